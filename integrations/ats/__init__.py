@@ -1,0 +1,1 @@
+"""The words for any applicant tracking system: records, permissions, errors and the port."""

@@ -1,0 +1,1 @@
+"""Manners on the wire for any vendor: timeouts, links, retries, a shared budget, redaction."""
