@@ -1,0 +1,45 @@
+"""What Harvest v1 and v3 write in the same way: addresses, phone numbers, answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from integrations.ats.types import Answer
+from integrations.greenhouse.reading import Text, distinct, text
+
+
+class Valued(msgspec.Struct):
+    """An item such as ``{"value": "a@acme.example", "type": "work"}``."""
+
+    value: Text = None
+
+
+Values = list[Valued | None] | None
+
+
+def values(items: Values) -> tuple[str, ...]:
+    """What the items hold, once each, in order."""
+    return distinct(item.value for item in items or () if item)
+
+
+class Answered(msgspec.Struct):
+    """A question of the application form with its answer, which may be of any type."""
+
+    question: Text = None
+    answer: Any = None
+
+
+Answers = list[Answered | None] | None
+
+
+def answers(items: Answers) -> tuple[Answer, ...]:
+    """The answers in our words; one that is no text is kept as its JSON."""
+    return tuple(
+        Answer(question=text(one.question), answer=_text(one.answer)) for one in items or () if one
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,241 @@
+"""How the client reads a whole account: requests, 429s, time, and what a record costs to parse.
+
+    python tests/bench/bench_client.py                  both generations, at Greenhouse's limits
+    python tests/bench/bench_client.py --unlimited      without rate limits: what the client costs
+    python tests/bench/bench_client.py --kind harvest_key --jobs 200
+
+The sandbox runs in a process of its own. "Least possible" counts a request per 500 records of every
+list (one for an empty list), and for v1's grants one per user asked for, as they are lists of one
+user. Exits with 1 where more than 2 % above that is used, or where a 429 was provoked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from integrations.ats.registry import open_provider  # noqa: E402
+from integrations.ats.types import Page  # noqa: E402
+from integrations.ats.wiring import Call, Lane, Wiring  # noqa: E402
+from integrations.greenhouse import payloads_v1, payloads_v3, sandbox  # noqa: E402
+from integrations.greenhouse.reading import read_records  # noqa: E402
+
+SECRETS = {
+    "harvest_key": {"api_key": sandbox.ACME_V1_KEY},
+    "harvest_oauth": {
+        "client_id": sandbox.ACME_V3_CLIENT_ID,
+        "client_secret": sandbox.ACME_V3_CLIENT_SECRET,
+    },
+}
+WINDOWS = {"harvest_key": "50 per 10 s", "harvest_oauth": "75 per 30 s"}
+LISTS = (
+    "list_users",
+    "list_user_emails",
+    "list_user_roles",
+    "list_departments",
+    "list_offices",
+    "list_jobs",
+    "list_hiring_team",
+    "list_stages",
+    "list_job_posts",
+    "list_openings",
+    "list_close_reasons",
+    "list_rejection_reasons",
+    "list_email_templates",
+    "list_sources",
+    "list_applications",
+    "list_candidates",
+)
+
+
+def main() -> int:
+    options = _options()
+    with _sandbox(options) as url:
+        good = [_read_all(kind, url, options) for kind in options.kind]
+    return 0 if all(good) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--kind", nargs="*", default=list(SECRETS), choices=list(SECRETS))
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--applications", type=int, default=20000)
+    parser.add_argument("--lane", choices=[lane.value for lane in Lane], default="sync")
+    parser.add_argument("--unlimited", action="store_true")
+    return parser.parse_args()
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+@contextmanager
+def _sandbox(options: argparse.Namespace) -> Iterator[str]:
+    limits = ("0", "0") if options.unlimited else ("50", "75")
+    command = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(PORT)]
+    for name in ("jobs", "users", "applications"):
+        command += [f"--{name}", str(getattr(options, name))]
+    command += ["--v1-limit", limits[0], "--v3-limit", limits[1]]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+    url = f"http://127.0.0.1:{PORT}"
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"{url}/__stats", timeout=5)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+PORT = 8741
+
+
+def _read_all(kind: str, url: str, options: argparse.Namespace) -> bool:
+    calls: list[Call] = []
+    wiring = Wiring(
+        api_url=url, auth_url=url, lane=Lane(options.lane), deadline=120.0, log=calls.append
+    )
+    provider = open_provider(kind, SECRETS[kind], wiring)
+    least = records = 0
+    started, cpu = time.perf_counter(), _cpu()
+    grant_readers: list[int] = []
+    for name in LISTS:
+        pages = list(_counted(getattr(provider, name)()))
+        records += sum(count for count, _ in pages)
+        least += _least(name, kind, sum(count for count, _ in pages))
+        if name == "list_users":
+            grant_readers = [user for _, users in pages for user in users]
+    granted = sum(count for count, _ in _counted(provider.job_permissions(user_ids=grant_readers)))
+    rows = granted if kind == "harvest_key" else _stats(url)["user_job_permissions"]
+    least += len(grant_readers) if kind == "harvest_key" else math.ceil(rows / 500)
+    seconds, cpu = time.perf_counter() - started, _cpu() - cpu
+    provider.close()
+    records += granted
+    return _report(kind, options, calls, least, records, seconds, cpu, url)
+
+
+def _counted(pages: Iterator[Page[Any]]) -> Iterator[tuple[int, list[int]]]:
+    """How many each page held; of users, who may have grants. The records are let go."""
+    for page in pages:
+        yield (
+            len(page.records) + len(page.set_aside),
+            [one.id for one in page.records if hasattr(one, "site_admin") and _may(one)],
+        )
+
+
+def _may(user: Any) -> bool:
+    return not user.site_admin and not user.deactivated
+
+
+_CARRIED_BY_V1 = ("list_user_emails", "list_hiring_team", "list_openings")
+
+
+def _least(name: str, kind: str, records: int) -> int:
+    if kind == "harvest_key" and name in _CARRIED_BY_V1:
+        return 0
+    return max(1, math.ceil(records / 500))
+
+
+def _report(
+    kind: str,
+    options: argparse.Namespace,
+    calls: list[Call],
+    least: int,
+    records: int,
+    seconds: float,
+    cpu: float,
+    url: str,
+) -> bool:
+    used = sum(1 for call in calls if call.path.startswith("/v"))
+    tokens = len(calls) - used
+    refused = sum(1 for call in calls if call.status == 429)
+    over = 100 * (used / least - 1)
+    limit = "no limit" if options.unlimited else WINDOWS[kind]
+    _say(f"\n{kind}: {records:,} records at {limit}, lane {options.lane}")
+    _say(f"  requests          {used} (least possible {least}, {over:+.1f} %), {tokens} for tokens")
+    _say(f"  429 provoked      {refused}")
+    _say(f"  time              {seconds:.1f} s, {_full(kind, options, used)}")
+    _say(f"  CPU of the client {1e6 * cpu / records:.1f} ms per 1,000 records")
+    _say(f"  peak memory       {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    for name, cost in _parse_cost(kind, url):
+        _say(f"  parse {name:<14}{cost:.2f} ms per 1,000 records")
+    return over <= 2 and refused == 0
+
+
+def _full(kind: str, options: argparse.Namespace, used: int) -> str:
+    if options.unlimited:
+        return "nothing waited for"
+    limit, window = (50, 10) if kind == "harvest_key" else (75, 30)
+    return f"{(math.ceil(used / limit) - 1) * window} s are the least at this limit"
+
+
+def _parse_cost(kind: str, url: str) -> Iterator[tuple[str, float]]:
+    """Milliseconds from bytes to our records, on one page of each; the sandbox's own bytes."""
+    module = payloads_v1 if kind == "harvest_key" else payloads_v3
+    headers = _authorization(kind, url)
+    version = "v1" if kind == "harvest_key" else "v3"
+    for name, reader in (("jobs", "read_job"), ("applications", "read_application"),
+                         ("candidates", "read_candidate")):  # fmt: skip
+        page = httpx.get(f"{url}/{version}/{name}?per_page=500", headers=headers, timeout=30)
+        if page.status_code != 200:  # the window was used up by the reading before
+            time.sleep(float(page.headers.get("retry-after", "1")) + 0.1)
+            page = httpx.get(f"{url}/{version}/{name}?per_page=500", headers=headers, timeout=30)
+        yield name, min(_time(page.content, getattr(module, reader)) for _ in range(10))
+
+
+def _time(body: bytes, read: Callable[..., Any]) -> float:
+    started = time.perf_counter()
+    records, _ = read_records(body, read)
+    return 1e6 * (time.perf_counter() - started) / len(records)
+
+
+def _authorization(kind: str, url: str) -> dict[str, str]:
+    if kind == "harvest_key":
+        return {"Authorization": str(_basic(sandbox.ACME_V1_KEY, ""))}
+    answer = httpx.post(
+        f"{url}/token",
+        headers={"Authorization": _basic(*SECRETS[kind].values())},
+        data={"grant_type": "client_credentials"},
+    )
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def _basic(user: str, password: str) -> str:
+    return httpx.BasicAuth(user, password)._auth_header
+
+
+def _stats(url: str) -> dict[str, Any]:
+    stats: dict[str, Any] = httpx.get(f"{url}/__stats", timeout=10).json()
+    return stats
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

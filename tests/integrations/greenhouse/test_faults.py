@@ -1,0 +1,439 @@
+"""What goes wrong on the way, exactly: each fault, the error it becomes, and what is repeated."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import respx
+
+from integrations.ats.errors import (
+    ActingUserRefused,
+    AtsDown,
+    AtsError,
+    BadCredential,
+    Conflict,
+    Invalid,
+    MissingPermission,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    UnreadableAnswer,
+)
+from integrations.ats.types import SeenStage
+from integrations.ats.wiring import Lane
+from integrations.greenhouse.harvest_v1 import HarvestV1
+from integrations.http.client import Http
+from tests.integrations.greenhouse.conftest import Open
+from tests.integrations.greenhouse.hand import SECRETS, V1, V3, Bench, HandClock, open_on
+
+API = "https://harvest.example"
+
+
+def jobs_of(bench: Bench) -> list[int]:
+    return [job.id for page in bench.provider.list_jobs() for job in page.records]
+
+
+def path_of(kind: str, under: str) -> str:
+    return f"/{'v1' if kind == V1 else 'v3'}/{under}"
+
+
+def reject(bench: Bench, application_id: int = 1) -> object:
+    return bench.provider.reject(application_id, reason_id=1, acting_user_id=7)
+
+
+# -- reads are repeated ------------------------------------------------------------------------
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_read_is_repeated_after_a_5xx(bench: Bench, kind: str, status: int) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), status=status, times=2)
+    assert jobs_of(bench)
+    statuses = [call.status for call in bench.calls if call.path.endswith("/jobs")]
+    assert statuses == [status, status, 200]
+    assert [call.retries for call in bench.calls if call.path.endswith("/jobs")] == [0, 1, 2]
+    assert 0 < sum(bench.clock.slept) < 2
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+def test_a_read_is_repeated_after_a_dropped_connection(bench: Bench, kind: str, fault: str) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), kind=fault, times=1)
+    assert jobs_of(bench)
+
+
+def test_a_read_gives_up_in_words(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), status=500, times=None)
+    with pytest.raises(AtsDown) as caught:
+        jobs_of(bench)
+    assert caught.value.evidence is not None
+    assert caught.value.evidence.status == 500
+    assert len([call for call in bench.calls if call.status == 500]) == 5
+
+
+def test_a_429_is_obeyed(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=6, times=1)
+    assert jobs_of(bench)
+    assert 6 <= sum(bench.clock.slept) <= 7
+
+
+def test_a_429_beyond_the_deadline_says_until_when(open_bench: Open, kind: str) -> None:
+    bench = open_bench(kind, wired={"deadline": 5.0})
+    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=30, times=1)
+    with pytest.raises(RateLimited) as caught:
+        jobs_of(bench)
+    assert caught.value.until.timestamp() == pytest.approx(bench.clock.now() + 30, abs=1)
+    assert bench.clock.slept == []
+    with pytest.raises(RateLimited):  # and nobody asks again before
+        bench.provider.get_job(1)
+    assert len([call for call in bench.calls if call.status == 429]) == 1
+
+
+def test_429s_without_end_do_not_loop_without_end(open_bench: Open, kind: str) -> None:
+    bench = open_bench(kind, wired={"deadline": 600.0})
+    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=1, times=None)
+    with pytest.raises(RateLimited):
+        jobs_of(bench)
+    assert len([call for call in bench.calls if call.status == 429]) == 5
+
+
+# -- unreadable answers ------------------------------------------------------------------------
+@pytest.mark.parametrize("fault", ["html", "truncated_json"])
+def test_an_answer_that_is_no_json_is_unreadable(bench: Bench, kind: str, fault: str) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), kind=fault, times=None)
+    with pytest.raises(UnreadableAnswer):
+        jobs_of(bench)
+
+
+def test_a_page_of_somebody_in_between_is_not_taken_for_greenhouse(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(path_of(kind, "jobs"), kind="html", status=400)
+    with pytest.raises(UnreadableAnswer) as caught:
+        jobs_of(bench)
+    assert "<" not in repr(caught.value.evidence)
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
+    clock = HandClock()
+    with respx.mock(base_url=API) as wire:
+        wire.get("/v1/jobs").respond(200, content=b"[" + b" " * 5000 + b"]")
+        bench = open_on(V1, API, clock)
+        bench.provider.close()
+        provider = HarvestV1(SECRETS[V1], bench.wiring, Http(largest_body=1000))
+        with provider, pytest.raises(UnreadableAnswer):
+            next(provider.list_jobs())
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.get("/v1/jobs").respond(302, headers={"Location": "https://evil.example/"})
+        bench = open_on(V1, API, HandClock())
+        with bench.provider, pytest.raises(UnreadableAnswer):
+            jobs_of(bench)
+
+
+# -- writes are not ----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500, json={"message": "Internal Server Error"}),
+        httpx.Response(503),
+        httpx.Response(200, html="<html>Maintenance</html>"),
+        httpx.Response(302, headers={"Location": "/"}),
+        httpx.Response(408),
+        httpx.ReadTimeout("slow"),
+        httpx.WriteTimeout("slow"),
+        httpx.ReadError("reset"),
+        httpx.WriteError("reset"),
+        httpx.RemoteProtocolError("closed"),
+    ],
+    ids=lambda answer: str(getattr(answer, "status_code", type(answer).__name__)),
+)
+def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
+    kind: str, answer: httpx.Response | Exception
+) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        route = wire.post(path_of(kind, "applications/1/reject"))
+        route.side_effect = [answer]
+        bench = open_on(kind, API, HandClock())
+        with bench.provider, pytest.raises(OutcomeUnknown):
+            reject(bench)
+        assert route.call_count == 1
+        assert bench.calls[-1].error == "OutcomeUnknown"
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+def test_a_write_that_was_not_sent_is_sent_again(kind: str, fault: type[Exception]) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get("/v3/applications").respond(200, json=[])
+        route = wire.post(path_of(kind, "applications/1/reject"))
+        done = httpx.Response(200, json={"id": 1, "candidate_id": 2}) if kind == V1 else None
+        route.side_effect = [fault("no way"), done or httpx.Response(204)]
+        bench = open_on(kind, API, HandClock())
+        with bench.provider:
+            reject(bench)
+        assert route.call_count == 2
+
+
+def test_a_write_that_never_arrived_is_no_riddle(kind: str) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.post(path_of(kind, "applications/1/reject")).mock(side_effect=httpx.ConnectError("x"))
+        bench = open_on(kind, API, HandClock())
+        with bench.provider, pytest.raises(AtsDown):
+            reject(bench)
+
+
+def test_a_write_that_happened_without_an_answer_is_unknown_and_shows_when_read(
+    bench: Bench, kind: str
+) -> None:
+    provider = bench.provider
+    ada = next(u.id for p in provider.list_users() for u in p.records if u.name.startswith("Ada"))
+    reason = next(r.id for p in provider.list_rejection_reasons() for r in p.records)
+    one = next(
+        a
+        for p in provider.list_applications()
+        for a in p.records
+        if a.status == "active" and a.job_id
+    )
+    bench.sandbox.faults.add(path_of(kind, "applications"), method="POST", kind="drop_after")
+    with pytest.raises(OutcomeUnknown):
+        provider.reject(one.id, reason_id=reason, acting_user_id=ada)
+    assert provider.get_application(one.id).status == "rejected"
+
+
+def test_no_token_before_a_write_is_no_riddle() -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(500)
+        route = wire.post("/v3/applications/1/reject")
+        bench = open_on(V3, API, HandClock())
+        with bench.provider, pytest.raises(AtsDown):
+            reject(bench)
+        assert not route.called
+
+
+def test_a_write_done_whose_record_cannot_be_read_back_is_done() -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.post("/v3/applications/1/reject").respond(204)
+        wire.get("/v3/applications").respond(500)
+        bench = open_on(V3, API, HandClock())
+        with bench.provider:
+            receipt = bench.provider.reject(1, reason_id=1, acting_user_id=7)
+        assert receipt.application is None
+
+
+# -- what a "no" means -------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, {"message": "Invalid Basic Auth credentials"}, BadCredential),
+        (
+            403,
+            {"message": "This API Key does not have permission for this endpoint"},
+            MissingPermission,
+        ),
+        (403, {"message": "Forbidden"}, MissingPermission),
+        (404, {"message": "Resource not found"}, BadCredential),
+        (410, {"message": "Gone"}, BadCredential),
+        (
+            422,
+            {"message": "Validation error", "errors": [{"message": "no", "field": "page"}]},
+            Invalid,
+        ),
+        (422, {"errors": [{"message": "no", "field": "page"}]}, Invalid),
+    ],
+)
+def test_v1_lists(status: int, body: dict[str, object], error: type[AtsError]) -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.get("/v1/jobs").respond(status, json=body)
+        bench = open_on(V1, API, HandClock())
+        with bench.provider, pytest.raises(error) as caught:
+            jobs_of(bench)
+    assert caught.value.evidence is not None
+    assert caught.value.evidence.status == status
+    if isinstance(caught.value, Invalid):
+        assert caught.value.fields == {"page": "no"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (
+            403,
+            {"message": "This API Key does not have permission for this endpoint"},
+            MissingPermission,
+        ),
+        (403, {"errors": [{"message": "Access Denied"}]}, ActingUserRefused),
+        (404, {"errors": [{"message": "Not found"}]}, ActingUserRefused),
+        (
+            422,
+            {"errors": [{"message": "Application must be 'rejected', is currently 'active'"}]},
+            Conflict,
+        ),
+        (
+            400,
+            {"errors": [{"message": "Application must be 'active', is currently 'hired'"}]},
+            Conflict,
+        ),
+        (422, {"errors": [{"message": "Missing", "field": "rejection_reason_id"}]}, Invalid),
+    ],
+)
+def test_v1_writes(status: int, body: dict[str, object], error: type[AtsError]) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        route = wire.post("/v1/applications/1/reject")
+        route.respond(status, json=body)
+        wire.get("/v1/applications/1").respond(404)
+        bench = open_on(V1, API, HandClock())
+        with bench.provider, pytest.raises(error):
+            reject(bench)
+        assert route.calls[0].request.headers["On-Behalf-Of"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (None, Conflict),  # already rejected: v3's body was never seen
+        ({"message": "Unprocessable Content"}, Conflict),
+        (
+            {"message": "Unprocessable Content", "errors": ["Application is already rejected"]},
+            Conflict,
+        ),
+        (
+            {"message": "Unprocessable Content", "errors": [{"rejection_reason_id": "unknown"}]},
+            Invalid,
+        ),
+    ],
+)
+def test_a_vague_422_of_v3_is_settled_by_reading(
+    body: dict[str, object] | None, error: type[AtsError]
+) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.post("/v3/applications/1/reject").respond(422, json=body)
+        wire.get("/v3/applications").respond(
+            200, json=[{"id": 1, "candidate_id": 2, "status": "rejected"}]
+        )
+        bench = open_on(V3, API, HandClock())
+        with bench.provider, pytest.raises(error):
+            reject(bench)
+
+
+def test_the_evidence_shows_no_id_and_no_address(kind: str) -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.post("/introspect").respond(404)
+        told = {"errors": [{"message": "mona@acme.example may not touch 169200000001"}]}
+        wire.post(path_of(kind, "applications/169200000001/reject")).respond(403, json=told)
+        bench = open_on(kind, API, HandClock())
+        with bench.provider, pytest.raises(AtsError) as caught:
+            reject(bench, 169200000001)
+    assert caught.value.evidence is not None
+    shown = repr((caught.value.evidence, caught.value.sentence, bench.calls))
+    assert "169200000001" not in shown
+    assert "mona" not in shown
+
+
+# -- paging ------------------------------------------------------------------------------------
+def _pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
+    """Read a list whose pages carry these `Link` headers; how many came, and what ended it."""
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        answers = [httpx.Response(200, json=[], headers={"Link": link}) for link in links]
+        wire.get(path_of(kind, "jobs")).side_effect = answers
+        bench = open_on(kind, API, HandClock())
+        count = 0
+        with bench.provider:
+            try:
+                for _ in bench.provider.list_jobs():
+                    count += 1
+            except AtsError as error:
+                return count, error
+    return count, None
+
+
+def test_pages_that_lead_in_a_circle_end(kind: str) -> None:
+    link = f'<{API}{path_of(kind, "jobs")}?cursor=a>; rel="next"'
+    count, error = _pages(kind, [link] * 5)
+    assert count == 1
+    assert isinstance(error, UnreadableAnswer)
+
+
+@pytest.mark.parametrize("place", ["https://evil.example/v3/jobs", f"{API}/v3/candidates"])
+def test_pages_elsewhere_are_not_followed(kind: str, place: str) -> None:
+    _, error = _pages(kind, [f'<{place}?cursor=a>; rel="next"'] * 5)
+    assert isinstance(error, UnreadableAnswer)
+
+
+def test_the_cursor_is_the_only_parameter() -> None:
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        route = wire.get("/v3/jobs")
+        link = f'<{API}/v3/jobs?cursor=a%3D%3D>; rel="next"'
+        route.side_effect = [
+            httpx.Response(200, json=[], headers={"Link": link}),
+            httpx.Response(200, json=[]),
+        ]
+        bench = open_on(V3, API, HandClock())
+        with bench.provider:
+            list(bench.provider.list_jobs())
+        assert [call.request.url.query for call in route.calls] == [
+            b"per_page=500",
+            b"cursor=a%3D%3D",
+        ]
+
+
+def test_a_cursor_that_expired_starts_the_list_again_once() -> None:
+    expired = httpx.Response(422, json={"errors": ["Cursor has expired"]})
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        route = wire.get("/v3/jobs")
+        route.side_effect = [expired, httpx.Response(200, json=[{"id": 4}])]
+        bench = open_on(V3, API, HandClock())
+        with bench.provider:
+            (page,) = bench.provider.list_jobs(cursor="/v3/jobs?cursor=old")
+            assert [job.id for job in page.records] == [4]
+            route.side_effect = [expired, expired]
+            with pytest.raises(Invalid):
+                list(bench.provider.list_jobs(cursor="/v3/jobs?cursor=old"))
+
+
+def test_v1_asks_as_its_documentation_says() -> None:
+    with respx.mock(base_url=API) as wire:
+        route = wire.get("/v1/applications").respond(200, json=[])
+        clock = HandClock()
+        bench = open_on(V1, API, clock, lane=Lane.PEOPLE)
+        with bench.provider:
+            list(bench.provider.list_applications(changed_after=clock.as_datetime()))
+        asked = dict(route.calls[0].request.url.params)
+        assert asked == {
+            "per_page": "500",
+            "skip_count": "true",
+            "last_activity_after": "2027-01-15T08:00:00.000Z",
+        }
+
+
+def test_a_record_with_another_id_than_asked_is_not_found() -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get("/v3/jobs").respond(200, json=[{"id": 5}, {"id": 6}])
+        bench = open_on(V3, API, HandClock())
+        with bench.provider, pytest.raises(NotFound):
+            bench.provider.get_job(7)
+
+
+def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get("/v3/jobs").respond(200, json=[{"id": 7, "confidential": "perhaps"}])
+        bench = open_on(V3, API, HandClock())
+        with bench.provider, pytest.raises(UnreadableAnswer):
+            bench.provider.get_job(7)
+
+
+def test_a_move_names_the_stage_it_starts_from() -> None:
+    with respx.mock(base_url=API) as wire:
+        route = wire.post("/v1/applications/1/advance").respond(
+            200, json={"id": 1, "candidate_id": 2}
+        )
+        bench = open_on(V1, API, HandClock())
+        with bench.provider:
+            bench.provider.advance(1, seen=SeenStage(stage_id=44), acting_user_id=7)
+        assert route.calls[0].request.content == b'{"from_stage_id":44}'

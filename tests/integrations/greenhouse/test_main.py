@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integrations.greenhouse import sandbox as greenhouse
+from integrations.greenhouse.__main__ import main
+from integrations.greenhouse.sandbox import Sandbox
+
+NAMES = ("API_KEY", "CLIENT_ID", "CLIENT_SECRET", "READER_ID", "API_URL", "AUTH_URL")
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    for name in NAMES:
+        monkeypatch.delenv(f"GREENHOUSE_{name}", raising=False)
+    with Sandbox(seed=7, jobs=6) as running:
+        monkeypatch.setenv("GREENHOUSE_API_URL", running.url)
+        monkeypatch.setenv("GREENHOUSE_AUTH_URL", running.url)
+        yield running
+
+
+def as_v3(monkeypatch: pytest.MonkeyPatch, client_id: str, secret: str) -> None:
+    monkeypatch.setenv("GREENHOUSE_CLIENT_ID", client_id)
+    monkeypatch.setenv("GREENHOUSE_CLIENT_SECRET", secret)
+
+
+def test_a_whole_credential_is_all_yes(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_v3(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "0 missing, 0 unclear" in out
+    assert greenhouse.ACME_V3_CLIENT_SECRET not in out
+
+
+def test_what_is_missing_is_named_with_its_place_and_what_is_off(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY_LIMITED)
+    assert main(["check"]) == 1
+    out = capsys.readouterr().out
+    assert " NO  Applications › Post: Reject Application" in out
+    assert "The Reject button is off." in out
+    assert "Manage Permissions" in out
+
+
+@pytest.mark.parametrize("generation", [1, 3])
+def test_jobs_are_listed_without_templates(
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    generation: int,
+) -> None:
+    if generation == 1:
+        monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
+    else:
+        as_v3(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    assert main(["jobs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == sandbox.stats()["jobs_not_template"]
+    assert all(line.split("\t")[0].isdigit() for line in lines)
+
+
+def test_each_trouble_has_its_words_and_its_exit_code(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check"]) == 2
+    assert "GREENHOUSE_CLIENT_ID" in capsys.readouterr().err
+    monkeypatch.setenv("GREENHOUSE_API_KEY", "wrong")
+    assert main(["jobs"]) == 3
+    assert "does not accept this API key" in capsys.readouterr().err
+    as_v3(monkeypatch, "a", "b")
+    assert main(["jobs"]) == 2
+    monkeypatch.delenv("GREENHOUSE_API_KEY")
+    assert main(["jobs"]) == 3
+    client = sandbox.credentials.create_client(reader_is_site_admin=False)
+    as_v3(monkeypatch, client.client_id, client.client_secret)
+    assert main(["jobs"]) == 1
+    assert "Site Admin" in capsys.readouterr().err
+
+
+def test_a_greenhouse_that_does_not_answer_is_told(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
+    monkeypatch.setattr("integrations.greenhouse.line.TRIES", 1)
+    sandbox.faults.add("/v1", status=503, times=None)
+    assert main(["jobs"]) == 4
+    assert "not answering" in capsys.readouterr().err

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.ats.errors import RateLimited
+from integrations.ats.wiring import Change, Lane, MemoryStore, T
+from integrations.http.budget import Budget
+from tests.integrations.greenhouse.hand import HandClock
+
+WINDOW = 10.0
+
+
+def budget(clock: HandClock, store: MemoryStore | None = None) -> Budget:
+    return Budget(store or MemoryStore(), "b", WINDOW, now=clock.now, sleep=clock.sleep)
+
+
+def told(limit: int, remaining: int, **more: str) -> dict[str, str]:
+    return {"x-ratelimit-limit": str(limit), "x-ratelimit-remaining": str(remaining), **more}
+
+
+def spend(one: Budget, clock: HandClock, count: int, limit: int, lane: Lane = Lane.PEOPLE) -> None:
+    for sent in range(count):
+        one.settle(one.take(lane, until=clock.now() + 99), 200, told(limit, limit - sent - 1))
+
+
+def test_a_person_gets_the_whole_window_and_then_waits_for_it() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    spend(one, clock, 50, 50)
+    assert clock.slept == []
+    one.take(Lane.PEOPLE, until=clock.now() + 99)
+    assert WINDOW <= sum(clock.slept) < WINDOW + 1
+
+
+def test_a_sync_leaves_a_tenth_for_people() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    spend(one, clock, 45, 50, Lane.SYNC)
+    with pytest.raises(RateLimited):
+        one.take(Lane.SYNC, until=clock.now() + 1)
+    for _ in range(5):
+        one.take(Lane.PEOPLE, until=clock.now())
+    assert clock.slept == []
+
+
+def test_a_sync_steps_back_while_a_person_waits() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    spend(one, clock, 50, 50)
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now() + 1)
+    clock.time += WINDOW - 0.1
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now())
+    clock.time += 0.2  # the window is free again, and the person is about to look
+    before = clock.now()
+    one.take(Lane.SYNC, until=clock.now() + 5)
+    assert clock.now() > before
+
+
+def test_until_the_first_answer_only_a_few_are_sent() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    for _ in range(10):
+        one.take(Lane.PEOPLE, until=clock.now())
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now())
+
+
+def test_a_429_stops_everybody_until_the_time_it_names() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "4"})
+    start = clock.now()
+    one.take(Lane.PEOPLE, until=clock.now() + 30)
+    assert 4.0 <= clock.now() - start <= 4.7
+
+
+def test_a_429_that_names_no_time_costs_one_window() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {})
+    with pytest.raises(RateLimited) as caught:
+        one.take(Lane.PEOPLE, until=clock.now() + 5)
+    assert caught.value.until.timestamp() == pytest.approx(clock.now() + WINDOW)
+
+
+def test_what_others_spend_with_the_same_credential_is_subtracted() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    reset = {"x-ratelimit-reset": str(clock.now() + 3)}
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 0, **reset))
+    start = clock.now()
+    one.take(Lane.PEOPLE, until=clock.now() + 30)
+    assert 2.5 <= clock.now() - start <= 3.5
+
+
+def test_a_request_that_was_not_sent_costs_nothing() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    spend(one, clock, 49, 50)
+    one.give_back(one.take(Lane.PEOPLE, until=clock.now()))
+    one.take(Lane.PEOPLE, until=clock.now())
+    assert clock.slept == []
+
+
+def test_a_state_that_cannot_be_read_is_begun_anew() -> None:
+    clock, store = HandClock(), MemoryStore()
+    store.update("b", lambda _: (b"not ours", None), ttl=99)
+    budget(clock, store).take(Lane.PEOPLE, until=clock.now())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    limit=st.integers(1, 30),
+    phase=st.floats(0, WINDOW),
+    latencies=st.lists(st.floats(0.001, 3), min_size=1, max_size=20),
+    lanes=st.lists(st.sampled_from(Lane), min_size=1, max_size=7),
+)
+def test_no_window_however_it_lies_ever_holds_more_than_the_limit(
+    limit: int, phase: float, latencies: list[float], lanes: list[Lane]
+) -> None:
+    """The server counts somewhere between sending and answer; here, at the worst of both ends."""
+    clock = HandClock()
+    one = budget(clock)
+    counted: list[float] = []
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(limit, limit - 1))
+    counted.append(clock.now())
+    for turn in range(120):
+        slot = one.take(lanes[turn % len(lanes)], until=clock.now() + 999)
+        sent = clock.now()
+        clock.time += latencies[turn % len(latencies)]
+        counted.append(sent if turn % 2 else clock.now())
+        one.settle(slot, 200, {})
+    starts = [phase + moment for moment in counted] + counted
+    for start in starts:
+        assert sum(1 for moment in counted if start <= moment < start + WINDOW) <= limit
+
+
+class SqliteStore:
+    """A store that processes share: one file, immediate transactions."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._open() as db:
+            db.execute("create table if not exists kept (key text primary key, value blob)")
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=30, isolation_level=None)
+
+    def update(self, key: str, change: Change[T], *, ttl: float) -> T:
+        db = self._open()
+        try:
+            db.execute("begin immediate")
+            row = db.execute("select value from kept where key = ?", (key,)).fetchone()
+            new, result = change(row[0] if row else None)
+            db.execute("insert or replace into kept values (?, ?)", (key, new))
+            db.execute("commit")
+            return result
+        finally:
+            db.close()
+
+
+LIMIT, SHORT_WINDOW = 20, 0.8
+
+
+def _send_many(path: str, barrier: object, sent: object, count: int) -> None:
+    """One process: sends as fast as it may and notes when each was sent and answered."""
+    shared = Budget(SqliteStore(Path(path)), "b", SHORT_WINDOW, now=time.time, sleep=time.sleep)
+    barrier.wait()  # type: ignore[attr-defined]
+    for turn in range(count):
+        slot = shared.take(Lane.PEOPLE, until=time.time() + 60)
+        begun = time.time()
+        time.sleep(0.002)
+        sent.put((begun, time.time()))  # type: ignore[attr-defined]
+        shared.settle(slot, 200, {"x-ratelimit-limit": str(LIMIT)} if turn % 2 else {})
+
+
+def test_four_processes_share_one_window_and_never_cross_it(tmp_path: Path) -> None:
+    processes, each = 4, 20
+    path = str(tmp_path / "state.sqlite3")
+    first = Budget(SqliteStore(Path(path)), "b", SHORT_WINDOW, now=time.time, sleep=time.sleep)
+    first.settle(
+        first.take(Lane.PEOPLE, until=time.time() + 1), 200, {"x-ratelimit-limit": str(LIMIT)}
+    )
+    time.sleep(SHORT_WINDOW)
+    fork = multiprocessing.get_context("spawn")
+    barrier, sent = fork.Barrier(processes), fork.Queue()
+    children = [
+        fork.Process(target=_send_many, args=(path, barrier, sent, each)) for _ in range(processes)
+    ]
+    for child in children:
+        child.start()
+    times = sorted(sent.get(timeout=60) for _ in range(processes * each))
+    for child in children:
+        child.join(30)
+        assert child.exitcode == 0
+    for begun, _ in times:  # counted when sent
+        assert sum(1 for one, _ in times if begun <= one < begun + SHORT_WINDOW) <= LIMIT
+    answered = sorted(end for _, end in times)
+    for begun in answered:  # counted when answered
+        assert sum(1 for one in answered if begun <= one < begun + SHORT_WINDOW) <= LIMIT
+    least = (processes * each / LIMIT - 1) * SHORT_WINDOW
+    assert times[-1][0] - times[0][0] < 2 * least + 2  # and the window is used
+
+
+def test_threads_share_it_too() -> None:
+    window, limit = 0.3, 10
+    store = MemoryStore()
+    shared = Budget(store, "b", window, now=time.time, sleep=time.sleep)
+    shared.settle(shared.take(Lane.PEOPLE, until=time.time()), 200, told(limit, 9))
+    sent: deque[float] = deque()
+
+    def work() -> None:
+        for _ in range(5):
+            slot = shared.take(Lane.PEOPLE, until=time.time() + 20)
+            sent.append(time.time())
+            shared.settle(slot, 200, {})
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times = sorted(sent)
+    assert len(times) == 40
+    for begun in times:
+        assert sum(1 for one in times if begun <= one < begun + window) <= limit
