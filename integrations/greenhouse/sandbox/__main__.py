@@ -1,0 +1,105 @@
+"""``python -m integrations.greenhouse.sandbox``: serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from typing import Any, get_args
+
+from . import credentials
+from .sandbox import Sandbox
+from .settings import ForbiddenBody, FromStage, TokenField
+from .state import BadState
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m integrations.greenhouse.sandbox",
+        description="A stand-in for Greenhouse's Harvest API (v1 and v3), with made-up people.",
+    )
+    add = options.add_argument
+    add("--host", default="127.0.0.1")
+    add("--port", type=int, default=8901)
+    add("--seed", type=int, default=7)
+    add("--jobs", type=int, default=20)
+    add("--users", type=int, help="how many users (grows with the jobs)")
+    add("--applications", type=int, help="how many applications (10 per job)")
+    add("--domain", default="acme.example", help="e-mail domain of acme's people")
+    add("--state", metavar="FILE", help="keep the world in this file from start to start")
+    add("--v1-limit", type=int, default=50, help="requests per 10 s, 0 is unlimited")
+    add("--v3-limit", type=int, default=75, help="requests per 30 s, 0 is unlimited")
+    add("--token-limit", type=int, default=100, help="tokens per 60 s, 0 is unlimited")
+    add("--latency", dest="latency_ms", type=int, default=0, metavar="MS")
+    add("--from-stage", choices=get_args(FromStage), default="either")
+    add("--forbidden-body", choices=get_args(ForbiddenBody), default="message")
+    add("--token-field", choices=get_args(TokenField), default="expires_at")
+    add("--token-lifetime", type=int, default=3600, metavar="SECONDS")
+    add("--scope-claim", action="store_true", help="put the scopes into the token")
+    add("--no-introspection", dest="introspection", action="store_false")
+    add(
+        "--no-job-interview-stage-id",
+        dest="job_interview_stage_id",
+        action="store_false",
+        help="leave the newer fields out of v3 applications",
+    )
+    add("--site-admin-grants", action="store_true", help="show grant rows of Site Admins")
+    add(
+        "--hide-confidential",
+        dest="confidential_jobs",
+        action="store_false",
+        help="leave confidential jobs out of v3's list unless the reader is on them",
+    )
+    add("--skip-count-needed", type=int, default=0, metavar="N")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; give the exit status."""
+    options: dict[str, Any] = vars(parser().parse_args(arguments))
+    try:
+        sandbox = Sandbox(**options).start()
+    except OSError as error:
+        where = f"{options['host']}:{options['port']}"
+        _say(f"Cannot listen on {where}: {error.strerror}. Choose another with --port.")
+        return 1
+    except BadState as error:
+        _say(str(error))
+        return 1
+    _greet(sandbox)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    over.wait()
+    sandbox.stop()
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _greet(sandbox: Sandbox) -> None:
+    count = sandbox.stats()
+    sys.stdout.write(
+        f"Greenhouse sandbox at {sandbox.url}\n"
+        f"  {count['jobs']} jobs, {count['applications']} applications, {count['users']} users\n"
+        "Credentials (sandbox values only):\n"
+        f"  v1 key, everything      {credentials.ACME_V1_KEY}\n"
+        f"  v1 key, some missing    {credentials.ACME_V1_KEY_LIMITED}\n"
+        f"  v3 client, everything   {credentials.ACME_V3_CLIENT_ID}"
+        f"  {credentials.ACME_V3_CLIENT_SECRET}\n"
+        f"  v3 client, some missing {credentials.ACME_V3_LIMITED_CLIENT_ID}"
+        f"  {credentials.ACME_V3_LIMITED_CLIENT_SECRET}\n"
+        f"  other account, v1 key   {credentials.OTHER_V1_KEY}\n"
+        f"  other account, v3       {credentials.OTHER_V3_CLIENT_ID}"
+        f"  {credentials.OTHER_V3_CLIENT_SECRET}\n"
+        "Ctrl-C stops it.\n"
+    )
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,133 @@
+"""What the tests of the sandbox talk with: plain HTTP and a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from integrations.greenhouse.sandbox import (
+    ACME_V1_KEY,
+    ACME_V3_CLIENT_ID,
+    ACME_V3_CLIENT_SECRET,
+    Sandbox,
+)
+from integrations.greenhouse.sandbox.records import Application
+
+_TLS = ssl.create_default_context()  # made once: it costs more than a sandbox
+
+REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "greenhouse"
+
+
+class HandClock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Api:
+    """A sandbox and the ways to ask it."""
+
+    def __init__(self, sandbox: Sandbox, clock: HandClock) -> None:
+        self.sandbox = sandbox
+        self.clock = clock
+        self.http = httpx.Client(base_url=sandbox.url, verify=_TLS)
+        self._tokens: dict[Any, str] = {}
+
+    def user_id(self, name: str) -> int:
+        return self.sandbox.world().user(name).id
+
+    def v1(
+        self, method: str, path: str, *, key: str = ACME_V1_KEY, by: str | None = None, **more: Any
+    ) -> httpx.Response:
+        headers = {"On-Behalf-Of": str(self.user_id(by))} if by else {}
+        headers |= more.pop("headers", {})
+        return self.http.request(method, f"/v1{path}", auth=(key, ""), headers=headers, **more)
+
+    def token(
+        self,
+        sub: int | None = None,
+        client_id: str = ACME_V3_CLIENT_ID,
+        secret: str = ACME_V3_CLIENT_SECRET,
+    ) -> str:
+        form = {"grant_type": "client_credentials"} | ({"sub": str(sub)} if sub else {})
+        answer = self.http.post("/token", auth=(client_id, secret), data=form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def v3(
+        self,
+        method: str,
+        path: str,
+        *,
+        by: str | None = None,
+        token: str | None = None,
+        **more: Any,
+    ) -> httpx.Response:
+        if token is None:
+            if by not in self._tokens:
+                self._tokens[by] = self.token(self.user_id(by) if by else None)
+            token = self._tokens[by]
+        headers = {"Authorization": f"Bearer {token}"} | more.pop("headers", {})
+        return self.http.request(method, f"/v3{path}", headers=headers, **more)
+
+    def v1_all(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        answer = self.v1("GET", path, params=params)
+        rows: list[dict[str, Any]] = answer.json()
+        while "next" in answer.links:
+            answer = self.http.get(answer.links["next"]["url"], auth=(ACME_V1_KEY, ""))
+            rows += answer.json()
+        return rows
+
+    def v3_all(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        answer = self.v3("GET", path, params=params)
+        rows: list[dict[str, Any]] = answer.json()
+        while "next" in answer.links:
+            token = self._tokens[None]
+            answer = self.http.get(
+                answer.links["next"]["url"], headers={"Authorization": f"Bearer {token}"}
+            )
+            rows += answer.json()
+        return rows
+
+    def granted(self, name: str) -> set[int]:
+        """Give the jobs that this one of the cast has grants for."""
+        rows = self.sandbox.world().grants.where("user_id", self.user_id(name))
+        return {row.job_id for row in rows}
+
+    def application(
+        self,
+        *,
+        status: str = "active",
+        stage: str | None = "Application Review",
+        prospect: bool = False,
+        job: str | None = None,
+    ) -> Application:
+        """Find an application of a public job, in this state and stage.
+
+        ``job``: of a job that this one of the cast is granted.
+        """
+        world = self.sandbox.world()
+        granted = self.granted(job) if job else None
+        for row in world.applications:
+            found = world.jobs.get(row.job_id)
+            if row.status != status or row.prospect != prospect:
+                continue
+            if not prospect and (found is None or found.confidential or found.status != "open"):
+                continue
+            if granted is not None and row.job_id not in granted:
+                continue
+            current = world.stages.get(row.stage_id)
+            if stage is None or (current and current.name == stage):
+                return row
+        raise LookupError("no such application")

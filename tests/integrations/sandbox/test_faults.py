@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from integrations.greenhouse.sandbox import ACME_V1_KEY, ACME_V1_KEY_LIMITED
+
+from .api import Api
+
+
+def test_a_storm_of_429_ends_after_the_given_times(api: Api) -> None:
+    api.sandbox.faults.add("/v3/jobs", status=429, retry_after=1, times=2)
+    answers = [api.v3("GET", "/jobs") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [429, 429, 200]
+    assert answers[0].headers["Retry-After"] == "1"
+    assert answers[0].json() == {"message": "Rate limit exceeded"}
+    assert api.v3("GET", "/users").status_code == 200
+
+
+def test_faults_match_method_path_pattern_and_credential(api: Api) -> None:
+    api.sandbox.faults.add(regex=r"/applications/\d+$", method="GET", status=500, times=None)
+    api.sandbox.faults.add("/v1/jobs", credential=ACME_V1_KEY_LIMITED, status=503, times=None)
+    row = api.application()
+    assert api.v1("GET", f"/applications/{row.id}").status_code == 500
+    assert api.v1("GET", "/applications").status_code == 200
+    assert api.v1("PATCH", f"/applications/{row.id}", by="ada", json={}).status_code == 200
+    assert api.v1("GET", "/jobs").status_code == 200
+    assert api.v1("GET", "/jobs", key=ACME_V1_KEY_LIMITED).status_code == 503
+    api.sandbox.faults.clear()
+    assert api.v1("GET", f"/applications/{row.id}").status_code == 200
+
+
+def test_dropped_before_nothing_is_done(api: Api) -> None:
+    row = api.application()
+    api.sandbox.faults.add("/v1/applications", kind="drop_before", method="POST")
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.v1("POST", f"/applications/{row.id}/reject", by="ada", json={})
+    assert row.status == "active"
+    assert api.sandbox.requests.of("/v1/applications")[-1].status == 0
+
+
+def test_dropped_after_the_work_is_done(api: Api) -> None:
+    row = api.application()
+    api.sandbox.faults.add("/v1/applications", kind="drop_after", method="POST")
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.v1("POST", f"/applications/{row.id}/reject", by="ada", json={})
+    assert row.status == "rejected"
+
+
+def test_truncated_json_does_not_parse(api: Api) -> None:
+    api.sandbox.faults.add("/v1/jobs", kind="truncated_json")
+    answer = api.v1("GET", "/jobs")
+    assert answer.status_code == 200
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_an_html_page_comes_instead(api: Api, status: int) -> None:
+    api.sandbox.faults.add("/v1/jobs", kind="html", status=status)
+    answer = api.v1("GET", "/jobs")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_latency_comes_on_top_of_another_fault(api: Api) -> None:
+    api.sandbox.faults.add("/v1/jobs", latency_ms=30)
+    api.sandbox.faults.add("/v1/jobs", status=500)
+    answer = api.v1("GET", "/jobs")
+    assert answer.status_code == 500
+    assert answer.elapsed.total_seconds() > 0.03
+
+
+def test_all_tokens_expire_now(api: Api) -> None:
+    token = api.token()
+    api.sandbox.faults.add("/v3", kind="token_expired")
+    assert api.v3("GET", "/jobs", token=token).status_code == 401
+    assert api.v3("GET", "/jobs", token=token).status_code == 401
+    assert api.v3("GET", "/jobs", token=api.token()).status_code == 200
+
+
+def test_a_permission_is_lost_in_the_middle(api: Api) -> None:
+    assert api.v1("GET", "/jobs").status_code == 200
+    api.sandbox.faults.add("/v1/jobs", permissions=["jobs.list"])
+    assert api.v1("GET", "/jobs").status_code == 403
+    assert api.v1("GET", "/jobs").status_code == 403
+    assert api.v1("GET", "/users").status_code == 200
+
+
+def test_faults_are_added_and_cleared_over_http(api: Api) -> None:
+    fault = {"path": "/v1/jobs", "status": 500, "times": None, "body": {"message": "Oh"}}
+    assert api.http.post("/__faults", json=fault).status_code == 200
+    assert api.v1("GET", "/jobs").json() == {"message": "Oh"}
+    assert len(api.http.get("/__faults").json()) == 1
+    api.http.delete("/__faults")
+    assert api.http.get("/v1/jobs", auth=(ACME_V1_KEY, "")).status_code == 200
+
+
+def test_a_fault_that_makes_no_sense_is_refused(api: Api) -> None:
+    assert api.http.post("/__faults", json={"path": "/v1"}).status_code == 400
+    assert api.http.post("/__faults", json={"kind": "earthquake"}).status_code == 400
+    assert api.http.post("/__faults", json={"colour": "red"}).status_code == 400

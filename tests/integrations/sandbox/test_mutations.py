@@ -1,0 +1,122 @@
+"""What the API answers after somebody worked in Greenhouse itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from .api import Api
+
+
+def _mutate(api: Api, action: str, **values: object) -> None:
+    answer = api.http.post("/__mutate", json={"action": action, **values})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_deleted_job_vanishes_with_its_applications(api: Api) -> None:
+    row = api.application()
+    job = row.job_id
+    _mutate(api, "delete_job", job_id=job)
+    assert api.v1("GET", f"/jobs/{job}").status_code == 404
+    assert api.v1("GET", f"/jobs/{job}/stages").status_code == 404
+    assert api.v1("GET", f"/applications/{row.id}").status_code == 404
+    assert api.v3("GET", "/jobs", params={"ids": job}).json() == []
+    assert api.v3("GET", "/user_job_permissions", params={"job_ids": job}).json() == []
+    assert api.v1("GET", f"/candidates/{row.candidate_id}").status_code == 200
+
+
+def test_a_closed_job_can_be_opened_again(api: Api) -> None:
+    job = api.application().job_id
+    _mutate(api, "close_job", job_id=job)
+    body = api.v1("GET", f"/jobs/{job}").json()
+    assert body["status"] == "closed"
+    assert {opening["status"] for opening in body["openings"]} == {"closed"}
+    assert job not in api.sandbox.stats()["visible_open_job_ids"]["ada"]
+    _mutate(api, "reopen_job", job_id=job)
+    body = api.v1("GET", f"/jobs/{job}").json()
+    assert (body["status"], body["closed_at"]) == ("open", None)
+
+
+def test_a_renamed_job_shows_everywhere_at_once(api: Api) -> None:
+    row = api.application()
+    api.v1("GET", "/applications")
+    _mutate(api, "rename_job", job_id=row.job_id, name="Night Nurse")
+    assert api.v1("GET", f"/applications/{row.id}").json()["jobs"][0]["name"] == "Night Nurse"
+    (job,) = api.v3("GET", "/jobs", params={"ids": row.job_id}).json()
+    assert job["name"] == "Night Nurse"
+
+
+def test_a_merged_candidate_is_gone_and_the_applications_moved(api: Api) -> None:
+    row = api.application()
+    gone = row.candidate_id
+    kept = next(i for i in api.sandbox.world().candidates.ids if i != gone)
+    api.v1("GET", "/candidates")
+    _mutate(api, "merge_candidate", candidate_id=gone, into_id=kept)
+    assert api.v1("GET", f"/candidates/{gone}").status_code == 404
+    assert row.id in api.v1("GET", f"/candidates/{kept}").json()["application_ids"]
+    assert api.v1("GET", f"/applications/{row.id}").json()["candidate_id"] == kept
+
+
+def test_a_deleted_candidate_takes_the_applications_along(api: Api) -> None:
+    row = api.application()
+    _mutate(api, "delete_candidate", candidate_id=row.candidate_id)
+    assert api.v1("GET", f"/candidates/{row.candidate_id}").status_code == 404
+    assert api.v3("GET", "/applications", params={"ids": row.id}).json() == []
+    params = {"application_ids": row.id}
+    assert api.v3("GET", "/application_stages", params=params).json() == []
+
+
+def test_an_anonymised_candidate_has_no_name_left(api: Api) -> None:
+    row = api.application()
+    _mutate(api, "anonymize_candidate", candidate_id=row.candidate_id)
+    body = api.v1("GET", f"/candidates/{row.candidate_id}").json()
+    assert (body["first_name"], body["last_name"], body["email_addresses"]) == (None, None, [])
+    assert body["applications"][0]["answers"] == []
+
+
+def test_grants_and_rights_follow_the_people(api: Api) -> None:
+    job = api.sandbox.stats()["visible_open_job_ids"]["ada"][-1]
+    _mutate(api, "add_grant", user="basil", job_id=job, role="Private")
+    visible = api.sandbox.stats()["visible_open_job_ids"]
+    assert visible["basil"] == [job]
+    _mutate(api, "remove_grant", user="basil", job_id=job)
+    assert api.sandbox.stats()["visible_open_job_ids"]["basil"] == []
+    _mutate(api, "set_site_admin", user="basil")
+    assert len(api.sandbox.stats()["visible_open_job_ids"]["basil"]) == len(visible["ada"])
+    _mutate(api, "deactivate_user", user="basil")
+    assert api.sandbox.stats()["visible_open_job_ids"]["basil"] == []
+    (row,) = api.v3("GET", "/users", params={"ids": api.user_id("basil")}).json()
+    assert (row["deactivated"], row["site_admin"]) == (True, True)
+
+
+def test_a_new_address_is_the_primary_one(api: Api) -> None:
+    number = api.user_id("remy")
+    _mutate(api, "change_email", user="remy", email="remy@new.example")
+    body = api.v1("GET", f"/users/{number}").json()
+    assert body["primary_email_address"] == "remy@new.example"
+
+
+def test_somebody_new_applies_and_is_hired(api: Api) -> None:
+    job = api.application().job_id
+    _mutate(api, "new_application", job_id=job, first_name="Nia")
+    newest = api.v3("GET", "/applications", params={"per_page": 1}).json()[0]
+    assert (newest["job_id"], newest["stage_name"]) == (job, "Application Review")
+    _mutate(api, "hire_application", application_id=newest["id"])
+    body = api.v1("GET", f"/applications/{newest['id']}").json()
+    assert (body["status"], body["current_stage"]) == ("hired", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"action": "close_job", "job_id": 1}, 422),
+        ({"action": "paint_job", "job_id": 1}, 400),
+        ({"action": "close_job"}, 400),
+        ({"action": "add_grant", "user": "uma", "job_id": 1}, 422),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(
+    api: Api, body: dict[str, object], status: int
+) -> None:
+    answer = api.http.post("/__mutate", json=body)
+    assert answer.status_code == status
+    assert answer.json()["message"]

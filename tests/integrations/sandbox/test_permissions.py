@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from integrations.greenhouse.sandbox import (
+    ACME_V3_LIMITED_CLIENT_ID,
+    ACME_V3_LIMITED_CLIENT_SECRET,
+    LIMITED_CLIENT_LACKS,
+    OTHER_V1_KEY,
+    OTHER_V3_CLIENT_ID,
+    OTHER_V3_CLIENT_SECRET,
+)
+from integrations.greenhouse.sandbox.permissions import V1_ROUTES, V3_ROUTES
+
+from .api import Api
+
+
+def _path(template: str) -> str:
+    return template.replace("{id}", "0").replace("{other}", "0")[3:]
+
+
+@pytest.mark.parametrize(("method", "template"), V1_ROUTES)
+def test_every_v1_route_asks_for_its_own_permission(
+    shared: Api, method: str, template: str
+) -> None:
+    permission = V1_ROUTES[method, template]
+    credentials = shared.sandbox.credentials
+    lacking = credentials.create_key(without={permission})
+    having = credentials.create_key(only={permission})
+    refused = shared.v1(method, _path(template), key=lacking.secret, by="ada")
+    assert refused.status_code == 403
+    answer = shared.v1(method, _path(template), key=having.secret, by="ada")
+    assert answer.status_code == (404 if "{id}" in template else 200)
+
+
+@pytest.mark.parametrize(("method", "template"), V3_ROUTES)
+def test_every_v3_route_asks_for_its_own_scope(shared: Api, method: str, template: str) -> None:
+    scope = V3_ROUTES[method, template]
+    for client, allowed in (
+        (shared.sandbox.credentials.create_client(without={scope}), False),
+        (shared.sandbox.credentials.create_client(only={scope}), True),
+    ):
+        token = shared.token(None, client.client_id, client.client_secret)
+        answer = shared.v3(method, _path(template), token=token)
+        assert (answer.status_code == 403) is not allowed
+        assert answer.status_code in (200, 404, 403)
+
+
+def test_permission_keys_name_scopes_too(api: Api) -> None:
+    client = api.sandbox.credentials.create_client(without={"hiring_team.list", "jobs.list"})
+    token = api.token(None, client.client_id, client.client_secret)
+    for path in ("/job_owners", "/job_hiring_managers", "/jobs"):
+        assert api.v3("GET", path, token=token).status_code == 403
+
+
+def test_an_unknown_permission_is_a_mistake(api: Api) -> None:
+    with pytest.raises(ValueError, match=r"jobs\.lst"):
+        api.sandbox.credentials.create_key(without={"jobs.lst"})
+
+
+def test_the_limited_client_lacks_three_scopes(api: Api) -> None:
+    token = api.token(None, ACME_V3_LIMITED_CLIENT_ID, ACME_V3_LIMITED_CLIENT_SECRET)
+    assert len(LIMITED_CLIENT_LACKS) == 3
+    assert api.v3("GET", "/user_job_permissions", token=token).status_code == 403
+    assert api.v3("GET", "/jobs", token=token).status_code == 200
+
+
+def test_a_scope_taken_away_bites_living_tokens_at_once(api: Api) -> None:
+    client = api.sandbox.credentials.create_client()
+    token = api.token(None, client.client_id, client.client_secret)
+    assert api.v3("GET", "/jobs", token=token).status_code == 200
+    client.remove({"jobs.list"})
+    assert api.v3("GET", "/jobs", token=token).status_code == 403
+    client.grant({"jobs.list"})
+    assert api.v3("GET", "/jobs", token=token).status_code == 200
+
+
+def test_v3_lists_are_for_site_admins_only(api: Api) -> None:
+    assert api.v3("GET", "/jobs", by="ada").status_code == 200
+    for name in ("remy", "ivy", "basil", "dana"):
+        assert api.v3("GET", "/jobs", by=name).status_code == 403
+
+
+def test_a_service_user_need_not_be_a_site_admin(api: Api) -> None:
+    client = api.sandbox.credentials.create_client(reader_is_site_admin=False)
+    token = api.token(None, client.client_id, client.client_secret)
+    assert api.v3("GET", "/jobs", token=token).status_code == 403
+    token = api.token(api.user_id("ada"), client.client_id, client.client_secret)
+    assert api.v3("GET", "/jobs", token=token).status_code == 200
+
+
+def test_the_other_account_shares_nothing(api: Api) -> None:
+    mine = {row["id"] for row in api.v1_all("/jobs")}
+    theirs = {row["id"] for row in api.v1("GET", "/jobs", key=OTHER_V1_KEY).json()}
+    assert len(theirs) == 5
+    assert not mine & theirs
+    assert api.v1("GET", f"/jobs/{min(mine)}", key=OTHER_V1_KEY).status_code == 404
+    token = api.token(None, OTHER_V3_CLIENT_ID, OTHER_V3_CLIENT_SECRET)
+    assert {row["id"] for row in api.v3("GET", "/jobs", token=token).json()} == theirs
+    users = api.v1("GET", "/users", key=OTHER_V1_KEY).json()
+    assert "zoe@other.example" in {user["primary_email_address"] for user in users}
+
+
+def test_v1_job_permissions_are_empty_for_site_admins_and_for_basic_users(api: Api) -> None:
+    for name, count in (("ada", 0), ("basil", 0), ("vic", 3), ("ivy", 2), ("dana", 3)):
+        rows = api.v1("GET", f"/users/{api.user_id(name)}/permissions/jobs").json()
+        assert len(rows) == count, name
+
+
+def test_v3_job_permissions_leave_out_site_admins_and_interviewers(api: Api) -> None:
+    users = {row["user_id"] for row in api.v3_all("/user_job_permissions")}
+    shown = {name: api.user_id(name) in users for name in ("ada", "ivy", "remy", "dana")}
+    assert shown == {"ada": False, "ivy": False, "remy": True, "dana": True}
+
+
+def test_grants_of_site_admins_can_be_shown(make_api: Callable[..., Api]) -> None:
+    for option, count in ((False, 0), (True, 1)):
+        api = make_api(site_admin_grants=option)
+        job = next(job.id for job in api.sandbox.world().jobs if job.confidential)
+        api.sandbox.mutate("add_grant", user="ada", job_id=job)
+        path = f"/users/{api.user_id('ada')}/permissions/jobs"
+        assert len(api.v1("GET", path).json()) == count
+        visible = api.sandbox.stats()["visible_open_job_ids"]["ada"]
+        assert (job in visible) is option
+
+
+def test_confidential_jobs_can_be_hidden_from_v3_readers(make_api: Callable[..., Api]) -> None:
+    api = make_api(confidential_jobs=False)
+    assert not any(row["confidential"] for row in api.v3_all("/jobs"))
+    assert len(api.v3_all("/jobs")) == 18

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
+from integrations.greenhouse.sandbox.state import BadState
+
+
+def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    with Sandbox(state=file, jobs=5) as first:
+        job = first.world().jobs.ids[0]
+        first.mutate("rename_job", job_id=job, name="Kept")
+        key = first.credentials.create_key(without={"users.list"}).secret
+        before = first.app.snapshot()
+    with Sandbox(state=file, jobs=99) as second:
+        assert second.app.snapshot() == before
+        assert httpx.get(f"{second.url}/v1/jobs/{job}", auth=(key, "")).json()["name"] == "Kept"
+        assert httpx.get(f"{second.url}/v1/users", auth=(key, "")).status_code == 403
+        new = second.mutate("create_job", name="Newer")
+        assert new.id > max(second.world().jobs.ids[:-1])
+
+
+def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    with Sandbox(state=file, jobs=5) as sandbox:
+        sandbox.mutate("rename_job", job_id=sandbox.world().jobs.ids[0], name="Soon")
+        until = time.monotonic() + 10
+        while b"Soon" not in file.read_bytes():
+            assert time.monotonic() < until, "not saved"
+            time.sleep(0.05)
+    assert [path.name for path in tmp_path.iterdir()] == ["world.json"]
+
+
+@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[]"])
+def test_a_broken_file_is_told_in_words_and_left_alone(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "world.json"
+    file.write_text(text)
+    with pytest.raises(BadState, match=r"world\.json"):
+        Sandbox(state=file)
+    assert file.read_text() == text
+
+
+def test_answers_are_the_same_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    answers = []
+    for _ in range(2):
+        with Sandbox(state=file, jobs=5) as sandbox:
+            url = f"{sandbox.url}/v1/candidates"
+            answers.append(httpx.get(url, auth=(ACME_V1_KEY, "")).json())
+    assert answers[0] == answers[1]

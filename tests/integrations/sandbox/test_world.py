@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from integrations.greenhouse.sandbox import Sandbox
+
+from .api import Api
+
+
+def test_a_seed_and_a_size_always_give_the_same_world() -> None:
+    one, two = Sandbox(seed=3, jobs=12), Sandbox(seed=3, jobs=12)
+    assert one.app.snapshot() == two.app.snapshot()
+    assert one.app.snapshot() != Sandbox(seed=4, jobs=12).app.snapshot()
+
+
+def test_sizes_are_as_asked(make_api: Callable[..., Api]) -> None:
+    api = make_api(jobs=31, users=40, applications=77)
+    stats = api.sandbox.stats()
+    assert (stats["jobs"], stats["applications"]) == (31, 77)
+    assert stats["users_without_service_accounts"] == 40
+
+
+def test_a_tiny_account_is_fine(make_api: Callable[..., Api]) -> None:
+    for jobs in (0, 1, 3):
+        api = make_api(jobs=jobs)
+        assert len(api.v1("GET", "/jobs").json()) == jobs
+
+
+def test_the_standing_cast_is_there(api: Api) -> None:
+    users = {row["name"]: row for row in api.v1_all("/users")}
+    assert users["Ada Adeyemi"]["site_admin"]
+    assert users["Dana Diaz"]["disabled"]
+    assert users["Dana Diaz"]["site_admin"]
+    assert users["Mona Moss"]["emails"] == ["m.moss@acme.example", "mona@acme.example"]
+    names = ["Ada", "Sam", "Remy", "Vic", "Ivy", "Basil", "Dana", "Mona"]
+    assert [name.split()[0] for name in list(users)[:8]] == names
+    assert not any("uma@" in email for row in users.values() for email in row["emails"])
+    assert "Sync Bot" in users
+    assert users["Sync Bot"]["primary_email_address"] is None
+
+
+def test_another_domain_can_be_chosen(make_api: Callable[..., Api]) -> None:
+    api = make_api(domain="hello.example")
+    assert len(api.v1("GET", "/users", params={"email": "ada@hello.example"}).json()) == 1
+
+
+def test_the_cast_sees_what_they_are_known_for(api: Api) -> None:
+    stats, world = api.sandbox.stats(), api.sandbox.world()
+    visible = stats["visible_open_jobs"]
+    opened = stats["open_jobs_not_confidential"]
+    assert visible["ada"] == visible["sam"] == opened
+    assert visible["vic"] == 3
+    assert visible["ivy"] == visible["basil"] == visible["dana"] == 0
+    remy = [world.jobs[number] for number in stats["visible_open_job_ids"]["remy"]]
+    assert sum(job.confidential for job in remy) == 1
+    assert abs(sum(not job.confidential for job in remy) - opened / 3) <= 1
+
+
+def test_the_oddities_of_the_wild_are_there(api: Api) -> None:
+    jobs = api.v1_all("/jobs")
+    assert {job["status"] for job in jobs} == {"open", "closed", "draft"}
+    assert {job["is_template"] for job in jobs} == {True, False, None}
+    assert any(job["departments"] == [None] for job in jobs)
+    assert any(job["requisition_id"] is None for job in jobs)
+    assert any(job["confidential"] for job in jobs)
+    assert any(o["location"]["name"] is None for o in api.v1_all("/offices"))
+    assert max(job["id"] for job in jobs) > 2**32
+    rows = api.v1_all("/applications")
+    assert {row["status"] for row in rows} == {"active", "rejected", "hired", "converted"}
+    prospects = [row for row in rows if row["prospect"]]
+    assert {len(row["jobs"]) for row in prospects} >= {0, 1, 3}
+    assert all(row["current_stage"] is None for row in prospects)
+    assert all(row["current_stage"] is None for row in rows if row["status"] == "hired")
+    assert any(row["is_private"] for row in api.v1_all("/candidates"))
+    assert any(not row["active"] for row in api.v1_all("/job_stages"))
+
+
+def test_templates_and_drafts_have_no_applications(api: Api) -> None:
+    world = api.sandbox.world()
+    for row in world.applications:
+        for number in [row.job_id, *row.prospective_job_ids]:
+            job = world.jobs.get(number)
+            assert job is None or (not job.is_template and job.status != "draft")
+
+
+def test_no_two_kinds_share_an_id() -> None:
+    app = Sandbox().app
+    counted = Counter(
+        number
+        for world in app.worlds.values()
+        for table in world.tables.values()
+        for number in table.ids
+    )
+    assert max(counted.values()) == 1
+
+
+def test_stats_equal_what_the_api_lists(api: Api) -> None:
+    stats = api.sandbox.stats()
+    for kind, path in (
+        ("jobs", "/jobs"),
+        ("applications", "/applications"),
+        ("candidates", "/candidates"),
+        ("users", "/users"),
+        ("job_interview_stages", "/job_stages"),
+    ):
+        assert stats[kind] == len(api.v1_all(path, per_page=500))
+    active = [row for row in api.v3_all("/applications", status="active") if row["job_id"]]
+    by_job = Counter(str(row["job_id"]) for row in active)
+    told = stats["active_applications_by_job"]
+    assert {job: count for job, count in told.items() if count} == dict(by_job)
+    assert set(told) == {str(job["id"]) for job in api.v1_all("/jobs")}
