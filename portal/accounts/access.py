@@ -1,0 +1,80 @@
+"""Who may open a view. Every view of ours carries one of these; a test walks the URLs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from portal.accounts.models import Membership
+
+View = Callable[..., HttpResponseBase]
+
+if TYPE_CHECKING:
+    from django_htmx.middleware import HtmxDetails
+
+
+class MemberRequest(HttpRequest):
+    """A request of somebody who belongs to an organization."""
+
+    membership: Membership
+    htmx: HtmxDetails
+
+
+def membership_of(request: HttpRequest) -> Membership | None:
+    """The reader's place in their organization, read once per request."""
+    if not hasattr(request, "_membership"):
+        user = getattr(request, "user", None)
+        found = None
+        if user is not None and user.is_authenticated:
+            found = (
+                Membership.objects.filter(user=user)
+                .select_related("organization", "user")
+                .order_by("id")
+                .first()
+            )
+        request._membership = found  # type: ignore[attr-defined]
+    return cast("Membership | None", request._membership)  # type: ignore[attr-defined]
+
+
+def public(why: str) -> Callable[[View], View]:
+    """Anybody may open this. `why` says what makes that right."""
+
+    def mark(view: View) -> View:
+        view.policy = f"public: {why}"  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def _member_view(view: View, *, admin: bool) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        member = membership_of(request)
+        if member is None:
+            return render(request, "accounts/no_organization.html", status=403)
+        if admin and not member.is_admin:
+            raise PermissionDenied
+        request.membership = member  # type: ignore[attr-defined]
+        return view(request, *args, **kwargs)
+
+    guarded.policy = "admin" if admin else "member"  # type: ignore[attr-defined]
+    return guarded
+
+
+def member_only(view: View) -> View:
+    """For people of an organization; the view finds `request.membership`."""
+    return _member_view(view, admin=False)
+
+
+def admin_only(view: View) -> View:
+    """For an organization's admins; everybody else in it gets a 403."""
+    return _member_view(view, admin=True)

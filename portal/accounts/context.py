@@ -1,0 +1,18 @@
+"""What every template knows about the reader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from portal.accounts.access import membership_of
+
+
+def membership(request: HttpRequest) -> dict[str, Any]:
+    """`membership` and `organization` of the signed-in person, None for everybody else."""
+    member = membership_of(request)
+    return {
+        "membership": member,
+        "organization": member.organization if member else None,
+    }

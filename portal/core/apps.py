@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """Things without a domain: the queue's door, transitions, secrets, shared state."""
+
+    name = "portal.core"

@@ -1,0 +1,31 @@
+"""The one door to the queue. A task carries ids, never values; its row holds the truth.
+
+Brokers may deliver a task twice or, with Redis, lose it when a worker dies: so every task begins
+with a compare-and-swap on its row, and the sweep asks again for rows that stayed behind.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+from django_q.models import Schedule
+from django_q.tasks import async_task
+
+
+def enqueue(task: str, *ids: int) -> None:
+    """Have a worker call `task` (dotted path) with `ids` once the present transaction commits."""
+    transaction.on_commit(partial(async_task, task, *ids, task_name=task.rsplit(".", 1)[-1]))
+
+
+def every_minutes(task: str, minutes: int) -> None:
+    """Have `task` called every so many minutes; says it once however often it is said."""
+    Schedule.objects.update_or_create(
+        name=task,
+        defaults={
+            "func": task,
+            "schedule_type": Schedule.MINUTES,
+            "minutes": minutes,
+            "repeats": -1,
+        },
+    )

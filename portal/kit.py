@@ -1,0 +1,46 @@
+"""The kit of parts on one page, for those who build pages. Served in development only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from portal.accounts.access import public
+
+
+class _Sample(forms.Form):
+    name = forms.CharField(help_text="As it stands in Greenhouse.")
+    secret = forms.CharField(widget=forms.PasswordInput, required=False)
+    agree = forms.BooleanField(label="I have told my colleagues", required=False)
+
+
+@public("sample data only, and routed in development alone")
+def kit(request: HttpRequest) -> HttpResponse:
+    bad = _Sample({"name": ""})
+    bad.is_valid()
+    labels = ("Credential", "Permissions", "First sync", "Live")
+
+    def path(*states: str) -> list[dict[str, str]]:
+        return [
+            {"label": label, "state": state, "url": "#main"}
+            for label, state in zip(labels, states, strict=True)
+        ]
+
+    context = {
+        "form": _Sample(),
+        "bad_form": bad,
+        "steps": path("done", "current", "todo", "todo"),
+        "stuck_steps": path("done", "stuck", "todo", "todo"),
+        "recent": timezone.now() - timedelta(minutes=3),
+        "old": timezone.now() - timedelta(days=9),
+        "bars": [
+            {"x": 0, "width": 60, "n": 1},
+            {"x": 60, "width": 30, "n": 2},
+            {"x": 90, "width": 10, "n": 4},
+        ],
+    }
+    return render(request, "core/kit.html", context)

@@ -1,0 +1,249 @@
+"""Settings, all from the environment; the defaults are those of production.
+
+`DEBUG=true` is for a developer's own machine: it alone allows the embedded SQLite database,
+throw-away keys and plain HTTP. Without it the portal refuses to start until it has been given
+what it needs.
+"""
+
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+django_stubs_ext.monkeypatch()  # lets ModelAdmin[...] be written at run time too
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+env.escape_proxy = True
+
+DEBUG = env.bool("DEBUG", default=False)
+
+_REQUIRED = {
+    "SECRET_KEY": "a long random text that signs sessions",
+    "FIELD_ENCRYPTION_KEY": "one or several keys, newest first, parted by commas "
+    "(make one with: python manage.py make_key)",
+    "DATABASE_URL": "for example postgres://user:password@host/name",
+    "REDIS_URL": "for example redis://host:6379/0, or 'none' to queue in the database",
+    "ALLOWED_HOSTS": "the host names that people use, parted by commas",
+}
+_missing = [name for name in _REQUIRED if not env.str(name, default="")]
+if _missing and not DEBUG:
+    raise ImproperlyConfigured(
+        "The portal cannot start in production without:\n"
+        + "\n".join(f"  {name}: {_REQUIRED[name]}" for name in _missing)
+    )
+
+SECRET_KEY = env.str("SECRET_KEY", default="for-development-only-never-in-production")
+FIELD_ENCRYPTION_KEY = env.list(
+    "FIELD_ENCRYPTION_KEY", default=["ZGV2ZWxvcG1lbnQtb25seS1rZXktbm90LWEtc2VjcmU="]
+)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# -- Where Greenhouse is: deployment configuration, never a customer's input -------------------
+GREENHOUSE_API_URL = env.str("GREENHOUSE_API_URL", default="https://harvest.greenhouse.io")
+GREENHOUSE_AUTH_URL = env.str("GREENHOUSE_AUTH_URL", default="https://auth.greenhouse.io")
+
+# How long one question to Greenhouse may take with all its repeating and waiting, in seconds:
+# while a person waits, and in a sync.
+PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
+PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=120.0)
+
+# -- Rooms -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "portal.support.site.SupportAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "template_partials.apps.SimpleAppConfig",
+    "django_htmx",
+    "encrypted_model_fields",
+    "csp",
+    "django_q",
+    "portal.core",
+    "portal.accounts",
+    "portal.connections",
+    "portal.mirror",
+    "portal.entitlements",
+    "portal.jobs",
+    "portal.applications",
+    "portal.onboarding",
+    "portal.support",
+    "portal.demo",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "builtins": ["template_partials.templatetags.partials"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.accounts.context.membership",
+            ],
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [
+                        (
+                            "django.template.loaders.cached.Loader",
+                            [
+                                "django.template.loaders.filesystem.Loader",
+                                "django.template.loaders.app_directories.Loader",
+                            ],
+                        )
+                    ],
+                )
+            ],
+        },
+    }
+]
+
+# -- Data --------------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/portal.sqlite3")}
+_database = DATABASES["default"]
+if _database["ENGINE"].endswith("sqlite3"):
+    # Web and worker write side by side: WAL lets readers go on, an immediate transaction takes the
+    # write lock up front (no upgrade that fails half-way), the timeout waits for its turn.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    _database["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="none")
+REDIS_URL = "" if REDIS_URL == "none" else REDIS_URL
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# -- Background tasks (portal.core.queue is the one door) --------------------------------------
+Q_CLUSTER = {
+    "name": env.str("QUEUE_NAME", default="portal"),
+    "label": "Background tasks",
+    "workers": env.int("QUEUE_WORKERS", default=2),
+    "timeout": 1800,
+    "retry": 2100,  # longer than the timeout, or a running task would be handed out twice
+    "max_attempts": 3,
+    "ack_failures": True,  # a task row carries its own state; the sweep asks again, not the broker
+    "save_limit": 1000,
+    "catch_up": False,
+    "poll": 0.1,
+    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+}
+
+# -- People ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "accounts:sign_in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# -- The browser's side ------------------------------------------------------------------------
+# The demo serves plain HTTP on 127.0.0.1; everything else is HTTPS behind a proxy.
+INSECURE_COOKIES = env.bool("INSECURE_COOKIES", default=DEBUG)
+SESSION_COOKIE_SECURE = not INSECURE_COOKIES
+CSRF_COOKIE_SECURE = not INSECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SECURE_SSL_REDIRECT = not INSECURE_COOKIES
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# How long each request to Greenhouse stays in the request log.
+REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # httpx tells whole addresses at INFO, ids included; the request log keeps templates.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}

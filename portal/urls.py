@@ -1,0 +1,23 @@
+"""Where everything meets."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from portal.accounts import views as accounts
+from portal.health import healthz
+
+urlpatterns = [
+    path("", accounts.home, name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("", include("portal.accounts.urls")),
+    path("requisitions/", include("portal.jobs.urls")),
+    path("", include("portal.applications.urls")),
+    path("set-up/", include("portal.onboarding.urls")),
+    path("admin/", admin.site.urls),
+]
+
+if settings.DEBUG:
+    from portal.kit import kit
+
+    urlpatterns.append(path("__kit/", kit, name="kit"))
