@@ -1,0 +1,22 @@
+"""What workers do with applications. A task gets an id; the row tells the rest."""
+
+from __future__ import annotations
+
+from portal.applications import perform
+from portal.applications.models import ApplicationAction
+
+_ROWS = ApplicationAction.objects.select_related(
+    "application__connection", "membership__user", "membership__organization", "reason"
+)
+
+
+def send(action_id: int) -> None:
+    perform.send(_ROWS.get(pk=action_id))
+
+
+def settle(action_id: int) -> None:
+    perform.settle(_ROWS.get(pk=action_id))
+
+
+def sweep() -> None:
+    perform.sweep()

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ConnectionsConfig(AppConfig):
+    """An organization's credentials and what they truly permit."""
+
+    name = "portal.connections"

@@ -1,0 +1,116 @@
+"""Entering a credential: tried live first, saved only when Greenhouse accepts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+
+from django.db import transaction
+
+from integrations.ats.errors import AtsError, BadCredential
+from integrations.ats.port import AccountSample
+from portal.accounts.models import User
+from portal.connections.models import Connection, Credential
+from portal.connections.open import open_on_trial
+from portal.core.secrets import fingerprint
+
+# The mirrored users and jobs are not this room's; whoever calls brings the comparison.
+SameAccount = Callable[[AccountSample], bool]
+
+
+class Refused(Exception):
+    """The credential was not saved. `sentence` belongs next to `field` of the form."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        self.field = field
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+def enter(
+    connection: Connection,
+    *,
+    kind: str,
+    secrets: Mapping[str, str],
+    by: User,
+    same_account: SameAccount,
+) -> Credential:
+    """Try `secrets` (by field name of the kind) and make them the connection's credential.
+
+    Raises Refused, with what was there left intact, when Greenhouse does not accept the
+    credential, does not answer, or answers for another account than the connected one.
+    """
+    mark = fingerprint(kind, *secrets.values())
+    with closing(open_on_trial(connection, kind, secrets, key=mark)) as provider:
+        try:
+            provider.try_credential()
+            sample = provider.account_sample()
+        except BadCredential as error:
+            raise _bad(connection, kind, secrets) from error
+        except AtsError as error:
+            raise Refused(_first_field(kind), f"{error.sentence} Nothing was saved.") from error
+    if not same_account(sample):
+        raise Refused(
+            _first_field(kind),
+            "This credential opens another Greenhouse account than the one that is connected. "
+            "Nothing was saved. Use a credential of the connected account.",
+        )
+    return _save(connection, kind, secrets, mark, by)
+
+
+def _first_field(kind: str) -> str:
+    return "api_key" if kind == "harvest_key" else "client_id"
+
+
+def _bad(connection: Connection, kind: str, secrets: Mapping[str, str]) -> Refused:
+    """Why it was refused, as well as it can be told; a v1 key in the v3 form is found by trying."""
+    if kind == "harvest_key":
+        return Refused(
+            "api_key",
+            "Greenhouse does not accept this API key. Check that it was copied whole and has not "
+            "been revoked. API keys (Harvest v1) were retired by Greenhouse on 31 August 2026: if "
+            "yours no longer works, make Harvest v3 credentials instead.",
+        )
+    for field in ("client_id", "client_secret"):
+        if _is_api_key(connection, secrets[field]):
+            return Refused(
+                field,
+                "This is a Harvest v1 API key. It works, but it belongs under “API key (v1)”.",
+            )
+    return Refused(
+        "client_secret",
+        "Greenhouse does not accept this client ID with this secret. Check that both were copied "
+        "whole and belong together, and that at least one scope is ticked for them.",
+    )
+
+
+def _is_api_key(connection: Connection, value: str) -> bool:
+    mark = fingerprint("harvest_key", value)
+    with closing(
+        open_on_trial(connection, "harvest_key", {"api_key": value}, key=mark)
+    ) as provider:
+        try:
+            provider.try_credential()
+        except AtsError:
+            return False
+    return True
+
+
+@transaction.atomic
+def _save(
+    connection: Connection, kind: str, secrets: Mapping[str, str], mark: str, by: User
+) -> Credential:
+    """One credential is active; what it replaces is emptied, only its fingerprint stays."""
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    connection.credentials.filter(active=True).update(active=False, secret="", client_id="")
+    secret = secrets["api_key"] if kind == "harvest_key" else secrets["client_secret"]
+    return Credential.objects.create(
+        connection=connection,
+        kind=kind,
+        client_id=secrets.get("client_id", ""),
+        secret=secret,
+        reader_id=int(secrets["reader_id"]) if secrets.get("reader_id") else None,
+        last_four=secret[-4:],
+        fingerprint=mark,
+        entered_by=by,
+    )

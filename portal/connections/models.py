@@ -1,0 +1,219 @@
+"""A connection to Greenhouse: its credential, its state, and what a check found out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from integrations.ats import registry
+from integrations.ats.permissions import Catalogue, Outcome
+from portal.accounts.models import Organization
+from portal.core.secrets import SecretField, revealed
+
+
+def kinds() -> list[tuple[str, str]]:
+    """The kinds of credential with their labels; a callable, so that no label is in a migration."""
+    return [(kind.key, kind.label) for kind in registry.KINDS.values()]
+
+
+class Connection(models.Model):
+    """One organization's access to its Greenhouse account."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Not connected yet"
+        CHECKING = "checking", "Checking permissions"
+        ACTION_NEEDED = "action_needed", "Action needed"
+        SYNCING = "syncing", "First sync"
+        LIVE = "live", "Live"
+        DEGRADED = "degraded", "Live, with something missing"
+        PAUSED = "paused", "Paused"
+        DISCONNECTED = "disconnected", "Disconnected"
+
+    MOVES: ClassVar = {
+        State.DRAFT: {State.CHECKING},
+        State.CHECKING: {
+            State.ACTION_NEEDED,
+            State.SYNCING,
+            State.LIVE,
+            State.DEGRADED,
+        },
+        State.ACTION_NEEDED: {State.CHECKING, State.PAUSED, State.DISCONNECTED},
+        State.SYNCING: {
+            State.LIVE,
+            State.DEGRADED,
+            State.CHECKING,
+            State.ACTION_NEEDED,
+        },
+        State.LIVE: {State.CHECKING, State.DEGRADED, State.PAUSED, State.DISCONNECTED},
+        State.DEGRADED: {State.CHECKING, State.LIVE, State.PAUSED, State.DISCONNECTED},
+        State.PAUSED: {State.CHECKING, State.DISCONNECTED},
+        State.DISCONNECTED: {State.CHECKING},
+    }
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.CASCADE, related_name="connection"
+    )
+    state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("organization__name",)
+
+    def __str__(self) -> str:
+        return f"{self.organization} · Greenhouse"
+
+    @property
+    def credential(self) -> Credential | None:
+        """The credential in use, None before the first one was entered."""
+        return self.credentials.filter(active=True).first()
+
+
+class Credential(models.Model):
+    """What opens Greenhouse. The secret is encrypted; people see the last four characters only."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=20, choices=kinds)
+    client_id = SecretField(blank=True, default="")
+    secret = SecretField()
+    reader_id = models.BigIntegerField(null=True, blank=True)
+    last_four = models.CharField(max_length=4)
+    fingerprint = models.CharField(max_length=12)
+    active = models.BooleanField(default=True)
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    entered_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(active=True),
+                name="one_active_credential",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ···· {self.last_four}"
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What may be asked of this kind of credential."""
+        return registry.catalogue(self.kind)
+
+    def secrets(self) -> dict[str, str]:
+        """The plain values by field name, for a provider. Raises SecretUnreadable."""
+        if self.kind == "harvest_key":
+            return {"api_key": revealed(self.secret)}
+        return {
+            "client_id": revealed(self.client_id),
+            "client_secret": revealed(self.secret),
+            "reader_id": str(self.reader_id or ""),
+        }
+
+
+class CheckRun(models.Model):
+    """One check of all permissions of a credential."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to start"
+        RUNNING = "running", "Checking"
+        DONE = "done", "Checked"
+        FAILED = "failed", "Could not check"
+
+    class Cause(models.TextChoices):
+        CREDENTIAL = "credential", "Greenhouse does not accept the credential"
+        UNREADABLE = "unreadable", "The stored credential can no longer be opened"
+        NO_ANSWER = "no_answer", "Greenhouse gave no usable answer"
+        INTERRUPTED = "interrupted", "The worker stopped"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.RUNNING, Status.FAILED},
+        Status.RUNNING: {Status.DONE, Status.FAILED},
+    }
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="checks")
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="checks")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    cause = models.CharField(max_length=20, choices=Cause.choices, blank=True)
+    failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="one_open_check",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Check {self.pk} of {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+
+class PermissionCheck(models.Model):
+    """What one check found out about one permission, with its evidence."""
+
+    WAITING = "waiting"
+
+    run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="results")
+    permission = models.CharField(max_length=80)  # key of the catalogue
+    outcome = models.CharField(
+        max_length=10,
+        choices=[(WAITING, "waiting"), *((o.value, o.value) for o in Outcome)],
+        default=WAITING,
+    )
+    sentence = models.CharField(max_length=400, blank=True)
+    evidence = models.JSONField(null=True)
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["run", "permission"], name="one_result_each"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.permission}: {self.outcome}"
+
+
+class ApiCall(models.Model):
+    """One request to Greenhouse: no body, no secret, no personal data, no real id in the path."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="calls")
+    at = models.DateTimeField()
+    method = models.CharField(max_length=6)
+    path = models.CharField(max_length=120)  # template
+    status = models.PositiveSmallIntegerField(null=True)  # None: no answer
+    milliseconds = models.PositiveIntegerField()
+    retries = models.PositiveSmallIntegerField(default=0)
+    lane = models.CharField(max_length=10)
+    remaining = models.IntegerField(null=True)
+    request_id = models.CharField(max_length=80, blank=True)
+    error = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        ordering = ("-at",)
+        indexes = (
+            models.Index(fields=["connection", "-at"], name="calls_of_connection"),
+            models.Index(fields=["at"], name="calls_by_age"),
+        )
+        verbose_name = "Greenhouse request"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} → {self.status or 'no answer'}"

@@ -1,0 +1,72 @@
+"""Opening a provider for a connection, with the rate budget and the request log it shares."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import partial
+
+from django.conf import settings
+
+from integrations.ats import registry
+from integrations.ats.port import Provider
+from integrations.ats.wiring import Call, Lane, Wiring
+from portal.connections.models import ApiCall, Connection, Credential
+from portal.core.state import Encrypted, shared_store
+from portal.core.threads import tidied
+
+
+def open_provider(credential: Credential, *, lane: Lane) -> Provider:
+    """A provider that speaks with this credential, for a person or for a sync.
+
+    Raises SecretUnreadable where no key opens what is stored.
+    """
+    key = f"connection:{credential.connection_id}:{credential.fingerprint}"
+    return registry.open_provider(
+        credential.kind,
+        credential.secrets(),
+        _wiring(key, credential.connection, lane),
+    )
+
+
+def open_on_trial(
+    connection: Connection, kind: str, secrets: Mapping[str, str], *, key: str
+) -> Provider:
+    """A provider for a credential that is stored nowhere yet; a person waits for the answer."""
+    wiring = _wiring(f"trial:{connection.pk}:{key}", connection, Lane.PEOPLE)
+    return registry.open_provider(kind, secrets, wiring)
+
+
+def _wiring(key: str, connection: Connection, lane: Lane) -> Wiring:
+    store = shared_store()
+    return Wiring(
+        api_url=settings.GREENHOUSE_API_URL,
+        auth_url=settings.GREENHOUSE_AUTH_URL,
+        key=key,
+        lane=lane,
+        deadline=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
+        state=store,
+        tokens=Encrypted(store),
+        log=partial(_keep, connection.pk, threading.get_ident()),
+    )
+
+
+def _keep(connection_id: int, owner: int, call: Call) -> None:
+    with tidied(owner):
+        _write(connection_id, call)
+
+
+def _write(connection_id: int, call: Call) -> None:
+    ApiCall.objects.create(
+        connection_id=connection_id,
+        at=call.at,
+        method=call.method,
+        path=call.path[:120],
+        status=call.status,
+        milliseconds=round(call.seconds * 1000),
+        retries=call.retries,
+        lane=call.lane,
+        remaining=call.remaining,
+        request_id=(call.request_id or "")[:80],
+        error=call.error,
+    )

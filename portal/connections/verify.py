@@ -1,0 +1,108 @@
+"""Checking what a credential may do, one permission after the other, without changing anything."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.ats.errors import AtsError, BadCredential
+from integrations.ats.permissions import Probe
+from integrations.ats.wiring import Lane
+from portal.accounts.models import User
+from portal.connections.models import CheckRun, Connection, PermissionCheck
+from portal.connections.open import open_provider
+from portal.core import transitions
+from portal.core.secrets import SecretUnreadable
+
+Cause = CheckRun.Cause
+SILENT_AFTER = timedelta(minutes=5)
+
+
+class NothingToCheck(Exception):
+    """There is no credential yet."""
+
+
+def open_run(connection: Connection, *, by: User | None) -> tuple[CheckRun, bool]:
+    """The check to watch, and whether it is new: one that is already open is joined.
+
+    Raises NothingToCheck before a credential was entered.
+    """
+    credential = connection.credential
+    if credential is None:
+        raise NothingToCheck
+    try:
+        with transaction.atomic():
+            run = CheckRun.objects.create(
+                connection=connection, credential=credential, requested_by=by
+            )
+            PermissionCheck.objects.bulk_create(
+                PermissionCheck(run=run, permission=permission.key)
+                for permission in credential.catalogue.for_kind(credential.kind)
+            )
+    except IntegrityError:
+        return connection.checks.get(status__in=CheckRun.OPEN), False
+    return run, True
+
+
+def run(check: CheckRun) -> bool:
+    """Do the check, to its end or to a failure. False when another worker has it already."""
+    now = timezone.now()
+    if not transitions.won(check, CheckRun.Status.RUNNING, why="a worker took it", started_at=now):
+        return False
+    try:
+        _probe_all(check)
+    except SecretUnreadable:
+        sentence = "The stored credential can no longer be opened. Please enter it again."
+        return _fail(check, Cause.UNREADABLE, sentence)
+    except BadCredential as error:
+        return _fail(check, Cause.CREDENTIAL, f"{error.sentence} Please enter a new one.")
+    except AtsError as error:
+        return _fail(check, Cause.NO_ANSWER, error.sentence)
+    return transitions.won(
+        check,
+        CheckRun.Status.DONE,
+        why="every permission was tried",
+        finished_at=timezone.now(),
+    )
+
+
+def _probe_all(check: CheckRun) -> None:
+    keys = list(check.results.values_list("permission", flat=True))
+    with closing(open_provider(check.credential, lane=Lane.PEOPLE)) as provider:
+        provider.try_credential()
+        for probe in provider.probe_all(keys):
+            _keep(check, probe)
+
+
+def _keep(check: CheckRun, probe: Probe) -> None:
+    check.results.filter(permission=probe.permission).update(
+        outcome=probe.outcome.value,
+        sentence=probe.sentence[:400],
+        evidence=msgspec.to_builtins(probe.evidence) if probe.evidence else None,
+        checked_at=timezone.now(),
+    )
+
+
+def _fail(check: CheckRun, cause: str, sentence: str) -> bool:
+    """End the check as failed. False when somebody else ended it first."""
+    return transitions.won(
+        check,
+        CheckRun.Status.FAILED,
+        why=sentence,
+        cause=cause,
+        failure=sentence,
+        finished_at=timezone.now(),
+    )
+
+
+def sweep() -> list[CheckRun]:
+    """End checks whose worker fell silent; gives back the ended ones."""
+    silent = CheckRun.objects.filter(
+        status__in=CheckRun.OPEN, queued_at__lt=timezone.now() - SILENT_AFTER
+    )
+    sentence = "The check was interrupted. Please start it again."
+    return [check for check in silent if _fail(check, Cause.INTERRUPTED, sentence)]

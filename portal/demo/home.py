@@ -1,0 +1,82 @@
+"""Where the demo lives between two starts: a folder with keys, databases, logs. No Django."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import TextIO
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+DEFAULT = PROJECT / "var" / "demo"
+
+
+class AlreadyRunning(Exception):
+    """Another launcher uses this folder."""
+
+
+class Home:
+    """The demo's folder. Making one makes the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.sandbox_state = self.folder / "sandbox.json"
+        self._lock: TextIO | None = None
+
+    def lock(self) -> None:
+        """Keep a second launcher out for as long as this process lives."""
+        self._lock = (self.folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning from None
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def jobs(self, wanted: int) -> int:
+        """How many jobs the sandbox has: as wanted at the first start, the same ever after."""
+        kept = self.folder / "jobs"
+        if not (kept.exists() and self.sandbox_state.exists()):
+            kept.write_text(f"{wanted}\n")
+        return int(kept.read_text())
+
+    def keys(self) -> dict[str, str]:
+        """SECRET_KEY and FIELD_ENCRYPTION_KEY, made once, in a file that only the owner reads."""
+        path = self.folder / "keys.env"
+        if not path.exists():
+            field_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+            text = f"SECRET_KEY={secrets.token_hex(40)}\nFIELD_ENCRYPTION_KEY={field_key}\n"
+            draft = path.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(
+                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+            ) as file:
+                file.write(text)
+            draft.rename(path)  # whole or not at all
+        return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+    def environment(self, *, port: int, sandbox: str) -> dict[str, str]:
+        """What the children run in: as in production, save for plain HTTP on this machine."""
+        inherited = {
+            name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"
+        }
+        return inherited | {
+            "PYTHONUNBUFFERED": "1",
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            **self.keys(),
+            "DEBUG": "false",
+            "INSECURE_COOKIES": "true",
+            "BEHIND_PROXY": "false",
+            "DATABASE_URL": f"sqlite:///{self.folder / 'portal.sqlite3'}",
+            "REDIS_URL": "none",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "CSRF_TRUSTED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+            "STATIC_ROOT": str(self.folder / "static"),
+            "EMAIL_URL": "consolemail://",
+            "GREENHOUSE_API_URL": sandbox,
+            "GREENHOUSE_AUTH_URL": sandbox,
+        }

@@ -1,0 +1,130 @@
+"""Which jobs a member may see, and what they may do there. The only wall: deny by default.
+
+Every view, export, count, search and action gets at jobs and applications through here. The rules
+are Greenhouse's own (its documentation of user permissions):
+
+- a Site Admin sees every job that is not confidential, a confidential one only by a grant;
+- a Job Admin sees the jobs granted to them, confidential or not;
+- interviewer roles, Basic users, deactivated, unmatched and ambiguous people see nothing;
+- where the credential may not read the grants, a place on the hiring team of a job that is not
+  confidential stands in for one. That is narrower than Greenhouse, never wider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from integrations.ats.types import JobStatus
+from portal.accounts.models import Membership
+from portal.connections.features import Features, features
+from portal.connections.models import Connection
+from portal.entitlements.people import Match, Standing, match
+from portal.mirror.models import Application, AtsUser, Job, JobGrant, TeamMember
+
+_State = Connection.State
+# Paused and disconnected: nothing to act on. Draft: there is nothing yet.
+_ACTING = {_State.LIVE, _State.DEGRADED, _State.CHECKING, _State.SYNCING}
+_SEEING = _ACTING | {_State.ACTION_NEEDED}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """A member's rights, worked out once for a request or a task."""
+
+    match: Match
+    features: Features
+
+    @property
+    def sees(self) -> bool:
+        found = self.match
+        return (
+            found.standing == Standing.MATCHED
+            and found.connection is not None
+            and found.connection.state in _SEEING
+        )
+
+    @property
+    def acts(self) -> bool:
+        connection = self.match.connection
+        return self.sees and connection is not None and connection.state in _ACTING
+
+    @property
+    def by_hiring_team(self) -> bool:
+        """Whether the hiring team stands in, because grants may not be read."""
+        return "job_admins" in self.features.off
+
+
+def rights(member: Membership) -> Rights:
+    """The member's rights as the mirror knows them now."""
+    found = match(member)
+    return Rights(found, features(found.connection) if found.connection else Features())
+
+
+def visible_jobs(member: Membership, *, held: Rights | None = None) -> QuerySet[Job]:
+    """The open jobs this member may see. `held`: rights worked out before, to save the queries."""
+    held = held or rights(member)
+    if not held.sees or held.match.user is None:
+        return Job.objects.none()
+    return Job.objects.filter(
+        _may_see(held.match.user, held),
+        connection=held.match.connection,
+        gone_at=None,
+        status=JobStatus.OPEN,
+    )
+
+
+def _may_see(user: AtsUser, held: Rights) -> Q:
+    allowed = Q(pk__in=())
+    if user.site_admin:
+        allowed |= Q(confidential=False)
+    if held.by_hiring_team:
+        on_team = TeamMember.objects.filter(job=OuterRef("pk"), user=user)
+        return allowed | Q(Exists(on_team), confidential=False)
+    granted = JobGrant.objects.filter(job=OuterRef("pk"), user=user, job_admin=True, gone_at=None)
+    return allowed | Q(Exists(granted))
+
+
+def visible_applications(
+    member: Membership, *, held: Rights | None = None
+) -> QuerySet[Application]:
+    """The applications on jobs this member may see. Private candidates are hidden.
+
+    A candidate marked private is shown in Greenhouse only by a right that its API does not tell,
+    so nobody sees one here.
+    """
+    held = held or rights(member)
+    if "applications" in held.features.off:
+        return Application.objects.none()
+    return Application.objects.filter(
+        Q(candidate=None) | Q(candidate__private=False, candidate__gone_at=None),
+        job__in=visible_jobs(member, held=held),
+        gone_at=None,
+    )
+
+
+def why_nothing(held: Rights) -> str:
+    """What a person without any right reads: what, why, and whom to ask. "" when they have one."""
+    found = held.match
+    if found.standing == Standing.NO_CONNECTION or (
+        found.connection and found.connection.state == _State.DRAFT
+    ):
+        return "Greenhouse is not connected yet. An admin of your organization does that in Set-up."
+    if found.connection and found.connection.state in {
+        _State.PAUSED,
+        _State.DISCONNECTED,
+    }:
+        return (
+            "The connection to Greenhouse is off at the moment. Ask an admin of your organization."
+        )
+    return {
+        Standing.UNMATCHED: f"Nobody in Greenhouse has your address, {found.address}. Both must "
+        "use the same one: ask the person who manages Greenhouse at your company to add it to your "
+        "Greenhouse account, or an admin here to change the address you sign in with.",
+        Standing.AMBIGUOUS: f"More than one Greenhouse account has your address, {found.address}, "
+        "so it is not clear which one is yours. Ask the person who manages Greenhouse at your "
+        "company to leave it on one account only.",
+        Standing.DEACTIVATED: "Your Greenhouse account is deactivated. Ask the person who manages "
+        "Greenhouse at your company to reactivate it.",
+    }.get(found.standing, "")

@@ -1,0 +1,302 @@
+"""Our copy of what a Greenhouse account holds. Nothing here is the truth; Greenhouse is.
+
+`remote_id` is Greenhouse's own id, unique within a connection. `gone_at` is set once a complete
+read no longer contained the record; such rows are kept for history and shown to nobody.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
+from portal.connections.models import Connection
+
+
+class Mirrored(models.Model):
+    """A record of Greenhouse's."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    remote_id = models.BigIntegerField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+def once_each(name: str) -> tuple[models.UniqueConstraint]:
+    """A record stands once per connection."""
+    return (models.UniqueConstraint(fields=["connection", "remote_id"], name=f"{name}_once"),)
+
+
+class AtsUser(Mirrored):
+    """A user of Greenhouse."""
+
+    name = models.CharField(max_length=200)
+    primary_email = models.CharField(max_length=254, blank=True)
+    site_admin = models.BooleanField(default=False)
+    deactivated = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = once_each("ats_user")
+        verbose_name = "Greenhouse user"
+
+    def __str__(self) -> str:
+        return self.name or self.primary_email or f"user {self.remote_id}"
+
+
+class AtsUserEmail(models.Model):
+    """An address of a Greenhouse user, folded to lower case. `verified` None = not told."""
+
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="emails")
+    address = models.CharField(max_length=254, db_index=True)
+    primary = models.BooleanField(default=False)
+    verified = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["user", "address"], name="address_once_a_user"),
+        )
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class AtsRole(Mirrored):
+    """A role that a grant can name."""
+
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = once_each("ats_role")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(Mirrored):
+    """A requisition ("req"). Templates are left out when syncing."""
+
+    name = models.CharField(max_length=300)
+    status = models.CharField(max_length=30)
+    requisition_id = models.CharField(max_length=120, blank=True)
+    confidential = models.BooleanField(default=False)
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    created_remotely_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = once_each("job")
+        indexes = (models.Index(fields=["connection", "status", "name", "id"], name="job_list"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == JobStatus.OPEN
+
+
+class JobGrant(Mirrored):
+    """A Greenhouse user's explicit access to one job."""
+
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="grants")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="grants")
+    role_remote_id = models.BigIntegerField(null=True)
+    # False for interviewer roles, and where v1 leaves the role's type unknown: deny by default.
+    job_admin = models.BooleanField()
+
+    class Meta:
+        constraints = once_each("job_grant")
+        indexes = (models.Index(fields=["user", "job"], name="grant_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.job}"
+
+
+class TeamMember(models.Model):
+    """A place on a job's hiring team. No permission by itself."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="team")
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="teams")
+    role = models.CharField(max_length=30)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["job", "user", "role"], name="team_place_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.job}"
+
+
+class Stage(Mirrored):
+    """A step of a job's interview plan."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(max_length=200)
+    order = models.IntegerField()
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = once_each("stage")
+        indexes = (models.Index(fields=["job", "order"], name="stages_of_job"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RejectionReason(Mirrored):
+    """A reason a person can choose when rejecting."""
+
+    name = models.CharField(max_length=300)
+    type_name = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        constraints = once_each("rejection_reason")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Candidate(Mirrored):
+    """A person who applied."""
+
+    first_name = models.CharField(max_length=200, blank=True)
+    last_name = models.CharField(max_length=200, blank=True)
+    company = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    private = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = once_each("candidate")
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or "Name not given"
+
+
+class Application(Mirrored):
+    """One candidate's application. Without a job it is a prospect's, shown on no requisition."""
+
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="applications")
+    candidate = models.ForeignKey(
+        Candidate, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    stage = models.ForeignKey(
+        Stage, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    stage_name = models.CharField(max_length=200, blank=True)
+    stage_remote_id = models.BigIntegerField(null=True)
+    stage_entry_id = models.BigIntegerField(null=True)
+    status = models.CharField(max_length=30)
+    prospect = models.BooleanField(default=False)
+    rejection_reason_remote_id = models.BigIntegerField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    rejected_at = models.DateTimeField(null=True)
+    last_activity_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = once_each("application")
+        indexes = (
+            models.Index(
+                fields=["job", "status", "-last_activity_at"],
+                name="applications_of_job",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Application {self.remote_id}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ApplicationStatus.ACTIVE
+
+    @property
+    def seen_stage(self) -> SeenStage:
+        return SeenStage(stage_id=self.stage_remote_id, entry_id=self.stage_entry_id)
+
+
+class SyncRun(models.Model):
+    """One refresh of the mirror."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to start"
+        RUNNING = "running", "Syncing"
+        DONE = "done", "Up to date"
+        PARTIAL = "partial", "Up to date, except what may not be read"
+        FAILED = "failed", "Failed"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.RUNNING, Status.FAILED},
+        Status.RUNNING: {Status.DONE, Status.PARTIAL, Status.FAILED},
+    }
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="syncs")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    heard_at = models.DateTimeField(null=True)  # the worker's last sign of life
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="one_open_sync",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Sync {self.pk} of {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+
+class SyncStep(models.Model):
+    """One kind of record within a run."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Reading"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Not permitted"
+        FAILED = "failed", "Failed"
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
+    kind = models.CharField(max_length=30)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.WAITING)
+    failure = models.CharField(max_length=300, blank=True)
+    pages = models.PositiveIntegerField(default=0)
+    seen = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    gone = models.PositiveIntegerField(default=0)
+    set_aside = models.PositiveIntegerField(default=0)
+    expected = models.PositiveIntegerField(null=True)  # what the last complete run saw
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["run", "kind"], name="one_step_each"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.status}"
+
+    @property
+    def pill(self) -> str:
+        """The state as the pages' pills know it."""
+        return "syncing" if self.status == self.Status.RUNNING else self.status

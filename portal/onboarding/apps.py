@@ -1,0 +1,24 @@
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+
+class OnboardingConfig(AppConfig):
+    """Set-up: asks, then calls the verbs of the rooms below."""
+
+    name = "portal.onboarding"
+
+    def ready(self) -> None:
+        # Django tells only of rooms with models; this one has none.
+        post_migrate.connect(_schedule, sender=apps.get_app_config("core"))
+
+
+def _schedule(**_: Any) -> None:
+    """What happens by the clock, said in one place; a migrated database always has it."""
+    from portal.core.queue import every_minutes
+
+    every_minutes("portal.onboarding.tasks.sweep", 1)
+    every_minutes("portal.applications.tasks.sweep", 1)
+    every_minutes("portal.onboarding.tasks.refresh_all", 15)
+    every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

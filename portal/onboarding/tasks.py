@@ -1,0 +1,42 @@
+"""What workers do for set-up, and the minute sweep that finds what was lost on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from portal.connections import verify
+from portal.connections.models import ApiCall, CheckRun, Connection
+from portal.mirror import sync
+from portal.onboarding import journey
+
+
+def check(check_id: int) -> None:
+    """Check all permissions, then decide how the connection goes on."""
+    run = CheckRun.objects.select_related("connection", "credential", "requested_by").get(
+        pk=check_id
+    )
+    if verify.run(run):
+        journey.checked(run)
+
+
+def sweep() -> None:
+    """End silent checks and syncs."""
+    for run in verify.sweep():
+        journey.checked(run)
+    sync.sweep()
+
+
+def refresh_all() -> None:
+    """Refresh every live connection's mirror."""
+    live = (Connection.State.LIVE, Connection.State.DEGRADED)
+    for connection in Connection.objects.filter(state__in=live):
+        journey.request_sync(connection, by=None)
+
+
+def forget_old_calls() -> None:
+    """Drop requests from the log that are older than the deployment keeps them."""
+    oldest = timezone.now() - timedelta(days=settings.REQUEST_LOG_DAYS)
+    ApiCall.objects.filter(at__lt=oldest).delete()

@@ -1,0 +1,154 @@
+"""Connections, checks and requests to Greenhouse. No secret is in any field list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol, cast
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery, TextChoices
+from django.http import HttpRequest
+
+from portal.accounts.models import User
+from portal.connections.models import (
+    ApiCall,
+    CheckRun,
+    Connection,
+    Credential,
+    PermissionCheck,
+)
+from portal.mirror.models import SyncRun
+from portal.onboarding import journey
+from portal.support.admin.base import Watched, WatchedInline
+
+
+class Ask(Protocol):
+    """A verb of set-up that CSMs may ask for too."""
+
+    def __call__(self, connection: Connection, *, by: User | None) -> object: ...
+
+
+class CredentialInline(WatchedInline):
+    model = Credential
+    fields = ("kind", "last_four", "fingerprint", "active", "entered_by", "entered_at")
+
+
+class CheckInline(WatchedInline):
+    model = CheckRun
+    fields = ("status", "failure", "requested_by", "queued_at", "finished_at")
+    show_change_link = True
+    max_num = 0
+
+
+@admin.register(Connection)
+class ConnectionAdmin(Watched):
+    """Every customer's connection; a CSM checks and syncs for them."""
+
+    list_display = (
+        "organization",
+        "state",
+        "credential_shown",
+        "newest_check",
+        "newest_sync",
+    )
+    list_filter = ("state",)
+    search_fields = ("organization__name",)
+    list_select_related = ("organization",)
+    fields = ("organization", "state", "created_at")
+    inlines = (CredentialInline, CheckInline)
+    actions = ("check_permissions", "sync_now")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        """With what is newest of each, by one query however long the histories are."""
+        credential = Credential.objects.filter(connection=OuterRef("pk"), active=True)
+        check = CheckRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
+        sync = SyncRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
+        found: QuerySet[Connection] = super().get_queryset(request)
+        return found.annotate(
+            last_four=Subquery(credential.values("last_four")[:1]),
+            check_status=Subquery(check.values("status")[:1]),
+            check_at=Subquery(check.values("queued_at")[:1]),
+            sync_status=Subquery(sync.values("status")[:1]),
+            sync_at=Subquery(sync.values("queued_at")[:1]),
+        )
+
+    @admin.display(description="Credential")
+    def credential_shown(self, connection: Any) -> str:
+        return f"···· {connection.last_four}" if connection.last_four else "None yet"
+
+    @admin.display(description="Newest check", ordering="check_at")
+    def newest_check(self, connection: Any) -> str:
+        return _when(connection.check_status, CheckRun.Status, connection.check_at)
+
+    @admin.display(description="Newest sync", ordering="sync_at")
+    def newest_sync(self, connection: Any) -> str:
+        return _when(connection.sync_status, SyncRun.Status, connection.sync_at)
+
+    @admin.action(description="Check permissions")
+    def check_permissions(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
+        self._ask(request, chosen, journey.request_check, "being checked")
+
+    @admin.action(description="Sync now")
+    def sync_now(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
+        self._ask(request, chosen, journey.request_sync, "being synced")
+
+    def _ask(self, request: HttpRequest, chosen: QuerySet[Connection], ask: Ask, what: str) -> None:
+        """Ask for each that has a credential, in the CSM's name; say how many, and which not."""
+        asked, by = 0, cast(User, request.user)
+        for connection in chosen:
+            if connection.credential is None:
+                sentence = f"{connection}: no credential was entered yet."
+                self.message_user(request, sentence, messages.WARNING)
+                continue
+            ask(connection, by=by)
+            asked += 1
+        if asked:
+            self.message_user(request, f"{asked} {what}.", messages.SUCCESS)
+
+
+def _when(status: str | None, words: type[TextChoices], at: datetime | None) -> str:
+    return f"{words(status).label}, {at:%-d %b %H:%M} UTC" if status and at else "None yet"
+
+
+class ResultInline(WatchedInline):
+    model = PermissionCheck
+    fields = ("permission", "outcome", "sentence", "evidence", "checked_at")
+
+
+@admin.register(CheckRun)
+class CheckRunAdmin(Watched):
+    list_display = (
+        "connection",
+        "status",
+        "failure",
+        "requested_by",
+        "queued_at",
+        "finished_at",
+    )
+    list_filter = ("status", "cause")
+    search_fields = ("connection__organization__name",)
+    list_select_related = ("connection__organization", "requested_by")
+    fields = (*list_display, "started_at", "cause")
+    inlines = (ResultInline,)
+
+
+@admin.register(ApiCall)
+class ApiCallAdmin(Watched):
+    """The request log: path templates, never bodies, secrets, or real ids."""
+
+    list_display = (
+        "at",
+        "connection",
+        "method",
+        "path",
+        "status",
+        "milliseconds",
+        "retries",
+        "lane",
+        "remaining",
+        "error",
+    )
+    list_filter = ("connection__organization", "lane", "status", "error")
+    search_fields = ("request_id", "path")
+    list_select_related = ("connection__organization",)
+    fields = (*list_display, "request_id")

@@ -1,0 +1,73 @@
+"""Syncs and what they brought. Candidates are not shown: customer success does not need them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from portal.mirror.models import AtsUser, Job, SyncRun, SyncStep
+from portal.support.admin.base import Watched, WatchedInline
+
+
+class StepInline(WatchedInline):
+    model = SyncStep
+    fields = (
+        "kind",
+        "status",
+        "failure",
+        "pages",
+        "seen",
+        "created",
+        "gone",
+        "set_aside",
+    )
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(Watched):
+    list_display = (
+        "connection",
+        "status",
+        "failure",
+        "requested_by",
+        "queued_at",
+        "finished_at",
+    )
+    list_filter = ("status",)
+    search_fields = ("connection__organization__name",)
+    list_select_related = ("connection__organization", "requested_by")
+    fields = (*list_display, "started_at", "heard_at")
+    inlines = (StepInline,)
+
+
+@admin.register(AtsUser)
+class AtsUserAdmin(Watched):
+    """Greenhouse's users, to see why somebody is not matched."""
+
+    list_display = (
+        "name",
+        "primary_email",
+        "connection",
+        "site_admin",
+        "deactivated",
+        "gone_at",
+    )
+    list_filter = ("connection__organization", "site_admin", "deactivated")
+    search_fields = ("name", "emails__address")
+    list_select_related = ("connection__organization",)
+    fields = (*list_display, "remote_id")
+
+
+@admin.register(Job)
+class JobAdmin(Watched):
+    list_display = (
+        "name",
+        "requisition_id",
+        "connection",
+        "status",
+        "confidential",
+        "gone_at",
+    )
+    list_filter = ("connection__organization", "status", "confidential")
+    search_fields = ("name", "requisition_id", "=remote_id")
+    list_select_related = ("connection__organization",)
+    fields = (*list_display, "remote_id", "opened_at", "closed_at")
