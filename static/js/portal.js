@@ -1,0 +1,370 @@
+/* What the portal adds on top of plain pages. Everything here is a comfort:
+   without it each form still posts and each link still leads somewhere.
+   The attributes are described in docs/look.md. */
+(function () {
+  "use strict";
+
+  const byId = (id) => document.getElementById(id);
+  const all = (selector, within) => {
+    const found = Array.from(within.querySelectorAll(selector));
+    if (within.matches && within.matches(selector)) found.unshift(within);
+    return found;
+  };
+  const words = (element) => element.textContent.replace(/\s+/g, " ").trim();
+
+  /* ---- Speaking: one live region for the whole page ------------------- */
+  let queue = [];
+  let speaking;
+  const said = new Map();
+
+  function say(text) {
+    if (!text) return;
+    queue.push(text);
+    clearTimeout(speaking);
+    speaking = setTimeout(() => {
+      const live = byId("live");
+      const sentence = queue.join(" ");
+      queue = [];
+      if (!live) return;
+      live.textContent = "";
+      setTimeout(() => (live.textContent = sentence), 50);
+    }, 120);
+  }
+
+  function announce(element) {
+    const text = element.dataset.announce || words(element);
+    const key = element.id || element.dataset.announceKey;
+    if (key) {
+      if (said.get(key) === text) return;
+      said.set(key, text);
+    }
+    say(text);
+  }
+
+  /* ---- Messages -------------------------------------------------------- */
+  const MAX_MESSAGES = 3;
+  const SUCCESS_STAYS = 12000;
+
+  function settle(message) {
+    if (message.dataset.seen) return;
+    message.dataset.seen = "yes";
+    const text = message.querySelector("[data-message-text]");
+    say(words(text || message));
+    if (message.dataset.message === "success") {
+      const leave = () => {
+        if (message.matches(":hover, :focus-within")) setTimeout(leave, 3000);
+        else message.remove();
+      };
+      setTimeout(leave, SUCCESS_STAYS);
+    }
+    const place = byId("messages");
+    const shown = place ? place.querySelectorAll("[data-message]") : [];
+    for (let i = MAX_MESSAGES; i < shown.length; i++) shown[i].remove();
+  }
+
+  function tell(tone, text) {
+    const template = byId("message-" + tone);
+    const place = byId("messages");
+    if (!template || !place) return say(text);
+    const last = place.querySelector("[data-message-text]");
+    if (last && words(last) === text) return say(text);
+    const copy = template.content.cloneNode(true);
+    copy.querySelector("[data-message-text]").textContent = text;
+    place.prepend(copy);
+    settle(place.querySelector("[data-message]"));
+  }
+
+  /* ---- Times: relative for the eye, exact on hover --------------------- */
+  const relative = new Intl.RelativeTimeFormat("en");
+  const exact = new Intl.DateTimeFormat("en-GB", {
+    weekday: "long", day: "numeric", month: "long", year: "numeric",
+    hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+  const short = new Intl.DateTimeFormat("en-GB", {
+    day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+  });
+  const UNITS = [
+    ["year", 31536000], ["month", 2 * 2592000, 2592000],
+    ["day", 86400], ["hour", 3600], ["minute", 60],
+  ];
+
+  function ago(date) {
+    const seconds = (date - Date.now()) / 1000;
+    for (const [unit, from, size = from] of UNITS) {
+      if (Math.abs(seconds) >= from) return relative.format(Math.trunc(seconds / size), unit);
+    }
+    return seconds > 5 ? "in a moment" : "just now";
+  }
+
+  function tick(within) {
+    all("time[data-relative], time[data-local]", within).forEach((time) => {
+      const date = new Date(time.dateTime);
+      if (isNaN(date)) return;
+      const text = time.hasAttribute("data-relative") ? ago(date) : short.format(date);
+      if (time.textContent !== text) time.textContent = text;
+      if (!time.dataset.exact) time.title = time.dataset.exact = exact.format(date);
+    });
+  }
+  setInterval(() => tick(document.body), 30000);
+
+  /* ---- Things that need JavaScript show themselves --------------------- */
+  function keepTableRoles(table) {
+    // Rows drawn as cards lose their meaning for screen readers; say it again.
+    const roles = [
+      ["thead, tbody, tfoot", "rowgroup"], ["tr", "row"], ["td", "cell"],
+      ["th[scope=row]", "rowheader"], ["th:not([scope=row])", "columnheader"],
+    ];
+    table.setAttribute("role", "table");
+    roles.forEach(([selector, role]) => {
+      table.querySelectorAll(selector).forEach((cell) => cell.setAttribute("role", role));
+    });
+  }
+
+  function prepare(within) {
+    all("[data-copy], [data-reveal]", within).forEach((button) => (button.hidden = false));
+    all("[data-select-all]", within).forEach((box) => {
+      const label = box.closest("label");
+      (label || box).hidden = false;
+    });
+    all("table", within).forEach((t) => t.classList.contains("table-cards") && keepTableRoles(t));
+    const table = within.closest && within.closest("table.table-cards");
+    if (table) keepTableRoles(table);
+    tick(within);
+    all("[data-message]", within).reverse().forEach(settle);
+    const focus = all("[data-take-focus]", within)[0];
+    if (focus) {
+      if (!focus.hasAttribute("tabindex")) focus.tabIndex = -1;
+      focus.focus();
+    }
+  }
+
+  /* ---- Copy, reveal, dismiss ------------------------------------------- */
+  function flash(button, text) {
+    const label = button.querySelector("[data-label]") || button;
+    if (!button.dataset.was) button.dataset.was = label.textContent;
+    label.textContent = text;
+    clearTimeout(button.flashing);
+    button.flashing = setTimeout(() => (label.textContent = button.dataset.was), 2000);
+  }
+
+  async function copy(button) {
+    const source = byId(button.dataset.copy);
+    const text = source ? ("value" in source ? source.value : source.innerText) : "";
+    try {
+      await navigator.clipboard.writeText(text.trim());
+      flash(button, "Copied");
+      say("Copied.");
+    } catch {
+      if (source) getSelection().selectAllChildren(source);
+      flash(button, "Press Ctrl+C");
+      say("Selected. Press Control and C to copy.");
+    }
+  }
+
+  function reveal(button) {
+    const input = byId(button.dataset.reveal);
+    if (!input) return;
+    const show = input.type === "password";
+    input.type = show ? "text" : "password";
+    button.setAttribute("aria-pressed", String(show));
+    button.querySelector("[data-label]").textContent = show ? "Hide" : "Show";
+  }
+
+  /* ---- Menus made of <details data-menu> -------------------------------- */
+  const openMenus = () => Array.from(document.querySelectorAll("details[data-menu][open]"));
+
+  document.addEventListener("click", (event) => {
+    const off = event.target.closest("button[aria-disabled=true]");
+    if (!off) return;
+    // It keeps its place in the tab order so that its reason can be read; it does nothing.
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const why = byId(off.getAttribute("aria-describedby"));
+    if (why) say(words(why));
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    openMenus().forEach((menu) => menu.contains(event.target) || (menu.open = false));
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.copy) copy(button);
+    else if (button.dataset.reveal) reveal(button);
+    else if ("dismiss" in button.dataset) dismiss(button);
+  });
+
+  function dismiss(button) {
+    const message = button.closest("[data-message]");
+    const next = message.nextElementSibling || message.previousElementSibling;
+    message.remove();
+    const target = (next && next.querySelector("[data-dismiss]")) || byId("main");
+    if (target) target.focus({ preventScroll: true });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    openMenus().forEach((menu) => {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+
+  document.addEventListener("focusout", (event) => {
+    const menu = event.target.closest("details[data-menu][open]");
+    if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+  });
+
+  document.addEventListener("change", (event) => {
+    const box = event.target;
+    if (box.matches("[data-select-all]")) {
+      document.querySelectorAll(`input[type=checkbox][name="${box.dataset.selectAll}"]`).forEach(
+        (other) => other.disabled || (other.checked = box.checked)
+      );
+      say(box.checked ? "All on this page selected." : "None selected.");
+    }
+  });
+
+  /* ---- Asking before, and never sending twice --------------------------- */
+  const isAsked = new WeakSet();
+
+  function ask(form, submitter) {
+    const dialog = byId("confirm");
+    const told = { ...form.dataset, ...(submitter ? submitter.dataset : {}) };
+    dialog.querySelector("[data-confirm-title]").textContent = told.confirm;
+    dialog.querySelector("[data-confirm-words]").textContent = told.confirmText || "";
+    const yes = dialog.querySelector("[value=yes]");
+    yes.textContent = told.confirmYes || (submitter ? words(submitter) : "Yes");
+    yes.classList.toggle("btn-danger", told.confirmTone === "danger");
+    yes.classList.toggle("btn-primary", told.confirmTone !== "danger");
+    dialog.returnValue = "no";
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue !== "yes") return;
+      isAsked.add(form);
+      form.requestSubmit(submitter);
+    }, { once: true });
+    dialog.showModal();
+  }
+
+  const busy = (form, on) => {
+    if (on) form.setAttribute("aria-busy", "true");
+    else form.removeAttribute("aria-busy");
+  };
+  const isPost = (form) => form.method === "post" && !("guard" in form.dataset && form.dataset.guard === "off");
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const submitter = event.submitter;
+    if (form.getAttribute("aria-busy") === "true") {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    const wantsAsking = form.dataset.confirm || (submitter && submitter.dataset.confirm);
+    if (wantsAsking && !isAsked.delete(form) && byId("confirm").showModal) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      ask(form, submitter);
+    }
+  }, true);
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !isPost(form)) return;
+    busy(form, true);
+    setTimeout(() => busy(form, false), 15000);
+  });
+
+  addEventListener("pageshow", () => {
+    document.querySelectorAll("form[aria-busy]").forEach((form) => busy(form, false));
+  });
+
+  /* ---- htmx: busy, focus, sessions, answers that did not come ----------- */
+  const on = (name, does) => document.addEventListener("htmx:" + name, does);
+  const ownForm = (event) => event.target.closest && event.target.closest("form");
+  let focused = null;
+
+  on("beforeRequest", (event) => {
+    const form = ownForm(event);
+    if (form && event.target === form && isPost(form)) busy(form, true);
+  });
+  on("afterRequest", (event) => {
+    const form = ownForm(event);
+    if (form) busy(form, false);
+  });
+
+  function remember() {
+    const active = document.activeElement;
+    const keeper = active && active.closest("[data-keep-focus]");
+    focused = active && active !== document.body ? { id: active.id, keeper: keeper && keeper.id } : null;
+  }
+
+  function restore() {
+    const active = document.activeElement;
+    if (!focused || (active && active !== document.body && active.isConnected)) return;
+    const same = focused.id && byId(focused.id);
+    const keeper = focused.keeper && byId(focused.keeper);
+    let target = same && !same.disabled ? same : null;
+    if (!target && keeper) target = keeper.querySelector("[data-focus-here]") || keeper;
+    if (!target) return;
+    if (target === keeper && !keeper.hasAttribute("tabindex")) keeper.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+
+  on("beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    const signIn = document.body.dataset.signIn;
+    if (signIn && xhr.responseURL && new URL(xhr.responseURL).pathname === signIn && location.pathname !== signIn) {
+      // The session ended while the page was open: sign in, then come back here.
+      event.detail.shouldSwap = false;
+      location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
+      return;
+    }
+    if (xhr.status >= 400 && event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
+      // A whole page as an answer to a part: say its sentence, keep what is here.
+      event.detail.shouldSwap = false;
+      const page = new DOMParser().parseFromString(xhr.response, "text/html");
+      const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
+      tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
+      return;
+    }
+    remember();
+  });
+  on("oobBeforeSwap", remember);
+  on("afterSettle", restore);
+
+  const isRead = (event) => event.detail.requestConfig && event.detail.requestConfig.verb === "get";
+  const isPolling = (event) => isRead(event) && /every /.test(event.detail.elt.getAttribute("hx-trigger") || "");
+  const unsure = "No answer came back, so we do not know yet whether it was done. Reload the page to see.";
+
+  function noAnswer(event) {
+    if (isPolling(event)) return;
+    tell("error", isRead(event) ? "The portal did not answer. Check your connection and try again." : unsure);
+  }
+  on("sendError", noAnswer);
+  on("timeout", noAnswer);
+  on("responseError", (event) => {
+    const { status } = event.detail.xhr;
+    if (isPolling(event)) return;
+    if (status === 404) return tell("error", "This is no longer here, or no longer open to you. Reload the page to see.");
+    if (status === 429) return tell("warning", "That was a lot at once. Wait a moment, then try again.");
+    if (status < 500) return tell("error", "That did not work. Reload the page and try again.");
+    tell("error", isRead(event) ? "Something broke on our side. Try again in a moment." : unsure);
+  });
+
+  let started = false;
+  on("load", (event) => {
+    if (!started || event.target === document.body) return;
+    prepare(event.target);
+    all("[data-announce]", event.target).forEach(announce);
+  });
+
+  function start() {
+    all("[data-announce]", document.body).forEach((element) => {
+      const key = element.id || element.dataset.announceKey;
+      if (key) said.set(key, element.dataset.announce || words(element));
+    });
+    prepare(document.body);
+    started = true;
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
