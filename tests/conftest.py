@@ -1,0 +1,123 @@
+"""What every test may ask for: the cast, a sandbox, a connected organization, a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django_q.brokers import get_broker
+from pytest_django import Settings
+from time_machine import TimeMachineFixture
+
+from integrations.greenhouse import sandbox as greenhouse
+from integrations.greenhouse.sandbox import Sandbox
+from portal.accounts.models import Membership, User
+from portal.connections.models import Connection
+from tests import queue
+from tests.cast import Cast, gather
+
+Connect = Callable[..., Connection]
+SignIn = Callable[[Membership | User], Client]
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    return gather()
+
+
+@pytest.fixture
+def sandbox(settings: Settings) -> Iterator[Sandbox]:
+    """A Greenhouse of the test's own, without rate limits; the portal is pointed at it."""
+    with Sandbox(seed=7, jobs=20, v1_limit=0, v3_limit=0) as running:
+        settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = running.url
+        yield running
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[], int]]:
+    """Do what is queued. What a test leaves queued is thrown away."""
+    yield queue.work
+    get_broker().purge_queue()
+
+
+@pytest.fixture
+def sign_in() -> SignIn:
+    def signed_in(person: Membership | User) -> Client:
+        client = Client()
+        client.force_login(person.user if isinstance(person, Membership) else person)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture(autouse=True)
+def _a_redis_of_its_own() -> Iterator[None]:
+    """What a test left in Redis is not the next one's."""
+    yield
+    if settings.REDIS_URL:
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        if left := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
+            client.delete(*left)
+        client.close()
+
+
+@pytest.fixture
+def later(time_machine: TimeMachineFixture) -> Callable[[float], None]:
+    """Let so many seconds pass at once; the clock goes on from there."""
+
+    def shifted(seconds: float) -> None:
+        time_machine.move_to(datetime.now(UTC) + timedelta(seconds=seconds), tick=True)
+
+    return shifted
+
+
+@pytest.fixture
+def quick_retries(settings: Settings) -> None:
+    """Greenhouse is given up on soon."""
+    settings.PATIENCE_PEOPLE = settings.PATIENCE_SYNC = 0.2
+
+
+V3 = {
+    "kind": "harvest_oauth",
+    "client_id": greenhouse.ACME_V3_CLIENT_ID,
+    "client_secret": greenhouse.ACME_V3_CLIENT_SECRET,
+}
+V1 = {"kind": "harvest_key", "api_key": greenhouse.ACME_V1_KEY}
+FULL = {"harvest_oauth": V3, "harvest_key": V1}
+
+
+@pytest.fixture(params=["harvest_oauth", "harvest_key"], ids=["v3", "v1"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of credential in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def connect(cast: Cast, sandbox: Sandbox, sign_in: SignIn, work: Callable[[], int]) -> Connect:
+    """Connect Acme as its admin would: paste, have it checked, have everything synced."""
+
+    def connected(kind: str = "harvest_oauth", *, without: set[str] | None = None) -> Connection:
+        response = sign_in(cast.ada).post(
+            reverse("onboarding:credential"), _credential(sandbox, kind, without)
+        )
+        assert response.status_code == 302, response.content.decode()
+        work()
+        return Connection.objects.get(organization=cast.ada.organization)
+
+    return connected
+
+
+def _credential(sandbox: Sandbox, kind: str, without: set[str] | None) -> dict[str, Any]:
+    if not without:
+        return FULL[kind]
+    if kind == "harvest_key":
+        key = sandbox.credentials.create_key(account="acme", without=without)
+        return {"kind": kind, "api_key": key.secret}
+    client = sandbox.credentials.create_client(account="acme", without=without)
+    return {"kind": kind, "client_id": client.client_id, "client_secret": client.client_secret}

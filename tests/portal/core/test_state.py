@@ -1,0 +1,62 @@
+"""State that all processes share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+
+from integrations.ats.wiring import StateStore
+from portal.core.models import SharedState
+from portal.core.state import DatabaseStore, Encrypted, RedisStore, shared_store
+
+redis_needed = pytest.mark.skipif(
+    not settings.REDIS_URL, reason="needs Redis: set REDIS_URL (apt install redis-server)"
+)
+
+
+@pytest.fixture(params=["database", pytest.param("redis", marks=redis_needed)])
+def store(request: pytest.FixtureRequest, transactional_db: None) -> StateStore:
+    return DatabaseStore() if request.param == "database" else RedisStore(settings.REDIS_URL)
+
+
+def _increase(present: bytes | None) -> tuple[bytes, int]:
+    number = int(present or b"0") + 1
+    return str(number).encode(), number
+
+
+def test_state_is_kept_and_forgotten(store: StateStore) -> None:
+    assert store.update("kept", _increase, ttl=60) == 1
+    assert store.update("kept", _increase, ttl=60) == 2
+    assert store.update("kept", lambda _: (None, "gone"), ttl=60) == "gone"
+    assert store.update("kept", lambda present: (None, present), ttl=60) is None
+
+
+def test_many_writers_lose_nothing(store: StateStore) -> None:
+    store.update("raced", lambda _: (None, None), ttl=60)
+    _at_once(lambda: [store.update("raced", _increase, ttl=60) for _ in range(10)], 4)
+    assert store.update("raced", lambda p: (None, int(p or b"0")), ttl=60) == 40
+
+
+def _at_once(deed: Callable[[], object], number: int) -> None:
+    threads = [threading.Thread(target=deed) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.django_db
+def test_what_is_kept_encrypted_is_not_readable_in_the_store() -> None:
+    store = Encrypted(DatabaseStore())
+    store.update("token", lambda _: (b"the-token", None), ttl=60)
+    assert b"the-token" not in bytes(SharedState.objects.get(pk="token").value)
+    assert store.update("token", lambda present: (present, present), ttl=60) == b"the-token"
+
+
+@pytest.mark.django_db
+def test_the_store_is_the_one_the_deployment_configured() -> None:
+    expected = RedisStore if settings.REDIS_URL else DatabaseStore
+    assert isinstance(shared_store(), expected)

@@ -1,0 +1,151 @@
+"""Checking permissions: each is proved without changing anything, and told in words."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from integrations.ats import registry
+from integrations.greenhouse.sandbox import Sandbox
+from portal.connections.models import CheckRun, Connection
+from portal.mirror.models import SyncRun
+from portal.onboarding import journey
+from tests.cast import Cast
+from tests.conftest import FULL
+
+PAGE = "/set-up/permissions/"
+PART = {"HTTP_HX_REQUEST": "true"}
+
+
+def _outcomes(connection: Connection) -> dict[str, str]:
+    return dict(connection.checks.first().results.values_list("permission", "outcome"))
+
+
+def test_everything_granted_is_ticked_off_and_goes_live(connect, kind: str) -> None:
+    connection = connect(kind)
+    outcomes = _outcomes(connection)
+    assert set(outcomes) == {p.key for p in registry.catalogue(kind).for_kind(kind)}
+    assert set(outcomes.values()) == {"granted"}
+    assert connection.state == Connection.State.LIVE
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["applications.reject", "rejection_reasons.list", "job_posts.list", "candidates.list"],
+)
+def test_what_is_missing_is_named_with_what_it_costs(
+    connect, cast: Cast, sign_in, kind: str, missing: str
+) -> None:
+    connection = connect(kind, without={missing})
+    catalogue = registry.catalogue(kind)
+    permission = catalogue.get(missing, kind)
+    page = sign_in(cast.ada).get(PAGE).content.decode()
+    assert _outcomes(connection)[missing] == "missing"
+    assert catalogue.words_for(permission, kind) in page
+    for feature in catalogue.features_off({missing}, kind):
+        assert feature.off in page
+    assert catalogue.places[kind] in page
+    assert connection.state == Connection.State.DEGRADED
+
+
+def test_something_essential_missing_stops_before_the_sync(connect, kind: str) -> None:
+    connection = connect(kind, without={"users.list", "users.retrieve"})
+    assert connection.state == Connection.State.ACTION_NEEDED
+    assert not SyncRun.objects.exists()
+
+
+def test_ticking_it_and_testing_again_goes_on_to_live(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+) -> None:
+    connection = connect(kind, without={"jobs.list", "jobs.retrieve"})
+    made = connection.credential
+    values = made.secrets()
+    secret = values.get("client_id") or values["api_key"]
+    sandbox.credentials.find(secret).grant({"jobs.list", "jobs.retrieve"})
+    sign_in(cast.ada).post(PAGE)
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+def test_a_check_changes_nothing_in_greenhouse(connect, sandbox: Sandbox, kind: str) -> None:
+    before = sandbox.stats()
+    connect(kind)
+    assert sandbox.stats() == before
+
+
+def test_the_page_watches_while_the_check_is_open_and_stops_after(
+    cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    ada = sign_in(cast.ada)
+    ada.post(reverse("onboarding:credential"), FULL["harvest_key"])
+    watching = ada.get(PAGE, **PART).content.decode()
+    assert "<html" not in watching
+    assert 'hx-trigger="every 1s"' in watching
+    work()
+    assert 'hx-trigger="every 1s"' not in ada.get(PAGE, **PART).content.decode()
+
+
+def test_asking_twice_joins_the_check_that_is_open(
+    cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    ada = sign_in(cast.ada)
+    ada.post(reverse("onboarding:credential"), FULL["harvest_key"])
+    ada.post(PAGE)
+    ada.post(PAGE)
+    assert CheckRun.objects.count() == 1
+    assert work() == 2  # the check, and the first sync that follows
+
+
+def test_a_task_delivered_twice_checks_once(connect, sandbox: Sandbox) -> None:
+    connection = connect()
+    asked = len(list(sandbox.requests))
+    from portal.onboarding.tasks import check
+
+    check(connection.checks.first().pk)
+    assert len(list(sandbox.requests)) == asked
+
+
+def test_a_revoked_credential_takes_the_connection_out_of_work_with_words(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    connection = connect("harvest_key")
+    sandbox.faults.add("/v1", status=401, times=None)
+    sign_in(cast.ada).post(PAGE)
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.ACTION_NEEDED
+    assert b"Enter a credential" in sign_in(cast.ada).get(PAGE).content
+
+
+def test_greenhouse_being_down_takes_nothing_away_from_a_live_connection(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, quick_retries: None
+) -> None:
+    connection = connect()
+    sandbox.faults.add(kind="drop_before", times=None)
+    sign_in(cast.ada).post(PAGE)
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+    assert b"could not be finished" in sign_in(cast.ada).get(PAGE).content
+
+
+def test_an_interrupted_check_is_ended_by_the_sweep(connect, later, cast: Cast) -> None:
+    connection = connect()
+    journey.request_check(connection, by=None)
+    later(10 * 60)
+    from portal.onboarding.tasks import sweep
+
+    sweep()
+    check = connection.checks.first()
+    assert check.status == CheckRun.Status.FAILED
+    assert "start it again" in check.failure
+
+
+def test_an_optional_one_missing_leaves_everything_live(
+    connect, cast: Cast, sign_in, kind: str
+) -> None:
+    connection = connect(kind, without={"offices.list"})
+    assert connection.state == Connection.State.LIVE
+    page = sign_in(cast.ada).get(PAGE).content.decode()
+    assert "Only optional ones are missing" in page
