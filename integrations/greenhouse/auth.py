@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from hashlib import sha256
 from urllib.parse import urlencode
 
@@ -85,6 +86,8 @@ class Tokens:
             secrets=(client_id, client_secret, self._client),
         )
         self._introspected: dict[str, Claims] = {}
+        # Threads of this process queue here; only other processes are waited for by looking.
+        self._turn = threading.Lock()
 
     def token(self, sub: str | None, *, until: float) -> str:
         """A token that lives for another minute at least, fetched only where none is kept.
@@ -93,15 +96,12 @@ class Tokens:
         second that ends the operation. Raises BadCredential, ActingUserRefused (Greenhouse gives
         no token for `sub`), NoScopes, AtsDown, RateLimited or UnreadableAnswer.
         """
-        while True:
-            try:
-                kept = self._look(sub)
-            except _Wait:
-                if self._wiring.now() + _STEP > until:
-                    raise AtsDown from None
-                self._wiring.sleep(_STEP)
-                continue
-            return kept or self._fetch(sub, until)
+        if not self._turn.acquire(timeout=max(0.0, until - self._wiring.now())):
+            raise AtsDown
+        try:
+            return self._wait_for(sub, until) or self._fetch(sub, until)
+        finally:
+            self._turn.release()
 
     def forget(self, sub: str | None, token: str) -> None:
         """Greenhouse did not accept this token: drop it, unless it was renewed meanwhile."""
@@ -119,6 +119,16 @@ class Tokens:
         if token not in self._introspected:
             self._introspected = {token: self._introspect(token, until)}
         return self._introspected[token]
+
+    def _wait_for(self, sub: str | None, until: float) -> str:
+        """The kept token, after whoever else is fetching it; "" where we are to fetch it."""
+        while True:
+            try:
+                return self._look(sub)
+            except _Wait:
+                if self._wiring.now() + _STEP > until:
+                    raise AtsDown from None
+                self._wiring.sleep(_STEP)
 
     def _look(self, sub: str | None) -> str:
         """The kept token; "" where the caller is the one to fetch it. Raises _Wait."""
