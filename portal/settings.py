@@ -53,6 +53,12 @@ GREENHOUSE_AUTH_URL = env.str("GREENHOUSE_AUTH_URL", default="https://auth.green
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
 PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=120.0)
 
+# Where people reach this portal: for links in mails, which no request precedes.
+PORTAL_URL = env.str(
+    "PORTAL_URL",
+    default="http://localhost:8000" if DEBUG else f"https://{ALLOWED_HOSTS[0]}",
+).rstrip("/")
+
 # -- Rooms -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "portal.support.site.SupportAdminConfig",
@@ -70,6 +76,9 @@ INSTALLED_APPS = [
     "django_q",
     "portal.core",
     "portal.accounts",
+    "portal.audit",
+    "portal.notices",
+    "portal.issues",
     "portal.connections",
     "portal.mirror",
     "portal.entitlements",

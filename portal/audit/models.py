@@ -1,0 +1,81 @@
+"""The record of who did what, when and from where. Entries are written once and never changed.
+
+People and organizations may go; their entries stay. So an entry points at them without a database
+constraint and keeps the words that name them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+
+
+class AppendOnly(Exception):
+    """Somebody tried to change or delete an entry. This is a bug in our code."""
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    """Entries are added and read, nothing else."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+
+class Entry(models.Model):
+    """One thing that somebody, or the portal itself (`by` None), did."""
+
+    organization = models.ForeignKey(
+        Organization,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+    by_words = models.CharField(max_length=200)
+    address = models.GenericIPAddressField(null=True)
+    verb = models.CharField(max_length=60)  # room.deed: "credential.entered"
+    words = models.CharField(max_length=300)  # a sentence for a person, without secrets
+    subject = models.CharField(max_length=60, blank=True)  # app_label.model
+    subject_id = models.BigIntegerField(null=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=["organization", "-id"], name="audit_of_organization"),
+            models.Index(fields=["subject", "subject_id"], name="audit_of_subject"),
+        )
+        verbose_name_plural = "entries"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.by_words}: {self.words}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly

@@ -1,0 +1,70 @@
+"""Opening and closing issues. Whoever sees a cause says so; saying it again only counts it.
+
+A room that sees a cause calls `seen`; the same room calls `solved` when a later look finds the
+cause gone. Nothing else opens or closes an issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+from portal.issues.models import Issue
+
+
+def seen(
+    organization: Organization,
+    cause: Issue.Cause,
+    *,
+    title: str,
+    words: str,
+    severity: Issue.Severity,
+    fixer: Issue.Fixer,
+    key: str = "",
+    still_works: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> tuple[Issue, bool]:
+    """Open the issue of this cause, or note that it is still there; gives it and if it is new.
+
+    `words` say what happened and what to do; `still_works` what the person need not worry about.
+    """
+    told = {
+        "title": title[:160],
+        "words": words,
+        "severity": severity,
+        "fixer": fixer,
+        "still_works": still_works[:300],
+        "facts": dict(facts or {}),
+    }
+    try:
+        with transaction.atomic():
+            which = {"organization": organization, "cause": cause, "key": key[:100]}
+            known = Issue.objects.filter(**which, closed_at=None)
+            if known.update(**told, times=F("times") + 1, last_seen_at=timezone.now()):
+                return known.get(), False
+            return Issue.objects.create(**which, **told), True
+    except IntegrityError:  # another process opened it this very moment
+        return Issue.objects.get(**which, closed_at=None), False
+
+
+def solved(
+    organization: Organization,
+    cause: Issue.Cause,
+    *,
+    why: str,
+    key: str | None = None,
+    but: Iterable[str] = (),
+) -> int:
+    """Close the open issues of this cause (with `key`: that one; `but`: all save these keys).
+
+    Gives the number closed. `why` is a sentence: "the permission was granted".
+    """
+    which = Issue.objects.filter(organization=organization, cause=cause, closed_at=None)
+    if key is not None:
+        which = which.filter(key=key[:100])
+    return which.exclude(key__in=list(but)).update(closed_at=timezone.now(), closed_why=why[:200])
