@@ -5,3 +5,6 @@ class CoreConfig(AppConfig):
     """Things without a domain: the queue's door, transitions, secrets, shared state."""
 
     name = "portal.core"
+
+    def ready(self) -> None:
+        from portal.core import checks  # noqa: F401  # registers them
