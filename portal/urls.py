@@ -5,11 +5,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal.accounts import views as accounts
-from portal.health import healthz
+from portal.health import healthz, readyz
 
 urlpatterns = [
     path("", accounts.home, name="home"),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("", include("portal.accounts.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),

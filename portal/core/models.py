@@ -1,4 +1,4 @@
-"""Rows without a domain: what moved from where to where, and bytes shared by all processes."""
+"""Rows without a domain: what moved, bytes shared by all processes, the workers' sign of life."""
 
 from __future__ import annotations
 
@@ -45,3 +45,15 @@ class SharedState(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Pulse(models.Model):
+    """When the workers were last heard (portal.core.pulse); one row."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    heard_at = models.DateTimeField(null=True)
+    listening_since = models.DateTimeField(default=timezone.now)
+    noticed_at = models.DateTimeField(null=True)  # when their silence was noticed
+
+    def __str__(self) -> str:
+        return self.name

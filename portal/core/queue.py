@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
+import redis
 from django.db import transaction
+from django_q.brokers import get_broker
 from django_q.models import Schedule
 from django_q.tasks import async_task
 
@@ -29,3 +31,11 @@ def every_minutes(task: str, minutes: int) -> None:
             "repeats": -1,
         },
     )
+
+
+def reachable() -> bool:
+    """Whether the broker answers."""
+    try:
+        return bool(get_broker().ping())
+    except (redis.RedisError, OSError):
+        return False

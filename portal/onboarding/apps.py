@@ -18,6 +18,7 @@ def _schedule(**_: Any) -> None:
     """What happens by the clock, said in one place; a migrated database always has it."""
     from portal.core.queue import every_minutes
 
+    every_minutes("portal.connections.tasks.beat", 1)
     every_minutes("portal.onboarding.tasks.sweep", 1)
     every_minutes("portal.applications.tasks.sweep", 1)
     every_minutes("portal.notices.tasks.sweep", 1)
