@@ -43,6 +43,10 @@ FIELD_ENCRYPTION_KEY = env.list(
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Trust what a proxy in front of us says of a request: its scheme, and where it came from.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+# Seal the audit record: several, newest first. An old one is kept, or old entries no longer fit.
+AUDIT_KEYS = env.list("AUDIT_KEY", default=[SECRET_KEY])
 
 # -- Where Greenhouse is: deployment configuration, never a customer's input -------------------
 GREENHOUSE_API_URL = env.str("GREENHOUSE_API_URL", default="https://harvest.greenhouse.io")
@@ -204,9 +208,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -15,6 +15,7 @@ urlpatterns = [
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
     path("set-up/", include("portal.onboarding.urls")),
+    path("log/", include("portal.audit.urls")),
     path("admin/", admin.site.urls),
 ]
 

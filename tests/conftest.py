@@ -9,21 +9,31 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django_q.brokers import get_broker
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from time_machine import TimeMachineFixture
 
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
+from portal.audit.protect import unprotect
 from portal.connections.models import Connection
 from tests import queue
 from tests.cast import Cast, gather
 
 Connect = Callable[..., Connection]
 SignIn = Callable[[Membership | User], Client]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Tables are emptied between tests, on SQLite by a DELETE that the audit record refuses."""
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock():
+            unprotect(connection)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The record of who did what, when and from where. Entries are written once and never changed.
 
 People and organizations may go; their entries stay. So an entry points at them without a database
-constraint and keeps the words that name them.
+constraint and keeps the words that name them. How tampering is told: docs/audit.md.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         raise AppendOnly
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Each entry is sealed onto the one before it: only `record` adds any."""
         raise AppendOnly
 
 
@@ -59,15 +63,32 @@ class Entry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 
+    # The chain: the place in it, and a seal over this entry and the seal before it.
+    number = models.BigIntegerField(editable=False)
+    seal = models.CharField(max_length=64, editable=False)
+
     objects = EntryQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["organization", "number"],
+                name="audit_place_in_chain",
+            ),
+            models.UniqueConstraint(
+                fields=["number"],
+                condition=models.Q(organization=None),
+                name="audit_place_in_ours",
+            ),
+        )
         indexes = (
             models.Index(fields=["organization", "-id"], name="audit_of_organization"),
+            models.Index(fields=["organization", "verb"], name="audit_verbs"),
             models.Index(fields=["subject", "subject_id"], name="audit_of_subject"),
         )
-        verbose_name_plural = "entries"
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.by_words}: {self.words}"
@@ -79,3 +100,15 @@ class Entry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly
+
+
+class Chain(models.Model):
+    """Where an organization's chain of entries ends. Its row is the lock of whoever adds one."""
+
+    # 0: the chain of what belongs to no organization. No foreign key: a chain outlives its owner.
+    organization_id = models.BigIntegerField(primary_key=True)
+    number = models.BigIntegerField(default=0)
+    seal = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.number} entries of organization {self.organization_id}"

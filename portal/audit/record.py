@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
 
 from portal.accounts.models import Organization, User
+from portal.audit import chain
 from portal.audit.models import Entry
 
 THE_PORTAL = "The portal"
@@ -30,20 +33,44 @@ def record(
     `verb` is "room.deed"; `words` a sentence that completes "<who> …", for example "entered a
     credential ending in 91af". `by` None: the portal did it by itself. `request` tells from where.
     Values in `before` and `after` are JSON and hold no secret and no candidate's personal data.
+
+    Within a transaction, say it last: other writers of the organization's record wait for its end.
     """
-    return Entry.objects.create(
-        organization=organization,
-        by=by,
-        by_words=(f"{by.name} <{by.email}>" if by and by.name else by.email if by else THE_PORTAL),
-        address=_address(request),
-        verb=verb,
-        words=words[:300],
-        subject=subject._meta.label_lower if subject is not None else "",
-        subject_id=subject.pk if subject is not None else None,
-        before=dict(before) if before is not None else None,
-        after=dict(after) if after is not None else None,
+    return chain.append(
+        Entry(
+            organization=organization,
+            by=by,
+            by_words=_named(by)[:200],
+            address=address_of(request) if request is not None else None,
+            verb=verb,
+            words=words[:300],
+            subject=subject._meta.label_lower if subject is not None else "",
+            subject_id=subject.pk if subject is not None else None,
+            before=dict(before) if before is not None else None,
+            after=dict(after) if after is not None else None,
+        )
     )
 
 
-def _address(request: HttpRequest | None) -> str | None:
-    return request.META.get("REMOTE_ADDR") or None if request is not None else None
+def _named(by: User | None) -> str:
+    if by is None:
+        return THE_PORTAL
+    return f"{by.name} <{by.email}>" if by.name else by.email
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request came from, None where that cannot be told.
+
+    Behind a proxy (BEHIND_PROXY) that is the last address of X-Forwarded-For: the proxy itself
+    wrote it. What stands before it came with the request and may be anything.
+    """
+    found = request.META.get("REMOTE_ADDR", "")
+    if settings.BEHIND_PROXY:
+        found = request.META.get("HTTP_X_FORWARDED_FOR", found).rsplit(",", 1)[-1]
+    try:
+        address = ip_address(found.strip())
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)

@@ -14,6 +14,7 @@ _CSM_MAY = {
                     "view_apicall"),
     "mirror": ("view_syncrun", "view_syncstep", "view_atsuser", "view_job"),
     "applications": ("view_applicationaction",),
+    "audit": ("view_entry",),
 }  # fmt: skip
 
 

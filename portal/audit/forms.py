@@ -1,0 +1,83 @@
+"""What an organization's log may be narrowed down to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+
+from portal.accounts.models import Membership, Organization
+from portal.audit.models import Entry, EntryQuerySet
+
+ELSEWHERE, PORTAL = "success", "portal"
+
+
+class LogForm(forms.Form):
+    """Who, what, when. Everything may be left out; what makes no sense is said, not ignored."""
+
+    who = forms.ChoiceField(required=False)
+    what = forms.ChoiceField(required=False)
+    since = forms.DateField(
+        label="From",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+    )
+    until = forms.DateField(
+        label="To, including",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+    )
+
+    def __init__(self, data: Any, organization: Organization) -> None:
+        super().__init__(data)
+        self.organization = organization
+        self.members = {
+            member.user_id: str(member.user)
+            for member in Membership.objects.filter(organization=organization)
+            .select_related("user")
+            .order_by("user__name", "user__email")
+        }
+        self._choices("who", "Everybody", self._people())
+        self._choices("what", "Everything", [(verb, in_words(verb)) for verb in self._verbs()])
+
+    def _choices(self, name: str, all_of_them: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the type)
+        field.choices = [("", all_of_them), *choices]
+        self.fields[name].widget.attrs["class"] = "input"
+
+    def _people(self) -> list[tuple[str, str]]:
+        people = [(str(pk), name) for pk, name in self.members.items()]
+        return [*people, (ELSEWHERE, "Inbound Talent's staff"), (PORTAL, "The portal itself")]
+
+    def _verbs(self) -> list[str]:
+        kept = Entry.objects.filter(organization=self.organization).order_by("verb")
+        return list(kept.values_list("verb", flat=True).distinct())
+
+    def entries(self) -> EntryQuerySet:
+        """What fits, newest first; all of it where the form says nothing."""
+        found = Entry.objects.filter(organization=self.organization)
+        chosen = self.cleaned_data
+        if chosen.get("who") == PORTAL:
+            found = found.filter(by=None)
+        elif chosen.get("who") == ELSEWHERE:
+            found = found.exclude(by=None).exclude(by_id__in=list(self.members))
+        elif chosen.get("who"):
+            found = found.filter(by_id=int(chosen["who"]))
+        if chosen.get("what"):
+            found = found.filter(verb=chosen["what"])
+        if chosen.get("since"):
+            found = found.filter(at__gte=_midnight(chosen["since"]))
+        if chosen.get("until"):
+            found = found.filter(at__lt=_midnight(chosen["until"]) + timedelta(days=1))
+        return found.order_by("-id")
+
+
+def in_words(verb: str) -> str:
+    """A verb for people: "credential.entered" is "Credential entered"."""
+    return verb.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)

@@ -1,0 +1,17 @@
+"""The audit record, to read. Nobody adds, changes or deletes in it here either."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from portal.audit.models import Entry
+from portal.support.admin.base import Watched
+
+
+@admin.register(Entry)
+class EntryAdmin(Watched):
+    list_display = ("at", "organization", "by_words", "words", "address", "verb")
+    list_filter = ("organization", "verb")
+    search_fields = ("by_words", "words")
+    list_select_related = ("organization",)
+    fields = (*list_display, "subject", "subject_id", "before", "after", "number", "seal")

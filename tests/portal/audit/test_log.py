@@ -1,0 +1,152 @@
+"""The log: an admin of a customer reads their own, narrows it down, and takes it along."""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.test import RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.audit.models import Entry
+from portal.audit.record import address_of, record
+from tests.cast import Cast
+
+LOG, EXPORT = reverse("audit:log"), reverse("audit:export")
+
+
+def _page(client, **filters: object) -> str:
+    answer = client.get(LOG, filters)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def _table(client, **filters: object) -> list[list[str]]:
+    answer = client.get(EXPORT, filters)
+    assert answer.streaming
+    return list(csv.reader(StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+
+def test_an_admin_reads_who_did_what_from_where(cast: Cast, sign_in) -> None:
+    request = RequestFactory().post("/", REMOTE_ADDR="203.0.113.7")
+    record(
+        "connection.paused",
+        "paused the connection",
+        organization=cast.ada.organization,
+        by=cast.ada.user,
+        before={"state": "live"},
+        after={"state": "paused"},
+        request=request,
+    )
+    page = _page(sign_in(cast.ada))
+    for word in ("Ada &lt;ada@acme.example&gt;", "paused the connection", "203.0.113.7", "live"):
+        assert word in page
+
+
+def test_it_is_for_admins_of_that_organization_alone(cast: Cast, sign_in) -> None:
+    record("a.deed", "did something of Acme's", organization=cast.ada.organization)
+    record("a.deed", "did something inside", organization=None)
+    assert sign_in(cast.remy).get(LOG).status_code == 403
+    assert sign_in(cast.remy).get(EXPORT).status_code == 403
+    zoe = sign_in(cast.zoe)
+    for text in (_page(zoe), str(_table(zoe))):
+        assert "did something" not in text
+    assert "did something inside" not in _page(sign_in(cast.ada))
+
+
+def test_where_our_staff_sat_is_not_shown_to_customers(cast: Cast, sign_in) -> None:
+    request = RequestFactory().post("/", REMOTE_ADDR="198.51.100.9")
+    record("a.deed", "helped", organization=cast.ada.organization, by=cast.cas, request=request)
+    ada = sign_in(cast.ada)
+    assert "helped" in _page(ada)
+    assert "198.51.100.9" not in _page(ada) + str(_table(ada))
+
+
+def test_it_is_narrowed_by_person_by_deed_and_by_day(cast: Cast, sign_in, time_machine) -> None:
+    acme = cast.ada.organization
+    time_machine.move_to(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record("credential.entered", "entered the first", organization=acme, by=cast.ada.user)
+    time_machine.move_to(datetime(2026, 3, 2, 12, tzinfo=UTC))
+    record("member.invited", "invited a colleague", organization=acme, by=cast.sam.user)
+    record("member.invited", "helped along", organization=acme, by=cast.cas)
+    record("connection.degraded", "lost something", organization=acme)
+    ada = sign_in(cast.ada)
+
+    def shown(**filters: object) -> set[str]:
+        return {row[3] for row in _table(ada, **filters)[1:]}
+
+    assert shown(who=cast.ada.user_id) == {"entered the first"}
+    assert shown(who="success") == {"helped along"}
+    assert shown(who="portal") == {"lost something"}
+    assert shown(what="member.invited") == {"invited a colleague", "helped along"}
+    assert shown(until="2026-03-01") == {"entered the first"}
+    assert len(shown(since="2026-03-02")) == 3
+    assert "entered the first" not in _page(ada, since="2026-03-02")
+    assert "Nothing fits" in _page(ada, since="2026-04-01")
+
+
+@pytest.mark.parametrize("filters", [{"since": "soon"}, {"who": "999999"}, {"what": "x"}])
+def test_what_makes_no_sense_is_said_next_to_its_field(cast: Cast, sign_in, filters) -> None:
+    ada = sign_in(cast.ada)
+    for address in (LOG, EXPORT):
+        answer = ada.get(address, filters)
+        assert answer.status_code == 422
+        assert "field-error" in answer.content.decode()
+
+
+OLDER = re.compile(r'href="([^"]+)" rel="next"')
+
+
+def test_pages_stay_as_they_are_while_new_entries_arrive(cast: Cast, sign_in) -> None:
+    acme = cast.ada.organization
+    for number in range(120):
+        record("a.deed", f"did thing {number:03}", organization=acme)
+    ada, seen, query = sign_in(cast.ada), [], "?"
+    while query:
+        page = ada.get(LOG + query).content.decode()
+        seen += [int(number) for number in re.findall(r"did thing (\d+)", page)]
+        record("a.deed", "did something newer", organization=acme)
+        query = found[1] if (found := OLDER.search(page)) else ""
+    assert seen == list(reversed(range(120)))
+
+
+def test_a_page_takes_the_same_number_of_queries_however_much_there_is(
+    cast: Cast, sign_in, django_assert_num_queries
+) -> None:
+    acme, ada = cast.ada.organization, sign_in(cast.ada)
+    for number in range(60):
+        record(f"a.deed{number % 7}", "did it", organization=acme, by=cast.sam.user)
+    with django_assert_num_queries(6):
+        ada.get(LOG)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula_to_a_spreadsheet(cast: Cast, sign_in, start: str) -> None:
+    words = f'{start}HYPERLINK("http://x.example")'
+    record("a.deed", words, organization=cast.ada.organization, after={"name": words})
+    for cell in _table(sign_in(cast.ada))[1]:
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_behind_a_proxy_only_what_the_proxy_wrote_is_believed(settings) -> None:
+    said = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "1.2.3.4, 203.0.113.7"}
+    request = RequestFactory().get("/", **said)
+    settings.BEHIND_PROXY = False
+    assert address_of(request) == "10.0.0.1"
+    settings.BEHIND_PROXY = True
+    assert address_of(request) == "203.0.113.7"
+    for odd, told in (("unknown", None), ("::ffff:203.0.113.7", "203.0.113.7"), ("", None)):
+        assert address_of(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=odd)) == told
+
+
+def test_an_entry_of_today_is_within_today(cast: Cast, sign_in) -> None:
+    record("a.deed", "did it now", organization=cast.ada.organization)
+    today = timezone.now().date()
+    page = _page(sign_in(cast.ada), since=today, until=today)
+    assert "did it now" in page
+    assert "did it now" not in _page(sign_in(cast.ada), until=today - timedelta(days=1))
+    assert Entry.objects.count() == 1
