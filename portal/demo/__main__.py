@@ -123,11 +123,8 @@ def _start(children: Children, home: Home, options: argparse.Namespace, sandbox:
     ready("sandbox", f"Greenhouse with {jobs} jobs at {sandbox}")
     web = children.start(
         "web",
-        [PYTHON, "-m", "gunicorn", "portal.wsgi", "--no-control-socket"],
+        [PYTHON, "-m", "gunicorn"],  # the rest: gunicorn.conf.py
         bind=f"127.0.0.1:{options.port}",
-        worker_class="gthread",
-        workers=2,
-        threads=4,
         access_logfile="-",
     )
     worker = children.start("worker", [*MANAGE, "qcluster"])

@@ -1,0 +1,33 @@
+"""How gunicorn serves the portal. Whatever its command line says wins."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+wsgi_app = "portal.wsgi"
+bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+# Threads, since a request may wait for Greenhouse (a credential is tried while its owner looks on).
+worker_class = "gthread"
+threads = int(os.environ.get("WEB_THREADS", "4"))
+timeout = 60
+# At the end: no new requests, and those under way have this long.
+graceful_timeout = 30
+control_socket_disable = True
+max_requests = 10_000
+max_requests_jitter = 1_000
+# A cheap bound on what a stranger may send in a request line and its headers.
+limit_request_line = 8190
+limit_request_fields = 100
+
+
+def on_starting(server: Any) -> None:
+    """Do not serve with a key that opens nothing, or against a database that is not there.
+
+    In a process of its own, so that the workers, which come from this one, load the code anew
+    when it is told to reload.
+    """
+    check = [sys.executable, "manage.py", "check", "--database", "default"]
+    if subprocess.run(check, check=False).returncode:  # noqa: S603  (our own command)
+        sys.exit(1)
