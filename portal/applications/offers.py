@@ -44,10 +44,8 @@ def offer(application: Application, held: Rights, kind: str, *, last_stage: bool
 
 
 def _why_not(application: Application, held: Rights, feature: str, last_stage: bool) -> str:
-    if not held.acts:
-        return "The connection to Greenhouse is not ready. An admin sees why in Set-up."
-    if off := held.features.why_off(feature):
-        return off
+    if general := held.why_not(feature):
+        return general
     if application.prospect:
         return "Prospects are not moved from here."
     if application.status != ApplicationStatus.ACTIVE:

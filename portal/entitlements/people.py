@@ -23,38 +23,43 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """`user` is set when exactly one Greenhouse user has the address, deactivated ones too."""
+    """`user` is set when exactly one Greenhouse user has the address, deactivated ones too.
+
+    `primary`: whether the address is that user's first one. `unverified`: whether the address
+    stands at somebody in Greenhouse, but was never confirmed there.
+    """
 
     standing: Standing
     address: str
     connection: Connection | None = None
     user: AtsUser | None = None
+    primary: bool = False
+    unverified: bool = False
 
 
 def match(member: Membership) -> Match:
     """The Greenhouse user with the member's e-mail address, without regard to case.
 
-    Addresses that Greenhouse calls unverified do not count. Two users with one address: no match.
+    Every address of a Greenhouse user counts, save those that Greenhouse calls unverified. Two
+    users with one address: no match, even where it is the primary address of one of them.
     """
     address = folded(member.user.email)
     connection = Connection.objects.filter(organization_id=member.organization_id).first()
     if connection is None:
         return Match(Standing.NO_CONNECTION, address)
-    users = _with_address(connection, address)
-    if not users:
-        return Match(Standing.UNMATCHED, address, connection)
-    if len(users) > 1:
+    rows = _with_address(connection, address)
+    counting = [row for row in rows if row.verified is not False]
+    if not counting:
+        return Match(Standing.UNMATCHED, address, connection, unverified=bool(rows))
+    if len(counting) > 1:
         return Match(Standing.AMBIGUOUS, address, connection)
-    standing = Standing.DEACTIVATED if users[0].deactivated else Standing.MATCHED
-    return Match(standing, address, connection, users[0])
+    user = counting[0].user
+    standing = Standing.DEACTIVATED if user.deactivated else Standing.MATCHED
+    return Match(standing, address, connection, user, primary=counting[0].primary)
 
 
-def _with_address(connection: Connection, address: str) -> list[AtsUser]:
-    rows = (
-        AtsUserEmail.objects.filter(
-            address=address, user__connection=connection, user__gone_at=None
-        )
-        .exclude(verified=False)
-        .select_related("user")
+def _with_address(connection: Connection, address: str) -> list[AtsUserEmail]:
+    found = AtsUserEmail.objects.filter(
+        address=address, user__connection=connection, user__gone_at=None
     )
-    return [row.user for row in rows]
+    return list(found.select_related("user")) if address else []

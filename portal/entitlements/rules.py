@@ -1,13 +1,15 @@
 """Which jobs a member may see, and what they may do there. The only wall: deny by default.
 
 Every view, export, count, search and action gets at jobs and applications through here. The rules
-are Greenhouse's own (its documentation of user permissions):
+are Greenhouse's own (docs/entitlements.md tells where each is from):
 
 - a Site Admin sees every job that is not confidential, a confidential one only by a grant;
 - a Job Admin sees the jobs granted to them, confidential or not;
 - interviewer roles, Basic users, deactivated, unmatched and ambiguous people see nothing;
 - where the credential may not read the grants, a place on the hiring team of a job that is not
   confidential stands in for one. That is narrower than Greenhouse, never wider.
+
+`portal.entitlements.explain` tells the same rules in words for one job.
 """
 
 from __future__ import annotations
@@ -38,12 +40,7 @@ class Rights:
 
     @property
     def sees(self) -> bool:
-        found = self.match
-        return (
-            found.standing == Standing.MATCHED
-            and found.connection is not None
-            and found.connection.state in _SEEING
-        )
+        return self.match.standing == Standing.MATCHED and self.connected
 
     @property
     def acts(self) -> bool:
@@ -51,9 +48,29 @@ class Rights:
         return self.sees and connection is not None and connection.state in _ACTING
 
     @property
+    def connected(self) -> bool:
+        """Whether the connection is in a state that lets anybody see anything."""
+        connection = self.match.connection
+        return connection is not None and connection.state in _SEEING
+
+    @property
     def by_hiring_team(self) -> bool:
         """Whether the hiring team stands in, because grants may not be read."""
         return "job_admins" in self.features.off
+
+    @property
+    def team_is_known(self) -> bool:
+        """Whether hiring teams may be read. Those of an earlier time prove nothing."""
+        return "hiring_team" not in self.features.off
+
+    def why_not(self, action: str) -> str:
+        """Why the member can do this nowhere at the moment; "" when nothing general forbids it.
+
+        `action` is the key of a feature: advance, reject, move, …
+        """
+        if not self.acts:
+            return "The connection to Greenhouse is not ready. An admin sees why in Set-up."
+        return self.features.why_off(action)
 
 
 def rights(member: Membership) -> Rights:
@@ -62,8 +79,14 @@ def rights(member: Membership) -> Rights:
     return Rights(found, features(found.connection) if found.connection else Features())
 
 
-def visible_jobs(member: Membership, *, held: Rights | None = None) -> QuerySet[Job]:
-    """The open jobs this member may see. `held`: rights worked out before, to save the queries."""
+def visible_jobs(
+    member: Membership, *, held: Rights | None = None, closed: bool = False
+) -> QuerySet[Job]:
+    """The open jobs this member may see; with `closed` the closed ones too, by the same rules.
+
+    Drafts, and states that we do not know, are shown to nobody. `held`: rights worked out before,
+    to save the queries.
+    """
     held = held or rights(member)
     if not held.sees or held.match.user is None:
         return Job.objects.none()
@@ -71,7 +94,7 @@ def visible_jobs(member: Membership, *, held: Rights | None = None) -> QuerySet[
         _may_see(held.match.user, held),
         connection=held.match.connection,
         gone_at=None,
-        status=JobStatus.OPEN,
+        status__in=(JobStatus.OPEN, JobStatus.CLOSED) if closed else (JobStatus.OPEN,),
     )
 
 
@@ -79,28 +102,47 @@ def _may_see(user: AtsUser, held: Rights) -> Q:
     allowed = Q(pk__in=())
     if user.site_admin:
         allowed |= Q(confidential=False)
-    if held.by_hiring_team:
+    if not held.by_hiring_team:
+        grants = JobGrant.objects.filter(user=user, job_admin=True, gone_at=None)
+        return allowed | Q(Exists(grants.filter(job=OuterRef("pk"))))
+    if held.team_is_known:
         on_team = TeamMember.objects.filter(job=OuterRef("pk"), user=user)
         return allowed | Q(Exists(on_team), confidential=False)
-    granted = JobGrant.objects.filter(job=OuterRef("pk"), user=user, job_admin=True, gone_at=None)
-    return allowed | Q(Exists(granted))
+    return allowed
 
 
 def visible_applications(
-    member: Membership, *, held: Rights | None = None
+    member: Membership, *, held: Rights | None = None, closed: bool = False
 ) -> QuerySet[Application]:
     """The applications on jobs this member may see. Private candidates are hidden.
 
     A candidate marked private is shown in Greenhouse only by a right that its API does not tell,
-    so nobody sees one here.
+    so nobody sees one here; nor somebody whose candidate was not read yet and may be private.
+    Where candidates may not be read at all, applications are shown without a name.
     """
     held = held or rights(member)
     if "applications" in held.features.off:
         return Application.objects.none()
+    public = Q(candidate__private=False, candidate__gone_at=None)
+    if "candidates" in held.features.off:
+        public |= Q(candidate=None)
     return Application.objects.filter(
-        Q(candidate=None) | Q(candidate__private=False, candidate__gone_at=None),
-        job__in=visible_jobs(member, held=held),
-        gone_at=None,
+        public, job__in=visible_jobs(member, held=held, closed=closed), gone_at=None
+    )
+
+
+def may(
+    member: Membership, action: str, application: Application, *, held: Rights | None = None
+) -> bool:
+    """Whether the member may do this to the application now, as far as our side can tell.
+
+    `action` is the key of a feature: advance, reject, move, … Whether the application is in a state
+    for it is not asked here, and Greenhouse has the last word.
+    """
+    held = held or rights(member)
+    return (
+        not held.why_not(action)
+        and visible_applications(member, held=held).filter(pk=application.pk).exists()
     )
 
 
@@ -111,12 +153,15 @@ def why_nothing(held: Rights) -> str:
         found.connection and found.connection.state == _State.DRAFT
     ):
         return "Greenhouse is not connected yet. An admin of your organization does that in Set-up."
-    if found.connection and found.connection.state in {
-        _State.PAUSED,
-        _State.DISCONNECTED,
-    }:
+    if not held.connected:
         return (
             "The connection to Greenhouse is off at the moment. Ask an admin of your organization."
+        )
+    if found.unverified:
+        return (
+            f"Greenhouse has your address, {found.address}, but it was never confirmed there. "
+            "Confirm it in your Greenhouse profile, or ask the person who manages Greenhouse at "
+            "your company."
         )
     return {
         Standing.UNMATCHED: f"Nobody in Greenhouse has your address, {found.address}. Both must "
