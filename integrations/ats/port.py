@@ -76,6 +76,9 @@ class Provider(Protocol):
     def probe_all(self, permissions: Sequence[str]) -> Iterator[Probe]:
         """Probe several with as few requests as possible; yields each as soon as it is known."""
 
+    def granted_scopes(self) -> frozenset[str] | None:
+        """Every scope that the credential carries, asked for or not; None where nothing tells."""
+
     # -- reading lists -------------------------------------------------------------------
     def list_users(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

@@ -166,6 +166,9 @@ class HarvestV1(Harvest):
         """See the port. One request per permission."""
         return probes_v1.probe_all(self._ask, permissions, now=self._wiring.now)
 
+    def granted_scopes(self) -> None:
+        """An API key does not tell what is ticked for it."""
+
     # -- lists -------------------------------------------------------------------------------
     def list_users(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

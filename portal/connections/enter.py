@@ -12,6 +12,7 @@ from integrations.ats.port import AccountSample
 from portal.accounts.models import User
 from portal.connections.models import Connection, Credential
 from portal.connections.open import open_on_trial
+from portal.core import transitions
 from portal.core.secrets import fingerprint
 
 # The mirrored users and jobs are not this room's; whoever calls brings the comparison.
@@ -96,13 +97,28 @@ def _is_api_key(connection: Connection, value: str) -> bool:
     return True
 
 
+def destroy(credential: Credential, *, by: User | None, why: str) -> None:
+    """Empty it for good: only its kind, last four and fingerprint stay."""
+    transitions.move(
+        credential,
+        Credential.State.DESTROYED,
+        why=why,
+        by=by,
+        field="state",
+        secret="",
+        client_id="",
+        reader_id=None,
+    )
+
+
 @transaction.atomic
 def _save(
     connection: Connection, kind: str, secrets: Mapping[str, str], mark: str, by: User
 ) -> Credential:
     """One credential is active; what it replaces is emptied, only its fingerprint stays."""
     Connection.objects.select_for_update().get(pk=connection.pk)
-    connection.credentials.filter(active=True).update(active=False, secret="", client_id="")
+    for old in connection.credentials.exclude(state=Credential.State.DESTROYED):
+        destroy(old, by=by, why="a new one was entered")
     secret = secrets["api_key"] if kind == "harvest_key" else secrets["client_secret"]
     return Credential.objects.create(
         connection=connection,

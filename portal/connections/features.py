@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from integrations.ats.errors import NotSiteAdmin
 from integrations.ats.permissions import Feature, Origin, Outcome, Permission
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 
@@ -33,6 +34,7 @@ class Features:
 
     off: Mapping[str, tuple[Feature, tuple[Permission, ...]]] = field(default_factory=dict)
     checked: bool = False
+    no_site_admin: bool = False  # Harvest v3 shows its lists to nobody else
 
     def why_off(self, key: str) -> str:
         """A sentence for the person who misses the feature; "" while it is on."""
@@ -50,13 +52,15 @@ class Features:
     @property
     def blocked(self) -> bool:
         """Whether something is missing without which nothing works."""
-        return bool(ESSENTIAL & self.off.keys())
+        return self.no_site_admin or bool(ESSENTIAL & self.off.keys())
 
 
 def features(connection: Connection) -> Features:
     """The features of a connection. Before the first finished check: nothing is known to be off."""
     check = (
-        connection.checks.filter(status=CheckRun.Status.DONE, credential__active=True)
+        connection.checks.filter(
+            status=CheckRun.Status.DONE, credential__state=Credential.State.IN_USE
+        )
         .select_related("credential")
         .first()
     )
@@ -67,6 +71,7 @@ def features(connection: Connection) -> Features:
 
 def of_results(credential: Credential, results: Iterable[PermissionCheck]) -> Features:
     """The features that these results leave on. `unclear` switches nothing off."""
+    results = list(results)
     missing = {r.permission for r in results if r.outcome == Outcome.MISSING}
     catalogue = credential.catalogue
     asked = catalogue.for_kind(credential.kind)
@@ -79,4 +84,5 @@ def of_results(credential: Credential, results: Iterable[PermissionCheck]) -> Fe
             for feature in catalogue.features_off(missing, credential.kind)
         },
         checked=True,
+        no_site_admin=any(r.cause == NotSiteAdmin.__name__ for r in results),
     )

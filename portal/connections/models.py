@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations.ats import registry
-from integrations.ats.permissions import Catalogue, Outcome
+from integrations.ats.permissions import Catalogue, Outcome, Permission
 from portal.accounts.models import Organization
 from portal.core.secrets import SecretField, revealed
 
@@ -39,16 +39,39 @@ class Connection(models.Model):
             State.SYNCING,
             State.LIVE,
             State.DEGRADED,
+            State.PAUSED,
+            State.DISCONNECTED,
         },
-        State.ACTION_NEEDED: {State.CHECKING, State.PAUSED, State.DISCONNECTED},
+        State.ACTION_NEEDED: {
+            State.CHECKING,
+            State.SYNCING,
+            State.LIVE,
+            State.DEGRADED,
+            State.PAUSED,
+            State.DISCONNECTED,
+        },
         State.SYNCING: {
             State.LIVE,
             State.DEGRADED,
             State.CHECKING,
             State.ACTION_NEEDED,
+            State.PAUSED,
+            State.DISCONNECTED,
         },
-        State.LIVE: {State.CHECKING, State.DEGRADED, State.PAUSED, State.DISCONNECTED},
-        State.DEGRADED: {State.CHECKING, State.LIVE, State.PAUSED, State.DISCONNECTED},
+        State.LIVE: {
+            State.CHECKING,
+            State.DEGRADED,
+            State.ACTION_NEEDED,
+            State.PAUSED,
+            State.DISCONNECTED,
+        },
+        State.DEGRADED: {
+            State.CHECKING,
+            State.LIVE,
+            State.ACTION_NEEDED,
+            State.PAUSED,
+            State.DISCONNECTED,
+        },
         State.PAUSED: {State.CHECKING, State.DISCONNECTED},
         State.DISCONNECTED: {State.CHECKING},
     }
@@ -58,6 +81,10 @@ class Connection(models.Model):
     )
     state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
     created_at = models.DateTimeField(default=timezone.now)
+    prepared = models.JSONField(default=list, blank=True)  # what was ticked before beginning
+    people_seen_at = models.DateTimeField(null=True, blank=True)  # an admin looked at who matches
+    # The mirror is being deleted: nothing may be read into it until that has ended.
+    emptying = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("organization__name",)
@@ -68,11 +95,32 @@ class Connection(models.Model):
     @property
     def credential(self) -> Credential | None:
         """The credential in use, None before the first one was entered."""
-        return self.credentials.filter(active=True).first()
+        return self.credentials.filter(state=Credential.State.IN_USE).first()
+
+    @property
+    def last_check(self) -> CheckRun | None:
+        """The newest check of the credential in use."""
+        return self.checks.filter(credential__state=Credential.State.IN_USE).first()
 
 
 class Credential(models.Model):
-    """What opens Greenhouse. The secret is encrypted; people see the last four characters only."""
+    """What opens Greenhouse. The secret is encrypted; people see the last four characters only.
+
+    A new one is checked beside the one in use; what it replaces is kept until a person confirms,
+    then destroyed: emptied, so that only its fingerprint stays.
+    """
+
+    class State(models.TextChoices):
+        BESIDE = "beside", "Beside the one in use"
+        IN_USE = "in_use", "In use"
+        KEPT = "kept", "Kept until the new one is confirmed"
+        DESTROYED = "destroyed", "Destroyed"
+
+    MOVES: ClassVar = {
+        State.BESIDE: {State.IN_USE, State.DESTROYED},
+        State.IN_USE: {State.KEPT, State.DESTROYED},
+        State.KEPT: {State.IN_USE, State.DESTROYED},
+    }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="credentials")
     kind = models.CharField(max_length=20, choices=kinds)
@@ -81,7 +129,7 @@ class Credential(models.Model):
     reader_id = models.BigIntegerField(null=True, blank=True)
     last_four = models.CharField(max_length=4)
     fingerprint = models.CharField(max_length=12)
-    active = models.BooleanField(default=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.IN_USE)
     entered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -90,9 +138,9 @@ class Credential(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["connection"],
-                condition=models.Q(active=True),
-                name="one_active_credential",
+                fields=["connection", "state"],
+                condition=~models.Q(state="destroyed"),
+                name="one_credential_a_state",
             ),
         )
 
@@ -103,6 +151,15 @@ class Credential(models.Model):
     def catalogue(self) -> Catalogue:
         """What may be asked of this kind of credential."""
         return registry.catalogue(self.kind)
+
+    @property
+    def place(self) -> str:
+        """Where its permissions are ticked, in Greenhouse's own words."""
+        return self.catalogue.places[self.kind]
+
+    def words_for(self, permission: Permission) -> str:
+        """What the tick box of a permission is called for this kind of credential."""
+        return self.catalogue.words_for(permission, self.kind)
 
     def secrets(self) -> dict[str, str]:
         """The plain values by field name, for a provider. Raises SecretUnreadable."""
@@ -141,6 +198,7 @@ class CheckRun(models.Model):
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
     cause = models.CharField(max_length=20, choices=Cause.choices, blank=True)
     failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
+    unused_scopes = models.JSONField(default=list, blank=True)  # granted, but never used by us
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -152,9 +210,9 @@ class CheckRun(models.Model):
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
-                fields=["connection"],
+                fields=["credential"],
                 condition=models.Q(status__in=["queued", "running"]),
-                name="one_open_check",
+                name="one_open_check_each",
             ),
         )
 
@@ -179,6 +237,7 @@ class PermissionCheck(models.Model):
         default=WAITING,
     )
     sentence = models.CharField(max_length=400, blank=True)
+    cause = models.CharField(max_length=40, blank=True)  # the class of the error that explains it
     evidence = models.JSONField(null=True)
     checked_at = models.DateTimeField(null=True)
 
@@ -190,6 +249,38 @@ class PermissionCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.permission}: {self.outcome}"
+
+
+class FixLink(models.Model):
+    """A link for the colleague who manages Greenhouse and has no account here.
+
+    Only its digest is stored. It shows what of `permissions` is missing and lets it be tested
+    again, so often and no faster; it ends by itself when nothing of it is missing any more.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
+    digest = models.CharField(max_length=64, unique=True)
+    permissions = models.JSONField()  # keys of the catalogue that were missing
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True)  # when somebody first looked
+    tests = models.PositiveIntegerField(default=0)
+    tested_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"Link {self.pk} for {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return not (self.done_at or self.revoked_at) and self.expires_at > timezone.now()
 
 
 class ApiCall(models.Model):

@@ -41,7 +41,7 @@ def settle(connection: Connection, *, synced: bool) -> str:
 
 
 def _verdict(connection: Connection, *, synced: bool) -> tuple[str, str]:
-    check = connection.checks.first()
+    check = connection.last_check
     if check is None or check.is_open:
         return connection.state, ""
     # Greenhouse being down takes nothing away from a connection that worked; a bad credential does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from datetime import timedelta
 
@@ -11,9 +12,10 @@ from django.utils import timezone
 
 from integrations.ats.errors import AtsError, BadCredential
 from integrations.ats.permissions import Probe
+from integrations.ats.port import Provider
 from integrations.ats.wiring import Lane
 from portal.accounts.models import User
-from portal.connections.models import CheckRun, Connection, PermissionCheck
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.connections.open import open_provider
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
@@ -26,12 +28,20 @@ class NothingToCheck(Exception):
     """There is no credential yet."""
 
 
-def open_run(connection: Connection, *, by: User | None) -> tuple[CheckRun, bool]:
+def open_run(
+    connection: Connection,
+    *,
+    by: User | None,
+    only: Collection[str] = (),
+    credential: Credential | None = None,
+) -> tuple[CheckRun, bool]:
     """The check to watch, and whether it is new: one that is already open is joined.
 
-    Raises NothingToCheck before a credential was entered.
+    `only`: keys of permissions; the others keep what the last check found, so that each run tells
+    everything. `credential`: another one than that in use. Raises NothingToCheck where there is
+    none.
     """
-    credential = connection.credential
+    credential = credential or connection.credential
     if credential is None:
         raise NothingToCheck
     try:
@@ -39,13 +49,28 @@ def open_run(connection: Connection, *, by: User | None) -> tuple[CheckRun, bool
             run = CheckRun.objects.create(
                 connection=connection, credential=credential, requested_by=by
             )
-            PermissionCheck.objects.bulk_create(
-                PermissionCheck(run=run, permission=permission.key)
-                for permission in credential.catalogue.for_kind(credential.kind)
-            )
+            PermissionCheck.objects.bulk_create(_begun(run, only))
     except IntegrityError:
-        return connection.checks.get(status__in=CheckRun.OPEN), False
+        return credential.checks.get(status__in=CheckRun.OPEN), False
     return run, True
+
+
+def _begun(run: CheckRun, only: Collection[str]) -> list[PermissionCheck]:
+    """A result for each permission: to be tried, or (not among `only`) as it was found last."""
+    credential = run.credential
+    asked = credential.catalogue.for_kind(credential.kind)
+    boxes = {credential.words_for(p) for p in asked if p.key in only}
+    last = credential.checks.filter(status=CheckRun.Status.DONE).first() if only else None
+    known = {result.permission: result for result in last.results.all()} if last else {}
+    rows = []
+    for permission in asked:
+        row = PermissionCheck(run=run, permission=permission.key)
+        found = known.get(permission.key)
+        if found and credential.words_for(permission) not in boxes:
+            for name in ("outcome", "sentence", "cause", "evidence", "checked_at"):
+                setattr(row, name, getattr(found, name))
+        rows.append(row)
+    return rows
 
 
 def run(check: CheckRun) -> bool:
@@ -71,17 +96,30 @@ def run(check: CheckRun) -> bool:
 
 
 def _probe_all(check: CheckRun) -> None:
-    keys = list(check.results.values_list("permission", flat=True))
+    waiting = check.results.filter(outcome=PermissionCheck.WAITING)
+    keys = list(waiting.values_list("permission", flat=True))
     with closing(open_provider(check.credential, lane=Lane.PEOPLE)) as provider:
         provider.try_credential()
         for probe in provider.probe_all(keys):
             _keep(check, probe)
+        _keep_unused(check, provider)
+
+
+def _keep_unused(check: CheckRun, provider: Provider) -> None:
+    """Scopes that the credential carries and that nothing here asks for: they may be removed."""
+    granted = provider.granted_scopes()
+    if granted is None:
+        return
+    credential = check.credential
+    used = {p.scope for p in credential.catalogue.for_kind(credential.kind)}
+    CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
 
 
 def _keep(check: CheckRun, probe: Probe) -> None:
     check.results.filter(permission=probe.permission).update(
         outcome=probe.outcome.value,
         sentence=probe.sentence[:400],
+        cause=probe.cause[:40],
         evidence=msgspec.to_builtins(probe.evidence) if probe.evidence else None,
         checked_at=timezone.now(),
     )

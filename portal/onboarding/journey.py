@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -28,9 +29,14 @@ class Step:
     state: str
 
 
-def request_check(connection: Connection, *, by: User | None) -> CheckRun:
-    """Have all permissions checked. An open check is joined. Raises verify.NothingToCheck."""
-    run, new = verify.open_run(connection, by=by)
+def request_check(
+    connection: Connection, *, by: User | None, only: Collection[str] = ()
+) -> CheckRun:
+    """Have all permissions checked, or `only` these. An open check is joined.
+
+    Raises verify.NothingToCheck.
+    """
+    run, new = verify.open_run(connection, by=by, only=only)
     if new:
         standing.checking(connection, by=by)
         queue.enqueue(CHECK, run.pk)

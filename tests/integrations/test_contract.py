@@ -468,3 +468,14 @@ def test_providers_are_opened_by_their_kind(bench: Bench) -> None:
 
 def test_every_error_is_of_one_family() -> None:
     assert issubclass(MissingPermission, AtsError)
+
+
+def test_the_scopes_that_a_credential_carries_are_told_where_anything_tells(
+    bench: Bench, provider: Provider
+) -> None:
+    granted = provider.granted_scopes()
+    if provider.kind == "harvest_key":
+        assert granted is None
+    else:
+        assert {p.scope for p in CATALOGUE.for_kind(provider.kind)} <= granted
+        assert "harvest:referrers:list" in granted

@@ -34,7 +34,7 @@ def _addresses() -> dict[str, str]:
         job__confidential=False,
         job__grants__isnull=False,
     ).first()
-    known = {"job_pk": application.job_id, "pk": application.pk}
+    known = {"job_pk": application.job_id, "pk": application.pk, "key": "jobs.list"}
     return {
         name: reverse(name, kwargs={k: known[k] for k in entry.pattern.converters})
         for name, entry in _names(get_resolver())

@@ -30,7 +30,7 @@ class Ask(Protocol):
 
 class CredentialInline(WatchedInline):
     model = Credential
-    fields = ("kind", "last_four", "fingerprint", "active", "entered_by", "entered_at")
+    fields = ("kind", "last_four", "fingerprint", "state", "entered_by", "entered_at")
 
 
 class CheckInline(WatchedInline):
@@ -60,7 +60,7 @@ class ConnectionAdmin(Watched):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         """With what is newest of each, by one query however long the histories are."""
-        credential = Credential.objects.filter(connection=OuterRef("pk"), active=True)
+        credential = Credential.objects.filter(connection=OuterRef("pk"), state="in_use")
         check = CheckRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
         sync = SyncRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
         found: QuerySet[Connection] = super().get_queryset(request)

@@ -149,3 +149,82 @@ def test_an_optional_one_missing_leaves_everything_live(
     assert connection.state == Connection.State.LIVE
     page = sign_in(cast.ada).get(PAGE).content.decode()
     assert "Only optional ones are missing" in page
+
+
+def _asked(sandbox: Sandbox) -> list[str]:
+    return [f"{request.method} {request.path}" for request in sandbox.requests]
+
+
+def test_one_permission_is_tested_again_and_the_others_keep_what_was_found(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+) -> None:
+    connection = connect(kind, without={"job_posts.list", "candidates.list"})
+    before = _outcomes(connection)
+    secrets = connection.credential.secrets()
+    made = sandbox.credentials.find(secrets.get("client_id") or secrets["api_key"])
+    made.grant({"job_posts.list", "candidates.list"})
+    asked = len(_asked(sandbox))
+    sign_in(cast.ada).post(f"{PAGE}job_posts.list/")
+    work()
+    outcomes = _outcomes(connection)
+    assert outcomes["job_posts.list"] == "granted"
+    assert outcomes["candidates.list"] == "missing"  # not asked again
+    assert outcomes.keys() == before.keys()
+    lists = [call for call in _asked(sandbox)[asked:] if call.startswith("GET")]
+    assert len(lists) <= 2  # whether the credential works, and the one permission
+
+
+def test_a_permission_that_greenhouse_does_not_know_is_not_tested(
+    connect, cast: Cast, sign_in
+) -> None:
+    connect()
+    assert sign_in(cast.ada).post(f"{PAGE}jobs.explode/").status_code == 404
+
+
+def test_nobody_else_tests_a_permission(connect, cast: Cast, sign_in) -> None:
+    connect()
+    assert sign_in(cast.remy).post(f"{PAGE}jobs.list/").status_code == 403
+    zoe = sign_in(cast.zoe).post(f"{PAGE}jobs.list/")
+    assert zoe.url == reverse("onboarding:credential")  # of her own organization, which has none
+    assert CheckRun.objects.count() == 1
+
+
+def test_a_permission_the_portal_asks_for_since_the_last_check_is_not_asked_yet(
+    connect, cast: Cast, sign_in
+) -> None:
+    connection = connect()
+    connection.last_check.results.filter(permission="offices.list").delete()
+    page = sign_in(cast.ada).get(PAGE).content.decode()
+    assert "1 not asked yet" in page
+
+
+def test_what_is_new_compared_with_the_article_says_why(connect, cast: Cast, sign_in) -> None:
+    connect()
+    page = sign_in(cast.ada).get(PAGE).content.decode()
+    assert "New compared with the set-up article, and needed." in page
+    assert "Harvest v3 rejects only with a reason from this list" in page
+
+
+def test_scopes_that_are_never_used_may_be_removed(connect, cast: Cast, sign_in) -> None:
+    connection = connect()
+    page = sign_in(cast.ada).get(PAGE).content.decode()
+    assert "harvest:referrers:list" in connection.last_check.unused_scopes
+    assert "More than the portal needs" in page
+    assert "<code>harvest:referrers:list</code>" in page
+
+
+def test_a_key_does_not_tell_what_else_is_ticked_for_it(connect, cast: Cast, sign_in) -> None:
+    connection = connect("harvest_key")
+    assert connection.last_check.unused_scopes == []
+
+
+def test_a_reader_who_is_no_site_admin_stops_before_the_sync_and_is_told_how(
+    cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    made = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
+    ada = sign_in(cast.ada)
+    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    ada.post(reverse("onboarding:credential"), {"kind": "harvest_oauth", **values})
+    work()
+    assert not SyncRun.objects.exists()
+    assert "is no Site Admin" in ada.get(PAGE).content.decode()

@@ -138,7 +138,7 @@ def test_moving_from_v1_to_v3_of_the_same_account_keeps_the_mirror(ada: Client, 
 def test_what_was_replaced_is_emptied(ada: Client, connect) -> None:
     connection = connect("harvest_key")
     ada.post(URL, V3)
-    old = connection.credentials.get(active=False)
+    old = connection.credentials.get(state="destroyed")
     assert old.secret == ""
 
 
@@ -175,7 +175,7 @@ def test_two_tabs_leave_one_active_credential(ada: Client, connect) -> None:
     connection = connect()
     ada.post(URL, V3)
     ada.post(URL, V3)
-    assert connection.credentials.filter(active=True).count() == 1
+    assert connection.credentials.filter(state="in_use").count() == 1
 
 
 def test_a_task_carries_no_secret(ada: Client) -> None:

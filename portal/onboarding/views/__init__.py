@@ -1,0 +1,1 @@
+"""Set-up in the browser, a file per step."""

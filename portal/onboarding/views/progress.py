@@ -1,0 +1,74 @@
+"""The first sync with its progress, and what is on when it is live."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from integrations.ats.permissions import Feature
+from portal.accounts.access import MemberRequest, admin_only
+from portal.connections.features import IN_USE, Features, features
+from portal.connections.models import Connection, Credential
+from portal.connections.standing import connection_of
+from portal.core.htmx import page_or_part
+from portal.mirror import sync
+from portal.mirror.models import SyncStep
+from portal.onboarding import journey
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_only
+def first_sync(request: MemberRequest) -> HttpResponse:
+    """The newest sync with its progress. POST asks for one."""
+    connection = connection_of(request.membership.organization_id)
+    now = journey.current(connection)
+    if now in {"credential", "permissions"}:
+        return redirect(f"onboarding:{now}")
+    if request.method == "POST":
+        journey.request_sync(connection, by=request.membership.user)
+        return redirect("onboarding:sync")
+    run = connection.syncs.first()
+    steps = list(run.steps.order_by("id")) if run else []
+    ended = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
+    number = sum(step.status in ended for step in steps)
+    context = {
+        "steps": journey.path(now, here="sync"),
+        "run": run,
+        "lines": [(sync.LABELS.get(step.kind, step.kind), step) for step in steps],
+        "ended": number,
+        "number": len(steps),
+        "words": f"{number} of {len(steps)}",
+    }
+    return page_or_part(request, "onboarding/sync.html", "progress", context)
+
+
+@require_safe
+@admin_only
+def live(request: MemberRequest) -> HttpResponse:
+    """What is on, what is off and why."""
+    connection = connection_of(request.membership.organization_id)
+    now, used = journey.current(connection), connection.credential
+    if used is None or now != "live":
+        return redirect(f"onboarding:{now}")
+    found = features(connection)
+    context = {
+        "steps": journey.path(now, here="live"),
+        "connection": connection,
+        "credential": used,
+        "on": _on(used, found),
+        "off": [off for key, off in found.off.items() if key in IN_USE],
+        "last_sync": sync.last_good(connection),
+        "counts": _mirrored(connection),
+    }
+    return render(request, "onboarding/live.html", context)
+
+
+def _on(used: Credential, found: Features) -> list[Feature]:
+    asked = {key for p in used.catalogue.for_kind(used.kind) for key in p.features}
+    on = (asked & IN_USE) - found.off.keys()
+    return [feature for key, feature in used.catalogue.features.items() if key in on]
+
+
+def _mirrored(connection: Connection) -> dict[str, int]:
+    return {step.label: step.count(connection) for step in sync.STEPS if step.model}
