@@ -1,7 +1,8 @@
 """Our copy of what a Greenhouse account holds. Nothing here is the truth; Greenhouse is.
 
 `remote_id` is Greenhouse's own id, unique within a connection. `gone_at` is set once a complete
-read no longer contained the record; such rows are kept for history and shown to nobody.
+read no longer contained the record; such rows are kept for history and shown to nobody. A row is
+written only where its content differs from what is here: `changed_at` is when that last happened.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ class Mirrored(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     remote_id = models.BigIntegerField()
     gone_at = models.DateTimeField(null=True, blank=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    fingerprint = models.BigIntegerField(null=True)  # of what Greenhouse told; None: write it anew
 
     class Meta:
         abstract = True
@@ -78,8 +82,39 @@ class AtsRole(Mirrored):
         return self.name
 
 
+class Department(Mirrored):
+    """A part of the company."""
+
+    name = models.CharField(max_length=300)
+    parent_remote_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = once_each("department")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Office(Mirrored):
+    """A place of the company."""
+
+    name = models.CharField(max_length=300)
+    location = models.CharField(max_length=300, blank=True)
+    parent_remote_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = once_each("office")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Job(Mirrored):
-    """A requisition ("req"). Templates are left out when syncing."""
+    """A requisition ("req"). Templates are left out when syncing.
+
+    Greenhouse's jobs have one department (v3; v1's list of one at most is the same [inferred]) and
+    several offices: so a filter by department is a column, one by office a join.
+    """
 
     name = models.CharField(max_length=300)
     status = models.CharField(max_length=30)
@@ -88,6 +123,11 @@ class Job(Mirrored):
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     created_remotely_at = models.DateTimeField(null=True)
+    department = models.ForeignKey(
+        Department, null=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
+    offices = models.ManyToManyField(Office, related_name="jobs")
+    read_at = models.DateTimeField(null=True)  # when it was last read by itself, with what hangs on
 
     class Meta:
         constraints = once_each("job")
@@ -102,7 +142,7 @@ class Job(Mirrored):
 
 
 class JobGrant(Mirrored):
-    """A Greenhouse user's explicit access to one job."""
+    """A Greenhouse user's explicit access to one job; `first_seen_at` tells since when we know."""
 
     user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="grants")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="grants")
@@ -163,14 +203,94 @@ class RejectionReason(Mirrored):
         return self.name
 
 
+class CloseReason(Mirrored):
+    """Why an opening was closed."""
+
+    name = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = once_each("close_reason")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Source(Mirrored):
+    """Where applications come from."""
+
+    name = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = once_each("source")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EmailTemplate(Mirrored):
+    """A mail that can go with a rejection. Only its name is kept; Greenhouse sends it."""
+
+    name = models.CharField(max_length=300)
+    type = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        constraints = once_each("email_template")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Opening(Mirrored):
+    """A seat to fill on a job."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="openings")
+    opening_id = models.CharField(max_length=120, blank=True)  # the customer's own name for it
+    is_open = models.BooleanField()
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.ForeignKey(
+        CloseReason, null=True, on_delete=models.SET_NULL, related_name="openings"
+    )
+
+    class Meta:
+        constraints = once_each("opening")
+        indexes = (models.Index(fields=["job", "is_open"], name="openings_of_job"),)
+
+    def __str__(self) -> str:
+        return self.opening_id or f"opening {self.remote_id}"
+
+
+class JobPost(Mirrored):
+    """What a job looks like on a board."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="posts")
+    title = models.CharField(max_length=300)
+    live = models.BooleanField()
+    internal = models.BooleanField()
+    active = models.BooleanField(default=True)
+    public_url = models.CharField(max_length=500, blank=True)
+    # HTML as Greenhouse holds it, written by the customer: it must be sanitised where it is shown.
+    content = models.TextField(blank=True)
+
+    class Meta:
+        constraints = once_each("job_post")
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class Candidate(Mirrored):
-    """A person who applied."""
+    """A person who applied: what the pages show of them, and no more.
+
+    `erased_at`: Greenhouse anonymised or deleted the person, and what was here is erased.
+    """
 
     first_name = models.CharField(max_length=200, blank=True)
     last_name = models.CharField(max_length=200, blank=True)
     company = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=300, blank=True)
     private = models.BooleanField(default=False)
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = once_each("candidate")
@@ -192,13 +312,23 @@ class Application(Mirrored):
     stage_name = models.CharField(max_length=200, blank=True)
     stage_remote_id = models.BigIntegerField(null=True)
     stage_entry_id = models.BigIntegerField(null=True)
+    # When the present stage began, where that is known: told by Greenhouse (v3, a single read),
+    # or the activity by which a sync saw the stage change.
+    entered_stage_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=30)
     prospect = models.BooleanField(default=False)
     rejection_reason_remote_id = models.BigIntegerField(null=True)
     applied_at = models.DateTimeField(null=True)
     rejected_at = models.DateTimeField(null=True)
     last_activity_at = models.DateTimeField(null=True)
-    read_at = models.DateTimeField(default=timezone.now)
+    source = models.ForeignKey(
+        Source, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    source_name = models.CharField(max_length=300, blank=True)  # where only the name is told
+    recruiter = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
+    coordinator = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
+    # [{"question": …, "answer": …}] of the application form; erased with the candidate.
+    answers = models.JSONField(default=list)
 
     class Meta:
         constraints = once_each("application")
@@ -215,6 +345,11 @@ class Application(Mirrored):
     @property
     def is_active(self) -> bool:
         return self.status == ApplicationStatus.ACTIVE
+
+    @property
+    def source_words(self) -> str:
+        """Where it came from; "" where that is not told."""
+        return self.source.name if self.source else self.source_name
 
     @property
     def seen_stage(self) -> SeenStage:

@@ -33,10 +33,16 @@ from portal.mirror.models import (
     AtsRole,
     AtsUser,
     Candidate,
+    CloseReason,
+    Department,
+    EmailTemplate,
     Job,
     JobGrant,
+    JobPost,
     Mirrored,
+    Office,
     RejectionReason,
+    Source,
     Stage,
     SyncRun,
     SyncStep,
@@ -56,6 +62,7 @@ class Step:
     write: Callable[[Connection, Sequence[Any]], int]
     model: type[Mirrored] | None = None
     essential: bool = False  # without it the mirror shows nothing to anybody
+    optional: bool = False  # set-up does not ask for it, so its refusal is no news
 
     def count(self, connection: Connection) -> int:
         """How many of them the mirror holds now."""
@@ -76,6 +83,21 @@ STEPS: tuple[Step, ...] = (
     Step("roles", "Roles", lambda p, c: p.list_user_roles(), write.roles, AtsRole),
     Step("users", "People", lambda p, c: p.list_users(), write.users, AtsUser, essential=True),
     Step("emails", "Addresses", lambda p, c: p.list_user_emails(), write.user_emails),
+    Step(
+        "departments",
+        "Departments",
+        lambda p, c: p.list_departments(),
+        write.departments,
+        Department,
+    ),
+    Step("offices", "Offices", lambda p, c: p.list_offices(), write.offices, Office),
+    Step(
+        "close_reasons",
+        "Close reasons",
+        lambda p, c: p.list_close_reasons(),
+        write.close_reasons,
+        CloseReason,
+    ),
     Step("jobs", "Requisitions", lambda p, c: p.list_jobs(), write.jobs, Job, essential=True),
     Step("team", "Hiring teams", lambda p, c: p.list_hiring_team(), write.team),
     Step(
@@ -86,12 +108,22 @@ STEPS: tuple[Step, ...] = (
         JobGrant,
     ),
     Step("stages", "Stages", lambda p, c: p.list_stages(), write.stages, Stage),
+    Step("openings", "Openings", lambda p, c: p.list_openings(), write.openings),
+    Step("posts", "Job posts", lambda p, c: p.list_job_posts(), write.posts, JobPost),
     Step(
         "rejection_reasons",
         "Rejection reasons",
         lambda p, c: p.list_rejection_reasons(),
         write.rejection_reasons,
         RejectionReason,
+    ),
+    Step("sources", "Sources", lambda p, c: p.list_sources(), write.sources, Source, optional=True),
+    Step(
+        "email_templates",
+        "E-mail templates",
+        lambda p, c: p.list_email_templates(),
+        write.email_templates,
+        EmailTemplate,
     ),
     Step(
         "candidates",
@@ -110,6 +142,7 @@ STEPS: tuple[Step, ...] = (
 )
 LABELS = {step.kind: step.label for step in STEPS}
 ESSENTIAL = [step.kind for step in STEPS if step.essential]
+OPTIONAL = [step.kind for step in STEPS if step.optional]
 
 
 def open_run(connection: Connection, *, by: User | None) -> tuple[SyncRun, bool]:
@@ -232,7 +265,7 @@ def _fail(sync: SyncRun, sentence: str) -> bool:
 
 
 def _finish(sync: SyncRun) -> None:
-    refused = list(sync.steps.filter(status=SyncStep.Status.REFUSED))
+    refused = list(sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL))
     for step in refused:
         if step.kind in ESSENTIAL:
             _fail(sync, step.failure)

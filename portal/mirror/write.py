@@ -21,10 +21,17 @@ from portal.mirror.models import (
     AtsUser,
     AtsUserEmail,
     Candidate,
+    CloseReason,
+    Department,
+    EmailTemplate,
     Job,
     JobGrant,
+    JobPost,
     Mirrored,
+    Office,
+    Opening,
     RejectionReason,
+    Source,
     Stage,
     TeamMember,
 )
@@ -35,6 +42,30 @@ def roles(connection: Connection, page: Sequence[ats.UserRole]) -> int:
         connection,
         AtsRole,
         (AtsRole(remote_id=r.id, name=r.name[:200], type=r.type[:40]) for r in page),
+    )
+
+
+def departments(connection: Connection, page: Sequence[ats.Department]) -> int:
+    return _upsert(
+        connection,
+        Department,
+        (Department(remote_id=d.id, name=d.name[:300], parent_remote_id=d.parent_id) for d in page),
+    )
+
+
+def offices(connection: Connection, page: Sequence[ats.Office]) -> int:
+    return _upsert(
+        connection,
+        Office,
+        (
+            Office(
+                remote_id=o.id,
+                name=o.name[:300],
+                location=(o.location or "")[:300],
+                parent_remote_id=o.parent_id,
+            )
+            for o in page
+        ),
     )
 
 
@@ -100,6 +131,7 @@ def _addresses(by_user: dict[int, dict[str, None]], *, primaries: dict[int, str]
 def jobs(connection: Connection, page: Sequence[ats.Job]) -> int:
     """Requisitions; templates are none. Hiring teams come along where jobs carry them (v1)."""
     real = [j for j in page if not j.is_template]
+    places = _pks(connection, Department, (d for j in real for d in j.department_ids[:1]))
     new = _upsert(
         connection,
         Job,
@@ -113,16 +145,77 @@ def jobs(connection: Connection, page: Sequence[ats.Job]) -> int:
                 opened_at=j.opened_at,
                 closed_at=j.closed_at,
                 created_remotely_at=j.created_at,
+                department_id=places.get(j.department_ids[0]) if j.department_ids else None,
             )
             for j in real
         ),
     )
+    pks = _pks(connection, Job, (j.id for j in real))
+    _offices_of_jobs(connection, {pks[j.id]: j.office_ids for j in real})
     carried = {j.id: j.hiring_team for j in real if j.hiring_team is not None}
     if carried:
-        pks = _pks(connection, Job, carried)
-        TeamMember.objects.filter(job_id__in=pks.values()).delete()
+        TeamMember.objects.filter(job_id__in=[pks[remote_id] for remote_id in carried]).delete()
         team(connection, [m for members in carried.values() for m in members])
+    openings(connection, [o for j in real for o in j.openings or ()])
     return new
+
+
+def _offices_of_jobs(connection: Connection, offices_of: dict[int, tuple[int, ...]]) -> None:
+    """Make the offices of these jobs exactly these."""
+    known = _pks(connection, Office, (o for offices_ in offices_of.values() for o in offices_))
+    place = Job.offices.through
+    place._default_manager.filter(job_id__in=offices_of).delete()
+    place._default_manager.bulk_create(
+        place(job_id=job, office_id=known[office])
+        for job, offices_ in offices_of.items()
+        for office in offices_
+        if office in known
+    )
+
+
+def openings(connection: Connection, page: Sequence[ats.Opening]) -> int:
+    jobs_ = _pks(connection, Job, (o.job_id for o in page))
+    reasons = _pks(connection, CloseReason, (o.close_reason_id for o in page))
+    return _upsert(
+        connection,
+        Opening,
+        (
+            Opening(
+                remote_id=o.id,
+                job_id=jobs_[o.job_id],
+                opening_id=(o.opening_id or "")[:120],
+                is_open=o.is_open,
+                opened_at=o.opened_at,
+                closed_at=o.closed_at,
+                close_reason_id=reasons.get(o.close_reason_id),
+            )
+            for o in page
+            if o.job_id in jobs_
+        ),
+    )
+
+
+def posts(connection: Connection, page: Sequence[ats.JobPost]) -> int:
+    """Posts of jobs; one for prospects belongs to none."""
+    jobs_ = _pks(connection, Job, (p.job_id for p in page))
+    return _upsert(
+        connection,
+        JobPost,
+        (
+            JobPost(
+                remote_id=p.id,
+                job_id=jobs_[p.job_id],
+                title=p.title[:300],
+                live=p.live,
+                internal=p.internal,
+                active=p.active,
+                public_url=(p.public_url or "")[:500],
+                content=p.content or "",
+            )
+            for p in page
+            if p.job_id in jobs_
+        ),
+    )
 
 
 def team(connection: Connection, page: Sequence[ats.TeamMember]) -> int:
@@ -200,6 +293,24 @@ def rejection_reasons(connection: Connection, page: Sequence[ats.RejectionReason
     )
 
 
+def close_reasons(connection: Connection, page: Sequence[ats.CloseReason]) -> int:
+    return _upsert(
+        connection, CloseReason, (CloseReason(remote_id=r.id, name=r.name[:300]) for r in page)
+    )
+
+
+def sources(connection: Connection, page: Sequence[ats.Source]) -> int:
+    return _upsert(connection, Source, (Source(remote_id=s.id, name=s.name[:300]) for s in page))
+
+
+def email_templates(connection: Connection, page: Sequence[ats.EmailTemplate]) -> int:
+    return _upsert(
+        connection,
+        EmailTemplate,
+        (EmailTemplate(remote_id=t.id, name=t.name[:300], type=t.type[:60]) for t in page),
+    )
+
+
 def candidates(connection: Connection, page: Sequence[ats.Candidate]) -> int:
     return _upsert(
         connection,
@@ -222,7 +333,10 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> int
     jobs_ = _pks(connection, Job, (a.job_id for a in page))
     people = _pks(connection, Candidate, (a.candidate_id for a in page))
     stages_ = _pks(connection, Stage, (a.stage_id for a in page))
-    now = timezone.now()
+    sources_ = _pks(connection, Source, (a.source_id for a in page))
+    staff = _pks(
+        connection, AtsUser, (user for a in page for user in (a.recruiter_id, a.coordinator_id))
+    )
     return _upsert(
         connection,
         Application,
@@ -241,7 +355,11 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> int
                 applied_at=a.applied_at,
                 rejected_at=a.rejected_at,
                 last_activity_at=a.last_activity_at,
-                read_at=now,
+                source_id=sources_.get(a.source_id),
+                source_name=(a.source_name or "")[:300],
+                recruiter_id=staff.get(a.recruiter_id),
+                coordinator_id=staff.get(a.coordinator_id),
+                answers=[{"question": one.question, "answer": one.answer} for one in a.answers],
             )
             for a in page
         ),
@@ -291,6 +409,6 @@ def _upsert(connection: Connection, model: type[Mirrored], rows: Iterable[Mirror
 
 
 def _updated(model: type[models.Model]) -> list[str]:
-    fixed = {"id", "connection", "remote_id"}
+    fixed = {"id", "connection", "remote_id", "first_seen_at", "entered_stage_at", "read_at"}
     fields: Any = model._meta.concrete_fields
     return [field.name for field in fields if field.name not in fixed]

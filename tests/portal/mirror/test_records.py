@@ -1,0 +1,56 @@
+"""What pages show of jobs and applications beyond their names is mirrored too."""
+
+from __future__ import annotations
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.mirror.models import (
+    Application,
+    CloseReason,
+    Department,
+    EmailTemplate,
+    Job,
+    JobPost,
+    Office,
+    Opening,
+    Source,
+)
+
+
+def test_both_generations_bring_what_the_pages_show(connect, sandbox: Sandbox, kind: str) -> None:
+    connect(kind)
+    world = sandbox.world()
+    real = {job.id for job in world.jobs if not job.is_template}
+    for model, rows in (
+        (Department, world.departments),
+        (Office, world.offices),
+        (CloseReason, world.close_reasons),
+        (Source, world.sources),
+        (EmailTemplate, world.email_templates),
+    ):
+        assert set(model.objects.values_list("remote_id", flat=True)) == {row.id for row in rows}
+    for on_jobs, there in ((Opening, world.openings), (JobPost, world.posts)):
+        here = dict(on_jobs.objects.values_list("remote_id", "job__remote_id"))
+        assert here == {row.id: row.job_id for row in there if row.job_id in real}
+
+
+def test_jobs_have_their_department_and_offices(connect, sandbox: Sandbox, kind: str) -> None:
+    connect(kind)
+    there = {job.id: job for job in sandbox.world().jobs}
+    for job in Job.objects.select_related("department").prefetch_related("offices"):
+        truth = there[job.remote_id]
+        assert (job.department.remote_id if job.department else None) == truth.department_id
+        assert {office.remote_id for office in job.offices.all()} == set(truth.office_ids)
+
+
+def test_applications_have_their_source_people_and_answers(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connect(kind)
+    there = {row.id: row for row in sandbox.world().applications}
+    rows = Application.objects.select_related("source", "recruiter", "coordinator")
+    assert rows
+    for row in rows:
+        truth = there[row.remote_id]
+        assert (row.source.remote_id if row.source else None) == truth.source_id
+        assert (row.recruiter.remote_id if row.recruiter else None) == truth.recruiter_id
+        assert [one["question"] for one in row.answers] == [a["question"] for a in truth.answers]
