@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "portal.demo",
 ]
 MIDDLEWARE = [
+    "portal.core.trace.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -252,8 +253,18 @@ vars().update(EMAIL_CONFIG)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"traced": {"()": "portal.core.logs.Traced"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {trace}: {message}", "style": "{"},
+        "json": {"()": "portal.core.logs.JsonLines"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["traced"],
+            "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         # httpx tells whole addresses at INFO, ids included; the request log keeps templates.

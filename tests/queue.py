@@ -7,6 +7,7 @@ from importlib import import_module
 from django.conf import settings
 from django_q.brokers import get_broker
 from django_q.models import OrmQ
+from django_q.signals import pre_execute
 from django_q.signing import SignedPackage
 
 
@@ -17,6 +18,7 @@ def work() -> int:
     while broker.queue_size():
         for receipt, payload in broker.dequeue() or ():
             task = SignedPackage.loads(payload)
+            pre_execute.send(sender="django_q", func=task["func"], task=task)
             module, name = task["func"].rsplit(".", 1)
             getattr(import_module(module), name)(*task["args"], **task["kwargs"])
             broker.acknowledge(receipt)

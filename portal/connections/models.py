@@ -297,6 +297,7 @@ class ApiCall(models.Model):
     remaining = models.IntegerField(null=True)
     request_id = models.CharField(max_length=80, blank=True)
     error = models.CharField(max_length=40, blank=True)
+    trace = models.CharField("our request", max_length=40, blank=True)  # portal.core.trace
 
     class Meta:
         ordering = ("-at",)

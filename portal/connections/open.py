@@ -12,6 +12,7 @@ from integrations.ats import registry
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane, Wiring
 from portal.connections.models import ApiCall, Connection, Credential
+from portal.core import trace
 from portal.core.state import Encrypted, shared_store
 from portal.core.threads import tidied
 
@@ -47,16 +48,17 @@ def _wiring(key: str, connection: Connection, lane: Lane) -> Wiring:
         deadline=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
         state=store,
         tokens=Encrypted(store),
-        log=partial(_keep, connection.pk, threading.get_ident()),
+        log=partial(_keep, connection.pk, threading.get_ident(), trace.current()),
     )
 
 
-def _keep(connection_id: int, owner: int, call: Call) -> None:
+def _keep(connection_id: int, owner: int, trace_id: str, call: Call) -> None:
+    """Called from the provider's threads too, which do not inherit the id: it is handed in."""
     with tidied(owner):
-        _write(connection_id, call)
+        _write(connection_id, trace_id, call)
 
 
-def _write(connection_id: int, call: Call) -> None:
+def _write(connection_id: int, trace_id: str, call: Call) -> None:
     ApiCall.objects.create(
         connection_id=connection_id,
         at=call.at,
@@ -69,4 +71,5 @@ def _write(connection_id: int, call: Call) -> None:
         remaining=call.remaining,
         request_id=(call.request_id or "")[:80],
         error=call.error,
+        trace=trace_id,
     )

@@ -7,17 +7,29 @@ with a compare-and-swap on its row, and the sweep asks again for rows that staye
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import redis
 from django.db import transaction
+from django.dispatch import receiver
 from django_q.brokers import get_broker
 from django_q.models import Schedule
+from django_q.signals import pre_execute
 from django_q.tasks import async_task
+
+from portal.core import trace
 
 
 def enqueue(task: str, *ids: int) -> None:
     """Have a worker call `task` (dotted path) with `ids` once the present transaction commits."""
-    transaction.on_commit(partial(async_task, task, *ids, task_name=task.rsplit(".", 1)[-1]))
+    name = task.rsplit(".", 1)[-1]
+    transaction.on_commit(partial(async_task, task, *ids, task_name=name, group=trace.group()))
+
+
+@receiver(pre_execute)
+def take_up(task: dict[str, Any], **_: Any) -> None:
+    """A worker begins a task: go on under the id of the request that asked for it."""
+    trace.take_up(task.get("group"))
 
 
 def every_minutes(task: str, minutes: int) -> None:

@@ -149,6 +149,6 @@ class ApiCallAdmin(Watched):
         "error",
     )
     list_filter = ("connection__organization", "lane", "status", "error")
-    search_fields = ("request_id", "path")
+    search_fields = ("=request_id", "=trace", "path")
     list_select_related = ("connection__organization",)
-    fields = (*list_display, "request_id")
+    fields = (*list_display, "request_id", "trace")

@@ -1,0 +1,62 @@
+"""One id from the browser to the task to Greenhouse, in the log and in the answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from django.test import Client
+
+from portal.connections.models import ApiCall
+from portal.core import trace
+from portal.core.logs import JsonLines, Traced
+from tests.cast import Cast
+from tests.conftest import FULL
+
+
+def test_calls_to_greenhouse_carry_the_id_of_the_click(cast: Cast, sandbox, sign_in, work) -> None:
+    answer = sign_in(cast.ada).post("/set-up/credential/", FULL["harvest_key"])
+    clicked = answer.headers["X-Request-ID"]
+    tried = ApiCall.objects.filter(trace=clicked).count()
+    assert tried > 0
+    work()
+    assert ApiCall.objects.filter(trace=clicked).count() > tried + 10, "its tasks go on under it"
+    assert not ApiCall.objects.exclude(trace=clicked).exists()
+
+
+def test_another_click_has_another_id(client: Client) -> None:
+    ids = {client.get("/healthz").headers["X-Request-ID"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("told", ["a-fine-id-of-the-proxy", "x", "two\nlines-of-text", "a" * 90])
+def test_only_a_proxys_id_is_taken_over_and_only_if_it_looks_like_one(
+    client: Client, settings, told: str
+) -> None:
+    settings.BEHIND_PROXY = False
+    assert client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"] != told
+    settings.BEHIND_PROXY = True
+    answer = client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"]
+    assert (answer == told) == (told == "a-fine-id-of-the-proxy")
+
+
+def test_a_schedules_task_begins_an_id_of_its_own() -> None:
+    trace.take_up("portal.onboarding.tasks.sweep")
+    first = trace.current()
+    trace.take_up(None)
+    assert first
+    assert trace.current() not in {"", first, "portal.onboarding.tasks.sweep"}
+
+
+def test_log_lines_tell_the_route_and_not_what_was_searched_for(
+    cast: Cast, sign_in, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "portal.requests")
+    sign_in(cast.remy).get("/requisitions/?q=Jane+Doe")
+    [line] = caplog.records
+    Traced().filter(line)
+    told = json.loads(JsonLines().format(line))
+    assert (told["route"], told["status"]) == ("requisitions/", 200)
+    assert told["request_id"] == trace.current()
+    assert "Jane" not in str(told)
