@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "portal.audit",
     "portal.notices",
     "portal.issues",
+    "portal.members",
     "portal.connections",
     "portal.mirror",
     "portal.entitlements",

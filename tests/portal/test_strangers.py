@@ -13,7 +13,7 @@ from portal.mirror.models import Application, Job
 from tests.cast import Cast
 
 # Open to anybody, each with its reason where it is declared (portal.accounts.access.public).
-OPEN = {"home", "healthz", "readyz", "accounts:sign_in", "accounts:sign_out"}
+OPEN = {"home", "healthz", "readyz", "accounts:sign_in", "accounts:sign_out", "members:accept"}
 
 
 def _names(resolver: URLResolver, room: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -1,0 +1,145 @@
+"""Inviting, revoking, accepting. Each is done once, however often it is clicked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.accounts.models import Membership, Organization, User
+from portal.core import queue, transitions
+from portal.core.links import digest, new_token
+from portal.core.secrets import SecretUnreadable, revealed
+from portal.members.models import Invitation
+
+SEND = "portal.members.tasks.send"
+LASTS = timedelta(days=7)
+SILENT_AFTER = timedelta(minutes=3)
+
+
+class Refused(Exception):
+    """Not invited, or not accepted. `sentence` says why."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+def invite(
+    organization: Organization, email: str, *, role: str, by: User | None
+) -> tuple[Invitation, bool]:
+    """Invite somebody by mail; gives the invitation and whether it is new: an open one is joined.
+
+    Raises Refused when the address belongs to a member already.
+    """
+    email = email.strip().lower()
+    if Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
+        raise Refused(f"{email} is already in your organization.")
+    token, now = new_token(), timezone.now()
+    mine = Invitation.objects.filter(organization=organization, email=email)
+    try:
+        with transaction.atomic():
+            pending = mine.filter(accepted_at=None, revoked_at=None)
+            pending.filter(expires_at__lte=now).update(revoked_at=now, link="")
+            invitation = Invitation.objects.create(
+                organization=organization,
+                email=email,
+                role=role,
+                digest=digest(token),
+                link=token,
+                invited_by=by,
+                expires_at=now + LASTS,
+            )
+            queue.enqueue(SEND, invitation.pk)
+    except IntegrityError:
+        return mine.get(accepted_at=None, revoked_at=None), False
+    return invitation, True
+
+
+def send(invitation: Invitation) -> None:
+    """Send the mail. Returns at once when another worker has it, or when it is no longer wanted."""
+    if not invitation.is_open or not transitions.won(
+        invitation, Invitation.Mail.SENDING, why="a worker took it", field="mail"
+    ):
+        return
+    try:
+        token = revealed(invitation.link)
+        path = reverse("members:accept", args=[token])
+        context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
+        send_mail(
+            f"{invitation.organization} invites you to Inbound Talent",
+            render_to_string("members/mail.txt", context),
+            None,
+            [invitation.email],
+        )
+    except (SMTPException, OSError, SecretUnreadable) as error:
+        _left(invitation, Invitation.Mail.FAILED, type(error).__name__)
+    else:
+        _left(invitation, Invitation.Mail.SENT, "the mail server took it")
+
+
+def _left(invitation: Invitation, how: str, why: str) -> None:
+    transitions.won(invitation, how, why=why, field="mail", link="")
+
+
+def sweep() -> None:
+    """Ask again for mails that were lost on the way to a worker."""
+    lost = Invitation.objects.filter(
+        mail=Invitation.Mail.QUEUED,
+        accepted_at=None,
+        revoked_at=None,
+        invited_at__lt=timezone.now() - SILENT_AFTER,
+    )
+    for pk in lost.values_list("pk", flat=True)[:200]:
+        queue.enqueue(SEND, pk)
+
+
+def revoke(invitation: Invitation) -> bool:
+    """End an invitation. False when it was accepted or revoked before."""
+    pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
+    return bool(pending.update(revoked_at=timezone.now(), link=""))
+
+
+def find(token: str) -> Invitation | None:
+    """The open invitation of this link."""
+    found = (
+        Invitation.objects.select_related("organization", "invited_by")
+        .filter(digest=digest(token))
+        .first()
+    )
+    return found if found and found.is_open else None
+
+
+@transaction.atomic
+def accept(invitation: Invitation, user: User) -> Membership:
+    """Make the membership. Raises Refused when the link was used or ended meanwhile.
+
+    `user` is new, or signed in with the invited address.
+    """
+    pending = Invitation.objects.filter(
+        pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+    )
+    if not pending.update(accepted_at=timezone.now(), link=""):
+        raise Refused("This invitation has been used or has ended.")
+    return Membership.objects.get_or_create(
+        user=user,
+        organization=invitation.organization,
+        defaults={"role": invitation.role},
+    )[0]
+
+
+@transaction.atomic
+def join(invitation: Invitation, *, name: str, password: str) -> Membership:
+    """Make an account for the invited address, and its membership. Raises Refused."""
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(invitation.email, password, name=name)
+    except IntegrityError as error:
+        raise Refused("There is an account with this address already. Please sign in.") from error
+    return accept(invitation, user)

@@ -1,0 +1,169 @@
+"""Inviting people: a link by mail, that works once, for one address, and ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from portal.accounts.models import Membership, User
+from portal.audit.models import Entry
+from portal.members.models import Invitation
+from tests.cast import Cast
+from tests.queue import queued
+
+MEMBERS = "/members/"
+NEW = {"email": "New@acme.example", "role": "recruiter"}
+GOOD = {"name": "Nia New", "password": "an-uncommon-password-9"}
+
+
+@pytest.fixture
+def link(cast: Cast, sign_in, work) -> str:
+    """The path that the mail of an invitation leads to."""
+    sign_in(cast.ada).post(MEMBERS, NEW)
+    work()
+    return re.search(r"(/invitation/\S+)", mail.outbox[-1].body).group(1)
+
+
+def test_an_invited_person_chooses_a_password_and_is_in(link: str, client: Client) -> None:
+    page = client.get(link)
+    assert "Join Acme" in page.content.decode()
+    answer = client.post(link, GOOD)
+    assert answer.status_code == 302
+    joined = Membership.objects.get(user__email="new@acme.example")
+    assert (joined.organization.name, joined.role) == ("Acme", "recruiter")
+    assert client.get("/requisitions/").status_code == 200  # signed in already
+    assert Client().login(email="new@acme.example", password=GOOD["password"])
+
+
+def test_a_link_works_once(link: str) -> None:
+    Client().post(link, GOOD)
+    again = Client().post(link, {**GOOD, "password": "another-password-11"})
+    assert again.status_code == 410
+    assert User.objects.filter(email="new@acme.example").count() == 1
+
+
+def test_a_link_ends_after_a_week(link: str, later, client: Client) -> None:
+    later(8 * 24 * 3600)
+    assert client.get(link).status_code == 410
+    assert client.post(link, GOOD).status_code == 410
+    assert not User.objects.filter(email="new@acme.example").exists()
+
+
+def test_a_revoked_link_opens_nothing(link: str, cast: Cast, sign_in, client: Client) -> None:
+    pk = Invitation.objects.get().pk
+    sign_in(cast.ada).post(f"{MEMBERS}invitations/{pk}/")
+    assert client.get(link).status_code == 410
+
+
+def test_a_made_up_link_opens_nothing(cast: Cast, client: Client) -> None:
+    assert client.get("/invitation/made-up/").status_code == 410
+
+
+def test_the_link_is_kept_nowhere_once_the_mail_has_left(link: str) -> None:
+    token = link.split("/")[2]
+    invitation = Invitation.objects.get()
+    assert invitation.link == ""
+    assert token not in str(vars(invitation))
+
+
+def test_the_queue_carries_no_link(cast: Cast, sign_in, work) -> None:
+    sign_in(cast.ada).post(MEMBERS, NEW)
+    ((_, arguments),) = queued()
+    assert arguments == (Invitation.objects.get().pk,)
+
+
+def test_inviting_twice_sends_one_mail(cast: Cast, sign_in, work) -> None:
+    ada = sign_in(cast.ada)
+    ada.post(MEMBERS, NEW)
+    ada.post(MEMBERS, {**NEW, "email": "new@ACME.example"})
+    work()
+    assert len(mail.outbox) == 1
+    assert Invitation.objects.count() == 1
+
+
+def test_after_it_expired_somebody_can_be_invited_again(
+    link: str, later, cast: Cast, sign_in, work
+) -> None:
+    later(8 * 24 * 3600)
+    sign_in(cast.ada).post(MEMBERS, NEW)
+    work()
+    assert len(mail.outbox) == 2
+    assert [one.is_open for one in Invitation.objects.order_by("id")] == [False, True]
+
+
+def test_a_member_is_not_invited_again(cast: Cast, sign_in, work) -> None:
+    answer = sign_in(cast.ada).post(MEMBERS, {**NEW, "email": "REMY@acme.example"})
+    assert answer.status_code == 422
+    assert "already in your organization" in answer.content.decode()
+
+
+def test_a_weak_password_is_refused_in_words(link: str, client: Client) -> None:
+    answer = client.post(link, {"name": "Nia", "password": "12345"})
+    assert answer.status_code == 422
+    assert "too short" in answer.content.decode()
+    assert Invitation.objects.get().is_open
+
+
+def test_somebody_with_an_account_signs_in_to_accept(link: str, cast: Cast, client: Client) -> None:
+    known = User.objects.create_user("new@acme.example", "whatever-password-3")
+    assert "Sign in with it to accept" in client.get(link).content.decode()
+    client.post(link, GOOD)  # knows the link, but is not signed in
+    assert not Membership.objects.filter(user=known).exists()
+    client.force_login(cast.zoe.user)
+    client.post(link)
+    assert not Membership.objects.filter(user=known).exists()
+    client.force_login(known)
+    client.post(link)
+    assert Membership.objects.get(user=known).organization == cast.ada.organization
+
+
+def test_a_mail_server_that_is_down_is_told_to_the_admin(
+    cast: Cast, sign_in, work, settings
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    ada = sign_in(cast.ada)
+    ada.post(MEMBERS, NEW)
+    work()
+    assert "could not be sent" in ada.get(MEMBERS).content.decode()
+    assert Invitation.objects.get().link == ""
+
+
+def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Client) -> None:
+    client.post(link, GOOD)
+    remy = cast.remy
+    ada = sign_in(cast.ada)
+    ada.post(f"{MEMBERS}{remy.pk}/", {"role": "admin"})
+    ada.post(f"{MEMBERS}{remy.pk}/", {"take_out": "yes"})
+    verbs = list(Entry.objects.order_by("id").values_list("verb", flat=True))
+    deeds = ["member.invited", "member.joined", "member.role_changed", "member.taken_out"]
+    assert [verb for verb in verbs if verb.startswith("member.")] == deeds
+
+
+def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
+    ada = sign_in(cast.ada)
+    for deed in ({"role": "recruiter"}, {"take_out": "yes"}):
+        ada.post(f"{MEMBERS}{cast.ada.pk}/", deed)
+        cast.ada.refresh_from_db()
+        assert cast.ada.is_admin
+
+
+def test_zoe_and_recruiters_reach_nothing_of_it(link: str, cast: Cast, sign_in) -> None:
+    pk = Invitation.objects.get().pk
+    zoe = sign_in(cast.zoe)
+    assert "acme.example" not in zoe.get(MEMBERS).content.decode()
+    assert zoe.post(f"{MEMBERS}invitations/{pk}/").status_code == 404
+    assert zoe.post(f"{MEMBERS}{cast.remy.pk}/", {"take_out": "yes"}).status_code == 404
+    assert sign_in(cast.remy).get(MEMBERS).status_code == 403
+    assert Invitation.objects.get().is_open
+
+
+def test_the_page_asks_as_many_questions_however_many_members(
+    cast: Cast, sign_in, django_assert_max_num_queries
+) -> None:
+    ada = sign_in(cast.ada)
+    with django_assert_max_num_queries(8):
+        ada.get(MEMBERS)
