@@ -51,11 +51,20 @@ AUDIT_KEYS = env.list("AUDIT_KEY", default=[SECRET_KEY])
 # -- Where Greenhouse is: deployment configuration, never a customer's input -------------------
 GREENHOUSE_API_URL = env.str("GREENHOUSE_API_URL", default="https://harvest.greenhouse.io")
 GREENHOUSE_AUTH_URL = env.str("GREENHOUSE_AUTH_URL", default="https://auth.greenhouse.io")
+GREENHOUSE_SITE_URL = env.str("GREENHOUSE_SITE_URL", default="https://app.greenhouse.io")
 
 # How long one question to Greenhouse may take with all its repeating and waiting, in seconds:
 # while a person waits, and in a sync.
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
 PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=120.0)
+
+# How long a rejection, and whatever is done to many at once, can be taken back before it is sent,
+# in seconds; how long the outbox waits for a Greenhouse that does not answer, in minutes.
+REJECT_HOLD_SECONDS = env.float("REJECT_HOLD_SECONDS", default=8.0)
+BULK_HOLD_SECONDS = env.float("BULK_HOLD_SECONDS", default=10.0)
+OUTBOX_PATIENCE_MINUTES = env.float("OUTBOX_PATIENCE_MINUTES", default=10.0)
+# How long what Greenhouse refused to a role is remembered for the next person, in days.
+REFUSAL_REMEMBERED_DAYS = env.float("REFUSAL_REMEMBERED_DAYS", default=14.0)
 
 # Where people reach this portal: for links in mails, which no request precedes.
 PORTAL_URL = env.str(

@@ -5,3 +5,9 @@ class ApplicationsConfig(AppConfig):
     """The buttons on an application, and every click ever made on one."""
 
     name = "portal.applications"
+
+    def ready(self) -> None:
+        from portal.applications.outbox import release
+        from portal.core.queue import every_second
+
+        every_second(release)

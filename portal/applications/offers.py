@@ -7,65 +7,76 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Max
-
-from integrations.ats.types import ApplicationStatus
-from portal.applications.models import ApplicationAction
-from portal.entitlements.rules import Rights
+from portal.accounts.models import Membership
+from portal.applications.models import LearnedRefusal
+from portal.applications.refusals import refused_to, role_on
+from portal.applications.verbs import VERBS, Ground, Verb
+from portal.entitlements.rules import Rights, visible_jobs
 from portal.mirror.models import Application, Stage
-
-Kind = ApplicationAction.Kind
 
 
 @dataclass(frozen=True)
 class Offer:
-    """An action for this person on this application. `why_not` is "" when it is allowed."""
+    """An action for this person on this application.
 
-    kind: str
-    label: str
+    `why_not` is "" when it is allowed. `in_setup`: the reader can mend that in Set-up. `by_state`:
+    it does not fit the application's state. `learned`: it is allowed, but Greenhouse lately
+    refused it to somebody in the same role.
+    """
+
+    verb: Verb
     why_not: str = ""
+    in_setup: bool = False
+    by_state: bool = False
+    learned: LearnedRefusal | None = None
 
     @property
     def allowed(self) -> bool:
         return not self.why_not
 
+    @property
+    def kind(self) -> str:
+        return self.verb.kind
 
-def offers(application: Application, held: Rights, *, last_stage: bool) -> list[Offer]:
-    """The actions on an application the person may see, in the order of their buttons."""
-    return [
-        Offer(Kind.ADVANCE, "Advance", _why_not(application, held, "advance", last_stage)),
-        Offer(Kind.REJECT, "Reject", _why_not(application, held, "reject", False)),
-    ]
+    @property
+    def label(self) -> str:
+        return self.verb.label
+
+    @property
+    def icon(self) -> str:
+        return self.verb.icon
 
 
-def offer(application: Application, held: Rights, kind: str, *, last_stage: bool) -> Offer:
-    """The one action of this kind."""
-    return next(o for o in offers(application, held, last_stage=last_stage) if o.kind == kind)
+def ground(member: Membership, job_id: int | None, held: Rights) -> Ground:
+    """What the offers on the applications of this job stand on."""
+    job_id = job_id or 0
+    stages = Stage.objects.filter(job_id=job_id, active=True, gone_at=None)
+    role = role_on(job_id, held)
+    return Ground(
+        held=held,
+        admin=member.is_admin,
+        role=role,
+        stages=tuple(stages.order_by("order", "id")),
+        elsewhere=visible_jobs(member, held=held).exclude(pk=job_id).exists(),
+        refusals=refused_to(held.match.connection, role),
+    )
 
 
-def _why_not(application: Application, held: Rights, feature: str, last_stage: bool) -> str:
-    if general := held.why_not(feature):
-        return general
+def offers(application: Application, ground: Ground) -> list[Offer]:
+    """The actions that fit the application's state, in the order of their buttons."""
+    return [offer(application, ground, v.kind) for v in VERBS.values() if v.fits(application)]
+
+
+def offer(application: Application, ground: Ground, kind: str) -> Offer:
+    """The one action of this kind, whether its button is shown or not."""
+    verb = VERBS[kind]
+    if off := ground.held.why_not(verb.feature):
+        return Offer(verb, off, in_setup=ground.admin)
     if application.prospect:
-        return "Prospects are not moved from here."
-    if application.status != ApplicationStatus.ACTIVE:
-        return f"This application is {application.status} in Greenhouse."
-    if last_stage:
-        return "It is in the last stage already."
-    return ""
-
-
-def last_order(job_id: int) -> int | None:
-    """The place of a job's last active stage; None where it has none."""
-    active = Stage.objects.filter(job_id=job_id, active=True, gone_at=None)
-    order: int | None = active.aggregate(last=Max("order"))["last"]
-    return order
-
-
-def is_last_stage(application: Application, last: int | None) -> bool:
-    """Whether no active stage stands behind its present one, by its job's `last_order`.
-
-    False where the application's stage is not known.
-    """
-    stage = application.stage
-    return stage is not None and (last is None or stage.order >= last)
+        return Offer(verb, "Prospects are not moved from here.")
+    if not verb.fits(application):
+        words = f"This application is {application.status} in Greenhouse."
+        return Offer(verb, words, by_state=True)
+    if why_not := verb.why_not(application, ground):
+        return Offer(verb, why_not)
+    return Offer(verb, learned=ground.refusals.get(kind))

@@ -1,191 +1,119 @@
 """Doing what a person clicked: once, in their own name, and telling truly what came of it.
 
-*queued → sending → done | refused | conflict | failed | unknown*, and
+*held → queued → sending → done | refused | conflict | failed | unknown*, and
 *unknown → done | conflict | failed* once Greenhouse could be read again.
 """
 
 from __future__ import annotations
 
-import uuid
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.ats import errors
 from integrations.ats.errors import AtsError
 from integrations.ats.port import Provider
-from integrations.ats.types import ApplicationStatus, Receipt, SeenStage
+from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
-from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction
-from portal.applications.offers import is_last_stage, last_order, offer
-from portal.connections.models import Connection, Credential
+from portal.applications.offers import ground, offer
+from portal.applications.refusals import learn, unlearn
+from portal.applications.verbs import VERBS
+from portal.applications.verbs.base import Verb, differs, standing
+from portal.connections.models import Credential
 from portal.connections.open import open_provider
-from portal.core import queue, transitions
+from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
-from portal.entitlements.rules import Rights, rights, visible_applications
+from portal.entitlements.rules import rights, visible_applications
 from portal.mirror import write
-from portal.mirror.models import Application, RejectionReason
+from portal.mirror.models import Application
 from portal.mirror.sync import refresh_application
 
 Status = ApplicationAction.Status
-Kind = ApplicationAction.Kind
 
-SEND = "portal.applications.tasks.send"
-SETTLE = "portal.applications.tasks.settle"
-# A worker needs seconds; after this long it is gone and the row is asked for again.
-SILENT_AFTER = timedelta(minutes=3)
 # A write whose answer was lost may still be on its way: only after this long "not there" is "no".
 STILL_UNDERWAY = timedelta(seconds=30)
-
-
-class NotOffered(Exception):
-    """The button is off for this person. `why_not` says why."""
-
-    def __init__(self, why_not: str) -> None:
-        self.why_not = why_not
-        super().__init__(why_not)
-
-
-class StillBusy(Exception):
-    """Another action on this application has not been settled yet."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Click:
-    """What the person asked for, and what they had on screen then."""
-
-    key: uuid.UUID
-    kind: str
-    seen: SeenStage
-    seen_stage_name: str = ""
-    reason: RejectionReason | None = None
-    notes: str = ""
-
-
-def request(
-    membership: Membership, application: Application, click: Click, *, held: Rights
-) -> ApplicationAction:
-    """Record the click and put it on the queue. The same key again gives the same row back.
-
-    Raises NotOffered or StillBusy.
-    """
-    if earlier := _earlier(membership, application, click.key):
-        return earlier
-    if why_not := _why_not(application, held, click.kind):
-        raise NotOffered(why_not)
-    try:
-        with transaction.atomic():
-            action = _record(membership, application, click, held)
-            queue.enqueue(SEND, action.pk)
-    except IntegrityError:
-        if earlier := _earlier(membership, application, click.key):
-            return earlier
-        raise StillBusy from None
-    return action
-
-
-def _earlier(
-    membership: Membership, application: Application, key: uuid.UUID
-) -> ApplicationAction | None:
-    return ApplicationAction.objects.filter(
-        key=key, membership=membership, application=application
-    ).first()
-
-
-def _record(
-    membership: Membership, application: Application, click: Click, held: Rights
-) -> ApplicationAction:
-    user = held.match.user
-    return ApplicationAction.objects.create(
-        key=click.key,
-        membership=membership,
-        application=application,
-        kind=click.kind,
-        seen_stage_remote_id=click.seen.stage_id,
-        seen_entry_id=click.seen.entry_id,
-        seen_stage_name=click.seen_stage_name[:200],
-        reason=click.reason,
-        notes=click.notes,
-        acting_user_remote_id=user.remote_id if user else None,
-    )
+LOOK_AGAIN = timedelta(seconds=5)
+# How long the outbox waits between tries while Greenhouse does not answer.
+PAUSES = (5, 10, 20, 40, 60)
 
 
 def send(action: ApplicationAction) -> None:
-    """Send one queued action. Returns at once when another worker has it."""
-    if not transitions.won(action, Status.SENDING, why="a worker took it", sent_at=timezone.now()):
-        return
-    held = rights(action.membership)
-    if why := _no_longer_allowed(action, held):
-        _settle(action, Status.FAILED, why)
-        return
-    credential = _credential(action)
+    """Send one action that is due. Returns at once when another worker has it."""
+    credential = action.application.connection.credential
     try:
         if credential is None:
             raise SecretUnreadable
         with closing(open_provider(credential, lane=Lane.PEOPLE)) as provider:
-            _send_with(provider, action)
+            send_with(provider, action)
     except SecretUnreadable:
-        _settle(action, Status.FAILED, "The Greenhouse credential must be entered again.")
+        if _taken(action):
+            _settle(action, Status.FAILED, "The Greenhouse credential must be entered again.")
 
 
-def _no_longer_allowed(action: ApplicationAction, held: Rights) -> str:
+def send_with(provider: Provider, action: ApplicationAction) -> None:
+    """Send one action that is due, through this provider, unless another worker has it."""
+    if not _taken(action):
+        return
+    if why := _no_longer_allowed(action):
+        _settle(action, Status.FAILED, why)
+        return
+    verb = VERBS[action.kind]
+    try:
+        _look_first(provider, verb, action)
+        receipt = verb.send(provider, action)
+    except AtsError as error:
+        _not_done(provider, action, error)
+        return
+    now = _mirrored(action, receipt)
+    unlearn(action)
+    _settle(action, Status.DONE, verb.done(action, now), after=standing(now))
+
+
+def _taken(action: ApplicationAction) -> bool:
+    now = timezone.now()
+    if action.due_at is not None and action.due_at > now:
+        return False
+    return transitions.won(
+        action, Status.SENDING, why="a worker took it", sent_at=now, tries=action.tries + 1
+    )
+
+
+def _no_longer_allowed(action: ApplicationAction) -> str:
     """Checked again at the moment of sending: rights may have gone since the click."""
+    member = action.membership
+    held = rights(member)
     application = (
-        visible_applications(action.membership, held=held)
-        .select_related("stage")
+        visible_applications(member, held=held)
+        .select_related("stage", "job")
         .filter(pk=action.application_id)
         .first()
     )
     if application is None:
         return "You can no longer see this application in Greenhouse, so nothing was sent."
-    return _why_not(application, held, action.kind)
+    offered = offer(application, ground(member, application.job_id, held), action.kind)
+    # A state that changed since the click is a conflict, and Greenhouse's to tell.
+    return "" if offered.by_state else offered.why_not
 
 
-def _why_not(application: Application, held: Rights, kind: str) -> str:
-    """Why the action of this kind is off now; "" when it is allowed."""
-    last = kind == Kind.ADVANCE and is_last_stage(application, last_order(application.job_id or 0))
-    return offer(application, held, kind, last_stage=last).why_not
+def _look_first(provider: Provider, verb: Verb, action: ApplicationAction) -> None:
+    """Where Greenhouse takes it from a stale screen too: see that nothing changed meanwhile.
 
-
-def _credential(action: ApplicationAction) -> Credential | None:
-    return action.application.connection.credential
-
-
-def _send_with(provider: Provider, action: ApplicationAction) -> None:
-    try:
-        receipt = _write(provider, action)
-    except AtsError as error:
-        _not_done(provider, action, error)
+    Raises Conflict. What may not be read is not looked at; Greenhouse decides then.
+    """
+    if verb.guarded:
         return
-    _mirror(action, receipt)
-    _settle(action, Status.DONE, _DONE_WORDS[Kind(action.kind)])
-
-
-_DONE_WORDS = {
-    Kind.ADVANCE: "Advanced in Greenhouse.",
-    Kind.REJECT: "Rejected in Greenhouse.",
-}
-
-
-def _write(provider: Provider, action: ApplicationAction) -> Receipt:
-    remote_id = action.application.remote_id
-    acting = action.acting_user_remote_id or 0
-    if action.kind == Kind.ADVANCE:
-        return provider.advance(remote_id, seen=action.seen, acting_user_id=acting)
-    reason = action.reason
-    if reason is None:
-        raise errors.Invalid({"rejection_reason_id": "missing"}, "Choose a reason, please.")
-    return provider.reject(
-        remote_id,
-        reason_id=reason.remote_id,
-        notes=action.notes or None,
-        acting_user_id=acting,
-    )
+    try:
+        now = provider.get_application(action.application.remote_id)
+    except (errors.MissingPermission, errors.NotSiteAdmin, errors.UnreadableAnswer):
+        return
+    before = action.before or {}
+    moved = differs(action.seen, now.seen_stage) or now.job_id != before.get("job")
+    if now.status != before.get("status") or moved:
+        raise errors.Conflict
 
 
 def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) -> None:
@@ -194,9 +122,11 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
     if isinstance(error, errors.OutcomeUnknown):
         transitions.won(
             action, Status.UNKNOWN, why="the answer was lost", outcome=error.sentence,
-            evidence=evidence,
+            evidence=evidence, due_at=timezone.now() + LOOK_AGAIN,
         )  # fmt: skip
-        settle(action, provider)
+        settle_with(provider, action)
+        return
+    if isinstance(error, (errors.AtsDown, errors.RateLimited)) and _waits(action, error):
         return
     status = {
         errors.Conflict: Status.CONFLICT,
@@ -205,89 +135,88 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
         errors.NotFound: Status.REFUSED,
         errors.Invalid: Status.REFUSED,
     }.get(type(error), Status.FAILED)
-    sentence = error.sentence
-    if status in (Status.CONFLICT, Status.REFUSED):
-        _look_again(provider, action)
     if status == Status.FAILED:
-        sentence = f"{sentence} Nothing was changed in Greenhouse."
-    _settle(action, status, sentence, evidence=evidence)
-
-
-def settle(action: ApplicationAction, provider: Provider | None = None) -> None:
-    """Find out what became of an action whose answer was lost: read, compare, never repeat."""
-    if provider is None:
-        credential = _credential(action)
-        if credential is None:
-            return
-        with closing(open_provider(credential, lane=Lane.PEOPLE)) as opened:
-            settle(action, opened)
+        sentence = f"{error.sentence} Nothing was changed in Greenhouse."
+        _settle(action, status, sentence, evidence=evidence)
         return
+    learn(action, error)
+    now = _look_again(provider, action)
+    after = standing(now) if now else None
+    _settle(action, status, error.sentence, evidence=evidence, after=after)
+
+
+def _waits(action: ApplicationAction, error: AtsError) -> bool:
+    """Back into the outbox, where it can be taken back; False once it has waited long enough."""
+    now = timezone.now()
+    pause = PAUSES[min(action.tries, len(PAUSES)) - 1]
+    due = now + timedelta(seconds=pause)
+    if isinstance(error, errors.RateLimited):
+        due = max(error.until, now + timedelta(seconds=1))
+    if action.give_up_at is None or due > action.give_up_at:
+        return False
+    return transitions.won(
+        action, Status.HELD, why=error.sentence, outcome=_waiting_words(error), due_at=due
+    )
+
+
+def _waiting_words(error: AtsError) -> str:
+    if isinstance(error, errors.RateLimited):
+        return "Greenhouse asks us to slow down. It goes out by itself in a moment."
+    return "Greenhouse does not answer at the moment. We keep trying by ourselves."
+
+
+def settle(action: ApplicationAction) -> None:
+    """Find out what became of an action whose answer was lost: read, compare, never repeat."""
+    credential: Credential | None = action.application.connection.credential
+    if credential is None:
+        return
+    with closing(open_provider(credential, lane=Lane.PEOPLE)) as provider:
+        settle_with(provider, action)
+
+
+def settle_with(provider: Provider, action: ApplicationAction) -> None:
+    """The same, through a provider that is open already."""
     now = _look_again(provider, action)
     if now is None:
-        return  # still unknown; the sweep asks again
-    status, sentence = _judged(action, now)
+        return  # still unknown; it is asked again
+    status, sentence = VERBS[action.kind].judged(action, now)
     if status == Status.FAILED and not _is_over(action):
         return
-    _settle(action, status, sentence)
+    _settle(action, status, sentence, after=standing(now))
 
 
 def _is_over(action: ApplicationAction) -> bool:
-    return action.sent_at is None or action.sent_at < timezone.now() - STILL_UNDERWAY
-
-
-def _judged(action: ApplicationAction, now: Application) -> tuple[str, str]:
-    """What the present state says about a write whose answer was lost."""
-    unchanged = "Greenhouse's answer was lost; it did not happen. You can do it again."
-    if action.kind == Kind.REJECT:
-        if now.status == ApplicationStatus.REJECTED:
-            return Status.DONE, _DONE_WORDS[Kind.REJECT]
-        return Status.FAILED, unchanged
-    if now.status != ApplicationStatus.ACTIVE:
-        return Status.CONFLICT, f"It is {now.status} in Greenhouse by now."
-    if now.stage_remote_id == action.seen_stage_remote_id:
-        return Status.FAILED, unchanged
-    return Status.DONE, f"It is in “{now.stage_name}” in Greenhouse now."
+    sent: datetime | None = action.sent_at
+    return sent is None or sent < timezone.now() - STILL_UNDERWAY
 
 
 def _look_again(provider: Provider, action: ApplicationAction) -> Application | None:
     """The application as it truly is now, mirrored; None when it could not be read."""
     application = action.application
     try:
-        return refresh_application(application.connection, provider, application.remote_id)
+        refresh_application(application.connection, provider, application.remote_id)
     except AtsError:
         return None
+    return _as_mirrored(action)
 
 
-def _mirror(action: ApplicationAction, receipt: Receipt) -> None:
+def _mirrored(action: ApplicationAction, receipt: Receipt) -> Application:
     if receipt.application is not None:
-        connection: Connection = action.application.connection
-        write.applications(connection, [receipt.application])
+        write.applications(action.application.connection, [receipt.application])
+    return _as_mirrored(action)
 
 
-def _settle(
-    action: ApplicationAction, status: str, sentence: str, *, evidence: object = None
-) -> None:
+def _as_mirrored(action: ApplicationAction) -> Application:
+    return Application.objects.select_related("job", "stage").get(pk=action.application_id)
+
+
+def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) -> None:
     transitions.won(
         action,
         status,
         why=sentence,
         outcome=sentence[:400],
         settled_at=timezone.now(),
-        evidence=evidence or action.evidence,
+        due_at=None,
+        **{name: value for name, value in also.items() if value is not None},
     )
-
-
-def sweep() -> None:
-    """Ask again for what was lost on the way: queued rows, silent workers, unknown outcomes."""
-    long_ago = timezone.now() - SILENT_AFTER
-    for pk in _pks(status=Status.QUEUED, queued_at__lt=long_ago):
-        queue.enqueue(SEND, pk)
-    for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):
-        # It may have been sent: nobody knows, so it is read, not repeated.
-        transitions.won(action, Status.UNKNOWN, why="its worker fell silent")
-    for pk in _pks(status=Status.UNKNOWN):
-        queue.enqueue(SETTLE, pk)
-
-
-def _pks(**which: object) -> list[int]:
-    return list(ApplicationAction.objects.filter(**which).values_list("pk", flat=True)[:200])

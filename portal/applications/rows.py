@@ -11,10 +11,18 @@ from dataclasses import dataclass
 
 from django.db.models import Max
 
-from portal.applications.models import ApplicationAction
-from portal.applications.offers import Offer, is_last_stage, last_order, offers
+from portal.accounts.models import Membership
+from portal.applications import undo
+from portal.applications.conflicts import Conflict, conflict, in_greenhouse
+from portal.applications.models import ApplicationAction, Kind
+from portal.applications.offers import Offer, ground, offer, offers
+from portal.applications.verbs import Ground
 from portal.entitlements.rules import Rights
-from portal.mirror.models import Application, Job
+from portal.mirror.models import Application
+
+Status = ApplicationAction.Status
+
+BUTTONS = (Kind.ADVANCE, Kind.REJECT, Kind.UNREJECT)  # the others are in the row's menu
 
 
 @dataclass(frozen=True)
@@ -24,29 +32,83 @@ class Row:
     application: Application
     offers: Sequence[Offer]
     last: ApplicationAction | None
+    mine: bool  # whether the last action is the reader's own
     key: uuid.UUID
     named: bool
+    undoable: bool
+    again: bool  # a conflict or a failure that can be done from where it stands now
+    conflict: Conflict | None
+    link: str
+
+    @property
+    def dom_id(self) -> str:
+        return str(self.application.pk)
+
+    @property
+    def mendable(self) -> bool:
+        """Whether the reader can switch something on in Set-up that is off here."""
+        return any(o.in_setup for o in self.offers)
 
     @property
     def is_busy(self) -> bool:
         return self.last is not None and self.last.is_open
 
+    @property
+    def every(self) -> str:
+        """How often a busy row asks for itself: often for a click, less for one of many."""
+        return "5s" if self.last is not None and self.last.batch_id else "1s"
 
-def rows(applications: Iterable[Application], job: Job, held: Rights) -> list[Row]:
-    """The rows of these applications of one job."""
+    @property
+    def buttons(self) -> list[Offer]:
+        return [o for o in self.offers if o.kind in BUTTONS]
+
+    @property
+    def menu(self) -> list[Offer]:
+        return [o for o in self.offers if o.kind not in BUTTONS]
+
+    @property
+    def undo_warning(self) -> str:
+        return undo.warning(self.last) if self.last else ""
+
+
+def rows(
+    applications: Iterable[Application], member: Membership, job_id: int | None, held: Rights
+) -> list[Row]:
+    """The rows of these applications of one job, with what this person may do there."""
     listed = list(applications)
     newest = _newest_actions(listed)
-    last = last_order(job.pk)
-    return [
-        Row(
-            application=application,
-            offers=offers(application, held, last_stage=is_last_stage(application, last)),
-            last=newest.get(application.pk),
-            key=uuid.uuid4(),
-            named="candidates" not in held.features.off,
-        )
-        for application in listed
-    ]
+    at = ground(member, job_id, held)
+    conflicts = [a.application_id for a in newest.values() if a.status == Status.CONFLICT]
+    done = _done_on(conflicts)
+    return [_row(one, newest.get(one.pk), done, member, at) for one in listed]
+
+
+def _row(
+    application: Application,
+    last: ApplicationAction | None,
+    done: Sequence[ApplicationAction],
+    member: Membership,
+    at: Ground,
+) -> Row:
+    mine = last is not None and last.membership_id == member.pk
+    if last is not None and last.dismissed_at:
+        last = None
+    here = [one for one in done if one.application_id == application.pk]
+    retry = last is not None and mine and last.status in (Status.CONFLICT, Status.FAILED)
+    return Row(
+        application=application,
+        offers=offers(application, at),
+        last=last,
+        mine=mine,
+        key=uuid.uuid4(),
+        named="candidates" not in at.held.features.off,
+        undoable=last is not None and mine and undo.way_back(last, application, at) is not None,
+        again=last is not None and retry and offer(application, at, last.kind).allowed,
+        conflict=conflict(last, application, here)
+        if last is not None and last.status == Status.CONFLICT
+        else None,
+        link=in_greenhouse(application),
+    )
 
 
 def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationAction]:
@@ -58,3 +120,10 @@ def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationActio
     )
     actions = ApplicationAction.objects.filter(pk__in=newest).select_related("membership__user")
     return {action.application_id: action for action in actions}
+
+
+def _done_on(applications: Sequence[int]) -> list[ApplicationAction]:
+    if not applications:
+        return []
+    done = ApplicationAction.objects.filter(application__in=applications, status=Status.DONE)
+    return list(done.select_related("membership__user"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.applications import perform
+from portal.applications import outbox, perform
 from portal.applications.models import ApplicationAction
 
 _ROWS = ApplicationAction.objects.select_related(
@@ -19,4 +19,4 @@ def settle(action_id: int) -> None:
 
 
 def sweep() -> None:
-    perform.sweep()
+    outbox.sweep()

@@ -24,6 +24,12 @@ IN_USE = frozenset(
         "candidates",
         "advance",
         "reject",
+        "move",
+        "unreject",
+        "transfer",
+        "update",
+        "rejection_mail",
+        "stage_history",
     }
 )
 

@@ -17,16 +17,17 @@ from portal.core.state import Encrypted, shared_store
 from portal.core.threads import tidied
 
 
-def open_provider(credential: Credential, *, lane: Lane) -> Provider:
+def open_provider(credential: Credential, *, lane: Lane, patience: float | None = None) -> Provider:
     """A provider that speaks with this credential, for a person or for a sync.
 
+    `patience`: how many seconds one question may take, where it is not the lane's own.
     Raises SecretUnreadable where no key opens what is stored.
     """
     key = f"connection:{credential.connection_id}:{credential.fingerprint}"
     return registry.open_provider(
         credential.kind,
         credential.secrets(),
-        _wiring(key, credential.connection, lane),
+        _wiring(key, credential.connection, lane, patience),
     )
 
 
@@ -38,14 +39,15 @@ def open_on_trial(
     return registry.open_provider(kind, secrets, wiring)
 
 
-def _wiring(key: str, connection: Connection, lane: Lane) -> Wiring:
+def _wiring(key: str, connection: Connection, lane: Lane, patience: float | None = None) -> Wiring:
     store = shared_store()
+    usual = settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE
     return Wiring(
         api_url=settings.GREENHOUSE_API_URL,
         auth_url=settings.GREENHOUSE_AUTH_URL,
         key=key,
         lane=lane,
-        deadline=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
+        deadline=usual if patience is None else patience,
         state=store,
         tokens=Encrypted(store),
         log=partial(_keep, connection.pk, threading.get_ident(), trace.current()),

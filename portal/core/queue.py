@@ -6,18 +6,26 @@ with a compare-and-swap on its row, and the sweep asks again for rows that staye
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import redis
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.dispatch import receiver
 from django_q.brokers import get_broker
 from django_q.models import Schedule
-from django_q.signals import pre_execute
+from django_q.signals import post_spawn, pre_execute
 from django_q.tasks import async_task
 
 from portal.core import trace
+
+logger = logging.getLogger(__name__)
+
+_EACH_SECOND: list[Callable[[], object]] = []
 
 
 def enqueue(task: str, *ids: int) -> None:
@@ -51,3 +59,35 @@ def reachable() -> bool:
         return bool(get_broker().ping())
     except (redis.RedisError, OSError):
         return False
+
+
+def every_second(look: Callable[[], object]) -> None:
+    """Have `look` called each second, in a thread of every worker process.
+
+    For what is due at a moment: schedules are looked at twice a minute only. Keep it to one quick
+    query and an `enqueue`; several workers call it, so it must bear being called twice at once.
+    """
+    _EACH_SECOND.append(look)
+
+
+def _watch_the_clock(**_: Any) -> None:
+    threading.Thread(target=_tick, daemon=True, name="each-second").start()
+
+
+def _tick() -> None:
+    while True:
+        time.sleep(1)
+        tick()
+
+
+def tick() -> None:
+    """Call everything that asked for it by `every_second`, once."""
+    for look in _EACH_SECOND:
+        try:
+            look()
+        except Exception:
+            logger.exception("Looking at what is due failed; the next second tries again")
+    close_old_connections()
+
+
+post_spawn.connect(_watch_the_clock)

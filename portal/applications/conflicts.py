@@ -1,0 +1,62 @@
+"""What a conflict's card says: where the application was, where it is, and by whom if known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from portal.applications.models import ApplicationAction
+from portal.mirror.models import Application
+
+Status = ApplicationAction.Status
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """`by` is the action of ours that changed it; None: it was changed in Greenhouse itself."""
+
+    was: str
+    now: str
+    by: ApplicationAction | None
+
+
+def conflict(
+    action: ApplicationAction, now: Application, done: Iterable[ApplicationAction]
+) -> Conflict:
+    """What came between the person's look and their click. `done`: the application's done ones."""
+    since = [
+        one
+        for one in done
+        if one.pk != action.pk
+        and one.settled_at
+        and action.settled_at
+        and one.settled_at < action.settled_at
+        and (one.after or {}).get("entry") == (action.after or {}).get("entry")
+        and (one.after or {}).get("stage") == (action.after or {}).get("stage")
+        and (one.after or {}).get("status") == (action.after or {}).get("status")
+    ]
+    before = action.before or {}
+    return Conflict(
+        was=_place(action.seen_stage_name or before.get("stage_name", ""), before.get("status")),
+        now=_place(now.stage_name, now.status),
+        by=max(since, key=lambda one: one.pk, default=None),
+    )
+
+
+def _place(stage: str, status: str | None) -> str:
+    if status and status != "active":
+        return f"{status} (in “{stage}”)" if stage else status
+    return f"in “{stage}”" if stage else "in no stage"
+
+
+def in_greenhouse(application: Application) -> str:
+    """The application's page in Greenhouse. [The form of the address is inferred.]"""
+    candidate = application.candidate
+    if candidate is None:
+        return str(settings.GREENHOUSE_SITE_URL)
+    return (
+        f"{settings.GREENHOUSE_SITE_URL}/people/{candidate.remote_id}"
+        f"?application_id={application.remote_id}"
+    )

@@ -1,0 +1,65 @@
+"""To the next stage of its job."""
+
+from __future__ import annotations
+
+from integrations.ats.port import Provider
+from integrations.ats.types import ApplicationStatus, Receipt
+from portal.applications.models import ApplicationAction, Kind
+from portal.applications.verbs.base import (
+    UNCHANGED,
+    Click,
+    Ground,
+    Status,
+    Verb,
+    click_back,
+    differs,
+)
+from portal.mirror.models import Application
+
+
+class Advance(Verb):
+    kind = Kind.ADVANCE
+    label = "Advance"
+    icon = "arrow-right"
+    doing = "Advance"
+    feature = "advance"
+    guarded = True
+
+    def why_not(self, application: Application, ground: Ground) -> str:
+        stage = application.stage
+        if stage is not None and (not ground.stages or stage.order >= ground.stages[-1].order):
+            return "It is in the last stage already."
+        return ""
+
+    def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
+        return provider.advance(
+            action.application.remote_id,
+            seen=action.seen,
+            acting_user_id=action.acting_user_remote_id or 0,
+        )
+
+    def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:
+        if now.status != ApplicationStatus.ACTIVE:
+            return Status.CONFLICT, f"It is {now.status} in Greenhouse by now."
+        if not differs(action.seen, now.seen_stage):
+            return Status.FAILED, UNCHANGED
+        return Status.DONE, f"It is in “{now.stage_name}” in Greenhouse now."
+
+    def done(self, action: ApplicationAction, now: Application) -> str:
+        place = f" to “{now.stage_name}”" if now.stage_name else ""
+        return f"Advanced in Greenhouse{place}."
+
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+        return back_to_stage(action, now, at)
+
+
+def back_to_stage(action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+    """Back to the stage that it was in before, where that is still one of its job's."""
+    before = action.before or {}
+    if before.get("job") != (now.job.remote_id if now.job else None):
+        return None
+    there = next((stage for stage in at.stages if stage.remote_id == before.get("stage")), None)
+    if there is None:
+        return None
+    target = {"to_stage": there.remote_id, "to_stage_name": there.name}
+    return click_back(Kind.MOVE, action, now, parameters=target)

@@ -1,0 +1,129 @@
+"""What every verb tells of itself, and what a click and its ground are."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from integrations.ats.port import Provider
+from integrations.ats.types import ApplicationStatus, Receipt, SeenStage
+from portal.applications.models import ApplicationAction, LearnedRefusal
+from portal.entitlements.rules import Rights
+from portal.mirror.models import Application, RejectionReason, Stage
+
+Status = ApplicationAction.Status
+UNCHANGED = "Greenhouse's answer was lost; it did not happen. You can do it again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Click:
+    """What the person asked for, and what they had on screen then."""
+
+    key: uuid.UUID
+    kind: str
+    seen: SeenStage
+    seen_stage_name: str = ""
+    reason: RejectionReason | None = None
+    notes: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    undoes: ApplicationAction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What the offers on one job's applications stand on, worked out once for all of them.
+
+    `stages`: the job's active ones in order. `elsewhere`: whether the person may see another open
+    job. `refusals`: by kind, what Greenhouse lately refused to somebody in their role on this job.
+    """
+
+    held: Rights
+    admin: bool
+    role: int | None
+    stages: tuple[Stage, ...]
+    elsewhere: bool
+    refusals: Mapping[str, LearnedRefusal]
+
+
+class Verb:
+    """One thing that can be done with an application, from the button to its undoing."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]  # on the button
+    icon: ClassVar[str]
+    doing: ClassVar[str]  # while it waits: "Advance"
+    feature: ClassVar[str]  # the key of the feature that it needs
+    hold: ClassVar[str] = ""  # the setting with the seconds in which it can be taken back
+    # Whether Greenhouse itself refuses it from a stale screen. Where not, we look first.
+    guarded: ClassVar[bool] = False
+
+    def fits(self, application: Application) -> bool:
+        """Whether it makes sense in the application's state at all; else no button is shown."""
+        return application.status == ApplicationStatus.ACTIVE
+
+    def why_not(self, application: Application, ground: Ground) -> str:
+        """Why it makes no sense here though the state fits; "" when it does."""
+        return ""
+
+    def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
+        """Ask Greenhouse for it. Raises AtsError."""
+        raise NotImplementedError
+
+    def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:
+        """What the present state says about a write whose answer was lost: status, sentence."""
+        raise NotImplementedError
+
+    def done(self, action: ApplicationAction, now: Application) -> str:
+        """The sentence once it is done."""
+        raise NotImplementedError
+
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+        """The click that takes a done one back from where it stands now; None: there is none."""
+        return None
+
+
+def standing(application: Application) -> dict[str, Any]:
+    """Where an application stands, to be kept with an action. No personal data."""
+    return {
+        "job": application.job.remote_id if application.job else None,
+        "job_name": application.job.name if application.job else "",
+        "status": application.status,
+        "stage": application.stage_remote_id,
+        "entry": application.stage_entry_id,
+        "stage_name": application.stage_name,
+        "reason": application.rejection_reason_remote_id,
+    }
+
+
+def still_as(place: Mapping[str, Any] | None, application: Application) -> bool:
+    """Whether the application stands where it stood then: same job, state and stage."""
+    if not place:
+        return False
+    now = standing(application)
+    return all(now[key] == place[key] for key in ("job", "status")) and not differs(
+        SeenStage(stage_id=place["stage"], entry_id=place["entry"]), application.seen_stage
+    )
+
+
+def differs(seen: SeenStage, now: SeenStage) -> bool:
+    """Whether the two are certainly not the same stay in a stage.
+
+    A stay (v3) tells more than a stage: somebody may have moved it away and back.
+    """
+    if seen.entry_id is not None and now.entry_id is not None:
+        return seen.entry_id != now.entry_id
+    return seen.stage_id != now.stage_id
+
+
+def click_back(kind: str, action: ApplicationAction, now: Application, **more: Any) -> Click:
+    """The click that undoes `action`, from where the application stands."""
+    return Click(
+        key=uuid.uuid5(action.key, "undo"),
+        kind=kind,
+        seen=now.seen_stage,
+        seen_stage_name=now.stage_name,
+        undoes=action,
+        **more,
+    )

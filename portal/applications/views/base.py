@@ -1,0 +1,117 @@
+"""What the small views share: finding the application, and answering where the click came from."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from portal.accounts.access import MemberRequest
+from portal.applications import clicks
+from portal.applications.models import ApplicationAction
+from portal.applications.rows import Row, rows
+from portal.applications.verbs import VERBS, Click
+from portal.entitlements.rules import Rights, rights, visible_applications
+from portal.mirror.models import Application, Job
+
+BUSY = "The last action on this application has not been settled yet."
+INCOMPLETE = "This page was incomplete. Please look again and click once more."
+
+
+def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights]:
+    """The application, if this person may see it; else a 404."""
+    held = rights(request.membership)
+    visible = visible_applications(request.membership, held=held)
+    found = visible.select_related("candidate", "stage", "job", "connection")
+    return get_object_or_404(found, pk=pk), held
+
+
+def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
+    """The person's own action, on an application that they may still see; else a 404."""
+    mine = ApplicationAction.objects.filter(membership=request.membership)
+    visible = visible_applications(request.membership)
+    return get_object_or_404(
+        mine.filter(application__in=visible).select_related(
+            "application__candidate",
+            "application__stage",
+            "application__job",
+            "application__connection",
+            "membership__user",
+            "reason",
+        ),
+        pk=pk,
+    )
+
+
+def clicked(
+    request: MemberRequest, application: Application, held: Rights, click: Click
+) -> HttpResponse:
+    """Take the click, and answer with the row (or the page it came from)."""
+    try:
+        action = clicks.request(request.membership, application, click, held=held)
+    except clicks.NotOffered as refusal:
+        return back(request, application, held, note=refusal.offer.why_not, status=403)
+    except clicks.StillBusy:
+        return back(request, application, held, note=BUSY, status=409)
+    if not request.htmx and action.is_open:
+        label = VERBS[action.kind].doing
+        held_words = f"{label} goes out in {action.seconds_left} seconds. Undo stops it."
+        on_its_way = f"{label} is on its way to Greenhouse."
+        messages.success(request, held_words if action.due_at else on_its_way)
+    return back(request, application, held)
+
+
+def back(
+    request: MemberRequest,
+    application: Application,
+    held: Rights,
+    *,
+    note: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The row for HTMX; without JavaScript the page the click came from.
+
+    `note` says why nothing was done: in the row, or as a message on the page.
+    """
+    if request.htmx:
+        return row_part(request, application, held, note=note, status=status)
+    if note:
+        messages.error(request, note)
+    return redirect(page_of(request, application))
+
+
+def page_of(request: MemberRequest, application: Application) -> str:
+    """Where the click came from; the browser names the kind of page, never an address."""
+    job = job_of(application)
+    came_from = request.POST.get("in") or request.GET.get("in")
+    if came_from == "review":
+        return reverse("applications:review", args=[job.pk])
+    if came_from == "activity":
+        return reverse("applications:my_activity")
+    if came_from == "history":
+        return reverse("applications:history", args=[application.pk])
+    return reverse("applications:of_job", args=[job.pk]) + f"#application-{application.pk}"
+
+
+def row_part(
+    request: MemberRequest,
+    application: Application,
+    held: Rights,
+    *,
+    note: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The row as it stands now."""
+    context = {"row": one_row(request, application, held), "note": note}
+    return render(request, "applications/_row.html", context, status=status)
+
+
+def one_row(request: MemberRequest, application: Application, held: Rights) -> Row:
+    return rows([application], request.membership, application.job_id, held)[0]
+
+
+def job_of(application: Application) -> Job:
+    if application.job is None:  # only a prospect has none, and prospects are not visible
+        raise Http404
+    return application.job

@@ -1,0 +1,85 @@
+"""A requisition with its applications, a row for each."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.db.models import Count, F, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from integrations.ats.types import ApplicationStatus
+from portal.accounts.access import MemberRequest, member_only
+from portal.applications import outbox
+from portal.applications.models import ApplicationAction
+from portal.applications.rows import rows
+from portal.applications.views.base import application_of, row_part
+from portal.core.htmx import page_or_part, summary
+from portal.entitlements.rules import rights, visible_applications, visible_jobs
+from portal.mirror.models import Application, Job
+from portal.mirror.sync import last_good
+
+PER_PAGE = 50
+SHOWN = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
+
+
+@require_safe
+@member_only
+def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """One requisition: its pipeline and its applications."""
+    held = rights(request.membership)
+    job = get_object_or_404(visible_jobs(request.membership, held=held), pk=job_pk)
+    applications = visible_applications(request.membership, held=held).filter(job=job)
+    status = request.GET.get("status", "active")
+    stage = request.GET.get("stage", "")
+    page = Paginator(_narrowed(applications, status, stage), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    context = {
+        "job": job,
+        "held": held,
+        "pipeline": _pipeline(job, applications),
+        "statuses": SHOWN,
+        "status": status,
+        "stage": stage,
+        "page": page,
+        "summary": summary(page),
+        "rows": rows(page.object_list, request.membership, job.pk, held),
+        "last_sync": last_good(job.connection),
+    }
+    return page_or_part(request, "applications/of_job.html", "applications", context)
+
+
+def _narrowed(
+    applications: QuerySet[Application], status: str, stage: str
+) -> QuerySet[Application]:
+    if status in SHOWN and status:
+        applications = applications.filter(status=status)
+    if stage.isdecimal():
+        applications = applications.filter(stage_id=int(stage))
+    return applications.select_related("candidate", "stage").order_by(
+        F("last_activity_at").desc(nulls_last=True), "id"
+    )
+
+
+def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, object]]:
+    """The job's active stages in order, each with its number of active applications."""
+    counts = dict(
+        applications.filter(status=ApplicationStatus.ACTIVE)
+        .order_by()
+        .values_list("stage_id")
+        .annotate(Count("id"))
+    )
+    stages = job.stages.filter(active=True, gone_at=None).order_by("order", "id")
+    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in stages]
+
+
+@require_safe
+@member_only
+def row(request: MemberRequest, pk: int) -> HttpResponse:
+    """The row as it stands now; a row with an open action asks for itself."""
+    application, held = application_of(request, pk)
+    due = application.actions.filter(status=ApplicationAction.Status.HELD).first()
+    if due is not None:
+        outbox.release_one(due)
+    return row_part(request, application, held)

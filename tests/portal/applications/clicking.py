@@ -1,0 +1,81 @@
+"""What the tests of this room share: an application to act on, and the clicks of a person."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.mirror.models import Application, RejectionReason
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
+    """Active ones in this stage of jobs that the person may see, on the job with the most."""
+    found = Application.objects.filter(
+        status="active",
+        prospect=False,
+        stage__order=stage,
+        job__status="open",
+        job__confidential=False,
+        candidate__private=False,
+        job__grants__user__primary_email=f"{name}@acme.example",
+    ).order_by("remote_id")
+    return list(found.select_related("job", "stage", "candidate"))
+
+
+def an_application(name: str = "remy", *, stage: int = 0) -> Application:
+    return applications(name, stage=stage)[0]
+
+
+def seen(application: Application, **more: object) -> dict[str, Any]:
+    """What the form on screen holds."""
+    return {
+        "key": uuid.uuid4(),
+        "stage": application.stage_remote_id or "",
+        "entry": application.stage_entry_id or "",
+        "stage_name": application.stage_name,
+        **more,
+    }
+
+
+def address(kind: str, pk: int) -> str:
+    return reverse(f"applications:{kind}", args=[pk])
+
+
+def click(client: Client, kind: str, application: Application, **more: object):
+    return client.post(address(kind, application.pk), seen(application, **more), **HTMX)
+
+
+def reject(client: Client, application: Application, **more: object):
+    reason = RejectionReason.objects.order_by("remote_id").first()
+    return click(client, "reject", application, **{"reason": reason.pk, **more})
+
+
+def shown(client: Client, application: Application) -> str:
+    """The row as the person sees it now."""
+    page: str = client.get(address("row", application.pk), **HTMX).content.decode()
+    return page.replace("&#x27;", "'")
+
+
+def newest() -> ApplicationAction:
+    return ApplicationAction.objects.first()
+
+
+def truth(sandbox: Sandbox, application: Application):
+    """The application as it is in Greenhouse."""
+    return sandbox.world().applications[application.remote_id]
+
+
+def writes(sandbox: Sandbox) -> list[Any]:
+    """What was really done in Greenhouse's books: accepted writes."""
+    return [r for r in sandbox.requests if r.method in {"POST", "PATCH"} and _is_write(r)]
+
+
+def _is_write(request: Any) -> bool:
+    return "/applications/" in request.path and bool(request.status) and request.status < 300
