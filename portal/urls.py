@@ -1,5 +1,6 @@
 """Where everything meets."""
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
@@ -7,11 +8,14 @@ from django.urls import include, path
 from portal.accounts import views as accounts
 from portal.health import healthz, readyz
 
+# One way in for everybody: staff meet the same rate limits, one-time codes and sessions.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 urlpatterns = [
     path("", accounts.home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("", include("portal.accounts.urls")),
+    path("", include("portal.signin.urls")),
     path("", include("portal.members.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),

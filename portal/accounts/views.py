@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from portal.accounts.access import membership_of, public
-from portal.accounts.forms import SignInForm
-
-sign_in = public("nobody is signed in yet")(
-    LoginView.as_view(
-        template_name="accounts/sign_in.html",
-        authentication_form=SignInForm,
-        redirect_authenticated_user=True,
-    )
-)
 
 
 @public("leads on to where the reader belongs, or to the sign-in page")
 def home(request: HttpRequest) -> HttpResponse:
     """Recruiters to requisitions, staff without an organization to their desk."""
     if not request.user.is_authenticated:
-        return redirect("accounts:sign_in")
+        return redirect("account_login")
     member = membership_of(request)
     if member is None and request.user.is_staff:
         return redirect("admin:index")

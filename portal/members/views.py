@@ -16,8 +16,6 @@ from portal.members import invite, roles
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
 
-OWN_BACKEND = "django.contrib.auth.backends.ModelBackend"
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
@@ -181,5 +179,5 @@ def _welcome(request: HttpRequest, joined: Membership) -> HttpResponse:
         subject=joined,
         request=request,
     )
-    login(request, joined.user, backend=OWN_BACKEND)
+    login(request, joined.user)
     return redirect("home")

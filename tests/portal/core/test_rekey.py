@@ -55,6 +55,10 @@ def _stored() -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def _kept() -> rekey.Kept:
+    return next(k for k in rekey.all_kept() if k.label == "connections.Credential.secret")
+
+
 def _said(**options: bool) -> str:
     out = StringIO()
     call_command("reencrypt", stdout=out, **options)
@@ -98,7 +102,7 @@ def test_stopped_half_way_it_goes_on_where_it_was(
     for number in range(5):
         _credential(number)
     keys(new, old)
-    next(rekey.move(Credential, "secret"))  # the first two, then the power fails
+    next(rekey.move(_kept()))  # the first two, then the power fails
     halfway = _stored()
     _said()
     finished = _stored()
@@ -115,9 +119,9 @@ def test_what_is_entered_meanwhile_is_left_alone(keys: Keys) -> None:
     keys(old)
     credential = _credential(1)
     keys(new, old)
-    read = rekey._rows(Credential, "secret", 0)
+    [(pk, read)] = _kept().rows(0, 1)
     Credential.objects.filter(pk=credential.pk).update(secret="entered-just-now")
-    rekey._close_anew(rekey.Tally(Credential, "secret"), *read[0])
+    _kept().replace(pk, read, encrypted.CRYPTER.rotate(read.encode()).decode())
     assert Credential.objects.get().secrets()["client_secret"] == "entered-just-now"
 
 

@@ -21,10 +21,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["dry_run"]:
-            for model, field in rekey.secret_fields():
-                for counted in rekey.move(model, field):
-                    done = counted.newest + counted.unreadable
-                    self.stdout.write(f"{model._meta.label}.{field}: {done} looked at")
+            for kept in rekey.all_kept():
+                for counted in rekey.move(kept):
+                    self.stdout.write(f"{kept.label}: {counted.all} looked at")
         found = rekey.tally()
         for counted in found:
             self.stdout.write(str(counted))

@@ -12,7 +12,7 @@ from tests.factories import PASSWORD, UserFactory
 
 def _sign_in(client: Client, email: str, password: str = PASSWORD):
     return client.post(
-        reverse("accounts:sign_in"), {"username": email, "password": password}, follow=True
+        reverse("account_login"), {"login": email, "password": password}, follow=True
     )
 
 
@@ -33,7 +33,7 @@ def test_a_wrong_password_is_told_without_saying_which_part_was_wrong(
 
 def test_signing_out_ends_the_session(cast: Cast, sign_in) -> None:
     remy = sign_in(cast.remy)
-    remy.post(reverse("accounts:sign_out"))
+    remy.post(reverse("account_logout"))
     assert remy.get(reverse("jobs:list")).status_code == 302
 
 
@@ -54,4 +54,4 @@ def test_set_up_is_for_admins_only(cast: Cast, sign_in, name: str) -> None:
 
 def test_a_stranger_is_asked_to_sign_in_and_comes_back(client: Client, cast: Cast) -> None:
     answer = client.get(reverse("jobs:list"))
-    assert answer.url == f"{reverse('accounts:sign_in')}?next={reverse('jobs:list')}"
+    assert answer.url == f"{reverse('account_login')}?next={reverse('jobs:list')}"

@@ -1,0 +1,150 @@
+"""How allauth behaves here: nobody signs up by themselves; single sign-on brings its own people.
+
+The provider's word counts only for addresses of the organization's own domains, and only where it
+says that the address is verified. Then the person and the membership are made on the way in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from django.db import transaction
+from django.http import HttpRequest
+from django.shortcuts import render
+
+from portal.accounts.models import Membership, User
+from portal.audit.record import record
+from portal.core.secrets import SecretUnreadable, revealed
+from portal.signin.models import SingleSignOn, sign_on_for
+
+PROVIDER = "openid_connect"
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Accounts are made by invitation or by single sign-on."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "This e-mail and password do not belong together. Please try "
+        "again.",
+        "too_many_login_attempts": "Too many tries in a row. Please wait some minutes and try "
+        "again, or choose a new password.",
+        "account_inactive": "This account is switched off. Ask an admin of your organization.",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+
+class SignOnAdapter(DefaultSocialAccountAdapter):
+    """Single sign-on per organization, configured in the admin instead of in settings."""
+
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> list[SocialApp]:
+        """The providers as allauth knows them; never stored, so that no secret lies about open."""
+        chosen = SingleSignOn.objects.filter(enabled=True).select_related("organization")
+        if provider and provider != PROVIDER:
+            chosen = chosen.filter(organization__slug=provider)
+        if client_id:
+            chosen = chosen.filter(client_id=client_id)
+        return [app for one in chosen if (app := _as_app(one))]
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        return True  # pre_social_login has looked at the address already
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        sign_on = _sign_on_of(sociallogin)
+        address = _verified_address(sociallogin)
+        if sign_on is None or not address:
+            _refuse(request, "Your sign-in service did not confirm your e-mail address.")
+        if sign_on_for(address) != sign_on:
+            _refuse(request, f"{sign_on.name} does not speak for {address}.")
+        known = User.objects.filter(email__iexact=address).first()
+        if known is None:
+            return
+        if not known.is_active:
+            _refuse(request, "This account is switched off. Ask an admin of your organization.")
+        elsewhere = known.memberships.exclude(organization=sign_on.organization)
+        if known.is_staff or elsewhere.exists():
+            # Another organization's provider must never open this account.
+            _refuse(request, f"{address} is known here for another organization.")
+        if not sociallogin.is_existing:
+            sociallogin.connect(request, known)
+        _join(request, known, sign_on)
+
+    @transaction.atomic
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
+        user: User = super().save_user(request, sociallogin, form)
+        sign_on = _sign_on_of(sociallogin)
+        if sign_on is not None:
+            _join(request, user, sign_on)
+        return user
+
+    def populate_user(
+        self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]
+    ) -> User:
+        user: User = super().populate_user(request, sociallogin, data)
+        parts = (data.get("first_name"), data.get("last_name"))
+        user.name = str(data.get("name") or " ".join(p for p in parts if p))[:150]
+        return user
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> NoReturn:
+        _refuse(request, "Your sign-in service did not let you in, or did not answer.")
+
+
+def _as_app(one: SingleSignOn) -> SocialApp | None:
+    try:
+        secret = revealed(one.client_secret)
+    except SecretUnreadable:  # it must be entered again; until then there is no such provider
+        return None
+    return SocialApp(
+        provider=PROVIDER,
+        provider_id=one.provider_id,
+        name=one.name,
+        client_id=one.client_id,
+        secret=secret,
+        settings={"server_url": one.server_url.rstrip("/"), "oauth_pkce_enabled": True},
+    )
+
+
+def _sign_on_of(sociallogin: SocialLogin) -> SingleSignOn | None:
+    return (
+        SingleSignOn.objects.filter(enabled=True, organization__slug=sociallogin.account.provider)
+        .select_related("organization")
+        .first()
+    )
+
+
+def _verified_address(sociallogin: SocialLogin) -> str:
+    # `is True`: some providers send the word "false".
+    verified = [e.email for e in sociallogin.email_addresses if e.verified is True]
+    return verified[0].strip().lower() if verified else ""
+
+
+def _join(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
+    """Make the membership on the way in."""
+    _, new = Membership.objects.get_or_create(user=user, organization=sign_on.organization)
+    if new:
+        record(
+            "signin.joined",
+            f"joined through {sign_on.name}",
+            organization=sign_on.organization,
+            by=user,
+            request=request,
+        )
+
+
+def _refuse(request: HttpRequest, sentence: str) -> NoReturn:
+    page = render(request, "signin/refused.html", {"sentence": sentence}, status=403)
+    raise ImmediateHttpResponse(page)
