@@ -121,14 +121,19 @@ def visible_applications(
     Where candidates may not be read at all, applications are shown without a name.
     """
     held = held or rights(member)
-    if "applications" in held.features.off:
+    return public_applications(held.features).filter(
+        job__in=visible_jobs(member, held=held, closed=closed)
+    )
+
+
+def public_applications(known: Features) -> QuerySet[Application]:
+    """The applications that nothing hides but the rights to their job. Never shown as they are."""
+    if "applications" in known.off:
         return Application.objects.none()
     public = Q(candidate__private=False, candidate__gone_at=None)
-    if "candidates" in held.features.off:
+    if "candidates" in known.off:
         public |= Q(candidate=None)
-    return Application.objects.filter(
-        public, job__in=visible_jobs(member, held=held, closed=closed), gone_at=None
-    )
+    return Application.objects.filter(public, gone_at=None)
 
 
 def may(

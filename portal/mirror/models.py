@@ -128,10 +128,23 @@ class Job(Mirrored):
     )
     offices = models.ManyToManyField(Office, related_name="jobs")
     read_at = models.DateTimeField(null=True)  # when it was last read by itself, with what hangs on
+    # Counted by portal.jobs.tally, up to a minute late: the list is ordered and filtered by them.
+    # Since when the longest waiting active application saw no activity. Private ones never count.
+    active_applications = models.PositiveIntegerField(default=0)
+    waiting_since = models.DateTimeField(null=True)
 
     class Meta:
         constraints = once_each("job")
-        indexes = (models.Index(fields=["connection", "status", "name", "id"], name="job_list"),)
+        indexes = (
+            models.Index(fields=["connection", "status", "name", "id"], name="job_list"),
+            models.Index(fields=["connection", "status", "opened_at", "id"], name="job_opened"),
+            models.Index(
+                fields=["connection", "status", "waiting_since", "id"], name="job_waiting"
+            ),
+            models.Index(
+                fields=["connection", "status", "active_applications", "id"], name="job_active"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -294,6 +307,7 @@ class Candidate(Mirrored):
 
     class Meta:
         constraints = once_each("candidate")
+        indexes = (models.Index(fields=["connection", "changed_at"], name="candidates_changed"),)
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip() or "Name not given"
@@ -337,6 +351,7 @@ class Application(Mirrored):
                 fields=["job", "status", "-last_activity_at"],
                 name="applications_of_job",
             ),
+            models.Index(fields=["connection", "changed_at"], name="applications_changed"),
         )
 
     def __str__(self) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from portal.core.queue import enqueue
 from portal.mirror import sync
 from portal.mirror.models import SyncRun
 
 
 def run(sync_id: int) -> None:
-    sync.run(SyncRun.objects.select_related("connection").get(pk=sync_id))
+    found = SyncRun.objects.select_related("connection").get(pk=sync_id)
+    sync.run(found)
+    enqueue("portal.jobs.tasks.tally", found.connection_id)

@@ -375,7 +375,7 @@ def gone(connection: Connection, model: type[Mirrored], seen: set[int | None]) -
         if model is JobGrant:
             rows.delete()
         else:
-            rows.update(gone_at=timezone.now())
+            rows.update(gone_at=timezone.now(), changed_at=timezone.now())
     return len(lost)
 
 
@@ -410,5 +410,6 @@ def _upsert(connection: Connection, model: type[Mirrored], rows: Iterable[Mirror
 
 def _updated(model: type[models.Model]) -> list[str]:
     fixed = {"id", "connection", "remote_id", "first_seen_at", "entered_stage_at", "read_at"}
+    fixed |= {"active_applications", "waiting_since"}  # counted, not told by Greenhouse
     fields: Any = model._meta.concrete_fields
     return [field.name for field in fields if field.name not in fixed]

@@ -23,5 +23,6 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.applications.tasks.sweep", 1)
     every_minutes("portal.notices.tasks.sweep", 1)
     every_minutes("portal.members.tasks.sweep", 1)
+    every_minutes("portal.jobs.tasks.tally_all", 1)
     every_minutes("portal.onboarding.tasks.refresh_all", 15)
     every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

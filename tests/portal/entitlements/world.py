@@ -97,7 +97,6 @@ def checked(connection: Connection, *, missing: tuple[str, ...] = ()) -> None:
     """The newest check of the connection found exactly these permissions missing."""
     credential, _ = Credential.objects.get_or_create(
         connection=connection,
-        active=True,
         defaults={"kind": "harvest_oauth", "secret": "s", "last_four": "1234", "fingerprint": "f"},
     )
     run = CheckRun.objects.create(

@@ -1,0 +1,144 @@
+"""What was asked of the list of requisitions: words, filters and order, all from its address.
+
+An address may be old, shared or made up: what it says that makes no sense is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from integrations.ats.types import JobStatus
+from portal.jobs.paging import Order
+from portal.mirror.models import AtsUser, Job, TeamMember
+
+ORDERS = {
+    "name": Order("name", "name"),
+    "-name": Order("-name", "name", descending=True),
+    "opened": Order("opened", "opened_at", datetime, nullable=True),
+    "-opened": Order("-opened", "opened_at", datetime, descending=True, nullable=True),
+    "active": Order("active", "active_applications", int),
+    "-active": Order("-active", "active_applications", int, descending=True),
+    "waiting": Order("waiting", "waiting_since", datetime, nullable=True),
+}
+AGES = {"30": "30 days", "60": "60 days", "90": "90 days", "180": "half a year", "365": "a year"}
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """`department`, `office` and `recruiter` are keys of ours. `query` is this, as an address."""
+
+    words: str = ""
+    department: int | None = None
+    office: int | None = None
+    recruiter: int | None = None
+    mine: bool = False
+    confidential: bool = False
+    waiting: bool = False
+    closed: bool = False
+    age: str = ""
+    order: Order = ORDERS["name"]
+    query: str = field(default="", compare=False)
+
+    @property
+    def filters(self) -> int:
+        """How many filters are set, without the words."""
+        chosen = (self.department, self.office, self.recruiter, self.mine)
+        return sum(map(bool, (*chosen, self.confidential, self.waiting, self.age)))
+
+    @property
+    def narrow(self) -> bool:
+        return bool(self.words or self.filters)
+
+
+def asked(query: QueryDict) -> Narrowing:
+    """What the address asks for."""
+    found = Narrowing(
+        words=query.get("q", "").replace("\x00", "").strip()[:_LONGEST],
+        department=_key(query.get("department", "")),
+        office=_key(query.get("office", "")),
+        recruiter=_key(query.get("recruiter", "")),
+        mine=bool(query.get("mine")),
+        confidential=bool(query.get("confidential")),
+        waiting=bool(query.get("waiting")),
+        closed=query.get("status") == "closed",
+        age=age if (age := query.get("age", "")) in AGES else "",
+        order=ORDERS.get(query.get("sort", ""), ORDERS["name"]),
+    )
+    return _with_query(found)
+
+
+def _key(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _with_query(found: Narrowing) -> Narrowing:
+    address = QueryDict(mutable=True)
+    plain = {
+        "q": found.words,
+        "department": found.department,
+        "office": found.office,
+        "recruiter": found.recruiter,
+        "mine": "1" if found.mine else "",
+        "confidential": "1" if found.confidential else "",
+        "waiting": "1" if found.waiting else "",
+        "status": "closed" if found.closed else "",
+        "age": found.age,
+        "sort": found.order.key if found.order.key != "name" else "",
+    }
+    for name, value in plain.items():
+        if value:
+            address[name] = str(value)
+    object.__setattr__(found, "query", address.urlencode())
+    return found
+
+
+def narrowed(jobs: QuerySet[Job], to: Narrowing, *, me: AtsUser | None) -> QuerySet[Job]:
+    """The jobs that fit. `jobs` holds closed ones only where `to.closed` asks for them."""
+    jobs = jobs.filter(status=JobStatus.CLOSED if to.closed else JobStatus.OPEN)
+    if to.words:
+        jobs = matching(jobs, to.words)
+    if to.department is not None:
+        jobs = jobs.filter(department_id=to.department)
+    if to.office is not None:
+        at_office = Job.offices.through._default_manager.filter(
+            job_id=OuterRef("pk"), office_id=to.office
+        )
+        jobs = jobs.filter(Exists(at_office))
+    if to.recruiter is not None:
+        jobs = jobs.filter(Exists(_places().filter(user_id=to.recruiter, role="recruiter")))
+    if to.mine:
+        jobs = jobs.filter(Exists(_places().filter(user=me))) if me else jobs.none()
+    if to.confidential:
+        jobs = jobs.filter(confidential=True)
+    if to.waiting:
+        jobs = jobs.filter(active_applications__gt=0)
+    if to.age:
+        jobs = jobs.filter(opened_at__lt=timezone.now() - timedelta(days=int(to.age)))
+    return jobs
+
+
+def _places() -> QuerySet[TeamMember]:
+    return TeamMember.objects.filter(job=OuterRef("pk"))
+
+
+def matching(jobs: QuerySet[Job], words: str) -> QuerySet[Job]:
+    """By title, requisition id, Greenhouse's id, or a person on the hiring team.
+
+    Each is asked for by itself, among the jobs of the connection, so that each uses its own index;
+    an `or` over them would read every job.
+    """
+    everywhere = Job.objects.order_by()
+    found = everywhere.filter(name__icontains=words).values("pk")
+    others = [
+        everywhere.filter(requisition_id__icontains=words).values("pk"),
+        TeamMember.objects.order_by().filter(user__name__icontains=words).values("job_id"),
+    ]
+    if words.isascii() and words.isdigit() and len(words) < 19:
+        others.append(everywhere.filter(remote_id=int(words)).values("pk"))
+    return jobs.filter(Q(pk__in=found.union(*others, all=True)))

@@ -1,0 +1,79 @@
+"""What the list is ordered by: counted for jobs that changed, and private people never count."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portal.jobs import tally
+from portal.jobs.models import Tally
+from portal.mirror.models import Job
+from tests.factories import ConnectionFactory
+from tests.portal.entitlements import world
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
+LATELY = datetime(2026, 9, 1, tzinfo=UTC)
+
+
+def _application(job: Job, *, private: bool = False, gone: bool = False, **fields):
+    of = world.candidate(job.connection, private=private, gone=gone)
+    return world.application(job, of, **fields)
+
+
+def _numbers(job: Job) -> tuple[int, datetime | None]:
+    return Job.objects.values_list("active_applications", "waiting_since").get(pk=job.pk)
+
+
+@pytest.fixture
+def job() -> Job:
+    return world.job(ConnectionFactory(state="live"))
+
+
+def test_active_applications_that_may_be_shown_are_counted(job: Job) -> None:
+    _application(job, applied_at=LONG_AGO, last_activity_at=LATELY)
+    _application(job, applied_at=LONG_AGO)
+    _application(job, applied_at=LONG_AGO, status="rejected")
+    for hidden in ({"private": True}, {"gone": True}):
+        _application(job, applied_at=datetime(2020, 1, 1, tzinfo=UTC), **hidden)
+    world.application(job, None, applied_at=datetime(2020, 1, 1, tzinfo=UTC))
+    tally.count(job.connection)
+    assert _numbers(job) == (2, LONG_AGO)
+
+
+def test_who_turns_private_no_longer_counts(job: Job, later) -> None:
+    application = _application(job, applied_at=LONG_AGO)
+    tally.count(job.connection)
+    later(3600)
+    candidate = application.candidate
+    candidate.private, candidate.changed_at = True, datetime.now(UTC)
+    candidate.save()
+    assert tally.count(job.connection) == 1
+    assert _numbers(job) == (0, None)
+
+
+def test_only_jobs_that_changed_are_counted_again(job: Job, later) -> None:
+    world.job(job.connection)
+    assert tally.count(job.connection) == 2
+    later(3600)
+    assert tally.count(job.connection) == 0
+    _application(job, applied_at=LATELY)
+    assert tally.count(job.connection) == 1
+    assert _numbers(job) == (1, LATELY)
+
+
+def test_without_the_right_to_applications_nothing_counts(job: Job) -> None:
+    _application(job, applied_at=LATELY)
+    world.checked(job.connection, missing=(world.APPLICATIONS,))
+    tally.count(job.connection)
+    assert _numbers(job) == (0, None)
+
+
+def test_a_sync_counts_at_its_end(connect) -> None:
+    connection = connect()
+    assert Tally.objects.get(connection=connection).until is not None
+    for job in Job.objects.filter(active_applications__gt=0)[:5]:
+        active = job.applications.filter(status="active", candidate__private=False)
+        assert active.count() == job.active_applications
