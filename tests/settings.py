@@ -22,7 +22,9 @@ os.environ["QUEUE_NAME"] = f"tests-{os.getpid()}"
 os.environ["GREENHOUSE_API_URL"] = os.environ["GREENHOUSE_AUTH_URL"] = "http://127.0.0.1:9"
 
 from portal.settings import *  # noqa: E402, F403  # the environment comes first
-from portal.settings import DATABASES, STORAGES  # noqa: E402
+from portal.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
+
+INSTALLED_APPS += ["tests.flush"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -31,4 +33,5 @@ STATIC_ROOT = Path(tempfile.mkdtemp(prefix="portal-tests-static-"))
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: the sandbox's answers are logged from several threads at once.
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
     DATABASES["default"]["TEST"] = {"NAME": f"{_scratch}-test.sqlite3"}

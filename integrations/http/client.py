@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import ssl
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -12,6 +14,12 @@ import httpx
 LARGEST_BODY = 64 * 1024 * 1024  # bytes, decoded; 500 candidates are about 5 MB
 TIMEOUTS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=5.0)
 _USER_AGENT = "inbound-talent-portal"
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we trust: read from disk once per process, it costs more than many a request."""
+    return httpx.create_ssl_context()
 
 
 class NotSent(Exception):
@@ -50,6 +58,7 @@ class Http:
         self._longest = 2 * (timeouts.read or 30.0)
         self._client = httpx.Client(
             timeout=timeouts,
+            verify=_trusted(),
             follow_redirects=False,
             headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
             limits=httpx.Limits(max_connections=20, keepalive_expiry=5.0),

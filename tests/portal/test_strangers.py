@@ -103,7 +103,7 @@ def test_a_colleague_without_the_right_finds_nothing_of_that_job(
     hidden = Job.objects.exclude(grants__user__primary_email="vic@acme.example")
     for job in hidden:
         assert vic.get(reverse("applications:of_job", args=[job.pk])).status_code == 404
-        for application in job.applications.all()[:3]:
+        for application in job.applications.all()[:1]:
             for name in ("row", "advance", "reject"):
                 for answer in _answers(vic, reverse(f"applications:{name}", args=[application.pk])):
                     assert answer.status_code in {404, 405}

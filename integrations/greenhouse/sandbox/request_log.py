@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,6 +46,10 @@ class RequestLog:
                 request.request_id,
             )
         )
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Remember these, too."""
+        self._entries.extend(entries)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -19,21 +19,15 @@ from tests.cast import Cast
 
 
 @pytest.fixture
-def unprotected(transactional_db: None) -> Iterator[None]:
-    """The database's own refusal is switched off, as somebody with its keys could."""
-    unprotect(connection)
-    yield
-    if connection.vendor != "sqlite":  # there the whole suite runs without it (conftest)
-        protect(connection)
+def unprotected(transactional_db: None) -> None:
+    """The database's own refusal is switched off, as somebody with its keys could (conftest)."""
 
 
 @pytest.fixture
 def protected(transactional_db: None) -> Iterator[None]:
-    unprotect(connection)
     protect(connection)
     yield
-    if connection.vendor == "sqlite":
-        unprotect(connection)
+    unprotect(connection)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.conftest import FULL
 def test_the_counts_equal_greenhouses_own_whatever_the_size(
     cast: Cast, sign_in, work, settings, jobs: int
 ) -> None:
-    with Sandbox(seed=11, jobs=jobs, v1_limit=0, v3_limit=0) as large:
+    with Sandbox(seed=11, jobs=jobs, applications=4000, v1_limit=0, v3_limit=0) as large:
         settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = large.url
         sign_in(cast.ada).post(reverse("onboarding:credential"), FULL["harvest_oauth"])
         work()

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.commands import flush
+
+from tests import tables
+
+
+class Command(flush.Command):
+    """Put the tables back as migrated, touching only those that a test wrote to."""
+
+    def handle(self, **options: Any) -> None:
+        tables.put_back()

@@ -1,0 +1,106 @@
+"""The test database's tables: read whole, written whole, put back between two tests.
+
+Django's own flush empties every table and has everything made again that migrations leave behind;
+here only what a test wrote to is touched. Ids begin anew for each test, and in each table at
+another number: an id taken for that of another kind of thing finds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db import connection, transaction
+
+APART = 10_000
+
+
+class Table(NamedTuple):
+    """A table's rows, each in the order of `columns`; the primary key comes first."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+_migrated: dict[str, Table] = {}
+"""What a migrated database holds; `remember` fills it."""
+
+
+def remember() -> None:
+    """Take what the tables hold now for what a migrated database holds."""
+    _migrated.update(read(filled(names())))
+    begin_anew()
+
+
+def put_back() -> None:
+    """Make the database as it was when migrated."""
+    changed = [name for name, table in read(_migrated).items() if table != _migrated[name]]
+    emptied = filled(set(names()) - _migrated.keys())
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name in [*changed, *emptied]:  # in any order: foreign keys are looked at in the end
+            cursor.execute(f'DELETE FROM "{name}"')  # noqa: S608  (our own tables)
+        write({name: _migrated[name] for name in changed})
+    begin_anew()
+
+
+def begin_anew() -> None:
+    """Give each table ids of its own to begin with, the same ones for each test."""
+    _go_on_after({name: APART * (place + 1) for place, name in enumerate(sorted(_serial()))})
+
+
+def _go_on_after(ids: dict[str, int]) -> None:
+    """Have each of these tables give the id after this one next."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.executemany("DELETE FROM sqlite_sequence WHERE name = %s", [(n,) for n in ids])
+            insert = "INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)"
+            cursor.executemany(insert, list(ids.items()))
+        elif ids:
+            sequence = "pg_get_serial_sequence('\"{}\"', '{}')".format
+            column = _serial()
+            moved = [
+                f"setval({sequence(name, column[name])}, {last})" for name, last in ids.items()
+            ]
+            cursor.execute(f"SELECT {', '.join(moved)}")
+
+
+def read(names: Iterable[str]) -> dict[str, Table]:
+    """What these tables hold."""
+    found = {}
+    with connection.cursor() as cursor:
+        for name in names:
+            cursor.execute(f'SELECT * FROM "{name}" ORDER BY 1')  # noqa: S608
+            columns = tuple(column[0] for column in cursor.description)
+            found[name] = Table(columns, cursor.fetchall())
+    return found
+
+
+def filled(names: Iterable[str]) -> list[str]:
+    """Those of these tables that have a row."""
+    each = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names]  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(each))
+        return [name for (name,) in cursor.fetchall()]
+
+
+def write(tables: dict[str, Table]) -> None:
+    """Add these rows; new ones get ids after theirs."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name, (columns, rows) in tables.items():
+            into = ", ".join(f'"{column}"' for column in columns)
+            values = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f'INSERT INTO "{name}" ({into}) VALUES ({values})', rows)  # noqa: S608
+    last = {name: max(row[0] for row in table.rows) for name, table in tables.items()}
+    _go_on_after({name: last[name] for name in last.keys() & _serial().keys()})
+
+
+def names() -> list[str]:
+    """Every table of ours; the record of migrations is not among them."""
+    return connection.introspection.django_table_names(only_existing=True, include_views=False)
+
+
+def _serial() -> dict[str, str]:
+    """The tables whose ids the database gives, each with that column."""
+    models = apps.get_models(include_auto_created=True)
+    return {m._meta.db_table: m._meta.auto_field.column for m in models if m._meta.auto_field}
