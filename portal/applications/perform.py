@@ -30,7 +30,7 @@ from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import rights, visible_applications
 from portal.mirror import write
 from portal.mirror.models import Application
-from portal.mirror.sync import refresh_application
+from portal.mirror.single import refresh_application
 
 Status = ApplicationAction.Status
 

@@ -450,3 +450,30 @@ class SyncStep(models.Model):
     def pill(self) -> str:
         """The state as the pages' pills know it."""
         return "syncing" if self.status == self.Status.RUNNING else self.status
+
+
+class SingleRead(models.Model):
+    """A wish to read one record again, waiting or being read. It is deleted once fulfilled."""
+
+    class Kind(models.TextChoices):
+        APPLICATION = "application", "An application"
+        JOB = "job", "A requisition with what hangs on it"
+        CANDIDATE = "candidate", "A candidate"
+        PEOPLE = "people", "Users and their access"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    remote_id = models.BigIntegerField(default=0)
+    asked_at = models.DateTimeField(default=timezone.now)
+    taken_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection", "kind", "remote_id"], name="one_wish_each"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Read {self.kind} {self.remote_id or ''}".strip()

@@ -140,6 +140,7 @@ STEPS: tuple[Step, ...] = (
         Application,
     ),
 )
+PEOPLE = ("users", "emails", "grants")
 LABELS = {step.kind: step.label for step in STEPS}
 ESSENTIAL = [step.kind for step in STEPS if step.essential]
 OPTIONAL = [step.kind for step in STEPS if step.optional]
@@ -301,7 +302,25 @@ def same_account(connection: Connection, sample: AccountSample) -> bool:
     return any(told) or not told
 
 
-def refresh_application(connection: Connection, provider: Provider, remote_id: int) -> Application:
-    """Read one application again and mirror it. Raises AtsError."""
-    write.applications(connection, [provider.get_application(remote_id)])
-    return Application.objects.get(connection=connection, remote_id=remote_id)
+def read_people(connection: Connection, *, provider: Provider | None = None) -> None:
+    """Read users, their addresses and their grants to the end, without a run. Raises AtsError."""
+    if provider is None:
+        credential = connection.credential
+        if credential is None:
+            raise SecretUnreadable
+        with closing(open_provider(credential, lane=Lane.SYNC)) as opened:
+            read_people(connection, provider=opened)
+        return
+    for step in STEPS:
+        if step.kind not in PEOPLE:
+            continue
+        seen: set[int | None] = set()
+        try:
+            for page in step.read(provider, connection):
+                step.write(connection, page.records)
+                seen.update(getattr(record, "id", None) for record in page.records)
+                seen.update(aside.remote_id for aside in page.set_aside)
+        except (MissingPermission, NotSiteAdmin):
+            continue
+        if step.model is not None and None not in seen:
+            write.gone(connection, step.model, seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.core.queue import enqueue
-from portal.mirror import sync
+from portal.mirror import single, sync
 from portal.mirror.models import SyncRun
 
 
@@ -11,3 +11,12 @@ def run(sync_id: int) -> None:
     found = SyncRun.objects.select_related("connection").get(pk=sync_id)
     sync.run(found)
     enqueue("portal.jobs.tasks.tally", found.connection_id)
+
+
+def read_single(wish_id: int) -> None:
+    single.read(wish_id)
+
+
+def sweep() -> None:
+    """Ask again for single reads that were lost on the way."""
+    single.sweep()

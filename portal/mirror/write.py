@@ -379,6 +379,14 @@ def gone(connection: Connection, model: type[Mirrored], seen: set[int | None]) -
     return len(lost)
 
 
+def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequence[int]) -> int:
+    """Greenhouse answered that it does not have these."""
+    rows = model._default_manager.filter(
+        connection=connection, remote_id__in=remote_ids, gone_at=None
+    )
+    return rows.update(gone_at=timezone.now()) if remote_ids else 0
+
+
 def folded(address: str | None) -> str:
     """An address as it is compared: without regard to case or outer blanks."""
     return (address or "").strip().casefold()[:254]

@@ -21,6 +21,7 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.connections.tasks.beat", 1)
     every_minutes("portal.onboarding.tasks.sweep", 1)
     every_minutes("portal.applications.tasks.sweep", 1)
+    every_minutes("portal.mirror.tasks.sweep", 1)
     every_minutes("portal.notices.tasks.sweep", 1)
     every_minutes("portal.members.tasks.sweep", 1)
     every_minutes("portal.jobs.tasks.tally_all", 1)

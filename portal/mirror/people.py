@@ -1,0 +1,48 @@
+"""What happens here when Greenhouse anonymises, merges or deletes a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.audit.record import record
+from portal.connections.models import Connection
+from portal.mirror.models import Application, Candidate
+
+_NOTHING = {"first_name": "", "last_name": "", "company": "", "title": ""}
+
+
+@transaction.atomic
+def erase(connection: Connection, remote_ids: Iterable[int]) -> int:
+    """Erase what is here of candidates that Greenhouse no longer has; gives how many there were.
+
+    The rows stay, empty and gone, so that what was done on their applications keeps its place. The
+    audit record tells that it happened, and nothing about whom.
+    """
+    now = timezone.now()
+    rows = Candidate.objects.filter(connection=connection, remote_id__in=list(remote_ids))
+    here = list(rows.filter(erased_at=None).values_list("pk", flat=True))
+    if not here:
+        return 0
+    Candidate.objects.filter(pk__in=here).update(
+        **_NOTHING, gone_at=now, erased_at=now, changed_at=now, fingerprint=None
+    )
+    _forget_answers(here)
+    tell(connection, here, "deleted or merged")
+    return len(here)
+
+
+def _forget_answers(candidates: Sequence[int]) -> None:
+    Application.objects.filter(candidate__in=candidates).update(answers=[], fingerprint=None)
+
+
+def tell(connection: Connection, candidates: Sequence[int], how: str) -> None:
+    """The receipt: how many, and our own keys."""
+    record(
+        "mirror.erased",
+        f"erased the personal data of {len(candidates)} candidate(s) that Greenhouse {how}",
+        organization=connection.organization,
+        after={"candidates": list(candidates)[:200]},
+    )

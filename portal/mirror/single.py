@@ -1,0 +1,292 @@
+"""Reading one record again: after an action, for a web hook, for a page that was opened stale.
+
+`ask` puts such a read on the queue; asking again while it waits changes nothing, asking while it is
+being read has it read once more, since the read may have come too early. A record that Greenhouse
+no longer has is marked gone: its answer names that record alone and is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from integrations.ats import types as ats
+from integrations.ats.errors import AtsDown, AtsError, MissingPermission, NotFound, RateLimited
+from integrations.ats.port import Provider
+from integrations.ats.wiring import Lane
+from portal.connections.models import Connection
+from portal.connections.open import open_provider
+from portal.core import queue
+from portal.core.secrets import SecretUnreadable
+from portal.mirror import freshness, people, sync, write
+from portal.mirror.models import (
+    Application,
+    Candidate,
+    Job,
+    JobPost,
+    Mirrored,
+    Opening,
+    SingleRead,
+    Stage,
+)
+
+READ = "portal.mirror.tasks.read_single"
+SILENT_AFTER = timedelta(minutes=3)
+MOST_TRIES = 5
+MOST_PAGES = 20  # of one job's applications; the full sync reads the rest
+MOST_SINGLES = 50  # applications that left a job, or unknown candidates, read one by one
+
+Kind = SingleRead.Kind
+_OFF = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCONNECTED)
+
+
+# -- reading now ---------------------------------------------------------------------------------
+def refresh_application(connection: Connection, provider: Provider, remote_id: int) -> Application:
+    """Read one application and mirror it, with its job or candidate where we lack them.
+
+    Raises AtsError; NotFound after marking the row here as gone.
+    """
+    try:
+        found = provider.get_application(remote_id)
+    except NotFound:
+        write.mark_gone(connection, Application, [remote_id])
+        raise
+    _fetch_parents(connection, provider, found)
+    write.applications(connection, [found])
+    return Application.objects.get(connection=connection, remote_id=remote_id)
+
+
+def refresh_candidate(
+    connection: Connection, remote_id: int, *, provider: Provider | None = None
+) -> Candidate | None:
+    """Read one candidate; one that Greenhouse no longer has is erased here. Raises AtsError."""
+    if provider is None:
+        with _opened(connection) as opened:
+            return refresh_candidate(connection, remote_id, provider=opened)
+    try:
+        found = provider.get_candidate(remote_id)
+    except NotFound:
+        people.erase(connection, [remote_id])
+        return None
+    write.candidates(connection, [found])
+    return Candidate.objects.get(connection=connection, remote_id=remote_id)
+
+
+def refresh_job(
+    connection: Connection, remote_id: int, *, provider: Provider | None = None
+) -> Job | None:
+    """Read one job with its stages, posts, openings and applications. None where it is gone.
+
+    What the credential may not read is left as it is. Raises AtsError.
+    """
+    if provider is None:
+        with _opened(connection) as opened:
+            return refresh_job(connection, remote_id, provider=opened)
+    began = timezone.now()
+    try:
+        found = provider.get_job(remote_id)
+    except NotFound:
+        write.mark_gone(connection, Job, [remote_id])
+        return None
+    write.jobs(connection, [found])
+    job = Job.objects.filter(connection=connection, remote_id=remote_id).first()
+    if job is None or found.is_template:
+        write.mark_gone(connection, Job, [remote_id])
+        return None
+    _parts(connection, job, Stage, lambda: provider.stages_of_job(remote_id), write.stages)
+    _parts(connection, job, JobPost, lambda: provider.posts_of_job(remote_id), write.posts)
+    _parts(connection, job, Opening, lambda: provider.openings_of_job(remote_id), write.openings)
+    complete = _applications_of(connection, job, provider, began)
+    if complete:
+        Job.objects.filter(pk=job.pk).update(read_at=began)
+        job.read_at = began
+    return job
+
+
+def refresh_people(connection: Connection, *, provider: Provider | None = None) -> None:
+    """Read users, their addresses and their job grants: who may see what. Raises AtsError."""
+    sync.read_people(connection, provider=provider)
+
+
+def _opened(connection: Connection) -> closing[Provider]:
+    credential = connection.credential
+    if credential is None:
+        raise SecretUnreadable
+    return closing(open_provider(credential, lane=Lane.SYNC))
+
+
+def _fetch_parents(connection: Connection, provider: Provider, found: ats.Application) -> None:
+    """The job, stage and candidate of an application, where they are not here yet."""
+    if found.job_id is not None and not _here(connection, Job, found.job_id):
+        _try(lambda: write.jobs(connection, [provider.get_job(found.job_id or 0)]))
+    if found.stage_id is not None and not _here(connection, Stage, found.stage_id):
+        _try(lambda: write.stages(connection, provider.stages_of_job(found.job_id or 0)))
+    if not _here(connection, Candidate, found.candidate_id):
+        _try(lambda: write.candidates(connection, [provider.get_candidate(found.candidate_id)]))
+
+
+def _try(read: Callable[[], Any]) -> None:
+    """What hangs on the record is no reason to fail: it may be forbidden, or gone already."""
+    try:
+        read()
+    except (MissingPermission, NotFound):
+        return
+
+
+def _here(connection: Connection, model: type[Mirrored], remote_id: int) -> bool:
+    rows = model._default_manager.filter(connection=connection, remote_id=remote_id, gone_at=None)
+    return rows.exists()
+
+
+def _parts(
+    connection: Connection,
+    job: Job,
+    model: type[Mirrored],
+    read: Callable[[], Iterable[Any]],
+    write_them: Callable[..., Any],
+) -> None:
+    """What belongs to the job alone: what its complete list no longer has is gone."""
+    try:
+        records = list(read())
+    except MissingPermission:
+        return
+    write_them(connection, records)
+    of_job = {"job": job}
+    present = model._default_manager.filter(connection=connection, gone_at=None, **of_job)
+    kept = [record.id for record in records]
+    lost = present.exclude(remote_id__in=kept).values_list("remote_id", flat=True)
+    write.mark_gone(connection, model, list(lost))
+
+
+def _applications_of(connection: Connection, job: Job, provider: Provider, began: Any) -> bool:
+    """Mirror the job's applications; True when its list was read to the end."""
+    seen: set[int] = set()
+    try:
+        for number, page in enumerate(provider.applications_of_job(job.remote_id), 1):
+            mine = [one for one in page.records if one.job_id == job.remote_id]
+            _fetch_candidates(connection, provider, mine)
+            write.applications(connection, mine)
+            seen.update(one.id for one in page.records)
+            seen.update(aside.remote_id for aside in page.set_aside if aside.remote_id)
+            if page.cursor is not None and number == MOST_PAGES:
+                return False
+    except MissingPermission:
+        return False
+    _follow_those_that_left(connection, job, provider, seen, began)
+    return True
+
+
+def _fetch_candidates(
+    connection: Connection, provider: Provider, applications: Iterable[ats.Application]
+) -> None:
+    wanted = {one.candidate_id for one in applications}
+    known = Candidate.objects.filter(connection=connection, remote_id__in=wanted)
+    unknown = wanted - set(known.values_list("remote_id", flat=True))
+    for candidate_id in sorted(unknown)[:MOST_SINGLES]:
+        _try(lambda one=candidate_id: write.candidates(connection, [provider.get_candidate(one)]))  # type: ignore[misc]
+
+
+def _follow_those_that_left(
+    connection: Connection, job: Job, provider: Provider, seen: set[int], began: Any
+) -> None:
+    """Applications that were here and are in the job's list no more: moved elsewhere, or gone."""
+    present = Application.objects.filter(
+        connection=connection, job=job, gone_at=None, changed_at__lt=began
+    )
+    lost = [one for one in present.values_list("remote_id", flat=True) if one not in seen]
+    for remote_id in lost[:MOST_SINGLES]:
+        try:
+            refresh_application(connection, provider, remote_id)
+        except NotFound:
+            continue
+
+
+# -- asking for it -------------------------------------------------------------------------------
+def ask(connection: Connection, kind: str, remote_id: int = 0) -> SingleRead:
+    """Have a worker read this record soon. `remote_id` is of no meaning for `people`."""
+    which = {"connection": connection, "kind": kind, "remote_id": remote_id}
+    now = timezone.now()
+    with transaction.atomic():
+        # While it is being read the wish is renewed; while it waits there is nothing to do.
+        known = SingleRead.objects.filter(**which)
+        if known.filter(taken_at__isnull=False).update(asked_at=now) or known.exists():
+            return known.get()
+        try:
+            with transaction.atomic():
+                wish = SingleRead.objects.create(**which)
+        except IntegrityError:
+            return SingleRead.objects.get(**which)
+        queue.enqueue(READ, wish.pk)
+        return wish
+
+
+def refresh_if_stale(job: Job) -> bool:
+    """Have a job read again in the background when what is here is old; True when it was asked."""
+    if freshness.of(job.connection, job=job).state == freshness.State.LIVE:
+        return False
+    ask(job.connection, Kind.JOB, job.remote_id)
+    return True
+
+
+def read(wish_id: int) -> None:
+    """Do what was asked for, once, whoever else was handed the same wish."""
+    now = timezone.now()
+    if not SingleRead.objects.filter(pk=wish_id, taken_at=None).update(
+        taken_at=now, tries=F("tries") + 1
+    ):
+        return
+    wish = SingleRead.objects.select_related("connection").get(pk=wish_id)
+    try:
+        _read(wish)
+    except (AtsDown, RateLimited):
+        _later(wish)
+    except (AtsError, SecretUnreadable):
+        # Refused or unreadable: the sync will say so where people look.
+        SingleRead.objects.filter(pk=wish_id).delete()
+    else:
+        _done(wish, now)
+
+
+def _read(wish: SingleRead) -> None:
+    connection = wish.connection
+    if connection.state in _OFF or connection.credential is None:
+        return
+    if wish.kind == Kind.PEOPLE:
+        refresh_people(connection)
+    elif wish.kind == Kind.JOB:
+        refresh_job(connection, wish.remote_id)
+    elif wish.kind == Kind.CANDIDATE:
+        refresh_candidate(connection, wish.remote_id)
+    else:
+        with _opened(connection) as provider:
+            _try(lambda: refresh_application(connection, provider, wish.remote_id))
+
+
+def _done(wish: SingleRead, began: Any) -> None:
+    if SingleRead.objects.filter(pk=wish.pk, asked_at__lte=began).delete()[0]:
+        return
+    if SingleRead.objects.filter(pk=wish.pk).update(taken_at=None, tries=0):
+        queue.enqueue(READ, wish.pk)
+
+
+def _later(wish: SingleRead) -> None:
+    """Leave it to the sweep; give it up after some tries, since a sync will bring it."""
+    if wish.tries >= MOST_TRIES:
+        SingleRead.objects.filter(pk=wish.pk).delete()
+    else:
+        SingleRead.objects.filter(pk=wish.pk).update(taken_at=None)
+
+
+def sweep() -> None:
+    """Ask again for what was lost on the way or has to be tried again."""
+    quiet = timezone.now() - SILENT_AFTER
+    SingleRead.objects.filter(taken_at__lt=quiet).update(taken_at=None)
+    waiting = SingleRead.objects.filter(Q(asked_at__lt=timezone.now() - timedelta(minutes=1)))
+    for pk in waiting.filter(taken_at=None).values_list("pk", flat=True)[:200]:
+        queue.enqueue(READ, pk)

@@ -1,0 +1,178 @@
+"""Reading one record again, and having it read by a worker, once."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.ats.errors import NotFound
+from integrations.ats.wiring import Lane
+from integrations.greenhouse.sandbox import Sandbox
+from portal.audit.models import Entry
+from portal.connections.open import open_provider
+from portal.mirror import freshness, single
+from portal.mirror.models import Application, AtsUser, Candidate, Job, JobGrant, SingleRead, Stage
+from portal.mirror.single import Kind
+
+
+def _active(job: Job | None = None) -> Application:
+    rows = Application.objects.filter(status="active", job__status="open", job__isnull=False)
+    found = (rows.filter(job=job) if job else rows).select_related("job", "candidate").first()
+    assert found is not None
+    return found
+
+
+def test_an_application_is_read_as_it_is_now_and_gone_when_it_is_gone(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connection = connect(kind)
+    application = _active()
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
+        now = single.refresh_application(connection, provider, application.remote_id)
+        assert now.status == "rejected"
+        sandbox.mutate("delete_application", application_id=application.remote_id)
+        with pytest.raises(NotFound):
+            single.refresh_application(connection, provider, application.remote_id)
+    application.refresh_from_db()
+    assert application.gone_at is not None
+
+
+def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
+    connection = connect(kind)
+    job = sandbox.mutate("create_job", name="Brand new")
+    applied = sandbox.mutate("new_application", job_id=job.id, first_name="Nina")
+    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
+        now = single.refresh_application(connection, provider, applied.id)
+    assert now.job.name == "Brand new"
+    assert now.candidate.first_name == "Nina"
+    assert now.stage.job == now.job
+
+
+def test_a_job_is_read_with_its_stages_and_applications(
+    connect, sandbox: Sandbox, work, kind: str
+) -> None:
+    connection = connect(kind)
+    job = _active().job
+    moved, rejected = Application.objects.filter(job=job, status="active")[:2]
+    other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
+    sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed")
+    sandbox.mutate("transfer_application", application_id=moved.remote_id, job_id=other.remote_id)
+    sandbox.mutate("reject_application", application_id=rejected.remote_id)
+    new = sandbox.mutate("new_application", job_id=job.remote_id, first_name="Nina")
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    for row in (job, moved, rejected):
+        row.refresh_from_db()
+    assert (job.name, moved.job, rejected.status) == ("Renamed", other, "rejected")
+    assert moved.gone_at is None
+    assert Application.objects.get(remote_id=new.id).candidate.first_name == "Nina"
+    assert job.read_at is not None
+
+
+def test_a_deleted_job_is_gone_once_it_was_asked_for(connect, sandbox: Sandbox, work, kind) -> None:
+    connection = connect(kind)
+    job = _active().job
+    sandbox.mutate("delete_job", job_id=job.remote_id)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    job.refresh_from_db()
+    assert job.gone_at is not None
+
+
+def test_a_deleted_candidate_is_erased_here_with_a_receipt_that_names_nobody(
+    connect, sandbox: Sandbox, work, kind: str
+) -> None:
+    connection = connect(kind)
+    application = next(a for a in Application.objects.select_related("candidate") if a.answers)
+    person = application.candidate
+    name = f"{person.first_name} {person.last_name}"
+    sandbox.mutate("delete_candidate", candidate_id=person.remote_id)
+    single.ask(connection, Kind.CANDIDATE, person.remote_id)
+    work()
+    person.refresh_from_db()
+    application.refresh_from_db()
+    assert (person.first_name, person.last_name, person.company) == ("", "", "")
+    assert person.erased_at is not None
+    assert application.answers == []
+    receipt = Entry.objects.get(verb="mirror.erased")
+    told = f"{receipt.words} {receipt.after}"
+    assert not any(word in told for word in name.split())
+
+
+def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
+    connect, sandbox: Sandbox, work, kind: str
+) -> None:
+    connection = connect(kind)
+    grant = JobGrant.objects.select_related("user", "job").first()
+    leaver = AtsUser.objects.filter(deactivated=False, site_admin=True).first()
+    sandbox.mutate("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
+    sandbox.mutate("deactivate_user", user=leaver.remote_id)
+    single.ask(connection, Kind.PEOPLE)
+    work()
+    leaver.refresh_from_db()
+    assert not JobGrant.objects.filter(pk=grant.pk).exists()
+    assert leaver.deactivated
+
+
+def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
+    connect, sandbox: Sandbox, work
+) -> None:
+    connection = connect()
+    job = _active().job
+    single.ask(connection, Kind.JOB, job.remote_id)
+    wish = single.ask(connection, Kind.JOB, job.remote_id)
+    assert work() == 1
+    assert not SingleRead.objects.exists()
+    wish = single.ask(connection, Kind.JOB, job.remote_id)
+    SingleRead.objects.filter(pk=wish.pk).update(taken_at=wish.asked_at)
+    single.ask(connection, Kind.JOB, job.remote_id)  # its reader is at work
+    single._done(wish, wish.asked_at)
+    assert work() == 2  # the first task and the one for the renewed wish; one of them reads
+    assert not SingleRead.objects.exists()
+
+
+def test_while_greenhouse_is_down_the_wish_is_kept_and_tried_again(
+    connect, sandbox: Sandbox, work, later, quick_retries
+) -> None:
+    connection = connect()
+    job = _active().job
+    sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed")
+    sandbox.faults.add("/v3/", kind="drop_before", times=None)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    assert SingleRead.objects.count() == 1
+    sandbox.faults.clear()
+    later(120)
+    single.sweep()
+    work()
+    job.refresh_from_db()
+    assert job.name == "Renamed"
+    assert not SingleRead.objects.exists()
+
+
+def test_a_page_that_is_opened_stale_has_its_job_read(connect, sandbox, work, later) -> None:
+    connection = connect()
+    job = _active().job
+    assert not single.refresh_if_stale(job)
+    later(2 * 60 * 60)
+    assert freshness.of(connection, job=job).stale
+    assert single.refresh_if_stale(job)
+    work()
+    job.refresh_from_db()
+    assert freshness.of(connection, job=job).state == freshness.State.LIVE
+
+
+def test_a_deleted_stage_and_an_unknown_candidate_do_not_stop_a_job(
+    connect, sandbox: Sandbox, work
+) -> None:
+    connection = connect()
+    application = _active()
+    Candidate.objects.filter(pk=application.candidate_id).delete()
+    stage = Stage.objects.filter(job=application.job).last()
+    sandbox.mutate("delete_stage", stage_id=stage.remote_id)
+    single.ask(connection, Kind.JOB, application.job.remote_id)
+    work()
+    application.refresh_from_db()
+    stage.refresh_from_db()
+    assert application.candidate is not None
+    assert not stage.active
