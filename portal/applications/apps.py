@@ -7,7 +7,8 @@ class ApplicationsConfig(AppConfig):
     name = "portal.applications"
 
     def ready(self) -> None:
-        from portal.applications.outbox import release
+        from portal.applications import bulk, outbox
         from portal.core.queue import every_second
 
-        every_second(release)
+        every_second(outbox.release)
+        every_second(bulk.release)

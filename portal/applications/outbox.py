@@ -6,8 +6,10 @@ goes out whether or not the person stays on the page; once a minute the sweep lo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import Max
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -55,6 +57,13 @@ def withdraw(action: ApplicationAction, *, by: User) -> bool:
         settled_at=timezone.now(),
         due_at=None,
     )
+
+
+def newest_on(applications: Sequence[int]) -> dict[int, int]:
+    """The newest action on each of these applications, by the application."""
+    rows = ApplicationAction.objects.filter(application__in=applications).order_by()
+    newest = rows.values_list("application").annotate(newest=Max("pk"))
+    return dict(newest)
 
 
 def sweep() -> None:

@@ -9,13 +9,12 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Max
-
 from portal.accounts.models import Membership
 from portal.applications import undo
 from portal.applications.conflicts import Conflict, conflict, in_greenhouse
 from portal.applications.models import ApplicationAction, Kind
 from portal.applications.offers import Offer, ground, offer, offers
+from portal.applications.outbox import newest_on
 from portal.applications.verbs import Ground
 from portal.entitlements.rules import Rights
 from portal.mirror.models import Application
@@ -43,6 +42,11 @@ class Row:
     @property
     def dom_id(self) -> str:
         return str(self.application.pk)
+
+    @property
+    def pickable(self) -> bool:
+        """Whether it can be ticked, to be one of many."""
+        return bool(self.offers) and not self.is_busy
 
     @property
     def mendable(self) -> bool:
@@ -112,13 +116,10 @@ def _row(
 
 
 def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationAction]:
-    newest = (
-        ApplicationAction.objects.filter(application__in=listed)
-        .values("application")
-        .annotate(newest=Max("pk"))
-        .values("newest")
+    newest = newest_on([application.pk for application in listed])
+    actions = ApplicationAction.objects.filter(pk__in=newest.values()).select_related(
+        "membership__user"
     )
-    actions = ApplicationAction.objects.filter(pk__in=newest).select_related("membership__user")
     return {action.application_id: action for action in actions}
 
 

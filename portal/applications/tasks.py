@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portal.applications import outbox, perform
-from portal.applications.models import ApplicationAction
+from portal.applications import bulk, outbox, perform
+from portal.applications.models import ApplicationAction, Batch
 
 _ROWS = ApplicationAction.objects.select_related(
     "application__connection", "membership__user", "membership__organization", "reason"
@@ -16,6 +16,10 @@ def send(action_id: int) -> None:
 
 def settle(action_id: int) -> None:
     perform.settle(_ROWS.get(pk=action_id))
+
+
+def batch(batch_id: int) -> None:
+    bulk.step(Batch.objects.select_related("job__connection").get(pk=batch_id))
 
 
 def sweep() -> None:

@@ -1,11 +1,17 @@
 from django.urls import path
 
-from portal.applications.views import act, after, row
+from portal.applications.views import act, after, bulk, row
 
 app_name = "applications"
 urlpatterns = [
     # /requisitions/<job>/
     path("requisitions/<int:job_pk>/", row.of_job, name="of_job"),
+    path("requisitions/<int:job_pk>/bulk/", bulk.start, name="bulk"),
+    # /batches/<batch>/
+    path("batches/<int:pk>/", bulk.batch, name="batch"),
+    path("batches/<int:pk>/withdraw/", bulk.withdraw, name="withdraw_batch"),
+    path("batches/<int:pk>/undo/", bulk.take_back, name="take_back_batch"),
+    path("batches/<int:pk>/retry/", bulk.retry, name="retry_batch"),
     # /applications/<application>/
     path("applications/<int:pk>/row/", row.row, name="row"),
     path("applications/<int:pk>/advance/", act.advance, name="advance"),

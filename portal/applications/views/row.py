@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import outbox
-from portal.applications.models import ApplicationAction
+from portal.applications import bulk, outbox
+from portal.applications.models import ApplicationAction, Kind
+from portal.applications.narrowing import SHOWN, chosen_from, narrowed
+from portal.applications.offers import Offer
 from portal.applications.rows import rows
+from portal.applications.verbs import VERBS
 from portal.applications.views.base import application_of, row_part
 from portal.core.htmx import page_or_part, summary
-from portal.entitlements.rules import rights, visible_applications, visible_jobs
+from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.mirror.models import Application, Job
 from portal.mirror.sync import last_good
 
 PER_PAGE = 50
-SHOWN = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
 
 
 @require_safe
@@ -30,9 +32,8 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     held = rights(request.membership)
     job = get_object_or_404(visible_jobs(request.membership, held=held), pk=job_pk)
     applications = visible_applications(request.membership, held=held).filter(job=job)
-    status = request.GET.get("status", "active")
-    stage = request.GET.get("stage", "")
-    page = Paginator(_narrowed(applications, status, stage), PER_PAGE).get_page(
+    status, stage = chosen_from(request.GET)
+    page = Paginator(narrowed(applications, status, stage), PER_PAGE).get_page(
         request.GET.get("page")
     )
     context = {
@@ -45,21 +46,18 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "page": page,
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
+        "bulk_offers": _many(held, status),
+        "most": bulk.MOST,
         "last_sync": last_good(job.connection),
     }
     return page_or_part(request, "applications/of_job.html", "applications", context)
 
 
-def _narrowed(
-    applications: QuerySet[Application], status: str, stage: str
-) -> QuerySet[Application]:
-    if status in SHOWN and status:
-        applications = applications.filter(status=status)
-    if stage.isdecimal():
-        applications = applications.filter(stage_id=int(stage))
-    return applications.select_related("candidate", "stage").order_by(
-        F("last_activity_at").desc(nulls_last=True), "id"
-    )
+def _many(held: Rights, status: str) -> list[Offer]:
+    """What can be done to many of the shown ones at once."""
+    fitting = {"active": (Kind.ADVANCE, Kind.MOVE, Kind.REJECT), "rejected": (Kind.UNREJECT,)}
+    kinds = fitting.get(status, ())
+    return [Offer(VERBS[kind], held.why_not(VERBS[kind].feature)) for kind in kinds]
 
 
 def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, object]]:

@@ -1,0 +1,330 @@
+"""One thing done to many applications of a requisition: chosen, looked over, held, sent in turn.
+
+Each application has an action of its own with its own outcome; the batch only carries them. A
+worker sends for a moment and then queues again behind everybody else's clicks, in the lane that
+leaves room for them.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.ats.types import SeenStage
+from integrations.ats.wiring import Lane
+from portal.accounts.models import Membership, User
+from portal.applications import clicks, outbox, perform, undo
+from portal.applications.models import ApplicationAction, Batch, Kind
+from portal.applications.offers import ground, offer
+from portal.applications.verbs import VERBS, Click, Ground
+from portal.connections.open import open_provider
+from portal.core import queue
+from portal.core.secrets import SecretUnreadable
+from portal.entitlements.rules import Rights
+from portal.mirror.models import Application, Job, RejectionReason
+
+Status = ApplicationAction.Status
+
+STEP = "portal.applications.tasks.batch"
+KINDS = (Kind.ADVANCE, Kind.REJECT, Kind.MOVE, Kind.UNREJECT)
+MOST = 500  # at once
+TURN = 2.0  # seconds of sending before others get theirs
+LEASE = timedelta(minutes=1)  # a worker that fell silent loses its turn after this
+BUSY = "Its last action has not been settled yet."
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would happen: to which of the chosen, and to which not and why."""
+
+    fit: Sequence[Application]
+    unfit: Sequence[tuple[Application, str]]
+
+
+def preview(applications: Iterable[Application], kind: str, at: Ground) -> Preview:
+    """Look over the chosen applications of one job, before anything is done."""
+    listed = list(applications)
+    busy = set(
+        ApplicationAction.objects.filter(
+            application__in=listed, status__in=ApplicationAction.OPEN
+        ).values_list("application_id", flat=True)
+    )
+    fit, unfit = [], []
+    for one in listed:
+        why_not = BUSY if one.pk in busy else offer(one, at, kind).why_not
+        if why_not:
+            unfit.append((one, why_not))
+        else:
+            fit.append(one)
+    return Preview(fit, unfit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """What is to be done to each of them."""
+
+    kind: str
+    reason: RejectionReason | None = None
+    notes: str = ""
+    parameters: Mapping[str, Any]
+
+
+def start(
+    member: Membership,
+    job: Job,
+    held: Rights,
+    deed: Deed,
+    chosen: Sequence[tuple[Application, SeenStage]],
+    *,
+    key: uuid.UUID,
+) -> Batch:
+    """Put it into the outbox. The same key again gives the same batch back."""
+    earlier = Batch.objects.filter(key=key, membership=member).first()
+    if earlier is not None:
+        return earlier
+    at = ground(member, job.pk, held)
+    look = preview([one for one, _ in chosen], deed.kind, at)
+    fit = {one.pk for one in look.fit}
+    made = [(one, _click(deed, key, one, seen), None) for one, seen in chosen if one.pk in fit]
+    due = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    batch = Batch(
+        key=key, membership=member, job=job, kind=deed.kind, left_out=len(look.unfit), due_at=due
+    )
+    return _opened(batch, made, at)
+
+
+def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage) -> Click:
+    return Click(
+        key=uuid.uuid5(key, str(application.pk)),
+        kind=deed.kind,
+        seen=seen,
+        seen_stage_name=application.stage_name,
+        reason=deed.reason,
+        notes=deed.notes,
+        parameters=deed.parameters,
+    )
+
+
+Made = tuple[Application, Click, ApplicationAction | None]
+
+
+def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
+    """Write the batch and its actions. Who got another action meanwhile is left out."""
+    try:
+        with transaction.atomic():
+            batch.save()
+            ApplicationAction.objects.bulk_create(
+                (
+                    clicks.recorded(
+                        batch.membership, one, click, at, due_at=batch.due_at, batch=batch
+                    )
+                    for one, click, _ in made
+                ),
+                ignore_conflicts=True,
+            )
+    except IntegrityError:  # the same click again, at the same moment
+        return Batch.objects.get(key=batch.key, membership=batch.membership)
+    left_out = len(made) - batch.actions.count()
+    if left_out:
+        batch.left_out += left_out
+        batch.save(update_fields=["left_out"])
+    return batch
+
+
+def release() -> None:
+    """Have the batches that are due sent. Called each second, by several workers at once."""
+    now = timezone.now()
+    for pk, due in Batch.objects.filter(due_at__lte=now).values_list("pk", "due_at")[:20]:
+        if Batch.objects.filter(pk=pk, due_at=due).update(due_at=now + LEASE):
+            queue.enqueue(STEP, pk)
+
+
+def step(batch: Batch) -> None:
+    """Send for a moment, then let others have their turn."""
+    if _another_is_sending(batch):
+        _again_at(batch, timezone.now() + timedelta(seconds=1))
+        return
+    credential = batch.job.connection.credential
+    try:
+        if credential is None:
+            raise SecretUnreadable
+        patience = settings.PATIENCE_PEOPLE
+        with closing(open_provider(credential, lane=Lane.SYNC, patience=patience)) as provider:
+            end = time.monotonic() + TURN
+            while (action := _next(batch)) is not None:
+                perform.send_with(provider, action)
+                if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
+                    _postpone(batch, action)
+                if time.monotonic() > end:
+                    break
+    except SecretUnreadable:
+        for action in _rows(batch).filter(status=Status.HELD):
+            perform.send(action)  # says why it cannot be
+    _go_on(batch)
+
+
+def _rows(batch: Batch) -> Any:
+    return batch.actions.select_related(
+        "application__connection", "membership__user", "membership__organization", "reason"
+    )
+
+
+def _next(batch: Batch) -> ApplicationAction | None:
+    due = _rows(batch).filter(status=Status.HELD, due_at__lte=timezone.now())
+    found: ApplicationAction | None = due.order_by("id").first()
+    return found
+
+
+def _another_is_sending(batch: Batch) -> bool:
+    """One batch at a time for a connection, so that a worker stays free for single clicks."""
+    earlier = Batch.objects.filter(
+        job__connection_id=batch.job.connection_id, pk__lt=batch.pk, due_at__isnull=False
+    )
+    return earlier.filter(actions__status=Status.SENDING).exists()
+
+
+def _postpone(batch: Batch, action: ApplicationAction) -> None:
+    batch.actions.filter(status=Status.HELD).update(due_at=action.due_at, outcome=action.outcome)
+
+
+def _go_on(batch: Batch) -> None:
+    """Queue the next turn, wait until something is due, or be finished."""
+    held = batch.actions.filter(status=Status.HELD).order_by("due_at")
+    due = held.values_list("due_at", flat=True).first()
+    if due is None:
+        _again_at(batch, None)
+    elif due <= timezone.now():
+        _again_at(batch, timezone.now() + LEASE)
+        queue.enqueue(STEP, batch.pk)
+    else:
+        _again_at(batch, due)
+
+
+def _again_at(batch: Batch, when: datetime | None) -> None:
+    Batch.objects.filter(pk=batch.pk).update(due_at=when)
+
+
+def withdraw(batch: Batch, *, by: User) -> int:
+    """Take back what was not sent yet; gives how many."""
+    waiting = batch.actions.filter(status__in=ApplicationAction.WITHDRAWABLE)
+    with transaction.atomic():
+        taken = sum(outbox.withdraw(action, by=by) for action in waiting)
+    if not batch.actions.filter(status=Status.HELD).exists():
+        _again_at(batch, None)
+    return taken
+
+
+def way_back(batch: Batch, held: Rights) -> list[Made]:
+    """What of it can be undone now: each application with the click that undoes its action."""
+    done = list(
+        batch.actions.filter(status=Status.DONE, undone_by=None).select_related(
+            "application__job", "application__stage", "application__candidate", "reason"
+        )
+    )
+    newest = outbox.newest_on([action.application_id for action in done])
+    at = ground(batch.membership, batch.job_id, held)
+    ways = (
+        (action.application, undo.way_back(action, action.application, at), action)
+        for action in done
+        if newest.get(action.application_id) == action.pk
+    )
+    return [(one, click, action) for one, click, action in ways if click is not None]
+
+
+def take_back(batch: Batch, held: Rights) -> Batch | None:
+    """Undo what is done, as a batch of its own that goes out at once; None: nothing can be."""
+    back = Batch.objects.filter(undoes=batch).first()
+    if back is not None:
+        return back
+    made = way_back(batch, held)
+    if not made:
+        return None
+    undoing = Batch(
+        key=uuid.uuid5(batch.key, "undo"),
+        membership=batch.membership,
+        job=batch.job,
+        kind=made[0][1].kind,
+        undoes=batch,
+        due_at=timezone.now(),
+    )
+    return _opened(undoing, made, ground(batch.membership, batch.job_id, held))
+
+
+def not_done(batch: Batch) -> list[ApplicationAction]:
+    """Those that can be tried again: refused, failed, or changed meanwhile."""
+    return list(
+        batch.actions.filter(
+            status__in=(Status.FAILED, Status.CONFLICT, Status.REFUSED)
+        ).select_related("application__job", "application__stage", "reason")
+    )
+
+
+def retry(batch: Batch, held: Rights) -> Batch | None:
+    """Try only those again, from where they stand now. Once for a batch, however often asked."""
+    left = not_done(batch)
+    if not left:
+        return None
+    first = left[0]
+    deed = Deed(
+        kind=batch.kind, reason=first.reason, notes=first.notes, parameters=first.parameters
+    )
+    chosen = [(one.application, one.application.seen_stage) for one in left]
+    key = uuid.uuid5(batch.key, "retry")
+    at = ground(batch.membership, batch.job_id, held)
+    begun = Batch.objects.filter(key=key).exists()
+    if not begun and not preview((one for one, _ in chosen), batch.kind, at).fit:
+        return None
+    return start(batch.membership, batch.job, held, deed, chosen, key=key)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is, in numbers."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def total_words(self) -> str:
+        return f"{self.total:,}"
+
+    @property
+    def done(self) -> int:
+        return self.counts.get(Status.DONE, 0)
+
+    @property
+    def withdrawn(self) -> int:
+        return self.counts.get(Status.WITHDRAWN, 0)
+
+    @property
+    def failed(self) -> int:
+        return sum(self.counts.get(s, 0) for s in (Status.FAILED, Status.CONFLICT, Status.REFUSED))
+
+    @property
+    def open(self) -> int:
+        return sum(self.counts.get(status, 0) for status in ApplicationAction.OPEN)
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.counts.get(status, 0) for status in ApplicationAction.WITHDRAWABLE)
+
+    @property
+    def settled(self) -> int:
+        return self.total - self.open
+
+
+def label(kind: str) -> str:
+    """What is done to them, in a word: "Reject"."""
+    return VERBS[kind].doing

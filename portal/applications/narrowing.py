@@ -1,0 +1,27 @@
+"""Which of a requisition's applications a page shows: by state and by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db.models import F, QuerySet
+
+from portal.mirror.models import Application
+
+SHOWN = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
+
+
+def narrowed(applications: QuerySet[Application], status: str, stage: str) -> QuerySet[Application]:
+    """Those that fit, the ones with the newest activity first."""
+    if status in SHOWN and status:
+        applications = applications.filter(status=status)
+    if stage.isdecimal():
+        applications = applications.filter(stage_id=int(stage))
+    return applications.select_related("candidate", "stage", "job").order_by(
+        F("last_activity_at").desc(nulls_last=True), "id"
+    )
+
+
+def chosen_from(query: Mapping[str, str]) -> tuple[str, str]:
+    """The state and the stage that the address names."""
+    return query.get("status", "active"), query.get("stage", "")

@@ -1,0 +1,240 @@
+"""Many at once: looked over, held, sent in turn, told one by one, tried again, undone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications import bulk
+from portal.applications.models import ApplicationAction, Batch
+from portal.mirror.models import Application, RejectionReason
+from tests.cast import Cast
+from tests.portal.applications.clicking import applications, click, truth, writes
+
+Status = ApplicationAction.Status
+
+
+@pytest.fixture
+def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
+    connect(kind)
+    return sign_in(cast.remy)
+
+
+@pytest.fixture
+def finish(work, later):
+    """Let the seconds of holding pass, and everything be done."""
+
+    def finished() -> None:
+        later(11)
+        bulk.release()
+        work()
+
+    return finished
+
+
+def _of_one_job(count: int) -> list[Application]:
+    """So many active ones of one job, in its first stage."""
+    by_job: dict[int, list[Application]] = {}
+    for one in applications():
+        by_job.setdefault(one.job_id, []).append(one)
+    return max(by_job.values(), key=len)[:count]
+
+
+def _address(chosen: list[Application]) -> str:
+    return reverse("applications:bulk", args=[chosen[0].job_id])
+
+
+def _look(client: Client, kind: str, chosen: list[Application], **more: object):
+    return client.get(_address(chosen), {"kind": kind, "pick": [one.pk for one in chosen], **more})
+
+
+def _confirm(client: Client, kind: str, chosen: list[Application], page=None, **more: object):
+    page = page or _look(client, kind, chosen)
+    form = page.context["form"]
+    values = {name: form[name].value() for name in ("key", "chosen")}
+    return client.post(_address(chosen), {"kind": kind, **values, **more})
+
+
+def _reason() -> int:
+    return RejectionReason.objects.order_by("remote_id").first().pk
+
+
+def test_what_fits_is_told_from_what_does_not_before_anything_is_done(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    chosen = _of_one_job(3)
+    Application.objects.filter(pk=chosen[0].pk).update(status="hired")
+    click(remy, "advance", chosen[1])  # waits to be sent
+    page = _look(remy, "reject", chosen).content.decode()
+    assert "Reject 1 application" in page
+    assert "Left out: 2" in page
+    assert "is hired in Greenhouse" in page
+    assert "has not been settled yet" in page
+    assert writes(sandbox) == []
+
+
+def test_many_are_rejected_each_with_its_own_outcome(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = _of_one_job(3)
+    refused = _confirm(remy, "reject", chosen, reason="")
+    assert refused.status_code == 422
+    assert "Choose a reason, please" in refused.content.decode()
+    there = _confirm(remy, "reject", chosen, reason=_reason())
+    held = remy.get(there.url).content.decode()
+    assert "Goes to Greenhouse in" in held
+    assert writes(sandbox) == []
+    finish()
+    done = remy.get(there.url).content.decode()
+    assert "3 done in Greenhouse" in done
+    assert {truth(sandbox, one).status for one in chosen} == {"rejected"}
+
+
+def test_undo_in_time_takes_all_of_it_back(remy: Client, sandbox: Sandbox, finish) -> None:
+    there = _confirm(remy, "advance", _of_one_job(3))
+    batch = Batch.objects.get()
+    remy.post(reverse("applications:withdraw_batch", args=[batch.pk]))
+    finish()
+    assert "3 taken back before they were sent" in remy.get(there.url).content.decode()
+    assert writes(sandbox) == []
+
+
+def test_failures_come_first_and_only_they_are_tried_again(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = _of_one_job(4)
+    page = _look(remy, "advance", chosen)
+    moved = chosen[2:]
+    for one in moved:
+        sandbox.mutate("move_application", application_id=one.remote_id)
+    there = _confirm(remy, "advance", chosen, page=page)
+    finish()
+    told = remy.get(there.url)
+    assert [a.status for a in told.context["rows"]] == ["conflict", "conflict", "done", "done"]
+    assert "2 done in Greenhouse, 2 not done" in told.content.decode()
+    before = len(writes(sandbox))
+    batch = Batch.objects.get()
+    for _ in range(2):  # a double click
+        anew = remy.post(reverse("applications:retry_batch", args=[batch.pk]))
+    finish()
+    assert Batch.objects.count() == 2
+    assert len(writes(sandbox)) == before + 2
+    assert "2 done in Greenhouse" in remy.get(anew.url).content.decode()
+
+
+def test_what_was_done_is_undone_as_a_batch(remy: Client, sandbox: Sandbox, finish) -> None:
+    chosen = _of_one_job(3)
+    there = _confirm(remy, "reject", chosen, reason=_reason())
+    finish()
+    sandbox.mutate("unreject_application", application_id=chosen[0].remote_id)
+    assert "Undo 3" in remy.get(there.url).content.decode()
+    for _ in range(2):
+        back = remy.post(reverse("applications:take_back_batch", args=[Batch.objects.last().pk]))
+    finish()
+    assert {truth(sandbox, one).status for one in chosen} == {"active"}
+    # The one that somebody had unrejected already is told as changed, not as done by us.
+    assert "2 done in Greenhouse, 1 not done" in remy.get(back.url).content.decode()
+
+
+def test_the_whole_filter_can_be_chosen_and_the_page_says_so(remy: Client) -> None:
+    first = _of_one_job(1)[0]
+    page = remy.get(
+        reverse("applications:bulk", args=[first.job_id]),
+        {"kind": "advance", "all": "yes", "status": "active", "stage": first.stage_id},
+    ).content.decode()
+    assert "You chose all that match: active, in “" in page
+    there = Application.objects.filter(
+        job=first.job_id, stage=first.stage_id, status="active", candidate__private=False
+    )
+    assert re.search(rf"Advance {there.count()} application", page)
+
+
+def test_the_same_confirmation_twice_makes_one_batch(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = _of_one_job(2)
+    page = _look(remy, "advance", chosen)
+    answers = [_confirm(remy, "advance", chosen, page=page) for _ in range(2)]
+    finish()
+    assert answers[0].url == answers[1].url
+    assert len(writes(sandbox)) == 2
+
+
+def test_greenhouse_down_lets_the_whole_batch_wait(
+    remy: Client, sandbox: Sandbox, finish, work, later, settings, quick_retries: None
+) -> None:
+    there = settings.GREENHOUSE_API_URL
+    _confirm(remy, "advance", _of_one_job(3))
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
+    finish()
+    held = ApplicationAction.objects.filter(status=Status.HELD)
+    assert held.count() == 3
+    assert sum(held.values_list("tries", flat=True)) == 1  # one was tried, the others spared
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = there
+    finish()
+    assert {a.status for a in ApplicationAction.objects.all()} == {Status.DONE}
+
+
+def test_a_worker_that_dies_in_the_middle_loses_its_turn_and_nothing_twice(
+    remy: Client, sandbox: Sandbox, work, later
+) -> None:
+    from django_q.brokers import get_broker
+
+    _confirm(remy, "advance", _of_one_job(3))
+    later(11)
+    bulk.release()
+    get_broker().purge_queue()
+    bulk.release()
+    assert work() == 0  # its turn is still its own
+    later(61)
+    bulk.release()
+    work()
+    assert len(writes(sandbox)) == 3
+
+
+def test_only_kinds_for_many_and_only_what_one_may_see(remy: Client, cast: Cast, sign_in) -> None:
+    chosen = _of_one_job(2)
+    assert _look(remy, "transfer", chosen).status_code == 404
+    _confirm(remy, "advance", chosen)
+    batch = Batch.objects.get()
+    other = Application.objects.exclude(job_id=chosen[0].job_id).first()
+    page = _look(remy, "advance", [chosen[0], *([other] if other else [])])
+    assert len(page.context["look"].fit) + len(page.context["look"].unfit) == 1
+    for who in ("zoe", "uma", "sam"):
+        stranger = sign_in(getattr(cast, who))
+        assert stranger.get(reverse("applications:batch", args=[batch.pk])).status_code == 404
+        for name in ("withdraw_batch", "take_back_batch", "retry_batch"):
+            assert (
+                stranger.post(reverse(f"applications:{name}", args=[batch.pk])).status_code == 404
+            )
+    assert _look(sign_in(cast.zoe), "advance", chosen).status_code == 404
+
+
+def test_the_number_of_queries_does_not_grow_with_the_chosen(
+    remy: Client, django_assert_max_num_queries
+) -> None:
+    chosen = _of_one_job(2)
+    job = chosen[0].job
+    Application.objects.bulk_create(
+        Application(
+            connection_id=job.connection_id,
+            remote_id=8_100_000 + n,
+            job=job,
+            candidate=chosen[0].candidate,
+            stage=chosen[0].stage,
+            stage_remote_id=chosen[0].stage_remote_id,
+            status="active",
+        )
+        for n in range(40)
+    )
+    address = reverse("applications:bulk", args=[job.pk])
+    with django_assert_max_num_queries(18):
+        page = remy.get(address, {"kind": "advance", "all": "yes"})
+    assert len(page.context["look"].fit) > 40
+    there = _confirm(remy, "advance", chosen, page=page)
+    with django_assert_max_num_queries(18):
+        remy.get(there.url)
