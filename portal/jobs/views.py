@@ -1,55 +1,229 @@
-"""The list of requisitions that Greenhouse lets the reader see."""
+"""The list of requisitions that Greenhouse lets the reader see, and what hangs on it."""
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
-from django.http import HttpResponse
-from django.views.decorators.http import require_safe
+from typing import Any
+from urllib.parse import urlsplit
 
-from integrations.ats.types import ApplicationStatus
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
 from portal.accounts.access import MemberRequest, member_only
-from portal.core.htmx import page_or_part, summary
-from portal.entitlements.rules import rights, visible_jobs, why_nothing
+from portal.accounts.models import Membership
+from portal.audit.record import record
+from portal.core.htmx import page_or_part
+from portal.entitlements.asking import ask_as_admin, ask_for_oneself
+from portal.entitlements.rules import Rights, rights, visible_jobs, why_nothing
+from portal.jobs import export, keeping, states
+from portal.jobs.choices import choices
+from portal.jobs.forms import SaveViewForm, WhyForm
+from portal.jobs.models import SavedView
+from portal.jobs.narrowing import AGES, Narrowing, asked, narrowed
+from portal.jobs.paging import MOST_COUNTED, page
+from portal.jobs.rows import Row, rows
 from portal.mirror.models import Job
-from portal.mirror.sync import last_good
 
 PER_PAGE = 50
+SEARCH = "job-search"  # the form's id
+SORTS = {
+    "name": "Title, A to Z",
+    "-name": "Title, Z to A",
+    "waiting": "Waiting longest",
+    "-active": "Most applications",
+    "active": "Fewest applications",
+    "opened": "Open longest",
+    "-opened": "Opened last",
+}
 
 
 @require_safe
 @member_only
 def requisitions(request: MemberRequest) -> HttpResponse:
-    """Open requisitions, searched by name or requisition id."""
+    """The list: searched, filtered and ordered as its address says."""
+    if not request.GET and (default := keeping.default_view(request.membership)):
+        return redirect(f"{reverse('jobs:list')}?{default.query or 'status=open'}")
     held = rights(request.membership)
-    words = request.GET.get("q", "").strip()
-    jobs = matching(visible_jobs(request.membership, held=held), words)
-    page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
-    connection = held.match.connection
-    context = {
-        "page": page,
-        "summary": summary(page),
-        "words": words,
-        "held": held,
-        "why_nothing": why_nothing(held),
-        "last_sync": last_good(connection) if connection else None,
-    }
-    return page_or_part(request, "jobs/list.html", "job-table", context)
+    state = states.of_list(held)
+    if request.htmx and request.htmx.target == "first-sync" and state.shows_list:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    to = asked(request.GET)
+    context = {"held": held, "state": state, "why_nothing": why_nothing(held), "to": to}
+    if state.shows_list:
+        context |= _listed(request, held, to)
+    part = "job-table" if state.shows_list else "waiting"
+    response = page_or_part(request, "jobs/list.html", part, context)
+    if request.htmx and request.htmx.trigger == SEARCH:
+        _tell_address(request, response, to)
+    return response
 
 
-def matching(jobs: QuerySet[Job], words: str) -> QuerySet[Job]:
-    """Narrowed to what was typed, with the number of active applications, by name."""
-    if words:
-        found = Q(name__icontains=words) | Q(requisition_id__icontains=words)
-        if words.isdecimal() and len(words) < 19:
-            found |= Q(remote_id=int(words))
-        jobs = jobs.filter(found)
-    waiting = Count(
-        "applications",
-        filter=Q(
-            applications__status=ApplicationStatus.ACTIVE,
-            applications__gone_at=None,
-            applications__candidate__private=False,
-        ),
+def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing) -> None:
+    """The browser's address follows the search form. While typing it is replaced, not added to,
+
+    so that Back leads to the list as it was before, and not through every letter.
+    """
+    before = urlsplit(request.htmx.current_url or "").query
+    typing = bool(to.words) and bool(QueryDict(before).get("q"))
+    header = "HX-Replace-Url" if typing else "HX-Push-Url"
+    response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"
+
+
+def _jobs(member: Membership, held: Rights, to: Narrowing) -> QuerySet[Job]:
+    seen = visible_jobs(member, held=held, closed=to.closed)
+    return narrowed(seen, to, me=held.match.user)
+
+
+def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, Any]:
+    member = request.membership
+    jobs = _jobs(member, held, to)
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    found = page(
+        jobs.select_related("department"), to.order, after=after, before=before, size=PER_PAGE
     )
-    return jobs.annotate(waiting=waiting).order_by("name", "id")
+    context: dict[str, Any] = {
+        "rows": rows(found.rows, member, held),
+        "total": jobs.order_by()[: MOST_COUNTED + 1].count(),
+        "most": MOST_COUNTED,
+        "next_url": _address(to, "after", found.after),
+        "previous_url": _address(to, "before", found.before),
+    }
+    if not (to.narrow or to.closed or after or before):
+        context["pinned"] = _pinned(member, held)
+    if not request.htmx or request.htmx.history_restore_request:
+        context |= {
+            "choices": choices(member, held, closed=to.closed),
+            "ages": AGES,
+            "sorts": SORTS,
+            "views": SavedView.objects.filter(membership=member),
+        }
+    return context
+
+
+def _address(to: Narrowing, direction: str, place: str) -> str:
+    if not place:
+        return ""
+    query = f"{to.query}&" if to.query else ""
+    return f"{reverse('jobs:list')}?{query}{direction}={place}"
+
+
+def _pinned(member: Membership, held: Rights) -> list[Row]:
+    seen = visible_jobs(member, held=held).filter(pins__membership=member)
+    return rows(list(seen.select_related("department").order_by("pins__at")), member, held)
+
+
+@require_safe
+@member_only
+def export_csv(request: MemberRequest) -> StreamingHttpResponse:
+    """The list as its address narrows it, whole, as a file."""
+    held = rights(request.membership)
+    state = states.of_list(held)
+    to = asked(request.GET)
+    jobs = _jobs(request.membership, held, to).order_by(*to.order.by())
+    record(
+        "jobs.exported",
+        "exported the list of requisitions",
+        organization=request.membership.organization,
+        by=request.membership.user,
+        after={"query": to.query},
+        request=request,
+    )
+    return StreamingHttpResponse(
+        export.lines(jobs, request.membership, held, as_of=state.as_of),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": "attachment; "
+            f'filename="requisitions-{timezone.now():%Y-%m-%d-%H%M}.csv"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+# -- pins and views ------------------------------------------------------------------------------
+
+
+@require_POST
+@member_only
+def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """Keep a requisition at the top of the list, or no longer."""
+    held = rights(request.membership)
+    job = get_object_or_404(
+        visible_jobs(request.membership, held=held, closed=True).select_related("department"),
+        pk=job_pk,
+    )
+    if request.POST.get("pinned") == "no":
+        keeping.unpin(request.membership, job)
+    else:
+        try:
+            keeping.pin(request.membership, job)
+        except keeping.TooMany as refusal:
+            messages.error(request, str(refusal))
+    if request.htmx:
+        context = {"row": rows([job], request.membership, held)[0], "with_messages": True}
+        return render(request, "jobs/_pin.html", context)
+    return redirect("jobs:list")
+
+
+@require_POST
+@member_only
+def save_view(request: MemberRequest) -> HttpResponse:
+    """Keep the list as it is narrowed and ordered now, under a name."""
+    form = SaveViewForm(request.POST)
+    if not form.is_valid():
+        return render(request, "jobs/save_view.html", {"form": form}, status=422)
+    kept = form.cleaned_data
+    try:
+        keeping.save_view(request.membership, kept["name"], kept["query"], default=kept["default"])
+    except keeping.TooMany as refusal:
+        form.add_error(None, str(refusal))
+        return render(request, "jobs/save_view.html", {"form": form}, status=422)
+    messages.success(request, f"Saved as “{kept['name']}”.")
+    return redirect(f"{reverse('jobs:list')}?{kept['query'] or 'status=open'}")
+
+
+@require_POST
+@member_only
+def change_view(request: MemberRequest, pk: int) -> HttpResponse:
+    """Delete a saved view, or open the list with it, or no longer."""
+    view = get_object_or_404(SavedView, pk=pk, membership=request.membership)
+    wanted = request.POST.get("do")
+    if wanted == "delete":
+        view.delete()
+        messages.success(request, f"“{view.name}” is deleted.")
+    elif wanted in {"default", "not_default"}:
+        keeping.make_default(view if wanted == "default" else None, of=request.membership)
+        opens = "opens with" if wanted == "default" else "no longer opens with"
+        messages.success(request, f"The list {opens} “{view.name}”.")
+    return redirect(f"{reverse('jobs:list')}?status=open")
+
+
+# -- why can't I see it --------------------------------------------------------------------------
+
+
+@require_safe
+@member_only
+def why(request: MemberRequest) -> HttpResponse:
+    """Why somebody sees a requisition or does not: oneself, or for admins any of their people."""
+    member = request.membership
+    form = WhyForm(request.GET if "job" in request.GET else None, member=member)
+    told, about = None, member
+    if form.is_bound and form.is_valid():
+        about = form.cleaned_data.get("about") or member
+        pasted = form.cleaned_data["job"]
+        told = (
+            ask_as_admin(member, about, pasted)
+            if member.is_admin
+            else ask_for_oneself(member, pasted)
+        )
+    context = {
+        "form": form,
+        "told": told,
+        "about": about,
+        "last_read": states.of_list(rights(member)).as_of,
+    }
+    status = 422 if form.is_bound and not form.is_valid() else 200
+    return page_or_part(request, "jobs/why.html", "answer", context, status=status)

@@ -1,0 +1,61 @@
+"""Saving a view of the list, and asking why a requisition is not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from portal.accounts.models import Membership
+from portal.jobs.narrowing import asked
+
+
+class SaveViewForm(forms.Form):
+    """The query is cleaned as the list itself reads it, so nothing else is ever kept."""
+
+    name = forms.CharField(
+        label="Name of this view",
+        max_length=60,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+        error_messages={"required": "Give the view a name, please."},
+    )
+    query = forms.CharField(required=False, max_length=600, widget=forms.HiddenInput)
+    default = forms.BooleanField(label="Open the list with it", required=False)
+
+    def clean_query(self) -> str:
+        return asked(QueryDict(self.cleaned_data["query"])).query
+
+
+class _Person(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.user} ({obj.user.email})"
+
+
+class WhyForm(forms.Form):
+    """What somebody cannot see; an admin also says who."""
+
+    about = _Person(
+        Membership.objects.none(),
+        required=False,
+        label="Who cannot see it",
+        empty_label=None,
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+    job = forms.CharField(
+        label="Requisition",
+        help_text="Its Greenhouse ID, requisition ID, title, or its link in Greenhouse.",
+        max_length=300,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+        error_messages={"required": "Paste an ID, a link or a title, please."},
+    )
+
+    def __init__(self, *args: Any, member: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not member.is_admin:
+            del self.fields["about"]
+            return
+        people = Membership.objects.filter(organization=member.organization_id)
+        about: Any = self.fields["about"]
+        about.queryset = people.select_related("user").order_by("user__name", "id")
+        about.initial = member.pk

@@ -1,0 +1,55 @@
+"""Pins and saved views: what a person keeps for themselves."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from portal.accounts.models import Membership
+from portal.jobs.models import Pin, SavedView
+from portal.mirror.models import Job
+
+MOST_PINS = 20
+MOST_VIEWS = 20
+
+
+class TooMany(Exception):
+    """The sentence says of what, and what to do."""
+
+
+def pin(member: Membership, job: Job) -> None:
+    """Keep the job at the top. Raises TooMany."""
+    if member.pins.exclude(job=job).count() >= MOST_PINS:
+        raise TooMany(f"{MOST_PINS} requisitions are pinned already. Take one of them off first.")
+    Pin.objects.get_or_create(membership=member, job=job)
+
+
+def unpin(member: Membership, job: Job) -> None:
+    Pin.objects.filter(membership=member, job=job).delete()
+
+
+def default_view(member: Membership) -> SavedView | None:
+    """The view that the list opens with, None where it opens as it is."""
+    return SavedView.objects.filter(membership=member, default=True).first()
+
+
+@transaction.atomic
+def save_view(member: Membership, name: str, query: str, *, default: bool) -> SavedView:
+    """Keep a view; one of the same name is replaced. Raises TooMany."""
+    views = SavedView.objects.filter(membership=member)
+    if views.exclude(name=name).count() >= MOST_VIEWS:
+        raise TooMany(f"{MOST_VIEWS} views are saved already. Delete one of them first.")
+    view, _ = views.update_or_create(
+        name=name, defaults={"membership": member, "query": query, "default": False}
+    )
+    if default:
+        make_default(view)
+    return view
+
+
+@transaction.atomic
+def make_default(view: SavedView | None, *, of: Membership | None = None) -> None:
+    """Open the list with this view; None: with no view."""
+    member = view.membership if view else of
+    SavedView.objects.filter(membership=member, default=True).update(default=False)
+    if view:
+        SavedView.objects.filter(pk=view.pk).update(default=True)

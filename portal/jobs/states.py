@@ -1,0 +1,75 @@
+"""What the list of requisitions can show at all, and what must be said above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from portal.connections.models import Connection
+from portal.entitlements.people import Standing
+from portal.entitlements.rules import Rights
+from portal.mirror.models import SyncRun
+from portal.mirror.sync import LABELS, last_good
+
+STALE_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class State:
+    """`kind`: unconnected, off, unmatched, first_sync, first_sync_failed or list.
+
+    Of a first sync: how many of its steps are done, and which is being read. `failure`: what the
+    newest sync said when it could not be finished, "" where it could.
+    """
+
+    kind: str
+    as_of: datetime | None = None
+    stale: bool = False
+    failure: str = ""
+    done: int = 0
+    steps: int = 0
+    reading: str = ""
+
+    @property
+    def shows_list(self) -> bool:
+        return self.kind == "list"
+
+
+def of_list(held: Rights) -> State:
+    connection = held.match.connection
+    if connection is None or connection.state == Connection.State.DRAFT:
+        return State("unconnected")
+    if not held.connected:
+        return State("off")
+    last = last_good(connection)
+    newest = connection.syncs.first() if last is None or _overdue(last) else last
+    if last is None:
+        return _first_sync(newest)
+    if held.match.standing != Standing.MATCHED:
+        return State("unmatched", as_of=last.finished_at)
+    failed = newest is not None and newest.status == SyncRun.Status.FAILED
+    return State(
+        "list",
+        as_of=last.finished_at,
+        stale=_overdue(last),
+        failure=newest.failure if failed and newest else "",
+    )
+
+
+def _overdue(last: SyncRun) -> bool:
+    return last.finished_at is None or timezone.now() - last.finished_at > STALE_AFTER
+
+
+def _first_sync(run: SyncRun | None) -> State:
+    if run is not None and run.status == SyncRun.Status.FAILED:
+        return State("first_sync_failed", failure=run.failure)
+    steps = list(run.steps.all()) if run else []
+    reading = next((s.kind for s in steps if s.status == s.Status.RUNNING), "")
+    return State(
+        "first_sync",
+        done=sum(s.finished_at is not None for s in steps),
+        steps=len(steps),
+        reading=LABELS.get(reading, ""),
+    )

@@ -1,0 +1,245 @@
+"""Searching, filtering, ordering and paging the list; all of it stands in the address."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.jobs import tally
+from portal.jobs.looks import looked
+from portal.mirror.models import Department, Job, Office, Opening
+from tests.cast import Cast, gather
+from tests.portal.entitlements import world
+
+LIST = "/requisitions/"
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """Nothing here waits for a commit, so that no table has to be emptied after a test."""
+    return gather()
+
+
+def _names(client, query: str = "") -> list[str]:
+    return [row.job.name for row in client.get(f"{LIST}?{query}").context["rows"]]
+
+
+@pytest.fixture
+def jobs(acme, sam, remy) -> dict[str, Job]:
+    care = Department.objects.create(connection=acme, remote_id=1, name="Care")
+    oslo = Office.objects.create(connection=acme, remote_id=1, name="Oslo")
+    made = {
+        "Nurse": world.job(acme, "Nurse", requisition_id="REQ-1", department=care, opened_at=NOW),
+        "Porter": world.job(acme, "Porter", opened_at=NOW - timedelta(days=100)),
+        "Cook": world.job(acme, "Cook", requisition_id="K-77"),
+        "Surgeon": world.job(acme, "Surgeon", status="closed"),
+        "Spy": world.job(acme, "Spy", confidential=True, department=care),
+    }
+    made["Porter"].offices.add(oslo)
+    made["Spy"].offices.add(oslo)
+    world.place(remy, made["Porter"])
+    world.place(sam, made["Cook"], "coordinator")
+    for days in (3, 40):
+        world.application(
+            made["Nurse"], world.candidate(acme), last_activity_at=NOW - timedelta(days=days)
+        )
+    world.application(made["Cook"], world.candidate(acme), last_activity_at=NOW - timedelta(days=9))
+    tally.count(acme)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["Cook", "Nurse", "Porter"]),
+        ("q=nur", ["Nurse"]),
+        ("q=req-1", ["Nurse"]),
+        ("q=laurent", ["Porter"]),
+        ("q=spy", []),
+        ("q=%25", []),
+        ("department={care}", ["Nurse"]),
+        ("office={oslo}", ["Porter"]),
+        ("recruiter={remy}", ["Porter"]),
+        ("mine=1", ["Cook"]),
+        ("confidential=1", []),
+        ("waiting=1", ["Cook", "Nurse"]),
+        ("age=60", ["Porter"]),
+        ("status=closed", ["Surgeon"]),
+        ("sort=-name", ["Porter", "Nurse", "Cook"]),
+        ("sort=waiting", ["Nurse", "Cook", "Porter"]),
+        ("sort=-active", ["Nurse", "Cook", "Porter"]),
+        ("sort=opened", ["Porter", "Nurse", "Cook"]),
+        ("sort=-opened", ["Nurse", "Porter", "Cook"]),
+        ("waiting=1&sort=waiting&q=c", ["Cook"]),
+    ],
+)
+def test_the_address_says_what_is_shown(
+    jobs, remy, cast: Cast, sign_in, query: str, names: list[str]
+) -> None:
+    query = query.format(
+        care=jobs["Nurse"].department_id, oslo=jobs["Porter"].offices.get().pk, remy=remy.pk
+    )
+    assert _names(sign_in(cast.sam), query) == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "department=x&office=-1&recruiter=99999999999999999999&age=7&sort=password",
+        "after=!!!&before=%00",
+        "after=W10",  # []
+        "after=WyIiLDBd",  # ["",0]
+        "after=WzUsNV0",  # [5,5]
+        "q=%00nur",
+        "sort=waiting&after=WyJ5ZXN0ZXJkYXkiLDVd",  # ["yesterday",5]
+        "sort=-active&after=WzEwMDAwMDAwMDAwMDAwLDVd",
+        "page=2&status=open&status=closed&mine=",
+    ],
+)
+def test_an_address_that_makes_no_sense_still_shows_a_list(
+    jobs, cast: Cast, sign_in, query: str
+) -> None:
+    assert sign_in(cast.sam).get(f"{LIST}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "order", ["name", "-name", "opened", "-opened", "active", "-active", "waiting"]
+)
+def test_pages_hold_every_row_once_forth_and_back(
+    acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr("portal.jobs.views.PER_PAGE", 3)
+    for n in range(10):
+        day = NOW - timedelta(days=n // 2) if n % 3 else None  # some alike, some not known
+        world.job(
+            acme,
+            f"Job {n // 2}",
+            opened_at=day,
+            waiting_since=day,
+            active_applications=n // 4,
+        )
+    client = sign_in(cast.sam)
+    forth, address = [], f"{LIST}?sort={order}"
+    while address:
+        page = client.get(address).context
+        forth.append([row.job.pk for row in page["rows"]])
+        last, address = address, page["next_url"]
+    assert [len(rows) for rows in forth] == [3, 3, 3, 1]
+    assert len({pk for rows in forth for pk in rows}) == 10
+    back, address = [], last
+    while address:
+        page = client.get(address).context
+        back.append([row.job.pk for row in page["rows"]])
+        address = page["previous_url"]
+    assert back == forth[::-1]
+
+
+def test_a_row_that_goes_shifts_nothing(
+    acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.jobs.views.PER_PAGE", 2)
+    for name in "ABCD":
+        world.job(acme, name)
+    client = sign_in(cast.sam)
+    following = client.get(LIST).context["next_url"]
+    Job.objects.filter(name="A").update(status="closed")
+    assert [row.job.name for row in client.get(following).context["rows"]] == ["C", "D"]
+
+
+def test_the_filters_offer_only_what_stands_on_visible_jobs(
+    acme, sam, remy, jobs, cast: Cast, sign_in
+) -> None:
+    choices = sign_in(cast.sam).get(LIST).context["choices"]
+    assert [name for _, name in choices.departments] == ["Care"]
+    assert [name for _, name in choices.offices] == ["Oslo"]
+    assert [name for _, name in choices.recruiters] == ["Remy Laurent"]
+    secret = Department.objects.create(connection=acme, remote_id=9, name="Project X")
+    Job.objects.filter(name="Spy").update(department=secret)
+    world.grant(remy, jobs["Cook"])
+    page = sign_in(cast.remy).get(LIST)
+    assert page.context["choices"].departments == []
+    assert "Project X" not in sign_in(cast.sam).get(LIST).content.decode()
+
+
+def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign_in) -> None:
+    for remote_id, is_open in ((1, True), (2, True), (3, False)):
+        Opening.objects.create(
+            connection=acme, remote_id=remote_id, job=jobs["Porter"], is_open=is_open
+        )
+    world.application(jobs["Porter"], world.candidate(acme, private=True))
+    world.application(
+        jobs["Porter"], world.candidate(acme), applied_at=timezone.now() - timedelta(days=2)
+    )
+    rows = {row.job.name: row for row in sign_in(cast.sam).get(LIST).context["rows"]}
+    porter = rows["Porter"]
+    assert porter.recruiters == ["Remy Laurent"]
+    assert porter.offices == ["Oslo"]
+    assert porter.openings_left == 2
+    assert porter.active == 1  # the private one is nobody's to see, nor to count
+    assert porter.new == 1
+    assert porter.days_waiting == 2
+    assert rows["Nurse"].active == 2
+
+
+def test_what_came_in_since_the_last_look_is_new(
+    acme, sam, jobs, cast: Cast, sign_in, later
+) -> None:
+    client = sign_in(cast.sam)
+    looked(cast.sam, jobs["Nurse"])
+    later(60)
+    world.application(jobs["Nurse"], world.candidate(acme), applied_at=NOW)
+    later(60)
+    rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
+    assert rows["Nurse"].new == 1
+    looked(cast.sam, jobs["Nurse"])
+    rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
+    assert rows["Nurse"].new == 0
+
+
+def test_the_address_follows_the_search_and_back_leads_out_of_it(jobs, cast: Cast, sign_in) -> None:
+    client = sign_in(cast.sam)
+    typed = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TRIGGER": "job-search"}
+    first = client.get(
+        f"{LIST}?q=n&department=&sort=name",
+        HTTP_HX_CURRENT_URL="http://testserver/requisitions/",
+        **typed,
+    )
+    assert first["HX-Push-Url"] == f"{LIST}?q=n"
+    more = client.get(
+        f"{LIST}?q=nu&department=", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=n", **typed
+    )
+    assert more["HX-Replace-Url"] == f"{LIST}?q=nu"
+
+
+def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
+    acme, sam, cast: Cast, sign_in
+) -> None:
+    client = sign_in(cast.sam)
+    counts = []
+    for upto in (20, 2000):
+        jobs = Job.objects.bulk_create(
+            world.unsaved_job(acme, f"Job {n}") for n in range(Job.objects.count(), upto)
+        )
+        for job in jobs[:30]:
+            world.place(sam, job)
+            world.application(job, world.candidate(acme))
+        for query in ("", "?q=job&mine=1&sort=waiting", "?status=closed"):
+            client.get(f"{LIST}{query}")
+            with CaptureQueriesContext(
+                database,
+            ) as made:
+                client.get(f"{LIST}{query}")
+            counts.append((query, len(made)))
+    assert counts[:3] == counts[3:]
+    assert max(n for _, n in counts) <= 26
+
+
+def test_zoe_sees_nothing_of_it_whatever_she_asks(jobs, cast: Cast, sign_in) -> None:
+    zoe = sign_in(cast.zoe)
+    for query in ("", "q=nurse", f"department={jobs['Nurse'].department_id}", "status=closed"):
+        assert "Nurse" not in zoe.get(f"{LIST}?{query}").content.decode()
