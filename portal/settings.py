@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "portal.members",
     "portal.connections",
     "portal.mirror",
+    "portal.webhooks",
     "portal.entitlements",
     "portal.jobs",
     "portal.applications",

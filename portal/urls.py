@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("portal.members.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
+    path("", include("portal.webhooks.urls")),
     path("set-up/", include("portal.onboarding.urls")),
     path("log/", include("portal.audit.urls")),
     path("admin/", admin.site.urls),

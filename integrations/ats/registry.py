@@ -14,6 +14,7 @@ import msgspec
 
 from integrations.ats.permissions import Catalogue
 from integrations.ats.port import Provider
+from integrations.ats.webhooks import WebHooks
 from integrations.ats.wiring import Wiring
 
 
@@ -34,9 +35,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[SecretField, ...]
     provider: str  # dotted path of a class called with (secrets, wiring)
     catalogue: str  # dotted path of a Catalogue
+    web_hooks: str  # dotted path of a WebHooks
 
 
 _CATALOGUE = "integrations.greenhouse.catalogue.CATALOGUE"
+_WEB_HOOKS = "integrations.greenhouse.webhooks.WEB_HOOKS"
 
 KINDS: Mapping[str, Kind] = {
     kind.key: kind
@@ -66,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
             ),
             provider="integrations.greenhouse.provider.HarvestV3",
             catalogue=_CATALOGUE,
+            web_hooks=_WEB_HOOKS,
         ),
         Kind(
             key="harvest_key",
@@ -80,6 +84,7 @@ KINDS: Mapping[str, Kind] = {
             ),
             provider="integrations.greenhouse.provider.HarvestV1",
             catalogue=_CATALOGUE,
+            web_hooks=_WEB_HOOKS,
         ),
     )
 }
@@ -96,6 +101,11 @@ def open_provider(kind: str, secrets: Mapping[str, str], wiring: Wiring) -> Prov
 def catalogue(kind: str) -> Catalogue:
     """The permission catalogue of the vendor behind this kind of credential."""
     return cast(Catalogue, _load(KINDS[kind].catalogue))
+
+
+def web_hooks(kind: str) -> WebHooks:
+    """The web hooks of the vendor behind this kind of credential."""
+    return cast(WebHooks, _load(KINDS[kind].web_hooks))
 
 
 def _load(path: str):  # type: ignore[no-untyped-def]  # whatever stands at the path

@@ -25,5 +25,8 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.notices.tasks.sweep", 1)
     every_minutes("portal.members.tasks.sweep", 1)
     every_minutes("portal.jobs.tasks.tally_all", 1)
+    every_minutes("portal.webhooks.tasks.sweep", 1)
+    every_minutes("portal.webhooks.tasks.judge", 15)
+    every_minutes("portal.webhooks.tasks.forget", 24 * 60)
     every_minutes("portal.onboarding.tasks.refresh_all", 15)
     every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

@@ -13,6 +13,7 @@ _CSM_MAY = {
     "connections": ("view_connection", "view_credential", "view_checkrun", "view_permissioncheck",
                     "view_apicall"),
     "mirror": ("view_syncrun", "view_syncstep", "view_atsuser", "view_job"),
+    "webhooks": ("view_address", "view_delivery", "view_heartbeat"),
     "applications": ("view_applicationaction",),
     "audit": ("view_entry",),
 }  # fmt: skip

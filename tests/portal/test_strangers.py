@@ -21,6 +21,7 @@ OPEN = {
     "account_logout",
     "single_sign_on",
     "members:accept",
+    "webhooks:receive",
 }
 
 

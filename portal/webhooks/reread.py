@@ -1,0 +1,250 @@
+"""Reading again what deliveries named: oldest first, each record once however often it was named.
+
+One worker reads for a connection at a time (a lease with a sign of life); a second one leaves at
+once. A delivery is settled after its records were read, so whoever is stopped in between only
+leaves work that is done again. What a delivery claims is never believed: a record is gone when
+Greenhouse says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from integrations.ats.errors import (
+    AtsDown,
+    AtsError,
+    BadCredential,
+    NotFound,
+    RateLimited,
+)
+from integrations.ats.port import Provider
+from integrations.ats.webhooks import Subject
+from integrations.ats.wiring import Lane
+from portal.connections.models import Connection
+from portal.connections.open import open_provider
+from portal.core import pulse
+from portal.core.secrets import SecretUnreadable
+from portal.mirror import single
+from portal.mirror.models import Application
+from portal.webhooks import receive
+from portal.webhooks.models import Address, Delivery
+
+SILENT_AFTER = timedelta(minutes=5)  # longer than one question to Greenhouse may take
+AT_ONCE = 200  # deliveries that are looked at together
+GIVEN_UP_AFTER = timedelta(hours=24)
+LONGEST_PAUSE = timedelta(minutes=15)
+Outcome = Delivery.Outcome
+Record = tuple[str, int]  # the kind, and Greenhouse's id
+
+
+class _NotNow(Exception):
+    """Greenhouse cannot be asked at the moment; go on `at`."""
+
+    def __init__(self, at: datetime, *, failed: bool) -> None:
+        self.at, self.failed = at, failed
+
+
+def read(address: Address) -> None:
+    """Read what waits, to the end. Leaves at once where another worker is at it."""
+    # From here on whoever delivers asks again; what was stored before is seen below.
+    Address.objects.filter(pk=address.pk).update(asked_at=None)
+    with _lease(address) as lease:
+        if lease is None:
+            return
+        try:
+            _read_all(address.connection, lease)
+        except _NotNow as later:
+            _put_off(address, later)
+    _ask_if_waiting(address)
+
+
+def sweep() -> None:
+    """Ask for what was left: a task that was lost, a worker that died, a pause that is over."""
+    now = timezone.now()
+    waiting = Delivery.objects.filter(outcome=Outcome.WAITING)
+    for address in Address.objects.filter(
+        Q(not_before=None) | Q(not_before__lte=now),
+        Q(reading_at=None) | Q(reading_at__lt=now - SILENT_AFTER),
+        Q(asked_at=None) | Q(asked_at__lt=now - timedelta(minutes=1)),
+        connection__in=waiting.values("connection"),
+    ):
+        Address.objects.filter(pk=address.pk).update(asked_at=None)
+        receive.ask(address)
+
+
+# -- one reader at a time ----------------------------------------------------------------------
+
+
+class _Lease:
+    """The right to read for an address, kept alive by `sign`."""
+
+    def __init__(self, address: Address, at: datetime) -> None:
+        self._address, self._at = address, at
+
+    def sign(self) -> bool:
+        """Say that this reader lives; False when another one took over."""
+        pulse.beat()
+        now = timezone.now()
+        kept = self._mine().update(reading_at=now)
+        self._at = now if kept else self._at
+        return bool(kept)
+
+    def give_back(self) -> None:
+        self._mine().update(reading_at=None)
+
+    def _mine(self) -> QuerySet[Address]:
+        return Address.objects.filter(pk=self._address.pk, reading_at=self._at)
+
+
+@contextmanager
+def _lease(address: Address) -> Iterator[_Lease | None]:
+    now = timezone.now()
+    free = Q(reading_at=None) | Q(reading_at__lt=now - SILENT_AFTER)
+    if not Address.objects.filter(free, pk=address.pk).update(reading_at=now):
+        yield None
+        return
+    lease = _Lease(address, now)
+    try:
+        yield lease
+    finally:
+        lease.give_back()
+
+
+def _put_off(address: Address, later: _NotNow) -> None:
+    Address.objects.filter(pk=address.pk).update(
+        not_before=later.at, failures=F("failures") + 1 if later.failed else F("failures")
+    )
+    oldest = timezone.now() - GIVEN_UP_AFTER
+    old = _waiting(address.connection).filter(received_at__lt=oldest)
+    _settle(old, Outcome.FAILED, "Greenhouse did not answer for a day.")
+
+
+def _ask_if_waiting(address: Address) -> None:
+    """What came in between the last look and the end of the lease finds its reader here."""
+    address.refresh_from_db(fields=["not_before"])
+    put_off = address.not_before is not None and address.not_before > timezone.now()
+    if not put_off and _waiting(address.connection).exists():
+        receive.ask(address)
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def _waiting(connection: Connection) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(connection=connection, outcome=Outcome.WAITING).order_by("id")
+
+
+def _read_all(connection: Connection, lease: _Lease) -> None:
+    credential = connection.credential
+    if connection.state == Connection.State.PAUSED or credential is None:
+        _settle(_waiting(connection), Outcome.PAUSED)
+        return
+    _answer_tests(connection)
+    if not _waiting(connection).exists():
+        return
+    try:
+        with closing(open_provider(credential, lane=Lane.SYNC)) as provider:
+            while batch := list(_waiting(connection)[:AT_ONCE]):
+                if not _read_batch(connection, provider, batch, lease):
+                    return
+    except (BadCredential, SecretUnreadable):
+        _settle(_waiting(connection), Outcome.FAILED, "Greenhouse does not accept the credential.")
+
+
+def _answer_tests(connection: Connection) -> None:
+    """Our own test has come the whole way when a worker meets it here."""
+    tests = _waiting(connection).filter(action=receive.TEST)
+    if _settle(tests, Outcome.READ):
+        Address.objects.filter(connection=connection).update(test_read_at=timezone.now())
+
+
+def _read_batch(
+    connection: Connection, provider: Provider, batch: list[Delivery], lease: _Lease
+) -> bool:
+    """Read what these name, each record once; False when the lease was lost on the way."""
+    missing = {delivery.pk: _records_of(connection, delivery) for delivery in batch}
+    named_by: dict[Record, list[int]] = defaultdict(list)
+    for delivery, records in missing.items():
+        for record in records:
+            named_by[record].append(delivery)
+    _settle_by_pk([pk for pk, records in missing.items() if not records], Outcome.NOTHING)
+    for record, deliveries in named_by.items():
+        failure = _read_one(connection, provider, record)
+        if failure:
+            _settle_by_pk(deliveries, Outcome.FAILED, failure)
+        for pk in deliveries:
+            missing[pk].pop(record, None)
+        _settle_by_pk([pk for pk in deliveries if not missing[pk]], Outcome.READ)
+        if not lease.sign():
+            return False
+    Address.objects.filter(connection=connection).update(failures=0, not_before=None)
+    return True
+
+
+def _records_of(connection: Connection, delivery: Delivery) -> dict[Record, None]:
+    """What to read for a delivery, in order. An application brings what we lack by itself."""
+    candidates = delivery.names.get("candidates", [])
+    records: list[Record] = []
+    if delivery.subject == Subject.JOB:
+        records += [("jobs", pk) for pk in delivery.names.get("jobs", [])]
+    if delivery.subject == Subject.CANDIDATE:
+        records += [("candidates", pk) for pk in candidates]
+        if delivery.gone:
+            records += _applications_of(connection, candidates)
+    if delivery.subject != Subject.JOB:
+        records += [("applications", pk) for pk in delivery.names.get("applications", [])]
+    return dict.fromkeys(records)
+
+
+def _applications_of(connection: Connection, candidates: list[int]) -> list[Record]:
+    """Deletes do not cascade (documented), and a merge moves applications: look at them, too."""
+    rows = Application.objects.filter(
+        connection=connection, candidate__remote_id__in=candidates, gone_at=None
+    )
+    return [("applications", pk) for pk in rows.values_list("remote_id", flat=True)]
+
+
+def _read_one(connection: Connection, provider: Provider, record: Record) -> str:
+    """Read one record into the mirror; a sentence where that cannot be. Raises _NotNow."""
+    kind, remote_id = record
+    try:
+        if kind == "jobs":
+            single.refresh_job(connection, remote_id, provider=provider)
+        elif kind == "candidates":
+            single.refresh_candidate(connection, remote_id, provider=provider)
+        else:
+            single.refresh_application(connection, provider, remote_id)
+    except NotFound:  # and marked as gone here, too
+        return ""
+    except RateLimited as error:
+        raise _NotNow(error.until, failed=False) from error
+    except AtsDown as error:
+        raise _NotNow(_next_try(connection), failed=True) from error
+    except BadCredential:
+        raise
+    except AtsError as error:
+        return error.sentence
+    return ""
+
+
+def _next_try(connection: Connection) -> datetime:
+    failures = min(Address.objects.get(connection=connection).failures, 10)
+    pause: timedelta = timedelta(seconds=30 * 2**failures)
+    return timezone.now() + min(pause, LONGEST_PAUSE)
+
+
+def _settle_by_pk(pks: list[int], outcome: str, why: str = "") -> int:
+    if not pks:
+        return 0
+    return _settle(Delivery.objects.filter(pk__in=pks, outcome=Outcome.WAITING), outcome, why)
+
+
+def _settle(waiting: QuerySet[Delivery], outcome: str, why: str = "") -> int:
+    # Without its order: SQLite and PostgreSQL update no sorted rows.
+    return waiting.order_by().update(outcome=outcome, why=why[:300], settled_at=timezone.now())
