@@ -5,16 +5,25 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import OuterRef, Subquery
 
 from integrations.ats.types import SeenStage
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.models import ApplicationAction, Habits, Kind
 from portal.applications.verbs import Click, Ground
-from portal.entitlements.rules import visible_jobs
-from portal.mirror.models import Application, Job, RejectionReason, Stage
+from portal.applications.verbs.update import FIELDS
+from portal.entitlements.rules import Rights, visible_jobs
+from portal.mirror.models import (
+    Application,
+    AtsUser,
+    EmailTemplate,
+    Job,
+    RejectionReason,
+    Source,
+    Stage,
+)
 
 
 class ClickForm(forms.Form):
@@ -71,6 +80,41 @@ class RejectFields(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
+    template = forms.ModelChoiceField(
+        queryset=EmailTemplate.objects.none(),
+        required=False,
+        label="E-mail to the candidate",
+        empty_label="None",
+        error_messages={"invalid_choice": "That e-mail is no longer in Greenhouse."},
+    )
+    mail_after = forms.ChoiceField(
+        choices=[(60, "After an hour"), (60 * 24, "After a day"), (60 * 72, "After three days")],
+        required=False,
+        label="Greenhouse sends it",
+        help_text="Counted from the rejection. While Undo counts down, no e-mail is on its way.",
+    )
+
+    def offer_mails(self, connection_id: int, held: Rights) -> None:
+        """Let an e-mail go with it, where the credential may name them."""
+        templates = EmailTemplate.objects.filter(
+            connection_id=connection_id, gone_at=None, type__icontains="reject"
+        )
+        if held.why_not("rejection_mail") or not templates.exists():
+            del self.fields["template"], self.fields["mail_after"]
+            return
+        field: Any = self.fields["template"]
+        field.queryset = templates.order_by("name")
+
+    def parameters(self) -> dict[str, Any]:
+        template = self.cleaned_data.get("template")
+        if template is None:
+            return {}
+        return {
+            "template": template.remote_id,
+            "template_name": template.name,
+            "mail_after": int(self.cleaned_data["mail_after"] or 60),
+        }
+
     def offer_reasons(self, connection_id: int, last: int | None) -> None:
         """Let one of the connection's reasons be chosen, by kind; `last` stands there already."""
         reasons = RejectionReason.objects.filter(connection_id=connection_id, gone_at=None)
@@ -109,11 +153,12 @@ class FormOnApplication(ClickForm):
         """Fill the choices."""
 
 
-class RejectForm(FormOnApplication, RejectFields):
+class RejectForm(RejectFields, FormOnApplication):
     """Reject, with a reason from Greenhouse's own list."""
 
     def prepare(self) -> None:
         self.offer_reasons(self.application.connection_id, last_reason(self.membership))
+        self.offer_mails(self.application.connection_id, self.at.held)
 
 
 def last_reason(membership: Any) -> int | None:
@@ -191,6 +236,51 @@ class TransferForm(FormOnApplication):
         return {"to_job": job.remote_id, "to_job_name": job.name}
 
 
+class UpdateForm(FormOnApplication):
+    """Change source, recruiter or coordinator. What is left as it is is not sent."""
+
+    source = forms.ModelChoiceField(queryset=Source.objects.none(), required=False)
+    recruiter = forms.ModelChoiceField(queryset=AtsUser.objects.none(), required=False)
+    coordinator = forms.ModelChoiceField(queryset=AtsUser.objects.none(), required=False)
+
+    def prepare(self) -> None:
+        connection = self.application.connection_id
+        users = AtsUser.objects.filter(connection_id=connection, gone_at=None, deactivated=False)
+        sources = Source.objects.filter(connection_id=connection, gone_at=None)
+        for name in FIELDS:
+            field: Any = self.fields[name]
+            field.queryset = (sources if name == "source" else users).order_by("name", "id")
+            field.initial = getattr(self.application, f"{name}_id")
+            field.empty_label = "Not given" if field.initial is None else "Leave as it is"
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors and not self._changed(data):
+            raise forms.ValidationError("Nothing is changed yet. Choose something else above.")
+        return data
+
+    def _changed(self, data: Mapping[str, Any]) -> list[str]:
+        chosen = {name: data[name] for name in FIELDS if data.get(name) is not None}
+        return [
+            name
+            for name, value in chosen.items()
+            if value.pk != getattr(self.application, f"{name}_id")
+        ]
+
+    def parameters(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {
+            name: {**(_named(data[name]) or {}), "was": _named(getattr(self.application, name))}
+            for name in self._changed(data)
+        }
+
+
+def _named(record: Source | AtsUser | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    return {"remote": record.remote_id, "pk": record.pk, "name": str(record)}
+
+
 class BatchForm(forms.Form):
     """One thing done to many: which ones, and where each stood on screen."""
 
@@ -234,11 +324,12 @@ def _unpacked(entry: str) -> tuple[int, SeenStage]:
     )
 
 
-class RejectBatchForm(BatchForm, RejectFields):
+class RejectBatchForm(RejectFields, BatchForm):
     """Reject many for one reason."""
 
     def prepare(self) -> None:
         self.offer_reasons(self.connection_id, last_reason(self.membership))
+        self.offer_mails(self.connection_id, self.at.held)
 
 
 class MoveBatchForm(MoveFields, BatchForm):
@@ -255,3 +346,13 @@ def batch_form(kind: str) -> type[BatchForm]:
         Kind.MOVE: MoveBatchForm,
     }
     return forms_.get(kind, BatchForm)
+
+
+class HabitsForm(forms.ModelForm):
+    """How the person likes to review."""
+
+    class Meta:
+        model = Habits
+        fields = ("words", "keys")
+        labels: ClassVar = {"words": "Words to highlight", "keys": "Keys of one letter act"}
+        help_texts: ClassVar = {"words": "Parted by commas, for example: Python, remote, Berlin"}

@@ -202,3 +202,11 @@ class Sitting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.membership} at {self.job}"
+
+    @property
+    def number(self) -> int:
+        return self.at + 1
+
+    @property
+    def total(self) -> int:
+        return len(self.order)

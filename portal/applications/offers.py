@@ -43,6 +43,10 @@ class Offer:
         return self.verb.label
 
     @property
+    def url_name(self) -> str:
+        return f"applications:{self.kind}"
+
+    @property
     def icon(self) -> str:
         return self.verb.icon
 

@@ -11,9 +11,10 @@ from portal.applications.verbs.move import Move
 from portal.applications.verbs.reject import Reject
 from portal.applications.verbs.transfer import Transfer
 from portal.applications.verbs.unreject import Unreject
+from portal.applications.verbs.update import Update
 
 VERBS: Mapping[str, Verb] = {
-    verb.kind: verb for verb in (Advance(), Reject(), Unreject(), Move(), Transfer())
+    verb.kind: verb for verb in (Advance(), Reject(), Unreject(), Move(), Transfer(), Update())
 }
 
 __all__ = ["VERBS", "Click", "Ground", "Kind", "Verb"]

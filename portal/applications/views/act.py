@@ -12,6 +12,7 @@ from portal.applications.forms import (
     MoveForm,
     RejectForm,
     TransferForm,
+    UpdateForm,
 )
 from portal.applications.models import Kind
 from portal.applications.offers import ground, offer
@@ -52,6 +53,13 @@ def move(request: MemberRequest, pk: int) -> HttpResponse:
 def transfer(request: MemberRequest, pk: int) -> HttpResponse:
     """Ask for a requisition, then transfer there."""
     return _by_form(request, pk, Kind.TRANSFER, TransferForm)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_only
+def update(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask what is to change, then change it."""
+    return _by_form(request, pk, Kind.UPDATE, UpdateForm)
 
 
 def _at_once(request: MemberRequest, pk: int, kind: str) -> HttpResponse:

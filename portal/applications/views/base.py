@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications import clicks
+from portal.applications import clicks, sittings
 from portal.applications.models import ApplicationAction
 from portal.applications.rows import Row, rows
 from portal.applications.verbs import VERBS, Click
@@ -54,12 +54,22 @@ def clicked(
         return back(request, application, held, note=refusal.offer.why_not, status=403)
     except clicks.StillBusy:
         return back(request, application, held, note=BUSY, status=409)
-    if not request.htmx and action.is_open:
+    if not request.htmx and action.is_open and _came_from(request) != "review":
         label = VERBS[action.kind].doing
         held_words = f"{label} goes out in {action.seconds_left} seconds. Undo stops it."
         on_its_way = f"{label} is on its way to Greenhouse."
         messages.success(request, held_words if action.due_at else on_its_way)
+    if _came_from(request) == "review":
+        return redirect(page_of(request, application) + _next_place(request, application))
     return back(request, application, held)
+
+
+def _next_place(request: MemberRequest, application: Application) -> str:
+    """The place after this application's in the sitting, as an address that bears a reload."""
+    sitting = sittings.going_on(request.membership, job_of(application))
+    if sitting is None or application.pk not in sitting.order:
+        return ""
+    return f"?at={sitting.order.index(application.pk) + 2}"
 
 
 def back(
@@ -84,7 +94,7 @@ def back(
 def page_of(request: MemberRequest, application: Application) -> str:
     """Where the click came from; the browser names the kind of page, never an address."""
     job = job_of(application)
-    came_from = request.POST.get("in") or request.GET.get("in")
+    came_from = _came_from(request)
     if came_from == "review":
         return reverse("applications:review", args=[job.pk])
     if came_from == "activity":
@@ -92,6 +102,10 @@ def page_of(request: MemberRequest, application: Application) -> str:
     if came_from == "history":
         return reverse("applications:history", args=[application.pk])
     return reverse("applications:of_job", args=[job.pk]) + f"#application-{application.pk}"
+
+
+def _came_from(request: MemberRequest) -> str:
+    return request.POST.get("in") or request.GET.get("in") or ""
 
 
 def row_part(

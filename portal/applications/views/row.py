@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import bulk, outbox
+from portal.applications import bulk, outbox, sittings
 from portal.applications.models import ApplicationAction, Kind
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import Offer
@@ -46,6 +46,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "page": page,
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
+        "sitting": sittings.unfinished(request.membership, job),
         "bulk_offers": _many(held, status),
         "most": bulk.MOST,
         "last_sync": last_good(job.connection),

@@ -1,0 +1,229 @@
+"""Review: one application at a time."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from integrations.ats.errors import AtsError
+from integrations.ats.types import Attachment
+from integrations.ats.wiring import Lane
+from portal.accounts.access import MemberRequest, member_only
+from portal.applications import outbox, sittings
+from portal.applications.deeds import Deed, deeds
+from portal.applications.forms import HabitsForm, RejectForm
+from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.applications.narrowing import chosen_from, narrowed
+from portal.applications.offers import ground, offer
+from portal.applications.rows import rows
+from portal.applications.views.base import application_of
+from portal.connections.models import Credential
+from portal.connections.open import open_provider
+from portal.core.secrets import SecretUnreadable
+from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
+from portal.mirror.models import Application, Job, Stage
+
+RESUME = "resume"
+PREFETCHED_FOR = 60  # seconds that the browser keeps the next one's details
+
+
+def _job(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
+    held = rights(request.membership)
+    return get_object_or_404(visible_jobs(request.membership, held=held), pk=pk), held
+
+
+@require_POST
+@member_only
+def begin(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """Begin a sitting with the applications that the requisition's page shows."""
+    job, held = _job(request, job_pk)
+    status, stage = chosen_from(request.POST)
+    mine = visible_applications(request.membership, held=held).filter(job=job)
+    order = narrowed(mine, status, stage).values_list("pk", flat=True)
+    chosen = {"status": status, "stage": stage}
+    sittings.begin(request.membership, job, order[: sittings.MOST], chosen)
+    return redirect("applications:review", job_pk=job.pk)
+
+
+@require_safe
+@member_only
+def review(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """The application at the sitting's place."""
+    job, held = _job(request, job_pk)
+    sitting = sittings.going_on(request.membership, job)
+    if sitting is None:
+        return redirect("applications:of_job", job_pk=job.pk)
+    _walk(request, sitting)
+    habits = sittings.habits_of(request.membership)
+    decided = _decided(request, sitting, held)
+    context = {
+        "job": job,
+        "held": held,
+        "sitting": sitting,
+        "at_end": sitting.at >= len(sitting.order),
+        "deeds": decided,
+        "polls": _any_open(decided),
+        "habits": habits,
+        "habits_form": HabitsForm(instance=habits),
+        "came_from": "review",
+        "named": "candidates" not in held.features.off,
+    }
+    if not context["at_end"]:
+        context |= _shown(request, sitting, habits, held)
+    return render(request, "applications/review.html", context)
+
+
+def _walk(request: MemberRequest, sitting: Sitting) -> None:
+    at = request.GET.get("at", "")
+    if at.isdecimal() and len(at) < 6:
+        sittings.go(sitting, int(at) - 1)
+
+
+def _shown(
+    request: MemberRequest, sitting: Sitting, habits: Habits, held: Rights
+) -> dict[str, object]:
+    visible = visible_applications(request.membership, held=held)
+    found = visible.select_related(
+        "candidate", "stage", "job", "connection", "source", "recruiter", "coordinator"
+    )
+    application = found.filter(pk=sitting.order[sitting.at]).first()
+    if application is None:
+        return {"application": None}
+    at = ground(request.membership, application.job_id, held)
+    words = habits.words
+    here = rows([application], request.membership, application.job_id, held)[0]
+    others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
+    return {
+        "application": application,
+        "row": here,
+        "reject_offer": offer(application, at, "reject"),
+        "reject_form": RejectForm(application=application, at=at, membership=request.membership),
+        "answers": [
+            (
+                one.get("question") or "",
+                sittings.highlighted(str(one.get("answer") or "No answer"), words),
+            )
+            for one in application.answers
+        ],
+        "headline": sittings.highlighted(_headline(application), words),
+        "others": others.select_related("job")[:20] if application.candidate_id else [],
+        "next_pk": next(iter(sitting.order[sitting.at + 1 : sitting.at + 2]), None),
+    }
+
+
+def _headline(application: Application) -> str:
+    person = application.candidate
+    return ", ".join(part for part in (person.title, person.company) if part) if person else ""
+
+
+def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Deed]:
+    actions = sittings.decisions(sitting).select_related(
+        "application__candidate", "application__job", "application__stage", "membership__user"
+    )[:30]
+    return deeds(actions, request.membership.pk, held)
+
+
+def _any_open(decided: list[Deed]) -> bool:
+    return any(deed.action.is_open for deed in decided)
+
+
+@require_safe
+@member_only
+def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """What was decided in this sitting; asks for itself while something is on its way."""
+    job, held = _job(request, job_pk)
+    sitting = sittings.going_on(request.membership, job)
+    if sitting is None:
+        return redirect("applications:of_job", job_pk=job.pk)
+    for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
+        outbox.release_one(action)
+    decided = _decided(request, sitting, held)
+    context = {
+        "job": job,
+        "deeds": decided,
+        "polls": _any_open(decided),
+        "came_from": "review",
+        "named": "candidates" not in held.features.off,
+    }
+    return render(request, "applications/review.html#decisions", context)
+
+
+@require_POST
+@member_only
+def keep_habits(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """Keep the words to highlight, and whether keys of one letter act."""
+    job, _ = _job(request, job_pk)
+    form = HabitsForm(request.POST, instance=sittings.habits_of(request.membership))
+    if form.is_valid():
+        form.save()
+        messages.success(request, "Kept.")
+    else:
+        messages.error(request, "That is too long: 300 characters are kept.")
+    return redirect("applications:review", job_pk=job.pk)
+
+
+@require_safe
+@member_only
+def details(request: MemberRequest, pk: int) -> HttpResponse:
+    """What only Greenhouse knows, read at this moment and kept nowhere: history and files.
+
+    The browser may keep it for a minute, so that the next application is there at once.
+    """
+    application, held = application_of(request, pk)
+    context: dict[str, object] = {"application": application, "entries": (), "files": ()}
+    try:
+        with closing(open_provider(_credential(application), lane=Lane.PEOPLE)) as provider:
+            if not held.why_not("stage_history"):
+                names = dict(
+                    Stage.objects.filter(job=application.job).values_list("remote_id", "name")
+                )
+                history = provider.stage_history(application.remote_id)
+                context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
+    except (AtsError, SecretUnreadable) as error:
+        context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
+    response = render(request, "applications/_details.html", context)
+    response["Cache-Control"] = f"private, max-age={PREFETCHED_FOR}"
+    return response
+
+
+def _credential(application: Application) -> Credential:
+    credential = application.connection.credential
+    if credential is None:
+        raise SecretUnreadable
+    return credential
+
+
+@require_safe
+@member_only
+def resume(request: MemberRequest, pk: int) -> HttpResponse:
+    """To the résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
+    application, _ = application_of(request, pk)
+    try:
+        link = _fresh_link(application)
+    except AtsError as error:
+        link, why = None, error.sentence
+    except SecretUnreadable:
+        link, why = None, "The Greenhouse credential must be entered again."
+    else:
+        why = "Greenhouse has no résumé of this candidate."
+    if link is None:
+        messages.warning(request, why)
+        return redirect(reverse("applications:review", args=[application.job_id]))
+    response = redirect(link)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _fresh_link(application: Application) -> str | None:
+    if application.candidate is None:
+        return None
+    with closing(open_provider(_credential(application), lane=Lane.PEOPLE)) as provider:
+        files = provider.attachments(application.candidate.remote_id)
+    resumes: list[Attachment] = [one for one in files if one.type == RESUME]
+    return next((one.url for one in resumes if one.url.startswith("https://")), None)

@@ -1,0 +1,186 @@
+"""One application at a time, and what was done when."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.applications.sittings import highlighted
+from portal.mirror.models import Application, RejectionReason
+from tests.cast import Cast
+from tests.portal.applications.clicking import (
+    address,
+    an_application,
+    click,
+    newest,
+    reject,
+    seen,
+    truth,
+)
+
+Status = ApplicationAction.Status
+
+
+@pytest.fixture
+def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
+    connect(kind)
+    return sign_in(cast.remy)
+
+
+def _begin(client: Client, job_id: int, **more: str) -> str:
+    values = {"status": "active", "stage": "", **more}
+    answer = client.post(reverse("applications:begin_review", args=[job_id]), values)
+    url: str = answer.url
+    return url
+
+
+def test_it_goes_through_all_in_a_fixed_order_and_keeps_the_place(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    first = remy.get(page)
+    total = first.context["sitting"].total
+    assert f"1 of {total}" in first.content.decode()
+    here = first.context["sitting"].order.index(application.pk) + 1
+    assert remy.get(f"{page}?at={here}").context["application"] == application
+    went = remy.post(
+        address("advance", application.pk), seen(application, **{"in": "review"}), follow=True
+    )
+    work()
+    onwards = f"{here + 1} of {total}" if here < total else "been through all"
+    assert onwards in went.content.decode()
+    assert onwards in remy.get(page).content.decode()  # back later
+    assert "Advanced in Greenhouse" in remy.get(page).content.decode()
+    remy.get(f"{page}?at=2")
+    again = reverse("applications:of_job", args=[application.job_id])
+    assert f"Go on at 2 of {total}" in remy.get(again).content.decode()
+    end = remy.get(f"{page}?at={total + 1}").content.decode()
+    assert f"You have been through all {total}" in end
+
+
+def test_a_decision_is_undone_from_the_sitting_and_the_place_stays(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    page = _begin(remy, an_application().job_id)
+    application = remy.get(page).context["application"]
+    reason = RejectionReason.objects.order_by("remote_id").first()
+    values = seen(application, reason=reason.pk, **{"in": "review"})
+    there = remy.post(address("reject", application.pk), values, follow=True)
+    number = there.context["sitting"].number
+    undone = remy.post(address("withdraw", newest().pk), {"in": "review"}, follow=True)
+    assert undone.context["sitting"].number == number
+    assert newest().status == Status.WITHDRAWN
+    assert truth(sandbox, application).status == "active"
+    # The reason stands there already next time.
+    assert undone.context["reject_form"]["reason"].value() == reason.pk
+
+
+def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
+    application = an_application()
+    Application.objects.filter(pk=application.pk).update(
+        answers=[{"question": "Where?", "answer": "Berlin <b>or</b> remote"}]
+    )
+    other = Application.objects.filter(
+        job__grants__user__primary_email="remy@acme.example", job__status="open"
+    ).exclude(job=application.job_id)
+    Application.objects.filter(pk=other.first().pk).update(candidate=application.candidate)
+    page = _begin(remy, application.job_id)
+    keep = reverse("applications:habits", args=[application.job_id])
+    remy.post(keep, {"words": "REMOTE, berlin", "keys": "on"})
+    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    shown = remy.get(f"{page}?at={place}").content.decode()
+    assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in shown
+    assert "The same person elsewhere" in shown
+    assert "data-keys" in shown
+    remy.post(keep, {"words": ""})
+    assert "data-keys" not in remy.get(page).content.decode()
+
+
+def test_words_are_words_and_no_patterns() -> None:
+    assert highlighted("C++ (and C)", "c++, (") == [
+        ("C++", True), (" ", False), ("(", True), ("and C)", False),
+    ]  # fmt: skip
+    assert highlighted("plain", " , ") == [("plain", False)]
+
+
+def test_stage_history_is_read_at_this_moment_and_kept_by_the_browser_alone(
+    remy: Client, kind: str, sandbox: Sandbox
+) -> None:
+    answer = remy.get(address("details", an_application().pk))
+    assert answer["Cache-Control"] == "private, max-age=60"
+    told = answer.content.decode()
+    assert ("trail" in told) is (kind == "harvest_oauth")  # v1 keeps no history
+
+
+def test_a_resume_is_a_fresh_link_and_kept_nowhere(remy: Client, sandbox: Sandbox) -> None:
+    with_resume = _with(sandbox, "resume")
+    answer = remy.get(address("resume", with_resume.pk))
+    assert answer.status_code == 302
+    assert answer.url.startswith("https://attachments.")
+    assert answer["Cache-Control"] == "no-store"
+    before = len(sandbox.requests)
+    remy.get(address("resume", with_resume.pk))
+    assert len(sandbox.requests) > before
+
+
+def _with(sandbox: Sandbox, kind: str) -> Application:
+    world = sandbox.world()
+    owners = {row.candidate_id for row in world.attachments if row.type == kind}
+    mine = Application.objects.filter(
+        job__grants__user__primary_email="remy@acme.example",
+        job__status="open",
+        candidate__private=False,
+    )
+    return mine.filter(candidate__remote_id__in=owners).first()
+
+
+def test_activity_is_told_for_a_person_and_for_an_application(
+    remy: Client, cast: Cast, sign_in, work
+) -> None:
+    application = an_application()
+    click(sign_in(cast.sam), "advance", application)
+    work()
+    application.refresh_from_db()
+    reject(remy, application)
+    mine = remy.get(reverse("applications:my_activity")).content.decode()
+    assert mine.count('class="row-item"') == 1
+    assert "Undo" in mine
+    both = remy.get(address("history", application.pk)).content.decode()
+    assert both.count('class="row-item"') == 2
+    assert "Sam" in both
+    gone = remy.post(address("withdraw", newest().pk), {"in": "activity"})
+    assert gone.url == reverse("applications:my_activity")
+
+
+def test_the_number_of_queries_of_activity_does_not_grow(
+    remy: Client, cast: Cast, django_assert_max_num_queries
+) -> None:
+    some = list(Application.objects.filter(job=an_application().job_id, candidate__private=False))
+    ApplicationAction.objects.bulk_create(
+        ApplicationAction(
+            application=one, membership=cast.remy, kind="advance", status="done", after={}
+        )
+        for one in some * 4
+    )
+    with django_assert_max_num_queries(14):
+        remy.get(reverse("applications:my_activity"))
+    page = _begin(remy, some[0].job_id)
+    with django_assert_max_num_queries(34):
+        remy.get(page)
+
+
+def test_who_may_not_see_it_reviews_nothing(remy: Client, cast: Cast, sign_in) -> None:
+    application = an_application()
+    _begin(remy, application.job_id)
+    for who in ("zoe", "uma"):
+        stranger = sign_in(getattr(cast, who))
+        for name in ("review", "begin_review", "decisions", "habits"):
+            url = reverse(f"applications:{name}", args=[application.job_id])
+            posts = name in ("begin_review", "habits")
+            assert (stranger.post(url) if posts else stranger.get(url)).status_code == 404
+        for name in ("details", "resume", "history"):
+            assert stranger.get(address(name, application.pk)).status_code == 404
