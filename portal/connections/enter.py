@@ -28,6 +28,10 @@ class Refused(Exception):
         super().__init__(sentence)
 
 
+class AnotherAccount(Refused):
+    """It opens another Greenhouse account than the connected one."""
+
+
 def enter(
     connection: Connection,
     *,
@@ -35,11 +39,13 @@ def enter(
     secrets: Mapping[str, str],
     by: User,
     same_account: SameAccount,
+    beside: bool = False,
 ) -> Credential:
     """Try `secrets` (by field name of the kind) and make them the connection's credential.
 
-    Raises Refused, with what was there left intact, when Greenhouse does not accept the
-    credential, does not answer, or answers for another account than the connected one.
+    With `beside` they wait beside the one in use. Raises Refused, with what was there left intact,
+    when Greenhouse does not accept the credential, does not answer, or (AnotherAccount) answers for
+    another account than the connected one.
     """
     mark = fingerprint(kind, *secrets.values())
     with closing(open_on_trial(connection, kind, secrets, key=mark)) as provider:
@@ -51,12 +57,12 @@ def enter(
         except AtsError as error:
             raise Refused(_first_field(kind), f"{error.sentence} Nothing was saved.") from error
     if not same_account(sample):
-        raise Refused(
+        raise AnotherAccount(
             _first_field(kind),
             "This credential opens another Greenhouse account than the one that is connected. "
             "Nothing was saved. Use a credential of the connected account.",
         )
-    return _save(connection, kind, secrets, mark, by)
+    return _save(connection, kind, secrets, mark, by, beside=beside)
 
 
 def _first_field(kind: str) -> str:
@@ -113,11 +119,20 @@ def destroy(credential: Credential, *, by: User | None, why: str) -> None:
 
 @transaction.atomic
 def _save(
-    connection: Connection, kind: str, secrets: Mapping[str, str], mark: str, by: User
+    connection: Connection,
+    kind: str,
+    secrets: Mapping[str, str],
+    mark: str,
+    by: User,
+    *,
+    beside: bool,
 ) -> Credential:
-    """One credential is active; what it replaces is emptied, only its fingerprint stays."""
+    """One credential is in use; what the new one replaces is emptied."""
     Connection.objects.select_for_update().get(pk=connection.pk)
-    for old in connection.credentials.exclude(state=Credential.State.DESTROYED):
+    replaced = connection.credentials.exclude(state=Credential.State.DESTROYED)
+    if beside:
+        replaced = replaced.filter(state=Credential.State.BESIDE)
+    for old in replaced:
         destroy(old, by=by, why="a new one was entered")
     secret = secrets["api_key"] if kind == "harvest_key" else secrets["client_secret"]
     return Credential.objects.create(
@@ -128,5 +143,6 @@ def _save(
         reader_id=int(secrets["reader_id"]) if secrets.get("reader_id") else None,
         last_four=secret[-4:],
         fingerprint=mark,
+        state=Credential.State.BESIDE if beside else Credential.State.IN_USE,
         entered_by=by,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from portal.accounts.models import User
 from portal.connections.features import features
 from portal.connections.models import CheckRun, Connection
 from portal.core import transitions
+from portal.notices import tell
 
 State = Connection.State
 NEEDS_NEW_CREDENTIAL = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}
@@ -16,9 +19,19 @@ def connection_of(organization_id: int) -> Connection:
     return Connection.objects.get_or_create(organization_id=organization_id)[0]
 
 
+# A first sync or a pause is not disturbed by a check.
+_SHOWS_CHECKS = {
+    State.DRAFT,
+    State.ACTION_NEEDED,
+    State.LIVE,
+    State.DEGRADED,
+    State.DISCONNECTED,
+}
+
+
 def checking(connection: Connection, *, by: User | None) -> None:
-    """A check begins. A first sync or a pause is not disturbed by it."""
-    if State.CHECKING in Connection.MOVES[State(connection.state)]:
+    """A check begins that somebody asked for."""
+    if connection.state in _SHOWS_CHECKS:
         transitions.won(
             connection,
             State.CHECKING,
@@ -28,16 +41,45 @@ def checking(connection: Connection, *, by: User | None) -> None:
         )
 
 
+def pause(connection: Connection, *, by: User) -> bool:
+    """Stop syncs and actions. False when it is not in a state to be paused."""
+    return transitions.won(connection, State.PAUSED, why="paused", by=by, field="state")
+
+
+def resume(connection: Connection, *, by: User) -> bool:
+    """End a pause; a check then tells where it stands. False when it was not paused."""
+    if connection.state != State.PAUSED:
+        return False
+    return transitions.won(connection, State.CHECKING, why="resumed", by=by, field="state")
+
+
 def settle(connection: Connection, *, synced: bool) -> str:
     """Decide the state from the newest check and from whether the mirror was ever filled.
 
     Called after a check and after a sync. Gives back the state that now holds.
     """
     connection.refresh_from_db(fields=["state"])
+    if connection.state in {State.DRAFT, State.PAUSED, State.DISCONNECTED}:
+        return connection.state
+    before = connection.state
     to, why = _verdict(connection, synced=synced)
-    if to != connection.state:
-        transitions.won(connection, to, why=why, field="state")
+    if to != before and transitions.won(connection, to, why=why, field="state"):
+        _tell_when_first_live(connection, before)
     return connection.state
+
+
+def _tell_when_first_live(connection: Connection, before: str) -> None:
+    if before != State.SYNCING or connection.state not in {State.LIVE, State.DEGRADED}:
+        return
+    people = tell.admins(connection.organization)
+    tell.tell(
+        people,
+        connection.organization,
+        key=f"live:{connection.pk}:{timezone.now():%Y-%m-%d}",
+        subject="Greenhouse is connected",
+        words="The first sync has ended. Recruiters see their requisitions now.",
+        path="/set-up/live/",
+    )
 
 
 def _verdict(connection: Connection, *, synced: bool) -> tuple[str, str]:

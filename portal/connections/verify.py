@@ -137,6 +137,12 @@ def _fail(check: CheckRun, cause: str, sentence: str) -> bool:
     )
 
 
+def end_open(connection: Connection, sentence: str) -> None:
+    """End what is still being checked: it is no longer wanted."""
+    for check in connection.checks.filter(status__in=CheckRun.OPEN):
+        _fail(check, Cause.INTERRUPTED, sentence)
+
+
 def sweep() -> list[CheckRun]:
     """End checks whose worker fell silent; gives back the ended ones."""
     silent = CheckRun.objects.filter(

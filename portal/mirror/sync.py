@@ -52,6 +52,10 @@ SILENT_AFTER = timedelta(minutes=10)
 Read = Callable[[Provider, Connection], Iterator[Page[Any]]]
 
 
+class Ended(Exception):
+    """Somebody ended the run while a worker was reading: nothing of it is written any more."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One kind of record: how it is read, how it is written, which model may lose rows."""
@@ -187,6 +191,8 @@ def run(sync: SyncRun) -> bool:
     connection = sync.connection
     try:
         _read_everything(sync)
+    except Ended:
+        return True
     except SecretUnreadable:
         _fail(
             sync,
@@ -241,6 +247,9 @@ def _take_step(sync: SyncRun, definition: Step, step: SyncStep, provider: Provid
 
 @transaction.atomic
 def _take_page(sync: SyncRun, definition: Step, step: SyncStep, page: Page[Any]) -> None:
+    alive = SyncRun.objects.filter(pk=sync.pk, status=SyncRun.Status.RUNNING)
+    if not alive.update(heard_at=timezone.now()):
+        raise Ended
     created = definition.write(sync.connection, page.records)
     SyncStep.objects.filter(pk=step.pk).update(
         pages=F("pages") + 1,
@@ -248,7 +257,6 @@ def _take_page(sync: SyncRun, definition: Step, step: SyncStep, page: Page[Any])
         created=F("created") + created,
         set_aside=F("set_aside") + len(page.set_aside),
     )
-    SyncRun.objects.filter(pk=sync.pk).update(heard_at=timezone.now())
 
 
 def _mark(step: SyncStep, status: str, **fields: Any) -> None:

@@ -28,5 +28,6 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.webhooks.tasks.sweep", 1)
     every_minutes("portal.webhooks.tasks.judge", 15)
     every_minutes("portal.webhooks.tasks.forget", 24 * 60)
+    every_minutes("portal.onboarding.tasks.check_daily", 10)
     every_minutes("portal.onboarding.tasks.refresh_all", 15)
     every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

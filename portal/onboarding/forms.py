@@ -12,6 +12,7 @@ from integrations.ats import registry
 
 # What Harvest API keys look like in public examples [inferred]: it only words a hint.
 _LOOKS_LIKE_API_KEY = re.compile(r"[0-9a-f]{32}-\d{1,3}")
+_LONG = 16  # characters; a value of two words as long as this was pasted as one
 _INVISIBLE = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]+")
 _MAX = 500
 
@@ -33,6 +34,10 @@ class _PastedField(forms.CharField):
             )
 
 
+def _same_words(typed: str, name: str) -> bool:
+    return " ".join(typed.split()).casefold() == " ".join(name.split()).casefold()
+
+
 def _pasted(label: str, help_text: str, *, secret: bool, required: bool = True) -> _PastedField:
     kind = forms.PasswordInput if secret else forms.TextInput
     return _PastedField(
@@ -51,11 +56,46 @@ def _pasted(label: str, help_text: str, *, secret: bool, required: bool = True) 
     )
 
 
+READY = (
+    (
+        "may_manage",
+        "One of us may manage credentials in Greenhouse: “Can manage ALL organization's API "
+        "Credentials”, under their user's Developer permissions.",
+    ),
+    (
+        "site_admin",
+        "One of us is a Site Admin in Greenhouse. Greenhouse shows its lists to nobody else.",
+    ),
+    (
+        "same_email",
+        "Everybody uses the same e-mail here and in Greenhouse. That is how people are matched.",
+    ),
+)
+
+
+class BeginForm(forms.Form):
+    """What to have at hand before beginning."""
+
+    ready = forms.MultipleChoiceField(
+        label="Is all of this so?",
+        choices=READY,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
 class CredentialForm(forms.Form):
     """A form for one kind of credential, with the fields that the registry names."""
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, kind: registry.Kind) -> None:
-        super().__init__(_parted(data) if data and kind.key == "harvest_oauth" else data)
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        kind: registry.Kind,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        parted = _parted(data) if data and kind.key == "harvest_oauth" else data
+        super().__init__(parted, initial=initial)
         self.kind = kind
         for field in kind.fields:
             self.fields[field.name] = _pasted(
@@ -65,23 +105,79 @@ class CredentialForm(forms.Form):
                 required=field.name != "reader_id",
             )
 
-    def clean_client_id(self) -> str:
-        value: str = self.cleaned_data["client_id"]
-        if _LOOKS_LIKE_API_KEY.fullmatch(value):
-            raise forms.ValidationError(
-                "This looks like a Harvest v1 API key. It belongs under “API key (v1)”."
-            )
-        return value
-
     def clean_reader_id(self) -> str:
         value: str = self.cleaned_data["reader_id"]
         if value and not (value.isdecimal() and len(value) < 19):
             raise forms.ValidationError("A Greenhouse user ID has digits only.")
         return value
 
+    def ask_for_another_account(self, name: str) -> None:
+        """Offer to connect the other account, for who says so in words."""
+        self.fields["another_account"] = forms.CharField(
+            label="Connect the other account instead?",
+            help_text=f"Then everything that was read of the connected account is deleted first. "
+            f"To do that, type {name} here and paste the credential again.",
+            required=False,
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        )
+
+    def another_account(self, name: str) -> bool:
+        """Whether the admin said in words that another account is meant."""
+        return _same_words(self.data.get("another_account", ""), name)
+
     def secrets(self) -> dict[str, str]:
         """The values by field name, once the form is valid."""
         return {field.name: self.cleaned_data[field.name] for field in self.kind.fields}
+
+
+class DisconnectForm(forms.Form):
+    """Disconnecting asks for the organization's name."""
+
+    name = forms.CharField(
+        label="Organization's name",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": "Please type the organization's name."},
+    )
+
+    def __init__(self, *args: Any, organization: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.organization = organization
+        self.fields["name"].help_text = f"Type {organization} to disconnect."
+
+    def clean_name(self) -> str:
+        value: str = self.cleaned_data["name"]
+        if not _same_words(value, self.organization):
+            raise forms.ValidationError(f"This is not the name. Type {self.organization}.")
+        return value
+
+
+def form_for(data: Mapping[str, Any], kind: registry.Kind) -> tuple[registry.Kind, str]:
+    """The kind whose form fits what was pasted, and a sentence when that is another than `kind`.
+
+    A secret is never sent back into a page: it is to be pasted once more.
+    """
+    if kind.key == "harvest_oauth":
+        for name in ("client_id", "client_secret"):
+            if _LOOKS_LIKE_API_KEY.fullmatch(_INVISIBLE.sub("", str(data.get(name, "")))):
+                return registry.KINDS["harvest_key"], (
+                    "What you pasted is a Harvest v1 API key, and it belongs here. Please paste "
+                    "it once more. Nothing was saved."
+                )
+    elif kind.key == "harvest_key":
+        pasted = str(data.get("api_key", ""))
+        words = pasted.split()
+        whole = _LOOKS_LIKE_API_KEY.fullmatch("".join(words))
+        if len(words) == 2 and not whole and all(len(word) >= _LONG for word in words):
+            return registry.KINDS["harvest_oauth"], (
+                "What you pasted holds two values: a client ID and a client secret of Harvest v3. "
+                "The client ID is filled in; please paste the secret once more. Nothing was saved."
+            )
+    return kind, ""
+
+
+def client_id_in(data: Mapping[str, Any]) -> str:
+    """The client ID of two values that were pasted into the field of an API key."""
+    return str(data.get("api_key", "")).split()[0]
 
 
 def _parted(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from portal.connections import verify
+from portal.connections import drift, verify
 from portal.connections.models import ApiCall, CheckRun, Connection
+from portal.core import queue
+from portal.mirror import empty as mirror
 from portal.mirror import sync
 from portal.onboarding import journey
 
@@ -23,10 +25,26 @@ def check(check_id: int) -> None:
 
 
 def sweep() -> None:
-    """End silent checks and syncs."""
+    """End silent checks and syncs, and ask again for what was lost on the way to a worker."""
     for run in verify.sweep():
         journey.checked(run)
     sync.sweep()
+    for connection in Connection.objects.filter(emptying=True):
+        queue.enqueue(journey.EMPTY, connection.pk)
+
+
+def empty(connection_id: int) -> None:
+    """Delete the mirror of a connection that ended. Doing it twice does no harm."""
+    connection = Connection.objects.get(pk=connection_id)
+    if connection.emptying:
+        mirror.empty(connection)
+        journey.emptied(connection)
+
+
+def check_daily() -> None:
+    """Look for drift: each connection once a day, at its own hour."""
+    for connection in drift.due():
+        drift.look(connection)
 
 
 def refresh_all() -> None:

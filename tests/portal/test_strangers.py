@@ -22,6 +22,7 @@ OPEN = {
     "single_sign_on",
     "members:accept",
     "webhooks:receive",
+    "onboarding:fix",
 }
 
 
@@ -48,7 +49,12 @@ def _addresses() -> dict[str, str]:
         job__confidential=False,
         job__grants__isnull=False,
     ).first()
-    known = {"job_pk": application.job_id, "pk": application.pk, "key": "jobs.list"}
+    known = {
+        "job_pk": application.job_id,
+        "pk": application.pk,
+        "key": "jobs.list",
+        "deed": "switch",
+    }
     return {
         name: reverse(name, kwargs={k: known[k] for k in entry.pattern.converters})
         for name, entry in _names(get_resolver())

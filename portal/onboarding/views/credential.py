@@ -14,47 +14,85 @@ from portal.connections.models import Connection
 from portal.connections.standing import connection_of
 from portal.mirror import sync
 from portal.onboarding import journey
-from portal.onboarding.forms import CredentialForm
+from portal.onboarding.forms import CredentialForm, client_id_in, form_for
+from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
 def credential(request: MemberRequest) -> HttpResponse:
-    """Enter a credential: tried live, saved only when Greenhouse accepts it."""
+    """The form. What is accepted is in use at once, or checked beside the one in use."""
     connection = connection_of(request.membership.organization_id)
     present = connection.credential
     asked = request.POST.get("kind") or request.GET.get("kind")
     kind = registry.KINDS.get(asked or (present.kind if present else ""), registry.KINDS[_DEFAULT])
-    form = CredentialForm(request.POST or None, kind=kind)
-    if request.method == "POST" and form.is_valid() and _entered(request, connection, form):
-        return redirect("onboarding:permissions")
+    form, moved = _form(request, kind)
+    if request.method == "POST" and not moved and form.is_valid():
+        step = _entered(request, connection, form)
+        if step:
+            return redirect(f"onboarding:{step}")
     context = {
-        "steps": journey.path(journey.current(connection), here="credential"),
+        "steps": journey.path(connection, here="credential"),
         "form": form,
-        "kind": kind,
+        "kind": form.kind,
         "kinds": registry.KINDS.values(),
         "present": present,
-        "place": registry.catalogue(kind.key).places[kind.key],
+        "moved": moved,
+        "beside": journey.needs_rotation(connection),
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors or moved else 200
     return render(request, "onboarding/credential.html", context, status=status)
 
 
 _DEFAULT = "harvest_oauth"
 
 
-def _entered(request: MemberRequest, connection: Connection, form: CredentialForm) -> bool:
+def _form(request: MemberRequest, kind: registry.Kind) -> tuple[CredentialForm, str]:
+    """The form to show, and a sentence when what was pasted belongs in another than was used."""
+    if request.method != "POST":
+        return CredentialForm(kind=kind), ""
+    fitting, moved = form_for(request.POST, kind)
+    if not moved:
+        return CredentialForm(request.POST, kind=kind), ""
+    initial = {"client_id": client_id_in(request.POST)} if "client ID" in moved else {}
+    return CredentialForm(kind=fitting, initial=initial), moved
+
+
+def _entered(request: MemberRequest, connection: Connection, form: CredentialForm) -> str:
+    """The step to go to; "" when it was refused, which the form then says."""
+    if connection.emptying:
+        form.add_error(None, "What was read before is still being deleted. Try again in a minute.")
+        return ""
+    organization, by = request.membership.organization, request.membership.user
+    another = form.another_account(organization.name)
+    beside = journey.needs_rotation(connection) and not another
     try:
-        enter.enter(
+        entered = enter.enter(
             connection,
             kind=form.kind.key,
             secrets=form.secrets(),
-            by=request.membership.user,
-            same_account=lambda sample: sync.same_account(connection, sample),
+            by=by,
+            same_account=lambda sample: another or sync.same_account(connection, sample),
+            beside=beside,
         )
     except enter.Refused as refusal:
         form.add_error(refusal.field, refusal.sentence)
-        return False
-    journey.request_check(connection, by=request.membership.user)
+        if isinstance(refusal, enter.AnotherAccount):
+            form.ask_for_another_account(organization.name)
+        return ""
+    noted(
+        request,
+        "credential.entered",
+        f"entered a credential ({form.kind.label}) ending in {entered.last_four}"
+        + (", of another Greenhouse account" if another else ""),
+        subject=entered,
+    )
+    if beside:
+        journey.request_check_beside(connection, by=by)
+        return "rotation"
     messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
-    return True
+    if another:
+        journey.change_account(connection, by=by)
+    else:
+        journey.request_check(connection, by=by)
+    return "permissions"

@@ -16,6 +16,7 @@ from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
 from portal.onboarding.lines import counts, lines, to_tick
+from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,6 +29,7 @@ def permissions(request: MemberRequest) -> HttpResponse:
         return redirect("onboarding:credential")
     if request.method == "POST":
         journey.request_check(connection, by=request.membership.user)
+        noted(request, "permissions.tested", "had all permissions tested", subject=connection)
         if not request.htmx:
             return redirect("onboarding:permissions")
     return _page(request, connection, used)
@@ -44,6 +46,7 @@ def test_one(request: MemberRequest, key: str) -> HttpResponse:
     if key not in {p.key for p in used.catalogue.for_kind(used.kind)}:
         raise Http404
     journey.request_check(connection, by=request.membership.user, only={key})
+    noted(request, "permissions.tested", f"had the permission {key} tested", subject=connection)
     if not request.htmx:
         return redirect(f"{reverse('onboarding:permissions')}#permission-{key}")
     return _page(request, connection, used)
@@ -53,11 +56,10 @@ def _page(request: MemberRequest, connection: Connection, used: Credential) -> H
     check = used.checks.first()
     shown = lines(used, check)
     found = features(connection)
-    now = journey.current(connection)
     missing = [line for line in shown if line.is_missing]
     counted = counts(shown)
     context = {
-        "steps": journey.path(now, here="permissions"),
+        "steps": journey.path(connection, here="permissions"),
         "connection": connection,
         "credential": used,
         "check": check,

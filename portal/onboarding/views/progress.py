@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
+from portal.connections import rotate
 from portal.connections.features import IN_USE, Features, features
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
@@ -15,6 +17,7 @@ from portal.core.htmx import page_or_part
 from portal.mirror import sync
 from portal.mirror.models import SyncStep
 from portal.onboarding import journey
+from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -23,17 +26,21 @@ def first_sync(request: MemberRequest) -> HttpResponse:
     """The newest sync with its progress. POST asks for one."""
     connection = connection_of(request.membership.organization_id)
     now = journey.current(connection)
-    if now in {"credential", "permissions"}:
+    if now in journey.BEFORE_PEOPLE:
         return redirect(f"onboarding:{now}")
+    if connection.state == Connection.State.PAUSED:
+        messages.info(request, "The connection is paused, so nothing is read.")
+        return redirect("onboarding:live")
     if request.method == "POST":
         journey.request_sync(connection, by=request.membership.user)
+        noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
     run = connection.syncs.first()
     steps = list(run.steps.order_by("id")) if run else []
     ended = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
     number = sum(step.status in ended for step in steps)
     context = {
-        "steps": journey.path(now, here="sync"),
+        "steps": journey.path(connection, here="sync"),
         "run": run,
         "lines": [(sync.LABELS.get(step.kind, step.kind), step) for step in steps],
         "ended": number,
@@ -53,13 +60,15 @@ def live(request: MemberRequest) -> HttpResponse:
         return redirect(f"onboarding:{now}")
     found = features(connection)
     context = {
-        "steps": journey.path(now, here="live"),
+        "steps": journey.path(connection, here="live"),
         "connection": connection,
         "credential": used,
         "on": _on(used, found),
         "off": [off for key, off in found.off.items() if key in IN_USE],
         "last_sync": sync.last_good(connection),
-        "counts": _mirrored(connection),
+        "counts": mirrored(connection),
+        "kept": rotate.waiting(connection, Credential.State.KEPT),
+        "beside": rotate.waiting(connection, Credential.State.BESIDE),
     }
     return render(request, "onboarding/live.html", context)
 
@@ -70,5 +79,6 @@ def _on(used: Credential, found: Features) -> list[Feature]:
     return [feature for key, feature in used.catalogue.features.items() if key in on]
 
 
-def _mirrored(connection: Connection) -> dict[str, int]:
+def mirrored(connection: Connection) -> dict[str, int]:
+    """How many records of each kind the mirror holds."""
     return {step.label: step.count(connection) for step in sync.STEPS if step.model}

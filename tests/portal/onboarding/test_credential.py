@@ -9,7 +9,6 @@ from django.urls import reverse
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import ApiCall, Connection, Credential
-from portal.mirror.models import AtsUser
 from tests.cast import Cast
 from tests.conftest import FULL, V1, V3
 from tests.queue import queued
@@ -127,21 +126,6 @@ def test_another_greenhouse_account_is_refused_and_the_present_one_stays(
     assert connection.credential.secrets()["client_secret"] == V3["client_secret"]
 
 
-def test_moving_from_v1_to_v3_of_the_same_account_keeps_the_mirror(ada: Client, connect) -> None:
-    connection = connect("harvest_key")
-    before = set(AtsUser.objects.values_list("pk", "remote_id"))
-    assert ada.post(URL, V3).status_code == 302
-    assert set(AtsUser.objects.values_list("pk", "remote_id")) >= before
-    assert connection.credential.kind == "harvest_oauth"
-
-
-def test_what_was_replaced_is_emptied(ada: Client, connect) -> None:
-    connection = connect("harvest_key")
-    ada.post(URL, V3)
-    old = connection.credentials.get(state="destroyed")
-    assert old.secret == ""
-
-
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
@@ -171,11 +155,20 @@ def test_greenhouse_that_is_not_there_is_said(
     assert "not answering" in said
 
 
-def test_two_tabs_leave_one_active_credential(ada: Client, connect) -> None:
+def test_two_tabs_leave_one_credential_in_use_and_one_beside(ada: Client, connect) -> None:
     connection = connect()
     ada.post(URL, V3)
     ada.post(URL, V3)
-    assert connection.credentials.filter(state="in_use").count() == 1
+    states = sorted(connection.credentials.values_list("state", flat=True))
+    assert states == ["beside", "destroyed", "in_use"]
+
+
+def test_before_anybody_works_with_it_a_credential_is_replaced_and_emptied(ada: Client) -> None:
+    ada.post(URL, V1)
+    ada.post(URL, V3)
+    connection = Connection.objects.get()
+    assert connection.credential.kind == "harvest_oauth"
+    assert connection.credentials.get(state="destroyed").secret == ""
 
 
 def test_a_task_carries_no_secret(ada: Client) -> None:

@@ -1,0 +1,109 @@
+"""The link for the colleague who manages Greenhouse: made, tested with, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from integrations.ats.permissions import Outcome
+from portal.accounts.models import User
+from portal.connections.models import CheckRun, Connection, FixLink
+from portal.core.links import digest, new_token
+from portal.notices import tell
+
+LASTS = timedelta(days=7)
+MOST_TESTS = 120
+AT_LEAST_APART = timedelta(seconds=10)
+MOST_OPEN = 5
+
+
+class Enough(Exception):
+    """Not tested: too soon, or too often. `sentence` says what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+def make(connection: Connection, keys: Collection[str], *, by: User) -> tuple[FixLink, str]:
+    """A link about these permissions, and its token, which is told this once only.
+
+    Raises Enough when as many links are open as one needs.
+    """
+    if still_open(connection).count() >= MOST_OPEN:
+        raise Enough("There are five open links already. Take one back first.")
+    token = new_token()
+    link = FixLink.objects.create(
+        connection=connection,
+        digest=digest(token),
+        permissions=sorted(keys),
+        made_by=by,
+        expires_at=timezone.now() + LASTS,
+    )
+    return link, token
+
+
+def still_open(connection: Connection):  # type: ignore[no-untyped-def]  # a queryset
+    """The connection's links that work."""
+    return connection.fix_links.filter(done_at=None, revoked_at=None, expires_at__gt=timezone.now())
+
+
+def find(token: str) -> FixLink | None:
+    """The link of this token, ended or not."""
+    return (
+        FixLink.objects.select_related("connection__organization")
+        .filter(digest=digest(token))
+        .first()
+    )
+
+
+def opened(link: FixLink) -> None:
+    """Somebody looks at it; the first time is remembered."""
+    FixLink.objects.filter(pk=link.pk, opened_at=None).update(opened_at=timezone.now())
+
+
+def revoke(link: FixLink) -> bool:
+    """Take it back. False when it had ended before."""
+    pending = FixLink.objects.filter(pk=link.pk, done_at=None, revoked_at=None)
+    return bool(pending.update(revoked_at=timezone.now()))
+
+
+def count_test(link: FixLink) -> None:
+    """Count one test with this link. Raises Enough, told by the row, whoever else is testing."""
+    now = timezone.now()
+    free = FixLink.objects.filter(pk=link.pk, tests__lt=MOST_TESTS).filter(
+        Q(tested_at=None) | Q(tested_at__lte=now - AT_LEAST_APART)
+    )
+    if free.update(tests=F("tests") + 1, tested_at=now):
+        return
+    if FixLink.objects.filter(pk=link.pk, tests__gte=MOST_TESTS).exists():
+        raise Enough("This link was tested very often. Ask for a new one, please.")
+    raise Enough("It was tested just now. Please wait ten seconds.")
+
+
+def settle(check: CheckRun) -> None:
+    """End the links of which nothing is missing any more, and tell who waits for it."""
+    missing = set(
+        check.results.filter(outcome=Outcome.MISSING).values_list("permission", flat=True)
+    )
+    for link in still_open(check.connection):
+        if missing.isdisjoint(link.permissions):
+            _end(link)
+
+
+def _end(link: FixLink) -> None:
+    pending = FixLink.objects.filter(pk=link.pk, done_at=None, revoked_at=None)
+    if not pending.update(done_at=timezone.now()):
+        return
+    organization = link.connection.organization
+    tell.tell(
+        {*tell.admins(organization), *tell.success()},
+        organization,
+        key=f"fix-link:{link.pk}",
+        subject=f"{organization}: everything is ticked in Greenhouse",
+        words="What was asked for with a link has been ticked in Greenhouse. The link has ended.",
+        path="/set-up/permissions/",
+    )

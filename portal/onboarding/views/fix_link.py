@@ -1,0 +1,138 @@
+"""The link for who manages Greenhouse and has no account here: made by an admin, open to all."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.accounts.access import MemberRequest, admin_only, public
+from portal.connections import fix_links, verify
+from portal.connections.models import (
+    CheckRun,
+    Connection,
+    Credential,
+    FixLink,
+    PermissionCheck,
+)
+from portal.connections.standing import connection_of
+from portal.core.htmx import page_or_part
+from portal.onboarding import journey
+from portal.onboarding.lines import Line, lines
+from portal.onboarding.noted import noted
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_only
+@never_cache
+def fix_links_page(request: MemberRequest) -> HttpResponse:
+    """The open links. POST makes one; its address is shown this once."""
+    connection = connection_of(request.membership.organization_id)
+    used = connection.credential
+    if used is None:
+        return redirect("onboarding:credential")
+    check = used.checks.filter(status=CheckRun.Status.DONE).first()
+    missing = [line for line in lines(used, check) if line.is_missing]
+    needed = [line for line in missing if not line.is_optional]
+    address = ""
+    if request.method == "POST" and missing:
+        wanted = missing if "optional" in request.POST else needed or missing
+        address = _make(request, connection, wanted)
+    context = {
+        "address": address,
+        "links": fix_links.still_open(connection).select_related("made_by"),
+        "missing": missing,
+        "optional": len(missing) - len(needed),
+        "needed": len(needed),
+        "place": used.place,
+    }
+    return render(request, "onboarding/fix_links.html", context)
+
+
+def _make(request: MemberRequest, connection: Connection, wanted: list[Line]) -> str:
+    """A new link's address; "" when enough are open."""
+    try:
+        link, token = fix_links.make(
+            connection, [line.permission.key for line in wanted], by=request.membership.user
+        )
+    except fix_links.Enough as enough:
+        messages.warning(request, enough.sentence)
+        return ""
+    noted(request, "fix_link.made", "made a link for who manages Greenhouse", subject=link)
+    return f"{settings.PORTAL_URL}{reverse('onboarding:fix', args=[token])}"
+
+
+@require_POST
+@admin_only
+def revoke(request: MemberRequest, pk: int) -> HttpResponse:
+    """Take a link back."""
+    connection = connection_of(request.membership.organization_id)
+    link = get_object_or_404(FixLink, pk=pk, connection=connection)
+    if fix_links.revoke(link):
+        noted(request, "fix_link.revoked", "took a link back", subject=link)
+        messages.success(request, "The link no longer works.")
+    return redirect("onboarding:fix_links")
+
+
+@public("whoever holds the link was sent it by an admin; it shows names of tick boxes only")
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def fix(request: HttpRequest, token: str) -> HttpResponse:
+    """What is still to be ticked. POST tests it again, so often and no faster."""
+    link = fix_links.find(token)
+    used = link.connection.credential if link else None
+    if link is None or used is None or not (link.is_open or link.done_at):
+        return render(request, "onboarding/fix_ended.html", status=410)
+    fix_links.opened(link)
+    if request.method == "POST" and link.is_open:
+        _test(request, link)
+        if not request.htmx:  # type: ignore[attr-defined]
+            return redirect("onboarding:fix", token=token)
+    check = used.checks.first()
+    shown = [line for line in lines(used, check) if line.permission.key in link.permissions]
+    known = _last_results(used)
+    context = {
+        "link": link,
+        "organization_name": link.connection.organization.name,
+        "boxes": _boxes(shown, known, used.kind),
+        "place": used.place,
+        "check": check,
+        "watching": link.is_open and link.tests < fix_links.MOST_TESTS - 40,
+    }
+    return page_or_part(request, "onboarding/fix.html", "boxes", context)
+
+
+def _test(request: HttpRequest, link: FixLink) -> None:
+    try:
+        fix_links.count_test(link)
+        journey.request_check(link.connection, by=None, only=link.permissions)
+    except fix_links.Enough as enough:
+        if "watching" not in request.POST:
+            messages.info(request, enough.sentence)
+    except verify.NothingToCheck:
+        pass
+
+
+def _last_results(used: Credential) -> dict[str, PermissionCheck]:
+    done = used.checks.filter(status=CheckRun.Status.DONE).first()
+    return {result.permission: result for result in done.results.all()} if done else {}
+
+
+def _boxes(shown: list[Line], known: dict[str, PermissionCheck], kind: str) -> list[dict[str, str]]:
+    """Each tick box once, in the order of the screen; while it is tested, as it was before."""
+    boxes: dict[str, dict[str, str]] = {}
+    for line in shown:
+        state = line.state
+        before = known.get(line.permission.key)
+        if state == "waiting" and before:
+            state = before.outcome
+        group = line.permission.group
+        key = line.words if kind == "harvest_oauth" else f"{group} {line.words}"
+        boxes.setdefault(key, {"group": group, "words": line.words, "state": state})
+        if state == "missing":
+            boxes[key]["state"] = state
+    return list(boxes.values())

@@ -1,0 +1,124 @@
+"""The rehearsal: who matches whom, what each will see, and inviting who is not here yet."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.accounts.access import MemberRequest, admin_only
+from portal.accounts.models import Membership
+from portal.connections.models import Connection, Credential
+from portal.connections.standing import connection_of
+from portal.core.htmx import page_or_part, summary
+from portal.entitlements.people import Standing
+from portal.members import invite
+from portal.members.models import Invitation
+from portal.mirror.models import AtsUser, SyncStep
+from portal.onboarding import journey, rehearsal
+from portal.onboarding.noted import noted
+
+A_PAGE = 50
+# The steps of a sync that the rehearsal stands on; they are the first ones.
+NEEDED = ("users", "jobs", "grants")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_only
+def people(request: MemberRequest) -> HttpResponse:
+    """The table. POST goes on to the first sync."""
+    connection = connection_of(request.membership.organization_id)
+    used, now = connection.credential, journey.current(connection)
+    if used is None or now in journey.BEFORE_PEOPLE:
+        return redirect(f"onboarding:{now}")
+    if request.method == "POST":
+        Connection.objects.filter(pk=connection.pk).update(people_seen_at=timezone.now())
+        return redirect("onboarding:sync")
+    members = connection.organization.memberships.select_related("user").order_by(
+        "user__name", "user__email", "pk"
+    )
+    page = Paginator(members, A_PAGE).get_page(request.GET.get("page"))
+    waiting = _still_reading(connection)
+    rows = rehearsal.rows(connection, list(page))
+    not_here = [] if waiting else _not_here(connection)
+    context = {
+        "steps": journey.path(connection, here="people"),
+        "rows": rows,
+        "page": page,
+        "summary": summary(page),
+        "waiting": waiting,
+        "unmatched": sum(row.standing != Standing.MATCHED for row in rows),
+        "not_here": not_here[:A_PAGE],
+        "more_not_here": max(0, len(not_here) - A_PAGE),
+        "invited": set(
+            Invitation.objects.filter(
+                organization=connection.organization, accepted_at=None, revoked_at=None
+            ).values_list("email", flat=True)
+        ),
+        "reader": _reader(connection, used),
+        "used": used,
+    }
+    return page_or_part(request, "onboarding/people.html", "people", context)
+
+
+def _still_reading(connection: Connection) -> bool:
+    """Whether an open sync has yet to read what the table needs."""
+    run = connection.syncs.first()
+    if run is None or not run.is_open:
+        return False
+    ended = {SyncStep.Status.DONE, SyncStep.Status.REFUSED, SyncStep.Status.FAILED}
+    steps = run.steps.filter(kind__in=NEEDED).exclude(status__in=ended)
+    return steps.exists()
+
+
+def _not_here(connection: Connection) -> list[AtsUser]:
+    return list(rehearsal.not_here(connection)[: A_PAGE + 1])
+
+
+def _reader(connection: Connection, used: Credential) -> str:
+    """Who reads Greenhouse for everybody."""
+    if used.kind == "harvest_key":
+        return "The API key itself. It is nobody in Greenhouse and sees what is ticked for it."
+    if used.reader_id is None:
+        return "The credential's own service user, a Site Admin."
+    user = AtsUser.objects.filter(connection=connection, remote_id=used.reader_id).first()
+    if user is None:
+        return f"The Greenhouse user {used.reader_id}."
+    standing = "a Site Admin" if user.site_admin else "not a Site Admin, so nothing can be read"
+    return f"{user}, {standing}."
+
+
+@require_POST
+@admin_only
+def invite_people(request: MemberRequest) -> HttpResponse:
+    """Invite the chosen Greenhouse users as recruiters."""
+    connection = connection_of(request.membership.organization_id)
+    chosen = [int(pk) for pk in request.POST.getlist("user") if pk.isdecimal()][:A_PAGE]
+    invited = 0
+    for user in rehearsal.not_here(connection).filter(pk__in=chosen):
+        try:
+            invitation, new = invite.invite(
+                request.membership.organization,
+                user.primary_email,
+                role=Membership.Role.RECRUITER,
+                by=request.membership.user,
+            )
+        except invite.Refused as refusal:
+            messages.warning(request, refusal.sentence)
+            continue
+        invited += new
+        if new:
+            noted(
+                request,
+                "member.invited",
+                f"invited {invitation.email} as recruiter",
+                subject=invitation,
+            )
+    if invited:
+        messages.success(request, f"{invited} invitation{'s' * (invited > 1)} on the way.")
+    elif not chosen:
+        messages.info(request, "Choose at least one person to invite.")
+    return redirect("onboarding:people")

@@ -1,0 +1,165 @@
+"""Greenhouse permits something else than before: noticed, told once, mended by itself."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.connections import drift
+from portal.connections.models import Connection
+from portal.issues.models import Issue
+from portal.onboarding import tasks
+from tests.cast import Cast
+from tests.conftest import V3
+
+DAY = 24 * 3600 + 60
+
+
+@pytest.fixture
+def connection(connect) -> Connection:
+    made: Connection = connect()
+    mail.outbox.clear()
+    return made
+
+
+@pytest.fixture
+def credential(connection: Connection, sandbox: Sandbox):
+    """What Greenhouse has of it."""
+    return sandbox.credentials.find(V3["client_id"])
+
+
+def _open() -> dict[str, str]:
+    return dict(Issue.objects.filter(closed_at=None).values_list("key", "cause"))
+
+
+def test_a_connection_is_looked_at_once_a_day(connection: Connection, later, work) -> None:
+    before = connection.checks.count()
+    tasks.check_daily()
+    assert connection.checks.count() == before
+    later(DAY)
+    tasks.check_daily()
+    tasks.check_daily()
+    work()
+    assert connection.checks.count() == before + 1
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+def test_the_state_stays_while_it_is_looked_at(connection: Connection, later) -> None:
+    later(DAY)
+    tasks.check_daily()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+def test_a_permission_that_was_taken_away_opens_an_issue_and_is_told_once(
+    connection: Connection, credential, later, work
+) -> None:
+    credential.remove({"applications.reject"})
+    for _ in range(2):
+        later(DAY)
+        tasks.check_daily()
+        work()
+    assert _open() == {"harvest:applications:reject": "missing_permission"}
+    issue = Issue.objects.get()
+    assert "The Reject button is off." in issue.words
+    assert "It was still granted on" in issue.words
+    told = [message for message in mail.outbox if "permits something else" in message.subject]
+    assert {to for message in told for to in message.to} == {
+        "ada@acme.example",
+        "cas@portal.example",
+        "ola@portal.example",
+    }
+    assert len(told) == 3  # each person once, though it was seen twice
+    assert "No longer granted: Applications: harvest:applications:reject" in told[0].body
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.DEGRADED
+
+
+def test_given_back_it_closes_the_issue_and_is_told(
+    connection: Connection, credential, later, work
+) -> None:
+    credential.remove({"applications.reject"})
+    later(DAY)
+    tasks.check_daily()
+    work()
+    credential.grant({"applications.reject"})
+    mail.outbox.clear()
+    later(DAY)
+    tasks.check_daily()
+    work()
+    assert _open() == {}
+    assert Issue.objects.get().closed_why == "the permission was granted"
+    assert "Granted again" in mail.outbox[0].body
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
+    connection: Connection, later, work
+) -> None:
+    before = connection.checks.count()
+    later(10 * 60)
+    for _ in range(5):
+        drift.permission_refused(connection)
+    work()
+    drift.permission_refused(connection)
+    assert connection.checks.count() == before + 1
+
+
+def test_a_credential_that_was_revoked_opens_an_issue_which_a_new_one_closes(
+    connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
+) -> None:
+    sandbox.faults.add("/token", status=401, body={"error": "invalid_client"}, times=None)
+    later(DAY)
+    tasks.check_daily()
+    work()
+    assert _open() == {"": "bad_credential"}
+    assert [m for m in mail.outbox if "no longer accepts the credential" in m.subject]
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.ACTION_NEEDED
+    sandbox.faults.clear()
+    sign_in(cast.ada).post("/set-up/credential/", V3)
+    work()
+    assert _open() == {}
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+def test_during_the_first_set_up_nobody_is_written_to(connect) -> None:
+    connect(without={"applications.reject"})
+    assert not [m for m in mail.outbox if "permits something else" in m.subject]
+    assert _open() == {"harvest:applications:reject": "missing_permission"}
+
+
+def test_an_optional_one_missing_is_no_issue(connect) -> None:
+    connect(without={"offices.list"})
+    assert _open() == {}
+
+
+def test_a_reader_who_is_no_site_admin_is_an_issue(
+    cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    made = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
+    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    sign_in(cast.ada).post("/set-up/credential/", {"kind": "harvest_oauth", **values})
+    work()
+    assert "no_site_admin" in _open().values()
+
+
+def test_one_that_can_no_longer_be_opened_is_an_issue(connection: Connection, later, work) -> None:
+    from django.db import connection as database
+
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE connections_credential SET secret = 'gAAAA-not-ours'")
+    later(DAY)
+    tasks.check_daily()
+    work()
+    assert "unreadable" in _open().values()
+
+
+def test_the_first_time_it_is_live_the_admin_is_told_once(connect) -> None:
+    connect()
+    told = [m for m in mail.outbox if m.subject == "Greenhouse is connected"]
+    assert [m.to for m in told] == [["ada@acme.example"]]
