@@ -23,6 +23,7 @@ from portal.applications.offers import ground, offer
 from portal.applications.refusals import learn, unlearn
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Verb, differs, standing
+from portal.connections import drift
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
 from portal.core import transitions
@@ -128,6 +129,8 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
         return
     if isinstance(error, (errors.AtsDown, errors.RateLimited)) and _waits(action, error):
         return
+    if isinstance(error, errors.MissingPermission):
+        drift.permission_refused(action.application.connection, error.permission)
     status = {
         errors.Conflict: Status.CONFLICT,
         errors.ActingUserRefused: Status.REFUSED,

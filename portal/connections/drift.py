@@ -47,12 +47,17 @@ def look(connection: Connection) -> None:
         queue.enqueue(CHECK, run.pk)
 
 
-def permission_refused(connection: Connection) -> None:
+def permission_refused(connection: Connection, permission: str = "") -> None:
     """Greenhouse refused something that the last check called granted: look again soon.
 
-    Whoever meets a 403 calls this, as often as it happens: one check in five minutes follows.
+    Whoever meets a 403 calls this, as often as it happens: one check in five minutes follows, and
+    none where `permission` is known to be missing.
     """
     if connection.state not in _WATCHED or connection.credential is None:
+        return
+    last = connection.last_check
+    known = {"permission": permission, "outcome": Outcome.MISSING}
+    if last is not None and last.results.filter(**known).exists():
         return
     lately = timezone.now() - NOT_AGAIN_WITHIN
     if not connection.checks.filter(queued_at__gt=lately).exists():

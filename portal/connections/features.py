@@ -48,7 +48,10 @@ class Features:
             return ""
         feature, missing = self.off[key]
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
-        return f"{feature.label} is off: the Greenhouse credential lacks {names}."
+        return (
+            f"{feature.label} is off: the Greenhouse credential lacks {names}. An admin of your "
+            "organization can mend that in Set-up."
+        )
 
     @property
     def lacking(self) -> bool:

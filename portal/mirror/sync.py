@@ -22,7 +22,7 @@ from integrations.ats.port import AccountSample, Provider
 from integrations.ats.types import Page
 from integrations.ats.wiring import Lane
 from portal.accounts.models import User
-from portal.connections import standing
+from portal.connections import drift, standing
 from portal.connections.models import Connection
 from portal.connections.open import open_provider
 from portal.core import transitions
@@ -230,6 +230,7 @@ def _take_step(sync: SyncRun, definition: Step, step: SyncStep, provider: Provid
             failure=error.sentence,
             finished_at=timezone.now(),
         )
+        drift.permission_refused(sync.connection, getattr(error, "permission", ""))
         return
     except AtsError as error:
         _mark(

@@ -71,7 +71,10 @@ def _row(
     near: dict[int, tuple[NearMiss, ...]],
 ) -> Row:
     if not users:
-        why = "Nobody in Greenhouse has this address, so they see nothing."
+        why = (
+            "Nobody in Greenhouse has this address, so they see nothing. Add it to their "
+            "Greenhouse account, or invite the address that Greenhouse has."
+        )
         return Row(member, Standing.UNMATCHED, None, 0, why, near.get(member.pk, ()))
     if len(users) > 1:
         names = " and ".join(str(user) for user in users)
@@ -79,7 +82,7 @@ def _row(
         return Row(member, Standing.AMBIGUOUS, None, 0, why)
     user = users[0]
     if user.deactivated:
-        why = "Deactivated in Greenhouse, so they see nothing."
+        why = "Deactivated in Greenhouse, so they see nothing until reactivated there."
         return Row(member, Standing.DEACTIVATED, user, 0, why)
     jobs, why = _access(user, counts, found)
     return Row(member, Standing.MATCHED, user, jobs, why)

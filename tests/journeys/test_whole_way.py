@@ -41,6 +41,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     ada = person("ada@acme.example")
     complaints = _complaints(ada.page)
     ada.page.get_by_role("link", name="Connect Greenhouse").click()
+    ada.page.get_by_role("button", name="Go on").click()
     ada.keeps_picture("1-credential")
 
     # A wrong credential is refused next to its field.
@@ -54,6 +55,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     expect(ada.page.get_by_text("Everything is granted")).to_be_visible(timeout=SOON)
     ada.keeps_picture("3-permissions")
     ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the people's rehearsal
     expect(ada.page.get_by_text("Everything has been read")).to_be_visible(timeout=SOON)
     ada.keeps_picture("4-sync")
     ada.page.get_by_role("link", name="See what is on").click()
@@ -122,6 +124,7 @@ def test_a_v1_key_with_something_missing_goes_live_with_the_rest(demo: Demo, per
     expect(ada.page.get_by_text("Post: Reject Application").first).to_be_visible()
     ada.keeps_picture("20-missing")
     ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the people's rehearsal
     expect(ada.page.get_by_text("Read, except what may not be read")).to_be_visible(timeout=SOON)
     ada.keeps_picture("21-partial")
     sam = person("sam@acme.example")
@@ -177,6 +180,7 @@ def test_the_whole_way_without_javascript(demo: Demo, person) -> None:
     _pastes_v3(ada, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
     _until(ada, "Everything is granted")
     ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the people's rehearsal
     _until(ada, "Everything has been read")
     remy = person("remy@acme.example", scripts=False)
     remy.page.locator("#job-table tbody a").first.click()
