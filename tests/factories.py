@@ -7,6 +7,7 @@ from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
 from portal.connections.models import Connection
+from portal.signin import addresses
 
 PASSWORD = "quiet-lantern-7"
 
@@ -19,6 +20,11 @@ class UserFactory(factory.django.DjangoModelFactory):
     email = factory.Sequence(lambda n: f"person{n}@acme.example")
     name = factory.LazyAttribute(lambda user: user.email.split("@")[0].title())
     password = factory.django.Password(PASSWORD)
+
+    @factory.post_generation  # type: ignore[untyped-decorator]  # factory_boy ships no types
+    def confirmed(user: User, create: bool, extracted: object, **_: object) -> None:
+        """They have read a mail sent to their address."""
+        addresses.confirm(user)
 
 
 class OrganizationFactory(factory.django.DjangoModelFactory):

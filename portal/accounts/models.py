@@ -35,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(
         "staff", default=False, help_text="May sign in to the customer success admin."
     )
+    # Only a confirmed address is matched with Greenhouse. Kept by portal.signin.addresses.
+    email_confirmed_at = models.DateTimeField("e-mail confirmed", null=True, blank=True)
     is_active = models.BooleanField("active", default=True)
     date_joined = models.DateTimeField(default=timezone.now)
 

@@ -99,6 +99,11 @@ def _connected(held: Rights) -> Step:
 
 def _matched(held: Rights) -> tuple[Step, Way | None]:
     found = held.match
+    if found.standing == Standing.UNCONFIRMED:
+        return (
+            Step(Answer.NO, f"The address {found.address} was never confirmed here."),
+            Way("Follow the link in the confirmation mail.", "The person themself"),
+        )
     if found.standing == Standing.AMBIGUOUS:
         return (
             Step(Answer.NO, f"More than one Greenhouse account has the address {found.address}."),

@@ -16,6 +16,7 @@ class Standing(StrEnum):
 
     MATCHED = "matched"
     NO_CONNECTION = "no_connection"
+    UNCONFIRMED = "unconfirmed"
     UNMATCHED = "unmatched"
     AMBIGUOUS = "ambiguous"
     DEACTIVATED = "deactivated"
@@ -40,6 +41,8 @@ class Match:
 def match(member: Membership) -> Match:
     """The Greenhouse user with the member's e-mail address, without regard to case.
 
+    The member's own address counts once it is confirmed here (portal.signin.addresses).
+
     Every address of a Greenhouse user counts, save those that Greenhouse calls unverified. Two
     users with one address: no match, even where it is the primary address of one of them.
     """
@@ -47,6 +50,8 @@ def match(member: Membership) -> Match:
     connection = Connection.objects.filter(organization_id=member.organization_id).first()
     if connection is None:
         return Match(Standing.NO_CONNECTION, address)
+    if member.user.email_confirmed_at is None:
+        return Match(Standing.UNCONFIRMED, address, connection)
     rows = _with_address(connection, address)
     counting = [row for row in rows if row.verified is not False]
     if not counting:

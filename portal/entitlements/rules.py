@@ -169,6 +169,8 @@ def why_nothing(held: Rights) -> str:
             "your company."
         )
     return {
+        Standing.UNCONFIRMED: f"Your address, {found.address}, is not confirmed yet. Open “Your "
+        "sign-in › E-mail address” in your menu and have the confirmation mail sent to you.",
         Standing.UNMATCHED: f"Nobody in Greenhouse has your address, {found.address}. Both must "
         "use the same one: ask the person who manages Greenhouse at your company to add it to your "
         "Greenhouse account, or an admin here to change the address you sign in with.",

@@ -17,6 +17,7 @@ from portal.core import queue, transitions
 from portal.core.links import digest, new_token
 from portal.core.secrets import SecretUnreadable, revealed
 from portal.members.models import Invitation
+from portal.signin import addresses
 
 SEND = "portal.members.tasks.send"
 LASTS = timedelta(days=7)
@@ -127,6 +128,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
     )
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
+    addresses.confirm(user)  # the link came by mail to this address
     return Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,

@@ -19,6 +19,7 @@ from django.shortcuts import render
 from portal.accounts.models import Membership, User
 from portal.audit.record import record
 from portal.core.secrets import SecretUnreadable, revealed
+from portal.signin import addresses
 from portal.signin.models import SingleSignOn, sign_on_for
 
 PROVIDER = "openid_connect"
@@ -74,12 +75,14 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
             _refuse(request, f"{address} is known here for another organization.")
         if not sociallogin.is_existing:
             sociallogin.connect(request, known)
+        addresses.confirm(known)
         _join(request, known, sign_on)
 
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         user: User = super().save_user(request, sociallogin, form)
         sign_on = _sign_on_of(sociallogin)
+        addresses.confirm(user)
         if sign_on is not None:
             _join(request, user, sign_on)
         return user

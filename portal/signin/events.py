@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import signals as account
+from allauth.account.models import EmailAddress
 from allauth.mfa import signals as mfa
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from portal.accounts.models import User
 from portal.audit.record import record
+from portal.signin import addresses
 
 
 def _keep(verb: str, words: str, request: HttpRequest | None, user: User) -> None:
@@ -21,6 +23,26 @@ def _keep(verb: str, words: str, request: HttpRequest | None, user: User) -> Non
 @receiver(account.user_logged_in)
 def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
     _keep("signin.in", "signed in", request, user)
+
+
+@receiver(account.email_confirmed)
+def _confirmed(email_address: EmailAddress, **_: Any) -> None:
+    if email_address.email.lower() == email_address.user.email.lower():
+        addresses.confirm(email_address.user)
+
+
+@receiver(account.email_changed)
+def _other_address(user: User, to_email_address: EmailAddress, **_: Any) -> None:
+    if to_email_address.verified:
+        addresses.confirm(user)
+    else:
+        user.email_confirmed_at = None
+        user.save(update_fields=["email_confirmed_at"])
+
+
+@receiver(account.password_reset)
+def _read_the_mail(user: User, **_: Any) -> None:
+    addresses.confirm(user)  # the reset's link came by mail to this address
 
 
 @receiver(account.password_changed)

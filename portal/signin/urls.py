@@ -1,14 +1,19 @@
 """Without a namespace: allauth itself looks these names up."""
 
+from allauth.account.urls import urlpatterns as account
 from django.urls import include, path
 
 from portal.signin import views
 
-urlpatterns = [
+OURS = [
     path("sign-in/", views.sign_in, name="account_login"),
     path("sign-out/", views.sign_out, name="account_logout"),
+    path("account/email/", views.address, name="account_email"),
+]
+urlpatterns = [
+    *OURS,
     path("single-sign-on/", views.single_sign_on, name="single_sign_on"),
-    path("account/", include("allauth.account.urls")),
+    path("account/", include([p for p in account if p.name not in {o.name for o in OURS}])),
     path("account/one-time-codes/", include("allauth.mfa.urls")),
     path("account/sessions/", include("allauth.usersessions.urls")),
     path("account/elsewhere/", include("allauth.socialaccount.urls")),

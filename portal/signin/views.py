@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from allauth.account.views import LoginView, LogoutView
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.access import public
+from portal.accounts.models import User
+from portal.signin import addresses
 from portal.signin.forms import AddressForm
 from portal.signin.models import sign_on_for
 
@@ -39,3 +45,21 @@ def single_sign_on(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "sign_on": found, "start": start}
     status = 422 if form.errors else 200
     return render(request, "signin/single_sign_on.html", context, status=status)
+
+
+@public("asks for sign-in itself; shows the reader's own address alone")
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def address(request: HttpRequest) -> HttpResponse:
+    """The reader's address; POST sends the mail that confirms it.
+
+    Nobody changes their own: whoever could have a colleague confirm a second address would be
+    matched as that colleague in Greenhouse. Admins and customer success change it.
+    """
+    user = cast(User, request.user)
+    if request.method == "POST":
+        if user.email_confirmed_at is None:
+            addresses.ask(request, user)
+            messages.success(request, f"A mail is on its way to {user.email}.")
+        return redirect("account_email")
+    return render(request, "signin/address.html")

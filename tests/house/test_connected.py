@@ -27,7 +27,7 @@ def _held() -> dict[str, list[Any]]:
 def test_what_is_put_in_place_is_what_a_set_up_leaves_behind(
     connect, kind: str, monkeypatch, cast, sandbox
 ) -> None:
-    people = tables.read(name for name in tables.filled(tables.names()) if "accounts" in name)
+    people = tables.read(name for name in tables.filled(tables.names()) if "account" in name)
     monkeypatch.setattr(connected, "_done", {})
     connect(kind)
     really, asked = _held(), [(entry.method, entry.path) for entry in sandbox.requests]

@@ -1,5 +1,13 @@
 """What customer success sees: watch everything, help by the same verbs, never meet a secret."""
 
-from portal.support.admin import accounts, applications, audit, connections, mirror, webhooks
+from portal.support.admin import (
+    accounts,
+    applications,
+    audit,
+    connections,
+    mirror,
+    signin,
+    webhooks,
+)
 
-__all__ = ["accounts", "applications", "audit", "connections", "mirror", "webhooks"]
+__all__ = ["accounts", "applications", "audit", "connections", "mirror", "signin", "webhooks"]

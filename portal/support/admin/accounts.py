@@ -9,6 +9,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from portal.accounts.models import Membership, Organization, User
+from portal.signin import addresses
 from portal.support.admin.base import WatchedInline
 
 
@@ -57,6 +58,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     search_fields = ("email", "name")
     fields = (
         "email",
+        "email_confirmed_at",
         "name",
         "is_active",
         "is_staff",
@@ -64,7 +66,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         "last_login",
         "date_joined",
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "email_confirmed_at")
     filter_horizontal = ("groups",)
     inlines = (WatchedMemberships,)
 
@@ -73,3 +75,8 @@ class UserAdmin(admin.ModelAdmin[User]):
         if request.user.is_superuser:
             return self.readonly_fields
         return (*self.readonly_fields, "is_staff", "groups")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            addresses.forget(obj)

@@ -84,6 +84,8 @@ class Truth:
             return None
         if connection.organization_id != member.organization_id:
             return None
+        if member.user.email_confirmed_at is None:
+            return None
         address = member.user.email.strip().lower()
         owners = {
             row.user.pk: row.user

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
 from portal.demo.people import PASSWORD, PEOPLE, Person
+from portal.signin import addresses
 from portal.support.roles import CSM
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -52,6 +53,7 @@ def _make(person: Person, password: str) -> None:
         is_staff=bool(person.staff),
         is_superuser=person.staff == "operator",
     )
+    addresses.confirm(user)
     if person.organization:
         organization, _ = Organization.objects.get_or_create(
             slug=slugify(person.organization), defaults={"name": person.organization}

@@ -1,0 +1,52 @@
+"""Single sign-on, entered by operators: no customer chooses a host that we call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+
+from portal.signin.models import SignOnDomain, SingleSignOn
+
+
+class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
+    """The secret is written, never shown; left empty it stays as it is."""
+
+    new_secret = forms.CharField(
+        label="client secret",
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Never shown again. Leave it empty to keep the present one.",
+    )
+
+    class Meta:
+        model = SingleSignOn
+        fields = ("organization", "name", "server_url", "client_id", "required", "enabled")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance._state.adding and not cleaned.get("new_secret"):
+            self.add_error("new_secret", "Please enter the client secret.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> SingleSignOn:
+        if secret := self.cleaned_data["new_secret"]:
+            self.instance.client_secret = secret
+        return super().save(commit)
+
+
+class DomainInline(admin.TabularInline[SignOnDomain, SingleSignOn]):
+    model = SignOnDomain
+    extra = 1
+
+
+@admin.register(SingleSignOn)
+class SingleSignOnAdmin(admin.ModelAdmin[SingleSignOn]):
+    form = SingleSignOnForm
+    list_display = ("organization", "name", "server_url", "required", "enabled")
+    list_filter = ("enabled", "required")
+    search_fields = ("organization__name", "name", "domains__domain")
+    list_select_related = ("organization",)
+    autocomplete_fields = ("organization",)
+    inlines = (DomainInline,)

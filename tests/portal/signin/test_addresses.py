@@ -1,0 +1,64 @@
+"""Only an address that is confirmed as the person's own is matched with Greenhouse."""
+
+from __future__ import annotations
+
+import re
+
+from django.core.mail import EmailMessage
+from django.test import Client
+from django.urls import reverse
+
+from portal.accounts.models import User
+from portal.signin import addresses
+from tests.cast import Cast
+from tests.factories import PASSWORD
+
+
+def _jobs(client: Client) -> str:
+    return client.get(reverse("jobs:list")).content.decode()
+
+
+def test_who_has_not_confirmed_the_address_sees_nothing_and_reads_what_to_do(
+    connect, cast: Cast, sign_in
+) -> None:
+    connect()
+    addresses.forget(cast.sam.user)
+    page = _jobs(sign_in(cast.sam))
+    assert "is not confirmed yet" in page
+    assert "/requisitions/1/" not in page
+
+
+def test_the_link_in_the_confirmation_mail_confirms_it(
+    connect, cast: Cast, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    connect()
+    addresses.forget(cast.sam.user)
+    client.post(reverse("account_login"), {"login": cast.sam.user.email, "password": PASSWORD})
+    client.post(reverse("account_email"))
+    [link] = re.findall(r"http://testserver(\S+confirm-email\S+)", str(mailoutbox[-1].body))
+    client.post(link)
+    assert "is not confirmed yet" not in _jobs(client)
+    assert User.objects.get(pk=cast.sam.user.pk).email_confirmed_at is not None
+
+
+def test_an_address_that_staff_change_has_to_be_confirmed_anew(cast: Cast, sign_in) -> None:
+    ola, remy = sign_in(cast.ola), cast.remy.user
+    address = reverse("admin:accounts_user_change", args=[remy.pk])
+    form = {
+        "email": "sam@elsewhere.example", "name": "Remy", "is_active": "on",
+        "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert ola.post(address, form).status_code == 302
+    remy.refresh_from_db()
+    assert remy.email == "sam@elsewhere.example"
+    assert remy.email_confirmed_at is None
+
+
+def test_nobody_gives_themselves_another_address(
+    cast: Cast, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    client.force_login(cast.remy.user)
+    client.post(reverse("account_email"), {"email": "sam@acme.example", "action_add": ""})
+    cast.remy.user.refresh_from_db()
+    assert cast.remy.user.email == "remy@acme.example"
+    assert mailoutbox == []

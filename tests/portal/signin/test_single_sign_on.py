@@ -1,0 +1,163 @@
+"""Single sign-on: an organization's own service lets its people in, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import responses
+from django.db import connection as database
+from django.test import Client
+from django.urls import reverse
+
+from portal.accounts.models import Membership, User
+from portal.audit.models import Entry
+from portal.signin.models import SingleSignOn
+from tests.cast import Cast
+from tests.factories import PASSWORD, UserFactory
+from tests.portal.signin.provider import SECRET, Provider, configure, walk
+
+NINA = {"sub": "77", "email": "Nina@acme.example", "email_verified": True, "name": "Nina Novak"}
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as running:
+        yield running
+
+
+def test_a_new_colleague_is_made_a_recruiter_on_the_way_in(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    provider = Provider(mocked, NINA)
+    answer = walk(client, cast.ada.organization)
+    assert answer.url == reverse("home")
+    nina = Membership.objects.get(user__email="nina@acme.example")
+    assert (nina.organization, nina.role) == (cast.ada.organization, Membership.Role.RECRUITER)
+    assert nina.user.name == "Nina Novak"
+    assert not nina.user.has_usable_password()
+    assert client.get(reverse("jobs:list")).status_code == 200
+    [asked] = provider.tokens_asked()
+    assert asked["code_verifier"]
+    assert {"signin.joined", "signin.in"} <= set(Entry.objects.values_list("verb", flat=True))
+
+
+def test_who_is_known_by_that_address_is_the_same_person(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA | {"email": "REMY@acme.example"})
+    people = User.objects.count()
+    for _ in range(2):
+        assert walk(Client(), cast.ada.organization).url == reverse("home")
+    assert User.objects.count() == people
+    assert Membership.objects.get(user=cast.remy.user).organization == cast.ada.organization
+
+
+@pytest.mark.parametrize("verified", [False, None, "false"])
+def test_an_address_that_the_service_does_not_vouch_for_opens_nothing(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, verified: object
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA | {"email_verified": verified})
+    answer = walk(client, cast.ada.organization)
+    assert answer.status_code == 403
+    assert "did not confirm your e-mail address" in answer.content.decode()
+    assert not User.objects.filter(email__iexact="nina@acme.example").exists()
+
+
+@pytest.mark.parametrize("address", ["zoe@other.example", "cas@portal.example"])
+def test_a_service_speaks_only_for_its_own_domains(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, address: str
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA | {"email": address})
+    answer = walk(client, cast.ada.organization)
+    assert answer.status_code == 403
+    assert "does not speak for" in answer.content.decode()
+    assert client.get(reverse("jobs:list")).status_code == 302
+
+
+def test_a_service_never_opens_the_account_of_another_organization_or_of_staff(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure(cast.ada.organization, "acme.example", "other.example", "portal.example")
+    provider = Provider(mocked, dict(NINA))
+    for address in ("zoe@other.example", "cas@portal.example"):
+        provider.claims["email"] = address
+        mocked.replace("GET", "https://idp.example/userinfo", json=provider.claims)
+        answer = walk(client, cast.ada.organization)
+        assert answer.status_code == 403, address
+        assert "another organization" in answer.content.decode()
+
+
+def test_a_refusal_at_the_service_is_said_and_leads_back(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA)
+    answer = walk(client, cast.ada.organization, error="server_error")
+    assert answer.status_code == 403
+    assert "did not let you in" in answer.content.decode()
+    assert reverse("account_login") in answer.content.decode()
+
+
+def test_an_answer_that_nobody_asked_for_opens_nothing(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA)
+    address = reverse("openid_connect_callback", kwargs={"provider_id": cast.ada.organization.slug})
+    answer = client.get(address, {"state": "made-up", "code": "c1"})
+    assert answer.status_code == 403
+    assert client.get(reverse("jobs:list")).status_code == 302
+
+
+def test_the_address_leads_to_the_service_by_a_link(cast: Cast, client: Client) -> None:
+    configure(cast.ada.organization, "acme.example")
+    page = client.get(reverse("single_sign_on"), {"login": "new@ACME.example", "next": "/log/"})
+    start = reverse("openid_connect_login", kwargs={"provider_id": cast.ada.organization.slug})
+    assert f'href="{start}?next=%2Flog%2F"' in page.content.decode()
+
+
+def test_an_address_without_a_service_is_told_so_next_to_the_field(
+    cast: Cast, client: Client
+) -> None:
+    page = client.get(reverse("single_sign_on"), {"login": "zoe@other.example"})
+    assert page.status_code == 422
+    assert "no single sign-on here" in page.content.decode()
+
+
+def test_where_it_is_required_a_password_opens_nothing(cast: Cast, client: Client) -> None:
+    configure(cast.ada.organization, "acme.example", required=True)
+    right = {"login": "remy@acme.example", "password": PASSWORD}
+    page = client.post(reverse("account_login"), right)
+    assert "Acme signs in with Acme login" in page.content.decode()
+    assert client.get(reverse("jobs:list")).status_code == 302
+
+
+def test_switched_off_it_is_not_there(cast: Cast, client: Client) -> None:
+    SingleSignOn.objects.filter(pk=configure(cast.ada.organization, "acme.example").pk).update(
+        enabled=False
+    )
+    slug = cast.ada.organization.slug
+    answer = client.get(reverse("openid_connect_login", kwargs={"provider_id": slug}))
+    assert answer.status_code == 404
+
+
+def test_its_secret_lies_encrypted(cast: Cast) -> None:
+    configure(cast.ada.organization, "acme.example")
+    with database.cursor() as cursor:
+        cursor.execute("SELECT client_secret FROM signin_singlesignon")
+        assert SECRET not in str(cursor.fetchone())
+
+
+def test_somebody_without_an_organization_joins_the_one_that_vouches(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    UserFactory(email="nina@acme.example")
+    configure(cast.ada.organization, "acme.example")
+    Provider(mocked, NINA)
+    walk(client, cast.ada.organization)
+    assert Membership.objects.filter(user__email="nina@acme.example").count() == 1
