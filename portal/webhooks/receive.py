@@ -22,7 +22,7 @@ from portal.webhooks.address import secrets_of
 from portal.webhooks.models import Address, Delivery, Heartbeat
 
 READ = "portal.webhooks.tasks.read"
-LARGEST = 2 * 1024 * 1024  # bytes; Greenhouse's own are some tens of kilobytes
+LARGEST = 1024 * 1024  # bytes; Greenhouse's own are some tens of kilobytes
 TEST = "portal.test"  # the action of our own test: no event of Greenhouse's has a dot
 LONGEST_ID = 100
 Outcome = Delivery.Outcome

@@ -110,7 +110,7 @@ def test_only_a_post_is_a_delivery(hook: Hook) -> None:
 
 
 def test_a_huge_body_is_refused_before_it_is_read(hook: Hook) -> None:
-    assert hook.sends(b"x" * (2 * 1024 * 1024 + 1)).status_code == 413
+    assert hook.sends(b"x" * (1024 * 1024 + 1)).status_code == 413
     claimed = Client().post(
         hook.path, b"{}", content_type="application/json", CONTENT_LENGTH="99999999999"
     )

@@ -1,0 +1,107 @@
+"""Whatever happens in Greenhouse, told in any order and any number of times: it ends right here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.webhooks import Hook as Registered
+from portal.mirror.models import Application, Candidate, Job
+from portal.webhooks.models import Delivery
+from tests.portal.webhooks.conftest import Hook
+
+CHANGES = 25
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_any_order_of_deliveries_the_mirror_equals_greenhouse(
+    full_hook: Hook, sandbox: Sandbox, work: Callable[[], int], seed: int
+) -> None:
+    chance = random.Random(seed)
+    # Greenhouse notes what it would deliver; nobody listens there.
+    nowhere = Registered("http://127.0.0.1:9/", full_hook.secret, frozenset(), "acme", enabled=True)
+    sandbox.webhooks.hooks.append(nowhere)
+    for _ in range(CHANGES):
+        _something_happens(sandbox, chance)
+    sandbox.webhooks.wait()
+    assert _mirrored() != _truth(sandbox)
+
+    told = list(sandbox.webhooks.deliveries)
+    assert len(told) >= CHANGES
+    told += chance.choices(told, k=10)
+    chance.shuffle(told)
+    for number, delivery in enumerate(told):
+        answer = full_hook.sends(
+            delivery.body,
+            Signature=delivery.signature,
+            Greenhouse_Event_ID=delivery.event_id,
+        )
+        assert answer.status_code == 200
+        if number % 7 == 0:
+            work()
+    work()
+
+    assert set(Delivery.objects.values_list("outcome", flat=True)) <= {"read", "nothing"}
+    assert _mirrored() == _truth(sandbox)
+
+
+def _something_happens(sandbox: Sandbox, chance: random.Random) -> None:
+    world = sandbox.world("acme")
+    active = [a for a in world.applications if a.status == "active" and a.job_id and a.stage_id]
+    application = chance.choice(active)
+    job = chance.choice([j for j in world.jobs if j.status == "open" and j.is_template is not True])
+    people = chance.sample([c.id for c in world.candidates], 2)
+    deeds: list[tuple[str, dict[str, Any]]] = [
+        ("new_application", {"job_id": job.id}),
+        ("reject_application", {"application_id": application.id}),
+        ("hire_application", {"application_id": application.id}),
+        ("delete_application", {"application_id": application.id}),
+        ("rename_candidate", {"candidate_id": people[0], "first_name": "N", "last_name": "Ew"}),
+        ("anonymize_candidate", {"candidate_id": people[0]}),
+        ("delete_candidate", {"candidate_id": people[0]}),
+        ("merge_candidate", {"candidate_id": people[0], "into_id": people[1]}),
+        ("close_job", {"job_id": job.id}),
+        ("rename_job", {"job_id": job.id, "name": f"Job {chance.random():.5f}"}),
+        ("set_confidential", {"job_id": job.id}),
+        ("create_job", {"name": "Another"}),
+        ("transfer_application", {"application_id": application.id, "job_id": job.id}),
+    ]
+    if application.stage_id in {s.id for s in world.stages_of(application.job_id)[:-1]}:
+        deeds += [("move_application", {"application_id": application.id})] * 4
+    name, values = chance.choice(deeds)
+    sandbox.mutate(name, **values)
+
+
+def _truth(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
+    world = sandbox.world("acme")
+    jobs = [job for job in world.jobs if job.is_template is not True]
+    return {
+        "jobs": {(j.id, j.name, j.status, j.confidential) for j in jobs},
+        "candidates": {(c.id, c.first_name or "", c.last_name or "") for c in world.candidates},
+        "applications": {
+            (a.id, a.status, a.job_id, a.candidate_id, a.stage_id) for a in world.applications
+        },
+    }
+
+
+def _mirrored() -> dict[str, set[tuple[Any, ...]]]:
+    jobs = Job.objects.filter(gone_at=None)
+    people = Candidate.objects.filter(gone_at=None)
+    applications = Application.objects.filter(gone_at=None)
+    return {
+        "jobs": set(jobs.values_list("remote_id", "name", "status", "confidential")),
+        "candidates": set(people.values_list("remote_id", "first_name", "last_name")),
+        "applications": set(
+            applications.values_list(
+                "remote_id",
+                "status",
+                "job__remote_id",
+                "candidate__remote_id",
+                "stage__remote_id",
+            )
+        ),
+    }
