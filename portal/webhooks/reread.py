@@ -36,10 +36,12 @@ from portal.webhooks import receive
 from portal.webhooks.models import Address, Delivery
 
 SILENT_AFTER = timedelta(minutes=5)  # longer than one question to Greenhouse may take
+SLICE = timedelta(seconds=30)  # then the others' tasks have their turn
 AT_ONCE = 200  # deliveries that are looked at together
 GIVEN_UP_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = timedelta(minutes=15)
 Outcome = Delivery.Outcome
+_OFF = (Connection.State.PAUSED, Connection.State.DISCONNECTED)
 Record = tuple[str, int]  # the kind, and Greenhouse's id
 
 
@@ -54,6 +56,8 @@ def read(address: Address) -> None:
     """Read what waits, to the end. Leaves at once where another worker is at it."""
     # From here on whoever delivers asks again; what was stored before is seen below.
     Address.objects.filter(pk=address.pk).update(asked_at=None)
+    if _is_put_off(address):  # the sweep asks when the time has come
+        return
     with _lease(address) as lease:
         if lease is None:
             return
@@ -82,18 +86,18 @@ def sweep() -> None:
 
 
 class _Lease:
-    """The right to read for an address, kept alive by `sign`."""
+    """The right to read for an address, kept alive by `goes_on`."""
 
     def __init__(self, address: Address, at: datetime) -> None:
-        self._address, self._at = address, at
+        self._address, self._at, self._until = address, at, at + SLICE
 
-    def sign(self) -> bool:
-        """Say that this reader lives; False when another one took over."""
+    def goes_on(self) -> bool:
+        """Say that this reader lives; False when another one took over, or its time is up."""
         pulse.beat()
         now = timezone.now()
         kept = self._mine().update(reading_at=now)
         self._at = now if kept else self._at
-        return bool(kept)
+        return bool(kept) and now < self._until
 
     def give_back(self) -> None:
         self._mine().update(reading_at=None)
@@ -127,10 +131,12 @@ def _put_off(address: Address, later: _NotNow) -> None:
 
 def _ask_if_waiting(address: Address) -> None:
     """What came in between the last look and the end of the lease finds its reader here."""
-    address.refresh_from_db(fields=["not_before"])
-    put_off = address.not_before is not None and address.not_before > timezone.now()
-    if not put_off and _waiting(address.connection).exists():
+    if not _is_put_off(address) and _waiting(address.connection).exists():
         receive.ask(address)
+
+
+def _is_put_off(address: Address) -> bool:
+    return Address.objects.filter(pk=address.pk, not_before__gt=timezone.now()).exists()
 
 
 # -- reading -----------------------------------------------------------------------------------
@@ -142,7 +148,7 @@ def _waiting(connection: Connection) -> QuerySet[Delivery]:
 
 def _read_all(connection: Connection, lease: _Lease) -> None:
     credential = connection.credential
-    if connection.state == Connection.State.PAUSED or credential is None:
+    if connection.state in _OFF or credential is None:
         _settle(_waiting(connection), Outcome.PAUSED)
         return
     _answer_tests(connection)
@@ -167,7 +173,7 @@ def _answer_tests(connection: Connection) -> None:
 def _read_batch(
     connection: Connection, provider: Provider, batch: list[Delivery], lease: _Lease
 ) -> bool:
-    """Read what these name, each record once; False when the lease was lost on the way."""
+    """Read what these name, each record once; False when this reader is to stop."""
     missing = {delivery.pk: _records_of(connection, delivery) for delivery in batch}
     named_by: dict[Record, list[int]] = defaultdict(list)
     for delivery, records in missing.items():
@@ -181,9 +187,9 @@ def _read_batch(
         for pk in deliveries:
             missing[pk].pop(record, None)
         _settle_by_pk([pk for pk in deliveries if not missing[pk]], Outcome.READ)
-        if not lease.sign():
+        if not lease.goes_on():
             return False
-    Address.objects.filter(connection=connection).update(failures=0, not_before=None)
+    Address.objects.filter(connection=connection, failures__gt=0).update(failures=0)
     return True
 
 

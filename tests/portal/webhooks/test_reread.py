@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Thread
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import connections
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection
 from portal.mirror.models import Application, Candidate, Job, Stage
+from portal.webhooks import reread
 from portal.webhooks.models import Address, Delivery
 from portal.webhooks.tasks import read, sweep
 from tests.portal.webhooks.conftest import Hook
@@ -227,6 +229,9 @@ def test_greenhouse_being_down_loses_nothing(
     sweep()
     assert work() == 0  # not at once again
     sandbox.faults.clear()
+    full_hook.about(one.remote_id)  # nor because more comes in
+    work()
+    assert _outcomes() == {Outcome.WAITING}
     later(60)
     sweep()
     work()
@@ -362,6 +367,16 @@ def _in_a_worker(address_id: int) -> None:
         read(address_id)
     finally:
         connections.close_all()
+
+
+def test_a_flood_leaves_the_worker_to_others_from_time_to_time(
+    full_hook: Hook, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reread, "SLICE", timedelta(0))
+    for application in Application.objects.filter(gone_at=None)[:3]:
+        full_hook.about(application.remote_id)
+    assert work() == 3  # one record each, then to the end of the queue again
+    assert _outcomes() == {Outcome.READ}
 
 
 def test_a_paused_connection_is_not_read_for(full_hook: Hook, work: Work, asked) -> None:
