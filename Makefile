@@ -11,6 +11,9 @@ SANDBOX_PORT ?= 8901
 JOBS ?= 20
 # More for pytest, for example: make test ARGS="-k reject -x"
 ARGS ?=
+# Tests run side by side, one process per core; those of the browser share one. One after the
+# other: make test PARALLEL=
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: help
 help: ## Tell what there is
@@ -34,7 +37,7 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 
 .PHONY: test
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x"]
-	$(BIN)/python -m pytest $(if $(CI),-p tests.house.no_skips) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),-p tests.house.no_skips) $(ARGS)
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -24,6 +26,16 @@ from portal.connections.models import Connection
 from tests import queue, tables
 from tests.cast import Cast, gather
 from tests.connected import as_if
+
+# How fast a machine is decides nothing; in CI chance does not, either.
+hypothesis.settings.register_profile(
+    "portal",
+    max_examples=50,
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("portal")
 
 Connect = Callable[..., Connection]
 SignIn = Callable[[Membership | User], Client]

@@ -8,11 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import PATIENCE, Demo, Person
 
-pytestmark = pytest.mark.browser
-
-SOON = 30_000  # milliseconds; real workers, real HTTP
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def _complaints(page: Page) -> list[str]:
@@ -52,11 +50,11 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
 
     # The right one: every permission is ticked off, then everything is read.
     _pastes_v3(ada, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    expect(ada.page.get_by_text("Everything is granted")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
     ada.keeps_picture("3-permissions")
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()  # past the people's rehearsal
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
     ada.keeps_picture("4-sync")
     ada.page.get_by_role("link", name="See what is on").click()
     expect(ada.page.get_by_role("heading", name="Greenhouse is connected")).to_be_visible()
@@ -82,7 +80,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     remy.keeps_picture("8-requisition")
     row, other = _rows_offering(remy.page, "button", "Advance")[:2]
     row.get_by_role("button", name="Advance").click()
-    expect(row).to_contain_text("Advanced in Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Advanced in Greenhouse")
 
     other.get_by_role("link", name="Reject").click()
     other.get_by_role("button", name="Reject").click()
@@ -90,7 +88,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     remy.keeps_picture("9-reject")
     other.get_by_label("Reason").select_option(index=1)
     other.get_by_role("button", name="Reject").click()
-    expect(other).to_contain_text("Rejected in Greenhouse", timeout=SOON)
+    expect(other).to_contain_text("Rejected in Greenhouse")
     remy.keeps_picture("10-acted")
     assert [c for c in complaints if "422" not in c] == []
 
@@ -101,7 +99,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     row.get_by_role("link", name="Reject").click()
     row.get_by_label("Reason").select_option(index=1)
     row.get_by_role("button", name="Reject").click()
-    expect(row).to_contain_text("Refused by Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Refused by Greenhouse")
     vic.keeps_picture("11-refused")
 
     # Customer success sees it all, and no secret.
@@ -118,14 +116,12 @@ def test_a_v1_key_with_something_missing_goes_live_with_the_rest(demo: Demo, per
     ada.goes_to("/set-up/credential/?kind=harvest_key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(made["key"])
     ada.page.get_by_role("button", name="Try and save").click()
-    expect(ada.page.get_by_text("Something is missing, the rest goes live")).to_be_visible(
-        timeout=SOON
-    )
+    expect(ada.page.get_by_text("Something is missing, the rest goes live")).to_be_visible()
     expect(ada.page.get_by_text("Post: Reject Application").first).to_be_visible()
     ada.keeps_picture("20-missing")
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()  # past the people's rehearsal
-    expect(ada.page.get_by_text("Read, except what may not be read")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Read, except what may not be read")).to_be_visible()
     ada.keeps_picture("21-partial")
     sam = person("sam@acme.example")
     sam.page.locator("#job-table tbody a").first.click()
@@ -137,9 +133,9 @@ def test_a_v1_key_with_something_missing_goes_live_with_the_rest(demo: Demo, per
 def test_a_recruiter_acts_by_keyboard_alone(demo: Demo, person) -> None:
     ada = person("ada@acme.example")
     _pastes_v3(ada, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    expect(ada.page.get_by_text("Everything is granted")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
     ada.goes_to("/set-up/sync/")
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
 
     remy = person("remy@acme.example")
     keys = remy.page.keyboard
@@ -150,7 +146,7 @@ def test_a_recruiter_acts_by_keyboard_alone(demo: Demo, person) -> None:
     here = row.get_attribute("id")
     _tabs_to(remy.page, f"#{here} button[type=submit]")
     keys.press("Enter")
-    expect(row).to_contain_text("Advanced in Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Advanced in Greenhouse")
     # The focus stays with the row, and the live region says what happened.
     focused = remy.page.evaluate("document.activeElement.closest('tr')?.id")
     assert focused == here
@@ -163,7 +159,7 @@ def test_a_recruiter_acts_by_keyboard_alone(demo: Demo, person) -> None:
     keys.press("ArrowDown")
     _tabs_to(remy.page, f"#{here} button[type=submit]")
     keys.press("Enter")
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Rejected in Greenhouse")
 
 
 def _tabs_to(page: Page, selector: str) -> None:
@@ -197,9 +193,9 @@ def test_the_whole_way_without_javascript(demo: Demo, person) -> None:
 
 def _until(somebody: Person, words: str) -> None:
     """Load the page again until the words stand there, as a person without scripts does."""
-    for _ in range(60):
+    for _ in range(PATIENCE // 250):
         if somebody.page.get_by_text(words).count():
             return
-        somebody.page.wait_for_timeout(500)
+        somebody.page.wait_for_timeout(250)
         somebody.page.reload()
     pytest.fail(f"“{words}” did not appear on {somebody.page.url}")

@@ -1,0 +1,58 @@
+"""What several processes do that share one budget. Light to import: each of them does."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from integrations.ats.wiring import Change, Lane, T
+from integrations.http.budget import Budget
+
+LIMIT, SHORT_WINDOW = 20, 0.4
+
+
+class SqliteStore:
+    """A store that processes share: one file, immediate transactions."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._open() as db:
+            db.execute("create table if not exists kept (key text primary key, value blob)")
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=30, isolation_level=None)
+
+    def update(self, key: str, change: Change[T], *, ttl: float) -> T:
+        db = self._open()
+        try:
+            db.execute("begin immediate")
+            row = db.execute("select value from kept where key = ?", (key,)).fetchone()
+            new, result = change(row[0] if row else None)
+            db.execute("insert or replace into kept values (?, ?)", (key, new))
+            db.execute("commit")
+            return result
+        finally:
+            db.close()
+
+
+def open_budget(path: str) -> Budget:
+    """The budget that is kept in this file."""
+    return Budget(SqliteStore(Path(path)), "b", SHORT_WINDOW, now=time.time, sleep=time.sleep)
+
+
+def send_many(
+    path: str, barrier: Barrier, sent: Queue[tuple[int, float, float]], count: int
+) -> None:
+    """One process: sends as fast as it may and notes when each was sent and answered."""
+    shared = open_budget(path)
+    barrier.wait()
+    for turn in range(count):
+        slot = shared.take(Lane.PEOPLE, until=time.time() + 300)
+        begun = time.time()
+        time.sleep(0.002)  # the answer is under way
+        sent.put((os.getpid(), begun, time.time()))
+        shared.settle(slot, 200, {"x-ratelimit-limit": str(LIMIT)} if turn % 2 else {})
