@@ -6,9 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import nh3
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.entitlements.rules import Rights
+from portal.jobs import visits
+from portal.mirror import freshness
+from portal.mirror.freshness import Freshness
 from portal.mirror.models import Job, JobPost, Opening
 
 # As Greenhouse's own payloads write the address of a job [inferred to hold for every account:
@@ -55,7 +59,10 @@ class Facts:
 
     job: Job
     offices: list[str]
-    link: str
+    page: str  # its own page here
+    link: str  # the same job in Greenhouse
+    fresh: Freshness
+    being_read: bool
     team: dict[str, list[str]] | None = None
     openings: list[Opening] | None = None
     openings_left: int = 0
@@ -69,12 +76,20 @@ def facts(job: Job, held: Rights) -> Facts:
     return Facts(
         job=job,
         offices=list(job.offices.order_by("name").values_list("name", flat=True)),
+        page=address(job),
         link=IN_GREENHOUSE.format(id=job.remote_id),
+        fresh=freshness.of(job.connection, job=job),
+        being_read=visits.being_read(job),
         team=_team(job) if "hiring_team" not in off else None,
         openings=openings,
         openings_left=sum(o.is_open for o in openings or ()),
         posts=_posts(job) if "posts" not in off else None,
     )
+
+
+def address(job: Job) -> str:
+    """A job's page: with its applications while it is open."""
+    return reverse("applications:of_job" if job.is_open else "jobs:closed", args=[job.pk])
 
 
 def _team(job: Job) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights, visible_applications
+from portal.jobs.facts import address
 from portal.jobs.models import Look, Pin
 from portal.jobs.tally import waiting_since
 from portal.mirror.models import Job, Opening, TeamMember
@@ -48,6 +49,10 @@ class Row:
     waiting_since: datetime | None = None
     pinned: bool = False
     stages: list[tuple[str, int, int]] = field(default_factory=list)  # name, order, how many
+
+    @property
+    def address(self) -> str:
+        return address(self.job)
 
     @property
     def stage_words(self) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from django.utils import timezone
+from datetime import datetime
 
 from portal.connections.models import Connection
 from portal.entitlements.people import Standing
 from portal.entitlements.rules import Rights
+from portal.mirror import freshness
 from portal.mirror.models import SyncRun
-from portal.mirror.sync import LABELS, last_good
-
-STALE_AFTER = timedelta(hours=1)
+from portal.mirror.sync import LABELS
 
 
 @dataclass(frozen=True)
@@ -43,23 +40,19 @@ def of_list(held: Rights) -> State:
         return State("unconnected")
     if not held.connected:
         return State("off")
-    last = last_good(connection)
-    newest = connection.syncs.first() if last is None or _overdue(last) else last
-    if last is None:
-        return _first_sync(newest)
+    fresh = freshness.of(connection)
+    if fresh.state == freshness.State.NEVER:
+        return _first_sync(connection.syncs.first())
     if held.match.standing != Standing.MATCHED:
-        return State("unmatched", as_of=last.finished_at)
+        return State("unmatched", as_of=fresh.as_of)
+    newest = None if fresh.state == freshness.State.LIVE else connection.syncs.first()
     failed = newest is not None and newest.status == SyncRun.Status.FAILED
     return State(
         "list",
-        as_of=last.finished_at,
-        stale=_overdue(last),
+        as_of=fresh.as_of,
+        stale=fresh.stale,
         failure=newest.failure if failed and newest else "",
     )
-
-
-def _overdue(last: SyncRun) -> bool:
-    return last.finished_at is None or timezone.now() - last.finished_at > STALE_AFTER
 
 
 def _first_sync(run: SyncRun | None) -> State:

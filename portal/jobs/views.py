@@ -6,21 +6,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.accounts.models import Membership
 from portal.audit.record import record
 from portal.core.htmx import page_or_part
 from portal.entitlements.asking import ask_as_admin, ask_for_oneself
-from portal.entitlements.rules import Rights, rights, visible_jobs, why_nothing
-from portal.jobs import export, keeping, states
+from portal.entitlements.rules import (
+    Rights,
+    rights,
+    visible_applications,
+    visible_jobs,
+    why_nothing,
+)
+from portal.jobs import export, keeping, states, visits
 from portal.jobs.choices import choices
+from portal.jobs.facts import address, facts
 from portal.jobs.forms import SaveViewForm, WhyForm
 from portal.jobs.models import SavedView
 from portal.jobs.narrowing import AGES, Narrowing, asked, narrowed
@@ -143,6 +150,45 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
     )
 
 
+# -- one requisition -----------------------------------------------------------------------------
+
+
+def _seen(request: MemberRequest, job_pk: int, held: Rights) -> Job:
+    seen = visible_jobs(request.membership, held=held, closed=True)
+    return get_object_or_404(seen.select_related("department", "connection"), pk=job_pk)
+
+
+@require_safe
+@member_only
+def closed(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """What a closed requisition was; an open one has its page with its applications."""
+    held = rights(request.membership)
+    job = _seen(request, job_pk, held)
+    if job.is_open:
+        return redirect(address(job))
+    applications = visible_applications(request.membership, held=held, closed=True)
+    counts = applications.filter(job=job).order_by("status").values_list("status")
+    context = {"facts": facts(job, held), "held": held, "counts": counts.annotate(Count("pk"))}
+    return render(request, "jobs/closed.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_only
+def refresh(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """Have one requisition read again from Greenhouse; asked with GET, how far that is."""
+    held = rights(request.membership)
+    job = _seen(request, job_pk, held)
+    if request.method == "POST":
+        if not visits.refresh(job, held):
+            messages.error(request, "The connection to Greenhouse is not ready for that.")
+        return redirect(address(job))
+    if not request.htmx:
+        return redirect(address(job))
+    told = facts(job, held)
+    context = {"facts": told, "held": held, "just_read": not told.being_read}
+    return render(request, "jobs/_freshness.html", context)
+
+
 # -- pins and views ------------------------------------------------------------------------------
 
 
@@ -151,10 +197,7 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
 def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
     """Keep a requisition at the top of the list, or no longer."""
     held = rights(request.membership)
-    job = get_object_or_404(
-        visible_jobs(request.membership, held=held, closed=True).select_related("department"),
-        pk=job_pk,
-    )
+    job = _seen(request, job_pk, held)
     if request.POST.get("pinned") == "no":
         keeping.unpin(request.membership, job)
     else:

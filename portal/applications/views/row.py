@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from integrations.ats.types import ApplicationStatus
@@ -19,8 +20,9 @@ from portal.applications.verbs import VERBS
 from portal.applications.views.base import application_of, row_part
 from portal.core.htmx import page_or_part, summary
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
+from portal.jobs.facts import facts
+from portal.jobs.visits import visited
 from portal.mirror.models import Application, Job
-from portal.mirror.sync import last_good
 
 PER_PAGE = 50
 
@@ -30,7 +32,8 @@ PER_PAGE = 50
 def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     """One requisition: its pipeline and its applications."""
     held = rights(request.membership)
-    job = get_object_or_404(visible_jobs(request.membership, held=held), pk=job_pk)
+    seen = visible_jobs(request.membership, held=held).select_related("department", "connection")
+    job = get_object_or_404(seen, pk=job_pk)
     applications = visible_applications(request.membership, held=held).filter(job=job)
     status, stage = chosen_from(request.GET)
     page = Paginator(narrowed(applications, status, stage), PER_PAGE).get_page(
@@ -49,8 +52,11 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "sitting": sittings.unfinished(request.membership, job),
         "bulk_offers": _many(held, status),
         "most": bulk.MOST,
-        "last_sync": last_good(job.connection),
+        "facts": SimpleLazyObject(lambda: facts(job, held)),  # the whole page alone shows them
     }
+    # Whoever looks at it as somebody else leaves no trace there.
+    if not request.htmx and request.user.pk == request.membership.user_id:
+        visited(request.membership, job, held)
     return page_or_part(request, "applications/of_job.html", "applications", context)
 
 

@@ -361,7 +361,7 @@ def test_the_number_of_queries_does_not_grow_with_the_applications(
         )
         for n in range(45)
     )
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(30):
         remy.get(reverse("applications:of_job", args=[job.pk]))
 
 

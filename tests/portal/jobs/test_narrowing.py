@@ -9,8 +9,9 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from portal.entitlements.rules import rights
 from portal.jobs import tally
-from portal.jobs.looks import looked
+from portal.jobs.visits import visited
 from portal.mirror.models import Department, Job, Office, Opening
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
@@ -190,13 +191,13 @@ def test_what_came_in_since_the_last_look_is_new(
     acme, sam, jobs, cast: Cast, sign_in, later
 ) -> None:
     client = sign_in(cast.sam)
-    looked(cast.sam, jobs["Nurse"])
+    visited(cast.sam, jobs["Nurse"], rights(cast.sam))
     later(60)
     world.application(jobs["Nurse"], world.candidate(acme), applied_at=NOW)
     later(60)
     rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
     assert rows["Nurse"].new == 1
-    looked(cast.sam, jobs["Nurse"])
+    visited(cast.sam, jobs["Nurse"], rights(cast.sam))
     rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
     assert rows["Nurse"].new == 0
 
