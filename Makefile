@@ -37,7 +37,7 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 
 .PHONY: test
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x"]
-	$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),-p tests.house.no_skips) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),-p tests.house.no_skips --randomly-seed=1) $(ARGS)
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python

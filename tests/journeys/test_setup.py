@@ -13,7 +13,6 @@ from tests.journeys.conftest import Demo, Person
 
 pytestmark = pytest.mark.browser
 
-SOON = 30_000  # milliseconds; real workers, real HTTP
 LACKS = ["applications.reject", "job_posts.list", "candidates.list"]
 
 
@@ -40,17 +39,17 @@ def test_three_missing_are_ticked_by_a_colleague_without_an_account(
     ada.keeps_picture("41-key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(made["key"])
     ada.page.get_by_role("button", name="Try and save").click()
-    expect(ada.page.get_by_text("Something is missing")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Something is missing")).to_be_visible()
     ada.keeps_picture("42-missing")
 
     # One is ticked, and tested again by itself.
     _tick(demo, made["key"], ["candidates.list"])
     row = ada.page.locator('[id="permission-candidates.list"]')
     row.get_by_role("button", name="Test this again").click()
-    expect(row.get_by_text("Granted")).to_be_visible(timeout=SOON)
+    expect(row.get_by_text("Granted")).to_be_visible()
 
     ada.page.get_by_role("link", name="Go on").click()
-    expect(ada.page.get_by_text("Somebody will see nothing")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Somebody will see nothing")).to_be_visible()
     ada.keeps_picture("43-people")
 
     # The rest is for a colleague who manages Greenhouse, on a phone, without an account.
@@ -64,7 +63,7 @@ def test_three_missing_are_ticked_by_a_colleague_without_an_account(
     expect(page.get_by_text("Post: Reject Application")).to_be_visible()
     _tick(demo, made["key"], LACKS)
     page.get_by_role("button", name="Test again").click()
-    expect(page.get_by_text("Everything is ticked. Thank you!")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Everything is ticked. Thank you!")).to_be_visible()
     context.close()
 
 
@@ -78,7 +77,7 @@ def test_by_keyboard_alone_while_greenhouse_is_down_and_up_again(demo: Demo, per
     _tabs_to(page, "#id_client_secret")
     keys.insert_text(greenhouse.ACME_V3_CLIENT_SECRET)
     keys.press("Enter")
-    expect(page.get_by_text("not answering").first).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("not answering").first).to_be_visible()
     expect(page.get_by_text("Nothing was saved").first).to_be_visible()
     ada.keeps_picture("50-greenhouse-down")
 
@@ -86,15 +85,15 @@ def test_by_keyboard_alone_while_greenhouse_is_down_and_up_again(demo: Demo, per
     _tabs_to(page, "#id_client_secret")
     keys.insert_text(greenhouse.ACME_V3_CLIENT_SECRET)
     keys.press("Enter")
-    expect(page.get_by_text("Everything is granted")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Everything is granted")).to_be_visible()
     _tabs_to(page, "a.btn-primary")
     keys.press("Enter")
     page.wait_for_url("**/set-up/people/")
-    expect(page.get_by_text("Somebody will see nothing")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Somebody will see nothing")).to_be_visible()
     _tabs_to(page, ".wizard-foot button")
     keys.press("Enter")
     page.wait_for_url("**/set-up/sync/")
-    expect(page.get_by_text("Everything has been read")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Everything has been read")).to_be_visible()
 
 
 def _tabs_to(page: Page, selector: str) -> None:

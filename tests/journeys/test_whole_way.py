@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from integrations.greenhouse import sandbox as greenhouse
 from tests.journeys.conftest import PATIENCE, Demo, Person
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def _complaints(page: Page) -> list[str]:
