@@ -13,6 +13,7 @@ from portal.core import queue
 from portal.mirror import empty as mirror
 from portal.mirror import sync
 from portal.onboarding import journey
+from portal.webhooks import address as web_hooks
 
 
 def check(check_id: int) -> None:
@@ -37,6 +38,7 @@ def empty(connection_id: int) -> None:
     """Delete the mirror of a connection that ended. Doing it twice does no harm."""
     connection = Connection.objects.get(pk=connection_id)
     if connection.emptying:
+        web_hooks.forget(connection)
         mirror.empty(connection)
         journey.emptied(connection)
 

@@ -18,6 +18,8 @@ from portal.accounts.models import User
 from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.core.secrets import revealed
+from portal.issues import book
+from portal.issues.models import Issue
 from portal.webhooks.models import Address, Delivery, Heartbeat
 
 GRACE = timedelta(days=7)  # how long a former secret is accepted: time to edit each web hook
@@ -104,12 +106,24 @@ def secrets_of(address: Address) -> list[str]:
 
 
 def tidy() -> None:
-    """Forget former secrets whose time is over, and all of connections that were taken away."""
+    """Forget former secrets whose time is over, and all of connections that ended."""
     _forget_former(Address.objects.filter(former_until__lt=timezone.now()))
     ended = Connection.State.DISCONNECTED
-    Address.objects.filter(connection__state=ended).delete()
-    Delivery.objects.filter(connection__state=ended).delete()
-    Heartbeat.objects.filter(connection__state=ended).delete()
+    for address in Address.objects.filter(connection__state=ended).select_related("connection"):
+        forget(address.connection)
+
+
+def forget(connection: Connection) -> None:
+    """The connection ended: its address takes nothing in any more, what came is dropped."""
+    with transaction.atomic():
+        Address.objects.filter(connection=connection).delete()
+        Delivery.objects.filter(connection=connection).delete()
+        Heartbeat.objects.filter(connection=connection).delete()
+        book.solved(
+            connection.organization,
+            Issue.Cause.WEBHOOK_SILENT,
+            why="Greenhouse was disconnected",
+        )
 
 
 def _forget_former(addresses) -> int:  # type: ignore[no-untyped-def]  # a queryset of them

@@ -148,7 +148,7 @@ def _waiting(connection: Connection) -> QuerySet[Delivery]:
 
 def _read_all(connection: Connection, lease: _Lease) -> None:
     credential = connection.credential
-    if connection.state in _OFF or credential is None:
+    if connection.state in _OFF or connection.emptying or credential is None:
         _settle(_waiting(connection), Outcome.PAUSED)
         return
     _answer_tests(connection)

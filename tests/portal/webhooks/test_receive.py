@@ -11,7 +11,9 @@ from django.test import Client
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.webhooks import sign
 from portal.connections.models import Connection
-from portal.webhooks.models import Delivery, Heartbeat
+from portal.onboarding.tasks import empty
+from portal.webhooks.models import Address, Delivery, Heartbeat
+from portal.webhooks.tasks import sweep
 from tests.cast import Cast
 from tests.factories import ConnectionFactory
 from tests.integrations.greenhouse.hand import needs_reference, reference
@@ -150,9 +152,6 @@ def test_a_paused_connection_hears_and_waits_for_its_next_sync(
 
 
 def test_an_ended_connection_takes_nothing_in_and_forgets_its_secret(hook: Hook) -> None:
-    from portal.webhooks.models import Address
-    from portal.webhooks.tasks import sweep
-
     hook.about(1)
     path = hook.path
     Connection.objects.update(state=Connection.State.DISCONNECTED)
@@ -161,6 +160,17 @@ def test_an_ended_connection_takes_nothing_in_and_forgets_its_secret(hook: Hook)
     assert not Address.objects.exists()
     assert not Delivery.objects.exists()
     assert Client().post(path, {}).status_code == 404
+
+
+def test_another_account_begins_without_the_former_ones_address(hook: Hook, work) -> None:
+    """While the mirror is being emptied nothing is read into it; then the hooks are made anew."""
+    hook.about(1)
+    Connection.objects.update(emptying=True)
+    work()
+    assert Delivery.objects.get().outcome == Delivery.Outcome.PAUSED
+    empty(hook.connection.pk)
+    assert not Address.objects.exists()
+    assert not Delivery.objects.exists()
 
 
 def test_another_customers_secret_opens_nothing_here(hook: Hook, cast: Cast, sign_in) -> None:
