@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -171,15 +172,17 @@ def _open(check: CheckRun, box: str, permission: Permission) -> None:
     )
 
 
+def _earlier(check: CheckRun) -> QuerySet[CheckRun]:
+    """What was found before by this credential, or by the one that it has replaced just now."""
+    ours = Q(credential=check.credential_id) | Q(credential__state=Credential.State.KEPT)
+    return check.connection.checks.filter(ours, status=CheckRun.Status.DONE, pk__lt=check.pk)
+
+
 def _last_granted(check: CheckRun, key: str) -> str:
     """The day on which it was last found granted, "" when it never was."""
     earlier = (
-        check.connection.checks.filter(
-            status=CheckRun.Status.DONE,
-            pk__lt=check.pk,
-            results__permission=key,
-            results__outcome=Outcome.GRANTED,
-        )
+        _earlier(check)
+        .filter(results__permission=key, results__outcome=Outcome.GRANTED)
         .values_list("finished_at", flat=True)
         .first()
     )
@@ -188,11 +191,7 @@ def _last_granted(check: CheckRun, key: str) -> str:
 
 def _tell_changes(check: CheckRun, lost: Iterable[Permission]) -> None:
     """Tell what is granted or missing now and was not at the check before, all in one notice."""
-    before = (
-        check.connection.checks.filter(status=CheckRun.Status.DONE, pk__lt=check.pk)
-        .exclude(credential__state=Credential.State.BESIDE)
-        .first()
-    )
+    before = _earlier(check).first()
     if before is None:
         return
     old = set(before.results.filter(outcome=Outcome.MISSING).values_list("permission", flat=True))

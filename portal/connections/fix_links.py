@@ -85,12 +85,11 @@ def count_test(link: FixLink) -> None:
 
 
 def settle(check: CheckRun) -> None:
-    """End the links of which nothing is missing any more, and tell who waits for it."""
-    missing = set(
-        check.results.filter(outcome=Outcome.MISSING).values_list("permission", flat=True)
-    )
+    """End the links of which everything is granted, and tell who waits for it."""
+    found = dict(check.results.values_list("permission", "outcome"))
     for link in still_open(check.connection):
-        if missing.isdisjoint(link.permissions):
+        asked = [found[key] for key in link.permissions if key in found]
+        if all(outcome == Outcome.GRANTED for outcome in asked):
             _end(link)
 
 

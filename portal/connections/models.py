@@ -255,7 +255,7 @@ class FixLink(models.Model):
     """A link for the colleague who manages Greenhouse and has no account here.
 
     Only its digest is stored. It shows what of `permissions` is missing and lets it be tested
-    again, so often and no faster; it ends by itself when nothing of it is missing any more.
+    again, so often and no faster; it ends by itself when all of it is granted.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")

@@ -31,7 +31,7 @@ _SHOWS_CHECKS = {
 
 def checking(connection: Connection, *, by: User | None) -> None:
     """A check begins that somebody asked for."""
-    if connection.state in _SHOWS_CHECKS:
+    if connection.state in _SHOWS_CHECKS and not connection.emptying:
         transitions.won(
             connection,
             State.CHECKING,

@@ -75,6 +75,7 @@ class Home:
             "REDIS_URL": "none",
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "CSRF_TRUSTED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+            "PORTAL_URL": f"http://127.0.0.1:{port}",
             "STATIC_ROOT": str(self.folder / "static"),
             "EMAIL_URL": "consolemail://",
             "GREENHOUSE_API_URL": sandbox,

@@ -65,8 +65,8 @@ def request_sync(connection: Connection, *, by: User | None) -> SyncRun:
 def checked(check: CheckRun) -> None:
     """A check has ended: decide the state, say what changed, begin the first sync when it may."""
     connection = check.connection
-    if check.credential.state != Credential.State.IN_USE:
-        return  # one that waits beside the one in use changes nothing
+    if check.credential.state != Credential.State.IN_USE or connection.emptying:
+        return  # one that waits beside, or before the mirror is empty, changes nothing
     synced = sync.last_good(connection) is not None
     drift.noted(check, was_live=synced)
     if check.status == CheckRun.Status.DONE:

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_http_methods
 
 from integrations.ats import registry
 from portal.accounts.access import MemberRequest, admin_only
+from portal.accounts.models import User
 from portal.connections import enter
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.mirror import sync
 from portal.onboarding import journey
@@ -63,22 +64,21 @@ def _entered(request: MemberRequest, connection: Connection, form: CredentialFor
     if connection.emptying:
         form.add_error(None, "What was read before is still being deleted. Try again in a minute.")
         return ""
-    organization, by = request.membership.organization, request.membership.user
-    another = form.another_account(organization.name)
-    beside = journey.needs_rotation(connection) and not another
+    by, another = request.membership.user, False
+    beside = journey.needs_rotation(connection)
     try:
-        entered = enter.enter(
-            connection,
-            kind=form.kind.key,
-            secrets=form.secrets(),
-            by=by,
-            same_account=lambda sample: another or sync.same_account(connection, sample),
-            beside=beside,
-        )
+        try:
+            entered = _enter(connection, form, by, beside=beside)
+        except enter.AnotherAccount:
+            another = form.another_account(request.membership.organization.name)
+            if not another:
+                raise
+            beside = False
+            entered = _enter(connection, form, by, beside=False, any_account=True)
     except enter.Refused as refusal:
         form.add_error(refusal.field, refusal.sentence)
         if isinstance(refusal, enter.AnotherAccount):
-            form.ask_for_another_account(organization.name)
+            form.ask_for_another_account(request.membership.organization.name)
         return ""
     noted(
         request,
@@ -96,3 +96,22 @@ def _entered(request: MemberRequest, connection: Connection, form: CredentialFor
     else:
         journey.request_check(connection, by=by)
     return "permissions"
+
+
+def _enter(
+    connection: Connection,
+    form: CredentialForm,
+    by: User,
+    *,
+    beside: bool,
+    any_account: bool = False,
+) -> Credential:
+    """See enter.enter; `any_account` takes a credential of another account, too."""
+    return enter.enter(
+        connection,
+        kind=form.kind.key,
+        secrets=form.secrets(),
+        by=by,
+        same_account=lambda sample: any_account or sync.same_account(connection, sample),
+        beside=beside,
+    )

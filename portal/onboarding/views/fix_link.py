@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -63,7 +62,7 @@ def _make(request: MemberRequest, connection: Connection, wanted: list[Line]) ->
         messages.warning(request, enough.sentence)
         return ""
     noted(request, "fix_link.made", "made a link for who manages Greenhouse", subject=link)
-    return f"{settings.PORTAL_URL}{reverse('onboarding:fix', args=[token])}"
+    return request.build_absolute_uri(reverse("onboarding:fix", args=[token]))
 
 
 @require_POST

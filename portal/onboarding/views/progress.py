@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
@@ -15,7 +16,7 @@ from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.mirror import sync
-from portal.mirror.models import SyncStep
+from portal.mirror.models import SyncRun, SyncStep
 from portal.onboarding import journey
 from portal.onboarding.noted import noted
 
@@ -31,14 +32,16 @@ def first_sync(request: MemberRequest) -> HttpResponse:
     if connection.state == Connection.State.PAUSED:
         messages.info(request, "The connection is paused, so nothing is read.")
         return redirect("onboarding:live")
+    if connection.emptying:
+        messages.info(request, "What was read before is still being deleted.")
+        return redirect("onboarding:permissions")
     if request.method == "POST":
         journey.request_sync(connection, by=request.membership.user)
         noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
     run = connection.syncs.first()
     steps = list(run.steps.order_by("id")) if run else []
-    ended = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
-    number = sum(step.status in ended for step in steps)
+    number = sum(step.status in _ENDED for step in steps)
     context = {
         "steps": journey.path(connection, here="sync"),
         "run": run,
@@ -46,8 +49,31 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         "ended": number,
         "number": len(steps),
         "words": f"{number} of {len(steps)}",
+        "left": _left(run, steps),
     }
     return page_or_part(request, "onboarding/sync.html", "progress", context)
+
+
+def _left(run: SyncRun | None, steps: list[SyncStep]) -> str:
+    """The time left at the pace so far, which the rate budget sets; "" while nothing tells it.
+
+    Greenhouse does not say how many records there are: the last complete sync does.
+    """
+    if run is None or run.started_at is None or not run.is_open:
+        return ""
+    waiting = [step for step in steps if step.status not in _ENDED]
+    read = sum(step.seen for step in steps)
+    if not waiting or not read or any(step.expected is None for step in waiting):
+        return ""
+    remaining = sum(max(0, (step.expected or 0) - step.seen) for step in waiting)
+    seconds = (timezone.now() - run.started_at).total_seconds() / read * remaining
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    return f"about {minutes:,} minute{'s' * (minutes > 1)} left"
+
+
+_ENDED = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
 
 
 @require_safe

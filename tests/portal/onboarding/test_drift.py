@@ -127,6 +127,22 @@ def test_a_credential_that_was_revoked_opens_an_issue_which_a_new_one_closes(
     assert connection.state == Connection.State.LIVE
 
 
+def test_a_credential_that_was_only_tried_beside_is_no_drift(
+    connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
+) -> None:
+    made = sandbox.credentials.create_client(without={"applications.reject"})
+    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    ada = sign_in(cast.ada)
+    ada.post("/set-up/credential/", {"kind": "harvest_oauth", **values})
+    work()
+    ada.post("/set-up/rotation/discard/")
+    later(DAY)
+    tasks.check_daily()
+    work()
+    assert not [m for m in mail.outbox if "permits something else" in m.subject]
+    assert _open() == {}
+
+
 def test_during_the_first_set_up_nobody_is_written_to(connect) -> None:
     connect(without={"applications.reject"})
     assert not [m for m in mail.outbox if "permits something else" in m.subject]

@@ -6,14 +6,15 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.entitlements.rules import visible_jobs
 from portal.members.models import Invitation
-from portal.mirror.models import AtsUser
-from portal.onboarding import rehearsal, tasks
+from portal.mirror.models import AtsUser, SyncRun
+from portal.onboarding import journey, rehearsal, tasks
 from tests.cast import Cast
 from tests.conftest import V1, V3
 from tests.factories import MembershipFactory
@@ -213,3 +214,20 @@ def test_zoe_and_recruiters_see_nothing_of_acmes_people(connect, cast: Cast, sig
     somebody = AtsUser.objects.first()
     sign_in(cast.zoe).post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
     assert not Invitation.objects.exists()
+
+
+def test_the_time_left_follows_from_the_pace_and_the_last_sync(
+    connect, cast: Cast, sign_in, later
+) -> None:
+    connection = connect()
+    run = journey.request_sync(connection, by=None)
+    ada = sign_in(cast.ada)
+    run.steps.update(expected=100)
+    first, *others = run.steps.order_by("id")
+    run.steps.filter(pk__in=[step.pk for step in others[1:]]).update(status="done", seen=0)
+    run.steps.filter(pk=first.pk).update(status="done", seen=100)
+    SyncRun.objects.filter(pk=run.pk).update(status="running", started_at=timezone.now())
+    later(180)
+    assert "about 3 minutes left" in ada.get("/set-up/sync/").content.decode()
+    run.steps.update(expected=None)
+    assert "left</div>" not in ada.get("/set-up/sync/").content.decode()

@@ -181,6 +181,16 @@ def test_another_account_said_in_words_replaces_everything_that_was_read(
     assert not AtsUser.objects.filter(primary_email="ada@acme.example").exists()
 
 
+def test_the_same_account_is_kept_even_when_another_one_was_allowed(
+    ada: Client, connection: Connection, work
+) -> None:
+    before = set(Job.objects.values_list("pk", flat=True))
+    assert ada.post(CREDENTIAL, {**V3, "another_account": "Acme"}).url == ROTATION
+    work()
+    assert set(Job.objects.values_list("pk", flat=True)) == before
+    assert _states(connection) == ["in_use", "beside"]
+
+
 def test_every_step_is_in_the_record(ada: Client, connection: Connection, work) -> None:
     ada.post(CREDENTIAL, V3)
     work()
