@@ -65,3 +65,4 @@ def change_account(connection: Connection, *, by: User) -> None:
 def emptied(connection: Connection) -> None:
     """The mirror holds nothing any more."""
     Connection.objects.filter(pk=connection.pk).update(emptying=False)
+    connection.emptying = False

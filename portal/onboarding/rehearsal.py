@@ -70,6 +70,9 @@ def _row(
     found: Features,
     near: dict[int, tuple[NearMiss, ...]],
 ) -> Row:
+    if member.user.email_confirmed_at is None:
+        why = "They have not confirmed this address here yet, so they see nothing until they do."
+        return Row(member, Standing.UNCONFIRMED, None, 0, why)
     if not users:
         why = (
             "Nobody in Greenhouse has this address, so they see nothing. Add it to their "

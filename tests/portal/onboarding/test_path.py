@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, User
 from portal.connections.models import Connection
 from portal.entitlements.rules import visible_jobs
 from portal.members.models import Invitation
@@ -107,6 +107,8 @@ def test_the_rehearsal_counts_what_each_will_see(
     connect, cast: Cast, kind: str, without: set[str]
 ) -> None:
     connection = connect(kind, without=without)
+    mona = MembershipFactory(organization=connection.organization, user__email="mona@acme.example")
+    User.objects.filter(pk=mona.user_id).update(email_confirmed_at=None)
     members = list(connection.organization.memberships.select_related("user"))
     for row in rehearsal.rows(connection, members):
         assert row.jobs == visible_jobs(row.membership).count(), row.membership
