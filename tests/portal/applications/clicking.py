@@ -16,7 +16,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 def applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
-    """Active ones in this stage of jobs that the person may see, on the job with the most."""
+    """Active ones in this stage of the jobs that the person may see; Sam is a Site Admin."""
     found = Application.objects.filter(
         status="active",
         prospect=False,
@@ -24,8 +24,9 @@ def applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
         job__status="open",
         job__confidential=False,
         candidate__private=False,
-        job__grants__user__primary_email=f"{name}@acme.example",
     ).order_by("remote_id")
+    if name != "sam":
+        found = found.filter(job__grants__user__primary_email=f"{name}@acme.example")
     return list(found.select_related("job", "stage", "candidate"))
 
 
