@@ -1,3 +1,4 @@
+# ruff: noqa: E402, T201  (Django is set up before the portal is imported; it talks to its terminal)
 """How long a click takes beyond Greenhouse's own answer, and a hundred at once at the rate limit.
 
     python -m tests.bench.bench_click [--clicks 40] [--latency 150]
@@ -96,7 +97,7 @@ def _clicks(sandbox: Sandbox, sam: Client, count: int, latency: int) -> None:
     sandbox.faults.clear()
     done = ApplicationAction.objects.filter(status="done").count()
     added.sort()
-    print(  # noqa: T201
+    print(
         f"{len(added)} clicks, {done} done: added over Greenhouse's own answers "
         f"(median, p95): {statistics.median(added):.1f} ms, {added[int(len(added) * 0.95)]:.1f} ms"
     )
@@ -132,7 +133,7 @@ def _hundred(sandbox: Sandbox, sam: Client) -> None:
     took = time.perf_counter() - begun
     asked = len(sandbox.requests) - before
     done = ApplicationAction.objects.filter(status="done", batch__isnull=False).count()
-    print(  # noqa: T201
+    print(
         f"{made} in bulk, {done} done: {took:.1f} s, {asked} requests, "
         f"{took / max(1, made) * 1000:.0f} ms each, without a rate limit"
     )
