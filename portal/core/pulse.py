@@ -1,8 +1,8 @@
 """Whether workers live: they leave a sign in the database, and whoever serves pages looks at it.
 
-The sign is a task that the clock asks for each minute, so it proves the whole chain: the scheduler,
-the broker, a worker. A task that runs long calls `beat` itself, for it may be what keeps the
-others waiting.
+Each worker process leaves one by itself as long as it lives, however long its task may be; a task
+that the clock asks for each minute (portal.connections.tasks.beat) leaves one, too, and ends what
+was said about silence.
 """
 
 from __future__ import annotations

@@ -30,8 +30,15 @@ _EACH_SECOND: list[Callable[[], object]] = []
 
 def enqueue(task: str, *ids: int) -> None:
     """Have a worker call `task` (dotted path) with `ids` once the present transaction commits."""
-    name = task.rsplit(".", 1)[-1]
-    transaction.on_commit(partial(async_task, task, *ids, task_name=name, group=trace.group()))
+    transaction.on_commit(partial(_hand_over, task, *ids, group=trace.group()))
+
+
+def _hand_over(task: str, *ids: int, group: str) -> None:
+    """Give the task to the broker. The row is stored by now: without a broker it only waits."""
+    try:
+        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group)
+    except (redis.RedisError, OSError):
+        logger.exception("The broker does not take %s; the sweep asks again", task)
 
 
 @receiver(pre_execute)

@@ -28,7 +28,6 @@ from integrations.ats.webhooks import Subject
 from integrations.ats.wiring import Lane
 from portal.connections.models import Connection
 from portal.connections.open import open_provider
-from portal.core import pulse
 from portal.core.secrets import SecretUnreadable
 from portal.mirror import single
 from portal.mirror.models import Application
@@ -93,7 +92,6 @@ class _Lease:
 
     def goes_on(self) -> bool:
         """Say that this reader lives; False when another one took over, or its time is up."""
-        pulse.beat()
         now = timezone.now()
         kept = self._mine().update(reading_at=now)
         self._at = now if kept else self._at
