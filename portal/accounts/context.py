@@ -15,4 +15,5 @@ def membership(request: HttpRequest) -> dict[str, Any]:
     return {
         "membership": member,
         "organization": member.organization if member else None,
+        "look": getattr(request, "look", None),  # support.looking: staff looks as this person
     }

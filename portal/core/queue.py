@@ -98,3 +98,11 @@ def tick() -> None:
 
 
 post_spawn.connect(_watch_the_clock)
+
+
+def depth() -> int | None:
+    """How many tasks wait, None when the broker does not answer."""
+    try:
+        return int(get_broker().queue_size())
+    except (redis.RedisError, OSError):
+        return None

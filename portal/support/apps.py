@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
@@ -10,8 +10,7 @@ class SupportConfig(AppConfig):
     name = "portal.support"
 
     def ready(self) -> None:
-        # Django tells only of rooms with models; this one has none.
-        post_migrate.connect(_roles, sender=apps.get_app_config("core"))
+        post_migrate.connect(_roles, sender=self)
 
 
 def _roles(**_: Any) -> None:

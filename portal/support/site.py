@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
+from django.urls import path
 
 
 class SupportSite(AdminSite):
@@ -20,6 +21,28 @@ class SupportSite(AdminSite):
 
         context = super().each_context(request)
         return {**context, "workers": workers.look() if context["has_permission"] else None}
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Today: who needs somebody first."""
+        from portal.support import board
+
+        may = self.has_permission(request) and request.user.has_perm("accounts.view_organization")
+        today = board.today() if may else None
+        return super().index(request, {**(extra_context or {}), "today": today})
+
+    def get_urls(self) -> list[Any]:
+        from portal.support.pages import look, machines
+
+        return [
+            path(
+                "look/<int:membership_id>/",
+                self.admin_view(look.begin),
+                name="look_begin",
+            ),
+            path("look/stop/", self.admin_view(look.stop), name="look_stop"),
+            path("machines/", self.admin_view(machines.overview), name="machines"),
+            *super().get_urls(),
+        ]
 
 
 class SupportAdminConfig(AdminConfig):

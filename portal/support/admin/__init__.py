@@ -5,9 +5,21 @@ from portal.support.admin import (
     applications,
     audit,
     connections,
+    issues,
     mirror,
+    notices,
     signin,
     webhooks,
 )
 
-__all__ = ["accounts", "applications", "audit", "connections", "mirror", "signin", "webhooks"]
+__all__ = [
+    "accounts",
+    "applications",
+    "audit",
+    "connections",
+    "issues",
+    "mirror",
+    "notices",
+    "signin",
+    "webhooks",
+]

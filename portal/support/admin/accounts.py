@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
 
 from portal.accounts.models import Membership, Organization, User
 from portal.signin import addresses
-from portal.support.admin.base import WatchedInline
+from portal.support import board
+from portal.support.admin.base import Urgent, WatchedInline
+from portal.support.pages import customer
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -24,29 +29,133 @@ class WatchedMemberships(WatchedInline):
     fields = ("organization", "role", "created_at")
 
 
+class Attention(admin.SimpleListFilter):
+    """Who needs somebody, in words."""
+
+    title = "attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("act", "Somebody must act"),
+            ("stalled", "Set-up stands still"),
+            ("issues", "Open issues"),
+            ("none", "All is well"),
+        ]
+
+    def queryset(self, request: HttpRequest, found: QuerySet[Organization]) -> Any:
+        wanted: dict[str, Q] = {
+            "act": Q(attention=3),
+            "stalled": Q(stalled=True),
+            "issues": Q(open_issues__gt=0),
+            "none": Q(attention=0),
+        }
+        return found.filter(wanted[self.value() or ""]) if self.value() in wanted else found
+
+
+class Board(Urgent):
+    """The list of customers, each row with how that customer stands."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        found = board.standings(self.result_list)
+        for organization in self.result_list:
+            organization.standing = found[organization.pk]
+
+
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
-    """Every customer, with where its connection stands."""
+    """The board: every customer, those who need somebody first."""
 
-    list_display = ("name", "connection_state", "people", "created_at")
-    list_filter = ("connection__state",)
+    list_display = (
+        "customer",
+        "health",
+        "connection_state",
+        "step",
+        "last_good_sync",
+        "issues",
+        "unmatched",
+        "missing",
+        "failures",
+    )
+    list_display_links = None  # the name leads to the customer's page, not to the form
+    list_filter = (Attention, "connection__state")
     search_fields = ("name", "slug", "memberships__user__email")
+    list_per_page = 50
+    urgency = ("-attention", "since", "pk")
+    show_full_result_count = False
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        found = super().get_queryset(request).select_related("connection")
-        return found.annotate(people=Count("memberships"))
+        return board.with_attention(super().get_queryset(request))
 
-    @admin.display(description="Greenhouse", ordering="connection__state")
-    def connection_state(self, organization: Organization) -> str:
-        connection = getattr(organization, "connection", None)
-        return connection.get_state_display() if connection else "Not connected yet"
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Board]:
+        return Board
 
-    @admin.display(ordering="people")
-    def people(self, organization: Any) -> int:
-        return int(organization.people)
+    def get_urls(self) -> list[Any]:
+        def at(route: str, view: Any, name: str) -> Any:
+            return path(
+                route, self.admin_site.admin_view(view), name=f"accounts_organization_{name}"
+            )
+
+        return [
+            at("<int:organization_id>/desk/", customer.customer, "desk"),
+            at("<int:organization_id>/do/<slug:key>/", customer.do, "do"),
+            at("<int:organization_id>/bundle/", customer.download, "bundle"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="Customer", ordering="name")
+    def customer(self, organization: Organization) -> str:
+        return format_html(
+            '<a class="desk-name" href="{}">{}</a>',
+            reverse("admin:accounts_organization_desk", args=[organization.pk]),
+            organization.name,
+        )
+
+    @admin.display(description="How it stands", ordering="attention")
+    def health(self, organization: Any) -> str:
+        standing = organization.standing
+        words = {"bad": "Act", "warn": "Look", "good": "Well", "off": "Quiet"}[standing.tone]
+        return format_html(
+            '<span class="desk-pill desk-{}">{}</span> {}', standing.tone, words, standing.health
+        )
+
+    @admin.display(description="State", ordering="state")
+    def connection_state(self, organization: Any) -> str:
+        return str(organization.standing.state_words)
+
+    @admin.display(description="Set-up stands at", ordering="since")
+    def step(self, organization: Any) -> str:
+        standing = organization.standing
+        return f"{standing.step}, since {standing.since:%-d %b}" if standing.step else "Done"
+
+    @admin.display(description="Last good sync", ordering="last_good")
+    def last_good_sync(self, organization: Any) -> str:
+        standing = organization.standing
+        if standing.last_good is None:
+            return "Never"
+        ago = timesince(standing.last_good, depth=1).replace("\xa0", " ")
+        return f"{ago} ago, late" if standing.late else f"{ago} ago"
+
+    @admin.display(ordering="open_issues")
+    def issues(self, organization: Any) -> int:
+        return len(organization.standing.issues)
+
+    @admin.display(description="Unmatched")
+    def unmatched(self, organization: Any) -> int:
+        return int(organization.standing.unmatched)
+
+    @admin.display(description="Permissions missing")
+    def missing(self, organization: Any) -> int:
+        return int(organization.standing.missing)
+
+    @admin.display(description="Failed today")
+    def failures(self, organization: Any) -> int:
+        return int(organization.standing.failures)
 
 
 @admin.register(User)

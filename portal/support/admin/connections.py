@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery, TextChoices
@@ -18,14 +18,8 @@ from portal.connections.models import (
     PermissionCheck,
 )
 from portal.mirror.models import SyncRun
-from portal.onboarding import journey
+from portal.support import deeds
 from portal.support.admin.base import Watched, WatchedInline
-
-
-class Ask(Protocol):
-    """A verb of set-up that CSMs may ask for too."""
-
-    def __call__(self, connection: Connection, *, by: User | None) -> object: ...
 
 
 class CredentialInline(WatchedInline):
@@ -84,26 +78,30 @@ class ConnectionAdmin(Watched):
     def newest_sync(self, connection: Any) -> str:
         return _when(connection.sync_status, SyncRun.Status, connection.sync_at)
 
-    @admin.action(description="Check permissions")
+    def has_help_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(deeds.MAY)
+
+    @admin.action(description="Check permissions", permissions=["help"])
     def check_permissions(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
-        self._ask(request, chosen, journey.request_check, "being checked")
+        self._do(request, chosen, deeds.DEEDS["check"], "being checked")
 
-    @admin.action(description="Sync now")
+    @admin.action(description="Sync now", permissions=["help"])
     def sync_now(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
-        self._ask(request, chosen, journey.request_sync, "being synced")
+        self._do(request, chosen, deeds.DEEDS["sync"], "being synced")
 
-    def _ask(self, request: HttpRequest, chosen: QuerySet[Connection], ask: Ask, what: str) -> None:
-        """Ask for each that has a credential, in the CSM's name; say how many, and which not."""
-        asked, by = 0, cast(User, request.user)
-        for connection in chosen:
-            if connection.credential is None:
-                sentence = f"{connection}: no credential was entered yet."
-                self.message_user(request, sentence, messages.WARNING)
+    def _do(
+        self, request: HttpRequest, chosen: QuerySet[Connection], deed: deeds.Deed, what: str
+    ) -> None:
+        """Do it for each where it can be done, in this person's name; say for which it cannot."""
+        done, by = 0, cast(User, request.user)
+        for connection in chosen.select_related("organization"):
+            if no := deeds.why_not(deed, connection):
+                self.message_user(request, f"{connection}: {no}", messages.WARNING)
                 continue
-            ask(connection, by=by)
-            asked += 1
-        if asked:
-            self.message_user(request, f"{asked} {what}.", messages.SUCCESS)
+            deeds.do(deed, connection, by=by, request=request)
+            done += 1
+        if done:
+            self.message_user(request, f"{done} {what}.", messages.SUCCESS)
 
 
 def _when(status: str | None, words: type[TextChoices], at: datetime | None) -> str:

@@ -87,7 +87,7 @@ def test_before_a_credential_was_entered_the_actions_say_so(cast: Cast, sign_in)
             {"action": action, "_selected_action": [connection.pk]},
             follow=True,
         )
-        assert "no credential was entered yet" in answer.content.decode()
+        assert "No credential was entered yet" in answer.content.decode()
 
 
 def test_recruiters_and_admins_of_customers_do_not_get_in(cast: Cast, sign_in) -> None:

@@ -1,0 +1,287 @@
+"""How customers stand, in words: for the board and for each customer's page.
+
+`standings` asks a fixed number of questions for however many customers it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Lower
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from integrations.ats.permissions import Outcome
+from portal.accounts.models import Membership, Organization
+from portal.applications.models import ApplicationAction
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+from portal.core.models import Transition
+from portal.issues.models import Issue
+from portal.mirror.models import AtsUserEmail, SyncRun
+
+State = Connection.State
+STALLED_AFTER = timedelta(days=2)  # in one step of set-up
+CADENCE = timedelta(minutes=15)  # of syncs (onboarding/apps.py)
+LATE_AFTER = 4 * CADENCE
+SET_UP = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
+ENDED_WELL = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
+FAILED = (
+    ApplicationAction.Status.FAILED,
+    ApplicationAction.Status.REFUSED,
+    ApplicationAction.Status.CONFLICT,
+)
+
+_STEP = {
+    State.DRAFT: "Credential",
+    State.CHECKING: "Permissions",
+    State.ACTION_NEEDED: "Permissions",
+    State.SYNCING: "First sync",
+}
+
+
+@dataclass
+class Standing:
+    """One customer at a glance."""
+
+    organization: Organization
+    connection: Connection | None
+    state: str
+    since: datetime
+    last_good: datetime | None = None
+    issues: list[Issue] = field(default_factory=list)
+    people: int = 0
+    admins: int = 0
+    unmatched: int = 0
+    missing: int = 0
+    failures: int = 0
+
+    @property
+    def state_words(self) -> str:
+        return State(self.state).label
+
+    @property
+    def in_set_up(self) -> bool:
+        return self.state in SET_UP
+
+    @property
+    def step(self) -> str:
+        """Where set-up stands, "" once it is done. A live customer who must act is past it."""
+        if self.last_good and self.state in {State.CHECKING, State.ACTION_NEEDED}:
+            return ""
+        return _STEP.get(State(self.state), "")
+
+    @property
+    def stalled(self) -> bool:
+        return bool(self.step) and self.since < timezone.now() - STALLED_AFTER
+
+    @property
+    def late(self) -> bool:
+        """Whether what is shown to recruiters is older than it should be."""
+        reading = self.state in {State.LIVE, State.DEGRADED}
+        return reading and (self.last_good is None or self.last_good < timezone.now() - LATE_AFTER)
+
+    @property
+    def must_act(self) -> list[Issue]:
+        return [issue for issue in self.issues if issue.severity == Issue.Severity.MUST_ACT]
+
+    @property
+    def tone(self) -> str:
+        if self.must_act or self.state == State.ACTION_NEEDED:
+            return "bad"
+        if self.stalled or self.late or self.issues or self.state == State.DEGRADED:
+            return "warn"
+        return "good" if self.state == State.LIVE else "off"
+
+    @property
+    def health(self) -> str:
+        """One sentence: the worst that is known."""
+        if self.must_act:
+            return self.must_act[0].title
+        if self.stalled:
+            return f"Set-up has stood still at “{self.step}” for {_ago(self.since)}"
+        if self.state == State.ACTION_NEEDED:
+            return "Something essential is missing"
+        if self.step:
+            return f"Setting up, at “{self.step}” for {_ago(self.since)}"
+        if self.late:
+            return f"Not read for {_ago(self.last_good)}" if self.last_good else "Never read"
+        if self.issues:
+            return self.issues[0].title
+        if self.state == State.DEGRADED:
+            return f"Live, {self.missing} permission{'' if self.missing == 1 else 's'} missing"
+        return {
+            State.LIVE: "All is well",
+            State.CHECKING: "Permissions are being checked",
+        }.get(State(self.state), self.state_words)
+
+
+def _ago(since: datetime) -> str:
+    return timesince(since, depth=1).replace("\xa0", " ")
+
+
+def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
+    """Annotated with what the board sorts and filters by; who needs somebody comes first."""
+    states = Transition.objects.filter(
+        subject="connections.connection", subject_id=OuterRef("connection__pk")
+    ).order_by("-at")
+    syncs = SyncRun.objects.filter(
+        connection__organization=OuterRef("pk"), status__in=ENDED_WELL
+    ).order_by("-pk")
+    issues = _open_issues().filter(organization=OuterRef("pk"))
+    red = issues.filter(severity=Issue.Severity.MUST_ACT)
+    long_ago = timezone.now() - STALLED_AFTER
+    found = organizations.select_related("connection").annotate(
+        state=Coalesce("connection__state", Value(State.DRAFT.value)),
+        since=Coalesce(Subquery(states.values("at")[:1]), "connection__created_at", "created_at"),
+        last_good=Subquery(syncs.values("finished_at")[:1]),
+        open_issues=Coalesce(
+            Subquery(
+                issues.order_by().values("organization").annotate(n=Count("pk")).values("n"),
+                output_field=IntegerField(),
+            ),
+            0,
+        ),
+        red=Exists(red),
+    )
+    return found.annotate(
+        stalled=Case(
+            When(state__in=SET_UP, last_good=None, since__lt=long_ago, then=True),
+            default=False,
+            output_field=BooleanField(),
+        ),
+    ).annotate(
+        attention=Case(
+            When(red=True, then=3),
+            When(state=State.ACTION_NEEDED, then=3),
+            When(stalled=True, then=2),
+            When(open_issues__gt=0, then=1),
+            default=0,
+            output_field=IntegerField(),
+        )
+    )
+
+
+def _open_issues() -> QuerySet[Issue]:
+    """Open, and not put aside for now."""
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lt=timezone.now())
+    return Issue.objects.filter(awake, closed_at=None)
+
+
+def standings(organizations: Iterable[Organization]) -> dict[int, Standing]:
+    """How each of them stands, by primary key."""
+    keys = [organization.pk for organization in organizations]
+    found = {o.pk: _begun(o) for o in with_attention(Organization.objects.filter(pk__in=keys))}
+    by_weight = sorted(
+        _open_issues().filter(organization__in=keys),
+        key=lambda issue: ["must_act", "degraded", "fyi"].index(issue.severity),
+    )
+    for issue in by_weight:
+        found[issue.organization_id].issues.append(issue)
+    for name, counts in (
+        ("people", _people(keys)),
+        ("admins", _people(keys, role=Membership.Role.ADMIN)),
+        ("unmatched", _unmatched(keys)),
+        ("missing", _missing(keys)),
+        ("failures", _failures(keys)),
+    ):
+        for key, count in counts.items():
+            setattr(found[key], name, count)
+    return found
+
+
+def today() -> dict[str, object]:
+    """The counts of the first page, and the few who need somebody first."""
+    everybody = with_attention(Organization.objects.all())
+    counts = everybody.aggregate(
+        customers=Count("pk"),
+        act=Count("pk", filter=Q(attention=3)),
+        stalled_ones=Count("pk", filter=Q(stalled=True)),
+    )
+    first = list(everybody.filter(attention__gt=0).order_by("-attention", "since")[:8])
+    found = standings(first)
+    return {
+        "customers": counts["customers"],
+        "act": counts["act"],
+        "stalled": counts["stalled_ones"],
+        "issues": _open_issues().count(),
+        "first": [found[organization.pk] for organization in first],
+    }
+
+
+def _begun(organization: Organization) -> Standing:
+    known = vars(organization)
+    return Standing(
+        organization=organization,
+        connection=getattr(organization, "connection", None),
+        state=known["state"],
+        since=known["since"],
+        last_good=known["last_good"],
+    )
+
+
+def _people(keys: list[int], **which: str) -> dict[int, int]:
+    members = Membership.objects.filter(organization__in=keys, **which).order_by()
+    return dict(members.values_list("organization").annotate(Count("pk")))
+
+
+def unmatched(organizations: Iterable[int]) -> QuerySet[Membership]:
+    """Whom no Greenhouse user's address fits, where Greenhouse's people were read at all."""
+    known = AtsUserEmail.objects.filter(
+        user__connection__organization=OuterRef("organization"), user__gone_at=None
+    ).exclude(verified=False)
+    return (
+        Membership.objects.filter(organization__in=organizations)
+        .annotate(folded=Lower("user__email"))
+        .filter(Exists(known))
+        .exclude(Exists(known.filter(address=OuterRef("folded"))))
+        .order_by()
+    )
+
+
+def _unmatched(keys: list[int]) -> dict[int, int]:
+    return dict(unmatched(keys).values_list("organization").annotate(Count("pk")))
+
+
+def _missing(keys: list[int]) -> dict[int, int]:
+    newest = (
+        CheckRun.objects.filter(
+            connection__organization__in=keys,
+            credential__state=Credential.State.IN_USE,
+            status=CheckRun.Status.DONE,
+        )
+        .order_by()
+        .values("connection")
+        .annotate(newest=Max("pk"))
+        .values_list("newest", flat=True)
+    )
+    results = PermissionCheck.objects.filter(run__in=list(newest), outcome=Outcome.MISSING)
+    return dict(
+        results.order_by().values_list("run__connection__organization").annotate(Count("pk"))
+    )
+
+
+def _failures(keys: list[int]) -> dict[int, int]:
+    """Of a day: what recruiters asked for and did not get."""
+    clicks = ApplicationAction.objects.filter(
+        membership__organization__in=keys,
+        queued_at__gte=timezone.now() - timedelta(days=1),
+        status__in=FAILED,
+    ).order_by()
+    return dict(clicks.values_list("membership__organization").annotate(Count("pk")))

@@ -1,0 +1,154 @@
+"""One story per customer, merged from what every room keeps, without secrets or candidates.
+
+Each source is asked once for its newest lines before a moment; they are merged and cut. What came
+from Greenhouse in its own words is blotted once more on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import nlargest
+
+from django.db.models import Count
+from django.db.models.functions import TruncHour
+from django.utils import timezone
+
+from integrations.ats.permissions import Outcome
+from integrations.http.redact import redact
+from portal.accounts.models import Organization
+from portal.applications.models import ApplicationAction
+from portal.audit.models import Entry
+from portal.connections.models import CheckRun, Connection
+from portal.core.models import Transition
+from portal.issues.models import Issue
+from portal.mirror.models import SyncRun
+from portal.notices.models import Notice
+
+PAGE = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that happened. `tone` is a colour by meaning; the words say it anyway."""
+
+    at: datetime
+    kind: str
+    words: str
+    more: str = ""
+    tone: str = "off"
+
+
+def lines(
+    organization: Organization, *, kind: str = "", before: datetime | None = None, most: int = PAGE
+) -> list[Line]:
+    """The newest `most` lines before a moment, of one kind or of all."""
+    until = before or timezone.now()
+    sources = [KINDS[kind][1]] if kind in KINDS else [source for _, source in KINDS.values()]
+    found = (line for source in sources for line in source(organization, until, most))
+    return nlargest(most, found, key=lambda line: line.at)
+
+
+def _states(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    pk = Connection.objects.filter(organization=organization).values("pk")
+    moved = Transition.objects.filter(
+        subject="connections.connection", subject_id__in=pk, at__lt=until
+    ).order_by("-at")
+    tones = {"live": "good", "degraded": "warn", "action_needed": "bad"}
+    for one in moved[:most]:
+        words = f"{_state(one.old)} → {_state(one.new)}"
+        yield Line(one.at, "state", words, redact(one.why), tones.get(one.new, "info"))
+
+
+def _state(value: str) -> str:
+    return Connection.State(value).label if value in Connection.State else value
+
+
+def _checks(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    """Each finished check with what changed since the one before."""
+    runs = list(
+        CheckRun.objects.filter(
+            connection__organization=organization, finished_at__lt=until
+        ).prefetch_related("results")[: most + 1]
+    )
+    missing = [
+        {r.permission for r in run.results.all() if r.outcome == Outcome.MISSING} for run in runs
+    ]
+    for number, run in enumerate(runs[:most]):
+        at = run.finished_at or run.queued_at
+        if run.status == CheckRun.Status.FAILED:
+            yield Line(at, "check", "A check of permissions failed", redact(run.failure), "bad")
+            continue
+        before = missing[number + 1] if number + 1 < len(runs) else set()
+        lost, won = sorted(missing[number] - before), sorted(before - missing[number])
+        changes = [f"missing now: {', '.join(lost)}"] if lost else []
+        changes += [f"granted now: {', '.join(won)}"] if won else []
+        words = f"Permissions checked, {len(missing[number])} missing"
+        tone = "warn" if lost else "good"
+        yield Line(at, "check", words, "; ".join(changes) or "nothing changed", tone)
+
+
+def _syncs(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    runs = SyncRun.objects.filter(connection__organization=organization, finished_at__lt=until)
+    tones = {SyncRun.Status.DONE: "good", SyncRun.Status.PARTIAL: "warn"}
+    for run in runs.order_by("-finished_at")[:most]:
+        seconds = round((run.finished_at - (run.started_at or run.queued_at)).total_seconds())  # type: ignore[operator]
+        status = SyncRun.Status(run.status)
+        words = f"Sync: {status.label.lower()}, after {seconds:,} s"
+        yield Line(run.finished_at, "sync", words, redact(run.failure), tones.get(status, "bad"))  # type: ignore[arg-type]
+
+
+def _actions(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    """Clicks as counts per hour: on whom is nobody's business here."""
+    counted = (
+        ApplicationAction.objects.filter(membership__organization=organization, queued_at__lt=until)
+        .order_by()
+        .annotate(hour=TruncHour("queued_at"))
+        .values_list("hour", "kind", "status")
+        .annotate(n=Count("pk"))
+        .order_by("-hour", "kind", "status")
+    )
+    well = {ApplicationAction.Status.DONE, ApplicationAction.Status.QUEUED}
+    for hour, kind, status, n in counted[:most]:
+        words = f"{n:,} × {ApplicationAction.Kind(kind).label}: " + (
+            ApplicationAction.Status(status).label.lower()
+        )
+        yield Line(hour, "action", words, "within an hour", "good" if status in well else "warn")
+
+
+def _issues(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    of_them = Issue.objects.filter(organization=organization)
+    for issue in of_them.filter(first_seen_at__lt=until).order_by("-first_seen_at")[:most]:
+        tone = "bad" if issue.severity == Issue.Severity.MUST_ACT else "warn"
+        yield Line(issue.first_seen_at, "issue", f"Issue opened: {issue.title}", "", tone)
+    for issue in of_them.filter(closed_at__lt=until).order_by("-closed_at")[:most]:
+        words = f"Issue closed: {issue.title}"
+        yield Line(issue.closed_at, "issue", words, issue.closed_why, "good")  # type: ignore[arg-type]
+
+
+def _entries(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    """People's deeds, our own looks among them."""
+    for entry in Entry.objects.filter(organization=organization, at__lt=until)[:most]:
+        who = entry.by_words.split(" <")[0]
+        tone = "wait" if entry.verb.startswith(("look.", "support.")) else "info"
+        yield Line(entry.at, "people", f"{who} {entry.words}", "", tone)
+
+
+def _notices(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    told = Notice.objects.filter(organization=organization, created_at__lt=until)
+    for notice in told.select_related("to")[:most]:
+        words = f"Told {notice.to}: {notice.subject}"
+        yield Line(notice.created_at, "notice", words, notice.get_status_display().lower(), "info")
+
+
+Source = Callable[[Organization, datetime, int], Iterator[Line]]
+KINDS: dict[str, tuple[str, Source]] = {
+    "state": ("State", _states),
+    "check": ("Checks", _checks),
+    "sync": ("Syncs", _syncs),
+    "action": ("Actions", _actions),
+    "issue": ("Issues", _issues),
+    "people": ("People", _entries),
+    "notice": ("Notices", _notices),
+}

@@ -1,0 +1,254 @@
+"""The board and a customer's page: who is stuck, why, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.mail import EmailMessage
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+from portal.audit.models import Entry
+from portal.connections.models import Connection
+from portal.issues import book
+from portal.issues.models import Issue
+from portal.mirror.models import Candidate, Job
+from portal.support import board
+from tests.cast import Cast
+from tests.conftest import FULL
+from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
+
+BOARD = reverse("admin:accounts_organization_changelist")
+
+
+def _red(organization: Organization, key: str = "applications.reject") -> Issue:
+    issue, _ = book.seen(
+        organization,
+        Issue.Cause.MISSING_PERMISSION,
+        key=key,
+        title="“Reject” is not ticked",
+        words="Please tick it in Greenhouse.",
+        severity=Issue.Severity.MUST_ACT,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+        still_works="Advancing works.",
+    )
+    return issue
+
+
+def _desk(organization: Organization) -> str:
+    return reverse("admin:accounts_organization_desk", args=[organization.pk])
+
+
+def _names(page: str) -> list[str]:
+    return [part.split(">", 1)[1].split("<")[0] for part in page.split('class="desk-name"')[1:]]
+
+
+def test_who_needs_somebody_comes_first(cast: Cast, sign_in) -> None:
+    for name in ("Aardvark", "Bison", "Cheetah"):
+        ConnectionFactory(organization=OrganizationFactory(name=name), state="live")
+    stalled = OrganizationFactory(
+        name="Zebra", created_at=timezone.now() - board.STALLED_AFTER - timedelta(hours=1)
+    )
+    _red(Organization.objects.get(name="Cheetah"))
+    page = sign_in(cast.cas).get(BOARD).content.decode()
+    assert _names(page)[:2] == ["Cheetah", stalled.name]
+    assert "“Reject” is not ticked" in page
+    assert "Set-up has stood still at “Credential”" in page
+    only = sign_in(cast.cas).get(BOARD, {"attention": "stalled"}).content.decode()
+    assert _names(only) == ["Zebra"]
+    today = sign_in(cast.cas).get(reverse("admin:index")).content.decode()
+    assert "Zebra" in today
+
+
+def test_it_is_searched_by_the_address_of_a_person(cast: Cast, sign_in) -> None:
+    page = sign_in(cast.cas).get(BOARD, {"q": "remy@acme.example"}).content.decode()
+    assert _names(page) == ["Acme"]
+
+
+def test_a_live_customers_numbers(connect, cast: Cast, sign_in) -> None:
+    connect(without={"applications.reject"})
+    acme = cast.ada.organization
+    standing = board.standings([acme])[acme.pk]
+    assert standing.people == 7
+    assert standing.missing >= 1
+    assert {m.user.name for m in board.unmatched([acme.pk])} == {"Uma"}
+    assert standing.last_good is not None
+    assert not standing.late
+    page = sign_in(cast.cas).get(_desk(acme)).content.decode()
+    assert "no match in Greenhouse" in page
+
+
+def test_what_was_not_read_for_long_is_late(connect, cast: Cast, later) -> None:
+    connect()
+    later(board.LATE_AFTER.total_seconds() + 60)
+    acme = cast.ada.organization
+    standing = board.standings([acme])[acme.pk]
+    assert standing.late
+    assert "Not read for" in standing.health
+
+
+@pytest.mark.parametrize("address", ["board", "customer", "today"])
+def test_no_page_asks_more_for_more_customers(cast: Cast, sign_in, address: str) -> None:
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    _red(acme)
+    url = {"board": BOARD, "customer": _desk(acme), "today": reverse("admin:index")}[address]
+
+    def queries() -> int:
+        with CaptureQueriesContext(
+            database,
+        ) as asked:
+            assert cas.get(url).status_code == 200
+        return len(asked)
+
+    queries()
+    few = queries()
+    for number in range(12):
+        member = MembershipFactory(organization=OrganizationFactory(name=f"Company {number}"))
+        ConnectionFactory(organization=member.organization, state="action_needed")
+        _red(member.organization)
+        _red(acme, key=f"permission {number}")
+        MembershipFactory(organization=acme)
+    assert queries() == few
+
+
+def test_cas_checks_and_syncs_for_them_and_it_stands_in_their_log(
+    connect, cast: Cast, sign_in, work
+) -> None:
+    connection = connect()
+    cas, acme = sign_in(cast.cas), cast.ada.organization
+    for key in ("check", "sync"):
+        address = reverse("admin:accounts_organization_do", args=[acme.pk, key])
+        asked = cas.get(address).content.decode()
+        assert "own log, with your name" in asked
+        assert cas.post(address).url == _desk(acme)
+        work()
+    assert connection.checks.first().requested_by == cast.cas
+    assert connection.syncs.first().requested_by == cast.cas
+    log = sign_in(cast.ada).get(reverse("audit:log")).content.decode()
+    assert "asked for a check of all permissions" in log
+    assert "asked for a sync" in log
+
+
+def test_what_cannot_be_done_says_why(cast: Cast, sign_in) -> None:
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    page = cas.get(_desk(acme)).content.decode()
+    assert "No credential was entered yet." in page
+    answer = cas.post(
+        reverse("admin:accounts_organization_do", args=[acme.pk, "sync"]), follow=True
+    )
+    assert "No credential was entered yet." in answer.content.decode()
+    assert not Entry.objects.filter(verb="support.sync").exists()
+    assert (
+        cas.get(reverse("admin:accounts_organization_do", args=[acme.pk, "nonsense"])).status_code
+        == 404
+    )
+
+
+def test_cas_sends_the_message_with_the_link(
+    cast: Cast, sign_in, work, mailoutbox: list[EmailMessage]
+) -> None:
+    issue, cas = _red(cast.ada.organization), sign_in(cast.cas)
+    work()
+    mailoutbox.clear()
+    address = reverse("admin:issues_issue_send", args=[issue.pk])
+    shown = cas.get(address).content.decode()
+    assert "Please tick it in Greenhouse." in shown
+    cas.post(address)
+    cas.post(address)
+    work()
+    [mail] = mailoutbox
+    assert mail.to == ["ada@acme.example"]
+    assert reverse("onboarding:permissions") in mail.body
+    assert "Advancing works." in mail.body
+    assert Entry.objects.filter(verb="support.message").count() == 1
+
+
+def test_an_issue_is_taken_and_put_aside(cast: Cast, sign_in) -> None:
+    issue, cas = _red(cast.ada.organization), sign_in(cast.cas)
+    change = reverse("admin:issues_issue_change", args=[issue.pk])
+    tomorrow = timezone.now() + timedelta(days=1)
+    cas.post(
+        change,
+        {
+            "assigned_to": cast.cas.pk,
+            "snoozed_until_0": f"{tomorrow:%Y-%m-%d}",
+            "snoozed_until_1": f"{tomorrow:%H:%M:%S}",
+            "note": "Called Ada.",
+            "title": "nothing",
+        },
+        follow=True,
+    )
+    issue.refresh_from_db()
+    assert (issue.assigned_to, issue.note) == (cast.cas, "Called Ada.")
+    assert issue.title == "“Reject” is not ticked"
+    listing = reverse("admin:issues_issue_changelist")
+    assert issue.title not in cas.get(listing).content.decode()
+    assert issue.title in cas.get(listing, {"standing": "mine"}).content.decode()
+    standing = board.standings([cast.ada.organization])[cast.ada.organization_id]
+    assert standing.issues == []
+    assert "issue.handled" in Entry.objects.values_list("verb", flat=True)
+
+
+def test_the_timeline_tells_the_story_and_can_be_narrowed(
+    connect, cast: Cast, sign_in, later
+) -> None:
+    connect(without={"applications.reject"})
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    _red(acme)
+    later(1)
+    page = cas.get(_desk(acme)).content.decode()
+    for words in ("→ First sync", "Permissions checked", "Sync:", "Issue opened:", "missing now:"):
+        assert words in page
+    only = cas.get(_desk(acme), {"kind": "sync"}).content.decode()
+    assert "Sync:" in only
+    assert "Permissions checked" not in only
+    assert cas.get(_desk(acme), {"before": "x", "kind": "y"}).status_code == 200
+    early = cas.get(_desk(acme), {"before": "2020-01-01T00:00:00+00:00"}).content.decode()
+    assert "Nothing of this kind and time" in early
+
+
+@pytest.mark.parametrize("kind", ["harvest_oauth", "harvest_key"])
+def test_a_bundle_holds_no_secret_and_nobodys_data(
+    connect, cast: Cast, sign_in, kind: str, later
+) -> None:
+    connect(kind)
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    _red(acme)
+    book.seen(
+        acme,
+        Issue.Cause.SYNC_FAILING,
+        title="Odd",
+        words=f"Somebody pasted jane.doe@mail.example and {FULL[kind][list(FULL[kind])[-1]]}",
+        severity=Issue.Severity.DEGRADED,
+        fixer=Issue.Fixer.CSM,
+    )
+    later(1)
+    address = reverse("admin:accounts_organization_bundle", args=[acme.pk])
+    assert cas.get(address).status_code == 403, "a link alone takes nothing along"
+    answer = cas.post(address)
+    told, text = json.loads(answer.content), answer.content.decode()
+    assert told["standing"]["people"] == 7
+    assert told["connection"]["newest_check"]["results"]
+    assert told["connection"]["requests"]
+    assert told["timeline"]
+    secrets = [FULL[kind][name] for name in FULL[kind] if name != "kind"]
+    names = [n for c in Candidate.objects.all()[:200] for n in (f"{c.first_name} {c.last_name}",)]
+    for word in [*secrets, *names, *Job.objects.values_list("name", flat=True)]:
+        assert word not in text
+    assert "@" not in text
+    assert Entry.objects.filter(verb="support.bundle", organization=acme).exists()
+
+
+def test_other_customers_stand_on_no_customers_page(connect, cast: Cast, sign_in) -> None:
+    connect()
+    _red(cast.ada.organization)
+    page = sign_in(cast.cas).get(_desk(cast.zoe.organization)).content.decode()
+    for word in ("Remy", "“Reject” is not ticked", "Permissions checked"):
+        assert word not in page
+    assert sign_in(cast.zoe).get(_desk(cast.zoe.organization)).status_code == 302
+    assert Connection.objects.count() == 1

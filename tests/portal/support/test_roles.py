@@ -1,0 +1,126 @@
+"""Every page of the admin, by every role: who may open it, and that nobody deletes."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from portal.accounts.models import User
+from portal.issues import book
+from portal.issues.models import Issue
+from portal.support.roles import CSM, LEAD, OPERATOR
+from tests.cast import Cast
+from tests.factories import UserFactory
+
+PEOPLES = {"organization", "connection", "checkrun", "apicall", "syncrun", "issue", "notice",
+           "entry", "address", "delivery", "heartbeat"}  # fmt: skip
+EVERYTHING = PEOPLES | {"user", "membership", "atsuser", "job", "applicationaction", "look"}
+OURS = {"ormq", "success", "failure", "schedule"}
+MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: PEOPLES | OURS}
+MAY_ADD = {CSM: {"organization"}, LEAD: {"organization", "user"}, OPERATOR: set()}
+OPEN = {"login", "logout", "jsi18n", "index", "password_change", "password_change_done",
+        "autocomplete", "view_on_site", "app_list"}  # fmt: skip
+DESK = {
+    "accounts_organization_desk": {CSM, LEAD, OPERATOR},
+    "accounts_organization_do": {CSM, LEAD},
+    "accounts_organization_bundle": {CSM, LEAD},
+    "issues_issue_send": {CSM, LEAD},
+    "look_begin": {CSM, LEAD},
+    "look_stop": {CSM, LEAD, OPERATOR},
+    "machines": {OPERATOR},
+}
+
+
+def _somebody(role: str) -> User:
+    person = UserFactory(email=f"{role.split()[0].lower()}@portal.example", is_staff=True)
+    person.groups.add(Group.objects.get(name=role))
+    return person
+
+
+def _walk(resolver: URLResolver):
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry)
+        elif isinstance(entry, URLPattern) and entry.name:
+            yield entry
+
+
+def _admin_patterns() -> dict[str, URLPattern]:
+    [ours] = [r for r in get_resolver().url_patterns if getattr(r, "namespace", "") == "admin"]
+    return {entry.name: entry for entry in _walk(ours)}
+
+
+@pytest.fixture
+def rows(connect, cast: Cast) -> None:
+    """One row of most kinds."""
+    connect(without={"applications.reject"})
+    book.seen(
+        cast.ada.organization,
+        Issue.Cause.MISSING_PERMISSION,
+        title="“Reject” is not ticked",
+        words="Tick it.",
+        severity=Issue.Severity.MUST_ACT,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+        key="applications.reject",
+    )
+
+
+@pytest.mark.parametrize("role", [CSM, LEAD, OPERATOR])
+def test_each_role_opens_what_is_its_own_and_nothing_else(rows, sign_in, role: str) -> None:
+    client, seen = sign_in(_somebody(role)), set()
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        may = model._meta.model_name in MAY_OPEN[role]
+        answer = client.get(reverse(f"admin:{name}_changelist"))
+        assert answer.status_code == (200 if may else 403), name
+        seen |= {model._meta.model_name} if may else set()
+        added = client.get(reverse(f"admin:{name}_add")).status_code
+        assert added == (200 if model._meta.model_name in MAY_ADD[role] else 403), name
+        if row := model._default_manager.first():
+            for page in ("change", "history"):
+                address = reverse(f"admin:{name}_{page}", args=[row.pk])
+                assert client.get(address).status_code == (200 if may else 403), address
+            address = reverse(f"admin:{name}_delete", args=[row.pk])
+            for answer in (client.get(address), client.post(address, {"post": "yes"})):
+                assert answer.status_code == 403, f"{role} may delete {name}"
+    assert seen == MAY_OPEN[role] & {m._meta.model_name for m in admin.site._registry}
+
+
+@pytest.mark.parametrize("role", [CSM, LEAD, OPERATOR])
+def test_each_page_of_the_desk_asks_for_its_role(rows, cast: Cast, sign_in, role: str) -> None:
+    client = sign_in(_somebody(role))
+    known = {
+        "organization_id": cast.ada.organization_id,
+        "key": "check",
+        "issue_id": Issue.objects.first().pk,
+        "membership_id": cast.remy.pk,
+    }
+    for name, entry in _admin_patterns().items():
+        if name not in DESK:
+            continue
+        address = reverse(f"admin:{name}", kwargs={k: known[k] for k in entry.pattern.converters})
+        statuses = {client.get(address).status_code, client.post(address).status_code}
+        assert (statuses != {403}) == (role in DESK[name]), (name, statuses)
+
+
+def test_every_page_of_the_admin_is_in_one_of_these_tests() -> None:
+    labels = {f"{m._meta.app_label}_{m._meta.model_name}" for m in admin.site._registry}
+    forms = {f"{label}_{page}" for label in labels
+             for page in ("changelist", "add", "change", "history", "delete")}  # fmt: skip
+    assert set(_admin_patterns()) - forms - OPEN - {"auth_user_password_change"} == set(DESK)
+
+
+def test_a_lead_decides_about_people_but_makes_nobody_staff(cast: Cast, sign_in) -> None:
+    lead = sign_in(_somebody(LEAD))
+    page = reverse("admin:accounts_user_change", args=[cast.uma.user_id])
+    sent = {"email": "uma@acme.example", "name": "Uma U", "is_staff": "on", "is_superuser": "on",
+            "groups": [Group.objects.get(name=LEAD).pk], "memberships-TOTAL_FORMS": 0,
+            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    assert lead.post(page, sent).status_code == 302
+    uma = User.objects.get(pk=cast.uma.user_id)
+    assert (uma.name, uma.is_active) == ("Uma U", False)
+    assert not uma.is_staff
+    assert not uma.is_superuser
+    assert not uma.groups.exists()
