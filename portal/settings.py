@@ -283,6 +283,19 @@ WHITENOISE_USE_FINDERS = DEBUG
 # How long each request to Greenhouse stays in the request log.
 REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)
 
+# How long transitions of state, and notices, are kept. The audit record is kept for good.
+EVENT_DAYS = env.int("EVENT_DAYS", default=400)
+NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
+
+# Prometheus asks with this; without it only operators may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# A chat tool's web hook for what concerns customer success. Deployment configuration alone.
+NOTICE_HOOK_URL = env.str("NOTICE_HOOK_URL", default="")
+NOTICE_HOOK_SECRET = env.str("NOTICE_HOOK_SECRET", default="")
+if NOTICE_HOOK_URL and not NOTICE_HOOK_SECRET:
+    raise ImproperlyConfigured("NOTICE_HOOK_URL needs NOTICE_HOOK_SECRET, which signs what it says")
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False

@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from portal.accounts import views as accounts
 from portal.health import healthz, readyz
+from portal.metrics import metrics
 
 # One way in for everybody: staff meet the same rate limits, one-time codes and sessions.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -22,6 +23,8 @@ urlpatterns = [
     path("", include("portal.webhooks.urls")),
     path("set-up/", include("portal.onboarding.urls")),
     path("log/", include("portal.audit.urls")),
+    path("mails/", include("portal.notices.urls")),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]
 

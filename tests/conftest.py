@@ -26,6 +26,7 @@ from portal.connections.models import Connection
 from tests import queue, tables
 from tests.cast import Cast, gather
 from tests.connected import as_if
+from tests.house.no_secrets import _the_net, caught  # noqa: F401  (fixtures for every test)
 
 # How fast a machine is decides nothing; in CI chance does not, either.
 hypothesis.settings.register_profile(

@@ -22,11 +22,12 @@ os.environ["QUEUE_NAME"] = f"tests-{os.getpid()}"
 os.environ["GREENHOUSE_API_URL"] = os.environ["GREENHOUSE_AUTH_URL"] = "http://127.0.0.1:9"
 
 from portal.settings import *  # noqa: E402, F403  # the environment comes first
-from portal.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
+from portal.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE, STORAGES  # noqa: E402
 
 INSTALLED_APPS += ["tests.flush"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MIDDLEWARE.insert(0, "tests.house.no_secrets.Pages")  # no secret leaves, in any test
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = Path(tempfile.mkdtemp(prefix="portal-tests-static-"))

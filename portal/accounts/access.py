@@ -75,6 +75,19 @@ def _member_view(view: View, *, admin: bool) -> View:
     return guarded
 
 
+def signed_in_only(view: View) -> View:
+    """For everybody who has signed in, our own staff too; shows what is the reader's own."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    guarded.policy = "signed in"  # type: ignore[attr-defined]
+    return guarded
+
+
 def member_only(view: View) -> View:
     """For people of an organization; the view finds `request.membership`."""
     return _member_view(view, admin=False)

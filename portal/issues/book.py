@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.issues import announce
 from portal.issues.models import Issue
 
 
@@ -47,7 +48,9 @@ def seen(
             known = Issue.objects.filter(**which, closed_at=None)
             if known.update(**told, times=F("times") + 1, last_seen_at=timezone.now()):
                 return known.get(), False
-            return Issue.objects.create(**which, **told), True
+            issue = Issue.objects.create(**which, **told)
+            announce.opened(issue)
+            return issue, True
     except IntegrityError:  # another process opened it this very moment
         return Issue.objects.get(**which, closed_at=None), False
 
@@ -67,4 +70,11 @@ def solved(
     which = Issue.objects.filter(organization=organization, cause=cause, closed_at=None)
     if key is not None:
         which = which.filter(key=key[:100])
-    return which.exclude(key__in=list(but)).update(closed_at=timezone.now(), closed_why=why[:200])
+    closed = 0
+    for issue in which.exclude(key__in=list(but)).select_related("organization"):
+        issue.closed_at, issue.closed_why = timezone.now(), why[:200]
+        gone = Issue.objects.filter(pk=issue.pk, closed_at=None)
+        if gone.update(closed_at=issue.closed_at, closed_why=issue.closed_why):
+            announce.closed(issue)
+            closed += 1
+    return closed

@@ -29,5 +29,8 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.webhooks.tasks.judge", 15)
     every_minutes("portal.webhooks.tasks.forget", 24 * 60)
     every_minutes("portal.onboarding.tasks.check_daily", 10)
+    every_minutes("portal.notices.tasks.digests", 60)
+    every_minutes("portal.support.tasks.sweep", 5)
+    every_minutes("portal.support.tasks.forget_old", 24 * 60)
     every_minutes("portal.onboarding.tasks.refresh_all", 15)
     every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

@@ -34,11 +34,11 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core.models import Transition
 from portal.issues.models import Issue
+from portal.mirror.freshness import CADENCE
 from portal.mirror.models import AtsUserEmail, SyncRun
 
 State = Connection.State
 STALLED_AFTER = timedelta(days=2)  # in one step of set-up
-CADENCE = timedelta(minutes=15)  # of syncs (onboarding/apps.py)
 LATE_AFTER = 4 * CADENCE
 SET_UP = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
 ENDED_WELL = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
@@ -172,6 +172,7 @@ def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
             When(state=State.ACTION_NEEDED, then=3),
             When(stalled=True, then=2),
             When(open_issues__gt=0, then=1),
+            When(state=State.DEGRADED, then=1),
             default=0,
             output_field=IntegerField(),
         )

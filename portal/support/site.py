@@ -14,6 +14,7 @@ class SupportSite(AdminSite):
     site_title = "Inbound Talent"
     site_header = "Inbound Talent · Customer success"
     index_title = "Customers at a glance"
+    enable_nav_sidebar = False  # the board needs the width; the first page lists everything
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every admin page knows; staff read on each of them when no worker is heard."""

@@ -16,6 +16,7 @@ from tests.cast import Cast
 OPEN = {
     "home",
     "healthz",
+    "metrics",
     "readyz",
     "account_login",
     "account_logout",

@@ -92,6 +92,9 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return board.with_attention(super().get_queryset(request))
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {**(extra_context or {}), "title": "Customers"})
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Board]:
         return Board
 

@@ -1,0 +1,85 @@
+"""A chat tool hears of it too: signed, once, tried again, and only where the operator said."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from portal.notices import chat
+from portal.notices.models import ChatPost
+from tests.cast import Cast
+
+
+class Listener:
+    """A chat tool's side: keeps what arrives, answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.heard: list[tuple[str, bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.heard.append((self.headers[chat.SIGNATURE], body))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture
+def listener(settings) -> Iterator[Listener]:
+    found = Listener()
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    settings.NOTICE_HOOK_URL, settings.NOTICE_HOOK_SECRET = found.url, "shared"
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+    thread.join()
+
+
+def test_it_is_said_once_and_signed(cast: Cast, work, listener: Listener) -> None:
+    for _ in range(2):
+        chat.say(cast.ada.organization, key="k", words="Something is off", path="/set-up/")
+    work()
+    [(signature, body)] = listener.heard
+    at, told = (part.split("=", 1)[1] for part in signature.split(","))
+    expected = hmac.new(b"shared", at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert told == expected
+    assert json.loads(body)["text"].startswith("Acme: Something is off")
+    assert ChatPost.objects.get().status == "sent"
+
+
+def test_what_was_not_taken_is_tried_again_and_given_up_in_the_end(
+    cast: Cast, work, later, listener: Listener
+) -> None:
+    listener.status = 503
+    chat.say(cast.ada.organization, key="k", words="Something is off")
+    work()
+    chat.sweep()
+    assert work() == 0, "not at once"
+    for _ in range(10):
+        later(3600 * 2)
+        chat.sweep()
+        work()
+    assert len(listener.heard) == chat.MOST_TRIES
+    assert ChatPost.objects.get().status == "failed"
+
+
+def test_without_an_address_nothing_is_kept(cast: Cast, settings) -> None:
+    settings.NOTICE_HOOK_URL = ""
+    chat.say(cast.ada.organization, key="k", words="Something is off")
+    assert not ChatPost.objects.exists()

@@ -1,0 +1,128 @@
+"""For operators: numbers, lists that stay quick, and what is forgotten after a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.applications.models import ApplicationAction
+from portal.audit.models import Entry
+from portal.audit.record import record
+from portal.connections.models import ApiCall
+from portal.core.models import Transition
+from portal.issues.models import Issue
+from portal.mirror.models import Application, AtsUserEmail
+from portal.notices import tell
+from portal.notices.models import Notice
+from portal.support import forget, watch
+from portal.support.admin import base
+from tests.cast import Cast
+
+METRICS = reverse("metrics")
+
+
+def test_the_operator_sees_queue_workers_and_rate_budget(connect, cast: Cast, sign_in) -> None:
+    connect()
+    page = sign_in(cast.ola).get(reverse("admin:machines")).content.decode()
+    for words in ("waiting", "worker", "Left of the limit", "Acme"):
+        assert words in page
+
+
+def test_prometheus_needs_the_token(connect, cast: Cast, sign_in, client, settings) -> None:
+    connect()
+    settings.METRICS_TOKEN = ""
+    for header in ("", "Bearer ", "Bearer x"):
+        assert client.get(METRICS, headers={"Authorization": header}).status_code == 403
+    settings.METRICS_TOKEN = "a-token"
+    assert client.get(METRICS, headers={"Authorization": "Bearer b-token"}).status_code == 403
+    told = client.get(METRICS, headers={"Authorization": "Bearer a-token"}).content.decode()
+    assert 'portal_connections{state="live"} 1.0' in told
+    assert "portal_queue_tasks 0.0" in told
+    assert "portal_greenhouse_requests" in told
+    for person in (cast.ada, cast.cas):
+        assert sign_in(person).get(METRICS).status_code == 403
+    assert sign_in(cast.ola).get(METRICS).status_code == 200
+
+
+def test_what_is_old_is_forgotten_and_the_audit_record_is_not(cast: Cast, later) -> None:
+    acme = cast.ada.organization
+    tell.tell([cast.ada.user], acme, key="k", subject="s", words="w")
+    Transition.objects.create(subject="a.b", subject_id=1, old="x", new="y", why="z")
+    record("a.deed", "did it", organization=acme)
+    forget.forget()
+    assert (Notice.objects.count(), Transition.objects.count()) == (1, 1)
+    later(401 * 24 * 3600)
+    forget.forget()
+    assert (Notice.objects.count(), Transition.objects.count()) == (0, 0)
+    assert Entry.objects.filter(verb="a.deed").exists()
+
+
+def test_a_long_list_is_not_counted_to_its_end(
+    connect, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect()
+    monkeypatch.setattr(base, "COUNTED", 50)
+    call = {"connection": connection, "method": "GET", "path": "/v3/jobs", "milliseconds": 1}
+    ApiCall.objects.bulk_create(ApiCall(at=timezone.now(), **call) for _ in range(120))
+    with CaptureQueriesContext(database) as asked:
+        page = sign_in(cast.ola).get(reverse("admin:connections_apicall_changelist"))
+    assert page.status_code == 200
+    counts = [q["sql"] for q in asked if "COUNT(*)" in q["sql"] and "apicall" in q["sql"]]
+    assert counts
+    assert all("LIMIT 51" in sql for sql in counts)
+
+
+def _click(cast: Cast, status: str) -> None:
+    application = Application.objects.exclude(actions__isnull=False).first()
+    ApplicationAction.objects.create(
+        application=application,
+        membership=cast.remy,
+        kind="advance",
+        status=status,
+        settled_at=timezone.now(),
+    )
+
+
+def test_many_failed_actions_open_an_issue_that_closes_by_itself(connect, cast: Cast) -> None:
+    connect()
+    failing = Issue.objects.filter(cause=Issue.Cause.ACTIONS_FAILING, closed_at=None)
+    for status in ("refused", "failed", "done", "done"):
+        _click(cast, status)
+    watch.watch()
+    assert not failing.exists(), "four are too few to say anything"
+    _click(cast, "refused")
+    watch.watch()
+    assert failing.get().facts == {"failed": 3, "of": 5}
+    for _ in range(4):
+        _click(cast, "done")
+    watch.watch()
+    assert not failing.exists()
+
+
+def test_people_without_a_match_are_an_issue_until_they_have_one(connect, cast: Cast) -> None:
+    connect()
+    lost = Issue.objects.filter(cause=Issue.Cause.UNMATCHED_PEOPLE, closed_at=None)
+    watch.watch()
+    assert "uma@acme.example" in lost.get().words
+    assert lost.get().severity == Issue.Severity.DEGRADED
+    user = AtsUserEmail.objects.first().user
+    AtsUserEmail.objects.create(user=user, address="uma@acme.example", verified=True)
+    watch.watch()
+    assert not lost.exists()
+
+
+def test_a_changed_mail_domain_is_said_as_such(connect, cast: Cast) -> None:
+    connect()
+    for member in (cast.sam, cast.remy, cast.vic):
+        member.user.email = member.user.email.replace("acme.example", "acme-new.example")
+        member.user.save()
+    watch.watch()
+    issue = Issue.objects.get(cause=Issue.Cause.UNMATCHED_PEOPLE)
+    assert issue.title == "Nobody in Greenhouse has an address at acme-new.example"
+    assert issue.severity == Issue.Severity.MUST_ACT
+    assert issue.first_seen_at > timezone.now() - timedelta(minutes=5)
