@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from portal.accounts.models import Membership
+from portal.core import readonly
 from portal.entitlements.rules import Rights
 from portal.jobs.models import Look
 from portal.mirror import single
@@ -12,7 +13,9 @@ from portal.mirror.models import Job, SingleRead
 
 
 def visited(member: Membership, job: Job, held: Rights) -> None:
-    """The member has the job before their eyes."""
+    """The member has the job before their eyes; not so when staff looks in their place."""
+    if readonly.holds():
+        return
     Look.objects.bulk_create(
         [Look(membership=member, job=job, at=timezone.now())],
         update_conflicts=True,

@@ -10,6 +10,8 @@ from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.core import readonly
+from portal.jobs.models import Look as Visit
+from portal.mirror.models import Job
 from portal.support import looking
 from portal.support.models import Look
 from tests.cast import Cast
@@ -34,10 +36,12 @@ def test_cas_sees_exactly_what_remy_sees(connect, cast: Cast, sign_in) -> None:
     assert _look(cas, cast.remy).url == reverse("home")
 
     def titles(client) -> set[str]:
-        page = client.get(JOBS).context["page"]
-        return {job.name for job in page.object_list}
+        return {row.job.name for row in client.get(JOBS).context["rows"]}
 
     assert titles(cas) == titles(remy) != set()
+    [job, *_] = Job.objects.filter(name__in=titles(remy), status="open")
+    assert cas.get(reverse("applications:of_job", args=[job.pk])).status_code == 200
+    assert not Visit.objects.exists(), "what Remy has seen is for Remy to say"
     page = cas.get(JOBS).content.decode()
     assert "You see what Remy sees" in page
     assert WHY in page
