@@ -59,12 +59,12 @@ class Demo:
 
     def begin_anew(self) -> None:
         """Forget what was done: nobody signed in, nothing connected, Greenhouse as made."""
-        httpx.post(f"{self.greenhouse}/__reset").raise_for_status()
+        httpx.post(f"{self.greenhouse}/__reset", timeout=60).raise_for_status()
         with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
             self._as_started.backup(database)
 
     def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats").json()
+        found: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats", timeout=60).json()
         return found
 
     def new_credential(self, kind: str, without: list[str]) -> dict[str, str]:
@@ -72,6 +72,7 @@ class Demo:
         answer = httpx.post(
             f"{self.greenhouse}/__credentials",
             json={"kind": kind, "account": "acme", "without": without},
+            timeout=60,
         )
         answer.raise_for_status()
         made: dict[str, str] = answer.json()

@@ -63,7 +63,7 @@ def test_three_missing_are_ticked_by_a_colleague_without_an_account(
     expect(page.get_by_text("Post: Reject Application")).to_be_visible()
     _tick(demo, made["key"], LACKS)
     page.get_by_role("button", name="Test again").click()
-    expect(page.get_by_text("Everything is ticked. Thank you!")).to_be_visible()
+    expect(page.get_by_text("Everything is ticked. Thank you!", exact=True)).to_be_visible()
     context.close()
 
 

@@ -44,7 +44,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
 
     # A wrong credential is refused next to its field.
     _pastes_v3(ada, greenhouse.ACME_V3_CLIENT_ID, "not-the-secret")
-    expect(ada.page.get_by_text("does not accept this client ID")).to_be_visible()
+    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("does not accept")
     ada.keeps_picture("2-credential-refused")
     complaints.clear()  # Chromium reports the 422 itself as an error
 

@@ -41,7 +41,7 @@ class Api:
     def __init__(self, sandbox: Sandbox, clock: HandClock) -> None:
         self.sandbox = sandbox
         self.clock = clock
-        self.http = httpx.Client(base_url=sandbox.url, verify=_TLS)
+        self.http = httpx.Client(base_url=sandbox.url, verify=_TLS, timeout=120)
         self._tokens: dict[Any, str] = {}
 
     def user_id(self, name: str) -> int:
