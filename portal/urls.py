@@ -21,6 +21,7 @@ urlpatterns = [
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
     path("", include("portal.webhooks.urls")),
+    path("set-up/syncs/", include("portal.mirror.urls")),
     path("set-up/", include("portal.onboarding.urls")),
     path("log/", include("portal.audit.urls")),
     path("mails/", include("portal.notices.urls")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from django.conf import settings
@@ -17,17 +17,24 @@ from portal.core.state import Encrypted, shared_store
 from portal.core.threads import tidied
 
 
-def open_provider(credential: Credential, *, lane: Lane, patience: float | None = None) -> Provider:
+def open_provider(
+    credential: Credential,
+    *,
+    lane: Lane,
+    patience: float | None = None,
+    also: Callable[[Call], None] | None = None,
+) -> Provider:
     """A provider that speaks with this credential, for a person or for a sync.
 
-    `patience`: how many seconds one question may take, where it is not the lane's own.
+    `patience`: how many seconds one question may take, where it is not the lane's own. `also` is
+    told of each request, as the request log is.
     Raises SecretUnreadable where no key opens what is stored.
     """
     key = f"connection:{credential.connection_id}:{credential.fingerprint}"
     return registry.open_provider(
         credential.kind,
         credential.secrets(),
-        _wiring(key, credential.connection, lane, patience),
+        _wiring(key, credential.connection, lane, patience, also),
     )
 
 
@@ -39,8 +46,15 @@ def open_on_trial(
     return registry.open_provider(kind, secrets, wiring)
 
 
-def _wiring(key: str, connection: Connection, lane: Lane, patience: float | None = None) -> Wiring:
+def _wiring(
+    key: str,
+    connection: Connection,
+    lane: Lane,
+    patience: float | None = None,
+    also: Callable[[Call], None] | None = None,
+) -> Wiring:
     store = shared_store()
+    keep = partial(_keep, connection.pk, threading.get_ident(), trace.current(), also)
     usual = settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE
     return Wiring(
         api_url=settings.GREENHOUSE_API_URL,
@@ -50,14 +64,22 @@ def _wiring(key: str, connection: Connection, lane: Lane, patience: float | None
         deadline=usual if patience is None else patience,
         state=store,
         tokens=Encrypted(store),
-        log=partial(_keep, connection.pk, threading.get_ident(), trace.current()),
+        log=keep,
     )
 
 
-def _keep(connection_id: int, owner: int, trace_id: str, call: Call) -> None:
+def _keep(
+    connection_id: int,
+    owner: int,
+    trace_id: str,
+    also: Callable[[Call], None] | None,
+    call: Call,
+) -> None:
     """Called from the provider's threads too, which do not inherit the id: it is handed in."""
     with tidied(owner):
         _write(connection_id, trace_id, call)
+        if also is not None:
+            also(call)
 
 
 def _write(connection_id: int, trace_id: str, call: Call) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.mirror.models import Job
+from portal.mirror.schedule import CADENCE
 from portal.mirror.sync import last_good
-
-CADENCE = timedelta(minutes=15)
 
 
 class State(StrEnum):

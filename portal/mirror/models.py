@@ -372,7 +372,22 @@ class Application(Mirrored):
 
 
 class SyncRun(models.Model):
-    """One refresh of the mirror."""
+    """One refresh of the mirror. `holder` names the worker that has it; only that one may write."""
+
+    class Scope(models.TextChoices):
+        FULL = "full", "Everything"
+        RECENT = "recent", "What changed"
+        PEOPLE = "people", "People and their access"
+
+    class Cause(models.TextChoices):
+        """Why a run failed."""
+
+        CREDENTIAL = "credential", "The credential is not accepted"
+        FORBIDDEN = "forbidden", "Something essential may not be read"
+        DOWN = "down", "Greenhouse did not answer"
+        RATE_LIMIT = "rate_limit", "Greenhouse asked to slow down"
+        UNREADABLE = "unreadable", "Greenhouse's answer could not be read"
+        INTERRUPTED = "interrupted", "Its workers stopped again and again"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to start"
@@ -383,19 +398,26 @@ class SyncRun(models.Model):
 
     MOVES: ClassVar = {
         Status.QUEUED: {Status.RUNNING, Status.FAILED},
-        Status.RUNNING: {Status.DONE, Status.PARTIAL, Status.FAILED},
+        # Back to queued: its worker fell silent or its time was up; it goes on from its checkpoint.
+        Status.RUNNING: {Status.DONE, Status.PARTIAL, Status.FAILED, Status.QUEUED},
     }
     OPEN = (Status.QUEUED, Status.RUNNING)
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="syncs")
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.FULL)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
     failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
+    cause = models.CharField(max_length=20, choices=Cause.choices, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     queued_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     heard_at = models.DateTimeField(null=True)  # the worker's last sign of life
+    holder = models.CharField(max_length=32, blank=True)
+    takes = models.PositiveSmallIntegerField(default=0)  # workers that took it without getting on
+    # Applications that had slipped through: [{"job": pk, "stage": its name, "count": how many}].
+    drift = models.JSONField(default=list)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -403,9 +425,18 @@ class SyncRun(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["connection"],
-                condition=models.Q(status__in=["queued", "running"]),
+                condition=models.Q(status__in=["queued", "running"]) & ~models.Q(scope="people"),
                 name="one_open_sync",
             ),
+            # Access is read beside a long sync, not after it.
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running"], scope="people"),
+                name="one_open_reading_of_people",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["connection", "scope", "status", "-id"], name="syncs_of_scope"),
         )
 
     def __str__(self) -> str:
@@ -433,9 +464,18 @@ class SyncStep(models.Model):
     pages = models.PositiveIntegerField(default=0)
     seen = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
     gone = models.PositiveIntegerField(default=0)
     set_aside = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    milliseconds = models.PositiveIntegerField(default=0)
     expected = models.PositiveIntegerField(null=True)  # what the last complete run saw
+    since = models.DateTimeField(null=True)  # only what changed after it was asked for
+    # Where to go on: behind the last page that was written. Read to its end: `at_end`.
+    cursor = models.TextField(blank=True)
+    at_end = models.BooleanField(default=False)
+    unnamed = models.BooleanField(default=False)  # a record could not be named: nothing is gone
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -447,9 +487,23 @@ class SyncStep(models.Model):
         return f"{self.kind}: {self.status}"
 
     @property
+    def is_open(self) -> bool:
+        return self.status in (self.Status.WAITING, self.Status.RUNNING)
+
+    @property
     def pill(self) -> str:
         """The state as the pages' pills know it."""
         return "syncing" if self.status == self.Status.RUNNING else self.status
+
+
+class SeenPage(models.Model):
+    """Which records a page of a complete read held: eight bytes each, until the step is done."""
+
+    step = models.ForeignKey(SyncStep, on_delete=models.CASCADE, related_name="seen_pages")
+    keys = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"a page of {self.step_id}"
 
 
 class SingleRead(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from portal.audit.record import record
@@ -24,21 +25,33 @@ def erase(connection: Connection, remote_ids: Iterable[int]) -> int:
     now = timezone.now()
     rows = Candidate.objects.filter(connection=connection, remote_id__in=list(remote_ids))
     here = list(rows.filter(erased_at=None).values_list("pk", flat=True))
+    gone = rows.filter(gone_at=None).update(gone_at=now, changed_at=now)
     if not here:
-        return 0
+        return gone
     Candidate.objects.filter(pk__in=here).update(
-        **_NOTHING, gone_at=now, erased_at=now, changed_at=now, fingerprint=None
+        **_NOTHING, erased_at=now, changed_at=now, fingerprint=None
     )
     _forget_answers(here)
-    tell(connection, here, "deleted or merged")
-    return len(here)
+    _tell(connection, here, "deleted or merged into another")
+    return gone
+
+
+@transaction.atomic
+def anonymised(connection: Connection, remote_ids: Iterable[int]) -> None:
+    """Of these changed candidates, some may have lost their names just now: erase the rest too."""
+    rows = Candidate.objects.filter(connection=connection, remote_id__in=list(remote_ids))
+    here = list(rows.filter(erased_at=F("changed_at")).values_list("pk", flat=True))
+    if not here:
+        return
+    _forget_answers(here)
+    _tell(connection, here, "anonymised")
 
 
 def _forget_answers(candidates: Sequence[int]) -> None:
     Application.objects.filter(candidate__in=candidates).update(answers=[], fingerprint=None)
 
 
-def tell(connection: Connection, candidates: Sequence[int], how: str) -> None:
+def _tell(connection: Connection, candidates: Sequence[int], how: str) -> None:
     """The receipt: how many, and our own keys."""
     record(
         "mirror.erased",

@@ -109,9 +109,12 @@ def refresh_job(
     return job
 
 
-def refresh_people(connection: Connection, *, provider: Provider | None = None) -> None:
-    """Read users, their addresses and their job grants: who may see what. Raises AtsError."""
-    sync.read_people(connection, provider=provider)
+def refresh_people(connection: Connection) -> None:
+    """Read users, their addresses and their job grants: who may see what.
+
+    It is a run of its own kind; what went wrong stands there.
+    """
+    sync.read_people(connection)
 
 
 def _opened(connection: Connection) -> closing[Provider]:

@@ -1,182 +1,149 @@
 """Refreshing the mirror: one run, step by step, page by page.
 
-A step that Greenhouse does not permit is `refused` and the rest goes on; a run that lost contact,
-or was refused something essential, is `failed` and leaves what it had read. Records are marked
-gone only by a step that read its list to the end.
+A page is written together with the place to go on from, by the worker that holds the run and by no
+other. A worker that is killed leaves a run that is silent; the sweep hands it to the next one,
+which goes on behind the last page. A step that Greenhouse does not permit is `refused` and the rest
+goes on; a run that lost contact, or was refused something essential, is `failed` and leaves what it
+had read. Records are marked gone only by a step that read its whole list to the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+import uuid
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from integrations.ats.errors import AtsError, MissingPermission, NotSiteAdmin
+from integrations.ats.errors import (
+    AtsDown,
+    AtsError,
+    BadCredential,
+    MissingPermission,
+    NotSiteAdmin,
+    RateLimited,
+)
 from integrations.ats.port import AccountSample, Provider
 from integrations.ats.types import Page
-from integrations.ats.wiring import Lane
+from integrations.ats.wiring import Call, Lane
 from portal.accounts.models import User
 from portal.connections import drift, standing
 from portal.connections.models import Connection
 from portal.connections.open import open_provider
-from portal.core import transitions
+from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import write
-from portal.mirror.models import (
-    Application,
-    AtsRole,
-    AtsUser,
-    Candidate,
-    CloseReason,
-    Department,
-    EmailTemplate,
-    Job,
-    JobGrant,
-    JobPost,
-    Mirrored,
-    Office,
-    RejectionReason,
-    Source,
-    Stage,
-    SyncRun,
-    SyncStep,
-)
+from portal.mirror import slipped, trouble, write
+from portal.mirror.models import AtsUser, Job, SeenPage, SyncRun, SyncStep
+from portal.mirror.steps import ESSENTIAL, LABELS, OPTIONAL, STEPS, From, Step
+from portal.mirror.upsert import Written
 
-SILENT_AFTER = timedelta(minutes=10)
-Read = Callable[[Provider, Connection], Iterator[Page[Any]]]
+__all__ = ["LABELS", "STEPS", "Step"]  # what pages show of a run is asked for here
+
+RUN = "portal.mirror.tasks.run"
+# Greenhouse's filter is asked for a little more than is missing: clocks differ, pages take time.
+OVERLAP = timedelta(minutes=10)
+BEAT = timedelta(seconds=20)
+# A worker gives a long run back to the queue after this long, well within the queue's own limit.
+SLICE = timedelta(minutes=20)
+# So many workers may take a run and fall silent without writing a page.
+MOST_TAKES = 5
+
+Scope = SyncRun.Scope
+Cause = SyncRun.Cause
 
 
-class Ended(Exception):
-    """Somebody ended the run while a worker was reading: nothing of it is written any more."""
+class LeaseLost(Exception):
+    """Another worker has the run by now, or it was ended: this one must not write any more."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One kind of record: how it is read, how it is written, which model may lose rows."""
-
-    kind: str
-    label: str
-    read: Read
-    write: Callable[[Connection, Sequence[Any]], int]
-    model: type[Mirrored] | None = None
-    essential: bool = False  # without it the mirror shows nothing to anybody
-    optional: bool = False  # set-up does not ask for it, so its refusal is no news
-
-    def count(self, connection: Connection) -> int:
-        """How many of them the mirror holds now."""
-        if self.model is None:
-            return 0
-        return self.model._default_manager.filter(connection=connection, gone_at=None).count()
+class TimeUp(Exception):
+    """The run goes on in another task."""
 
 
-def _job_admins(connection: Connection) -> list[int]:
-    """Whose grants are read. Site Admins have none, deactivated people see nothing."""
-    users = AtsUser.objects.filter(
-        connection=connection, gone_at=None, site_admin=False, deactivated=False
-    )
-    return list(users.order_by("remote_id").values_list("remote_id", flat=True))
+def silent_after() -> timedelta:
+    """A worker that waits for Greenhouse is quiet for as long as one question may take."""
+    return timedelta(seconds=max(120.0, settings.PATIENCE_SYNC) + 60)
 
 
-STEPS: tuple[Step, ...] = (
-    Step("roles", "Roles", lambda p, c: p.list_user_roles(), write.roles, AtsRole),
-    Step("users", "People", lambda p, c: p.list_users(), write.users, AtsUser, essential=True),
-    Step("emails", "Addresses", lambda p, c: p.list_user_emails(), write.user_emails),
-    Step(
-        "departments",
-        "Departments",
-        lambda p, c: p.list_departments(),
-        write.departments,
-        Department,
-    ),
-    Step("offices", "Offices", lambda p, c: p.list_offices(), write.offices, Office),
-    Step(
-        "close_reasons",
-        "Close reasons",
-        lambda p, c: p.list_close_reasons(),
-        write.close_reasons,
-        CloseReason,
-    ),
-    Step("jobs", "Requisitions", lambda p, c: p.list_jobs(), write.jobs, Job, essential=True),
-    Step("team", "Hiring teams", lambda p, c: p.list_hiring_team(), write.team),
-    Step(
-        "grants",
-        "Access to jobs",
-        lambda p, c: p.job_permissions(user_ids=_job_admins(c)),
-        write.grants,
-        JobGrant,
-    ),
-    Step("stages", "Stages", lambda p, c: p.list_stages(), write.stages, Stage),
-    Step("openings", "Openings", lambda p, c: p.list_openings(), write.openings),
-    Step("posts", "Job posts", lambda p, c: p.list_job_posts(), write.posts, JobPost),
-    Step(
-        "rejection_reasons",
-        "Rejection reasons",
-        lambda p, c: p.list_rejection_reasons(),
-        write.rejection_reasons,
-        RejectionReason,
-    ),
-    Step("sources", "Sources", lambda p, c: p.list_sources(), write.sources, Source, optional=True),
-    Step(
-        "email_templates",
-        "E-mail templates",
-        lambda p, c: p.list_email_templates(),
-        write.email_templates,
-        EmailTemplate,
-    ),
-    Step(
-        "candidates",
-        "Candidates",
-        lambda p, c: p.list_candidates(),
-        write.candidates,
-        Candidate,
-    ),
-    Step(
-        "applications",
-        "Applications",
-        lambda p, c: p.list_applications(),
-        write.applications,
-        Application,
-    ),
-)
-PEOPLE = ("users", "emails", "grants")
-LABELS = {step.kind: step.label for step in STEPS}
-ESSENTIAL = [step.kind for step in STEPS if step.essential]
-OPTIONAL = [step.kind for step in STEPS if step.optional]
+# -- asking for a run ----------------------------------------------------------------------------
+def request(connection: Connection, scope: str, *, by: User | None = None) -> SyncRun:
+    """Have the mirror refreshed by a worker. An open run is joined."""
+    run, new = open_run(connection, by=by, scope=scope)
+    if new:
+        queue.enqueue(RUN, run.pk)
+    return run
 
 
-def open_run(connection: Connection, *, by: User | None) -> tuple[SyncRun, bool]:
+def open_run(
+    connection: Connection, *, by: User | None, scope: str = Scope.FULL
+) -> tuple[SyncRun, bool]:
     """The sync to watch, and whether it is new: one that is already open is joined."""
     try:
         with transaction.atomic():
-            run = SyncRun.objects.create(connection=connection, requested_by=by)
+            run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
             expected = _seen_last_time(connection)
             SyncStep.objects.bulk_create(
-                SyncStep(run=run, kind=step.kind, expected=expected.get(step.kind))
-                for step in STEPS
+                SyncStep(run=run, kind=step.kind, expected=expected.get(step.kind), since=since)
+                for step, since in _plan(connection, scope)
             )
     except IntegrityError:
-        return connection.syncs.get(status__in=SyncRun.OPEN), False
+        return _open_runs(connection, scope).get(), False
     return run, True
 
 
+def _open_runs(connection: Connection, scope: str) -> Any:
+    runs = connection.syncs.filter(status__in=SyncRun.OPEN)
+    people = runs.filter(scope=Scope.PEOPLE)
+    return people if scope == Scope.PEOPLE else runs.exclude(scope=Scope.PEOPLE)
+
+
+def _plan(connection: Connection, scope: str) -> Iterator[tuple[Step, datetime | None]]:
+    """The steps of a run, and since when each is asked for changes (None: the whole list)."""
+    for step in STEPS:
+        if scope == Scope.PEOPLE:
+            if step.people:
+                yield step, None
+        elif scope == Scope.FULL:
+            yield step, None
+        elif step.every is not None:
+            last = _last_read(connection, step)
+            if last is None or not step.every or last + step.every <= timezone.now():
+                yield step, (last - OVERLAP if last and step.filters else None)
+
+
+def _last_read(connection: Connection, step: Step) -> datetime | None:
+    """The start of the last run that read this list to its end."""
+    done = SyncStep.objects.filter(
+        run__connection=connection, kind=step.kind, status=SyncStep.Status.DONE
+    )
+    return done.order_by("-run_id").values_list("run__started_at", flat=True).first()
+
+
 def _seen_last_time(connection: Connection) -> dict[str, int]:
-    last = last_good(connection)
+    last = last_good(connection, scope=Scope.FULL)
     steps = last.steps.filter(status=SyncStep.Status.DONE) if last else SyncStep.objects.none()
     return dict(steps.values_list("kind", "seen"))
 
 
-def last_good(connection: Connection) -> SyncRun | None:
-    """The newest run that reached its end, None before the first."""
-    ended = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
-    return connection.syncs.filter(status__in=ended).first()
+def last_good(connection: Connection, *, scope: str | None = None) -> SyncRun | None:
+    """The newest run that reached its end, None before the first. Readings of people alone do not
+    count, unless asked for.
+    """
+    ended = connection.syncs.filter(status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL))
+    if scope is not None:
+        return ended.filter(scope=scope).first()
+    return ended.exclude(scope=Scope.PEOPLE).first()
 
 
+# -- a run ---------------------------------------------------------------------------------------
 def run(sync: SyncRun) -> bool:
     """Do the sync, to its end or to a failure. False when another worker has it already."""
     now = timezone.now()
@@ -184,92 +151,242 @@ def run(sync: SyncRun) -> bool:
         sync,
         SyncRun.Status.RUNNING,
         why="a worker took it",
-        started_at=now,
+        started_at=sync.started_at or now,
         heard_at=now,
+        holder=uuid.uuid4().hex,
+        takes=sync.takes + 1,
     ):
         return False
-    connection = sync.connection
     try:
-        _read_everything(sync)
-    except Ended:
+        _Reading(sync).everything()
+    except LeaseLost:
+        return True
+    except TimeUp:
+        if _back_to_the_queue(sync, "its time was up; it goes on from here"):
+            SyncRun.objects.filter(pk=sync.pk).update(takes=0)
         return True
     except SecretUnreadable:
         _fail(
             sync,
+            Cause.CREDENTIAL,
             "The stored credential can no longer be opened. Please enter it again.",
         )
     except AtsError as error:
-        _fail(sync, error.sentence)
+        _fail(sync, _cause(error), error.sentence)
     else:
         _finish(sync)
-    standing.settle(connection, synced=last_good(connection) is not None)
+    _settle(sync)
     return True
 
 
-def _read_everything(sync: SyncRun) -> None:
-    credential = sync.connection.credential
-    if credential is None:
-        raise SecretUnreadable
-    with closing(open_provider(credential, lane=Lane.SYNC)) as provider:
-        for definition, step in zip(STEPS, sync.steps.order_by("id"), strict=True):
-            _take_step(sync, definition, step, provider)
+def _settle(sync: SyncRun) -> None:
+    connection = sync.connection
+    trouble.look(connection)
+    if sync.scope != Scope.PEOPLE:
+        standing.settle(connection, synced=last_good(connection) is not None)
 
 
-def _take_step(sync: SyncRun, definition: Step, step: SyncStep, provider: Provider) -> None:
-    _mark(step, SyncStep.Status.RUNNING, started_at=timezone.now())
-    seen: set[int | None] = set()
-    try:
-        for page in definition.read(provider, sync.connection):
-            _take_page(sync, definition, step, page)
-            seen.update(getattr(record, "id", None) for record in page.records)
-            seen.update(aside.remote_id for aside in page.set_aside)
-    except (MissingPermission, NotSiteAdmin) as error:
-        _mark(
-            step,
-            SyncStep.Status.REFUSED,
-            failure=error.sentence,
-            finished_at=timezone.now(),
-        )
-        drift.permission_refused(sync.connection, getattr(error, "permission", ""))
-        return
-    except AtsError as error:
-        _mark(
-            step,
-            SyncStep.Status.FAILED,
-            failure=error.sentence,
-            finished_at=timezone.now(),
-        )
-        raise
-    # A record that could not even be named may be any of ours: then nothing is called gone.
-    model = definition.model if None not in seen else None
-    lost = write.gone(sync.connection, model, seen) if model else 0
-    _mark(step, SyncStep.Status.DONE, gone=lost, finished_at=timezone.now())
-
-
-@transaction.atomic
-def _take_page(sync: SyncRun, definition: Step, step: SyncStep, page: Page[Any]) -> None:
-    alive = SyncRun.objects.filter(pk=sync.pk, status=SyncRun.Status.RUNNING)
-    if not alive.update(heard_at=timezone.now()):
-        raise Ended
-    created = definition.write(sync.connection, page.records)
-    SyncStep.objects.filter(pk=step.pk).update(
-        pages=F("pages") + 1,
-        seen=F("seen") + len(page.records),
-        created=F("created") + created,
-        set_aside=F("set_aside") + len(page.set_aside),
+def _cause(error: AtsError) -> str:
+    causes: tuple[tuple[type[AtsError], str], ...] = (
+        (BadCredential, Cause.CREDENTIAL),
+        (MissingPermission, Cause.FORBIDDEN),
+        (NotSiteAdmin, Cause.FORBIDDEN),
+        (AtsDown, Cause.DOWN),
+        (RateLimited, Cause.RATE_LIMIT),
     )
+    return next((cause for kind, cause in causes if isinstance(error, kind)), Cause.UNREADABLE)
 
 
+class _Reading:
+    """One worker's turn at a run."""
+
+    def __init__(self, sync: SyncRun) -> None:
+        self.sync = sync
+        self.connection = sync.connection
+        self._until = time.monotonic() + SLICE.total_seconds()
+        self._requests = 0
+        self._heard = timezone.now()
+        self._steps = {step.kind: step for step in sync.steps.all()}
+
+    def everything(self) -> None:
+        credential = self.connection.credential
+        if credential is None:
+            raise SecretUnreadable
+        with closing(open_provider(credential, lane=Lane.SYNC, also=self._heard_from)) as provider:
+            for definition in STEPS:
+                step = self._steps.get(definition.kind)
+                if step is not None and step.is_open:
+                    self._take_step(definition, step, provider)
+
+    def _heard_from(self, call: Call) -> None:
+        """A request was answered: count it, and let the others know that we live."""
+        self._requests += 1
+        now = timezone.now()
+        if now - self._heard > BEAT:
+            self._heard = now
+            self._mine().update(heard_at=now)
+
+    def _mine(self) -> Any:
+        return SyncRun.objects.filter(
+            pk=self.sync.pk, status=SyncRun.Status.RUNNING, holder=self.sync.holder
+        )
+
+    def _take_step(self, definition: Step, step: SyncStep, provider: Provider) -> None:
+        _mark(
+            step,
+            SyncStep.Status.RUNNING,
+            started_at=step.started_at or timezone.now(),
+        )
+        try:
+            if not step.at_end:
+                self._read(definition, step, provider)
+        except (MissingPermission, NotSiteAdmin) as error:
+            self._end(step, SyncStep.Status.REFUSED, failure=error.sentence)
+            drift.permission_refused(self.connection, getattr(error, "permission", ""))
+            return
+        except AtsError as error:
+            self._end(step, SyncStep.Status.FAILED, failure=error.sentence)
+            raise
+        self._close(definition, step)
+
+    def _read(self, definition: Step, step: SyncStep, provider: Provider) -> None:
+        place = From(since=step.since, cursor=step.cursor or None)
+        began = time.monotonic()
+        self._requests = 0
+        for page in definition.read(provider, self.connection, place):
+            self._take_page(definition, step, page, began)
+            began = time.monotonic()
+            self._requests = 0
+            if page.cursor is not None and began > self._until:
+                raise TimeUp
+
+    @transaction.atomic
+    def _take_page(self, definition: Step, step: SyncStep, page: Page[Any], began: float) -> None:
+        """Write a page, and the place behind it, or nothing at all."""
+        if not self._mine().update(heard_at=timezone.now(), takes=0):
+            raise LeaseLost
+        before = slipped.before(self.sync, definition, self.connection, page)
+        written = definition.write(self.connection, page.records)
+        slipped.note(self.sync, self.connection, page, written, before)
+        if step.since is None:
+            _remember(definition, step, page)
+        self._checkpoint(step, page, written, began)
+
+    def _checkpoint(self, step: SyncStep, page: Page[Any], written: Written, began: float) -> None:
+        created, changed = len(written.created), len(written.changed)
+        SyncStep.objects.filter(pk=step.pk).update(
+            pages=F("pages") + 1,
+            seen=F("seen") + len(page.records),
+            created=F("created") + created,
+            changed=F("changed") + changed,
+            unchanged=F("unchanged") + max(0, written.told - created - changed),
+            set_aside=F("set_aside") + len(page.set_aside),
+            requests=F("requests") + self._requests,
+            milliseconds=F("milliseconds") + round(1000 * (time.monotonic() - began)),
+            cursor=page.cursor or "",
+            at_end=page.cursor is None,
+        )
+
+    @transaction.atomic
+    def _close(self, definition: Step, step: SyncStep) -> None:
+        """The list was read to its end."""
+        if not self._mine().update(heard_at=timezone.now()):
+            raise LeaseLost
+        step.refresh_from_db()
+        whole = step.since is None and not step.unnamed
+        lost = _forget(self.connection, definition, step) if whole else 0
+        step.seen_pages.all().delete()
+        _mark(step, SyncStep.Status.DONE, gone=lost, finished_at=timezone.now())
+        if definition.kind == "jobs" and step.created and self.sync.scope == Scope.RECENT:
+            self._follow_new_jobs()
+
+    def _follow_new_jobs(self) -> None:
+        """New requisitions bring stages, posts and openings before their hour has come."""
+        for definition in STEPS:
+            if definition.follows_new_jobs:
+                last = _last_read(self.connection, definition)
+                since = last - OVERLAP if last and definition.filters else None
+                self._steps[definition.kind], _ = SyncStep.objects.get_or_create(
+                    run=self.sync, kind=definition.kind, defaults={"since": since}
+                )
+
+    def _end(self, step: SyncStep, status: str, **fields: Any) -> None:
+        """Refused or failed, unless it is somebody else's by now."""
+        if not self._mine().update(heard_at=timezone.now()):
+            raise LeaseLost
+        step.seen_pages.all().delete()
+        _mark(step, status, finished_at=timezone.now(), **fields)
+
+
+# -- what is gone --------------------------------------------------------------------------------
+class Kept:
+    """The keys that a complete read held: eight bytes each, however many there are."""
+
+    def __init__(self, pages: Iterable[bytes]) -> None:
+        held = array("q")
+        for page in pages:
+            held.frombytes(page)
+        self._keys = array("q", sorted(held)) if held else held
+
+    def __contains__(self, key: object) -> bool:
+        at = bisect_left(self._keys, key)  # type: ignore[call-overload]
+        return at < len(self._keys) and bool(self._keys[at] == key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _remember(definition: Step, step: SyncStep, page: Page[Any]) -> None:
+    """Keep which records the page held, for when the list has been read to its end.
+
+    Templates are no requisitions: one that a job became is not kept. A record that could not even
+    be named may be any of ours: from then on nothing is called gone.
+    """
+    keys = array("q")
+    for record in page.records:
+        key = definition.key(record)
+        if key is not None and not getattr(record, "is_template", False):
+            keys.append(key)
+    for aside in page.set_aside:
+        if aside.remote_id is None or definition.forget is not None:
+            SyncStep.objects.filter(pk=step.pk).update(unnamed=True)
+        else:
+            keys.append(aside.remote_id)
+    if keys:
+        SeenPage.objects.create(step=step, keys=keys.tobytes())
+
+
+def _forget(connection: Connection, definition: Step, step: SyncStep) -> int:
+    """Let go of what the complete read no longer contained."""
+    kept = Kept(bytes(one) for one in step.seen_pages.values_list("keys", flat=True).iterator(100))
+    if definition.forget is not None:
+        return definition.forget(connection, kept) if len(kept) else 0
+    model = definition.model
+    if model is None or (not len(kept) and definition.kind == "openings"):
+        return 0  # where jobs carry their openings, this list is empty
+    # What came after the step began, from a single read, may have been missed by its pages.
+    rows = model._default_manager.filter(
+        connection=connection, gone_at=None, changed_at__lt=step.started_at
+    )
+    remote_ids = rows.values_list("remote_id", flat=True).order_by()
+    lost = [one for one in remote_ids.iterator(2000) if one not in kept]
+    return write.mark_gone(connection, model, lost)
+
+
+# -- how it ends ---------------------------------------------------------------------------------
 def _mark(step: SyncStep, status: str, **fields: Any) -> None:
     SyncStep.objects.filter(pk=step.pk).update(status=status, **fields)
+    for name, value in {"status": status, **fields}.items():
+        setattr(step, name, value)
 
 
-def _fail(sync: SyncRun, sentence: str) -> bool:
+def _fail(sync: SyncRun, cause: str, sentence: str) -> bool:
     return transitions.won(
         sync,
         SyncRun.Status.FAILED,
         why=sentence,
-        failure=sentence,
+        failure=sentence[:300],
+        cause=cause,
         finished_at=timezone.now(),
     )
 
@@ -278,7 +395,7 @@ def _finish(sync: SyncRun) -> None:
     refused = list(sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL))
     for step in refused:
         if step.kind in ESSENTIAL:
-            _fail(sync, step.failure)
+            _fail(sync, Cause.FORBIDDEN, step.failure)
             return
     transitions.won(
         sync,
@@ -286,15 +403,33 @@ def _finish(sync: SyncRun) -> None:
         why="not everything may be read" if refused else "every list was read to its end",
         finished_at=timezone.now(),
     )
+    slipped.tell(sync)
+
+
+def _back_to_the_queue(sync: SyncRun, why: str) -> bool:
+    """Let another worker go on from the checkpoint."""
+    with transaction.atomic():
+        if not transitions.won(
+            sync, SyncRun.Status.QUEUED, why=why, holder="", queued_at=timezone.now()
+        ):
+            return False
+        queue.enqueue(RUN, sync.pk)
+    return True
 
 
 def sweep() -> None:
-    """End runs whose worker fell silent, so that the next one can begin."""
-    quiet = timezone.now() - SILENT_AFTER
-    silent = SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heard_at__lt=quiet)
-    lost = SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=quiet)
-    for sync in (*silent, *lost):
-        _fail(sync, "The sync was interrupted. It starts again by itself.")
+    """Hand runs whose worker fell silent, or whose task was lost, to the next worker."""
+    quiet = timezone.now() - silent_after()
+    for sync in SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heard_at__lt=quiet):
+        if sync.takes < MOST_TAKES:
+            _back_to_the_queue(sync, "its worker fell silent; the next one goes on from here")
+        elif _fail(sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."):
+            _settle(sync)
+    for sync in SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=quiet):
+        if SyncRun.objects.filter(pk=sync.pk, queued_at=sync.queued_at).update(
+            queued_at=timezone.now()
+        ):
+            queue.enqueue(RUN, sync.pk)
 
 
 def same_account(connection: Connection, sample: AccountSample) -> bool:
@@ -311,25 +446,8 @@ def same_account(connection: Connection, sample: AccountSample) -> bool:
     return any(told) or not told
 
 
-def read_people(connection: Connection, *, provider: Provider | None = None) -> None:
-    """Read users, their addresses and their grants to the end, without a run. Raises AtsError."""
-    if provider is None:
-        credential = connection.credential
-        if credential is None:
-            raise SecretUnreadable
-        with closing(open_provider(credential, lane=Lane.SYNC)) as opened:
-            read_people(connection, provider=opened)
-        return
-    for step in STEPS:
-        if step.kind not in PEOPLE:
-            continue
-        seen: set[int | None] = set()
-        try:
-            for page in step.read(provider, connection):
-                step.write(connection, page.records)
-                seen.update(getattr(record, "id", None) for record in page.records)
-                seen.update(aside.remote_id for aside in page.set_aside)
-        except (MissingPermission, NotSiteAdmin):
-            continue
-        if step.model is not None and None not in seen:
-            write.gone(connection, step.model, seen)
+def read_people(connection: Connection) -> SyncRun:
+    """Read people and their access now, in this process. An open reading of them is joined."""
+    sync, _ = open_run(connection, by=None, scope=Scope.PEOPLE)
+    run(sync)
+    return sync

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.core.queue import enqueue
-from portal.mirror import single, sync
+from portal.mirror import schedule, single, sync
 from portal.mirror.models import SyncRun
 
 
@@ -18,5 +18,15 @@ def read_single(wish_id: int) -> None:
 
 
 def sweep() -> None:
-    """Ask again for single reads that were lost on the way."""
+    """Take up what was lost on the way: single reads, and runs whose worker fell silent."""
     single.sweep()
+    sync.sweep()
+
+
+def tick() -> None:
+    """Ask for what is due by the clock."""
+    schedule.tick()
+
+
+def forget_old_runs() -> None:
+    schedule.forget_old_runs()

@@ -32,5 +32,6 @@ def _schedule(**_: Any) -> None:
     every_minutes("portal.notices.tasks.digests", 60)
     every_minutes("portal.support.tasks.sweep", 5)
     every_minutes("portal.support.tasks.forget_old", 24 * 60)
-    every_minutes("portal.onboarding.tasks.refresh_all", 15)
+    every_minutes("portal.mirror.tasks.tick", 1)
+    every_minutes("portal.mirror.tasks.forget_old_runs", 24 * 60)
     every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)

@@ -16,7 +16,6 @@ from portal.mirror import sync
 from portal.mirror.models import SyncRun
 
 CHECK = "portal.onboarding.tasks.check"
-SYNC = "portal.mirror.tasks.run"
 EMPTY = "portal.onboarding.tasks.empty"
 
 
@@ -56,10 +55,7 @@ def request_check_beside(connection: Connection, *, by: User | None) -> None:
 
 def request_sync(connection: Connection, *, by: User | None) -> SyncRun:
     """Have the mirror refreshed. An open run is joined."""
-    run, new = sync.open_run(connection, by=by)
-    if new:
-        queue.enqueue(SYNC, run.pk)
-    return run
+    return sync.request(connection, SyncRun.Scope.FULL, by=by)
 
 
 def checked(check: CheckRun) -> None:

@@ -11,7 +11,6 @@ from portal.connections import drift, verify
 from portal.connections.models import ApiCall, CheckRun, Connection
 from portal.core import queue
 from portal.mirror import empty as mirror
-from portal.mirror import sync
 from portal.onboarding import journey
 from portal.webhooks import address as web_hooks
 
@@ -26,10 +25,9 @@ def check(check_id: int) -> None:
 
 
 def sweep() -> None:
-    """End silent checks and syncs, and ask again for what was lost on the way to a worker."""
+    """End silent checks, and ask again for what was lost on the way to a worker."""
     for run in verify.sweep():
         journey.checked(run)
-    sync.sweep()
     for connection in Connection.objects.filter(emptying=True):
         queue.enqueue(journey.EMPTY, connection.pk)
 
@@ -47,13 +45,6 @@ def check_daily() -> None:
     """Look for drift: each connection once a day, at its own hour."""
     for connection in drift.due():
         drift.look(connection)
-
-
-def refresh_all() -> None:
-    """Refresh every live connection's mirror."""
-    live = (Connection.State.LIVE, Connection.State.DEGRADED)
-    for connection in Connection.objects.filter(state__in=live):
-        journey.request_sync(connection, by=None)
 
 
 def forget_old_calls() -> None:

@@ -34,8 +34,8 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core.models import Transition
 from portal.issues.models import Issue
-from portal.mirror.freshness import CADENCE
 from portal.mirror.models import AtsUserEmail, SyncRun
+from portal.mirror.schedule import CADENCE
 
 State = Connection.State
 STALLED_AFTER = timedelta(days=2)  # in one step of set-up

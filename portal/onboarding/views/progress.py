@@ -39,7 +39,7 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         journey.request_sync(connection, by=request.membership.user)
         noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
-    run = connection.syncs.first()
+    run = connection.syncs.filter(scope=SyncRun.Scope.FULL).first()
     steps = list(run.steps.order_by("id")) if run else []
     number = sum(step.status in _ENDED for step in steps)
     context = {

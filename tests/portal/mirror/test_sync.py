@@ -131,7 +131,8 @@ def test_a_second_request_joins_the_open_run(connect, ada: Client, work) -> None
     ada.post(SYNC)
     ada.post(SYNC)
     assert SyncRun.objects.filter(status=SyncRun.Status.QUEUED).count() == 1
-    assert work() == 1
+    work()
+    assert SyncRun.objects.filter(status=SyncRun.Status.DONE).count() == 2
 
 
 def test_a_task_delivered_twice_syncs_once(connect, sandbox: Sandbox) -> None:
@@ -151,19 +152,6 @@ def test_progress_is_told_while_it_runs_and_the_polling_ends(connect, ada: Clien
     page = ada.get(SYNC).content
     assert b'hx-trigger="every 1s"' not in page
     assert b"Everything has been read" in page
-
-
-def test_a_run_whose_worker_fell_silent_makes_room_for_the_next(connect, later) -> None:
-    connection: Connection = connect()
-    from portal.mirror import sync
-
-    run, _ = sync.open_run(connection, by=None)
-    later(3600)
-    sync.sweep()
-    run.refresh_from_db()
-    assert run.status == SyncRun.Status.FAILED
-    _, new = sync.open_run(connection, by=None)
-    assert new
 
 
 def test_a_reader_who_is_no_site_admin_does_not_make_a_connection_live(

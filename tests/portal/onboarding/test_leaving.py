@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.models import Connection
 from portal.issues.models import Issue
-from portal.mirror import sync
+from portal.mirror import schedule, sync
 from portal.mirror.models import Application, AtsUser, Job, SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
@@ -36,7 +36,7 @@ def test_a_pause_stops_syncs_and_takes_requisitions_away(
     connection.refresh_from_db()
     assert connection.state == Connection.State.PAUSED
     syncs = connection.syncs.count()
-    tasks.refresh_all()
+    schedule.tick()
     ada.post("/set-up/sync/")
     work()
     assert connection.syncs.count() == syncs
@@ -96,8 +96,8 @@ def test_a_sync_that_was_running_writes_nothing_any_more(
     run = journey.request_sync(connection, by=None)
     reading = sync.STEPS[1].read
 
-    def read_and_leave(provider, of):
-        for page in reading(provider, of):
+    def read_and_leave(provider, of, at):
+        for page in reading(provider, of, at):
             if connection.credential:
                 ada.post(LEAVE, {"name": "Acme"})
                 tasks.empty(connection.pk)

@@ -1,0 +1,237 @@
+"""What a sync reads, in its order: parents before what hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations.ats.port import Provider
+from integrations.ats.types import Page
+from portal.connections.models import Connection
+from portal.mirror import team, write
+from portal.mirror.models import (
+    Application,
+    AtsRole,
+    AtsUser,
+    Candidate,
+    CloseReason,
+    Department,
+    EmailTemplate,
+    Job,
+    JobGrant,
+    JobPost,
+    Mirrored,
+    Office,
+    Opening,
+    RejectionReason,
+    Source,
+    Stage,
+    SyncRun,
+)
+from portal.mirror.upsert import Written
+
+Scope = SyncRun.Scope
+
+
+@dataclass(frozen=True)
+class From:
+    """Where a list is read from: all of it, what changed since, or behind a page."""
+
+    since: datetime | None = None
+    cursor: str | None = None
+
+
+Read = Callable[[Provider, Connection, From], Iterator[Page[Any]]]
+Write = Callable[[Connection, Sequence[Any]], Written]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of record: how it is read, how it is written, which model may lose rows.
+
+    `filters`: Greenhouse can be asked for what changed. `every`: how long a sync of what changed
+    may leave the list alone; None leaves it to the full one.
+    """
+
+    kind: str
+    label: str
+    read: Read
+    write: Write
+    model: type[Mirrored] | None = None
+    filters: bool = False
+    every: timedelta | None = None
+    people: bool = False  # who may see what: read every few minutes
+    follows_new_jobs: bool = False  # a job that is new here brings some of these
+    essential: bool = False  # without it the mirror shows nothing to anybody
+    optional: bool = False  # set-up does not ask for it, so its refusal is no news
+    key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
+    forget: Callable[[Connection, Any], int] | None = None  # instead of marking rows as gone
+
+    def count(self, connection: Connection) -> int:
+        """How many of them the mirror holds now."""
+        if self.model is None:
+            return 0
+        return self.model._default_manager.filter(connection=connection, gone_at=None).count()
+
+
+def _job_admins(connection: Connection) -> list[int]:
+    """Whose grants are read. Site Admins have none, deactivated people see nothing."""
+    users = AtsUser.objects.filter(
+        connection=connection, gone_at=None, site_admin=False, deactivated=False
+    )
+    return list(users.order_by("remote_id").values_list("remote_id", flat=True))
+
+
+ALWAYS = timedelta(0)
+HOURLY = timedelta(hours=1)
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "roles",
+        "Roles",
+        lambda p, c, at: p.list_user_roles(cursor=at.cursor),
+        write.roles,
+        AtsRole,
+        people=True,
+    ),
+    Step(
+        "users",
+        "People",
+        lambda p, c, at: p.list_users(cursor=at.cursor),
+        write.users,
+        AtsUser,
+        people=True,
+        essential=True,
+    ),
+    Step(
+        "emails",
+        "Addresses",
+        lambda p, c, at: p.list_user_emails(cursor=at.cursor),
+        team.verified,
+        people=True,
+        key=team.email_key,
+        forget=team.forget_addresses,
+    ),
+    Step(
+        "departments",
+        "Departments",
+        lambda p, c, at: p.list_departments(cursor=at.cursor),
+        write.departments,
+        Department,
+    ),
+    Step(
+        "offices",
+        "Offices",
+        lambda p, c, at: p.list_offices(cursor=at.cursor),
+        write.offices,
+        Office,
+    ),
+    Step(
+        "close_reasons",
+        "Close reasons",
+        lambda p, c, at: p.list_close_reasons(cursor=at.cursor),
+        write.close_reasons,
+        CloseReason,
+    ),
+    Step(
+        "jobs",
+        "Requisitions",
+        lambda p, c, at: p.list_jobs(updated_after=at.since, cursor=at.cursor),
+        write.jobs,
+        Job,
+        filters=True,
+        every=ALWAYS,
+        essential=True,
+    ),
+    Step(
+        "team",
+        "Hiring teams",
+        lambda p, c, at: p.list_hiring_team(cursor=at.cursor),
+        team.places,
+        every=HOURLY,
+        key=team.member_key,
+        forget=team.forget_places,
+    ),
+    Step(
+        "grants",
+        "Access to jobs",
+        lambda p, c, at: p.job_permissions(user_ids=_job_admins(c), cursor=at.cursor),
+        write.grants,
+        JobGrant,
+        people=True,
+    ),
+    Step(
+        "stages",
+        "Stages",
+        lambda p, c, at: p.list_stages(updated_after=at.since, cursor=at.cursor),
+        write.stages,
+        Stage,
+        filters=True,
+        every=HOURLY,
+        follows_new_jobs=True,
+    ),
+    Step(
+        "openings",
+        "Openings",
+        lambda p, c, at: p.list_openings(cursor=at.cursor),
+        write.openings,
+        Opening,
+        every=HOURLY,
+        follows_new_jobs=True,
+    ),
+    Step(
+        "posts",
+        "Job posts",
+        lambda p, c, at: p.list_job_posts(updated_after=at.since, cursor=at.cursor),
+        write.posts,
+        JobPost,
+        filters=True,
+        every=HOURLY,
+        follows_new_jobs=True,
+    ),
+    Step(
+        "rejection_reasons",
+        "Rejection reasons",
+        lambda p, c, at: p.list_rejection_reasons(cursor=at.cursor),
+        write.rejection_reasons,
+        RejectionReason,
+    ),
+    Step(
+        "sources",
+        "Sources",
+        lambda p, c, at: p.list_sources(cursor=at.cursor),
+        write.sources,
+        Source,
+        optional=True,
+    ),
+    Step(
+        "email_templates",
+        "E-mail templates",
+        lambda p, c, at: p.list_email_templates(cursor=at.cursor),
+        write.email_templates,
+        EmailTemplate,
+    ),
+    Step(
+        "candidates",
+        "Candidates",
+        lambda p, c, at: p.list_candidates(updated_after=at.since, cursor=at.cursor),
+        write.candidates,
+        Candidate,
+        filters=True,
+        every=ALWAYS,
+    ),
+    Step(
+        "applications",
+        "Applications",
+        lambda p, c, at: p.list_applications(changed_after=at.since, cursor=at.cursor),
+        write.applications,
+        Application,
+        filters=True,
+        every=ALWAYS,
+    ),
+)
+LABELS = {step.kind: step.label for step in STEPS}
+ESSENTIAL = [step.kind for step in STEPS if step.essential]
+OPTIONAL = [step.kind for step in STEPS if step.optional]

@@ -1,0 +1,339 @@
+"""What a sync costs: requests, CPU and memory, beside a bare fetch, parse and store of the same.
+
+    python tests/bench/bench_mirror.py                           v3 on SQLite
+    python tests/bench/bench_mirror.py --database postgres://root@127.0.0.1:5432/bench_mirror
+    python tests/bench/bench_mirror.py --kind harvest_key --jobs 200 --users 40 --applications 2000
+
+The sandbox runs in a process of its own, without rate limits; so does every phase, so that its peak
+of memory is its own. The floor reads the same lists with the same client, and stores the records
+with COPY (PostgreSQL) or executemany (SQLite) in tables without keys. The database named is made
+anew. CPU is that of the client's process. Exits with 1 where a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+PORT = 8743
+URL = f"http://127.0.0.1:{PORT}"
+MOST_CPU, MOST_MEGABYTES, MOST_SHARE = 3.0, 120, 0.03
+
+
+def main() -> int:
+    options = _options()
+    if options.phase:
+        print(json.dumps(_phase(options)))  # noqa: T201
+        return 0
+    with tempfile.TemporaryDirectory() as place, _sandbox(options):
+        options.database = options.database or f"sqlite:///{place}/bench.sqlite3"
+        _prepare(options)
+        return _report(options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kind", default="harvest_oauth", choices=["harvest_oauth", "harvest_key"])
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--applications", type=int, default=20000)
+    parser.add_argument("--database", default="")
+    parser.add_argument("--phase", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+@contextmanager
+def _sandbox(options: argparse.Namespace) -> Iterator[None]:
+    command = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(PORT)]
+    for name in ("jobs", "users", "applications"):
+        command += [f"--{name}", str(getattr(options, name))]
+    command += ["--v1-limit", "0", "--v3-limit", "0", "--token-limit", "0"]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"{URL}/__stats", timeout=5)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    return os.environ | {
+        "DEBUG": "false",
+        "SECRET_KEY": "bench",
+        "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1rZXktbm90LWEtc2VjcmU=",
+        "ALLOWED_HOSTS": "localhost",
+        "REDIS_URL": "none",
+        "DATABASE_URL": options.database,
+        "GREENHOUSE_API_URL": URL,
+        "GREENHOUSE_AUTH_URL": URL,
+        "LOG_LEVEL": "WARNING",
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    if options.database.startswith("postgres"):
+        base, name = options.database.rsplit("/", 1)
+        for words in (f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"'):
+            subprocess.run(["psql", "-q", f"{base}/postgres", "-c", words], check=True)  # noqa: S603, S607
+    manage = [sys.executable, "manage.py", "migrate", "-v0"]
+    subprocess.run(manage, cwd=ROOT, env=_environment(options), check=True)  # noqa: S603
+    _run("connect", options)
+
+
+def _run(phase: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--phase", phase, "--kind", options.kind]
+    command += ["--database", options.database]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=_environment(options), check=True, stdout=subprocess.PIPE
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _report(options: argparse.Namespace) -> int:
+    floor = _run("floor", options)
+    full = _run("full", options)
+    again = _run("full", options)
+    _change_one_percent()
+    recent = _run("recent", options)
+    vendor = options.database.split(":", 1)[0]
+    _say(f"\n{options.kind} on {vendor}: {full['records']:,} records of {options.jobs:,} jobs")
+    for name, told in (
+        ("floor", floor),
+        ("full", full),
+        ("full again", again),
+        ("1 % changed", recent),
+    ):
+        per = 1e6 * told["cpu"] / max(1, full["records"])
+        _say(
+            f"  {name:<12} {told['requests']:>4} requests ({told['grants']} for grants)"
+            f"  {told['cpu']:6.2f} s CPU  {per:6.1f} ms per 1,000"
+            f"  {told['seconds']:6.1f} s  peak {told['peak']:.0f} MB"
+            f"  made {told['created']:,}, changed {told['changed']:,}"
+        )
+    share = (recent["requests"] - recent["grants"]) / (full["requests"] - full["grants"])
+    cpu_share = recent["cpu"] / full["cpu"]
+    ratio = full["cpu"] / floor["cpu"]
+    bars = (
+        (f"requests: {full['requests']}, least possible {full['least']}",
+         full["requests"] <= full["least"] * 1.02),
+        (f"full against the floor: {ratio:.2f} times the CPU (bar {MOST_CPU})", ratio <= MOST_CPU),
+        (f"peak {full['peak']:.0f} MB (bar {MOST_MEGABYTES})", full["peak"] < MOST_MEGABYTES),
+        (f"1 % changed: {share:.1%} of a full run's requests", share <= MOST_SHARE),
+        (f"1 % changed: {cpu_share:.1%} of a full run's CPU", cpu_share <= MOST_SHARE),
+    )  # fmt: skip
+    for words, met in bars:
+        _say(f"  {'met   ' if met else 'MISSED'} {words}")
+    return 0 if all(met for _, met in bars) else 1
+
+
+def _change_one_percent() -> None:
+    """Somebody works in Greenhouse: of jobs, applications and candidates one in a hundred."""
+    chance = random.Random(3)
+    headers = {"Authorization": httpx.BasicAuth(_secret("api_key"), "")._auth_header}
+
+    def mutate(action: str, **values: Any) -> None:
+        answer = httpx.post(
+            f"{URL}/__mutate", json={"action": action, "account": "acme", **values}, timeout=60
+        )
+        answer.raise_for_status()
+
+    def some(path: str) -> list[dict[str, Any]]:
+        rows = []
+        target: str | None = f"{URL}/v1/{path}?per_page=500&skip_count=true"
+        while target:
+            answer = httpx.get(target, headers=headers, timeout=60)
+            rows += answer.json()
+            target = answer.links.get("next", {}).get("url")
+        return chance.sample(rows, max(1, len(rows) // 100))
+
+    for job in some("jobs"):
+        mutate("rename_job", job_id=job["id"], name=f"{job['name']} (new)")
+    for person in some("candidates"):
+        mutate("rename_candidate", candidate_id=person["id"], first_name="Re", last_name="Named")
+    for one in some("applications"):
+        if one["status"] == "active" and one["jobs"]:
+            mutate("reject_application", application_id=one["id"])
+
+
+def _secret(name: str) -> str:
+    from integrations.greenhouse import sandbox
+
+    return {
+        "api_key": sandbox.ACME_V1_KEY,
+        "client_id": sandbox.ACME_V3_CLIENT_ID,
+        "client_secret": sandbox.ACME_V3_CLIENT_SECRET,
+    }[name]
+
+
+# -- in a process of its own ---------------------------------------------------------------------
+def _phase(options: argparse.Namespace) -> dict[str, Any]:
+    import django
+
+    django.setup()
+    if options.phase == "connect":
+        return _connect(options)
+    if options.phase == "floor":
+        return _floor()
+    return _sync(options.phase)
+
+
+def _connect(options: argparse.Namespace) -> dict[str, Any]:
+    from portal.accounts.models import Organization
+    from portal.connections.models import Connection, Credential
+
+    organization = Organization.objects.create(name="Bench", slug="bench")
+    connection = Connection.objects.create(organization=organization, state=Connection.State.LIVE)
+    v1 = options.kind == "harvest_key"
+    Credential.objects.create(
+        connection=connection,
+        kind=options.kind,
+        client_id="" if v1 else _secret("client_id"),
+        secret=_secret("api_key") if v1 else _secret("client_secret"),
+        last_four="0000",
+        fingerprint="bench",
+    )
+    return {}
+
+
+class _Meter:
+    """CPU, time and peak of what happens inside."""
+
+    def __enter__(self) -> _Meter:
+        self._time, self._cpu = time.perf_counter(), _cpu()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds, self.cpu = time.perf_counter() - self._time, _cpu() - self._cpu
+        self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    def told(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "cpu": self.cpu, "peak": self.peak}
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _floor() -> dict[str, Any]:
+    """Fetch, parse, and store as text in one table: no keys, no comparing, no checkpoint."""
+    import msgspec
+    from django.db import connection as database
+
+    from integrations.ats.registry import open_provider
+    from integrations.ats.wiring import Wiring
+    from portal.connections.models import Connection
+    from portal.mirror.steps import STEPS, From
+
+    connection = Connection.objects.get()
+    calls: list[Any] = []
+    wiring = Wiring(api_url=URL, auth_url=URL, log=calls.append)
+    credential = connection.credential
+    assert credential is not None
+    records = 0
+    with database.cursor() as cursor:
+        cursor.execute("CREATE TABLE bench_floor (kind text, id bigint, told text)")
+    users: list[int] = []
+    with _Meter() as meter, open_provider(credential.kind, credential.secrets(), wiring) as reader:
+        for step in STEPS:
+            pages = (
+                reader.job_permissions(user_ids=users)
+                if step.kind == "grants"
+                else step.read(reader, connection, From())
+            )
+            for page in pages:
+                rows = [
+                    (step.kind, getattr(one, "id", None), msgspec.json.encode(one).decode())
+                    for one in page.records
+                ]
+                if step.kind == "users":
+                    users += [u.id for u in page.records if not u.site_admin and not u.deactivated]
+                records += len(rows)
+                _store(database, rows)
+    return meter.told() | _counts(calls) | {"records": records, "created": records, "changed": 0}
+
+
+def _store(database: Any, rows: list[Any]) -> None:
+    with database.cursor() as cursor:
+        if database.vendor == "postgresql":
+            with cursor.copy("COPY bench_floor FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        elif rows:
+            cursor.executemany("INSERT INTO bench_floor VALUES (%s, %s, %s)", rows)
+
+
+def _counts(calls: list[Any]) -> dict[str, int]:
+    paths = [call.path for call in calls if call.path.startswith("/v")]
+    return {"requests": len(paths), "grants": sum("permissions/jobs" in path for path in paths)}
+
+
+def _sync(scope: str) -> dict[str, Any]:
+    from django.db.models import Sum
+
+    from portal.connections.models import ApiCall, Connection
+    from portal.mirror import sync
+
+    connection = Connection.objects.get()
+    ApiCall.objects.all().delete()
+    with _Meter() as meter:
+        run, _ = sync.open_run(connection, by=None, scope=scope)
+        sync.run(run)
+    run.refresh_from_db()
+    if run.status != "done":
+        raise SystemExit(f"{run.status}: {run.failure}")
+    totals = run.steps.aggregate(*(Sum(name) for name in ("seen", "created", "changed")))
+    pages = {step.kind: step for step in run.steps.all()}
+    least = sum(
+        max(1, math.ceil(step.seen / 500)) if step.requests else 0
+        for kind, step in pages.items()
+        if kind != "grants"
+    )
+    counts = _counts(list(ApiCall.objects.all()))
+    grants = pages.get("grants")
+    least += counts["grants"] or (max(1, math.ceil(grants.seen / 500)) if grants else 0)
+    return (
+        meter.told()
+        | counts
+        | {
+            "records": totals["seen__sum"],
+            "created": totals["created__sum"],
+            "changed": totals["changed__sum"],
+            "least": least,
+        }
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

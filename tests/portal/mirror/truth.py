@@ -1,0 +1,97 @@
+"""The mirror beside the sandbox's own records: field by field, for tests that compare them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.mirror.models import (
+    Application,
+    AtsUser,
+    Candidate,
+    Job,
+    JobGrant,
+    JobPost,
+    Opening,
+    RejectionReason,
+    Stage,
+    TeamMember,
+)
+
+Rows = dict[str, set[tuple[Any, ...]]]
+
+
+def there(sandbox: Sandbox, kind: str) -> Rows:
+    """What Greenhouse holds, as far as the mirror is to hold it."""
+    world = sandbox.world()
+    jobs = {job.id for job in world.jobs if not job.is_template}
+    # v3 lists no service accounts, and so none of their places.
+    users = {u.id for u in world.users if kind == "harvest_key" or not u.service_account}
+    # v3 lists the grants of Job Admins alone.
+    roles = {r.id for r in world.user_roles if kind == "harvest_key" or r.role_type == "job_admin"}
+    granted = {u.id for u in world.users if not u.deactivated and not u.site_admin}
+    return {
+        "jobs": {
+            (j.id, j.name, j.status, j.confidential, j.department_id)
+            for j in world.jobs
+            if j.id in jobs
+        },
+        "stages": {(s.id, s.job_id, s.name, s.active) for s in world.stages if s.job_id in jobs},
+        "posts": {(p.id, p.title) for p in world.posts if p.job_id in jobs},
+        "openings": {(o.id, o.job_id, o.open) for o in world.openings if o.job_id in jobs},
+        "reasons": {(r.id, r.name) for r in world.rejection_reasons},
+        "candidates": {(c.id, c.first_name or "", c.last_name or "") for c in world.candidates},
+        "applications": {
+            (a.id, a.candidate_id, None if a.prospect else a.job_id, a.status, a.stage_id)
+            for a in world.applications
+        },
+        "grants": {
+            (g.id, g.user_id, g.job_id)
+            for g in world.grants
+            if g.job_id in jobs and g.user_id in granted and g.role_id in roles
+        },
+        "users": {(u.id, u.site_admin, u.deactivated) for u in world.users if u.id in users},
+        "team": {
+            (m.job_id, m.user_id, m.type)
+            for m in world.team
+            if m.job_id in jobs and m.user_id in users
+        },
+    }
+
+
+def here() -> Rows:
+    """What the mirror holds."""
+    return {
+        "jobs": _rows(Job, "name", "status", "confidential", "department__remote_id"),
+        "stages": _rows(Stage, "job__remote_id", "name", "active", job__gone_at=None),
+        "posts": _rows(JobPost, "title", job__gone_at=None),
+        "openings": _rows(Opening, "job__remote_id", "is_open", job__gone_at=None),
+        "reasons": _rows(RejectionReason, "name"),
+        "candidates": _rows(Candidate, "first_name", "last_name"),
+        "applications": _rows(
+            Application, "candidate__remote_id", "job__remote_id", "status", "stage__remote_id"
+        ),
+        "grants": _rows(JobGrant, "user__remote_id", "job__remote_id"),
+        "users": _rows(AtsUser, "site_admin", "deactivated"),
+        "team": set(
+            TeamMember.objects.filter(job__gone_at=None).values_list(
+                "job__remote_id", "user__remote_id", "role"
+            )
+        ),
+    }
+
+
+def _rows(model: Any, *fields: str, **which: Any) -> set[tuple[Any, ...]]:
+    return set(model.objects.filter(gone_at=None, **which).values_list("remote_id", *fields))
+
+
+def assert_equal(sandbox: Sandbox, kind: str, *, but: tuple[str, ...] = ()) -> None:
+    """The mirror is what Greenhouse is, save the lists named."""
+    expected, found = there(sandbox, kind), here()
+    differing = {
+        name: {"missing": sorted(expected[name] - found[name], key=repr)[:5],
+               "too many": sorted(found[name] - expected[name], key=repr)[:5]}
+        for name in expected
+        if name not in but and expected[name] != found[name]
+    }  # fmt: skip
+    assert not differing, differing
