@@ -81,10 +81,14 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def _one_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with Launched(tmp_path_factory.mktemp("demo")) as launched:
-        said = launched.listen()
-        assert launched.process.poll() is None, said
-        yield Demo(launched)
+    with pytest.MonkeyPatch.context() as patch:
+        # However slow the machine is, there is time to take something back.
+        patch.setenv("REJECT_HOLD_SECONDS", "15")
+        patch.setenv("BULK_HOLD_SECONDS", "15")
+        with Launched(tmp_path_factory.mktemp("demo")) as launched:
+            said = launched.listen()
+            assert launched.process.poll() is None, said
+            yield Demo(launched)
 
 
 @pytest.fixture

@@ -16,13 +16,6 @@ pytestmark = pytest.mark.browser
 SOON = 60_000  # milliseconds; real workers, real HTTP
 
 
-@pytest.fixture(autouse=True)
-def _time_enough_to_undo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is."""
-    monkeypatch.setenv("REJECT_HOLD_SECONDS", "25")
-    monkeypatch.setenv("BULK_HOLD_SECONDS", "25")
-
-
 @pytest.fixture
 def remy(demo: Demo, person) -> Person:
     """At his first requisition, with Greenhouse connected."""
