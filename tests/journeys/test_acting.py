@@ -9,11 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import PATIENCE, Demo, Person
 
 pytestmark = pytest.mark.browser
-
-SOON = 60_000  # milliseconds; real workers, real HTTP
 
 
 @pytest.fixture
@@ -24,9 +22,9 @@ def remy(demo: Demo, person) -> Person:
     ada.page.get_by_label("Client ID").fill(greenhouse.ACME_V3_CLIENT_ID)
     ada.page.get_by_label("Client secret", exact=True).fill(greenhouse.ACME_V3_CLIENT_SECRET)
     ada.page.get_by_role("button", name="Try and save").click()
-    expect(ada.page.get_by_text("Everything is granted")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything is granted")).to_be_visible(timeout=PATIENCE)
     ada.goes_to("/set-up/sync/")
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible(timeout=SOON)
+    expect(ada.page.get_by_text("Everything has been read")).to_be_visible(timeout=PATIENCE)
     somebody = person("remy@acme.example")
     somebody.page.locator("#job-table tbody a").first.click()
     somebody.page.wait_for_url(re.compile(r"/requisitions/\d+/"))
@@ -58,18 +56,18 @@ def test_undo_in_the_window_and_after_it_and_a_conflict(demo: Demo, remy: Person
     row.get_by_role("button", name="Reject").click()  # the last reason stands there already
     expect(row).to_contain_text("goes to Greenhouse in")
     remy.keeps_picture("50-held")
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
     row.get_by_role("button", name="Undo").click()
-    expect(row).to_contain_text("Active again in Greenhouse", timeout=SOON)
+    expect(row).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
 
     # Somebody advances the other one in another window; this screen is stale.
     second = page.context.new_page()
     second.goto(page.url)
     same = second.locator(f"tr#{other.get_attribute('id')}")
     same.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(same).to_contain_text("Advanced in Greenhouse", timeout=SOON)
+    expect(same).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
     other.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(other).to_contain_text("Changed meanwhile", timeout=SOON)
+    expect(other).to_contain_text("Changed meanwhile", timeout=PATIENCE)
     remy.keeps_picture("51-conflict")
     other.get_by_role("button", name="Skip").click()
     expect(other).not_to_contain_text("Changed meanwhile")
@@ -88,12 +86,14 @@ def test_many_at_once_with_three_failures_of_which_only_they_are_tried_again(
     page.get_by_role("button", name=f"Advance {len(ticked)} applications").click()
     expect(page.get_by_text("Goes to Greenhouse in")).to_be_visible()
     told = page.locator("#batch-state")
-    expect(told).to_contain_text(f"{len(ticked) - 3} done in Greenhouse, 3 not done", timeout=SOON)
+    expect(told).to_contain_text(
+        f"{len(ticked) - 3} done in Greenhouse, 3 not done", timeout=PATIENCE
+    )
     first = page.locator("#batch tbody tr").first
     expect(first).to_contain_text("Refused")
     remy.keeps_picture("54-bulk-failures")
     page.get_by_role("button", name="Try only the 3 again").click()
-    expect(told).to_contain_text("3 done in Greenhouse", timeout=SOON)
+    expect(told).to_contain_text("3 done in Greenhouse", timeout=PATIENCE)
 
 
 def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
@@ -112,7 +112,7 @@ def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
         number += 1
         expect(place).to_contain_text(f"{number} of")
     keys.press("a")
-    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=SOON)
+    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
     keys.press("r")
     expect(page.locator("[name=reason]")).to_be_focused()
     keys.press("ArrowDown")
@@ -121,7 +121,7 @@ def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
     keys.press("Enter")
     expect(page.locator("#decisions")).to_contain_text("Reject:")
     keys.press("u")
-    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=SOON)
+    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=PATIENCE)
     remy.keeps_picture("56-review-decided")
     keys.press("k")
     expect(place).to_contain_text(f"{number + 1} of")
