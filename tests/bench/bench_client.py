@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import resource
 import subprocess
 import sys
@@ -86,26 +87,19 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 @contextmanager
 def _sandbox(options: argparse.Namespace) -> Iterator[str]:
     limits = ("0", "0") if options.unlimited else ("50", "75")
-    command = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(PORT)]
+    command = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", "0"]
     for name in ("jobs", "users", "applications"):
         command += [f"--{name}", str(getattr(options, name))]
     command += ["--v1-limit", limits[0], "--v3-limit", limits[1]]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
-    url = f"http://127.0.0.1:{PORT}"
-    try:
-        for _ in range(600):
-            try:
-                httpx.get(f"{url}/__stats", timeout=5)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
-PORT = 8741
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        assert running.stdout
+        said = running.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert found, said
+        try:
+            yield found[0]
+        finally:
+            running.terminate()
 
 
 def _read_all(kind: str, url: str, options: argparse.Namespace) -> bool:
