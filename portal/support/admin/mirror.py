@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.urls import path
 
 from portal.mirror.models import AtsUser, Job, SyncRun, SyncStep
 from portal.support.admin.base import Watched, WatchedInline
+from portal.support.admin.why import why
 
 
 class StepInline(WatchedInline):
@@ -71,3 +75,7 @@ class JobAdmin(Watched):
     search_fields = ("name", "requisition_id", "=remote_id")
     list_select_related = ("connection__organization",)
     fields = (*list_display, "remote_id", "opened_at", "closed_at")
+
+    def get_urls(self) -> list[Any]:
+        address = path("why/", self.admin_site.admin_view(why), name="mirror_job_why")
+        return [address, *super().get_urls()]

@@ -1,0 +1,50 @@
+"""Customer success reads why a customer's person does not see a requisition."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.mirror.models import Job
+from tests.cast import Cast, gather
+from tests.factories import ConnectionFactory
+from tests.portal.entitlements import world
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return gather()
+
+
+@pytest.fixture
+def job(cast: Cast) -> Job:
+    acme = ConnectionFactory(organization=cast.ada.organization, state="live")
+    world.user(acme, "remy@acme.example", name="Remy Laurent")
+    return world.job(acme, "Takeover lawyer", confidential=True)
+
+
+WHY = "/admin/mirror/job/why/"
+REMY = "Remy@acme.example"
+
+
+def test_it_is_told_step_by_step_and_a_confidential_one_is_not_named(
+    job: Job, cast: Cast, sign_in
+) -> None:
+    page = sign_in(cast.cas).get(WHY, {"email": REMY, "job": job.remote_id}).content.decode()
+    assert "A confidential requisition: not seen" in page
+    assert "no grant of this requisition" in page
+    assert "Takeover lawyer" not in page
+    by_name = sign_in(cast.cas).get(WHY, {"email": REMY, "job": "Takeover"}).content.decode()
+    assert "Nothing to show" in by_name
+
+
+@pytest.mark.parametrize("who", ["ada", "zoe", "remy"])
+def test_customers_do_not_get_there(job: Job, cast: Cast, sign_in, who: str) -> None:
+    answer = sign_in(getattr(cast, who)).get(WHY, {"email": REMY, "job": job.remote_id})
+    assert answer.status_code == 302
+    assert "/admin/login/" in answer.url
+
+
+def test_an_address_that_nobody_has_is_an_error_next_to_the_field(cast: Cast, sign_in) -> None:
+    answer = sign_in(cast.cas).get(WHY, {"email": "nobody@acme.example", "job": "1"})
+    assert answer.status_code == 422
+    assert "No customer has somebody with this address" in answer.content.decode()
