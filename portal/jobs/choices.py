@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights, visible_jobs
 from portal.mirror.models import AtsUser, Department, Job, Office, TeamMember
 
 MOST = 500  # a longer list helps nobody; the search finds people by name
+
+
+def options(pairs: Iterable[tuple[object, str]], chosen: object) -> SafeString:
+    """The options of a select: put together here, for a template takes long over hundreds."""
+    return format_html_join(
+        "\n",
+        '<option value="{}"{}>{}</option>',
+        ((key, mark_safe(" selected") if key == chosen else "", name) for key, name in pairs),
+    )
 
 
 @dataclass(frozen=True)

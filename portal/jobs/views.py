@@ -26,7 +26,7 @@ from portal.entitlements.rules import (
     why_nothing,
 )
 from portal.jobs import export, keeping, states, visits
-from portal.jobs.choices import choices
+from portal.jobs.choices import choices, options
 from portal.jobs.facts import address, facts
 from portal.jobs.forms import SaveViewForm, WhyForm
 from portal.jobs.models import SavedView
@@ -35,7 +35,7 @@ from portal.jobs.paging import MOST_COUNTED, page
 from portal.jobs.rows import Row, rows
 from portal.mirror.models import Job
 
-PER_PAGE = 50
+PER_PAGE = 25
 SEARCH = "job-search"  # the form's id
 SORTS = {
     "name": "Title, A to Z",
@@ -102,10 +102,14 @@ def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, An
     if not (to.narrow or to.closed or after or before):
         context["pinned"] = _pinned(member, held)
     if not request.htmx or request.htmx.history_restore_request:
+        offered = choices(member, held, closed=to.closed)
         context |= {
-            "choices": choices(member, held, closed=to.closed),
-            "ages": AGES,
-            "sorts": SORTS,
+            "choices": offered,
+            "departments": options(offered.departments, to.department),
+            "offices": options(offered.offices, to.office),
+            "recruiters": options(offered.recruiters, to.recruiter),
+            "ages": options(AGES.items(), to.age),
+            "sorts": options(SORTS.items(), to.order.key),
             "views": SavedView.objects.filter(membership=member),
         }
     return context
@@ -206,7 +210,11 @@ def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
         except keeping.TooMany as refusal:
             messages.error(request, str(refusal))
     if request.htmx:
-        context = {"row": rows([job], request.membership, held)[0], "with_messages": True}
+        context = {
+            "row": rows([job], request.membership, held)[0],
+            "prefix": "top-" if (request.htmx.trigger or "").startswith("top-") else "",
+            "with_messages": True,
+        }
         return render(request, "jobs/_pin.html", context)
     return redirect("jobs:list")
 
