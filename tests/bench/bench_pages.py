@@ -131,9 +131,7 @@ def _fill(url: str, slug: str, jobs: int, applications: int) -> None:
     for user, name in ((admin, "sam"), (granted, "remy")):
         address = f"{name}@{slug}.example"
         AtsUserEmail.objects.create(user=user, address=address, primary=True)
-        person = User.objects.create(
-            email=address, name=user.name, email_confirmed_at=NOW
-        )
+        person = User.objects.create(email=address, name=user.name, email_confirmed_at=NOW)
         Membership.objects.create(user=person, organization=organization)
     with psycopg.connect(url) as server, server.cursor() as cursor:
         # What is copied fits together by how it is made; checking each key would take hours.
