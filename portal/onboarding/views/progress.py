@@ -15,6 +15,7 @@ from portal.connections.features import IN_USE, Features, features
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
+from portal.issues.open import open_issues
 from portal.mirror import sync
 from portal.mirror.models import SyncRun, SyncStep
 from portal.onboarding import journey
@@ -95,6 +96,7 @@ def live(request: MemberRequest) -> HttpResponse:
         "counts": mirrored(connection),
         "kept": rotate.waiting(connection, Credential.State.KEPT),
         "beside": rotate.waiting(connection, Credential.State.BESIDE),
+        "open_issues": open_issues(request.membership.organization),
     }
     return render(request, "onboarding/live.html", context)
 
