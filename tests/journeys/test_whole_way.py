@@ -99,7 +99,7 @@ def test_from_the_credential_to_a_recruiters_click(demo: Demo, person) -> None:
     row.get_by_role("link", name="Reject").click()
     row.get_by_label("Reason").select_option(index=1)
     row.get_by_role("button", name="Reject").click()
-    expect(row).to_contain_text("Refused by Greenhouse")
+    expect(row).to_contain_text("Your rights there decide")
     vic.keeps_picture("11-refused")
 
     # Customer success sees it all, and no secret.
