@@ -43,7 +43,7 @@ def meters() -> list[Meter]:
             newest=Max("calls__at", filter=lately),
             remaining=Subquery(newest.order_by("-at").values("remaining")[:1]),
         )
-        .filter(lately)
+        .filter(n__gt=0)  # not `lately` again: that would join, and so count, twice
         .order_by("-n", "pk")[:50]
     )
     return [

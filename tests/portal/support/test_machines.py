@@ -19,7 +19,7 @@ from portal.issues.models import Issue
 from portal.mirror.models import Application, AtsUserEmail
 from portal.notices import tell
 from portal.notices.models import Notice
-from portal.support import forget, watch
+from portal.support import forget, machines, watch
 from portal.support.admin import base
 from tests.cast import Cast
 
@@ -28,6 +28,8 @@ METRICS = reverse("metrics")
 
 def test_the_operator_sees_queue_workers_and_rate_budget(connect, cast: Cast, sign_in) -> None:
     connect()
+    [meter] = machines.meters()
+    assert meter.calls == ApiCall.objects.count()
     page = sign_in(cast.ola).get(reverse("admin:machines")).content.decode()
     for words in ("waiting", "worker", "Left of the limit", "Acme"):
         assert words in page
