@@ -35,6 +35,7 @@ from portal.mirror.models import (
     SingleRead,
     Stage,
 )
+from portal.mirror.upsert import asked_at
 
 READ = "portal.mirror.tasks.read_single"
 SILENT_AFTER = timedelta(minutes=3)
@@ -52,13 +53,15 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
 
     Raises AtsError; NotFound after marking the row here as gone.
     """
+    asked = timezone.now()
     try:
         found = provider.get_application(remote_id)
     except NotFound:
         write.mark_gone(connection, Application, [remote_id])
         raise
     _fetch_parents(connection, provider, found)
-    write.applications(connection, [found])
+    with asked_at(asked):
+        write.applications(connection, [found])
     return Application.objects.get(connection=connection, remote_id=remote_id)
 
 
@@ -174,7 +177,8 @@ def _applications_of(connection: Connection, job: Job, provider: Provider, began
         for number, page in enumerate(provider.applications_of_job(job.remote_id), 1):
             mine = [one for one in page.records if one.job_id == job.remote_id]
             _fetch_candidates(connection, provider, mine)
-            write.applications(connection, mine)
+            with asked_at(began):  # or later: what changed here since is newer, or read again
+                write.applications(connection, mine)
             seen.update(one.id for one in page.records)
             seen.update(aside.remote_id for aside in page.set_aside if aside.remote_id)
             if page.cursor is not None and number == MOST_PAGES:

@@ -43,7 +43,7 @@ from portal.core.secrets import SecretUnreadable
 from portal.mirror import slipped, trouble, write
 from portal.mirror.models import AtsUser, Job, SeenPage, SyncRun, SyncStep
 from portal.mirror.steps import ESSENTIAL, LABELS, OPTIONAL, STEPS, From, Step
-from portal.mirror.upsert import Written
+from portal.mirror.upsert import Written, asked_at
 
 __all__ = ["LABELS", "STEPS", "Step"]  # what pages show of a run is asked for here
 
@@ -251,11 +251,12 @@ class _Reading:
 
     def _read(self, definition: Step, step: SyncStep, provider: Provider) -> None:
         place = From(since=step.since, cursor=step.cursor or None)
-        began = time.monotonic()
+        began, asked = time.monotonic(), timezone.now()
         self._requests = 0
         for page in definition.read(provider, self.connection, place):
-            self._take_page(definition, step, page, began)
-            began = time.monotonic()
+            with asked_at(asked):
+                self._take_page(definition, step, page, began)
+            began, asked = time.monotonic(), timezone.now()
             self._requests = 0
             if page.cursor is not None and began > self._until:
                 raise TimeUp

@@ -3,12 +3,18 @@
 The page travels as one JSON document, which the database itself takes apart, joins with the parents
 and compares with what it holds, so that a page costs our process next to nothing. What Greenhouse
 told of a record is compared by a fingerprint; its parents, which may come later, by their keys.
+
+A page may be written after a newer answer about one of its records (a click, a web hook): whoever
+knows when the page was asked for says so by `asked_at`, and what changed here since is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -24,6 +30,18 @@ from portal.mirror.models import Mirrored
 _encode = msgspec.json.Encoder().encode
 Row = dict[str, Any]
 ID = "remote_id"
+_WHENEVER = datetime(9999, 12, 31, tzinfo=UTC)
+_asked: ContextVar[datetime] = ContextVar("asked", default=_WHENEVER)
+
+
+@contextmanager
+def asked_at(moment: datetime) -> Iterator[None]:
+    """What is written inside was asked of Greenhouse at this moment, not later."""
+    token = _asked.set(moment)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
 
 
 @dataclass(frozen=True)
@@ -71,7 +89,8 @@ class Table:
         now = database.ops.adapt_datetimefield_value(timezone.now())
         document = (b"[" + b",".join(page.values()) + b"]").decode()
         mine = connection.pk
-        params = [document, *(mine for _ in self.parents), mine, now, now, mine]
+        asked = database.ops.adapt_datetimefield_value(_asked.get())
+        params = [document, *(mine for _ in self.parents), mine, now, now, mine, asked]
         with database.cursor() as cursor:
             cursor.execute(self._sql[database.vendor], params)
             touched = cursor.fetchall()
@@ -111,7 +130,8 @@ class Table:
             SELECT %s, {", ".join(f"fresh.{column}" for column in into + born)}, %s, %s{values}
             FROM fresh LEFT JOIN {table} here
                 ON here.connection_id = %s AND here.remote_id = fresh.remote_id
-            WHERE here.id IS NULL OR here.gone_at IS NOT NULL OR {compared}
+            WHERE here.id IS NULL
+                OR (here.changed_at <= %s AND (here.gone_at IS NOT NULL OR {compared}))
             ORDER BY fresh.remote_id
             ON CONFLICT (connection_id, remote_id) DO UPDATE SET
                 {", ".join(sets)}, changed_at = excluded.changed_at, gone_at = NULL

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from integrations.ats.errors import NotFound
 from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.open import open_provider
-from portal.mirror import freshness, single
+from portal.mirror import freshness, single, write
 from portal.mirror.models import Application, AtsUser, Candidate, Job, JobGrant, SingleRead, Stage
 from portal.mirror.single import Kind
+from portal.mirror.upsert import asked_at
 
 
 def _active(job: Job | None = None) -> Application:
@@ -35,6 +37,27 @@ def test_an_application_is_read_as_it_is_now_and_gone_when_it_is_gone(
             single.refresh_application(connection, provider, application.remote_id)
     application.refresh_from_db()
     assert application.gone_at is not None
+
+
+def test_an_older_answer_that_is_written_later_takes_nothing_back(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connection = connect(kind)
+    application = _active()
+    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
+        asked, answer = timezone.now(), provider.get_application(application.remote_id)
+        sandbox.mutate("reject_application", application_id=application.remote_id)
+        single.refresh_application(connection, provider, application.remote_id)
+        with asked_at(asked):  # a sync's page that was long under way
+            written = write.applications(connection, [answer])
+        assert written.touched == ()
+        application.refresh_from_db()
+        assert application.status == "rejected"
+        sandbox.mutate("unreject_application", application_id=application.remote_id)
+        with asked_at(timezone.now()):
+            write.applications(connection, [provider.get_application(application.remote_id)])
+    application.refresh_from_db()
+    assert application.status == "active"
 
 
 def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
