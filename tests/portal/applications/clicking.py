@@ -55,7 +55,7 @@ def click(client: Client, kind: str, application: Application, **more: object):
 
 def reject(client: Client, application: Application, **more: object):
     reason = RejectionReason.objects.order_by("remote_id").first()
-    return click(client, "reject", application, **{"reason": reason.pk, **more})
+    return click(client, "reject", application, **{"reason": reason.pk if reason else "", **more})
 
 
 def shown(client: Client, application: Application) -> str:
