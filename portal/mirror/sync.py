@@ -431,6 +431,11 @@ def sweep() -> None:
             queued_at=timezone.now()
         ):
             queue.enqueue(RUN, sync.pk)
+    # A worker killed between a run's end and the connection's: nothing else would come by.
+    waiting = Connection.objects.filter(state=Connection.State.SYNCING)
+    for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):
+        if last_good(connection) is not None:
+            standing.settle(connection, synced=True)
 
 
 def same_account(connection: Connection, sample: AccountSample) -> bool:

@@ -75,6 +75,8 @@ def test_killed_at_any_place_it_goes_on_from_there(
             break
         kills += 1
         assert os.WTERMSIG(ended) == signal.SIGKILL
+        if not run.is_open:
+            break  # killed after the run's end
         later(sync.silent_after().total_seconds() + 1)
         sync.sweep()
         run.refresh_from_db()
@@ -133,6 +135,15 @@ def test_a_run_whose_workers_all_die_without_a_page_is_given_up(connect, later) 
         sync.sweep()
     run.refresh_from_db()
     assert (run.status, run.cause) == (Status.FAILED, SyncRun.Cause.INTERRUPTED)
+
+
+def test_a_worker_killed_after_the_first_sync_leaves_no_connection_waiting(connect) -> None:
+    connection = connect()
+    state = type(connection).State
+    type(connection).objects.filter(pk=connection.pk).update(state=state.SYNCING)
+    sync.sweep()
+    connection.refresh_from_db()
+    assert connection.state in {state.LIVE, state.DEGRADED}
 
 
 def test_a_cursor_that_greenhouse_forgot_restarts_the_step_not_the_run(
