@@ -81,7 +81,7 @@ def test_it_ends_by_itself_and_tells_the_admin_and_customer_success(
     told = {
         to
         for message in mail.outbox
-        if "everything is ticked" in message.subject
+        if "everything is ticked" in f"{message.subject} {message.body}"
         for to in message.to
     }
     assert told == {"ada@acme.example", "cas@portal.example", "ola@portal.example"}
