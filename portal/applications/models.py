@@ -132,6 +132,12 @@ class ApplicationAction(models.Model):
         return f"{self.get_kind_display()} by {self.membership.user}: {self.get_status_display()}"
 
     @property
+    def status_words(self) -> str:
+        """The state within a sentence."""
+        label = self.get_status_display()
+        return f"{label[:1].lower()}{label[1:]}"
+
+    @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -47,17 +47,19 @@ def take_up(task: dict[str, Any], **_: Any) -> None:
     trace.take_up(task.get("group"))
 
 
-def every_minutes(task: str, minutes: int) -> None:
-    """Have `task` called every so many minutes; says it once however often it is said."""
-    Schedule.objects.update_or_create(
-        name=task,
-        defaults={
-            "func": task,
-            "schedule_type": Schedule.MINUTES,
-            "minutes": minutes,
-            "repeats": -1,
-        },
-    )
+def by_the_clock(tasks: Mapping[str, int]) -> None:
+    """Have exactly these tasks called, each every so many minutes; other schedules end."""
+    for task, minutes in tasks.items():
+        Schedule.objects.update_or_create(
+            name=task,
+            defaults={
+                "func": task,
+                "schedule_type": Schedule.MINUTES,
+                "minutes": minutes,
+                "repeats": -1,
+            },
+        )
+    Schedule.objects.exclude(name__in=tasks).delete()
 
 
 def reachable() -> bool:

@@ -16,22 +16,26 @@ class OnboardingConfig(AppConfig):
 
 def _schedule(**_: Any) -> None:
     """What happens by the clock, said in one place; a migrated database always has it."""
-    from portal.core.queue import every_minutes
+    from portal.core.queue import by_the_clock
 
-    every_minutes("portal.connections.tasks.beat", 1)
-    every_minutes("portal.onboarding.tasks.sweep", 1)
-    every_minutes("portal.applications.tasks.sweep", 1)
-    every_minutes("portal.mirror.tasks.sweep", 1)
-    every_minutes("portal.notices.tasks.sweep", 1)
-    every_minutes("portal.members.tasks.sweep", 1)
-    every_minutes("portal.jobs.tasks.tally_all", 1)
-    every_minutes("portal.webhooks.tasks.sweep", 1)
-    every_minutes("portal.webhooks.tasks.judge", 15)
-    every_minutes("portal.webhooks.tasks.forget", 24 * 60)
-    every_minutes("portal.onboarding.tasks.check_daily", 10)
-    every_minutes("portal.notices.tasks.digests", 60)
-    every_minutes("portal.support.tasks.sweep", 5)
-    every_minutes("portal.support.tasks.forget_old", 24 * 60)
-    every_minutes("portal.mirror.tasks.tick", 1)
-    every_minutes("portal.mirror.tasks.forget_old_runs", 24 * 60)
-    every_minutes("portal.onboarding.tasks.forget_old_calls", 24 * 60)
+    by_the_clock(
+        {
+            "portal.connections.tasks.beat": 1,
+            "portal.onboarding.tasks.sweep": 1,
+            "portal.applications.tasks.sweep": 1,
+            "portal.mirror.tasks.sweep": 1,
+            "portal.notices.tasks.sweep": 1,
+            "portal.members.tasks.sweep": 1,
+            "portal.jobs.tasks.tally_all": 1,
+            "portal.webhooks.tasks.sweep": 1,
+            "portal.webhooks.tasks.judge": 15,
+            "portal.webhooks.tasks.forget": 24 * 60,
+            "portal.onboarding.tasks.check_daily": 10,
+            "portal.notices.tasks.digests": 60,
+            "portal.support.tasks.sweep": 5,
+            "portal.support.tasks.forget_old": 24 * 60,
+            "portal.mirror.tasks.tick": 1,
+            "portal.mirror.tasks.forget_old_runs": 24 * 60,
+            "portal.onboarding.tasks.forget_old_calls": 24 * 60,
+        }
+    )

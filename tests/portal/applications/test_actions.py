@@ -203,7 +203,7 @@ def test_a_write_that_never_arrived_is_checked_and_then_said(
     action = ApplicationAction.objects.get()
     assert action.status == Status.UNKNOWN
     row = remy.get(_url("row", application)).content.decode()
-    assert "checking with greenhouse" in row
+    assert "checking with Greenhouse" in row
     later(60)
     sweep()
     work()
