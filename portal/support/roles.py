@@ -40,9 +40,11 @@ _OPERATE = {
     "issues": ("view_issue", "change_issue"),
     "notices": ("view_notice",),
     "audit": ("view_entry",),
+    "signin": ("view_singlesignon", "add_singlesignon", "change_singlesignon",
+               "view_signondomain", "add_signondomain", "change_signondomain"),
     "support": ("operate",),
     "django_q": ("view_ormq", "view_success", "view_failure", "view_schedule"),
-}
+}  # fmt: skip
 ROLES = {CSM: (_WATCH, _HELP), LEAD: (_WATCH, _HELP, _LEAD), OPERATOR: (_OPERATE,)}
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
 
 from portal.signin.models import SignOnDomain, SingleSignOn
+
+# allauth's own pages for these would show what nobody has to see.
+for _model in (Authenticator, SocialAccount, SocialApp, SocialToken):
+    admin.site.unregister(_model)
 
 
 class SingleSignOnForm(forms.ModelForm[SingleSignOn]):

@@ -80,16 +80,17 @@ def test_a_huge_value_is_refused_without_asking_greenhouse(ada: Client, sandbox:
     assert not list(sandbox.requests)
 
 
-def test_a_v1_key_in_the_v3_form_is_recognised(ada: Client) -> None:
-    said = _said(
-        ada.post(URL, {**V3, "client_id": V1["api_key"], "client_secret": "x"}), "client_id"
-    )
-    assert "v1 API key" in said
-
-
-def test_a_v1_key_as_v3_secret_is_recognised_by_trying_it(ada: Client) -> None:
-    said = _said(ada.post(URL, {**V3, "client_secret": V1["api_key"]}), "client_secret")
-    assert "It works, but it belongs under" in said
+@pytest.mark.parametrize("field", ["client_id", "client_secret"])
+def test_a_v1_key_in_the_v3_form_leads_to_the_right_form(
+    ada: Client, sandbox: Sandbox, field: str
+) -> None:
+    answer = ada.post(URL, {**V3, field: V1["api_key"]})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "What you pasted is a Harvest v1 API key, and it belongs here" in page
+    assert 'name="api_key"' in page
+    assert V1["api_key"] not in page
+    assert not list(sandbox.requests)
     assert _nothing_saved()
 
 

@@ -18,8 +18,8 @@ PEOPLES = {"organization", "connection", "checkrun", "apicall", "syncrun", "issu
            "entry", "address", "delivery", "heartbeat"}  # fmt: skip
 EVERYTHING = PEOPLES | {"user", "membership", "atsuser", "job", "applicationaction", "look"}
 OURS = {"ormq", "success", "failure", "schedule"}
-MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: PEOPLES | OURS}
-MAY_ADD = {CSM: {"organization"}, LEAD: {"organization", "user"}, OPERATOR: set()}
+MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: PEOPLES | OURS | {"singlesignon"}}
+MAY_ADD = {CSM: {"organization"}, LEAD: {"organization", "user"}, OPERATOR: {"singlesignon"}}
 OPEN = {"login", "logout", "jsi18n", "index", "password_change", "password_change_done",
         "autocomplete", "view_on_site", "app_list"}  # fmt: skip
 DESK = {
@@ -30,6 +30,7 @@ DESK = {
     "look_begin": {CSM, LEAD},
     "look_stop": {CSM, LEAD, OPERATOR},
     "machines": {OPERATOR},
+    "mirror_job_why": {CSM, LEAD},
 }
 
 
