@@ -180,6 +180,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
+        # One Redis may serve several portals: each has keys of its own.
+        "KEY_PREFIX": env.str("QUEUE_NAME", default="portal"),
     }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}

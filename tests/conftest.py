@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -85,10 +86,15 @@ def sign_in() -> SignIn:
 
 
 @pytest.fixture(autouse=True)
-def _a_redis_of_its_own() -> Iterator[None]:
-    """What a test left in Redis is not the next one's."""
+def _a_cache_of_its_own() -> Iterator[None]:
+    """What a test left in the cache, or elsewhere in Redis, is not the next one's.
+
+    Redis is shared by test processes side by side, so only this one's keys go.
+    """
     yield
-    if settings.REDIS_URL:
+    if not settings.REDIS_URL:
+        cache.clear()
+    else:
         client = redis.Redis.from_url(settings.REDIS_URL)
         if left := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
             client.delete(*left)
