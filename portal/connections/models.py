@@ -95,6 +95,8 @@ class Connection(models.Model):
     @property
     def credential(self) -> Credential | None:
         """The credential in use, None before the first one was entered."""
+        if self._state.adding:  # a draft that is not stored
+            return None
         return self.credentials.filter(state=Credential.State.IN_USE).first()
 
     @property

@@ -37,6 +37,8 @@ class Difference:
 
 def waiting(connection: Connection, state: str) -> Credential | None:
     """The credential in this state, None where there is none."""
+    if connection._state.adding:  # a draft that is not stored
+        return None
     return connection.credentials.filter(state=state).first()
 
 

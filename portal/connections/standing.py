@@ -14,9 +14,15 @@ State = Connection.State
 NEEDS_NEW_CREDENTIAL = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}
 
 
-def connection_of(organization_id: int) -> Connection:
-    """The organization's connection, made as a draft when it has none yet."""
-    return Connection.objects.get_or_create(organization_id=organization_id)[0]
+def connection_of(organization_id: int, *, begin: bool = False) -> Connection:
+    """The organization's connection; where it has none yet, a draft.
+
+    The draft is stored with `begin` only: looking at a page begins nothing.
+    """
+    known = Connection.objects.filter(organization_id=organization_id).first()
+    if known is None and begin:
+        known, _ = Connection.objects.get_or_create(organization_id=organization_id)
+    return known or Connection(organization_id=organization_id)
 
 
 # A first sync or a pause is not disturbed by a check.

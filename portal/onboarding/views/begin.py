@@ -26,7 +26,8 @@ def setup(request: MemberRequest) -> HttpResponse:
 @admin_only
 def before(request: MemberRequest) -> HttpResponse:
     """What to have at hand. The ticks are kept; none of them stands in the way."""
-    connection = connection_of(request.membership.organization_id)
+    begin = request.method == "POST"
+    connection = connection_of(request.membership.organization_id, begin=begin)
     if request.method == "POST":
         _keep(request, connection)
         return HttpResponse(status=204) if request.htmx else redirect("onboarding:credential")

@@ -23,7 +23,8 @@ from portal.onboarding.noted import noted
 @admin_only
 def credential(request: MemberRequest) -> HttpResponse:
     """The form. What is accepted is in use at once, or checked beside the one in use."""
-    connection = connection_of(request.membership.organization_id)
+    begin = request.method == "POST"
+    connection = connection_of(request.membership.organization_id, begin=begin)
     present = connection.credential
     asked = request.POST.get("kind") or request.GET.get("kind")
     kind = registry.KINDS.get(asked or (present.kind if present else ""), registry.KINDS[_DEFAULT])

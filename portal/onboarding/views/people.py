@@ -96,6 +96,8 @@ def _reader(connection: Connection, used: Credential) -> str:
 def invite_people(request: MemberRequest) -> HttpResponse:
     """Invite the chosen Greenhouse users as recruiters."""
     connection = connection_of(request.membership.organization_id)
+    if connection.credential is None:
+        return redirect("onboarding:credential")
     chosen = [int(pk) for pk in request.POST.getlist("user") if pk.isdecimal()][:A_PAGE]
     invited = 0
     for user in rehearsal.not_here(connection).filter(pk__in=chosen):

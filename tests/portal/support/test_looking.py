@@ -9,6 +9,7 @@ from django.urls import reverse
 from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.connections import fix_links
 from portal.core import readonly
 from portal.jobs.models import Look as Visit
 from portal.mirror.models import Job
@@ -67,14 +68,29 @@ def test_nothing_can_be_done_meanwhile(connect, cast: Cast, sign_in) -> None:
     assert not ApplicationAction.objects.exists()
 
 
-def test_a_page_that_would_write_on_the_way_does_not_open(cast: Cast, sign_in) -> None:
-    """Zoe's set-up page makes a draft connection when it is opened for the first time."""
-    cas = sign_in(cast.cas)
+def test_a_set_up_that_nobody_has_begun_is_looked_at_and_not_begun(cast: Cast, sign_in) -> None:
+    cas, zoe = sign_in(cast.cas), sign_in(cast.zoe)
     _look(cas, cast.zoe)
-    answer = cas.get(reverse("onboarding:setup"), follow=True)
+    for client in (cas, zoe):
+        for name in ("setup", "before", "credential", "live", "fix_links", "rotation"):
+            answer = client.get(reverse(f"onboarding:{name}"))
+            assert answer.status_code in {200, 302}, name
+    assert not hasattr(Organization.objects.get(pk=cast.zoe.organization_id), "connection")
+    zoe.post(reverse("onboarding:before"), {"ready": ["site_admin"]})
+    begun = Organization.objects.get(pk=cast.zoe.organization_id).connection
+    assert begun.prepared == ["site_admin"]
+
+
+def test_a_page_that_would_write_on_the_way_does_not_open(connect, cast: Cast, sign_in) -> None:
+    """A link for whoever manages Greenhouse notes when it was opened first."""
+    link, token = fix_links.make(connect(), ["jobs.list"], by=cast.ada.user)
+    cas = sign_in(cast.cas)
+    _look(cas, cast.ada)
+    answer = cas.get(reverse("onboarding:fix", args=[token]))
     assert answer.status_code == 403
     assert "You are only looking" in answer.content.decode()
-    assert not hasattr(Organization.objects.get(pk=cast.zoe.organization_id), "connection")
+    link.refresh_from_db()
+    assert link.opened_at is None
 
 
 def test_the_database_takes_no_write_while_somebody_looks(cast: Cast) -> None:
