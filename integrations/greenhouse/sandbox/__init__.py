@@ -21,6 +21,7 @@ from .credentials import (
     Client,
     Key,
 )
+from .partners import PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET
 from .sandbox import Sandbox
 from .settings import Settings
 
@@ -36,6 +37,8 @@ __all__ = [
     "OTHER_V1_KEY",
     "OTHER_V3_CLIENT_ID",
     "OTHER_V3_CLIENT_SECRET",
+    "PARTNER_CLIENT_ID",
+    "PARTNER_CLIENT_SECRET",
     "Client",
     "Key",
     "Sandbox",

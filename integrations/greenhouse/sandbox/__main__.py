@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any, get_args
 
-from . import credentials
+from . import credentials, partners
 from .sandbox import Sandbox
 from .settings import ForbiddenBody, FromStage, TokenField
 from .state import BadState
@@ -38,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     add("--token-field", choices=get_args(TokenField), default="expires_at")
     add("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     add("--scope-claim", action="store_true", help="put the scopes into the token")
+    add("--code-lifetime", type=int, default=60, metavar="SECONDS")
+    add("--refresh-lifetime", type=int, default=24 * 3600, metavar="SECONDS")
+    add("--no-pkce", dest="pkce", action="store_false", help="ignore a code's challenge")
+    add("--consent-replaces", action="store_true", help="a consent ends the one before it")
+    add("--no-revocation", dest="revocation", action="store_false")
     add("--no-introspection", dest="introspection", action="store_false")
     add(
         "--no-job-interview-stage-id",
@@ -96,6 +101,8 @@ def _greet(sandbox: Sandbox) -> None:
         f"  other account, v1 key   {credentials.OTHER_V1_KEY}\n"
         f"  other account, v3       {credentials.OTHER_V3_CLIENT_ID}"
         f"  {credentials.OTHER_V3_CLIENT_SECRET}\n"
+        f"  partner, by consent     {partners.PARTNER_CLIENT_ID}"
+        f"  {partners.PARTNER_CLIENT_SECRET}\n"
         "Ctrl-C stops it.\n"
     )
     sys.stdout.flush()

@@ -12,13 +12,15 @@ from typing import Any
 from . import cast, control, front
 from .build import LATEST, Size, build
 from .clock import Clock, iso
-from .credentials import Client, Credentials
+from .consent import ConsentPage
+from .credentials import Credentials
 from .faults import Fault, Faults
 from .harvest_v1 import HarvestV1
 from .harvest_v3 import HarvestV3
 from .http import Answer, Request, Response, not_found
 from .mutations import MUTATIONS
 from .paging import Cursors
+from .partners import Consents
 from .ratelimit import Windows
 from .records import User
 from .request_log import RequestLog
@@ -65,7 +67,9 @@ class App:
             "other": World("other", "other.example", clock, OTHER_OFFSET),
         }
         self.credentials = Credentials(self._add_service_user, self.changed)
-        self.tokens = Tokens(settings, clock, self.credentials, secret)
+        self.consents = Consents(settings, clock, secret, self._add_service_user, self.changed)
+        self.tokens = Tokens(settings, clock, self.credentials, self.consents, secret)
+        self._consent_page = ConsentPage(self.consents, self.worlds)
         self._token_windows = Windows(clock, 60, settings.token_limit)
         cursors = Cursors(secret, settings.cursor_lifetime)
         v1_windows = Windows(clock, 10, settings.v1_limit)
@@ -80,6 +84,7 @@ class App:
         build(self.worlds["acme"], cast.ACME, size, settings.seed)
         build(self.worlds["other"], cast.OTHER, Size(5, 6, 30), settings.seed)
         self.credentials.add_well_known()
+        self.consents.add_well_known()
         self._listen()
 
     def _listen(self) -> None:
@@ -129,6 +134,7 @@ class App:
                 {
                     "worlds": {name: world.to_state() for name, world in self.worlds.items()},
                     "credentials": self.credentials.to_state(),
+                    "consents": self.consents.to_state(),
                     "tokens": [self.tokens.serial, self.tokens.expired_up_to],
                 }
             )
@@ -141,6 +147,10 @@ class App:
                 world.domain = state["worlds"][name]["domain"]
                 world.load_state(state["worlds"][name])
             self.credentials.load_state(state["credentials"])
+            if "consents" in state:
+                self.consents.load_state(state["consents"])
+            else:  # kept by a sandbox that knew no partners
+                self.consents.add_well_known()
             self.tokens.serial, self.tokens.expired_up_to = state["tokens"]
             self._listen()
 
@@ -155,6 +165,12 @@ class App:
             raise ValueError(f"Unknown action; known are: {', '.join(MUTATIONS)}")
         with self.lock:
             return MUTATIONS[action](self.world(account), **values)
+
+    def withdraw(self, account: str = "acme", user: str | None = None) -> int:
+        """End an account's consents, or those by which one user acts; give how many."""
+        with self.lock:
+            number = None if user is None else self.world(account).user(user).id
+            return self.consents.withdraw(account, number)
 
     # Answering
 
@@ -197,7 +213,7 @@ class App:
         if fault.kind == "token_expired":
             self.tokens.expire_all()
         if fault.kind == "permission_removed":
-            found = self.credentials.find(credential)
+            found = self.credentials.find(credential) or self.consents.partners.get(credential)
             if found:
                 found.remove(fault.permissions)
         response = self._guarded(request, App._routed, self)
@@ -225,8 +241,10 @@ class App:
                 return self._v1.answer(request)
             if path.startswith("/v3/"):
                 return self._v3.answer(request)
-            if path in ("/token", "/introspect") and request.method == "POST":
+            if path in ("/token", "/introspect", "/revoke") and request.method == "POST":
                 return self._auth(request)
+            if path == "/authorize" and request.method in ("GET", "POST"):
+                return self._consent_page.answer(request)
             if path == "/" and request.method == "GET":
                 return front.page(self)
             raise not_found()
@@ -236,9 +254,13 @@ class App:
             if not self.settings.introspection:
                 raise not_found()
             return self.tokens.introspect(request)
+        if request.path == "/revoke":
+            if not self.settings.revocation:
+                raise not_found()
+            return self.tokens.revoke(request)
         pair = basic(request)
         name = pair[0] if pair else ""
-        if name not in self.credentials.clients:
+        if name not in self.credentials.clients and name not in self.consents.partners:
             return self.tokens.answer(request, self._has_user)
         verdict = self._token_windows.take(name)
         try:
@@ -254,16 +276,13 @@ class App:
         return number in self.world(account).users.rows
 
     def _credential_of(self, request: Request) -> str:
-        """Give the v1 key or v3 client id of a request, valid or not, for matching faults."""
+        """Give the v1 key or client id of a request, valid or not, for matching faults."""
         pair = basic(request)
         if pair:
             return pair[0]
         token = request.headers.get("authorization", "").partition(" ")[2]
         claims = self.tokens.claims(token) if token else None
-        client: Client | None = (
-            self.credentials.clients.get(claims["client_id"]) if claims else None
-        )
-        return client.client_id if client else ""
+        return str(claims["client_id"]) if claims else ""
 
 
 def _finish(response: Response, request: Request) -> Response:

@@ -109,9 +109,10 @@ def _add_credential(app: App, _: Request, body: Body) -> Response:
 
 
 def _change_credential(app: App, _: Request, body: Body) -> Response:
-    """Take permissions from a credential, or give them back."""
+    """Take permissions from a credential or a partner, or give them back."""
     with app.lock:
-        found = app.credentials.find(str(body.get("credential", "")))
+        name = str(body.get("credential", ""))
+        found = app.credentials.find(name) or app.consents.partners.get(name)
         if found is None:
             raise NoSuchRecord("credential")
         found.remove(body.get("remove", ()))
@@ -160,6 +161,16 @@ def _expire_tokens(app: App, _: Request, __: Body) -> Response:
     return ok({"done": True})
 
 
+def _consents(app: App, _: Request, __: Body) -> Response:
+    with app.lock:
+        return ok(app.consents.to_state()["consents"])
+
+
+def _withdraw(app: App, _: Request, body: Body) -> Response:
+    """Disconnect the integration in Greenhouse: all of an account's consents, or one user's."""
+    return ok({"ended": app.withdraw(**body)})
+
+
 def _reset(app: App, _: Request, __: Body) -> Response:
     app.reset()
     return ok({"done": True})
@@ -186,6 +197,8 @@ HANDLERS: dict[tuple[str, str], Callable[[App, Request, Body], Response]] = {
     ("DELETE", "/__webhooks"): _clear_webhooks,
     ("POST", "/__webhooks/redeliver"): _redeliver,
     ("POST", "/__tokens/expire"): _expire_tokens,
+    ("GET", "/__consents"): _consents,
+    ("POST", "/__consents/withdraw"): _withdraw,
     ("GET", "/__mails"): _mails,
     ("POST", "/__reset"): _reset,
 }

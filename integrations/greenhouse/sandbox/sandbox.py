@@ -11,6 +11,7 @@ from .app import App
 from .clock import Clock, system_clock
 from .credentials import Credentials
 from .faults import Faults
+from .partners import Consents
 from .request_log import RequestLog
 from .server import Server
 from .settings import Settings
@@ -109,6 +110,15 @@ class Sandbox:
     def credentials(self) -> Credentials:
         """The credentials, and ``create_key`` and ``create_client``."""
         return self.app.credentials
+
+    @property
+    def consents(self) -> Consents:
+        """Partners, and what was consented to."""
+        return self.app.consents
+
+    def withdraw(self, account: str = "acme", user: str | None = None) -> int:
+        """Disconnect in Greenhouse: an account's consents, or those by which one user acts."""
+        return self.app.withdraw(account, user)
 
     @property
     def faults(self) -> Faults:

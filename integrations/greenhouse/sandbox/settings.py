@@ -23,7 +23,10 @@ class Settings:
     job_interview_stage_id: whether v3 applications carry that newer field.
     forbidden_body (open): the body of v3's 403.
     token_field: which field carries a token's life; all three have been seen.
-    token_lifetime: seconds.
+    token_lifetime: seconds; code_lifetime, refresh_lifetime: those of a partner's consent.
+    pkce (open): whether a code that was asked for with a challenge needs its verifier.
+    consent_replaces (open): whether a consent ends the earlier one of the same subject.
+    revocation (open): whether ``/revoke`` answers.
     scope_claim (open): whether the token carries a ``scope`` claim.
     introspection (open): whether ``/introspect`` answers.
     cursor_lifetime (open): seconds until a v3 cursor expires.
@@ -48,6 +51,11 @@ class Settings:
     forbidden_body: ForbiddenBody = "message"
     token_field: TokenField = "expires_at"
     token_lifetime: int = 3600
+    code_lifetime: int = 60
+    refresh_lifetime: int = 24 * 3600
+    pkce: bool = True
+    consent_replaces: bool = False
+    revocation: bool = True
     scope_claim: bool = False
     introspection: bool = True
     cursor_lifetime: int = 3600

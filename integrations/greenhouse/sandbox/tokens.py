@@ -1,4 +1,4 @@
-"""The OAuth side: tokens by client credentials, and their introspection.
+"""The OAuth side: tokens by client credentials and by consent, and their introspection.
 
 Errors of the token endpoint are those measured in public; what introspection asks and answers is
 not public, so its form here is an assumption (RFC 7662).
@@ -21,6 +21,7 @@ import msgspec
 from .clock import Clock, iso
 from .credentials import CLIENT_SUFFIX, Client, Credentials
 from .http import Answer, Request, Response, encode, ok
+from .partners import Consent, Consents, NotGranted, Partner
 from .settings import Settings
 
 GRANTS = (
@@ -35,7 +36,7 @@ GRANTS = (
 class Token:
     """A token that was read and found good."""
 
-    client: Client
+    client: Client | Consent
     user_id: int
 
 
@@ -63,11 +64,17 @@ class Tokens:
     """Makes and reads tokens. Several live at once; a new one revokes none (seen in the wild)."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, credentials: Credentials, secret: bytes
+        self,
+        settings: Settings,
+        clock: Clock,
+        credentials: Credentials,
+        consents: Consents,
+        secret: bytes,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._credentials = credentials
+        self._consents = consents
         self._secret = secret
         self.serial = 0
         self.expired_up_to = 0
@@ -76,7 +83,7 @@ class Tokens:
         """Let every token made so far be expired."""
         self.expired_up_to = self.serial
 
-    def make(self, client: Client, user_id: int) -> tuple[str, int]:
+    def make(self, client: Client | Consent, user_id: int) -> tuple[str, int]:
         """Give a new token and the second at which it expires."""
         self.serial += 1
         now = int(self._clock().timestamp())
@@ -89,6 +96,8 @@ class Tokens:
             "jti": str(self.serial),
             "client_id": client.client_id,
         }
+        if isinstance(client, Consent):
+            claims |= {"client_id": client.partner.client_id, "consent": client.number}
         if self._settings.scope_claim:
             claims["scope"] = " ".join(sorted(client.scopes))
         head = _b64(encode({"alg": "HS256", "typ": "JWT"})) + "." + _b64(encode(claims))
@@ -101,8 +110,15 @@ class Tokens:
             return None
         if int(claims["jti"]) <= self.expired_up_to:
             return None
-        client = self._credentials.clients.get(claims["client_id"])
+        client = self._good_for(claims)
         return Token(client, int(claims["sub"])) if client else None
+
+    def _good_for(self, claims: dict[str, Any]) -> Client | Consent | None:
+        """Give what stands behind a token; a consent that has ended opens nothing any more."""
+        if "consent" not in claims:
+            return self._credentials.clients.get(claims["client_id"])
+        consent = self._consents.rows.get(claims["consent"])
+        return consent if consent and not consent.ended else None
 
     def claims(self, text: str) -> dict[str, Any] | None:
         """Give the claims of a token that was signed here."""
@@ -118,7 +134,7 @@ class Tokens:
     def _sign(self, head: str) -> str:
         return _b64(hmac.new(self._secret, head.encode(), hashlib.sha256).digest())
 
-    def client_of(self, request: Request) -> Client:
+    def client_of(self, request: Request) -> Client | Partner:
         """Give the client that a request's Basic header names, or end with the measured error."""
         error = f"err-{request.request_id[:12]}"
         pair = basic(request)
@@ -129,7 +145,7 @@ class Tokens:
         if not name.endswith(CLIENT_SUFFIX):
             message = f"client_id={name} does not contain a valid client ID suffix"
             raise Answer(400, {"message": message, "errorId": error})
-        client = self._credentials.clients.get(name)
+        client = self._credentials.clients.get(name) or self._consents.partners.get(name)
         if client is None or not hmac.compare_digest(
             client.client_secret.encode(), password.encode()
         ):
@@ -146,6 +162,10 @@ class Tokens:
         if pair is not None and pair[0].endswith(CLIENT_SUFFIX):
             _check_grant(values.get("grant_type"))
         client = self.client_of(request)
+        if isinstance(client, Partner):
+            return self._by_consent(request, client, values)
+        if values["grant_type"] != "client_credentials":
+            raise Answer(400, {"error": "unauthorized_client"})
         if not client.scopes:
             raise Answer(400, {"message": "Client application is not requesting any scopes"})
         subject = values.get("sub")
@@ -160,6 +180,36 @@ class Tokens:
         body = {"access_token": text, "token_type": "Bearer"}
         return ok(body | self._life(until))
 
+    def _by_consent(self, request: Request, partner: Partner, values: dict[str, Any]) -> Response:
+        """A code or a refresh token for new tokens; client credentials are not for partners."""
+        grant = values["grant_type"]
+        try:
+            if grant == "authorization_code":
+                consent = self._consents.redeem(
+                    partner,
+                    str(values.get("code", "")),
+                    values.get("redirect_uri"),
+                    str(values.get("code_verifier", "")),
+                )
+            elif grant == "refresh_token":
+                consent = self._consents.refresh(partner, str(values.get("refresh_token", "")))
+            else:
+                raise Answer(400, {"error": "unauthorized_client"})
+        except NotGranted:
+            raise Answer(400, {"error": "invalid_grant"}) from None
+        request.acting_user = consent.user_id
+        text, until = self.make(consent, consent.user_id)
+        refresh = self._consents.next_refresh_token(consent)
+        body = {"access_token": text, "token_type": "Bearer", "refresh_token": refresh}
+        return ok(body | self._life(until))
+
+    def revoke(self, request: Request) -> Response:
+        """Answer ``POST /revoke`` (RFC 7009). That Greenhouse has such a thing is assumed."""
+        client = self.client_of(request)
+        if isinstance(client, Partner):
+            self._consents.revoke(client, str(_values(request).get("token", "")))
+        return Response(200)
+
     def _life(self, until: int) -> dict[str, Any]:
         name = self._settings.token_field
         if name == "expires_in":
@@ -171,9 +221,9 @@ class Tokens:
         """Answer ``POST /introspect``: ``active``, and what an active token is good for."""
         client = self.client_of(request)
         token = self.read(str(_values(request).get("token", "")))
-        if token is None or token.client is not client:
+        if token is None or client not in (token.client, getattr(token.client, "partner", None)):
             return ok({"active": False})
-        scope = " ".join(sorted(client.scopes))
+        scope = " ".join(sorted(token.client.scopes))
         return ok({"active": True, "scope": scope, "sub": str(token.user_id)})
 
 
@@ -189,5 +239,3 @@ def _check_grant(grant: Any) -> None:
     if grant not in GRANTS:
         message = f"grant_type={grant} is invalid, please use one of: {', '.join(GRANTS)}"
         raise Answer(400, {"message": message})
-    if grant != "client_credentials":
-        raise Answer(400, {"error": "unauthorized_client"})

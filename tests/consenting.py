@@ -1,0 +1,55 @@
+"""Agreeing on the sandbox's consent page, as a browser would: the form is read, filled in, sent."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID, Sandbox
+
+
+def decide(
+    sandbox: Sandbox,
+    address: str,
+    *,
+    who: str = "ada",
+    account: str = "acme",
+    service_account: bool = False,
+    decision: str = "authorize",
+) -> httpx.Response:
+    """Open a consent address and decide there; gives the answer, a redirect where all is well."""
+    with httpx.Client() as browser:
+        page = browser.get(address)
+        if page.status_code != 200:
+            return page
+        hidden = re.search(r'name="request" value="([^"]*)"', page.text)
+        assert hidden, page.text
+        form = {
+            "request": unescape(hidden[1]),
+            "who": f"{account}:{sandbox.world(account).user(who).id}",
+            "decision": decision,
+        }
+        if service_account:
+            form["service_account"] = "yes"
+        return browser.post(f"{sandbox.url}/authorize", data=form)
+
+
+def way_back(answer: httpx.Response) -> dict[str, str]:
+    """What the browser carries back to the partner."""
+    assert answer.status_code == 302, answer.text
+    return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+def address(sandbox: Sandbox, redirect: str, scope: str, **more: str) -> str:
+    """The address of the consent page, as a partner builds it."""
+    values = {
+        "response_type": "code",
+        "client_id": PARTNER_CLIENT_ID,
+        "redirect_uri": redirect,
+        "scope": scope,
+        **more,
+    }
+    return f"{sandbox.url}/authorize?{httpx.QueryParams(values)}"
