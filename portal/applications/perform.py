@@ -28,7 +28,7 @@ from portal.connections.models import Credential
 from portal.connections.open import open_provider
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
-from portal.entitlements.rules import rights, visible_applications
+from portal.entitlements.rules import rights, visible_applications, why_nothing
 from portal.mirror import write
 from portal.mirror.models import Application
 from portal.mirror.single import refresh_application
@@ -94,6 +94,8 @@ def _no_longer_allowed(action: ApplicationAction) -> str:
         .first()
     )
     if application is None:
+        if why := why_nothing(held):
+            return f"{why} Nothing was sent."
         return "You can no longer see this application in Greenhouse, so nothing was sent."
     offered = offer(application, ground(member, application.job_id, held), action.kind)
     # A state that changed since the click is a conflict, and Greenhouse's to tell.

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from django.apps import apps
-from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.core import transitions
-from portal.mirror.models import Mirrored, SyncRun
+from portal.mirror.models import Mirrored
+from portal.mirror.stop import stop
 
 BATCH = 2000
 
 
 def empty(connection: Connection) -> None:
     """Delete every mirrored record, and the runs that read them. May be done again at any time."""
-    for run in connection.syncs.filter(status__in=SyncRun.OPEN):
-        transitions.won(
-            run,
-            SyncRun.Status.FAILED,
-            why="the mirror is being emptied",
-            failure="Greenhouse was disconnected.",
-            finished_at=timezone.now(),
-        )
+    stop(connection, why="the mirror is being emptied")
     for model in apps.get_app_config("mirror").get_models():
         if issubclass(model, Mirrored):
             _delete_all(model, connection)

@@ -395,11 +395,18 @@ class SyncRun(models.Model):
         DONE = "done", "Up to date"
         PARTIAL = "partial", "Up to date, except what may not be read"
         FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Ended, because the connection was paused"
 
     MOVES: ClassVar = {
-        Status.QUEUED: {Status.RUNNING, Status.FAILED},
+        Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED},
         # Back to queued: its worker fell silent or its time was up; it goes on from its checkpoint.
-        Status.RUNNING: {Status.DONE, Status.PARTIAL, Status.FAILED, Status.QUEUED},
+        Status.RUNNING: {
+            Status.DONE,
+            Status.PARTIAL,
+            Status.FAILED,
+            Status.STOPPED,
+            Status.QUEUED,
+        },
     }
     OPEN = (Status.QUEUED, Status.RUNNING)
 
@@ -456,6 +463,7 @@ class SyncStep(models.Model):
         DONE = "done", "Done"
         REFUSED = "refused", "Not permitted"
         FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Ended, because the connection was paused"
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
     kind = models.CharField(max_length=30)

@@ -43,6 +43,7 @@ from portal.core.secrets import SecretUnreadable
 from portal.mirror import slipped, trouble, write
 from portal.mirror.models import AtsUser, Job, SeenPage, SyncRun, SyncStep
 from portal.mirror.steps import ESSENTIAL, LABELS, OPTIONAL, STEPS, From, Step
+from portal.mirror.stop import stop
 from portal.mirror.upsert import Written, asked_at
 
 __all__ = ["LABELS", "STEPS", "Step"]  # what pages show of a run is asked for here
@@ -157,6 +158,9 @@ def run(sync: SyncRun) -> bool:
         takes=sync.takes + 1,
     ):
         return False
+    if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
+        stop(sync.connection)
+        return True
     try:
         _Reading(sync).everything()
     except LeaseLost:
@@ -224,7 +228,8 @@ class _Reading:
         now = timezone.now()
         if now - self._heard > BEAT:
             self._heard = now
-            self._mine().update(heard_at=now)
+            if not self._mine().update(heard_at=now):
+                raise LeaseLost
 
     def _mine(self) -> Any:
         return SyncRun.objects.filter(
@@ -232,11 +237,7 @@ class _Reading:
         )
 
     def _take_step(self, definition: Step, step: SyncStep, provider: Provider) -> None:
-        _mark(
-            step,
-            SyncStep.Status.RUNNING,
-            started_at=step.started_at or timezone.now(),
-        )
+        self._begin(step)
         try:
             if not step.at_end:
                 self._read(definition, step, provider)
@@ -248,6 +249,13 @@ class _Reading:
             self._end(step, SyncStep.Status.FAILED, failure=error.sentence)
             raise
         self._close(definition, step)
+
+    @transaction.atomic
+    def _begin(self, step: SyncStep) -> None:
+        now = timezone.now()
+        if not self._mine().update(heard_at=now):
+            raise LeaseLost
+        _mark(step, SyncStep.Status.RUNNING, started_at=step.started_at or now)
 
     def _read(self, definition: Step, step: SyncStep, provider: Provider) -> None:
         place = From(since=step.since, cursor=step.cursor or None)
@@ -431,6 +439,11 @@ def sweep() -> None:
             queued_at=timezone.now()
         ):
             queue.enqueue(RUN, sync.pk)
+    # Whoever paused was killed before the runs were ended.
+    for connection in Connection.objects.filter(
+        state=Connection.State.PAUSED, syncs__status__in=SyncRun.OPEN
+    ).distinct():
+        stop(connection)
     # A worker killed between a run's end and the connection's: nothing else would come by.
     waiting = Connection.objects.filter(state=Connection.State.SYNCING)
     for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):

@@ -31,7 +31,12 @@ def history_page(request: MemberRequest) -> HttpResponse:
         request,
         "mirror/history.html",
         "runs",
-        history.of(connection) | {"fresh": freshness.of(connection), "live": live}
+        history.of(connection)
+        | {
+            "fresh": freshness.of(connection),
+            "live": live,
+            "paused": connection.state == Connection.State.PAUSED,
+        }
         if connection
         else {},
     )

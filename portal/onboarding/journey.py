@@ -14,9 +14,11 @@ from portal.connections.models import CheckRun, Connection, Credential
 from portal.core import queue
 from portal.mirror import sync
 from portal.mirror.models import SyncRun
+from portal.mirror.stop import stop
 
 CHECK = "portal.onboarding.tasks.check"
 EMPTY = "portal.onboarding.tasks.empty"
+_READING = frozenset({Connection.State.LIVE, Connection.State.DEGRADED})
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,23 @@ def checked(check: CheckRun) -> None:
     state = standing.settle(connection, synced=synced)
     if state == Connection.State.SYNCING:
         request_sync(connection, by=check.requested_by)
+    elif state in _READING:
+        _take_up(connection, by=check.requested_by)
+
+
+def pause(connection: Connection, *, by: User) -> bool:
+    """Stop syncs, a running one too, and actions. False when it is not in a state to be paused."""
+    paused = standing.pause(connection, by=by)
+    if paused:
+        stop(connection)
+    return paused
+
+
+def _take_up(connection: Connection, *, by: User | None) -> None:
+    """What a pause ended is read now that it is over."""
+    newest = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE).first()
+    if newest is not None and newest.status == SyncRun.Status.STOPPED:
+        sync.request(connection, newest.scope, by=by)
 
 
 def needs_rotation(connection: Connection) -> bool:
@@ -89,7 +108,7 @@ def switched(connection: Connection, *, by: User) -> None:
     if check is not None and not check.is_open:
         checked(check)
     connection.refresh_from_db()
-    if connection.state in {Connection.State.LIVE, Connection.State.DEGRADED}:
+    if connection.state in _READING:
         request_sync(connection, by=by)
 
 

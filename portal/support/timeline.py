@@ -91,7 +91,11 @@ def _checks(organization: Organization, until: datetime, most: int) -> Iterator[
 
 def _syncs(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
     runs = SyncRun.objects.filter(connection__organization=organization, finished_at__lt=until)
-    tones = {SyncRun.Status.DONE: "good", SyncRun.Status.PARTIAL: "warn"}
+    tones = {
+        SyncRun.Status.DONE: "good",
+        SyncRun.Status.PARTIAL: "warn",
+        SyncRun.Status.STOPPED: "off",
+    }
     for run in runs.order_by("-finished_at")[:most]:
         seconds = round((run.finished_at - (run.started_at or run.queued_at)).total_seconds())  # type: ignore[operator]
         status = SyncRun.Status(run.status)

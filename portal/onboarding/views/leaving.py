@@ -19,11 +19,11 @@ from portal.onboarding.views.progress import mirrored
 @require_POST
 @admin_only
 def pause(request: MemberRequest) -> HttpResponse:
-    """Stop syncs and actions."""
+    """Stop syncs, a running one too, and actions."""
     connection = connection_of(request.membership.organization_id)
-    if standing.pause(connection, by=request.membership.user):
+    if journey.pause(connection, by=request.membership.user):
         noted(request, "connection.paused", "paused the connection", subject=connection)
-        messages.success(request, "Paused. Nothing is read and nothing is done until you go on.")
+        messages.success(request, "Paused. Nothing is read or done until you end the pause.")
     return redirect("onboarding:live")
 
 

@@ -50,6 +50,7 @@ def people(request: MemberRequest) -> HttpResponse:
         "page": page,
         "summary": summary(page),
         "waiting": waiting,
+        "paused": connection.state == Connection.State.PAUSED,
         "unmatched": sum(row.standing != Standing.MATCHED for row in rows),
         "not_here": not_here[:A_PAGE],
         "more_not_here": max(0, len(not_here) - A_PAGE),

@@ -30,13 +30,14 @@ def first_sync(request: MemberRequest) -> HttpResponse:
     now = journey.current(connection)
     if now in journey.BEFORE_PEOPLE:
         return redirect(f"onboarding:{now}")
-    if connection.state == Connection.State.PAUSED:
+    paused = connection.state == Connection.State.PAUSED
+    if paused and now == "live":
         messages.info(request, "The connection is paused, so nothing is read.")
         return redirect("onboarding:live")
     if connection.emptying:
         messages.info(request, "What was read before is still being deleted.")
         return redirect("onboarding:permissions")
-    if request.method == "POST":
+    if request.method == "POST" and not paused:
         journey.request_sync(connection, by=request.membership.user)
         noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
@@ -46,6 +47,7 @@ def first_sync(request: MemberRequest) -> HttpResponse:
     context = {
         "steps": journey.path(connection, here="sync"),
         "run": run,
+        "paused": paused,
         "lines": [(sync.LABELS.get(step.kind, step.kind), step) for step in steps],
         "ended": number,
         "number": len(steps),

@@ -1,4 +1,4 @@
-"""Pausing and disconnecting."""
+"""Disconnecting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.models import Connection
 from portal.issues.models import Issue
-from portal.mirror import schedule, sync
+from portal.mirror import sync
 from portal.mirror.models import Application, AtsUser, Job, SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
@@ -27,38 +27,6 @@ def connection(connect) -> Connection:
 @pytest.fixture
 def ada(connection: Connection, cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
-
-
-def test_a_pause_stops_syncs_and_takes_requisitions_away(
-    ada: Client, connection: Connection, cast: Cast, sign_in, work
-) -> None:
-    ada.post("/set-up/pause/")
-    connection.refresh_from_db()
-    assert connection.state == Connection.State.PAUSED
-    syncs = connection.syncs.count()
-    schedule.tick()
-    ada.post("/set-up/sync/")
-    work()
-    assert connection.syncs.count() == syncs
-    page = sign_in(cast.sam).get("/requisitions/").content.decode()
-    assert "The connection to Greenhouse is off at the moment" in page
-
-
-def test_a_check_does_not_end_a_pause(ada: Client, connection: Connection, work) -> None:
-    ada.post("/set-up/pause/")
-    ada.post("/set-up/permissions/")
-    work()
-    connection.refresh_from_db()
-    assert connection.state == Connection.State.PAUSED
-
-
-def test_going_on_checks_and_is_live_again(ada: Client, connection: Connection, work) -> None:
-    ada.post("/set-up/pause/")
-    ada.post("/set-up/resume/")
-    ada.post("/set-up/resume/")
-    work()
-    connection.refresh_from_db()
-    assert connection.state == Connection.State.LIVE
 
 
 def test_disconnecting_says_what_will_be_deleted_and_asks_for_the_name(

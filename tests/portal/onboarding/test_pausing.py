@@ -1,0 +1,246 @@
+"""Pausing and going on, also in the middle of a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db.models.signals import post_save
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.applications.outbox import release
+from portal.connections.models import ApiCall, Connection
+from portal.issues.models import Issue
+from portal.mirror import schedule, sync, trouble
+from portal.mirror.models import Application, Job, SyncRun
+from tests.cast import Cast
+from tests.conftest import FULL
+from tests.portal.applications import clicking
+from tests.portal.mirror.truth import assert_equal
+
+PAUSE, RESUME, SYNC = "/set-up/pause/", "/set-up/resume/", "/set-up/sync/"
+Status = SyncRun.Status
+
+
+@pytest.fixture
+def connection(connect) -> Connection:
+    return connect()
+
+
+@pytest.fixture
+def ada(connection: Connection, cast: Cast, sign_in) -> Client:
+    return sign_in(cast.ada)
+
+
+@contextmanager
+def _when_a_sync_reads(path: str, do: Callable[[], object]) -> Iterator[None]:
+    """Do it once, at the moment when Greenhouse has answered this and nothing is written yet."""
+    left = [do]
+
+    def answered(instance: ApiCall, **_: Any) -> None:
+        syncing = SyncRun.objects.filter(status=Status.RUNNING).exists()
+        if syncing and instance.path == path and left:
+            left.pop()()
+
+    post_save.connect(answered, sender=ApiCall)
+    try:
+        yield
+    finally:
+        post_save.disconnect(answered, sender=ApiCall)
+    assert not left, f"{path} was never read"
+
+
+def test_a_pause_stops_syncs_and_takes_requisitions_away(
+    ada: Client, connection: Connection, cast: Cast, sign_in, work
+) -> None:
+    ada.post("/set-up/pause/")
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.PAUSED
+    syncs = connection.syncs.count()
+    schedule.tick()
+    ada.post("/set-up/sync/")
+    work()
+    assert connection.syncs.count() == syncs
+    page = sign_in(cast.sam).get("/requisitions/").content.decode()
+    assert "The connection to Greenhouse is off at the moment" in page
+
+
+def test_a_check_does_not_end_a_pause(ada: Client, connection: Connection, work) -> None:
+    ada.post("/set-up/pause/")
+    ada.post("/set-up/permissions/")
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.PAUSED
+
+
+def test_going_on_checks_and_is_live_again(ada: Client, connection: Connection, work) -> None:
+    ada.post("/set-up/pause/")
+    ada.post("/set-up/resume/")
+    ada.post("/set-up/resume/")
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+
+
+# -- in the middle of a sync --------------------------------------------------------------------
+def test_a_pause_ends_the_sync_that_runs_and_it_writes_nothing_more(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    ada.post(SYNC)
+    job = Job.objects.filter(gone_at=None).first()
+    sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed in Greenhouse")
+    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+        work()
+    asked = [request.path for request in sandbox.requests]
+    assert asked[-1] == "/v3/jobs"  # the page under way was the last one
+    assert not Job.objects.filter(name="Renamed in Greenhouse").exists()
+    run = connection.syncs.first()
+    assert (run.status, run.failure) == (Status.STOPPED, "")
+    states = list(run.steps.order_by("id").values_list("kind", "status"))
+    jobs = [kind for kind, _ in states].index("jobs")
+    assert {status for _, status in states[:jobs]} == {"done"}
+    assert {status for _, status in states[jobs:]} == {"stopped"}
+    page = ada.get("/set-up/syncs/").content.decode()
+    assert "Ended, because the connection was paused." in page
+    assert "When the pause ends" in page
+    assert "Failed" not in page
+
+
+def test_a_sync_that_a_pause_ended_is_no_failure(
+    ada: Client, connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, work, later
+) -> None:
+    sandbox.faults.add("/v3/jobs", kind="html", times=None)
+    for _ in range(3):
+        later(3 * 60 * 60)
+        schedule.tick()
+        work()
+    before = [run.pk for run in trouble.failures(connection)]
+    issue = Issue.objects.get(cause=Issue.Cause.SYNC_FAILING)
+    sandbox.faults.clear()
+    ada.post(SYNC)
+    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+        work()
+    trouble.look(connection)
+    assert [run.pk for run in trouble.failures(connection)] == before
+    issue.refresh_from_db()
+    assert issue.is_open  # it did not go well, either
+    assert "Sync: ended, because the connection was paused" in _story(cast, sign_in)
+
+
+def _story(cast: Cast, sign_in) -> str:
+    """What customer success reads of Acme."""
+    organization = cast.ada.organization_id
+    page: str = (
+        sign_in(cast.cas)
+        .get(reverse("admin:accounts_organization_desk", args=[organization]))
+        .content.decode()
+    )
+    return page
+
+
+def test_going_on_reads_what_the_pause_ended(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    ada.post(SYNC)
+    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+        work()
+    name = "Renamed while it was paused"
+    job = Job.objects.filter(gone_at=None).first()
+    sandbox.mutate("rename_job", job_id=job.remote_id, name=name)
+    ada.post(RESUME)
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+    assert Job.objects.filter(name=name).exists()
+    statuses = list(connection.syncs.values_list("status", flat=True)[:2])
+    assert statuses == [Status.DONE, Status.STOPPED]
+
+
+def test_a_first_sync_is_paused_and_goes_on(
+    cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+) -> None:
+    ada = sign_in(cast.ada)
+    ada.post("/set-up/credential/", FULL[kind])
+    path = "/v1/jobs" if kind == "harvest_key" else "/v3/jobs"
+    with _when_a_sync_reads(path, lambda: ada.post(PAUSE)):
+        work()
+    connection = Connection.objects.get(organization=cast.ada.organization)
+    assert connection.state == Connection.State.PAUSED
+    assert SyncRun.objects.get().status == Status.STOPPED
+    page = ada.get("/set-up/", follow=True).content.decode()
+    assert "The connection is paused" in page
+    assert "End the pause" in page
+    ada.post(SYNC)
+    work()
+    assert SyncRun.objects.count() == 1
+    assert not [one for one in mail.outbox if "Greenhouse is connected" in one.subject]
+    ada.post(RESUME)
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.LIVE
+    assert [one.to for one in mail.outbox if "Greenhouse is connected" in one.subject]
+    assert_equal(sandbox, kind)
+
+
+def test_a_sync_that_waits_for_a_worker_is_ended_too(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    ada.post(SYNC)
+    ada.post(PAUSE)
+    asked = len(list(sandbox.requests))
+    sync.request(connection, SyncRun.Scope.RECENT)  # somebody asked at the very moment
+    work()
+    assert len(list(sandbox.requests)) == asked
+    assert list(connection.syncs.values_list("status", flat=True)[:2]) == [Status.STOPPED] * 2
+
+
+def test_a_sync_left_open_beside_a_pause_is_ended_by_the_sweep(connection: Connection) -> None:
+    run, _ = sync.open_run(connection, by=None)
+    Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
+    sync.sweep()
+    run.refresh_from_db()
+    assert run.status == Status.STOPPED
+
+
+def test_the_reading_of_people_is_ended_and_said_to_be(
+    ada: Client, connection: Connection, work
+) -> None:
+    sync.request(connection, SyncRun.Scope.PEOPLE)
+    ada.post(PAUSE)
+    work()
+    assert "ended, because the connection was paused" in ada.get("/set-up/syncs/").content.decode()
+
+
+# -- what waits to be done ----------------------------------------------------------------------
+def test_what_was_clicked_before_the_pause_is_not_sent(
+    ada: Client, sandbox: Sandbox, cast: Cast, sign_in, work, later
+) -> None:
+    remy, application = sign_in(cast.remy), clicking.an_application()
+    clicking.reject(remy, application)
+    ada.post(PAUSE)
+    later(60)
+    release()
+    work()
+    action = clicking.newest()
+    assert action.status == ApplicationAction.Status.FAILED
+    assert action.outcome.endswith("Ask an admin of your organization. Nothing was sent.")
+    assert not clicking.writes(sandbox)
+    assert Application.objects.get(pk=application.pk).status == "active"
+
+
+def test_a_pause_is_ended_also_when_something_essential_has_gone_missing(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    ada.post(PAUSE)
+    sandbox.credentials.find(FULL["harvest_oauth"]["client_id"]).remove({"jobs.list"})
+    ada.post("/set-up/permissions/")
+    work()
+    page = ada.get("/set-up/", follow=True).content.decode()
+    assert "Something essential is missing" in page
+    assert "End the pause" in page
