@@ -94,4 +94,4 @@ class Wiring:
     tokens: StateStore = field(default_factory=MemoryStore)
     log: Callable[[Call], None] = _forget
     now: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
