@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from integrations.ats.permissions import Origin, Outcome, Permission
 from portal.accounts.models import Organization
 from portal.connections import verify
+from portal.connections.features import ESSENTIAL
 from portal.connections.models import CheckRun, Connection, Credential
 from portal.core import queue
 from portal.issues import book
@@ -157,6 +158,7 @@ def _open(check: CheckRun, box: str, permission: Permission) -> None:
     label = credential.words_for(permission)
     off = credential.catalogue.features_off({permission.key}, credential.kind)
     costs = " ".join(feature.off for feature in off)
+    blocks = bool(ESSENTIAL & {feature.key for feature in off})
     since = _last_granted(check, permission.key)
     was = f" It was still granted on {since}." if since else ""
     book.seen(
@@ -165,9 +167,9 @@ def _open(check: CheckRun, box: str, permission: Permission) -> None:
         key=box,
         title=f"Greenhouse does not grant “{permission.group}: {label}”",
         words=f"{costs}{was} Tick it under {credential.place}, then test again in Set-up.",
-        severity=Severity.DEGRADED,
+        severity=Severity.MUST_ACT if blocks else Severity.DEGRADED,
         fixer=Fixer.GREENHOUSE_ADMIN,
-        still_works="Everything else works.",
+        still_works="" if blocks else "Everything else works.",
         facts={"permission": permission.key, "last_granted": since},
     )
 

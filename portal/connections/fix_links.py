@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from integrations.ats.permissions import Outcome
+from integrations.ats.permissions import Origin, Outcome, Permission
 from portal.accounts.models import User
-from portal.connections.models import CheckRun, Connection, FixLink
+from portal.connections.models import CheckRun, Connection, Credential, FixLink
+from portal.core import queue
 from portal.core.links import digest, new_token
 from portal.notices import tell
 
+SEND = "portal.connections.tasks.send_link"
 LASTS = timedelta(days=7)
 MOST_TESTS = 120
 AT_LEAST_APART = timedelta(seconds=10)
@@ -28,21 +31,40 @@ class Enough(Exception):
         super().__init__(sentence)
 
 
-def make(connection: Connection, keys: Collection[str], *, by: User) -> tuple[FixLink, str]:
+def to_ask_for(credential: Credential) -> list[Permission]:
+    """What the newest finished check found missing; the optional where nothing else is."""
+    check = credential.checks.filter(status=CheckRun.Status.DONE).first()
+    if check is None:
+        return []
+    lost = set(check.results.filter(outcome=Outcome.MISSING).values_list("permission", flat=True))
+    missing = [p for p in credential.catalogue.for_kind(credential.kind) if p.key in lost]
+    return [p for p in missing if p.origin != Origin.OPTIONAL] or missing
+
+
+def make(
+    connection: Connection, keys: Collection[str], *, by: User, send_to: str = ""
+) -> tuple[FixLink, str]:
     """A link about these permissions, and its token, which is told this once only.
 
+    With `send_to` a worker sends it to that address (portal.connections.fix_mail).
     Raises Enough when as many links are open as one needs.
     """
     if still_open(connection).count() >= MOST_OPEN:
         raise Enough("There are five open links already. Take one back first.")
     token = new_token()
-    link = FixLink.objects.create(
-        connection=connection,
-        digest=digest(token),
-        permissions=sorted(keys),
-        made_by=by,
-        expires_at=timezone.now() + LASTS,
-    )
+    with transaction.atomic():
+        link = FixLink.objects.create(
+            connection=connection,
+            digest=digest(token),
+            permissions=sorted(keys),
+            made_by=by,
+            expires_at=timezone.now() + LASTS,
+            sent_to=send_to,
+            link=token if send_to else "",
+            mail=FixLink.Mail.QUEUED if send_to else FixLink.Mail.NONE,
+        )
+        if send_to:
+            queue.enqueue(SEND, link.pk)
     return link, token
 
 
@@ -68,7 +90,7 @@ def opened(link: FixLink) -> None:
 def revoke(link: FixLink) -> bool:
     """Take it back. False when it had ended before."""
     pending = FixLink.objects.filter(pk=link.pk, done_at=None, revoked_at=None)
-    return bool(pending.update(revoked_at=timezone.now()))
+    return bool(pending.update(revoked_at=timezone.now(), link=""))
 
 
 def count_test(link: FixLink) -> None:
@@ -95,7 +117,7 @@ def settle(check: CheckRun) -> None:
 
 def _end(link: FixLink) -> None:
     pending = FixLink.objects.filter(pk=link.pk, done_at=None, revoked_at=None)
-    if not pending.update(done_at=timezone.now()):
+    if not pending.update(done_at=timezone.now(), link=""):
         return
     organization = link.connection.organization
     tell.tell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.conf import settings
@@ -163,6 +164,12 @@ class Credential(models.Model):
         """What the tick box of a permission is called for this kind of credential."""
         return self.catalogue.words_for(permission, self.kind)
 
+    def boxes(self, permissions: Iterable[Permission]) -> list[str]:
+        """The tick boxes of these permissions, once each: several may share a scope of v3."""
+        if self.kind == "harvest_oauth":
+            return list(dict.fromkeys(self.words_for(p) for p in permissions))
+        return [f"{p.group}: {self.words_for(p)}" for p in permissions]
+
     def secrets(self) -> dict[str, str]:
         """The plain values by field name, for a provider. Raises SecretUnreadable."""
         if self.kind == "harvest_key":
@@ -256,13 +263,29 @@ class PermissionCheck(models.Model):
 class FixLink(models.Model):
     """A link for the colleague who manages Greenhouse and has no account here.
 
-    Only its digest is stored. It shows what of `permissions` is missing and lets it be tested
-    again, so often and no faster; it ends by itself when all of it is granted.
+    Only its digest is stored, and the link itself until a mail with it has left. It shows what of
+    `permissions` is missing and lets it be tested again, so often and no faster; it ends by itself
+    when all of it is granted.
     """
+
+    class Mail(models.TextChoices):
+        NONE = "", "Handed over by hand"
+        QUEUED = "queued", "Waiting to be sent"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Could not be sent"
+
+    MOVES: ClassVar = {
+        Mail.QUEUED: {Mail.SENDING},
+        Mail.SENDING: {Mail.SENT, Mail.FAILED},
+    }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
     digest = models.CharField(max_length=64, unique=True)
     permissions = models.JSONField()  # keys of the catalogue that were missing
+    sent_to = models.EmailField("sent to", blank=True)
+    link = SecretField(blank=True, default="")  # for the mail; emptied once it has left
+    mail = models.CharField(max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE)
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

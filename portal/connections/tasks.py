@@ -1,9 +1,19 @@
-"""What workers do by the clock for connections."""
+"""What workers do for connections."""
 
 from __future__ import annotations
 
-from portal.connections import workers
+from portal.connections import fix_mail, workers
+from portal.connections.models import FixLink
 
 
 def beat() -> None:
     workers.beat()
+
+
+def send_link(link_id: int) -> None:
+    links = FixLink.objects.select_related("connection__organization", "made_by")
+    fix_mail.send(links.get(pk=link_id))
+
+
+def sweep() -> None:
+    fix_mail.sweep()

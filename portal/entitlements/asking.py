@@ -50,12 +50,24 @@ def ask_as_admin(admin: Membership, about: Membership, pasted: str) -> list[Told
 
 def ask_as_staff(about: Membership, pasted: str) -> list[Told]:
     """What customer success is told about a member. Confidential jobs stay without a name."""
-    jobs = _of_organization(about)
+    jobs, named = _for_staff(about.organization_id, pasted)
+    return _ask(about, jobs, pasted, named=named)
+
+
+def found_by_staff(organization_id: int, pasted: str) -> list[tuple[Job, bool]]:
+    """The jobs that customer success may mean with this, each with whether it may be named."""
+    jobs, named = _for_staff(organization_id, pasted)
+    return [(job, named) for job in _pasted(jobs, pasted)[:MOST]]
+
+
+def _for_staff(organization_id: int, pasted: str) -> tuple[QuerySet[Job], bool]:
+    """Where staff's question is looked up: a confidential job by its id alone, without a name."""
+    jobs = Job.objects.filter(connection__organization=organization_id)
     named = jobs.filter(confidential=False)
-    found = _ask(about, named, pasted)
-    if found[0].job is None and (by_id := _remote_id(pasted)) is not None:
-        return _ask(about, jobs.filter(confidential=True, remote_id=by_id), pasted, named=False)
-    return found
+    by_id = _remote_id(pasted)
+    if by_id is None or _pasted(named, pasted).exists():
+        return named, True
+    return jobs.filter(confidential=True, remote_id=by_id), False
 
 
 def _ask(about: Membership, jobs: QuerySet[Job], pasted: str, *, named: bool = True) -> list[Told]:

@@ -51,5 +51,10 @@ def message(issue: Issue) -> Message:
     return Message(issue.title, "\n\n".join(parts), reverse(_page(issue)))
 
 
+def asks_for_boxes(issue: Issue) -> bool:
+    """Whether somebody must tick boxes in Greenhouse: then a link shows them which."""
+    return issue.cause == Cause.MISSING_PERMISSION
+
+
 def _page(issue: Issue) -> str:
     return _PAGES.get(Cause(issue.cause), "onboarding:setup")

@@ -63,6 +63,30 @@ def invite(
     return invitation, True
 
 
+@transaction.atomic
+def resend(invitation: Invitation, *, by: User) -> None:
+    """Send it once more, with a link of its own that lasts anew; the one before opens nothing.
+
+    Raises Refused when it was accepted or revoked, or when a mail is on its way already.
+    """
+    if invitation.accepted_at or invitation.revoked_at:
+        raise Refused("This invitation has been accepted or revoked.")
+    token, now = new_token(), timezone.now()
+    if not transitions.won(
+        invitation,
+        Invitation.Mail.QUEUED,
+        why="sent again",
+        by=by,
+        field="mail",
+        digest=digest(token),
+        link=token,
+        invited_at=now,
+        expires_at=now + LASTS,
+    ):
+        raise Refused("A mail is on its way already.")
+    queue.enqueue(SEND, invitation.pk)
+
+
 def send(invitation: Invitation) -> None:
     """Send the mail. Returns at once when another worker has it, or when it is no longer wanted."""
     if not invitation.is_open or not transitions.won(

@@ -24,6 +24,8 @@ class Invitation(models.Model):
     MOVES: ClassVar = {
         Mail.QUEUED: {Mail.SENDING},
         Mail.SENDING: {Mail.SENT, Mail.FAILED},
+        Mail.SENT: {Mail.QUEUED},  # sent again, with another link
+        Mail.FAILED: {Mail.QUEUED},
     }
 
     organization = models.ForeignKey(
@@ -39,7 +41,7 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    invited_at = models.DateTimeField(default=timezone.now)
+    invited_at = models.DateTimeField(default=timezone.now)  # or sent again
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

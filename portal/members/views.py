@@ -83,6 +83,29 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @admin_only
+def resend(request: MemberRequest, pk: int) -> HttpResponse:
+    """Send an invitation once more, with another link."""
+    member = request.membership
+    invitation = get_object_or_404(Invitation, pk=pk, organization=member.organization)
+    try:
+        invite.resend(invitation, by=member.user)
+    except invite.Refused as refusal:
+        messages.warning(request, refusal.sentence)
+        return redirect("members:list")
+    record(
+        "member.invited_again",
+        f"sent the invitation of {invitation.email} again",
+        organization=member.organization,
+        by=member.user,
+        subject=invitation,
+        request=request,
+    )
+    messages.success(request, f"The invitation to {invitation.email} is on its way.")
+    return redirect("members:list")
+
+
+@require_POST
+@admin_only
 def member(request: MemberRequest, pk: int) -> HttpResponse:
     """Change a member's role, or take them out (`role` empty)."""
     organization = request.membership.organization

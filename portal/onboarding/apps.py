@@ -21,6 +21,7 @@ def _schedule(**_: Any) -> None:
     by_the_clock(
         {
             "portal.connections.tasks.beat": 1,
+            "portal.connections.tasks.sweep": 1,
             "portal.onboarding.tasks.sweep": 1,
             "portal.applications.tasks.sweep": 1,
             "portal.mirror.tasks.sweep": 1,

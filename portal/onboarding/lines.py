@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from integrations.ats.permissions import Feature, Origin, Outcome, Permission
@@ -59,13 +59,6 @@ def _screen_order(credential: Credential) -> Callable[[Permission], int]:
     asked = credential.catalogue.for_kind(credential.kind)
     groups = list(dict.fromkeys(p.group for p in asked))
     return lambda permission: groups.index(permission.group)
-
-
-def to_tick(missing: Iterable[Line], kind: str) -> list[str]:
-    """What to tick, once each, in the order of Greenhouse's screen."""
-    if kind == "harvest_oauth":  # several permissions share one scope
-        return list(dict.fromkeys(line.words for line in missing))
-    return [f"{line.permission.group}: {line.words}" for line in missing]
 
 
 def counts(shown: list[Line]) -> dict[str, int]:

@@ -73,6 +73,7 @@ def rows_of(application: Application, owner: Membership) -> Rows:
         ("jobs:change_view", "pk"): view.pk,
         ("members:change", "pk"): owner.pk,
         ("members:revoke", "pk"): invitation.pk,
+        ("members:resend", "pk"): invitation.pk,
         ("onboarding:test_one", "key"): "jobs.list",
         ("onboarding:rotate", "deed"): "switch",
         ("onboarding:revoke_link", "pk"): link.pk,

@@ -15,7 +15,7 @@ from portal.connections.models import CheckRun, Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
-from portal.onboarding.lines import counts, lines, to_tick
+from portal.onboarding.lines import counts, lines
 from portal.onboarding.noted import noted
 
 
@@ -68,7 +68,7 @@ def _page(request: MemberRequest, connection: Connection, used: Credential) -> H
         "counts": counted,
         "progress_words": f"{counted['tried']} of {counted['all']}",
         "missing": missing,
-        "tick_list": "\n".join(to_tick(missing, used.kind)),
+        "tick_list": "\n".join(used.boxes(line.permission for line in missing)),
         "found": found,
         "may_go_on": found.checked and not found.blocked,
     }

@@ -15,7 +15,7 @@ from portal.accounts.models import Membership, Organization, User
 from portal.signin import addresses
 from portal.support import board
 from portal.support.admin.base import Urgent, WatchedInline
-from portal.support.pages import customer
+from portal.support.pages import customer, fix_link, helping
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -106,8 +106,12 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
         return [
             at("<int:organization_id>/desk/", customer.customer, "desk"),
-            at("<int:organization_id>/do/<slug:key>/", customer.do, "do"),
-            at("<int:organization_id>/bundle/", customer.download, "bundle"),
+            at("<int:organization_id>/do/<slug:key>/", helping.do, "do"),
+            at("<int:organization_id>/refresh/", helping.refresh, "refresh"),
+            at("<int:organization_id>/bundle/", helping.download, "bundle"),
+            at("<int:organization_id>/fix-link/", fix_link.fix_link, "fix_link"),
+            at("<int:organization_id>/fix-link/<int:link_id>/", fix_link.revoke, "revoke_link"),
+            at("<int:organization_id>/invitations/<int:invitation_id>/", helping.resend, "resend"),
             *super().get_urls(),
         ]
 

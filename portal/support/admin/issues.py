@@ -13,10 +13,11 @@ from django.utils.html import format_html
 
 from portal.accounts.models import User
 from portal.audit.record import record
-from portal.issues.message import message
+from portal.issues.message import THEIRS, asks_for_boxes, message
 from portal.issues.models import Issue
+from portal.support import deeds
 from portal.support.admin.base import Kept, Urgent
-from portal.support.pages import customer
+from portal.support.pages import helping
 
 _WEIGHT = {Issue.Severity.MUST_ACT: 0, Issue.Severity.DEGRADED: 1, Issue.Severity.FYI: 2}
 _TONES = {
@@ -108,7 +109,7 @@ class IssueAdmin(Kept):
         return Urgent
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(customer.send)
+        view = self.admin_site.admin_view(helping.send)
         return [path("<int:issue_id>/send/", view, name="issues_issue_send"), *super().get_urls()]
 
     @admin.display(description="Severity", ordering="order")
@@ -125,15 +126,23 @@ class IssueAdmin(Kept):
 
     @admin.display(description="Message")
     def to_send(self, issue: Issue) -> str:
-        told = message(issue)
+        if not issue.is_open or issue.fixer not in THEIRS:
+            return "Nobody there has to do anything."
+        boxes, told = asks_for_boxes(issue), message(issue)
         return format_html(
             '<pre class="desk-message" id="message-{}">{}\n\n{}</pre>'
-            '<a class="button" href="{}">Send to their admins</a>',
+            '<a class="button" href="{}">{}</a>',
             issue.pk,
             told.subject,
-            told.text,
+            issue.words if boxes else told.text,
             reverse("admin:issues_issue_send", args=[issue.pk]),
+            "Send or copy it with a link" if boxes else "Send to their admins",
         )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Issue | None = None) -> Any:
+        """The message is for who may send it."""
+        may = request.user.has_perm(deeds.MAY)
+        return [part for part in self.fieldsets if may or "to_send" not in part[1]["fields"]]
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "assigned_to":

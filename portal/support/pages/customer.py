@@ -1,27 +1,27 @@
-"""One customer on one page, with the next best thing to do; and what is done for them."""
+"""One customer on one page, with the next best thing to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from portal.accounts.models import Membership, Organization, User
-from portal.audit.record import record
+from portal.accounts.models import Membership, Organization
 from portal.connections.models import ApiCall
-from portal.issues.message import THEIRS, message
+from portal.issues.message import THEIRS, asks_for_boxes, message
 from portal.issues.models import Issue
-from portal.notices import tell
-from portal.support import board, bundle, deeds, looking, timeline
+from portal.members.models import Invitation
+from portal.support import board, deeds, looking, timeline
 
 VIEW = "accounts.view_organization"
 
@@ -37,7 +37,7 @@ class Next:
 
 def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
     """Everything about one customer."""
-    organization = _organization(request, organization_id)
+    organization = organization_of(request, organization_id)
     standing = board.standings([organization])[organization.pk]
     kind = request.GET.get("kind", "")
     before = _moment(request.GET.get("before", ""))
@@ -53,11 +53,15 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
         "connection": connection,
         "credential": connection.credential if connection else None,
         "next": next_best(standing),
-        "issues": [(issue, message(issue), issue.fixer in THEIRS) for issue in standing.issues],
+        "issues": [
+            (issue, message(issue), issue.fixer in THEIRS, asks_for_boxes(issue))
+            for issue in standing.issues
+        ],
         "put_aside": Issue.objects.filter(
             organization=organization, closed_at=None, snoozed_until__gte=timezone.now()
         ),
-        "deeds": [(deed, deeds.why_not(deed, connection)) for deed in deeds.DEEDS.values()],
+        "deeds": deeds.fitting(connection),
+        "invitations": _invitations(organization),
         "may_help": request.user.has_perm(deeds.MAY),
         "may_look": request.user.has_perm(looking.MAY),
         "members": _members(organization),
@@ -93,6 +97,8 @@ def next_best(standing: board.Standing) -> Next:
     organization = standing.organization
     if standing.must_act:
         issue = standing.must_act[0]
+        if asks_for_boxes(issue):
+            return _link(organization, f"{issue.title}. Send a link to whoever can tick it.")
         if issue.fixer in THEIRS:
             return Next(
                 "Send this to whoever can fix it.",
@@ -110,6 +116,10 @@ def next_best(standing: board.Standing) -> Next:
         return Next("Ask their admin to enter the Greenhouse credential. Nothing can begin before.")
     if standing.late:
         return _deed(organization, "sync", "What recruiters see is old. Read it again.")
+    if standing.missing and standing.connection:
+        n = standing.missing
+        words = f"{n} permission{' is' if n == 1 else 's are'} missing. Send a link to whoever "
+        return _link(organization, f"{words}manages Greenhouse there.")
     if standing.state == board.State.ACTION_NEEDED:
         return _deed(organization, "check", "See whether it is fixed meanwhile.")
     if standing.unmatched:
@@ -118,9 +128,12 @@ def next_best(standing: board.Standing) -> Next:
             f"{n} {'person has' if n == 1 else 'people have'} no match in Greenhouse, "
             "below. Compare the e-mail addresses."
         )
-    if standing.missing:
-        return _deed(organization, "check", "Permissions are missing. See if they still are.")
     return Next("Nothing. All is well.")
+
+
+def _link(organization: Organization, words: str) -> Next:
+    url = reverse("admin:accounts_organization_fix_link", args=[organization.pk])
+    return Next(words, "Make a link", url)
 
 
 def _deed(organization: Organization, key: str, words: str) -> Next:
@@ -133,6 +146,13 @@ def _members(organization: Organization) -> list[tuple[Membership, bool]]:
     lost = set(board.unmatched([organization.pk]).values_list("pk", flat=True))
     members = Membership.objects.filter(organization=organization).select_related("user")
     return [(member, member.pk in lost) for member in members.order_by("role", "user__name")[:200]]
+
+
+def _invitations(organization: Organization) -> QuerySet[Invitation]:
+    waiting = Invitation.objects.filter(
+        organization=organization, accepted_at=None, revoked_at=None
+    )
+    return waiting.select_related("invited_by")[:200]
 
 
 def _calls(organization: Organization) -> dict[str, Any]:
@@ -150,96 +170,8 @@ def _calls(organization: Organization) -> dict[str, Any]:
     }
 
 
-def do(request: HttpRequest, organization_id: int, key: str) -> HttpResponse:
-    """Ask whether it is meant, then do it for the customer."""
-    organization = _organization(request, organization_id)
-    if not request.user.has_perm(deeds.MAY):
-        raise PermissionDenied
-    deed = deeds.DEEDS.get(key)
-    if deed is None:
-        raise Http404
-    back = reverse("admin:accounts_organization_desk", args=[organization.pk])
-    connection = getattr(organization, "connection", None)
-    no = deeds.why_not(deed, connection)
-    if no or connection is None:
-        messages.warning(request, f"{deed.label}: {no}")
-        return redirect(back)
-    if request.method == "POST":
-        deeds.do(deed, connection, by=cast(User, request.user), request=request)
-        messages.success(request, deed.said)
-        return redirect(back)
-    context = {
-        **admin.site.each_context(request),
-        "title": f"{deed.label} for {organization}?",
-        "organization": organization,
-        "question": deed.question,
-        "note": f"It stands in {organization}'s own log, with your name.",
-        "yes": deed.label,
-        "back": back,
-    }
-    return TemplateResponse(request, "admin/support/confirm.html", context)
-
-
-def send(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Send an issue's message to the customer's admins, after showing it."""
-    issue = get_object_or_404(Issue.objects.select_related("organization"), pk=issue_id)
-    organization = _organization(request, issue.organization_id)
-    if not request.user.has_perm(deeds.MAY):
-        raise PermissionDenied
-    back = reverse("admin:accounts_organization_desk", args=[organization.pk])
-    told, people = message(issue), tell.admins(organization)
-    if not issue.is_open or issue.fixer not in THEIRS or not people:
-        messages.warning(request, "There is nobody there who could fix this, or it is solved.")
-        return redirect(back)
-    if request.method == "POST":
-        key = f"issue:{issue.pk}:by-hand:{timezone.now():%Y-%m-%d-%H}"
-        new = tell.tell(
-            people, organization, key=key, subject=told.subject, words=told.words, path=told.path
-        )
-        if new:
-            record(
-                "support.message",
-                f"sent “{issue.title}” to {len(new)} admin{'' if len(new) == 1 else 's'}",
-                organization=organization,
-                by=cast(User, request.user),
-                subject=issue,
-                request=request,
-            )
-            messages.success(request, f"On its way to {len(new)}.")
-        else:
-            messages.info(request, "They were told within this hour already.")
-        return redirect(back)
-    context = {
-        **admin.site.each_context(request),
-        "title": f"Send this to {organization}'s admins?",
-        "organization": organization,
-        "question": f"It goes by mail to {', '.join(str(person) for person in people)}.",
-        "preview": told,
-        "yes": "Send",
-        "back": back,
-    }
-    return TemplateResponse(request, "admin/support/confirm.html", context)
-
-
-def download(request: HttpRequest, organization_id: int) -> HttpResponse:
-    """The diagnostic bundle, noted in the customer's log."""
-    organization = _organization(request, organization_id)
-    if request.method != "POST" or not request.user.has_perm(deeds.MAY):
-        raise PermissionDenied
-    record(
-        "support.bundle",
-        "downloaded a diagnostic bundle, without secrets and without candidates",
-        organization=organization,
-        by=cast(User, request.user),
-        request=request,
-    )
-    answer = JsonResponse(bundle.bundle(organization), json_dumps_params={"indent": 1})
-    name = f"diagnostic-{organization.slug}-{timezone.now():%Y%m%d-%H%M}.json"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
-
-
-def _organization(request: HttpRequest, pk: int) -> Organization:
+def organization_of(request: HttpRequest, pk: int) -> Organization:
+    """The customer, for who may look at customers; else PermissionDenied, or a 404."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     return get_object_or_404(Organization.objects.select_related("connection"), pk=pk)

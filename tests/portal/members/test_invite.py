@@ -52,6 +52,19 @@ def test_a_link_ends_after_a_week(link: str, later, client: Client) -> None:
     assert not User.objects.filter(email="new@acme.example").exists()
 
 
+def test_an_admin_sends_it_again_and_only_the_new_link_opens(
+    link: str, cast: Cast, sign_in, work, client: Client
+) -> None:
+    again = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    assert sign_in(cast.zoe).post(again).status_code == 404
+    sign_in(cast.ada).post(again)
+    work()
+    newer = re.search(r"(/invitation/\S+)", mail.outbox[-1].body).group(1)
+    assert client.get(link).status_code == 410
+    assert "Join Acme" in client.get(newer).content.decode()
+    assert Entry.objects.filter(verb="member.invited_again").count() == 1
+
+
 def test_a_revoked_link_opens_nothing(link: str, cast: Cast, sign_in, client: Client) -> None:
     pk = Invitation.objects.get().pk
     sign_in(cast.ada).post(f"{MEMBERS}invitations/{pk}/")

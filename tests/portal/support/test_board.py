@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.core.mail import EmailMessage
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -114,58 +113,6 @@ def test_no_page_asks_more_for_more_customers(cast: Cast, sign_in, address: str)
         _red(acme, key=f"permission {number}")
         MembershipFactory(organization=acme)
     assert queries() == few
-
-
-def test_cas_checks_and_syncs_for_them_and_it_stands_in_their_log(
-    connect, cast: Cast, sign_in, work
-) -> None:
-    connection = connect()
-    cas, acme = sign_in(cast.cas), cast.ada.organization
-    for key in ("check", "sync"):
-        address = reverse("admin:accounts_organization_do", args=[acme.pk, key])
-        asked = cas.get(address).content.decode()
-        assert "own log, with your name" in asked
-        assert cas.post(address).url == _desk(acme)
-        work()
-    assert connection.checks.first().requested_by == cast.cas
-    assert connection.syncs.first().requested_by == cast.cas
-    log = sign_in(cast.ada).get(reverse("audit:log")).content.decode()
-    assert "asked for a check of all permissions" in log
-    assert "asked for a sync" in log
-
-
-def test_what_cannot_be_done_says_why(cast: Cast, sign_in) -> None:
-    acme, cas = cast.ada.organization, sign_in(cast.cas)
-    page = cas.get(_desk(acme)).content.decode()
-    assert "No credential was entered yet." in page
-    answer = cas.post(
-        reverse("admin:accounts_organization_do", args=[acme.pk, "sync"]), follow=True
-    )
-    assert "No credential was entered yet." in answer.content.decode()
-    assert not Entry.objects.filter(verb="support.sync").exists()
-    assert (
-        cas.get(reverse("admin:accounts_organization_do", args=[acme.pk, "nonsense"])).status_code
-        == 404
-    )
-
-
-def test_cas_sends_the_message_with_the_link(
-    cast: Cast, sign_in, work, mailoutbox: list[EmailMessage]
-) -> None:
-    issue, cas = _red(cast.ada.organization), sign_in(cast.cas)
-    work()
-    mailoutbox.clear()
-    address = reverse("admin:issues_issue_send", args=[issue.pk])
-    shown = cas.get(address).content.decode()
-    assert "Please tick it in Greenhouse." in shown
-    cas.post(address)
-    cas.post(address)
-    work()
-    [mail] = mailoutbox
-    assert mail.to == ["ada@acme.example"]
-    assert reverse("onboarding:permissions") in mail.body
-    assert "Advancing works." in mail.body
-    assert Entry.objects.filter(verb="support.message").count() == 1
 
 
 def test_an_issue_is_taken_and_put_aside(cast: Cast, sign_in) -> None:
