@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "portal.applications",
     "portal.onboarding",
     "portal.support",
+    "portal.privacy",
     "portal.demo",
 ]
 MIDDLEWARE = [
@@ -282,12 +283,14 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 
-# How long each request to Greenhouse stays in the request log.
-REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)
-
-# How long transitions of state, and notices, are kept. The audit record is kept for good.
-EVENT_DAYS = env.int("EVENT_DAYS", default=400)
-NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
+# -- How long things are kept, in days (portal.privacy.retention; docs/data.md) -----------------
+# The audit record is kept for good.
+REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)  # requests to and from Greenhouse
+SYNC_DAYS = env.int("SYNC_DAYS", default=60)  # runs of syncs
+NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)  # notices, ended links and invitations
+EVENT_DAYS = env.int("EVENT_DAYS", default=400)  # transitions, closed issues, checks
+ACTION_DAYS = env.int("ACTION_DAYS", default=730)  # what recruiters did, once it is settled
+GONE_DAYS = env.int("GONE_DAYS", default=30)  # people and answers that Greenhouse no longer has
 
 # Prometheus asks with this; without it only operators may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+FORMER = "Former member"  # the name of whoever was erased
+
 
 class UserManager(BaseUserManager["User"]):
     """Finds people by e-mail without regard to case."""
@@ -38,6 +40,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Only a confirmed address is matched with Greenhouse. Kept by portal.signin.addresses.
     email_confirmed_at = models.DateTimeField("e-mail confirmed", null=True, blank=True)
     is_active = models.BooleanField("active", default=True)
+    # Erased on request (portal.privacy): the row stays, nameless, under what this person did.
+    erased_at = models.DateTimeField(null=True, editable=False)
     date_joined = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
@@ -72,6 +76,13 @@ class Organization(models.Model):
         return self.name
 
 
+class MembershipManager(models.Manager["Membership"]):
+    """Leaves out who was erased: their place stays for what they did, and is nobody's any more."""
+
+    def get_queryset(self) -> models.QuerySet[Membership]:
+        return super().get_queryset().filter(user__erased_at=None)
+
+
 class Membership(models.Model):
     """A user's place in an organization."""
 
@@ -85,6 +96,8 @@ class Membership(models.Model):
     )
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.RECRUITER)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MembershipManager()
 
     class Meta:
         ordering = ("organization", "user")

@@ -7,8 +7,10 @@ class ApplicationsConfig(AppConfig):
     name = "portal.applications"
 
     def ready(self) -> None:
-        from portal.applications import bulk, outbox
+        from portal.applications import bulk, notes, outbox
         from portal.core.queue import every_second
+        from portal.mirror.people import also_erase
 
         every_second(outbox.release)
         every_second(bulk.release)
+        also_erase(notes.forget)

@@ -57,7 +57,7 @@ class LogForm(forms.Form):
 
     def entries(self) -> EntryQuerySet:
         """What fits, newest first; all of it where the form says nothing."""
-        found = Entry.objects.filter(organization=self.organization)
+        found = Entry.objects.filter(organization=self.organization).with_who()
         chosen = self.cleaned_data
         if chosen.get("who") == PORTAL:
             found = found.filter(by=None)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from portal.accounts.models import Organization
+from portal.accounts.models import FORMER, Organization
 
 
 class AppendOnly(Exception):
@@ -21,6 +22,11 @@ class AppendOnly(Exception):
 
 class EntryQuerySet(models.QuerySet["Entry"]):
     """Entries are added and read, nothing else."""
+
+    def with_who(self) -> EntryQuerySet:
+        """Each knowing whether the person behind it was erased since (`Entry.who`)."""
+        erased = get_user_model().objects.filter(pk=models.OuterRef("by"))
+        return self.annotate(erased=models.Exists(erased.exclude(erased_at=None)))
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise AppendOnly
@@ -91,7 +97,7 @@ class Entry(models.Model):
         verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.by_words}: {self.words}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.who}: {self.words}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -100,6 +106,11 @@ class Entry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly
+
+    @property
+    def who(self) -> str:
+        """Who did it; nobody's name where `with_who` found that the person was erased."""
+        return FORMER if getattr(self, "erased", False) else self.by_words
 
 
 class Chain(models.Model):

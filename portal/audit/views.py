@@ -48,7 +48,7 @@ def _shown(entry: Entry, members: dict[int, str]) -> dict[str, Any]:
     before, after = entry.before or {}, entry.after or {}
     return {
         "at": entry.at,
-        "who": entry.by_words,
+        "who": entry.who,
         "what": in_words(entry.verb),
         "words": entry.words,
         "address": entry.address if entry.by_id in members else None,
@@ -90,7 +90,7 @@ def _lines(form: LogForm) -> Iterator[str]:
                 safe_cell(text)
                 for text in (
                     entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-                    entry.by_words,
+                    entry.who,
                     entry.verb,
                     entry.words,
                     shown["address"] or "",

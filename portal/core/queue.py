@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ import redis
 from django.db import close_old_connections, transaction
 from django.dispatch import receiver
 from django_q.brokers import get_broker
-from django_q.models import Schedule
+from django_q.models import Schedule, Task
 from django_q.signals import post_spawn, pre_execute
 from django_q.tasks import async_task
 
@@ -108,3 +109,8 @@ def depth() -> int | None:
         return int(get_broker().queue_size())
     except (redis.RedisError, OSError):
         return None
+
+
+def forget_results(before: datetime) -> int:
+    """Drop what ended tasks left behind before this moment; gives how many."""
+    return int(Task.objects.filter(stopped__lt=before).delete()[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -13,6 +13,13 @@ from portal.connections.models import Connection
 from portal.mirror.models import Application, Candidate
 
 _NOTHING = {"first_name": "", "last_name": "", "company": "", "title": ""}
+
+_also: list[Callable[[Sequence[int]], object]] = []
+
+
+def also_erase(forget: Callable[[Sequence[int]], object]) -> None:
+    """Have `forget` called with our keys of erased candidates: for rooms that keep more of them."""
+    _also.append(forget)
 
 
 @transaction.atomic
@@ -49,6 +56,8 @@ def anonymised(connection: Connection, remote_ids: Iterable[int]) -> None:
 
 def _forget_answers(candidates: Sequence[int]) -> None:
     Application.objects.filter(candidate__in=candidates).update(answers=[], fingerprint=None)
+    for forget in _also:
+        forget(candidates)
 
 
 def _tell(connection: Connection, candidates: Sequence[int], how: str) -> None:

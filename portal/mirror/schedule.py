@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
@@ -22,7 +24,7 @@ PEOPLE_EVERY = timedelta(minutes=5)
 PEOPLE_SHARE = 10
 NIGHT = timedelta(hours=6)  # from midnight, UTC
 FULL_AGAIN = timedelta(hours=1)
-KEEP_PEOPLE, KEEP_RUNS = timedelta(days=2), timedelta(days=60)
+KEEP_PEOPLE = timedelta(days=2)
 
 Scope = SyncRun.Scope
 LIVE = (Connection.State.LIVE, Connection.State.DEGRADED)
@@ -109,12 +111,18 @@ def _people_due(connection: Connection) -> datetime:
     return max(_next_beat(connection, max(times), PEOPLE_EVERY), max(times) + PEOPLE_SHARE * took)
 
 
-def forget_old_runs() -> None:
-    """Drop readings of people after days, other runs after weeks, save the newest full one."""
+def old_runs() -> QuerySet[SyncRun]:
+    """What is kept no longer: readings of people after days, other runs after SYNC_DAYS, save each
+    connection's newest full one.
+    """
     now = timezone.now()
-    closed = SyncRun.objects.exclude(status__in=SyncRun.OPEN)
-    closed.filter(scope=Scope.PEOPLE, queued_at__lt=now - KEEP_PEOPLE).delete()
-    for connection in Connection.objects.all():
-        full = sync.last_good(connection, scope=Scope.FULL)
-        old = closed.filter(connection=connection, queued_at__lt=now - KEEP_RUNS)
-        old.exclude(pk=full.pk if full else 0).delete()
+    ended = SyncRun.objects.exclude(status__in=SyncRun.OPEN).order_by()
+    good = ended.filter(
+        connection=OuterRef("connection"),
+        scope=Scope.FULL,
+        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL),
+    )
+    people = Q(scope=Scope.PEOPLE, queued_at__lt=now - KEEP_PEOPLE)
+    others = ~Q(scope=Scope.PEOPLE) & Q(queued_at__lt=now - timedelta(days=settings.SYNC_DAYS))
+    newest = Subquery(good.order_by("-id").values("pk")[:1])
+    return ended.filter(people | others).exclude(pk=newest)

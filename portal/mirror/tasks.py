@@ -26,7 +26,3 @@ def sweep() -> None:
 def tick() -> None:
     """Ask for what is due by the clock."""
     schedule.tick()
-
-
-def forget_old_runs() -> None:
-    schedule.forget_old_runs()

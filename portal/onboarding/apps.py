@@ -30,13 +30,10 @@ def _schedule(**_: Any) -> None:
             "portal.jobs.tasks.tally_all": 1,
             "portal.webhooks.tasks.sweep": 1,
             "portal.webhooks.tasks.judge": 15,
-            "portal.webhooks.tasks.forget": 24 * 60,
             "portal.onboarding.tasks.check_daily": 10,
             "portal.notices.tasks.digests": 60,
             "portal.support.tasks.sweep": 5,
-            "portal.support.tasks.forget_old": 24 * 60,
             "portal.mirror.tasks.tick": 1,
-            "portal.mirror.tasks.forget_old_runs": 24 * 60,
-            "portal.onboarding.tasks.forget_old_calls": 24 * 60,
+            "portal.privacy.tasks.forget_old": 24 * 60,
         }
     )

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.conf import settings
-from django.utils import timezone
-
 from portal.connections import drift, verify
-from portal.connections.models import ApiCall, CheckRun, Connection
+from portal.connections.models import CheckRun, Connection
 from portal.core import queue
 from portal.mirror import empty as mirror
 from portal.onboarding import journey
@@ -45,9 +40,3 @@ def check_daily() -> None:
     """Look for drift: each connection once a day, at its own hour."""
     for connection in drift.due():
         drift.look(connection)
-
-
-def forget_old_calls() -> None:
-    """Drop requests from the log that are older than the deployment keeps them."""
-    oldest = timezone.now() - timedelta(days=settings.REQUEST_LOG_DAYS)
-    ApiCall.objects.filter(at__lt=oldest).delete()

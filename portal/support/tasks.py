@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from portal.support import forget, looking, watch
+from portal.support import looking, watch
 
 
 def sweep() -> None:
     """End looks whose time is up; open and close what shows only over many clicks."""
     looking.sweep()
     watch.watch()
-
-
-def forget_old() -> None:
-    forget.forget()

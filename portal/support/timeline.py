@@ -133,8 +133,9 @@ def _issues(organization: Organization, until: datetime, most: int) -> Iterator[
 
 def _entries(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
     """People's deeds, our own looks among them."""
-    for entry in Entry.objects.filter(organization=organization, at__lt=until)[:most]:
-        who = entry.by_words.split(" <")[0]
+    told = Entry.objects.filter(organization=organization, at__lt=until).with_who()
+    for entry in told[:most]:
+        who = entry.who.split(" <")[0]
         tone = "wait" if entry.verb.startswith(("look.", "support.")) else "info"
         yield Line(entry.at, "people", f"{who} {entry.words}", "", tone)
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.conf import settings
-from django.utils import timezone
-
 from portal.webhooks import address, reread, silence
-from portal.webhooks.models import Address, Delivery
+from portal.webhooks.models import Address
 
 
 def read(address_id: int) -> None:
@@ -27,9 +22,3 @@ def sweep() -> None:
 def judge() -> None:
     """Open and close issues about hooks that fell silent."""
     silence.judge_all()
-
-
-def forget() -> None:
-    """Drop deliveries that are older than the deployment keeps its requests."""
-    oldest = timezone.now() - timedelta(days=settings.REQUEST_LOG_DAYS)
-    Delivery.objects.filter(received_at__lt=oldest).delete()

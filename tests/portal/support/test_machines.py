@@ -19,7 +19,8 @@ from portal.issues.models import Issue
 from portal.mirror.models import Application, AtsUserEmail
 from portal.notices import tell
 from portal.notices.models import Notice
-from portal.support import forget, machines, watch
+from portal.privacy import retention
+from portal.support import machines, watch
 from portal.support.admin import base
 from tests.cast import Cast
 
@@ -56,10 +57,10 @@ def test_what_is_old_is_forgotten_and_the_audit_record_is_not(cast: Cast, later)
     tell.tell([cast.ada.user], acme, key="k", subject="s", words="w")
     Transition.objects.create(subject="a.b", subject_id=1, old="x", new="y", why="z")
     record("a.deed", "did it", organization=acme)
-    forget.forget()
+    retention.forget()
     assert (Notice.objects.count(), Transition.objects.count()) == (1, 1)
     later(401 * 24 * 3600)
-    forget.forget()
+    retention.forget()
     assert (Notice.objects.count(), Transition.objects.count()) == (0, 0)
     assert Entry.objects.filter(verb="a.deed").exists()
 

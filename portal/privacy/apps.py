@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class PrivacyConfig(AppConfig):
+    """What we hold of people: how long, taken along on request, erased (docs/data.md)."""
+
+    name = "portal.privacy"
