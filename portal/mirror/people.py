@@ -55,7 +55,10 @@ def anonymised(connection: Connection, remote_ids: Iterable[int]) -> None:
 
 
 def _forget_answers(candidates: Sequence[int]) -> None:
-    Application.objects.filter(candidate__in=candidates).update(answers=[], fingerprint=None)
+    """What was told before this moment, and is written after it, does not bring them back."""
+    Application.objects.filter(candidate__in=candidates).update(
+        answers=[], fingerprint=None, changed_at=timezone.now()
+    )
     for forget in _also:
         forget(candidates)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from integrations.ats import types as ats
 from integrations.ats.errors import AtsDown, AtsError, MissingPermission, NotFound, RateLimited
 from integrations.ats.port import Provider
-from integrations.ats.wiring import Lane
+from integrations.ats.wiring import Call, Lane
 from portal.connections.models import Connection
 from portal.connections.open import open_provider
 from portal.core import queue
@@ -38,10 +38,10 @@ from portal.mirror.models import (
 from portal.mirror.upsert import asked_at
 
 READ = "portal.mirror.tasks.read_single"
-SILENT_AFTER = timedelta(minutes=3)
 MOST_TRIES = 5
 MOST_PAGES = 20  # of one job's applications; the full sync reads the rest
 MOST_SINGLES = 50  # applications that left a job, or unknown candidates, read one by one
+MOST_ASKED = 500  # of those that left a job: the others are put on the queue
 
 Kind = SingleRead.Kind
 _OFF = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCONNECTED)
@@ -59,8 +59,8 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
     except NotFound:
         write.mark_gone(connection, Application, [remote_id])
         raise
-    _fetch_parents(connection, provider, found)
     with asked_at(asked):
+        _fetch_parents(connection, provider, found)
         write.applications(connection, [found])
     return Application.objects.get(connection=connection, remote_id=remote_id)
 
@@ -72,19 +72,22 @@ def refresh_candidate(
     if provider is None:
         with _opened(connection) as opened:
             return refresh_candidate(connection, remote_id, provider=opened)
+    asked = timezone.now()
     try:
         found = provider.get_candidate(remote_id)
     except NotFound:
         people.erase(connection, [remote_id])
         return None
-    write.candidates(connection, [found])
+    with asked_at(asked):
+        write.candidates(connection, [found])
     return Candidate.objects.get(connection=connection, remote_id=remote_id)
 
 
 def refresh_job(
     connection: Connection, remote_id: int, *, provider: Provider | None = None
 ) -> Job | None:
-    """Read one job with its stages, posts, openings and applications. None where it is gone.
+    """Read one job with its stages, posts, openings and applications. None where it is gone: then
+    its applications are looked at, too, for they are gone with it or were moved elsewhere.
 
     What the credential may not read is left as it is. Raises AtsError.
     """
@@ -96,20 +99,28 @@ def refresh_job(
         found = provider.get_job(remote_id)
     except NotFound:
         write.mark_gone(connection, Job, [remote_id])
+        if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
+            _applications_of(connection, job, provider, began)
         return None
-    write.jobs(connection, [found])
+    with asked_at(began):
+        write.jobs(connection, [found])
     job = Job.objects.filter(connection=connection, remote_id=remote_id).first()
     if job is None or found.is_template:
         write.mark_gone(connection, Job, [remote_id])
         return None
-    _parts(connection, job, Stage, lambda: provider.stages_of_job(remote_id), write.stages)
-    _parts(connection, job, JobPost, lambda: provider.posts_of_job(remote_id), write.posts)
-    _parts(connection, job, Opening, lambda: provider.openings_of_job(remote_id), write.openings)
-    complete = _applications_of(connection, job, provider, began)
-    if complete:
+    with asked_at(began):
+        _all_parts(connection, job, provider)
+    if _applications_of(connection, job, provider, began):
         Job.objects.filter(pk=job.pk).update(read_at=began)
         job.read_at = began
     return job
+
+
+def _all_parts(connection: Connection, job: Job, provider: Provider) -> None:
+    remote_id = job.remote_id
+    _parts(connection, job, Stage, lambda: provider.stages_of_job(remote_id), write.stages)
+    _parts(connection, job, JobPost, lambda: provider.posts_of_job(remote_id), write.posts)
+    _parts(connection, job, Opening, lambda: provider.openings_of_job(remote_id), write.openings)
 
 
 def refresh_people(connection: Connection) -> None:
@@ -120,11 +131,13 @@ def refresh_people(connection: Connection) -> None:
     sync.read_people(connection)
 
 
-def _opened(connection: Connection) -> closing[Provider]:
+def _opened(
+    connection: Connection, also: Callable[[Call], None] | None = None
+) -> closing[Provider]:
     credential = connection.credential
     if credential is None:
         raise SecretUnreadable
-    return closing(open_provider(credential, lane=Lane.SYNC))
+    return closing(open_provider(credential, lane=Lane.SYNC, also=also))
 
 
 def _fetch_parents(connection: Connection, provider: Provider, found: ats.Application) -> None:
@@ -176,8 +189,8 @@ def _applications_of(connection: Connection, job: Job, provider: Provider, began
     try:
         for number, page in enumerate(provider.applications_of_job(job.remote_id), 1):
             mine = [one for one in page.records if one.job_id == job.remote_id]
-            _fetch_candidates(connection, provider, mine)
             with asked_at(began):  # or later: what changed here since is newer, or read again
+                _fetch_candidates(connection, provider, mine)
                 write.applications(connection, mine)
             seen.update(one.id for one in page.records)
             seen.update(aside.remote_id for aside in page.set_aside if aside.remote_id)
@@ -212,25 +225,39 @@ def _follow_those_that_left(
             refresh_application(connection, provider, remote_id)
         except NotFound:
             continue
+    for remote_id in lost[MOST_SINGLES:MOST_ASKED]:
+        ask(connection, Kind.APPLICATION, remote_id)
 
 
 # -- asking for it -------------------------------------------------------------------------------
 def ask(connection: Connection, kind: str, remote_id: int = 0) -> SingleRead:
     """Have a worker read this record soon. `remote_id` is of no meaning for `people`."""
-    which = {"connection": connection, "kind": kind, "remote_id": remote_id}
-    now = timezone.now()
-    with transaction.atomic():
-        # While it is being read the wish is renewed; while it waits there is nothing to do.
-        known = SingleRead.objects.filter(**which)
-        if known.filter(taken_at__isnull=False).update(asked_at=now) or known.exists():
-            return known.get()
-        try:
-            with transaction.atomic():
-                wish = SingleRead.objects.create(**which)
-        except IntegrityError:
-            return SingleRead.objects.get(**which)
-        queue.enqueue(READ, wish.pk)
+    while True:
+        wish = _renewed(connection, kind, remote_id) or _made(connection, kind, remote_id)
+        if wish is not None:  # else it was fulfilled, or made by another, in between
+            return wish
+
+
+def _renewed(connection: Connection, kind: str, remote_id: int) -> SingleRead | None:
+    """The wish that is there: while it is being read it is renewed, while it waits there is
+    nothing to do.
+    """
+    known = SingleRead.objects.filter(connection=connection, kind=kind, remote_id=remote_id)
+    wish = known.first()
+    if wish is None or wish.taken_at is None:
         return wish
+    taken = known.filter(pk=wish.pk, taken_at__isnull=False)
+    return wish if taken.update(asked_at=timezone.now()) else None
+
+
+def _made(connection: Connection, kind: str, remote_id: int) -> SingleRead | None:
+    try:
+        with transaction.atomic():
+            wish = SingleRead.objects.create(connection=connection, kind=kind, remote_id=remote_id)
+            queue.enqueue(READ, wish.pk)
+    except IntegrityError:
+        return None
+    return wish
 
 
 def refresh_if_stale(job: Job) -> bool:
@@ -243,56 +270,80 @@ def refresh_if_stale(job: Job) -> bool:
 
 def read(wish_id: int) -> None:
     """Do what was asked for, once, whoever else was handed the same wish."""
-    now = timezone.now()
-    if not SingleRead.objects.filter(pk=wish_id, taken_at=None).update(
-        taken_at=now, tries=F("tries") + 1
-    ):
+    turn = _Turn.take(wish_id)
+    if turn is None:
         return
-    wish = SingleRead.objects.select_related("connection").get(pk=wish_id)
     try:
-        _read(wish)
+        _read(turn)
     except (AtsDown, RateLimited):
-        _later(wish)
+        turn.later()
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the sync will say so where people look.
-        SingleRead.objects.filter(pk=wish_id).delete()
+        turn.mine().delete()
     else:
-        _done(wish, now)
+        turn.done()
 
 
-def _read(wish: SingleRead) -> None:
-    connection = wish.connection
+class _Turn:
+    """One worker's turn at a wish. `taken_at` is its sign of life: whoever holds another moment
+    than the row has lost it to the next worker, and settles nothing any more.
+    """
+
+    def __init__(self, wish: SingleRead, began: datetime) -> None:
+        self.wish, self._began, self._taken_at = wish, began, began
+
+    @classmethod
+    def take(cls, wish_id: int) -> _Turn | None:
+        """The turn; None where another one has it, or it was fulfilled."""
+        now = timezone.now()
+        free = SingleRead.objects.filter(pk=wish_id, taken_at=None)
+        if not free.update(taken_at=now, tries=F("tries") + 1):
+            return None
+        return cls(SingleRead.objects.select_related("connection").get(pk=wish_id), now)
+
+    def mine(self) -> QuerySet[SingleRead]:
+        return SingleRead.objects.filter(pk=self.wish.pk, taken_at=self._taken_at)
+
+    def heard_from(self, call: Call) -> None:
+        """A request was answered: a long read is not handed to the next worker."""
+        now = timezone.now()
+        if now - self._taken_at > sync.BEAT and self.mine().update(taken_at=now):
+            self._taken_at = now
+
+    def done(self) -> None:
+        """Fulfilled; read once more where it was asked for meanwhile."""
+        if self.mine().filter(asked_at__lte=self._began).delete()[0]:
+            return
+        if self.mine().update(taken_at=None, tries=0):
+            queue.enqueue(READ, self.wish.pk)
+
+    def later(self) -> None:
+        """Leave it to the sweep; give it up after some tries, since a sync will bring it."""
+        if self.wish.tries >= MOST_TRIES:
+            self.mine().delete()
+        else:
+            self.mine().update(taken_at=None)
+
+
+def _read(turn: _Turn) -> None:
+    wish, connection = turn.wish, turn.wish.connection
     if connection.state in _OFF or connection.credential is None:
         return
     if wish.kind == Kind.PEOPLE:
         refresh_people(connection)
-    elif wish.kind == Kind.JOB:
-        refresh_job(connection, wish.remote_id)
-    elif wish.kind == Kind.CANDIDATE:
-        refresh_candidate(connection, wish.remote_id)
-    else:
-        with _opened(connection) as provider:
-            _try(lambda: refresh_application(connection, provider, wish.remote_id))
-
-
-def _done(wish: SingleRead, began: Any) -> None:
-    if SingleRead.objects.filter(pk=wish.pk, asked_at__lte=began).delete()[0]:
         return
-    if SingleRead.objects.filter(pk=wish.pk).update(taken_at=None, tries=0):
-        queue.enqueue(READ, wish.pk)
-
-
-def _later(wish: SingleRead) -> None:
-    """Leave it to the sweep; give it up after some tries, since a sync will bring it."""
-    if wish.tries >= MOST_TRIES:
-        SingleRead.objects.filter(pk=wish.pk).delete()
-    else:
-        SingleRead.objects.filter(pk=wish.pk).update(taken_at=None)
+    with _opened(connection, also=turn.heard_from) as provider:
+        if wish.kind == Kind.JOB:
+            refresh_job(connection, wish.remote_id, provider=provider)
+        elif wish.kind == Kind.CANDIDATE:
+            refresh_candidate(connection, wish.remote_id, provider=provider)
+        else:
+            _try(lambda: refresh_application(connection, provider, wish.remote_id))
 
 
 def sweep() -> None:
     """Ask again for what was lost on the way or has to be tried again."""
-    quiet = timezone.now() - SILENT_AFTER
+    quiet = timezone.now() - sync.silent_after()
     SingleRead.objects.filter(taken_at__lt=quiet).update(taken_at=None)
     waiting = SingleRead.objects.filter(Q(asked_at__lt=timezone.now() - timedelta(minutes=1)))
     for pk in waiting.filter(taken_at=None).values_list("pk", flat=True)[:200]:

@@ -72,7 +72,8 @@ class Table:
     A row is a dict with `remote_id`, the `columns`, and Greenhouse's id for every foreign key in
     `parents`; what else it holds counts for the fingerprint alone. `born` and `moved` are SQL for
     columns that are worked out when a row is made or changed, in terms of `told` (what came), the
-    parents' names, `here` (the row) and `excluded`.
+    parents' names, `here` (the row) and `excluded`; `instead` is SQL for what is written of a
+    column in place of what was told.
     """
 
     model: type[Mirrored]
@@ -80,6 +81,7 @@ class Table:
     parents: Mapping[str, Parent] = field(default_factory=dict)
     born: Mapping[str, str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, connection: Connection, rows: Iterable[Row]) -> Written:
         """Write a page's rows, the last of each id."""
@@ -114,7 +116,10 @@ class Table:
         compared = " OR ".join(
             f"here.{column} {differs} fresh.{column}" for column in ('"fingerprint"', *keys)
         )
-        told = ", ".join(f"told.{column}" for column in (_quoted(ID), *plain))
+        told = ", ".join(
+            f"{self.instead.get(name, f'told.{_quoted(name)}')} AS {_quoted(name)}"
+            for name in (ID, *self.columns, "fingerprint")
+        )
         found = "".join(f", {_quoted(name)}.id AS {_quoted(f'{name}_id')}" for name in self.parents)
         worked_out = "".join(f", {sql} AS {_quoted(name)}" for name, sql in self.born.items())
         sets = [f"{column} = excluded.{column}" for column in (*plain, *keys)]

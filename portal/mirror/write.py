@@ -82,6 +82,11 @@ CANDIDATES = Table(
         " WHEN here.first_name <> '' OR here.last_name <> '' THEN excluded.changed_at"
         " ELSE here.erased_at END"
     },
+    # What else Greenhouse may still tell of somebody without a name is not kept [inferred].
+    instead={
+        name: f"CASE WHEN told.first_name = '' AND told.last_name = '' THEN '' ELSE told.{name} END"
+        for name in ("company", "title")
+    },
 )
 APPLICATIONS = Table(
     Application,
@@ -112,6 +117,12 @@ APPLICATIONS = Table(
     moved={
         "entered_stage_at": "CASE WHEN here.stage_remote_id = excluded.stage_remote_id"
         " THEN here.entered_stage_at ELSE excluded.last_activity_at END"
+    },
+    # Whoever lost their name was anonymised or deleted: an answer that was long under way, or a
+    # list that still tells them, does not bring back what they wrote.
+    instead={
+        "answers": "CASE WHEN \"candidate\".first_name = '' AND \"candidate\".last_name = ''"
+        " THEN '[]' ELSE told.answers END"
     },
 )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
 from integrations.ats.errors import NotFound
@@ -10,10 +13,11 @@ from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.open import open_provider
-from portal.mirror import freshness, single, write
+from portal.mirror import freshness, single, sync, write
 from portal.mirror.models import Application, AtsUser, Candidate, Job, JobGrant, SingleRead, Stage
 from portal.mirror.single import Kind
 from portal.mirror.upsert import asked_at
+from tests.portal.mirror.truth import assert_equal
 
 
 def _active(job: Job | None = None) -> Application:
@@ -102,6 +106,28 @@ def test_a_deleted_job_is_gone_once_it_was_asked_for(connect, sandbox: Sandbox, 
     assert job.gone_at is not None
 
 
+def test_applications_of_a_deleted_job_follow_it(
+    connect, sandbox: Sandbox, work, kind: str
+) -> None:
+    """Also those beyond the ones that are read at once; one that was moved before lives on."""
+    connection = connect(kind)
+    job = _active().job
+    for _ in range(single.MOST_SINGLES + 5):
+        sandbox.mutate("new_application", job_id=job.remote_id)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    moved = _active(job)
+    other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
+    sandbox.mutate("transfer_application", application_id=moved.remote_id, job_id=other.remote_id)
+    sandbox.mutate("delete_job", job_id=job.remote_id)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    moved.refresh_from_db()
+    assert (moved.job, moved.gone_at) == (other, None)
+    assert not Application.objects.filter(job=job, gone_at=None).exists()
+    assert_equal(sandbox, kind, but=("candidates", "openings", "stages", "posts", "grants"))
+
+
 def test_a_deleted_candidate_is_erased_here_with_a_receipt_that_names_nobody(
     connect, sandbox: Sandbox, work, kind: str
 ) -> None:
@@ -138,20 +164,68 @@ def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
 
 
 def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
-    connect, sandbox: Sandbox, work
+    connect, sandbox: Sandbox, work, meanwhile
 ) -> None:
     connection = connect()
     job = _active().job
     single.ask(connection, Kind.JOB, job.remote_id)
-    wish = single.ask(connection, Kind.JOB, job.remote_id)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    assert work() == 1
+    assert not SingleRead.objects.exists()
+    single.ask(connection, Kind.JOB, job.remote_id)
+    meanwhile("/v3/applications", lambda: single.ask(connection, Kind.JOB, job.remote_id))
+    assert work() == 2
+    assert not SingleRead.objects.exists()
+
+
+def test_a_job_whose_reading_takes_long_is_not_handed_to_a_second_worker(
+    connect, sandbox: Sandbox, work, later, meanwhile
+) -> None:
+    """Its reader lives, as its requests tell; only a silent one is followed by the next."""
+    connection = connect()
+    job = _active().job
+    single.ask(connection, Kind.JOB, job.remote_id)
+
+    def minutes_pass() -> None:
+        later(150)
+        single.sweep()
+
+    for list_of_it in ("jobs", "job_interview_stages", "job_posts", "openings", "applications"):
+        meanwhile(f"/v3/{list_of_it}", minutes_pass)
     assert work() == 1
     assert not SingleRead.objects.exists()
     wish = single.ask(connection, Kind.JOB, job.remote_id)
-    SingleRead.objects.filter(pk=wish.pk).update(taken_at=wish.asked_at)
-    single.ask(connection, Kind.JOB, job.remote_id)  # its reader is at work
-    single._done(wish, wish.asked_at)
-    assert work() == 2  # the first task and the one for the renewed wish; one of them reads
+    SingleRead.objects.filter(pk=wish.pk).update(taken_at=timezone.now())  # and then it died
+    later(sync.silent_after().total_seconds() + 1)
+    work()
+    single.sweep()
+    assert work() == 1
     assert not SingleRead.objects.exists()
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["waiting", "being read"])
+@pytest.mark.parametrize("statement", range(1, 5))
+def test_a_wish_fulfilled_while_it_is_asked_for_again_is_there_again(
+    connect, work, taken: bool, statement: int
+) -> None:
+    """Another worker fulfils it before any of the statements that ask."""
+    connection = connect()
+    job = _active().job
+    wish = single.ask(connection, Kind.JOB, job.remote_id)
+    if taken:
+        SingleRead.objects.filter(pk=wish.pk).update(taken_at=timezone.now())
+    left = iter(range(statement))
+
+    def fulfilled(execute: Any, sql: str, *rest: Any) -> Any:
+        if "mirror_singleread" in sql and next(left, None) == statement - 1:
+            SingleRead.objects.filter(pk=wish.pk).delete()
+        return execute(sql, *rest)
+
+    with database.execute_wrapper(fulfilled):
+        again = single.ask(connection, Kind.JOB, job.remote_id)
+    assert again.remote_id == job.remote_id
+    work()
+    assert not SingleRead.objects.filter(taken_at=None).exists()
 
 
 def test_while_greenhouse_is_down_the_wish_is_kept_and_tried_again(

@@ -10,11 +10,11 @@ import pytest
 
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.webhooks import Hook as Registered
-from portal.mirror.models import Application, Candidate, Job
+from portal.mirror.models import Application, Candidate, Job, Stage
 from portal.webhooks.models import Delivery
 from tests.portal.webhooks.conftest import Hook
 
-CHANGES = 25
+CHANGES = 30
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -53,6 +53,7 @@ def _something_happens(sandbox: Sandbox, chance: random.Random) -> None:
     world = sandbox.world("acme")
     active = [a for a in world.applications if a.status == "active" and a.job_id and a.stage_id]
     application = chance.choice(active)
+    rejected = [a for a in world.applications if a.status == "rejected" and a.job_id]
     job = chance.choice([j for j in world.jobs if j.status == "open" and j.is_template is not True])
     people = chance.sample([c.id for c in world.candidates], 2)
     deeds: list[tuple[str, dict[str, Any]]] = [
@@ -69,6 +70,10 @@ def _something_happens(sandbox: Sandbox, chance: random.Random) -> None:
         ("set_confidential", {"job_id": job.id}),
         ("create_job", {"name": "Another"}),
         ("transfer_application", {"application_id": application.id, "job_id": job.id}),
+        ("unreject_application", {"application_id": chance.choice(rejected).id}),
+        ("unreject_application", {"application_id": chance.choice(rejected).id}),
+        ("delete_stage", {"stage_id": chance.choice(world.stages_of(job.id)).id}),
+        ("delete_job", {"job_id": job.id}),
     ]
     if application.stage_id in {s.id for s in world.stages_of(application.job_id)[:-1]}:
         deeds += [("move_application", {"application_id": application.id})] * 4
@@ -85,6 +90,7 @@ def _truth(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
         "applications": {
             (a.id, a.status, a.job_id, a.candidate_id, a.stage_id) for a in world.applications
         },
+        "stages": {(s.id, s.active) for j in jobs for s in world.stages_of(j.id)},
     }
 
 
@@ -94,6 +100,9 @@ def _mirrored() -> dict[str, set[tuple[Any, ...]]]:
     applications = Application.objects.filter(gone_at=None)
     return {
         "jobs": set(jobs.values_list("remote_id", "name", "status", "confidential")),
+        "stages": set(
+            Stage.objects.filter(gone_at=None, job__in=jobs).values_list("remote_id", "active")
+        ),
         "candidates": set(people.values_list("remote_id", "first_name", "last_name")),
         "applications": set(
             applications.values_list(

@@ -14,7 +14,9 @@ HOUR = 3600
 NEW = "new_candidate_application"
 
 
-def _syncs(hook: Hook, number: int, *, kind: str = "applications", created: int = 2) -> None:
+def _syncs(
+    hook: Hook, number: int, *, kind: str = "applications", created: int = 2, changed: int = 0
+) -> None:
     """Syncs that ran to their end and found this many that nobody had told of."""
     for _ in range(number):
         run = SyncRun.objects.create(connection=hook.connection, status=SyncRun.Status.DONE)
@@ -23,6 +25,7 @@ def _syncs(hook: Hook, number: int, *, kind: str = "applications", created: int 
             kind=kind,
             status=SyncStep.Status.DONE,
             created=created,
+            changed=changed,
             started_at=timezone.now(),
         )
 
@@ -48,6 +51,19 @@ def test_a_hook_that_stopped_while_syncs_find_its_news_is_said(heard: Hook, late
     assert "“Candidate has submitted application”" in issue.words
     assert issue.fixer == Issue.Fixer.GREENHOUSE_ADMIN
     assert issue.organization == heard.connection.organization
+
+
+def test_a_hook_that_no_longer_tells_of_changes_is_said_and_that_of_news_is_not(
+    heard: Hook, later
+) -> None:
+    heard.tells("candidate_stage_change", {})
+    later(7 * HOUR)
+    heard.tells(NEW, {})
+    _syncs(heard, 3, created=0, changed=4)
+    assert _open() == ["applications.changed"]
+    assert "“Candidate has changed stage”" in Issue.objects.get().words
+    heard.tells("candidate_stage_change", {})
+    assert _open() == []
 
 
 def test_it_is_one_issue_however_often_it_is_seen(heard: Hook, later) -> None:
