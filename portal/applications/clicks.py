@@ -12,11 +12,10 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction
-from portal.applications.offers import Offer, ground, offer
+from portal.applications.offers import Offer, offer
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.applications.verbs.base import standing
 from portal.core import queue
-from portal.entitlements.rules import Rights
 from portal.mirror.models import Application
 
 Status = ApplicationAction.Status
@@ -37,17 +36,16 @@ class StillBusy(Exception):
 
 
 def request(
-    membership: Membership, application: Application, click: Click, *, held: Rights
+    membership: Membership, application: Application, click: Click, *, at: Ground
 ) -> ApplicationAction:
     """Record the click; it goes out at once, or is held where it can be taken back first.
 
     The same key again gives the same row back. Raises NotOffered or StillBusy.
     """
-    if earlier := _earlier(membership, application, click.key):
-        return earlier
-    at = ground(membership, application.job_id, held)
     offered = offer(application, at, click.kind)
     if not offered.allowed:
+        if earlier := _earlier(membership, application, click.key):
+            return earlier
         raise NotOffered(offered)
     action = recorded(membership, application, click, at, due_at=_held_until(click))
     try:

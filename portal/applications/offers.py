@@ -11,7 +11,7 @@ from portal.accounts.models import Membership
 from portal.applications.models import LearnedRefusal
 from portal.applications.refusals import refused_to, role_on
 from portal.applications.verbs import VERBS, Ground, Verb
-from portal.entitlements.rules import Rights, visible_jobs
+from portal.entitlements.rules import Rights
 from portal.mirror.models import Application, Stage
 
 
@@ -57,11 +57,11 @@ def ground(member: Membership, job_id: int | None, held: Rights) -> Ground:
     stages = Stage.objects.filter(job_id=job_id, active=True, gone_at=None)
     role = role_on(job_id, held)
     return Ground(
+        member=member,
+        job_id=job_id,
         held=held,
-        admin=member.is_admin,
         role=role,
         stages=tuple(stages.order_by("order", "id")),
-        elsewhere=visible_jobs(member, held=held).exclude(pk=job_id).exists(),
         refusals=refused_to(held.match.connection, role),
     )
 
@@ -75,7 +75,7 @@ def offer(application: Application, ground: Ground, kind: str) -> Offer:
     """The one action of this kind, whether its button is shown or not."""
     verb = VERBS[kind]
     if off := ground.held.why_not(verb.feature):
-        return Offer(verb, off, in_setup=ground.admin)
+        return Offer(verb, off, in_setup=ground.member.is_admin)
     if application.prospect:
         return Offer(verb, "Prospects are not moved from here.")
     if not verb.fits(application):

@@ -6,8 +6,11 @@ Worked out for a whole page at once, so that the number of queries does not grow
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications import undo
@@ -21,6 +24,7 @@ from portal.mirror.models import Application
 
 Status = ApplicationAction.Status
 
+SOON = timedelta(seconds=3)  # most clicks are settled within it
 BUTTONS = (Kind.ADVANCE, Kind.REJECT, Kind.UNREJECT)  # the others are in the row's menu
 
 
@@ -59,8 +63,11 @@ class Row:
 
     @property
     def every(self) -> str:
-        """How often a busy row asks for itself: often for a click, less for one of many."""
-        return "5s" if self.last is not None and self.last.batch_id else "1s"
+        """How often a busy row asks for itself: often right after a click, less for one of many."""
+        if self.last is None or self.last.batch_id:
+            return "5s"
+        just_sent = self.last.status != Status.HELD and timezone.now() - self.last.queued_at < SOON
+        return "300ms" if just_sent else "1s"
 
     @property
     def buttons(self) -> list[Offer]:
@@ -80,8 +87,22 @@ def rows(
 ) -> list[Row]:
     """The rows of these applications of one job, with what this person may do there."""
     listed = list(applications)
-    newest = _newest_actions(listed)
-    at = ground(member, job_id, held)
+    return _rows(listed, _newest_actions(listed), member, ground(member, job_id, held))
+
+
+def row_of(
+    application: Application, last: ApplicationAction | None, member: Membership, at: Ground
+) -> Row:
+    """The row of one application whose newest action is at hand already."""
+    return _rows([application], {application.pk: last} if last else {}, member, at)[0]
+
+
+def _rows(
+    listed: Sequence[Application],
+    newest: Mapping[int, ApplicationAction],
+    member: Membership,
+    at: Ground,
+) -> list[Row]:
     conflicts = [a.application_id for a in newest.values() if a.status == Status.CONFLICT]
     done = _done_on(conflicts)
     return [_row(one, newest.get(one.pk), done, member, at) for one in listed]
@@ -113,6 +134,13 @@ def _row(
         else None,
         link=in_greenhouse(application),
     )
+
+
+def newest_action(application: Application) -> ApplicationAction | None:
+    """What was last done to the application here, by anybody."""
+    actions = application.actions.select_related("membership__user")
+    newest: ApplicationAction | None = actions.order_by("-pk").first()
+    return newest
 
 
 def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationAction]:

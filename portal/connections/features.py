@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from django.db.models import Q
+
+from integrations.ats import registry
 from integrations.ats.errors import NotSiteAdmin
 from integrations.ats.permissions import Feature, Origin, Outcome, Permission
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
@@ -32,6 +36,8 @@ IN_USE = frozenset(
         "stage_history",
     }
 )
+# The results that switch something off.
+_TELLING = Q(outcome=Outcome.MISSING) | Q(cause=NotSiteAdmin.__name__)
 
 
 @dataclass(frozen=True)
@@ -70,28 +76,36 @@ def features(connection: Connection) -> Features:
         connection.checks.filter(
             status=CheckRun.Status.DONE, credential__state=Credential.State.IN_USE
         )
-        .select_related("credential")
+        .values_list("pk", "credential__kind")
         .first()
     )
     if check is None:
         return Features()
-    return of_results(check.credential, check.results.all())
+    run, kind = check
+    told = PermissionCheck.objects.filter(_TELLING, run=run).order_by()
+    return _left_on(kind, frozenset(told.values_list("permission", "outcome", "cause")))
 
 
 def of_results(credential: Credential, results: Iterable[PermissionCheck]) -> Features:
     """The features that these results leave on. `unclear` switches nothing off."""
-    results = list(results)
-    missing = {r.permission for r in results if r.outcome == Outcome.MISSING}
-    catalogue = credential.catalogue
-    asked = catalogue.for_kind(credential.kind)
+    told = frozenset((r.permission, r.outcome, r.cause) for r in results)
+    return _left_on(credential.kind, told)
+
+
+@lru_cache(maxsize=512)  # asked for by every page and every click, and seldom another answer
+def _left_on(kind: str, told: frozenset[tuple[str, str, str]]) -> Features:
+    """The features that a check leaves on: `told` are permissions with outcome and cause."""
+    missing = {permission for permission, outcome, _ in told if outcome == Outcome.MISSING}
+    catalogue = registry.catalogue(kind)
+    asked = catalogue.for_kind(kind)
     return Features(
         off={
             feature.key: (
                 feature,
                 tuple(p for p in asked if p.key in missing and feature.key in p.features),
             )
-            for feature in catalogue.features_off(missing, credential.kind)
+            for feature in catalogue.features_off(missing, kind)
         },
         checked=True,
-        no_site_admin=any(r.cause == NotSiteAdmin.__name__ for r in results),
+        no_site_admin=any(cause == NotSiteAdmin.__name__ for _, _, cause in told),
     )

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import redis
 from django.db import close_old_connections, transaction
 from django.dispatch import receiver
-from django_q.brokers import get_broker
+from django_q.brokers import Broker, get_broker
 from django_q.models import Schedule, Task
 from django_q.signals import post_spawn, pre_execute
 from django_q.tasks import async_task
@@ -34,10 +34,16 @@ def enqueue(task: str, *ids: int) -> None:
     transaction.on_commit(partial(_hand_over, task, *ids, group=trace.group()))
 
 
+@cache
+def _broker() -> Broker:
+    """The broker, connected once per process: a click does not wait for another connection."""
+    return get_broker()
+
+
 def _hand_over(task: str, *ids: int, group: str) -> None:
     """Give the task to the broker. The row is stored by now: without a broker it only waits."""
     try:
-        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group)
+        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group, broker=_broker())
     except (redis.RedisError, OSError):
         logger.exception("The broker does not take %s; the sweep asks again", task)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationStatus, Receipt, SeenStage
+from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, LearnedRefusal
-from portal.entitlements.rules import Rights
+from portal.entitlements.rules import Rights, visible_jobs
 from portal.mirror.models import Application, RejectionReason, Stage
 
 Status = ApplicationAction.Status
@@ -35,16 +37,21 @@ class Click:
 class Ground:
     """What the offers on one job's applications stand on, worked out once for all of them.
 
-    `stages`: the job's active ones in order. `elsewhere`: whether the person may see another open
-    job. `refusals`: by kind, what Greenhouse lately refused to somebody in their role on this job.
+    `role`: the person's on this job. `stages`: the job's active ones in order. `refusals`: by kind,
+    what Greenhouse lately refused to somebody in that role.
     """
 
+    member: Membership
+    job_id: int
     held: Rights
-    admin: bool
     role: int | None
     stages: tuple[Stage, ...]
-    elsewhere: bool
     refusals: Mapping[str, LearnedRefusal]
+
+    @cached_property
+    def elsewhere(self) -> bool:
+        """Whether the person may see another open job. Looked up when somebody asks."""
+        return visible_jobs(self.member, held=self.held).exclude(pk=self.job_id).exists()
 
 
 class Verb:

@@ -78,7 +78,7 @@ def _by_form(
     data = request.POST if request.method == "POST" else None
     form = form_class(data, application=application, at=at, membership=request.membership)
     if form.is_bound and form.is_valid():
-        return clicked(request, application, held, form.click(kind))
+        return clicked(request, application, held, form.click(kind), at=at)
     context = {
         "application": application,
         "form": form,

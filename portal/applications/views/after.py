@@ -42,7 +42,7 @@ def take_back(request: MemberRequest, pk: int) -> HttpResponse:
             return back(request, application, held)  # the same click again
         note = "This can no longer be undone from here: something happened since."
         return back(request, application, held, note=note, status=409)
-    return clicked(request, application, held, click)
+    return clicked(request, application, held, click, at=at)
 
 
 @require_POST

@@ -10,8 +10,9 @@ from django.urls import reverse
 from portal.accounts.access import MemberRequest
 from portal.applications import clicks, sittings
 from portal.applications.models import ApplicationAction
-from portal.applications.rows import Row, rows
-from portal.applications.verbs import VERBS, Click
+from portal.applications.offers import ground
+from portal.applications.rows import Row, row_of, rows
+from portal.applications.verbs import VERBS, Click, Ground
 from portal.entitlements.rules import Rights, rights, visible_applications
 from portal.mirror.models import Application, Job
 
@@ -45,11 +46,17 @@ def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
 
 
 def clicked(
-    request: MemberRequest, application: Application, held: Rights, click: Click
+    request: MemberRequest,
+    application: Application,
+    held: Rights,
+    click: Click,
+    *,
+    at: Ground | None = None,
 ) -> HttpResponse:
     """Take the click, and answer with the row (or the page it came from)."""
+    at = at or ground(request.membership, application.job_id, held)
     try:
-        action = clicks.request(request.membership, application, click, held=held)
+        action = clicks.request(request.membership, application, click, at=at)
     except clicks.NotOffered as refusal:
         return back(request, application, held, note=refusal.offer.why_not, status=403)
     except clicks.StillBusy:
@@ -61,6 +68,8 @@ def clicked(
         messages.success(request, held_words if action.due_at else on_its_way)
     if _came_from(request) == "review":
         return redirect(page_of(request, application) + _next_place(request, application))
+    if request.htmx and action.is_open:  # then it is the newest: only one is open at a time
+        return row_part(request, row_of(application, action, request.membership, at))
     return back(request, application, held)
 
 
@@ -85,7 +94,8 @@ def back(
     `note` says why nothing was done: in the row, or as a message on the page.
     """
     if request.htmx:
-        return row_part(request, application, held, note=note, status=status)
+        row = rows([application], request.membership, application.job_id, held)[0]
+        return row_part(request, row, note=note, status=status)
     if note:
         messages.error(request, note)
     return redirect(page_of(request, application))
@@ -109,20 +119,11 @@ def _came_from(request: MemberRequest) -> str:
 
 
 def row_part(
-    request: MemberRequest,
-    application: Application,
-    held: Rights,
-    *,
-    note: str = "",
-    status: int = 200,
+    request: MemberRequest, row: Row, *, note: str = "", status: int = 200
 ) -> HttpResponse:
-    """The row as it stands now."""
-    context = {"row": one_row(request, application, held), "note": note}
+    """The row by itself. `note` says why nothing was done."""
+    context = {"row": row, "note": note}
     return render(request, "applications/_row.html", context, status=status)
-
-
-def one_row(request: MemberRequest, application: Application, held: Rights) -> Row:
-    return rows([application], request.membership, application.job_id, held)[0]
 
 
 def job_of(application: Application) -> Job:

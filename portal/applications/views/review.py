@@ -20,7 +20,7 @@ from portal.applications.forms import HabitsForm, RejectForm
 from portal.applications.models import ApplicationAction, Habits, Sitting
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
-from portal.applications.rows import rows
+from portal.applications.rows import newest_action, row_of
 from portal.applications.views.base import application_of
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
@@ -96,7 +96,7 @@ def _shown(
         return {"application": None}
     at = ground(request.membership, application.job_id, held)
     words = habits.words
-    here = rows([application], request.membership, application.job_id, held)[0]
+    here = row_of(application, newest_action(application), request.membership, at)
     others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
         "application": application,

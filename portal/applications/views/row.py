@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.models import Kind
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
-from portal.applications.offers import Offer
-from portal.applications.rows import rows
+from portal.applications.offers import Offer, ground
+from portal.applications.rows import newest_action, row_of, rows
 from portal.applications.verbs import VERBS
 from portal.applications.views.base import application_of, row_part
 from portal.core.htmx import page_or_part, summary
@@ -84,7 +84,8 @@ def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, o
 def row(request: MemberRequest, pk: int) -> HttpResponse:
     """The row as it stands now; a row with an open action asks for itself."""
     application, held = application_of(request, pk)
-    due = application.actions.filter(status=ApplicationAction.Status.HELD).first()
-    if due is not None:
-        outbox.release_one(due)
-    return row_part(request, application, held)
+    last = newest_action(application)
+    if last is not None:
+        outbox.release_one(last)
+    at = ground(request.membership, application.job_id, held)
+    return row_part(request, row_of(application, last, request.membership, at))

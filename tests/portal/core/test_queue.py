@@ -16,7 +16,7 @@ from tests.cast import Cast
 def broker_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is configured, and nobody listens there."""
     monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9})
-    monkeypatch.setattr("django_q.tasks.get_broker", lambda *_: Redis("nobody"))
+    monkeypatch.setattr("portal.core.queue._broker", lambda: Redis("nobody"))
 
 
 def test_what_was_stored_stands_though_the_broker_is_away(
