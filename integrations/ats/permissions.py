@@ -51,6 +51,7 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     origin: Origin
     features: tuple[str, ...]
+    use: str  # what the portal does with it, for somebody who does not know the portal
     why: str = ""  # for added and optional ones
     kinds: tuple[str, ...] = ("harvest_key", "harvest_oauth")
 

@@ -15,27 +15,8 @@ from portal.connections.models import CheckRun, Connection, Credential, Permissi
 
 # Without these nothing can be shown to anybody.
 ESSENTIAL = frozenset({"requisitions", "people"})
-# What the portal's pages use so far; the check asks for more, so that later nobody is asked again.
-IN_USE = frozenset(
-    {
-        "requisitions",
-        "people",
-        "verified_emails",
-        "job_admins",
-        "hiring_team",
-        "stages",
-        "applications",
-        "candidates",
-        "advance",
-        "reject",
-        "move",
-        "unreject",
-        "transfer",
-        "update",
-        "rejection_mail",
-        "stage_history",
-    }
-)
+# Asked for so that nobody is asked again later; no page of the portal uses it so far.
+NOT_YET = frozenset({"future_access"})
 # The results that switch something off.
 _TELLING = Q(outcome=Outcome.MISSING) | Q(cause=NotSiteAdmin.__name__)
 

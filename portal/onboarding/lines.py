@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from integrations.ats.permissions import Feature, Origin, Outcome, Permission
@@ -59,6 +59,35 @@ def _screen_order(credential: Credential) -> Callable[[Permission], int]:
     asked = credential.catalogue.for_kind(credential.kind)
     groups = list(dict.fromkeys(p.group for p in asked))
     return lambda permission: groups.index(permission.group)
+
+
+@dataclass
+class Box:
+    """A tick box of Greenhouse's screen, which may stand for several permissions, and its uses."""
+
+    group: str
+    words: str
+    state: str
+    optional: bool
+    uses: list[str]
+
+
+def boxes(shown: Iterable[Line], known: Mapping[str, PermissionCheck]) -> list[Box]:
+    """Each tick box once, in the order of the screen.
+
+    While one is tested again its state is that of `known`, the last results. Of several
+    permissions behind one box, a missing one decides.
+    """
+    found: dict[tuple[str, str], Box] = {}
+    for line in shown:
+        group, before = line.permission.group, known.get(line.permission.key)
+        state = before.outcome if line.state == PermissionCheck.WAITING and before else line.state
+        box = found.setdefault((group, line.words), Box(group, line.words, state, True, []))
+        box.uses.append(line.permission.use)
+        box.optional = box.optional and line.is_optional
+        if state == Outcome.MISSING:
+            box.state = state
+    return list(found.values())
 
 
 def counts(shown: list[Line]) -> dict[str, int]:

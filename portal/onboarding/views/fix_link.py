@@ -21,7 +21,7 @@ from portal.connections.models import (
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
-from portal.onboarding.lines import Line, lines
+from portal.onboarding.lines import Line, boxes, lines
 from portal.onboarding.noted import noted
 
 
@@ -77,7 +77,9 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
     return redirect("onboarding:fix_links")
 
 
-@public("whoever holds the link was sent it by an admin; it shows names of tick boxes only")
+@public(
+    "whoever holds the link was sent it by an admin; it shows tick boxes and what they are for only"
+)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def fix(request: HttpRequest, token: str) -> HttpResponse:
@@ -97,7 +99,7 @@ def fix(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "link": link,
         "organization_name": link.connection.organization.name,
-        "boxes": _boxes(shown, known, used.kind),
+        "boxes": boxes(shown, known),
         "place": used.place,
         "check": check,
         "watching": link.is_open and link.tests < fix_links.MOST_TESTS - 40,
@@ -119,19 +121,3 @@ def _test(request: HttpRequest, link: FixLink) -> None:
 def _last_results(used: Credential) -> dict[str, PermissionCheck]:
     done = used.checks.filter(status=CheckRun.Status.DONE).first()
     return {result.permission: result for result in done.results.all()} if done else {}
-
-
-def _boxes(shown: list[Line], known: dict[str, PermissionCheck], kind: str) -> list[dict[str, str]]:
-    """Each tick box once, in the order of the screen; while it is tested, as it was before."""
-    boxes: dict[str, dict[str, str]] = {}
-    for line in shown:
-        state = line.state
-        before = known.get(line.permission.key)
-        if state == "waiting" and before:
-            state = before.outcome
-        group = line.permission.group
-        key = line.words if kind == "harvest_oauth" else f"{group} {line.words}"
-        boxes.setdefault(key, {"group": group, "words": line.words, "state": state})
-        if state == "missing":
-            boxes[key]["state"] = state
-    return list(boxes.values())

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
 from portal.connections import rotate
-from portal.connections.features import IN_USE, Features, features
+from portal.connections.features import NOT_YET, Features, features
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
@@ -93,7 +93,7 @@ def live(request: MemberRequest) -> HttpResponse:
         "connection": connection,
         "credential": used,
         "on": _on(used, found),
-        "off": [off for key, off in found.off.items() if key in IN_USE],
+        "off": [off for key, off in found.off.items() if key not in NOT_YET],
         "last_sync": sync.last_good(connection),
         "counts": mirrored(connection),
         "kept": rotate.waiting(connection, Credential.State.KEPT),
@@ -105,7 +105,7 @@ def live(request: MemberRequest) -> HttpResponse:
 
 def _on(used: Credential, found: Features) -> list[Feature]:
     asked = {key for p in used.catalogue.for_kind(used.kind) for key in p.features}
-    on = (asked & IN_USE) - found.off.keys()
+    on = asked - NOT_YET - found.off.keys()
     return [feature for key, feature in used.catalogue.features.items() if key in on]
 
 

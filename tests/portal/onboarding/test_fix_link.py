@@ -8,6 +8,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
+from integrations.greenhouse.catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.fix_links import MOST_TESTS
 from portal.connections.models import Connection, FixLink
@@ -43,6 +44,21 @@ def test_it_shows_what_is_missing_and_nothing_else(link: str, client: Client) ->
     assert "Manage Scopes" in page
 
 
+def test_it_says_of_each_box_what_it_is_for(link: str, client: Client) -> None:
+    page = client.get(link).content.decode()
+    assert "Inbound Talent: recruiters see there the jobs that Greenhouse lets them see" in page
+    assert "Lets recruiters reject an application." in page
+    assert "Shows with which posts a job is advertised." in page
+    assert "Shows recruiters their jobs." not in page  # that one is ticked
+
+
+def test_every_use_is_a_sentence_that_needs_no_knowledge_of_the_portal() -> None:
+    jargon = re.compile(r"endpoint|scope|mirror|sync|API|requisition")
+    uses = [box.use for box in CATALOGUE.permissions]
+    assert not [use for use in uses if not use.endswith(".") or jargon.search(use)]
+    assert max(map(len, uses)) < 100
+
+
 def test_it_holds_no_secret_and_its_token_is_not_stored(
     link: str, client: Client, connection: Connection
 ) -> None:
@@ -61,7 +77,7 @@ def test_it_ticks_off_what_was_ticked(
     _tick(sandbox, connection, "job_posts.list")
     client.post(link)
     work()
-    boxes = {b["words"]: b["state"] for b in client.get(link).context["boxes"]}
+    boxes = {box.words: box.state for box in client.get(link).context["boxes"]}
     assert boxes == {
         "harvest:applications:reject": "missing",
         "harvest:job_posts:list": "granted",
