@@ -184,23 +184,36 @@ def _local(address: str) -> str:
 
 
 # -- who is not here yet ------------------------------------------------------------------------
-def not_here(connection: Connection) -> QuerySet[AtsUser]:
-    """Greenhouse users who would see something and have no account here, by name."""
+def not_here(connection: Connection, words: str = "") -> QuerySet[AtsUser]:
+    """Greenhouse users who would see something and have no account here, by name.
+
+    With `words` those in whose name or addresses each of them is found.
+    """
     organization = connection.organization_id
     here = Membership.objects.filter(organization=organization)
     known = [folded(email) for email in here.values_list("user__email", flat=True)]
-    of_known = AtsUserEmail.objects.filter(user=OuterRef("pk"), address__in=known)
-    grants = JobGrant.objects.filter(
-        user=OuterRef("pk"),
-        job_admin=True,
-        gone_at=None,
-        job__status=JobStatus.OPEN,
-        job__gone_at=None,
-    )
-    return (
+    addresses = AtsUserEmail.objects.filter(user=OuterRef("pk"))
+    found = (
         AtsUser.objects.filter(connection=connection, gone_at=None, deactivated=False)
-        .filter(Q(site_admin=True) | Exists(grants))
-        .exclude(Exists(of_known))
+        .filter(Q(site_admin=True) | _has_a_job(features(connection)))
+        .exclude(Exists(addresses.filter(address__in=known)))
         .exclude(primary_email="")
-        .order_by("name", "pk")
     )
+    for word in words.split():
+        address = Exists(addresses.filter(address__contains=folded(word)))
+        found = found.filter(Q(name__icontains=word) | address)
+    return found.order_by("name", "pk")
+
+
+def _has_a_job(known: Features) -> Q:
+    """Who is a Job Admin of an open requisition; where that may not be read, who is on its team."""
+    opened = {
+        "user": OuterRef("pk"),
+        "job__status": JobStatus.OPEN,
+        "job__gone_at": None,
+    }
+    if "job_admins" not in known.off:
+        return Q(Exists(JobGrant.objects.filter(**opened, job_admin=True, gone_at=None)))
+    if "hiring_team" in known.off:
+        return Q(pk__in=())
+    return Q(Exists(TeamMember.objects.filter(**opened, job__confidential=False)))

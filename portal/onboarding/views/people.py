@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
@@ -43,7 +47,6 @@ def people(request: MemberRequest) -> HttpResponse:
     page = Paginator(members, A_PAGE).get_page(request.GET.get("page"))
     waiting = _still_reading(connection)
     rows = rehearsal.rows(connection, list(page))
-    not_here = [] if waiting else _not_here(connection)
     context = {
         "steps": journey.path(connection, here="people"),
         "rows": rows,
@@ -52,16 +55,9 @@ def people(request: MemberRequest) -> HttpResponse:
         "waiting": waiting,
         "paused": connection.state == Connection.State.PAUSED,
         "unmatched": sum(row.standing != Standing.MATCHED for row in rows),
-        "not_here": not_here[:A_PAGE],
-        "more_not_here": max(0, len(not_here) - A_PAGE),
-        "invited": set(
-            Invitation.objects.filter(
-                organization=connection.organization, accepted_at=None, revoked_at=None
-            ).values_list("email", flat=True)
-        ),
         "reader": _reader(connection, used),
         "used": used,
-    }
+    } | ({} if waiting else _to_invite(request, connection))
     return page_or_part(request, "onboarding/people.html", "people", context)
 
 
@@ -75,8 +71,26 @@ def _still_reading(connection: Connection) -> bool:
     return steps.exists()
 
 
-def _not_here(connection: Connection) -> list[AtsUser]:
-    return list(rehearsal.not_here(connection)[: A_PAGE + 1])
+def _to_invite(request: MemberRequest, connection: Connection) -> dict[str, Any]:
+    """A page of those who may be invited, all of them or those that were searched for."""
+    words = request.GET.get("find", "")[:100].strip()
+    others = Paginator(rehearsal.not_here(connection, words), A_PAGE).get_page(
+        request.GET.get("others")
+    )
+    emails = [user.primary_email.lower() for user in others]
+    waiting = Invitation.objects.filter(
+        organization=connection.organization,
+        email__in=emails,
+        accepted_at=None,
+        revoked_at=None,
+        expires_at__gt=timezone.now(),
+    )
+    return {
+        "find": words,
+        "others": others,
+        "others_summary": summary(others),
+        "invited": set(waiting.values_list("email", flat=True)),
+    }
 
 
 def _reader(connection: Connection, used: Credential) -> str:
@@ -95,7 +109,7 @@ def _reader(connection: Connection, used: Credential) -> str:
 @require_POST
 @admin_only
 def invite_people(request: MemberRequest) -> HttpResponse:
-    """Invite the chosen Greenhouse users as recruiters."""
+    """Invite the chosen Greenhouse users as recruiters, and show the same place again."""
     connection = connection_of(request.membership.organization_id)
     if connection.credential is None:
         return redirect("onboarding:credential")
@@ -124,4 +138,5 @@ def invite_people(request: MemberRequest) -> HttpResponse:
         messages.success(request, f"{invited} invitation{'s' * (invited > 1)} on the way.")
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    return redirect("onboarding:people")
+    place = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
+    return redirect(f"{reverse('onboarding:people')}?{urlencode(place)}#not-here")

@@ -1,0 +1,253 @@
+"""The rehearsal: who will see what and why, and inviting who is not here yet."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail
+from django.db import connection as database
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.accounts.models import Membership, User
+from portal.connections.models import Connection
+from portal.entitlements.rules import visible_jobs
+from portal.members.models import Invitation
+from portal.mirror.models import AtsUser, AtsUserEmail
+from portal.onboarding import rehearsal
+from tests.cast import Cast
+from tests.conftest import V3
+from tests.factories import MembershipFactory
+
+PEOPLE = "/set-up/people/"
+
+
+@pytest.mark.parametrize(
+    "without",
+    [set(), {"user_permissions.list_job_permissions"}],
+    ids=["with grants", "by hiring team"],
+)
+def test_the_rehearsal_counts_what_each_will_see(
+    connect, cast: Cast, kind: str, without: set[str]
+) -> None:
+    connection = connect(kind, without=without)
+    mona = MembershipFactory(organization=connection.organization, user__email="mona@acme.example")
+    User.objects.filter(pk=mona.user_id).update(email_confirmed_at=None)
+    members = list(connection.organization.memberships.select_related("user"))
+    for row in rehearsal.rows(connection, members):
+        assert row.jobs == visible_jobs(row.membership).count(), row.membership
+
+
+def test_each_member_reads_who_they_are_and_why(connect, cast: Cast, sign_in) -> None:
+    connect()
+    shan = MembershipFactory(user__email="shared@acme.example", organization=cast.ada.organization)
+    rows = {
+        row.membership.user.email.split("@")[0]: row
+        for row in sign_in(cast.ada).get(PEOPLE).context["rows"]
+    }
+    assert rows["sam"].why.startswith("Site Admin")
+    assert rows["remy"].why == "Job Admin of these in Greenhouse."
+    assert rows["ivy"].jobs == 0
+    assert rows["dana"].standing == "deactivated"
+    assert rows["uma"].standing == "unmatched"
+    assert rows["shared"].membership == shan
+    assert rows["shared"].standing == "ambiguous"
+    assert "shay" in rows["shared"].why.lower()
+
+
+@pytest.mark.parametrize(
+    ("email", "name", "why"),
+    [
+        ("remy@acme-group.example", "R", "same name, other domain"),
+        ("remy+jobs@acme.example", "R", "an alias of the same address"),
+        ("rl@elsewhere.example", "REMY", "same name, other address"),
+    ],
+    ids=["domain", "alias", "name"],
+)
+def test_near_misses_are_named(
+    connect, cast: Cast, sign_in, email: str, name: str, why: str
+) -> None:
+    connect()
+    remy = AtsUser.objects.get(primary_email="remy@acme.example")
+    said = remy.name if name == "REMY" else name
+    MembershipFactory(
+        user__email=email, user__name=said.upper(), organization=cast.ada.organization
+    )
+    rows = sign_in(cast.ada).get(PEOPLE).context["rows"]
+    (row,) = [row for row in rows if row.membership.user.email == email]
+    assert [(near.user, near.why) for near in row.near] == [(remy, why)]
+
+
+def test_recruiters_of_greenhouse_are_invited_from_the_table(
+    connect, cast: Cast, sign_in, work
+) -> None:
+    connection = connect()
+    ada = sign_in(cast.ada)
+    somebody = rehearsal.not_here(connection).first()
+    mail.outbox.clear()
+    ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+    ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+    work()
+    assert [message.to for message in mail.outbox] == [[somebody.primary_email]]
+    assert Invitation.objects.get().role == Membership.Role.RECRUITER
+    assert somebody.primary_email in ada.get(PEOPLE).context["invited"]
+
+
+def test_who_is_here_already_is_not_offered(connect, cast: Cast) -> None:
+    connection = connect()
+    offered = set(rehearsal.not_here(connection).values_list("primary_email", flat=True))
+    assert offered
+    assert offered.isdisjoint({"ada@acme.example", "remy@acme.example", "dana@acme.example"})
+    assert "ivy@acme.example" not in offered
+    assert "basil@acme.example" not in offered  # would see nothing
+
+
+def test_the_table_watches_while_people_are_read(
+    cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    ada = sign_in(cast.ada)
+    ada.post("/set-up/credential/", V3)
+    work()
+    connection = Connection.objects.get(organization=cast.ada.organization)
+    connection.syncs.create()  # a second one waits, with nothing read yet
+    run = connection.syncs.first()
+    run.steps.create(kind="users")
+    page = ada.get(PEOPLE).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    run.steps.update(status="done")
+    assert 'hx-trigger="every 2s"' not in ada.get(PEOPLE).content.decode()
+
+
+def test_the_table_asks_as_many_questions_however_many_members(
+    connect, cast: Cast, sign_in, django_assert_num_queries
+) -> None:
+    connect()
+    ada = sign_in(cast.ada)
+    with CaptureQueriesContext(database) as few:
+        ada.get(PEOPLE)
+    MembershipFactory.create_batch(12, organization=cast.ada.organization)
+    with django_assert_num_queries(len(few)):
+        ada.get(PEOPLE)
+
+
+def test_zoe_and_recruiters_see_nothing_of_acmes_people(connect, cast: Cast, sign_in) -> None:
+    connect()
+    assert sign_in(cast.zoe).get(PEOPLE).url == "/set-up/before/"
+    assert sign_in(cast.remy).get(PEOPLE).status_code == 403
+    somebody = AtsUser.objects.first()
+    sign_in(cast.zoe).post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+    assert not Invitation.objects.exists()
+
+
+# -- inviting out of many ------------------------------------------------------------------------
+@pytest.fixture
+def many(connect) -> Connection:
+    """Acme, with 120 Site Admins more than the cast, read from Greenhouse."""
+    connection: Connection = connect()
+    made = AtsUser.objects.bulk_create(
+        AtsUser(
+            connection=connection,
+            remote_id=900_000 + n,
+            name=f"Number {n:03}",
+            primary_email=f"number{n:03}@acme.example",
+            site_admin=True,
+        )
+        for n in range(120)
+    )
+    AtsUserEmail.objects.bulk_create(
+        AtsUserEmail(user=user, address=user.primary_email, primary=True) for user in made
+    )
+    return connection
+
+
+def _offered(client: Client, query: str = "") -> list[str]:
+    return [user.name for user in client.get(f"{PEOPLE}{query}").context["others"]]
+
+
+def test_everybody_can_be_reached_page_by_page(many: Connection, cast: Cast, sign_in) -> None:
+    ada = sign_in(cast.ada)
+    pages = [_offered(ada, f"?others={number}") for number in (1, 2, 3)]
+    assert [len(page) for page in pages[:2]] == [50, 50]
+    assert {name for page in pages for name in page} >= {f"Number {n:03}" for n in range(120)}
+    page = ada.get(f"{PEOPLE}?others=2").content.decode()
+    assert 'href="?others=3#not-here"' in page
+    assert f"51 to 100 of {rehearsal.not_here(many).count()}" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("number 117", ["Number 117"]),
+        ("NUMBER118@ACME", ["Number 118"]),
+        ("number 11 7", ["Number 117"]),
+        ("nobody", []),
+    ],
+    ids=["name", "address", "words", "none"],
+)
+def test_somebody_is_found_by_name_or_address(
+    many: Connection, cast: Cast, sign_in, words: str, found: list[str]
+) -> None:
+    ada = sign_in(cast.ada)
+    assert [n for n in _offered(ada, f"?find={words}") if n.startswith("Number")] == found
+    if not found:
+        assert "is called “nobody”" in ada.get(f"{PEOPLE}?find={words}").content.decode()
+
+
+def test_somebody_found_is_invited_and_the_same_place_is_shown_again(
+    many: Connection, cast: Cast, sign_in, work
+) -> None:
+    ada = sign_in(cast.ada)
+    somebody = AtsUser.objects.get(name="Number 117")
+    page = ada.get(f"{PEOPLE}?find=117").content.decode()
+    assert f'action="{PEOPLE}invite/?find=117"' in page
+    answer = ada.post(f"{PEOPLE}invite/?find=117&next=//evil", {"user": [somebody.pk]})
+    assert answer.url == f"{PEOPLE}?find=117#not-here"
+    work()
+    assert mail.outbox[-1].to == ["number117@acme.example"]
+    assert ada.get(answer.url).context["invited"] == {"number117@acme.example"}
+
+
+def test_an_invitation_that_ran_out_can_be_sent_again(
+    many: Connection, cast: Cast, sign_in, later, work
+) -> None:
+    ada = sign_in(cast.ada)
+    somebody = AtsUser.objects.get(name="Number 000")
+    for _ in range(2):
+        ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+        later(8 * 24 * 3600)
+        ada = sign_in(cast.ada)
+        assert ada.get(f"{PEOPLE}?find=000").context["invited"] == set()
+    work()
+    assert Invitation.objects.count() == 2
+
+
+def test_many_are_offered_by_as_many_questions_as_few(
+    many: Connection, cast: Cast, sign_in
+) -> None:
+    ada = sign_in(cast.ada)
+
+    def queries(query: str = "") -> int:
+        with CaptureQueriesContext(database) as seen:
+            assert ada.get(f"{PEOPLE}{query}").status_code == 200
+        return len(seen)
+
+    queries()
+    all_of_them = queries()
+    assert queries("?find=117") == all_of_them
+    AtsUser.objects.filter(name__startswith="Number").exclude(name="Number 000").delete()
+    assert queries() == all_of_them
+
+
+def test_where_access_may_not_be_read_hiring_teams_are_offered(connect, cast: Cast) -> None:
+    connection = connect(without={"user_permissions.list_job_permissions"})
+    offered = set(rehearsal.not_here(connection).values_list("primary_email", flat=True))
+    on_teams = AtsUser.objects.filter(
+        teams__job__status="open",
+        teams__job__confidential=False,
+        site_admin=False,
+        deactivated=False,
+    ).exclude(primary_email="")
+    here = {f"{name}@acme.example" for name in ("ada", "sam", "remy", "vic", "uma", "dana", "ivy")}
+    expected = set(on_teams.values_list("primary_email", flat=True)) - here
+    assert expected
+    assert expected <= offered
