@@ -28,6 +28,14 @@ class Refused(Exception):
         super().__init__(sentence)
 
 
+class AnotherKind(Refused):
+    """It is a credential of another kind than was said: `kind`, which Greenhouse accepts."""
+
+    def __init__(self, kind: str, field: str, sentence: str) -> None:
+        self.kind = kind
+        super().__init__(field, sentence)
+
+
 class AnotherAccount(Refused):
     """It opens another Greenhouse account than the connected one."""
 
@@ -44,8 +52,8 @@ def enter(
     """Try `secrets` (by field name of the kind) and make them the connection's credential.
 
     With `beside` they wait beside the one in use. Raises Refused, with what was there left intact,
-    when Greenhouse does not accept the credential, does not answer, or (AnotherAccount) answers for
-    another account than the connected one.
+    when Greenhouse does not accept the credential, accepts it as another kind (AnotherKind), does
+    not answer, or (AnotherAccount) answers for another account than the connected one.
     """
     mark = fingerprint(kind, *secrets.values())
     with closing(open_on_trial(connection, kind, secrets, key=mark)) as provider:
@@ -80,9 +88,11 @@ def _bad(connection: Connection, kind: str, secrets: Mapping[str, str]) -> Refus
         )
     for field in ("client_id", "client_secret"):
         if _is_api_key(connection, secrets[field]):
-            return Refused(
+            return AnotherKind(
+                "harvest_key",
                 field,
-                "This is a Harvest v1 API key. It works, but it belongs under “API key (v1)”.",
+                "What you pasted is a Harvest v1 API key, and it belongs here. Please paste it "
+                "once more. Nothing was saved.",
             )
     return Refused(
         "client_secret",

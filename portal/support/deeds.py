@@ -81,7 +81,8 @@ DEEDS = {
             "pause",
             "Pause",
             "Nothing is read from Greenhouse and nothing is done there until somebody ends the "
-            "pause. What recruiters see stays as it is now; what they click waits.",
+            "pause; a sync that runs is ended. Recruiters see nothing meanwhile, and what waits "
+            "to be sent is not. Nothing is deleted.",
             "paused the connection",
             "Paused. Nothing is read or done until the pause is ended.",
             lambda connection, by: journey.pause(connection, by=by),
@@ -90,8 +91,8 @@ DEEDS = {
         Deed(
             "resume",
             "End the pause",
-            "All permissions are checked first. Then Greenhouse is read again, and what people "
-            "do is sent.",
+            "All permissions are checked first. Then Greenhouse is read again, and people see "
+            "and do as before.",
             "ended the pause",
             "The pause is over. The permissions are being checked.",
             _resume,

@@ -136,16 +136,21 @@ class Credentials:
         account: str = "acme",
         without: Iterable[str] = (),
         only: Iterable[str] | None = None,
+        secret: str = "",
     ) -> Key:
         """Make a v1 key with every permission, ``without`` some, or with ``only`` some.
 
-        Permissions are named by their keys (``jobs.list``) or by v3 scopes.
+        Permissions are named by their keys (``jobs.list``) or by v3 scopes. ``secret`` is the key
+        itself: what a real one looks like is not documented, so it may look like anything.
         """
         _known_account(account)
         number = len(self.keys) + 1
         digest = hashlib.sha256(f"key {account} {number}".encode()).hexdigest()
         allowed = set(ALL_KEYS) if only is None else keys_named(only)
-        key = Key(account, f"5a1d0b0c{digest[:24]}-{number}", allowed - keys_named(without))
+        secret = secret or f"5a1d0b0c{digest[:24]}-{number}"
+        if secret in self.keys:
+            raise ValueError("There is such a key already.")
+        key = Key(account, secret, allowed - keys_named(without))
         self.keys[key.secret] = key
         self._changed()
         return key

@@ -30,7 +30,11 @@ def credential(request: MemberRequest) -> HttpResponse:
     kind = registry.KINDS.get(asked or (present.kind if present else ""), registry.KINDS[_DEFAULT])
     form, moved = _form(request, kind)
     if request.method == "POST" and not moved and form.is_valid():
-        step = _entered(request, connection, form)
+        try:
+            step = _entered(request, connection, form)
+        except enter.AnotherKind as other:
+            step, moved = "", other.sentence
+            form = CredentialForm(kind=registry.KINDS[other.kind])
         if step:
             return redirect(f"onboarding:{step}")
     context = {
@@ -61,7 +65,10 @@ def _form(request: MemberRequest, kind: registry.Kind) -> tuple[CredentialForm, 
 
 
 def _entered(request: MemberRequest, connection: Connection, form: CredentialForm) -> str:
-    """The step to go to; "" when it was refused, which the form then says."""
+    """The step to go to; "" when it was refused, which the form then says.
+
+    Raises enter.AnotherKind when it belongs in another form.
+    """
     if connection.emptying:
         form.add_error(None, "What was read before is still being deleted. Try again in a minute.")
         return ""
@@ -76,6 +83,8 @@ def _entered(request: MemberRequest, connection: Connection, form: CredentialFor
                 raise
             beside = False
             entered = _enter(connection, form, by, beside=False, any_account=True)
+    except enter.AnotherKind:
+        raise
     except enter.Refused as refusal:
         form.add_error(refusal.field, refusal.sentence)
         if isinstance(refusal, enter.AnotherAccount):

@@ -69,8 +69,8 @@ def _make(request: MemberRequest, connection: Connection, wanted: list[Line]) ->
 @admin_only
 def revoke(request: MemberRequest, pk: int) -> HttpResponse:
     """Take a link back."""
-    connection = connection_of(request.membership.organization_id)
-    link = get_object_or_404(FixLink, pk=pk, connection=connection)
+    organization = request.membership.organization_id
+    link = get_object_or_404(FixLink, pk=pk, connection__organization=organization)
     if fix_links.revoke(link):
         noted(request, "fix_link.revoked", "took a link back", subject=link)
         messages.success(request, "The link no longer works.")

@@ -94,6 +94,22 @@ def test_a_v1_key_in_the_v3_form_leads_to_the_right_form(
     assert _nothing_saved()
 
 
+@pytest.mark.parametrize("field", ["client_id", "client_secret"])
+def test_a_v1_key_that_looks_like_none_is_found_out_by_trying_it(
+    ada: Client, sandbox: Sandbox, field: str
+) -> None:
+    key = sandbox.credentials.create_key(secret="Nobody_would/know=what-THIS-is").secret
+    answer = ada.post(URL, {**V3, field: key})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "What you pasted is a Harvest v1 API key, and it belongs here" in page
+    assert 'name="api_key"' in page
+    assert key not in page
+    assert _nothing_saved()
+    assert {one.path for one in sandbox.requests if one.status == 200} <= {"/v1/users", "/v1/jobs"}
+    assert ada.post(URL, {**V1, "api_key": key}).status_code == 302
+
+
 def test_v3_values_in_the_v1_form_lead_to_the_other_form(ada: Client) -> None:
     said = _said(ada.post(URL, {**V1, "api_key": V3["client_secret"]}), "api_key")
     assert "Harvest v3 credentials" in said

@@ -6,12 +6,15 @@ import pytest
 from django.core import mail
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.applications.outbox import release
 from portal.connections import drift
 from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.onboarding import tasks
 from tests.cast import Cast
 from tests.conftest import V3
+from tests.portal.applications import clicking
 
 DAY = 24 * 3600 + 60
 
@@ -106,6 +109,40 @@ def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
     work()
     drift.permission_refused(connection)
     assert connection.checks.count() == before + 1
+
+
+def test_a_403_on_a_click_switches_the_button_off_and_is_told_once(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, later, work, kind: str
+) -> None:
+    connection = connect(kind)
+    credential = connection.credential.secrets()
+    name = credential.get("client_id") or credential["api_key"]
+    sandbox.credentials.find(name).remove({"applications.reject"})
+    later(10 * 60)  # since the check of the set-up
+    mail.outbox.clear()
+    remy = sign_in(cast.remy)
+    first, second = clicking.applications()[:2]
+    clicking.reject(remy, first)
+    clicking.reject(remy, second)
+    later(30)
+    release()
+    work()
+    assert clicking.newest().status == ApplicationAction.Status.REFUSED
+    assert not clicking.writes(sandbox)
+    assert [issue.cause for issue in Issue.objects.filter(closed_at=None)] == ["missing_permission"]
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.DEGRADED
+    assert "Reject is off: the Greenhouse credential lacks" in clicking.shown(remy, first)
+    assert clicking.reject(remy, first).status_code == 403
+    later(10 * 60)
+    tasks.sweep()
+    work()
+    told = [message for message in mail.outbox if "permits something else" in message.subject]
+    assert sorted(to for message in told for to in message.to) == [
+        "ada@acme.example",
+        "cas@portal.example",
+        "ola@portal.example",
+    ]
 
 
 def test_a_credential_that_was_revoked_opens_an_issue_which_a_new_one_closes(

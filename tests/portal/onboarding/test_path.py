@@ -61,6 +61,18 @@ def test_people_come_before_the_sync_until_they_were_looked_at(
     assert _now(ada) == "/set-up/sync/"
 
 
+def test_with_nothing_connected_no_address_of_set_up_fails(cast: Cast, sign_in) -> None:
+    zoe = sign_in(cast.zoe)
+    for path in (
+        *("", "before/", "credential/", "permissions/", "permissions/jobs.list/", "people/"),
+        *("people/invite/", "sync/", "live/", "links/", "links/1/", "rotation/", "pause/"),
+        *("rotation/switch/", "rotation/check/", "rotation/confirm/", "rotation/back/"),
+        *("rotation/discard/", "resume/", "disconnect/"),
+    ):
+        for ask in (zoe.get, zoe.post):
+            assert ask(f"/set-up/{path}").status_code < 500, path
+
+
 def test_an_expired_session_leads_back_to_the_step(cast: Cast, client: Client) -> None:
     answer = client.get("/set-up/permissions/")
     assert answer.url == f"{reverse('account_login')}?next=/set-up/permissions/"

@@ -63,7 +63,9 @@ def test_cas_checks_and_syncs_for_them_and_it_stands_in_their_log(
 def test_cas_pauses_and_ends_the_pause(connect, cast: Cast, sign_in, work) -> None:
     connection = connect()
     cas, acme = sign_in(cast.cas), cast.ada.organization
-    assert "stays as it is now" in cas.get(_page(acme, "do", "pause")).content.decode()
+    assert (
+        "Recruiters see nothing meanwhile" in cas.get(_page(acme, "do", "pause")).content.decode()
+    )
     cas.post(_page(acme, "do", "pause"))
     connection.refresh_from_db()
     assert connection.state == Connection.State.PAUSED
