@@ -76,6 +76,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     permissions: tuple[Permission, ...]
     features: Mapping[str, Feature]
     places: Mapping[str, str]  # credential kind -> where to tick, in the vendor's own words
+    also_used: frozenset[str] = frozenset()  # scopes used where they are ticked, asked of nobody
 
     def for_kind(self, kind: str) -> tuple[Permission, ...]:
         """The permissions that a credential of this kind can hold, in screen order."""

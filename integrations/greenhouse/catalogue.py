@@ -435,6 +435,8 @@ CATALOGUE = Catalogue(
         "harvest_oauth": "Configure › Dev Center › API Credential Management › your credential › "
         "Manage Scopes",
     },
+    # The files of a candidate under review, and the names of sources.
+    also_used=frozenset({"harvest:attachments:list", "harvest:sources:list"}),
 )
 
 

@@ -111,7 +111,8 @@ def _keep_unused(check: CheckRun, provider: Provider) -> None:
     if granted is None:
         return
     credential = check.credential
-    used = {p.scope for p in credential.catalogue.for_kind(credential.kind)}
+    catalogue = credential.catalogue
+    used = {p.scope for p in catalogue.for_kind(credential.kind)} | catalogue.also_used
     CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
 
 

@@ -209,7 +209,10 @@ def test_what_is_new_compared_with_the_article_says_why(connect, cast: Cast, sig
 def test_scopes_that_are_never_used_may_be_removed(connect, cast: Cast, sign_in) -> None:
     connection = connect()
     page = sign_in(cast.ada).get(PAGE).content.decode()
-    assert "harvest:referrers:list" in connection.last_check.unused_scopes
+    unused = connection.last_check.unused_scopes
+    assert "harvest:referrers:list" in unused
+    assert "harvest:attachments:list" not in unused  # files are shown under review
+    assert "harvest:sources:list" not in unused  # an application's source is named and changed
     assert "More than the portal needs" in page
     assert "<code>harvest:referrers:list</code>" in page
 

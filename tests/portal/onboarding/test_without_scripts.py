@@ -19,6 +19,12 @@ from tests.plain import Plain
 LACKS = {"applications.reject", "job_posts.list"}
 
 
+def _found(address: str, text: str) -> str:
+    found = re.search(address, text)
+    assert found, text
+    return found[0]
+
+
 def test_the_path_from_before_to_live(cast: Cast, sandbox: Sandbox, work) -> None:
     ada = Plain(cast.ada)
     ada.opens("/set-up/")
@@ -48,7 +54,7 @@ def test_a_link_is_made_used_and_taken_back(
     ada, colleague = Plain(cast.ada), Plain()
     ada.opens("/set-up/links/")
     ada.presses("Make a link")
-    link = re.search(r"(/set-up/fix/[^/<\s]+/)", ada.page)[1]
+    link = _found(r"/set-up/fix/[^/<\s]+/", ada.page)
     colleague.opens(link)
     assert "Lets recruiters reject an application." in colleague.page
     client_id = connection.credential.secrets()["client_id"]
@@ -70,7 +76,7 @@ def test_a_link_is_made_used_and_taken_back(
     work()
     ada.opens("/set-up/links/")
     ada.presses("Make a link")
-    link = re.search(r"(/set-up/fix/[^/<\s]+/)", ada.page)[1]
+    link = _found(r"/set-up/fix/[^/<\s]+/", ada.page)
     ada.presses("Take it back")
     assert "The link no longer works." in ada.page
     assert colleague.client.get(link).status_code == 410
@@ -125,7 +131,7 @@ def test_an_invited_colleague_joins_is_made_admin_and_is_taken_out(cast: Cast, w
     ada.opens("/members/")
     ada.presses("Send the invitation", email="mia@acme.example", role="recruiter")
     work()
-    mia.opens(re.search(r"/invitation/\S+", mail.outbox[-1].body)[0])
+    mia.opens(_found(r"/invitation/\S+", str(mail.outbox[-1].body)))
     mia.presses("Join", name="Mia", password="quiet-lantern-7-mia")
     assert "Mia" in mia.page
     ada.opens("/members/")
