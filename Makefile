@@ -72,8 +72,16 @@ migrations: $(ENVIRONMENT) ## See that no migration is missing
 deploy-check: $(ENVIRONMENT) ## Django's own check of the production settings
 	@.ci/production $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+.PHONY: secrets
+secrets: $(ENVIRONMENT) ## Look for secrets in the tree
+	@$(BIN)/python .ci/secrets.py
+
+.PHONY: audit
+audit: $(ENVIRONMENT) ## Ask for known vulnerabilities of what is locked; says so where nobody answers
+	@$(BIN)/python .ci/audit.py
+
 .PHONY: check
-check: lint format-check types walls templates migrations deploy-check test ## All of the above: what CI does
+check: lint format-check types walls templates migrations deploy-check secrets audit test ## All of the above: what CI does
 
 ##- Keep
 

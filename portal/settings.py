@@ -5,6 +5,7 @@ throw-away keys and plain HTTP. Without it the portal refuses to start until it 
 what it needs.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import django_stubs_ext
@@ -45,6 +46,14 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Trust what a proxy in front of us says of a request: its scheme, and where it came from.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+# Where the admin is, and from which networks it opens (192.0.2.0/24, parted by commas; none: all).
+ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/")
+try:
+    ADMIN_NETWORKS = [ip_network(text) for text in env.list("ADMIN_NETWORKS", default=[])]
+except ValueError as error:
+    raise ImproperlyConfigured(f"ADMIN_NETWORKS: {error}") from error
+# Our own staff need a one-time code to open it.
+STAFF_ONE_TIME_CODES = env.bool("STAFF_ONE_TIME_CODES", default=False)
 # Seal the audit record: several, newest first. An old one is kept, or old entries no longer fit.
 AUDIT_KEYS = env.list("AUDIT_KEY", default=[SECRET_KEY])
 
@@ -115,11 +124,14 @@ MIDDLEWARE = [
     "portal.core.trace.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.core.caching.Private",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.core.limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.support.gate.Gate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -221,6 +233,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a new password, a new code: the person is told by mail
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # the other sessions end all the same
 SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SignOnAdapter"
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sso"
@@ -231,12 +244,12 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Inbound Talent"
 PASSWORD_RESET_TIMEOUT = 60 * 60
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 
@@ -246,6 +259,10 @@ INSECURE_COOKIES = env.bool("INSECURE_COOKIES", default=DEBUG)
 SESSION_COOKIE_SECURE = not INSECURE_COOKIES
 CSRF_COOKIE_SECURE = not INSECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
+if not INSECURE_COOKIES:
+    # The browser itself then refuses them from another host, from a path, and over plain HTTP.
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
@@ -270,6 +287,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Forms alone come in: no file, and no more than Greenhouse's own largest web hook.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -282,6 +303,23 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+
+# -- Who asks too often (portal.core.limits): so many, within so many seconds ------------------
+# Of POSTs, a person each; signing in, resets and codes have allauth's own limits.
+LIMITS = {
+    "onboarding:credential": (20, 600),
+    "onboarding:permissions": (30, 600),
+    "onboarding:test_one": (120, 600),
+    "onboarding:fix_links": (30, 3600),
+    "onboarding:invite": (30, 3600),
+    "members:list": (200, 3600),
+}
+# Of answers that say "no such", an address each: for what whoever has a link may open.
+GUESSES = {
+    "members:accept": (30, 600),
+    "onboarding:fix": (30, 600),
+    "webhooks:receive": (60, 600),
+}
 
 # -- How long things are kept, in days (portal.privacy.retention; docs/data.md) -----------------
 # The audit record is kept for good.

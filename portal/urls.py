@@ -26,7 +26,7 @@ urlpatterns = [
     path("log/", include("portal.audit.urls")),
     path("mails/", include("portal.notices.urls")),
     path("metrics", metrics, name="metrics"),
-    path("admin/", admin.site.urls),
+    path(f"{settings.ADMIN_PATH}/", admin.site.urls),
 ]
 
 if settings.DEBUG:

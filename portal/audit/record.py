@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
 
 from portal.accounts.models import Organization, User
 from portal.audit import chain
 from portal.audit.models import Entry
+from portal.core.where import address_of
 
 THE_PORTAL = "The portal"
 
@@ -56,21 +55,3 @@ def _named(by: User | None) -> str:
     if by is None:
         return THE_PORTAL
     return f"{by.name} <{by.email}>" if by.name else by.email
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """Where a request came from, None where that cannot be told.
-
-    Behind a proxy (BEHIND_PROXY) that is the last address of X-Forwarded-For: the proxy itself
-    wrote it. What stands before it came with the request and may be anything.
-    """
-    found = request.META.get("REMOTE_ADDR", "")
-    if settings.BEHIND_PROXY:
-        found = request.META.get("HTTP_X_FORWARDED_FOR", found).rsplit(",", 1)[-1]
-    try:
-        address = ip_address(found.strip())
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(address)

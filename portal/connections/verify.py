@@ -22,6 +22,7 @@ from portal.core.secrets import SecretUnreadable
 
 Cause = CheckRun.Cause
 SILENT_AFTER = timedelta(minutes=5)
+LOST_AFTER = timedelta(minutes=1)  # and no worker took it: its task may be gone
 
 
 class NothingToCheck(Exception):
@@ -142,6 +143,14 @@ def end_open(connection: Connection, sentence: str) -> None:
     """End what is still being checked: it is no longer wanted."""
     for check in connection.checks.filter(status__in=CheckRun.OPEN):
         _fail(check, Cause.INTERRUPTED, sentence)
+
+
+def lost() -> list[int]:
+    """Checks that wait for a worker longer than one needs: to be asked for again."""
+    waiting = CheckRun.objects.filter(
+        status=CheckRun.Status.QUEUED, queued_at__lt=timezone.now() - LOST_AFTER
+    )
+    return list(waiting.values_list("pk", flat=True))
 
 
 def sweep() -> list[CheckRun]:

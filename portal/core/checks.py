@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
@@ -38,5 +39,19 @@ def keys_open_what_is_stored(
             f"{unreadable} stored secrets are opened by no key in FIELD_ENCRYPTION_KEY.",
             hint="Put the missing key back, or ask the customers to enter their credential again.",
             id="portal.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def staff_need_a_code(**_: Any) -> list[CheckMessage]:
+    """A warning where the admin, with its wide view, opens with a password alone."""
+    if settings.STAFF_ONE_TIME_CODES:
+        return []
+    return [
+        Warning(
+            "STAFF_ONE_TIME_CODES is off: our own staff's passwords alone open the admin.",
+            hint="Set STAFF_ONE_TIME_CODES=true. Whoever has no code yet is led to switch it on.",
+            id="portal.W002",
         )
     ]

@@ -10,13 +10,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
 import redis
 from django.db import close_old_connections, transaction
 from django.dispatch import receiver
+from django.utils import timezone
 from django_q.brokers import Broker, get_broker
 from django_q.models import Schedule, Task
 from django_q.signals import post_spawn, pre_execute
@@ -27,6 +28,8 @@ from portal.core import trace
 logger = logging.getLogger(__name__)
 
 _EACH_SECOND: list[Callable[[], object]] = []
+SECONDS_BETWEEN_MENDINGS = 30
+_mended = 0.0
 
 
 def enqueue(task: str, *ids: int) -> None:
@@ -69,6 +72,24 @@ def by_the_clock(tasks: Mapping[str, int]) -> None:
     Schedule.objects.exclude(name__in=tasks).delete()
 
 
+def mend_schedules() -> None:
+    """Bring back what would come too late because the clock was set back: no schedule is further
+    away than it is long.
+    """
+    now = timezone.now()
+    for minutes in set(Schedule.objects.values_list("minutes", flat=True)):
+        furthest = now + timedelta(minutes=minutes or 0)
+        Schedule.objects.filter(minutes=minutes, next_run__gt=furthest).update(next_run=now)
+
+
+def _mend_now_and_then() -> None:
+    global _mended
+    now = time.monotonic()
+    if now - _mended >= SECONDS_BETWEEN_MENDINGS:
+        _mended = now
+        mend_schedules()
+
+
 def reachable() -> bool:
     """Whether the broker answers."""
     try:
@@ -107,6 +128,7 @@ def tick() -> None:
 
 
 post_spawn.connect(_watch_the_clock)
+every_second(_mend_now_and_then)
 
 
 def depth() -> int | None:

@@ -23,6 +23,8 @@ def sweep() -> None:
     """End silent checks, and ask again for what was lost on the way to a worker."""
     for run in verify.sweep():
         journey.checked(run)
+    for pk in verify.lost():
+        queue.enqueue(journey.CHECK, pk)
     for connection in Connection.objects.filter(emptying=True):
         queue.enqueue(journey.EMPTY, connection.pk)
 

@@ -100,6 +100,11 @@ def admin_addresses() -> dict[str, str]:
     return found
 
 
+def entries() -> Iterator[tuple[str, URLPattern]]:
+    """Every named address, whoever made its view."""
+    return _entries(get_resolver(), "")
+
+
 def _row(rows: Rows, name: str, parameter: str) -> Any:
     room = name.split(":")[0] + ":"
     for key in ((name, parameter), (room, parameter)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.db import transaction
+from django_q import core_signing as signing
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
+from django_q.signing import BadSignature, PickleSerializer, SignedPackage
 
 from portal.core import queue
 from portal.notices.models import Notice
@@ -33,3 +35,19 @@ def test_what_was_stored_stands_though_the_broker_is_away(
     assert Notice.objects.filter(pk=notice.pk).exists()
     assert after == ["the rest goes on"]
     assert "the sweep asks again" in caplog.text
+
+
+def test_a_task_that_is_not_signed_by_us_is_never_read(transactional_db: None) -> None:
+    """A task is a pickle, which runs code when it is read: the signature is looked at before."""
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (pytest.fail, ("it was read",))
+
+    forged = signing.dumps(
+        {"id": "1", "task": Trap()}, key="not-our-key", salt=Conf.PREFIX,
+        serializer=PickleSerializer,
+    )  # fmt: skip
+    with pytest.raises(BadSignature):
+        SignedPackage.loads(forged)
+    assert SignedPackage.loads(SignedPackage.dumps({"id": "1"})) == {"id": "1"}

@@ -28,6 +28,11 @@ def _check(*command: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+def production(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python code with production's settings, in a process of its own."""
+    return _check("-c", f"import django; django.setup(); {code}", **NEEDED, **environment)
+
+
 def test_production_starts_with_everything_it_needs() -> None:
     assert _check("manage.py", "check", **NEEDED).returncode == 0
 
