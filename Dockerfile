@@ -17,6 +17,7 @@ COPY integrations integrations
 COPY portal portal
 COPY templates templates
 COPY static static
+COPY docs/runbook.md docs/runbook.md
 # Static files need none of the real settings; these values are gone with the line.
 RUN SECRET_KEY=build FIELD_ENCRYPTION_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     DATABASE_URL=sqlite://:memory: REDIS_URL=none ALLOWED_HOSTS=build \

@@ -32,7 +32,7 @@ class SupportSite(AdminSite):
         return super().index(request, {**(extra_context or {}), "today": today})
 
     def get_urls(self) -> list[Any]:
-        from portal.support.pages import look, machines
+        from portal.support.pages import look, machines, runbook
 
         return [
             path(
@@ -42,6 +42,7 @@ class SupportSite(AdminSite):
             ),
             path("look/stop/", self.admin_view(look.stop), name="look_stop"),
             path("machines/", self.admin_view(machines.overview), name="machines"),
+            path("runbook/", self.admin_view(runbook.page), name="runbook"),
             *super().get_urls(),
         ]
 

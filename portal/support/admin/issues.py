@@ -76,7 +76,20 @@ class IssueAdmin(Kept):
     list_select_related = ("organization", "assigned_to")
     autocomplete_fields = ("assigned_to",)
     fieldsets = (
-        (None, {"fields": ("customer", "weight", "title", "words", "still_works", "fixer")}),
+        (
+            None,
+            {
+                "fields": (
+                    "customer",
+                    "weight",
+                    "title",
+                    "words",
+                    "still_works",
+                    "fixer",
+                    "runbook",
+                )
+            },
+        ),
         ("To tell whoever can fix it", {"fields": ("to_send",)}),
         ("Ours", {"fields": ("assigned_to", "snoozed_until", "note")}),
         (
@@ -92,6 +105,7 @@ class IssueAdmin(Kept):
         "still_works",
         "fixer",
         "to_send",
+        "runbook",
         "times",
         "first_seen_at",
         "last_seen_at",
@@ -123,6 +137,11 @@ class IssueAdmin(Kept):
     def customer(self, issue: Issue) -> str:
         url = reverse("admin:accounts_organization_desk", args=[issue.organization_id])
         return format_html('<a href="{}">{}</a>', url, issue.organization)
+
+    @admin.display(description="What to do")
+    def runbook(self, issue: Issue) -> str:
+        url = f"{reverse('admin:runbook')}#{issue.cause}"
+        return format_html('<a href="{}">Runbook: {}</a>', url, issue.get_cause_display())
 
     @admin.display(description="Message")
     def to_send(self, issue: Issue) -> str:

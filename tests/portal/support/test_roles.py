@@ -36,6 +36,7 @@ DESK = {
     "look_begin": {CSM, LEAD},
     "look_stop": {CSM, LEAD, OPERATOR},
     "machines": {OPERATOR},
+    "runbook": {CSM, LEAD, OPERATOR},
     "mirror_job_why": {CSM, LEAD},
 }
 
