@@ -53,3 +53,22 @@ def address(sandbox: Sandbox, redirect: str, scope: str, **more: str) -> str:
         **more,
     }
     return f"{sandbox.url}/authorize?{httpx.QueryParams(values)}"
+
+
+def agree(address: str, *, user_id: int | None = None) -> str | None:
+    """Agree as this user of Acme, or as its first Site Admin for a service account; the code.
+
+    None where the page does not know the user, who then cannot sign in.
+    """
+    with httpx.Client() as browser:
+        page = browser.get(address).text
+        known = re.findall(r'<option value="(acme:\d+)"', page)
+        who = known[0] if user_id is None else f"acme:{user_id}"
+        if who not in known:
+            return None
+        hidden = re.search(r'name="request" value="([^"]*)"', page)
+        assert hidden, page
+        form = {"request": unescape(hidden[1]), "who": who, "decision": "authorize"}
+        service = {"service_account": "yes"} if user_id is None else {}
+        answer = browser.post(address.partition("?")[0], data=form | service)
+    return way_back(answer)["code"]

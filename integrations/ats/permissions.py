@@ -53,7 +53,7 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...]
     use: str  # what the portal does with it, for somebody who does not know the portal
     why: str = ""  # for added and optional ones
-    kinds: tuple[str, ...] = ("harvest_key", "harvest_oauth")
+    kinds: tuple[str, ...] = ("harvest_key", "harvest_oauth", "harvest_partner")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +76,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     permissions: tuple[Permission, ...]
     features: Mapping[str, Feature]
     places: Mapping[str, str]  # credential kind -> where to tick, in the vendor's own words
+    by_scope: frozenset[str]  # credential kinds whose permissions are scopes; some share one
     also_used: frozenset[str] = frozenset()  # scopes used where they are ticked, asked of nobody
 
     def for_kind(self, kind: str) -> tuple[Permission, ...]:
@@ -88,7 +89,11 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
     def words_for(self, permission: Permission, kind: str) -> str:
         """What the tick box is called on the screen for this kind of credential."""
-        return permission.scope if kind == "harvest_oauth" else permission.label
+        return permission.scope if kind in self.by_scope else permission.label
+
+    def scopes(self, kind: str) -> frozenset[str]:
+        """Every scope that a credential of this kind is asked to carry."""
+        return frozenset(p.scope for p in self.for_kind(kind))
 
     def features_off(self, missing: set[str], kind: str) -> tuple[Feature, ...]:
         """The features that cannot work while these permissions are missing."""

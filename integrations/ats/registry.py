@@ -12,6 +12,7 @@ from typing import cast
 
 import msgspec
 
+from integrations.ats.consent import ConsentDoor
 from integrations.ats.permissions import Catalogue
 from integrations.ats.port import Provider
 from integrations.ats.webhooks import WebHooks
@@ -36,6 +37,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     provider: str  # dotted path of a class called with (secrets, wiring)
     catalogue: str  # dotted path of a Catalogue
     web_hooks: str  # dotted path of a WebHooks
+    consent: str = ""  # dotted path of a ConsentDoor, for a kind that is not entered but agreed to
 
 
 _CATALOGUE = "integrations.greenhouse.catalogue.CATALOGUE"
@@ -72,6 +74,15 @@ KINDS: Mapping[str, Kind] = {
             web_hooks=_WEB_HOOKS,
         ),
         Kind(
+            key="harvest_partner",
+            label="Consent in Greenhouse",
+            fields=(),
+            provider="integrations.greenhouse.provider.HarvestPartner",
+            catalogue=_CATALOGUE,
+            web_hooks=_WEB_HOOKS,
+            consent="integrations.greenhouse.partner.CONSENT",
+        ),
+        Kind(
             key="harvest_key",
             label="API key (v1)",
             fields=(
@@ -93,7 +104,9 @@ KINDS: Mapping[str, Kind] = {
 def open_provider(kind: str, secrets: Mapping[str, str], wiring: Wiring) -> Provider:
     """A provider for a credential of this kind. Opens no connection yet.
 
-    `secrets` maps the names of `Kind.fields` to their values. Raises KeyError for an unknown kind.
+    `secrets` maps the names of `Kind.fields` to their values; for a consent they are the partner's
+    `client_id` and `client_secret`, and the tokens are in `wiring.chains`. Raises
+    KeyError for an unknown kind.
     """
     return cast(Provider, _load(KINDS[kind].provider)(secrets, wiring))
 
@@ -106,6 +119,13 @@ def catalogue(kind: str) -> Catalogue:
 def web_hooks(kind: str) -> WebHooks:
     """The web hooks of the vendor behind this kind of credential."""
     return cast(WebHooks, _load(KINDS[kind].web_hooks))
+
+
+def consent_door(kind: str) -> ConsentDoor:
+    """How consents are asked for at the vendor. Raises KeyError for a kind that is entered."""
+    if not KINDS[kind].consent:
+        raise KeyError(kind)
+    return cast(ConsentDoor, _load(KINDS[kind].consent))
 
 
 def _load(path: str):  # type: ignore[no-untyped-def]  # whatever stands at the path

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from integrations.ats.consent import Chains
 
 T = TypeVar("T")
 
@@ -82,7 +85,8 @@ class Wiring:
     """Where the vendor is found and what is shared with other processes.
 
     `key` names the connection in the shared state. `deadline` bounds one operation with all its
-    waiting and repeating, in seconds. `now` and `sleep` are the clock, so that tests can freeze it.
+    waiting and repeating, in seconds. `chains`: for a credential that is a consent. `now` and
+    `sleep` are the clock, so that tests can freeze it.
     """
 
     api_url: str
@@ -92,6 +96,7 @@ class Wiring:
     deadline: float = 60.0
     state: StateStore = field(default_factory=MemoryStore)
     tokens: StateStore = field(default_factory=MemoryStore)
+    chains: Chains | None = None
     log: Callable[[Call], None] = _forget
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)

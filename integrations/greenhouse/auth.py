@@ -1,17 +1,13 @@
-"""Who we are to Greenhouse: an API key (v1), or tokens per user (v3).
+"""Who we are to Greenhouse v3 by client credentials: tokens, one per acting user.
 
-Source: Greenhouse's documentation (Basic key; client credentials with an optional `sub`).
-Inferred and read defensively: the token's claims, the fields of the introspection endpoint, and
-that asking for another token leaves earlier ones valid.
+Source: Greenhouse's documentation (client credentials with an optional `sub`). Inferred: that
+asking for another token leaves earlier ones valid.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from hashlib import sha256
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -22,25 +18,17 @@ from integrations.ats.errors import (
     BadCredential,
     Evidence,
     MissingPermission,
-    UnreadableAnswer,
 )
 from integrations.ats.wiring import Wiring
-from integrations.greenhouse.line import Explain, Line, Outgoing
-from integrations.greenhouse.reading import moment
+from integrations.greenhouse.endpoint import ASSUMED_LIFE, Claims, Endpoint, read_granted
+from integrations.greenhouse.line import Explain
 from integrations.greenhouse.refusals import Refusal
 from integrations.http.client import Answer, Http
 
-_TOKEN_WINDOW = 60.0  # documented: token requests have a window of their own
-_RENEW_BEFORE = 60.0
-_ASSUMED_LIFE = 900.0  # where the answer does not say; documented is about an hour
+RENEW_BEFORE = 60.0
 _MINTING = 20.0  # how long others wait for the one who fetches a token
-_STEP = 0.1
+STEP = 0.1
 _NO_SCOPES = "not requesting any scopes"
-
-
-def basic(user: str, password: str = "") -> str:
-    """The value of an `Authorization: Basic` header."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 class NoScopes(MissingPermission):
@@ -50,13 +38,6 @@ class NoScopes(MissingPermission):
         super().__init__(
             "", "No scope is ticked yet for this credential in Greenhouse.", evidence=evidence
         )
-
-
-class Claims(msgspec.Struct, frozen=True):
-    """What a token says of itself. None = it does not say."""
-
-    scopes: frozenset[str] | None = None
-    site_admin: bool | None = None
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -74,18 +55,10 @@ class Tokens:
 
     def __init__(self, wiring: Wiring, http: Http, client_id: str, client_secret: str) -> None:
         self._wiring = wiring
-        self._client = basic(client_id, client_secret)
         # The token store may be read by others on the machine: name keys by a digest only.
         digest = sha256(f"{client_id}:{client_secret}".encode()).hexdigest()[:16]
         self._prefix = f"{wiring.key}:token:{digest}"
-        self._line = Line(
-            wiring,
-            http,
-            key=f"{wiring.key}:token-budget",
-            window=_TOKEN_WINDOW,
-            secrets=(client_id, client_secret, self._client),
-        )
-        self._introspected: dict[str, Claims] = {}
+        self._endpoint = Endpoint(wiring, http, client_id, client_secret, key=wiring.key)
         # Threads of this process queue here; only other processes are waited for by looking.
         self._turn = threading.Lock()
 
@@ -109,16 +82,11 @@ class Tokens:
         def change(raw: bytes | None) -> tuple[bytes | None, None]:
             return (None if _read(raw).token == token else raw), None
 
-        self._wiring.tokens.update(self._key(sub), change, ttl=_ASSUMED_LIFE)
+        self._wiring.tokens.update(self._key(sub), change, ttl=ASSUMED_LIFE)
 
     def claims(self, token: str, *, until: float) -> Claims:
         """What the token says, by its own claims or by introspection (once per token)."""
-        own = claims_of(token)
-        if own.scopes is not None:
-            return own
-        if token not in self._introspected:
-            self._introspected = {token: self._introspect(token, until)}
-        return self._introspected[token]
+        return self._endpoint.claims(token, until=until)
 
     def _wait_for(self, sub: str | None, until: float) -> str:
         """The kept token, after whoever else is fetching it; "" where we are to fetch it."""
@@ -126,9 +94,9 @@ class Tokens:
             try:
                 return self._look(sub)
             except _Wait:
-                if self._wiring.now() + _STEP > until:
+                if self._wiring.now() + STEP > until:
                     raise AtsDown from None
-                self._wiring.sleep(_STEP)
+                self._wiring.sleep(STEP)
 
     def _look(self, sub: str | None) -> str:
         """The kept token; "" where the caller is the one to fetch it. Raises _Wait."""
@@ -136,7 +104,7 @@ class Tokens:
 
         def change(raw: bytes | None) -> tuple[bytes | None, str | None]:
             kept = _read(raw)
-            if kept.token and kept.expires - _RENEW_BEFORE > now:
+            if kept.token and kept.expires - RENEW_BEFORE > now:
                 return raw, kept.token
             if now < kept.minting_until <= now + _MINTING:
                 return raw, None
@@ -159,99 +127,15 @@ class Tokens:
 
     def _mint(self, sub: str | None, until: float) -> tuple[str, float]:
         form = {"grant_type": "client_credentials"} | ({"sub": sub} if sub else {})
-        request = self._form("/token", form)
-        explain = _explain_for(sub)
-        answer = self._line.repeat(
-            lambda retries: self._line.once(request, until=until, retries=retries, explain=explain),
-            until=until,
-        )
-        try:
-            body = msgspec.json.decode(answer.body, type=_Granted)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UnreadableAnswer("Greenhouse's token could not be read.") from error
+        answer = self._endpoint.ask("/token", form, until=until, explain=_explain_for(sub))
+        body = read_granted(answer)
         return body.access_token, body.life(self._wiring.now())
-
-    def _introspect(self, token: str, until: float) -> Claims:
-        try:
-            answer = self._line.once(
-                self._form("/introspect", {"token": token}),
-                until=until,
-                retries=0,
-                explain=_explain_for(None),
-            )
-            body = msgspec.json.decode(answer.body)
-        except (AtsError, msgspec.MsgspecError, UnicodeDecodeError):
-            return Claims()
-        usable = isinstance(body, dict) and body.get("active") is not False
-        return _claims(body) if usable else Claims()
-
-    def _form(self, path: str, form: dict[str, str]) -> Outgoing:
-        return Outgoing(
-            method="POST",
-            url=self._wiring.auth_url.rstrip("/") + path,
-            template=path,
-            headers={
-                "Authorization": self._client,
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
-            content=urlencode(form).encode(),
-        )
 
     def _keep(self, sub: str | None, raw: bytes | None, ttl: float) -> None:
         self._wiring.tokens.update(self._key(sub), lambda _: (raw, None), ttl=ttl)
 
     def _key(self, sub: str | None) -> str:
         return f"{self._prefix}:{sub or 'service'}"
-
-
-class _Granted(msgspec.Struct):
-    """The token endpoint's answer; three names for its life have been seen."""
-
-    access_token: str
-    expires_at: str | int | float | None = None
-    expires_in: str | int | float | None = None
-    expires: str | int | float | None = None
-
-    def life(self, now: float) -> float:
-        """Seconds that the token lives from `now` on."""
-        for value in (self.expires_at, self.expires_in, self.expires):
-            seconds = _seconds(value, now)
-            if seconds is not None and seconds > 0:
-                return seconds
-        return _ASSUMED_LIFE
-
-
-def claims_of(token: str) -> Claims:
-    """The scopes a JSON web token carries. It is decoded, not verified: only to explain."""
-    try:
-        part = token.split(".")[1]
-        body = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (IndexError, ValueError, binascii.Error, msgspec.MsgspecError):
-        return Claims()
-    return _claims(body) if isinstance(body, dict) else Claims()
-
-
-def _claims(body: dict[str, object]) -> Claims:
-    site_admin = body.get("site_admin")
-    named = next((body[name] for name in ("scope", "scopes", "scp") if body.get(name)), None)
-    if isinstance(named, str):
-        named = named.replace(",", " ").split()
-    scopes = frozenset(str(one) for one in named) if isinstance(named, list) else None
-    return Claims(scopes, site_admin if isinstance(site_admin, bool) else None)
-
-
-def _seconds(value: str | int | float | None, now: float) -> float | None:
-    if isinstance(value, str):
-        read = moment(value)
-        if read is not None:
-            return read.timestamp() - now
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if value is None:
-        return None
-    return value - now if value > 10_000_000 else float(value)
 
 
 def _explain_for(sub: str | None) -> Explain:

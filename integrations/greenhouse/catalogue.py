@@ -90,7 +90,7 @@ def _asked(
     use: str,
     origin: Origin = Origin.ARTICLE,
     why: str = "",
-    kinds: tuple[str, ...] = ("harvest_oauth", "harvest_key"),
+    kinds: tuple[str, ...] = ("harvest_oauth", "harvest_partner", "harvest_key"),
 ) -> Permission:
     return Permission(
         key=key,
@@ -105,7 +105,7 @@ def _asked(
     )
 
 
-_V3_ONLY = ("harvest_oauth",)
+_V3_ONLY = ("harvest_oauth", "harvest_partner")
 _V1_ONLY = ("harvest_key",)
 _ADDED, _OPTIONAL = Origin.ADDED, Origin.OPTIONAL
 
@@ -434,7 +434,9 @@ CATALOGUE = Catalogue(
         "Manage Permissions",
         "harvest_oauth": "Configure › Dev Center › API Credential Management › your credential › "
         "Manage Scopes",
+        "harvest_partner": "the consent that a Site Admin gives in Greenhouse",
     },
+    by_scope=frozenset(_V3_ONLY),
     # The files of a candidate under review, and the names of sources.
     also_used=frozenset({"harvest:attachments:list", "harvest:sources:list"}),
 )

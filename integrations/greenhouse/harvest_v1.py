@@ -54,8 +54,8 @@ from integrations.ats.wiring import Wiring
 from integrations.greenhouse import payloads_v1 as payloads
 from integrations.greenhouse import probes_v1
 from integrations.greenhouse.ask import Ask
-from integrations.greenhouse.auth import basic
 from integrations.greenhouse.catalogue import label_of
+from integrations.greenhouse.endpoint import basic
 from integrations.greenhouse.harvest import PER_PAGE, Harvest, stamp
 from integrations.greenhouse.reading import Reader, read_one
 from integrations.greenhouse.refusals import Refusal, refused_by_a_page, refused_values

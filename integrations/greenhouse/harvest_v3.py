@@ -58,6 +58,7 @@ from integrations.greenhouse import payloads_v3 as payloads
 from integrations.greenhouse import probes_v3
 from integrations.greenhouse.ask import Ask
 from integrations.greenhouse.auth import NoScopes, Tokens
+from integrations.greenhouse.endpoint import Claims
 from integrations.greenhouse.from_stage import FromStage
 from integrations.greenhouse.harvest import PER_PAGE, Harvest, stamp
 from integrations.greenhouse.reading import Reader
@@ -69,6 +70,16 @@ from integrations.http.client import Answer, Http
 Record = TypeVar("Record")
 
 MOST_IDS = 50  # documented maximum of every id filter
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from, by the Greenhouse user who is to act (None: who reads)."""
+
+    def token(self, sub: str | None, *, until: float) -> str: ...
+
+    def forget(self, sub: str | None, token: str) -> None: ...
+
+    def claims(self, token: str, *, until: float) -> Claims: ...
 
 
 class _Identified(Protocol):
@@ -110,10 +121,13 @@ class HarvestV3(Harvest):
         client_id, client_secret = secrets["client_id"].strip(), secrets["client_secret"].strip()
         super().__init__(wiring, http, (client_id, client_secret))
         self._reader = secrets.get("reader_id", "").strip() or None
-        self._tokens = Tokens(wiring, self._http, client_id, client_secret)
+        self._tokens = self._source(client_id, client_secret)
         self._knowledge = Knowledge()
         self._from_stage = FromStage(wiring)
         self._stages = CurrentStages(self._entries)
+
+    def _source(self, client_id: str, client_secret: str) -> TokenSource:
+        return Tokens(self._wiring, self._http, client_id, client_secret)
 
     # -- who asks, and what a refusal means --------------------------------------------------
     def _headers(self, ask: Ask, until: float) -> Mapping[str, str]:

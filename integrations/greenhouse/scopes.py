@@ -18,7 +18,7 @@ from integrations.ats.errors import (
     NotSiteAdmin,
 )
 from integrations.greenhouse.ask import Ask
-from integrations.greenhouse.auth import Claims
+from integrations.greenhouse.endpoint import Claims
 from integrations.greenhouse.refusals import Refusal
 
 _OF_SCOPE = re.compile(r"\bscopes?\b|endpoint", re.IGNORECASE)

@@ -150,7 +150,7 @@ def _missing(check: CheckRun) -> list[Permission]:
 
 def _box(credential: Credential, permission: Permission) -> str:
     """What tells one tick box from another: v3's scopes serve several permissions each."""
-    return permission.scope if credential.kind == "harvest_oauth" else permission.key
+    return permission.scope if credential.by_scope else permission.key
 
 
 def _open(check: CheckRun, box: str, permission: Permission) -> None:

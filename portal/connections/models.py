@@ -156,6 +156,11 @@ class Credential(models.Model):
         return registry.catalogue(self.kind)
 
     @property
+    def by_scope(self) -> bool:
+        """Whether its permissions are scopes, of which several permissions may share one."""
+        return self.kind in self.catalogue.by_scope
+
+    @property
     def place(self) -> str:
         """Where its permissions are ticked, in Greenhouse's own words."""
         return self.catalogue.places[self.kind]

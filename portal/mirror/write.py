@@ -244,7 +244,7 @@ def grants(connection: Connection, page: Sequence[ats.JobGrant]) -> Written:
     credential = connection.credential
     # Harvest v3 lists grants of Job Admin roles only; v1 lists interviewers' too, so there an
     # unknown role gives nothing.
-    unknown = "job_admin" if credential and credential.kind == "harvest_oauth" else ""
+    unknown = "job_admin" if credential and credential.kind != "harvest_key" else ""
     return GRANTS.write(
         connection,
         (

@@ -27,7 +27,7 @@ def credential(request: MemberRequest) -> HttpResponse:
     connection = connection_of(request.membership.organization_id, begin=begin)
     present = connection.credential
     asked = request.POST.get("kind") or request.GET.get("kind")
-    kind = registry.KINDS.get(asked or (present.kind if present else ""), registry.KINDS[_DEFAULT])
+    kind = _ENTERED.get(asked or (present.kind if present else ""), _ENTERED[_DEFAULT])
     form, moved = _form(request, kind)
     if request.method == "POST" and not moved and form.is_valid():
         try:
@@ -41,7 +41,7 @@ def credential(request: MemberRequest) -> HttpResponse:
         "steps": journey.path(connection, here="credential"),
         "form": form,
         "kind": form.kind,
-        "kinds": registry.KINDS.values(),
+        "kinds": _ENTERED.values(),
         "present": present,
         "moved": moved,
         "beside": journey.needs_rotation(connection),
@@ -51,6 +51,7 @@ def credential(request: MemberRequest) -> HttpResponse:
 
 
 _DEFAULT = "harvest_oauth"
+_ENTERED = {key: kind for key, kind in registry.KINDS.items() if not kind.consent}
 
 
 def _form(request: MemberRequest, kind: registry.Kind) -> tuple[CredentialForm, str]:

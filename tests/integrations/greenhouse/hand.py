@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integrations.ats.consent import Chain, MemoryChain, Pair, Partner
 from integrations.ats.wiring import Call, Lane, Wiring
 from integrations.greenhouse import sandbox as greenhouse
-from integrations.greenhouse.provider import HarvestV1, HarvestV3
+from integrations.greenhouse.partner import CONSENT
+from integrations.greenhouse.provider import HarvestPartner, HarvestV1, HarvestV3
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.permissions import ALL_SCOPES
+from tests.consenting import agree
 
 REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "greenhouse"
-V1, V3 = "harvest_key", "harvest_oauth"
+V1, V3, PARTNER = "harvest_key", "harvest_oauth", "harvest_partner"
 
 SECRETS: Mapping[str, Mapping[str, str]] = {
     V1: {"api_key": greenhouse.ACME_V1_KEY},
@@ -24,7 +28,12 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
         "client_id": greenhouse.ACME_V3_CLIENT_ID,
         "client_secret": greenhouse.ACME_V3_CLIENT_SECRET,
     },
+    PARTNER: {
+        "client_id": greenhouse.PARTNER_CLIENT_ID,
+        "client_secret": greenhouse.PARTNER_CLIENT_SECRET,
+    },
 }
+_MADE: Mapping[str, Any] = {V1: HarvestV1, V3: HarvestV3, PARTNER: HarvestPartner}
 
 
 class HandClock:
@@ -49,7 +58,7 @@ class HandClock:
 class Bench:
     """A sandbox, a provider on it, its clock and its request log."""
 
-    provider: HarvestV1 | HarvestV3
+    provider: Any
     clock: HandClock
     wiring: Wiring
     calls: list[Call] = field(default_factory=list)
@@ -63,9 +72,13 @@ def open_on(
     *,
     secrets: Mapping[str, str] | None = None,
     lane: Lane = Lane.SYNC,
+    scopes: frozenset[str] | None = None,
     **wired: Any,
 ) -> Bench:
-    """A provider of this kind that talks to `url`. Close `bench.provider` when done."""
+    """A provider of this kind that talks to `url`. Close `bench.provider` when done.
+
+    `scopes`: what is agreed to, where the credential is a consent.
+    """
     calls: list[Call] = []
     wiring = Wiring(
         api_url=url,
@@ -76,8 +89,53 @@ def open_on(
         sleep=clock.sleep,
         **wired,
     )
-    made = HarvestV1 if kind == V1 else HarvestV3
-    return Bench(made(secrets or SECRETS[kind], wiring), clock, wiring, calls)
+    if kind == PARTNER and wiring.chains is None:
+        wiring.chains = Consented(wiring, scopes=scopes)
+        wiring.chains.of(None)
+    return Bench(_MADE[kind](secrets or SECRETS[kind], wiring), clock, wiring, calls)
+
+
+class Consented:
+    """Everybody whom the sandbox lets in agrees as soon as it is needed; Ada for the account."""
+
+    partner = Partner(**SECRETS["harvest_partner"], redirect_uri="http://127.0.0.1:1/back/")
+
+    def __init__(self, wiring: Wiring, *, scopes: frozenset[str] | None = None) -> None:
+        self._asked: list[Call] = []
+        # Agreeing is not the provider's: it leaves no line in its log.
+        self._wiring = replace(wiring, log=self._asked.append)
+        self._scopes = scopes or ALL_SCOPES
+        self.chains: dict[int | None, MemoryChain | None] = {}
+
+    def of(self, acting_user_id: int | None) -> Chain | None:
+        if acting_user_id not in self.chains:
+            self.chains[acting_user_id] = self._agreed(acting_user_id)
+        return self.chains[acting_user_id]
+
+    @property
+    def requests(self) -> int:
+        """How many requests agreeing took: those to the page, and those to change codes."""
+        return len(self._asked) + 2 * len(self.chains)
+
+    def _agreed(self, user_id: int | None) -> MemoryChain | None:
+        url, verifier = self._wiring.auth_url, "v" * 43
+        address = CONSENT.address(
+            self.partner, url, scopes=self._scopes, state="s", verifier=verifier
+        )
+        code = agree(address, user_id=user_id)
+        if code is None:
+            return None
+        told = CONSENT.redeem(self._wiring, self.partner, code=code, verifier=verifier)
+        assert user_id is None or told.subject == user_id
+        return MemoryChain(told.pair)
+
+
+class Strange:
+    """A consent that Greenhouse has never heard of."""
+
+    def of(self, acting_user_id: int | None) -> Chain:
+        nothing = {"access_token": "not-a-token", "refresh_token": "refresh.9.9.not-a-token"}
+        return MemoryChain(Pair(number=1, access_until=9e9, refresh_until=9e9, **nothing))
 
 
 def sandbox_on(clock: HandClock, **options: Any) -> Sandbox:

@@ -21,8 +21,8 @@ from integrations.ats.errors import (
 from integrations.ats.permissions import Outcome
 from integrations.ats.types import Application, SeenStage
 from integrations.ats.wiring import MemoryStore
-from integrations.greenhouse.auth import claims_of
 from integrations.greenhouse.catalogue import CATALOGUE
+from integrations.greenhouse.endpoint import claims_of
 from tests.integrations.greenhouse.conftest import Open
 from tests.integrations.greenhouse.hand import SECRETS, V3, Bench, HandClock, open_on
 
