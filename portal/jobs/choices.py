@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights, visible_jobs
-from portal.mirror.models import AtsUser, Department, Job, Office, TeamMember
+from portal.jobs.models import StageTally
+from portal.mirror.models import AtsUser, Department, Job, Office, StageName, TeamMember
 
 MOST = 500  # a longer list helps nobody; the search finds people by name
 
@@ -33,14 +34,16 @@ class Choices:
     departments: list[tuple[int, str]]
     offices: list[tuple[int, str]]
     recruiters: list[tuple[int, str]]
+    stages: list[tuple[int, str]]
 
 
 def choices(member: Membership, held: Rights, *, closed: bool) -> Choices:
-    """The departments, offices and recruiters of the jobs that the member may see."""
+    """What stands on the jobs that the member may see; of stages, those in which somebody waits."""
     seen = visible_jobs(member, held=held, closed=closed).order_by()
     through: Any = Job.offices.through
     in_place = through._default_manager.filter(office=OuterRef("pk"), job__in=seen)
     recruits = TeamMember.objects.filter(user=OuterRef("pk"), role="recruiter", job__in=seen)
+    tallies = StageTally.objects.filter(stage=OuterRef("pk"), active__gt=0, job__in=seen)
     here = {"connection": held.match.connection}
     return Choices(
         departments=_named(
@@ -48,6 +51,7 @@ def choices(member: Membership, held: Rights, *, closed: bool) -> Choices:
         ),
         offices=_named(Office.objects.filter(Exists(in_place), **here)),
         recruiters=_named(AtsUser.objects.filter(Exists(recruits), **here)),
+        stages=_named(StageName.objects.filter(Exists(tallies), **here)),
     )
 
 

@@ -1,6 +1,6 @@
 """What a person keeps about requisitions: pins, views of the list, and when they last looked.
 
-And until when the numbers on a connection's jobs were counted.
+And what is counted of a connection's jobs, and until when.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.mirror.models import Job
+from portal.mirror.models import Job, StageName
 
 
 class Pin(models.Model):
@@ -73,3 +73,26 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection}: {self.until}"
+
+
+class StageTally(models.Model):
+    """How many active applications a job has in its stages of one name. Private ones never count.
+
+    Kept by `portal.jobs.tally`, for the filter by stage; no row where there are none.
+    """
+
+    # Each is the first of an index below.
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="stage_tallies", db_index=False
+    )
+    stage = models.ForeignKey(
+        StageName, on_delete=models.CASCADE, related_name="tallies", db_index=False
+    )
+    active = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["job", "stage"], name="stage_tally_once"),)
+        indexes = (models.Index(fields=["stage", "active", "job"], name="stage_tally_at_least"),)
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.active} in {self.stage_id}"

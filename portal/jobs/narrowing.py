@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
 from integrations.ats.types import JobStatus
+from portal.jobs.models import StageTally
 from portal.jobs.paging import Order
-from portal.mirror.models import AtsUser, Job, TeamMember
+from portal.jobs.search import matching
+from portal.mirror.models import Application, AtsUser, Job, TeamMember
 
 ORDERS = {
     "name": Order("name", "name"),
@@ -26,17 +28,24 @@ ORDERS = {
     "waiting": Order("waiting", "waiting_since", datetime, nullable=True),
 }
 AGES = {"30": "30 days", "60": "60 days", "90": "90 days", "180": "half a year", "365": "a year"}
+LEAST = {2: "2", 5: "5", 10: "10", 25: "25", 50: "50", 100: "100"}  # active applications
 _LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """`department`, `office` and `recruiter` are keys of ours. `query` is this, as an address."""
+    """`department`, `office`, `recruiter` and `stage` are keys of ours; a stage's is of its name.
+
+    `least`: how many active applications there are at least, in that stage or at all. `query` is
+    this, as an address.
+    """
 
     words: str = ""
     department: int | None = None
     office: int | None = None
     recruiter: int | None = None
+    stage: int | None = None
+    least: int | None = None
     mine: bool = False
     confidential: bool = False
     waiting: bool = False
@@ -48,8 +57,8 @@ class Narrowing:
     @property
     def filters(self) -> int:
         """How many filters are set, without the words."""
-        chosen = (self.department, self.office, self.recruiter, self.mine)
-        return sum(map(bool, (*chosen, self.confidential, self.waiting, self.age)))
+        chosen = (self.department, self.office, self.recruiter, self.stage, self.least, self.age)
+        return sum(map(bool, (*chosen, self.mine, self.confidential, self.waiting)))
 
     @property
     def narrow(self) -> bool:
@@ -63,6 +72,8 @@ def asked(query: QueryDict) -> Narrowing:
         department=_key(query.get("department", "")),
         office=_key(query.get("office", "")),
         recruiter=_key(query.get("recruiter", "")),
+        stage=_key(query.get("stage", "")),
+        least=least if (least := _key(query.get("least", ""))) in LEAST else None,
         mine=bool(query.get("mine")),
         confidential=bool(query.get("confidential")),
         waiting=bool(query.get("waiting")),
@@ -84,6 +95,8 @@ def _with_query(found: Narrowing) -> Narrowing:
         "department": found.department,
         "office": found.office,
         "recruiter": found.recruiter,
+        "stage": found.stage,
+        "least": found.least,
         "mine": "1" if found.mine else "",
         "confidential": "1" if found.confidential else "",
         "waiting": "1" if found.waiting else "",
@@ -98,11 +111,21 @@ def _with_query(found: Narrowing) -> Narrowing:
     return found
 
 
-def narrowed(jobs: QuerySet[Job], to: Narrowing, *, me: AtsUser | None) -> QuerySet[Job]:
-    """The jobs that fit. `jobs` holds closed ones only where `to.closed` asks for them."""
+def narrowed(
+    jobs: QuerySet[Job],
+    to: Narrowing,
+    *,
+    me: AtsUser | None,
+    named: QuerySet[Application],
+) -> QuerySet[Job]:
+    """The jobs that fit. `jobs` holds closed ones only where `to.closed` asks for them.
+
+    `me`: who the reader is in Greenhouse. `named`: the applications that the reader may see with
+    the candidate's name.
+    """
     jobs = jobs.filter(status=JobStatus.CLOSED if to.closed else JobStatus.OPEN)
     if to.words:
-        jobs = matching(jobs, to.words)
+        jobs = matching(jobs, to.words, named)
     if to.department is not None:
         jobs = jobs.filter(department_id=to.department)
     if to.office is not None:
@@ -116,29 +139,22 @@ def narrowed(jobs: QuerySet[Job], to: Narrowing, *, me: AtsUser | None) -> Query
         jobs = jobs.filter(Exists(_places().filter(user=me))) if me else jobs.none()
     if to.confidential:
         jobs = jobs.filter(confidential=True)
-    if to.waiting:
-        jobs = jobs.filter(active_applications__gt=0)
     if to.age:
         jobs = jobs.filter(opened_at__lt=timezone.now() - timedelta(days=int(to.age)))
+    return _by_counts(jobs, to)
+
+
+def _by_counts(jobs: QuerySet[Job], to: Narrowing) -> QuerySet[Job]:
+    """By what `portal.jobs.tally` counts."""
+    if to.waiting:
+        jobs = jobs.filter(active_applications__gt=0)
+    if to.stage is not None:
+        in_stage = StageTally.objects.filter(job=OuterRef("pk"), stage_id=to.stage)
+        return jobs.filter(Exists(in_stage.filter(active__gte=to.least or 1)))
+    if to.least is not None:
+        jobs = jobs.filter(active_applications__gte=to.least)
     return jobs
 
 
 def _places() -> QuerySet[TeamMember]:
     return TeamMember.objects.filter(job=OuterRef("pk"))
-
-
-def matching(jobs: QuerySet[Job], words: str) -> QuerySet[Job]:
-    """By title, requisition id, Greenhouse's id, or a person on the hiring team.
-
-    Each is asked for by itself, among the jobs of the connection, so that each uses its own index;
-    an `or` over them would read every job.
-    """
-    everywhere = Job.objects.order_by()
-    found = everywhere.filter(name__icontains=words).values("pk")
-    others = [
-        everywhere.filter(requisition_id__icontains=words).values("pk"),
-        TeamMember.objects.order_by().filter(user__name__icontains=words).values("job_id"),
-    ]
-    if words.isascii() and words.isdigit() and len(words) < 19:
-        others.append(everywhere.filter(remote_id=int(words)).values("pk"))
-    return jobs.filter(Q(pk__in=found.union(*others, all=True)))

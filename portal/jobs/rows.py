@@ -25,6 +25,7 @@ from portal.mirror.models import Job, Opening, TeamMember
 # What came in lately is new on a requisition that its reader never opened.
 LATELY = timedelta(days=7)
 _COLOURS = 6
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ class Bar:
 
 @dataclass
 class Row:
-    """One requisition as the list shows it. `openings_left` None: not known."""
+    """One requisition as the list shows it. `openings_left` None: not known.
+
+    `found`: the candidates for whom it was found. `in_stage`: the stage that was filtered by, and
+    how many are in it.
+    """
 
     job: Job
     offices: Sequence[str] = ()
@@ -49,14 +54,26 @@ class Row:
     waiting_since: datetime | None = None
     pinned: bool = False
     stages: list[tuple[str, int, int]] = field(default_factory=list)  # name, order, how many
+    found: Sequence[str] = ()
+    in_stage: tuple[str, int] | None = None
 
     @property
     def address(self) -> str:
         return address(self.job)
 
     @property
+    def found_words(self) -> str:
+        more = len(self.found) - _MOST_NAMED
+        names = ", ".join(self.found[:_MOST_NAMED])
+        return f"{names} and {more:,} more" if more > 0 else names
+
+    @property
     def stage_words(self) -> str:
         return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
+
+    def waiting_in(self, stage: str) -> tuple[str, int]:
+        """The stage of this name, and how many are in it."""
+        return stage, sum(n for name, _, n in self.stages if name == stage)
 
     @property
     def bars(self) -> list[Bar]:

@@ -30,10 +30,11 @@ from portal.jobs.choices import choices, options
 from portal.jobs.facts import address, facts
 from portal.jobs.forms import SaveViewForm, WhyForm
 from portal.jobs.models import SavedView
-from portal.jobs.narrowing import AGES, Narrowing, asked, narrowed
+from portal.jobs.narrowing import AGES, LEAST, Narrowing, asked, narrowed
 from portal.jobs.paging import MOST_COUNTED, page
 from portal.jobs.rows import Row, rows
-from portal.mirror.models import Job
+from portal.jobs.search import candidates_found, named_applications
+from portal.mirror.models import Job, StageName
 
 PER_PAGE = 25
 SEARCH = "job-search"  # the form's id
@@ -82,7 +83,8 @@ def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing)
 
 def _jobs(member: Membership, held: Rights, to: Narrowing) -> QuerySet[Job]:
     seen = visible_jobs(member, held=held, closed=to.closed)
-    return narrowed(seen, to, me=held.match.user)
+    named = named_applications(member, held, closed=to.closed)
+    return narrowed(seen, to, me=held.match.user, named=named)
 
 
 def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, An
         jobs.select_related("department"), to.order, after=after, before=before, size=PER_PAGE
     )
     context: dict[str, Any] = {
-        "rows": rows(found.rows, member, held),
+        "rows": _told_apart(rows(found.rows, member, held), member, held, to),
         "total": jobs.order_by()[: MOST_COUNTED + 1].count(),
         "most": MOST_COUNTED,
         "next_url": _address(to, "after", found.after),
@@ -108,11 +110,27 @@ def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, An
             "departments": options(offered.departments, to.department),
             "offices": options(offered.offices, to.office),
             "recruiters": options(offered.recruiters, to.recruiter),
+            "stages": options(offered.stages, to.stage),
+            "leasts": options(LEAST.items(), to.least),
             "ages": options(AGES.items(), to.age),
             "sorts": options(SORTS.items(), to.order.key),
             "views": SavedView.objects.filter(membership=member),
         }
     return context
+
+
+def _told_apart(listed: list[Row], member: Membership, held: Rights, to: Narrowing) -> list[Row]:
+    """With what the reader looked for, in the rows that are there for it."""
+    if to.words:
+        named = named_applications(member, held, closed=to.closed)
+        found = candidates_found([row.job.pk for row in listed], to.words, named)
+        for row in listed:
+            row.found = found.get(row.job.pk, ())
+    if to.stage is not None and listed:
+        stage = StageName.objects.filter(connection=held.match.connection, pk=to.stage).first()
+        for row in listed:
+            row.in_stage = row.waiting_in(stage.name) if stage else None
+    return listed
 
 
 def _address(to: Narrowing, direction: str, place: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from portal.connections.models import Connection
-from portal.mirror.models import Mirrored
+from portal.mirror.models import Mirrored, StageName
 from portal.mirror.stop import stop
 
 BATCH = 2000
@@ -17,6 +17,7 @@ def empty(connection: Connection) -> None:
     for model in apps.get_app_config("mirror").get_models():
         if issubclass(model, Mirrored):
             _delete_all(model, connection)
+    StageName.objects.filter(connection=connection).delete()
     connection.syncs.all().delete()
 
 

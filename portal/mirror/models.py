@@ -197,7 +197,28 @@ class Stage(Mirrored):
 
     class Meta:
         constraints = once_each("stage")
-        indexes = (models.Index(fields=["job", "order"], name="stages_of_job"),)
+        indexes = (
+            models.Index(fields=["job", "order"], name="stages_of_job"),
+            models.Index(fields=["connection", "changed_at"], name="stages_changed"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StageName(models.Model):
+    """What stages are called. Each job has stages of its own; only their names tell what is alike.
+
+    Kept by portal.jobs.tally, of stages in which somebody waits or waited.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["connection", "name"], name="stage_name_once"),
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -14,6 +14,7 @@ from portal.mirror.models import (
     Candidate,
     Job,
     JobGrant,
+    Stage,
     TeamMember,
 )
 
@@ -70,12 +71,21 @@ def place(who: AtsUser, on: Job, role: str = "recruiter") -> TeamMember:
     return TeamMember.objects.create(user=who, job=on, role=role)
 
 
-def candidate(connection: Connection, *, private: bool = False, gone: bool = False) -> Candidate:
+def stage(of: Job, name: str, *, order: int = 0) -> Stage:
+    return Stage.objects.create(
+        connection_id=of.connection_id, remote_id=next(_numbers), job=of, name=name, order=order
+    )
+
+
+def candidate(
+    connection: Connection, name: str = "", *, private: bool = False, gone: bool = False
+) -> Candidate:
+    first, _, last = (name or f"Cara Candidate{next(_numbers)}").partition(" ")
     return Candidate.objects.create(
         connection=connection,
         remote_id=next(_numbers),
-        first_name="Cara",
-        last_name=f"Candidate{next(_numbers)}",
+        first_name=first,
+        last_name=last,
         private=private,
         gone_at=timezone.now() if gone else None,
     )

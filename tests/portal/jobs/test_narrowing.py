@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.entitlements.rules import rights
 from portal.jobs import tally
 from portal.jobs.visits import visited
-from portal.mirror.models import Department, Job, Office, Opening
+from portal.mirror.models import Department, Job, Office, Opening, StageName
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
 
@@ -47,9 +47,17 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
     world.place(sam, made["Cook"], "coordinator")
     for days in (3, 40):
         world.application(
-            made["Nurse"], world.candidate(acme), last_activity_at=NOW - timedelta(days=days)
+            made["Nurse"],
+            world.candidate(acme),
+            last_activity_at=NOW - timedelta(days=days),
+            stage=world.stage(made["Nurse"], "Phone" if days == 3 else "Offer"),
         )
-    world.application(made["Cook"], world.candidate(acme), last_activity_at=NOW - timedelta(days=9))
+    world.application(
+        made["Cook"],
+        world.candidate(acme),
+        last_activity_at=NOW - timedelta(days=9),
+        stage=world.stage(made["Cook"], "Phone"),
+    )
     tally.count(acme)
     return made
 
@@ -69,6 +77,12 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
         ("mine=1", ["Cook"]),
         ("confidential=1", []),
         ("waiting=1", ["Cook", "Nurse"]),
+        ("least=2", ["Nurse"]),
+        ("least=5", []),
+        ("stage={phone}", ["Cook", "Nurse"]),
+        ("stage={offer}", ["Nurse"]),
+        ("stage={phone}&least=2", []),
+        ("stage=987654", []),
         ("age=60", ["Porter"]),
         ("status=closed", ["Surgeon"]),
         ("sort=-name", ["Porter", "Nurse", "Cook"]),
@@ -82,8 +96,13 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
 def test_the_address_says_what_is_shown(
     jobs, remy, cast: Cast, sign_in, query: str, names: list[str]
 ) -> None:
+    stages = dict(StageName.objects.values_list("name", "pk"))
     query = query.format(
-        care=jobs["Nurse"].department_id, oslo=jobs["Porter"].offices.get().pk, remy=remy.pk
+        care=jobs["Nurse"].department_id,
+        oslo=jobs["Porter"].offices.get().pk,
+        remy=remy.pk,
+        phone=stages["Phone"],
+        offer=stages["Offer"],
     )
     assert _names(sign_in(cast.sam), query) == names
 
@@ -92,6 +111,7 @@ def test_the_address_says_what_is_shown(
     "query",
     [
         "department=x&office=-1&recruiter=99999999999999999999&age=7&sort=password",
+        "stage=phone&least=1000000&stage=٣",
         "after=!!!&before=%00",
         "after=W10",  # []
         "after=WyIiLDBd",  # ["",0]
@@ -159,11 +179,14 @@ def test_the_filters_offer_only_what_stands_on_visible_jobs(
     assert [name for _, name in choices.departments] == ["Care"]
     assert [name for _, name in choices.offices] == ["Oslo"]
     assert [name for _, name in choices.recruiters] == ["Remy Laurent"]
+    assert [name for _, name in choices.stages] == ["Offer", "Phone"]
     secret = Department.objects.create(connection=acme, remote_id=9, name="Project X")
     Job.objects.filter(name="Spy").update(department=secret)
     world.grant(remy, jobs["Cook"])
     page = sign_in(cast.remy).get(LIST)
     assert page.context["choices"].departments == []
+    assert [name for _, name in page.context["choices"].stages] == ["Phone"]
+    assert "Offer" not in page.content.decode()
     assert "Project X" not in sign_in(cast.sam).get(LIST).content.decode()
 
 
@@ -185,6 +208,15 @@ def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign
     assert porter.new == 1
     assert porter.days_waiting == 2
     assert rows["Nurse"].active == 2
+
+
+def test_a_row_that_was_filtered_by_a_stage_says_how_many_are_in_it(
+    jobs, cast: Cast, sign_in
+) -> None:
+    stage = StageName.objects.get(name="Phone").pk
+    page = sign_in(cast.sam).get(f"{LIST}?stage={stage}")
+    assert [row.in_stage for row in page.context["rows"]] == [("Phone", 1), ("Phone", 1)]
+    assert "</b> active, 1 in Phone" in page.content.decode()
 
 
 def test_what_came_in_since_the_last_look_is_new(
@@ -228,19 +260,35 @@ def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
         )
         for job in jobs[:30]:
             world.place(sam, job)
-            world.application(job, world.candidate(acme))
-        for query in ("", "?q=job&mine=1&sort=waiting", "?status=closed"):
+            world.application(job, world.candidate(acme), stage=world.stage(job, "Phone"))
+        tally.count(acme)
+        phone = StageName.objects.get(name="Phone").pk
+        queries = (
+            "",
+            "?q=job&mine=1&sort=waiting",
+            "?q=cara",
+            f"?stage={phone}&least=1&sort=-active",
+            "?least=2&department=1&office=1&recruiter=1&age=30&confidential=1",
+            "?status=closed",
+        )
+        for query in queries:
             client.get(f"{LIST}{query}")
-            with CaptureQueriesContext(
-                database,
-            ) as made:
+            with CaptureQueriesContext(database) as made:
                 client.get(f"{LIST}{query}")
             counts.append((query, len(made)))
-    assert counts[:3] == counts[3:]
+    assert counts[: len(queries)] == counts[len(queries) :]
     assert max(n for _, n in counts) <= 26
 
 
 def test_zoe_sees_nothing_of_it_whatever_she_asks(jobs, cast: Cast, sign_in) -> None:
     zoe = sign_in(cast.zoe)
-    for query in ("", "q=nurse", f"department={jobs['Nurse'].department_id}", "status=closed"):
+    stage = StageName.objects.get(name="Phone").pk
+    for query in (
+        "",
+        "q=nurse",
+        "q=cara",
+        f"stage={stage}",
+        f"department={jobs['Nurse'].department_id}",
+        "status=closed",
+    ):
         assert "Nurse" not in zoe.get(f"{LIST}?{query}").content.decode()

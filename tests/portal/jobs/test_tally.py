@@ -8,8 +8,9 @@ import pytest
 
 from portal.jobs import tally
 from portal.jobs.models import Tally
-from portal.mirror.models import Job
-from tests.factories import ConnectionFactory
+from portal.mirror.empty import empty
+from portal.mirror.models import Job, StageName
+from tests.factories import ConnectionFactory, OrganizationFactory
 from tests.portal.entitlements import world
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,50 @@ def test_only_jobs_that_changed_are_counted_again(job: Job, later) -> None:
     _application(job, applied_at=LATELY)
     assert tally.count(job.connection) == 1
     assert _numbers(job) == (1, LATELY)
+
+
+def _in_stages(job: Job) -> dict[str, int]:
+    return dict(job.stage_tallies.values_list("stage__name", "active"))
+
+
+def test_active_applications_are_counted_by_the_names_of_stages(job: Job, later) -> None:
+    phone, again, offer = (world.stage(job, name) for name in ("Phone", "Phone", "Offer"))
+    moved = _application(job, applied_at=LATELY, stage=phone)
+    _application(job, applied_at=LATELY, stage=again)
+    _application(job, applied_at=LATELY, stage=offer, status="hired")
+    _application(job, applied_at=LATELY, stage=offer, private=True)
+    _application(job, applied_at=LATELY)  # in no stage
+    tally.count(job.connection)
+    assert _in_stages(job) == {"Phone": 2}
+    later(3600)
+    moved.stage, moved.changed_at = offer, datetime.now(UTC)
+    moved.save()
+    tally.count(job.connection)
+    assert _in_stages(job) == {"Phone": 1, "Offer": 1}
+    later(3600)
+    again.name, again.changed_at = "Call", datetime.now(UTC)
+    again.save()
+    tally.count(job.connection)
+    assert _in_stages(job) == {"Call": 1, "Offer": 1}
+
+
+def test_two_organizations_with_stages_of_one_name_are_counted_apart(job: Job) -> None:
+    other = world.job(
+        ConnectionFactory(organization=OrganizationFactory(name="Other"), state="live")
+    )
+    for one in (job, other):
+        _application(one, stage=world.stage(one, "Phone"))
+        tally.count(one.connection)
+    names = {tally.stage for one in (job, other) for tally in one.stage_tallies.all()}
+    assert len(names) == 2
+    assert {name.connection for name in names} == {job.connection, other.connection}
+
+
+def test_an_emptied_mirror_keeps_no_name_of_a_stage(job: Job) -> None:
+    _application(job, stage=world.stage(job, "Project X"))
+    tally.count(job.connection)
+    empty(job.connection)
+    assert not StageName.objects.filter(connection=job.connection).exists()
 
 
 def test_without_the_right_to_applications_nothing_counts(job: Job) -> None:
