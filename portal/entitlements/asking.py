@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
-from portal.entitlements.explain import Answer, Decision, Step, Way, about_person, explain
+from portal.entitlements.explain import (
+    Answer,
+    Decision,
+    Step,
+    Way,
+    about_person,
+    explain,
+    last_refresh,
+)
 from portal.entitlements.rules import Rights, rights, visible_jobs
 from portal.mirror.models import Job
 
@@ -117,4 +125,4 @@ def _unknown(held: Rights) -> Told:
             "one can be granted only by somebody who is on it.",
             "The person who gave you the link, or who manages Greenhouse at the company",
         )
-    return Told(None, Decision(False, steps, way))
+    return Told(None, Decision(False, steps + last_refresh(held), way))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from integrations.ats.types import JobStatus
@@ -15,6 +16,7 @@ from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.entitlements.people import Standing
 from portal.entitlements.rules import Rights, rights
+from portal.mirror import freshness
 from portal.mirror.models import AtsRole, AtsUser, Job, JobGrant, TeamMember
 
 MANAGER = "The person who manages Greenhouse at the company"
@@ -32,8 +34,11 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
+    """`at`: a moment that belongs behind the words, which then have no full stop."""
+
     answer: Answer
     words: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,11 @@ def explain(member: Membership, job: Job, *, held: Rights | None = None) -> Deci
         steps += (Step(Answer.NO, "This requisition is not this organization's."),)
         way = Way("Nothing would change that.", "Nobody")
     if way is not None or held.match.user is None:
-        return Decision(False, steps, way)
+        return Decision(False, steps + last_refresh(held), way)
     shown = _shown_at_all(job)
     steps += (shown,)
     access, opening = _access(held, held.match.user, job)
-    steps += access
+    steps += access + last_refresh(held)
     if shown.answer is Answer.NO:
         return Decision(False, steps, _way_of_state(job))
     return Decision(opening is None, steps, opening)
@@ -84,6 +89,14 @@ def about_person(held: Rights) -> tuple[tuple[Step, ...], Way | None]:
         return (connected, matched, off), Way("Reactivate the account in Greenhouse.", MANAGER)
     on = Step(Answer.YES, "That Greenhouse account is active.")
     return (connected, matched, on, _level(held.match.user)), None
+
+
+def last_refresh(held: Rights) -> tuple[Step, ...]:
+    """As of when all this is; nothing where no connection is there or nothing was ever read."""
+    connection = held.match.connection
+    at = freshness.of_access(connection) if connection else None
+    words = "Who may see what was last read from Greenhouse on"
+    return (Step(Answer.NOTE, words, at),) if at else ()
 
 
 def _connected(held: Rights) -> Step:
@@ -192,12 +205,13 @@ def _by_grant(user: AtsUser, job: Job) -> Iterator[Step]:
     for grant in grants:
         name = names.get(grant.role_remote_id or 0)
         role = f", in the role “{name}”" if name else ""
+        # Greenhouse does not tell when it granted something; we know when we saw it first.
         if grant.job_admin:
-            yield Step(Answer.YES, f"Greenhouse grants this requisition as Job Admin{role}.")
+            words = f"Greenhouse grants this requisition as Job Admin{role}. First seen here on"
+            yield Step(Answer.YES, words, grant.first_seen_at)
         else:
-            yield Step(
-                Answer.NOTE, f"Greenhouse grants only interviews here{role}: that shows nothing."
-            )
+            words = f"Greenhouse grants only interviews here{role}, which shows nothing. First seen"
+            yield Step(Answer.NOTE, f"{words} here on", grant.first_seen_at)
     if not grants:
         yield Step(
             Answer.NO if job.confidential or not user.site_admin else Answer.NOTE,

@@ -288,11 +288,6 @@ def why(request: MemberRequest) -> HttpResponse:
             if member.is_admin
             else ask_for_oneself(member, pasted)
         )
-    context = {
-        "form": form,
-        "told": told,
-        "about": about,
-        "last_read": states.of_list(rights(member)).as_of,
-    }
+    context = {"form": form, "told": told, "about": about}
     status = 422 if form.is_bound and not form.is_valid() else 200
     return page_or_part(request, "jobs/why.html", "answer", context, status=status)

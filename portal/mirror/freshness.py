@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.mirror.models import Job
+from portal.mirror.models import Job, SyncRun
 from portal.mirror.schedule import CADENCE
 from portal.mirror.sync import last_good
 
@@ -41,6 +41,15 @@ def of(connection: Connection, *, job: Job | None = None) -> Freshness:
     run = last_good(connection)
     times = [run.started_at if run else None, job.read_at if job else None]
     return judged(max((time for time in times if time), default=None))
+
+
+def of_access(connection: Connection) -> datetime | None:
+    """When people and their access were last read; None before that was ever done."""
+    read = connection.syncs.filter(
+        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL),
+        scope__in=(SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE),
+    )
+    return read.values_list("started_at", flat=True).first()
 
 
 def judged(as_of: datetime | None) -> Freshness:

@@ -42,7 +42,10 @@ def why(request: HttpRequest) -> HttpResponse:
     """The decision about this person and what was pasted, step by step."""
     if not request.user.has_perms(MAY):
         raise PermissionDenied
-    form = AboutForm(request.GET if "job" in request.GET else None)
+    form = AboutForm(
+        request.GET if "job" in request.GET else None,
+        initial={"email": request.GET.get("email", "")},
+    )
     told, member = None, None
     if form.is_valid() and form.member:
         member = form.member

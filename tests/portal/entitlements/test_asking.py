@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from portal.entitlements.asking import Told, ask_as_admin, ask_as_staff, ask_for_oneself
-from portal.mirror.models import AtsRole, AtsUser, AtsUserEmail, Job
+from portal.mirror.models import AtsRole, AtsUser, AtsUserEmail, Job, SyncRun
 from tests.cast import Cast
 from tests.factories import ConnectionFactory
 from tests.portal.entitlements import world
@@ -36,18 +38,28 @@ def _user(acme, address: str) -> AtsUser:
     return AtsUserEmail.objects.get(address=address, user__connection=acme).user
 
 
-def test_a_granted_job_is_explained_with_its_role(acme, cast: Cast) -> None:
+def test_a_granted_job_is_explained_with_its_role_since_when_and_as_of(acme, cast: Cast) -> None:
     job = world.job(acme, "Nurse")
     AtsRole.objects.create(connection=acme, remote_id=5, name="Job Admin: Standard", type="x")
     grant = world.grant(_user(acme, "remy@acme.example"), job)
     grant.role_remote_id = 5
+    grant.first_seen_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     grant.save()
+    read = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    for scope, at in (("people", read), ("recent", read + timedelta(hours=1))):  # not who may see
+        SyncRun.objects.create(connection=acme, scope=scope, status="done", started_at=at)
     (told,) = ask_for_oneself(cast.remy, "nurse")
     assert told.decision.seen
     words = _said([told])
     assert "by remy@acme.example, the primary address" in words
     assert "Job Admin: Standard" in words
     assert "The requisition is open" in words
+    moments = {step.words: step.at for step in told.decision.steps if step.at}
+    granted = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
+    assert moments == {
+        f"Greenhouse {granted}. First seen here on": grant.first_seen_at,
+        "Who may see what was last read from Greenhouse on": read,
+    }
 
 
 @pytest.mark.parametrize(

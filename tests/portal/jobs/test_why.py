@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.mirror.models import Job
+from portal.mirror.models import Job, SyncRun
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
 
@@ -65,6 +65,17 @@ def test_an_admin_asks_about_their_people_and_about_nobody_else(
     zoe = sign_in(cast.zoe)
     assert "Nurse" not in _page(zoe, job.remote_id)
     assert zoe.get(WHY, {"job": "1", "about": cast.remy.pk}).status_code == 422
+
+
+def test_the_page_tells_since_when_and_as_of_with_the_exact_time(
+    acme, remy, cast: Cast, sign_in
+) -> None:
+    grant = world.grant(remy, world.job(acme, "Nurse"))
+    page = _page(sign_in(cast.remy), "nurse")
+    assert "as Job Admin. First seen here on <time" in page
+    assert "Who may see what was last read from Greenhouse on <time" in page
+    for at in (grant.first_seen_at, SyncRun.objects.get().started_at):
+        assert f'datetime="{at:%Y-%m-%dT%H:%M:%S}' in page
 
 
 def test_who_is_not_matched_reads_that_first(acme, cast: Cast, sign_in) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
 from portal.mirror.models import Job
 from tests.cast import Cast, gather
@@ -48,3 +49,15 @@ def test_an_address_that_nobody_has_is_an_error_next_to_the_field(cast: Cast, si
     answer = sign_in(cast.cas).get(WHY, {"email": "nobody@acme.example", "job": "1"})
     assert answer.status_code == 422
     assert "No customer has somebody with this address" in answer.content.decode()
+
+
+def test_the_customers_page_leads_there_with_the_person_filled_in(
+    job: Job, cast: Cast, sign_in
+) -> None:
+    cas = sign_in(cast.cas)
+    desk = cas.get(reverse("admin:accounts_organization_desk", args=[cast.ada.organization_id]))
+    link = f"{WHY}?email={cast.remy.user.email}"
+    assert f'href="{link}"' in desk.content.decode()
+    page = cas.get(link)
+    assert page.status_code == 200
+    assert f'value="{cast.remy.user.email}"' in page.content.decode()
