@@ -17,7 +17,7 @@ def narrowed(applications: QuerySet[Application], status: str, stage: str) -> Qu
         applications = applications.filter(status=status)
     if stage.isdecimal():
         applications = applications.filter(stage_id=int(stage))
-    return applications.select_related("candidate", "stage", "job").order_by(
+    return applications.select_related("candidate", "stage", "job", "source").order_by(
         F("last_activity_at").desc(nulls_last=True), "id"
     )
 

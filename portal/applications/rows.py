@@ -42,6 +42,7 @@ class Row:
     again: bool  # a conflict or a failure that can be done from where it stands now
     conflict: Conflict | None
     link: str
+    staged: bool  # whether it may be told since when an application is in its stage
 
     @property
     def dom_id(self) -> str:
@@ -133,6 +134,7 @@ def _row(
         if last is not None and last.status == Status.CONFLICT
         else None,
         link=in_greenhouse(application),
+        staged="stage_history" not in at.held.features.off,
     )
 
 

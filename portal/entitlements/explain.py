@@ -95,7 +95,7 @@ def last_refresh(held: Rights) -> tuple[Step, ...]:
     """As of when all this is; nothing where no connection is there or nothing was ever read."""
     connection = held.match.connection
     at = freshness.of_access(connection) if connection else None
-    words = "Who may see what was last read from Greenhouse on"
+    words = "People and their access were last read from Greenhouse on"
     return (Step(Answer.NOTE, words, at),) if at else ()
 
 

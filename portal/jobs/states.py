@@ -42,10 +42,11 @@ def of_list(held: Rights) -> State:
         return State("off")
     fresh = freshness.of(connection)
     if fresh.state == freshness.State.NEVER:
-        return _first_sync(connection.syncs.first())
+        return _first_sync(connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE).first())
     if held.match.standing != Standing.MATCHED:
         return State("unmatched", as_of=fresh.as_of)
-    newest = None if fresh.state == freshness.State.LIVE else connection.syncs.first()
+    runs = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE)  # as the freshness does
+    newest = None if fresh.state == freshness.State.LIVE else runs.first()
     failed = newest is not None and newest.status == SyncRun.Status.FAILED
     return State(
         "list",

@@ -383,6 +383,13 @@ class Application(Mirrored):
         return self.status == ApplicationStatus.ACTIVE
 
     @property
+    def days_in_stage(self) -> int | None:
+        """Whole days in the present stage; None where that is not known, or it is over."""
+        if not self.is_active or self.entered_stage_at is None:
+            return None
+        return max((timezone.now() - self.entered_stage_at).days, 0)
+
+    @property
     def source_words(self) -> str:
         """Where it came from; "" where that is not told."""
         return self.source.name if self.source else self.source_name

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from integrations.greenhouse import sandbox as greenhouse
 from tests.launched import PROJECT, Launched
 
 PICTURES = PROJECT / "artifacts" / "screenshots"
@@ -143,3 +144,17 @@ def person(demo: Demo, browser: Browser) -> Iterator[Any]:
     yield at_a_browser
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def ada(person) -> Person:
+    """She has connected Greenhouse, and everything was read."""
+    admin: Person = person("ada@acme.example")
+    admin.goes_to("/set-up/credential/")
+    admin.page.get_by_label("Client ID").fill(greenhouse.ACME_V3_CLIENT_ID)
+    admin.page.get_by_label("Client secret", exact=True).fill(greenhouse.ACME_V3_CLIENT_SECRET)
+    admin.page.get_by_role("button", name="Try and save").click()
+    expect(admin.page.get_by_text("Everything is granted")).to_be_visible()
+    admin.goes_to("/set-up/sync/")
+    expect(admin.page.get_by_text("Everything has been read")).to_be_visible()
+    return admin

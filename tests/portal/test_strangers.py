@@ -103,7 +103,7 @@ def test_private_candidates_are_shown_to_nobody(connect, cast: Cast, sign_in) ->
         somebody = sign_in(who)
         found = walk.addresses(walk.rows_of(application, who))
         for name, address in found.items():
-            for asked in ({}, walk.probe(application)):
+            for asked in ({}, *walk.probes(application)):
                 assert not _betrayed(somebody.get(address, asked), words), name
 
 

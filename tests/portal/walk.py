@@ -21,7 +21,7 @@ from portal.applications.models import ApplicationAction, Batch
 from portal.connections.models import FixLink
 from portal.jobs.models import SavedView
 from portal.members.models import Invitation
-from portal.mirror.models import Application
+from portal.mirror.models import Application, StageName
 
 # Open to anybody, each with its reason where it is declared (portal.accounts.access.public).
 OPEN = {
@@ -148,9 +148,22 @@ def probe(about: Application) -> dict[str, Any]:
     }
 
 
+def probes(about: Application) -> list[dict[str, Any]]:
+    """One after the other, what would find the thing among the requisitions."""
+    stage = StageName.objects.filter(name=about.stage.name if about.stage else "").first()
+    return [
+        probe(about),
+        {"q": str(about.candidate)[:-1]},
+        {"stage": stage.pk if stage else 1, "status": "open"},
+        {"least": 2, "sort": "-active"},
+    ]
+
+
 def answers(client: Client, address: str, about: Application) -> Iterator[Any]:
     """What the address answers: read and written, whole and in part, and asked for the thing."""
     yield client.get(address)
-    yield client.get(address, probe(about), HTTP_HX_REQUEST="true")
+    of_list = address in {reverse("jobs:list"), reverse("jobs:export")}
+    for asked in probes(about) if of_list else [probe(about)]:
+        yield client.get(address, asked, HTTP_HX_REQUEST="true")
     yield client.post(address, {})
     yield client.post(address, {}, HTTP_HX_REQUEST="true")

@@ -24,7 +24,7 @@ def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights
     """The application, if this person may see it; else a 404."""
     held = rights(request.membership)
     visible = visible_applications(request.membership, held=held)
-    found = visible.select_related("candidate", "stage", "job", "connection")
+    found = visible.select_related("candidate", "stage", "job", "connection", "source")
     return get_object_or_404(found, pk=pk), held
 
 

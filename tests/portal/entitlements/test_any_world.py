@@ -52,6 +52,8 @@ applications = st.lists(
         {
             "job": st.integers(0, 4),
             "candidate": st.sampled_from(["public", "public", "private", "gone", "unread"]),
+            "stage": st.sampled_from(["Phone", "Phone", "Offer", None]),
+            "status": st.sampled_from(["active", "active", "rejected"]),
             "gone": st.integers(0, 4).map(lambda n: n == 0),
         }
     ),
@@ -89,7 +91,7 @@ def _hold_it_together(drawn: dict[str, Any]) -> None:
     acme = OrganizationFactory(name="Acme")
     here = ConnectionFactory(organization=acme, state=drawn["state"])
     there = ConnectionFactory(organization=OrganizationFactory(name="Other"), state="live")
-    made = _make(drawn, here, there)
+    made = make(drawn, here, there)
     world.checked(here, missing=tuple(drawn["missing"]))
     missing = set(drawn["missing"])
     known = {"grants_read": world.GRANTS not in missing, "team_read": world.TEAMS not in missing}
@@ -118,7 +120,7 @@ def _hold_it_together(drawn: dict[str, Any]) -> None:
             assert allowed == (acts and application.pk in right)
 
 
-def _make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str, list[Any]]:
+def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str, list[Any]]:
     def place(thing: dict[str, Any]) -> Connection:
         return there if thing["elsewhere"] else here
 
@@ -156,5 +158,13 @@ def _make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[st
                 job.connection, private=a["candidate"] == "private", gone=a["candidate"] == "gone"
             )
         )
-        applications.append(world.application(job, of, gone=a["gone"]))
+        applications.append(
+            world.application(
+                job,
+                of,
+                gone=a["gone"],
+                status=a["status"],
+                stage=world.stage(job, a["stage"]) if a["stage"] else None,
+            )
+        )
     return {"users": users, "jobs": jobs, "applications": applications}

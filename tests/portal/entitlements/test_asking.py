@@ -58,7 +58,7 @@ def test_a_granted_job_is_explained_with_its_role_since_when_and_as_of(acme, cas
     granted = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
     assert moments == {
         f"Greenhouse {granted}. First seen here on": grant.first_seen_at,
-        "Who may see what was last read from Greenhouse on": read,
+        "People and their access were last read from Greenhouse on": read,
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.jobs.facts import cleaned
 from portal.jobs.models import Look
-from portal.mirror.models import Department, Job, JobPost, Opening, SingleRead
+from portal.mirror.models import Department, Job, JobPost, Opening, SingleRead, Source
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
 
@@ -121,6 +124,28 @@ def test_a_closed_requisition_has_a_page_without_buttons(nurse: Job, cast: Cast,
     assert "Hired" in page
     assert "Advance" not in page
     assert sign_in(cast.remy).get(row.address).status_code == 404
+
+
+def test_an_application_tells_its_days_in_stage_and_where_it_comes_from(
+    nurse: Job, cast: Cast, sign_in
+) -> None:
+    now = timezone.now()
+    source = Source.objects.create(connection=nurse.connection, remote_id=1, name="Job fair")
+    for name, since, more in (
+        ("Lea Long", now - timedelta(days=12, hours=1), {"source": source}),
+        ("Ned New", now, {"source_name": "Referral"}),
+        ("Una Known", None, {}),
+        ("Rob Rejected", now - timedelta(days=40), {"status": "rejected"}),
+    ):
+        of = world.candidate(nurse.connection, name)
+        world.application(nurse, of, stage_name="Phone", entered_stage_at=since, **more)
+    client = sign_in(cast.sam)
+    page = client.get(f"{_page(nurse)}?status=").content.decode()
+    for words in (">for 12 days<", ">since today<", "Job fair", "Referral"):
+        assert page.count(words) == 1
+    assert "for 40 days" not in page
+    world.checked(nurse.connection, missing=("application_stages.list",))
+    assert "for 12 days" not in client.get(_page(nurse)).content.decode()
 
 
 @pytest.mark.parametrize("who", ["zoe", "remy", "uma"])

@@ -42,7 +42,8 @@ def _page(client, words: str, **more: str):
 
 
 def _found(client, words: str, **more: str) -> list[str]:
-    return [row.job.name for row in _page(client, words, **more).context["rows"]]
+    page = _page(client, words, **more)
+    return [row.job.name for row in page.context.get("rows", [])]
 
 
 @pytest.mark.parametrize(

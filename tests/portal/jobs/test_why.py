@@ -71,9 +71,9 @@ def test_the_page_tells_since_when_and_as_of_with_the_exact_time(
     acme, remy, cast: Cast, sign_in
 ) -> None:
     grant = world.grant(remy, world.job(acme, "Nurse"))
-    page = _page(sign_in(cast.remy), "nurse")
+    page = " ".join(_page(sign_in(cast.remy), "nurse").split())
     assert "as Job Admin. First seen here on <time" in page
-    assert "Who may see what was last read from Greenhouse on <time" in page
+    assert "People and their access were last read from Greenhouse on <time" in page
     for at in (grant.first_seen_at, SyncRun.objects.get().started_at):
         assert f'datetime="{at:%Y-%m-%dT%H:%M:%S}' in page
 
