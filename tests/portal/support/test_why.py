@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.urls import reverse
 
@@ -56,7 +58,7 @@ def test_the_customers_page_leads_there_with_the_person_filled_in(
 ) -> None:
     cas = sign_in(cast.cas)
     desk = cas.get(reverse("admin:accounts_organization_desk", args=[cast.ada.organization_id]))
-    link = f"{WHY}?email={cast.remy.user.email}"
+    link = f"{WHY}?email={quote(cast.remy.user.email)}"
     assert f'href="{link}"' in desk.content.decode()
     page = cas.get(link)
     assert page.status_code == 200
