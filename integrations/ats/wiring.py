@@ -38,7 +38,8 @@ class StateStore(Protocol):
         """Hand the present bytes (None = none) to `change`; keep what it gives back.
 
         `change` returns the new bytes (None = delete) and a result, which is returned. It may be
-        called more than once and must have no side effects. `ttl`: seconds until forgotten.
+        called more than once and must have no side effects. `ttl`: seconds until forgotten; what
+        it gives back unchanged is forgotten when it was to be before.
         """
 
 
@@ -56,7 +57,7 @@ class MemoryStore:
             new, result = change(present)
             if new is None:
                 self._kept.pop(key, None)
-            else:
+            elif new != present:
                 self._kept[key] = (new, time.monotonic() + ttl)
             return result
 

@@ -59,6 +59,7 @@ class Tokens:
         digest = sha256(f"{client_id}:{client_secret}".encode()).hexdigest()[:16]
         self._prefix = f"{wiring.key}:token:{digest}"
         self._endpoint = Endpoint(wiring, http, client_id, client_secret, key=wiring.key)
+        self._known: dict[str | None, _Kept] = {}  # what the store gave, to ask it once
         # Threads of this process queue here; only other processes are waited for by looking.
         self._turn = threading.Lock()
 
@@ -69,12 +70,20 @@ class Tokens:
         second that ends the operation. Raises BadCredential, ActingUserRefused (Greenhouse gives
         no token for `sub`), NoScopes, AtsDown, RateLimited or UnreadableAnswer.
         """
+        known = self._known.get(sub, _Kept())
+        if self._lives(known):
+            return known.token
         if not self._turn.acquire(timeout=max(0.0, until - self._wiring.now())):
             raise AtsDown
         try:
-            return self._wait_for(sub, until) or self._fetch(sub, until)
+            kept = self._wait_for(sub, until) or self._fetch(sub, until)
         finally:
             self._turn.release()
+        self._known[sub] = kept
+        return kept.token
+
+    def _lives(self, kept: _Kept) -> bool:
+        return bool(kept.token) and kept.expires - RENEW_BEFORE > self._wiring.now()
 
     def forget(self, sub: str | None, token: str) -> None:
         """Greenhouse did not accept this token: drop it, unless it was renewed meanwhile."""
@@ -82,14 +91,15 @@ class Tokens:
         def change(raw: bytes | None) -> tuple[bytes | None, None]:
             return (None if _read(raw).token == token else raw), None
 
+        self._known.pop(sub, None)
         self._wiring.tokens.update(self._key(sub), change, ttl=ASSUMED_LIFE)
 
     def claims(self, token: str, *, until: float) -> Claims:
         """What the token says, by its own claims or by introspection (once per token)."""
         return self._endpoint.claims(token, until=until)
 
-    def _wait_for(self, sub: str | None, until: float) -> str:
-        """The kept token, after whoever else is fetching it; "" where we are to fetch it."""
+    def _wait_for(self, sub: str | None, until: float) -> _Kept | None:
+        """The kept token, after whoever else is fetching it; None where we are to fetch it."""
         while True:
             try:
                 return self._look(sub)
@@ -98,24 +108,22 @@ class Tokens:
                     raise AtsDown from None
                 self._wiring.sleep(STEP)
 
-    def _look(self, sub: str | None) -> str:
-        """The kept token; "" where the caller is the one to fetch it. Raises _Wait."""
+    def _look(self, sub: str | None) -> _Kept | None:
+        """The kept token; None where the caller is the one to fetch it. Raises _Wait."""
         now = self._wiring.now()
 
-        def change(raw: bytes | None) -> tuple[bytes | None, str | None]:
+        def change(raw: bytes | None) -> tuple[bytes | None, _Kept | None]:
             kept = _read(raw)
-            if kept.token and kept.expires - RENEW_BEFORE > now:
-                return raw, kept.token
-            if now < kept.minting_until <= now + _MINTING:
-                return raw, None
-            return msgspec.msgpack.encode(_Kept(minting_until=now + _MINTING)), ""
+            if self._lives(kept) or now < kept.minting_until <= now + _MINTING:
+                return raw, kept
+            return msgspec.msgpack.encode(_Kept(minting_until=now + _MINTING)), None
 
         found = self._wiring.tokens.update(self._key(sub), change, ttl=_MINTING)
-        if found is None:
+        if found is not None and not found.token:
             raise _Wait
         return found
 
-    def _fetch(self, sub: str | None, until: float) -> str:
+    def _fetch(self, sub: str | None, until: float) -> _Kept:
         try:
             token, life = self._mint(sub, until)
         except BaseException:
@@ -123,7 +131,7 @@ class Tokens:
             raise
         kept = _Kept(token=token, expires=self._wiring.now() + life)
         self._keep(sub, msgspec.msgpack.encode(kept), life)
-        return token
+        return kept
 
     def _mint(self, sub: str | None, until: float) -> tuple[str, float]:
         form = {"grant_type": "client_credentials"} | ({"sub": sub} if sub else {})

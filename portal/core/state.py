@@ -40,6 +40,8 @@ class DatabaseStore:
             present = bytes(row.value) if row and row.expires_at > now else None
             new, result = change(present)
             expires_at = now + timedelta(seconds=ttl)
+            if new == present:
+                return result
             if new is None:
                 SharedState.objects.filter(pk=key).delete()
             elif row is None:
@@ -61,7 +63,10 @@ class RedisStore:
             while True:
                 try:
                     pipe.watch(name)  # type: ignore[no-untyped-call]
-                    new, result = change(cast("bytes | None", pipe.get(name)))
+                    present = cast("bytes | None", pipe.get(name))
+                    new, result = change(present)
+                    if new == present:
+                        return result
                     pipe.multi()
                     if new is None:
                         pipe.delete(name)
@@ -81,7 +86,10 @@ class Encrypted:
 
     def update(self, key: str, change: Change[T], *, ttl: float) -> T:
         def sealed(present: bytes | None) -> tuple[bytes | None, T]:
-            new, result = change(_opened(present))
+            opened = _opened(present)
+            new, result = change(opened)
+            if opened is not None and new == opened:
+                return present, result
             return (encrypted.CRYPTER.encrypt(new) if new is not None else None), result
 
         return self._inner.update(key, sealed, ttl=ttl)

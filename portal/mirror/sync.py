@@ -20,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.utils import timezone
 
 from integrations.ats.errors import (
@@ -108,6 +108,7 @@ def _open_runs(connection: Connection, scope: str) -> Any:
 
 def _plan(connection: Connection, scope: str) -> Iterator[tuple[Step, datetime | None]]:
     """The steps of a run, and since when each is asked for changes (None: the whole list)."""
+    last_read = _last_reads(connection)
     for step in STEPS:
         if scope == Scope.PEOPLE:
             if step.people:
@@ -115,17 +116,16 @@ def _plan(connection: Connection, scope: str) -> Iterator[tuple[Step, datetime |
         elif scope == Scope.FULL:
             yield step, None
         elif step.every is not None:
-            last = _last_read(connection, step)
+            last = last_read.get(step.kind)
             if last is None or not step.every or last + step.every <= timezone.now():
                 yield step, (last - OVERLAP if last and step.filters else None)
 
 
-def _last_read(connection: Connection, step: Step) -> datetime | None:
-    """The start of the last run that read this list to its end."""
-    done = SyncStep.objects.filter(
-        run__connection=connection, kind=step.kind, status=SyncStep.Status.DONE
-    )
-    return done.order_by("-run_id").values_list("run__started_at", flat=True).first()
+def _last_reads(connection: Connection) -> dict[str, datetime]:
+    """By kind of step, the start of the last run that read this list to its end."""
+    done = SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
+    latest = done.order_by().values_list("kind").annotate(at=Max("run__started_at"))
+    return dict(latest)
 
 
 def _seen_last_time(connection: Connection) -> dict[str, int]:
@@ -311,9 +311,10 @@ class _Reading:
 
     def _follow_new_jobs(self) -> None:
         """New requisitions bring stages, posts and openings before their hour has come."""
+        last_read = _last_reads(self.connection)
         for definition in STEPS:
             if definition.follows_new_jobs:
-                last = _last_read(self.connection, definition)
+                last = last_read.get(definition.kind)
                 since = last - OVERLAP if last and definition.filters else None
                 self._steps[definition.kind], _ = SyncStep.objects.get_or_create(
                     run=self.sync, kind=definition.kind, defaults={"since": since}

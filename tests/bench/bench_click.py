@@ -249,6 +249,8 @@ def _moment(seconds: float) -> Any:
 
 def _at_once(sam: httpx.Client, count: int, limit: int) -> None:
     """The same to many at once: how long, against what the rate limit allows at best."""
+    from django.db.models import Max
+
     from portal.applications.models import ApplicationAction
     from portal.connections.models import ApiCall
 
@@ -264,7 +266,8 @@ def _at_once(sam: httpx.Client, count: int, limit: int) -> None:
             _start(sam, job, part)
     mine = ApplicationAction.objects.filter(batch__isnull=False)
     _until(lambda: not mine.filter(settled_at=None).exists(), "the batch to end")
-    took = max(mine.values_list("settled_at", flat=True)).timestamp() - begun
+    last = mine.exclude(settled_at=None).aggregate(at=Max("settled_at"))["at"]
+    took = last.timestamp() - begun
     calls = ApiCall.objects.filter(at__gte=_moment(begun))
     asked, refused = calls.count(), calls.filter(status=429).count()
     least = WINDOW * max(0, (asked - 1) // limit) if limit else 0.0

@@ -56,6 +56,15 @@ def test_what_is_kept_encrypted_is_not_readable_in_the_store() -> None:
     assert store.update("token", lambda present: (present, present), ttl=60) == b"the-token"
 
 
+def test_looking_at_a_state_does_not_change_when_it_is_forgotten(store: StateStore) -> None:
+    """A token is looked at by many, and lives as long as Greenhouse said."""
+    for kept in (store, Encrypted(store)):
+        kept.update("looked at", lambda _: (b"token", None), ttl=60)
+        kept.update("looked at", lambda present: (present, None), ttl=0.001)
+        assert kept.update("looked at", lambda present: (present, present), ttl=60) == b"token"
+        kept.update("looked at", lambda _: (None, None), ttl=60)
+
+
 @pytest.mark.django_db
 def test_the_store_is_the_one_the_deployment_configured() -> None:
     expected = RedisStore if settings.REDIS_URL else DatabaseStore
