@@ -16,8 +16,8 @@ from typing import Any
 
 import redis
 from django.db import close_old_connections, transaction
+from django.db.models.functions import Now
 from django.dispatch import receiver
-from django.utils import timezone
 from django_q.brokers import Broker, get_broker
 from django_q.models import Schedule, Task
 from django_q.signals import post_spawn, pre_execute
@@ -73,13 +73,12 @@ def by_the_clock(tasks: Mapping[str, int]) -> None:
 
 
 def mend_schedules() -> None:
-    """Bring back what would come too late because the clock was set back: no schedule is further
-    away than it is long.
+    """Bring back what would come too late because a clock was ahead, or was set back: no schedule
+    is further away than it is long. By the database's clock: there is one for all workers.
     """
-    now = timezone.now()
     for minutes in set(Schedule.objects.values_list("minutes", flat=True)):
-        furthest = now + timedelta(minutes=minutes or 0)
-        Schedule.objects.filter(minutes=minutes, next_run__gt=furthest).update(next_run=now)
+        furthest = Now() + timedelta(minutes=minutes or 0)
+        Schedule.objects.filter(minutes=minutes, next_run__gt=furthest).update(next_run=Now())
 
 
 def _mend_now_and_then() -> None:
