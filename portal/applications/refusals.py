@@ -15,7 +15,13 @@ from integrations.ats.errors import ActingUserRefused, AtsError
 from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.connections.models import Connection
 from portal.entitlements.rules import Rights
+from portal.issues import book
+from portal.issues.models import Issue
 from portal.mirror.models import JobGrant
+
+CAUSE = Issue.Cause.ACTING_USER_REFUSED
+OFTEN = 3  # refusals of one person's deed, from which on customer success is told
+QUIET_FOR = timedelta(days=7)
 
 
 def role_on(job_id: int, held: Rights) -> int | None:
@@ -44,8 +50,10 @@ def refused_to(connection: Connection | None, role: int | None) -> dict[str, Lea
 def learn(action: ApplicationAction, error: AtsError) -> None:
     """Remember a refusal of the role. A 404 is about the record, so it teaches nothing."""
     evidence = error.evidence
-    told = isinstance(error, ActingUserRefused) and evidence is not None and evidence.status == 403
-    if not told or action.role_remote_id is None:
+    if not isinstance(error, ActingUserRefused) or evidence is None or evidence.status != 403:
+        return
+    _say(action, evidence.message)
+    if action.role_remote_id is None:
         return
     LearnedRefusal.objects.update_or_create(
         connection_id=action.application.connection_id,
@@ -56,13 +64,52 @@ def learn(action: ApplicationAction, error: AtsError) -> None:
 
 
 def unlearn(action: ApplicationAction) -> None:
-    """It was allowed: what was refused to this role before no longer holds."""
+    """It was allowed: what was refused to this person or role before no longer holds."""
+    connection = action.application.connection
+    why = "Greenhouse did it in their name"
+    book.solved(connection.organization, CAUSE, why=why, key=_key(action))
     if action.role_remote_id is not None:
         LearnedRefusal.objects.filter(
             connection_id=action.application.connection_id,
             role_remote_id=action.role_remote_id,
             kind=action.kind,
         ).delete()
+
+
+def _say(action: ApplicationAction, reason: str) -> None:
+    """One issue a person and deed: good to know at first, graver when it happens often."""
+    organization, person = action.membership.organization, action.membership.user
+    key, label = _key(action), action.get_kind_display()
+    again = Issue.objects.filter(
+        organization=organization, cause=CAUSE, key=key, closed_at=None, times__gte=OFTEN - 1
+    )
+    book.seen(
+        organization,
+        CAUSE,
+        key=key,
+        title=f"Greenhouse does not let {person} “{label}”",
+        words=(
+            f"Greenhouse refused “{label}” in the name of {person.email}. It said: “{reason}” "
+            "What somebody may do is decided there, by their job permissions. If it is meant to be "
+            "so, nothing is wrong; else give them the right in Greenhouse."
+        ),
+        severity=Issue.Severity.DEGRADED if again.exists() else Issue.Severity.FYI,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+        still_works="Everybody else acts as before. Nothing was changed by what was refused.",
+    )
+
+
+def _key(action: ApplicationAction) -> str:
+    return f"{action.membership_id}:{action.kind}"
+
+
+def close_quiet() -> None:
+    """Close the issues of what was refused and was not for a week: nobody meets it any more."""
+    quiet = Issue.objects.filter(
+        cause=CAUSE, closed_at=None, last_seen_at__lt=timezone.now() - QUIET_FOR
+    )
+    for issue in quiet.select_related("organization"):
+        book.solved(issue.organization, CAUSE, why="not refused for a week", key=issue.key)
 
 
 def forget() -> None:

@@ -223,5 +223,6 @@ def _tell_changes(check: CheckRun, lost: Iterable[Permission]) -> None:
 
 def _tell(organization: Organization, key: str, subject: str, words: str, path: str) -> None:
     """An organization's admins and customer success, each once."""
-    people = {*tell.admins(organization), *tell.success()}
-    tell.tell(people, organization, key=key, subject=subject, words=words, path=path)
+    told = {"key": key, "subject": subject, "words": words}
+    tell.tell(tell.admins(organization), organization, path=path, **told)
+    tell.tell(tell.success(), organization, path=tell.desk_of(organization), **told)

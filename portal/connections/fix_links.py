@@ -120,11 +120,10 @@ def _end(link: FixLink) -> None:
     if not pending.update(done_at=timezone.now(), link=""):
         return
     organization = link.connection.organization
-    tell.tell(
-        {*tell.admins(organization), *tell.success()},
-        organization,
-        key=f"fix-link:{link.pk}",
-        subject=f"{organization}: everything is ticked in Greenhouse",
-        words="What was asked for with a link has been ticked in Greenhouse. The link has ended.",
-        path="/set-up/permissions/",
-    )
+    told = {
+        "key": f"fix-link:{link.pk}",
+        "subject": f"{organization}: everything is ticked in Greenhouse",
+        "words": "What was asked for with a link is ticked in Greenhouse now. The link has ended.",
+    }
+    tell.tell(tell.admins(organization), organization, path="/set-up/permissions/", **told)
+    tell.tell(tell.success(), organization, path=tell.desk_of(organization), **told)

@@ -23,6 +23,10 @@ _CAUSES = (
     Issue.Cause.GREENHOUSE_DOWN,
     Issue.Cause.SYNC_FAILING,
     Issue.Cause.UNMATCHED_PEOPLE,
+    Issue.Cause.ACTING_USER_REFUSED,
+    Issue.Cause.ACTIONS_FAILING,
+    Issue.Cause.RATE_LIMIT,
+    Issue.Cause.DRIFT,
 )
 
 

@@ -8,7 +8,7 @@ from portal.accounts.models import User
 from portal.connections.features import features
 from portal.connections.models import CheckRun, Connection
 from portal.core import transitions
-from portal.notices import tell
+from portal.notices import chat, tell
 
 State = Connection.State
 NEEDS_NEW_CREDENTIAL = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}
@@ -77,15 +77,26 @@ def settle(connection: Connection, *, synced: bool) -> str:
 def _tell_when_first_live(connection: Connection, before: str) -> None:
     if before != State.SYNCING or connection.state not in {State.LIVE, State.DEGRADED}:
         return
-    people = tell.admins(connection.organization)
+    organization = connection.organization
+    key = f"live:{connection.pk}:{timezone.now():%Y-%m-%d}"
     tell.tell(
-        people,
-        connection.organization,
-        key=f"live:{connection.pk}:{timezone.now():%Y-%m-%d}",
+        tell.admins(organization),
+        organization,
+        key=key,
         subject="Greenhouse is connected",
         words="The first sync has ended. Recruiters see their requisitions now.",
         path="/set-up/live/",
     )
+    words = "Set-up is done. The first sync has ended, and recruiters see their requisitions."
+    tell.tell(
+        tell.success(),
+        organization,
+        key=key,
+        subject=f"{organization}: Greenhouse is connected",
+        words=words,
+        path=tell.desk_of(organization),
+    )
+    chat.say(organization, key=key, words=words, path=tell.desk_of(organization))
 
 
 def _verdict(connection: Connection, *, synced: bool) -> tuple[str, str]:

@@ -30,6 +30,7 @@ class Transition(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["subject", "subject_id", "-at"], name="transition_subject"),
+            models.Index(fields=["at"], name="transitions_by_age"),
         )
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.accounts.models import User
-from portal.issues.message import THEIRS, message
+from portal.issues.message import THEIRS, for_staff, message
 from portal.issues.models import Issue
 from portal.notices import chat, tell
 
@@ -24,13 +24,12 @@ def opened(issue: Issue) -> None:
         return
     told, organization = message(issue), issue.organization
     subject = f"{organization}: {issue.title}"
-    key = _key(issue)
-    chat.say(organization, key=key, words=issue.title, path=told.path)
+    key, desk = _key(issue), tell.desk_of(organization)
+    chat.say(organization, key=key, words=issue.title, path=desk)
     if issue.cause in _TOLD_BY_THE_CHECK:
         return
-    tell.tell(
-        tell.success(), organization, key=key, subject=subject, words=told.words, path=told.path
-    )
+    words = for_staff(issue)
+    tell.tell(tell.success(), organization, key=key, subject=subject, words=words, path=desk)
     if issue.severity == Issue.Severity.MUST_ACT and issue.fixer in THEIRS:
         tell.tell(
             tell.admins(organization),
@@ -49,7 +48,7 @@ def closed(issue: Issue) -> None:
     words = f"Solved: {issue.title} ({issue.closed_why})."
     subject = f"Solved at {issue.organization}: {issue.title}"
     tell.tell(people, issue.organization, key=f"{key}:closed", subject=subject, words=words)
-    if people:
+    if chat.said(key):
         chat.say(issue.organization, key=f"{key}:closed", words=words)
 
 

@@ -46,8 +46,12 @@ def seen(
         with transaction.atomic():
             which = {"organization": organization, "cause": cause, "key": key[:100]}
             known = Issue.objects.filter(**which, closed_at=None)
+            were = known.values_list("severity", flat=True).first()
             if known.update(**told, times=F("times") + 1, last_seen_at=timezone.now()):
-                return known.get(), False
+                issue = known.get()
+                if were == Issue.Severity.FYI:  # graver now? then it is told, once
+                    announce.opened(issue)
+                return issue, False
             issue = Issue.objects.create(**which, **told)
             announce.opened(issue)
             return issue, True

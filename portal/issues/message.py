@@ -51,6 +51,15 @@ def message(issue: Issue) -> Message:
     return Message(issue.title, "\n\n".join(parts), reverse(_page(issue)))
 
 
+def for_staff(issue: Issue) -> str:
+    """What our own staff is told, whoever can fix it."""
+    parts = [issue.words]
+    if issue.still_works:
+        parts.append(f"What still works: {issue.still_works}")
+    parts.append(f"Who can fix it: {issue.get_fixer_display()}. More about it:")
+    return "\n\n".join(parts)
+
+
 def asks_for_boxes(issue: Issue) -> bool:
     """Whether somebody must tick boxes in Greenhouse: then a link shows them which."""
     return issue.cause == Cause.MISSING_PERMISSION

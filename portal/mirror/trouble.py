@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import cast
 
+from portal.connections import drift
 from portal.connections.models import Connection
 from portal.issues import book
 from portal.issues.models import Issue
@@ -19,6 +20,8 @@ FIRST_PAUSE = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(hours=1)
 WARN_AT = 3  # failures in a row; Greenhouse being down is said at the second
 _Scope, _Cause, _Status = SyncRun.Scope, SyncRun.Cause, SyncRun.Status
+# Each of these has an issue of its own; one cause is said once.
+_SAID_AS_THAT = {_Cause.DOWN, _Cause.RATE_LIMIT, _Cause.CREDENTIAL}
 
 
 def failures(connection: Connection, *, people: bool = False) -> list[SyncRun]:
@@ -82,7 +85,9 @@ def look(connection: Connection) -> None:
             still_works="Everything read before can be looked at, and people's clicks go first.",
             facts={"failures": len(failed)},
         )
-    if len(failed) >= WARN_AT and newest.cause != _Cause.DOWN:
+    elif newest.cause == _Cause.CREDENTIAL:
+        drift.permission_refused(connection)  # a check says what is wrong with it
+    if len(failed) >= WARN_AT and newest.cause not in _SAID_AS_THAT:
         book.seen(
             organization,
             Issue.Cause.SYNC_FAILING,

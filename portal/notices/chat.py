@@ -39,6 +39,11 @@ def say(organization: Organization, *, key: str, words: str, path: str = "") -> 
         queue.enqueue(POST, post.pk)
 
 
+def said(key: str) -> bool:
+    """Whether the chat tool was told of this."""
+    return ChatPost.objects.filter(key=key[:120]).exists()
+
+
 def send(post: ChatPost) -> None:
     """Send one; what was not taken is tried again later, less and less often."""
     if not transitions.won(post, Status.SENDING, why="a worker took it", tries=F("tries") + 1):

@@ -15,6 +15,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
@@ -41,6 +42,11 @@ def admins(organization: Organization) -> list[User]:
 def success() -> list[User]:
     """Customer success and everybody else who works in the admin."""
     return list(User.objects.filter(is_active=True, is_staff=True))
+
+
+def desk_of(organization: Organization) -> str:
+    """Where our own staff goes on: a customer's pages are not theirs to open."""
+    return reverse("admin:accounts_organization_desk", args=[organization.pk])
 
 
 def tell(

@@ -16,7 +16,6 @@ from django.db.models import (
     Count,
     Exists,
     IntegerField,
-    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -151,13 +150,7 @@ def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
         state=Coalesce("connection__state", Value(State.DRAFT.value)),
         since=Coalesce(Subquery(states.values("at")[:1]), "connection__created_at", "created_at"),
         last_good=Subquery(syncs.values("finished_at")[:1]),
-        open_issues=Coalesce(
-            Subquery(
-                issues.order_by().values("organization").annotate(n=Count("pk")).values("n"),
-                output_field=IntegerField(),
-            ),
-            0,
-        ),
+        open_issues=_count(issues, "organization"),
         red=Exists(red),
     )
     return found.annotate(
@@ -188,22 +181,14 @@ def _open_issues() -> QuerySet[Issue]:
 def standings(organizations: Iterable[Organization]) -> dict[int, Standing]:
     """How each of them stands, by primary key."""
     keys = [organization.pk for organization in organizations]
-    found = {o.pk: _begun(o) for o in with_attention(Organization.objects.filter(pk__in=keys))}
+    rows = with_counts(with_attention(Organization.objects.filter(pk__in=keys)))
+    found = {organization.pk: _begun(organization) for organization in rows}
     by_weight = sorted(
         _open_issues().filter(organization__in=keys),
         key=lambda issue: ["must_act", "degraded", "fyi"].index(issue.severity),
     )
     for issue in by_weight:
         found[issue.organization_id].issues.append(issue)
-    for name, counts in (
-        ("people", _people(keys)),
-        ("admins", _people(keys, role=Membership.Role.ADMIN)),
-        ("unmatched", _unmatched(keys)),
-        ("missing", _missing(keys)),
-        ("failures", _failures(keys)),
-    ):
-        for key, count in counts.items():
-            setattr(found[key], name, count)
     return found
 
 
@@ -234,55 +219,63 @@ def _begun(organization: Organization) -> Standing:
         state=known["state"],
         since=known["since"],
         last_good=known["last_good"],
+        people=known["people"],
+        admins=known["admins"],
+        unmatched=known["unmatched"],
+        missing=known["missing"],
+        failures=known["failures"],
     )
-
-
-def _people(keys: list[int], **which: str) -> dict[int, int]:
-    members = Membership.objects.filter(organization__in=keys, **which).order_by()
-    return dict(members.values_list("organization").annotate(Count("pk")))
 
 
 def unmatched(organizations: Iterable[int]) -> QuerySet[Membership]:
     """Whom no Greenhouse user's address fits, where Greenhouse's people were read at all."""
+    return _unmatched().filter(organization__in=organizations)
+
+
+def _unmatched() -> QuerySet[Any]:
     known = AtsUserEmail.objects.filter(
         user__connection__organization=OuterRef("organization"), user__gone_at=None
     ).exclude(verified=False)
-    return (
-        Membership.objects.filter(organization__in=organizations)
-        .annotate(folded=Lower("user__email"))
+    found: QuerySet[Any] = (
+        Membership.objects.annotate(folded=Lower("user__email"))
         .filter(Exists(known))
         .exclude(Exists(known.filter(address=OuterRef("folded"))))
         .order_by()
     )
+    return found
 
 
-def _unmatched(keys: list[int]) -> dict[int, int]:
-    return dict(unmatched(keys).values_list("organization").annotate(Count("pk")))
-
-
-def _missing(keys: list[int]) -> dict[int, int]:
-    newest = (
-        CheckRun.objects.filter(
-            connection__organization__in=keys,
-            credential__state=Credential.State.IN_USE,
-            status=CheckRun.Status.DONE,
-        )
-        .order_by()
-        .values("connection")
-        .annotate(newest=Max("pk"))
-        .values_list("newest", flat=True)
+def with_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotated with the numbers of a row; the database counts them for the rows it shows."""
+    newest = CheckRun.objects.filter(
+        connection__organization=OuterRef("pk"),
+        credential__state=Credential.State.IN_USE,
+        status=CheckRun.Status.DONE,
+    ).order_by("-pk")
+    members = Membership.objects.filter(organization=OuterRef("pk"))
+    found = organizations.annotate(newest_check=Subquery(newest.values("pk")[:1]))
+    counted: QuerySet[Any] = found.annotate(
+        people=_count(members, "organization"),
+        admins=_count(members.filter(role=Membership.Role.ADMIN), "organization"),
+        unmatched=_count(_unmatched().filter(organization=OuterRef("pk")), "organization"),
+        missing=_count(
+            PermissionCheck.objects.filter(run=OuterRef("newest_check"), outcome=Outcome.MISSING),
+            "run",
+        ),
+        failures=_count(_failed_today(), "membership__organization"),
     )
-    results = PermissionCheck.objects.filter(run__in=list(newest), outcome=Outcome.MISSING)
-    return dict(
-        results.order_by().values_list("run__connection__organization").annotate(Count("pk"))
-    )
+    return counted
 
 
-def _failures(keys: list[int]) -> dict[int, int]:
-    """Of a day: what recruiters asked for and did not get."""
-    clicks = ApplicationAction.objects.filter(
-        membership__organization__in=keys,
+def _failed_today() -> QuerySet[ApplicationAction]:
+    """What an organization's recruiters asked for within a day and did not get."""
+    return ApplicationAction.objects.filter(
+        membership__organization=OuterRef("pk"),
         queued_at__gte=timezone.now() - timedelta(days=1),
         status__in=FAILED,
-    ).order_by()
-    return dict(clicks.values_list("membership__organization").annotate(Count("pk")))
+    )
+
+
+def _count(rows: QuerySet[Any], by: str) -> Coalesce:
+    counted = rows.order_by().values(by).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)

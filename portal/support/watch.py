@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.applications import refusals
 from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection
 from portal.issues import book
@@ -34,6 +35,7 @@ def watch() -> None:
     for organization in organizations:
         _actions(organization, failing.get(organization.pk))
         _people(organization, lost.get(organization.pk, []))
+    refusals.close_quiet()
 
 
 def _failing(keys: list[int]) -> dict[int, tuple[int, int]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import F, Q, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -14,12 +16,30 @@ from django.utils.timesince import timesince
 from portal.accounts.models import Membership, Organization, User
 from portal.signin import addresses
 from portal.support import board
+from portal.support.admin import noted
 from portal.support.admin.base import Urgent, WatchedInline
 from portal.support.pages import customer, fix_link, helping
 
 
+class KeepsAnAdmin(BaseInlineFormSet[Membership, Organization, Any]):
+    """An organization that has an admin keeps one (portal.members.roles)."""
+
+    def clean(self) -> None:
+        super().clean()
+        had = self.instance.pk and self.get_queryset().filter(role=Membership.Role.ADMIN).exists()
+        stay = [
+            form.cleaned_data.get("role")
+            for form in self.forms
+            if getattr(form, "cleaned_data", None) and not form.cleaned_data.get("DELETE")
+        ]
+        if had and Membership.Role.ADMIN not in stay:
+            raise ValidationError("An organization needs an admin. Make somebody else one first.")
+
+
 class MembershipInline(admin.TabularInline[Membership, Organization]):
     model = Membership
+    formset = KeepsAnAdmin
+    fields = ("user", "role")
     extra = 0
     autocomplete_fields = ("user",)
 
@@ -74,7 +94,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         "connection_state",
         "step",
         "last_good_sync",
-        "issues",
+        "number_of_issues",
         "unmatched",
         "missing",
         "failures",
@@ -89,8 +109,24 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
 
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        before = noted.stored(obj, noted.ORGANIZATION)
+        super().save_model(request, obj, form, change)
+        noted.organization_saved(request, obj, before)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """People and roles; each stands in the customer's log."""
+        rows = [f.instance for f in formset.forms if f.has_changed()]
+        before = {id(row): noted.stored(row, noted.MEMBERSHIP) for row in rows}
+        super().save_formset(request, form, formset, change)
+        for row in rows:
+            if row in formset.deleted_objects:
+                noted.membership_gone(request, row, before[id(row)])
+            elif row.pk:
+                noted.membership_saved(request, row, before[id(row)])
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        return board.with_attention(super().get_queryset(request))
+        return board.with_counts(board.with_attention(super().get_queryset(request)))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {**(extra_context or {}), "title": "Customers"})
@@ -140,7 +176,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         standing = organization.standing
         return f"{standing.step}, since {standing.since:%-d %b}" if standing.step else "Done"
 
-    @admin.display(description="Last good sync", ordering="last_good")
+    @admin.display(description="Last good sync", ordering=F("last_good").asc(nulls_first=True))
     def last_good_sync(self, organization: Any) -> str:
         standing = organization.standing
         if standing.last_good is None:
@@ -148,19 +184,19 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         ago = timesince(standing.last_good, depth=1).replace("\xa0", " ")
         return f"{ago} ago, late" if standing.late else f"{ago} ago"
 
-    @admin.display(ordering="open_issues")
-    def issues(self, organization: Any) -> int:
+    @admin.display(description="Issues", ordering="open_issues")
+    def number_of_issues(self, organization: Any) -> int:
         return len(organization.standing.issues)
 
-    @admin.display(description="Unmatched")
+    @admin.display(description="Unmatched", ordering="unmatched")
     def unmatched(self, organization: Any) -> int:
         return int(organization.standing.unmatched)
 
-    @admin.display(description="Permissions missing")
+    @admin.display(description="Permissions missing", ordering="missing")
     def missing(self, organization: Any) -> int:
         return int(organization.standing.missing)
 
-    @admin.display(description="Failed today")
+    @admin.display(description="Failed today", ordering="failures")
     def failures(self, organization: Any) -> int:
         return int(organization.standing.failures)
 
@@ -193,6 +229,8 @@ class UserAdmin(admin.ModelAdmin[User]):
         return (*self.readonly_fields, "is_staff", "groups")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        before = noted.stored(obj, noted.PERSON)
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             addresses.forget(obj)
+        noted.person_saved(request, obj, before)

@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import Connection
 from portal.issues import book
 from portal.issues.models import Issue
-from portal.mirror.models import Candidate, Job
+from portal.mirror.models import Application, Candidate, Job
 from portal.support import board
 from tests.cast import Cast
 from tests.conftest import FULL
@@ -62,6 +63,34 @@ def test_who_needs_somebody_comes_first(cast: Cast, sign_in) -> None:
     assert _names(only) == ["Zebra"]
     today = sign_in(cast.cas).get(reverse("admin:index")).content.decode()
     assert "Zebra" in today
+
+
+@pytest.mark.parametrize(
+    ("column", "first"),
+    [
+        ("unmatched", "Acme"),
+        ("missing", "Acme"),
+        ("failures", "Acme"),
+        ("last_good_sync", "Acme"),
+        ("number_of_issues", "Zebra"),
+    ],
+)
+def test_it_is_sorted_by_what_a_column_says(
+    connect, cast: Cast, sign_in, column: str, first: str
+) -> None:
+    connect(without={"applications.reject"})
+    Issue.objects.all().delete()
+    _red(OrganizationFactory(name="Zebra"))
+    ApplicationAction.objects.create(
+        application=Application.objects.first(),
+        membership=cast.remy,
+        kind="advance",
+        status="failed",
+    )
+    cas = sign_in(cast.cas)
+    shown = cas.get(BOARD).context["cl"].list_display.index(column)
+    assert _names(cas.get(BOARD, {"o": f"-{shown}"}).content.decode())[0] == first
+    assert _names(cas.get(BOARD, {"o": shown}).content.decode())[-1] == first
 
 
 def test_it_is_searched_by_the_address_of_a_person(cast: Cast, sign_in) -> None:
