@@ -55,6 +55,8 @@ class Provider(Protocol):
     """One credential's view of an ATS account. Close it (or use `with`) when done."""
 
     kind: str
+    # Whether a record that is deleted while a list is read may hide another one from it.
+    pages_may_shift: bool
 
     # -- the credential ------------------------------------------------------------------
     def try_credential(self) -> None:
@@ -137,6 +139,13 @@ class Provider(Protocol):
         self, *, changed_after: datetime | None = None, cursor: str | None = None
     ) -> Iterator[Page[Application]]:
         """All applications, or those with activity after a moment (v1 knows no `updated_after`)."""
+
+    def list_current_stays(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[StageEntry]]:
+        """Since when applications are in their present stage. One empty page where the ATS does
+        not tell.
+        """
 
     def list_candidates(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

@@ -44,12 +44,14 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     """One page of a list.
 
     `cursor` is opaque: handed back to the same list call it goes on behind this page; `None`
-    means that this was the last one, and only then has the list been read completely.
+    means that this was the last one, and only then has the list been read completely. `restarted`:
+    the place to go on from was no longer known, so that the list begins anew with this page.
     """
 
     records: tuple[Record, ...]
     set_aside: tuple[SetAside, ...] = ()
     cursor: str | None = None
+    restarted: bool = False
 
 
 class _Neutral(msgspec.Struct, frozen=True, kw_only=True):

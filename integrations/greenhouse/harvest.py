@@ -45,6 +45,7 @@ class Harvest(ABC):
 
     kind: str
     window: ClassVar[float]
+    pages_may_shift: bool
 
     def __init__(self, wiring: Wiring, http: Http | None, secrets: Sequence[str]) -> None:
         self._wiring = wiring
@@ -141,19 +142,20 @@ class Harvest(ABC):
             raise UnreadableAnswer("The place to go on from belongs to another list.")
         target = cursor
         seen: set[int] = set()
-        restarted = False
+        restarted = anew = False
         for _ in range(MOST_PAGES):
             try:
                 answer = self._ask(ask, target=target)
             except (Invalid, Conflict):
                 if target is None or restarted:
                     raise
-                target, restarted, seen = None, True, set()
+                target, restarted, anew, seen = None, True, True, set()
                 continue
             records, aside = read_records(answer.body, read)
             target = self._next(ask, answer, target, seen)
             kept = tuple(record for record in records if keep(record))
-            yield Page(records=kept, set_aside=aside, cursor=target)
+            yield Page(records=kept, set_aside=aside, cursor=target, restarted=anew)
+            anew = False
             if target is None:
                 return
         raise UnreadableAnswer("Greenhouse's list has no end.")

@@ -84,6 +84,7 @@ class HarvestV1(Harvest):
 
     kind: str = "harvest_key"
     window: ClassVar[float] = 10.0  # documented
+    pages_may_shift: bool = True  # pages are numbered (documented)
 
     def __init__(
         self, secrets: Mapping[str, str], wiring: Wiring, http: Http | None = None
@@ -312,6 +313,12 @@ class HarvestV1(Harvest):
         since = _after("last_activity_after", changed_after)
         ask = _list("/v1/applications", "applications.list", **since)
         return self._pages(ask, payloads.read_application, cursor=cursor)
+
+    def list_current_stays(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[StageEntry]]:
+        """One empty page: v1 keeps no stage history that a key may read."""
+        yield Page(records=())
 
     def list_candidates(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

@@ -114,6 +114,7 @@ class HarvestV3(Harvest):
 
     kind: str = "harvest_oauth"
     window: ClassVar[float] = 30.0  # documented, fixed
+    pages_may_shift: bool = False  # a cursor names a record, not a number (documented order)
 
     def __init__(
         self, secrets: Mapping[str, str], wiring: Wiring, http: Http | None = None
@@ -347,6 +348,18 @@ class HarvestV3(Harvest):
         """See the port. Where rows lack the job's stage it is looked up (`CurrentStages`)."""
         ask = _list("applications", "applications.list", **_since(changed_after))
         return self._staged(self._pages(ask, payloads.read_application, cursor=cursor))
+
+    def list_current_stays(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[StageEntry]]:
+        """See the port. `/v3/application_stages`, the `current` ones (documented filter)."""
+        ask = _list(
+            "application_stages",
+            "application_stages.list",
+            current="true",
+            **_since(updated_after),
+        )
+        return self._pages(ask, payloads.read_stage_entry, cursor=cursor)
 
     def list_candidates(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

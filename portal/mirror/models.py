@@ -347,8 +347,9 @@ class Application(Mirrored):
     stage_name = models.CharField(max_length=200, blank=True)
     stage_remote_id = models.BigIntegerField(null=True)
     stage_entry_id = models.BigIntegerField(null=True)
-    # When the present stage began, where that is known: told by Greenhouse (v3, a single read),
-    # or the activity by which a sync saw the stage change.
+    # When the present stage began: told by v3's stage history (portal.mirror.stays); until it was
+    # read, and always with v1, inferred: when they applied, or the activity by which the stage was
+    # seen to change. None where nothing tells.
     entered_stage_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=30)
     prospect = models.BooleanField(default=False)
@@ -512,6 +513,8 @@ class SyncStep(models.Model):
     cursor = models.TextField(blank=True)
     at_end = models.BooleanField(default=False)
     unnamed = models.BooleanField(default=False)  # a record could not be named: nothing is gone
+    begun_anew = models.BooleanField(default=False)  # some of it was read more than once
+    read_twice = models.BooleanField(default=False)  # for what the first reading lacked
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

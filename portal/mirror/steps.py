@@ -10,7 +10,7 @@ from typing import Any
 from integrations.ats.port import Provider
 from integrations.ats.types import Page
 from portal.connections.models import Connection
-from portal.mirror import team, write
+from portal.mirror import stays, team, write
 from portal.mirror.models import (
     Application,
     AtsRole,
@@ -68,6 +68,7 @@ class Step:
     optional: bool = False  # set-up does not ask for it, so its refusal is no news
     key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
     forget: Callable[[Connection, Any], int] | None = None  # instead of marking rows as gone
+    single: Callable[[Provider, int], Any] | None = None  # reads one of them by its id
 
     def count(self, connection: Connection) -> int:
         """How many of them the mirror holds now."""
@@ -104,6 +105,7 @@ STEPS: tuple[Step, ...] = (
         AtsUser,
         people=True,
         essential=True,
+        single=lambda p, one: p.get_user(one),
     ),
     Step(
         "emails",
@@ -144,6 +146,7 @@ STEPS: tuple[Step, ...] = (
         filters=True,
         every=ALWAYS,
         essential=True,
+        single=lambda p, one: p.get_job(one),
     ),
     Step(
         "team",
@@ -171,6 +174,7 @@ STEPS: tuple[Step, ...] = (
         filters=True,
         every=HOURLY,
         follows_new_jobs=True,
+        single=lambda p, one: p.get_stage(one),
     ),
     Step(
         "openings",
@@ -221,6 +225,7 @@ STEPS: tuple[Step, ...] = (
         Candidate,
         filters=True,
         every=ALWAYS,
+        single=lambda p, one: p.get_candidate(one),
     ),
     Step(
         "applications",
@@ -230,6 +235,17 @@ STEPS: tuple[Step, ...] = (
         Application,
         filters=True,
         every=ALWAYS,
+        single=lambda p, one: p.get_application(one),
+    ),
+    Step(
+        "stays",
+        "Time in stage",
+        lambda p, c, at: p.list_current_stays(updated_after=at.since, cursor=at.cursor),
+        stays.write,
+        filters=True,
+        every=ALWAYS,
+        optional=True,
+        key=lambda record: None,  # nothing is called gone by it
     ),
 )
 LABELS = {step.kind: step.label for step in STEPS}

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,8 +38,8 @@ from portal.connections.models import Connection
 from portal.connections.open import open_provider
 from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import slipped, trouble, write
-from portal.mirror.models import AtsUser, Job, SeenPage, SyncRun, SyncStep
+from portal.mirror import lost, slipped, trouble
+from portal.mirror.models import AtsUser, Job, SyncRun, SyncStep
 from portal.mirror.steps import ESSENTIAL, LABELS, OPTIONAL, STEPS, From, Step
 from portal.mirror.stop import stop
 from portal.mirror.upsert import Written, asked_at
@@ -241,6 +239,8 @@ class _Reading:
         try:
             if not step.at_end:
                 self._read(definition, step, provider)
+            if provider.pages_may_shift:
+                self._look_again(definition, step, provider)
         except (MissingPermission, NotSiteAdmin) as error:
             self._end(step, SyncStep.Status.REFUSED, failure=error.sentence)
             drift.permission_refused(self.connection, getattr(error, "permission", ""))
@@ -269,16 +269,55 @@ class _Reading:
             if page.cursor is not None and began > self._until:
                 raise TimeUp
 
+    def _look_again(self, definition: Step, step: SyncStep, provider: Provider) -> None:
+        """Whatever the list lacked may only have been hidden from it: ask once more."""
+        step.refresh_from_db()
+        missing = lost.to_look_for(self.connection, definition, step)
+        if not missing:
+            return
+        asked = timezone.now()
+        living = lost.living(self.connection, definition, provider, missing)
+        if living is not None:
+            with asked_at(asked):
+                self._take_living(definition, step, living)
+        elif not step.read_twice:
+            self._begin_anew(step, read_twice=True)
+            self._read(definition, step, provider)
+
+    @transaction.atomic
+    def _take_living(self, definition: Step, step: SyncStep, living: Sequence[Any]) -> None:
+        if not self._mine().update(heard_at=timezone.now()):
+            raise LeaseLost
+        definition.write(self.connection, living)
+        lost.remember(definition, step, Page(records=tuple(living)))
+        SyncStep.objects.filter(pk=step.pk).update(
+            seen=F("seen") + len(living), requests=F("requests") + self._requests
+        )
+
+    @transaction.atomic
+    def _begin_anew(self, step: SyncStep, **fields: Any) -> None:
+        """The list is read from its start again: each record counts once."""
+        if not self._mine().update(heard_at=timezone.now()):
+            raise LeaseLost
+        fields |= {"begun_anew": True, "cursor": "", "at_end": False}
+        SyncStep.objects.filter(pk=step.pk).update(
+            pages=0, seen=0, unchanged=0, set_aside=0, **fields
+        )
+        step.refresh_from_db()
+
     @transaction.atomic
     def _take_page(self, definition: Step, step: SyncStep, page: Page[Any], began: float) -> None:
         """Write a page, and the place behind it, or nothing at all."""
         if not self._mine().update(heard_at=timezone.now(), takes=0):
             raise LeaseLost
+        if page.restarted:
+            step.seen_pages.all().delete()
+            self._begin_anew(step)
         before = slipped.before(self.sync, definition, self.connection, page)
         written = definition.write(self.connection, page.records)
         slipped.note(self.sync, self.connection, page, written, before)
         if step.since is None:
-            _remember(definition, step, page)
+            lost.remember(definition, step, page)
         self._checkpoint(step, page, written, began)
 
     def _checkpoint(self, step: SyncStep, page: Page[Any], written: Written, began: float) -> None:
@@ -303,9 +342,17 @@ class _Reading:
             raise LeaseLost
         step.refresh_from_db()
         whole = step.since is None and not step.unnamed
-        lost = _forget(self.connection, definition, step) if whole else 0
+        gone = lost.forget(self.connection, definition, step) if whole else 0
         step.seen_pages.all().delete()
-        _mark(step, SyncStep.Status.DONE, gone=lost, finished_at=timezone.now())
+        if step.begun_anew:  # what the first reading wrote was unchanged to the second
+            step.unchanged = max(0, step.seen - step.created - step.changed)
+        _mark(
+            step,
+            SyncStep.Status.DONE,
+            gone=gone,
+            unchanged=step.unchanged,
+            finished_at=timezone.now(),
+        )
         if definition.kind == "jobs" and step.created and self.sync.scope == Scope.RECENT:
             self._follow_new_jobs()
 
@@ -326,61 +373,6 @@ class _Reading:
             raise LeaseLost
         step.seen_pages.all().delete()
         _mark(step, status, finished_at=timezone.now(), **fields)
-
-
-# -- what is gone --------------------------------------------------------------------------------
-class Kept:
-    """The keys that a complete read held: eight bytes each, however many there are."""
-
-    def __init__(self, pages: Iterable[bytes]) -> None:
-        held = array("q")
-        for page in pages:
-            held.frombytes(page)
-        self._keys = array("q", sorted(held)) if held else held
-
-    def __contains__(self, key: object) -> bool:
-        at = bisect_left(self._keys, key)  # type: ignore[call-overload]
-        return at < len(self._keys) and bool(self._keys[at] == key)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def _remember(definition: Step, step: SyncStep, page: Page[Any]) -> None:
-    """Keep which records the page held, for when the list has been read to its end.
-
-    Templates are no requisitions: one that a job became is not kept. A record that could not even
-    be named may be any of ours: from then on nothing is called gone.
-    """
-    keys = array("q")
-    for record in page.records:
-        key = definition.key(record)
-        if key is not None and not getattr(record, "is_template", False):
-            keys.append(key)
-    for aside in page.set_aside:
-        if aside.remote_id is None or definition.forget is not None:
-            SyncStep.objects.filter(pk=step.pk).update(unnamed=True)
-        else:
-            keys.append(aside.remote_id)
-    if keys:
-        SeenPage.objects.create(step=step, keys=keys.tobytes())
-
-
-def _forget(connection: Connection, definition: Step, step: SyncStep) -> int:
-    """Let go of what the complete read no longer contained."""
-    kept = Kept(bytes(one) for one in step.seen_pages.values_list("keys", flat=True).iterator(100))
-    if definition.forget is not None:
-        return definition.forget(connection, kept) if len(kept) else 0
-    model = definition.model
-    if model is None or (not len(kept) and definition.kind == "openings"):
-        return 0  # where jobs carry their openings, this list is empty
-    # What came after the step began, from a single read, may have been missed by its pages.
-    rows = model._default_manager.filter(
-        connection=connection, gone_at=None, changed_at__lt=step.started_at
-    )
-    remote_ids = rows.values_list("remote_id", flat=True).order_by()
-    lost = [one for one in remote_ids.iterator(2000) if one not in kept]
-    return write.mark_gone(connection, model, lost)
 
 
 # -- how it ends ---------------------------------------------------------------------------------
