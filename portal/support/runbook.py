@@ -33,15 +33,15 @@ def sections() -> tuple[Section, ...]:
     """Every alarm of the page, in its order."""
     found = []
     for block in PATH.read_text().split("\n## ")[1:]:
-        key, _, text = block.partition("\n")
-        parts = tuple((label, _marked(words)) for label, words in _PART.findall(text))
-        found.append(Section(key, _title(key), parts))
+        heading, _, text = block.partition("\n")
+        key, _, title = heading.partition(": ")
+        parts = tuple((label, _sentence(words)) for label, words in _PART.findall(text))
+        found.append(Section(key, title or dict(Issue.Cause.choices).get(key, key), parts))
     return tuple(found)
 
 
-def _title(key: str) -> str:
-    labels = dict(Issue.Cause.choices)
-    return labels.get(key) or key.replace("_", " ").capitalize()
+def _sentence(text: str) -> SafeString:
+    return _marked(text[:1].upper() + text[1:])
 
 
 def _marked(text: str) -> SafeString:

@@ -26,6 +26,7 @@ def test_each_cause_says_what_it_means_where_to_look_and_what_to_do(cause: str) 
 
 def test_each_part_is_whole() -> None:
     for section in SECTIONS.values():
+        assert section.title != section.key
         assert [label for label, _ in section.parts] == ["Means", "Look", "Do"], section.key
 
 
