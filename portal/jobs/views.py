@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,8 +76,8 @@ def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing)
 
     so that Back leads to the list as it was before, and not through every letter.
     """
-    before = urlsplit(request.htmx.current_url or "").query
-    typing = bool(to.words) and bool(QueryDict(before).get("q"))
+    before = asked(QueryDict(urlsplit(request.htmx.current_url or "").query))
+    typing = bool(to.words and before.words) and replace(before, words=to.words) == to
     header = "HX-Replace-Url" if typing else "HX-Push-Url"
     response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"
 

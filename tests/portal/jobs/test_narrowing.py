@@ -247,6 +247,10 @@ def test_the_address_follows_the_search_and_back_leads_out_of_it(jobs, cast: Cas
         f"{LIST}?q=nu&department=", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=n", **typed
     )
     assert more["HX-Replace-Url"] == f"{LIST}?q=nu"
+    filtered = client.get(
+        f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **typed
+    )
+    assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&least=2"
 
 
 def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
