@@ -1,29 +1,29 @@
 """How the portal does, in numbers for Prometheus; asked of the database at each scrape.
 
-So the numbers are right however many processes serve and work. What single requests take stands
-in the log (LOG_FORMAT=json).
+So the numbers are right however many processes serve and work. How long requests and tasks take is
+measured by each process (portal.core.measure).
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from portal.accounts.access import public
 from portal.applications.models import ApplicationAction
 from portal.connections.models import ApiCall, Connection
-from portal.core import pulse, queue
+from portal.core import measure, pulse, queue
 from portal.issues.models import Issue
 from portal.mirror.models import SyncRun
 from portal.notices.models import Notice
@@ -40,7 +40,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(_Portal())
     return HttpResponse(
-        generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8"
+        bytes(generate_latest(registry)) + measure.told(),
+        content_type="text/plain; version=0.0.4; charset=utf-8",
     )
 
 
@@ -83,6 +84,7 @@ class _Portal(Collector):
             .values_list("status")
             .annotate(Count("pk")),
         )
+        yield _seconds(since)
         yield _many(
             "portal_actions",
             "Recruiters' actions in a day, by what came of them",
@@ -103,6 +105,26 @@ class _Portal(Collector):
         )
         unsent = Notice.objects.filter(status=Notice.Status.FAILED).count()
         yield _one("portal_unsent_notices", "Notices that could not be sent", unsent)
+
+
+def _seconds(since: datetime) -> Metric:
+    """How long Greenhouse took lately, in steps that Prometheus can tell percentiles from."""
+    lately = ApiCall.objects.filter(at__gte=since)
+    steps = {f"s{number}": most for number, most in enumerate(measure.SECONDS)}
+    counts = lately.aggregate(
+        n=Count("pk"),
+        sum=Sum("milliseconds"),
+        **{
+            name: Count("pk", filter=Q(milliseconds__lte=most * 1000))
+            for name, most in steps.items()
+        },
+    )
+    metric = GaugeHistogramMetricFamily(
+        "portal_greenhouse_request_seconds", "How long Greenhouse took, in five minutes"
+    )
+    buckets = [(str(float(most)), counts[name]) for name, most in steps.items()]
+    metric.add_metric([], [*buckets, ("+Inf", counts["n"])], (counts["sum"] or 0) / 1000)
+    return metric
 
 
 def _one(name: str, words: str, value: float) -> Metric:

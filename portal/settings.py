@@ -332,6 +332,9 @@ GONE_DAYS = env.int("GONE_DAYS", default=30)  # people and answers that Greenhou
 
 # Prometheus asks with this; without it only operators may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# A folder that all processes of a machine share, to measure requests and tasks together; empty it
+# when they are all stopped.
+METRICS_DIR = env.str("METRICS_DIR", default="")
 
 # A chat tool's web hook for what concerns customer success. Deployment configuration alone.
 NOTICE_HOOK_URL = env.str("NOTICE_HOOK_URL", default="")

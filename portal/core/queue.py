@@ -20,16 +20,17 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 from django_q.brokers import Broker, get_broker
 from django_q.models import Schedule, Task
-from django_q.signals import post_spawn, pre_execute
+from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
-from portal.core import trace
+from portal.core import measure, trace
 
 logger = logging.getLogger(__name__)
 
 _EACH_SECOND: list[Callable[[], object]] = []
 SECONDS_BETWEEN_MENDINGS = 30
 _mended = 0.0
+_begun: dict[str, float] = {}  # when the task of this process began, by its id
 
 
 def enqueue(task: str, *ids: int) -> None:
@@ -55,6 +56,17 @@ def _hand_over(task: str, *ids: int, group: str) -> None:
 def take_up(task: dict[str, Any], **_: Any) -> None:
     """A worker begins a task: go on under the id of the request that asked for it."""
     trace.take_up(task.get("group"))
+    _begun.clear()  # one task at a time in a process; one that was ended by force left its own
+    _begun[str(task.get("id"))] = time.monotonic()
+
+
+@receiver(post_execute_in_worker)
+def _measured(task: dict[str, Any], **_: Any) -> None:
+    """A worker has ended a task, in the process that did it."""
+    began = _begun.pop(str(task.get("id")), None)
+    if began is not None:
+        name, well = str(task.get("func")), bool(task.get("success"))
+        measure.task(name, well=well, seconds=time.monotonic() - began)
 
 
 def by_the_clock(tasks: Mapping[str, int]) -> None:

@@ -16,6 +16,8 @@ from secrets import token_hex
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from portal.core import measure
+
 HEADER = "X-Request-ID"
 _PLAIN = re.compile(r"[A-Za-z0-9-]{8,40}")
 _GROUP = "request:"  # tells our ids in the queue from the names that it gives to schedules
@@ -68,6 +70,8 @@ class RequestIds:
             "milliseconds": round(seconds * 1000),
             "user": getattr(getattr(request, "user", None), "pk", None),
         }
+        view = (match and match.view_name) or "none"
+        measure.request(view, str(request.method), response.status_code, seconds)
         if facts["route"] != "healthz":
             words = "{method} {route} → {status} in {milliseconds} ms".format(**facts)
             log.info(words, extra={"facts": facts})

@@ -9,6 +9,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django_q.signals import post_execute_in_worker, pre_execute
 
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
@@ -50,6 +51,31 @@ def test_prometheus_needs_the_token(connect, cast: Cast, sign_in, client, settin
     for person in (cast.ada, cast.cas):
         assert sign_in(person).get(METRICS).status_code == 403
     assert sign_in(cast.ola).get(METRICS).status_code == 200
+
+
+def test_prometheus_reads_how_long_requests_tasks_and_greenhouse_take(
+    connect, sign_in, cast: Cast
+) -> None:
+    connection = connect()
+    ola = sign_in(cast.ola)
+
+    def number(line: str) -> float:
+        told = ola.get(METRICS).content.decode().splitlines()
+        return sum(float(one.rsplit(" ", 1)[1]) for one in told if one.startswith(line))
+
+    view = 'portal_request_seconds_count{method="GET",status="2xx",view="jobs:list"}'
+    before = number(view)
+    sign_in(cast.ada).get(reverse("jobs:list"), {"q": "secret-search"})
+    assert number(view) == before + 1
+    assert "secret-search" not in ola.get(METRICS).content.decode()
+    task = {"id": "x", "func": "portal.mirror.tasks.sync", "success": True}
+    done = 'portal_task_seconds_count{outcome="done",task="portal.mirror.tasks.sync"}'
+    before = number(done)
+    pre_execute.send(sender="django_q", func=None, task=task)
+    post_execute_in_worker.send(sender="django_q", func=None, task=task)
+    assert number(done) == before + 1
+    calls = ApiCall.objects.filter(connection=connection).count()
+    assert number('portal_greenhouse_request_seconds_bucket{le="+Inf"}') == calls > 0
 
 
 def test_what_is_old_is_forgotten_and_the_audit_record_is_not(cast: Cast, later) -> None:
