@@ -21,6 +21,7 @@ from integrations.ats.types import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     FutureJobGrant,
@@ -133,6 +134,9 @@ class Provider(Protocol):
         self, *, cursor: str | None = None
     ) -> Iterator[Page[EmailTemplate]]: ...
 
+    def list_custom_fields(self, *, cursor: str | None = None) -> Iterator[Page[CustomField]]:
+        """The custom fields of applications, with their options."""
+
     def list_sources(self, *, cursor: str | None = None) -> Iterator[Page[Source]]: ...
 
     def list_applications(
@@ -196,7 +200,11 @@ class Provider(Protocol):
         to_job_id: int,
         to_stage_id: int | None = None,
         acting_user_id: int,
-    ) -> Receipt: ...
+    ) -> Receipt:
+        """To another job, into its first stage or `to_stage_id`.
+
+        That it could not be put into the stage, though into the job, is told by the receipt alone.
+        """
 
     def reject(
         self,

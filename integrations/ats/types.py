@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -193,6 +193,36 @@ class Source(_Neutral, frozen=True, kw_only=True):
     name: str
 
 
+CustomValue = str | int | float | bool | list[Any] | dict[str, Any] | None
+"""What a custom field holds, as the ATS tells it: for a select the names of what was chosen."""
+
+
+class CustomFieldOption(_Neutral, frozen=True, kw_only=True):
+    """Something that can be chosen in a select."""
+
+    name: str
+
+
+class CustomField(_Neutral, frozen=True, kw_only=True):
+    """A field that the customer added to the ATS's own.
+
+    `belongs_to` is the kind of record that has it; `type` the ATS's word for what it holds.
+    `private`: for people with a right of their own, which the API does not tell. `options` are
+    those that can be chosen now, in their order.
+    """
+
+    belongs_to: str
+    key: str
+    name: str
+    type: str
+    description: str = ""
+    order: int = 0
+    required: bool = False
+    private: bool = False
+    active: bool = True
+    options: tuple[CustomFieldOption, ...] = ()
+
+
 class SeenStage(msgspec.Struct, frozen=True, kw_only=True):
     """Where the person saw the application when they decided: the guard against a stale screen.
 
@@ -232,6 +262,7 @@ class Application(_Neutral, frozen=True, kw_only=True):
     coordinator_id: int | None = None
     job_post_id: int | None = None
     answers: tuple[Answer, ...] = ()
+    custom_fields: dict[str, CustomValue] = {}
 
     @property
     def seen_stage(self) -> SeenStage:
@@ -282,13 +313,14 @@ class RejectionEmail(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
     """What may be changed on an application. None = leave as it is.
 
-    `custom_fields` maps a field's key to its new value.
+    `custom_fields` maps a field's key to its new value: None empties it, a select takes the id of
+    an option, a multiple select a list of them.
     """
 
     source_id: int | None = None
     recruiter_id: int | None = None
     coordinator_id: int | None = None
-    custom_fields: dict[str, str | int | float | bool | None] = {}
+    custom_fields: dict[str, str | int | float | bool | list[int] | None] = {}
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,12 @@ _FEATURES = (
     Feature(
         key="rejection_mail", label="Rejection e-mail", off="Rejections are sent without an e-mail."
     ),
+    Feature(
+        key="custom_fields",
+        label="Your own fields",
+        off="Fields that you added to applications in Greenhouse are not shown and cannot be "
+        "changed.",
+    ),
 )
 
 
@@ -423,6 +429,25 @@ _PERMISSIONS = (
         use="Lets a rejection go out with one of your own e-mail templates.",
         origin=_OPTIONAL,
         why="Lets a rejection go out with one of your e-mail templates.",
+    ),
+    _asked(
+        "custom_fields.list",
+        "Custom Fields",
+        "Get: List Custom Fields",
+        "custom_fields:list",
+        "custom_fields",
+        origin=_OPTIONAL,
+        why="Shows the fields that you added to applications, and lets them be changed.",
+    ),
+    _asked(
+        "custom_field_options.list",
+        "Custom Fields",
+        "Get: List Custom Field Options",
+        "custom_field_options:list",
+        "custom_fields",
+        origin=_OPTIONAL,
+        why="Tells what can be chosen in those of them that are selects.",
+        kinds=_V3_ONLY,
     ),
 )
 

@@ -29,6 +29,7 @@ from integrations.ats.types import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     FutureJobGrant,
@@ -51,8 +52,8 @@ from integrations.ats.types import (
     UserRole,
 )
 from integrations.ats.wiring import Wiring
+from integrations.greenhouse import custom_fields, probes_v1
 from integrations.greenhouse import payloads_v1 as payloads
-from integrations.greenhouse import probes_v1
 from integrations.greenhouse.ask import Ask
 from integrations.greenhouse.catalogue import label_of
 from integrations.greenhouse.endpoint import basic
@@ -301,6 +302,13 @@ class HarvestV1(Harvest):
         ask = _list("/v1/email_templates", "email_templates.list")
         return self._pages(ask, payloads.read_email_template, cursor=cursor)
 
+    def list_custom_fields(self, *, cursor: str | None = None) -> Iterator[Page[CustomField]]:
+        """See the port. Fields carry their options; deleted ones are not in the list."""
+        ask = _list("/v1/custom_fields/application", "custom_fields.list")
+        return self._pages(
+            ask, custom_fields.read_field, cursor=cursor, keep=custom_fields.of_application
+        )
+
     def list_sources(self, *, cursor: str | None = None) -> Iterator[Page[Source]]:
         """See the port."""
         ask = _list("/v1/sources", "sources.list")
@@ -484,7 +492,7 @@ class HarvestV1(Harvest):
         self, application_id: int, *, changes: ApplicationChanges, acting_user_id: int
     ) -> Receipt:
         """See the port."""
-        return self._act(application_id, "update", _changed(changes), acting_user_id)
+        return self._act(application_id, "update", custom_fields.changed(changes), acting_user_id)
 
     def _act(
         self, application_id: int, deed: str, body: dict[str, Any], acting_user_id: int
@@ -503,16 +511,3 @@ def _from(seen: SeenStage) -> int:
     if seen.stage_id is None:
         raise Conflict("This application is in no stage, so it cannot be moved on.")
     return seen.stage_id
-
-
-def _changed(changes: ApplicationChanges) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        name: value
-        for name in ("source_id", "recruiter_id", "coordinator_id")
-        if (value := getattr(changes, name)) is not None
-    }
-    if changes.custom_fields:
-        body["custom_fields"] = [
-            {"name_key": key, "value": value} for key, value in changes.custom_fields.items()
-        ]
-    return body

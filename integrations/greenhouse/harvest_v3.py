@@ -6,7 +6,7 @@ the bodies of 403 and of most 422 answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -31,6 +31,7 @@ from integrations.ats.types import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     FutureJobGrant,
@@ -54,8 +55,8 @@ from integrations.ats.types import (
     UserRole,
 )
 from integrations.ats.wiring import Wiring
+from integrations.greenhouse import custom_fields, probes_v3
 from integrations.greenhouse import payloads_v3 as payloads
-from integrations.greenhouse import probes_v3
 from integrations.greenhouse.ask import Ask
 from integrations.greenhouse.auth import NoScopes, Tokens
 from integrations.greenhouse.endpoint import Claims
@@ -338,6 +339,24 @@ class HarvestV3(Harvest):
         ask = _list("email_templates", "email_templates.list")
         return self._pages(ask, payloads.read_email_template, cursor=cursor)
 
+    def list_custom_fields(self, *, cursor: str | None = None) -> Iterator[Page[CustomField]]:
+        """See the port. Options are a list of their own, asked for as many fields as a page has."""
+        ask = _list("custom_fields", "custom_fields.list", field_type="application")
+        for page in self._pages(
+            ask, custom_fields.read_field, cursor=cursor, keep=custom_fields.of_application
+        ):
+            fields = custom_fields.with_options(page.records, self._options)
+            yield msgspec.structs.replace(page, records=fields)
+
+    def _options(self, fields: Sequence[int]) -> Iterator[custom_fields.Option]:
+        for start in range(0, len(fields), MOST_IDS):
+            wanted = _joined(fields[start : start + MOST_IDS])
+            ask = _list(
+                "custom_field_options", "custom_field_options.list", custom_field_ids=wanted
+            )
+            for page in self._pages(ask, custom_fields.read_option):
+                yield from page.records
+
     def list_sources(self, *, cursor: str | None = None) -> Iterator[Page[Source]]:
         """See the port."""
         return self._pages(_list("sources", "sources.list"), payloads.read_source, cursor=cursor)
@@ -500,11 +519,23 @@ class HarvestV3(Harvest):
         to_stage_id: int | None = None,
         acting_user_id: int,
     ) -> Receipt:
-        """See the port. Sources disagree whether both targets may be sent; both are, if given."""
+        """See the port. Sources disagree whether both targets may be sent at once, so it is moved
+        on from where it landed.
+        """
         target = {"to_job_id": to_job_id}
-        if to_stage_id is not None:
-            target["to_stage_id"] = to_stage_id
-        return self._move("transfer", application_id, seen, target, acting_user_id)
+        receipt = self._move("transfer", application_id, seen, target, acting_user_id)
+        landed = receipt.application
+        if to_stage_id is None or landed is None or landed.stage_id == to_stage_id:
+            return receipt
+        try:
+            return self.move(
+                application_id,
+                seen=landed.seen_stage,
+                to_stage_id=to_stage_id,
+                acting_user_id=acting_user_id,
+            )
+        except AtsError:  # the transfer has happened all the same
+            return Receipt(application=self._look(application_id))
 
     def reject(
         self,
@@ -533,7 +564,9 @@ class HarvestV3(Harvest):
         self, application_id: int, *, changes: ApplicationChanges, acting_user_id: int
     ) -> Receipt:
         """See the port."""
-        ask = probes_v3.write("update", application_id, _changed(changes), acting_user_id)
+        ask = probes_v3.write(
+            "update", application_id, custom_fields.changed(changes), acting_user_id
+        )
         return self._act(ask, application_id, needs="", until=self._until())
 
     def _act(self, ask: Ask, application_id: int, *, needs: str, until: float) -> Receipt:
@@ -601,17 +634,4 @@ def _mail(email: RejectionEmail) -> dict[str, Any]:
         body["send_email_at"] = stamp(email.send_at)
     if email.from_user_id is not None:
         body["email_from_user_id"] = email.from_user_id
-    return body
-
-
-def _changed(changes: ApplicationChanges) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        name: value
-        for name in ("source_id", "recruiter_id", "coordinator_id")
-        if (value := getattr(changes, name)) is not None
-    }
-    if changes.custom_fields:
-        body["custom_fields"] = [
-            {"name_key": key, "value": value} for key, value in changes.custom_fields.items()
-        ]
     return body

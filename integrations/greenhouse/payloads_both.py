@@ -1,4 +1,4 @@
-"""What Harvest v1 and v3 write in the same way: addresses, phone numbers, answers."""
+"""What Harvest v1 and v3 write in the same way: addresses, phone numbers, answers, own fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from integrations.ats.types import Answer
+from integrations.ats.types import Answer, CustomValue
 from integrations.greenhouse.reading import Text, distinct, text
 
 
@@ -43,3 +43,14 @@ def answers(items: Answers) -> tuple[Answer, ...]:
 
 def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def custom_values(fields: object) -> dict[str, CustomValue]:
+    """`{key: {name, type, value}}` as the values by key; of another shape: nothing.
+
+    Source: v1's `keyed_custom_fields` (which some accounts do not have), v3's `custom_fields`.
+    """
+    if not isinstance(fields, dict):
+        return {}
+    told = ((key, one) for key, one in fields.items() if isinstance(one, dict))
+    return {str(key): one.get("value") for key, one in told}

@@ -31,7 +31,7 @@ from integrations.ats.types import (
     User,
     UserRole,
 )
-from integrations.greenhouse.payloads_both import Answers, Values, answers, values
+from integrations.greenhouse.payloads_both import Answers, Values, answers, custom_values, values
 from integrations.greenhouse.reading import (
     Moment,
     Reader,
@@ -292,6 +292,7 @@ class _Application(msgspec.Struct):
     coordinator: _Ref | None = None
     job_post_id: int | None = None
     answers: Answers = None
+    keyed_custom_fields: Any = None
 
 
 def _application(wire: _Application) -> Application:
@@ -316,6 +317,7 @@ def _application(wire: _Application) -> Application:
         coordinator_id=_id(wire.coordinator),
         job_post_id=wire.job_post_id,
         answers=answers(wire.answers),
+        custom_fields=custom_values(wire.keyed_custom_fields),
     )
 
 

@@ -8,6 +8,8 @@ or null: inferred, deny by default.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from integrations.ats.types import (
@@ -33,7 +35,7 @@ from integrations.ats.types import (
     UserEmail,
     UserRole,
 )
-from integrations.greenhouse.payloads_both import Answers, Values, answers, values
+from integrations.greenhouse.payloads_both import Answers, Values, answers, custom_values, values
 from integrations.greenhouse.reading import (
     Moment,
     Text,
@@ -258,6 +260,7 @@ class _Application(msgspec.Struct):
     coordinator_id: int | None = None
     job_post_id: int | None = None
     answers: Answers = None
+    custom_fields: Any = None
 
 
 def _application(wire: _Application) -> Application:
@@ -281,6 +284,7 @@ def _application(wire: _Application) -> Application:
         coordinator_id=wire.coordinator_id,
         job_post_id=wire.job_post_id,
         answers=answers(wire.answers),
+        custom_fields=custom_values(wire.custom_fields),
     )
 
 

@@ -43,6 +43,7 @@ _READS: Mapping[str, str] = {
     "user_roles.list": "/v1/user_roles",
     "email_templates.list": "/v1/email_templates",
     "sources.list": "/v1/sources",
+    "custom_fields.list": "/v1/custom_fields/application",
 }
 
 _WRITES: Mapping[str, tuple[str, str]] = {

@@ -52,6 +52,8 @@ _READS: Mapping[str, str] = {
     "application_stages.list": "application_stages",
     "email_templates.list": "email_templates",
     "sources.list": "sources",
+    "custom_fields.list": "custom_fields",
+    "custom_field_options.list": "custom_field_options",
     "attachments.list": "attachments",
 }
 

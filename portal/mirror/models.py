@@ -274,6 +274,41 @@ class EmailTemplate(Mirrored):
         return self.name
 
 
+class CustomFieldQuerySet(models.QuerySet["CustomField"]):
+    """Those of a connection that people may see."""
+
+    def shown(self, connection_id: int) -> CustomFieldQuerySet:
+        """In their order."""
+        here = self.filter(connection_id=connection_id, gone_at=None, private=False, active=True)
+        return here.order_by("order", "id")
+
+
+class CustomField(Mirrored):
+    """A field that the customer added to applications. `type` is Greenhouse's word.
+
+    `options`: the id and name of what can be chosen in a select, in order. Private ones are known
+    here and shown to nobody: who may see them the API does not tell.
+    """
+
+    key = models.CharField(max_length=255)
+    name = models.CharField(max_length=300)
+    type = models.CharField(max_length=40)
+    description = models.TextField(blank=True)
+    order = models.IntegerField(default=0)
+    required = models.BooleanField(default=False)
+    private = models.BooleanField(default=True)
+    active = models.BooleanField(default=True)
+    options = models.JSONField(default=list)
+
+    objects = CustomFieldQuerySet.as_manager()
+
+    class Meta:
+        constraints = once_each("custom_field")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Opening(Mirrored):
     """A seat to fill on a job."""
 
@@ -365,6 +400,8 @@ class Application(Mirrored):
     coordinator = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
     # [{"question": …, "answer": …}] of the application form; erased with the candidate.
     answers = models.JSONField(default=list)
+    # What the fields that the customer added hold, by their keys: those shown here, erased too.
+    custom = models.JSONField(default=dict)
 
     class Meta:
         constraints = once_each("application")

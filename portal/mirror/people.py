@@ -38,7 +38,7 @@ def erase(connection: Connection, remote_ids: Iterable[int]) -> int:
     Candidate.objects.filter(pk__in=here).update(
         **_NOTHING, erased_at=now, changed_at=now, fingerprint=None
     )
-    _forget_answers(here)
+    _forget_what_they_told(here)
     _tell(connection, here, "deleted or merged into another")
     return gone
 
@@ -50,14 +50,14 @@ def anonymised(connection: Connection, remote_ids: Iterable[int]) -> None:
     here = list(rows.filter(erased_at=F("changed_at")).values_list("pk", flat=True))
     if not here:
         return
-    _forget_answers(here)
+    _forget_what_they_told(here)
     _tell(connection, here, "anonymised")
 
 
-def _forget_answers(candidates: Sequence[int]) -> None:
+def _forget_what_they_told(candidates: Sequence[int]) -> None:
     """What was told before this moment, and is written after it, does not bring them back."""
     Application.objects.filter(candidate__in=candidates).update(
-        answers=[], fingerprint=None, changed_at=timezone.now()
+        answers=[], custom={}, fingerprint=None, changed_at=timezone.now()
     )
     for forget in _also:
         forget(candidates)

@@ -17,6 +17,7 @@ from portal.mirror.models import (
     AtsUser,
     Candidate,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     Job,
@@ -216,6 +217,13 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_email_templates(cursor=at.cursor),
         write.email_templates,
         EmailTemplate,
+    ),
+    Step(
+        "custom_fields",
+        "Custom fields",
+        lambda p, c, at: p.list_custom_fields(cursor=at.cursor),
+        write.custom_fields,
+        CustomField,
     ),
     Step(
         "candidates",

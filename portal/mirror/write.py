@@ -21,6 +21,7 @@ from portal.mirror.models import (
     AtsUser,
     Candidate,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     Job,
@@ -44,6 +45,10 @@ CLOSE_REASONS = Table(CloseReason, ("name",))
 REJECTION_REASONS = Table(RejectionReason, ("name", "type_name"))
 SOURCES = Table(Source, ("name",))
 EMAIL_TEMPLATES = Table(EmailTemplate, ("name", "type"))
+CUSTOM_FIELDS = Table(
+    CustomField,
+    ("key", "name", "type", "description", "order", "required", "private", "active", "options"),
+)
 JOBS = Table(
     Job,
     (
@@ -88,6 +93,7 @@ CANDIDATES = Table(
         for name in ("company", "title")
     },
 )
+_NAMELESS = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
 APPLICATIONS = Table(
     Application,
     (
@@ -102,6 +108,7 @@ APPLICATIONS = Table(
         "last_activity_at",
         "source_name",
         "answers",
+        "custom",
     ),
     parents={
         "job": Parent(Job),
@@ -121,8 +128,8 @@ APPLICATIONS = Table(
     # Whoever lost their name was anonymised or deleted: an answer that was long under way, or a
     # list that still tells them, does not bring back what they wrote.
     instead={
-        "answers": "CASE WHEN \"candidate\".first_name = '' AND \"candidate\".last_name = ''"
-        " THEN '[]' ELSE told.answers END"
+        "answers": f"CASE WHEN {_NAMELESS} THEN '[]' ELSE told.answers END",
+        "custom": f"CASE WHEN {_NAMELESS} THEN '{{}}' ELSE told.custom END",
     },
 )
 
@@ -337,6 +344,27 @@ def email_templates(connection: Connection, page: Sequence[ats.EmailTemplate]) -
     )
 
 
+def custom_fields(connection: Connection, page: Sequence[ats.CustomField]) -> Written:
+    return CUSTOM_FIELDS.write(
+        connection,
+        (
+            {
+                "remote_id": f.id,
+                "key": f.key[:255],
+                "name": f.name[:300],
+                "type": f.type[:40],
+                "description": f.description,
+                "order": f.order,
+                "required": f.required,
+                "private": f.private,
+                "active": f.active,
+                "options": [[one.id, one.name] for one in f.options],
+            }
+            for f in page
+        ),
+    )
+
+
 def candidates(connection: Connection, page: Sequence[ats.Candidate]) -> Written:
     written = CANDIDATES.write(
         connection,
@@ -357,6 +385,8 @@ def candidates(connection: Connection, page: Sequence[ats.Candidate]) -> Written
 
 
 def applications(connection: Connection, page: Sequence[ats.Application]) -> Written:
+    """Of custom fields only what the pages show is kept: no private one, none of unknown ones."""
+    shown = set(CustomField.objects.shown(connection.pk).values_list("key", flat=True))
     return APPLICATIONS.write(
         connection,
         (
@@ -379,6 +409,11 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> Wri
                 "recruiter": a.recruiter_id,
                 "coordinator": a.coordinator_id,
                 "answers": a.answers,
+                "custom": {
+                    key: value
+                    for key, value in a.custom_fields.items()
+                    if key in shown and value not in (None, "", [])
+                },
             }
             for a in page
         ),

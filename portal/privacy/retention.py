@@ -120,9 +120,9 @@ def drop(rows: QuerySet[Any]) -> int:
 
 def _forget_answers(until: datetime) -> None:
     """What people wrote into applications that Greenhouse no longer has."""
-    gone = Application.objects.filter(gone_at__lt=until).exclude(answers=[])
+    gone = Application.objects.filter(gone_at__lt=until).exclude(answers=[], custom={})
     while keys := list(gone.values_list("pk", flat=True)[:BATCH]):
-        Application.objects.filter(pk__in=keys).update(answers=[], fingerprint=None)
+        Application.objects.filter(pk__in=keys).update(answers=[], custom={}, fingerprint=None)
 
 
 def _without_session(now: datetime) -> QuerySet[Any]:

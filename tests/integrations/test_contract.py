@@ -21,7 +21,13 @@ from integrations.ats.errors import (
 from integrations.ats.permissions import Outcome
 from integrations.ats.port import Provider
 from integrations.ats.registry import KINDS, open_provider
-from integrations.ats.types import Application, ApplicationChanges, RejectionEmail, SeenStage
+from integrations.ats.types import (
+    Application,
+    ApplicationChanges,
+    CustomField,
+    RejectionEmail,
+    SeenStage,
+)
 from integrations.greenhouse.catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
 from tests.integrations.greenhouse.hand import (
@@ -315,6 +321,61 @@ def test_update_changes_the_recruiter(provider: Provider) -> None:
     ).application
     assert changed is not None
     assert changed.recruiter_id == sam
+
+
+def _custom_fields(provider: Provider) -> dict[str, CustomField]:
+    return {field.key: field for page in provider.list_custom_fields() for field in page.records}
+
+
+def test_the_custom_fields_of_applications_come_with_what_can_be_chosen(
+    provider: Provider,
+) -> None:
+    fields = _custom_fields(provider)
+    assert {field.belongs_to for field in fields.values()} == {"application"}
+    shown = {key for key, field in fields.items() if field.active and not field.private}
+    assert {"notice_period", "languages", "available_from", "salary_expectation"} <= shown
+    assert not {"fax_number", "panels_concerns"} & shown
+    notice = fields["notice_period"]
+    assert (notice.type, notice.required) == ("single_select", True)
+    assert [option.name for option in notice.options] == ["None", "2 weeks", "1 month", "3 months"]
+    assert fields["available_from"].options == ()
+
+
+def test_update_changes_custom_fields_of_each_type_and_empties_them(provider: Provider) -> None:
+    (ada,) = users_named(provider, "Ada")
+    fields = _custom_fields(provider)
+    ids = {one.name: one.id for field in fields.values() for one in field.options}
+    told = {
+        "notice_period": (ids["3 months"], "3 months"),
+        "languages": ([ids["French"], ids["English"]], ["French", "English"]),
+        "available_from": ("2027-03-01", "2027-03-01"),
+        "right_to_work_checked": (False, False),
+        "years_in_the_field": (7.5, 7.5),
+        "agency_reference": ("AB-1", "AB-1"),
+        "screening_notes": ("Two\nlines", "Two\nlines"),
+    }
+    one = an_application(provider)
+    for changes, wanted in (
+        ({key: sent for key, (sent, _) in told.items()}, {k: v for k, (_, v) in told.items()}),
+        (dict.fromkeys(told), dict.fromkeys(told)),
+    ):
+        receipt = provider.update(
+            one.id, changes=ApplicationChanges(custom_fields=changes), acting_user_id=ada
+        )
+        assert receipt.application is not None
+        assert wanted.items() <= receipt.application.custom_fields.items()
+        assert provider.get_application(one.id) == receipt.application
+
+
+def test_a_value_that_does_not_fit_its_custom_field_is_invalid(provider: Provider) -> None:
+    (ada,) = users_named(provider, "Ada")
+    one = an_application(provider)
+    with pytest.raises(Invalid):
+        provider.update(
+            one.id,
+            changes=ApplicationChanges(custom_fields={"available_from": "soon"}),
+            acting_user_id=ada,
+        )
 
 
 def test_a_stale_screen_is_a_conflict(provider: Provider, sandbox: Sandbox) -> None:

@@ -8,6 +8,7 @@ from random import Random
 
 from . import names
 from .build_applications import build_applications
+from .build_custom import build_custom
 from .cast import Player
 from .clock import iso
 from .records import (
@@ -65,6 +66,7 @@ def build(world: World, players: tuple[Player, ...], size: Size, seed: int) -> N
     _places(made)
     _catalogues(made)
     _people(made, players, size)
+    build_custom(world, iso(LATEST - timedelta(days=800)))
     _jobs(made, size.jobs)
     _grants(made, players)
     total = size.applications if size.applications is not None else size.jobs * 10

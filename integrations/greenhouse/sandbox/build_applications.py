@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from . import names
+from .build_custom import values
 from .clock import iso
 from .records import (
     Application,
@@ -66,7 +67,7 @@ class _Maker:
         """Add one application and all that hangs on it."""
         candidate = self._candidate(at, order)
         prospect = order % 25 == 24
-        values = self._prospect(job, order) if prospect else self._place(job)
+        place = self._prospect(job, order) if prospect else self._place(job)
         source = self.random.choice(self.world.sources.ids)
         made = self.world.add(
             Application,
@@ -80,7 +81,8 @@ class _Maker:
             location="New York, New York, United States" if order % 4 == 0 else None,
             answers=self._answers(order),
             last_activity_at=at,
-            **values,
+            custom=values(self.world, order),
+            **place,
         )
         if order % 3 != 2:
             self._resume(made, at)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
-from . import shapes_webhook
+from . import custom, shapes_webhook
 from .clock import normal
 from .records import (
     Application,
@@ -244,7 +244,7 @@ def update(world: World, row: Application, actor: User | None, body: dict[str, A
     if isinstance(body.get("referrer"), dict):
         values["referrer_id"] = _referrer(world, body["referrer"])
     if isinstance(body.get("custom_fields"), list):
-        values["custom"] = _custom(row, body["custom_fields"])
+        values["custom"] = custom.changed(world, row, body["custom_fields"], refuse=invalid)
     world.touch(row, **values)
     _publish(world, "application_updated", row)
 
@@ -321,17 +321,6 @@ def _referrer(world: World, given: dict[str, Any]) -> int:
             return row.id
     name = user.name if user else str(value)
     return world.add(Referrer, user_id=user.id if user else None, name=name).id
-
-
-def _custom(row: Application, given: list[Any]) -> dict[str, dict[str, Any]]:
-    fields = dict(row.custom)
-    for one in given:
-        if not isinstance(one, dict):
-            continue
-        key = str(one.get("name_key") or one.get("custom_field_id") or one.get("id"))
-        label = key.replace("_", " ").title()
-        fields[key] = {"name": label, "type": "short_text", "value": one.get("value")}
-    return fields
 
 
 def _publish(world: World, action: str, row: Application) -> None:

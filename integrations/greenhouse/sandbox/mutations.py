@@ -293,7 +293,7 @@ def anonymize_candidate(world: World, candidate_id: int) -> Candidate:
     for attachment in world.attachments.where("candidate_id", row.id):
         world.remove(attachment)
     for application in world.applications.where("candidate_id", row.id):
-        world.change(application, answers=[], location=None)
+        world.change(application, answers=[], location=None, custom={})
     fields = ["full_name", "current_company", "current_title", "email_addresses"]
     world.publish(
         "candidate_anonymized",

@@ -9,7 +9,16 @@ from typing import Any
 from . import shapes_v1 as shapes
 from .filters_v1 import conditions
 from .http import Answer, Request, Response, not_found, ok
-from .listing import Condition, Shaper, by_ids, by_index, page_bytes, record_bytes, select
+from .listing import (
+    Condition,
+    Shaper,
+    by_ids,
+    by_index,
+    by_value,
+    page_bytes,
+    record_bytes,
+    select,
+)
 from .paging import v1_page
 from .records import Record
 from .rights import shown_grants
@@ -40,6 +49,7 @@ RESOURCES: dict[str, Resource] = {
     "offices": Resource("offices", shapes.office),
     "sources": Resource("sources", shapes.source),
     "email_templates": Resource("email_templates", shapes.email_template),
+    "custom_fields": Resource("custom_fields", shapes.custom_field, next_only=True),
     "openings": Resource("openings", shapes.opening, next_only=True),
     "permissions": Resource("user_job_permissions", shapes.job_permission),
     "future": Resource("future_job_permissions", shapes.future_job_permission),
@@ -125,6 +135,14 @@ def _future(call: Call, user_id: int | None) -> Response:
     return listed(call, "future", by_index(call.world, kind, "user_id", [user_id]))
 
 
+def _custom_fields(call: Call) -> Response:
+    """Answer the fields of applications; deleted ones only where asked for (documented)."""
+    asked = [by_value("field_type", ["application"])]
+    if call.request.query.get("include_inactive") != "true":
+        asked.append(by_value("active", [True]))
+    return listed(call, "custom_fields", *asked)
+
+
 def _list(name: str) -> Callable[[Call], Response]:
     return lambda call: listed(call, name)
 
@@ -136,7 +154,7 @@ def _retrieve(name: str) -> Callable[[Call, int | None], Response]:
 READS: dict[str, Callable[..., Any]] = {
     f"/v1/{name}": _list(name)
     for name in RESOURCES
-    if name not in ("openings", "permissions", "future")
+    if name not in ("custom_fields", "openings", "permissions", "future")
 }
 READS |= {
     f"/v1/{name}/{{id}}": _retrieve(name)
@@ -153,6 +171,7 @@ READS |= {
     )
 }
 READS |= {
+    "/v1/custom_fields/application": _custom_fields,
     "/v1/jobs/{id}/job_post": _job_post,
     "/v1/jobs/{id}/job_posts": lambda call, job_id: _of_job(call, "job_posts", job_id),
     "/v1/jobs/{id}/stages": lambda call, job_id: _of_job(call, "job_stages", job_id),

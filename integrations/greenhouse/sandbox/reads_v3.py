@@ -251,6 +251,18 @@ RESOURCES: dict[str, Resource] = {
         more=_candidates,
     ),
     "close_reasons": Resource("close_reasons", shapes.close_reason),
+    "custom_fields": Resource(
+        "custom_fields",
+        shapes.custom_field,
+        texts=("field_type", "name", "name_key"),
+        booleans=("active",),
+    ),
+    "custom_field_options": Resource(
+        "custom_field_options",
+        shapes.custom_field_option,
+        ids={"custom_field_ids": "custom_field_id"},
+        booleans=("active",),
+    ),
     "departments": Resource(
         "departments", shapes.department, ids={"parent_id": "parent_id"}, texts=("external_id",)
     ),

@@ -169,6 +169,27 @@ class EmailTemplate(Record, kw_only=True):
     html_body: str | None = None
 
 
+class CustomField(Record, kw_only=True):
+    """The definition of a field that the customer added to records of ``field_type``."""
+
+    name: str
+    name_key: str
+    value_type: str
+    field_type: str = "application"
+    priority: int = 0
+    description: str | None = None
+    required: bool = False
+    private: bool = False
+    active: bool = True
+
+
+class CustomFieldOption(Record, kw_only=True):
+    custom_field_id: int
+    name: str
+    priority: int = 0
+    active: bool = True
+
+
 class Candidate(Record, kw_only=True):
     first_name: str | None
     last_name: str | None
@@ -275,5 +296,7 @@ KINDS: dict[str, type[Record]] = {
     "application_stages": ApplicationStage,
     "rejection_details": RejectionDetail,
     "scheduled_emails": ScheduledEmail,
+    "custom_fields": CustomField,
+    "custom_field_options": CustomFieldOption,
 }
 """Every kind of record by the name of its table (v3's words where v3 has one)."""

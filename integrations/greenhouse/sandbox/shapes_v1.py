@@ -10,6 +10,7 @@ from .records import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
     CustomFields,
     Department,
     EmailTemplate,
@@ -417,4 +418,31 @@ def candidate(world: World, row: Candidate) -> Shape:
         "linked_user_ids": row.linked_user_ids,
         "custom_fields": plain(row.custom),
         "keyed_custom_fields": row.custom,
+    }
+
+
+def custom_field(world: World, row: CustomField) -> Shape:
+    """Shape a custom field with the options that can be chosen."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "active": row.active,
+        "field_type": row.field_type,
+        "priority": row.priority,
+        "value_type": row.value_type,
+        "private": row.private,
+        "required": row.required,
+        "require_approval": False,
+        "trigger_new_version": False,
+        "name_key": row.name_key,
+        "description": row.description,
+        "expose_in_job_board_api": False,
+        "api_only": False,
+        "offices": [],
+        "departments": [],
+        "template_token_string": None,
+        "custom_field_options": [
+            {"id": one.id, "name": one.name, "priority": one.priority, "external_id": None}
+            for one in world.options_of(row.id)
+        ],
     }

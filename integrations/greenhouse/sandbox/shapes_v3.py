@@ -12,6 +12,8 @@ from .records import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
+    CustomFieldOption,
     Department,
     EmailTemplate,
     FutureJobPermission,
@@ -366,4 +368,43 @@ def email_template(world: World, row: EmailTemplate) -> Shape:
         "cc_coordinator": False,
         "office_anywhere": True,
         "user_id": row.user_id,
+    }
+
+
+def custom_field(world: World, row: CustomField) -> Shape:
+    """Shape a custom field; its options are a list of their own."""
+    of_application = row.field_type == "application"
+    return _base(row) | {
+        "field_type": row.field_type,
+        "sort_order": row.priority,
+        "name": row.name,
+        "value_type": row.value_type,
+        "private": row.private,
+        "required": row.required,
+        "require_approval": False,
+        "trigger_new_version": False,
+        "active": row.active,
+        "updated_by_id": None,
+        "internal_type": None,
+        "expose_in_job_board_api": False,
+        "placeholder": None,
+        "name_key": row.name_key,
+        "description": row.description,
+        "application_type": "all_applications" if of_application else None,
+        "api_only": None,
+        "use_for_job_approvals": None,
+        "use_for_offer_approvals": None,
+        "template_token_string": None,
+        "default_value": None,
+    }
+
+
+def custom_field_option(world: World, row: CustomFieldOption) -> Shape:
+    """Shape an option of a select."""
+    return _base(row) | {
+        "custom_field_id": row.custom_field_id,
+        "name": row.name,
+        "external_id": None,
+        "sort_order": row.priority,
+        "active": row.active,
     }

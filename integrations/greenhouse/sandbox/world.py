@@ -15,6 +15,8 @@ from .records import (
     Attachment,
     Candidate,
     CloseReason,
+    CustomField,
+    CustomFieldOption,
     Department,
     EmailTemplate,
     FutureJobPermission,
@@ -61,6 +63,7 @@ _INDEXED: dict[str, tuple[str, ...]] = {
     "applications": ("candidate_id", "job_id", "prospective_job_ids", "status"),
     "application_stages": ("application_id", "stage_id"),
     "rejection_details": ("application_id",),
+    "custom_field_options": ("custom_field_id",),
 }
 
 
@@ -112,6 +115,8 @@ class World:
         self.history: Table[ApplicationStage] = t["application_stages"]
         self.rejections: Table[RejectionDetail] = t["rejection_details"]
         self.mails: Table[ScheduledEmail] = t["scheduled_emails"]
+        self.custom_fields: Table[CustomField] = t["custom_fields"]
+        self.custom_options: Table[CustomFieldOption] = t["custom_field_options"]
 
     def now(self) -> str:
         """Give the present moment in the spelling of the records."""
@@ -198,6 +203,11 @@ class World:
         rows = self.stages.where("job_id", job_id)
         rows = [row for row in rows if row.active or not active_only]
         return sorted(rows, key=lambda row: (row.priority, row.id))
+
+    def options_of(self, field_id: int) -> list[CustomFieldOption]:
+        """Give the options of a custom field that can be chosen, in their order."""
+        rows = self.custom_options.where("custom_field_id", field_id)
+        return sorted((row for row in rows if row.active), key=lambda row: row.priority)
 
     def emails_of(self, user_id: int) -> list[UserEmail]:
         """Give the addresses of a user, the primary one first."""

@@ -34,6 +34,8 @@ SCHEMAS = (
     "attachments",
     "candidates",
     "close_reasons",
+    "custom_field_options",
+    "custom_fields",
     "departments",
     "future_job_permissions",
     "job_hiring_managers",

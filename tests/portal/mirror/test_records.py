@@ -6,6 +6,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.mirror.models import (
     Application,
     CloseReason,
+    CustomField,
     Department,
     EmailTemplate,
     Job,
@@ -54,3 +55,18 @@ def test_applications_have_their_source_people_and_answers(
         assert (row.source.remote_id if row.source else None) == truth.source_id
         assert (row.recruiter.remote_id if row.recruiter else None) == truth.recruiter_id
         assert [one["question"] for one in row.answers] == [a["question"] for a in truth.answers]
+
+
+def test_of_custom_fields_only_what_people_may_see_is_kept(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connect(kind)
+    there = {row.id: row for row in sandbox.world().applications}
+    shown = set(
+        CustomField.objects.filter(private=False, active=True).values_list("key", flat=True)
+    )
+    assert {"notice_period", "salary_expectation"} <= shown
+    assert "panels_concerns" not in shown
+    for row in Application.objects.all():
+        held = {key: one["value"] for key, one in there[row.remote_id].custom.items()}
+        assert row.custom == {key: value for key, value in held.items() if key in shown and value}
