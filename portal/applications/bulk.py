@@ -22,7 +22,7 @@ from django.utils import timezone
 from integrations.ats.types import SeenStage
 from integrations.ats.wiring import Lane
 from portal.accounts.models import Membership, User
-from portal.applications import clicks, outbox, perform, undo
+from portal.applications import clicks, logged, outbox, perform, undo
 from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.applications.offers import ground, offer
 from portal.applications.verbs import VERBS, Click, Ground
@@ -201,7 +201,7 @@ def _go_on(batch: Batch) -> None:
     held = batch.actions.filter(status=Status.HELD).order_by("due_at")
     due = held.values_list("due_at", flat=True).first()
     if due is None:
-        _again_at(batch, None)
+        _ended(batch)
     elif due <= timezone.now():
         _again_at(batch, timezone.now() + LEASE)
         queue.enqueue(STEP, batch.pk)
@@ -209,7 +209,14 @@ def _go_on(batch: Batch) -> None:
         _again_at(batch, due)
 
 
-def _again_at(batch: Batch, when: datetime | None) -> None:
+def _ended(batch: Batch) -> None:
+    """Nothing of it waits any more. Noted once, whoever sees it first."""
+    with transaction.atomic():
+        if Batch.objects.filter(pk=batch.pk, due_at__isnull=False).update(due_at=None):
+            logged.batch_ended(batch)
+
+
+def _again_at(batch: Batch, when: datetime) -> None:
     Batch.objects.filter(pk=batch.pk).update(due_at=when)
 
 
@@ -219,7 +226,7 @@ def withdraw(batch: Batch, *, by: User) -> int:
     with transaction.atomic():
         taken = sum(outbox.withdraw(action, by=by) for action in waiting)
     if not batch.actions.filter(status=Status.HELD).exists():
-        _again_at(batch, None)
+        _ended(batch)
     return taken
 
 
@@ -237,7 +244,7 @@ def way_back(batch: Batch, held: Rights) -> list[Made]:
         for action in done
         if newest.get(action.application_id) == action.pk
     )
-    return [(one, click, action) for one, click, action in ways if click is not None]
+    return [(one, click, action) for one, click, action in ways if isinstance(click, Click)]
 
 
 def take_back(batch: Batch, held: Rights) -> Batch | None:

@@ -14,7 +14,7 @@ from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import Offer, offer
 from portal.applications.verbs import VERBS, Click, Ground
-from portal.applications.verbs.base import standing
+from portal.applications.verbs.base import differs, standing
 from portal.core import queue
 from portal.mirror.models import Application
 
@@ -43,7 +43,9 @@ def request(
     The same key again gives the same row back. Raises NotOffered or StillBusy.
     """
     offered = offer(application, at, click.kind)
-    if not offered.allowed:
+    # From a stale screen it is no wrong click but a conflict, which Greenhouse and the card tell.
+    stale = offered.by_state and differs(click.seen, application.seen_stage)
+    if not offered.allowed and not stale:
         if earlier := _earlier(membership, application, click.key):
             return earlier
         raise NotOffered(offered)

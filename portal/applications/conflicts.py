@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from portal.applications.models import ApplicationAction
+from portal.applications.verbs import VERBS
+from portal.applications.verbs.base import Change
 from portal.mirror.models import Application
 
 Status = ApplicationAction.Status
@@ -15,11 +17,15 @@ Status = ApplicationAction.Status
 
 @dataclass(frozen=True)
 class Conflict:
-    """`by` is the action of ours that changed it; None: it was changed in Greenhouse itself."""
+    """`by` is the action of ours that changed it; None: it was changed in Greenhouse itself.
+
+    `fields`: where it is not about the stage, each field with what it was and what it is now.
+    """
 
     was: str
     now: str
     by: ApplicationAction | None
+    fields: list[Change]
 
 
 def conflict(
@@ -42,6 +48,7 @@ def conflict(
         was=_place(action.seen_stage_name or before.get("stage_name", ""), before.get("status")),
         now=_place(now.stage_name, now.status),
         by=max(since, key=lambda one: one.pk, default=None),
+        fields=VERBS[action.kind].conflict(action, now),
     )
 
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Kind
 from portal.applications.outbox import newest_on
 from portal.applications.verbs import VERBS
-from portal.applications.verbs.base import still_as
-from portal.entitlements.rules import Rights
+from portal.applications.verbs.base import Change, still_as
+from portal.entitlements.rules import Rights, visible_jobs
 
 Status = ApplicationAction.Status
 
-INVERSES = {Kind.ADVANCE: Kind.MOVE, Kind.MOVE: Kind.MOVE, Kind.REJECT: Kind.UNREJECT}
+INVERSES = {
+    Kind.ADVANCE: Kind.MOVE,
+    Kind.MOVE: Kind.MOVE,
+    Kind.REJECT: Kind.UNREJECT,
+    Kind.TRANSFER: Kind.TRANSFER,
+    Kind.UPDATE: Kind.UPDATE,
+}
 
 
 @dataclass(frozen=True)
@@ -25,31 +32,47 @@ class Deed:
     undoable: bool
 
     @property
+    def changes(self) -> list[Change]:
+        """The fields that it changed, before and after."""
+        return VERBS[self.action.kind].changes(self.action)
+
+    @property
+    def tells_by_fields(self) -> bool:
+        """Whether the fields, before and after, say all that its outcome says."""
+        return self.action.status == Status.DONE and bool(self.changes)
+
+    @property
     def withdrawable(self) -> bool:
         return self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
 
 
-def deeds(actions: Iterable[ApplicationAction], member_id: int, held: Rights) -> list[Deed]:
+def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights) -> list[Deed]:
     """These actions with what their reader can do about them."""
     listed = list(actions)
     newest = newest_on([action.application_id for action in listed])
+    jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
     return [
         Deed(
             action=action,
-            mine=action.membership_id == member_id,
-            undoable=action.membership_id == member_id
+            mine=action.membership_id == member.pk,
+            undoable=action.membership_id == member.pk
             and newest.get(action.application_id) == action.pk
-            and _can_be_undone(action, held),
+            and _can_be_undone(action, held, jobs),
         )
         for action in listed
     ]
 
 
-def _can_be_undone(action: ApplicationAction, held: Rights) -> bool:
+def _jobs_of(member: Membership, held: Rights) -> frozenset[int]:
+    return frozenset(visible_jobs(member, held=held).values_list("remote_id", flat=True))
+
+
+def _can_be_undone(action: ApplicationAction, held: Rights, jobs: frozenset[int]) -> bool:
     inverse = INVERSES.get(Kind(action.kind))
     return (
         action.status == Status.DONE
         and inverse is not None
         and still_as(action.after, action.application)
         and not held.why_not(VERBS[inverse].feature)
+        and not VERBS[action.kind].no_way_back(action, jobs)
     )

@@ -20,7 +20,7 @@ class Offer:
     """An action for this person on this application.
 
     `why_not` is "" when it is allowed. `in_setup`: the reader can mend that in Set-up. `by_state`:
-    it does not fit the application's state. `learned`: it is allowed, but Greenhouse lately
+    it does not fit where the application stands. `learned`: it is allowed, but Greenhouse lately
     refused it to somebody in the same role.
     """
 
@@ -80,6 +80,8 @@ def offer(application: Application, ground: Ground, kind: str) -> Offer:
         return Offer(verb, "Prospects are not moved from here.")
     if not verb.fits(application):
         words = f"This application is {application.status} in Greenhouse."
+        return Offer(verb, words, by_state=True)
+    if words := verb.misplaced(application, ground):
         return Offer(verb, words, by_state=True)
     if why_not := verb.why_not(application, ground):
         return Offer(verb, why_not)

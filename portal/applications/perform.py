@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats import errors
@@ -18,11 +19,12 @@ from integrations.ats.errors import AtsError
 from integrations.ats.port import Provider
 from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
+from portal.applications import logged
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground, offer
 from portal.applications.refusals import learn, unlearn
 from portal.applications.verbs import VERBS
-from portal.applications.verbs.base import Verb, differs, standing
+from portal.applications.verbs.base import Verb, standing
 from portal.connections import drift
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
@@ -113,9 +115,7 @@ def _look_first(provider: Provider, verb: Verb, action: ApplicationAction) -> No
         now = provider.get_application(action.application.remote_id)
     except (errors.MissingPermission, errors.NotSiteAdmin, errors.UnreadableAnswer):
         return
-    before = action.before or {}
-    moved = differs(action.seen, now.seen_stage) or now.job_id != before.get("job")
-    if now.status != before.get("status") or moved:
+    if verb.differs_from_seen(action, now):
         raise errors.Conflict
 
 
@@ -216,12 +216,15 @@ def _as_mirrored(action: ApplicationAction) -> Application:
 
 
 def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) -> None:
-    transitions.won(
-        action,
-        status,
-        why=sentence,
-        outcome=sentence[:400],
-        settled_at=timezone.now(),
-        due_at=None,
-        **{name: value for name, value in also.items() if value is not None},
-    )
+    with transaction.atomic():
+        won = transitions.won(
+            action,
+            status,
+            why=sentence,
+            outcome=sentence[:400],
+            settled_at=timezone.now(),
+            due_at=None,
+            **{name: value for name, value in also.items() if value is not None},
+        )
+        if won and status == Status.DONE and action.batch_id is None:
+            logged.done(action)

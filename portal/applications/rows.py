@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from portal.accounts.models import Membership
@@ -39,6 +40,7 @@ class Row:
     key: uuid.UUID
     named: bool
     undoable: bool
+    no_undo: str  # why a done one cannot be undone, where there is something to say
     again: bool  # a conflict or a failure that can be done from where it stands now
     conflict: Conflict | None
     link: str
@@ -105,8 +107,15 @@ def _rows(
     at: Ground,
 ) -> list[Row]:
     conflicts = [a.application_id for a in newest.values() if a.status == Status.CONFLICT]
+    _with_people([a for a in listed if a.pk in conflicts and newest[a.pk].kind == Kind.UPDATE])
     done = _done_on(conflicts)
     return [_row(one, newest.get(one.pk), done, member, at) for one in listed]
+
+
+def _with_people(updated: list[Application]) -> None:
+    """Their cards name who and what stands there now."""
+    if updated:
+        prefetch_related_objects(updated, "source", "recruiter", "coordinator")
 
 
 def _row(
@@ -121,6 +130,7 @@ def _row(
         last = None
     here = [one for one in done if one.application_id == application.pk]
     retry = last is not None and mine and last.status in (Status.CONFLICT, Status.FAILED)
+    back = undo.way_back(last, application, at) if last is not None and mine else ""
     return Row(
         application=application,
         offers=offers(application, at),
@@ -128,7 +138,8 @@ def _row(
         mine=mine,
         key=uuid.uuid4(),
         named="candidates" not in at.held.features.off,
-        undoable=last is not None and mine and undo.way_back(last, application, at) is not None,
+        undoable=not isinstance(back, str),
+        no_undo=back if isinstance(back, str) else "",
         again=last is not None and retry and offer(application, at, last.kind).allowed,
         conflict=conflict(last, application, here)
         if last is not None and last.status == Status.CONFLICT

@@ -15,14 +15,16 @@ from portal.mirror.models import Application
 Status = ApplicationAction.Status
 
 
-def way_back(action: ApplicationAction, now: Application, at: Ground) -> Click | None:
-    """The click that undoes the application's newest action, or None where it cannot be undone."""
+def way_back(action: ApplicationAction, now: Application, at: Ground) -> Click | str:
+    """The click that undoes the application's newest action, or why it cannot be undone ("": that
+    goes without saying, or something happened since).
+    """
     if action.status != Status.DONE or not still_as(action.after, now):
-        return None
+        return ""
     click = VERBS[action.kind].inverse(action, now, at)
-    if click is None or not offer(now, at, click.kind).allowed:
-        return None
-    return click
+    if isinstance(click, str):
+        return click
+    return click if not (why := offer(now, at, click.kind).why_not) else why
 
 
 def warning(action: ApplicationAction) -> str:

@@ -120,7 +120,13 @@
     });
   }
 
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
   function prepare(within) {
+    if (zone) {
+      all("input[data-zone]", within).forEach((input) => (input.value = zone));
+      all("[data-zone-name]", within).forEach((name) => (name.textContent = zone));
+    }
     all("[data-copy], [data-reveal]", within).forEach((button) => (button.hidden = false));
     all("[data-select-all]", within).forEach((box) => {
       const label = box.closest("label");

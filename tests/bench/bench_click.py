@@ -281,7 +281,7 @@ def _at_once(sam: httpx.Client, count: int, limit: int) -> None:
 def _start(sam: httpx.Client, job: int, part: list[Any]) -> None:
     from django.urls import reverse
 
-    from portal.applications.forms import BatchForm
+    from portal.applications.forms.bulk import BatchForm
 
     address = reverse("applications:bulk", args=[job])
     page = sam.get(address, params={"kind": "advance", "pick": [one.pk for one in part]})

@@ -116,8 +116,10 @@ def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
     keys.press("r")
     expect(page.locator("[name=reason]")).to_be_focused()
     keys.press("ArrowDown")
-    keys.press("Tab")
-    page.get_by_role("button", name="Reject and go on").focus()
+    for _ in range(6):  # past the note and the e-mail, to the button
+        keys.press("Tab")
+        if page.locator("button:focus", has_text="Reject and go on").count():
+            break
     keys.press("Enter")
     expect(page.locator("#decisions")).to_contain_text("Reject:")
     keys.press("u")

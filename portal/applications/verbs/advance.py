@@ -22,10 +22,11 @@ class Advance(Verb):
     label = "Advance"
     icon = "arrow-right"
     doing = "Advance"
+    past = "advanced"
     feature = "advance"
     guarded = True
 
-    def why_not(self, application: Application, ground: Ground) -> str:
+    def misplaced(self, application: Application, ground: Ground) -> str:
         stage = application.stage
         if stage is not None and (not ground.stages or stage.order >= ground.stages[-1].order):
             return "It is in the last stage already."
@@ -49,17 +50,17 @@ class Advance(Verb):
         place = f" to “{now.stage_name}”" if now.stage_name else ""
         return f"Advanced in Greenhouse{place}."
 
-    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         return back_to_stage(action, now, at)
 
 
-def back_to_stage(action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+def back_to_stage(action: ApplicationAction, now: Application, at: Ground) -> Click | str:
     """Back to the stage that it was in before, where that is still one of its job's."""
     before = action.before or {}
     if before.get("job") != (now.job.remote_id if now.job else None):
-        return None
+        return ""
     there = next((stage for stage in at.stages if stage.remote_id == before.get("stage")), None)
     if there is None:
-        return None
+        return f"“{before.get('stage_name')}” is no longer a stage of this requisition."
     target = {"to_stage": there.remote_id, "to_stage_name": there.name}
     return click_back(Kind.MOVE, action, now, parameters=target)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+from integrations.ats import types as ats
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationStatus, Receipt, SeenStage
 from portal.accounts.models import Membership
@@ -53,6 +54,21 @@ class Ground:
         """Whether the person may see another open job. Looked up when somebody asks."""
         return visible_jobs(self.member, held=self.held).exclude(pk=self.job_id).exists()
 
+    @cached_property
+    def job_ids(self) -> frozenset[int]:
+        """Greenhouse's ids of the open jobs that the person may see; looked up likewise."""
+        jobs = visible_jobs(self.member, held=self.held)
+        return frozenset(jobs.values_list("remote_id", flat=True))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update makes of one field, in words; "" is empty."""
+
+    label: str
+    was: str
+    now: str
+
 
 class Verb:
     """One thing that can be done with an application, from the button to its undoing."""
@@ -61,6 +77,7 @@ class Verb:
     label: ClassVar[str]  # on the button
     icon: ClassVar[str]
     doing: ClassVar[str]  # while it waits: "Advance"
+    past: ClassVar[str]  # in the record of what was done: "advanced"
     feature: ClassVar[str]  # the key of the feature that it needs
     hold: ClassVar[str] = ""  # the setting with the seconds in which it can be taken back
     # Whether Greenhouse itself refuses it from a stale screen. Where not, we look first.
@@ -70,9 +87,19 @@ class Verb:
         """Whether it makes sense in the application's state at all; else no button is shown."""
         return application.status == ApplicationStatus.ACTIVE
 
-    def why_not(self, application: Application, ground: Ground) -> str:
-        """Why it makes no sense here though the state fits; "" when it does."""
+    def misplaced(self, application: Application, ground: Ground) -> str:
+        """Why it makes no sense in the stage where the application is; "" when it does."""
         return ""
+
+    def why_not(self, application: Application, ground: Ground) -> str:
+        """Why it makes no sense on this job at all; "" when it does."""
+        return ""
+
+    def differs_from_seen(self, action: ApplicationAction, now: ats.Application) -> bool:
+        """Whether what Greenhouse tells now is certainly not what the person acted on."""
+        before = action.before or {}
+        moved = differs(action.seen, now.seen_stage) or now.job_id != before.get("job")
+        return moved or now.status != before.get("status")
 
     def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
         """Ask Greenhouse for it. Raises AtsError."""
@@ -86,9 +113,28 @@ class Verb:
         """The sentence once it is done."""
         raise NotImplementedError
 
-    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
-        """The click that takes a done one back from where it stands now; None: there is none."""
-        return None
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
+        """The click that takes a done one back from where it stands now, or why there is none
+        ("": there never is).
+        """
+        return ""
+
+    def no_way_back(self, action: ApplicationAction, jobs: Collection[int]) -> str:
+        """Why it certainly has no inverse, as far as lists look; `jobs`: those one may see."""
+        return ""
+
+    def changes(self, action: ApplicationAction) -> list[Change]:
+        """The fields that it changes."""
+        return []
+
+    def conflict(self, action: ApplicationAction, now: Application) -> list[Change]:
+        """The fields that somebody changed meanwhile, where it is about fields at all."""
+        return []
+
+    def anew(self, action: ApplicationAction, now: Application) -> Mapping[str, Any]:
+        """The parameters for doing the same once more, from where the application stands now."""
+        parameters: Mapping[str, Any] = action.parameters
+        return parameters
 
 
 def standing(application: Application) -> dict[str, Any]:

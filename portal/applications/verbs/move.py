@@ -15,6 +15,7 @@ class Move(Verb):
     label = "Move to a stage"
     icon = "arrows-right-left"
     doing = "Move"
+    past = "moved"
     feature = "move"
     guarded = True
 
@@ -43,5 +44,5 @@ class Move(Verb):
     def done(self, action: ApplicationAction, now: Application) -> str:
         return f"Moved to “{action.parameters['to_stage_name']}” in Greenhouse."
 
-    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         return back_to_stage(action, now, at)

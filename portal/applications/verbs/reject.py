@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -13,12 +13,15 @@ from portal.applications.models import ApplicationAction, Kind
 from portal.applications.verbs.base import UNCHANGED, Click, Ground, Status, Verb, click_back
 from portal.mirror.models import Application
 
+SOONEST = timedelta(minutes=10)
+
 
 class Reject(Verb):
     kind = Kind.REJECT
     label = "Reject"
     icon = "circle-x"
     doing = "Reject"
+    past = "rejected"
     feature = "reject"
     hold = "REJECT_HOLD_SECONDS"
 
@@ -47,16 +50,23 @@ class Reject(Verb):
             return "Rejected in Greenhouse."
         return f"Rejected in Greenhouse, with the e-mail “{action.parameters['template_name']}”."
 
-    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | None:
+    def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         return click_back(Kind.UNREJECT, action, now)
 
 
 def _mail(action: ApplicationAction) -> RejectionEmail | None:
-    """Sent by Greenhouse so long after the rejection itself, not after the click."""
+    """Sent by Greenhouse so long after the rejection itself, not after the click; or at the time
+    that was chosen, but never so soon that it could not be taken back.
+    """
     if "template" not in action.parameters:
         return None
+    now = timezone.now()
+    if "mail_at" in action.parameters:
+        send_at = max(datetime.fromisoformat(action.parameters["mail_at"]), now + SOONEST)
+    else:
+        send_at = now + timedelta(minutes=action.parameters["mail_after"])
     return RejectionEmail(
         template_id=action.parameters["template"],
-        send_at=timezone.now() + timedelta(minutes=action.parameters["mail_after"]),
+        send_at=send_at,
         from_user_id=action.acting_user_remote_id,
     )

@@ -14,6 +14,7 @@ class Unreject(Verb):
     label = "Unreject"
     icon = "arrow-back-up"
     doing = "Unreject"
+    past = "unrejected"
     feature = "unreject"
     guarded = True  # by the state: only a rejected one can be unrejected
 

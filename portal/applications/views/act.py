@@ -6,17 +6,13 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications.forms import (
-    ClickForm,
-    FormOnApplication,
-    MoveForm,
-    RejectForm,
-    TransferForm,
-    UpdateForm,
-)
+from portal.applications.forms.click import ClickForm, FormOnApplication
+from portal.applications.forms.move import MoveForm, TransferForm
+from portal.applications.forms.reject import RejectForm
+from portal.applications.forms.update import UpdateForm
 from portal.applications.models import Kind
 from portal.applications.offers import ground, offer
-from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of
+from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of, who
 from portal.core.htmx import page_or_part
 
 
@@ -81,6 +77,7 @@ def _by_form(
         return clicked(request, application, held, form.click(kind), at=at)
     context = {
         "application": application,
+        "who": who(application, held),
         "form": form,
         "offer": offer(application, at, kind),
         "acting": held.match.user,

@@ -32,7 +32,7 @@ def mine(request: MemberRequest) -> HttpResponse:
     context = {
         "page": page,
         "summary": summary(page),
-        "deeds": deeds(page.object_list, request.membership.pk, held),
+        "deeds": deeds(page.object_list, request.membership, held),
         "came_from": "activity",
         "named": "candidates" not in held.features.off,
         "polls": any(action.is_open for action in page.object_list),
@@ -50,7 +50,7 @@ def history(request: MemberRequest, pk: int) -> HttpResponse:
     )[:200]
     context = {
         "application": application,
-        "deeds": deeds(actions, request.membership.pk, held),
+        "deeds": deeds(actions, request.membership, held),
         "came_from": "history",
         "named": "candidates" not in held.features.off,
     }

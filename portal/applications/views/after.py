@@ -8,10 +8,10 @@ from django.views.decorators.http import require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import outbox, undo
-from portal.applications.forms import ClickForm
+from portal.applications.forms.click import ClickForm
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground
-from portal.applications.verbs import Click
+from portal.applications.verbs import VERBS, Click
 from portal.applications.views.base import INCOMPLETE, action_of, back, clicked
 from portal.entitlements.rules import rights
 
@@ -36,11 +36,11 @@ def take_back(request: MemberRequest, pk: int) -> HttpResponse:
     application, held = action.application, rights(request.membership)
     newest = ApplicationAction.objects.filter(application=application).first()
     at = ground(request.membership, application.job_id, held)
-    click = undo.way_back(action, application, at) if newest == action else None
-    if click is None:
+    click = undo.way_back(action, application, at) if newest == action else ""
+    if isinstance(click, str):
         if action.undone_by.filter(membership=request.membership).exists():
             return back(request, application, held)  # the same click again
-        note = "This can no longer be undone from here: something happened since."
+        note = click or "This can no longer be undone from here: something happened since."
         return back(request, application, held, note=note, status=409)
     return clicked(request, application, held, click, at=at)
 
@@ -66,7 +66,7 @@ def _the_same(action: ApplicationAction, form: ClickForm) -> Click:
         seen_stage_name=click.seen_stage_name,
         reason=action.reason,
         notes=action.notes,
-        parameters=action.parameters,
+        parameters=VERBS[action.kind].anew(action, action.application),
         undoes=action.undoes,
     )
 

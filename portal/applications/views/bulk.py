@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk
-from portal.applications.forms import BatchForm, batch_form
+from portal.applications.forms.bulk import BatchForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import ground

@@ -16,7 +16,8 @@ from integrations.ats.wiring import Lane
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import outbox, sittings
 from portal.applications.deeds import Deed, deeds
-from portal.applications.forms import HabitsForm, RejectForm
+from portal.applications.forms.reject import RejectForm
+from portal.applications.forms.review import HabitsForm
 from portal.applications.models import ApplicationAction, Habits, Sitting
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
@@ -24,6 +25,7 @@ from portal.applications.rows import newest_action, row_of
 from portal.applications.views.base import application_of
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
+from portal.core.htmx import page_or_part
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.mirror.models import Application, Job, Stage
@@ -125,7 +127,7 @@ def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Dee
     actions = sittings.decisions(sitting).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:30]
-    return deeds(actions, request.membership.pk, held)
+    return deeds(actions, request.membership, held)
 
 
 def _any_open(decided: list[Deed]) -> bool:
@@ -186,7 +188,8 @@ def details(request: MemberRequest, pk: int) -> HttpResponse:
                 context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
     except (AtsError, SecretUnreadable) as error:
         context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
-    response = render(request, "applications/_details.html", context)
+    context["named"] = "candidates" not in held.features.off
+    response = page_or_part(request, "applications/details.html", "stage-history", context)
     response["Cache-Control"] = f"private, max-age={PREFETCHED_FOR}"
     return response
 

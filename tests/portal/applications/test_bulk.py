@@ -11,6 +11,7 @@ from django.urls import reverse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import bulk
 from portal.applications.models import ApplicationAction, Batch
+from portal.audit.models import Entry
 from portal.mirror.models import Application, RejectionReason
 from tests.cast import Cast
 from tests.portal.applications.clicking import applications, click, truth, writes
@@ -124,6 +125,18 @@ def test_failures_come_first_and_only_they_are_tried_again(
     assert Batch.objects.count() == 2
     assert len(writes(sandbox)) == before + 2
     assert "2 done in Greenhouse" in remy.get(anew.url).content.decode()
+
+
+def test_a_batch_stands_in_the_log_once_with_how_many_were_done(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    some = _of_one_job(3)
+    sandbox.mutate("move_application", application_id=some[0].remote_id)
+    _confirm(remy, "advance", some)
+    finish()
+    [entry] = Entry.objects.filter(verb="application.advanced_many")
+    assert entry.words.startswith("advanced 2 of 3 chosen applications in Greenhouse, in the name")
+    assert not Entry.objects.filter(verb="application.advanced").exists()
 
 
 def test_what_was_done_is_undone_as_a_batch(remy: Client, sandbox: Sandbox, finish) -> None:

@@ -1,15 +1,16 @@
-"""Move, transfer, update, and the e-mail that goes with a rejection."""
+"""Move, transfer, and the e-mail that goes with a rejection."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
-from portal.mirror.models import AtsUser, EmailTemplate, Job, Source, Stage
+from portal.mirror.models import Application, EmailTemplate, Job, JobGrant, Stage
 from tests.cast import Cast
 from tests.portal.applications.clicking import (
     HTMX,
@@ -73,25 +74,75 @@ def test_it_is_transferred_only_to_requisitions_that_one_may_see(
     work()
     assert truth(sandbox, application).job_id == target.remote_id
     assert newest().status == Status.DONE
-    assert "Undo" not in shown(remy, application)  # it would not land where it was
 
 
-def test_fields_are_updated_and_put_back_where_they_had_a_value(
+def _a_job_to_go_to(application: Application) -> Job:
+    mine = Job.objects.filter(
+        grants__user__primary_email="remy@acme.example",
+        stages__isnull=False,
+        status="open",
+        confidential=False,
+    )
+    return mine.exclude(pk=application.job_id).distinct().first()
+
+
+def test_a_transfer_is_undone_to_the_stage_it_came_from(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application(stage=1)
+    click(remy, "transfer", application, to_job=_a_job_to_go_to(application).pk)
+    work()
+    assert address("take_back", newest().pk) in remy.get("/activity/").content.decode()
+    remy.post(address("take_back", newest().pk), **HTMX)
+    work()
+    assert newest().status == Status.DONE, newest().outcome
+    now = truth(sandbox, application)
+    assert (now.job_id, now.stage_id) == (application.job.remote_id, application.stage_remote_id)
+    assert f"Transferred to “{application.job.name}”" in shown(remy, application)
+
+
+def test_an_undone_transfer_says_where_it_is_when_its_stage_cannot_be_entered_any_more(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application(stage=1)
+    click(remy, "transfer", application, to_job=_a_job_to_go_to(application).pk)
+    work()
+    Stage.objects.filter(pk=application.stage_id).update(active=False)
+    sandbox.mutate("delete_stage", stage_id=application.stage_remote_id)
+    remy.post(address("take_back", newest().pk), **HTMX)
+    work()
+    assert truth(sandbox, application).job_id == application.job.remote_id
+    assert "before: move it from here" in shown(remy, application)
+
+
+def test_a_transfer_from_a_requisition_that_one_no_longer_sees_says_why_it_stays(
     remy: Client, sandbox: Sandbox, work
 ) -> None:
     application = an_application()
-    application.refresh_from_db()
-    source = Source.objects.exclude(pk=application.source_id).first()
-    recruiter = AtsUser.objects.filter(primary_email="sam@acme.example").get()
-    assert "Nothing is changed yet" in click(remy, "update", application).content.decode()
-    click(remy, "update", application, source=source.pk, recruiter=recruiter.pk)
+    click(remy, "transfer", application, to_job=_a_job_to_go_to(application).pk)
     work()
-    assert truth(sandbox, application).source_id == source.remote_id
-    assert truth(sandbox, application).recruiter_id == recruiter.remote_id
-    row = shown(remy, application)
-    assert f"source is now {source.name}" in row
-    had_both = application.source_id and application.recruiter_id
-    assert (address("take_back", newest().pk) in row) is bool(had_both)
+    JobGrant.objects.filter(job=application.job_id).delete()
+    transferred = newest()
+    why = f"“{application.job.name}”, where it was, is closed or no longer shown to you."
+    assert why in shown(remy, application)
+    assert address("take_back", transferred.pk) not in remy.get("/activity/").content.decode()
+    answer = remy.post(address("take_back", transferred.pk), **HTMX)
+    assert answer.status_code == 409
+    assert newest() == transferred
+
+
+def test_a_transferred_one_that_moved_on_since_is_not_taken_back(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    click(remy, "transfer", application, to_job=_a_job_to_go_to(application).pk)
+    work()
+    sandbox.mutate("move_application", application_id=application.remote_id)
+    there = truth(sandbox, application).stage_id
+    remy.post(address("take_back", newest().pk), **HTMX)
+    work()
+    assert newest().status == Status.CONFLICT
+    assert truth(sandbox, application).stage_id == there
 
 
 def test_an_e_mail_goes_with_the_rejection_late_enough_for_undo(
@@ -108,6 +159,59 @@ def test_an_e_mail_goes_with_the_rejection_late_enough_for_undo(
     row = shown(remy, application)
     assert "with the e-mail" in row
     assert "does not tell whether an unreject also stops" in row
+
+
+def _at(client: Client, application: Application, when: str, **more: object):
+    template = EmailTemplate.objects.filter(type__icontains="reject").first()
+    return reject(client, application, template=template.pk, mail_after="at", mail_at=when, **more)
+
+
+def test_the_e_mail_goes_at_a_time_that_the_person_chooses_by_their_own_clock(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT09:30")
+    _at(remy, an_application(), tomorrow, zone="Asia/Tokyo")
+    work()
+    assert newest().status == Status.DONE, newest().outcome
+    [mail] = sandbox.world().mails
+    sent = datetime.fromisoformat(str(mail.send_email_at).replace("Z", "+00:00"))
+    assert sent.astimezone(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m-%dT%H:%M") == tomorrow
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        (lambda now: "", "Enter a day and a time, please."),
+        (lambda now: "tomorrow", "Enter a day and a time, please."),
+        (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "That is too soon"),
+        (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "That is too late"),
+    ],
+    ids=["none", "no time", "before Undo is over", "a slip of the year"],
+)
+def test_a_time_that_cannot_be_is_told_beside_its_field(remy: Client, when, words: str) -> None:
+    answer = _at(remy, an_application(), when(datetime.now(UTC)), zone="Nowhere/AtAll")
+    assert answer.status_code == 422
+    assert words in str(answer.context["form"]["mail_at"].errors)
+    assert not ApplicationAction.objects.exists()
+
+
+def test_a_time_is_looked_at_only_where_it_was_asked_for(remy: Client, work) -> None:
+    answer = reject(remy, an_application(), mail_at="tomorrow", mail_after=60)
+    assert answer.status_code == 200
+    work()
+    assert newest().outcome == "Rejected in Greenhouse."
+
+
+def test_an_e_mail_whose_time_came_while_the_rejection_waited_still_leaves_time_for_undo(
+    remy: Client, sandbox: Sandbox, work, later
+) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=45)
+    _at(remy, an_application(), soon.strftime("%Y-%m-%dT%H:%M"))
+    later(44 * 60)
+    work()
+    [mail] = sandbox.world().mails
+    sent = datetime.fromisoformat(str(mail.send_email_at).replace("Z", "+00:00"))
+    assert sent > datetime.now(UTC) + timedelta(minutes=9)
 
 
 def test_no_e_mail_is_offered_without_the_right_to_name_them(

@@ -8,6 +8,7 @@ from django.test import Client
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.applications.outbox import release
+from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.clicking import (
     HTMX,
@@ -193,6 +194,31 @@ def test_a_conflict_shows_who_changed_it_and_can_be_done_from_there_or_skipped(
     work()
     assert "Greenhouse does not tell us by whom" in shown(remy, application)
     assert "Changed meanwhile" not in _undo(remy, newest(), "dismiss").content.decode()
+
+
+def test_advancing_from_a_stale_screen_what_is_in_the_last_stage_by_now_is_a_conflict(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    last = Stage.objects.filter(job=application.job_id, active=True).order_by("-order").first()
+    sandbox.mutate(
+        "move_application", application_id=application.remote_id, stage_id=last.remote_id
+    )
+    Application.objects.filter(pk=application.pk).update(  # a sync told us already
+        stage=last,
+        stage_remote_id=last.remote_id,
+        stage_name=last.name,
+        stage_entry_id=truth(sandbox, application).entry_id,
+    )
+    assert click(remy, "advance", application).status_code == 200
+    work()
+    card = shown(remy, application)
+    assert newest().status == Status.CONFLICT, newest().outcome
+    assert f"now it is in “{last.name}”" in card
+    application.refresh_from_db()
+    fresh = click(remy, "advance", application)
+    assert fresh.status_code == 403
+    assert "in the last stage already" in fresh.content.decode()
 
 
 def test_a_rejection_of_what_was_moved_meanwhile_is_a_conflict_too(

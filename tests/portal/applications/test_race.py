@@ -1,23 +1,26 @@
-"""Eight people act on the same applications at the same time."""
+"""Eight people act on the same applications at the same time, and real worker processes send."""
 
 from __future__ import annotations
 
 import random
-import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import close_old_connections, connection, connections
+from django.core.management import call_command
+from django.db import connection, connections
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership
-from portal.applications import outbox
 from portal.applications.models import ApplicationAction
+from portal.audit.models import Entry
+from portal.core.models import Transition
 from portal.mirror.models import Application, AtsUser
 from tests.cast import Cast
 from tests.factories import MembershipFactory
 from tests.portal.applications.clicking import click, reject, truth
+from tests.workers import Workers
 
 Status = ApplicationAction.Status
 
@@ -40,39 +43,30 @@ def _eight(cast: Cast, sandbox: Sandbox) -> list[Membership]:
 
 @pytest.mark.django_db(transaction=True)
 def test_each_action_has_one_outcome_and_the_mirror_equals_greenhouse(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, settings
+    connect, cast: Cast, sandbox: Sandbox, sign_in, settings, capsys
 ) -> None:
+    """On PostgreSQL 50 applications; SQLite, which writes one thing at a time, gets 10."""
     settings.REJECT_HOLD_SECONDS = 0
     connect()
-    on_postgres = connection.vendor == "postgresql"
     some = list(
         Application.objects.filter(
             status="active", prospect=False, stage__order=0, job__status="open",
             job__confidential=False, candidate__private=False,
-        ).order_by("pk")[: 50 if on_postgres else 8]
+        ).order_by("pk")[: 50 if connection.vendor == "postgresql" else 10]
     )  # fmt: skip
     browsers = [sign_in(person) for person in _eight(cast, sandbox)]
     before = _books(sandbox)
     sandbox.faults.add(regex=r"/(move|reject)$", method="POST", kind="drop_after", times=3)
-    ended = threading.Event()
-    workers = [
-        threading.Thread(target=_works, args=(ended,), daemon=True)
-        for _ in range(3 if on_postgres else 1)
-    ]
-    for one in workers:
-        one.start()
-    with ThreadPoolExecutor(len(browsers)) as at_once:
-        answers = list(at_once.map(lambda b: _clicks_through(b, some), browsers))
-    for _ in range(200):
-        if not ApplicationAction.objects.filter(status__in=ApplicationAction.OPEN).exists():
-            break
-        ended.wait(0.1)
-    ended.set()
-    for one in workers:
-        one.join(30)
+    with Workers(2) as workers:
+        with ThreadPoolExecutor(len(browsers)) as at_once:
+            answers = list(at_once.map(lambda b: _clicks_through(b, some), browsers))
+        _until_all_is_settled()
+        assert workers.alive == 2
     assert {code for codes in answers for code in codes} <= {200, 403, 409}
     since = {key: one for key, one in _books(sandbox).items() if key not in before}
     _everything_adds_up(sandbox, some, Counter(since.values()))
+    call_command("audit_check")
+    assert "broken" not in capsys.readouterr().out.lower()
 
 
 def _clicks_through(browser, some: list[Application]) -> list[int]:
@@ -87,30 +81,33 @@ def _clicks_through(browser, some: list[Application]) -> list[int]:
     return codes
 
 
-def _works(ended: threading.Event) -> None:
-    """A worker: takes what is queued, looks at what is due."""
-    from tests.queue import work
-
-    try:
-        while not ended.is_set():
-            outbox.release()
-            work()
-            close_old_connections()
-            ended.wait(0.02)
-    finally:
-        connections.close_all()
+def _until_all_is_settled() -> None:
+    """The workers need as long as they need; ten minutes on the slowest machine."""
+    for _ in range(6000):
+        if not ApplicationAction.objects.filter(status__in=ApplicationAction.OPEN).exists():
+            return
+        time.sleep(0.1)
 
 
 def _everything_adds_up(sandbox: Sandbox, some: list[Application], accepted: Counter[int]) -> None:
     actions = list(ApplicationAction.objects.all())
     assert not [a for a in actions if a.is_open]
     done = Counter(a.application_id for a in actions if a.status == Status.DONE)
-    assert sum(done.values()) == sum(accepted.values())
+    assert sum(done.values()) == sum(accepted.values()) >= len(some)
     for one in some:
         one.refresh_from_db()
         now = truth(sandbox, one)
         assert (one.status, one.stage_remote_id) == (now.status, now.stage_id)
         assert done[one.pk] == accepted[one.remote_id], "done twice, or told untruly"
+    told = Counter(
+        Transition.objects.filter(
+            subject="applications.applicationaction",
+            new__in=(Status.DONE, Status.REFUSED, Status.CONFLICT, Status.FAILED, Status.WITHDRAWN),
+        ).values_list("subject_id", flat=True)
+    )
+    assert told == dict.fromkeys((a.pk for a in actions), 1), "not one outcome for each"
+    logged = Entry.objects.filter(verb__in=("application.advanced", "application.rejected"))
+    assert logged.count() == sum(done.values())
 
 
 def _books(sandbox: Sandbox) -> dict[tuple[str, int], int]:

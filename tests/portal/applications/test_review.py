@@ -12,6 +12,7 @@ from portal.applications.sittings import highlighted
 from portal.mirror.models import Application, RejectionReason
 from tests.cast import Cast
 from tests.portal.applications.clicking import (
+    HTMX,
     address,
     an_application,
     click,
@@ -114,6 +115,18 @@ def test_stage_history_is_read_at_this_moment_and_kept_by_the_browser_alone(
     assert answer["Cache-Control"] == "private, max-age=60"
     told = answer.content.decode()
     assert ("trail" in told) is (kind == "harvest_oauth")  # v1 keeps no history
+
+
+def test_without_javascript_the_stage_history_is_a_page_of_its_own(remy: Client) -> None:
+    application = an_application()
+    link = address("details", application.pk)
+    page = remy.get(link).content.decode()
+    assert "<html" in page
+    assert str(application.candidate) in page
+    assert f'href="/requisitions/{application.job_id}/"' in page
+    part = remy.get(link, **HTMX)
+    assert "<html" not in part.content.decode()
+    assert "HX-Request" in part["Vary"]
 
 
 def test_a_resume_is_a_fresh_link_and_kept_nowhere(remy: Client, sandbox: Sandbox) -> None:
