@@ -14,7 +14,8 @@ from integrations.ats.errors import AtsError
 from integrations.ats.types import Attachment
 from integrations.ats.wiring import Lane
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import outbox, sittings
+from portal.applications import custom, outbox, sittings
+from portal.applications.custom import Held
 from portal.applications.deeds import Deed, deeds
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review import HabitsForm
@@ -112,10 +113,19 @@ def _shown(
             )
             for one in application.answers
         ],
+        "own_fields": _own_fields(application, held),
         "headline": sittings.highlighted(_headline(application), words),
         "others": others.select_related("job")[:20] if application.candidate_id else [],
         "next_pk": next(iter(sitting.order[sitting.at + 1 : sitting.at + 2]), None),
     }
+
+
+def _own_fields(application: Application, held: Rights) -> list[Held]:
+    """The fields that the customer added, where they hold something."""
+    if "custom_fields" in held.features.off:
+        return []
+    every = custom.held(application.connection_id, application.custom)
+    return [one for one in every if one.words]
 
 
 def _headline(application: Application) -> str:

@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import bulk
-from portal.applications.models import ApplicationAction, Batch
+from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.audit.models import Entry
-from portal.mirror.models import Application, RejectionReason
+from portal.mirror.models import Application, RejectionReason, Stage
 from tests.cast import Cast
+from tests.portal.applications.cells import WRITE, happened
 from tests.portal.applications.clicking import applications, click, truth, writes
 
 Status = ApplicationAction.Status
@@ -137,6 +138,30 @@ def test_a_batch_stands_in_the_log_once_with_how_many_were_done(
     [entry] = Entry.objects.filter(verb="application.advanced_many")
     assert entry.words.startswith("advanced 2 of 3 chosen applications in Greenhouse, in the name")
     assert not Entry.objects.filter(verb="application.advanced").exists()
+
+
+@pytest.mark.parametrize("deed", bulk.KINDS)
+def test_each_answer_that_is_lost_after_the_deed_is_one_deed_of_a_batch_too(
+    remy: Client, sandbox: Sandbox, finish, deed: str
+) -> None:
+    chosen = _of_one_job(3)
+    state = "rejected" if deed == Kind.UNREJECT else "active"
+    for one in chosen if state == "rejected" else ():
+        sandbox.mutate("reject_application", application_id=one.remote_id)
+        Application.objects.filter(pk=one.pk).update(status="rejected")
+    page = _look(remy, deed, chosen)
+    asked: dict[str, dict[str, int]] = {
+        "reject": {"reason": _reason()},
+        "move": {"to_stage": Stage.objects.filter(job=chosen[0].job_id, active=True)
+                    .order_by("order")[2].pk},
+    }.get(deed, {})  # fmt: skip
+    sandbox.faults.add(regex=WRITE, method="POST", kind="drop_after", times=2)
+    there = _confirm(remy, deed, chosen, page=page, **asked)
+    finish()
+    assert "3 done in Greenhouse" in remy.get(there.url).content.decode()
+    assert all(happened(sandbox, deed, one) for one in chosen)
+    tried = [r for r in sandbox.requests if r.method == "POST" and re.search(WRITE, r.path)]
+    assert len([r for r in tried if "/applications/0/" not in r.path]) == 3
 
 
 def test_what_was_done_is_undone_as_a_batch(remy: Client, sandbox: Sandbox, finish) -> None:

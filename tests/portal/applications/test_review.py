@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.models import ApplicationAction
+from portal.applications.models import ApplicationAction, Sitting
 from portal.applications.sittings import highlighted
 from portal.mirror.models import Application, RejectionReason
 from tests.cast import Cast
@@ -15,6 +15,7 @@ from tests.portal.applications.clicking import (
     HTMX,
     address,
     an_application,
+    applications,
     click,
     newest,
     reject,
@@ -99,6 +100,16 @@ def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: 
     assert "data-keys" in shown
     remy.post(keep, {"words": ""})
     assert "data-keys" not in remy.get(page).content.decode()
+
+
+def test_it_shows_what_the_fields_that_the_customer_added_hold(remy: Client) -> None:
+    every = (one for stage in range(4) for one in applications(stage=stage))
+    application = next(one for one in every if one.custom)
+    page = remy.get(_begin(remy, application.job_id)).content.decode()
+    place = Sitting.objects.get().order.index(application.pk) + 1
+    page = remy.get(f"/requisitions/{application.job_id}/review/?at={place}").content.decode()
+    assert "<dt>Available from</dt>" in page
+    assert "Asked for a higher level" not in page  # a private one
 
 
 def test_words_are_words_and_no_patterns() -> None:
