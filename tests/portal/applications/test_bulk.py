@@ -150,11 +150,8 @@ def test_each_answer_that_is_lost_after_the_deed_is_one_deed_of_a_batch_too(
         sandbox.mutate("reject_application", application_id=one.remote_id)
         Application.objects.filter(pk=one.pk).update(status="rejected")
     page = _look(remy, deed, chosen)
-    asked: dict[str, dict[str, int]] = {
-        "reject": {"reason": _reason()},
-        "move": {"to_stage": Stage.objects.filter(job=chosen[0].job_id, active=True)
-                    .order_by("order")[2].pk},
-    }.get(deed, {})  # fmt: skip
+    later_stage = Stage.objects.filter(job=chosen[0].job_id, active=True).order_by("order")[2]
+    asked = {"reason": _reason()} if deed == Kind.REJECT else {"to_stage": later_stage.pk}
     sandbox.faults.add(regex=WRITE, method="POST", kind="drop_after", times=2)
     there = _confirm(remy, deed, chosen, page=page, **asked)
     finish()

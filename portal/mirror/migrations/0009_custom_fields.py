@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connections', '0003_apicall_trace'),
-        ('mirror', '0007_names_of_stages'),
+        ('mirror', '0008_what_was_read_again'),
     ]
 
     operations = [
