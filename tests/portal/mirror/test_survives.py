@@ -6,10 +6,11 @@ the database, within a page's transaction or outside of it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -85,6 +86,65 @@ def test_killed_at_any_place_it_goes_on_from_there(
     assert run.status == Status.DONE
     assert not SeenPage.objects.exists()
     assert_equal(sandbox, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scope", "apart"),
+    [
+        pytest.param("harvest_oauth", Scope.RECENT, 4, id="what changed"),
+        pytest.param("harvest_key", Scope.PEOPLE, 9, id="people and grants"),
+    ],
+)
+def test_killed_at_twenty_places_of_a_smaller_run_each_ends_right(
+    connect, sandbox: Sandbox, later, kind: str, scope: str, apart: int
+) -> None:
+    """One place after the other, each in a run of its own with changes of its own."""
+    connection = connect(kind)
+    changes = _work_goes_on(sandbox) if scope == Scope.RECENT else _access_changes(sandbox)
+    later(15 * 60)
+    for place in range(1, 100):
+        next(changes)
+        later(sync.silent_after().total_seconds() + 1)
+        run, _ = sync.open_run(connection, by=None, scope=scope)
+        killed = os.WIFSIGNALED(_end(_worker(run, _killed_after(2 + place * apart))))
+        later(sync.silent_after().total_seconds() + 1)
+        sync.sweep()
+        run.refresh_from_db()
+        assert run.is_open or not killed or run.status == Status.DONE
+        if run.is_open:
+            sync.run(run)
+            run.refresh_from_db()
+        assert run.status == Status.DONE, place
+        assert not SeenPage.objects.exists()
+        assert_equal(sandbox, kind)
+        if not killed:
+            break  # that was beyond its end
+    assert place > 20
+
+
+def _work_goes_on(sandbox: Sandbox) -> Iterator[None]:
+    while True:
+        active = [a for a in sandbox.world().applications if a.status == "active" and a.job_id]
+        one, other = active[0], active[-1]
+        sandbox.mutate("reject_application", application_id=one.id)
+        named = {"first_name": f"A{one.id}", "last_name": "B"}
+        sandbox.mutate("rename_candidate", candidate_id=one.candidate_id, **named)
+        sandbox.mutate("rename_job", job_id=other.job_id, name=f"No longer {one.id}")
+        sandbox.mutate("new_application", job_id=other.job_id)
+        yield
+
+
+def _access_changes(sandbox: Sandbox) -> Iterator[None]:
+    world = sandbox.world()
+    people = [u for u in world.users if world.emails_of(u.id) and not u.site_admin]
+    jobs = [job for job in world.jobs if not job.is_template]
+    for number in itertools.count():
+        user, job = people[number % len(people)], jobs[number % len(jobs)]
+        sandbox.mutate("add_grant", user=user.id, job_id=job.id)
+        for grant in list(world.grants.where("user_id", people[number % 3].id))[:1]:
+            sandbox.mutate("remove_grant", user=grant.user_id, job_id=grant.job_id)
+        sandbox.mutate("deactivate_user" if number % 2 else "reactivate_user", user=people[0].id)
+        yield
 
 
 def test_a_worker_that_slept_while_another_took_over_writes_nothing_more(
