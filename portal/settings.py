@@ -62,6 +62,18 @@ GREENHOUSE_API_URL = env.str("GREENHOUSE_API_URL", default="https://harvest.gree
 GREENHOUSE_AUTH_URL = env.str("GREENHOUSE_AUTH_URL", default="https://auth.greenhouse.io")
 GREENHOUSE_SITE_URL = env.str("GREENHOUSE_SITE_URL", default="https://app.greenhouse.io")
 
+# The application that Greenhouse registered for a vendor with many customers (partner OAuth).
+# Without it nothing of that is to be seen.
+GREENHOUSE_PARTNER_CLIENT_ID = env.str("GREENHOUSE_PARTNER_CLIENT_ID", default="")
+GREENHOUSE_PARTNER_CLIENT_SECRET = env.str("GREENHOUSE_PARTNER_CLIENT_SECRET", default="")
+GREENHOUSE_PARTNER_PKCE = env.bool("GREENHOUSE_PARTNER_PKCE", default=True)
+# Its registered scopes, parted by commas, where they are fewer than all that the portal uses.
+GREENHOUSE_PARTNER_SCOPES = env.list("GREENHOUSE_PARTNER_SCOPES", default=[])
+if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
+    raise ImproperlyConfigured(
+        "GREENHOUSE_PARTNER_CLIENT_ID and GREENHOUSE_PARTNER_CLIENT_SECRET belong together"
+    )
+
 # How long one question to Greenhouse may take with all its repeating and waiting, in seconds:
 # while a person waits, and in a sync.
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
@@ -80,6 +92,11 @@ PORTAL_URL = env.str(
     "PORTAL_URL",
     default="http://localhost:8000" if DEBUG else f"https://{ALLOWED_HOSTS[0]}",
 ).rstrip("/")
+
+# Where Greenhouse sends people back to after they agreed; registered there, letter by letter.
+GREENHOUSE_PARTNER_REDIRECT_URI = env.str(
+    "GREENHOUSE_PARTNER_REDIRECT_URI", default=f"{PORTAL_URL}/set-up/consent/back/"
+)
 
 # -- Rooms -------------------------------------------------------------------------------------
 INSTALLED_APPS = [

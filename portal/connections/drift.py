@@ -104,7 +104,7 @@ def _failed(check: CheckRun, was_live: bool) -> None:
         organization,
         cause,
         title=title,
-        words=f"{check.failure} Set-up takes a new one; nothing that was read is lost.",
+        words=f"{check.failure} That is done in Set-up; nothing that was read is lost.",
         severity=Severity.MUST_ACT,
         fixer=Fixer.ADMIN,
         still_works="What was read stays visible. Nothing can be done on applications meanwhile.",

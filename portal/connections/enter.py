@@ -10,6 +10,7 @@ from django.db import transaction
 from integrations.ats.errors import AtsError, BadCredential
 from integrations.ats.port import AccountSample
 from portal.accounts.models import User
+from portal.connections.endings import end_with
 from portal.connections.models import Connection, Credential
 from portal.connections.open import open_on_trial
 from portal.core import transitions
@@ -38,6 +39,10 @@ class AnotherKind(Refused):
 
 class AnotherAccount(Refused):
     """It opens another Greenhouse account than the connected one."""
+
+
+class NoSiteAdmin(Refused):
+    """Whoever agreed is no Site Admin, so Greenhouse shows it nothing."""
 
 
 def enter(
@@ -115,6 +120,7 @@ def _is_api_key(connection: Connection, value: str) -> bool:
 
 def destroy(credential: Credential, *, by: User | None, why: str) -> None:
     """Empty it for good: only its kind, last four and fingerprint stay."""
+    end_with(credential, why=why, by=by)
     transitions.move(
         credential,
         Credential.State.DESTROYED,
@@ -125,6 +131,16 @@ def destroy(credential: Credential, *, by: User | None, why: str) -> None:
         client_id="",
         reader_id=None,
     )
+
+
+def make_way(connection: Connection, *, by: User, beside: bool) -> None:
+    """Empty what a new credential replaces. For a transaction that then stores the new one."""
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    replaced = connection.credentials.exclude(state=Credential.State.DESTROYED)
+    if beside:
+        replaced = replaced.filter(state=Credential.State.BESIDE)
+    for old in replaced:
+        destroy(old, by=by, why="a new one was entered")
 
 
 @transaction.atomic
@@ -138,12 +154,7 @@ def _save(
     beside: bool,
 ) -> Credential:
     """One credential is in use; what the new one replaces is emptied."""
-    Connection.objects.select_for_update().get(pk=connection.pk)
-    replaced = connection.credentials.exclude(state=Credential.State.DESTROYED)
-    if beside:
-        replaced = replaced.filter(state=Credential.State.BESIDE)
-    for old in replaced:
-        destroy(old, by=by, why="a new one was entered")
+    make_way(connection, by=by, beside=beside)
     secret = secrets["api_key"] if kind == "harvest_key" else secrets["client_secret"]
     return Credential.objects.create(
         connection=connection,

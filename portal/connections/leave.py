@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.connections.endings import end, end_all
 from portal.connections.enter import destroy
 from portal.connections.models import Connection, Credential
 from portal.connections.verify import end_open
@@ -18,6 +19,7 @@ State = Connection.State
 _CAUSES = (
     Issue.Cause.BAD_CREDENTIAL,
     Issue.Cause.UNREADABLE_CREDENTIAL,
+    Issue.Cause.CONSENT_ENDING,
     Issue.Cause.MISSING_PERMISSION,
     Issue.Cause.NO_SITE_ADMIN,
     Issue.Cause.GREENHOUSE_DOWN,
@@ -46,6 +48,7 @@ def disconnect(connection: Connection, *, by: User) -> bool:
         return False
     for credential in connection.credentials.exclude(state=Credential.State.DESTROYED):
         destroy(credential, by=by, why="disconnected")
+    end_all(connection, why="disconnected", by=by)
     end_open(connection, "Greenhouse was disconnected.")
     connection.fix_links.filter(done_at=None, revoked_at=None).update(revoked_at=timezone.now())
     for cause in _CAUSES:
@@ -59,6 +62,8 @@ def change_account(connection: Connection, *, by: User) -> None:
 
     Until then nobody sees anything, so that two accounts are never mixed.
     """
+    for consent in connection.consents.filter(membership__isnull=False, state="living"):
+        end(consent, why="another account was connected", by=by)
     end_open(connection, "Another Greenhouse account was connected.")
     Connection.objects.filter(pk=connection.pk).update(emptying=True, people_seen_at=None)
     transitions.won(

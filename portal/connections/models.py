@@ -12,7 +12,10 @@ from django.utils import timezone
 from integrations.ats import registry
 from integrations.ats.permissions import Catalogue, Outcome, Permission
 from portal.accounts.models import Organization
-from portal.core.secrets import SecretField, revealed
+from portal.connections import partner
+from portal.connections.consent_models import Consent as Consent  # a model of this room
+from portal.connections.consent_models import ConsentRequest as ConsentRequest
+from portal.core.secrets import SecretField, SecretUnreadable, revealed
 
 
 def kinds() -> list[tuple[str, str]]:
@@ -130,7 +133,7 @@ class Credential(models.Model):
     client_id = SecretField(blank=True, default="")
     secret = SecretField()
     reader_id = models.BigIntegerField(null=True, blank=True)
-    last_four = models.CharField(max_length=4)
+    last_four = models.CharField(max_length=4)  # "" for a consent, which is nothing to read off
     fingerprint = models.CharField(max_length=12)
     state = models.CharField(max_length=10, choices=State.choices, default=State.IN_USE)
     entered_by = models.ForeignKey(
@@ -148,12 +151,18 @@ class Credential(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} ···· {self.last_four}"
+        kind = self.get_kind_display()
+        return f"{kind} ···· {self.last_four}" if self.last_four else str(kind)
 
     @property
     def catalogue(self) -> Catalogue:
         """What may be asked of this kind of credential."""
         return registry.catalogue(self.kind)
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether it was agreed to in Greenhouse rather than entered here."""
+        return bool(self.kind == partner.KIND)
 
     @property
     def by_scope(self) -> bool:
@@ -171,7 +180,7 @@ class Credential(models.Model):
 
     def boxes(self, permissions: Iterable[Permission]) -> list[str]:
         """The tick boxes of these permissions, once each: several may share a scope of v3."""
-        if self.kind == "harvest_oauth":
+        if self.by_scope:
             return list(dict.fromkeys(self.words_for(p) for p in permissions))
         return [f"{p.group}: {self.words_for(p)}" for p in permissions]
 
@@ -179,6 +188,14 @@ class Credential(models.Model):
         """The plain values by field name, for a provider. Raises SecretUnreadable."""
         if self.kind == "harvest_key":
             return {"api_key": revealed(self.secret)}
+        if self.kind == partner.KIND:
+            application = partner.partner()
+            if application is None:  # the deployment's settings were taken away
+                raise SecretUnreadable
+            return {
+                "client_id": application.client_id,
+                "client_secret": application.client_secret,
+            }
         return {
             "client_id": revealed(self.client_id),
             "client_secret": revealed(self.secret),

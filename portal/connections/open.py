@@ -9,8 +9,10 @@ from functools import partial
 from django.conf import settings
 
 from integrations.ats import registry
+from integrations.ats.consent import Chains
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane, Wiring
+from portal.connections.chains import StoredChains
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.core import trace
 from portal.core.state import Encrypted, shared_store
@@ -34,16 +36,33 @@ def open_provider(
     return registry.open_provider(
         credential.kind,
         credential.secrets(),
-        _wiring(key, credential.connection, lane, patience, also),
+        _wiring(
+            key,
+            credential.connection,
+            lane,
+            patience,
+            also,
+            StoredChains(credential.connection, credential),
+        ),
     )
 
 
 def open_on_trial(
-    connection: Connection, kind: str, secrets: Mapping[str, str], *, key: str
+    connection: Connection,
+    kind: str,
+    secrets: Mapping[str, str],
+    *,
+    key: str,
+    chains: Chains | None = None,
 ) -> Provider:
     """A provider for a credential that is stored nowhere yet; a person waits for the answer."""
-    wiring = _wiring(f"trial:{connection.pk}:{key}", connection, Lane.PEOPLE)
+    wiring = _wiring(f"trial:{connection.pk}:{key}", connection, Lane.PEOPLE, chains=chains)
     return registry.open_provider(kind, secrets, wiring)
+
+
+def wiring_for(connection: Connection, lane: Lane) -> Wiring:
+    """What consents are asked for and kept alive with."""
+    return _wiring(f"connection:{connection.pk}", connection, lane)
 
 
 def _wiring(
@@ -52,6 +71,7 @@ def _wiring(
     lane: Lane,
     patience: float | None = None,
     also: Callable[[Call], None] | None = None,
+    chains: Chains | None = None,
 ) -> Wiring:
     store = shared_store()
     keep = partial(_keep, connection.pk, threading.get_ident(), trace.current(), also)
@@ -64,6 +84,7 @@ def _wiring(
         deadline=usual if patience is None else patience,
         state=store,
         tokens=Encrypted(store),
+        chains=chains,
         log=keep,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.connections import fix_mail, workers
+from portal.connections import fix_mail, renewal, workers
 from portal.connections.models import FixLink
 
 
@@ -17,3 +17,15 @@ def send_link(link_id: int) -> None:
 
 def sweep() -> None:
     fix_mail.sweep()
+
+
+def renew_due() -> None:
+    renewal.renew_due()
+
+
+def renew(consent_id: int) -> None:
+    renewal.renew(consent_id)
+
+
+def consent_lost(consent_id: int) -> None:
+    renewal.lost(consent_id)

@@ -82,10 +82,12 @@ def run(check: CheckRun) -> bool:
     try:
         _probe_all(check)
     except SecretUnreadable:
-        sentence = "The stored credential can no longer be opened. Please enter it again."
+        again = "connect" if check.credential.is_consent else "enter it"
+        sentence = f"The stored credential can no longer be opened. Please {again} again."
         return _fail(check, Cause.UNREADABLE, sentence)
     except BadCredential as error:
-        return _fail(check, Cause.CREDENTIAL, f"{error.sentence} Please enter a new one.")
+        what_next = "connect again" if check.credential.is_consent else "enter a new one"
+        return _fail(check, Cause.CREDENTIAL, f"{error.sentence} Please {what_next}.")
     except AtsError as error:
         return _fail(check, Cause.NO_ANSWER, error.sentence)
     return transitions.won(

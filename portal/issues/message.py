@@ -14,6 +14,7 @@ Cause, Fixer = Issue.Cause, Issue.Fixer
 _PAGES = {
     Cause.BAD_CREDENTIAL: "onboarding:credential",
     Cause.UNREADABLE_CREDENTIAL: "onboarding:credential",
+    Cause.CONSENT_ENDING: "onboarding:credential",
     Cause.MISSING_PERMISSION: "onboarding:permissions",
     Cause.NO_SITE_ADMIN: "onboarding:permissions",
     Cause.UNMATCHED_PEOPLE: "onboarding:setup",

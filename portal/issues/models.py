@@ -18,6 +18,7 @@ class Issue(models.Model):
     class Cause(models.TextChoices):
         BAD_CREDENTIAL = "bad_credential", "The credential is not accepted"
         UNREADABLE_CREDENTIAL = "unreadable", "The stored credential can no longer be opened"
+        CONSENT_ENDING = "consent_ending", "The consent ends soon"
         MISSING_PERMISSION = "missing_permission", "A permission is missing"
         NO_SITE_ADMIN = "no_site_admin", "The reader is no Site Admin"
         ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refuses to act as somebody"

@@ -22,6 +22,7 @@ def _schedule(**_: Any) -> None:
         {
             "portal.connections.tasks.beat": 1,
             "portal.connections.tasks.sweep": 1,
+            "portal.connections.tasks.renew_due": 10,
             "portal.onboarding.tasks.sweep": 1,
             "portal.applications.tasks.sweep": 1,
             "portal.mirror.tasks.sweep": 1,

@@ -2,6 +2,7 @@ from django.urls import path
 
 from portal.onboarding.views import (
     begin,
+    consent,
     credential,
     fix_link,
     leaving,
@@ -16,6 +17,8 @@ urlpatterns = [
     path("", begin.setup, name="setup"),
     path("before/", begin.before, name="before"),
     path("credential/", credential.credential, name="credential"),
+    path("consent/", consent.consent, name="consent"),
+    path("consent/back/", consent.back, name="consent_back"),
     path("permissions/", permissions.permissions, name="permissions"),
     path("permissions/<str:key>/", permissions.test_one, name="test_one"),
     path("people/", people.people, name="people"),

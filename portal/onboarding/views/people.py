@@ -97,6 +97,8 @@ def _reader(connection: Connection, used: Credential) -> str:
     """Who reads Greenhouse for everybody."""
     if used.kind == "harvest_key":
         return "The API key itself. It is nobody in Greenhouse and sees what is ticked for it."
+    if used.is_consent:
+        return "Whoever agreed in Greenhouse, or the service account that was made for it there."
     if used.reader_id is None:
         return "The credential's own service user, a Site Admin."
     user = AtsUser.objects.filter(connection=connection, remote_id=used.reader_id).first()

@@ -57,7 +57,7 @@ def rotate_now(request: MemberRequest, deed: str) -> HttpResponse:
     except rotate.NotReady:
         messages.info(request, "That was done already, or there is nothing to do any more.")
         return redirect("onboarding:rotation")
-    noted(request, verb, f"{words} {credential.last_four}", subject=credential)
+    noted(request, verb, f"{words} {credential.last_four or 'a consent'}", subject=credential)
     messages.success(request, said)
     if deed in {"switch", "back"}:
         journey.switched(connection, by=by)

@@ -60,6 +60,7 @@ class ConnectionAdmin(Watched):
         found: QuerySet[Connection] = super().get_queryset(request)
         return found.annotate(
             last_four=Subquery(credential.values("last_four")[:1]),
+            kind=Subquery(credential.values("kind")[:1]),
             check_status=Subquery(check.values("status")[:1]),
             check_at=Subquery(check.values("queued_at")[:1]),
             sync_status=Subquery(sync.values("status")[:1]),
@@ -68,6 +69,8 @@ class ConnectionAdmin(Watched):
 
     @admin.display(description="Credential")
     def credential_shown(self, connection: Any) -> str:
+        if connection.kind and not connection.last_four:
+            return "By consent"
         return f"···· {connection.last_four}" if connection.last_four else "None yet"
 
     @admin.display(description="Newest check", ordering="check_at")

@@ -1,0 +1,177 @@
+"""Asking for a consent in Greenhouse, and taking what comes back: once, and by who asked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.ats.consent import Agreed, MemoryChain, Partner
+from integrations.ats.errors import AtsError, NotSiteAdmin
+from integrations.ats.wiring import Lane
+from portal.accounts.models import Membership, User
+from portal.connections import endings, partner, renewal
+from portal.connections.chains import columns
+from portal.connections.enter import AnotherAccount, NoSiteAdmin, Refused, SameAccount, make_way
+from portal.connections.models import Connection, Consent, ConsentRequest, Credential
+from portal.connections.open import open_on_trial, wiring_for
+from portal.core.links import digest, new_token
+from portal.core.secrets import fingerprint, revealed
+
+_IN_SESSION = "greenhouse_consent"
+
+
+class NotExpected(Exception):
+    """What came back was not asked for by this person in this session, or was used already."""
+
+
+def ask(member: Membership, connection: Connection, session: SessionBase, *, own: bool) -> str:
+    """Remember that this person was sent to agree; gives the address to send them to.
+
+    `own`: for the person themselves, not for the connection. What was asked before in the same
+    session no longer counts.
+    """
+    application = _application()
+    state, held, verifier = new_token(), new_token(), secrets.token_urlsafe(64)
+    scopes = sorted(partner.own_scopes() if own else partner.scopes())
+    session[_IN_SESSION] = held
+    ConsentRequest.objects.filter(membership=member).delete()
+    ConsentRequest.objects.create(
+        connection=connection,
+        membership=member,
+        own=own,
+        digest=digest(state),
+        session=digest(held),
+        verifier=verifier,
+        scopes=scopes,
+    )
+    return partner.door().address(
+        application,
+        wiring_for(connection, Lane.PEOPLE).auth_url,
+        scopes=scopes,
+        state=state,
+        verifier=verifier,
+    )
+
+
+def came_back(member: Membership, session: SessionBase, state: str) -> ConsentRequest:
+    """The request that this state answers; it counts once. Raises NotExpected."""
+    request = (
+        ConsentRequest.objects.select_related("connection__organization")
+        .filter(
+            digest=digest(state),
+            membership=member,
+            connection__organization=member.organization_id,
+            session=digest(session.get(_IN_SESSION, "")),
+        )
+        .first()
+    )
+    if request is None or request.is_late:
+        raise NotExpected
+    unused = ConsentRequest.objects.filter(pk=request.pk, used_at=None)
+    if not unused.update(used_at=timezone.now()):
+        raise NotExpected
+    session.pop(_IN_SESSION, None)
+    return request
+
+
+def redeem(request: ConsentRequest, code: str) -> Agreed:
+    """Change the code for tokens, at once: it lives a minute. Raises AtsError (CodeRefused)."""
+    wiring = wiring_for(request.connection, Lane.PEOPLE)
+    verifier = revealed(request.verifier)
+    return partner.door().redeem(wiring, _application(), code=code, verifier=verifier)
+
+
+@dataclass(frozen=True)
+class _Only:
+    """The chain of a consent that is stored nowhere yet."""
+
+    chain: MemoryChain
+
+    def of(self, acting_user_id: int | None) -> MemoryChain:
+        return self.chain
+
+
+def connect(
+    request: ConsentRequest, told: Agreed, *, by: User, same_account: SameAccount, beside: bool
+) -> Credential:
+    """Make a consent the connection's credential; what was in use is replaced, or goes on beside.
+
+    Raises Refused (NoSiteAdmin, AnotherAccount), with what was there left intact and the new
+    consent given up.
+    """
+    connection = request.connection
+    try:
+        _look(connection, told, same_account)
+    except Refused:
+        endings.give_up(connection, told.pair)
+        raise
+    credential = _save(request, told, by=by, beside=beside)
+    renewal.settle(credential.consent)
+    return credential
+
+
+def _look(connection: Connection, told: Agreed, same_account: SameAccount) -> None:
+    """Whether it reads at all, and reads the account that is connected."""
+    application, chains = _application(), _Only(MemoryChain(told.pair))
+    given = {"client_id": application.client_id, "client_secret": application.client_secret}
+    with closing(
+        open_on_trial(connection, partner.KIND, given, key="consent", chains=chains)
+    ) as provider:
+        try:
+            provider.try_credential()
+            seen = provider.probe("users.list")
+            sample = provider.account_sample()
+        except AtsError as error:
+            raise Refused("", error.sentence) from error
+    if seen.cause == NotSiteAdmin.__name__:
+        raise NoSiteAdmin("", "Whoever agreed is no Site Admin in Greenhouse.")
+    if not same_account(sample):
+        raise AnotherAccount("", "This is another Greenhouse account than the connected one.")
+
+
+@transaction.atomic
+def _save(request: ConsentRequest, told: Agreed, *, by: User, beside: bool) -> Credential:
+    connection = request.connection
+    make_way(connection, by=by, beside=beside)
+    credential = Credential.objects.create(
+        connection=connection,
+        kind=partner.KIND,
+        secret="",
+        last_four="",
+        fingerprint=fingerprint(partner.KIND, told.pair.refresh_token),
+        state=Credential.State.BESIDE if beside else Credential.State.IN_USE,
+        entered_by=by,
+    )
+    _store(request, told, by=by, credential=credential)
+    return credential
+
+
+def _store(
+    request: ConsentRequest, told: Agreed, *, by: User, **whose: Credential | Membership
+) -> Consent:
+    return Consent.objects.create(
+        connection=request.connection,
+        subject=told.subject,
+        scopes=agreed_to(request.scopes, told),
+        given_by=by,
+        **columns(told.pair),
+        **whose,
+    )
+
+
+def agreed_to(asked: Iterable[str], told: Agreed) -> list[str]:
+    """What was asked for and, where Greenhouse says what it gave, given."""
+    return sorted(set(asked) & told.scopes if told.scopes is not None else set(asked))
+
+
+def _application() -> Partner:
+    application = partner.partner()
+    if application is None:
+        raise NotExpected
+    return application
