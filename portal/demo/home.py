@@ -9,6 +9,8 @@ import secrets
 from pathlib import Path
 from typing import TextIO
 
+from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DEFAULT = PROJECT / "var" / "demo"
 
@@ -80,4 +82,6 @@ class Home:
             "EMAIL_URL": "consolemail://",
             "GREENHOUSE_API_URL": sandbox,
             "GREENHOUSE_AUTH_URL": sandbox,
+            "GREENHOUSE_PARTNER_CLIENT_ID": PARTNER_CLIENT_ID,
+            "GREENHOUSE_PARTNER_CLIENT_SECRET": PARTNER_CLIENT_SECRET,
         }
