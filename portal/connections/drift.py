@@ -14,6 +14,7 @@ from portal.accounts.models import Organization
 from portal.connections import verify
 from portal.connections.features import ESSENTIAL
 from portal.connections.models import CheckRun, Connection, Credential
+from portal.connections.remedies import remedy
 from portal.core import queue
 from portal.issues import book
 from portal.issues.models import Issue
@@ -159,6 +160,7 @@ def _open(check: CheckRun, box: str, permission: Permission) -> None:
     off = credential.catalogue.features_off({permission.key}, credential.kind)
     costs = " ".join(feature.off for feature in off)
     blocks = bool(ESSENTIAL & {feature.key for feature in off})
+    helps = remedy(credential, permission)
     since = _last_granted(check, permission.key)
     was = f" It was still granted on {since}." if since else ""
     book.seen(
@@ -166,9 +168,9 @@ def _open(check: CheckRun, box: str, permission: Permission) -> None:
         Cause.MISSING_PERMISSION,
         key=box,
         title=f"Greenhouse does not grant “{permission.group}: {label}”",
-        words=f"{costs}{was} Tick it under {credential.place}, then test again in Set-up.",
+        words=f"{costs}{was} {helps.words} Then test again in Set-up.",
         severity=Severity.MUST_ACT if blocks else Severity.DEGRADED,
-        fixer=Fixer.GREENHOUSE_ADMIN,
+        fixer=helps.fixer,
         still_works="" if blocks else "Everything else works.",
         facts={"permission": permission.key, "last_granted": since},
     )

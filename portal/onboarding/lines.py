@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from integrations.ats.permissions import Feature, Origin, Outcome, Permission
 from portal.connections.models import CheckRun, Credential, PermissionCheck
+from portal.connections.remedies import Remedy, remedy
 
 NOT_ASKED = "not_asked"
 
@@ -20,6 +21,7 @@ class Line:
     words: str
     result: PermissionCheck | None
     off: tuple[Feature, ...]
+    remedy: Remedy
 
     @property
     def state(self) -> str:
@@ -49,6 +51,7 @@ def lines(credential: Credential, check: CheckRun | None) -> list[Line]:
             words=credential.words_for(permission),
             result=results.get(permission.key),
             off=catalogue.features_off({permission.key}, kind),
+            remedy=remedy(credential, permission),
         )
         for permission in sorted(catalogue.for_kind(kind), key=_screen_order(credential))
     ]

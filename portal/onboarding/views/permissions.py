@@ -15,12 +15,14 @@ from portal.connections.models import CheckRun, Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
+from portal.onboarding.leading import leads_to_greenhouse
 from portal.onboarding.lines import counts, lines
 from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
+@leads_to_greenhouse
 def permissions(request: MemberRequest) -> HttpResponse:
     """The list. POST has all of it tested again."""
     connection = connection_of(request.membership.organization_id)
@@ -69,6 +71,7 @@ def _page(request: MemberRequest, connection: Connection, used: Credential) -> H
         "progress_words": f"{counted['tried']} of {counted['all']}",
         "missing": missing,
         "tick_list": "\n".join(used.boxes(line.permission for line in missing)),
+        "agree_again": any(line.remedy.connect_again for line in missing),
         "found": found,
         "may_go_on": found.checked and not found.blocked,
     }

@@ -11,6 +11,7 @@ from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID, Sandbox
 from portal.audit.models import Entry
 from portal.connections import checks
 from portal.connections.models import Connection, Consent, ConsentRequest
+from portal.issues.models import Issue
 from portal.mirror.models import Application, AtsUser, Job
 from tests.cast import Cast
 from tests.conftest import V3
@@ -270,6 +271,42 @@ def test_an_old_request_holds_no_way_in(ada: Client) -> None:
     way_to_greenhouse(ada)
     way_to_greenhouse(ada)
     assert ConsentRequest.objects.count() == 1
+
+
+# -- scopes ------------------------------------------------------------------------------------
+def test_a_scope_that_was_added_is_missing_until_somebody_agrees_to_it(
+    ada: Client, sandbox: Sandbox, settings, work
+) -> None:
+    everything = httpx.URL(way_to_greenhouse(ada)).params["scope"].split()
+    settings.GREENHOUSE_PARTNER_SCOPES = [s for s in everything if not s.endswith(":reject")]
+    go_through(ada, sandbox)
+    work()
+    page = ada.get(PERMISSIONS).content.decode()
+    assert "This portal does not ask for it" in page
+    assert "Connect again" not in page
+    settings.GREENHOUSE_PARTNER_SCOPES = []
+    page = ada.get(PERMISSIONS).content.decode()
+    assert "The consent does not include it" in page
+    assert page.count("Connect again</button>") == 1
+    go_through(ada, sandbox)
+    work()
+    assert "Everything is granted" in ada.get(PERMISSIONS).content.decode()
+
+
+def test_a_scope_that_was_removed_is_missing_at_once_and_not_the_customers_to_mend(
+    ada: Client, sandbox: Sandbox, work
+) -> None:
+    go_through(ada, sandbox)
+    work()
+    sandbox.consents.partners[PARTNER_CLIENT_ID].remove(["harvest:applications:reject"])
+    ada.post(PERMISSIONS)
+    work()
+    page = ada.get(PERMISSIONS).content.decode()
+    assert "taken it from this portal" in page
+    assert "Connect again</button>" not in page
+    assert "What to tick" not in page
+    issue = Issue.objects.get(cause=Issue.Cause.MISSING_PERMISSION, closed_at=None)
+    assert issue.fixer == Issue.Fixer.OPERATOR
 
 
 # -- start-up ----------------------------------------------------------------------------------
