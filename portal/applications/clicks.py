@@ -104,6 +104,7 @@ def recorded(
         parameters=dict(click.parameters),
         before=standing(application),
         acting_user_remote_id=user.remote_id if user else None,
+        as_service_account=at.acting.by_service_account,
         role_remote_id=at.role,
         queued_at=now,
         due_at=due_at,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
+from integrations.ats.consent import SERVICE_ACCOUNT
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
@@ -91,6 +92,8 @@ class ApplicationAction(models.Model):
     outcome = models.CharField(max_length=400, blank=True)  # a sentence for a person
     evidence = models.JSONField(null=True)
     acting_user_remote_id = models.BigIntegerField(null=True)
+    # By consent only: sent as the connection's service account, since the person has not agreed.
+    as_service_account = models.BooleanField(default=False, db_default=False)
     role_remote_id = models.BigIntegerField(null=True)  # in which they acted; None: Site Admin
 
     seen_stage_remote_id = models.BigIntegerField(null=True)
@@ -130,6 +133,11 @@ class ApplicationAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} by {self.membership.user}: {self.get_status_display()}"
+
+    @property
+    def acting_user_id(self) -> int:
+        """In whose name it goes out, as a provider takes it. 0 is nobody, and refused."""
+        return SERVICE_ACCOUNT if self.as_service_account else self.acting_user_remote_id or 0
 
     @property
     def status_words(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.accounts.models import Membership
+from portal.applications.acting import AS_SERVICE_ACCOUNT, acting
 from portal.applications.models import LearnedRefusal
 from portal.applications.refusals import refused_to, role_on
 from portal.applications.verbs import VERBS, Ground, Verb
@@ -29,6 +30,8 @@ class Offer:
     in_setup: bool = False
     by_state: bool = False
     learned: LearnedRefusal | None = None
+    agree: bool = False  # the reader has to agree in Greenhouse first
+    as_service_account: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -40,6 +43,8 @@ class Offer:
 
     @property
     def label(self) -> str:
+        if self.as_service_account:
+            return f"{self.verb.label} {AS_SERVICE_ACCOUNT}"
         return self.verb.label
 
     @property
@@ -63,6 +68,7 @@ def ground(member: Membership, job_id: int | None, held: Rights) -> Ground:
         role=role,
         stages=tuple(stages.order_by("order", "id")),
         refusals=refused_to(held.match.connection, role),
+        acting=acting(member, held.match.connection),
     )
 
 
@@ -76,6 +82,8 @@ def offer(application: Application, ground: Ground, kind: str) -> Offer:
     verb = VERBS[kind]
     if off := ground.held.why_not(verb.feature):
         return Offer(verb, off, in_setup=ground.member.is_admin)
+    if why_not := ground.acting.why_not:
+        return Offer(verb, why_not, agree=True)
     if application.prospect:
         return Offer(verb, "Prospects are not moved from here.")
     if not verb.fits(application):
@@ -85,4 +93,8 @@ def offer(application: Application, ground: Ground, kind: str) -> Offer:
         return Offer(verb, words, by_state=True)
     if why_not := verb.why_not(application, ground):
         return Offer(verb, why_not)
-    return Offer(verb, learned=ground.refusals.get(kind))
+    return Offer(
+        verb,
+        learned=ground.refusals.get(kind),
+        as_service_account=ground.acting.by_service_account,
+    )

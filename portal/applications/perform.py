@@ -20,11 +20,13 @@ from integrations.ats.port import Provider
 from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
 from portal.applications import logged
+from portal.applications.acting import AS_SERVICE_ACCOUNT
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground, offer
 from portal.applications.refusals import learn, unlearn
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Verb, standing
+from portal.audit.record import record
 from portal.connections import drift
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
@@ -73,7 +75,23 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
         return
     now = _mirrored(action, receipt)
     unlearn(action)
-    _settle(action, Status.DONE, verb.done(action, now), after=standing(now))
+    done = verb.done(action, now)
+    if action.as_service_account:
+        done = f"{done.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
+        _recorded(action)
+    _settle(action, Status.DONE, done, after=standing(now))
+
+
+def _recorded(action: ApplicationAction) -> None:
+    """Greenhouse names the service account: our record says who clicked."""
+    record(
+        "action.service_account",
+        f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
+        f"{AS_SERVICE_ACCOUNT}",
+        organization=action.membership.organization,
+        by=action.membership.user,
+        subject=action,
+    )
 
 
 def _taken(action: ApplicationAction) -> bool:

@@ -1,9 +1,11 @@
 from django.urls import path
 
-from portal.applications.views import act, activity, after, bulk, review, row
+from portal.applications.views import act, acting, activity, after, bulk, review, row
 
 app_name = "applications"
 urlpatterns = [
+    path("account/greenhouse/", acting.own, name="acting"),
+    path("account/greenhouse/take-back/", acting.take_back, name="acting_take_back"),
     # /requisitions/<job>/
     path("requisitions/<int:job_pk>/", row.of_job, name="of_job"),
     path("requisitions/<int:job_pk>/bulk/", bulk.start, name="bulk"),

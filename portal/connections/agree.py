@@ -17,7 +17,14 @@ from integrations.ats.wiring import Lane
 from portal.accounts.models import Membership, User
 from portal.connections import endings, partner, renewal
 from portal.connections.chains import columns
-from portal.connections.enter import AnotherAccount, NoSiteAdmin, Refused, SameAccount, make_way
+from portal.connections.enter import (
+    AnotherAccount,
+    AnotherPerson,
+    NoSiteAdmin,
+    Refused,
+    SameAccount,
+    make_way,
+)
 from portal.connections.models import Connection, Consent, ConsentRequest, Credential
 from portal.connections.open import open_on_trial, wiring_for
 from portal.core.links import digest, new_token
@@ -62,7 +69,7 @@ def ask(member: Membership, connection: Connection, session: SessionBase, *, own
 def came_back(member: Membership, session: SessionBase, state: str) -> ConsentRequest:
     """The request that this state answers; it counts once. Raises NotExpected."""
     request = (
-        ConsentRequest.objects.select_related("connection__organization")
+        ConsentRequest.objects.select_related("connection__organization", "membership__user")
         .filter(
             digest=digest(state),
             membership=member,
@@ -114,6 +121,23 @@ def connect(
     credential = _save(request, told, by=by, beside=beside)
     renewal.settle(credential.consent)
     return credential
+
+
+def act_as(request: ConsentRequest, told: Agreed, *, greenhouse_user: int | None) -> Consent:
+    """Keep a person's own consent, in place of an earlier one.
+
+    Raises AnotherPerson, with the new consent given up, where it is not certainly that of their own
+    user in Greenhouse: acting as somebody else, or in another account, must not happen.
+    """
+    member = request.membership
+    if told.subject is None or told.subject != greenhouse_user:
+        endings.give_up(request.connection, told.pair)
+        raise AnotherPerson("", "This was not agreed to by the person's own user in Greenhouse.")
+    with transaction.atomic():
+        Connection.objects.select_for_update().get(pk=request.connection_id)
+        for old in Consent.objects.filter(membership=member, state=Consent.State.LIVING):
+            endings.end(old, why="given again", by=member.user)
+        return _store(request, told, by=member.user, membership=member)
 
 
 def _look(connection: Connection, told: Agreed, same_account: SameAccount) -> None:

@@ -41,6 +41,10 @@ class AnotherAccount(Refused):
     """It opens another Greenhouse account than the connected one."""
 
 
+class AnotherPerson(Refused):
+    """They agreed as somebody else than they are here, or Greenhouse does not say as whom."""
+
+
 class NoSiteAdmin(Refused):
     """Whoever agreed is no Site Admin, so Greenhouse shows it nothing."""
 

@@ -87,6 +87,8 @@ class Connection(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     prepared = models.JSONField(default=list, blank=True)  # what was ticked before beginning
     people_seen_at = models.DateTimeField(null=True, blank=True)  # an admin looked at who matches
+    # By consent: whether the service account may act for people who have not agreed themselves.
+    service_account_acts = models.BooleanField(default=False, db_default=False)
     # The mirror is being deleted: nothing may be read into it until that has ended.
     emptying = models.BooleanField(default=False)
 

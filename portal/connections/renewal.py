@@ -116,5 +116,5 @@ def lost(consent_id: int) -> None:
             subject="Your own consent in Greenhouse has ended",
             words="The portal can no longer act in Greenhouse in your name. Give your consent "
             "again to go on; it takes one click.",
-            path="/acting/",
+            path="/account/greenhouse/",
         )

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from portal.onboarding.views import (
+    acting,
     begin,
     consent,
     credential,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("fix/<str:token>/", fix_link.fix, name="fix"),
     path("rotation/", rotation.rotation, name="rotation"),
     path("rotation/<str:deed>/", rotation.rotate_now, name="rotate"),
+    path("acting/", acting.service_account, name="service_account"),
     path("pause/", leaving.pause, name="pause"),
     path("resume/", leaving.resume, name="resume"),
     path("disconnect/", leaving.disconnect, name="disconnect"),

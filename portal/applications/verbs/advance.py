@@ -36,7 +36,7 @@ class Advance(Verb):
         return provider.advance(
             action.application.remote_id,
             seen=action.seen,
-            acting_user_id=action.acting_user_remote_id or 0,
+            acting_user_id=action.acting_user_id,
         )
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from integrations.ats import types as ats
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationStatus, Receipt, SeenStage
 from portal.accounts.models import Membership
+from portal.applications.acting import Acting
 from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.entitlements.rules import Rights, visible_jobs
 from portal.mirror.models import Application, RejectionReason, Stage
@@ -48,6 +49,7 @@ class Ground:
     role: int | None
     stages: tuple[Stage, ...]
     refusals: Mapping[str, LearnedRefusal]
+    acting: Acting = field(default_factory=Acting)
 
     @cached_property
     def elsewhere(self) -> bool:

@@ -29,7 +29,7 @@ class Move(Verb):
             action.application.remote_id,
             seen=action.seen,
             to_stage_id=action.parameters["to_stage"],
-            acting_user_id=action.acting_user_remote_id or 0,
+            acting_user_id=action.acting_user_id,
         )
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:

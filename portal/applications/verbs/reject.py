@@ -35,7 +35,7 @@ class Reject(Verb):
             reason_id=action.reason.remote_id,
             notes=action.notes or None,
             email=_mail(action),
-            acting_user_id=action.acting_user_remote_id or 0,
+            acting_user_id=action.acting_user_id,
         )
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:

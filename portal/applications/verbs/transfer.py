@@ -42,7 +42,7 @@ class Transfer(Verb):
             seen=action.seen,
             to_job_id=action.parameters["to_job"],
             to_stage_id=_still_there(action),
-            acting_user_id=action.acting_user_remote_id or 0,
+            acting_user_id=action.acting_user_id,
         )
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:

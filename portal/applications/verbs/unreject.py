@@ -22,9 +22,7 @@ class Unreject(Verb):
         return application.status == ApplicationStatus.REJECTED
 
     def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
-        return provider.unreject(
-            action.application.remote_id, acting_user_id=action.acting_user_remote_id or 0
-        )
+        return provider.unreject(action.application.remote_id, acting_user_id=action.acting_user_id)
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:
         if now.status == ApplicationStatus.ACTIVE:

@@ -58,7 +58,7 @@ class Update(Verb):
         return provider.update(
             action.application.remote_id,
             changes=ApplicationChanges(**changes, custom_fields=fields),
-            acting_user_id=action.acting_user_remote_id or 0,
+            acting_user_id=action.acting_user_id,
         )
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:

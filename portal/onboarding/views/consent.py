@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.consent import CodeRefused
 from integrations.ats.errors import AtsError, BadCredential
-from portal.accounts.access import MemberRequest, admin_only
+from portal.accounts.access import MemberRequest, admin_only, member_only
 from portal.connections import agree, enter, partner
+from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import ConsentRequest
 from portal.connections.standing import connection_of
+from portal.entitlements.people import match
 from portal.mirror import sync
 from portal.onboarding import journey
-from portal.onboarding.leading import leads_to_greenhouse
 from portal.onboarding.noted import noted
 
 
@@ -53,6 +55,12 @@ TROUBLES = {
         "mean to change to the other account, disconnect this one first.",
         _LEAVE,
         "Disconnect …",
+    ),
+    "another_person": Trouble(
+        "That was not you",
+        "You agreed in Greenhouse as somebody else than you are here, or for the service account, "
+        "or Greenhouse did not say as whom. Nothing was saved. Sign out of Greenhouse, then try "
+        "again, sign in there as yourself, and authorize without a service account.",
     ),
     "late": Trouble(
         "Greenhouse's answer came too late",
@@ -105,7 +113,7 @@ def consent(request: MemberRequest) -> HttpResponse:
 
 
 @require_safe
-@admin_only
+@member_only
 def back(request: MemberRequest) -> HttpResponse:
     """Back from Greenhouse, with a code or without. Whatever came counts once."""
     if not partner.is_on():
@@ -113,11 +121,34 @@ def back(request: MemberRequest) -> HttpResponse:
     try:
         asked = agree.came_back(request.membership, request.session, request.GET.get("state", ""))
     except agree.NotExpected:
-        return _no(request, "not_expected")
+        return _no(request, "not_expected", own=not request.membership.is_admin)
     code = request.GET.get("code", "")
     if not code:
-        return _no(request, _ERRORS.get(request.GET.get("error", ""), "application"))
+        trouble = _ERRORS.get(request.GET.get("error", ""), "application")
+        return _no(request, trouble, own=asked.own)
+    if asked.own:
+        return _acts(request, asked, code)
+    if not request.membership.is_admin:  # no longer
+        raise PermissionDenied
     return _connected(request, asked, code)
+
+
+def _acts(request: MemberRequest, asked: ConsentRequest, code: str) -> HttpResponse:
+    """The reader's own: from now on what they do happens in their name."""
+    user = match(request.membership).user
+    try:
+        told = agree.redeem(asked, code)
+        consent = agree.act_as(asked, told, greenhouse_user=user.remote_id if user else None)
+    except (AtsError, enter.Refused) as error:
+        return _no(request, _trouble_of(error), own=True)
+    noted(
+        request,
+        "consent.given",
+        "agreed that the portal acts in Greenhouse in their name",
+        subject=consent,
+    )
+    messages.success(request, "From now on the portal acts in Greenhouse in your name.")
+    return redirect("applications:acting")
 
 
 def _connected(request: MemberRequest, asked: ConsentRequest, code: str) -> HttpResponse:
@@ -154,13 +185,18 @@ def _trouble_of(error: Exception) -> str:
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (CodeRefused, "late"),
         (BadCredential, "application"),
+        (enter.AnotherPerson, "another_person"),
         (enter.NoSiteAdmin, "no_site_admin"),
         (enter.AnotherAccount, "another_account"),
     )
     return next((key for kind, key in kinds if isinstance(error, kind)), "down")
 
 
-def _no(request: MemberRequest, trouble: str) -> HttpResponse:
-    """Nothing came of it. Said on a page of its own, so that a reload asks Greenhouse nothing."""
+def _no(request: MemberRequest, trouble: str, *, own: bool = False) -> HttpResponse:
+    """Nothing came of it. Said on another page, so that a reload asks Greenhouse nothing."""
+    if own:
+        told = TROUBLES[trouble]
+        messages.error(request, f"{told.title}. {told.text}")
+        return redirect("applications:acting")
     request.session[_KEPT] = trouble
     return redirect("onboarding:consent")

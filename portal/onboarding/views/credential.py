@@ -10,13 +10,13 @@ from django.views.decorators.http import require_http_methods
 from integrations.ats import registry
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import User
-from portal.connections import enter, partner
+from portal.connections import enter
+from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.mirror import sync
 from portal.onboarding import journey
 from portal.onboarding.forms import CredentialForm, client_id_in, form_for
-from portal.onboarding.leading import leads_to_greenhouse
 from portal.onboarding.noted import noted
 
 
@@ -47,7 +47,6 @@ def credential(request: MemberRequest) -> HttpResponse:
         "present": present,
         "moved": moved,
         "beside": journey.needs_rotation(connection),
-        "by_consent": partner.is_on(),
     }
     status = 422 if form.errors or moved else 200
     return render(request, "onboarding/credential.html", context, status=status)

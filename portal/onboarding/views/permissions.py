@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.connections.features import features
+from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import CheckRun, Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
-from portal.onboarding.leading import leads_to_greenhouse
 from portal.onboarding.lines import counts, lines
 from portal.onboarding.noted import noted
 
