@@ -127,7 +127,7 @@ def test_the_admin_may_let_the_service_account_act_and_it_is_named(
     click(sam, "advance", one)
     work()
     (writer,) = _writers(sandbox)
-    assert sandbox.world().users[writer].service_account
+    assert sandbox.world().users[writer or 0].service_account
     action = ApplicationAction.objects.get()
     assert action.as_service_account
     assert action.outcome.endswith("as the service account.")
