@@ -85,7 +85,11 @@ TROUBLES = {
         "Please try again in a minute.",
     ),
 }
-_ERRORS = {"access_denied": "refused", "invalid_scope": "scope"}
+# RFC 6749's words; Greenhouse's guide names none.
+_ERRORS = {"access_denied": "refused", "invalid_scope": "scope"} | dict.fromkeys(
+    ("unauthorized_client", "invalid_client", "invalid_request", "unsupported_response_type"),
+    "application",
+)
 _KEPT = "greenhouse_consent_trouble"
 
 
@@ -124,7 +128,7 @@ def back(request: MemberRequest) -> HttpResponse:
         return _no(request, "not_expected", own=not request.membership.is_admin)
     code = request.GET.get("code", "")
     if not code:
-        trouble = _ERRORS.get(request.GET.get("error", ""), "application")
+        trouble = _ERRORS.get(request.GET.get("error", ""), "down")
         return _no(request, trouble, own=asked.own)
     if asked.own:
         return _acts(request, asked, code)
