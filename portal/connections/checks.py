@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.urls import Resolver404, resolve
 
-from integrations.ats import registry
 from portal.connections import partner
 
 
@@ -49,8 +48,7 @@ def _way_back() -> list[CheckMessage]:
 
 
 def _scopes() -> list[CheckMessage]:
-    known = registry.catalogue(partner.KIND).scopes(partner.KIND)
-    strange = sorted(set(settings.GREENHOUSE_PARTNER_SCOPES) - known)
+    strange = sorted(set(settings.GREENHOUSE_PARTNER_SCOPES) - partner.used_scopes())
     if not strange:
         return []
     return [

@@ -39,7 +39,13 @@ def scopes() -> frozenset[str]:
 
     Greenhouse refuses a request as a whole when the application lacks one of its scopes [inferred].
     """
-    return frozenset(settings.GREENHOUSE_PARTNER_SCOPES) or registry.catalogue(KIND).scopes(KIND)
+    return frozenset(settings.GREENHOUSE_PARTNER_SCOPES) or used_scopes()
+
+
+def used_scopes() -> frozenset[str]:
+    """All that the portal can use. By consent nothing can be ticked besides, so it asks for all."""
+    catalogue = registry.catalogue(KIND)
+    return catalogue.scopes(KIND) | catalogue.also_used
 
 
 def own_scopes() -> frozenset[str]:
