@@ -116,7 +116,7 @@ def connect(
     try:
         _look(connection, told, same_account)
     except Refused:
-        endings.give_up(connection, told.pair)
+        endings.give_up(connection, told.pair, subject=told.subject)
         raise
     credential = _save(request, told, by=by, beside=beside)
     renewal.settle(credential.consent)
@@ -131,7 +131,7 @@ def act_as(request: ConsentRequest, told: Agreed, *, greenhouse_user: int | None
     """
     member = request.membership
     if told.subject is None or told.subject != greenhouse_user:
-        endings.give_up(request.connection, told.pair)
+        endings.give_up(request.connection, told.pair, subject=told.subject)
         raise AnotherPerson("", "This was not agreed to by the person's own user in Greenhouse.")
     with transaction.atomic():
         Connection.objects.select_for_update().get(pk=request.connection_id)

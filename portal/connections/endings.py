@@ -23,8 +23,9 @@ def end(consent: Consent, *, why: str, by: User | None) -> bool:
     pair = _pair(consent)
     if not finish(consent, why=why, by=by):
         return False
-    if pair is not None and not _another_lives(consent):
-        transaction.on_commit(partial(give_up, consent.connection, pair), robust=True)
+    if pair is not None:
+        give_up_now = partial(give_up, consent.connection, pair, subject=consent.subject)
+        transaction.on_commit(give_up_now, robust=True)
     return True
 
 
@@ -40,12 +41,6 @@ def end_all(connection: Connection, *, why: str, by: User | None) -> None:
         end(consent, why=why, by=by)
 
 
-def _another_lives(consent: Consent) -> bool:
-    """Whether giving this one up could end another: what Greenhouse does then is not public."""
-    others = Consent.objects.filter(connection=consent.connection_id, state=State.LIVING)
-    return others.filter(subject=consent.subject).exists()
-
-
 def _pair(consent: Consent) -> Pair | None:
     try:
         return pair_of(consent)
@@ -53,8 +48,12 @@ def _pair(consent: Consent) -> Pair | None:
         return None
 
 
-def give_up(connection: Connection, pair: Pair) -> None:
-    """Tell Greenhouse that these tokens are no longer wanted. What it says changes nothing."""
+def give_up(connection: Connection, pair: Pair, *, subject: int | None) -> None:
+    """Tell Greenhouse that these tokens are no longer wanted. What it says changes nothing.
+
+    Not while another consent of the same user lives: what that would do to it is not public.
+    """
+    others = Consent.objects.filter(connection=connection.pk, state=State.LIVING, subject=subject)
     application = partner.partner()
-    if application is not None:
+    if application is not None and not others.exists():
         partner.door().revoke(wiring_for(connection, Lane.PEOPLE), application, pair)
