@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,11 +12,8 @@ from django.utils import timezone
 
 from integrations.ats import registry
 from integrations.ats.permissions import Catalogue, Outcome, Permission
-from portal.accounts.models import Organization
-from portal.connections import partner
-from portal.connections.consent_models import Consent as Consent  # a model of this room
-from portal.connections.consent_models import ConsentRequest as ConsentRequest
-from portal.core.secrets import SecretField, SecretUnreadable, revealed
+from portal.accounts.models import Membership, Organization
+from portal.core.secrets import SecretField, revealed
 
 
 def kinds() -> list[tuple[str, str]]:
@@ -164,7 +162,7 @@ class Credential(models.Model):
     @property
     def is_consent(self) -> bool:
         """Whether it was agreed to in Greenhouse rather than entered here."""
-        return bool(self.kind == partner.KIND)
+        return bool(registry.KINDS[self.kind].consent)
 
     @property
     def by_scope(self) -> bool:
@@ -187,22 +185,96 @@ class Credential(models.Model):
         return [f"{p.group}: {self.words_for(p)}" for p in permissions]
 
     def secrets(self) -> dict[str, str]:
-        """The plain values by field name, for a provider. Raises SecretUnreadable."""
+        """The plain values by field name, for a provider; none of a consent, whose tokens are rows
+        of their own. Raises SecretUnreadable.
+        """
+        if self.is_consent:
+            return {}
         if self.kind == "harvest_key":
             return {"api_key": revealed(self.secret)}
-        if self.kind == partner.KIND:
-            application = partner.partner()
-            if application is None:  # the deployment's settings were taken away
-                raise SecretUnreadable
-            return {
-                "client_id": application.client_id,
-                "client_secret": application.client_secret,
-            }
         return {
             "client_id": revealed(self.client_id),
             "client_secret": revealed(self.secret),
             "reader_id": str(self.reader_id or ""),
         }
+
+
+class Consent(models.Model):
+    """One consent and its present tokens. Of the connection (`credential`), or a person's own.
+
+    `number` counts refresh tokens, of which each works once; `turn_until` says that one process is
+    using the present one (integrations.ats.consent). Ended means emptied.
+    """
+
+    class State(models.TextChoices):
+        LIVING = "living", "Given"
+        ENDED = "ended", "Ended"
+
+    MOVES: ClassVar = {State.LIVING: {State.ENDED}}
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="consents")
+    credential = models.OneToOneField(
+        Credential, null=True, on_delete=models.CASCADE, related_name="consent"
+    )
+    membership = models.ForeignKey(
+        Membership, null=True, on_delete=models.CASCADE, related_name="consents"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.LIVING)
+    subject = models.BigIntegerField(null=True)  # the Greenhouse user it works as, where told
+    scopes = models.JSONField(default=list)  # what was asked for
+    number = models.PositiveIntegerField(default=1)
+    access_token = SecretField(blank=True, default="")
+    access_until = models.DateTimeField()
+    refresh_token = SecretField(blank=True, default="")
+    refresh_until = models.DateTimeField()
+    turn_until = models.DateTimeField(null=True)
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    given_at = models.DateTimeField(default=timezone.now)
+    renewed_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    ended_why = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["membership"],
+                condition=models.Q(state="living", membership__isnull=False),
+                name="one_living_consent_each",
+            ),
+        )
+        indexes = (models.Index(fields=["state", "refresh_until"], name="consents_to_renew"),)
+
+    def __str__(self) -> str:
+        return f"Consent {self.pk} for {self.connection}"
+
+    @property
+    def is_living(self) -> bool:
+        return bool(self.state == self.State.LIVING)
+
+
+class ConsentRequest(models.Model):
+    """Somebody was sent to Greenhouse to agree, and is to come back once, in the same session."""
+
+    LASTS = timedelta(minutes=15)
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    own = models.BooleanField(default=False)  # for the person, not for the connection
+    digest = models.CharField(max_length=64, unique=True)  # of the state that goes along
+    session = models.CharField(max_length=64)  # digest of what only this session holds
+    verifier = SecretField()
+    scopes = models.JSONField(default=list)
+    made_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Request {self.pk} for {self.connection}"
+
+    @property
+    def is_late(self) -> bool:
+        return self.made_at < timezone.now() - self.LASTS
 
 
 class CheckRun(models.Model):

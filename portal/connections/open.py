@@ -12,9 +12,11 @@ from integrations.ats import registry
 from integrations.ats.consent import Chains
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane, Wiring
+from portal.connections import partner
 from portal.connections.chains import StoredChains
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.core import trace
+from portal.core.secrets import SecretUnreadable
 from portal.core.state import Encrypted, shared_store
 from portal.core.threads import tidied
 
@@ -35,7 +37,7 @@ def open_provider(
     key = f"connection:{credential.connection_id}:{credential.fingerprint}"
     return registry.open_provider(
         credential.kind,
-        credential.secrets(),
+        _secrets(credential),
         _wiring(
             key,
             credential.connection,
@@ -45,6 +47,16 @@ def open_provider(
             StoredChains(credential.connection, credential),
         ),
     )
+
+
+def _secrets(credential: Credential) -> dict[str, str]:
+    """What the provider identifies itself with: of a consent, the partner's application."""
+    if not credential.is_consent:
+        return credential.secrets()
+    application = partner.partner()
+    if application is None:  # the deployment's settings were taken away
+        raise SecretUnreadable
+    return {"client_id": application.client_id, "client_secret": application.client_secret}
 
 
 def open_on_trial(

@@ -37,7 +37,7 @@ def test_refuse_then_connect_then_the_wrong_account_then_again(
         ada.keeps_picture("61-refused")
     page.get_by_role("button", name="Try again").click()
     _agrees(ada, "Ada Adeyemi, Site Admin", service_account=True)
-    expect(page.get_by_role("heading", name="Permissions")).to_be_visible()
+    expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
     if not scripts:
         return
     expect(page.get_by_text("Everything is granted")).to_be_visible()

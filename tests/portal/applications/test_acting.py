@@ -58,7 +58,7 @@ def test_until_they_agree_the_buttons_say_what_to_do(sam: Client, sandbox: Sandb
     one = _movable()
     assert "Agree in Greenhouse first" in _page_of(sam, one)
     assert click(sam, "advance", one).status_code == 403
-    form = sam.get(f"/applications/{one.pk}/advance/").content.decode()
+    form = sam.get(f"/applications/{one.pk}/reject/").content.decode()
     assert f'href="{ACTING}"' in form
     work()
     assert _writers(sandbox) == []

@@ -67,7 +67,7 @@ def test_it_is_the_first_choice_and_its_form_may_end_at_greenhouse(
 
 def test_only_admins_are_sent(ada: Client, cast: Cast, sign_in) -> None:
     assert sign_in(cast.remy).post(CONSENT).status_code == 403
-    assert sign_in(cast.remy).get(f"{BACK}?state=x&code=y").status_code == 403
+    assert sign_in(cast.remy).get(f"{BACK}?state=x&code=y").url == "/account/greenhouse/"
 
 
 # -- connecting --------------------------------------------------------------------------------
