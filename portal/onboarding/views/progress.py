@@ -69,6 +69,8 @@ def _left(run: SyncRun | None, steps: list[SyncStep]) -> str:
     if not waiting or not read or any(step.expected is None for step in waiting):
         return ""
     remaining = sum(max(0, (step.expected or 0) - step.seen) for step in waiting)
+    if read < _TELLING * remaining:
+        return ""
     seconds = (timezone.now() - run.started_at).total_seconds() / read * remaining
     minutes = round(seconds / 60)
     if minutes < 1:
@@ -76,6 +78,7 @@ def _left(run: SyncRun | None, steps: list[SyncStep]) -> str:
     return f"about {minutes:,} minute{'s' * (minutes > 1)} left"
 
 
+_TELLING = 0.1  # short lists come first, and their pace misleads
 _ENDED = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
 
 

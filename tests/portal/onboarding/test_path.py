@@ -116,5 +116,8 @@ def test_the_time_left_follows_from_the_pace_and_the_last_sync(
     SyncRun.objects.filter(pk=run.pk).update(status="running", started_at=timezone.now())
     later(180)
     assert "about 3 minutes left" in ada.get("/set-up/sync/").content.decode()
+    run.steps.filter(pk=first.pk).update(seen=5)  # too little to tell
+    assert "minutes left" not in ada.get("/set-up/sync/").content.decode()
+    run.steps.filter(pk=first.pk).update(seen=100)
     run.steps.update(expected=None)
     assert "left</div>" not in ada.get("/set-up/sync/").content.decode()
