@@ -58,7 +58,7 @@ def test_what_was_not_looked_at_is_named_beside_what_was() -> None:
 
 def test_a_secret_is_found_until_somebody_accepts_it(tmp_path: Path) -> None:
     value = "".join(reversed("Wq9xLcVb81Ra5TzUo3Yd7HnMe2KsPj4G"))
-    key = "AKI" + "AQWERTYUIOPASDFG"
+    key = "AKI" + "AQWERTYUIOPASDFGH"
     (tmp_path / "settings.py").write_text(f'made_up = "{value}"\nother = "{key}"\n')
     (tmp_path / "plain.py").write_text('words = "a sentence without any of that"\n')
     found = secrets["look"](tmp_path, ["settings.py", "plain.py"])
