@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from playwright.sync_api import expect
@@ -76,8 +78,9 @@ def test_a_recruiter_agrees_for_themselves(demo: Demo, person) -> None:
     expect(page.get_by_text("The portal acts as you")).to_be_visible()
     sam.keeps_picture("66-as-yourself")
     sam.goes_to("/requisitions/")
-    page.locator("main a[href^='/requisitions/']").first.click()
-    page.get_by_role("button", name="Advance").first.click()
+    page.locator("#job-table tbody a").first.click()
+    page.wait_for_url(re.compile(r"/requisitions/\d+/"))
+    page.get_by_role("button", name=re.compile("^Advance"), disabled=False).first.click()
     expect(page.get_by_text("Advanced in Greenhouse").first).to_be_visible()
     asked = httpx.get(f"{demo.greenhouse}/__requests", timeout=60).json()
     consents = httpx.get(f"{demo.greenhouse}/__consents", timeout=60).json()
