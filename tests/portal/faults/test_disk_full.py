@@ -9,12 +9,20 @@ import pytest
 from django.db import OperationalError, connection
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications import outbox
 from portal.applications.models import ApplicationAction
 from portal.applications.tasks import send, sweep
 from portal.mirror import sync, tasks
 from portal.mirror.models import Application, Job, SyncRun
 from tests.cast import Cast
-from tests.portal.applications.clicking import an_application, applications, click, truth, writes
+from tests.portal.applications.clicking import (
+    an_application,
+    applications,
+    click,
+    reject,
+    truth,
+    writes,
+)
 from tests.portal.mirror.truth import assert_equal
 
 pytestmark = pytest.mark.skipif(
@@ -57,25 +65,27 @@ def test_a_sync_that_meets_it_goes_on_from_where_it_was(connect, sandbox: Sandbo
 
 
 def test_a_click_is_either_kept_or_told_to_have_failed(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
 ) -> None:
+    """With notes, which take room."""
     connect()
-    remy = sign_in(cast.remy)
+    remy, notes = sign_in(cast.remy), "thin " * 390
     remy.raise_request_exception = False
     told: dict[int, int] = {}
     with _full_disk():
         for application in applications():
-            told[application.pk] = click(remy, "advance", application).status_code
+            told[application.pk] = reject(remy, application, notes=notes).status_code
             if told[application.pk] == 500:
                 break
     assert 500 in told.values()
     kept = set(ApplicationAction.objects.values_list("application", flat=True))
     assert kept == {pk for pk, status in told.items() if status == 200}
-    work()
-    assert len(writes(sandbox)) == len(kept)
-    assert click(remy, "advance", application).status_code == 200  # there is room again
+    assert reject(remy, application, notes=notes).status_code == 200  # there is room again
+    later(20)
+    outbox.release()
     work()
     assert set(ApplicationAction.objects.values_list("status", flat=True)) == {"done"}
+    assert len(writes(sandbox)) == len(kept) + 1
 
 
 def test_greenhouse_did_it_and_the_disk_could_not_keep_it(
