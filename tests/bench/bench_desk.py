@@ -1,0 +1,335 @@
+"""What the desk's pages cost with many customers and long logs, as multiples of an empty page.
+
+    DATABASE_URL=postgres://root@127.0.0.1:5432/bench python tests/bench/bench_desk.py
+    … --customers 1000 --rows 5000000 --rounds 10 --report artifacts/bench_desk.md
+
+Makes a database of its own, named like the one in DATABASE_URL with `_desk` behind it, and fills
+it within the database: so many customers, and so many rows of log: half of them requests to
+Greenhouse, the rest audit entries, transitions, clicks and notices. A tenth of it all is one
+customer's. Each page is asked for through the whole of Django, signed in, in this process. Tells
+the plan of every query above 50 ms. Exits with 1 where a page takes more than 150 empty pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import psycopg  # noqa: E402
+
+MOST = 150  # empty pages
+SLOW = 50  # ms of one query, from which on its plan is told
+PEOPLE = 5  # of a customer
+# Every tenth row is the first customer's, the others go round; a year of log, evenly.
+OF = "CASE WHEN g % 10 = 0 THEN {first} ELSE {first} + g % {customers} END"
+AT = "now() - (g * {seconds}) * interval '1 second'"
+
+
+def main() -> None:
+    options = _options()
+    made = _own_database(os.environ["DATABASE_URL"], keep=options.again)
+    os.environ.update(DATABASE_URL=made, REDIS_URL="none", CONN_MAX_AGE="600", LOG_LEVEL="ERROR")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    import django
+
+    django.setup()
+    if not options.again:
+        began = time.monotonic()
+        Filling(options, made).everything()
+        sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
+    Report(options).run()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--again", action="store_true", help="measure what was filled before")
+    parser.add_argument("--report", type=Path, default=ROOT / "artifacts" / "bench_desk.md")
+    return parser.parse_args()
+
+
+def _own_database(url: str, *, keep: bool) -> str:
+    base, name = url.rsplit("/", 1)
+    if not keep:
+        with psycopg.connect(f"{base}/postgres", autocommit=True) as server:
+            server.execute(f'DROP DATABASE IF EXISTS "{name}_desk" WITH (FORCE)')
+            server.execute(f'CREATE DATABASE "{name}_desk"')
+    return f"{base}/{name}_desk"
+
+
+# -- filling ---------------------------------------------------------------------------------------
+
+
+class Filling:
+    """Rows made by the database itself, with the models' own defaults where nothing is said."""
+
+    def __init__(self, options: argparse.Namespace, url: str) -> None:
+        self.options, self.url = options, url
+
+    def everything(self) -> None:
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        with psycopg.connect(self.url) as server:
+            server.execute("SET session_replication_role = replica")  # no foreign key is checked
+            server.execute("SET synchronous_commit = off")
+            self.cursor = server.cursor()
+            self._customers()
+            self._histories()
+            self._logs()
+        with psycopg.connect(self.url, autocommit=True) as server:
+            server.execute("VACUUM ANALYZE")
+
+    def _rows(self, model: Any, how_many: int, /, **columns: str) -> None:
+        """So many rows; each column an SQL expression in which g counts from 0."""
+        named = {f.column: f for f in model._meta.concrete_fields}
+        told, values = dict(columns), []
+        for column, field in named.items():
+            if column not in told and not field.primary_key and not field.null:
+                told[column] = "%s"
+                values.append(field.get_db_prep_save(field.get_default() or "", _database()))
+        names = ", ".join(f'"{name}"' for name in told)
+        counted = ", ".join(told.values())
+        sql = (
+            f'INSERT INTO "{model._meta.db_table}" ({names}) '  # noqa: S608  (our own columns)
+            f"SELECT {counted} FROM generate_series(0, {how_many - 1}) g"
+        )
+        self.cursor.execute(sql.replace("g % ", "g %% "), values)
+
+    def _customers(self) -> None:
+        from portal.accounts.models import Membership, Organization, User
+        from portal.connections.models import Connection, Credential
+
+        n = self.options.customers
+        self._rows(Organization, n, id="g + 1", name="'Company ' || g", slug="'company-' || g",
+                   created_at="now() - interval '400 days'")  # fmt: skip
+        self._rows(User, n * PEOPLE, id="g + 1", email="'p' || g || '@company.example'",
+                   name="'Person ' || g", is_active="true", is_staff="false",
+                   is_superuser="false", date_joined="now()")  # fmt: skip
+        self._rows(Membership, n * PEOPLE, id="g + 1", user_id="g + 1",
+                   organization_id=f"g % {n} + 1", created_at="now()",
+                   role=f"CASE WHEN g < {n} THEN 'admin' ELSE 'recruiter' END")  # fmt: skip
+        states = "(ARRAY['live','live','live','degraded','action_needed','draft'])[g % 6 + 1]"
+        self._rows(Connection, n, id="g + 1", organization_id="g + 1", state=states,
+                   created_at="now()", emptying="false", prepared="'[]'")  # fmt: skip
+        self._rows(Credential, n, id="g + 1", connection_id="g + 1", kind="'harvest_oauth'",
+                   state="'in_use'", entered_at="now()", last_four="'1234'",
+                   fingerprint="'abc'")  # fmt: skip
+        for name in ("accounts_organization", "accounts_user", "accounts_membership"):
+            self.cursor.execute(f"SELECT setval('{name}_id_seq', 1000000)")
+
+    def _histories(self) -> None:
+        from portal.connections.models import CheckRun, PermissionCheck
+        from portal.issues.models import Issue
+        from portal.mirror.models import AtsUser, AtsUserEmail, SyncRun
+
+        n = self.options.customers
+        ago = f"now() - (g / {n}) * interval '1 day'"
+        self._rows(CheckRun, n * 30, id="g + 1", connection_id=f"g % {n} + 1",
+                   credential_id=f"g % {n} + 1", status="'done'", queued_at=ago, finished_at=ago,
+                   unused_scopes="'[]'")  # fmt: skip
+        self._rows(PermissionCheck, n * 30 * 40, run_id="g / 40 + 1", permission="'p' || g % 40",
+                   outcome="CASE WHEN g % 97 = 0 THEN 'missing' ELSE 'granted' END")  # fmt: skip
+        hours = f"now() - (200 - g / {n}) * interval '1 hour'"
+        self._rows(SyncRun, n * 200, connection_id=f"g % {n} + 1", status="'done'",
+                   queued_at=hours, finished_at=hours, drift="'[]'", takes="1")  # fmt: skip
+        self._rows(AtsUser, n * 50, id="g + 1", connection_id=f"g % {n} + 1", remote_id="g + 1",
+                   name="'Person ' || g", site_admin="false", deactivated="false",
+                   first_seen_at="now()", changed_at="now()")  # fmt: skip
+        self._rows(AtsUserEmail, n * 50, user_id="g + 1", primary="true", verified="true",
+                   address="'p' || g || '@company.example'")  # fmt: skip
+        causes = "(ARRAY['missing_permission','unmatched_people','sync_failing'])[g % 3 + 1]"
+        self._rows(Issue, n * 20, organization_id=f"g % {n} + 1", cause=causes, key="g::text",
+                   severity="(ARRAY['must_act','degraded','fyi'])[g % 3 + 1]", fixer="'admin'",
+                   title="'Something ' || g", words="'Words'", facts="'{}'", times="1",
+                   first_seen_at=ago, last_seen_at=ago,
+                   closed_at=f"CASE WHEN g < {n // 3} THEN NULL ELSE now() END")  # fmt: skip
+
+    def _logs(self) -> None:
+        from portal.applications.models import ApplicationAction
+        from portal.audit.models import Entry
+        from portal.connections.models import ApiCall
+        from portal.core.models import Transition
+        from portal.notices.models import Notice
+
+        rows, customers = self.options.rows, self.options.customers
+        year = 365 * 24 * 3600
+
+        def of(first: int = 1) -> str:
+            return OF.format(first=first, customers=customers)
+
+        def at(number: int) -> str:
+            return AT.format(seconds=year / number)
+
+        calls, each = rows // 2, rows // 8
+        self._rows(ApiCall, calls, connection_id=of(), at=at(calls), method="'GET'",
+                   status="CASE WHEN g % 50 = 0 THEN 429 ELSE 200 END", remaining="g % 50",
+                   path="'/v3/jobs/' || g % 40", milliseconds="g % 900", lane="'sync'", retries="0",
+                   trace="md5(g::text)", request_id="md5(g::text)")  # fmt: skip
+        self._rows(Entry, each, organization_id=of(), number="g", at=at(each), by_id=of(),
+                   by_words="'Person ' || g % 5000", verb="'room.deed' || g % 30",
+                   words="'did something with number ' || g", seal="md5(g::text)")  # fmt: skip
+        self._rows(Transition, each, subject="'connections.connection'", subject_id=of(),
+                   old="'live'", new="'degraded'", why="'because'", facts="'{}'",
+                   at=at(each))  # fmt: skip
+        self._rows(ApplicationAction, each, key="gen_random_uuid()", application_id="g + 1",
+                   membership_id=of(), kind="(ARRAY['advance','reject','move'])[g % 3 + 1]",
+                   status="(ARRAY['done','done','done','failed','refused'])[g % 5 + 1]",
+                   queued_at=at(each), settled_at=at(each), parameters="'{}'",
+                   tries="1")  # fmt: skip
+        self._rows(Notice, each, organization_id=of(), to_id=of(), key="g::text",
+                   subject="'Something ' || g", words="'Words'", status="'sent'",
+                   created_at=at(each), sent_at=at(each))  # fmt: skip
+
+
+def _database() -> Any:
+    from django.db import connection
+
+    return connection
+
+
+# -- measuring -------------------------------------------------------------------------------------
+
+
+class Report:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.lines: list[str] = []
+
+    def run(self) -> None:
+        from django.http import HttpResponse
+        from django.urls import path
+
+        import portal.urls
+        from portal.accounts.access import public
+
+        portal.urls.urlpatterns.append(
+            path("__empty/", public("an empty page")(lambda r: HttpResponse("")))
+        )
+        pages = dict(self._pages())
+        times = self._measured(pages)
+        empty = statistics.median(times["empty"])
+        self._say("| page | p50 ms | worst ms | p50 in empty pages | queries |")
+        self._say("| --- | --- | --- | --- | --- |")
+        missed = []
+        for name, ask in pages.items():
+            p50, worst = statistics.median(times[name]), max(times[name])
+            slow, number = self._slow(ask)
+            self._say(
+                f"| {name} | {1000 * p50:.0f} | {1000 * worst:.0f} | {p50 / empty:.0f} | {number} |"
+            )
+            missed += [name] if p50 / empty > MOST else []
+            self.lines += [f"\n<!-- {name} -->\n```\n{plan}\n```\n" for plan in slow]
+        self._say(f"\nAbove {MOST} empty pages: {', '.join(missed) or 'none'}")
+        self.options.report.parent.mkdir(exist_ok=True)
+        self.options.report.write_text("\n".join(self.lines) + "\n")
+        sys.exit(1 if missed else 0)
+
+    def _measured(self, pages: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+        times: dict[str, list[float]] = {name: [] for name in pages}
+        for ask in pages.values():
+            ask()
+        for _ in range(self.options.rounds):  # turn by turn: what slows the machine slows them all
+            for name, ask in pages.items():
+                began = time.perf_counter()
+                ask()
+                times[name].append(time.perf_counter() - began)
+        return times
+
+    def _pages(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        from portal.accounts.models import User
+
+        ola, _ = User.objects.get_or_create(
+            email="ola@portal.example", defaults={"is_staff": True, "is_superuser": True}
+        )
+        ask, board = _asking(ola), "/admin/accounts/organization/"
+        yield "empty", ask("/__empty/")
+        yield "today", ask("/admin/")
+        yield "board", ask(board)
+        for column in ("unmatched", "missing", "failures", "last_good_sync", "number_of_issues"):
+            yield f"board by {column}", ask(f"{board}?o=-{_column(column)}")
+        yield "board, who must act", ask(f"{board}?attention=act")
+        yield "board, a name", ask(f"{board}?q=company+77")
+        yield "board, a person", ask(f"{board}?q=p77%40company.example")
+        for name, pk in (("large", 1), ("small", 500)):
+            yield f"customer, {name}", ask(f"{board}{pk}/desk/")
+            old = "before=2026-01-01T00:00:00%2B00:00"
+            yield f"customer, {name}, older", ask(f"{board}{pk}/desk/?{old}")
+            yield f"customer, {name}, actions", ask(f"{board}{pk}/desk/?kind=action")
+            member = User.objects.get(pk=pk)
+            yield f"their log, {name}", _asking(member)("/log/")
+            yield f"their log, {name}, one verb", _asking(member)("/log/?what=room.deed7")
+            calls = f"connections/apicall/?connection__organization__id__exact={pk}"
+            yield f"requests, {name}", ask(f"/admin/{calls}")
+            yield f"audit, {name}", ask(f"/admin/audit/entry/?organization__id__exact={pk}")
+        for list_of in (
+            *("connections/apicall", "connections/checkrun", "connections/connection"),
+            *("audit/entry", "mirror/syncrun", "mirror/atsuser", "issues/issue"),
+            *("notices/notice", "applications/applicationaction", "accounts/user"),
+        ):
+            yield f"list of {list_of}", ask(f"/admin/{list_of}/")
+        yield "requests, searched by id", ask("/admin/connections/apicall/?q=" + "a" * 32)
+        yield "requests, 429", ask("/admin/connections/apicall/?status__exact=429")
+        yield "audit, searched", ask("/admin/audit/entry/?q=number+77")
+        yield "machines", ask("/admin/machines/")
+        yield "metrics", ask("/metrics")
+
+    def _slow(self, ask: Callable[[], None]) -> tuple[list[str], int]:
+        """The plans of the slow queries of a page, and how many queries it has."""
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connection) as made:
+            ask()
+        slow = [q["sql"] for q in made if float(q["time"]) * 1000 > SLOW and "SELECT" in q["sql"]]
+        plans = []
+        for sql in slow:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {sql.replace('%', '%%')}")
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+            plans.append(f"{sql[:1500]}\n\n{plan}")
+        return plans, len(made)
+
+    def _say(self, line: str) -> None:
+        self.lines.append(line)
+        sys.stdout.write(f"{line}\n")
+
+
+def _column(name: str) -> int:
+    """Where the board has this column: its first one ticks rows, where something can be done."""
+    from django.contrib import admin
+
+    from portal.accounts.models import Organization
+
+    return 1 + list(admin.site._registry[Organization].list_display).index(name)
+
+
+def _asking(person: Any) -> Callable[[str], Callable[[], None]]:
+    from django.test import Client
+
+    client = Client()
+    client.force_login(person)
+
+    def at(address: str) -> Callable[[], None]:
+        def ask() -> None:
+            answer = client.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+
+        return ask
+
+    return at
+
+
+if __name__ == "__main__":
+    main()
