@@ -52,7 +52,7 @@ def test_a_morning_finds_the_stuck_customer_and_sends_the_link(
     assert path, letter
     page.get_by_role("link", name="Done").click()
     issues = page.locator(".desk-issue")
-    expect(issues).to_have_count(2)
+    expect(issues).to_have_count(3)
 
     # A colleague at the customer's, without an account, ticks the boxes in Greenhouse.
     context = browser.new_context(viewport={"width": 390, "height": 844})
