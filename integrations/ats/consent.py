@@ -98,9 +98,10 @@ class ConsentDoor(Protocol):
         not accepted), AtsDown, RateLimited or UnreadableAnswer.
         """
 
-    def renew(self, wiring: Wiring, partner: Partner, chain: Chain) -> Pair:
-        """Use the refresh token now, or join whoever does. Raises BadCredential (over), AtsDown,
-        RateLimited or UnreadableAnswer.
+    def renew(self, wiring: Wiring, partner: Partner, chain: Chain, *, number: int) -> Pair:
+        """Use the refresh token of this number now; where that was done meanwhile, or is being
+        done, give what there is. Raises BadCredential (over), AtsDown, RateLimited or
+        UnreadableAnswer.
         """
 
     def revoke(self, wiring: Wiring, partner: Partner, pair: Pair) -> bool:

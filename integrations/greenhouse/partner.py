@@ -250,11 +250,11 @@ class _Consent:
             scopes=_scopes(body) or told.scopes,
         )
 
-    def renew(self, wiring: Wiring, partner: Partner, chain: Chain) -> Pair:
+    def renew(self, wiring: Wiring, partner: Partner, chain: Chain, *, number: int) -> Pair:
         """See ConsentDoor."""
         pair = chain.present()
         now = wiring.now()
-        if not chain.take(pair.number, now=now, until=now + _TURN):
+        if pair.number != number or not chain.take(pair.number, now=now, until=now + _TURN):
             return chain.present()
         with Http() as http:
             endpoint = _endpoint(wiring, http, partner.client_id, partner.client_secret)

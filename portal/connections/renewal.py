@@ -55,7 +55,7 @@ def renew(consent_id: int) -> None:
         return
     wiring = wiring_for(consent.connection, Lane.SYNC)
     try:
-        partner.door().renew(wiring, application, StoredChain(consent.pk))
+        partner.door().renew(wiring, application, StoredChain(consent.pk), number=consent.number)
     except (AtsError, SecretUnreadable):
         consent.refresh_from_db()
         if consent.is_living:

@@ -46,6 +46,8 @@ def rotate_now(request: MemberRequest, deed: str) -> HttpResponse:
     """Switch, confirm, go back, discard, or check the new one again."""
     connection = connection_of(request.membership.organization_id)
     by = request.membership.user
+    if deed in {*_DEEDS, "check"} and connection.credential is None:
+        return _nothing_to_do(request)
     if deed == "check":
         journey.request_check_beside(connection, by=by)
         return redirect("onboarding:rotation")
@@ -55,13 +57,17 @@ def rotate_now(request: MemberRequest, deed: str) -> HttpResponse:
     try:
         credential = do(connection, by=by)
     except rotate.NotReady:
-        messages.info(request, "That was done already, or there is nothing to do any more.")
-        return redirect("onboarding:rotation")
+        return _nothing_to_do(request)
     noted(request, verb, f"{words} {credential.last_four or 'a consent'}", subject=credential)
     messages.success(request, said)
     if deed in {"switch", "back"}:
         journey.switched(connection, by=by)
     return redirect("onboarding:rotation" if deed == "switch" else "onboarding:live")
+
+
+def _nothing_to_do(request: MemberRequest) -> HttpResponse:
+    messages.info(request, "That was done already, or there is nothing to do any more.")
+    return redirect("onboarding:rotation")
 
 
 _DEEDS = {

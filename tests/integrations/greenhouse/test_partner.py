@@ -210,9 +210,11 @@ def test_after_a_day_without_renewal_the_consent_is_over(bench: Bench) -> None:
 def test_a_stolen_refresh_token_ends_the_family_and_that_is_seen(bench: Bench) -> None:
     bench.provider.try_credential()
     stolen = MemoryChain(_chain(bench).pair)
-    CONSENT.renew(bench.wiring, _people(bench).partner, stolen)
+    CONSENT.renew(bench.wiring, _people(bench).partner, stolen, number=stolen.pair.number)
     with pytest.raises(BadCredential, match="has ended"):
-        CONSENT.renew(bench.wiring, _people(bench).partner, _chain(bench))
+        CONSENT.renew(
+            bench.wiring, _people(bench).partner, _chain(bench), number=_chain(bench).pair.number
+        )
 
 
 def test_an_application_that_greenhouse_does_not_know_ends_no_consent(bench: Bench) -> None:

@@ -388,11 +388,11 @@ def test_a_paused_connection_is_not_read_for(full_hook: Hook, work: Work, asked)
 
 
 def test_old_deliveries_are_dropped(full_hook: Hook, work: Work, later, settings) -> None:
-    from portal.webhooks.tasks import forget
+    from portal.privacy.tasks import forget_old
 
     full_hook.about(_active().remote_id)
     work()
     later((settings.REQUEST_LOG_DAYS + 1) * 24 * 3600)
     full_hook.about(_active().remote_id)
-    forget()
+    forget_old()
     assert Delivery.objects.count() == 1
