@@ -70,8 +70,8 @@ def _preview(
     form: BatchForm | None = None,
 ) -> HttpResponse:
     at = ground(request.membership, job.pk, held)
-    look = bulk.preview(chosen, kind, at)
-    initial = {"key": uuid.uuid4(), "chosen": BatchForm.packed(look.fit)}
+    preview = bulk.preview(chosen, kind, at)
+    initial = {"key": uuid.uuid4(), "chosen": BatchForm.packed(preview.fit)}
     bound = form
     form = form or batch_form(kind)(
         initial=initial, at=at, membership=request.membership, connection_id=job.connection_id
@@ -80,7 +80,7 @@ def _preview(
         "job": job,
         "kind": kind,
         "verb": VERBS[kind],
-        "look": look,
+        "preview": preview,
         "form": form,
         "learned": at.refusals.get(kind),
         "acting": held.match.user,

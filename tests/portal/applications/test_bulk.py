@@ -76,6 +76,7 @@ def test_what_fits_is_told_from_what_does_not_before_anything_is_done(
     assert "Left out: 2" in page
     assert "is hired in Greenhouse" in page
     assert "has not been settled yet" in page
+    assert "Stop looking" not in page  # that belongs to staff who look as somebody
     assert writes(sandbox) == []
 
 
@@ -238,7 +239,7 @@ def test_only_kinds_for_many_and_only_what_one_may_see(remy: Client, cast: Cast,
     batch = Batch.objects.get()
     other = Application.objects.exclude(job_id=chosen[0].job_id).first()
     page = _look(remy, "advance", [chosen[0], *([other] if other else [])])
-    assert len(page.context["look"].fit) + len(page.context["look"].unfit) == 1
+    assert len(page.context["preview"].fit) + len(page.context["preview"].unfit) == 1
     for who in ("zoe", "uma", "sam"):
         stranger = sign_in(getattr(cast, who))
         assert stranger.get(reverse("applications:batch", args=[batch.pk])).status_code == 404
@@ -269,7 +270,7 @@ def test_the_number_of_queries_does_not_grow_with_the_chosen(
     address = reverse("applications:bulk", args=[job.pk])
     with django_assert_max_num_queries(18):
         page = remy.get(address, {"kind": "advance", "all": "yes"})
-    assert len(page.context["look"].fit) > 40
+    assert len(page.context["preview"].fit) > 40
     there = _confirm(remy, "advance", chosen, page=page)
     with django_assert_max_num_queries(18):
         remy.get(there.url)
