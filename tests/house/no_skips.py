@@ -1,7 +1,7 @@
 """A pytest plugin for CI (`make test` loads it there): a test that lacks something there fails.
 
 A skip whose reason begins with "needs" is for a developer's machine. LEFT_TO_ANOTHER_RUN names
-what another run of the same CI has ("PostgreSQL Redis" in the one on SQLite).
+what another run of the same CI has ("PostgreSQL Redis" in the one on SQLite, and the other way).
 """
 
 from __future__ import annotations

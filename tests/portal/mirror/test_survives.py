@@ -91,7 +91,7 @@ def test_killed_at_any_place_it_goes_on_from_there(
 @pytest.mark.parametrize(
     ("kind", "scope", "apart"),
     [
-        pytest.param("harvest_oauth", Scope.RECENT, 4, id="what changed"),
+        pytest.param("harvest_oauth", Scope.RECENT, 3, id="what changed"),
         pytest.param("harvest_key", Scope.PEOPLE, 9, id="people and grants"),
     ],
 )
