@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.accounts.models import Membership
-from portal.audit.record import record
+from portal.audit.noted import noted
 from portal.core.htmx import page_or_part
 from portal.entitlements.asking import ask_as_admin, ask_for_oneself
 from portal.entitlements.rules import (
@@ -154,13 +154,11 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
     state = states.of_list(held)
     to = asked(request.GET)
     jobs = _jobs(request.membership, held, to).order_by(*to.order.by())
-    record(
+    noted(
+        request,
         "jobs.exported",
         "exported the list of requisitions",
-        organization=request.membership.organization,
-        by=request.membership.user,
         after={"query": to.query},
-        request=request,
     )
     return StreamingHttpResponse(
         export.lines(jobs, request.membership, held, as_of=state.as_of),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only, membership_of, public
 from portal.accounts.models import Membership, User
+from portal.audit.noted import noted
 from portal.audit.record import record
 from portal.members import invite, roles
 from portal.members.forms import AcceptForm, InviteForm
@@ -50,13 +51,11 @@ def _invited(request: MemberRequest, form: InviteForm) -> bool:
     if not new:
         messages.info(request, f"{invitation.email} has an open invitation already.")
         return True
-    record(
+    noted(
+        request,
         "member.invited",
         f"invited {invitation.email} as {invitation.get_role_display().lower()}",
-        organization=member.organization,
-        by=member.user,
         subject=invitation,
-        request=request,
     )
     messages.success(request, f"The invitation to {invitation.email} is on its way.")
     return True
@@ -69,13 +68,11 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
     member = request.membership
     invitation = get_object_or_404(Invitation, pk=pk, organization=member.organization)
     if invite.revoke(invitation):
-        record(
+        noted(
+            request,
             "member.invitation_revoked",
             f"revoked the invitation of {invitation.email}",
-            organization=member.organization,
-            by=member.user,
             subject=invitation,
-            request=request,
         )
         messages.success(request, f"The invitation of {invitation.email} no longer works.")
     return redirect("members:list")
@@ -92,13 +89,11 @@ def resend(request: MemberRequest, pk: int) -> HttpResponse:
     except invite.Refused as refusal:
         messages.warning(request, refusal.sentence)
         return redirect("members:list")
-    record(
+    noted(
+        request,
         "member.invited_again",
         f"sent the invitation of {invitation.email} again",
-        organization=member.organization,
-        by=member.user,
         subject=invitation,
-        request=request,
     )
     messages.success(request, f"The invitation to {invitation.email} is on its way.")
     return redirect("members:list")

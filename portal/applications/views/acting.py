@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import acting
-from portal.audit.record import record
+from portal.audit.noted import noted
 from portal.connections import agree, partner
 from portal.connections.leading import leads_to_greenhouse
 from portal.entitlements.people import Standing, match
@@ -53,11 +53,9 @@ def take_back(request: MemberRequest) -> HttpResponse:
 
 
 def _noted(request: MemberRequest, verb: str, words: str) -> None:
-    record(
+    noted(
+        request,
         verb,
         words,
-        organization=request.membership.organization,
-        by=request.membership.user,
         subject=request.membership,
-        request=request,
     )

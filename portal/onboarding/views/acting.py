@@ -8,9 +8,9 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections.models import Connection
 from portal.connections.standing import connection_of
-from portal.onboarding.noted import noted
 
 
 @require_POST

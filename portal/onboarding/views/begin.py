@@ -7,11 +7,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections.models import Connection
 from portal.connections.standing import connection_of
 from portal.onboarding import journey
 from portal.onboarding.forms import BeginForm
-from portal.onboarding.noted import noted
 
 
 @require_safe

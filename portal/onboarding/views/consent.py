@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from integrations.ats.consent import CodeRefused
 from integrations.ats.errors import AtsError, BadCredential
 from portal.accounts.access import MemberRequest, admin_only, member_only
+from portal.audit.noted import noted
 from portal.connections import agree, enter, partner
 from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import ConsentRequest
@@ -20,7 +21,6 @@ from portal.connections.standing import connection_of
 from portal.entitlements.people import match
 from portal.mirror import sync
 from portal.onboarding import journey
-from portal.onboarding.noted import noted
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from integrations.ats import registry
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import User
+from portal.audit.noted import noted
 from portal.connections import enter
 from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import Connection, Credential
@@ -17,7 +18,6 @@ from portal.connections.standing import connection_of
 from portal.mirror import sync
 from portal.onboarding import journey
 from portal.onboarding.forms import CredentialForm, client_id_in, form_for
-from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only, public
+from portal.audit.noted import noted
 from portal.connections import fix_links, verify
 from portal.connections.models import (
     CheckRun,
@@ -22,7 +23,6 @@ from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
 from portal.onboarding.lines import Line, boxes, lines
-from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

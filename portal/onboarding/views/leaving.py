@@ -8,11 +8,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections import standing
 from portal.connections.standing import connection_of
 from portal.onboarding import journey
 from portal.onboarding.forms import DisconnectForm
-from portal.onboarding.noted import noted
 from portal.onboarding.views.progress import mirrored
 
 

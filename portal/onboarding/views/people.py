@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
+from portal.audit.noted import noted
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part, summary
@@ -23,7 +24,6 @@ from portal.members import invite
 from portal.members.models import Invitation
 from portal.mirror.models import AtsUser, SyncStep
 from portal.onboarding import journey, rehearsal
-from portal.onboarding.noted import noted
 
 A_PAGE = 50
 # The steps of a sync that the rehearsal stands on; they are the first ones.

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections.features import features
 from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import CheckRun, Connection, Credential
@@ -17,7 +18,6 @@ from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
 from portal.onboarding.lines import counts, lines
-from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

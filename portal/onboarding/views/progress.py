@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections import rotate
 from portal.connections.features import NOT_YET, Features, features
 from portal.connections.models import Connection, Credential
@@ -19,7 +20,6 @@ from portal.issues.open import open_issues
 from portal.mirror import sync
 from portal.mirror.models import SyncRun, SyncStep
 from portal.onboarding import journey
-from portal.onboarding.noted import noted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,12 +8,12 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.noted import noted
 from portal.connections import rotate
 from portal.connections.models import Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.onboarding import journey
-from portal.onboarding.noted import noted
 
 State = Credential.State
 

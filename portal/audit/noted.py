@@ -1,4 +1,4 @@
-"""Writing down what an admin did in set-up."""
+"""Writing down what somebody does in their own organization, from the request it came with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def noted(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an entry about what the signed-in admin did, from where."""
+    """Add an entry about what the signed-in member did, from where."""
     record(
         verb,
         words,
