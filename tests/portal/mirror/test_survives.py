@@ -247,6 +247,7 @@ def test_an_hour_without_greenhouse_is_told_as_its_own_and_mends_itself(
     issue = Issue.objects.get(cause=Issue.Cause.GREENHOUSE_DOWN)
     assert issue.is_open
     assert issue.fixer == Issue.Fixer.GREENHOUSE
+    assert "This is Greenhouse, not you" in issue.words
     assert not Issue.objects.filter(cause=Issue.Cause.SYNC_FAILING).exists()
     sandbox.faults.clear()
     later(60 * 60)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 from django.core import mail
+from encrypted_model_fields import fields as encrypted
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
@@ -13,10 +15,11 @@ from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.onboarding import tasks
 from tests.cast import Cast
-from tests.conftest import V3
+from tests.conftest import FULL, V3
 from tests.portal.applications import clicking
 
 DAY = 24 * 3600 + 60
+Cause = Issue.Cause
 
 
 @pytest.fixture
@@ -34,6 +37,17 @@ def credential(connection: Connection, sandbox: Sandbox):
 
 def _open() -> dict[str, str]:
     return dict(Issue.objects.filter(closed_at=None).values_list("key", "cause"))
+
+
+def _looked_at_a_day_later(later, work) -> None:
+    later(DAY)
+    tasks.check_daily()
+    work()
+
+
+def _state_of(connection: Connection) -> str:
+    connection.refresh_from_db()
+    return connection.state
 
 
 def test_a_connection_is_looked_at_once_a_day(connection: Connection, later, work) -> None:
@@ -191,25 +205,71 @@ def test_an_optional_one_missing_is_no_issue(connect) -> None:
     assert _open() == {}
 
 
-def test_a_reader_who_is_no_site_admin_is_an_issue(
+def test_a_reader_who_stops_being_a_site_admin_is_an_issue_until_made_one_again(
+    connection: Connection, credential, sandbox: Sandbox, later, work
+) -> None:
+    reader = credential.service_user_id
+    sandbox.mutate("set_site_admin", user=reader, site_admin=False)
+    _looked_at_a_day_later(later, work)
+    issue = Issue.objects.get(cause=Cause.NO_SITE_ADMIN)
+    assert (issue.is_open, issue.severity) == (True, Issue.Severity.MUST_ACT)
+    assert issue.fixer == Issue.Fixer.GREENHOUSE_ADMIN
+    assert _state_of(connection) == Connection.State.ACTION_NEEDED
+
+    sandbox.mutate("set_site_admin", user=reader)
+    _looked_at_a_day_later(later, work)
+    issue.refresh_from_db()
+    assert issue.closed_why == "the reader is a Site Admin"
+    assert _open() == {}
+    assert _state_of(connection) == Connection.State.LIVE
+
+
+def test_a_credential_of_a_site_admin_closes_it_during_set_up(
     cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
     made = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
     values = {"client_id": made.client_id, "client_secret": made.client_secret}
-    sign_in(cast.ada).post("/set-up/credential/", {"kind": "harvest_oauth", **values})
+    ada = sign_in(cast.ada)
+    ada.post("/set-up/credential/", {"kind": "harvest_oauth", **values})
     work()
-    assert "no_site_admin" in _open().values()
-
-
-def test_one_that_can_no_longer_be_opened_is_an_issue(connection: Connection, later, work) -> None:
-    from django.db import connection as database
-
-    with database.cursor() as cursor:
-        cursor.execute("UPDATE connections_credential SET secret = 'gAAAA-not-ours'")
-    later(DAY)
-    tasks.check_daily()
+    assert Cause.NO_SITE_ADMIN in _open().values()
+    ada.post("/set-up/credential/", V3)
     work()
-    assert "unreadable" in _open().values()
+    assert _open() == {}
+
+
+def _run_with_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Than the one that closed the secrets."""
+    monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
+
+
+def test_one_that_no_key_opens_is_an_issue_until_the_right_key_is_back(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, later, work
+) -> None:
+    with monkeypatch.context() as wrong:
+        _run_with_another_key(wrong)
+        _looked_at_a_day_later(later, work)
+    assert _open() == {"": Cause.UNREADABLE_CREDENTIAL}
+    assert len([m for m in mail.outbox if "can no longer be opened" in m.subject]) == 3
+    assert _state_of(connection) == Connection.State.ACTION_NEEDED
+    _looked_at_a_day_later(later, work)
+    assert _open() == {}
+    assert _state_of(connection) == Connection.State.LIVE
+
+
+def test_one_that_no_key_opens_is_an_issue_until_it_is_entered_again(
+    connect, monkeypatch: pytest.MonkeyPatch, cast: Cast, sign_in, later, work, kind: str
+) -> None:
+    connection = connect(kind)
+    _run_with_another_key(monkeypatch)
+    _looked_at_a_day_later(later, work)
+    assert _open() == {"": Cause.UNREADABLE_CREDENTIAL}
+    ada = sign_in(cast.ada)
+    assert ada.get("/set-up/credential/").status_code == 200
+    ada.post("/set-up/credential/", FULL[kind])
+    work()
+    assert _open() == {}
+    assert _state_of(connection) == Connection.State.LIVE
 
 
 def test_the_first_time_it_is_live_the_admin_is_told_once(connect) -> None:
