@@ -98,7 +98,9 @@ class Filling:
         for column, field in named.items():
             if column not in told and not field.primary_key and not field.null:
                 told[column] = "%s"
-                values.append(field.get_db_prep_save(field.get_default() or "", _database()))
+                default = field.get_default()
+                value = "" if default is None else default
+                values.append(field.get_db_prep_save(value, _database()))
         names = ", ".join(f'"{name}"' for name in told)
         counted = ", ".join(told.values())
         sql = (
