@@ -10,7 +10,7 @@ from portal.entitlements.people import Standing
 from portal.entitlements.rules import Rights
 from portal.mirror import freshness
 from portal.mirror.models import SyncRun
-from portal.mirror.sync import LABELS
+from portal.mirror.steps import LABELS
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from portal.mirror.models import (
     SingleRead,
     Stage,
 )
+from portal.mirror.reading import BEAT
 from portal.mirror.upsert import asked_at
 
 READ = "portal.mirror.tasks.read_single"
@@ -307,7 +308,7 @@ class _Turn:
     def heard_from(self, call: Call) -> None:
         """A request was answered: a long read is not handed to the next worker."""
         now = timezone.now()
-        if now - self._taken_at > sync.BEAT and self.mine().update(taken_at=now):
+        if now - self._taken_at > BEAT and self.mine().update(taken_at=now):
             self._taken_at = now
 
     def done(self) -> None:

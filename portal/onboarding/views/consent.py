@@ -19,7 +19,7 @@ from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import ConsentRequest
 from portal.connections.standing import connection_of
 from portal.entitlements.people import match
-from portal.mirror import sync
+from portal.mirror import account
 from portal.onboarding import journey
 
 
@@ -165,7 +165,7 @@ def _connected(request: MemberRequest, asked: ConsentRequest, code: str) -> Http
             asked,
             told,
             by=by,
-            same_account=lambda sample: sync.same_account(connection, sample),
+            same_account=lambda sample: account.same_account(connection, sample),
             beside=beside,
         )
     except (AtsError, enter.Refused) as error:

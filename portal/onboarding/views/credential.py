@@ -15,7 +15,7 @@ from portal.connections import enter
 from portal.connections.leading import leads_to_greenhouse
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
-from portal.mirror import sync
+from portal.mirror import account
 from portal.onboarding import journey
 from portal.onboarding.forms import CredentialForm, client_id_in, form_for
 
@@ -125,6 +125,6 @@ def _enter(
         kind=form.kind.key,
         secrets=form.secrets(),
         by=by,
-        same_account=lambda sample: any_account or sync.same_account(connection, sample),
+        same_account=lambda sample: any_account or account.same_account(connection, sample),
         beside=beside,
     )

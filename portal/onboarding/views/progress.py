@@ -19,6 +19,7 @@ from portal.core.htmx import page_or_part
 from portal.issues.open import open_issues
 from portal.mirror import sync
 from portal.mirror.models import SyncRun, SyncStep
+from portal.mirror.steps import LABELS, STEPS
 from portal.onboarding import journey
 
 
@@ -48,7 +49,7 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         "steps": journey.path(connection, here="sync"),
         "run": run,
         "paused": paused,
-        "lines": [(sync.LABELS.get(step.kind, step.kind), step) for step in steps],
+        "lines": [(LABELS.get(step.kind, step.kind), step) for step in steps],
         "ended": number,
         "number": len(steps),
         "words": f"{number} of {len(steps)}",
@@ -114,4 +115,4 @@ def _on(used: Credential, found: Features) -> list[Feature]:
 
 def mirrored(connection: Connection) -> dict[str, int]:
     """How many records of each kind the mirror holds."""
-    return {step.label: step.count(connection) for step in sync.STEPS if step.model}
+    return {step.label: step.count(connection) for step in STEPS if step.model}

@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.models import Connection
 from portal.issues.models import Issue
-from portal.mirror import sync
+from portal.mirror import reading, sync
 from portal.mirror.models import Application, AtsUser, Job, SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
@@ -62,10 +62,10 @@ def test_a_sync_that_was_running_writes_nothing_any_more(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     run = journey.request_sync(connection, by=None)
-    reading = sync.STEPS[1].read
+    read = reading.STEPS[1].read
 
     def read_and_leave(provider, of, at):
-        for page in reading(provider, of, at):
+        for page in read(provider, of, at):
             if connection.credential:
                 ada.post(LEAVE, {"name": "Acme"})
                 tasks.empty(connection.pk)
@@ -73,10 +73,10 @@ def test_a_sync_that_was_running_writes_nothing_any_more(
 
     import dataclasses
 
-    changed = dataclasses.replace(sync.STEPS[1], read=read_and_leave)
-    steps = (sync.STEPS[0], changed, *sync.STEPS[2:])
+    changed = dataclasses.replace(reading.STEPS[1], read=read_and_leave)
+    steps = (reading.STEPS[0], changed, *reading.STEPS[2:])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sync, "STEPS", steps)
+        patched.setattr(reading, "STEPS", steps)
         sync.run(run)
     assert not AtsUser.objects.exists()
 
