@@ -59,10 +59,11 @@ _FEATURES = (
         off="People are matched by the addresses in their Greenhouse profile only.",
     ),
     Feature(
-        key="places",
-        label="Departments and offices",
-        off="Requisitions are shown without department and office names.",
+        key="departments",
+        label="Departments",
+        off="Requisitions are shown without department names.",
     ),
+    Feature(key="offices", label="Offices", off="Requisitions are shown without office names."),
     Feature(
         key="hiring_team", label="Hiring team", off="A requisition's hiring team is not shown."
     ),
@@ -338,7 +339,7 @@ _PERMISSIONS = (
         "Departments",
         "Get: List Departments",
         "departments:list",
-        "places",
+        "departments",
         use="Shows the department of a job.",
         origin=_OPTIONAL,
         why="Department names for the list of requisitions.",
@@ -348,7 +349,7 @@ _PERMISSIONS = (
         "Offices",
         "Get: List Offices",
         "offices:list",
-        "places",
+        "offices",
         use="Shows the office of a job.",
         origin=_OPTIONAL,
         why="Office names for the list of requisitions.",

@@ -29,16 +29,18 @@ class Features:
     checked: bool = False
     no_site_admin: bool = False  # Harvest v3 shows its lists to nobody else
 
-    def why_off(self, key: str) -> str:
-        """A sentence for the person who misses the feature; "" while it is on."""
+    def lacks(self, key: str) -> str:
+        """What keeps the feature off, as a clause; "" while it is on."""
         if key not in self.off:
             return ""
         feature, missing = self.off[key]
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
-        return (
-            f"{feature.label} is off: the Greenhouse credential lacks {names}. An admin of your "
-            "organization can mend that in Set-up."
-        )
+        return f"{feature.label} is off: the Greenhouse credential lacks {names}"
+
+    def why_off(self, key: str) -> str:
+        """Sentences for the person who misses the feature; "" while it is on."""
+        lacks = self.lacks(key)
+        return lacks and f"{lacks}. An admin of your organization can mend that in Set-up."
 
     @property
     def lacking(self) -> bool:

@@ -9,7 +9,7 @@ from portal.connections.models import Connection
 from portal.entitlements.people import Standing
 from portal.entitlements.rules import Rights
 from portal.mirror import freshness
-from portal.mirror.models import SyncRun
+from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.steps import LABELS
 
 
@@ -59,7 +59,7 @@ def of_list(held: Rights) -> State:
 def _first_sync(run: SyncRun | None) -> State:
     if run is not None and run.status == SyncRun.Status.FAILED:
         return State("first_sync_failed", failure=run.failure)
-    steps = list(run.steps.all()) if run else []
+    steps = list(run.steps.exclude(status=SyncStep.Status.LEFT_OUT)) if run else []
     reading = next((s.kind for s in steps if s.status == s.Status.RUNNING), "")
     return State(
         "first_sync",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,11 +20,20 @@ _OURS = (Issue.Cause.GREENHOUSE_DOWN, Issue.Cause.RATE_LIMIT, Issue.Cause.SYNC_F
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Lists that a run left out for the same reason, by their labels."""
+
+    labels: str
+    because: str
+
+
+@dataclass(frozen=True)
 class Line:
-    """A run, its steps with their labels, and their sums."""
+    """A run, its steps with their labels, their sums, and what it left out."""
 
     run: SyncRun
     steps: list[tuple[str, SyncStep]] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     @property
     def lasted(self) -> timedelta | None:
@@ -76,7 +86,17 @@ def of(connection: Connection) -> dict[str, Any]:
 def _line(run: SyncRun) -> Line:
     order = list(LABELS)
     steps = sorted(run.steps.all(), key=lambda step: order.index(step.kind))
-    return Line(run, [(LABELS[step.kind], step) for step in steps])
+    read = [(LABELS[step.kind], step) for step in steps if not step.because]
+    return Line(run, read, left_out(steps))
+
+
+def left_out(steps: Iterable[SyncStep]) -> list[LeftOut]:
+    """What these steps left out, each reason once."""
+    labels: dict[str, list[str]] = {}
+    for step in steps:
+        if step.because:
+            labels.setdefault(step.because, []).append(LABELS[step.kind])
+    return [LeftOut(", ".join(of_them), because) for because, of_them in labels.items()]
 
 
 def _bars(lines: list[Line]) -> list[dict[str, Any]]:

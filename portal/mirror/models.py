@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 
 
 class Mirrored(models.Model):
@@ -462,19 +462,22 @@ class SyncRun(models.Model):
         PARTIAL = "partial", "Up to date, except what may not be read"
         FAILED = "failed", "Failed"
         STOPPED = "stopped", "Ended, because the connection was paused"
+        REPLACED = "replaced", "Ended, because the credential was changed"
 
     MOVES: ClassVar = {
-        Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED},
+        Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED, Status.REPLACED},
         # Back to queued: its worker fell silent or its time was up; it goes on from its checkpoint.
         Status.RUNNING: {
             Status.DONE,
             Status.PARTIAL,
             Status.FAILED,
             Status.STOPPED,
+            Status.REPLACED,
             Status.QUEUED,
         },
     }
     OPEN = (Status.QUEUED, Status.RUNNING)
+    CUT_SHORT = (Status.STOPPED, Status.REPLACED)  # neither failed nor done: read anew
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="syncs")
     scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.FULL)
@@ -488,6 +491,10 @@ class SyncRun(models.Model):
     started_at = models.DateTimeField(null=True)
     heard_at = models.DateTimeField(null=True)  # the worker's last sign of life
     holder = models.CharField(max_length=32, blank=True)
+    # What it is read with since a worker took it, from its first page to its last.
+    credential = models.ForeignKey(
+        Credential, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     takes = models.PositiveSmallIntegerField(default=0)  # workers that took it without getting on
     # Applications that had slipped through: [{"job": pk, "stage": its name, "count": how many}].
     drift = models.JSONField(default=list)
@@ -529,12 +536,17 @@ class SyncStep(models.Model):
         DONE = "done", "Done"
         REFUSED = "refused", "Not permitted"
         FAILED = "failed", "Failed"
-        STOPPED = "stopped", "Ended, because the connection was paused"
+        STOPPED = "stopped", "Ended with its sync"
+        LEFT_OUT = "left_out", "Left out, because nothing that is on needs it"
+
+    OPEN = (Status.WAITING, Status.RUNNING)
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
     kind = models.CharField(max_length=30)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.WAITING)
     failure = models.CharField(max_length=300, blank=True)
+    # Why it was left out: a clause that goes on from "because".
+    because = models.CharField(max_length=300, blank=True, db_default="")
     pages = models.PositiveIntegerField(default=0)
     seen = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
@@ -564,12 +576,13 @@ class SyncStep(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.status in (self.Status.WAITING, self.Status.RUNNING)
+        return self.status in self.OPEN
 
     @property
     def pill(self) -> str:
         """The state as the pages' pills know it."""
-        return "syncing" if self.status == self.Status.RUNNING else self.status
+        known = {self.Status.RUNNING: "syncing", self.Status.STOPPED: "ended"}
+        return known.get(self.Status(self.status), self.status)
 
 
 class SeenPage(models.Model):

@@ -1,13 +1,19 @@
-"""What a run is to read: which lists, and since when each is asked for changes."""
+"""What a run is to read: which lists, and since when each is asked for changes.
+
+A list that nothing switched on needs is left out, and the run says why. Once a check has found what
+it needs granted, the next sync reads everything: what hangs on its records is here without them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
+from portal.connections.features import features
 from portal.connections.models import Connection
 from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.steps import STEPS, Step
@@ -16,54 +22,100 @@ from portal.mirror.steps import STEPS, Step
 OVERLAP = timedelta(minutes=10)
 
 Scope = SyncRun.Scope
+_Status = SyncStep.Status
+
+
+def widened(connection: Connection, scope: str) -> str:
+    """The scope to read instead: everything, where a list that was left out is needed again."""
+    if scope != Scope.RECENT:
+        return scope
+    back = any(one.is_back for one in _lists(connection) if not one.definition.people)
+    return Scope.FULL if back else scope
 
 
 def steps_of(run: SyncRun) -> list[SyncStep]:
     """The steps of a new run, not stored yet."""
-    expected = _seen_last_time(run.connection)
-    return [
-        SyncStep(run=run, kind=step.kind, expected=expected.get(step.kind), since=since)
-        for step, since in _plan(run.connection, run.scope)
-    ]
+    now, expected = timezone.now(), _seen_last_time(run.connection)
+    steps = [one.step_of(run) for one in _lists(run.connection) if one.is_due(run.scope, now)]
+    for step in steps:
+        step.expected = expected.get(step.kind)
+    return steps
 
 
 def for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
     """The steps that new requisitions bring before their hour has come, stored."""
-    last_read = _last_reads(run.connection)
-    for step in STEPS:
-        if step.follows_new_jobs:
-            last = last_read.get(step.kind)
-            since = last - OVERLAP if last and step.filters else None
-            yield SyncStep.objects.get_or_create(
-                run=run, kind=step.kind, defaults={"since": since}
-            )[0]
+    have = set(run.steps.values_list("kind", flat=True))
+    for one in _lists(run.connection):
+        if one.definition.follows_new_jobs and one.definition.kind not in have:
+            step = one.step_of(run)
+            step.save()
+            yield step
 
 
-def _plan(connection: Connection, scope: str) -> Iterator[tuple[Step, datetime | None]]:
-    """The steps of a run, and since when each is asked for changes (None: the whole list)."""
-    last_read = _last_reads(connection)
-    for step in STEPS:
+@dataclass(frozen=True)
+class _List:
+    """A list of Greenhouse's: when it was last read to its end, whether it was left out since, and
+    why nothing needs it now ("" where something does).
+    """
+
+    definition: Step
+    not_needed: str
+    read_at: datetime | None = None
+    left_out: bool = False
+
+    def is_due(self, scope: str, now: datetime) -> bool:
+        """Whether a run of this scope is to read it, or to say that it leaves it out."""
+        step = self.definition
+        if scope == Scope.FULL or step.people:
+            return scope != Scope.RECENT
         if scope == Scope.PEOPLE:
-            if step.people:
-                yield step, None
-        elif scope == Scope.FULL:
-            yield step, None
-        elif step.every is not None:
-            last = last_read.get(step.kind)
-            if last is None or not step.every or last + step.every <= timezone.now():
-                yield step, (last - OVERLAP if last and step.filters else None)
+            return False
+        if step.every is None:
+            return False
+        return not step.every or self.read_at is None or self.read_at + step.every <= now
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it was left out and is needed now."""
+        return self.left_out and not self.not_needed
+
+    def step_of(self, run: SyncRun) -> SyncStep:
+        """Its step in a run, not stored yet."""
+        if self.not_needed:
+            because = self.not_needed[:300]
+            return SyncStep(
+                run=run, kind=self.definition.kind, status=_Status.LEFT_OUT, because=because
+            )
+        return SyncStep(run=run, kind=self.definition.kind, since=self._since(run.scope))
+
+    def _since(self, scope: str) -> datetime | None:
+        """Since when it is asked for what changed; None for the whole list."""
+        if scope != Scope.RECENT or not self.definition.filters or self.read_at is None:
+            return None
+        return self.read_at - OVERLAP
 
 
-def _last_reads(connection: Connection) -> dict[str, datetime]:
-    """By kind of step, the start of the last run that read this list to its end."""
-    done = SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
-    latest = done.order_by().values_list("kind").annotate(at=Max("run__started_at"))
-    return dict(latest)
+def _lists(connection: Connection) -> Iterator[_List]:
+    known, pasts = features(connection), _pasts(connection)
+    for step in STEPS:
+        yield _List(step, step.not_needed(known), *pasts.get(step.kind, ()))
+
+
+def _pasts(connection: Connection) -> dict[str, tuple[datetime | None, bool]]:
+    """By kind of step: when it was last read to its end, and whether it was left out since."""
+    done, left_out = Q(status=_Status.DONE), Q(status=_Status.LEFT_OUT)
+    steps = SyncStep.objects.filter(done | left_out, run__connection=connection).order_by()
+    told = steps.values_list("kind").annotate(
+        read_at=Max("run__started_at", filter=done),
+        read_by=Max("run", filter=done),
+        left_by=Max("run", filter=left_out),
+    )
+    return {kind: (at, (left_by or 0) > (read_by or 0)) for kind, at, read_by, left_by in told}
 
 
 def _seen_last_time(connection: Connection) -> dict[str, int]:
     last = last_good(connection, scope=Scope.FULL)
-    steps = last.steps.filter(status=SyncStep.Status.DONE) if last else SyncStep.objects.none()
+    steps = last.steps.filter(status=_Status.DONE) if last else SyncStep.objects.none()
     return dict(steps.values_list("kind", "seen"))
 
 

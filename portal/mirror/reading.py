@@ -55,7 +55,7 @@ class Reading:
 
     def everything(self) -> None:
         """Read what is still to be read. Raises LeaseLost, TimeUp, SecretUnreadable or AtsError."""
-        credential = self.connection.credential
+        credential = self.sync.credential
         if credential is None:
             raise SecretUnreadable
         with closing(open_provider(credential, lane=Lane.SYNC, also=self._heard_from)) as provider:

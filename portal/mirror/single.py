@@ -7,7 +7,7 @@ no longer has is marked gone: its answer names that record alone and is complete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,15 +36,17 @@ from portal.mirror.models import (
     Stage,
 )
 from portal.mirror.reading import BEAT
+from portal.mirror.steps import left_out
 from portal.mirror.upsert import asked_at
 
 READ = "portal.mirror.tasks.read_single"
 MOST_TRIES = 5
 MOST_PAGES = 20  # of one job's applications; the full sync reads the rest
-MOST_SINGLES = 50  # applications that left a job, or unknown candidates, read one by one
-MOST_ASKED = 500  # of those that left a job: the others are put on the queue
+MOST_SINGLES = 50  # applications that left a job, or whose candidates are unknown, read one by one
+MOST_ASKED = 500  # of them: the others are put on the queue; beyond that they wait for the night
 
 Kind = SingleRead.Kind
+_STEPS = {Kind.APPLICATION: "applications", Kind.CANDIDATE: "candidates"}
 _OFF = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCONNECTED)
 
 
@@ -90,7 +92,8 @@ def refresh_job(
     """Read one job with its stages, posts, openings and applications. None where it is gone: then
     its applications are looked at, too, for they are gone with it or were moved elsewhere.
 
-    What the credential may not read is left as it is. Raises AtsError.
+    What the credential may not read, or nothing switched on needs, is left as it is. Raises
+    AtsError.
     """
     if provider is None:
         with _opened(connection) as opened:
@@ -109,19 +112,26 @@ def refresh_job(
     if job is None or found.is_template:
         write.mark_gone(connection, Job, [remote_id])
         return None
+    unneeded = left_out(connection)
     with asked_at(began):
-        _all_parts(connection, job, provider)
-    if _applications_of(connection, job, provider, began):
+        _all_parts(connection, job, provider, unneeded)
+    if "applications" in unneeded or _applications_of(connection, job, provider, began):
         Job.objects.filter(pk=job.pk).update(read_at=began)
         job.read_at = began
     return job
 
 
-def _all_parts(connection: Connection, job: Job, provider: Provider) -> None:
-    remote_id = job.remote_id
-    _parts(connection, job, Stage, lambda: provider.stages_of_job(remote_id), write.stages)
-    _parts(connection, job, JobPost, lambda: provider.posts_of_job(remote_id), write.posts)
-    _parts(connection, job, Opening, lambda: provider.openings_of_job(remote_id), write.openings)
+def _all_parts(
+    connection: Connection, job: Job, provider: Provider, unneeded: Container[str]
+) -> None:
+    parts: dict[str, tuple[type[Mirrored], Callable[[int], Iterable[Any]], Callable[..., Any]]] = {
+        "stages": (Stage, provider.stages_of_job, write.stages),
+        "posts": (JobPost, provider.posts_of_job, write.posts),
+        "openings": (Opening, provider.openings_of_job, write.openings),
+    }
+    for kind, (model, read, write_them) in parts.items():
+        if kind not in unneeded:
+            _parts(connection, job, model, read, write_them)
 
 
 def refresh_people(connection: Connection) -> None:
@@ -145,10 +155,16 @@ def _fetch_parents(connection: Connection, provider: Provider, found: ats.Applic
     """The job, stage and candidate of an application, where they are not here yet."""
     if found.job_id is not None and not _here(connection, Job, found.job_id):
         _try(lambda: write.jobs(connection, [provider.get_job(found.job_id or 0)]))
-    if found.stage_id is not None and not _here(connection, Stage, found.stage_id):
+    stage, person = found.stage_id, found.candidate_id
+    if stage is not None and _lacks(connection, Stage, stage, "stages"):
         _try(lambda: write.stages(connection, provider.stages_of_job(found.job_id or 0)))
-    if not _here(connection, Candidate, found.candidate_id):
-        _try(lambda: write.candidates(connection, [provider.get_candidate(found.candidate_id)]))
+    if _lacks(connection, Candidate, person, "candidates"):
+        _try(lambda: write.candidates(connection, [provider.get_candidate(person)]))
+
+
+def _lacks(connection: Connection, model: type[Mirrored], remote_id: int, kind: str) -> bool:
+    """Whether it is not here and something switched on needs it."""
+    return not _here(connection, model, remote_id) and kind not in left_out(connection)
 
 
 def _try(read: Callable[[], Any]) -> None:
@@ -168,12 +184,12 @@ def _parts(
     connection: Connection,
     job: Job,
     model: type[Mirrored],
-    read: Callable[[], Iterable[Any]],
+    read: Callable[[int], Iterable[Any]],
     write_them: Callable[..., Any],
 ) -> None:
     """What belongs to the job alone: what its complete list no longer has is gone."""
     try:
-        records = list(read())
+        records = list(read(job.remote_id))
     except MissingPermission:
         return
     write_them(connection, records)
@@ -187,11 +203,12 @@ def _parts(
 def _applications_of(connection: Connection, job: Job, provider: Provider, began: Any) -> bool:
     """Mirror the job's applications; True when its list was read to the end."""
     seen: set[int] = set()
+    names = _Names(connection, provider)
     try:
         for number, page in enumerate(provider.applications_of_job(job.remote_id), 1):
             mine = [one for one in page.records if one.job_id == job.remote_id]
             with asked_at(began):  # or later: what changed here since is newer, or read again
-                _fetch_candidates(connection, provider, mine)
+                names.fetch(mine)
                 write.applications(connection, mine)
             seen.update(one.id for one in page.records)
             seen.update(aside.remote_id for aside in page.set_aside if aside.remote_id)
@@ -203,14 +220,34 @@ def _applications_of(connection: Connection, job: Job, provider: Provider, began
     return True
 
 
-def _fetch_candidates(
-    connection: Connection, provider: Provider, applications: Iterable[ats.Application]
-) -> None:
-    wanted = {one.candidate_id for one in applications}
-    known = Candidate.objects.filter(connection=connection, remote_id__in=wanted)
-    unknown = wanted - set(known.values_list("remote_id", flat=True))
-    for candidate_id in sorted(unknown)[:MOST_SINGLES]:
-        _try(lambda one=candidate_id: write.candidates(connection, [provider.get_candidate(one)]))  # type: ignore[misc]
+class _Names:
+    """Who applied for a job, where they are unknown here: some are read one by one at once, some
+    with their application by the queue.
+    """
+
+    def __init__(self, connection: Connection, provider: Provider) -> None:
+        self._connection, self._provider = connection, provider
+        self._unneeded = "candidates" in left_out(connection)
+        self._fetched = 0
+
+    def fetch(self, applications: Iterable[ats.Application]) -> None:
+        """Before these are written."""
+        if self._unneeded:
+            return
+        by_candidate = {one.candidate_id: one.id for one in applications}
+        known = Candidate.objects.filter(connection=self._connection, remote_id__in=by_candidate)
+        for remote_id in known.values_list("remote_id", flat=True):
+            del by_candidate[remote_id]
+        for candidate_id, application_id in by_candidate.items():
+            if self._fetched < MOST_SINGLES:
+                self._read(candidate_id)
+            elif self._fetched < MOST_ASKED:
+                ask(self._connection, Kind.APPLICATION, application_id)
+            self._fetched += 1
+
+    def _read(self, candidate_id: int) -> None:
+        found = self._provider.get_candidate
+        _try(lambda: write.candidates(self._connection, [found(candidate_id)]))
 
 
 def _follow_those_that_left(
@@ -329,6 +366,8 @@ class _Turn:
 def _read(turn: _Turn) -> None:
     wish, connection = turn.wish, turn.wish.connection
     if connection.state in _OFF or connection.credential is None:
+        return
+    if _STEPS.get(Kind(wish.kind), "") in left_out(connection):
         return
     if wish.kind == Kind.PEOPLE:
         refresh_people(connection)

@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.ats.port import Provider
 from integrations.ats.types import Page
+from portal.connections.features import Features, features
 from portal.connections.models import Connection
 from portal.mirror import stays, team, write
 from portal.mirror.models import (
@@ -53,7 +54,8 @@ class Step:
     """One kind of record: how it is read, how it is written, which model may lose rows.
 
     `filters`: Greenhouse can be asked for what changed. `every`: how long a sync of what changed
-    may leave the list alone; None leaves it to the full one.
+    may leave the list alone; None leaves it to the full one. `features`: what it is read for; while
+    one of them is off, nothing uses the list.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Step:
     model: type[Mirrored] | None = None
     filters: bool = False
     every: timedelta | None = None
+    features: tuple[str, ...] = ()
     people: bool = False  # who may see what: read every few minutes
     follows_new_jobs: bool = False  # a job that is new here brings some of these
     essential: bool = False  # without it the mirror shows nothing to anybody
@@ -70,6 +73,10 @@ class Step:
     key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
     forget: Callable[[Connection, Any], int] | None = None  # instead of marking rows as gone
     single: Callable[[Provider, int], Any] | None = None  # reads one of them by its id
+
+    def not_needed(self, known: Features) -> str:
+        """Why nothing needs it, as a clause; "" where something does."""
+        return next(filter(None, map(known.lacks, self.features)), "")
 
     def count(self, connection: Connection) -> int:
         """How many of them the mirror holds now."""
@@ -96,6 +103,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_user_roles(cursor=at.cursor),
         write.roles,
         AtsRole,
+        features=("role_names",),
         people=True,
     ),
     Step(
@@ -113,6 +121,7 @@ STEPS: tuple[Step, ...] = (
         "Addresses",
         lambda p, c, at: p.list_user_emails(cursor=at.cursor),
         team.verified,
+        features=("verified_emails",),
         people=True,
         key=team.email_key,
         forget=team.forget_addresses,
@@ -123,6 +132,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_departments(cursor=at.cursor),
         write.departments,
         Department,
+        features=("departments",),
     ),
     Step(
         "offices",
@@ -130,6 +140,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_offices(cursor=at.cursor),
         write.offices,
         Office,
+        features=("offices",),
     ),
     Step(
         "close_reasons",
@@ -137,6 +148,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_close_reasons(cursor=at.cursor),
         write.close_reasons,
         CloseReason,
+        features=("close_reasons",),
     ),
     Step(
         "jobs",
@@ -154,6 +166,7 @@ STEPS: tuple[Step, ...] = (
         "Hiring teams",
         lambda p, c, at: p.list_hiring_team(cursor=at.cursor),
         team.places,
+        features=("hiring_team",),
         every=HOURLY,
         key=team.member_key,
         forget=team.forget_places,
@@ -164,6 +177,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.job_permissions(user_ids=_job_admins(c), cursor=at.cursor),
         write.grants,
         JobGrant,
+        features=("job_admins",),
         people=True,
     ),
     Step(
@@ -172,6 +186,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_stages(updated_after=at.since, cursor=at.cursor),
         write.stages,
         Stage,
+        features=("stages",),
         filters=True,
         every=HOURLY,
         follows_new_jobs=True,
@@ -183,6 +198,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_openings(cursor=at.cursor),
         write.openings,
         Opening,
+        features=("openings",),
         every=HOURLY,
         follows_new_jobs=True,
     ),
@@ -192,6 +208,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_job_posts(updated_after=at.since, cursor=at.cursor),
         write.posts,
         JobPost,
+        features=("posts",),
         filters=True,
         every=HOURLY,
         follows_new_jobs=True,
@@ -202,6 +219,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_rejection_reasons(cursor=at.cursor),
         write.rejection_reasons,
         RejectionReason,
+        features=("reject",),
     ),
     Step(
         "sources",
@@ -209,6 +227,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_sources(cursor=at.cursor),
         write.sources,
         Source,
+        features=("applications",),
         optional=True,
     ),
     Step(
@@ -217,6 +236,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_email_templates(cursor=at.cursor),
         write.email_templates,
         EmailTemplate,
+        features=("reject", "rejection_mail"),
     ),
     Step(
         "custom_fields",
@@ -224,6 +244,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_custom_fields(cursor=at.cursor),
         write.custom_fields,
         CustomField,
+        features=("applications", "custom_fields"),
     ),
     Step(
         "candidates",
@@ -231,6 +252,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_candidates(updated_after=at.since, cursor=at.cursor),
         write.candidates,
         Candidate,
+        features=("applications", "candidates"),
         filters=True,
         every=ALWAYS,
         single=lambda p, one: p.get_candidate(one),
@@ -241,6 +263,7 @@ STEPS: tuple[Step, ...] = (
         lambda p, c, at: p.list_applications(changed_after=at.since, cursor=at.cursor),
         write.applications,
         Application,
+        features=("applications",),
         filters=True,
         every=ALWAYS,
         single=lambda p, one: p.get_application(one),
@@ -250,6 +273,7 @@ STEPS: tuple[Step, ...] = (
         "Time in stage",
         lambda p, c, at: p.list_current_stays(updated_after=at.since, cursor=at.cursor),
         stays.write,
+        features=("applications", "stage_history"),
         filters=True,
         every=ALWAYS,
         optional=True,
@@ -259,3 +283,9 @@ STEPS: tuple[Step, ...] = (
 LABELS = {step.kind: step.label for step in STEPS}
 ESSENTIAL = [step.kind for step in STEPS if step.essential]
 OPTIONAL = [step.kind for step in STEPS if step.optional]
+
+
+def left_out(connection: Connection) -> frozenset[str]:
+    """The kinds of step that nothing switched on needs."""
+    known = features(connection)
+    return frozenset(step.kind for step in STEPS if step.not_needed(known))

@@ -25,7 +25,7 @@ from integrations.ats.errors import (
 )
 from portal.accounts.models import User
 from portal.connections import standing
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable
 from portal.mirror import plan, slipped, trouble
@@ -33,7 +33,7 @@ from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.plan import last_good
 from portal.mirror.reading import LeaseLost, Reading, TimeUp
 from portal.mirror.steps import ESSENTIAL, OPTIONAL
-from portal.mirror.stop import stop
+from portal.mirror.stop import outdated, stop
 
 __all__ = ["last_good"]
 
@@ -41,6 +41,7 @@ RUN = "portal.mirror.tasks.run"
 # So many workers may take a run and fall silent without writing a page.
 MOST_TAKES = 5
 
+_READING = (Connection.State.SYNCING, Connection.State.LIVE, Connection.State.DEGRADED)
 Scope = SyncRun.Scope
 Cause = SyncRun.Cause
 
@@ -62,7 +63,11 @@ def request(connection: Connection, scope: str, *, by: User | None = None) -> Sy
 def open_run(
     connection: Connection, *, by: User | None, scope: str = Scope.FULL
 ) -> tuple[SyncRun, bool]:
-    """The sync to watch, and whether it is new: one that is already open is joined."""
+    """The sync to watch, and whether it is new: one that is already open is joined.
+
+    It reads everything instead of what changed where something was left out that is needed now.
+    """
+    scope = plan.widened(connection, scope)
     try:
         with transaction.atomic():
             run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
@@ -90,10 +95,13 @@ def run(sync: SyncRun) -> bool:
         heard_at=now,
         holder=uuid.uuid4().hex,
         takes=sync.takes + 1,
+        credential=sync.credential or sync.connection.credential,
     ):
         return False
     if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
         stop(sync.connection)
+        return True
+    if begun_anew(sync.connection):
         return True
     try:
         Reading(sync).everything()
@@ -110,11 +118,23 @@ def run(sync: SyncRun) -> bool:
             "The stored credential can no longer be opened. Please enter it again.",
         )
     except AtsError as error:
+        if isinstance(error, BadCredential) and begun_anew(sync.connection):
+            return True  # it was changed meanwhile, and the old one given up
         _fail(sync, _cause(error), error.sentence)
     else:
         _finish(sync)
     _settle(sync)
     return True
+
+
+def begun_anew(connection: Connection) -> bool:
+    """Whether syncs read with another credential than the one in use: those are ended, and
+    everything is asked for again with that one.
+    """
+    ended = outdated(connection)
+    if any(run.scope != Scope.PEOPLE for run in ended):  # people are read with everything
+        request(connection, Scope.FULL)
+    return bool(ended)
 
 
 def _settle(sync: SyncRun) -> None:
@@ -191,6 +211,13 @@ def sweep() -> None:
         state=Connection.State.PAUSED, syncs__status__in=SyncRun.OPEN
     ).distinct():
         stop(connection)
+    # Whoever changed the credential was.
+    changed = SyncRun.objects.filter(status__in=SyncRun.OPEN, credential__isnull=False).exclude(
+        credential__state=Credential.State.IN_USE
+    )
+    for sync in changed.select_related("connection"):
+        if sync.connection.state in _READING:
+            begun_anew(sync.connection)
     # A worker killed between a run's end and the connection's: nothing else would come by.
     waiting = Connection.objects.filter(state=Connection.State.SYNCING)
     for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):

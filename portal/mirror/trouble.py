@@ -28,10 +28,10 @@ def failures(connection: Connection, *, people: bool = False) -> list[SyncRun]:
     """The failed runs since the last one that reached its end, newest first, at most a dozen.
 
     Readings of people and other syncs are judged apart: one going well says little of the other.
-    What a pause ended says nothing, neither that it failed nor that it went well.
+    What was cut short says nothing, neither that it failed nor that it went well.
     """
     found = []
-    ended = connection.syncs.exclude(status__in=(*SyncRun.OPEN, _Status.STOPPED))
+    ended = connection.syncs.exclude(status__in=(*SyncRun.OPEN, *SyncRun.CUT_SHORT))
     same = ended.filter(scope=_Scope.PEOPLE) if people else ended.exclude(scope=_Scope.PEOPLE)
     for run in same[:12]:
         if run.status != _Status.FAILED:

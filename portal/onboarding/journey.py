@@ -14,7 +14,7 @@ from portal.connections.models import CheckRun, Connection, Credential
 from portal.core import queue
 from portal.mirror import sync
 from portal.mirror.models import SyncRun
-from portal.mirror.stop import stop
+from portal.mirror.stop import outdated, stop
 
 CHECK = "portal.onboarding.tasks.check"
 EMPTY = "portal.onboarding.tasks.empty"
@@ -34,10 +34,12 @@ class Step:
 def request_check(
     connection: Connection, *, by: User | None, only: Collection[str] = ()
 ) -> CheckRun:
-    """Have all permissions checked, or `only` these. An open check is joined.
+    """Have all permissions checked, or `only` these. An open check is joined. No sync goes on with
+    a credential that this one has replaced.
 
     Raises verify.NothingToCheck.
     """
+    outdated(connection)
     run, new = verify.open_run(connection, by=by, only=only)
     if new:
         standing.checking(connection, by=by)
@@ -85,10 +87,12 @@ def pause(connection: Connection, *, by: User) -> bool:
 
 
 def _take_up(connection: Connection, *, by: User | None) -> None:
-    """What a pause ended is read now that it is over."""
+    """What a pause, or another credential, cut short is read now."""
     newest = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE).first()
-    if newest is not None and newest.status == SyncRun.Status.STOPPED:
-        sync.request(connection, newest.scope, by=by)
+    if newest is None or newest.status not in SyncRun.CUT_SHORT:
+        return
+    replaced = newest.status == SyncRun.Status.REPLACED
+    sync.request(connection, SyncRun.Scope.FULL if replaced else newest.scope, by=by)
 
 
 def needs_rotation(connection: Connection) -> bool:
@@ -103,7 +107,8 @@ def needs_rotation(connection: Connection) -> bool:
 
 
 def switched(connection: Connection, *, by: User) -> None:
-    """Another credential is in use now: decide by its own check, and read with it."""
+    """Another credential is in use now: decide by its own check, and read with it alone."""
+    outdated(connection)
     check = connection.last_check
     if check is not None and not check.is_open:
         checked(check)

@@ -119,7 +119,12 @@ def _sync(run: SyncRun) -> dict[str, Any]:
         "queued_at": run.queued_at,
         "finished_at": run.finished_at,
         "steps": {
-            step.kind: {"status": step.status, "seen": step.seen, "failure": redact(step.failure)}
+            step.kind: {
+                "status": step.status,
+                "seen": step.seen,
+                "failure": redact(step.failure),
+                "because": step.because,
+            }
             for step in run.steps.all()
         },
     }

@@ -95,6 +95,7 @@ def _syncs(organization: Organization, until: datetime, most: int) -> Iterator[L
         SyncRun.Status.DONE: "good",
         SyncRun.Status.PARTIAL: "warn",
         SyncRun.Status.STOPPED: "off",
+        SyncRun.Status.REPLACED: "off",
     }
     for run in runs.order_by("-finished_at")[:most]:
         seconds = round((run.finished_at - (run.started_at or run.queued_at)).total_seconds())  # type: ignore[operator]

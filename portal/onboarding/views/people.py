@@ -66,9 +66,7 @@ def _still_reading(connection: Connection) -> bool:
     run = connection.syncs.first()
     if run is None or not run.is_open:
         return False
-    ended = {SyncStep.Status.DONE, SyncStep.Status.REFUSED, SyncStep.Status.FAILED}
-    steps = run.steps.filter(kind__in=NEEDED).exclude(status__in=ended)
-    return steps.exists()
+    return run.steps.filter(kind__in=NEEDED, status__in=SyncStep.OPEN).exists()
 
 
 def _to_invite(request: MemberRequest, connection: Connection) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.issues.open import open_issues
-from portal.mirror import sync
+from portal.mirror import history, sync
 from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.steps import LABELS, STEPS
 from portal.onboarding import journey
@@ -43,7 +43,9 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
     run = connection.syncs.filter(scope=SyncRun.Scope.FULL).first()
-    steps = list(run.steps.order_by("id")) if run else []
+    every = list(run.steps.order_by("id")) if run else []
+    steps = [step for step in every if not step.because]
+    left_out = history.left_out(every)
     number = sum(step.status in _ENDED for step in steps)
     context = {
         "steps": journey.path(connection, here="sync"),
@@ -54,6 +56,8 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         "number": len(steps),
         "words": f"{number} of {len(steps)}",
         "left": _left(run, steps),
+        "left_out": left_out,
+        "whole": "What is switched on has been read" if left_out else "Everything has been read",
     }
     return page_or_part(request, "onboarding/sync.html", "progress", context)
 

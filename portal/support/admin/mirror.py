@@ -18,6 +18,7 @@ class StepInline(WatchedInline):
         "kind",
         "status",
         "failure",
+        "because",
         "pages",
         "seen",
         "created",

@@ -12,7 +12,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.issues.models import Issue
 from portal.mirror import schedule, sync
-from portal.mirror.models import Application, Candidate, Job, JobGrant, SyncRun, SyncStep
+from portal.mirror.models import Application, Candidate, Job, JobGrant, SyncRun
 from portal.mirror.sync import Scope
 from tests.portal.mirror.truth import assert_equal
 
@@ -213,17 +213,3 @@ def test_each_connection_has_its_own_place_in_the_night_and_in_the_quarter() -> 
         gaps = [(b - a) / within for a, b in itertools.pairwise(phases)]
         assert max(gaps) < 0.1
         assert len(set(phases)) > 100
-
-
-def test_a_step_that_was_refused_is_read_whole_once_it_is_permitted(
-    connect, sandbox: Sandbox, later, refresh
-) -> None:
-    connection = connect(without={"candidates.list", "candidates.retrieve"})
-    assert not Candidate.objects.exists()
-    client = sandbox.credentials.find(connection.credential.secrets()["client_id"])
-    client.grant({"candidates.list", "candidates.retrieve"})
-    sandbox.expire_tokens()
-    later(20 * 60)
-    run = refresh(connection, Scope.RECENT)
-    assert run.steps.get(kind="candidates").status == SyncStep.Status.DONE
-    assert Candidate.objects.count() == sandbox.stats()["candidates"]

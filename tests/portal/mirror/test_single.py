@@ -96,6 +96,23 @@ def test_a_job_is_read_with_its_stages_and_applications(
     assert job.read_at is not None
 
 
+def test_whoever_applied_and_is_unknown_here_is_read_at_once_or_soon_so_many(
+    connect, sandbox: Sandbox, work, monkeypatch, kind: str
+) -> None:
+    monkeypatch.setattr(single, "MOST_SINGLES", 2)
+    monkeypatch.setattr(single, "MOST_ASKED", 5)
+    connection = connect(kind)
+    job = _active().job
+    for _ in range(6):
+        sandbox.mutate("new_application", job_id=job.remote_id)
+    nameless = Application.objects.filter(job=job, candidate=None)
+    single.refresh_job(connection, job.remote_id)
+    assert nameless.count() == 4
+    assert SingleRead.objects.filter(kind=Kind.APPLICATION).count() == 3
+    work()
+    assert nameless.count() == 1  # a sync brings the rest
+
+
 def test_a_deleted_job_is_gone_once_it_was_asked_for(connect, sandbox: Sandbox, work, kind) -> None:
     connection = connect(kind)
     job = _active().job

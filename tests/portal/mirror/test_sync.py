@@ -20,6 +20,7 @@ from portal.mirror.models import (
     SyncStep,
 )
 from tests.cast import Cast
+from tests.portal.mirror.permissions import taken_away
 
 SYNC = "/set-up/sync/"
 
@@ -100,10 +101,13 @@ def test_what_greenhouse_lost_is_marked_gone_and_lost_access_ends(
 
 
 def test_a_step_that_may_not_be_read_is_said_and_the_rest_goes_on(
-    connect, ada: Client, kind: str
+    connect, sandbox: Sandbox, ada: Client, work, kind: str
 ) -> None:
-    connect(kind, without={"candidates.list", "candidates.retrieve"})
-    run = SyncRun.objects.get()
+    connection = connect(kind)
+    taken_away(sandbox, connection, "candidates.list", "candidates.retrieve")  # no check knows yet
+    ada.post(SYNC)
+    work()
+    run = SyncRun.objects.first()
     refused = list(run.steps.filter(status=SyncStep.Status.REFUSED).values_list("kind", flat=True))
     assert run.status == SyncRun.Status.PARTIAL
     assert refused == ["candidates"]

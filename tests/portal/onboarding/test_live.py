@@ -24,7 +24,8 @@ def test_what_may_not_be_read_is_told_to_be_off_and_what_that_costs(
         "Job posts": "Requisitions are shown without their posts.",
         "Openings": "It is not shown how many seats are left to fill.",
         "Close reasons": "It is not shown why an opening was closed.",
-        "Departments and offices": "Requisitions are shown without department and office names.",
+        "Departments": "Requisitions are shown without department names.",
+        "Offices": "Requisitions are shown without office names.",
         "Role names": "Access is explained without the role&#x27;s name.",
     }
     keys = {key for key, feature in CATALOGUE.features.items() if feature.label in costs}

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 from django.core import mail
-from django.db.models.signals import post_save
 from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.applications.outbox import release
-from portal.connections.models import ApiCall, Connection
+from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.mirror import schedule, sync, trouble
 from portal.mirror.models import Application, Job, SyncRun
 from tests.cast import Cast
 from tests.conftest import FULL
 from tests.portal.applications import clicking
+from tests.portal.mirror.reading import when_a_sync_reads
 from tests.portal.mirror.truth import assert_equal
 
 PAUSE, RESUME, SYNC = "/set-up/pause/", "/set-up/resume/", "/set-up/sync/"
@@ -36,24 +32,6 @@ def connection(connect) -> Connection:
 @pytest.fixture
 def ada(connection: Connection, cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
-
-
-@contextmanager
-def _when_a_sync_reads(path: str, do: Callable[[], object]) -> Iterator[None]:
-    """Do it once, at the moment when Greenhouse has answered this and nothing is written yet."""
-    left = [do]
-
-    def answered(instance: ApiCall, **_: Any) -> None:
-        syncing = SyncRun.objects.filter(status=Status.RUNNING).exists()
-        if syncing and instance.path == path and left:
-            left.pop()()
-
-    post_save.connect(answered, sender=ApiCall)
-    try:
-        yield
-    finally:
-        post_save.disconnect(answered, sender=ApiCall)
-    assert not left, f"{path} was never read"
 
 
 def test_a_pause_stops_syncs_and_takes_requisitions_away(
@@ -95,7 +73,7 @@ def test_a_pause_ends_the_sync_that_runs_and_it_writes_nothing_more(
     ada.post(SYNC)
     job = Job.objects.filter(gone_at=None).first()
     sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed in Greenhouse")
-    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
         work()
     asked = [request.path for request in sandbox.requests]
     assert asked[-1] == "/v3/jobs"  # the page under way was the last one
@@ -124,7 +102,7 @@ def test_a_sync_that_a_pause_ended_is_no_failure(
     issue = Issue.objects.get(cause=Issue.Cause.SYNC_FAILING)
     sandbox.faults.clear()
     ada.post(SYNC)
-    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
         work()
     trouble.look(connection)
     assert [run.pk for run in trouble.failures(connection)] == before
@@ -148,7 +126,7 @@ def test_going_on_reads_what_the_pause_ended(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(SYNC)
-    with _when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
+    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
         work()
     name = "Renamed while it was paused"
     job = Job.objects.filter(gone_at=None).first()
@@ -168,7 +146,7 @@ def test_a_first_sync_is_paused_and_goes_on(
     ada = sign_in(cast.ada)
     ada.post("/set-up/credential/", FULL[kind])
     path = "/v1/jobs" if kind == "harvest_key" else "/v3/jobs"
-    with _when_a_sync_reads(path, lambda: ada.post(PAUSE)):
+    with when_a_sync_reads(path, lambda: ada.post(PAUSE)):
         work()
     connection = Connection.objects.get(organization=cast.ada.organization)
     assert connection.state == Connection.State.PAUSED
