@@ -17,9 +17,11 @@ from portal.connections.models import Connection
 from portal.mirror.upsert import Written
 
 # The entry must be the application's present one: an older page tells of a stage it has left.
+# Materialized: SQLite would take the page apart anew for each application of the connection.
 _UPDATE = """
+    WITH told AS MATERIALIZED ({told})
     UPDATE mirror_application AS here SET entered_stage_at = told.entered_at
-    FROM ({told}) AS told
+    FROM told
     WHERE here.connection_id = %s AND here.remote_id = told.application
         AND here.stage_entry_id = told.entry AND here.entered_stage_at {differs} told.entered_at
     RETURNING stage_entry_id

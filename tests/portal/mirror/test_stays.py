@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from integrations.ats.types import StageEntry
 from integrations.greenhouse.sandbox import Sandbox
-from portal.mirror import sync
+from portal.mirror import stays, sync
 from portal.mirror.models import Application, SyncRun
 
 Scope = SyncRun.Scope
@@ -70,3 +74,19 @@ def test_v1_tells_no_history_and_is_asked_for_none(connect, sandbox: Sandbox) ->
     assert (step.seen, step.requests) == (0, 0)
     first = Application.objects.filter(stage__order=0).first()
     assert first.entered_stage_at == first.applied_at
+
+
+@pytest.mark.skipif(database.vendor != "sqlite", reason="needs SQLite: its way through a join")
+def test_a_page_is_looked_up_by_the_application_not_held_against_all_of_them(connect) -> None:
+    """SQLite once took each page apart anew for every application: minutes for a large customer."""
+    connection = connect()
+    now = timezone.now()
+    entry = StageEntry(
+        id=1, application_id=1, stage_id=1, entered_at=now, exited_at=None, current=True
+    )
+    with CaptureQueriesContext(database) as seen:
+        stays.write(connection, [entry])
+    with database.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {seen[-1]['sql']}")
+        ways = [way for *_, way in cursor.fetchall()]
+    assert [way for way in ways if "SEARCH here" in way and "remote_id=?" in way], ways
