@@ -129,6 +129,8 @@ class ApplicationAction(models.Model):
             models.Index(fields=["status", "queued_at"], name="actions_to_sweep"),
             models.Index(fields=["status", "due_at"], name="actions_due"),
             models.Index(fields=["membership", "-id"], name="actions_of_member"),
+            models.Index(fields=["membership", "queued_at"], name="actions_of_member_by_age"),
+            models.Index(fields=["queued_at"], name="actions_by_age"),
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from portal.accounts.models import Membership, Organization
+from portal.audit import verbs
 from portal.audit.models import Entry, EntryQuerySet
 
 ELSEWHERE, PORTAL = "success", "portal"
@@ -39,7 +40,9 @@ class LogForm(forms.Form):
             .order_by("user__name", "user__email")
         }
         self._choices("who", "Everybody", self._people())
-        self._choices("what", "Everything", [(verb, in_words(verb)) for verb in self._verbs()])
+        self._choices(
+            "what", "Everything", [(verb, in_words(verb)) for verb in verbs.used(organization.pk)]
+        )
 
     def _choices(self, name: str, all_of_them: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -50,10 +53,6 @@ class LogForm(forms.Form):
     def _people(self) -> list[tuple[str, str]]:
         people = [(str(pk), name) for pk, name in self.members.items()]
         return [*people, (ELSEWHERE, "Inbound Talent's staff"), (PORTAL, "The portal itself")]
-
-    def _verbs(self) -> list[str]:
-        kept = Entry.objects.filter(organization=self.organization).order_by("verb")
-        return list(kept.values_list("verb", flat=True).distinct())
 
     def entries(self) -> EntryQuerySet:
         """What fits, newest first; all of it where the form says nothing."""

@@ -90,7 +90,8 @@ class Entry(models.Model):
         )
         indexes = (
             models.Index(fields=["organization", "-id"], name="audit_of_organization"),
-            models.Index(fields=["organization", "verb"], name="audit_verbs"),
+            models.Index(fields=["organization", "verb", "-id"], name="audit_by_verb"),
+            models.Index(fields=["organization", "-at"], name="audit_by_time"),
             models.Index(fields=["subject", "subject_id"], name="audit_of_subject"),
         )
         verbose_name = "audit entry"

@@ -320,6 +320,7 @@ class CheckRun(models.Model):
                 name="one_open_check_each",
             ),
         )
+        indexes = (models.Index(fields=["connection", "-id"], name="checks_of_connection"),)
 
     def __str__(self) -> str:
         return f"Check {self.pk} of {self.connection}"
@@ -425,6 +426,14 @@ class ApiCall(models.Model):
         indexes = (
             models.Index(fields=["connection", "-at"], name="calls_of_connection"),
             models.Index(fields=["at"], name="calls_by_age"),
+            # Few rows: what went well has no place in it.
+            models.Index(
+                fields=["status", "-at"],
+                condition=models.Q(status__gte=400) | models.Q(status=None),
+                name="calls_in_trouble",
+            ),
+            models.Index(fields=["request_id"], name="calls_by_their_id"),
+            models.Index(fields=["trace"], name="calls_by_our_id"),
         )
         verbose_name = "Greenhouse request"
 

@@ -517,6 +517,9 @@ class SyncRun(models.Model):
         )
         indexes = (
             models.Index(fields=["connection", "scope", "status", "-id"], name="syncs_of_scope"),
+            models.Index(fields=["connection", "-id"], name="syncs_of_connection"),
+            models.Index(fields=["connection", "-finished_at"], name="syncs_by_end"),
+            models.Index(fields=["queued_at"], name="syncs_by_age"),
         )
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ class Notice(models.Model):
         indexes = (
             models.Index(fields=["status", "created_at"], name="notices_to_sweep"),
             models.Index(fields=["created_at"], name="notices_by_age"),
+            models.Index(fields=["organization", "-created_at"], name="notices_of_customer"),
         )
 
     def __str__(self) -> str:

@@ -141,8 +141,8 @@ def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
         subject="connections.connection", subject_id=OuterRef("connection__pk")
     ).order_by("-at")
     syncs = SyncRun.objects.filter(
-        connection__organization=OuterRef("pk"), status__in=ENDED_WELL
-    ).order_by("-pk")
+        connection=OuterRef("connection__pk"), status__in=ENDED_WELL, finished_at__isnull=False
+    ).order_by("-finished_at")
     issues = _open_issues().filter(organization=OuterRef("pk"))
     red = issues.filter(severity=Issue.Severity.MUST_ACT)
     long_ago = timezone.now() - STALLED_AFTER
@@ -248,7 +248,7 @@ def _unmatched() -> QuerySet[Any]:
 def with_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
     """Annotated with the numbers of a row; the database counts them for the rows it shows."""
     newest = CheckRun.objects.filter(
-        connection__organization=OuterRef("pk"),
+        connection=OuterRef("connection__pk"),
         credential__state=Credential.State.IN_USE,
         status=CheckRun.Status.DONE,
     ).order_by("-pk")

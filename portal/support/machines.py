@@ -30,27 +30,29 @@ class Meter:
 
 def meters() -> list[Meter]:
     """One per connection that asked for anything within WINDOW, the busiest first."""
-    newest = ApiCall.objects.filter(connection=OuterRef("pk")).exclude(remaining=None)
-    lately = Q(calls__at__gte=timezone.now() - WINDOW)
+    lately = ApiCall.objects.filter(at__gte=timezone.now() - WINDOW)
     busy = (
-        Connection.objects.select_related("organization")
+        lately.order_by()
+        .values("connection")
         .annotate(
-            n=Count("calls", filter=lately),
-            limited=Count("calls", filter=lately & Q(calls__status=429)),
-            broken=Count(
-                "calls", filter=lately & (Q(calls__status__gte=500) | Q(calls__status=None))
-            ),
-            newest=Max("calls__at", filter=lately),
-            remaining=Subquery(newest.order_by("-at").values("remaining")[:1]),
+            n=Count("pk"),
+            limited=Count("pk", filter=Q(status=429)),
+            broken=Count("pk", filter=Q(status__gte=500) | Q(status=None)),
+            newest=Max("at"),
         )
-        .filter(n__gt=0)  # not `lately` again: that would join, and so count, twice
-        .order_by("-n", "pk")[:50]
+        .order_by("-n", "connection")[:50]
+    )
+    told = ApiCall.objects.filter(connection=OuterRef("pk")).exclude(remaining=None)
+    connections = (
+        Connection.objects.select_related("organization")
+        .annotate(remaining=Subquery(told.order_by("-at").values("remaining")[:1]))
+        .in_bulk([facts["connection"] for facts in busy])
     )
     return [
-        Meter(known, facts["n"], facts["limited"], facts["broken"], facts["remaining"],
+        Meter(known, facts["n"], facts["limited"], facts["broken"], vars(known)["remaining"],
               facts["newest"])
-        for known in busy
-        for facts in [vars(known)]
+        for facts in busy
+        if (known := connections.get(facts["connection"]))
     ]  # fmt: skip
 
 

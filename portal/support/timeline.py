@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import nlargest
+from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
@@ -27,6 +28,7 @@ from portal.mirror.models import SyncRun
 from portal.notices.models import Notice
 
 PAGE = 40
+LOOKED_BACK = (timedelta(days=7), timedelta(days=90))
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ def lines(
 
 
 def _states(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
-    pk = Connection.objects.filter(organization=organization).values("pk")
+    connection: Connection | None = getattr(organization, "connection", None)
+    if connection is None:
+        return
     moved = Transition.objects.filter(
-        subject="connections.connection", subject_id__in=pk, at__lt=until
+        subject="connections.connection", subject_id=connection.pk, at__lt=until
     ).order_by("-at")
     tones = {"live": "good", "degraded": "warn", "action_needed": "bad"}
     for one in moved[:most]:
@@ -105,21 +109,38 @@ def _syncs(organization: Organization, until: datetime, most: int) -> Iterator[L
 
 
 def _actions(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
-    """Clicks as counts per hour: on whom is nobody's business here."""
-    counted = (
-        ApplicationAction.objects.filter(membership__organization=organization, queued_at__lt=until)
-        .order_by()
+    """Clicks as counts per hour: on whom is nobody's business here.
+
+    To group them all would read years of them: only who did little is looked at further back.
+    """
+    for looked_back in (*LOOKED_BACK, None):
+        since = until - looked_back if looked_back else None
+        found = list(_hours(organization, since, until)[:most])
+        if len(found) == most:
+            break
+    well = {ApplicationAction.Status.DONE, ApplicationAction.Status.QUEUED}
+    for hour, kind, status, n in found:
+        words = f"{n:,} × {ApplicationAction.Kind(kind).label}: " + (
+            ApplicationAction.Status(status).label.lower()
+        )
+        yield Line(hour, "action", words, "within an hour", "good" if status in well else "warn")
+
+
+def _hours(organization: Organization, since: datetime | None, until: datetime) -> QuerySet[Any]:
+    """Hour, kind, status and how many, newest first; `since` is rounded down to its hour."""
+    theirs = ApplicationAction.objects.filter(
+        membership__organization=organization, queued_at__lt=until
+    )
+    if since:
+        theirs = theirs.filter(queued_at__gte=since.replace(minute=0, second=0, microsecond=0))
+    counted: QuerySet[Any] = (
+        theirs.order_by()
         .annotate(hour=TruncHour("queued_at"))
         .values_list("hour", "kind", "status")
         .annotate(n=Count("pk"))
         .order_by("-hour", "kind", "status")
     )
-    well = {ApplicationAction.Status.DONE, ApplicationAction.Status.QUEUED}
-    for hour, kind, status, n in counted[:most]:
-        words = f"{n:,} × {ApplicationAction.Kind(kind).label}: " + (
-            ApplicationAction.Status(status).label.lower()
-        )
-        yield Line(hour, "action", words, "within an hour", "good" if status in well else "warn")
+    return counted
 
 
 def _issues(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
@@ -135,7 +156,7 @@ def _issues(organization: Organization, until: datetime, most: int) -> Iterator[
 def _entries(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
     """People's deeds, our own looks among them."""
     told = Entry.objects.filter(organization=organization, at__lt=until).with_who()
-    for entry in told[:most]:
+    for entry in told.order_by("-at")[:most]:
         who = entry.who.split(" <")[0]
         tone = "wait" if entry.verb.startswith(("look.", "support.")) else "info"
         yield Line(entry.at, "people", f"{who} {entry.words}", "", tone)
@@ -143,7 +164,7 @@ def _entries(organization: Organization, until: datetime, most: int) -> Iterator
 
 def _notices(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
     told = Notice.objects.filter(organization=organization, created_at__lt=until)
-    for notice in told.select_related("to")[:most]:
+    for notice in told.select_related("to").order_by("-created_at")[:most]:
         words = f"Told {notice.to}: {notice.subject}"
         yield Line(notice.created_at, "notice", words, notice.get_status_display().lower(), "info")
 

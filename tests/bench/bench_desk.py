@@ -107,7 +107,7 @@ class Filling:
             f'INSERT INTO "{model._meta.db_table}" ({names}) '  # noqa: S608  (our own columns)
             f"SELECT {counted} FROM generate_series(0, {how_many - 1}) g"
         )
-        self.cursor.execute(sql.replace("g % ", "g %% "), values)
+        self.cursor.execute(sql.replace(" % ", " %% "), values)
 
     def _customers(self) -> None:
         from portal.accounts.models import Membership, Organization, User
@@ -180,7 +180,7 @@ class Filling:
                    path="'/v3/jobs/' || g % 40", milliseconds="g % 900", lane="'sync'", retries="0",
                    trace="md5(g::text)", request_id="md5(g::text)")  # fmt: skip
         self._rows(Entry, each, organization_id=of(), number="g", at=at(each), by_id=of(),
-                   by_words="'Person ' || g % 5000", verb="'room.deed' || g % 30",
+                   by_words="'Person ' || g % 5000", verb="'room.deed' || g / 1000 % 30",
                    words="'did something with number ' || g", seal="md5(g::text)")  # fmt: skip
         self._rows(Transition, each, subject="'connections.connection'", subject_id=of(),
                    old="'live'", new="'degraded'", why="'because'", facts="'{}'",
@@ -272,18 +272,24 @@ class Report:
             member = User.objects.get(pk=pk)
             yield f"their log, {name}", _asking(member)("/log/")
             yield f"their log, {name}, one verb", _asking(member)("/log/?what=room.deed7")
-            calls = f"connections/apicall/?connection__organization__id__exact={pk}"
+            calls = f"connections/apicall/?customer={pk}"
             yield f"requests, {name}", ask(f"/admin/{calls}")
-            yield f"audit, {name}", ask(f"/admin/audit/entry/?organization__id__exact={pk}")
+            yield f"audit, {name}", ask(f"/admin/audit/entry/?customer={pk}")
         for list_of in (
             *("connections/apicall", "connections/checkrun", "connections/connection"),
             *("audit/entry", "mirror/syncrun", "mirror/atsuser", "issues/issue"),
             *("notices/notice", "applications/applicationaction", "accounts/user"),
         ):
             yield f"list of {list_of}", ask(f"/admin/{list_of}/")
+        yield "requests, latest page", ask("/admin/connections/apicall/?p=100")
+        yield "requests, no answer", ask("/admin/connections/apicall/?outcome=unanswered")
+        yield "requests, of a name", ask("/admin/connections/apicall/?named=company+77")
+        yield "requests, searched by path", ask("/admin/connections/apicall/?q=/v3/jobs/77")
+        yield "notices, searched", ask("/admin/notices/notice/?q=something+77")
         yield "requests, searched by id", ask("/admin/connections/apicall/?q=" + "a" * 32)
-        yield "requests, 429", ask("/admin/connections/apicall/?status__exact=429")
+        yield "requests, 429", ask("/admin/connections/apicall/?outcome=limited")
         yield "audit, searched", ask("/admin/audit/entry/?q=number+77")
+        yield "audit, searched in vain", ask("/admin/audit/entry/?q=nowhere")
         yield "machines", ask("/admin/machines/")
         yield "metrics", ask("/metrics")
 

@@ -101,7 +101,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     )
     list_display_links = None  # the name leads to the customer's page, not to the form
     list_filter = (Attention, "connection__state")
-    search_fields = ("name", "slug", "memberships__user__email")
+    search_fields = ("name", "slug", "memberships__user__email")  # how: get_search_results
     list_per_page = 50
     urgency = ("-attention", "since", "pk")
     show_full_result_count = False
@@ -127,6 +127,16 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return board.with_counts(board.with_attention(super().get_queryset(request)))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Organization], search_term: str
+    ) -> tuple[QuerySet[Organization], bool]:
+        """By name or by a person's address. No row twice: DISTINCT would work out every column."""
+        for word in search_term.split():
+            people = Membership.objects.filter(user__email__icontains=word)
+            named = Q(name__icontains=word) | Q(slug__icontains=word)
+            queryset = queryset.filter(named | Q(pk__in=people.values("organization")))
+        return queryset, False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {**(extra_context or {}), "title": "Customers"})

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from portal.applications.models import ApplicationAction
 from portal.support.admin.base import Watched
+from portal.support.admin.customers import of_customer
 
 
 @admin.register(ApplicationAction)
@@ -18,6 +19,6 @@ class ApplicationActionAdmin(Watched):
         "outcome",
         "settled_at",
     )
-    list_filter = ("membership__organization", "kind", "status")
+    list_filter = (of_customer("membership__organization"), "kind", "status")
     list_select_related = ("membership__user", "membership__organization")
     fields = (*list_display, "seen_stage_name", "sent_at", "evidence", "key")

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from portal.audit import verbs
+from portal.audit.forms import in_words
 from portal.audit.models import Entry
-from portal.support.admin.base import Watched
+from portal.support.admin.base import Log
+from portal.support.admin.customers import of_customer
+
+
+class Verb(admin.SimpleListFilter):
+    """The verbs of the customer that is chosen: for those of all, all entries would be read."""
+
+    title = "verb"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        customer = request.GET.get("customer", "")
+        known = verbs.used(int(customer[:18])) if customer.isdecimal() else []
+        return [(verb, in_words(verb)) for verb in known]
+
+    def queryset(self, request: HttpRequest, found: QuerySet[Entry]) -> QuerySet[Entry]:
+        return found.filter(verb=self.value()) if self.value() else found
 
 
 @admin.register(Entry)
-class EntryAdmin(Watched):
+class EntryAdmin(Log):
     list_display = ("at", "organization", "who", "words", "address", "verb")
-    list_filter = ("organization", "verb")
-    search_fields = ("by_words", "words")
+    list_filter = (of_customer("organization", nobody="No customer: our own staff"), Verb)
+    search_fields = ("by_words", "words", "=verb")
     list_select_related = ("organization",)
     fields = (*list_display, "subject", "subject_id", "before", "after", "number", "seal")
 

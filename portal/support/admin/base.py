@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db import connections
-from django.db.models import Model
+from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest
 
-COUNTED = 10_000  # from here on a guess is as good as a count, and quick
+from portal.support.admin.customers import chosen
+
+SEARCHED = 50_000  # rows of a log, where no index helps
+COUNTED = 5_000  # from here on a guess is as good as a count, and quick
 
 
 class EstimatingPaginator(Paginator):
-    """Counts up to COUNTED; beyond that PostgreSQL's own estimate, or "at least so many".
+    """Counts and pages up to COUNTED; beyond that it tells PostgreSQL's own estimate, or "more".
 
-    COUNT(*) reads every row: with millions of them a list would take many seconds to open.
+    COUNT(*) reads every row, and a late page all rows before it: with millions of them a list
+    would take many seconds to open.
     """
+
+    @cached_property
+    def _few(self) -> int:
+        found: Any = self.object_list
+        counted: int = found.order_by()[: COUNTED + 1].count()
+        return counted
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether there are more than were counted."""
+        return self._few > COUNTED
 
     @cached_property
     def count(self) -> int:
         found: Any = self.object_list
-        few: int = found.order_by()[: COUNTED + 1].count()
-        if few <= COUNTED:
-            return few
-        where = getattr(found.query, "where", None)
-        return few if where else max(few, self._estimate(found))
+        if self.uncounted and not getattr(found.query, "where", None):
+            return max(COUNTED, self._estimate(found))
+        return min(self._few, COUNTED)
+
+    @cached_property
+    def num_pages(self) -> int:
+        return max(1, ceil(min(self._few, COUNTED) / self.per_page))
 
     def _estimate(self, found: Any) -> int:
         connection = connections[found.db]
@@ -70,6 +88,27 @@ class Watched(Kept):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class Log(Watched):
+    """Rows without an end. Words are looked for in the newest ones, or in all of one customer."""
+
+    search_help_text = (
+        f"Words are looked for in the newest {SEARCHED:,} rows; in all of them once a customer is "
+        "chosen."
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, twice = super().get_search_results(request, queryset, search_term)
+        return (lately(found) if search_term and not chosen(request) else found), twice
+
+
+def lately(found: QuerySet[Any]) -> QuerySet[Any]:
+    """Those among the newest SEARCHED rows of the table."""
+    newest = found.model._base_manager.aggregate(newest=Max("pk"))["newest"] or 0
+    return found.filter(pk__gt=newest - SEARCHED)
 
 
 class WatchedInline(admin.TabularInline[Any, Any]):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, QuerySet, Subquery, TextChoices
+from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.http import HttpRequest
 
+from integrations.ats.wiring import Lane
 from portal.accounts.models import User
 from portal.connections.models import (
     ApiCall,
@@ -19,7 +20,8 @@ from portal.connections.models import (
 )
 from portal.mirror.models import SyncRun
 from portal.support import deeds
-from portal.support.admin.base import Watched, WatchedInline
+from portal.support.admin.base import SEARCHED, Log, Watched, WatchedInline, lately
+from portal.support.admin.customers import chosen, of_customer
 
 
 class CredentialInline(WatchedInline):
@@ -133,8 +135,43 @@ class CheckRunAdmin(Watched):
     inlines = (ResultInline,)
 
 
+class Outcome(admin.SimpleListFilter):
+    """What came of it. The choices are ours: to ask the log for them would read all of it."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+    WANTED: ClassVar = {
+        "well": ("Well", Q(status__lt=400)),
+        "refused": ("Refused (401, 403)", Q(status__in=(401, 403))),
+        "limited": ("Over the limit (429)", Q(status=429)),
+        "broken": ("Broken (500 and above)", Q(status__gte=500)),
+        "unanswered": ("No answer", Q(status=None)),
+        "trouble": ("All that went wrong", Q(status__gte=400) | Q(status=None)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _) in self.WANTED.items()]
+
+    def queryset(self, request: HttpRequest, found: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
+        wanted = self.WANTED.get(self.value() or "")
+        return found.filter(wanted[1]) if wanted else found
+
+
+class ByLane(admin.SimpleListFilter):
+    """Who waited for it."""
+
+    title = "lane"
+    parameter_name = "lane"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(lane.value, lane.value.capitalize()) for lane in Lane]
+
+    def queryset(self, request: HttpRequest, found: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
+        return found.filter(lane=self.value()) if self.value() in set(Lane) else found
+
+
 @admin.register(ApiCall)
-class ApiCallAdmin(Watched):
+class ApiCallAdmin(Log):
     """The request log: path templates, never bodies, secrets, or real ids."""
 
     list_display = (
@@ -149,7 +186,22 @@ class ApiCallAdmin(Watched):
         "remaining",
         "error",
     )
-    list_filter = ("connection__organization", "lane", "status", "error")
-    search_fields = ("=request_id", "=trace", "path")
+    list_filter = (of_customer("connection__organization"), Outcome, ByLane)
+    search_fields = ("request_id", "trace", "path")  # how: get_search_results
+    search_help_text = (
+        f"An id of a request, whole; or a part of a path, with its slash: in the newest "
+        f"{SEARCHED:,} rows, or in all of the customer that is chosen."
+    )
     list_select_related = ("connection__organization",)
     fields = (*list_display, "request_id", "trace")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str
+    ) -> tuple[QuerySet[ApiCall], bool]:
+        """By index where it is an id: among millions, nothing else is quick."""
+        term = search_term.strip()
+        if "/" in term:
+            found = queryset.filter(path__icontains=term)
+            return (found if chosen(request) else lately(found)), False
+        ids = Q(request_id=term) | Q(trace=term)
+        return (queryset.filter(ids) if term else queryset), False

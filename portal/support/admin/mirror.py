@@ -9,6 +9,7 @@ from django.urls import path
 
 from portal.mirror.models import AtsUser, Job, SyncRun, SyncStep
 from portal.support.admin.base import Watched, WatchedInline
+from portal.support.admin.customers import of_customer
 from portal.support.admin.why import why
 
 
@@ -37,7 +38,7 @@ class SyncRunAdmin(Watched):
         "queued_at",
         "finished_at",
     )
-    list_filter = ("status",)
+    list_filter = (of_customer("connection__organization"), "status")
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization", "requested_by")
     fields = (*list_display, "started_at", "heard_at")
@@ -56,7 +57,7 @@ class AtsUserAdmin(Watched):
         "deactivated",
         "gone_at",
     )
-    list_filter = ("connection__organization", "site_admin", "deactivated")
+    list_filter = (of_customer("connection__organization"), "site_admin", "deactivated")
     search_fields = ("name", "emails__address")
     list_select_related = ("connection__organization",)
     fields = (*list_display, "remote_id")
@@ -72,7 +73,7 @@ class JobAdmin(Watched):
         "confidential",
         "gone_at",
     )
-    list_filter = ("connection__organization", "status", "confidential")
+    list_filter = (of_customer("connection__organization"), "status", "confidential")
     search_fields = ("name", "requisition_id", "=remote_id")
     list_select_related = ("connection__organization",)
     fields = (*list_display, "remote_id", "opened_at", "closed_at")

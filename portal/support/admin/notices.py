@@ -5,14 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 
 from portal.notices.models import Notice
-from portal.support.admin.base import Watched
+from portal.support.admin.base import Log, Watched
+from portal.support.admin.customers import of_customer
 from portal.support.models import Look
 
 
 @admin.register(Notice)
-class NoticeAdmin(Watched):
+class NoticeAdmin(Log):
     list_display = ("created_at", "organization", "to", "subject", "status", "sent_at")
-    list_filter = ("status",)
+    list_filter = (of_customer("organization"), "status")
     search_fields = ("to__email", "subject")
     list_select_related = ("organization", "to")
     fields = (*list_display, "words", "path")

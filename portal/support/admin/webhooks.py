@@ -5,11 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from portal.support.admin.base import Watched
+from portal.support.admin.customers import of_customer
 from portal.webhooks.models import Address, Delivery, Heartbeat
+
+
+class Action(admin.SimpleListFilter):
+    """The kinds that were ever heard: few rows tell them, where deliveries are many."""
+
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        heard = Heartbeat.objects.order_by("action").values_list("action", flat=True).distinct()
+        return [(action, action) for action in heard]
+
+    def queryset(self, request: HttpRequest, found: QuerySet[Any]) -> QuerySet[Any]:
+        return found.filter(action=self.value()) if self.value() else found
 
 
 @admin.register(Address)
@@ -40,12 +56,12 @@ class AddressAdmin(Watched):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Address]:
-        waiting = Count(
-            "connection__web_hook_deliveries",
-            filter=Q(connection__web_hook_deliveries__outcome=Delivery.Outcome.WAITING),
+        waiting = Delivery.objects.filter(
+            connection=OuterRef("connection"), outcome=Delivery.Outcome.WAITING
         )
+        counted = waiting.order_by().values("connection").annotate(n=Count("pk")).values("n")
         found: QuerySet[Address] = super().get_queryset(request)
-        return found.annotate(number_waiting=waiting)
+        return found.annotate(number_waiting=Coalesce(Subquery(counted), 0))
 
     @admin.display(description="Waiting", ordering="number_waiting")
     def waiting(self, address: Any) -> int:
@@ -65,7 +81,7 @@ class DeliveryAdmin(Watched):
         "why",
         "settled_at",
     )
-    list_filter = ("connection__organization", "outcome", "action")
+    list_filter = (of_customer("connection__organization"), "outcome", Action)
     search_fields = ("=event_id",)
     list_select_related = ("connection__organization",)
     fields = (*list_display, "event_id", "subject", "names", "gone")
@@ -76,6 +92,6 @@ class HeartbeatAdmin(Watched):
     """When each kind of event was last heard; one that fell silent has an issue."""
 
     list_display = ("connection", "action", "first_at", "last_at", "times", "by_former_secret")
-    list_filter = ("connection__organization", "action")
+    list_filter = (of_customer("connection__organization"), Action)
     list_select_related = ("connection__organization",)
     fields = list_display

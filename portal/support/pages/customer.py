@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -160,14 +160,14 @@ def _calls(organization: Organization) -> dict[str, Any]:
     calls = ApiCall.objects.filter(
         connection__organization=organization, at__gte=timezone.now() - timedelta(hours=1)
     )
+    counted: dict[str, Any] = calls.aggregate(
+        all=Count("pk"),
+        refused=Count("pk", filter=Q(status__in=(401, 403))),
+        limited=Count("pk", filter=Q(status=429)),
+        broken=Count("pk", filter=Q(status__gte=500) | Q(status=None)),
+    )
     newest = calls.exclude(remaining=None).values_list("remaining", flat=True).first()
-    return {
-        "all": calls.count(),
-        "refused": calls.filter(status__in=(401, 403)).count(),
-        "limited": calls.filter(status=429).count(),
-        "broken": calls.filter(status__gte=500).count() + calls.filter(status=None).count(),
-        "remaining": newest,
-    }
+    return {**counted, "remaining": newest}
 
 
 def organization_of(request: HttpRequest, pk: int) -> Organization:
