@@ -71,6 +71,7 @@ class Organization(models.Model):
 
     class Meta:
         ordering = ("name",)
+        verbose_name = "customer"  # as our own staff call it, in the admin
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,15 @@ from portal.audit import verbs
 from portal.audit.models import Entry, EntryQuerySet
 
 ELSEWHERE, PORTAL = "success", "portal"
+_SAID = {
+    "signin.in": "Signed in",
+    "signin.joined": "Joined by single sign-on",
+    "signin.password": "Password changed",
+    "signin.codes_on": "One-time codes on",
+    "signin.codes_off": "One-time codes off",
+    "setup.prepared": "Set-up prepared",
+    "jobs.exported": "Requisitions exported",
+}
 
 
 class LogForm(forms.Form):
@@ -75,7 +84,7 @@ class LogForm(forms.Form):
 
 def in_words(verb: str) -> str:
     """A verb for people: "credential.entered" is "Credential entered"."""
-    return verb.replace(".", " ").replace("_", " ").capitalize()
+    return _SAID.get(verb) or verb.replace(".", " ").replace("_", " ").capitalize()
 
 
 def _midnight(day: Any) -> datetime:

@@ -114,13 +114,13 @@ class Standing:
         if self.must_act:
             return self.must_act[0].title
         if self.stalled:
-            return f"Set-up has stood still at “{self.step}” for {_ago(self.since)}"
+            return f"Set-up has stood still at “{self.step}” for {_long(self.since)}"
         if self.state == State.ACTION_NEEDED:
             return "Something essential is missing"
         if self.step:
-            return f"Setting up, at “{self.step}” for {_ago(self.since)}"
+            return f"Setting up, at “{self.step}” for {_long(self.since)}"
         if self.late:
-            return f"Not read for {_ago(self.last_good)}" if self.last_good else "Never read"
+            return f"Not read for {_long(self.last_good)}" if self.last_good else "Never read"
         if self.issues:
             return self.issues[0].title
         if self.state == State.DEGRADED:
@@ -131,7 +131,12 @@ class Standing:
         }.get(State(self.state), self.state_words)
 
 
-def _ago(since: datetime) -> str:
+def ago(at: datetime) -> str:
+    """ "3 hours ago", or "just now"."""
+    return f"{_long(at)} ago" if at < timezone.now() - timedelta(minutes=1) else "just now"
+
+
+def _long(since: datetime) -> str:
     return timesince(since, depth=1).replace("\xa0", " ")
 
 

@@ -11,7 +11,6 @@ from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 
 from portal.accounts.models import Membership, Organization, User
 from portal.signin import addresses
@@ -105,6 +104,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     list_per_page = 50
     urgency = ("-attention", "since", "pk")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
@@ -137,9 +137,6 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
             named = Q(name__icontains=word) | Q(slug__icontains=word)
             queryset = queryset.filter(named | Q(pk__in=people.values("organization")))
         return queryset, False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {**(extra_context or {}), "title": "Customers"})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Board]:
         return Board
@@ -191,8 +188,8 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         standing = organization.standing
         if standing.last_good is None:
             return "Never"
-        ago = timesince(standing.last_good, depth=1).replace("\xa0", " ")
-        return f"{ago} ago, late" if standing.late else f"{ago} ago"
+        ago = board.ago(standing.last_good)
+        return f"{ago}, late" if standing.late else ago
 
     @admin.display(description="Issues", ordering="open_issues")
     def number_of_issues(self, organization: Any) -> int:

@@ -60,7 +60,21 @@ class EstimatingPaginator(Paginator):
             return int(cursor.fetchone()[0])
 
 
-class Urgent(ChangeList):
+class Listed(ChangeList):
+    """A list named after what is in it; how many were found is told of a search only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        plural = str(self.opts.verbose_name_plural)
+        self.title = plural[:1].upper() + plural[1:]
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query:
+            self.full_result_count = self.result_count
+
+
+class Urgent(Listed):
     """A list that begins with what is most urgent, by what its admin annotates (`urgency`)."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
@@ -75,6 +89,10 @@ class Kept(admin.ModelAdmin[Any]):
     show_full_result_count = False
     paginator = EstimatingPaginator
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Listed
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -175,7 +175,7 @@ class ApiCallAdmin(Log):
     """The request log: path templates, never bodies, secrets, or real ids."""
 
     list_display = (
-        "at",
+        "moment",
         "connection",
         "method",
         "path",
@@ -194,6 +194,10 @@ class ApiCallAdmin(Log):
     )
     list_select_related = ("connection__organization",)
     fields = (*list_display, "request_id", "trace")
+
+    @admin.display(description="At (UTC)", ordering="at")
+    def moment(self, call: ApiCall) -> str:
+        return f"{call.at:%-d %b %Y, %H:%M:%S}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str

@@ -63,7 +63,7 @@ class IssueAdmin(Kept):
         "weight",
         "title",
         "customer",
-        "fixer",
+        "who",
         "first_seen_at",
         "last_seen_at",
         "times",
@@ -74,7 +74,6 @@ class IssueAdmin(Kept):
     list_filter = (Standing, "severity", "cause", "fixer")
     search_fields = ("title", "organization__name")
     list_select_related = ("organization", "assigned_to")
-    autocomplete_fields = ("assigned_to",)
     fieldsets = (
         (
             None,
@@ -82,10 +81,9 @@ class IssueAdmin(Kept):
                 "fields": (
                     "customer",
                     "weight",
-                    "title",
-                    "words",
+                    "what",
                     "still_works",
-                    "fixer",
+                    "who",
                     "runbook",
                 )
             },
@@ -100,10 +98,9 @@ class IssueAdmin(Kept):
     readonly_fields = (
         "customer",
         "weight",
-        "title",
-        "words",
+        "what",
         "still_works",
-        "fixer",
+        "who",
         "to_send",
         "runbook",
         "times",
@@ -138,6 +135,14 @@ class IssueAdmin(Kept):
         url = reverse("admin:accounts_organization_desk", args=[issue.organization_id])
         return format_html('<a href="{}">{}</a>', url, issue.organization)
 
+    @admin.display(description="What happened")
+    def what(self, issue: Issue) -> str:
+        return issue.words
+
+    @admin.display(description="Who can fix it", ordering="fixer")
+    def who(self, issue: Issue) -> str:
+        return issue.get_fixer_display()
+
     @admin.display(description="What to do")
     def runbook(self, issue: Issue) -> str:
         url = f"{reverse('admin:runbook')}#{issue.cause}"
@@ -162,6 +167,17 @@ class IssueAdmin(Kept):
         """The message is for who may send it."""
         may = request.user.has_perm(deeds.MAY)
         return [part for part in self.fieldsets if may or "to_send" not in part[1]["fields"]]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "snoozed_until":
+            field.label = "Put aside until"
+            for part, name in zip(field.widget.widgets, ("date", "time"), strict=True):
+                part.attrs["aria-label"] = f"{field.label}, {name}"
+        if field and db_field.name == "assigned_to":
+            field.widget.can_view_related = field.widget.can_add_related = False
+            field.widget.can_change_related = False
+        return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "assigned_to":
