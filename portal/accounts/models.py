@@ -78,10 +78,26 @@ class Organization(models.Model):
 
 
 class MembershipManager(models.Manager["Membership"]):
-    """Leaves out who was erased: their place stays for what they did, and is nobody's any more."""
+    """Leaves out who was taken out or erased: their place stays for what they did, and opens
+    nothing any more.
+    """
 
     def get_queryset(self) -> models.QuerySet[Membership]:
-        return super().get_queryset().filter(user__erased_at=None)
+        return super().get_queryset().filter(user__erased_at=None, ended_at=None)
+
+    def begin(
+        self, user: User, organization: Organization, *, role: str
+    ) -> tuple[Membership, bool]:
+        """The membership, and whether it begins now. One that had ended goes on in this role."""
+        everyone = self.model._base_manager
+        known, new = everyone.get_or_create(
+            user=user, organization=organization, defaults={"role": role}
+        )
+        ended = everyone.filter(pk=known.pk).exclude(ended_at=None)
+        if not new and ended.update(ended_at=None, role=role):
+            known.refresh_from_db()
+            new = True
+        return known, new
 
 
 class Membership(models.Model):
@@ -97,6 +113,8 @@ class Membership(models.Model):
     )
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.RECRUITER)
     created_at = models.DateTimeField(default=timezone.now)
+    # Taken out: what they did keeps its place. Whoever comes back goes on with the same row.
+    ended_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipManager()
 

@@ -106,6 +106,8 @@ def _taken(action: ApplicationAction) -> bool:
 def _no_longer_allowed(action: ApplicationAction) -> str:
     """Checked again at the moment of sending: rights may have gone since the click."""
     member = action.membership
+    if member.ended_at:
+        return f"{member.user} no longer belongs to {member.organization}, so nothing was sent."
     held = rights(member)
     application = (
         visible_applications(member, held=held)

@@ -42,9 +42,10 @@ class LogForm(forms.Form):
     def __init__(self, data: Any, organization: Organization) -> None:
         super().__init__(data)
         self.organization = organization
+        everyone = Membership._base_manager.filter(organization=organization)
         self.members = {
-            member.user_id: str(member.user)
-            for member in Membership.objects.filter(organization=organization)
+            member.user_id: f"{member.user} (taken out)" if member.ended_at else str(member.user)
+            for member in everyone.filter(user__erased_at=None)
             .select_related("user")
             .order_by("user__name", "user__email")
         }

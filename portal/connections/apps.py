@@ -7,4 +7,7 @@ class ConnectionsConfig(AppConfig):
     name = "portal.connections"
 
     def ready(self) -> None:
-        from portal.connections import checks  # noqa: F401  # registers them
+        from portal.connections import checks, endings  # noqa: F401  # registers them
+        from portal.members import roles
+
+        roles.also_end(endings.end_of)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from integrations.ats.consent import Pair
 from integrations.ats.wiring import Lane
-from portal.accounts.models import User
+from portal.accounts.models import Membership, User
 from portal.connections import partner
 from portal.connections.chains import finish, pair_of
 from portal.connections.models import Connection, Consent, Credential
@@ -33,6 +33,12 @@ def end_with(credential: Credential, *, why: str, by: User | None) -> None:
     """End the consent of a credential that is being destroyed."""
     for consent in Consent.objects.filter(credential=credential, state=State.LIVING):
         end(consent, why=why, by=by)
+
+
+def end_of(membership: Membership, by: User | None) -> None:
+    """End what somebody agreed to who was taken out."""
+    for consent in Consent.objects.filter(membership=membership, state=State.LIVING):
+        end(consent, why="the person was taken out", by=by)
 
 
 def end_all(connection: Connection, *, why: str, by: User | None) -> None:

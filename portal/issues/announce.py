@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from portal.accounts.models import User
+from django.db.models import Q
+
+from portal.accounts.models import Membership, User
 from portal.issues.message import THEIRS, for_staff, message
 from portal.issues.models import Issue
 from portal.notices import chat, tell
@@ -44,7 +46,9 @@ def opened(issue: Issue) -> None:
 def closed(issue: Issue) -> None:
     """Tell those who were told that it began."""
     key = _key(issue)
-    people = User.objects.filter(is_active=True, notices__key=key).distinct()
+    here = Membership.objects.filter(organization=issue.organization).values("user")
+    still = Q(is_staff=True) | Q(pk__in=here)
+    people = User.objects.filter(still, is_active=True, notices__key=key).distinct()
     words = f"Solved: {issue.title} ({issue.closed_why})."
     subject = f"Solved at {issue.organization}: {issue.title}"
     tell.tell(people, issue.organization, key=f"{key}:closed", subject=subject, words=words)

@@ -153,11 +153,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
     addresses.confirm(user)  # the link came by mail to this address
-    return Membership.objects.get_or_create(
-        user=user,
-        organization=invitation.organization,
-        defaults={"role": invitation.role},
-    )[0]
+    return Membership.objects.begin(user, invitation.organization, role=invitation.role)[0]
 
 
 @transaction.atomic

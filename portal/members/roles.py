@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Callable
 
-from portal.accounts.models import Membership, Organization
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import Membership, Organization, User
+from portal.notices.models import Notice
+
+Ends = Callable[[Membership, "User | None"], None]
+_also: list[Ends] = []
 
 
 class LastAdmin(Exception):
@@ -19,11 +26,32 @@ def change(membership: Membership, role: str) -> str:
     return before
 
 
+def also_end(what: Ends) -> None:
+    """Have this called with a membership that ends, and who ended it, within the transaction."""
+    _also.append(what)
+
+
 @transaction.atomic
-def take_out(membership: Membership) -> None:
-    """End a membership; the account stays. Raises LastAdmin."""
+def take_out(membership: Membership, *, by: User | None) -> None:
+    """End a membership: it opens nothing any more. What was done stays, and so does the account.
+
+    Raises LastAdmin.
+    """
     _held(membership, stays_admin=False)
-    membership.delete()
+    end(membership, by=by)
+
+
+@transaction.atomic
+def end(membership: Membership, *, by: User | None) -> None:
+    """As `take_out`, for whoever has seen to it that an admin stays."""
+    now = timezone.now()
+    Membership.objects.filter(pk=membership.pk).update(ended_at=now)
+    membership.ended_at = now
+    if not membership.user.is_staff:
+        unsent = Notice.objects.filter(status__in=(Notice.Status.QUEUED, Notice.Status.HELD))
+        unsent.filter(to=membership.user_id, organization=membership.organization_id).delete()
+    for what in _also:
+        what(membership, by)
 
 
 def _held(membership: Membership, *, stays_admin: bool) -> str:

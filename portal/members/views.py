@@ -134,12 +134,13 @@ def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
 
 
 def _take_out(request: MemberRequest, chosen: Membership) -> None:
-    roles.take_out(chosen)
+    roles.take_out(chosen, by=request.membership.user)
     record(
         "member.taken_out",
         f"took {chosen.user.email} out of the organization",
         organization=chosen.organization,
         by=request.membership.user,
+        subject=chosen,
         before={"role": chosen.role},
         request=request,
     )

@@ -35,6 +35,7 @@ def admins(organization: Organization) -> list[User]:
             is_active=True,
             memberships__organization=organization,
             memberships__role=Membership.Role.ADMIN,
+            memberships__ended_at=None,
         )
     )
 

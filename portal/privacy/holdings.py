@@ -30,6 +30,13 @@ def theirs(person: User) -> Iterator[QuerySet[Any]]:
             yield model._base_manager.filter(_any(fields, person)).order_by("pk")
 
 
+def of_place(membership: Membership) -> Iterator[QuerySet[Any]]:
+    """What hangs on somebody's place in an organization, model by model."""
+    for model in apps.get_models():
+        for field in _keys_to(model, (Membership,), owned=True):
+            yield model._base_manager.filter(**{field.name: membership}).order_by("pk")
+
+
 def pointing(person: User) -> Iterator[QuerySet[Any]]:
     """Rows of others that name the person: who asked, who entered, who did."""
     for model in apps.get_models():

@@ -19,6 +19,8 @@ from portal.accounts.models import FORMER, Membership, Organization, User
 from portal.applications.models import ApplicationAction, Batch
 from portal.audit.models import Entry
 from portal.audit.record import record
+from portal.connections import endings
+from portal.connections.models import Consent
 from portal.core.models import Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
@@ -49,7 +51,7 @@ class LastAdmin(Exception):
 
 def export(person: User) -> dict[str, Any]:
     """Everything held of a member, ready for JSON: without secrets, and without candidates."""
-    memberships = Membership.objects.filter(user=person).select_related("organization")
+    memberships = Membership._base_manager.filter(user=person).select_related("organization")
     return {
         "made_at": timezone.now(),
         "person": holdings.plain(person),
@@ -114,9 +116,10 @@ def erase(person: User) -> dict[str, int]:
     if person.erased_at:
         return {}
     _held(person)
-    whose: list[Organization | None] = [
-        one.organization for one in person.memberships.select_related("organization")
-    ]
+    everywhere = Membership._base_manager.filter(user=person).select_related("organization")
+    whose: list[Organization | None] = [one.organization for one in everywhere]
+    for one in everywhere:
+        endings.end_of(one, None)
     gone = {"sessions": _end_sessions(person)}
     for rows in [*holdings.theirs(person), _invitations(person)]:
         if rows.model not in _STAYS and (n := rows.count()):
@@ -133,6 +136,13 @@ def erase(person: User) -> dict[str, int]:
             after=gone,
         )
     return gone
+
+
+def leave(membership: Membership, by: User | None) -> None:
+    """Forget what served only somebody who was taken out: pins, lists, where they stopped."""
+    for rows in holdings.of_place(membership):
+        if rows.model not in (*_STAYS, Consent):
+            rows.delete()
 
 
 def _held(person: User) -> None:

@@ -137,7 +137,8 @@ def _verified_address(sociallogin: SocialLogin) -> str:
 
 def _join(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
     """Make the membership on the way in."""
-    _, new = Membership.objects.get_or_create(user=user, organization=sign_on.organization)
+    role = Membership.Role.RECRUITER
+    _, new = Membership.objects.begin(user, sign_on.organization, role=role)
     if new:
         record(
             "signin.joined",

@@ -117,6 +117,10 @@ def _of(request: HttpRequest) -> Any:
     return found.select_related("organization", "membership__organization", "membership__user")
 
 
+def _is_there(look: Look) -> bool:
+    return look.membership is not None and look.membership.ended_at is None
+
+
 class Looking:
     """Middleware: puts the person's place under the request while a look holds."""
 
@@ -150,7 +154,7 @@ class Looking:
         if pk is None:
             return None
         look: Look | None = _of(request).filter(pk=pk).first() if request.user.is_staff else None
-        if look and look.until > timezone.now() and look.membership and request.user.has_perm(MAY):
+        if look and look.until > timezone.now() and _is_there(look) and request.user.has_perm(MAY):
             return look
         del request.session[_KEY]
         if look:

@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
+from portal.members import roles
 from portal.signin import addresses
 from portal.support import board
 from portal.support.admin import noted
@@ -21,7 +22,21 @@ from portal.support.pages import customer, fix_link, helping
 
 
 class KeepsAnAdmin(BaseInlineFormSet[Membership, Organization, Any]):
-    """An organization that has an admin keeps one (portal.members.roles)."""
+    """An organization that has an admin keeps one, and what somebody did outlives their place in
+    it (portal.members.roles).
+    """
+
+    by: User | None = None
+
+    def delete_existing(self, obj: Membership, commit: bool = True) -> None:
+        roles.end(obj, by=self.by)
+
+    def save_new(self, form: Any, commit: bool = True) -> Membership:
+        """Who was taken out before goes on with the same place."""
+        made: Membership = form.instance
+        kept, _ = Membership.objects.begin(made.user, self.instance, role=made.role)
+        made.pk, made.organization, made._state.adding = kept.pk, self.instance, False
+        return made
 
     def clean(self) -> None:
         super().clean()
@@ -118,6 +133,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         """People and roles; each stands in the customer's log."""
         rows = [f.instance for f in formset.forms if f.has_changed()]
         before = {id(row): noted.stored(row, noted.MEMBERSHIP) for row in rows}
+        formset.by = request.user
         super().save_formset(request, form, formset, change)
         for row in rows:
             if row in formset.deleted_objects:

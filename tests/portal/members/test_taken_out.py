@@ -1,0 +1,189 @@
+"""Whoever is taken out sees and does nothing any more; what they did stays, and they may return."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.accounts.models import Membership, Organization
+from portal.applications.models import ApplicationAction
+from portal.applications.outbox import release
+from portal.audit.models import Entry
+from portal.audit.record import record
+from portal.connections.models import Consent
+from portal.issues import book
+from portal.issues.models import Issue
+from portal.jobs.models import Pin
+from portal.mirror.models import Job
+from portal.notices import tell
+from portal.notices.models import Notice, Preference
+from portal.privacy import people
+from portal.support.looking import MAY
+from tests.cast import Cast
+from tests.portal.applications.clicking import an_application, click, reject, writes
+from tests.portal.consents import go_through, switch_on
+
+MEMBERS = "/members/"
+
+
+def _take_out(ada: Client, member: Membership) -> None:
+    assert ada.post(f"{MEMBERS}{member.pk}/", {"take_out": "yes"}).status_code == 302
+
+
+def test_they_see_nothing_any_more_and_what_they_did_stays(
+    connect, cast: Cast, sign_in, work
+) -> None:
+    connect()
+    remy, ada = sign_in(cast.remy), sign_in(cast.ada)
+    application = an_application()
+    click(remy, "advance", application)
+    work()
+    page = reverse("applications:history", args=[application.pk])
+    assert remy.get(page).status_code == 200
+    _take_out(ada, cast.remy)
+    assert remy.get(page).status_code in {302, 403, 404}
+    assert cast.remy.user.email not in ada.get(MEMBERS).content.decode()
+    assert ApplicationAction.objects.get().status == ApplicationAction.Status.DONE
+    assert "Remy" in sign_in(cast.sam).get(page).content.decode(), "the history names them"
+
+
+def test_what_was_not_sent_yet_is_not_sent(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
+) -> None:
+    connect()
+    reject(sign_in(cast.remy), an_application())
+    _take_out(sign_in(cast.ada), cast.remy)
+    later(60)
+    release()
+    work()
+    action = ApplicationAction.objects.get()
+    assert action.status == ApplicationAction.Status.FAILED
+    assert action.outcome == "Remy no longer belongs to Acme, so nothing was sent."
+    assert not writes(sandbox)
+
+
+@pytest.mark.parametrize("how", ["taken out", "erased"])
+def test_their_consent_is_given_up_in_greenhouse(
+    cast: Cast, sandbox: Sandbox, settings, sign_in, work, how: str
+) -> None:
+    switch_on(settings)
+    ada, sam = sign_in(cast.ada), sign_in(cast.sam)
+    go_through(ada, sandbox)
+    work()
+    go_through(sam, sandbox, start="/account/greenhouse/", who="sam")
+    if how == "erased":
+        people.erase(cast.sam.user)
+    else:
+        _take_out(ada, cast.sam)
+        consent = Consent.objects.get(membership=cast.sam.pk)
+        assert (consent.state, consent.refresh_token) == ("ended", "")
+    ends = [row.ended for row in sandbox.consents.rows.values()]
+    assert ends == ["", "revoked by the partner"], "theirs, and not the connection's"
+
+
+def test_invited_again_they_go_on_in_the_new_role(cast: Cast, sign_in, work) -> None:
+    ada = sign_in(cast.ada)
+    _take_out(ada, cast.remy)
+    ada.post(MEMBERS, {"email": cast.remy.user.email, "role": "admin"})
+    work()
+    link = re.search(r"/invitation/\S+", mail.outbox[-1].body)
+    assert link
+    assert sign_in(cast.remy).post(link[0]).status_code == 302
+    back = Membership.objects.get(user=cast.remy.user)
+    assert (back.pk, back.role, back.ended_at) == (cast.remy.pk, "admin", None)
+    deeds = ["member.taken_out", "member.invited", "member.joined"]
+    told = Entry.objects.order_by("id").values_list("verb", flat=True)
+    assert [verb for verb in told if verb.startswith("member.")] == deeds
+
+
+def test_what_served_them_alone_goes_and_no_mail_about_it_follows(
+    connect, cast: Cast, sign_in, work
+) -> None:
+    connect()
+    acme, uma = cast.ada.organization, cast.uma.user
+    Pin.objects.create(membership=cast.uma, job=Job.objects.first())
+    Preference.objects.create(person=uma, how="daily")
+    tell.tell([uma], acme, key="waits", subject="Waits", words="for the digest")
+    book.seen(
+        acme, Issue.Cause.DRIFT, title="t", words="w",
+        severity=Issue.Severity.MUST_ACT, fixer=Issue.Fixer.NOBODY,
+    )  # fmt: skip
+    key = Notice.objects.filter(subject__contains="t", to=cast.cas).first().key
+    Notice.objects.create(organization=acme, to=uma, key=key, subject="t", words="w", status="sent")
+    _take_out(sign_in(cast.ada), cast.uma)
+    assert not Pin.objects.exists()
+    assert not Notice.objects.filter(to=uma, status="held").exists()
+    book.solved(acme, Issue.Cause.DRIFT, why="it fits again")
+    closed = Notice.objects.filter(subject__startswith="Solved")
+    assert set(closed.values_list("to__email", flat=True)) == {
+        "cas@portal.example",
+        "ola@portal.example",
+    }
+
+
+def test_the_log_still_knows_them_as_a_member(cast: Cast, sign_in) -> None:
+    ada = sign_in(cast.ada)
+    acme = cast.ada.organization
+    record("jobs.exported", "exported requisitions", organization=acme, by=cast.remy.user)
+    _take_out(ada, cast.remy)
+    log = reverse("audit:log")
+    page = ada.get(log).content.decode()
+    assert "Remy (taken out)" in page
+    assert "exported requisitions" in page
+    staff = ada.get(log, {"who": "success"}).content.decode()
+    assert "exported requisitions" not in staff
+
+
+def test_a_look_as_somebody_ends_when_they_are_taken_out(cast: Cast, sign_in) -> None:
+    cas, ada = sign_in(cast.cas), sign_in(cast.ada)
+    assert cast.cas.has_perm(MAY)
+    begin = reverse("admin:look_begin", args=[cast.remy.pk])
+    cas.post(begin, {"reason": "Remy asks where her requisitions are"})
+    assert "You see what Remy sees" in cas.get("/mails/").content.decode()
+    _take_out(ada, cast.remy)
+    assert "You see what Remy sees" not in cas.get("/mails/").content.decode()
+    assert cas.get(begin).status_code == 404
+
+
+@pytest.mark.parametrize("role", ["admin", "recruiter"])
+def test_in_the_admin_somebody_is_taken_out_and_put_back(cast: Cast, sign_in, role: str) -> None:
+    acme, ola = cast.ada.organization, sign_in(cast.ola)
+    change = reverse("admin:accounts_organization_change", args=[acme.pk])
+    form, members = _members_form(acme)
+    gone = members.index(cast.uma)
+    assert ola.post(change, form | {f"memberships-{gone}-DELETE": "on"}).status_code == 302
+    assert not Membership.objects.filter(pk=cast.uma.pk).exists()
+    assert Membership._base_manager.get(pk=cast.uma.pk).ended_at
+
+    form, members = _members_form(acme)
+    form |= {
+        "memberships-TOTAL_FORMS": len(members) + 1,
+        f"memberships-{len(members)}-user": cast.uma.user_id,
+        f"memberships-{len(members)}-role": role,
+    }
+    assert ola.post(change, form).status_code == 302
+    assert Membership.objects.get(pk=cast.uma.pk).role == role
+    assert Entry.objects.filter(verb="member.added").exists()
+
+
+def _members_form(acme: Organization) -> tuple[dict[str, object], list[Membership]]:
+    """What the admin's page of a customer sends as it stands, and whom it lists."""
+    members = list(acme.memberships.order_by("pk"))
+    form: dict[str, object] = {
+        "name": acme.name,
+        "slug": acme.slug,
+        "memberships-TOTAL_FORMS": len(members),
+        "memberships-INITIAL_FORMS": len(members),
+    }
+    for place, member in enumerate(members):
+        form |= {
+            f"memberships-{place}-id": member.pk,
+            f"memberships-{place}-user": member.user_id,
+            f"memberships-{place}-role": member.role,
+        }
+    return form, members
