@@ -12,6 +12,8 @@ from portal.metrics import metrics
 # One way in for everybody: staff meet the same rate limits, one-time codes and sessions.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler404 = "portal.jobs.missing.not_found"
+
 urlpatterns = [
     path("", accounts.home, name="home"),
     path("healthz", healthz, name="healthz"),

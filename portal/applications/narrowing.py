@@ -22,6 +22,14 @@ def narrowed(applications: QuerySet[Application], status: str, stage: str) -> Qu
     )
 
 
+def alone(applications: QuerySet[Application], query: Mapping[str, str]) -> Application | None:
+    """The one application that the address names, if it is among these."""
+    key = query.get("application", "")
+    if not (key.isascii() and key.isdigit() and len(key) < 19):
+        return None
+    return narrowed(applications, "", "").filter(pk=int(key)).first()
+
+
 def chosen_from(query: Mapping[str, str]) -> tuple[str, str]:
     """The state and the stage that the address names."""
     return query.get("status", "active"), query.get("stage", "")

@@ -14,6 +14,7 @@ are Greenhouse's own (docs/entitlements.md tells where each is from):
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -124,6 +125,14 @@ def visible_applications(
     return public_applications(held.features).filter(
         job__in=visible_jobs(member, held=held, closed=closed)
     )
+
+
+def applications_on(jobs: Collection[int], held: Rights) -> QuerySet[Application]:
+    """The applications on these jobs: keys of jobs that `visible_jobs` gave for the same rights.
+
+    What `visible_applications` gives for them, without asking for each job's rights once more.
+    """
+    return public_applications(held.features).filter(job__in=jobs)
 
 
 def public_applications(known: Features) -> QuerySet[Application]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 
 import nh3
 from django.urls import reverse
@@ -89,7 +90,20 @@ def facts(job: Job, held: Rights) -> Facts:
 
 def address(job: Job) -> str:
     """A job's page: with its applications while it is open."""
-    return reverse("applications:of_job" if job.is_open else "jobs:closed", args=[job.pk])
+    return address_at("applications:of_job" if job.is_open else "jobs:closed", job.pk)
+
+
+def address_at(view: str, pk: int) -> str:
+    """The address of a view that takes a key: looked for once a process, not once a row."""
+    return _form(view).replace(_ANY, str(pk))
+
+
+_ANY = str(10**18)  # no key
+
+
+@cache
+def _form(view: str) -> str:
+    return reverse(view, args=[_ANY])
 
 
 def _team(job: Job) -> dict[str, list[str]]:

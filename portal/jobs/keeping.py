@@ -27,9 +27,14 @@ def unpin(member: Membership, job: Job) -> None:
     Pin.objects.filter(membership=member, job=job).delete()
 
 
-def default_view(member: Membership) -> SavedView | None:
-    """The view that the list opens with, None where it opens as it is."""
-    return SavedView.objects.filter(membership=member, default=True).first()
+def pins(member: Membership) -> list[int]:
+    """The keys of the jobs that the member keeps at the top, in that order."""
+    return list(member.pins.order_by("at", "id").values_list("job_id", flat=True))
+
+
+def views(member: Membership) -> list[SavedView]:
+    """The member's views, by name; the list opens with the one that is `default`."""
+    return list(SavedView.objects.filter(membership=member))
 
 
 @transaction.atomic

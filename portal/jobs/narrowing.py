@@ -5,6 +5,7 @@ An address may be old, shared or made up: what it says that makes no sense is le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from integrations.ats.types import JobStatus
+from portal.connections.models import Connection
 from portal.jobs.models import StageTally
 from portal.jobs.paging import Order
 from portal.jobs.search import matching
@@ -115,17 +117,19 @@ def narrowed(
     jobs: QuerySet[Job],
     to: Narrowing,
     *,
+    here: Connection | None,
     me: AtsUser | None,
-    named: QuerySet[Application],
+    named: Callable[[], QuerySet[Application]],
 ) -> QuerySet[Job]:
     """The jobs that fit. `jobs` holds closed ones only where `to.closed` asks for them.
 
-    `me`: who the reader is in Greenhouse. `named`: the applications that the reader may see with
-    the candidate's name.
+    `here`: the connection they are of. `me`: who the reader is in Greenhouse. `named` gives the
+    applications that the reader may see with the candidate's name; it is asked only where words are
+    looked for.
     """
     jobs = jobs.filter(status=JobStatus.CLOSED if to.closed else JobStatus.OPEN)
     if to.words:
-        jobs = matching(jobs, to.words, named)
+        jobs = matching(jobs, to.words, named(), here)
     if to.department is not None:
         jobs = jobs.filter(department_id=to.department)
     if to.office is not None:

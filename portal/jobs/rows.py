@@ -6,19 +6,22 @@ Worked out for a whole page at once, so that the number of queries does not grow
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.db.models import Count, F, FilteredRelation, Min, Q
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
-from portal.entitlements.rules import Rights, visible_applications
-from portal.jobs.facts import address
-from portal.jobs.models import Look, Pin
+from portal.entitlements.rules import Rights, applications_on
+from portal.jobs.facts import address, address_at
+from portal.jobs.search import Found
 from portal.jobs.tally import waiting_since
 from portal.mirror.models import Job, Opening, TeamMember
 
@@ -28,21 +31,14 @@ _COLOURS = 6
 _MOST_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A piece of the stage bar, in per cent, and its colour."""
-
-    x: float
-    width: float
-    n: int
-
-
 @dataclass
 class Row:
     """One requisition as the list shows it. `openings_left` None: not known.
 
     `found`: the candidates for whom it was found. `in_stage`: the stage that was filtered by, and
     how many are in it.
+
+    What a page says many times is put into words here: a template takes long over each of them.
     """
 
     job: Job
@@ -54,7 +50,7 @@ class Row:
     waiting_since: datetime | None = None
     pinned: bool = False
     stages: list[tuple[str, int, int]] = field(default_factory=list)  # name, order, how many
-    found: Sequence[str] = ()
+    found: Sequence[Found] = ()
     in_stage: tuple[str, int] | None = None
 
     @property
@@ -62,27 +58,76 @@ class Row:
         return address(self.job)
 
     @property
-    def found_words(self) -> str:
-        more = len(self.found) - _MOST_NAMED
-        names = ", ".join(self.found[:_MOST_NAMED])
-        return f"{names} and {more:,} more" if more > 0 else names
+    def pin_address(self) -> str:
+        return address_at("jobs:pin", self.job.pk)
 
     @property
+    def key(self) -> str:
+        return str(self.job.pk)
+
+    @property
+    def note(self) -> str:
+        """What stands beneath the title."""
+        of = self.job.department
+        parts = (self.job.requisition_id or "No requisition ID", of.name if of else "")
+        return " · ".join(part for part in (*parts, ", ".join(self.offices)) if part)
+
+    @property
+    def recruiter_words(self) -> str:
+        return ", ".join(self.recruiters)
+
+    @property
+    def openings_words(self) -> str:
+        return "" if self.openings_left is None else f"{self.openings_left:,}"
+
+    @property
+    def active_words(self) -> str:
+        return f"{self.active:,}"
+
+    @property
+    def new_words(self) -> str:
+        return f"{self.new:,}" if self.new else ""
+
+    @property
+    def people(self) -> list[tuple[str, str]]:
+        """The first of those for whom it was found: their names, and where their applications are.
+
+        A closed requisition's page shows no applications.
+        """
+        page = address_at("applications:of_job", self.job.pk) if self.job.is_open else ""
+        return [
+            (one.name, f"{page}?application={one.application}#applications" if page else "")
+            for one in self.found[:_MOST_NAMED]
+        ]
+
+    @property
+    def more_people(self) -> str:
+        more = len(self.found) - _MOST_NAMED
+        return f"{more:,} more" if more > 0 else ""
+
+    @cached_property
     def stage_words(self) -> str:
         return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
+
+    @property
+    def in_stage_words(self) -> str:
+        return f"{self.in_stage[1]:,} in {self.in_stage[0]}" if self.in_stage else ""
 
     def waiting_in(self, stage: str) -> tuple[str, int]:
         """The stage of this name, and how many are in it."""
         return stage, sum(n for name, _, n in self.stages if name == stage)
 
     @property
-    def bars(self) -> list[Bar]:
+    def bars(self) -> SafeString:
+        """The pieces of the stage bar, in per cent, each in its colour."""
         bars, x = [], 0.0
         for _, order, n in self.stages:
             width = 100 * n / self.active
-            bars.append(Bar(round(x, 2), round(width, 2), min(max(order, 0), _COLOURS - 1) + 1))
+            bars.append((min(max(order, 0), _COLOURS - 1) + 1, round(x, 2), round(width, 2)))
             x += width
-        return bars
+        return format_html_join(
+            "", '<rect class="stage-{}" x="{}" y="0" width="{}" height="8"></rect>', bars
+        )
 
     @property
     def days_waiting(self) -> int | None:
@@ -90,17 +135,34 @@ class Row:
             return None
         return max((timezone.now() - self.waiting_since).days, 0)
 
+    @property
+    def waiting_words(self) -> str:
+        days = self.days_waiting
+        return "" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
 
-def rows(jobs: Sequence[Job], member: Membership, held: Rights) -> list[Row]:
-    """The rows of these jobs, which the member may see."""
-    pks = [job.pk for job in jobs]
-    made = {job.pk: Row(job) for job in jobs}
+    @property
+    def waiting_exactly(self) -> str:
+        """As the other times of the pages are written out."""
+        if self.waiting_since is None:
+            return ""
+        at = timezone.localtime(self.waiting_since)
+        return f"{at:%A} {at.day} {at:%B %Y, %H:%M %Z}"
+
+
+def rows(
+    jobs: Sequence[Job], member: Membership, held: Rights, *, pinned: Collection[int] = ()
+) -> list[Row]:
+    """The rows of these jobs, which `visible_jobs` gave for the member and these rights.
+
+    `pinned`: the keys of those that the member has pinned.
+    """
+    made = {job.pk: Row(job, pinned=job.pk in pinned) for job in jobs}
+    if not made:
+        return []
     _people(made)
     _places(made)
     if "openings" not in held.features.off:
         _openings(made)
-    for pk in Pin.objects.filter(membership=member, job__in=pks).values_list("job_id", flat=True):
-        made[pk].pinned = True
     _applications(made, member, held)
     return list(made.values())
 
@@ -133,14 +195,14 @@ def _openings(made: Mapping[int, Row]) -> None:
 
 
 def _applications(made: Mapping[int, Row], member: Membership, held: Rights) -> None:
-    look = Look.objects.filter(membership=member, job=OuterRef("job"))
-    new = Q(first_seen_at__gt=Subquery(look.values("at")[:1])) | Q(
-        applied_at__gt=timezone.now() - LATELY, looked=None
+    look = FilteredRelation("job__looks", condition=Q(job__looks__membership=member))
+    new = Q(first_seen_at__gt=F("look__at")) | Q(
+        applied_at__gt=timezone.now() - LATELY, look__at=None
     )
     counted = (
-        visible_applications(member, held=held, closed=True)
-        .filter(job__in=made, status=ApplicationStatus.ACTIVE)
-        .alias(looked=Subquery(look.values("at")[:1]))
+        applications_on(made, held)
+        .filter(status=ApplicationStatus.ACTIVE)
+        .alias(look=look)
         .order_by("stage__order", "stage_id")
         .values("job_id", "stage__name", "stage__order")
         .annotate(n=Count("pk"), new=Count("pk", filter=new), since=Min(waiting_since()))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.accounts.models import Membership
 from portal.audit.noted import noted
 from portal.core.htmx import page_or_part
 from portal.entitlements.asking import ask_as_admin, ask_for_oneself
@@ -26,49 +25,54 @@ from portal.entitlements.rules import (
     visible_jobs,
     why_nothing,
 )
-from portal.jobs import export, keeping, states, visits
-from portal.jobs.choices import choices, options
+from portal.jobs import export, keeping, listing, states, visits
 from portal.jobs.facts import address, facts
 from portal.jobs.forms import SaveViewForm, WhyForm
+from portal.jobs.listing import Asked
 from portal.jobs.models import SavedView
-from portal.jobs.narrowing import AGES, LEAST, Narrowing, asked, narrowed
-from portal.jobs.paging import MOST_COUNTED, page
-from portal.jobs.rows import Row, rows
-from portal.jobs.search import candidates_found, named_applications
-from portal.mirror.models import Job, StageName
+from portal.jobs.narrowing import Narrowing, asked
+from portal.jobs.rows import rows
+from portal.mirror.models import Job
 
-PER_PAGE = 25
 SEARCH = "job-search"  # the form's id
-SORTS = {
-    "name": "Title, A to Z",
-    "-name": "Title, Z to A",
-    "waiting": "Waiting longest",
-    "-active": "Most applications",
-    "active": "Fewest applications",
-    "opened": "Open longest",
-    "-opened": "Opened last",
-}
+FILTERS = "job-filters"
 
 
 @require_safe
 @member_only
 def requisitions(request: MemberRequest) -> HttpResponse:
     """The list: searched, filtered and ordered as its address says."""
-    if not request.GET and (default := keeping.default_view(request.membership)):
-        return redirect(f"{reverse('jobs:list')}?{default.query or 'status=open'}")
+    whole = not request.htmx or request.htmx.history_restore_request
+    views = keeping.views(request.membership) if whole else []
+    opens_with = next((view for view in views if view.default), None)
+    if opens_with and not request.GET:
+        return redirect(f"{reverse('jobs:list')}?{opens_with.query or 'status=open'}")
     held = rights(request.membership)
     state = states.of_list(held)
     if request.htmx and request.htmx.target == "first-sync" and state.shows_list:
         return HttpResponse(headers={"HX-Refresh": "true"})
     to = asked(request.GET)
-    context = {"held": held, "state": state, "why_nothing": why_nothing(held), "to": to}
-    if state.shows_list:
-        context |= _listed(request, held, to)
-    part = "job-table" if state.shows_list else "waiting"
-    response = page_or_part(request, "jobs/list.html", part, context)
+    context: dict[str, Any] = {"held": held, "state": state, "to": to}
+    if not state.shows_list:
+        context["why_nothing"] = why_nothing(held)
+        return page_or_part(request, "jobs/list.html", "waiting", context)
+    wanted = _wanted(request, held, to)
+    if request.htmx and request.htmx.target == FILTERS and not whole:
+        return page_or_part(request, "jobs/list.html", FILTERS, context | listing.filters(wanted))
+    context |= listing.listed(wanted)
+    if whole:
+        context |= listing.orders(to) | {"views": views}
+        if to.filters or request.GET.get("filters"):
+            context |= listing.filters(wanted)
+    response = page_or_part(request, "jobs/list.html", "job-table", context)
     if request.htmx and request.htmx.trigger == SEARCH:
         _tell_address(request, response, to)
     return response
+
+
+def _wanted(request: MemberRequest, held: Rights, to: Narrowing) -> Asked:
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    return Asked(request.membership, held, to, after=after, before=before)
 
 
 def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing) -> None:
@@ -82,70 +86,6 @@ def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing)
     response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"
 
 
-def _jobs(member: Membership, held: Rights, to: Narrowing) -> QuerySet[Job]:
-    seen = visible_jobs(member, held=held, closed=to.closed)
-    named = named_applications(member, held, closed=to.closed)
-    return narrowed(seen, to, me=held.match.user, named=named)
-
-
-def _listed(request: MemberRequest, held: Rights, to: Narrowing) -> dict[str, Any]:
-    member = request.membership
-    jobs = _jobs(member, held, to)
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    found = page(
-        jobs.select_related("department"), to.order, after=after, before=before, size=PER_PAGE
-    )
-    context: dict[str, Any] = {
-        "rows": _told_apart(rows(found.rows, member, held), member, held, to),
-        "total": jobs.order_by()[: MOST_COUNTED + 1].count(),
-        "most": MOST_COUNTED,
-        "next_url": _address(to, "after", found.after),
-        "previous_url": _address(to, "before", found.before),
-    }
-    if not (to.narrow or to.closed or after or before):
-        context["pinned"] = _pinned(member, held)
-    if not request.htmx or request.htmx.history_restore_request:
-        offered = choices(member, held, closed=to.closed)
-        context |= {
-            "choices": offered,
-            "departments": options(offered.departments, to.department),
-            "offices": options(offered.offices, to.office),
-            "recruiters": options(offered.recruiters, to.recruiter),
-            "stages": options(offered.stages, to.stage),
-            "leasts": options(LEAST.items(), to.least),
-            "ages": options(AGES.items(), to.age),
-            "sorts": options(SORTS.items(), to.order.key),
-            "views": SavedView.objects.filter(membership=member),
-        }
-    return context
-
-
-def _told_apart(listed: list[Row], member: Membership, held: Rights, to: Narrowing) -> list[Row]:
-    """With what the reader looked for, in the rows that are there for it."""
-    if to.words:
-        named = named_applications(member, held, closed=to.closed)
-        found = candidates_found([row.job.pk for row in listed], to.words, named)
-        for row in listed:
-            row.found = found.get(row.job.pk, ())
-    if to.stage is not None and listed:
-        stage = StageName.objects.filter(connection=held.match.connection, pk=to.stage).first()
-        for row in listed:
-            row.in_stage = row.waiting_in(stage.name) if stage else None
-    return listed
-
-
-def _address(to: Narrowing, direction: str, place: str) -> str:
-    if not place:
-        return ""
-    query = f"{to.query}&" if to.query else ""
-    return f"{reverse('jobs:list')}?{query}{direction}={place}"
-
-
-def _pinned(member: Membership, held: Rights) -> list[Row]:
-    seen = visible_jobs(member, held=held).filter(pins__membership=member)
-    return rows(list(seen.select_related("department").order_by("pins__at")), member, held)
-
-
 @require_safe
 @member_only
 def export_csv(request: MemberRequest) -> StreamingHttpResponse:
@@ -153,7 +93,7 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
     held = rights(request.membership)
     state = states.of_list(held)
     to = asked(request.GET)
-    jobs = _jobs(request.membership, held, to).order_by(*to.order.by())
+    jobs = Asked(request.membership, held, to).jobs().order_by(*to.order.by())
     noted(
         request,
         "jobs.exported",
@@ -227,12 +167,12 @@ def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
         except keeping.TooMany as refusal:
             messages.error(request, str(refusal))
     if request.htmx:
+        pins = keeping.pins(request.membership)
         context = {
-            "row": rows([job], request.membership, held)[0],
+            "row": rows([job], request.membership, held, pinned=pins)[0],
             "prefix": "top-" if (request.htmx.trigger or "").startswith("top-") else "",
-            "with_messages": True,
         }
-        return render(request, "jobs/_pin.html", context)
+        return render(request, "jobs/pin.html", context)
     return redirect("jobs:list")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ def _hold_it_together(drawn: dict[str, Any]) -> None:
 
 def _found(member: Membership, query: str) -> set[int]:
     held, to = rights(member), asked(QueryDict(query))
-    named = named_applications(member, held)
-    found = narrowed(visible_jobs(member, held=held), to, me=held.match.user, named=named)
+    named = partial(named_applications, member, held)
+    here = {"here": held.match.connection, "me": held.match.user}
+    found = narrowed(visible_jobs(member, held=held), to, named=named, **here)
     return set(found.values_list("pk", flat=True))

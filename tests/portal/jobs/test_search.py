@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.management import call_command
 from django.db import connection as database
@@ -41,6 +43,11 @@ def _page(client, words: str, **more: str):
     return client.get(LIST, {"q": words, **more})
 
 
+def _text(page) -> str:
+    """What the page says, without its tags."""
+    return " ".join(re.sub(r"<[^>]+>", "", page.content.decode()).split())
+
+
 def _found(client, words: str, **more: str) -> list[str]:
     page = _page(client, words, **more)
     return [row.job.name for row in page.context.get("rows", [])]
@@ -78,10 +85,34 @@ def test_a_closed_requisition_is_found_by_its_candidates_among_the_closed_ones(
 
 def test_a_row_says_for_whom_it_was_found(jobs, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
-    assert "Candidate: Nora Naylor" in _page(client, "naylor").content.decode()
+    assert "Candidate: Nora Naylor" in _text(_page(client, "naylor"))
     # In the order of their last names; whoever comes after the third is only counted.
     many = "Candidates: Norah Nair, Norbert Nash, Nora Naylor and 1 more"
-    assert many in _page(client, "nor").content.decode()
+    assert many in _text(_page(client, "nor"))
+    # A closed requisition's page shows no applications to lead to.
+    assert "Candidate: Åsa Öberg" in _page(client, "berg", status="closed").content.decode()
+
+
+def test_a_found_candidate_leads_to_their_application_alone(jobs, cast: Cast, sign_in) -> None:
+    client = sign_in(cast.sam)
+    found = _page(client, "naylor").content.decode()
+    address = re.search(r'href="([^"]+#applications)">Nora Naylor</a>', found)
+    page = client.get(address[1].split("#")[0])
+    assert [str(row.application.candidate) for row in page.context["rows"]] == ["Nora Naylor"]
+    assert "Only Nora Naylor is shown." in _text(page)
+    assert 'href="?status=rejected">Show all rejected ones' in page.content.decode()
+
+
+@pytest.mark.parametrize("asked", ["{of_another}", "{private}", "99999999999999999999", "-1", "٣"])
+def test_no_other_application_is_shown_by_its_key(jobs, cast: Cast, sign_in, asked: str) -> None:
+    keys = {
+        "of_another": jobs["Cook"].applications.first().pk,
+        "private": jobs["Nurse"].applications.get(candidate__private=True).pk,
+    }
+    address = f"{LIST}{jobs['Nurse'].pk}/?application={asked.format(**keys)}"
+    page = sign_in(cast.sam).get(address)
+    assert page.context["alone"] is None
+    assert [str(row.application.candidate) for row in page.context["rows"]] == ["Li Wu"]
 
 
 def test_where_candidates_may_not_be_read_nobody_is_found_by_an_old_name(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -150,7 +151,7 @@ def test_while_greenhouse_is_down_what_was_read_before_is_shown_and_said_so(
 def test_while_the_connection_is_off_no_requisition_is_shown(
     acme, sam, cast: Cast, sign_in, state: str
 ) -> None:
-    job = world.job(acme, "Nurse")
+    world.job(acme, "Nurse")
     acme.state = state
     acme.save()
     world.user(acme, "ada@acme.example", site_admin=True)
@@ -160,10 +161,49 @@ def test_while_the_connection_is_off_no_requisition_is_shown(
         assert "Nurse" not in page
     assert "Ask an admin of your organization" in for_sam
     assert "Open Set-up</a>" in for_ada
-    page = sign_in(cast.sam).get(f"{LIST}{job.pk}/")
-    assert page.status_code == 404
     why = _words(sign_in(cast.sam), f"{LIST}why/?job=nurse")
     assert f"The connection to Greenhouse is {acme.get_state_display().lower()}" in why
+
+
+@pytest.mark.parametrize("who", ["sam", "uma", "zoe"])
+def test_who_sees_no_requisition_at_all_reads_why_at_its_own_address_too(
+    acme, sam, cast: Cast, sign_in, who: str
+) -> None:
+    """And learns nothing of it: the page is the same for one that does not exist."""
+    job = world.job(acme, "Nurse")
+    application = world.application(job, world.candidate(acme, "Nora Naylor"))
+    if who == "sam":
+        acme.state = "paused"
+        acme.save()
+    said = {
+        "sam": "The connection to Greenhouse is off",
+        "uma": "Nobody in Greenhouse has your address",
+        "zoe": "Greenhouse is not connected yet",
+    }[who]
+    client = sign_in(getattr(cast, who))
+    for there, nowhere in (
+        (f"{LIST}{job.pk}/", f"{LIST}987654/"),
+        (f"{LIST}{job.pk}/closed/", f"{LIST}987654/closed/"),
+        (f"/applications/{application.pk}/history/", "/applications/987654/history/"),
+    ):
+        found, missing = client.get(there), client.get(nowhere)
+        assert found.status_code == missing.status_code == 404
+        assert said in found.content.decode()
+        assert _but_for_tokens(found) == _but_for_tokens(missing)
+    assert said not in client.get("/no-such-page/").content.decode()
+
+
+def _but_for_tokens(page) -> str:
+    return re.sub(r'(csrfmiddlewaretoken" value="|CSRFToken": ")[^"]+', "", page.content.decode())
+
+
+def test_who_sees_others_is_shown_how_to_ask_about_one_that_is_missing(
+    acme, sam, cast: Cast, sign_in
+) -> None:
+    hidden = world.job(acme, "Spy", confidential=True)
+    page = sign_in(cast.sam).get(f"{LIST}{hidden.pk}/")
+    assert page.status_code == 404
+    assert 'href="/requisitions/why/"' in page.content.decode()
 
 
 def test_where_grants_may_not_be_read_the_list_says_that_it_is_narrower(
