@@ -582,8 +582,16 @@ class SyncStep(models.Model):
         return self.status in self.OPEN
 
     @property
+    def brought_nothing(self) -> bool:
+        """Whether it was read to its end, and all of it was here as it is."""
+        found = self.created or self.changed or self.gone or self.set_aside
+        return self.status == self.Status.DONE and not found
+
+    @property
     def pill(self) -> str:
         """The state as the pages' pills know it."""
+        if self.status == self.Status.WAITING and not self.run.is_open:
+            return "not_read"  # its run ended before its turn came
         known = {self.Status.RUNNING: "syncing", self.Status.STOPPED: "ended"}
         return known.get(self.Status(self.status), self.status)
 

@@ -25,21 +25,18 @@ Scope = SyncRun.Scope
 _Status = SyncStep.Status
 
 
-def widened(connection: Connection, scope: str) -> str:
-    """The scope to read instead: everything, where a list that was left out is needed again."""
-    if scope != Scope.RECENT:
-        return scope
-    back = any(one.is_back for one in _lists(connection) if not one.definition.people)
-    return Scope.FULL if back else scope
-
-
-def steps_of(run: SyncRun) -> list[SyncStep]:
-    """The steps of a new run, not stored yet."""
-    now, expected = timezone.now(), _seen_last_time(run.connection)
-    steps = [one.step_of(run) for one in _lists(run.connection) if one.is_due(run.scope, now)]
+def of(connection: Connection, scope: str) -> tuple[str, list[SyncStep]]:
+    """What a new run reads, and its steps: neither is stored. It is everything instead of what
+    changed where a list that was left out is needed again.
+    """
+    now, lists = timezone.now(), list(_lists(connection))
+    if scope == Scope.RECENT and any(one.is_back for one in lists if not one.definition.people):
+        scope = Scope.FULL
+    steps = [one.step(scope) for one in lists if one.is_due(scope, now)]
+    expected = _seen_last_time(connection)
     for step in steps:
         step.expected = expected.get(step.kind)
-    return steps
+    return scope, steps
 
 
 def for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
@@ -47,7 +44,8 @@ def for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
     have = set(run.steps.values_list("kind", flat=True))
     for one in _lists(run.connection):
         if one.definition.follows_new_jobs and one.definition.kind not in have:
-            step = one.step_of(run)
+            step = one.step(run.scope)
+            step.run = run
             step.save()
             yield step
 
@@ -79,14 +77,12 @@ class _List:
         """Whether it was left out and is needed now."""
         return self.left_out and not self.not_needed
 
-    def step_of(self, run: SyncRun) -> SyncStep:
-        """Its step in a run, not stored yet."""
-        if self.not_needed:
-            because = self.not_needed[:300]
-            return SyncStep(
-                run=run, kind=self.definition.kind, status=_Status.LEFT_OUT, because=because
-            )
-        return SyncStep(run=run, kind=self.definition.kind, since=self._since(run.scope))
+    def step(self, scope: str) -> SyncStep:
+        """Its step in a run of this scope, without the run."""
+        kind, because = self.definition.kind, self.not_needed[:300]
+        if because:
+            return SyncStep(kind=kind, status=_Status.LEFT_OUT, because=because)
+        return SyncStep(kind=kind, since=self._since(scope))
 
     def _since(self, scope: str) -> datetime | None:
         """Since when it is asked for what changed; None for the whole list."""

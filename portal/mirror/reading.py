@@ -205,6 +205,8 @@ class Reading:
         if not self._mine().update(heard_at=timezone.now()):
             raise LeaseLost
         step.seen_pages.all().delete()
+        asked = F("requests") + self._requests  # what was answered with a refusal counts, too
+        SyncStep.objects.filter(pk=step.pk).update(requests=asked)
         _mark(step, status, finished_at=timezone.now(), **fields)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.core import transitions
 from portal.mirror.models import SeenPage, SyncRun, SyncStep
 
@@ -30,12 +30,10 @@ def outdated(connection: Connection) -> list[SyncRun]:
 
     What they were told may not be gone on from with another one: neither its pages nor its times.
     """
-    in_use = connection.credential
     runs = connection.syncs.filter(status__in=SyncRun.OPEN, credential__isnull=False)
+    old = runs.exclude(credential__state=Credential.State.IN_USE)
     why = "another credential is in use"
-    return [
-        run for run in runs.exclude(credential=in_use) if _end(run, SyncRun.Status.REPLACED, why)
-    ]
+    return [run for run in old if _end(run, SyncRun.Status.REPLACED, why)]
 
 
 @transaction.atomic

@@ -67,11 +67,13 @@ def open_run(
 
     It reads everything instead of what changed where something was left out that is needed now.
     """
-    scope = plan.widened(connection, scope)
+    scope, steps = plan.of(connection, scope)
     try:
         with transaction.atomic():
             run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
-            SyncStep.objects.bulk_create(plan.steps_of(run))
+            for step in steps:
+                step.run = run
+            SyncStep.objects.bulk_create(steps)
     except IntegrityError:
         return _open_runs(connection, scope).get(), False
     return run, True

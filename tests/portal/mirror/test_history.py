@@ -49,6 +49,31 @@ def test_sync_now_reads_what_changed_and_is_shown_while_it_runs(
     assert b'hx-trigger="every 2s"' not in ada.get(PAGE).content
 
 
+def test_what_brought_nothing_is_said_in_words(connect, cast: Cast, sign_in, work, later) -> None:
+    connect()
+    ada = sign_in(cast.ada)
+    later(15 * 60)
+    ada.post(PAGE)
+    work()
+    page = ada.get(PAGE).content.decode()
+    assert "nothing changed, " in page
+    assert "nothing had changed" in page
+
+
+def test_what_a_failed_sync_did_not_come_to_does_not_seem_to_wait(
+    connect, cast: Cast, sign_in, sandbox: Sandbox, work
+) -> None:
+    connect()
+    ada = sign_in(cast.ada)
+    sandbox.faults.add("/v3/jobs", kind="html", times=None)
+    ada.post(PAGE)
+    work()
+    line = ada.get(PAGE).context["lines"][0]
+    steps = {step.kind: step for _, step in line.steps}
+    assert steps["jobs"].requests > 0  # an answer that was of no use was asked for, too
+    assert steps["applications"].pill == "not_read"
+
+
 def test_a_failed_sync_says_why_in_words_and_shows_no_red_while_one_mends_it(
     connect, cast: Cast, sign_in, sandbox: Sandbox, work, quick_retries
 ) -> None:

@@ -95,6 +95,7 @@ def test_the_test_goes_the_way_of_a_delivery_and_says_how_far_it_came(
     work()
     page = ada.get(PAGE).content.decode()
     assert "Taken in and read by a worker" in page
+    assert "</time>." in page, "no blank before the full stop"
     assert "0 of 18 heard so far" in page  # it is no sign of Greenhouse
     assert hook.address.heard_at is None
     assert not list(sandbox.requests)
