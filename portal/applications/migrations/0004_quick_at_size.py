@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_erased_people'),
         ('applications', '0003_as_service_account'),
-        ('mirror', '0010_quick_at_size'),
+        ('mirror', '0011_quick_at_size'),
     ]
 
     operations = [

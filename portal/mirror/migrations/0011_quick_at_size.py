@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connections', '0007_quick_at_size'),
-        ('mirror', '0009_custom_fields'),
+        ('mirror', '0010_what_nothing_needs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
