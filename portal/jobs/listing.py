@@ -97,15 +97,13 @@ def _pinned(asked: Asked, pins: list[int]) -> list[Job]:
 
 def _tell_apart(shown: list[Row], asked: Asked) -> None:
     """With what the reader looked for, in the rows that are there for it."""
-    to = asked.to
+    to, here = asked.to, asked.held.match.connection
     if to.words:
-        here = asked.held.match.connection
         found = candidates_found([row.job.pk for row in shown], to.words, asked.named(), here)
         for row in shown:
             row.found = found.get(row.job.pk, ())
     if to.stage is not None and shown:
-        here = StageName.objects.filter(connection=asked.held.match.connection)
-        stage = here.filter(pk=to.stage).first()
+        stage = StageName.objects.filter(connection=here, pk=to.stage).first()
         for row in shown:
             row.in_stage = row.waiting_in(stage.name) if stage else None
 

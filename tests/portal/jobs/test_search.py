@@ -97,6 +97,7 @@ def test_a_found_candidate_leads_to_their_application_alone(jobs, cast: Cast, si
     client = sign_in(cast.sam)
     found = _page(client, "naylor").content.decode()
     address = re.search(r'href="([^"]+#applications)">Nora Naylor</a>', found)
+    assert address
     page = client.get(address[1].split("#")[0])
     assert [str(row.application.candidate) for row in page.context["rows"]] == ["Nora Naylor"]
     assert "Only Nora Naylor is shown." in _text(page)
