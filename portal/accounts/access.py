@@ -33,12 +33,10 @@ def membership_of(request: HttpRequest) -> Membership | None:
         user = getattr(request, "user", None)
         found = None
         if user is not None and user.is_authenticated:
-            found = (
-                Membership.objects.filter(user=user)
-                .select_related("organization", "user")
-                .order_by("id")
-                .first()
-            )
+            mine = Membership.objects.filter(user=user).select_related("organization")
+            found = mine.order_by("id").first()
+            if found is not None:
+                found.user = user  # read already, by the session
         request._membership = found  # type: ignore[attr-defined]
     return cast("Membership | None", request._membership)  # type: ignore[attr-defined]
 

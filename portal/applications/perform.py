@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +28,7 @@ from portal.applications.verbs.base import Verb, standing
 from portal.audit.record import record
 from portal.connections import drift
 from portal.connections.models import Credential
-from portal.connections.open import open_provider
+from portal.connections.open import asking
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import rights, visible_applications, why_nothing
@@ -42,6 +41,8 @@ Status = ApplicationAction.Status
 # A write whose answer was lost may still be on its way: only after this long "not there" is "no".
 STILL_UNDERWAY = timedelta(seconds=30)
 LOOK_AGAIN = timedelta(seconds=5)
+# A click that goes out at once was checked this short a while ago, when it was made.
+JUST_CHECKED = timedelta(seconds=2)
 # How long the outbox waits between tries while Greenhouse does not answer.
 PAUSES = (5, 10, 20, 40, 60)
 
@@ -52,7 +53,7 @@ def send(action: ApplicationAction) -> None:
     try:
         if credential is None:
             raise SecretUnreadable
-        with closing(open_provider(credential, lane=Lane.PEOPLE)) as provider:
+        with asking(credential, lane=Lane.PEOPLE) as provider:
             send_with(provider, action)
     except SecretUnreadable:
         if _taken(action):
@@ -73,13 +74,14 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
     except AtsError as error:
         _not_done(provider, action, error)
         return
-    now = _mirrored(action, receipt)
+    with transaction.atomic():
+        now = _mirrored(action, receipt)
+        done = verb.done(action, now)
+        if action.as_service_account:
+            done = f"{done.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
+            _recorded(action)
+        _settle(action, Status.DONE, done, after=standing(now))
     unlearn(action)
-    done = verb.done(action, now)
-    if action.as_service_account:
-        done = f"{done.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
-        _recorded(action)
-    _settle(action, Status.DONE, done, after=standing(now))
 
 
 def _recorded(action: ApplicationAction) -> None:
@@ -105,6 +107,8 @@ def _taken(action: ApplicationAction) -> bool:
 
 def _no_longer_allowed(action: ApplicationAction) -> str:
     """Checked again at the moment of sending: rights may have gone since the click."""
+    if action.tries == 1 and action.due_at is None and _age(action) < JUST_CHECKED:
+        return ""
     member = action.membership
     if member.ended_at:
         return f"{member.user} no longer belongs to {member.organization}, so nothing was sent."
@@ -122,6 +126,10 @@ def _no_longer_allowed(action: ApplicationAction) -> str:
     offered = offer(application, ground(member, application.job_id, held), action.kind)
     # A state that changed since the click is a conflict, and Greenhouse's to tell.
     return "" if offered.by_state else offered.why_not
+
+
+def _age(action: ApplicationAction) -> timedelta:
+    return timezone.now() - action.queued_at
 
 
 def _look_first(provider: Provider, verb: Verb, action: ApplicationAction) -> None:
@@ -195,7 +203,7 @@ def settle(action: ApplicationAction) -> None:
     credential: Credential | None = action.application.connection.credential
     if credential is None:
         return
-    with closing(open_provider(credential, lane=Lane.PEOPLE)) as provider:
+    with asking(credential, lane=Lane.PEOPLE) as provider:
         settle_with(provider, action)
 
 
@@ -236,7 +244,7 @@ def _as_mirrored(action: ApplicationAction) -> Application:
 
 
 def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) -> None:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         won = transitions.won(
             action,
             status,

@@ -65,9 +65,8 @@ def learn(action: ApplicationAction, error: AtsError) -> None:
 
 def unlearn(action: ApplicationAction) -> None:
     """It was allowed: what was refused to this person or role before no longer holds."""
-    connection = action.application.connection
     why = "Greenhouse did it in their name"
-    book.solved(connection.organization, CAUSE, why=why, key=_key(action))
+    book.solved(action.membership.organization, CAUSE, why=why, key=_key(action))
     if action.role_remote_id is not None:
         LearnedRefusal.objects.filter(
             connection_id=action.application.connection_id,

@@ -133,7 +133,8 @@ def _row(
     back = undo.way_back(last, application, at) if last is not None and mine else ""
     return Row(
         application=application,
-        offers=offers(application, at),
+        # While one is under way no button is shown, so none is worked out.
+        offers=() if last is not None and last.is_open else offers(application, at),
         last=last,
         mine=mine,
         key=uuid.uuid4(),

@@ -42,15 +42,23 @@ def append(entry: Entry) -> Entry:
     The chain's row is locked until the transaction ends, so that two writers stand in line: on
     PostgreSQL by a row lock, on SQLite because writers begin with the write lock (settings).
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         key = entry.organization_id or 0
-        Chain.objects.get_or_create(organization_id=key)
-        end = Chain.objects.select_for_update().get(organization_id=key)
+        end = _locked_end(key)
         entry.number = end.number + 1
         entry.seal = seal(entry, end.seal, settings.AUDIT_KEYS[0])
         entry.save()
         Chain.objects.filter(pk=key).update(number=entry.number, seal=entry.seal)
     return entry
+
+
+def _locked_end(key: int) -> Chain:
+    chains = Chain.objects.select_for_update()
+    end: Chain | None = chains.filter(organization_id=key).first()
+    if end is None:  # once in an organization's life; two may be the first at once
+        Chain.objects.get_or_create(organization_id=key)
+        end = chains.get(organization_id=key)
+    return end
 
 
 def seal(entry: Entry, before: str, key: str) -> str:

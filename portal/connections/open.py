@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 
 from django.conf import settings
@@ -27,11 +28,12 @@ def open_provider(
     lane: Lane,
     patience: float | None = None,
     also: Callable[[Call], None] | None = None,
+    log: Callable[[Call], None] | None = None,
 ) -> Provider:
     """A provider that speaks with this credential, for a person or for a sync.
 
     `patience`: how many seconds one question may take, where it is not the lane's own. `also` is
-    told of each request, as the request log is.
+    told of each request, as the request log is; `log` is told instead of the request log.
     Raises SecretUnreadable where no key opens what is stored.
     """
     key = f"connection:{credential.connection_id}:{credential.fingerprint}"
@@ -40,13 +42,25 @@ def open_provider(
         _secrets(credential),
         _wiring(
             key,
-            credential.connection,
             lane,
             patience,
-            also,
+            log or _kept(credential.connection_id, also),
             StoredChains(credential.connection, credential),
         ),
     )
+
+
+@contextmanager
+def asking(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
+    """A provider for a few requests that somebody waits for: they do not wait for its log, which
+    is written at the end. Raises SecretUnreadable.
+    """
+    calls: list[Call] = []
+    with closing(open_provider(credential, lane=lane, log=calls.append)) as provider:
+        try:
+            yield provider
+        finally:
+            _write(credential.connection_id, trace.current(), calls)
 
 
 def _secrets(credential: Credential) -> dict[str, str]:
@@ -68,25 +82,24 @@ def open_on_trial(
     chains: Chains | None = None,
 ) -> Provider:
     """A provider for a credential that is stored nowhere yet; a person waits for the answer."""
-    wiring = _wiring(f"trial:{connection.pk}:{key}", connection, Lane.PEOPLE, chains=chains)
+    log = _kept(connection.pk)
+    wiring = _wiring(f"trial:{connection.pk}:{key}", Lane.PEOPLE, None, log, chains)
     return registry.open_provider(kind, secrets, wiring)
 
 
 def wiring_for(connection: Connection, lane: Lane) -> Wiring:
     """What consents are asked for and kept alive with."""
-    return _wiring(f"connection:{connection.pk}", connection, lane)
+    return _wiring(f"connection:{connection.pk}", lane, None, _kept(connection.pk))
 
 
 def _wiring(
     key: str,
-    connection: Connection,
     lane: Lane,
-    patience: float | None = None,
-    also: Callable[[Call], None] | None = None,
+    patience: float | None,
+    log: Callable[[Call], None],
     chains: Chains | None = None,
 ) -> Wiring:
     store = shared_store()
-    keep = partial(_keep, connection.pk, threading.get_ident(), trace.current(), also)
     usual = settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE
     return Wiring(
         api_url=settings.GREENHOUSE_API_URL,
@@ -97,8 +110,13 @@ def _wiring(
         state=store,
         tokens=Encrypted(store),
         chains=chains,
-        log=keep,
+        log=log,
     )
+
+
+def _kept(connection_id: int, also: Callable[[Call], None] | None = None) -> Callable[[Call], None]:
+    """The request log of a connection, as this thread writes it."""
+    return partial(_keep, connection_id, threading.get_ident(), trace.current(), also)
 
 
 def _keep(
@@ -110,23 +128,26 @@ def _keep(
 ) -> None:
     """Called from the provider's threads too, which do not inherit the id: it is handed in."""
     with tidied(owner):
-        _write(connection_id, trace_id, call)
+        _write(connection_id, trace_id, [call])
         if also is not None:
             also(call)
 
 
-def _write(connection_id: int, trace_id: str, call: Call) -> None:
-    ApiCall.objects.create(
-        connection_id=connection_id,
-        at=call.at,
-        method=call.method,
-        path=call.path[:120],
-        status=call.status,
-        milliseconds=round(call.seconds * 1000),
-        retries=call.retries,
-        lane=call.lane,
-        remaining=call.remaining,
-        request_id=(call.request_id or "")[:80],
-        error=call.error,
-        trace=trace_id,
+def _write(connection_id: int, trace_id: str, calls: Iterable[Call]) -> None:
+    ApiCall.objects.bulk_create(
+        ApiCall(
+            connection_id=connection_id,
+            at=call.at,
+            method=call.method,
+            path=call.path[:120],
+            status=call.status,
+            milliseconds=round(call.seconds * 1000),
+            retries=call.retries,
+            lane=call.lane,
+            remaining=call.remaining,
+            request_id=(call.request_id or "")[:80],
+            error=call.error,
+            trace=trace_id,
+        )
+        for call in calls
     )

@@ -45,19 +45,21 @@ def move(
     if to not in subject.MOVES.get(old, ()):  # type: ignore[attr-defined]
         raise NotAllowed(f"{subject._meta.label}: {old} → {to}")
     manager = type(subject)._default_manager
-    with transaction.atomic():
+    # Nothing is raised within: a caller's own transaction goes on after a lost race.
+    with transaction.atomic(savepoint=False):
         changed = manager.filter(pk=subject.pk, **{field: old}).update(**{field: to}, **also)
-        if not changed:
-            raise Raced(f"{subject._meta.label} {subject.pk} is no longer {old}")
-        Transition.objects.create(
-            subject=subject._meta.label_lower,
-            subject_id=subject.pk,
-            old=old,
-            new=to,
-            by=by,
-            why=why[:LONGEST_WHY],  # it may hold Greenhouse's own words
-            facts=facts or {},
-        )
+        if changed:
+            Transition.objects.create(
+                subject=subject._meta.label_lower,
+                subject_id=subject.pk,
+                old=old,
+                new=to,
+                by=by,
+                why=why[:LONGEST_WHY],  # it may hold Greenhouse's own words
+                facts=facts or {},
+            )
+    if not changed:
+        raise Raced(f"{subject._meta.label} {subject.pk} is no longer {old}")
     for name, value in {field: to, **also}.items():
         setattr(subject, name, value)
 

@@ -47,12 +47,12 @@ def match(member: Membership) -> Match:
     users with one address: no match, even where it is the primary address of one of them.
     """
     address = folded(member.user.email)
-    connection = Connection.objects.filter(organization_id=member.organization_id).first()
+    rows = _with_address(member.organization_id, address)
+    connection = rows[0].user.connection if rows else _connection_of(member.organization_id)
     if connection is None:
         return Match(Standing.NO_CONNECTION, address)
     if member.user.email_confirmed_at is None:
         return Match(Standing.UNCONFIRMED, address, connection)
-    rows = _with_address(connection, address)
     counting = [row for row in rows if row.verified is not False]
     if not counting:
         return Match(Standing.UNMATCHED, address, connection, unverified=bool(rows))
@@ -63,8 +63,13 @@ def match(member: Membership) -> Match:
     return Match(standing, address, connection, user, primary=counting[0].primary)
 
 
-def _with_address(connection: Connection, address: str) -> list[AtsUserEmail]:
+def _with_address(organization_id: int, address: str) -> list[AtsUserEmail]:
+    """With their connection at once: every request asks for both."""
     found = AtsUserEmail.objects.filter(
-        address=address, user__connection=connection, user__gone_at=None
+        address=address, user__connection__organization_id=organization_id, user__gone_at=None
     )
-    return list(found.select_related("user")) if address else []
+    return list(found.select_related("user__connection")) if address else []
+
+
+def _connection_of(organization_id: int) -> Connection | None:
+    return Connection.objects.filter(organization_id=organization_id).first()

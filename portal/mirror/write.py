@@ -386,7 +386,9 @@ def candidates(connection: Connection, page: Sequence[ats.Candidate]) -> Written
 
 def applications(connection: Connection, page: Sequence[ats.Application]) -> Written:
     """Of custom fields only what the pages show is kept: no private one, none of unknown ones."""
-    shown = set(CustomField.objects.shown(connection.pk).values_list("key", flat=True))
+    shown: set[str] = set()
+    if any(a.custom_fields for a in page):
+        shown.update(CustomField.objects.shown(connection.pk).values_list("key", flat=True))
     return APPLICATIONS.write(
         connection,
         (

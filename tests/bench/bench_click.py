@@ -6,9 +6,9 @@
         --redis redis://127.0.0.1:6379/13
 
 The real parts, each in processes of its own: gunicorn, a django-q2 cluster with two workers, the
-sandbox over HTTP. A click is taken from the moment its POST leaves until the row says what became
-of it; Greenhouse's own answers, as the request log has them, are taken off. The database named is
-made anew. Exits with 1 where the bar is missed.
+sandbox over HTTP. A click is taken from the moment its POST leaves until whoever reads the database
+finds it done; Greenhouse's own answers, as the request log has them, are taken off. The database
+named is made anew. Exits with 1 where the bar is missed.
 """
 
 from __future__ import annotations
@@ -143,12 +143,12 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _until(true: Any, what: str) -> None:
+def _until(true: Any, what: str, *, every: float = 0.02) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:
             raise SystemExit(f"Waited {PATIENCE:.0f} s for {what}.")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _browser(user: Any) -> httpx.Client:
@@ -222,7 +222,6 @@ def _click(sam: httpx.Client, one: Any) -> tuple[float, float, float]:
     """Milliseconds: until the POST is answered, added until it is done, for the row after that."""
     from django.db.models import Sum
 
-    from portal.applications.models import ApplicationAction
     from portal.connections.models import ApiCall
     from tests.portal.applications.clicking import address, seen
 
@@ -230,15 +229,28 @@ def _click(sam: httpx.Client, one: Any) -> tuple[float, float, float]:
     answer = sam.post(address("advance", one.pk), data=seen(one), headers={"HX-Request": "true"})
     answered = time.time()
     answer.raise_for_status()
-    mine = ApplicationAction.objects.filter(application=one)
-    _until(mine.filter(status="done").exists, "a click to be done")
-    settled = mine.get().settled_at.timestamp()
+    _until(lambda: _is_done(one.pk), "a click to be done", every=0.003)
+    settled = time.time()
     row = time.perf_counter()
     sam.get(address("row", one.pk), headers={"HX-Request": "true"}).raise_for_status()
     shown = time.perf_counter() - row
     calls = ApiCall.objects.filter(at__gte=_moment(begun - 0.001))
-    theirs = calls.aggregate(all=Sum("milliseconds"))["all"] or 0
+    _until(lambda: calls.count() >= 2, "the log of the write and of the look after it")
+    theirs = calls.aggregate(all=Sum("milliseconds"))["all"]
     return (answered - begun) * 1000, (settled - begun) * 1000 - theirs, shown * 1000
+
+
+def _is_done(application_id: int) -> bool:
+    """Whether everybody can read it by now. In plain SQL: who is measured has the same cores."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM applications_applicationaction"
+            " WHERE application_id = %s AND status = 'done'",
+            [application_id],
+        )
+        return cursor.fetchone() is not None
 
 
 def _moment(seconds: float) -> Any:

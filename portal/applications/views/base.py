@@ -24,8 +24,11 @@ def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights
     """The application, if this person may see it; else a 404."""
     held = rights(request.membership)
     visible = visible_applications(request.membership, held=held)
-    found = visible.select_related("candidate", "stage", "job", "connection", "source")
-    return get_object_or_404(found, pk=pk), held
+    found = visible.select_related("candidate", "stage", "job", "source")
+    application = get_object_or_404(found, pk=pk)
+    if held.match.connection is not None:  # always: it was read for the rights
+        application.connection = held.match.connection
+    return application, held
 
 
 def action_of(request: MemberRequest, pk: int) -> ApplicationAction:

@@ -226,11 +226,12 @@ def test_greenhouse_down_for_too_long_changes_nothing_and_says_so(
     assert "Nothing was changed" in action.outcome
 
 
-def test_access_lost_between_click_and_sending_stops_it(
-    remy: Client, cast: Cast, sandbox: Sandbox, work
+def test_access_lost_while_a_click_waits_stops_it(
+    remy: Client, cast: Cast, sandbox: Sandbox, work, later
 ) -> None:
     application = _application(cast)
     _advance(remy, application)
+    later(3)
     AtsUser.objects.filter(primary_email="remy@acme.example").update(deactivated=True)
     work()
     action = ApplicationAction.objects.get()
