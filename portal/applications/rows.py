@@ -61,6 +61,11 @@ class Row:
         return any(o.in_setup for o in self.offers)
 
     @property
+    def must_agree(self) -> bool:
+        """Whether the reader has to agree in Greenhouse before anything works here."""
+        return any(o.agree for o in self.offers)
+
+    @property
     def is_busy(self) -> bool:
         return self.last is not None and self.last.is_open
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
+from portal.applications.acting import acting
 from portal.applications.models import Kind
 from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
 from portal.applications.offers import Offer, ground
@@ -53,6 +54,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
         "sitting": sittings.unfinished(request.membership, job),
+        "agree_first": acting(request.membership, held.match.connection).why_not,
         "bulk_offers": _many(held, status),
         "most": bulk.MOST,
         "facts": SimpleLazyObject(lambda: facts(job, held)),  # the whole page alone shows them

@@ -56,7 +56,9 @@ def _agrees(browser: Client, sandbox: Sandbox, who: str, **more: object):
 
 def test_until_they_agree_the_buttons_say_what_to_do(sam: Client, sandbox: Sandbox, work) -> None:
     one = _movable()
-    assert "Agree in Greenhouse first" in _page_of(sam, one)
+    page = _page_of(sam, one)
+    assert "Agree in Greenhouse first" in page
+    assert page.count(f'href="{ACTING}">Act in Greenhouse as yourself') == 1  # above all rows
     assert click(sam, "advance", one).status_code == 403
     form = sam.get(f"/applications/{one.pk}/reject/").content.decode()
     assert f'href="{ACTING}"' in form
