@@ -237,7 +237,7 @@ def way_back(batch: Batch, held: Rights) -> list[Made]:
             "application__job", "application__stage", "application__candidate", "reason"
         )
     )
-    newest = outbox.newest_on([action.application_id for action in done])
+    newest = undo.newest_deeds([action.application_id for action in done])
     at = ground(batch.membership, batch.job_id, held)
     ways = (
         (action.application, undo.way_back(action, action.application, at), action)

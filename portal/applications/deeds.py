@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Kind
-from portal.applications.outbox import newest_on
+from portal.applications.undo import newest_deeds
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change, still_as
 from portal.entitlements.rules import Rights, visible_jobs
@@ -49,7 +49,7 @@ class Deed:
 def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights) -> list[Deed]:
     """These actions with what their reader can do about them."""
     listed = list(actions)
-    newest = newest_on([action.application_id for action in listed])
+    newest = newest_deeds([action.application_id for action in listed])
     jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
     return [
         Deed(

@@ -79,6 +79,7 @@ class ApplicationAction(models.Model):
     }
     OPEN = (Status.HELD, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
     WITHDRAWABLE = (Status.HELD, Status.QUEUED)
+    DID_NOTHING = (Status.WITHDRAWN, Status.REFUSED, Status.FAILED, Status.CONFLICT)
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="actions")

@@ -1,10 +1,15 @@
 """Taking back what is done already, by its inverse and only from where it left the application.
 
-Offered to the person who did it, while nothing else happened since: their newest action, and the
-application stands where that put it. Greenhouse's own guard against a stale stage holds as well.
+Offered to the person who did it, while nothing else happened since: the newest action that may have
+done something, and the application stands where that put it. Greenhouse's own guard against a stale
+stage holds as well.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Max
 
 from portal.applications.models import ApplicationAction, Kind
 from portal.applications.offers import offer
@@ -15,8 +20,15 @@ from portal.mirror.models import Application
 Status = ApplicationAction.Status
 
 
+def newest_deeds(applications: Sequence[int]) -> dict[int, int]:
+    """The newest action on each of these that did something there, or may have."""
+    rows = ApplicationAction.objects.filter(application__in=applications).order_by()
+    told = rows.exclude(status__in=ApplicationAction.DID_NOTHING)
+    return dict(told.values_list("application").annotate(newest=Max("pk")))
+
+
 def way_back(action: ApplicationAction, now: Application, at: Ground) -> Click | str:
-    """The click that undoes the application's newest action, or why it cannot be undone ("": that
+    """The click that undoes the application's newest deed, or why it cannot be undone ("": that
     goes without saying, or something happened since).
     """
     if action.status != Status.DONE or not still_as(action.after, now):

@@ -34,9 +34,9 @@ def take_back(request: MemberRequest, pk: int) -> HttpResponse:
     """Undo what is done already, by its inverse."""
     action = action_of(request, pk)
     application, held = action.application, rights(request.membership)
-    newest = ApplicationAction.objects.filter(application=application).first()
+    newest = undo.newest_deeds([application.pk]).get(application.pk)
     at = ground(request.membership, application.job_id, held)
-    click = undo.way_back(action, application, at) if newest == action else ""
+    click = undo.way_back(action, application, at) if newest == action.pk else ""
     if isinstance(click, str):
         if action.undone_by.filter(membership=request.membership).exists():
             return back(request, application, held)  # the same click again

@@ -98,6 +98,23 @@ def test_undo_that_comes_too_late_says_so_and_then_undoes_what_was_done(
     assert newest().undoes == action
 
 
+def test_what_was_taken_back_does_not_stand_in_the_way_of_undoing_what_was_done(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    start = truth(sandbox, application).stage_id
+    click(remy, "advance", application)
+    work()
+    done = newest()
+    reject(remy, application)
+    _undo(remy, newest())
+    activity = remy.get("/activity/").content.decode()
+    assert address("take_back", done.pk) in activity
+    _undo(remy, done, "take_back")
+    work()
+    assert truth(sandbox, application).stage_id == start
+
+
 def test_advance_is_undone_by_moving_it_back_unless_something_happened_since(
     remy: Client, sandbox: Sandbox, work, cast: Cast, sign_in
 ) -> None:
