@@ -24,6 +24,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         held = rights(member)
         state = states.of_list(held)
         if not state.shows_list:
-            context = {"state": state, "why_nothing": why_nothing(held)}
+            context = {
+                "state": state,
+                "why_nothing": why_nothing(held),
+                "admins": states.admins(member),
+            }
             return render(request, "jobs/nothing.html", context, status=404)
     return page_not_found(request, exception)

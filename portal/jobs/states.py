@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.entitlements.people import Standing
 from portal.entitlements.rules import Rights
@@ -15,7 +16,8 @@ from portal.mirror.steps import LABELS
 
 @dataclass(frozen=True)
 class State:
-    """`kind`: unconnected, off, unmatched, first_sync, first_sync_failed or list.
+    """`kind`: unconnected, paused, off (disconnected), unmatched, first_sync, first_sync_failed or
+    list.
 
     Of a first sync: how many of its steps are done, and which is being read. `failure`: what the
     newest sync said when it could not be finished, "" where it could.
@@ -30,6 +32,12 @@ class State:
     reading: str = ""
 
     @property
+    def words(self) -> str:
+        """How far a first sync is."""
+        step = f"step {min(self.done + 1, self.steps)} of {self.steps}"
+        return f"{self.reading}, {step}" if self.reading else step.capitalize()
+
+    @property
     def shows_list(self) -> bool:
         return self.kind == "list"
 
@@ -39,7 +47,8 @@ def of_list(held: Rights) -> State:
     if connection is None or connection.state == Connection.State.DRAFT:
         return State("unconnected")
     if not held.connected:
-        return State("off")
+        paused = connection.state == Connection.State.PAUSED
+        return State("paused" if paused else "off")
     fresh = freshness.of(connection)
     if fresh.state == freshness.State.NEVER:
         return _first_sync(connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE).first())
@@ -54,6 +63,18 @@ def of_list(held: Rights) -> State:
         stale=fresh.stale,
         failure=newest.failure if failed and newest else "",
     )
+
+
+def admins(member: Membership) -> str:
+    """Who can mend it in the member's organization, as the end of a sentence: ": Ada or Bo"."""
+    found = Membership.objects.filter(
+        organization=member.organization_id, role=Membership.Role.ADMIN, user__is_active=True
+    )
+    names = [str(one.user) for one in found.select_related("user").order_by("user__name", "id")[:3]]
+    if not names:
+        return "."
+    *first, last = names
+    return f": {', '.join(first)} or {last}." if first else f": {last}."
 
 
 def _first_sync(run: SyncRun | None) -> State:

@@ -54,7 +54,7 @@ def requisitions(request: MemberRequest) -> HttpResponse:
     to = asked(request.GET)
     context: dict[str, Any] = {"held": held, "state": state, "to": to}
     if not state.shows_list:
-        context["why_nothing"] = why_nothing(held)
+        context |= {"why_nothing": why_nothing(held), "admins": states.admins(request.membership)}
         return page_or_part(request, "jobs/list.html", "waiting", context)
     wanted = _wanted(request, held, to)
     if request.htmx and request.htmx.target == FILTERS and not whole:

@@ -46,7 +46,7 @@ def test_a_pause_stops_syncs_and_takes_requisitions_away(
     work()
     assert connection.syncs.count() == syncs
     page = sign_in(cast.sam).get("/requisitions/").content.decode()
-    assert "The connection to Greenhouse is off at the moment" in page
+    assert "The connection to Greenhouse is paused" in page
 
 
 def test_a_check_does_not_end_a_pause(ada: Client, connection: Connection, work) -> None:
