@@ -362,7 +362,7 @@ if NOTICE_HOOK_URL and not NOTICE_HOOK_SECRET:
     raise ImproperlyConfigured("NOTICE_HOOK_URL needs NOTICE_HOOK_SECRET, which signs what it says")
 
 LANGUAGE_CODE = "en-us"
-DATE_FORMAT, DATETIME_FORMAT = "j M Y", "j M Y, H:i"  # where a page does not say otherwise
+FORMAT_MODULE_PATH = ["portal.core.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True

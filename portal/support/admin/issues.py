@@ -20,6 +20,7 @@ from portal.support.admin.base import Kept, Urgent
 from portal.support.pages import helping
 
 _WEIGHT = {Issue.Severity.MUST_ACT: 0, Issue.Severity.DEGRADED: 1, Issue.Severity.FYI: 2}
+_OURS = {"assigned_to": "assigned to", "snoozed_until": "put aside", "note": "note"}
 _TONES = {
     Issue.Severity.MUST_ACT: "bad",
     Issue.Severity.DEGRADED: "warn",
@@ -186,16 +187,14 @@ class IssueAdmin(Kept):
 
     def save_model(self, request: HttpRequest, obj: Issue, form: Any, change: bool) -> None:
         """Only what is ours is written, so that the portal may close it at the same moment."""
-        mine = [
-            name for name in ("assigned_to", "snoozed_until", "note") if name in form.changed_data
-        ]
+        mine = [name for name in _OURS if name in form.changed_data]
         if not mine:
             return
         obj.save(update_fields=mine)
         assert isinstance(request.user, User)  # noqa: S101  (for the type)
         record(
             "issue.handled",
-            f"took care of “{obj.title}” ({', '.join(name.replace('_', ' ') for name in mine)})",
+            f"took care of “{obj.title}” ({', '.join(_OURS[name] for name in mine)})",
             organization=obj.organization,
             by=request.user,
             subject=obj,
