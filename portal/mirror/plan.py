@@ -52,8 +52,8 @@ def for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
 
 @dataclass(frozen=True)
 class _List:
-    """A list of Greenhouse's: when it was last read to its end, whether it was left out since, and
-    why nothing needs it now ("" where something does).
+    """A list of Greenhouse's: when it was last read to its end, whether the last run that came to
+    it left it out, and why nothing needs it now ("" where something does).
     """
 
     definition: Step
@@ -64,11 +64,9 @@ class _List:
     def is_due(self, scope: str, now: datetime) -> bool:
         """Whether a run of this scope is to read it, or to say that it leaves it out."""
         step = self.definition
-        if scope == Scope.FULL or step.people:
-            return scope != Scope.RECENT
-        if scope == Scope.PEOPLE:
-            return False
-        if step.every is None:
+        if scope != Scope.RECENT:
+            return step.people or scope == Scope.FULL
+        if step.people or step.every is None:
             return False
         return not step.every or self.read_at is None or self.read_at + step.every <= now
 
@@ -98,15 +96,19 @@ def _lists(connection: Connection) -> Iterator[_List]:
 
 
 def _pasts(connection: Connection) -> dict[str, tuple[datetime | None, bool]]:
-    """By kind of step: when it was last read to its end, and whether it was left out since."""
+    """By kind of step: when it was last read to its end, and whether it was left out since.
+
+    One that was refused although a check had found it granted was asked for: once is enough.
+    """
     done, left_out = Q(status=_Status.DONE), Q(status=_Status.LEFT_OUT)
-    steps = SyncStep.objects.filter(done | left_out, run__connection=connection).order_by()
+    asked = done | Q(status=_Status.REFUSED)
+    steps = SyncStep.objects.filter(asked | left_out, run__connection=connection).order_by()
     told = steps.values_list("kind").annotate(
         read_at=Max("run__started_at", filter=done),
-        read_by=Max("run", filter=done),
+        asked_by=Max("run", filter=asked),
         left_by=Max("run", filter=left_out),
     )
-    return {kind: (at, (left_by or 0) > (read_by or 0)) for kind, at, read_by, left_by in told}
+    return {kind: (at, (left_by or 0) > (asked_by or 0)) for kind, at, asked_by, left_by in told}
 
 
 def _seen_last_time(connection: Connection) -> dict[str, int]:

@@ -134,7 +134,8 @@ def begun_anew(connection: Connection) -> bool:
     everything is asked for again with that one.
     """
     ended = outdated(connection)
-    if any(run.scope != Scope.PEOPLE for run in ended):  # people are read with everything
+    others = any(run.scope != Scope.PEOPLE for run in ended)  # people are read with everything
+    if others and connection.credential is not None:
         request(connection, Scope.FULL)
     return bool(ended)
 

@@ -109,6 +109,19 @@ def test_what_a_check_found_granted_is_read_whole_by_the_next_sync(
     assert refresh(connection, Scope.RECENT).scope == Scope.RECENT
 
 
+def test_what_is_refused_although_a_check_found_it_granted_is_not_read_whole_each_time(
+    connect, sandbox: Sandbox, ada: Client, work, later, refresh
+) -> None:
+    connection = connect(without={"offices.list"})
+    given(sandbox, connection, "offices.list")
+    ada.post("/set-up/permissions/")
+    work()
+    sandbox.faults.add("/v3/offices", status=403, times=1)
+    for scope in (Scope.FULL, Scope.RECENT):
+        later(15 * 60)
+        assert refresh(connection, Scope.RECENT).scope == scope
+
+
 def test_grants_that_tell_nothing_without_roles_cost_no_request_per_user(
     connect, sandbox: Sandbox, refresh
 ) -> None:
