@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 
@@ -60,7 +60,8 @@ def asking(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
         try:
             yield provider
         finally:
-            _write(credential.connection_id, trace.current(), calls)
+            logged = partial(_logged, credential.connection_id, trace.current())
+            ApiCall.objects.bulk_create(map(logged, calls))
 
 
 def _secrets(credential: Credential) -> dict[str, str]:
@@ -128,26 +129,23 @@ def _keep(
 ) -> None:
     """Called from the provider's threads too, which do not inherit the id: it is handed in."""
     with tidied(owner):
-        _write(connection_id, trace_id, [call])
+        _logged(connection_id, trace_id, call).save(force_insert=True)
         if also is not None:
             also(call)
 
 
-def _write(connection_id: int, trace_id: str, calls: Iterable[Call]) -> None:
-    ApiCall.objects.bulk_create(
-        ApiCall(
-            connection_id=connection_id,
-            at=call.at,
-            method=call.method,
-            path=call.path[:120],
-            status=call.status,
-            milliseconds=round(call.seconds * 1000),
-            retries=call.retries,
-            lane=call.lane,
-            remaining=call.remaining,
-            request_id=(call.request_id or "")[:80],
-            error=call.error,
-            trace=trace_id,
-        )
-        for call in calls
+def _logged(connection_id: int, trace_id: str, call: Call) -> ApiCall:
+    return ApiCall(
+        connection_id=connection_id,
+        at=call.at,
+        method=call.method,
+        path=call.path[:120],
+        status=call.status,
+        milliseconds=round(call.seconds * 1000),
+        retries=call.retries,
+        lane=call.lane,
+        remaining=call.remaining,
+        request_id=(call.request_id or "")[:80],
+        error=call.error,
+        trace=trace_id,
     )
