@@ -61,17 +61,16 @@ def seen(
 
 def solved(
     organization: Organization,
-    cause: Issue.Cause,
-    *,
+    *causes: Issue.Cause,
     why: str,
     key: str | None = None,
     but: Iterable[str] = (),
 ) -> int:
-    """Close the open issues of this cause (with `key`: that one; `but`: all save these keys).
+    """Close the open issues of these causes (with `key`: that one; `but`: all save these keys).
 
     Gives the number closed. `why` is a sentence: "the permission was granted".
     """
-    which = Issue.objects.filter(organization=organization, cause=cause, closed_at=None)
+    which = Issue.objects.filter(organization=organization, cause__in=causes, closed_at=None)
     if key is not None:
         which = which.filter(key=key[:100])
     closed = 0

@@ -53,12 +53,8 @@ def look(connection: Connection) -> None:
     failed = max(failures(connection), failures(connection, people=True), key=len)
     organization = connection.organization
     if not failed:
-        for cause in (
-            Issue.Cause.GREENHOUSE_DOWN,
-            Issue.Cause.RATE_LIMIT,
-            Issue.Cause.SYNC_FAILING,
-        ):
-            book.solved(organization, cause, why="a sync reached its end")
+        ours = (Issue.Cause.GREENHOUSE_DOWN, Issue.Cause.RATE_LIMIT, Issue.Cause.SYNC_FAILING)
+        book.solved(organization, *ours, why="a sync reached its end")
         return
     newest = failed[0]
     if newest.cause == _Cause.DOWN and len(failed) >= 2:
