@@ -134,7 +134,7 @@ def test_it_is_changed_paused_taken_up_and_left(demo: Demo, person) -> None:
     expect(page.get_by_text("The old credential is kept")).to_be_visible()
     ada.keeps_picture("47-kept")
     ada.goes_to("/set-up/sync/")
-    expect(page.get_by_text("Read, except what may not be read")).to_be_visible()
+    expect(page.get_by_text("What is switched on has been read")).to_be_visible()
 
     # Taken back, it is read with again. That is slow; a pause ends it, and going on reads anew.
     _fault(demo, path="/v3/", latency_ms=2000, times=None)
