@@ -229,6 +229,8 @@ def _phase(options: argparse.Namespace) -> dict[str, Any]:
         return _floor()
     if options.phase == "compare":
         return _compare(options)
+    if options.phase == "recent":
+        _sync("people")  # every worker has read them lately: each five minutes
     return _sync(options.phase)
 
 
