@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from django.db.models import F, QuerySet
 
+from portal.core.keys import as_key
 from portal.mirror.models import Application
 
 SHOWN = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
@@ -24,10 +25,8 @@ def narrowed(applications: QuerySet[Application], status: str, stage: str) -> Qu
 
 def alone(applications: QuerySet[Application], query: Mapping[str, str]) -> Application | None:
     """The one application that the address names, if it is among these."""
-    key = query.get("application", "")
-    if not (key.isascii() and key.isdigit() and len(key) < 19):
-        return None
-    return narrowed(applications, "", "").filter(pk=int(key)).first()
+    key = as_key(query.get("application", ""))
+    return None if key is None else narrowed(applications, "", "").filter(pk=key).first()
 
 
 def chosen_from(query: Mapping[str, str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ goes out whether or not the person stays on the page; once a minute the sweep lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db.models import Max
@@ -59,9 +59,12 @@ def withdraw(action: ApplicationAction, *, by: User) -> bool:
     )
 
 
-def newest_on(applications: Sequence[int]) -> dict[int, int]:
-    """The newest action on each of these applications, by the application."""
+def newest_on(applications: Sequence[int], *, but: Collection[str] = ()) -> dict[int, int]:
+    """The newest action on each of these applications, by the application; `but`: leaving out those
+    in these states.
+    """
     rows = ApplicationAction.objects.filter(application__in=applications).order_by()
+    rows = rows.exclude(status__in=but)
     newest = rows.values_list("application").annotate(newest=Max("pk"))
     return dict(newest)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Max
-
 from portal.applications.models import ApplicationAction, Kind
 from portal.applications.offers import offer
+from portal.applications.outbox import newest_on
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.applications.verbs.base import still_as
 from portal.mirror.models import Application
@@ -22,9 +21,7 @@ Status = ApplicationAction.Status
 
 def newest_deeds(applications: Sequence[int]) -> dict[int, int]:
     """The newest action on each of these that did something there, or may have."""
-    rows = ApplicationAction.objects.filter(application__in=applications).order_by()
-    told = rows.exclude(status__in=ApplicationAction.DID_NOTHING)
-    return dict(told.values_list("application").annotate(newest=Max("pk")))
+    return newest_on(applications, but=ApplicationAction.DID_NOTHING)
 
 
 def way_back(action: ApplicationAction, now: Application, at: Ground) -> Click | str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
+from portal.core.keys import as_key
 from portal.entitlements.explain import (
     Answer,
     Decision,
@@ -102,8 +103,8 @@ def _pasted(jobs: QuerySet[Job], pasted: str) -> QuerySet[Job]:
 
 def _remote_id(pasted: str) -> int | None:
     words = pasted.strip()
-    if words.isascii() and words.isdigit() and len(words) < 19:
-        return int(words)
+    if (typed := as_key(words)) is not None:
+        return typed
     link = _IN_LINK.search(words)
     return int(link[1]) if link else None
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
+from portal.core.keys import as_key
 from portal.jobs.models import StageTally
 from portal.jobs.paging import Order
 from portal.jobs.search import matching
@@ -71,11 +72,11 @@ def asked(query: QueryDict) -> Narrowing:
     """What the address asks for."""
     found = Narrowing(
         words=query.get("q", "").replace("\x00", "").strip()[:_LONGEST],
-        department=_key(query.get("department", "")),
-        office=_key(query.get("office", "")),
-        recruiter=_key(query.get("recruiter", "")),
-        stage=_key(query.get("stage", "")),
-        least=least if (least := _key(query.get("least", ""))) in LEAST else None,
+        department=as_key(query.get("department", "")),
+        office=as_key(query.get("office", "")),
+        recruiter=as_key(query.get("recruiter", "")),
+        stage=as_key(query.get("stage", "")),
+        least=least if (least := as_key(query.get("least", ""))) in LEAST else None,
         mine=bool(query.get("mine")),
         confidential=bool(query.get("confidential")),
         waiting=bool(query.get("waiting")),
@@ -84,10 +85,6 @@ def asked(query: QueryDict) -> Narrowing:
         order=ORDERS.get(query.get("sort", ""), ORDERS["name"]),
     )
     return _with_query(found)
-
-
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _with_query(found: Narrowing) -> Narrowing:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, FilteredRelation, Min, Q
-from django.utils import timezone
+from django.utils import dateformat, timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from integrations.ats.types import ApplicationStatus
@@ -143,8 +143,7 @@ class Row:
         """As the other times of the pages are written out."""
         if self.waiting_since is None:
             return ""
-        at = timezone.localtime(self.waiting_since)
-        return f"{at:%A} {at.day} {at:%B %Y, %H:%M %Z}"
+        return dateformat.format(timezone.localtime(self.waiting_since), "l j F Y, H:i T")
 
 
 def rows(

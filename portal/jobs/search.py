@@ -13,6 +13,7 @@ from django.db.models import BooleanField, F, Func, QuerySet, Subquery, TextFiel
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
+from portal.core.keys import as_key
 from portal.entitlements.rules import Rights, visible_applications
 from portal.mirror.models import Application, AtsUser, Candidate, Job, TeamMember
 
@@ -54,8 +55,8 @@ def matching(
         ours.filter(requisition_id__icontains=words).values("pk"),
         teams.order_by().values("job_id"),
     ]
-    if words.isascii() and words.isdigit() and len(words) < 19:
-        others.append(ours.filter(remote_id=int(words)).values("pk"))
+    if (remote_id := as_key(words)) is not None:
+        others.append(ours.filter(remote_id=remote_id).values("pk"))
     if _may_be_a_name(words):
         others.append(_of(named, words, here).order_by().values("job_id"))
     return jobs.filter(_Among(F("pk"), Subquery(found.union(*others, all=True))))

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.mirror.models import Job, SyncRun
+from portal.mirror.plan import last_good
 from portal.mirror.schedule import CADENCE
-from portal.mirror.sync import last_good
 
 
 class State(StrEnum):

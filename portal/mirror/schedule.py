@@ -14,7 +14,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.mirror import sync, trouble
+from portal.mirror import plan, sync, trouble
 from portal.mirror.models import SyncRun
 from portal.mirror.team import key
 
@@ -57,13 +57,13 @@ def _must_wait(connection: Connection, now: datetime, *, people: bool = False) -
 def next_run(connection: Connection) -> tuple[datetime, str]:
     """When the next sync is due, and which."""
     now = timezone.now()
-    full = sync.last_good(connection, scope=Scope.FULL)
+    full = plan.last_good(connection, scope=Scope.FULL)
     if full is None or full.started_at is None:
         return now, Scope.FULL
     night = _night(connection, now)
     if full.started_at < night and not _just_failed(connection, now):
         return night, Scope.FULL
-    last = sync.last_good(connection)
+    last = plan.last_good(connection)
     started = last.started_at if last and last.started_at else full.started_at
     recent = _next_beat(connection, started, CADENCE)
     tomorrow = night + timedelta(days=1)
@@ -100,8 +100,8 @@ def _next_beat(connection: Connection, last: datetime, every: timedelta) -> date
 
 
 def _people_due(connection: Connection) -> datetime:
-    last = sync.last_good(connection, scope=Scope.PEOPLE)
-    full = sync.last_good(connection, scope=Scope.FULL)
+    last = plan.last_good(connection, scope=Scope.PEOPLE)
+    full = plan.last_good(connection, scope=Scope.FULL)
     times = [run.started_at for run in (last, full) if run and run.started_at]
     if not times:
         return timezone.now()

@@ -30,12 +30,9 @@ from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable
 from portal.mirror import plan, slipped, trouble
 from portal.mirror.models import SyncRun, SyncStep
-from portal.mirror.plan import last_good
 from portal.mirror.reading import LeaseLost, Reading, TimeUp
 from portal.mirror.steps import ESSENTIAL, OPTIONAL
 from portal.mirror.stop import outdated, stop
-
-__all__ = ["last_good"]
 
 RUN = "portal.mirror.tasks.run"
 # So many workers may take a run and fall silent without writing a page.
@@ -144,7 +141,7 @@ def _settle(sync: SyncRun) -> None:
     connection = sync.connection
     trouble.look(connection)
     if sync.scope != Scope.PEOPLE:
-        standing.settle(connection, synced=last_good(connection) is not None)
+        standing.settle(connection, synced=plan.last_good(connection) is not None)
 
 
 def _cause(error: AtsError) -> str:
@@ -224,7 +221,7 @@ def sweep() -> None:
     # A worker killed between a run's end and the connection's: nothing else would come by.
     waiting = Connection.objects.filter(state=Connection.State.SYNCING)
     for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):
-        if last_good(connection) is not None:
+        if plan.last_good(connection) is not None:
             standing.settle(connection, synced=True)
 
 

@@ -12,7 +12,7 @@ from portal.connections import drift, fix_links, leave, rotate, standing, verify
 from portal.connections.features import features
 from portal.connections.models import CheckRun, Connection, Credential
 from portal.core import queue
-from portal.mirror import sync
+from portal.mirror import plan, sync
 from portal.mirror.models import SyncRun
 from portal.mirror.stop import outdated, stop
 
@@ -67,7 +67,7 @@ def checked(check: CheckRun) -> None:
     connection = check.connection
     if check.credential.state != Credential.State.IN_USE or connection.emptying:
         return  # one that waits beside, or before the mirror is empty, changes nothing
-    synced = sync.last_good(connection) is not None
+    synced = plan.last_good(connection) is not None
     drift.noted(check, was_live=synced)
     if check.status == CheckRun.Status.DONE:
         fix_links.settle(check)
@@ -100,7 +100,7 @@ def needs_rotation(connection: Connection) -> bool:
 
     Not before anybody works with it, and not when the one in use has stopped working anyhow.
     """
-    if connection.credential is None or sync.last_good(connection) is None:
+    if connection.credential is None or plan.last_good(connection) is None:
         return False
     last = connection.last_check
     return last is None or last.cause not in standing.NEEDS_NEW_CREDENTIAL
@@ -145,7 +145,7 @@ def current(connection: Connection) -> str:
     found = features(connection)
     if not found.checked or found.blocked:
         return "permissions"
-    if sync.last_good(connection):
+    if plan.last_good(connection):
         return "live"
     return "sync" if connection.people_seen_at else "people"
 

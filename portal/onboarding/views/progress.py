@@ -17,7 +17,7 @@ from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.issues.open import open_issues
-from portal.mirror import history, sync
+from portal.mirror import history, plan
 from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.steps import LABELS, STEPS
 from portal.onboarding import journey
@@ -102,7 +102,7 @@ def live(request: MemberRequest) -> HttpResponse:
         "credential": used,
         "on": _on(used, found),
         "off": [off for key, off in found.off.items() if key not in NOT_YET],
-        "last_sync": sync.last_good(connection),
+        "last_sync": plan.last_good(connection),
         "counts": mirrored(connection),
         "kept": rotate.waiting(connection, Credential.State.KEPT),
         "beside": rotate.waiting(connection, Credential.State.BESIDE),

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from portal.audit import verbs
 from portal.audit.forms import in_words
 from portal.audit.models import Entry
+from portal.core.keys import as_key
 from portal.support.admin.base import Log
 from portal.support.admin.customers import of_customer
 
@@ -22,8 +23,8 @@ class Verb(admin.SimpleListFilter):
     parameter_name = "verb"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        customer = request.GET.get("customer", "")
-        known = verbs.used(int(customer[:18])) if customer.isdecimal() else []
+        customer = as_key(request.GET.get("customer", ""))
+        known = verbs.used(customer) if customer is not None else []
         return [(verb, in_words(verb)) for verb in known]
 
     def queryset(self, request: HttpRequest, found: QuerySet[Entry]) -> QuerySet[Entry]:

@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.accounts.models import Organization
+from portal.core.keys import as_key
 
 SHOWN = 10
 NOBODY = "none"
@@ -37,8 +38,8 @@ class OfCustomer(admin.ListFilter):
         self.chosen = list(self._chosen())
 
     def _chosen(self) -> QuerySet[Organization]:
-        if self.customer.isdecimal():
-            return Organization.objects.filter(pk=int(self.customer[:18]))
+        if (key := as_key(self.customer)) is not None:
+            return Organization.objects.filter(pk=key)
         if self.named:
             return Organization.objects.filter(name__icontains=self.named)[:100]
         return Organization.objects.none()

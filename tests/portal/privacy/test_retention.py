@@ -13,7 +13,7 @@ from django_q.models import Schedule, Task
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import ApiCall, CheckRun, FixLink
-from portal.mirror import sync
+from portal.mirror import plan
 from portal.mirror.models import Application, AtsUser, SyncRun
 from portal.onboarding.apps import _schedule
 from portal.privacy import retention, tasks
@@ -62,7 +62,7 @@ def test_the_newest_full_sync_stays_or_nobody_would_know_how_fresh_the_mirror_is
     connect, later
 ) -> None:
     connection = connect()
-    full = sync.last_good(connection, scope=SyncRun.Scope.FULL)
+    full = plan.last_good(connection, scope=SyncRun.Scope.FULL)
     failed = SyncRun.objects.create(connection=connection, status=SyncRun.Status.FAILED)
     later(61 * DAY)
     tasks.forget_old()
