@@ -200,10 +200,13 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query of the board took longer than answering it. `?options=` says otherwise.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    # So did planning most others: a connection that sees one again has it planned already.
+    if env.bool("PREPARED_STATEMENTS", default=True):
+        _database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 1}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="none")

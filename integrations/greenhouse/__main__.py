@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=("check", "jobs"), help="what to ask")
     command = parser.parse_args(arguments).command
     try:
-        with provider_from(os.environ) as provider:
-            provider.try_credential()
-            return check(provider) if command == "check" else jobs(provider)
+        provider = provider_from(os.environ)
+        provider.try_credential()
+        return check(provider) if command == "check" else jobs(provider)
     except Unset as problem:
         _tell(str(problem))
         return NO_CREDENTIAL

@@ -236,14 +236,13 @@ class _Consent:
             "redirect_uri": partner.redirect_uri,
         } | ({"code_verifier": verifier} if partner.pkce else {})
         until = wiring.now() + _ANSWER_WITHIN
-        with Http() as http:
-            endpoint = _endpoint(wiring, http, partner.client_id, partner.client_secret)
-            try:
-                answer = endpoint.ask("/token", form, until=until, explain=_no_code, spends=True)
-            except OutcomeUnknown as error:
-                raise AtsDown(evidence=error.evidence) from error
-            body = read_granted(answer)
-            told = endpoint.claims(body.access_token, until=until)
+        endpoint = _endpoint(wiring, Http(), partner.client_id, partner.client_secret)
+        try:
+            answer = endpoint.ask("/token", form, until=until, explain=_no_code, spends=True)
+        except OutcomeUnknown as error:
+            raise AtsDown(evidence=error.evidence) from error
+        body = read_granted(answer)
+        told = endpoint.claims(body.access_token, until=until)
         return Agreed(
             pair=_pair(body, wiring.now(), 1),
             subject=told.subject,
@@ -256,23 +255,19 @@ class _Consent:
         now = wiring.now()
         if pair.number != number or not chain.take(pair.number, now=now, until=now + _TURN):
             return chain.present()
-        with Http() as http:
-            endpoint = _endpoint(wiring, http, partner.client_id, partner.client_secret)
-            return next_pair(wiring, endpoint, chain, pair)
+        endpoint = _endpoint(wiring, Http(), partner.client_id, partner.client_secret)
+        return next_pair(wiring, endpoint, chain, pair)
 
     def revoke(self, wiring: Wiring, partner: Partner, pair: Pair) -> bool:
         """See ConsentDoor. That Greenhouse has such an address is inferred."""
         form = {"token": pair.refresh_token, "token_type_hint": "refresh_token"}
-        with Http() as http:
-            endpoint = _endpoint(wiring, http, partner.client_id, partner.client_secret)
-            until = wiring.now() + _ANSWER_WITHIN
-            try:
-                # An empty answer is a good one here.
-                endpoint.ask(
-                    "/revoke", form, until=until, explain=_no_renewal, once=True, spends=True
-                )
-            except AtsError:
-                return False
+        endpoint = _endpoint(wiring, Http(), partner.client_id, partner.client_secret)
+        until = wiring.now() + _ANSWER_WITHIN
+        try:
+            # An empty answer is a good one here.
+            endpoint.ask("/revoke", form, until=until, explain=_no_renewal, once=True, spends=True)
+        except AtsError:
+            return False
         return True
 
 

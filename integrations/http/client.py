@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-import ssl
+import os
 import time
 from collections.abc import Mapping
-from types import TracebackType
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -17,9 +17,24 @@ _USER_AGENT = "inbound-talent-portal"
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
-    """Whom we trust: read from disk once per process, it costs more than many a request."""
-    return httpx.create_ssl_context()
+def _client() -> httpx.Client:
+    """The connections of this process, kept from one provider to the next: a click does not wait
+    for a handshake, and whom we trust is read from disk once.
+
+    No longer than servers keep them (a minute is usual): a write into a closed one may be lost.
+    Cookies are not kept at all, since customers share the connections.
+    """
+    return httpx.Client(
+        timeout=TIMEOUTS,
+        follow_redirects=False,
+        headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+        limits=httpx.Limits(max_connections=100, keepalive_expiry=15.0),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    )
+
+
+# A forked process must not speak on its parent's connections.
+os.register_at_fork(after_in_child=_client.cache_clear)
 
 
 class NotSent(Exception):
@@ -49,20 +64,14 @@ class Answer:
 
 
 class Http:
-    """A small pool of connections, shared by the threads of one provider. Close it when done."""
+    """Requests with these bounds, on the connections of this process."""
 
     def __init__(
         self, *, timeouts: httpx.Timeout = TIMEOUTS, largest_body: int = LARGEST_BODY
     ) -> None:
         self._largest = largest_body
         self._longest = 2 * (timeouts.read or 30.0)
-        self._client = httpx.Client(
-            timeout=timeouts,
-            verify=_trusted(),
-            follow_redirects=False,
-            headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
-            limits=httpx.Limits(max_connections=20, keepalive_expiry=5.0),
-        )
+        self._phases = timeouts.as_dict()
 
     def send(
         self,
@@ -78,7 +87,7 @@ class Http:
         No phase waits longer than `patience` seconds: somebody may be sitting in front of it.
         """
         try:
-            with self._client.stream(
+            with _client().stream(
                 method,
                 url,
                 headers=dict(headers),
@@ -100,8 +109,9 @@ class Http:
 
     def _within(self, patience: float) -> httpx.Timeout:
         least = max(0.1, patience)
-        phases = self._client.timeout.as_dict()
-        return httpx.Timeout(**{name: min(least, phase or least) for name, phase in phases.items()})
+        return httpx.Timeout(
+            **{name: min(least, phase or least) for name, phase in self._phases.items()}
+        )
 
     def _body(self, reply: httpx.Response) -> bytes:
         pieces, size, end = [], 0, time.monotonic() + self._longest
@@ -113,18 +123,3 @@ class Http:
                 raise AnswerLost("the answer took too long to arrive")
             pieces.append(piece)
         return b"".join(pieces)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
-
-    def __enter__(self) -> Http:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

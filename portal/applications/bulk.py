@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -158,14 +157,14 @@ def step(batch: Batch) -> None:
         if credential is None:
             raise SecretUnreadable
         patience = settings.PATIENCE_PEOPLE
-        with closing(open_provider(credential, lane=Lane.SYNC, patience=patience)) as provider:
-            end = time.monotonic() + TURN
-            while (action := _next(batch)) is not None:
-                perform.send_with(provider, action)
-                if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
-                    _postpone(batch, action)
-                if time.monotonic() > end:
-                    break
+        provider = open_provider(credential, lane=Lane.SYNC, patience=patience)
+        end = time.monotonic() + TURN
+        while (action := _next(batch)) is not None:
+            perform.send_with(provider, action)
+            if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
+                _postpone(batch, action)
+            if time.monotonic() > end:
+                break
     except SecretUnreadable:
         for action in _rows(batch).filter(status=Status.HELD):
             perform.send(action)  # says why it cannot be

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -144,15 +143,13 @@ def _look(connection: Connection, told: Agreed, same_account: SameAccount) -> No
     """Whether it reads at all, and reads the account that is connected."""
     application, chains = _application(), _Only(MemoryChain(told.pair))
     given = {"client_id": application.client_id, "client_secret": application.client_secret}
-    with closing(
-        open_on_trial(connection, partner.KIND, given, key="consent", chains=chains)
-    ) as provider:
-        try:
-            provider.try_credential()
-            seen = provider.probe("users.list")
-            sample = provider.account_sample()
-        except AtsError as error:
-            raise Refused("", error.sentence) from error
+    provider = open_on_trial(connection, partner.KIND, given, key="consent", chains=chains)
+    try:
+        provider.try_credential()
+        seen = provider.probe("users.list")
+        sample = provider.account_sample()
+    except AtsError as error:
+        raise Refused("", error.sentence) from error
     if seen.cause == NotSiteAdmin.__name__:
         raise NoSiteAdmin("", "Whoever agreed is no Site Admin in Greenhouse.")
     if not same_account(sample):

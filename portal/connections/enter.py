@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 
 from django.db import transaction
 
@@ -65,14 +64,14 @@ def enter(
     not answer, or (AnotherAccount) answers for another account than the connected one.
     """
     mark = fingerprint(kind, *secrets.values())
-    with closing(open_on_trial(connection, kind, secrets, key=mark)) as provider:
-        try:
-            provider.try_credential()
-            sample = provider.account_sample()
-        except BadCredential as error:
-            raise _bad(connection, kind, secrets) from error
-        except AtsError as error:
-            raise Refused(_first_field(kind), f"{error.sentence} Nothing was saved.") from error
+    provider = open_on_trial(connection, kind, secrets, key=mark)
+    try:
+        provider.try_credential()
+        sample = provider.account_sample()
+    except BadCredential as error:
+        raise _bad(connection, kind, secrets) from error
+    except AtsError as error:
+        raise Refused(_first_field(kind), f"{error.sentence} Nothing was saved.") from error
     if not same_account(sample):
         raise AnotherAccount(
             _first_field(kind),
@@ -112,13 +111,11 @@ def _bad(connection: Connection, kind: str, secrets: Mapping[str, str]) -> Refus
 
 def _is_api_key(connection: Connection, value: str) -> bool:
     mark = fingerprint("harvest_key", value)
-    with closing(
-        open_on_trial(connection, "harvest_key", {"api_key": value}, key=mark)
-    ) as provider:
-        try:
-            provider.try_credential()
-        except AtsError:
-            return False
+    provider = open_on_trial(connection, "harvest_key", {"api_key": value}, key=mark)
+    try:
+        provider.try_credential()
+    except AtsError:
+        return False
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from django.conf import settings
@@ -56,12 +56,11 @@ def asking(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
     is written at the end. Raises SecretUnreadable.
     """
     calls: list[Call] = []
-    with closing(open_provider(credential, lane=lane, log=calls.append)) as provider:
-        try:
-            yield provider
-        finally:
-            logged = partial(_logged, credential.connection_id, trace.current())
-            ApiCall.objects.bulk_create(map(logged, calls))
+    try:
+        yield open_provider(credential, lane=lane, log=calls.append)
+    finally:
+        logged = partial(_logged, credential.connection_id, trace.current())
+        ApiCall.objects.bulk_create(map(logged, calls))
 
 
 def _secrets(credential: Credential) -> dict[str, str]:

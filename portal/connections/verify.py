@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import closing
 from datetime import timedelta
 
 import msgspec
@@ -101,11 +100,11 @@ def run(check: CheckRun) -> bool:
 def _probe_all(check: CheckRun) -> None:
     waiting = check.results.filter(outcome=PermissionCheck.WAITING)
     keys = list(waiting.values_list("permission", flat=True))
-    with closing(open_provider(check.credential, lane=Lane.PEOPLE)) as provider:
-        provider.try_credential()
-        for probe in provider.probe_all(keys):
-            _keep(check, probe)
-        _keep_unused(check, provider)
+    provider = open_provider(check.credential, lane=Lane.PEOPLE)
+    provider.try_credential()
+    for probe in provider.probe_all(keys):
+        _keep(check, probe)
+    _keep_unused(check, provider)
 
 
 def _keep_unused(check: CheckRun, provider: Provider) -> None:

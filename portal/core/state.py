@@ -51,30 +51,29 @@ class DatabaseStore:
         return result
 
 
+# Keeps the new value, or deletes it, where the present one is still what was read. Nothing is "".
+_SWAP = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1
+"""
+
+
 class RedisStore:
-    """Keeps state in Redis, by optimistic locking: right for many machines."""
+    """Keeps state in Redis, by compare-and-swap: right for many machines."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url)
+        self._swap = self._redis.register_script(_SWAP)
 
     def update(self, key: str, change: Change[T], *, ttl: float) -> T:
         name = f"{settings.Q_CLUSTER['name']}:state:{key}"
-        with self._redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(name)  # type: ignore[no-untyped-call]
-                    present = cast("bytes | None", pipe.get(name))
-                    new, result = change(present)
-                    if new == present:
-                        return result
-                    pipe.multi()
-                    if new is None:
-                        pipe.delete(name)
-                    else:
-                        pipe.set(name, new, px=max(1, int(ttl * 1000)))
-                    pipe.execute()
-                except redis.WatchError:
-                    continue
+        lasts = max(1, int(ttl * 1000))
+        while True:
+            present = cast("bytes | None", self._redis.get(name))
+            new, result = change(present)
+            if new == present or self._swap([name], [present or b"", new or b"", lasts]):
                 return result
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -58,11 +57,11 @@ class Reading:
         credential = self.sync.credential
         if credential is None:
             raise SecretUnreadable
-        with closing(open_provider(credential, lane=Lane.SYNC, also=self._heard_from)) as provider:
-            for definition in STEPS:
-                step = self._steps.get(definition.kind)
-                if step is not None and step.is_open:
-                    self._take_step(definition, step, provider)
+        provider = open_provider(credential, lane=Lane.SYNC, also=self._heard_from)
+        for definition in STEPS:
+            step = self._steps.get(definition.kind)
+            if step is not None and step.is_open:
+                self._take_step(definition, step, provider)
 
     def _heard_from(self, call: Call) -> None:
         """A request was answered: count it, and let the others know that we live."""

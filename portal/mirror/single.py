@@ -8,7 +8,6 @@ no longer has is marked gone: its answer names that record alone and is complete
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,8 +72,8 @@ def refresh_candidate(
 ) -> Candidate | None:
     """Read one candidate; one that Greenhouse no longer has is erased here. Raises AtsError."""
     if provider is None:
-        with _opened(connection) as opened:
-            return refresh_candidate(connection, remote_id, provider=opened)
+        opened = _opened(connection)
+        return refresh_candidate(connection, remote_id, provider=opened)
     asked = timezone.now()
     try:
         found = provider.get_candidate(remote_id)
@@ -96,8 +95,8 @@ def refresh_job(
     AtsError.
     """
     if provider is None:
-        with _opened(connection) as opened:
-            return refresh_job(connection, remote_id, provider=opened)
+        opened = _opened(connection)
+        return refresh_job(connection, remote_id, provider=opened)
     began = timezone.now()
     try:
         found = provider.get_job(remote_id)
@@ -142,13 +141,11 @@ def refresh_people(connection: Connection) -> None:
     sync.read_people(connection)
 
 
-def _opened(
-    connection: Connection, also: Callable[[Call], None] | None = None
-) -> closing[Provider]:
+def _opened(connection: Connection, also: Callable[[Call], None] | None = None) -> Provider:
     credential = connection.credential
     if credential is None:
         raise SecretUnreadable
-    return closing(open_provider(credential, lane=Lane.SYNC, also=also))
+    return open_provider(credential, lane=Lane.SYNC, also=also)
 
 
 def _fetch_parents(connection: Connection, provider: Provider, found: ats.Application) -> None:
@@ -372,13 +369,13 @@ def _read(turn: _Turn) -> None:
     if wish.kind == Kind.PEOPLE:
         refresh_people(connection)
         return
-    with _opened(connection, also=turn.heard_from) as provider:
-        if wish.kind == Kind.JOB:
-            refresh_job(connection, wish.remote_id, provider=provider)
-        elif wish.kind == Kind.CANDIDATE:
-            refresh_candidate(connection, wish.remote_id, provider=provider)
-        else:
-            _try(lambda: refresh_application(connection, provider, wish.remote_id))
+    provider = _opened(connection, also=turn.heard_from)
+    if wish.kind == Kind.JOB:
+        refresh_job(connection, wish.remote_id, provider=provider)
+    elif wish.kind == Kind.CANDIDATE:
+        refresh_candidate(connection, wish.remote_id, provider=provider)
+    else:
+        _try(lambda: refresh_application(connection, provider, wish.remote_id))
 
 
 def sweep() -> None:

@@ -59,10 +59,9 @@ def send(post: ChatPost) -> None:
     ).encode()
     headers = {"Content-Type": "application/json", SIGNATURE: signature(body, int(time.time()))}
     try:
-        with Http() as http:
-            answer = http.send(
-                "POST", settings.NOTICE_HOOK_URL, headers=headers, content=body, patience=PATIENCE
-            )
+        answer = Http().send(
+            "POST", settings.NOTICE_HOOK_URL, headers=headers, content=body, patience=PATIENCE
+        )
         well, why = answer.ok, f"answered {answer.status}"
     except (NotSent, AnswerLost, TooLarge) as error:
         well, why = False, type(error).__name__

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
@@ -153,10 +153,10 @@ def _read_all(connection: Connection, lease: _Lease) -> None:
     if not _waiting(connection).exists():
         return
     try:
-        with closing(open_provider(credential, lane=Lane.SYNC)) as provider:
-            while batch := list(_waiting(connection)[:AT_ONCE]):
-                if not _read_batch(connection, provider, batch, lease):
-                    return
+        provider = open_provider(credential, lane=Lane.SYNC)
+        while batch := list(_waiting(connection)[:AT_ONCE]):
+            if not _read_batch(connection, provider, batch, lease):
+                return
     except (BadCredential, SecretUnreadable):
         _settle(_waiting(connection), Outcome.FAILED, "Greenhouse does not accept the credential.")
 

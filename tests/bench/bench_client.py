@@ -121,7 +121,6 @@ def _read_all(kind: str, url: str, options: argparse.Namespace) -> bool:
     rows = granted if kind == "harvest_key" else _stats(url)["user_job_permissions"]
     least += len(grant_readers) if kind == "harvest_key" else math.ceil(rows / 500)
     seconds, cpu = time.perf_counter() - started, _cpu() - cpu
-    provider.close()
     records += granted
     return _report(kind, options, calls, least, records, seconds, cpu, url)
 

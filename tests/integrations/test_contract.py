@@ -47,8 +47,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with sandbox_on(clock, seed=7, jobs=20) as sandbox:
         bench = open_on(request.param, sandbox.url, clock)
         bench.sandbox = sandbox
-        with bench.provider:
-            yield bench
+        yield bench
 
 
 @pytest.fixture
@@ -445,7 +444,7 @@ def test_a_wrong_credential_is_refused_in_words_without_itself(bench: Bench) -> 
     kind = bench.provider.kind
     wrong = {name: f"{value[:-4]}wrong" for name, value in SECRETS[kind].items()}
     other = open_on(kind, bench.wiring.api_url, bench.clock, secrets=wrong, chains=Strange())
-    with other.provider, pytest.raises(BadCredential) as caught:
+    with pytest.raises(BadCredential) as caught:
         other.provider.try_credential()
     said = repr((caught.value, caught.value.evidence, other.calls))
     assert not any(value in said for value in wrong.values())
@@ -468,26 +467,24 @@ def test_each_missing_permission_is_told_and_no_other(bench: Bench, sandbox: San
     kind = bench.provider.kind
     for lacking in ("applications.reject", "users.list", "rejection_reasons.list"):
         other = _without(bench, lacking)
-        with other.provider:
-            asked = [permission.key for permission in CATALOGUE.for_kind(kind)]
-            found = {probe.permission: probe.outcome for probe in other.provider.probe_all(asked)}
-            missing = {key for key, outcome in found.items() if outcome is Outcome.MISSING}
-            same = {
-                permission.key
-                for permission in CATALOGUE.for_kind(kind)
-                if permission.scope == CATALOGUE.get(lacking, kind).scope
-            }
-            assert missing == (same if kind in CATALOGUE.by_scope else {lacking})
-            assert other.provider.probe(lacking).outcome is Outcome.MISSING
-            assert other.provider.probe("jobs.list").outcome is Outcome.GRANTED
+        asked = [permission.key for permission in CATALOGUE.for_kind(kind)]
+        found = {probe.permission: probe.outcome for probe in other.provider.probe_all(asked)}
+        missing = {key for key, outcome in found.items() if outcome is Outcome.MISSING}
+        same = {
+            permission.key
+            for permission in CATALOGUE.for_kind(kind)
+            if permission.scope == CATALOGUE.get(lacking, kind).scope
+        }
+        assert missing == (same if kind in CATALOGUE.by_scope else {lacking})
+        assert other.provider.probe(lacking).outcome is Outcome.MISSING
+        assert other.provider.probe("jobs.list").outcome is Outcome.GRANTED
 
 
 def test_a_list_without_its_permission_says_which(bench: Bench, sandbox: Sandbox) -> None:
     other = _without(bench, "jobs.list")
-    with other.provider:
-        with pytest.raises(MissingPermission) as caught:
-            list(other.provider.list_jobs())
-        other.provider.try_credential()
+    with pytest.raises(MissingPermission) as caught:
+        list(other.provider.list_jobs())
+    other.provider.try_credential()
     assert caught.value.permission == "jobs.list"
 
 
@@ -495,7 +492,7 @@ def test_a_write_without_its_permission_says_which(bench: Bench, sandbox: Sandbo
     application = an_application(bench.provider)
     (ada,) = users_named(bench.provider, "Ada")
     other = _without(bench, "applications.unreject")
-    with other.provider, pytest.raises(MissingPermission) as caught:
+    with pytest.raises(MissingPermission) as caught:
         other.provider.unreject(application.id, acting_user_id=ada)
     assert caught.value.permission == "applications.unreject"
 
@@ -538,7 +535,6 @@ def test_providers_are_opened_by_their_kind(bench: Bench) -> None:
     kind = bench.provider.kind
     provider = open_provider(kind, SECRETS[kind], bench.wiring)
     provider.try_credential()
-    provider.close()
 
 
 def test_every_error_is_of_one_family() -> None:

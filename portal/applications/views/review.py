@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -189,13 +187,11 @@ def details(request: MemberRequest, pk: int) -> HttpResponse:
     application, held = application_of(request, pk)
     context: dict[str, object] = {"application": application, "entries": (), "files": ()}
     try:
-        with closing(open_provider(_credential(application), lane=Lane.PEOPLE)) as provider:
-            if not held.why_not("stage_history"):
-                names = dict(
-                    Stage.objects.filter(job=application.job).values_list("remote_id", "name")
-                )
-                history = provider.stage_history(application.remote_id)
-                context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
+        provider = open_provider(_credential(application), lane=Lane.PEOPLE)
+        if not held.why_not("stage_history"):
+            names = dict(Stage.objects.filter(job=application.job).values_list("remote_id", "name"))
+            history = provider.stage_history(application.remote_id)
+            context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
     except (AtsError, SecretUnreadable) as error:
         context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
     context["named"] = "candidates" not in held.features.off
@@ -236,7 +232,7 @@ def resume(request: MemberRequest, pk: int) -> HttpResponse:
 def _fresh_link(application: Application) -> str | None:
     if application.candidate is None:
         return None
-    with closing(open_provider(_credential(application), lane=Lane.PEOPLE)) as provider:
-        files = provider.attachments(application.candidate.remote_id)
+    provider = open_provider(_credential(application), lane=Lane.PEOPLE)
+    files = provider.attachments(application.candidate.remote_id)
     resumes: list[Attachment] = [one for one in files if one.type == RESUME]
     return next((one.url for one in resumes if one.url.startswith("https://")), None)

@@ -27,7 +27,6 @@ def open_bench() -> Iterator[Open]:
             clock = clock or HandClock()
             sandbox = stack.enter_context(sandbox_on(clock, **({"jobs": 6} | options)))
             bench = open_on(kind, sandbox.url, clock, secrets=secrets, **(wired or {}))
-            stack.callback(bench.provider.close)
             bench.sandbox = sandbox
             return bench
 

@@ -113,9 +113,8 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(200, content=b"[" + b" " * 5000 + b"]")
         bench = open_on(V1, API, clock)
-        bench.provider.close()
         provider = HarvestV1(SECRETS[V1], bench.wiring, Http(largest_body=1000))
-        with provider, pytest.raises(UnreadableAnswer):
+        with pytest.raises(UnreadableAnswer):
             next(provider.list_jobs())
 
 
@@ -123,7 +122,7 @@ def test_a_redirect_is_not_followed() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(302, headers={"Location": "https://evil.example/"})
         bench = open_on(V1, API, HandClock())
-        with bench.provider, pytest.raises(UnreadableAnswer):
+        with pytest.raises(UnreadableAnswer):
             jobs_of(bench)
 
 
@@ -152,7 +151,7 @@ def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
         route = wire.post(path_of(kind, "applications/1/reject"))
         route.side_effect = [answer]
         bench = open_on(kind, API, HandClock())
-        with bench.provider, pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknown):
             reject(bench)
         assert route.call_count == 1
         assert bench.calls[-1].error == "OutcomeUnknown"
@@ -167,8 +166,7 @@ def test_a_write_that_was_not_sent_is_sent_again(kind: str, fault: type[Exceptio
         done = httpx.Response(200, json={"id": 1, "candidate_id": 2}) if kind == V1 else None
         route.side_effect = [fault("no way"), done or httpx.Response(204)]
         bench = open_on(kind, API, HandClock())
-        with bench.provider:
-            reject(bench)
+        reject(bench)
         assert route.call_count == 2
 
 
@@ -177,7 +175,7 @@ def test_a_write_that_never_arrived_is_no_riddle(kind: str) -> None:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.post(path_of(kind, "applications/1/reject")).mock(side_effect=httpx.ConnectError("x"))
         bench = open_on(kind, API, HandClock())
-        with bench.provider, pytest.raises(AtsDown):
+        with pytest.raises(AtsDown):
             reject(bench)
 
 
@@ -204,7 +202,7 @@ def test_no_token_before_a_write_is_no_riddle() -> None:
         wire.post("/token").respond(500)
         route = wire.post("/v3/applications/1/reject")
         bench = open_on(V3, API, HandClock())
-        with bench.provider, pytest.raises(AtsDown):
+        with pytest.raises(AtsDown):
             reject(bench)
         assert not route.called
 
@@ -215,8 +213,7 @@ def test_a_write_done_whose_record_cannot_be_read_back_is_done() -> None:
         wire.post("/v3/applications/1/reject").respond(204)
         wire.get("/v3/applications").respond(500)
         bench = open_on(V3, API, HandClock())
-        with bench.provider:
-            receipt = bench.provider.reject(1, reason_id=1, acting_user_id=7)
+        receipt = bench.provider.reject(1, reason_id=1, acting_user_id=7)
         assert receipt.application is None
 
 
@@ -245,7 +242,7 @@ def test_v1_lists(status: int, body: dict[str, object], error: type[AtsError]) -
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(status, json=body)
         bench = open_on(V1, API, HandClock())
-        with bench.provider, pytest.raises(error) as caught:
+        with pytest.raises(error) as caught:
             jobs_of(bench)
     assert caught.value.evidence is not None
     assert caught.value.evidence.status == status
@@ -282,7 +279,7 @@ def test_v1_writes(status: int, body: dict[str, object], error: type[AtsError]) 
         route.respond(status, json=body)
         wire.get("/v1/applications/1").respond(404)
         bench = open_on(V1, API, HandClock())
-        with bench.provider, pytest.raises(error):
+        with pytest.raises(error):
             reject(bench)
         assert route.calls[0].request.headers["On-Behalf-Of"] == "7"
 
@@ -312,7 +309,7 @@ def test_a_vague_422_of_v3_is_settled_by_reading(
             200, json=[{"id": 1, "candidate_id": 2, "status": "rejected"}]
         )
         bench = open_on(V3, API, HandClock())
-        with bench.provider, pytest.raises(error):
+        with pytest.raises(error):
             reject(bench)
 
 
@@ -323,7 +320,7 @@ def test_the_evidence_shows_no_id_and_no_address(kind: str) -> None:
         told = {"errors": [{"message": "mona@acme.example may not touch 169200000001"}]}
         wire.post(path_of(kind, "applications/169200000001/reject")).respond(403, json=told)
         bench = open_on(kind, API, HandClock())
-        with bench.provider, pytest.raises(AtsError) as caught:
+        with pytest.raises(AtsError) as caught:
             reject(bench, 169200000001)
     assert caught.value.evidence is not None
     shown = repr((caught.value.evidence, caught.value.sentence, bench.calls))
@@ -340,12 +337,11 @@ def _pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
         wire.get(path_of(kind, "jobs")).side_effect = answers
         bench = open_on(kind, API, HandClock())
         count = 0
-        with bench.provider:
-            try:
-                for _ in bench.provider.list_jobs():
-                    count += 1
-            except AtsError as error:
-                return count, error
+        try:
+            for _ in bench.provider.list_jobs():
+                count += 1
+        except AtsError as error:
+            return count, error
     return count, None
 
 
@@ -372,8 +368,7 @@ def test_the_cursor_is_the_only_parameter() -> None:
             httpx.Response(200, json=[]),
         ]
         bench = open_on(V3, API, HandClock())
-        with bench.provider:
-            list(bench.provider.list_jobs())
+        list(bench.provider.list_jobs())
         assert [call.request.url.query for call in route.calls] == [
             b"per_page=500",
             b"cursor=a%3D%3D",
@@ -387,12 +382,11 @@ def test_a_cursor_that_expired_starts_the_list_again_once() -> None:
         route = wire.get("/v3/jobs")
         route.side_effect = [expired, httpx.Response(200, json=[{"id": 4}])]
         bench = open_on(V3, API, HandClock())
-        with bench.provider:
-            (page,) = bench.provider.list_jobs(cursor="/v3/jobs?cursor=old")
-            assert [job.id for job in page.records] == [4]
-            route.side_effect = [expired, expired]
-            with pytest.raises(Invalid):
-                list(bench.provider.list_jobs(cursor="/v3/jobs?cursor=old"))
+        (page,) = bench.provider.list_jobs(cursor="/v3/jobs?cursor=old")
+        assert [job.id for job in page.records] == [4]
+        route.side_effect = [expired, expired]
+        with pytest.raises(Invalid):
+            list(bench.provider.list_jobs(cursor="/v3/jobs?cursor=old"))
 
 
 def test_v1_asks_as_its_documentation_says() -> None:
@@ -400,8 +394,7 @@ def test_v1_asks_as_its_documentation_says() -> None:
         route = wire.get("/v1/applications").respond(200, json=[])
         clock = HandClock()
         bench = open_on(V1, API, clock, lane=Lane.PEOPLE)
-        with bench.provider:
-            list(bench.provider.list_applications(changed_after=clock.as_datetime()))
+        list(bench.provider.list_applications(changed_after=clock.as_datetime()))
         asked = dict(route.calls[0].request.url.params)
         assert asked == {
             "per_page": "500",
@@ -415,7 +408,7 @@ def test_a_record_with_another_id_than_asked_is_not_found() -> None:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 5}, {"id": 6}])
         bench = open_on(V3, API, HandClock())
-        with bench.provider, pytest.raises(NotFound):
+        with pytest.raises(NotFound):
             bench.provider.get_job(7)
 
 
@@ -424,7 +417,7 @@ def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 7, "confidential": "perhaps"}])
         bench = open_on(V3, API, HandClock())
-        with bench.provider, pytest.raises(UnreadableAnswer):
+        with pytest.raises(UnreadableAnswer):
             bench.provider.get_job(7)
 
 
@@ -434,6 +427,5 @@ def test_a_move_names_the_stage_it_starts_from() -> None:
             200, json={"id": 1, "candidate_id": 2}
         )
         bench = open_on(V1, API, HandClock())
-        with bench.provider:
-            bench.provider.advance(1, seen=SeenStage(stage_id=44), acting_user_id=7)
+        bench.provider.advance(1, seen=SeenStage(stage_id=44), acting_user_id=7)
         assert route.calls[0].request.content == b'{"from_stage_id":44}'

@@ -222,7 +222,7 @@ def test_an_application_that_greenhouse_does_not_know_ends_no_consent(bench: Ben
     wrong = {"client_id": SECRETS[PARTNER]["client_id"], "client_secret": "not-the-secret"}
     bench.clock.time += HOUR
     other = type(bench.provider)(wrong, bench.wiring)
-    with other, pytest.raises(BadCredential, match="application"):
+    with pytest.raises(BadCredential, match="application"):
         other.try_credential()
     bench.provider.try_credential()
     assert not _chain(bench).ended

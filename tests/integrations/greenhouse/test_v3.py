@@ -91,8 +91,7 @@ def test_providers_of_one_connection_share_tokens(open_bench: Open) -> None:
     bench = open_bench(V3, wired={"tokens": tokens, "state": state})
     bench.provider.try_credential()
     other = open_on(V3, bench.wiring.api_url, bench.clock, tokens=tokens, state=state)
-    with other.provider:
-        other.provider.try_credential()
+    other.provider.try_credential()
     assert tokens_asked(other) == 0
 
 
@@ -123,7 +122,7 @@ def test_a_new_secret_does_not_use_the_old_one_s_token(open_bench: Open) -> None
     bench.provider.try_credential()
     wrong = dict(SECRETS[V3]) | {"client_secret": "another-secret"}
     other = open_on(V3, bench.wiring.api_url, bench.clock, secrets=wrong, tokens=tokens)
-    with other.provider, pytest.raises(BadCredential):
+    with pytest.raises(BadCredential):
         other.provider.try_credential()
 
 
@@ -140,11 +139,10 @@ def test_a_credential_without_any_scope_works_and_lacks_everything(open_bench: O
         told = {"message": "Client application is not requesting any scopes"}
         wire.post("/token").respond(400, json=told)
         other = open_on(V3, API, HandClock())
-        with other.provider:
-            other.provider.try_credential()
-            found = list(other.provider.probe_all(KEYS))
-            with pytest.raises(MissingPermission) as caught:
-                list(other.provider.list_users())
+        other.provider.try_credential()
+        found = list(other.provider.probe_all(KEYS))
+        with pytest.raises(MissingPermission) as caught:
+            list(other.provider.list_users())
     assert caught.value.permission == "users.list"
     assert {probe.outcome for probe in found} == {Outcome.MISSING}
     assert bench.calls == []
@@ -182,7 +180,6 @@ def test_no_site_admin_is_told_apart_from_a_missing_scope(
     assert found["jobs.list"].outcome is Outcome.UNCLEAR
     assert found["jobs.list"].cause == "NotSiteAdmin"
     assert found["applications.reject"].outcome is Outcome.GRANTED
-    bench.provider.close()
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["claim", "introspection"])
@@ -194,7 +191,6 @@ def test_a_missing_scope_is_told_apart_from_no_site_admin(
         list(bench.provider.list_jobs())
     assert "harvest:jobs:list" in caught.value.sentence
     assert bench.provider.probe("jobs.list").outcome is Outcome.MISSING
-    bench.provider.close()
 
 
 BLIND = {"scope_claim": False, "introspection": False, "forbidden_body": "empty"}
@@ -205,7 +201,6 @@ def test_where_nothing_tells_another_granted_list_does(open_bench: Open) -> None
     found = {probe.permission: probe.outcome for probe in bench.provider.probe_all(KEYS)}
     assert found["jobs.list"] is Outcome.MISSING
     assert found["users.list"] is Outcome.GRANTED
-    bench.provider.close()
 
 
 def test_where_nothing_tells_we_say_so(open_bench: Open) -> None:
@@ -216,7 +211,6 @@ def test_where_nothing_tells_we_say_so(open_bench: Open) -> None:
     assert "Site Admin" in caught.value.sentence
     found = {probe.permission: probe for probe in bench.provider.probe_all(KEYS)}
     assert found["jobs.list"].outcome is Outcome.UNCLEAR
-    bench.provider.close()
 
 
 def test_writes_are_proven_on_no_record_where_scopes_cannot_be_learnt(open_bench: Open) -> None:
@@ -230,7 +224,6 @@ def test_writes_are_proven_on_no_record_where_scopes_cannot_be_learnt(open_bench
     assert written
     assert all("/applications/0" in path for path in written)
     assert bench.sandbox.stats() == before
-    other.provider.close()
 
 
 def test_scopes_are_asked_for_once_each(open_bench: Open) -> None:
@@ -249,10 +242,9 @@ def test_a_reader_s_id_is_who_lists_are_read_as(open_bench: Open) -> None:
     secrets = {"client_id": client.client_id, "client_secret": client.client_secret}
     url = bench.wiring.api_url
     admin = open_on(V3, url, bench.clock, secrets=secrets | {"reader_id": str(user)})
-    with admin.provider:
-        assert list(admin.provider.list_jobs())
+    assert list(admin.provider.list_jobs())
     nobody = open_on(V3, url, bench.clock, secrets=secrets | {"reader_id": "424242"})
-    with nobody.provider, pytest.raises(BadCredential) as caught:
+    with pytest.raises(BadCredential) as caught:
         list(nobody.provider.list_jobs())
     assert "user ID" in caught.value.sentence
 
@@ -321,9 +313,8 @@ def test_what_was_learnt_is_shared_by_the_connection(open_bench: Open) -> None:
     user, one = ada(bench), movable(bench)
     bench.provider.advance(one.id, seen=one.seen_stage, acting_user_id=user)
     other = open_on(V3, bench.wiring.api_url, bench.clock, state=state)
-    with other.provider:
-        one = movable(other)
-        other.provider.advance(one.id, seen=one.seen_stage, acting_user_id=user)
+    one = movable(other)
+    other.provider.advance(one.id, seen=one.seen_stage, acting_user_id=user)
     assert 422 not in {call.status for call in other.calls}
 
 
@@ -349,7 +340,6 @@ def test_where_stages_may_not_be_read_they_stay_unknown(open_bench: Open) -> Non
     assert one.stage_entry_id is not None
     receipt = other.provider.advance(one.id, seen=one.seen_stage, acting_user_id=ada(bench))
     assert receipt.application is not None
-    other.provider.close()
 
 
 def test_the_history_of_stages_is_told_in_order(open_bench: Open) -> None:

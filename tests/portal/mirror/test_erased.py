@@ -36,10 +36,10 @@ def test_an_answer_that_was_long_under_way_brings_nothing_back(
     application: Application, sandbox: Sandbox, work, deed: str
 ) -> None:
     connection, person = application.connection, application.candidate
-    with open_provider(connection.credential, lane=Lane.SYNC) as provider:
-        asked = timezone.now()
-        late = provider.get_application(application.remote_id)
-        late_person = provider.get_candidate(person.remote_id)
+    provider = open_provider(connection.credential, lane=Lane.SYNC)
+    asked = timezone.now()
+    late = provider.get_application(application.remote_id)
+    late_person = provider.get_candidate(person.remote_id)
     sandbox.mutate(deed, candidate_id=person.remote_id)
     single.ask(connection, Kind.CANDIDATE, person.remote_id)
     work()

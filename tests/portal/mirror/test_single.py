@@ -33,12 +33,12 @@ def test_an_application_is_read_as_it_is_now_and_gone_when_it_is_gone(
     connection = connect(kind)
     application = _active()
     sandbox.mutate("reject_application", application_id=application.remote_id)
-    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
-        now = single.refresh_application(connection, provider, application.remote_id)
-        assert now.status == "rejected"
-        sandbox.mutate("delete_application", application_id=application.remote_id)
-        with pytest.raises(NotFound):
-            single.refresh_application(connection, provider, application.remote_id)
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    now = single.refresh_application(connection, provider, application.remote_id)
+    assert now.status == "rejected"
+    sandbox.mutate("delete_application", application_id=application.remote_id)
+    with pytest.raises(NotFound):
+        single.refresh_application(connection, provider, application.remote_id)
     application.refresh_from_db()
     assert application.gone_at is not None
 
@@ -48,18 +48,18 @@ def test_an_older_answer_that_is_written_later_takes_nothing_back(
 ) -> None:
     connection = connect(kind)
     application = _active()
-    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
-        asked, answer = timezone.now(), provider.get_application(application.remote_id)
-        sandbox.mutate("reject_application", application_id=application.remote_id)
-        single.refresh_application(connection, provider, application.remote_id)
-        with asked_at(asked):  # a sync's page that was long under way
-            written = write.applications(connection, [answer])
-        assert written.touched == ()
-        application.refresh_from_db()
-        assert application.status == "rejected"
-        sandbox.mutate("unreject_application", application_id=application.remote_id)
-        with asked_at(timezone.now()):
-            write.applications(connection, [provider.get_application(application.remote_id)])
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    asked, answer = timezone.now(), provider.get_application(application.remote_id)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    single.refresh_application(connection, provider, application.remote_id)
+    with asked_at(asked):  # a sync's page that was long under way
+        written = write.applications(connection, [answer])
+    assert written.touched == ()
+    application.refresh_from_db()
+    assert application.status == "rejected"
+    sandbox.mutate("unreject_application", application_id=application.remote_id)
+    with asked_at(timezone.now()):
+        write.applications(connection, [provider.get_application(application.remote_id)])
     application.refresh_from_db()
     assert application.status == "active"
 
@@ -68,8 +68,8 @@ def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbo
     connection = connect(kind)
     job = sandbox.mutate("create_job", name="Brand new")
     applied = sandbox.mutate("new_application", job_id=job.id, first_name="Nina")
-    with open_provider(connection.credential, lane=Lane.PEOPLE) as provider:
-        now = single.refresh_application(connection, provider, applied.id)
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    now = single.refresh_application(connection, provider, applied.id)
     assert now.job.name == "Brand new"
     assert now.candidate.first_name == "Nina"
     assert now.stage.job == now.job
