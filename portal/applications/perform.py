@@ -31,7 +31,7 @@ from portal.connections.models import Credential
 from portal.connections.open import asking
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
-from portal.entitlements.rules import rights, visible_applications, why_nothing
+from portal.entitlements.rules import rights, visible_application, why_nothing
 from portal.mirror import write
 from portal.mirror.models import Application
 from portal.mirror.single import refresh_application
@@ -113,12 +113,7 @@ def _no_longer_allowed(action: ApplicationAction) -> str:
     if member.ended_at:
         return f"{member.user} no longer belongs to {member.organization}, so nothing was sent."
     held = rights(member)
-    application = (
-        visible_applications(member, held=held)
-        .select_related("stage", "job")
-        .filter(pk=action.application_id)
-        .first()
-    )
+    application = visible_application(member, action.application_id, held=held)
     if application is None:
         if why := why_nothing(held):
             return f"{why} Nothing was sent."

@@ -104,12 +104,27 @@ def _may_see(user: AtsUser, held: Rights) -> Q:
     if user.site_admin:
         allowed |= Q(confidential=False)
     if not held.by_hiring_team:
-        grants = JobGrant.objects.filter(user=user, job_admin=True, gone_at=None)
-        return allowed | Q(Exists(grants.filter(job=OuterRef("pk"))))
+        return allowed | Q(Exists(_grants(user).filter(job=OuterRef("pk"))))
     if held.team_is_known:
-        on_team = TeamMember.objects.filter(job=OuterRef("pk"), user=user)
-        return allowed | Q(Exists(on_team), confidential=False)
+        return allowed | Q(Exists(_places(user).filter(job=OuterRef("pk"))), confidential=False)
     return allowed
+
+
+def _may_see_this(user: AtsUser, held: Rights, job: Job) -> bool:
+    """The same of one job that is at hand."""
+    if user.site_admin and not job.confidential:
+        return True
+    if not held.by_hiring_team:
+        return _grants(user).filter(job=job).exists()
+    return held.team_is_known and not job.confidential and _places(user).filter(job=job).exists()
+
+
+def _grants(user: AtsUser) -> QuerySet[JobGrant]:
+    return JobGrant.objects.filter(user=user, job_admin=True, gone_at=None)
+
+
+def _places(user: AtsUser) -> QuerySet[TeamMember]:
+    return TeamMember.objects.filter(user=user)
 
 
 def visible_applications(
@@ -125,6 +140,29 @@ def visible_applications(
     return public_applications(held.features).filter(
         job__in=visible_jobs(member, held=held, closed=closed)
     )
+
+
+def visible_application(
+    member: Membership, pk: int, *, held: Rights | None = None
+) -> Application | None:
+    """The one application, if `visible_applications` has it; with its candidate, stage, job, source
+    and connection.
+
+    The job's rights are asked of the job at hand: every click asks this, and for a single row it
+    takes longer to put the general question into SQL than to answer it.
+    """
+    held = held or rights(member)
+    user, connection = held.match.user, held.match.connection
+    if not held.sees or user is None or connection is None:
+        return None
+    known = public_applications(held.features).select_related("candidate", "stage", "job", "source")
+    found = known.filter(
+        pk=pk, job__connection=connection, job__gone_at=None, job__status=JobStatus.OPEN
+    ).first()
+    if found is None or found.job is None or not _may_see_this(user, held, found.job):
+        return None
+    found.connection = connection
+    return found
 
 
 def applications_on(jobs: Collection[int], held: Rights) -> QuerySet[Application]:
@@ -143,21 +181,6 @@ def public_applications(known: Features) -> QuerySet[Application]:
     if "candidates" in known.off:
         public |= Q(candidate=None)
     return Application.objects.filter(public, gone_at=None)
-
-
-def may(
-    member: Membership, action: str, application: Application, *, held: Rights | None = None
-) -> bool:
-    """Whether the member may do this to the application now, as far as our side can tell.
-
-    `action` is the key of a feature: advance, reject, move, … Whether the application is in a state
-    for it is not asked here, and Greenhouse has the last word.
-    """
-    held = held or rights(member)
-    return (
-        not held.why_not(action)
-        and visible_applications(member, held=held).filter(pk=application.pk).exists()
-    )
 
 
 def why_nothing(held: Rights) -> str:

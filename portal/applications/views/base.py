@@ -13,7 +13,12 @@ from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground
 from portal.applications.rows import Row, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
-from portal.entitlements.rules import Rights, rights, visible_applications
+from portal.entitlements.rules import (
+    Rights,
+    rights,
+    visible_application,
+    visible_applications,
+)
 from portal.mirror.models import Application, Job
 
 BUSY = "The last action on this application has not been settled yet."
@@ -23,11 +28,9 @@ INCOMPLETE = "This page was incomplete. Please look again and click once more."
 def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights]:
     """The application, if this person may see it; else a 404."""
     held = rights(request.membership)
-    visible = visible_applications(request.membership, held=held)
-    found = visible.select_related("candidate", "stage", "job", "source")
-    application = get_object_or_404(found, pk=pk)
-    if held.match.connection is not None:  # always: it was read for the rights
-        application.connection = held.match.connection
+    application = visible_application(request.membership, pk, held=held)
+    if application is None:
+        raise Http404
     return application, held
 
 

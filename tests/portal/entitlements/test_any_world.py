@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from portal.connections.models import Connection
 from portal.entitlements.explain import explain
-from portal.entitlements.rules import may, rights, visible_applications, visible_jobs
+from portal.entitlements.rules import (
+    rights,
+    visible_application,
+    visible_applications,
+    visible_jobs,
+)
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.portal.entitlements import world
 from tests.portal.entitlements.oracle import Truth
@@ -114,10 +119,11 @@ def _hold_it_together(drawn: dict[str, Any]) -> None:
             )
         )
         assert {a.pk for a in visible_applications(member, held=held)} == right
-        acts = drawn["state"] in {"live", "degraded", "checking", "syncing"}
         for application in made["applications"]:
-            allowed = may(member, "advance", application, held=held)
-            assert allowed == (acts and application.pk in right)
+            alone = visible_application(member, application.pk, held=held)
+            assert (alone is not None) == (application.pk in right)
+        acts = drawn["state"] in {"live", "degraded", "checking", "syncing"}
+        assert held.acts == (acts and held.sees)
 
 
 def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str, list[Any]]:
