@@ -57,5 +57,6 @@ def _place(where: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _named(connection_id: int, acting: int | None) -> str:
-    user = AtsUser.objects.filter(connection_id=connection_id, remote_id=acting or 0).first()
+    users = AtsUser.objects.filter(connection_id=connection_id, remote_id=acting or 0)
+    user = users.only("remote_id", "name", "primary_email").first()
     return f"{user} (Greenhouse user {acting})" if user else f"Greenhouse user {acting}"

@@ -235,7 +235,7 @@ def _mirrored(action: ApplicationAction, receipt: Receipt) -> Application:
 
 
 def _as_mirrored(action: ApplicationAction) -> Application:
-    return Application.objects.select_related("job", "stage").get(pk=action.application_id)
+    return Application.objects.select_related("job").get(pk=action.application_id)
 
 
 def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) -> None:
