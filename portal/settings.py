@@ -204,9 +204,10 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query of the board took longer than answering it. `?options=` says otherwise.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
-    # So did planning most others: a connection that sees one again has it planned already.
-    if env.bool("PREPARED_STATEMENTS", default=True):
-        _database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 1}
+    # Statements travel apart from their values, so that some can be planned once for all of these
+    # (portal.core.planned). Behind a pooler that cannot keep prepared statements: false.
+    _database["OPTIONS"]["server_side_binding"] = True
+PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="none")

@@ -14,6 +14,7 @@ from portal.applications.models import Kind
 from portal.applications.offers import ground, offer
 from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of, who
 from portal.core.htmx import page_or_part
+from portal.core.planned import planned_once
 
 
 @require_POST
@@ -58,6 +59,7 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
     return _by_form(request, pk, Kind.UPDATE, UpdateForm)
 
 
+@planned_once()
 def _at_once(request: MemberRequest, pk: int, kind: str) -> HttpResponse:
     application, held = application_of(request, pk)
     form = ClickForm(request.POST)
@@ -66,6 +68,7 @@ def _at_once(request: MemberRequest, pk: int, kind: str) -> HttpResponse:
     return clicked(request, application, held, form.click(kind))
 
 
+@planned_once()
 def _by_form(
     request: MemberRequest, pk: int, kind: str, form_class: type[FormOnApplication]
 ) -> HttpResponse:

@@ -20,6 +20,7 @@ from portal.applications.rows import newest_action, row_of, rows
 from portal.applications.verbs import VERBS
 from portal.applications.views.base import application_of, row_part
 from portal.core.htmx import page_or_part, summary
+from portal.core.planned import planned_once
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.jobs.facts import facts
 from portal.jobs.visits import visited
@@ -86,6 +87,7 @@ def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, o
 
 @require_safe
 @member_only
+@planned_once()
 def row(request: MemberRequest, pk: int) -> HttpResponse:
     """The row as it stands now; a row with an open action asks for itself."""
     application, held = application_of(request, pk)
