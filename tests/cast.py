@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import Group
 
 from portal.accounts.models import Membership, User
-from portal.support.roles import CSM, make_roles
+from portal.support.roles import CSM
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 
 ADMIN, RECRUITER = Membership.Role.ADMIN, Membership.Role.RECRUITER
@@ -46,7 +46,6 @@ def gather() -> Cast:
             role=role,
         )
 
-    make_roles()
     cas = UserFactory(email="cas@portal.example", name="Cas", is_staff=True)
     cas.groups.add(Group.objects.get(name=CSM))
     return Cast(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
@@ -76,6 +78,18 @@ def _reject(client: Client, application: Application, **more: object):
     return client.post(_url("reject", application), _form(application, **values), **HTMX)
 
 
+def test_a_row_asks_for_itself_less_often_the_longer_it_takes(
+    remy: Client, cast: Cast, later: Callable[[float], None]
+) -> None:
+    application = _application(cast)
+    rows = [_advance(remy, application).content.decode()]
+    for seconds in (1, 3):
+        later(seconds)
+        rows.append(remy.get(_url("row", application)).content.decode())
+    asks = [re.search(r'hx-trigger="every (\w+)"', row)[1] for row in rows]
+    assert asks == ["150ms", "300ms", "1s"]
+
+
 def test_advance_moves_it_in_greenhouse_in_the_recruiters_name(
     remy: Client, cast: Cast, sandbox: Sandbox, work
 ) -> None:
@@ -83,7 +97,7 @@ def test_advance_moves_it_in_greenhouse_in_the_recruiters_name(
     before = application.stage
     sent = _advance(remy, application).content.decode()
     assert "waiting to be sent" in sent
-    assert 'hx-trigger="every 300ms"' in sent
+    assert 'hx-trigger="every 150ms"' in sent
     work()
     application.refresh_from_db()
     row = remy.get(_url("row", application)).content.decode()
