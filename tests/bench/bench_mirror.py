@@ -242,8 +242,7 @@ def _warmed_up() -> None:
 
     credential = Connection.objects.get().credential
     assert credential is not None
-    with open_provider(credential, lane=Lane.SYNC):
-        pass
+    open_provider(credential, lane=Lane.SYNC).try_credential()
 
 
 def _connect(options: argparse.Namespace) -> dict[str, Any]:
@@ -305,7 +304,8 @@ def _floor() -> dict[str, Any]:
     with database.cursor() as cursor:
         cursor.execute("CREATE TABLE bench_floor (kind text, id bigint, told text)")
     users: list[int] = []
-    with _Meter() as meter, open_provider(credential.kind, credential.secrets(), wiring) as reader:
+    reader = open_provider(credential.kind, credential.secrets(), wiring)
+    with _Meter() as meter:
         for step in STEPS:
             pages = (
                 reader.job_permissions(user_ids=users)
