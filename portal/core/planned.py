@@ -25,8 +25,8 @@ def planned_once() -> Iterator[None]:
         return
     connection.ensure_connection()
     opened = connection.connection
-    opened.prepare_threshold = 1
+    before, opened.prepare_threshold = opened.prepare_threshold, 1
     try:
         yield
     finally:
-        opened.prepare_threshold = None
+        opened.prepare_threshold = before

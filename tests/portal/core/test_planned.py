@@ -1,0 +1,62 @@
+"""A click's statements are planned once on a connection, a list's anew for its own values."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from portal.accounts.models import User
+from portal.core.planned import planned_once
+
+pytestmark = pytest.mark.django_db
+postgres_needed = pytest.mark.skipif(
+    connection.vendor != "postgresql",
+    reason="needs PostgreSQL: set DATABASE_URL (apt install postgresql)",
+)
+
+
+def _asked(name: str) -> None:
+    """Ask three times what nothing else asks."""
+    for _ in range(3):
+        User.objects.filter(name=name).exclude(name=f"not {name}").exists()
+
+
+def _planned() -> int:
+    """How many statements like it the database remembers for this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%NOT%'")
+        return int(cursor.fetchone()[0])
+
+
+@postgres_needed
+def test_what_a_click_asks_again_is_planned_already() -> None:
+    before = _planned()
+    _asked("outside")
+    assert _planned() == before
+    with planned_once(), planned_once():
+        _asked("within")
+    assert _planned() == before + 1
+
+
+@postgres_needed
+def test_it_ends_with_the_click_even_where_that_fails() -> None:
+    with pytest.raises(ZeroDivisionError), planned_once():
+        raise ZeroDivisionError
+    before = _planned()
+    _asked("afterwards")
+    assert _planned() == before
+
+
+@postgres_needed
+def test_it_can_be_switched_off_for_a_pooler(settings: Settings) -> None:
+    settings.PREPARED_STATEMENTS = False
+    before = _planned()
+    with planned_once():
+        _asked("pooled")
+    assert _planned() == before
+
+
+def test_elsewhere_it_changes_nothing() -> None:
+    with planned_once():
+        _asked("anywhere")
