@@ -200,13 +200,11 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    # Long, for a statement is planned once in a connection's life (portal.core.planned).
     _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query of the board took longer than answering it. `?options=` says otherwise.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
-    # Statements travel apart from their values, so that some can be planned once for all of these
-    # (portal.core.planned). Behind a pooler that cannot keep prepared statements: false.
-    _database["OPTIONS"]["server_side_binding"] = True
 PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -25,7 +25,6 @@ def _client() -> httpx.Client:
     Cookies are not kept at all, since customers share the connections.
     """
     return httpx.Client(
-        timeout=TIMEOUTS,
         follow_redirects=False,
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
         limits=httpx.Limits(max_connections=100, keepalive_expiry=15.0),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connection
+from django.db import NotSupportedError, connection
 
 
 @contextmanager
@@ -23,10 +23,18 @@ def planned_once() -> Iterator[None]:
     if connection.vendor != "postgresql" or not settings.PREPARED_STATEMENTS:
         yield
         return
+    # A statement can be remembered only where its values travel apart from it. Django has a cursor
+    # for that, but would use it for everything, and PostgreSQL takes no more than 65,535 values so.
+    from django.db.backends.postgresql.base import ServerBindingCursor
+
     connection.ensure_connection()
     opened = connection.connection
-    before, opened.prepare_threshold = opened.prepare_threshold, 1
+    before = opened.cursor_factory, opened.prepare_threshold
+    opened.cursor_factory, opened.prepare_threshold = ServerBindingCursor, 1
     try:
         yield
+    except NotSupportedError:  # a migration changed what a remembered plan gives: begin anew
+        connection.close()
+        raise
     finally:
-        opened.prepare_threshold = before
+        opened.cursor_factory, opened.prepare_threshold = before

@@ -111,7 +111,10 @@ def _may_see(user: AtsUser, held: Rights) -> Q:
 
 
 def _may_see_this(user: AtsUser, held: Rights, job: Job) -> bool:
-    """The same of one job that is at hand."""
+    """The same of one job at hand, open and the connection's own.
+
+    Both must say the same: tests/portal/entitlements/test_any_world.py compares them.
+    """
     if user.site_admin and not job.confidential:
         return True
     if not held.by_hiring_team:

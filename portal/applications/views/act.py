@@ -68,7 +68,6 @@ def _at_once(request: MemberRequest, pk: int, kind: str) -> HttpResponse:
     return clicked(request, application, held, form.click(kind))
 
 
-@planned_once()
 def _by_form(
     request: MemberRequest, pk: int, kind: str, form_class: type[FormOnApplication]
 ) -> HttpResponse:

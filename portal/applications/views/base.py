@@ -13,6 +13,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground
 from portal.applications.rows import Row, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
+from portal.core.planned import planned_once
 from portal.entitlements.rules import (
     Rights,
     rights,
@@ -51,6 +52,7 @@ def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
     )
 
 
+@planned_once()
 def clicked(
     request: MemberRequest,
     application: Application,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import NotSupportedError, connection
 from pytest_django import Settings
 
 from portal.accounts.models import User
@@ -46,6 +46,31 @@ def test_it_ends_with_the_click_even_where_that_fails() -> None:
     before = _planned()
     _asked("afterwards")
     assert _planned() == before
+
+
+@postgres_needed
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_column_costs_one_click_not_every_one() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE changing (told varchar(10))")
+    try:
+        with planned_once():
+            _looked_up()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE changing ALTER told TYPE varchar(20)")
+        with pytest.raises(NotSupportedError), planned_once():
+            _looked_up()
+        with planned_once():
+            _looked_up()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE changing")
+
+
+def _looked_up() -> None:
+    for _ in range(3):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT told FROM changing WHERE told = %s", ["a"])
 
 
 @postgres_needed
