@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from portal.accounts.models import Membership, User
 from portal.connections import endings, partner
 from portal.connections.models import Connection, Consent
+from portal.mirror.models import AtsUser
 
 State = Consent.State
 AS_SERVICE_ACCOUNT = "as the service account"
+SERVICE_ACCOUNT_SHOWN = "the service account’s name, not yours"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Acting:
     @property
     def by_service_account(self) -> bool:
         return self.needed and not self.own and self.service_account
+
+
+def shown_as(acting: Acting, user: AtsUser | None) -> str:
+    """Whose name Greenhouse will show for a click, within a sentence."""
+    if acting.by_service_account:
+        return SERVICE_ACCOUNT_SHOWN
+    return f"your name: {user}" if user is not None else "nobody’s name"
 
 
 def acting(member: Membership, connection: Connection | None) -> Acting:

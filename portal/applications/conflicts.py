@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from portal.applications.models import ApplicationAction
+from portal.applications.models import ApplicationAction, Kind
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change
 from portal.mirror.models import Application
@@ -32,24 +32,34 @@ def conflict(
     action: ApplicationAction, now: Application, done: Iterable[ApplicationAction]
 ) -> Conflict:
     """What came between the person's look and their click. `done`: the application's done ones."""
-    since = [
-        one
-        for one in done
-        if one.pk != action.pk
-        and one.settled_at
-        and action.settled_at
-        and one.settled_at < action.settled_at
-        and (one.after or {}).get("entry") == (action.after or {}).get("entry")
-        and (one.after or {}).get("stage") == (action.after or {}).get("stage")
-        and (one.after or {}).get("status") == (action.after or {}).get("status")
-    ]
+    fields = VERBS[action.kind].conflict(action, now)
+    since = [one for one in done if _came_between(one, action) and _explains(one, action, fields)]
     before = action.before or {}
     return Conflict(
         was=_place(action.seen_stage_name or before.get("stage_name", ""), before.get("status")),
         now=_place(now.stage_name, now.status),
         by=max(since, key=lambda one: one.pk, default=None),
-        fields=VERBS[action.kind].conflict(action, now),
+        fields=fields,
     )
+
+
+def _came_between(one: ApplicationAction, action: ApplicationAction) -> bool:
+    return bool(
+        one.pk != action.pk
+        and one.settled_at
+        and action.settled_at
+        and one.settled_at < action.settled_at
+    )
+
+
+def _explains(one: ApplicationAction, action: ApplicationAction, fields: list[Change]) -> bool:
+    """Whether what stands there now is what `one` left."""
+    if action.kind == Kind.UPDATE:
+        left = {(change.label, change.now) for change in VERBS[one.kind].changes(one)}
+        return any((field.label, field.now) in left for field in fields)
+    here, there = one.after or {}, action.after or {}
+    same = all(here.get(key) == there.get(key) for key in ("entry", "stage", "status"))
+    return same and one.kind != Kind.UPDATE
 
 
 def _place(stage: str, status: str | None) -> str:

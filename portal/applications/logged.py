@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.applications.acting import AS_SERVICE_ACCOUNT
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.verbs import VERBS
 from portal.audit.record import record
@@ -22,8 +23,8 @@ def done(action: ApplicationAction) -> None:
     back = ", to undo what was done before" if action.undoes_id else ""
     record(
         f"application.{verb.past}",
-        f"{verb.past} application {application.remote_id} in Greenhouse{back}, in the name of "
-        f"{_named(application.connection_id, action.acting_user_remote_id)}",
+        f"{verb.past} application {application.remote_id} in Greenhouse{back}, "
+        f"{_in_whose_name(application.connection_id, action)}",
         organization=action.membership.organization,
         by=action.membership.user,
         subject=application,
@@ -43,8 +44,8 @@ def batch_ended(batch: Batch) -> None:
     back = ", to undo what was done before" if batch.undoes_id else ""
     record(
         f"application.{verb.past}_many",
-        f"{verb.past} {count} of {actions.count()} chosen applications in Greenhouse{back}, in the "
-        f"name of {_named(batch.job.connection_id, one.acting_user_remote_id)}",
+        f"{verb.past} {count} of {actions.count()} chosen applications in Greenhouse{back}, "
+        f"{_in_whose_name(batch.job.connection_id, one)}",
         organization=batch.membership.organization,
         by=batch.membership.user,
         subject=batch,
@@ -56,7 +57,11 @@ def _place(where: dict[str, Any] | None) -> dict[str, Any]:
     return {key: where[key] for key in _PLACE if key in where} if where else {}
 
 
-def _named(connection_id: int, acting: int | None) -> str:
+def _in_whose_name(connection_id: int, action: ApplicationAction) -> str:
+    if action.as_service_account:
+        return AS_SERVICE_ACCOUNT
+    acting = action.acting_user_remote_id
     users = AtsUser.objects.filter(connection_id=connection_id, remote_id=acting or 0)
     user = users.only("remote_id", "name", "primary_email").first()
-    return f"{user} (Greenhouse user {acting})" if user else f"Greenhouse user {acting}"
+    name = f"{user} (Greenhouse user {acting})" if user else f"Greenhouse user {acting}"
+    return f"in the name of {name}"

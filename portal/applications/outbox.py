@@ -23,7 +23,9 @@ Status = ApplicationAction.Status
 SETTLE = "portal.applications.tasks.settle"
 # A worker needs seconds; after this long it is gone and the row is asked for again.
 SILENT_AFTER = timedelta(minutes=3)
-ASK_AGAIN = timedelta(seconds=20)  # what became of an unknown one
+# How often it is asked what became of an unknown one: at first, and once it takes long.
+ASK_AGAIN, ASK_SELDOM = timedelta(seconds=20), timedelta(minutes=5)
+LONG = timedelta(minutes=10)
 MOST = 200
 
 
@@ -33,9 +35,11 @@ def release() -> None:
     due = ApplicationAction.objects.filter(due_at__lte=now)
     for action in due.filter(status=Status.HELD, batch=None)[:MOST]:
         release_one(action)
-    for pk, at in due.filter(status=Status.UNKNOWN).values_list("pk", "due_at")[:MOST]:
+    unknown = due.filter(status=Status.UNKNOWN).values_list("pk", "due_at", "sent_at")
+    for pk, at, sent_at in unknown[:MOST]:
         rows = ApplicationAction.objects.filter(pk=pk, due_at=at, status=Status.UNKNOWN)
-        if rows.update(due_at=now + ASK_AGAIN):
+        pause = ASK_SELDOM if sent_at and sent_at < now - LONG else ASK_AGAIN
+        if rows.update(due_at=now + pause):
             queue.enqueue(SETTLE, pk)
 
 

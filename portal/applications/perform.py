@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +38,7 @@ from portal.mirror import write
 from portal.mirror.models import Application
 from portal.mirror.single import refresh_application
 
+logger = logging.getLogger(__name__)
 Status = ApplicationAction.Status
 
 # A write whose answer was lost may still be on its way: only after this long "not there" is "no".
@@ -67,6 +70,14 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
     if why := _no_longer_allowed(action):
         _settle(action, Status.FAILED, why)
         return
+    try:
+        _sent(provider, action)
+    except Exception:  # a fault of ours: whether it left is not known, so it is read, not repeated
+        logger.exception("Action %s stopped half-way", action.pk)
+        _unknown(action, why="our own fault")
+
+
+def _sent(provider: Provider, action: ApplicationAction) -> None:
     verb = VERBS[action.kind]
     try:
         _look_first(provider, verb, action)
@@ -82,6 +93,20 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
             _recorded(action)
         _settle(action, Status.DONE, done, after=standing(now))
     unlearn(action)
+
+
+def _unknown(action: ApplicationAction, *, why: str, **also: Any) -> None:
+    """What became of it is to be read. `sent_at` is when it may have left, at the latest."""
+    error = errors.OutcomeUnknown()
+    now = timezone.now()
+    transitions.won(
+        action,
+        Status.UNKNOWN,
+        why=why,
+        sent_at=now,
+        due_at=now + LOOK_AGAIN,
+        **{"outcome": error.sentence, **also},
+    )
 
 
 def _recorded(action: ApplicationAction) -> None:
@@ -146,10 +171,7 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
     """Turn Greenhouse's "no" into a state, and look at what is true now."""
     evidence = msgspec.to_builtins(error.evidence) if error.evidence else None
     if isinstance(error, errors.OutcomeUnknown):
-        transitions.won(
-            action, Status.UNKNOWN, why="the answer was lost", outcome=error.sentence,
-            evidence=evidence, due_at=timezone.now() + LOOK_AGAIN,
-        )  # fmt: skip
+        _unknown(action, why="the answer was lost", outcome=error.sentence, evidence=evidence)
         settle_with(provider, action)
         return
     if isinstance(error, (errors.AtsDown, errors.RateLimited)) and _waits(action, error):
@@ -164,8 +186,7 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
         errors.Invalid: Status.REFUSED,
     }.get(type(error), Status.FAILED)
     if status == Status.FAILED:
-        sentence = f"{error.sentence} Nothing was changed in Greenhouse."
-        _settle(action, status, sentence, evidence=evidence)
+        _settle(action, status, _not_sent_words(error), evidence=evidence)
         return
     learn(action, error)
     now = _look_again(provider, action)
@@ -193,19 +214,31 @@ def _waiting_words(error: AtsError) -> str:
     return "Greenhouse does not answer at the moment. We keep trying by ourselves."
 
 
+def _not_sent_words(error: AtsError) -> str:
+    if isinstance(error, errors.AtsDown):
+        return "Greenhouse did not answer for too long. Nothing was changed there."
+    if isinstance(error, errors.RateLimited):
+        return "Greenhouse asked us to slow down for too long. Nothing was changed there."
+    return f"{error.sentence} Nothing was changed in Greenhouse."
+
+
 def settle(action: ApplicationAction) -> None:
     """Find out what became of an action whose answer was lost: read, compare, never repeat."""
     credential: Credential | None = action.application.connection.credential
     if credential is None:
         return
-    with asking(credential, lane=Lane.PEOPLE) as provider:
+    with suppress(SecretUnreadable), asking(credential, lane=Lane.PEOPLE) as provider:
         settle_with(provider, action)
 
 
 def settle_with(provider: Provider, action: ApplicationAction) -> None:
     """The same, through a provider that is open already."""
-    now = _look_again(provider, action)
-    if now is None:
+    try:
+        now = _read_again(provider, action)
+    except errors.NotFound:
+        _settle(action, Status.CONFLICT, "Greenhouse no longer has this application.")
+        return
+    except AtsError:
         return  # still unknown; it is asked again
     status, sentence = VERBS[action.kind].judged(action, now)
     if status == Status.FAILED and not _is_over(action):
@@ -220,11 +253,15 @@ def _is_over(action: ApplicationAction) -> bool:
 
 def _look_again(provider: Provider, action: ApplicationAction) -> Application | None:
     """The application as it truly is now, mirrored; None when it could not be read."""
-    application = action.application
     try:
-        refresh_application(application.connection, provider, application.remote_id)
+        return _read_again(provider, action)
     except AtsError:
         return None
+
+
+def _read_again(provider: Provider, action: ApplicationAction) -> Application:
+    application = action.application
+    refresh_application(application.connection, provider, application.remote_id)
     return _as_mirrored(action)
 
 

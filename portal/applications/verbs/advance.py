@@ -14,7 +14,7 @@ from portal.applications.verbs.base import (
     click_back,
     differs,
 )
-from portal.mirror.models import Application
+from portal.mirror.models import Application, Stage
 
 
 class Advance(Verb):
@@ -44,6 +44,8 @@ class Advance(Verb):
             return Status.CONFLICT, f"It is {now.status} in Greenhouse by now."
         if not differs(action.seen, now.seen_stage):
             return Status.FAILED, UNCHANGED
+        if _passed_over(action, now):
+            return Status.CONFLICT, f"It is in “{now.stage_name}” in Greenhouse by now."
         return Status.DONE, f"It is in “{now.stage_name}” in Greenhouse now."
 
     def done(self, action: ApplicationAction, now: Application) -> str:
@@ -52,6 +54,16 @@ class Advance(Verb):
 
     def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         return back_to_stage(action, now, at)
+
+
+def _passed_over(action: ApplicationAction, now: Application) -> bool:
+    """Whether it certainly stands elsewhere than in the stage after the one that was seen."""
+    stages = Stage.objects.filter(job=now.job_id, active=True, gone_at=None)
+    ids = list(stages.order_by("order", "id").values_list("remote_id", flat=True))
+    if action.seen_stage_remote_id not in ids:
+        return now.job is not None and now.job.remote_id != (action.before or {}).get("job")
+    after = ids[ids.index(action.seen_stage_remote_id) + 1 :]
+    return now.stage_remote_id not in after[:1]
 
 
 def back_to_stage(action: ApplicationAction, now: Application, at: Ground) -> Click | str:

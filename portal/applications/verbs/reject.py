@@ -40,6 +40,8 @@ class Reject(Verb):
 
     def judged(self, action: ApplicationAction, now: Application) -> tuple[str, str]:
         if now.status == ApplicationStatus.REJECTED:
+            if _for_another_reason(action, now):
+                return Status.CONFLICT, "It is rejected in Greenhouse, for another reason."
             return Status.DONE, self.done(action, now)
         if now.status == ApplicationStatus.ACTIVE:
             return Status.FAILED, UNCHANGED
@@ -52,6 +54,12 @@ class Reject(Verb):
 
     def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         return click_back(Kind.UNREJECT, action, now)
+
+
+def _for_another_reason(action: ApplicationAction, now: Application) -> bool:
+    """Whether somebody else's rejection stands there, as far as reasons are told."""
+    told = now.rejection_reason_remote_id
+    return action.reason is not None and told is not None and told != action.reason.remote_id
 
 
 def _mail(action: ApplicationAction) -> RejectionEmail | None:

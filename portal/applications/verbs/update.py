@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.text import Truncator
 
 from integrations.ats import types as ats
+from integrations.ats.errors import Invalid
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationChanges, ApplicationStatus, Receipt
 from portal.applications import custom
@@ -54,6 +55,11 @@ class Update(Verb):
 
     def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
         changes = {f"{name}_id": new["remote"] for name, new in _changed(action).items()}
+        if gone := [new["label"] for new in _custom(action).values() if "send" not in new]:
+            raise Invalid(
+                dict.fromkeys(gone, "no longer offered"),
+                f"What was chosen for “{gone[0]}” can no longer be chosen in Greenhouse.",
+            )
         fields = {key: new["send"] for key, new in _custom(action).items()}
         return provider.update(
             action.application.remote_id,

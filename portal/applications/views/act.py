@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
+from portal.applications.acting import shown_as
 from portal.applications.forms.click import ClickForm, FormOnApplication
 from portal.applications.forms.move import MoveForm, TransferForm
 from portal.applications.forms.reject import RejectForm
@@ -82,7 +83,7 @@ def _by_form(
         "who": who(application, held),
         "form": form,
         "offer": offer(application, at, kind),
-        "acting": held.match.user,
+        "shown_as": shown_as(at.acting, held.match.user),
         "back_url": page_of(request, application),
         "came_from": request.POST.get("in") or request.GET.get("in") or "",
     }

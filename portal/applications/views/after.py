@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
+
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -42,7 +45,13 @@ def take_back(request: MemberRequest, pk: int) -> HttpResponse:
             return back(request, application, held)  # the same click again
         note = click or "This can no longer be undone from here: something happened since."
         return back(request, application, held, note=note, status=409)
-    return clicked(request, application, held, click, at=at)
+    return clicked(request, application, held, replace(click, key=_key_of_undo(action)), at=at)
+
+
+def _key_of_undo(action: ApplicationAction) -> uuid.UUID:
+    """The same for the same click; another one once an undo came to nothing."""
+    vain = action.undone_by.filter(status__in=ApplicationAction.DID_NOTHING).count()
+    return uuid.uuid5(action.key, f"undo {vain}")
 
 
 @require_POST
