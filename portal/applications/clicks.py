@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,8 @@ def request(
     The same key again gives the same row back. Raises NotOffered or StillBusy.
     """
     offered = offer(application, at, click.kind)
+    if offered.allowed and (why_not := VERBS[click.kind].out_of_reach(click.parameters, at)):
+        offered = replace(offered, why_not=why_not)
     # From a stale screen it is no wrong click but a conflict, which Greenhouse and the card tell.
     stale = offered.by_state and differs(click.seen, application.seen_stage)
     if not offered.allowed and not stale:

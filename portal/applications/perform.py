@@ -143,7 +143,10 @@ def _no_longer_allowed(action: ApplicationAction) -> str:
         if why := why_nothing(held):
             return f"{why} Nothing was sent."
         return "You can no longer see this application in Greenhouse, so nothing was sent."
-    offered = offer(application, ground(member, application.job_id, held), action.kind)
+    at = ground(member, application.job_id, held)
+    offered = offer(application, at, action.kind)
+    if why := VERBS[action.kind].out_of_reach(action.parameters, at):
+        return f"{why} Nothing was sent."
     # A state that changed since the click is a conflict, and Greenhouse's to tell.
     return "" if offered.by_state else offered.why_not
 

@@ -97,6 +97,10 @@ class Verb:
         """Why it makes no sense on this job at all; "" when it does."""
         return ""
 
+    def out_of_reach(self, parameters: Mapping[str, Any], ground: Ground) -> str:
+        """Why the person may not do it with these any more; "" when they may."""
+        return ""
+
     def differs_from_seen(self, action: ApplicationAction, now: ats.Application) -> bool:
         """Whether what Greenhouse tells now is certainly not what the person acted on."""
         before = action.before or {}

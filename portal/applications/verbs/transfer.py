@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationStatus, Receipt
@@ -35,6 +36,11 @@ class Transfer(Verb):
 
     def why_not(self, application: Application, ground: Ground) -> str:
         return "" if ground.elsewhere else "You see no other open requisition in Greenhouse."
+
+    def out_of_reach(self, parameters: Mapping[str, Any], ground: Ground) -> str:
+        if parameters["to_job"] in ground.job_ids:
+            return ""
+        return "You can no longer see the requisition it was to go to in Greenhouse."
 
     def send(self, provider: Provider, action: ApplicationAction) -> Receipt:
         return provider.transfer(

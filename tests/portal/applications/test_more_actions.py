@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications import outbox
 from portal.applications.models import ApplicationAction
 from portal.mirror.models import Application, EmailTemplate, Job, JobGrant, Stage
 from tests.cast import Cast
@@ -19,6 +20,7 @@ from tests.portal.applications.clicking import (
     click,
     newest,
     reject,
+    seen,
     shown,
     truth,
 )
@@ -220,3 +222,23 @@ def test_no_e_mail_is_offered_without_the_right_to_name_them(
     connect(kind, without={"email_templates.list"})
     form = sign_in(cast.remy).get(address("reject", an_application().pk), **HTMX)
     assert "template" not in form.context["form"].fields
+
+
+def test_what_waited_goes_to_no_requisition_that_one_no_longer_sees(
+    remy: Client, sandbox: Sandbox, work, later, settings, quick_retries: None
+) -> None:
+    application, there = an_application(), settings.GREENHOUSE_API_URL
+    target = _a_job_to_go_to(application)
+    click(remy, "transfer", application, to_job=target.pk)
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
+    work()
+    JobGrant.objects.filter(job=target).delete()
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = there
+    later(10)
+    outbox.release()
+    work()
+    assert newest().status == Status.FAILED
+    assert "no longer see the requisition it was to go to" in shown(remy, application)
+    remy.post(address("again", newest().pk), seen(application), **HTMX)
+    work()
+    assert truth(sandbox, application).job_id == application.job.remote_id
