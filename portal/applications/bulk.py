@@ -21,7 +21,7 @@ from django.utils import timezone
 from integrations.ats.types import SeenStage
 from integrations.ats.wiring import Lane
 from portal.accounts.models import Membership, User
-from portal.applications import clicks, logged, outbox, perform, undo
+from portal.applications import clicks, ending, outbox, perform, undo
 from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.applications.offers import ground, offer
 from portal.applications.verbs import VERBS, Click, Ground
@@ -196,11 +196,15 @@ def _postpone(batch: Batch, action: ApplicationAction) -> None:
 
 
 def _go_on(batch: Batch) -> None:
-    """Queue the next turn, wait until something is due, or be finished."""
+    """Queue the next turn, wait until something is due, or be finished.
+
+    Where only others still ask what became of something, it is looked at again before long.
+    """
     held = batch.actions.filter(status=Status.HELD).order_by("due_at")
     due = held.values_list("due_at", flat=True).first()
     if due is None:
-        _ended(batch)
+        _again_at(batch, timezone.now() + LEASE)
+        ending.ended(batch.pk)
     elif due <= timezone.now():
         _again_at(batch, timezone.now() + LEASE)
         queue.enqueue(STEP, batch.pk)
@@ -208,15 +212,9 @@ def _go_on(batch: Batch) -> None:
         _again_at(batch, due)
 
 
-def _ended(batch: Batch) -> None:
-    """Nothing of it waits any more. Noted once, whoever sees it first."""
-    with transaction.atomic():
-        if Batch.objects.filter(pk=batch.pk, due_at__isnull=False).update(due_at=None):
-            logged.batch_ended(batch)
-
-
 def _again_at(batch: Batch, when: datetime) -> None:
-    Batch.objects.filter(pk=batch.pk).update(due_at=when)
+    """Look at it again then, unless it has ended meanwhile: that is for good."""
+    Batch.objects.filter(pk=batch.pk, due_at__isnull=False).update(due_at=when)
 
 
 def withdraw(batch: Batch, *, by: User) -> int:
@@ -224,8 +222,7 @@ def withdraw(batch: Batch, *, by: User) -> int:
     waiting = batch.actions.filter(status__in=ApplicationAction.WITHDRAWABLE)
     with transaction.atomic():
         taken = sum(outbox.withdraw(action, by=by) for action in waiting)
-    if not batch.actions.filter(status=Status.HELD).exists():
-        _ended(batch)
+    ending.ended(batch.pk)
     return taken
 
 

@@ -1,0 +1,122 @@
+"""A batch undone and tried again, whose answers came late or that waited long; what is left out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications import bulk, outbox
+from portal.applications.models import ApplicationAction, Batch
+from portal.audit.models import Entry
+from portal.mirror.models import Application
+from tests.cast import Cast
+from tests.portal.applications.cells import WRITE
+from tests.portal.applications.clicking import address, click, truth
+from tests.portal.applications.many import confirm, of_one_job
+
+Status = ApplicationAction.Status
+
+
+@pytest.fixture
+def remy(cast: Cast, connect, sign_in) -> Client:
+    connect()
+    return sign_in(cast.remy)
+
+
+@pytest.fixture
+def finish(work, later):
+    """Let the seconds of holding pass, and everything be done."""
+
+    def finished() -> None:
+        later(11)
+        bulk.release()
+        work()
+
+    return finished
+
+
+def _post(client: Client, name: str, batch: Batch) -> Batch:
+    """Press one of the batch's buttons; gives the batch whose page comes then."""
+    there = client.post(reverse(f"applications:{name}", args=[batch.pk])).url
+    return Batch.objects.get(pk=int(there.rstrip("/").rpartition("/")[2]))
+
+
+def _page(client: Client, batch: Batch) -> str:
+    page: str = client.get(reverse("applications:batch", args=[batch.pk])).content.decode()
+    return page
+
+
+def _newest() -> Batch:
+    return Batch.objects.first()
+
+
+def _of_two_stages(client: Client, work) -> list[Application]:
+    """Some of one job, the first of them a stage further than the others."""
+    chosen = of_one_job(3)
+    click(client, "advance", chosen[0])
+    work()
+    return list(Application.objects.filter(pk__in=[one.pk for one in chosen]).order_by("pk"))
+
+
+def _stages(sandbox: Sandbox, chosen: list[Application]) -> list[int]:
+    return [truth(sandbox, one).stage_id for one in chosen]
+
+
+def _entries() -> list[str]:
+    entries = Entry.objects.filter(verb="application.advanced_many").order_by("id")
+    return [entry.words.partition(" chosen")[0] for entry in entries]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_what_is_known_late_to_be_done_is_counted_in_the_log_too(
+    remy: Client, sandbox: Sandbox, finish, work, later, lost: int, quick_retries: None
+) -> None:
+    chosen = of_one_job(3)
+    confirm(remy, "advance", chosen)
+    batch = _newest()
+    finish_later = list(batch.actions.order_by("-id")[:lost])
+    if lost == 3:
+        sandbox.faults.add(regex=WRITE, method="POST", kind="drop_after", times=3)
+        sandbox.faults.add(regex="/applications", method="GET", status=500, times=None)
+    else:  # another worker has it, and falls silent
+        bulk_taken = ApplicationAction.objects.filter(pk=finish_later[0].pk)
+        sandbox.mutate("move_application", application_id=finish_later[0].application.remote_id)
+        bulk_taken.update(status=Status.UNKNOWN)
+    finish()
+    assert batch.actions.filter(status=Status.UNKNOWN).count() == lost
+    assert _entries() == []
+    sandbox.faults.clear()
+    later(31)
+    outbox.release()
+    work()
+    assert batch.actions.filter(status=Status.DONE).count() == 3
+    assert _entries() == ["advanced 3 of 3"]
+    _post(remy, "withdraw_batch", batch)
+    later(61)
+    bulk.release()
+    work()
+    assert _entries() == ["advanced 3 of 3"]
+
+
+def test_the_log_is_written_though_the_last_one_was_taken_back_by_itself(
+    remy: Client, finish, work, later
+) -> None:
+    chosen = of_one_job(3)
+    confirm(remy, "advance", chosen)
+    batch = _newest()
+    last = batch.actions.order_by("-id")[0]
+    waits = ApplicationAction.objects.filter(pk=last.pk)
+    later(11)
+    waits.update(due_at=last.due_at + timedelta(seconds=60))
+    bulk.release()
+    work()
+    assert _entries() == []
+    assert remy.post(address("withdraw", last.pk)).status_code == 302
+    later(61)
+    bulk.release()
+    work()
+    assert _entries() == ["advanced 2 of 3"]
