@@ -37,6 +37,7 @@ STEP = "portal.applications.tasks.batch"
 KINDS = (Kind.ADVANCE, Kind.REJECT, Kind.MOVE, Kind.UNREJECT)
 MOST = 500  # at once
 TURN = 2.0  # seconds of sending before others get theirs
+ANSWERED = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # a worker that fell silent loses its turn after this
 BUSY = "Its last action has not been settled yet."
 
@@ -122,12 +123,7 @@ def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
         with transaction.atomic():
             batch.save()
             ApplicationAction.objects.bulk_create(
-                (
-                    clicks.recorded(
-                        batch.membership, one, click, at, due_at=batch.due_at, batch=batch
-                    )
-                    for one, click, _ in made
-                ),
+                (_row(batch, one, click, at) for one, click, _ in made),
                 ignore_conflicts=True,
             )
     except IntegrityError:  # the same click again, at the same moment
@@ -137,6 +133,13 @@ def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
         batch.left_out += left_out
         batch.save(update_fields=["left_out"])
     return batch
+
+
+def _row(batch: Batch, application: Application, click: Click, at: Ground) -> ApplicationAction:
+    due = batch.due_at
+    row = clicks.recorded(batch.membership, application, click, at, due_at=due, batch=batch)
+    row.give_up_at = None  # from its own first try: its turn may come long after the click
+    return row
 
 
 def release() -> None:
@@ -160,9 +163,12 @@ def step(batch: Batch) -> None:
         provider = open_provider(credential, lane=Lane.SYNC, patience=patience)
         end = time.monotonic() + TURN
         while (action := _next(batch)) is not None:
+            waited = _bounded(action)
             perform.send_with(provider, action)
             if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
                 _postpone(batch, action)
+            elif waited and action.status in ANSWERED:
+                _unbounded(batch)
             if time.monotonic() > end:
                 break
     except SecretUnreadable:
@@ -191,8 +197,28 @@ def _another_is_sending(batch: Batch) -> bool:
     return earlier.filter(actions__status=Status.SENDING).exists()
 
 
+def _bounded(action: ApplicationAction) -> bool:
+    """Begin its time in the outbox with its first try. True: Greenhouse was waited for before."""
+    if action.give_up_at is not None:
+        return True
+    patience = timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES)
+    action.give_up_at = timezone.now() + patience
+    action.save(update_fields=["give_up_at"])
+    return False
+
+
 def _postpone(batch: Batch, action: ApplicationAction) -> None:
-    batch.actions.filter(status=Status.HELD).update(due_at=action.due_at, outcome=action.outcome)
+    """Have the rest wait with this one, and give up with it: else an hour of Greenhouse's silence
+    would be waited out by each of them in turn.
+    """
+    rest = batch.actions.filter(status=Status.HELD)
+    rest.update(due_at=action.due_at, outcome=action.outcome)
+    rest.filter(give_up_at=None).update(give_up_at=action.give_up_at)
+
+
+def _unbounded(batch: Batch) -> None:
+    """Greenhouse answers again: whoever only waited has all of its time before it."""
+    batch.actions.filter(status=Status.HELD, tries=0).update(give_up_at=None)
 
 
 def _go_on(batch: Batch) -> None:

@@ -120,3 +120,32 @@ def test_the_log_is_written_though_the_last_one_was_taken_back_by_itself(
     bulk.release()
     work()
     assert _entries() == ["advanced 2 of 3"]
+
+
+def test_one_of_a_large_batch_waits_as_long_as_any_other_from_its_own_first_try(
+    remy: Client, sandbox: Sandbox, later, work
+) -> None:
+    confirm(remy, "advance", of_one_job(2))
+    later(11 * 60)  # so long the others of it were sent
+    sandbox.faults.add(regex=WRITE, method="POST", status=429, retry_after=120, times=None)
+    bulk.release()
+    work()
+    states = set(ApplicationAction.objects.values_list("status", flat=True))
+    assert states == {Status.HELD}
+    sandbox.faults.clear()
+    later(121)
+    bulk.release()
+    work()
+    assert {a.status for a in ApplicationAction.objects.all()} == {Status.DONE}
+
+
+def test_while_greenhouse_is_down_the_rest_gives_up_with_the_first(
+    remy: Client, later, work, settings, quick_retries: None
+) -> None:
+    confirm(remy, "advance", of_one_job(3))
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
+    for _ in range(14):
+        later(61)
+        bulk.release()
+        work()
+    assert {a.status for a in ApplicationAction.objects.all()} == {Status.FAILED}
