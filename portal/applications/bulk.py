@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,9 +37,11 @@ STEP = "portal.applications.tasks.batch"
 KINDS = (Kind.ADVANCE, Kind.REJECT, Kind.MOVE, Kind.UNREJECT)
 MOST = 500  # at once
 TURN = 2.0  # seconds of sending before others get theirs
+DID_OR_MAY = (*ApplicationAction.OPEN, Status.DONE)
 ANSWERED = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # a worker that fell silent loses its turn after this
 BUSY = "Its last action has not been settled yet."
+Made = tuple[Application, Click]
 
 
 @dataclass(frozen=True)
@@ -91,20 +93,16 @@ def start(
     earlier = Batch.objects.filter(key=key, membership=member).first()
     if earlier is not None:
         return earlier
+    made = [(one, _click(deed, key, one, seen)) for one, seen in chosen]
     at = ground(member, job.pk, held)
-    look = preview([one for one, _ in chosen], deed.kind, at)
-    fit = {one.pk for one in look.fit}
-    made = [(one, _click(deed, key, one, seen), None) for one, seen in chosen if one.pk in fit]
-    due = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
-    batch = Batch(
-        key=key, membership=member, job=job, kind=deed.kind, left_out=len(look.unfit), due_at=due
-    )
-    return _opened(batch, made, at)
+    look = _look(made, deed.kind, at)
+    batch = Batch(key=key, membership=member, job=job, kind=deed.kind)
+    return _held(batch, made, look, at)
 
 
 def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage) -> Click:
     return Click(
-        key=uuid.uuid5(key, str(application.pk)),
+        key=_key(key, application),
         kind=deed.kind,
         seen=seen,
         seen_stage_name=application.stage_name,
@@ -114,7 +112,20 @@ def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage
     )
 
 
-Made = tuple[Application, Click, ApplicationAction | None]
+def _key(of_batch: uuid.UUID, application: Application) -> uuid.UUID:
+    return uuid.uuid5(of_batch, str(application.pk))
+
+
+def _look(made: Sequence[Made], kind: str, at: Ground) -> Preview:
+    return preview((one for one, _ in made), kind, at)
+
+
+def _held(batch: Batch, made: Sequence[Made], look: Preview, at: Ground) -> Batch:
+    """Held for a while, with those that fit."""
+    batch.left_out = len(look.unfit)
+    batch.due_at = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    fit = {one.pk for one in look.fit}
+    return _opened(batch, [(one, click) for one, click in made if one.pk in fit], at)
 
 
 def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
@@ -123,7 +134,7 @@ def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
         with transaction.atomic():
             batch.save()
             ApplicationAction.objects.bulk_create(
-                (_row(batch, one, click, at) for one, click, _ in made),
+                (_row(batch, one, click, at) for one, click in made),
                 ignore_conflicts=True,
             )
     except IntegrityError:  # the same click again, at the same moment
@@ -255,37 +266,59 @@ def withdraw(batch: Batch, *, by: User) -> int:
 def way_back(batch: Batch, held: Rights) -> list[Made]:
     """What of it can be undone now: each application with the click that undoes its action."""
     done = list(
-        batch.actions.filter(status=Status.DONE, undone_by=None).select_related(
+        batch.actions.filter(status=Status.DONE).select_related(
             "application__job", "application__stage", "application__candidate", "reason"
         )
     )
     newest = undo.newest_deeds([action.application_id for action in done])
     at = ground(batch.membership, batch.job_id, held)
     ways = (
-        (action.application, undo.way_back(action, action.application, at), action)
+        (action.application, undo.way_back(action, action.application, at))
         for action in done
         if newest.get(action.application_id) == action.pk
     )
-    return [(one, click, action) for one, click, action in ways if isinstance(click, Click)]
+    return [(one, click) for one, click in ways if isinstance(click, Click)]
+
+
+def undoing(batch: Batch) -> Batch | None:
+    """The batch that undoes it, or has; one of which nothing was done leaves it as it was."""
+    found: Batch | None = (
+        batch.undone_by.filter(actions__status__in=DID_OR_MAY).order_by("id").first()
+    )
+    return found
 
 
 def take_back(batch: Batch, held: Rights) -> Batch | None:
     """Undo what is done, as a batch of its own that goes out at once; None: nothing can be."""
-    back = Batch.objects.filter(undoes=batch).first()
-    if back is not None:
+    if (back := undoing(batch)) is not None:
         return back
     made = way_back(batch, held)
     if not made:
         return None
-    undoing = Batch(
-        key=uuid.uuid5(batch.key, "undo"),
+    key, _ = _attempt(batch, "undo")
+    anew = [(one, replace(click, key=_key(key, one))) for one, click in made]
+    back = Batch(
+        key=key,
         membership=batch.membership,
         job=batch.job,
         kind=made[0][1].kind,
         undoes=batch,
         due_at=timezone.now(),
     )
-    return _opened(undoing, made, ground(batch.membership, batch.job_id, held))
+    return _opened(back, anew, ground(batch.membership, batch.job_id, held))
+
+
+def _attempt(batch: Batch, what: str) -> tuple[uuid.UUID, Batch | None]:
+    """The key under which this is attempted, with the batch that it has already.
+
+    The same for a double click; attempts of which nothing was done are left behind.
+    """
+    key = uuid.uuid5(batch.key, what)
+    begun = Batch.objects.filter(key=key).first()
+    while begun is not None and not begun.actions.filter(status__in=DID_OR_MAY).exists():
+        key = uuid.uuid5(key, what)
+        begun = Batch.objects.filter(key=key).first()
+    return key, begun
 
 
 def not_done(batch: Batch) -> list[ApplicationAction]:
@@ -293,7 +326,7 @@ def not_done(batch: Batch) -> list[ApplicationAction]:
     return list(
         batch.actions.filter(
             status__in=(Status.FAILED, Status.CONFLICT, Status.REFUSED)
-        ).select_related("application__job", "application__stage", "reason")
+        ).select_related("application__job", "application__stage", "reason", "undoes")
     )
 
 
@@ -302,17 +335,37 @@ def retry(batch: Batch, held: Rights) -> Batch | None:
     left = not_done(batch)
     if not left:
         return None
-    first = left[0]
-    deed = Deed(
-        kind=batch.kind, reason=first.reason, notes=first.notes, parameters=first.parameters
-    )
-    chosen = [(one.application, one.application.seen_stage) for one in left]
-    key = uuid.uuid5(batch.key, "retry")
+    key, begun = _attempt(batch, "retry")
+    if begun is not None:
+        return begun
+    made = [(one.application, _the_same(one, key)) for one in left]
     at = ground(batch.membership, batch.job_id, held)
-    begun = Batch.objects.filter(key=key).exists()
-    if not begun and not preview((one for one, _ in chosen), batch.kind, at).fit:
+    look = _look(made, batch.kind, at)
+    if not look.fit:
         return None
-    return start(batch.membership, batch.job, held, deed, chosen, key=key)
+    anew = Batch(
+        key=key,
+        membership=batch.membership,
+        job=batch.job,
+        kind=batch.kind,
+        undoes=batch.undoes,
+    )
+    return _held(anew, made, look, at)
+
+
+def _the_same(action: ApplicationAction, of_batch: uuid.UUID) -> Click:
+    """Each by its own words: in a batch that undoes, each goes back to a place of its own."""
+    now = action.application
+    return Click(
+        key=_key(of_batch, now),
+        kind=action.kind,
+        seen=now.seen_stage,
+        seen_stage_name=now.stage_name,
+        reason=action.reason,
+        notes=action.notes,
+        parameters=VERBS[action.kind].anew(action, now),
+        undoes=action.undoes,
+    )
 
 
 @dataclass(frozen=True)

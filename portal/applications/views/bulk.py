@@ -165,7 +165,7 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
         "first": first,
         "seconds_left": first.seconds_left if first and first.status == Status.HELD else 0,
         "undoable": 0 if progress.open else len(bulk.way_back(found, held)),
-        "undone_by": found.undone_by.first(),
+        "undone_by": bulk.undoing(found),
         "named": "candidates" not in held.features.off,
     }
     return page_or_part(request, "applications/batch.html", "batch", context)

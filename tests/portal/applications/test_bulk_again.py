@@ -15,8 +15,8 @@ from portal.audit.models import Entry
 from portal.mirror.models import Application
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
-from tests.portal.applications.clicking import address, click, truth
-from tests.portal.applications.many import confirm, of_one_job
+from tests.portal.applications.clicking import address, click, truth, writes
+from tests.portal.applications.many import a_reason, confirm, of_one_job
 
 Status = ApplicationAction.Status
 
@@ -64,6 +64,83 @@ def _of_two_stages(client: Client, work) -> list[Application]:
 
 def _stages(sandbox: Sandbox, chosen: list[Application]) -> list[int]:
     return [truth(sandbox, one).stage_id for one in chosen]
+
+
+def test_an_undo_that_is_tried_again_brings_each_back_to_its_own_stage(
+    remy: Client, sandbox: Sandbox, finish, work
+) -> None:
+    chosen = _of_two_stages(remy, work)
+    start = _stages(sandbox, chosen)
+    assert len(set(start)) == 2
+    confirm(remy, "advance", chosen)
+    finish()
+    done = _newest()
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=3)
+    undoing = _post(remy, "take_back_batch", done)
+    finish()
+    assert {a.status for a in undoing.actions.all()} == {Status.REFUSED}
+    again = _post(remy, "retry_batch", undoing)
+    finish()
+    assert again != undoing
+    assert _stages(sandbox, chosen) == start
+    assert again.undoes == done
+    assert {a.undoes for a in again.actions.all()} == set(done.actions.all())
+    assert "Undo: Move 3 applications" in _page(remy, again)
+
+
+def test_each_keeps_its_own_reason_and_note_when_it_is_tried_again(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = of_one_job(2)
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    confirm(remy, "reject", chosen, reason=a_reason(), notes="Not now")
+    finish()
+    first = _newest()
+    ApplicationAction.objects.filter(pk=first.actions.first().pk).update(notes="")  # erased
+    again = _post(remy, "retry_batch", first)
+    notes = [dict(b.actions.values_list("application", "notes")) for b in (first, again)]
+    assert notes[0] == notes[1]
+
+
+@pytest.mark.parametrize("ending", ["withdrawn", "refused"])
+def test_an_undo_that_did_nothing_can_be_begun_anew(
+    remy: Client, sandbox: Sandbox, finish, ending: str
+) -> None:
+    chosen = of_one_job(2)
+    start = _stages(sandbox, chosen)
+    confirm(remy, "advance", chosen)
+    finish()
+    done = _newest()
+    if ending == "refused":
+        sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    nothing = _post(remy, "take_back_batch", done)
+    if ending == "withdrawn":
+        _post(remy, "withdraw_batch", nothing)
+    finish()
+    page = _page(remy, done)
+    assert "See how it was undone" not in page
+    assert "Undo 2" in page
+    anew = [_post(remy, "take_back_batch", done) for _ in range(2)]  # a double click
+    assert anew[0] == anew[1] != nothing
+    finish()
+    assert _stages(sandbox, chosen) == start
+    assert "See how it was undone" in _page(remy, done)
+    assert _post(remy, "take_back_batch", done) == anew[0]
+
+
+def test_a_retry_that_did_nothing_can_be_begun_anew(remy: Client, sandbox: Sandbox, finish) -> None:
+    chosen = of_one_job(2)
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    confirm(remy, "advance", chosen)
+    finish()
+    first = _newest()
+    nothing = _post(remy, "retry_batch", first)
+    _post(remy, "withdraw_batch", nothing)
+    anew = [_post(remy, "retry_batch", first) for _ in range(2)]  # a double click
+    assert anew[0] == anew[1] != nothing
+    finish()
+    assert len(writes(sandbox)) == 2
+    assert _post(remy, "retry_batch", first) == anew[0]
 
 
 def _entries() -> list[str]:
