@@ -41,6 +41,8 @@ DID_OR_MAY = (*ApplicationAction.OPEN, Status.DONE)
 ANSWERED = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # a worker that fell silent loses its turn after this
 BUSY = "Its last action has not been settled yet."
+THERE = "It is in this stage already."
+Unfit = Sequence[tuple[Application, str]]
 Made = tuple[Application, Click]
 
 
@@ -49,11 +51,19 @@ class Preview:
     """What would happen: to which of the chosen, and to which not and why."""
 
     fit: Sequence[Application]
-    unfit: Sequence[tuple[Application, str]]
+    unfit: Unfit
 
 
-def preview(applications: Iterable[Application], kind: str, at: Ground) -> Preview:
-    """Look over the chosen applications of one job, before anything is done."""
+def preview(
+    applications: Iterable[Application],
+    kind: str,
+    at: Ground,
+    parameters: Mapping[int, Mapping[str, Any]] | None = None,
+) -> Preview:
+    """Look over the chosen applications of one job, before anything is done.
+
+    `parameters`: what each is to be done with, by the application, once that is known.
+    """
     listed = list(applications)
     busy = set(
         ApplicationAction.objects.filter(
@@ -63,11 +73,18 @@ def preview(applications: Iterable[Application], kind: str, at: Ground) -> Previ
     fit, unfit = [], []
     for one in listed:
         why_not = BUSY if one.pk in busy else offer(one, at, kind).why_not
+        why_not = why_not or _there_already(one, (parameters or {}).get(one.pk, {}))
         if why_not:
             unfit.append((one, why_not))
         else:
             fit.append(one)
     return Preview(fit, unfit)
+
+
+def _there_already(application: Application, parameters: Mapping[str, Any]) -> str:
+    """Moved onto itself it would count its days in the stage anew."""
+    to = parameters.get("to_stage")
+    return THERE if to is not None and to == application.stage_remote_id else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +105,19 @@ def start(
     chosen: Sequence[tuple[Application, SeenStage]],
     *,
     key: uuid.UUID,
-) -> Batch:
-    """Put it into the outbox. The same key again gives the same batch back."""
+) -> tuple[Batch, Unfit]:
+    """Put it into the outbox; gives with it who was left out just now, and why.
+
+    The same key again gives the same batch back.
+    """
     earlier = Batch.objects.filter(key=key, membership=member).first()
     if earlier is not None:
-        return earlier
+        return earlier, ()
     made = [(one, _click(deed, key, one, seen)) for one, seen in chosen]
     at = ground(member, job.pk, held)
     look = _look(made, deed.kind, at)
     batch = Batch(key=key, membership=member, job=job, kind=deed.kind)
-    return _held(batch, made, look, at)
+    return _held(batch, made, look, at), look.unfit
 
 
 def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage) -> Click:
@@ -117,7 +137,8 @@ def _key(of_batch: uuid.UUID, application: Application) -> uuid.UUID:
 
 
 def _look(made: Sequence[Made], kind: str, at: Ground) -> Preview:
-    return preview((one for one, _ in made), kind, at)
+    parameters = {one.pk: click.parameters for one, click in made}
+    return preview((one for one, _ in made), kind, at, parameters)
 
 
 def _held(batch: Batch, made: Sequence[Made], look: Preview, at: Ground) -> Batch:

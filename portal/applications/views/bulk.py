@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
@@ -131,7 +132,9 @@ def _started(
         parameters=form.parameters(),
     )
     chosen_seen = [(one, data["chosen"][one.pk]) for one in there]
-    batch = bulk.start(request.membership, job, held, deed, chosen_seen, key=data["key"])
+    batch, unfit = bulk.start(request.membership, job, held, deed, chosen_seen, key=data["key"])
+    for why, number in Counter(why for _, why in unfit).items():
+        messages.info(request, f"Left out: {number:,}. {why}")
     return redirect("applications:batch", pk=batch.pk)
 
 

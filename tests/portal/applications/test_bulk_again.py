@@ -12,11 +12,11 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import bulk, outbox
 from portal.applications.models import ApplicationAction, Batch
 from portal.audit.models import Entry
-from portal.mirror.models import Application
+from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
 from tests.portal.applications.clicking import address, click, truth, writes
-from tests.portal.applications.many import a_reason, confirm, of_one_job
+from tests.portal.applications.many import a_reason, confirm, look, of_one_job
 
 Status = ApplicationAction.Status
 
@@ -197,6 +197,36 @@ def test_the_log_is_written_though_the_last_one_was_taken_back_by_itself(
     bulk.release()
     work()
     assert _entries() == ["advanced 2 of 3"]
+
+
+def test_those_in_the_chosen_stage_are_left_out_with_the_reason(
+    remy: Client, sandbox: Sandbox, finish, work
+) -> None:
+    chosen = _of_two_stages(remy, work)
+    before = len(writes(sandbox))
+    [there] = {one.stage for one in chosen if one.stage.order == 1}
+    answer = confirm(remy, "move", chosen, to_stage=there.pk)
+    page = remy.get(answer.url).content.decode()
+    assert "Left out: 1. It is in this stage already." in page
+    assert "1 of the chosen did not fit and was left out" in page
+    finish()
+    assert len(writes(sandbox)) == before + 2
+    assert set(_stages(sandbox, chosen)) == {there.remote_id}
+
+
+def test_a_move_is_not_tried_again_on_one_that_somebody_moved_there(
+    remy: Client, sandbox: Sandbox, finish, work
+) -> None:
+    chosen = of_one_job(1)
+    to = Stage.objects.filter(job=chosen[0].job_id, active=True).order_by("order")[1]
+    page = look(remy, "move", chosen)
+    sandbox.mutate("move_application", application_id=chosen[0].remote_id, stage_id=to.remote_id)
+    confirm(remy, "move", chosen, page=page, to_stage=to.pk)
+    finish()
+    conflict = _newest()
+    assert conflict.actions.get().status == Status.CONFLICT
+    assert _post(remy, "retry_batch", conflict) == conflict
+    assert writes(sandbox) == []
 
 
 def test_one_of_a_large_batch_waits_as_long_as_any_other_from_its_own_first_try(
