@@ -29,7 +29,7 @@ from portal.connections.open import open_provider
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights
-from portal.mirror.models import Application, Job, RejectionReason
+from portal.mirror.models import Application, Job, RejectionReason, Stage
 
 Status = ApplicationAction.Status
 
@@ -113,23 +113,38 @@ def start(
     earlier = Batch.objects.filter(key=key, membership=member).first()
     if earlier is not None:
         return earlier, ()
-    made = [(one, _click(deed, key, one, seen)) for one, seen in chosen]
+    names = _stage_names(job, [seen for _, seen in chosen])
+    made = [(one, _click(deed, key, one, seen, names)) for one, seen in chosen]
     at = ground(member, job.pk, held)
     look = _look(made, deed.kind, at)
     batch = Batch(key=key, membership=member, job=job, kind=deed.kind)
     return _held(batch, made, look, at), look.unfit
 
 
-def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage) -> Click:
+def _click(
+    deed: Deed,
+    key: uuid.UUID,
+    application: Application,
+    seen: SeenStage,
+    names: Mapping[int | None, str],
+) -> Click:
+    here = seen.stage_id == application.stage_remote_id
     return Click(
         key=_key(key, application),
         kind=deed.kind,
         seen=seen,
-        seen_stage_name=application.stage_name,
+        seen_stage_name=application.stage_name if here else names.get(seen.stage_id, ""),
         reason=deed.reason,
         notes=deed.notes,
         parameters=deed.parameters,
     )
+
+
+def _stage_names(job: Job, seen: Iterable[SeenStage]) -> dict[int | None, str]:
+    """What the stages on screen are called: an application may be in another one by now."""
+    on_screen = {one.stage_id for one in seen if one.stage_id is not None}
+    stages = Stage.objects.filter(job=job, remote_id__in=on_screen)
+    return dict(stages.order_by().values_list("remote_id", "name"))
 
 
 def _key(of_batch: uuid.UUID, application: Application) -> uuid.UUID:

@@ -229,6 +229,29 @@ def test_a_move_is_not_tried_again_on_one_that_somebody_moved_there(
     assert writes(sandbox) == []
 
 
+def test_a_conflict_names_the_stage_that_was_on_screen(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    [one] = of_one_job(1)
+    page = look(remy, "advance", [one])
+    to = Stage.objects.filter(job=one.job_id, active=True).order_by("order")[1]
+    sandbox.mutate("move_application", application_id=one.remote_id, stage_id=to.remote_id)
+    Application.objects.filter(pk=one.pk).update(  # a sync told us already
+        stage=to,
+        stage_remote_id=to.remote_id,
+        stage_name=to.name,
+        stage_entry_id=truth(sandbox, one).entry_id,
+    )
+    confirm(remy, "advance", [one], page=page)
+    finish()
+    action = ApplicationAction.objects.get()
+    assert action.status == Status.CONFLICT
+    assert action.seen_stage_name == one.stage_name
+    card = remy.get(address("row", one.pk)).content.decode()
+    assert f"now it is in “{to.name}”" in card
+    assert f"in “{one.stage_name}”" in card
+
+
 def test_one_of_a_large_batch_waits_as_long_as_any_other_from_its_own_first_try(
     remy: Client, sandbox: Sandbox, later, work
 ) -> None:
