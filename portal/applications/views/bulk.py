@@ -19,6 +19,7 @@ from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import ground
 from portal.applications.verbs import VERBS
 from portal.core.htmx import page_or_part
+from portal.core.keys import as_key
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.mirror.models import Application, Job, Stage
 
@@ -58,7 +59,8 @@ def _chosen(request: MemberRequest, mine: QuerySet[Application]) -> list[Applica
     status, stage = chosen_from(request.GET)
     if request.GET.get("all"):
         return list(narrowed(mine, status, stage)[: bulk.MOST])
-    picked = [int(pk) for pk in request.GET.getlist("pick") if pk.isdecimal()][: bulk.MOST]
+    keys = (as_key(pk) for pk in request.GET.getlist("pick"))
+    picked = [key for key in keys if key is not None][: bulk.MOST]
     return list(narrowed(mine.filter(pk__in=picked), "", ""))
 
 
@@ -103,7 +105,8 @@ def _chosen_by(request: MemberRequest, job: Job) -> str:
         return "the ones you ticked"
     status, stage = chosen_from(request.GET)
     where = SHOWN.get(status, "All").lower()
-    name = Stage.objects.filter(job=job, pk=stage).first() if stage.isdecimal() else None
+    key = as_key(stage)
+    name = Stage.objects.filter(job=job, pk=key).first() if key is not None else None
     return f"all that match: {where}" + (f", in “{name}”" if name else "")
 
 

@@ -279,3 +279,20 @@ def test_while_greenhouse_is_down_the_rest_gives_up_with_the_first(
         bulk.release()
         work()
     assert {a.status for a in ApplicationAction.objects.all()} == {Status.FAILED}
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 30, "²"])
+def test_numbers_that_no_key_can_be_choose_nothing(remy: Client, number: str) -> None:
+    [one] = of_one_job(1)
+    bulk_page = reverse("applications:bulk", args=[one.job_id])
+    asked = {"kind": "advance", "pick": [number, one.pk]}
+    assert len(remy.get(bulk_page, asked).context["preview"].fit) == 1
+    for query in ({"kind": "advance", "all": "yes", "stage": number}, {"stage": number}):
+        assert remy.get(bulk_page, {"kind": "advance", **query}).status_code == 200
+    job_page = reverse("applications:of_job", args=[one.job_id])
+    assert remy.get(job_page, {"stage": number}).status_code == 200
+    form = look(remy, "advance", [one]).context["form"]
+    for chosen in (f"{number}::", f"{one.pk}:{number}:", f"{one.pk}::{number}"):
+        posted = {"kind": "advance", "key": form["key"].value(), "chosen": chosen}
+        answer = remy.post(bulk_page, posted)
+        assert answer.status_code == 422
