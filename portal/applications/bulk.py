@@ -35,6 +35,8 @@ Status = ApplicationAction.Status
 
 STEP = "portal.applications.tasks.batch"
 KINDS = (Kind.ADVANCE, Kind.REJECT, Kind.MOVE, Kind.UNREJECT)
+# What can be done to many of those that a page shows, by the state that it shows.
+FITTING = {"active": (Kind.ADVANCE, Kind.MOVE, Kind.REJECT), "rejected": (Kind.UNREJECT,)}
 MOST = 500  # at once
 TURN = 2.0  # seconds of sending before others get theirs
 DID_OR_MAY = (*ApplicationAction.OPEN, Status.DONE)

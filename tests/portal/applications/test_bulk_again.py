@@ -15,7 +15,7 @@ from portal.audit.models import Entry
 from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
-from tests.portal.applications.clicking import address, click, truth, writes
+from tests.portal.applications.clicking import address, applications, click, truth, writes
 from tests.portal.applications.many import a_reason, confirm, look, of_one_job
 
 Status = ApplicationAction.Status
@@ -296,3 +296,29 @@ def test_numbers_that_no_key_can_be_choose_nothing(remy: Client, number: str) ->
         posted = {"kind": "advance", "key": form["key"].value(), "chosen": chosen}
         answer = remy.post(bulk_page, posted)
         assert answer.status_code == 422
+
+
+def test_there_are_ticks_only_where_something_can_be_done_with_them(remy: Client) -> None:
+    one = applications()[0]
+    page = reverse("applications:of_job", args=[one.job_id])
+    ticks = {
+        status: 'form="bulk"' in remy.get(page, {"status": status}).content.decode()
+        for status in ("active", "hired", "")
+    }
+    assert ticks == {"active": True, "hired": False, "": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "ticked"), [("active", True), ("", False)], ids=["active", "all"]
+)
+def test_a_row_that_asks_for_itself_keeps_to_the_page_it_is_on(
+    remy: Client, status: str, ticked: bool
+) -> None:
+    one = applications()[0]
+    page = reverse("applications:of_job", args=[one.job_id])
+    row = remy.get(
+        address("row", one.pk),
+        HTTP_HX_REQUEST="true",
+        HTTP_HX_CURRENT_URL=f"http://testserver{page}?status={status}",
+    ).content.decode()
+    assert ('form="bulk"' in row) is ticked
