@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import bulk
+from portal.applications import bulk, undo
 from portal.applications.forms.bulk import BatchForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
@@ -170,6 +170,7 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
         "rows": rows,
         "first": first,
         "seconds_left": first.seconds_left if first and first.status == Status.HELD else 0,
+        "undo_warning": undo.warning(first) if first else "",
         "undoable": 0 if progress.open else len(bulk.way_back(found, held)),
         "undone_by": bulk.undoing(found),
         "named": "candidates" not in held.features.off,

@@ -322,3 +322,17 @@ def test_a_row_that_asks_for_itself_keeps_to_the_page_it_is_on(
         HTTP_HX_CURRENT_URL=f"http://testserver{page}?status={status}",
     ).content.decode()
     assert ('form="bulk"' in row) is ticked
+
+
+def test_undoing_a_batch_promises_no_more_than_undoing_one(remy: Client, finish) -> None:
+    chosen = of_one_job(2)
+    confirm(remy, "reject", chosen, reason=a_reason())
+    finish()
+    plain = _page(remy, _newest())
+    assert 'data-confirm-text="They become active again in Greenhouse."' in plain
+    for action in ApplicationAction.objects.all():
+        action.parameters = {"template": 1, "template_name": "Sorry", "mail_after": 60}
+        action.save()
+    mailed = _page(remy, _newest())
+    assert "does not tell whether an unreject also stops the scheduled e-mail" in mailed
+    assert "is not taken back" not in mailed
