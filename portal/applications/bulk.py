@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from django.utils import timezone
 from integrations.ats.types import SeenStage
 from integrations.ats.wiring import Lane
 from portal.accounts.models import Membership, User
-from portal.applications import clicks, logged, outbox, perform, undo
+from portal.applications import clicks, ending, outbox, perform, undo
 from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.applications.offers import ground, offer
 from portal.applications.verbs import VERBS, Click, Ground
@@ -29,16 +29,23 @@ from portal.connections.open import open_provider
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights
-from portal.mirror.models import Application, Job, RejectionReason
+from portal.mirror.models import Application, Job, RejectionReason, Stage
 
 Status = ApplicationAction.Status
 
 STEP = "portal.applications.tasks.batch"
 KINDS = (Kind.ADVANCE, Kind.REJECT, Kind.MOVE, Kind.UNREJECT)
+# What can be done to many of those that a page shows, by the state that it shows.
+FITTING = {"active": (Kind.ADVANCE, Kind.MOVE, Kind.REJECT), "rejected": (Kind.UNREJECT,)}
 MOST = 500  # at once
 TURN = 2.0  # seconds of sending before others get theirs
+DID_OR_MAY = (*ApplicationAction.OPEN, Status.DONE)
+ANSWERED = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # a worker that fell silent loses its turn after this
 BUSY = "Its last action has not been settled yet."
+THERE = "It is in this stage already."
+Unfit = Sequence[tuple[Application, str]]
+Made = tuple[Application, Click]
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,19 @@ class Preview:
     """What would happen: to which of the chosen, and to which not and why."""
 
     fit: Sequence[Application]
-    unfit: Sequence[tuple[Application, str]]
+    unfit: Unfit
 
 
-def preview(applications: Iterable[Application], kind: str, at: Ground) -> Preview:
-    """Look over the chosen applications of one job, before anything is done."""
+def preview(
+    applications: Iterable[Application],
+    kind: str,
+    at: Ground,
+    parameters: Mapping[int, Mapping[str, Any]] | None = None,
+) -> Preview:
+    """Look over the chosen applications of one job, before anything is done.
+
+    `parameters`: what each is to be done with, by the application, once that is known.
+    """
     listed = list(applications)
     busy = set(
         ApplicationAction.objects.filter(
@@ -60,11 +75,18 @@ def preview(applications: Iterable[Application], kind: str, at: Ground) -> Previ
     fit, unfit = [], []
     for one in listed:
         why_not = BUSY if one.pk in busy else offer(one, at, kind).why_not
+        why_not = why_not or _there_already(one, (parameters or {}).get(one.pk, {}))
         if why_not:
             unfit.append((one, why_not))
         else:
             fit.append(one)
     return Preview(fit, unfit)
+
+
+def _there_already(application: Application, parameters: Mapping[str, Any]) -> str:
+    """Moved onto itself it would count its days in the stage anew."""
+    to = parameters.get("to_stage")
+    return THERE if to is not None and to == application.stage_remote_id else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,35 +107,63 @@ def start(
     chosen: Sequence[tuple[Application, SeenStage]],
     *,
     key: uuid.UUID,
-) -> Batch:
-    """Put it into the outbox. The same key again gives the same batch back."""
+) -> tuple[Batch, Unfit]:
+    """Put it into the outbox; gives with it who was left out just now, and why.
+
+    The same key again gives the same batch back.
+    """
     earlier = Batch.objects.filter(key=key, membership=member).first()
     if earlier is not None:
-        return earlier
+        return earlier, ()
+    names = _stage_names(job, [seen for _, seen in chosen])
+    made = [(one, _click(deed, key, one, seen, names)) for one, seen in chosen]
     at = ground(member, job.pk, held)
-    look = preview([one for one, _ in chosen], deed.kind, at)
-    fit = {one.pk for one in look.fit}
-    made = [(one, _click(deed, key, one, seen), None) for one, seen in chosen if one.pk in fit]
-    due = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
-    batch = Batch(
-        key=key, membership=member, job=job, kind=deed.kind, left_out=len(look.unfit), due_at=due
-    )
-    return _opened(batch, made, at)
+    look = _look(made, deed.kind, at)
+    batch = Batch(key=key, membership=member, job=job, kind=deed.kind)
+    return _held(batch, made, look, at), look.unfit
 
 
-def _click(deed: Deed, key: uuid.UUID, application: Application, seen: SeenStage) -> Click:
+def _click(
+    deed: Deed,
+    key: uuid.UUID,
+    application: Application,
+    seen: SeenStage,
+    names: Mapping[int | None, str],
+) -> Click:
+    here = seen.stage_id == application.stage_remote_id
     return Click(
-        key=uuid.uuid5(key, str(application.pk)),
+        key=_key(key, application),
         kind=deed.kind,
         seen=seen,
-        seen_stage_name=application.stage_name,
+        seen_stage_name=application.stage_name if here else names.get(seen.stage_id, ""),
         reason=deed.reason,
         notes=deed.notes,
         parameters=deed.parameters,
     )
 
 
-Made = tuple[Application, Click, ApplicationAction | None]
+def _stage_names(job: Job, seen: Iterable[SeenStage]) -> dict[int | None, str]:
+    """What the stages on screen are called: an application may be in another one by now."""
+    on_screen = {one.stage_id for one in seen if one.stage_id is not None}
+    stages = Stage.objects.filter(job=job, remote_id__in=on_screen)
+    return dict(stages.order_by().values_list("remote_id", "name"))
+
+
+def _key(of_batch: uuid.UUID, application: Application) -> uuid.UUID:
+    return uuid.uuid5(of_batch, str(application.pk))
+
+
+def _look(made: Sequence[Made], kind: str, at: Ground) -> Preview:
+    parameters = {one.pk: click.parameters for one, click in made}
+    return preview((one for one, _ in made), kind, at, parameters)
+
+
+def _held(batch: Batch, made: Sequence[Made], look: Preview, at: Ground) -> Batch:
+    """Held for a while, with those that fit."""
+    batch.left_out = len(look.unfit)
+    batch.due_at = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    fit = {one.pk for one in look.fit}
+    return _opened(batch, [(one, click) for one, click in made if one.pk in fit], at)
 
 
 def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
@@ -122,12 +172,7 @@ def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
         with transaction.atomic():
             batch.save()
             ApplicationAction.objects.bulk_create(
-                (
-                    clicks.recorded(
-                        batch.membership, one, click, at, due_at=batch.due_at, batch=batch
-                    )
-                    for one, click, _ in made
-                ),
+                (_row(batch, one, click, at) for one, click in made),
                 ignore_conflicts=True,
             )
     except IntegrityError:  # the same click again, at the same moment
@@ -137,6 +182,13 @@ def _opened(batch: Batch, made: Sequence[Made], at: Ground) -> Batch:
         batch.left_out += left_out
         batch.save(update_fields=["left_out"])
     return batch
+
+
+def _row(batch: Batch, application: Application, click: Click, at: Ground) -> ApplicationAction:
+    due = batch.due_at
+    row = clicks.recorded(batch.membership, application, click, at, due_at=due, batch=batch)
+    row.give_up_at = None  # from its own first try: its turn may come long after the click
+    return row
 
 
 def release() -> None:
@@ -160,9 +212,12 @@ def step(batch: Batch) -> None:
         provider = open_provider(credential, lane=Lane.SYNC, patience=patience)
         end = time.monotonic() + TURN
         while (action := _next(batch)) is not None:
+            waited = _bounded(action)
             perform.send_with(provider, action)
             if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
                 _postpone(batch, action)
+            elif waited and action.status in ANSWERED:
+                _unbounded(batch)
             if time.monotonic() > end:
                 break
     except SecretUnreadable:
@@ -191,16 +246,40 @@ def _another_is_sending(batch: Batch) -> bool:
     return earlier.filter(actions__status=Status.SENDING).exists()
 
 
+def _bounded(action: ApplicationAction) -> bool:
+    """Begin its time in the outbox with its first try. True: Greenhouse was waited for before."""
+    if action.give_up_at is not None:
+        return True
+    patience = timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES)
+    action.give_up_at = timezone.now() + patience
+    action.save(update_fields=["give_up_at"])
+    return False
+
+
 def _postpone(batch: Batch, action: ApplicationAction) -> None:
-    batch.actions.filter(status=Status.HELD).update(due_at=action.due_at, outcome=action.outcome)
+    """Have the rest wait with this one, and give up with it: else an hour of Greenhouse's silence
+    would be waited out by each of them in turn.
+    """
+    rest = batch.actions.filter(status=Status.HELD)
+    rest.update(due_at=action.due_at, outcome=action.outcome)
+    rest.filter(give_up_at=None).update(give_up_at=action.give_up_at)
+
+
+def _unbounded(batch: Batch) -> None:
+    """Greenhouse answers again: whoever only waited has all of its time before it."""
+    batch.actions.filter(status=Status.HELD, tries=0).update(give_up_at=None)
 
 
 def _go_on(batch: Batch) -> None:
-    """Queue the next turn, wait until something is due, or be finished."""
+    """Queue the next turn, wait until something is due, or be finished.
+
+    Where only others still ask what became of something, it is looked at again before long.
+    """
     held = batch.actions.filter(status=Status.HELD).order_by("due_at")
     due = held.values_list("due_at", flat=True).first()
     if due is None:
-        _ended(batch)
+        _again_at(batch, timezone.now() + LEASE)
+        ending.ended(batch.pk)
     elif due <= timezone.now():
         _again_at(batch, timezone.now() + LEASE)
         queue.enqueue(STEP, batch.pk)
@@ -208,15 +287,9 @@ def _go_on(batch: Batch) -> None:
         _again_at(batch, due)
 
 
-def _ended(batch: Batch) -> None:
-    """Nothing of it waits any more. Noted once, whoever sees it first."""
-    with transaction.atomic():
-        if Batch.objects.filter(pk=batch.pk, due_at__isnull=False).update(due_at=None):
-            logged.batch_ended(batch)
-
-
 def _again_at(batch: Batch, when: datetime) -> None:
-    Batch.objects.filter(pk=batch.pk).update(due_at=when)
+    """Look at it again then, unless it has ended meanwhile: that is for good."""
+    Batch.objects.filter(pk=batch.pk, due_at__isnull=False).update(due_at=when)
 
 
 def withdraw(batch: Batch, *, by: User) -> int:
@@ -224,45 +297,66 @@ def withdraw(batch: Batch, *, by: User) -> int:
     waiting = batch.actions.filter(status__in=ApplicationAction.WITHDRAWABLE)
     with transaction.atomic():
         taken = sum(outbox.withdraw(action, by=by) for action in waiting)
-    if not batch.actions.filter(status=Status.HELD).exists():
-        _ended(batch)
+    ending.ended(batch.pk)
     return taken
 
 
 def way_back(batch: Batch, held: Rights) -> list[Made]:
     """What of it can be undone now: each application with the click that undoes its action."""
     done = list(
-        batch.actions.filter(status=Status.DONE, undone_by=None).select_related(
+        batch.actions.filter(status=Status.DONE).select_related(
             "application__job", "application__stage", "application__candidate", "reason"
         )
     )
     newest = undo.newest_deeds([action.application_id for action in done])
     at = ground(batch.membership, batch.job_id, held)
     ways = (
-        (action.application, undo.way_back(action, action.application, at), action)
+        (action.application, undo.way_back(action, action.application, at))
         for action in done
         if newest.get(action.application_id) == action.pk
     )
-    return [(one, click, action) for one, click, action in ways if isinstance(click, Click)]
+    return [(one, click) for one, click in ways if isinstance(click, Click)]
+
+
+def undoing(batch: Batch) -> Batch | None:
+    """The batch that undoes it, or has; one of which nothing was done leaves it as it was."""
+    found: Batch | None = (
+        batch.undone_by.filter(actions__status__in=DID_OR_MAY).order_by("id").first()
+    )
+    return found
 
 
 def take_back(batch: Batch, held: Rights) -> Batch | None:
     """Undo what is done, as a batch of its own that goes out at once; None: nothing can be."""
-    back = Batch.objects.filter(undoes=batch).first()
-    if back is not None:
+    if (back := undoing(batch)) is not None:
         return back
     made = way_back(batch, held)
     if not made:
         return None
-    undoing = Batch(
-        key=uuid.uuid5(batch.key, "undo"),
+    key, _ = _attempt(batch, "undo")
+    anew = [(one, replace(click, key=_key(key, one))) for one, click in made]
+    back = Batch(
+        key=key,
         membership=batch.membership,
         job=batch.job,
         kind=made[0][1].kind,
         undoes=batch,
         due_at=timezone.now(),
     )
-    return _opened(undoing, made, ground(batch.membership, batch.job_id, held))
+    return _opened(back, anew, ground(batch.membership, batch.job_id, held))
+
+
+def _attempt(batch: Batch, what: str) -> tuple[uuid.UUID, Batch | None]:
+    """The key under which this is attempted, with the batch that it has already.
+
+    The same for a double click; attempts of which nothing was done are left behind.
+    """
+    key = uuid.uuid5(batch.key, what)
+    begun = Batch.objects.filter(key=key).first()
+    while begun is not None and not begun.actions.filter(status__in=DID_OR_MAY).exists():
+        key = uuid.uuid5(key, what)
+        begun = Batch.objects.filter(key=key).first()
+    return key, begun
 
 
 def not_done(batch: Batch) -> list[ApplicationAction]:
@@ -270,7 +364,7 @@ def not_done(batch: Batch) -> list[ApplicationAction]:
     return list(
         batch.actions.filter(
             status__in=(Status.FAILED, Status.CONFLICT, Status.REFUSED)
-        ).select_related("application__job", "application__stage", "reason")
+        ).select_related("application__job", "application__stage", "reason", "undoes")
     )
 
 
@@ -279,17 +373,37 @@ def retry(batch: Batch, held: Rights) -> Batch | None:
     left = not_done(batch)
     if not left:
         return None
-    first = left[0]
-    deed = Deed(
-        kind=batch.kind, reason=first.reason, notes=first.notes, parameters=first.parameters
-    )
-    chosen = [(one.application, one.application.seen_stage) for one in left]
-    key = uuid.uuid5(batch.key, "retry")
+    key, begun = _attempt(batch, "retry")
+    if begun is not None:
+        return begun
+    made = [(one.application, _the_same(one, key)) for one in left]
     at = ground(batch.membership, batch.job_id, held)
-    begun = Batch.objects.filter(key=key).exists()
-    if not begun and not preview((one for one, _ in chosen), batch.kind, at).fit:
+    look = _look(made, batch.kind, at)
+    if not look.fit:
         return None
-    return start(batch.membership, batch.job, held, deed, chosen, key=key)
+    anew = Batch(
+        key=key,
+        membership=batch.membership,
+        job=batch.job,
+        kind=batch.kind,
+        undoes=batch.undoes,
+    )
+    return _held(anew, made, look, at)
+
+
+def _the_same(action: ApplicationAction, of_batch: uuid.UUID) -> Click:
+    """Each by its own words: in a batch that undoes, each goes back to a place of its own."""
+    now = action.application
+    return Click(
+        key=_key(of_batch, now),
+        kind=action.kind,
+        seen=now.seen_stage,
+        seen_stage_name=now.stage_name,
+        reason=action.reason,
+        notes=action.notes,
+        parameters=VERBS[action.kind].anew(action, now),
+        undoes=action.undoes,
+    )
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def narrowed(applications: QuerySet[Application], status: str, stage: str) -> Qu
     """Those that fit, the ones with the newest activity first."""
     if status in SHOWN and status:
         applications = applications.filter(status=status)
-    if stage.isdecimal():
-        applications = applications.filter(stage_id=int(stage))
+    if (key := as_key(stage)) is not None:
+        applications = applications.filter(stage_id=key)
     return applications.select_related("candidate", "stage", "job", "source").order_by(
         F("last_activity_at").desc(nulls_last=True), "id"
     )

@@ -20,7 +20,7 @@ from integrations.ats.errors import AtsError
 from integrations.ats.port import Provider
 from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
-from portal.applications import logged
+from portal.applications import ending, logged
 from portal.applications.acting import AS_SERVICE_ACCOUNT
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground, offer
@@ -289,5 +289,7 @@ def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) 
             due_at=None,
             **{name: value for name, value in also.items() if value is not None},
         )
-        if won and status == Status.DONE and action.batch_id is None:
+        if won and action.batch_id is not None:
+            ending.ended(action.batch_id)
+        elif won and status == Status.DONE:
             logged.done(action)

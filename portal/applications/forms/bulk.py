@@ -12,6 +12,7 @@ from portal.applications.forms.move import MoveFields
 from portal.applications.forms.reject import RejectFields, last_reason
 from portal.applications.models import Kind
 from portal.applications.verbs import Ground
+from portal.core.keys import as_key
 from portal.mirror.models import Application
 
 
@@ -53,9 +54,16 @@ class BatchForm(forms.Form):
 
 def _unpacked(entry: str) -> tuple[int, SeenStage]:
     pk, stage, stay = entry.split(":")
-    return int(pk), SeenStage(
-        stage_id=int(stage) if stage else None, entry_id=int(stay) if stay else None
+    return _key(pk), SeenStage(
+        stage_id=_key(stage) if stage else None, entry_id=_key(stay) if stay else None
     )
+
+
+def _key(text: str) -> int:
+    key = as_key(text)
+    if key is None:
+        raise ValueError
+    return key
 
 
 class RejectBatchForm(RejectFields, BatchForm):

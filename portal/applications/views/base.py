@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications import clicks, sittings
+from portal.applications import bulk, clicks, sittings
 from portal.applications.models import ApplicationAction
+from portal.applications.narrowing import chosen_from
 from portal.applications.offers import ground
 from portal.applications.rows import Row, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
@@ -130,8 +133,14 @@ def row_part(
     request: MemberRequest, row: Row, *, note: str = "", status: int = 200
 ) -> HttpResponse:
     """The row by itself. `note` says why nothing was done."""
-    context = {"row": row, "note": note}
+    context = {"row": row, "note": note, "ticks": _has_ticks(request)}
     return render(request, "applications/_row.html", context, status=status)
+
+
+def _has_ticks(request: MemberRequest) -> bool:
+    """Whether the page around the row has the form for many; the browser tells its address."""
+    around = QueryDict(urlsplit(request.htmx.current_url or "").query)
+    return chosen_from(around)[0] in bulk.FITTING
 
 
 def who(application: Application, held: Rights) -> str:

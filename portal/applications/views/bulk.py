@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
@@ -11,13 +12,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import bulk
+from portal.applications import bulk, undo
 from portal.applications.forms.bulk import BatchForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import ground
 from portal.applications.verbs import VERBS
 from portal.core.htmx import page_or_part
+from portal.core.keys import as_key
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.mirror.models import Application, Job, Stage
 
@@ -57,7 +59,8 @@ def _chosen(request: MemberRequest, mine: QuerySet[Application]) -> list[Applica
     status, stage = chosen_from(request.GET)
     if request.GET.get("all"):
         return list(narrowed(mine, status, stage)[: bulk.MOST])
-    picked = [int(pk) for pk in request.GET.getlist("pick") if pk.isdecimal()][: bulk.MOST]
+    keys = (as_key(pk) for pk in request.GET.getlist("pick"))
+    picked = [key for key in keys if key is not None][: bulk.MOST]
     return list(narrowed(mine.filter(pk__in=picked), "", ""))
 
 
@@ -102,7 +105,8 @@ def _chosen_by(request: MemberRequest, job: Job) -> str:
         return "the ones you ticked"
     status, stage = chosen_from(request.GET)
     where = SHOWN.get(status, "All").lower()
-    name = Stage.objects.filter(job=job, pk=stage).first() if stage.isdecimal() else None
+    key = as_key(stage)
+    name = Stage.objects.filter(job=job, pk=key).first() if key is not None else None
     return f"all that match: {where}" + (f", in “{name}”" if name else "")
 
 
@@ -131,7 +135,9 @@ def _started(
         parameters=form.parameters(),
     )
     chosen_seen = [(one, data["chosen"][one.pk]) for one in there]
-    batch = bulk.start(request.membership, job, held, deed, chosen_seen, key=data["key"])
+    batch, unfit = bulk.start(request.membership, job, held, deed, chosen_seen, key=data["key"])
+    for why, number in Counter(why for _, why in unfit).items():
+        messages.info(request, f"Left out: {number:,}. {why}")
     return redirect("applications:batch", pk=batch.pk)
 
 
@@ -164,8 +170,9 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
         "rows": rows,
         "first": first,
         "seconds_left": first.seconds_left if first and first.status == Status.HELD else 0,
+        "undo_warning": undo.warning(first) if first else "",
         "undoable": 0 if progress.open else len(bulk.way_back(found, held)),
-        "undone_by": found.undone_by.first(),
+        "undone_by": bulk.undoing(found),
         "named": "candidates" not in held.features.off,
     }
     return page_or_part(request, "applications/batch.html", "batch", context)

@@ -13,7 +13,6 @@ from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
 from portal.applications.acting import acting
-from portal.applications.models import Kind
 from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
 from portal.applications.offers import Offer, ground
 from portal.applications.rows import newest_action, row_of, rows
@@ -68,8 +67,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 def _many(held: Rights, status: str) -> list[Offer]:
     """What can be done to many of the shown ones at once."""
-    fitting = {"active": (Kind.ADVANCE, Kind.MOVE, Kind.REJECT), "rejected": (Kind.UNREJECT,)}
-    kinds = fitting.get(status, ())
+    kinds = bulk.FITTING.get(status, ())
     return [Offer(VERBS[kind], held.why_not(VERBS[kind].feature)) for kind in kinds]
 
 

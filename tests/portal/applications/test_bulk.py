@@ -12,10 +12,11 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import bulk
 from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.audit.models import Entry
-from portal.mirror.models import Application, RejectionReason, Stage
+from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE, happened
-from tests.portal.applications.clicking import applications, click, truth, writes
+from tests.portal.applications.clicking import click, truth, writes
+from tests.portal.applications.many import a_reason, confirm, look, of_one_job
 
 Status = ApplicationAction.Status
 
@@ -38,40 +39,13 @@ def finish(work, later):
     return finished
 
 
-def _of_one_job(count: int) -> list[Application]:
-    """So many active ones of one job, in its first stage."""
-    by_job: dict[int, list[Application]] = {}
-    for one in applications():
-        by_job.setdefault(one.job_id, []).append(one)
-    return max(by_job.values(), key=len)[:count]
-
-
-def _address(chosen: list[Application]) -> str:
-    return reverse("applications:bulk", args=[chosen[0].job_id])
-
-
-def _look(client: Client, kind: str, chosen: list[Application], **more: object):
-    return client.get(_address(chosen), {"kind": kind, "pick": [one.pk for one in chosen], **more})
-
-
-def _confirm(client: Client, kind: str, chosen: list[Application], page=None, **more: object):
-    page = page or _look(client, kind, chosen)
-    form = page.context["form"]
-    values = {name: form[name].value() for name in ("key", "chosen")}
-    return client.post(_address(chosen), {"kind": kind, **values, **more})
-
-
-def _reason() -> int:
-    return RejectionReason.objects.order_by("remote_id").first().pk
-
-
 def test_what_fits_is_told_from_what_does_not_before_anything_is_done(
     remy: Client, sandbox: Sandbox, work
 ) -> None:
-    chosen = _of_one_job(3)
+    chosen = of_one_job(3)
     Application.objects.filter(pk=chosen[0].pk).update(status="hired")
     click(remy, "advance", chosen[1])  # waits to be sent
-    page = _look(remy, "reject", chosen).content.decode()
+    page = look(remy, "reject", chosen).content.decode()
     assert "Reject 1 application" in page
     assert "Left out: 2" in page
     assert "is hired in Greenhouse" in page
@@ -83,11 +57,11 @@ def test_what_fits_is_told_from_what_does_not_before_anything_is_done(
 def test_many_are_rejected_each_with_its_own_outcome(
     remy: Client, sandbox: Sandbox, finish
 ) -> None:
-    chosen = _of_one_job(3)
-    refused = _confirm(remy, "reject", chosen, reason="")
+    chosen = of_one_job(3)
+    refused = confirm(remy, "reject", chosen, reason="")
     assert refused.status_code == 422
     assert "Choose a reason, please" in refused.content.decode()
-    there = _confirm(remy, "reject", chosen, reason=_reason())
+    there = confirm(remy, "reject", chosen, reason=a_reason())
     held = remy.get(there.url).content.decode()
     assert "Goes to Greenhouse in" in held
     assert writes(sandbox) == []
@@ -98,7 +72,7 @@ def test_many_are_rejected_each_with_its_own_outcome(
 
 
 def test_undo_in_time_takes_all_of_it_back(remy: Client, sandbox: Sandbox, finish) -> None:
-    there = _confirm(remy, "advance", _of_one_job(3))
+    there = confirm(remy, "advance", of_one_job(3))
     batch = Batch.objects.get()
     remy.post(reverse("applications:withdraw_batch", args=[batch.pk]))
     finish()
@@ -109,12 +83,12 @@ def test_undo_in_time_takes_all_of_it_back(remy: Client, sandbox: Sandbox, finis
 def test_failures_come_first_and_only_they_are_tried_again(
     remy: Client, sandbox: Sandbox, finish
 ) -> None:
-    chosen = _of_one_job(4)
-    page = _look(remy, "advance", chosen)
+    chosen = of_one_job(4)
+    page = look(remy, "advance", chosen)
     moved = chosen[2:]
     for one in moved:
         sandbox.mutate("move_application", application_id=one.remote_id)
-    there = _confirm(remy, "advance", chosen, page=page)
+    there = confirm(remy, "advance", chosen, page=page)
     finish()
     told = remy.get(there.url)
     assert [a.status for a in told.context["rows"]] == ["conflict", "conflict", "done", "done"]
@@ -132,9 +106,9 @@ def test_failures_come_first_and_only_they_are_tried_again(
 def test_a_batch_stands_in_the_log_once_with_how_many_were_done(
     remy: Client, sandbox: Sandbox, finish
 ) -> None:
-    some = _of_one_job(3)
+    some = of_one_job(3)
     sandbox.mutate("move_application", application_id=some[0].remote_id)
-    _confirm(remy, "advance", some)
+    confirm(remy, "advance", some)
     finish()
     [entry] = Entry.objects.filter(verb="application.advanced_many")
     assert entry.words.startswith("advanced 2 of 3 chosen applications in Greenhouse, in the name")
@@ -145,16 +119,16 @@ def test_a_batch_stands_in_the_log_once_with_how_many_were_done(
 def test_each_answer_that_is_lost_after_the_deed_is_one_deed_of_a_batch_too(
     remy: Client, sandbox: Sandbox, finish, deed: str
 ) -> None:
-    chosen = _of_one_job(3)
+    chosen = of_one_job(3)
     state = "rejected" if deed == Kind.UNREJECT else "active"
     for one in chosen if state == "rejected" else ():
         sandbox.mutate("reject_application", application_id=one.remote_id)
         Application.objects.filter(pk=one.pk).update(status="rejected")
-    page = _look(remy, deed, chosen)
+    page = look(remy, deed, chosen)
     later_stage = Stage.objects.filter(job=chosen[0].job_id, active=True).order_by("order")[2]
-    asked = {"reason": _reason()} if deed == Kind.REJECT else {"to_stage": later_stage.pk}
+    asked = {"reason": a_reason()} if deed == Kind.REJECT else {"to_stage": later_stage.pk}
     sandbox.faults.add(regex=WRITE, method="POST", kind="drop_after", times=2)
-    there = _confirm(remy, deed, chosen, page=page, **asked)
+    there = confirm(remy, deed, chosen, page=page, **asked)
     finish()
     assert "3 done in Greenhouse" in remy.get(there.url).content.decode()
     assert all(happened(sandbox, deed, one) for one in chosen)
@@ -163,8 +137,8 @@ def test_each_answer_that_is_lost_after_the_deed_is_one_deed_of_a_batch_too(
 
 
 def test_what_was_done_is_undone_as_a_batch(remy: Client, sandbox: Sandbox, finish) -> None:
-    chosen = _of_one_job(3)
-    there = _confirm(remy, "reject", chosen, reason=_reason())
+    chosen = of_one_job(3)
+    there = confirm(remy, "reject", chosen, reason=a_reason())
     finish()
     sandbox.mutate("unreject_application", application_id=chosen[0].remote_id)
     assert "Undo 3" in remy.get(there.url).content.decode()
@@ -177,7 +151,7 @@ def test_what_was_done_is_undone_as_a_batch(remy: Client, sandbox: Sandbox, fini
 
 
 def test_the_whole_filter_can_be_chosen_and_the_page_says_so(remy: Client) -> None:
-    first = _of_one_job(1)[0]
+    first = of_one_job(1)[0]
     page = remy.get(
         reverse("applications:bulk", args=[first.job_id]),
         {"kind": "advance", "all": "yes", "status": "active", "stage": first.stage_id},
@@ -192,9 +166,9 @@ def test_the_whole_filter_can_be_chosen_and_the_page_says_so(remy: Client) -> No
 def test_the_same_confirmation_twice_makes_one_batch(
     remy: Client, sandbox: Sandbox, finish
 ) -> None:
-    chosen = _of_one_job(2)
-    page = _look(remy, "advance", chosen)
-    answers = [_confirm(remy, "advance", chosen, page=page) for _ in range(2)]
+    chosen = of_one_job(2)
+    page = look(remy, "advance", chosen)
+    answers = [confirm(remy, "advance", chosen, page=page) for _ in range(2)]
     finish()
     assert answers[0].url == answers[1].url
     assert len(writes(sandbox)) == 2
@@ -204,7 +178,7 @@ def test_greenhouse_down_lets_the_whole_batch_wait(
     remy: Client, sandbox: Sandbox, finish, work, later, settings, quick_retries: None
 ) -> None:
     there = settings.GREENHOUSE_API_URL
-    _confirm(remy, "advance", _of_one_job(3))
+    confirm(remy, "advance", of_one_job(3))
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     finish()
     held = ApplicationAction.objects.filter(status=Status.HELD)
@@ -220,7 +194,7 @@ def test_a_worker_that_dies_in_the_middle_loses_its_turn_and_nothing_twice(
 ) -> None:
     from django_q.brokers import get_broker
 
-    _confirm(remy, "advance", _of_one_job(3))
+    confirm(remy, "advance", of_one_job(3))
     later(11)
     bulk.release()
     get_broker().purge_queue()
@@ -233,12 +207,12 @@ def test_a_worker_that_dies_in_the_middle_loses_its_turn_and_nothing_twice(
 
 
 def test_only_kinds_for_many_and_only_what_one_may_see(remy: Client, cast: Cast, sign_in) -> None:
-    chosen = _of_one_job(2)
-    assert _look(remy, "transfer", chosen).status_code == 404
-    _confirm(remy, "advance", chosen)
+    chosen = of_one_job(2)
+    assert look(remy, "transfer", chosen).status_code == 404
+    confirm(remy, "advance", chosen)
     batch = Batch.objects.get()
     other = Application.objects.exclude(job_id=chosen[0].job_id).first()
-    page = _look(remy, "advance", [chosen[0], *([other] if other else [])])
+    page = look(remy, "advance", [chosen[0], *([other] if other else [])])
     assert len(page.context["preview"].fit) + len(page.context["preview"].unfit) == 1
     for who in ("zoe", "uma", "sam"):
         stranger = sign_in(getattr(cast, who))
@@ -247,13 +221,13 @@ def test_only_kinds_for_many_and_only_what_one_may_see(remy: Client, cast: Cast,
             assert (
                 stranger.post(reverse(f"applications:{name}", args=[batch.pk])).status_code == 404
             )
-    assert _look(sign_in(cast.zoe), "advance", chosen).status_code == 404
+    assert look(sign_in(cast.zoe), "advance", chosen).status_code == 404
 
 
 def test_the_number_of_queries_does_not_grow_with_the_chosen(
     remy: Client, django_assert_max_num_queries
 ) -> None:
-    chosen = _of_one_job(2)
+    chosen = of_one_job(2)
     job = chosen[0].job
     Application.objects.bulk_create(
         Application(
@@ -271,6 +245,6 @@ def test_the_number_of_queries_does_not_grow_with_the_chosen(
     with django_assert_max_num_queries(18):
         page = remy.get(address, {"kind": "advance", "all": "yes"})
     assert len(page.context["preview"].fit) > 40
-    there = _confirm(remy, "advance", chosen, page=page)
+    there = confirm(remy, "advance", chosen, page=page)
     with django_assert_max_num_queries(18):
         remy.get(there.url)

@@ -20,7 +20,7 @@ from portal.onboarding import tasks as onboarding
 from tests.cast import Cast
 from tests.portal.applications.clicking import an_application, click, truth, writes
 from tests.portal.applications.clicking import applications as some
-from tests.portal.applications.test_bulk import _confirm
+from tests.portal.applications.many import confirm
 from tests.portal.faults.dying import killed_at
 
 Status = ApplicationAction.Status
@@ -100,7 +100,7 @@ def test_a_batch_ends_with_each_of_its_applications_done_once(
     for one in some():
         by_job.setdefault(one.job_id, []).append(one)
     chosen = max(by_job.values(), key=len)[:4]
-    _confirm(remy, "advance", chosen)
+    confirm(remy, "advance", chosen)
     batch, chance, kills = Batch.objects.get(), random.Random(5), 0
     later(11)
     for _ in range(12):
