@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, undo
+from portal.applications.acting import shown_as
 from portal.applications.forms.bulk import BatchForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
@@ -86,7 +87,7 @@ def _preview(
         "preview": preview,
         "form": form,
         "learned": at.refusals.get(kind),
-        "acting": held.match.user,
+        "shown_as": shown_as(at.acting, held.match.user),
         "chosen_by": _chosen_by(request, job),
         "most": bulk.MOST,
         "cut": request.GET.get("all") and len(chosen) == bulk.MOST,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
-from portal.applications.acting import acting
+from portal.applications.acting import acting, shown_as
 from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
 from portal.applications.offers import Offer, ground
 from portal.applications.rows import newest_action, row_of, rows
@@ -42,6 +42,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         status, stage = one.status, ""
     shown = narrowed(applications, status, stage) if one is None else [one]
     page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
+    how = acting(request.membership, held.match.connection)
     context = {
         "job": job,
         "held": held,
@@ -54,7 +55,8 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
         "sitting": sittings.unfinished(request.membership, job),
-        "agree_first": acting(request.membership, held.match.connection).why_not,
+        "agree_first": how.why_not,
+        "shown_as": shown_as(how, held.match.user),
         "bulk_offers": _many(held, status),
         "most": bulk.MOST,
         "facts": SimpleLazyObject(lambda: facts(job, held)),  # the whole page alone shows them
