@@ -81,6 +81,18 @@ def test_a_decision_is_undone_from_the_sitting_and_the_place_stays(
     assert undone.context["reject_form"]["reason"].value() == reason.pk
 
 
+def test_the_focus_finds_undo_again_after_each_poll(remy: Client) -> None:
+    """A part that is swapped gives the focus back to what bears the same id."""
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    reject(remy, application, **{"in": "review"})
+    undo = f'id="undo-deed-{newest().pk}"'
+    assert undo in remy.get(page).content.decode()
+    part = reverse("applications:decisions", args=[application.job_id])
+    assert undo in remy.get(part, **HTMX).content.decode()
+    assert undo in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
+
+
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
     application = an_application()
     Application.objects.filter(pk=application.pk).update(
