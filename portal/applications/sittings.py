@@ -65,8 +65,17 @@ def habits_of(member: Membership) -> Habits:
 
 def highlighted(text: str, words: str) -> list[tuple[str, bool]]:
     """The text in pieces, each with whether it is one of the words."""
-    wanted = [re.escape(word.strip()) for word in words.split(",") if word.strip()]
+    wanted = {word.strip() for word in words.split(",")} - {""}
     if not wanted:
         return [(text, False)]
-    pieces = re.split(f"({'|'.join(wanted)})", text, flags=re.IGNORECASE)
+    # The longest first: what is found first is taken, and "C" stands at the beginning of "C++".
+    pattern = "|".join(_whole(word) for word in sorted(wanted, key=len, reverse=True))
+    pieces = re.split(f"({pattern})", text, flags=re.IGNORECASE)
     return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
+
+
+def _whole(word: str) -> str:
+    """The pattern of the word by itself: "Go" is not in "Google". A sign at its edge parts it."""
+    before = r"(?<!\w)" if re.match(r"\w", word) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", word) else ""
+    return f"{before}{re.escape(word)}{after}"
