@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.urls import reverse
+
 from portal.accounts.models import Membership
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.models import ApplicationAction, Kind, Sitting
 from portal.applications.undo import newest_deeds
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change, still_as
@@ -25,11 +27,15 @@ INVERSES = {
 
 @dataclass(frozen=True)
 class Deed:
-    """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`)."""
+    """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`).
+
+    `address`: where the application stands now, and what can be done about it.
+    """
 
     action: ApplicationAction
     mine: bool
     undoable: bool
+    address: str
 
     @property
     def changes(self) -> list[Change]:
@@ -46,8 +52,14 @@ class Deed:
         return self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
 
 
-def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights) -> list[Deed]:
-    """These actions with what their reader can do about them."""
+def deeds(
+    actions: Iterable[ApplicationAction],
+    member: Membership,
+    held: Rights,
+    *,
+    sitting: Sitting | None = None,
+) -> list[Deed]:
+    """These actions with what their reader can do about them; they lead into the sitting, if any."""
     listed = list(actions)
     newest = newest_deeds([action.application_id for action in listed])
     jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
@@ -58,9 +70,20 @@ def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights
             undoable=action.membership_id == member.pk
             and newest.get(action.application_id) == action.pk
             and _can_be_undone(action, held, jobs),
+            address=_in_sitting(action, sitting) if sitting else _on_its_job(action),
         )
         for action in listed
     ]
+
+
+def _in_sitting(action: ApplicationAction, sitting: Sitting) -> str:
+    review = reverse("applications:review", args=[sitting.job_id])
+    return f"{review}?at={sitting.order.index(action.application_id) + 1}"
+
+
+def _on_its_job(action: ApplicationAction) -> str:
+    requisition = reverse("applications:of_job", args=[action.application.job_id])
+    return f"{requisition}?application={action.application_id}"
 
 
 def _jobs_of(member: Membership, held: Rights) -> frozenset[int]:

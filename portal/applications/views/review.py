@@ -135,7 +135,7 @@ def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Dee
     actions = sittings.decisions(sitting).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:30]
-    return deeds(actions, request.membership, held)
+    return deeds(actions, request.membership, held, sitting=sitting)
 
 
 def _any_open(decided: list[Deed]) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction, Sitting
 from portal.applications.sittings import highlighted
-from portal.mirror.models import Application, RejectionReason
+from portal.connections.models import PermissionCheck
+from portal.mirror.models import Application, Job, RejectionReason
 from tests.cast import Cast
 from tests.portal.applications.clicking import (
     HTMX,
@@ -24,6 +28,7 @@ from tests.portal.applications.clicking import (
 )
 
 Status = ApplicationAction.Status
+NO_UNDO = "An unreject has no Undo here."
 
 
 @pytest.fixture
@@ -37,6 +42,21 @@ def _begin(client: Client, job_id: int, **more: str) -> str:
     answer = client.post(reverse("applications:begin_review", args=[job_id]), values)
     url: str = answer.url
     return url
+
+
+def _at(client: Client, page: str, place: int) -> str:
+    shown: str = client.get(f"{page}?at={place}").content.decode()
+    return shown
+
+
+def _order() -> list[int]:
+    return Sitting.objects.get().order
+
+
+def _lacking(permission: str) -> None:
+    """As if the last check had found that the credential lacks it."""
+    found = PermissionCheck.objects.filter(permission=permission)
+    assert found.update(outcome="missing")
 
 
 def test_it_goes_through_all_in_a_fixed_order_and_keeps_the_place(
@@ -93,6 +113,26 @@ def test_the_focus_finds_undo_again_after_each_poll(remy: Client) -> None:
     assert undo in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
 
 
+def test_what_was_decided_leads_to_its_place_and_its_end_is_spoken(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    sandbox.mutate("move_application", application_id=application.remote_id)
+    click(remy, "advance", application, **{"in": "review"})
+    work()
+    part = reverse("applications:decisions", args=[application.job_id])
+    told = remy.get(part, **HTMX).content.decode()
+    assert f'href="{page}?at={place}"' in told
+    assert f'id="deed-status-{newest().pk}" data-announce="Advance: ' in told
+    assert "changed meanwhile" in told
+    alone = f'href="{reverse("applications:of_job", args=[application.job_id])}'
+    alone += f'?application={application.pk}"'
+    for elsewhere in (reverse("applications:my_activity"), address("history", application.pk)):
+        assert alone in remy.get(elsewhere).content.decode()
+
+
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
     application = an_application()
     Application.objects.filter(pk=application.pk).update(
@@ -107,6 +147,9 @@ def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: 
     remy.post(keep, {"words": "REMOTE, berlin", "keys": "on"})
     place = remy.get(page).context["sitting"].order.index(application.pk) + 1
     shown = remy.get(f"{page}?at={place}").content.decode()
+    elsewhere = other.first()
+    assert elsewhere is not None
+    assert f'/requisitions/{elsewhere.job_id}/?application={elsewhere.pk}"' in shown
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in shown
     assert "The same person elsewhere" in shown
     assert "data-keys" in shown
@@ -128,6 +171,10 @@ def test_words_are_words_and_no_patterns() -> None:
     assert highlighted("C++ (and C)", "c++, (") == [
         ("C++", True), (" ", False), ("(", True), ("and C)", False),
     ]  # fmt: skip
+    assert highlighted("Go at Google, in JavaScript", "java, go, javascript") == [
+        ("Go", True), (" at Google, in ", False), ("JavaScript", True),
+    ]  # fmt: skip
+    assert highlighted("C, C++", "c, c++") == [("C", True), (", ", False), ("C++", True)]
     assert highlighted("plain", " , ") == [("plain", False)]
 
 
