@@ -133,6 +133,25 @@ def test_what_was_decided_leads_to_its_place_and_its_end_is_spoken(
         assert alone in remy.get(elsewhere).content.decode()
 
 
+def test_keys_advance_and_bring_back_are_two_and_a_bring_back_has_no_undo(
+    remy: Client, sandbox: Sandbox, work
+) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    assert 'data-key="a"' in _at(remy, page, place)
+    assert NO_UNDO not in _at(remy, page, place)
+    reject(remy, application)
+    later_undone = newest()
+    ApplicationAction.objects.filter(pk=later_undone.pk).update(status=Status.DONE)
+    Application.objects.filter(pk=application.pk).update(status="rejected")
+    rejected = _at(remy, page, place)
+    assert 'data-key="a"' not in rejected
+    assert 'data-key="b"' in rejected
+    assert "<kbd>b</kbd>" in rejected
+    assert NO_UNDO in rejected
+
+
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
     application = an_application()
     Application.objects.filter(pk=application.pk).update(
