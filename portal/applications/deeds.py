@@ -48,8 +48,13 @@ class Deed:
         return self.action.status == Status.DONE and bool(self.changes)
 
     @property
+    def job_address(self) -> str:
+        return _job_address(self.action)
+
+    @property
     def withdrawable(self) -> bool:
-        return self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
+        mine = self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
+        return mine and _on_open_job(self.action)
 
 
 def deeds(
@@ -82,8 +87,20 @@ def _in_sitting(action: ApplicationAction, sitting: Sitting) -> str:
 
 
 def _on_its_job(action: ApplicationAction) -> str:
-    requisition = reverse("applications:of_job", args=[action.application.job_id])
-    return f"{requisition}?application={action.application_id}"
+    page = _job_address(action)
+    # A closed job's page shows no application by itself.
+    return f"{page}?application={action.application_id}" if _on_open_job(action) else page
+
+
+def _job_address(action: ApplicationAction) -> str:
+    name = "applications:of_job" if _on_open_job(action) else "jobs:closed"
+    return reverse(name, args=[action.application.job_id])
+
+
+def _on_open_job(action: ApplicationAction) -> bool:
+    """Whether a click reaches it: nothing is done on a closed job from here."""
+    job = action.application.job
+    return job is not None and job.is_open
 
 
 def _jobs_of(member: Membership, held: Rights) -> frozenset[int]:
@@ -95,6 +112,7 @@ def _can_be_undone(action: ApplicationAction, held: Rights, jobs: frozenset[int]
     return (
         action.status == Status.DONE
         and inverse is not None
+        and _on_open_job(action)
         and still_as(action.after, action.application)
         and not held.why_not(VERBS[inverse].feature)
         and not VERBS[action.kind].no_way_back(action, jobs)

@@ -20,11 +20,11 @@ PER_PAGE = 50
 @require_safe
 @member_only
 def mine(request: MemberRequest) -> HttpResponse:
-    """Everything the reader did, on applications that they may still see."""
+    """Everything the reader did, on applications that they may still see, of closed jobs too."""
     held = rights(request.membership)
     actions = ApplicationAction.objects.filter(
         membership=request.membership,
-        application__in=visible_applications(request.membership, held=held),
+        application__in=visible_applications(request.membership, held=held, closed=True),
     ).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )

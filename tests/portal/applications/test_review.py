@@ -152,6 +152,22 @@ def test_keys_advance_and_bring_back_are_two_and_a_bring_back_has_no_undo(
     assert NO_UNDO in rejected
 
 
+def test_what_was_done_on_a_closed_job_stays_in_ones_activity(remy: Client, work) -> None:
+    application = an_application()
+    click(remy, "advance", application)
+    work()
+    mine = reverse("applications:my_activity")
+    assert "Undo" in remy.get(mine).content.decode()
+    Job.objects.filter(pk=application.job_id).update(status="closed")
+    page = remy.get(mine).content.decode()
+    assert str(application.candidate) in page
+    assert "Undo" not in page, "there is no page on which it could be undone"
+    open_ones = reverse("applications:of_job", args=[application.job_id])
+    assert f'{open_ones}"' not in page
+    assert f"{open_ones}?" not in page
+    assert reverse("jobs:closed", args=[application.job_id]) in page
+
+
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
     application = an_application()
     Application.objects.filter(pk=application.pk).update(
