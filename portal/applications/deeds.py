@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Kind, Sitting
+from portal.applications.naming import who
 from portal.applications.undo import newest_deeds
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change, still_as
@@ -29,12 +30,13 @@ INVERSES = {
 class Deed:
     """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`).
 
-    `address`: where the application stands now, and what can be done about it.
+    `who`: whom it was done to. `address`: where the application stands now, and what can be done.
     """
 
     action: ApplicationAction
     mine: bool
     undoable: bool
+    who: str
     address: str
 
     @property
@@ -64,7 +66,7 @@ def deeds(
     *,
     sitting: Sitting | None = None,
 ) -> list[Deed]:
-    """These actions with what their reader can do about them; they lead into the sitting, if any."""
+    """These actions with what their reader can do about them; in a sitting they lead into it."""
     listed = list(actions)
     newest = newest_deeds([action.application_id for action in listed])
     jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
@@ -75,6 +77,7 @@ def deeds(
             undoable=action.membership_id == member.pk
             and newest.get(action.application_id) == action.pk
             and _can_be_undone(action, held, jobs),
+            who=who(action.application, held),
             address=_in_sitting(action, sitting) if sitting else _on_its_job(action),
         )
         for action in listed

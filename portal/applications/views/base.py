@@ -134,13 +134,6 @@ def row_part(
     return render(request, "applications/_row.html", context, status=status)
 
 
-def who(application: Application, held: Rights) -> str:
-    """Whom a page is about, in words; without the right to read names, by Greenhouse's id."""
-    if "candidates" in held.features.off:
-        return f"Application {application.remote_id}"
-    return str(application.candidate or "Name not read yet")
-
-
 def job_of(application: Application) -> Job:
     if application.job is None:  # only a prospect has none, and prospects are not visible
         raise Http404

@@ -18,6 +18,7 @@ from portal.applications.deeds import Deed, deeds
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review import HabitsForm
 from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.applications.naming import may_name, who
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
 from portal.applications.rows import newest_action, row_of
@@ -72,7 +73,6 @@ def review(request: MemberRequest, job_pk: int) -> HttpResponse:
         "habits": habits,
         "habits_form": HabitsForm(instance=habits),
         "came_from": "review",
-        "named": "candidates" not in held.features.off,
     }
     if not context["at_end"]:
         context |= _shown(request, sitting, habits, held)
@@ -112,7 +112,7 @@ def _shown(
             for one in application.answers
         ],
         "own_fields": _own_fields(application, held),
-        "headline": sittings.highlighted(_headline(application), words),
+        "headline": sittings.highlighted(_headline(application, held), words),
         "others": others.select_related("job")[:20] if application.candidate_id else [],
         "next_pk": next(iter(sitting.order[sitting.at + 1 : sitting.at + 2]), None),
     }
@@ -126,8 +126,8 @@ def _own_fields(application: Application, held: Rights) -> list[Held]:
     return [one for one in every if one.words]
 
 
-def _headline(application: Application) -> str:
-    person = application.candidate
+def _headline(application: Application, held: Rights) -> str:
+    person = application.candidate if may_name(held) else None
     return ", ".join(part for part in (person.title, person.company) if part) if person else ""
 
 
@@ -158,7 +158,6 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
         "deeds": decided,
         "polls": _any_open(decided),
         "came_from": "review",
-        "named": "candidates" not in held.features.off,
     }
     return render(request, "applications/review.html#decisions", context)
 
@@ -194,7 +193,7 @@ def details(request: MemberRequest, pk: int) -> HttpResponse:
             context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
     except (AtsError, SecretUnreadable) as error:
         context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
-    context["named"] = "candidates" not in held.features.off
+    context["who"] = who(application, held)
     response = page_or_part(request, "applications/details.html", "stage-history", context)
     response["Cache-Control"] = f"private, max-age={PREFETCHED_FOR}"
     return response

@@ -152,6 +152,32 @@ def test_keys_advance_and_bring_back_are_two_and_a_bring_back_has_no_undo(
     assert NO_UNDO in rejected
 
 
+def test_without_the_right_to_names_none_stands_anywhere(remy: Client) -> None:
+    application = an_application()
+    person = application.candidate
+    type(person).objects.filter(pk=person.pk).update(title="Falconer", company="Mews Ltd")
+    _lacking("candidates.list")
+    page = _begin(remy, application.job_id)
+    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    click(remy, "advance", application)
+    requisition = reverse("applications:of_job", args=[application.job_id])
+    for address_ in (
+        f"{page}?at={place}",
+        reverse("applications:my_activity"),
+        address("history", application.pk),
+        f"{requisition}?application={application.pk}",
+    ):
+        shown = remy.get(address_).content.decode()
+        assert f"Application {application.remote_id}" in shown
+        for word in (str(person), "Falconer", "Mews Ltd", "> None<", ": None<"):
+            assert word not in shown, (address_, word)
+    ApplicationAction.objects.all().delete()
+    shown = remy.get(f"{requisition}?application={application.pk}").content.decode()
+    assert f"More for Application {application.remote_id}" in shown
+    for word in (str(person), "Falconer", "Mews Ltd"):
+        assert word not in shown
+
+
 def test_what_was_done_on_a_closed_job_stays_in_ones_activity(remy: Client, work) -> None:
     application = an_application()
     click(remy, "advance", application)
