@@ -152,6 +152,17 @@ def test_keys_advance_and_bring_back_are_two_and_a_bring_back_has_no_undo(
     assert NO_UNDO in rejected
 
 
+def test_what_is_off_stands_there_with_the_reason(remy: Client) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    _lacking("applications.transfer")
+    shown = _at(remy, page, place)
+    told = f'aria-describedby="why-transfer-{application.pk}"'
+    assert f'type="button" aria-disabled="true" {told}' in shown
+    assert f'id="why-transfer-{application.pk}">' in shown
+
+
 def test_without_the_right_to_names_none_stands_anywhere(remy: Client) -> None:
     application = an_application()
     person = application.candidate
@@ -192,6 +203,20 @@ def test_what_was_done_on_a_closed_job_stays_in_ones_activity(remy: Client, work
     assert f'{open_ones}"' not in page
     assert f"{open_ones}?" not in page
     assert reverse("jobs:closed", args=[application.job_id]) in page
+
+
+def test_going_on_comes_before_starting_again(remy: Client) -> None:
+    application = an_application()
+    requisition = reverse("applications:of_job", args=[application.job_id])
+    review = _begin(remy, application.job_id)
+    page = remy.get(requisition).content.decode()
+    assert f'<a class="btn btn-primary" href="{review}">Go on at 1 of' in page
+    assert "Start again" in page
+    assert "Review one by one" not in page
+    Sitting.objects.all().delete()
+    page = remy.get(requisition).content.decode()
+    assert "Review one by one" in page
+    assert "Start again" not in page
 
 
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
