@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.core import readonly
 from portal.mirror.models import Job
 
 MOST = 1000
@@ -43,9 +44,10 @@ def unfinished(member: Membership, job: Job) -> Sitting | None:
 
 
 def go(sitting: Sitting, to: int) -> None:
-    """Go to a place; one behind the last is the end."""
+    """Go to a place; one behind the last is the end. Kept, unless this is only a look."""
     sitting.at = min(max(0, to), len(sitting.order))
-    Sitting.objects.filter(pk=sitting.pk).update(at=sitting.at)
+    if not readonly.holds():
+        Sitting.objects.filter(pk=sitting.pk).update(at=sitting.at)
 
 
 def decisions(sitting: Sitting) -> QuerySet[ApplicationAction]:

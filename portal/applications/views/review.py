@@ -25,6 +25,7 @@ from portal.applications.rows import newest_action, row_of
 from portal.applications.views.base import application_of
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
+from portal.core import readonly
 from portal.core.htmx import page_or_part
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -150,8 +151,9 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
     sitting = sittings.going_on(request.membership, job)
     if sitting is None:
         return redirect("applications:of_job", job_pk=job.pk)
-    for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
-        outbox.release_one(action)
+    if not readonly.holds():
+        for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
+            outbox.release_one(action)
     decided = _decided(request, sitting, held)
     context = {
         "job": job,
