@@ -163,6 +163,12 @@ def test_what_is_off_stands_there_with_the_reason(remy: Client) -> None:
     assert f'id="why-transfer-{application.pk}">' in shown
 
 
+def test_a_reason_and_enter_reject_and_escape_leaves(remy: Client) -> None:
+    page = remy.get(_begin(remy, an_application().job_id)).content.decode()
+    assert "data-enter-submits" in page
+    assert "Escape leaves it" in page
+
+
 def test_without_the_right_to_names_none_stands_anywhere(remy: Client) -> None:
     application = an_application()
     person = application.candidate
@@ -217,6 +223,18 @@ def test_going_on_comes_before_starting_again(remy: Client) -> None:
     page = remy.get(requisition).content.decode()
     assert "Review one by one" in page
     assert "Start again" not in page
+
+
+def test_staff_who_look_as_somebody_page_and_leave_the_place(
+    remy: Client, cast: Cast, sign_in
+) -> None:
+    page = _begin(remy, an_application().job_id)
+    cas = sign_in(cast.cas)
+    cas.post(reverse("admin:look_begin", args=[cast.remy.pk]), {"reason": "They ask for help"})
+    there = cas.get(f"{page}?at=2")
+    assert there.status_code == 200
+    assert there.context["sitting"].number == 2
+    assert Sitting.objects.get().at == 0
 
 
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
