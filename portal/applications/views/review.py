@@ -99,6 +99,7 @@ def _shown(
     at = ground(request.membership, application.job_id, held)
     words = habits.words
     here = row_of(application, newest_action(application), request.membership, at)
+    ahead = visible.filter(pk__in=sitting.order[sitting.at + 1 : sitting.at + 2]).first()
     others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
         "application": application,
@@ -115,8 +116,15 @@ def _shown(
         "own_fields": _own_fields(application, held),
         "headline": sittings.highlighted(_headline(application, held), words),
         "others": others.select_related("job")[:20] if application.candidate_id else [],
-        "next_pk": next(iter(sitting.order[sitting.at + 1 : sitting.at + 2]), None),
+        "details": _details_of(application),
+        "next_details": _details_of(ahead) if ahead else "",
     }
+
+
+def _details_of(application: Application) -> str:
+    """The address of its details as it stands now: the browser keeps an answer for its address."""
+    page = reverse("applications:details", args=[application.pk])
+    return f"{page}?as_of={application.changed_at.timestamp():.6f}"
 
 
 def _own_fields(application: Application, held: Rights) -> list[Held]:

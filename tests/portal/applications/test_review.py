@@ -225,6 +225,19 @@ def test_going_on_comes_before_starting_again(remy: Client) -> None:
     assert "Start again" not in page
 
 
+def test_stage_history_is_asked_anew_once_the_application_changed(remy: Client) -> None:
+    """The browser keeps an answer for its address; so the address says of which state it is."""
+    page = _begin(remy, an_application().job_id)
+
+    def asked(at: int) -> list[str]:
+        return re.findall(r'hx-get="(/applications/[^"]+)"', _at(remy, page, at))
+
+    first, ahead = sorted(asked(1), key=lambda one: f"/{_order()[0]}/" not in one)
+    assert asked(2)[-1] == ahead, "what was fetched ahead is asked for by the same address"
+    Application.objects.filter(pk=_order()[0]).update(changed_at=timezone.now())
+    assert first not in asked(1)
+
+
 def test_staff_who_look_as_somebody_page_and_leave_the_place(
     remy: Client, cast: Cast, sign_in
 ) -> None:
