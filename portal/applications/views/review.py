@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -219,7 +221,7 @@ def _credential(application: Application) -> Credential:
 @require_safe
 @member_only
 def resume(request: MemberRequest, pk: int) -> HttpResponse:
-    """To the résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
+    """To the newest résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
     application, _ = application_of(request, pk)
     try:
         link = _fresh_link(application)
@@ -243,5 +245,10 @@ def _fresh_link(application: Application) -> str | None:
         return None
     provider = open_provider(_credential(application), lane=Lane.PEOPLE)
     files = provider.attachments(application.candidate.remote_id)
-    resumes: list[Attachment] = [one for one in files if one.type == RESUME]
-    return next((one.url for one in resumes if one.url.startswith("https://")), None)
+    resumes = [one for one in files if one.type == RESUME and one.url.startswith("https://")]
+    return max(resumes, key=_made_at).url if resumes else None
+
+
+def _made_at(file: Attachment) -> datetime:
+    """When it came; one whose date is not told counts as older than every other."""
+    return file.created_at or datetime.min.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.records import Attachment
 from portal.applications.models import ApplicationAction, Sitting
 from portal.applications.sittings import highlighted
 from portal.connections.models import PermissionCheck
@@ -325,6 +326,18 @@ def test_a_resume_is_a_fresh_link_and_kept_nowhere(remy: Client, sandbox: Sandbo
     before = len(sandbox.requests)
     remy.get(address("resume", with_resume.pk))
     assert len(sandbox.requests) > before
+
+
+def test_the_newest_resume_is_opened(remy: Client, sandbox: Sandbox) -> None:
+    with_resume = _with(sandbox, "resume")
+    world = sandbox.world()
+    owner = with_resume.candidate.remote_id
+    [there, *_] = world.attachments.where("candidate_id", owner)
+    of_it = {"candidate_id": owner, "application_id": there.application_id}
+    world.add(Attachment, "2019-01-01T00:00:00.000Z", filename="former.pdf", **of_it)
+    world.add(Attachment, "2099-01-01T00:00:00.000Z", filename="newest.pdf", **of_it)
+    world.add(Attachment, "2019-01-02T00:00:00.000Z", filename="late.pdf", **of_it)
+    assert "newest.pdf" in remy.get(address("resume", with_resume.pk)).url
 
 
 def _with(sandbox: Sandbox, kind: str) -> Application:
