@@ -114,6 +114,17 @@ def test_the_focus_finds_undo_again_after_each_poll(remy: Client) -> None:
     assert undo in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
 
 
+def test_the_focus_finds_the_pages_of_activity_again_too(remy: Client, cast: Cast) -> None:
+    ApplicationAction.objects.bulk_create(
+        ApplicationAction(application=an_application(), membership=cast.remy, kind="advance",
+                          status="done", after={})
+        for _ in range(101)
+    )  # fmt: skip
+    second = remy.get(reverse("applications:my_activity"), {"page": 2}, **HTMX).content.decode()
+    assert 'id="pages-previous"' in second
+    assert 'id="pages-next"' in second
+
+
 def test_what_was_decided_leads_to_its_place_and_its_end_is_spoken(
     remy: Client, sandbox: Sandbox, work
 ) -> None:
