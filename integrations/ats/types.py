@@ -286,6 +286,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     filename: str
     type: str
     url: str
+    created_at: datetime | None = None
 
 
 class Candidate(_Neutral, frozen=True, kw_only=True):

@@ -353,6 +353,7 @@ class _Attachment(msgspec.Struct):
     filename: Text = None
     type: Text = None
     url: Text = None
+    created_at: Moment = None
 
 
 class _Attachments(msgspec.Struct):
@@ -361,7 +362,12 @@ class _Attachments(msgspec.Struct):
 
 def _attachments(wire: _Attachments) -> tuple[Attachment, ...]:
     return tuple(
-        Attachment(filename=text(one.filename), type=text(one.type), url=text(one.url))
+        Attachment(
+            filename=text(one.filename),
+            type=text(one.type),
+            url=text(one.url),
+            created_at=moment(one.created_at),
+        )
         for one in wire.attachments or ()
         if one and one.url
     )

@@ -345,6 +345,7 @@ class _Attachment(msgspec.Struct):
     candidate_id: int | None = None
     filename: Text = None
     type: Text = None
+    created_at: Moment = None
 
 
 class OwnedAttachment(msgspec.Struct, frozen=True):
@@ -413,7 +414,13 @@ read_candidate = reader(_Candidate, _candidate)
 read_attachment = reader(
     _Attachment,
     lambda w: OwnedAttachment(
-        w.candidate_id, Attachment(filename=text(w.filename), type=text(w.type), url=w.url)
+        w.candidate_id,
+        Attachment(
+            filename=text(w.filename),
+            type=text(w.type),
+            url=w.url,
+            created_at=moment(w.created_at),
+        ),
     ),
 )
 read_department = reader(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.urls import reverse
+
 from portal.accounts.models import Membership
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.models import ApplicationAction, Kind, Sitting
+from portal.applications.naming import who
 from portal.applications.undo import newest_deeds
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change, still_as
@@ -25,11 +28,16 @@ INVERSES = {
 
 @dataclass(frozen=True)
 class Deed:
-    """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`)."""
+    """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`).
+
+    `who`: whom it was done to. `address`: where the application stands now, and what can be done.
+    """
 
     action: ApplicationAction
     mine: bool
     undoable: bool
+    who: str
+    address: str
 
     @property
     def changes(self) -> list[Change]:
@@ -42,12 +50,23 @@ class Deed:
         return self.action.status == Status.DONE and bool(self.changes)
 
     @property
+    def job_address(self) -> str:
+        return _job_address(self.action)
+
+    @property
     def withdrawable(self) -> bool:
-        return self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
+        mine = self.mine and self.action.can_be_withdrawn and self.action.batch_id is None
+        return mine and _on_open_job(self.action)
 
 
-def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights) -> list[Deed]:
-    """These actions with what their reader can do about them."""
+def deeds(
+    actions: Iterable[ApplicationAction],
+    member: Membership,
+    held: Rights,
+    *,
+    sitting: Sitting | None = None,
+) -> list[Deed]:
+    """These actions with what their reader can do about them; in a sitting they lead into it."""
     listed = list(actions)
     newest = newest_deeds([action.application_id for action in listed])
     jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
@@ -58,9 +77,33 @@ def deeds(actions: Iterable[ApplicationAction], member: Membership, held: Rights
             undoable=action.membership_id == member.pk
             and newest.get(action.application_id) == action.pk
             and _can_be_undone(action, held, jobs),
+            who=who(action.application, held),
+            address=_in_sitting(action, sitting) if sitting else _on_its_job(action),
         )
         for action in listed
     ]
+
+
+def _in_sitting(action: ApplicationAction, sitting: Sitting) -> str:
+    review = reverse("applications:review", args=[sitting.job_id])
+    return f"{review}?at={sitting.order.index(action.application_id) + 1}"
+
+
+def _on_its_job(action: ApplicationAction) -> str:
+    page = _job_address(action)
+    # A closed job's page shows no application by itself.
+    return f"{page}?application={action.application_id}" if _on_open_job(action) else page
+
+
+def _job_address(action: ApplicationAction) -> str:
+    name = "applications:of_job" if _on_open_job(action) else "jobs:closed"
+    return reverse(name, args=[action.application.job_id])
+
+
+def _on_open_job(action: ApplicationAction) -> bool:
+    """Whether a click reaches it: nothing is done on a closed job from here."""
+    job = action.application.job
+    return job is not None and job.is_open
 
 
 def _jobs_of(member: Membership, held: Rights) -> frozenset[int]:
@@ -72,6 +115,7 @@ def _can_be_undone(action: ApplicationAction, held: Rights, jobs: frozenset[int]
     return (
         action.status == Status.DONE
         and inverse is not None
+        and _on_open_job(action)
         and still_as(action.after, action.application)
         and not held.why_not(VERBS[inverse].feature)
         and not VERBS[action.kind].no_way_back(action, jobs)

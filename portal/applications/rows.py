@@ -17,6 +17,7 @@ from portal.accounts.models import Membership
 from portal.applications import undo
 from portal.applications.conflicts import Conflict, conflict, in_greenhouse
 from portal.applications.models import ApplicationAction, Kind
+from portal.applications.naming import may_name, who
 from portal.applications.offers import Offer, ground, offer, offers
 from portal.applications.outbox import newest_on
 from portal.applications.verbs import Ground
@@ -40,6 +41,7 @@ class Row:
     mine: bool  # whether the last action is the reader's own
     key: uuid.UUID
     named: bool
+    who: str
     undoable: bool
     no_undo: str  # why a done one cannot be undone, where there is something to say
     again: bool  # a conflict or a failure that can be done from where it stands now
@@ -145,7 +147,8 @@ def _row(
         last=last,
         mine=mine,
         key=uuid.uuid4(),
-        named="candidates" not in at.held.features.off,
+        named=may_name(at.held),
+        who=who(application, at.held),
         undoable=not isinstance(back, str),
         no_undo=back if isinstance(back, str) else "",
         again=last is not None and retry and offer(application, at, last.kind).allowed,

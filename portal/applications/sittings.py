@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.core import readonly
 from portal.mirror.models import Job
 
 MOST = 1000
@@ -43,9 +44,10 @@ def unfinished(member: Membership, job: Job) -> Sitting | None:
 
 
 def go(sitting: Sitting, to: int) -> None:
-    """Go to a place; one behind the last is the end."""
+    """Go to a place; one behind the last is the end. Kept, unless this is only a look."""
     sitting.at = min(max(0, to), len(sitting.order))
-    Sitting.objects.filter(pk=sitting.pk).update(at=sitting.at)
+    if not readonly.holds():
+        Sitting.objects.filter(pk=sitting.pk).update(at=sitting.at)
 
 
 def decisions(sitting: Sitting) -> QuerySet[ApplicationAction]:
@@ -65,8 +67,17 @@ def habits_of(member: Membership) -> Habits:
 
 def highlighted(text: str, words: str) -> list[tuple[str, bool]]:
     """The text in pieces, each with whether it is one of the words."""
-    wanted = [re.escape(word.strip()) for word in words.split(",") if word.strip()]
+    wanted = {word.strip() for word in words.split(",")} - {""}
     if not wanted:
         return [(text, False)]
-    pieces = re.split(f"({'|'.join(wanted)})", text, flags=re.IGNORECASE)
+    # The longest first: what is found first is taken, and "C" stands at the beginning of "C++".
+    pattern = "|".join(_whole(word) for word in sorted(wanted, key=len, reverse=True))
+    pieces = re.split(f"({pattern})", text, flags=re.IGNORECASE)
     return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
+
+
+def _whole(word: str) -> str:
+    """The pattern of the word by itself: "Go" is not in "Google". A sign at its edge parts it."""
+    before = r"(?<!\w)" if re.match(r"\w", word) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", word) else ""
+    return f"{before}{re.escape(word)}{after}"

@@ -27,11 +27,36 @@
     return true;
   }
 
+  function isOpenList(field) {
+    try {
+      return field.matches("select:open"); // there Enter chooses and Escape closes
+    } catch {
+      return field.matches("select"); // an older browser does not tell: nothing is sent by choosing
+    }
+  }
+
+  /* Where a reason is chosen: Enter in the list sends the form, which browsers do by themselves
+     from other fields only; Escape closes the box and gives the focus back. */
+  function pressWithin(form, event) {
+    if (isOpenList(event.target)) return false;
+    if (event.key === "Enter" && event.target.matches("select")) {
+      form.requestSubmit();
+      return true;
+    }
+    if (event.key !== "Escape") return false;
+    const box = form.closest("details");
+    box.open = false;
+    box.querySelector("summary").focus();
+    return true;
+  }
+
   document.addEventListener("keydown", (event) => {
     const page = document.getElementById("review");
     if (!page || !("keys" in page.dataset)) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (document.querySelector("dialog[open]")) return;
+    const form = event.target.closest("details form[data-enter-submits]");
+    if (form && pressWithin(form, event)) return event.preventDefault();
     if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
     if (press(event.key)) event.preventDefault();
   });

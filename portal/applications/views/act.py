@@ -12,8 +12,9 @@ from portal.applications.forms.move import MoveForm, TransferForm
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.update import UpdateForm
 from portal.applications.models import Kind
+from portal.applications.naming import who
 from portal.applications.offers import ground, offer
-from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of, who
+from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of
 from portal.core.htmx import page_or_part
 from portal.core.planned import planned_once
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.deeds import deeds
 from portal.applications.models import ApplicationAction
+from portal.applications.naming import who
 from portal.applications.views.base import application_of
 from portal.core.htmx import page_or_part, summary
 from portal.entitlements.rules import rights, visible_applications
@@ -20,11 +21,11 @@ PER_PAGE = 50
 @require_safe
 @member_only
 def mine(request: MemberRequest) -> HttpResponse:
-    """Everything the reader did, on applications that they may still see."""
+    """Everything the reader did, on applications that they may still see, of closed jobs too."""
     held = rights(request.membership)
     actions = ApplicationAction.objects.filter(
         membership=request.membership,
-        application__in=visible_applications(request.membership, held=held),
+        application__in=visible_applications(request.membership, held=held, closed=True),
     ).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
@@ -34,7 +35,6 @@ def mine(request: MemberRequest) -> HttpResponse:
         "summary": summary(page),
         "deeds": deeds(page.object_list, request.membership, held),
         "came_from": "activity",
-        "named": "candidates" not in held.features.off,
         "polls": any(action.is_open for action in page.object_list),
     }
     return page_or_part(request, "applications/my_activity.html", "activity", context)
@@ -52,6 +52,6 @@ def history(request: MemberRequest, pk: int) -> HttpResponse:
         "application": application,
         "deeds": deeds(actions, request.membership, held),
         "came_from": "history",
-        "named": "candidates" not in held.features.off,
+        "who": who(application, held),
     }
     return render(request, "applications/history.html", context)

@@ -143,13 +143,6 @@ def _has_ticks(request: MemberRequest) -> bool:
     return chosen_from(around)[0] in bulk.FITTING
 
 
-def who(application: Application, held: Rights) -> str:
-    """Whom a page is about, in words; without the right to read names, by Greenhouse's id."""
-    if "candidates" in held.features.off:
-        return f"Application {application.remote_id}"
-    return str(application.candidate or "Name not read yet")
-
-
 def job_of(application: Application) -> Job:
     if application.job is None:  # only a prospect has none, and prospects are not visible
         raise Http404

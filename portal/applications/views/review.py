@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,17 +15,20 @@ from integrations.ats.types import Attachment
 from integrations.ats.wiring import Lane
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import custom, outbox, sittings
+from portal.applications.acting import shown_as
 from portal.applications.custom import Held
 from portal.applications.deeds import Deed, deeds
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review import HabitsForm
 from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.applications.naming import may_name, who
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
 from portal.applications.rows import newest_action, row_of
 from portal.applications.views.base import application_of
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
+from portal.core import readonly
 from portal.core.htmx import page_or_part
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -72,7 +77,6 @@ def review(request: MemberRequest, job_pk: int) -> HttpResponse:
         "habits": habits,
         "habits_form": HabitsForm(instance=habits),
         "came_from": "review",
-        "named": "candidates" not in held.features.off,
     }
     if not context["at_end"]:
         context |= _shown(request, sitting, habits, held)
@@ -98,11 +102,13 @@ def _shown(
     at = ground(request.membership, application.job_id, held)
     words = habits.words
     here = row_of(application, newest_action(application), request.membership, at)
+    ahead = visible.filter(pk__in=sitting.order[sitting.at + 1 : sitting.at + 2]).first()
     others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
         "application": application,
         "row": here,
         "reject_offer": offer(application, at, "reject"),
+        "shown_as": shown_as(at.acting, held.match.user),
         "reject_form": RejectForm(application=application, at=at, membership=request.membership),
         "answers": [
             (
@@ -112,10 +118,17 @@ def _shown(
             for one in application.answers
         ],
         "own_fields": _own_fields(application, held),
-        "headline": sittings.highlighted(_headline(application), words),
+        "headline": sittings.highlighted(_headline(application, held), words),
         "others": others.select_related("job")[:20] if application.candidate_id else [],
-        "next_pk": next(iter(sitting.order[sitting.at + 1 : sitting.at + 2]), None),
+        "details": _details_of(application),
+        "next_details": _details_of(ahead) if ahead else "",
     }
+
+
+def _details_of(application: Application) -> str:
+    """The address of its details as it stands now: the browser keeps an answer for its address."""
+    page = reverse("applications:details", args=[application.pk])
+    return f"{page}?as_of={application.changed_at.timestamp():.6f}"
 
 
 def _own_fields(application: Application, held: Rights) -> list[Held]:
@@ -126,8 +139,8 @@ def _own_fields(application: Application, held: Rights) -> list[Held]:
     return [one for one in every if one.words]
 
 
-def _headline(application: Application) -> str:
-    person = application.candidate
+def _headline(application: Application, held: Rights) -> str:
+    person = application.candidate if may_name(held) else None
     return ", ".join(part for part in (person.title, person.company) if part) if person else ""
 
 
@@ -135,7 +148,7 @@ def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Dee
     actions = sittings.decisions(sitting).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:30]
-    return deeds(actions, request.membership, held)
+    return deeds(actions, request.membership, held, sitting=sitting)
 
 
 def _any_open(decided: list[Deed]) -> bool:
@@ -150,15 +163,15 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
     sitting = sittings.going_on(request.membership, job)
     if sitting is None:
         return redirect("applications:of_job", job_pk=job.pk)
-    for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
-        outbox.release_one(action)
+    if not readonly.holds():
+        for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
+            outbox.release_one(action)
     decided = _decided(request, sitting, held)
     context = {
         "job": job,
         "deeds": decided,
         "polls": _any_open(decided),
         "came_from": "review",
-        "named": "candidates" not in held.features.off,
     }
     return render(request, "applications/review.html#decisions", context)
 
@@ -194,7 +207,7 @@ def details(request: MemberRequest, pk: int) -> HttpResponse:
             context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
     except (AtsError, SecretUnreadable) as error:
         context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
-    context["named"] = "candidates" not in held.features.off
+    context["who"] = who(application, held)
     response = page_or_part(request, "applications/details.html", "stage-history", context)
     response["Cache-Control"] = f"private, max-age={PREFETCHED_FOR}"
     return response
@@ -210,7 +223,7 @@ def _credential(application: Application) -> Credential:
 @require_safe
 @member_only
 def resume(request: MemberRequest, pk: int) -> HttpResponse:
-    """To the résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
+    """To the newest résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
     application, _ = application_of(request, pk)
     try:
         link = _fresh_link(application)
@@ -234,5 +247,10 @@ def _fresh_link(application: Application) -> str | None:
         return None
     provider = open_provider(_credential(application), lane=Lane.PEOPLE)
     files = provider.attachments(application.candidate.remote_id)
-    resumes: list[Attachment] = [one for one in files if one.type == RESUME]
-    return next((one.url for one in resumes if one.url.startswith("https://")), None)
+    resumes = [one for one in files if one.type == RESUME and one.url.startswith("https://")]
+    return max(resumes, key=_made_at).url if resumes else None
+
+
+def _made_at(file: Attachment) -> datetime:
+    """When it came; one whose date is not told counts as older than every other."""
+    return file.created_at or datetime.min.replace(tzinfo=UTC)

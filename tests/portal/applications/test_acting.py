@@ -128,7 +128,9 @@ def test_the_admin_may_let_the_service_account_act_and_it_is_named(
     assert sam.post("/set-up/acting/", {"allowed": "yes"}).status_code == 403
     ada.post("/set-up/acting/", {"allowed": "yes"})
     one = _movable()
-    assert "Advance as the service account" in _page_of(sam, one)
+    page = _page_of(sam, one)
+    assert "Advance as the service account" in page
+    assert "shows the service account’s name, not yours" in page
     click(sam, "advance", one)
     work()
     (writer,) = _writers(sandbox)
@@ -138,6 +140,8 @@ def test_the_admin_may_let_the_service_account_act_and_it_is_named(
     assert action.outcome.endswith("as the service account.")
     entry = Entry.objects.get(verb="action.service_account")
     assert (entry.by, "as the service account" in entry.words) == (cast.sam.user, True)
+    done = Entry.objects.get(verb="application.advanced")
+    assert done.words.endswith("in Greenhouse, as the service account")
     ada.post("/set-up/acting/", {"allowed": "no"})
     assert "Agree in Greenhouse first" in _page_of(sam, _movable())
 
