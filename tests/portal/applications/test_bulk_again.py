@@ -336,3 +336,14 @@ def test_undoing_a_batch_promises_no_more_than_undoing_one(remy: Client, finish)
     mailed = _page(remy, _newest())
     assert "does not tell whether an unreject also stops the scheduled e-mail" in mailed
     assert "is not taken back" not in mailed
+
+
+def test_whoever_left_a_batch_finds_it_again(remy: Client, finish, sign_in, cast: Cast) -> None:
+    chosen = of_one_job(2)
+    confirm(remy, "advance", chosen)
+    finish()
+    there = f'href="{reverse("applications:batch", args=[_newest().pk])}"'
+    row = address("row", chosen[0].pk)
+    assert there in remy.get("/activity/").content.decode()
+    assert there in remy.get(row).content.decode()
+    assert there not in sign_in(cast.sam).get(row).content.decode()  # it is Remy's
