@@ -74,7 +74,7 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
         _sent(provider, action)
     except Exception:  # a fault of ours: whether it left is not known, so it is read, not repeated
         logger.exception("Action %s stopped half-way", action.pk)
-        _unknown(action, why="our own fault")
+        _unknown(action, errors.OutcomeUnknown(), why="our own fault")
 
 
 def _sent(provider: Provider, action: ApplicationAction) -> None:
@@ -95,18 +95,17 @@ def _sent(provider: Provider, action: ApplicationAction) -> None:
     unlearn(action)
 
 
-def _unknown(action: ApplicationAction, *, why: str, **also: Any) -> None:
+def _unknown(action: ApplicationAction, error: errors.OutcomeUnknown, *, why: str) -> None:
     """What became of it is to be read. `sent_at` is when it may have left, at the latest."""
-    error = errors.OutcomeUnknown()
     now = timezone.now()
     transitions.won(
-        action,
-        Status.UNKNOWN,
-        why=why,
-        sent_at=now,
-        due_at=now + LOOK_AGAIN,
-        **{"outcome": error.sentence, **also},
-    )
+        action, Status.UNKNOWN, why=why, sent_at=now, due_at=now + LOOK_AGAIN,
+        outcome=error.sentence, evidence=_evidence(error),
+    )  # fmt: skip
+
+
+def _evidence(error: AtsError) -> Any:
+    return msgspec.to_builtins(error.evidence) if error.evidence else None
 
 
 def _recorded(action: ApplicationAction) -> None:
@@ -172,9 +171,8 @@ def _look_first(provider: Provider, verb: Verb, action: ApplicationAction) -> No
 
 def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) -> None:
     """Turn Greenhouse's "no" into a state, and look at what is true now."""
-    evidence = msgspec.to_builtins(error.evidence) if error.evidence else None
     if isinstance(error, errors.OutcomeUnknown):
-        _unknown(action, why="the answer was lost", outcome=error.sentence, evidence=evidence)
+        _unknown(action, error, why="the answer was lost")
         settle_with(provider, action)
         return
     if isinstance(error, (errors.AtsDown, errors.RateLimited)) and _waits(action, error):
@@ -188,6 +186,7 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
         errors.NotFound: Status.REFUSED,
         errors.Invalid: Status.REFUSED,
     }.get(type(error), Status.FAILED)
+    evidence = _evidence(error)
     if status == Status.FAILED:
         _settle(action, status, _not_sent_words(error), evidence=evidence)
         return

@@ -59,8 +59,8 @@ def asking(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
     try:
         yield open_provider(credential, lane=lane, log=calls.append)
     finally:
-        logged = partial(_logged, credential.connection_id, trace.current())
-        ApiCall.objects.bulk_create(map(logged, calls))
+        row = partial(logged, credential.connection_id, trace.current())
+        ApiCall.objects.bulk_create(map(row, calls))
 
 
 def _secrets(credential: Credential) -> dict[str, str]:
@@ -128,12 +128,13 @@ def _keep(
 ) -> None:
     """Called from the provider's threads too, which do not inherit the id: it is handed in."""
     with tidied(owner):
-        _logged(connection_id, trace_id, call).save(force_insert=True)
+        logged(connection_id, trace_id, call).save(force_insert=True)
         if also is not None:
             also(call)
 
 
-def _logged(connection_id: int, trace_id: str, call: Call) -> ApiCall:
+def logged(connection_id: int, trace_id: str, call: Call) -> ApiCall:
+    """The request as the request log keeps it, not saved yet."""
     return ApiCall(
         connection_id=connection_id,
         at=call.at,

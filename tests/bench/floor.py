@@ -23,6 +23,7 @@ from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SE
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.models import ApplicationAction, Kind
 from portal.connections.models import ApiCall
+from portal.connections.open import logged
 from portal.core import queue
 from portal.urls import urlpatterns as _portal
 
@@ -57,7 +58,7 @@ def send(action_id: int) -> None:
         application.remote_id, seen=action.seen, acting_user_id=action.acting_user_id
     )
     mine.update(status=Status.DONE, settled_at=timezone.now())
-    ApiCall.objects.bulk_create(_logged(application.connection_id, call) for call in _calls)
+    ApiCall.objects.bulk_create(logged(application.connection_id, "", call) for call in _calls)
     _calls.clear()
 
 
@@ -72,18 +73,6 @@ def _provider() -> Provider:
         log=_calls.append,
     )
     return registry.open_provider("harvest_oauth", secrets, wiring)
-
-
-def _logged(connection_id: int, call: Call) -> ApiCall:
-    return ApiCall(
-        connection_id=connection_id,
-        at=call.at,
-        method=call.method,
-        path=call.path,
-        status=call.status,
-        milliseconds=round(call.seconds * 1000),
-        lane=call.lane,
-    )
 
 
 urlpatterns = [path("floor/<int:pk>/", advance), *_portal]

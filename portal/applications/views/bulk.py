@@ -16,6 +16,7 @@ from portal.applications import bulk, undo
 from portal.applications.acting import shown_as
 from portal.applications.forms.bulk import BatchForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
+from portal.applications.naming import may_name
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import ground
 from portal.applications.verbs import VERBS
@@ -91,7 +92,7 @@ def _preview(
         "chosen_by": _chosen_by(request, job),
         "most": bulk.MOST,
         "cut": request.GET.get("all") and len(chosen) == bulk.MOST,
-        "named": "candidates" not in held.features.off,
+        "named": may_name(held),
     }
     return page_or_part(
         request, "applications/bulk.html", "bulk-form", context, status=422 if bound else 200
@@ -174,7 +175,7 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
         "undo_warning": undo.warning(first) if first else "",
         "undoable": 0 if progress.open else len(bulk.way_back(found, held)),
         "undone_by": bulk.undoing(found),
-        "named": "candidates" not in held.features.off,
+        "named": may_name(held),
     }
     return page_or_part(request, "applications/batch.html", "batch", context)
 

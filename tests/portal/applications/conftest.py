@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications import bulk
 from portal.mirror.models import Application
 from tests.portal.applications.clicking import applications
 
@@ -26,3 +27,15 @@ def fresh(sandbox: Sandbox) -> Callable[..., Application]:
         return one
 
     return taken
+
+
+@pytest.fixture
+def finish(work, later):
+    """Let the seconds of holding pass, and everything be done."""
+
+    def finished() -> None:
+        later(11)
+        bulk.release()
+        work()
+
+    return finished

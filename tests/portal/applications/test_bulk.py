@@ -27,18 +27,6 @@ def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
     return sign_in(cast.remy)
 
 
-@pytest.fixture
-def finish(work, later):
-    """Let the seconds of holding pass, and everything be done."""
-
-    def finished() -> None:
-        later(11)
-        bulk.release()
-        work()
-
-    return finished
-
-
 def test_what_fits_is_told_from_what_does_not_before_anything_is_done(
     remy: Client, sandbox: Sandbox, work
 ) -> None:

@@ -27,18 +27,6 @@ def remy(cast: Cast, connect, sign_in) -> Client:
     return sign_in(cast.remy)
 
 
-@pytest.fixture
-def finish(work, later):
-    """Let the seconds of holding pass, and everything be done."""
-
-    def finished() -> None:
-        later(11)
-        bulk.release()
-        work()
-
-    return finished
-
-
 def _post(client: Client, name: str, batch: Batch) -> Batch:
     """Press one of the batch's buttons; gives the batch whose page comes then."""
     there = client.post(reverse(f"applications:{name}", args=[batch.pk])).url
