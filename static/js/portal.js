@@ -137,11 +137,13 @@
     if (table) keepTableRoles(table);
     tick(within);
     all("[data-message]", within).reverse().forEach(settle);
-    const focus = all("[data-take-focus]", within)[0];
-    if (focus) {
-      if (!focus.hasAttribute("tabindex")) focus.tabIndex = -1;
-      focus.focus();
-    }
+  }
+
+  function takeFocus(within) {
+    const taker = all("[data-take-focus]", within)[0];
+    if (!taker) return;
+    if (!taker.hasAttribute("tabindex")) taker.tabIndex = -1;
+    taker.focus();
   }
 
   /* ---- Copy, reveal, dismiss ------------------------------------------- */
@@ -297,15 +299,17 @@
     if (form) busy(form, false);
   });
 
+  const somewhere = (active) => active && active !== document.body && active.isConnected;
+
   function remember() {
     const active = document.activeElement;
-    const keeper = active && active.closest("[data-keep-focus]");
-    focused = active && active !== document.body ? { id: active.id, keeper: keeper && keeper.id } : null;
+    if (!somewhere(active)) return;
+    const keeper = active.closest("[data-keep-focus]");
+    focused = { id: active.id, keeper: keeper && keeper.id };
   }
 
   function restore() {
-    const active = document.activeElement;
-    if (!focused || (active && active !== document.body && active.isConnected)) return;
+    if (!focused || somewhere(document.activeElement)) return;
     const same = focused.id && byId(focused.id);
     const keeper = focused.keeper && byId(focused.keeper);
     let target = same && !same.disabled ? same : null;
@@ -332,9 +336,15 @@
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
       return;
     }
+    focused = null;
     remember();
   });
   on("oobBeforeSwap", remember);
+  // At once, so that no key pressed meanwhile goes astray; and again for what is shown by `prepare`.
+  on("afterSwap", (event) => {
+    takeFocus(event.target);
+    restore();
+  });
   on("afterSettle", restore);
 
   const isRead = (event) => event.detail.requestConfig && event.detail.requestConfig.verb === "get";
@@ -369,6 +379,7 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
+    takeFocus(document.body);
     started = true;
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -130,6 +130,16 @@ def test_a_v1_key_with_something_missing_goes_live_with_the_rest(demo: Demo, per
     sam.keeps_picture("22-reject-is-off")
 
 
+# Looks as soon as the scripts of a swap have run, before anything else can.
+COUNTS_LOSSES_OF_FOCUS = """() => {
+    window.swaps = window.losses = 0;
+    new MutationObserver(() => {
+        window.swaps += 1;
+        if (document.activeElement === document.body) window.losses += 1;
+    }).observe(document.querySelector("#applications tbody"), { childList: true });
+}"""
+
+
 def test_a_recruiter_acts_by_keyboard_alone(demo: Demo, person) -> None:
     ada = person("ada@acme.example")
     _pastes_v3(ada, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
@@ -145,9 +155,11 @@ def test_a_recruiter_acts_by_keyboard_alone(demo: Demo, person) -> None:
     row = _rows_offering(remy.page, "button", "Advance")[0]
     here = row.get_attribute("id")
     _tabs_to(remy.page, f"#{here} button[type=submit]")
+    remy.page.evaluate(COUNTS_LOSSES_OF_FOCUS)
     keys.press("Enter")
     expect(row).to_contain_text("Advanced in Greenhouse")
-    # The focus stays with the row, and the live region says what happened.
+    # The focus stays with the row through every swap, and the live region says what happened.
+    assert remy.page.evaluate("[window.swaps > 1, window.losses]") == [True, 0]
     focused = remy.page.evaluate("document.activeElement.closest('tr')?.id")
     assert focused == here
     expect(remy.page.locator("#live")).to_contain_text("Advanced in Greenhouse")
