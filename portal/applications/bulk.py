@@ -26,7 +26,7 @@ from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.applications.offers import ground, offer
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.connections.open import open_provider
-from portal.core import queue
+from portal.core import queue, readonly
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights
 from portal.mirror.models import Application, Job, RejectionReason, Stage
@@ -130,12 +130,11 @@ def _click(
     seen: SeenStage,
     names: Mapping[int | None, str],
 ) -> Click:
-    here = seen.stage_id == application.stage_remote_id
     return Click(
         key=_key(key, application),
         kind=deed.kind,
         seen=seen,
-        seen_stage_name=application.stage_name if here else names.get(seen.stage_id, ""),
+        seen_stage_name=_on_screen(seen, application, names),
         reason=deed.reason,
         notes=deed.notes,
         parameters=deed.parameters,
@@ -147,6 +146,12 @@ def _stage_names(job: Job, seen: Iterable[SeenStage]) -> dict[int | None, str]:
     on_screen = {one.stage_id for one in seen if one.stage_id is not None}
     stages = Stage.objects.filter(job=job, remote_id__in=on_screen)
     return dict(stages.order_by().values_list("remote_id", "name"))
+
+
+def _on_screen(seen: SeenStage, now: Application, names: Mapping[int | None, str]) -> str:
+    """The name of the stage in which the person saw it."""
+    here = seen.stage_id == now.stage_remote_id
+    return now.stage_name if here else names.get(seen.stage_id, "")
 
 
 def _key(of_batch: uuid.UUID, application: Application) -> uuid.UUID:
@@ -192,7 +197,11 @@ def _row(batch: Batch, application: Application, click: Click, at: Ground) -> Ap
 
 
 def release() -> None:
-    """Have the batches that are due sent. Called each second, by several workers at once."""
+    """Have the batches that are due sent. Called each second, by several workers at once, and by a
+    batch's page; who may only look leaves it to the others.
+    """
+    if readonly.holds():
+        return
     now = timezone.now()
     for pk, due in Batch.objects.filter(due_at__lte=now).values_list("pk", "due_at")[:20]:
         if Batch.objects.filter(pk=pk, due_at=due).update(due_at=now + LEASE):
@@ -368,15 +377,19 @@ def not_done(batch: Batch) -> list[ApplicationAction]:
     )
 
 
-def retry(batch: Batch, held: Rights) -> Batch | None:
-    """Try only those again, from where they stand now. Once for a batch, however often asked."""
-    left = not_done(batch)
+def retry(batch: Batch, held: Rights, seen: Mapping[int, SeenStage]) -> Batch | None:
+    """Try only those again, from where each stood on the page (`seen`, by the application).
+
+    Once for a batch, however often asked.
+    """
+    left = [one for one in not_done(batch) if one.application_id in seen]
     if not left:
         return None
     key, begun = _attempt(batch, "retry")
     if begun is not None:
         return begun
-    made = [(one.application, _the_same(one, key)) for one in left]
+    names = _stage_names(batch.job, seen.values())
+    made = [(one.application, _the_same(one, key, seen[one.application_id], names)) for one in left]
     at = ground(batch.membership, batch.job_id, held)
     look = _look(made, batch.kind, at)
     if not look.fit:
@@ -391,14 +404,19 @@ def retry(batch: Batch, held: Rights) -> Batch | None:
     return _held(anew, made, look, at)
 
 
-def _the_same(action: ApplicationAction, of_batch: uuid.UUID) -> Click:
+def _the_same(
+    action: ApplicationAction,
+    of_batch: uuid.UUID,
+    seen: SeenStage,
+    names: Mapping[int | None, str],
+) -> Click:
     """Each by its own words: in a batch that undoes, each goes back to a place of its own."""
     now = action.application
     return Click(
         key=_key(of_batch, now),
         kind=action.kind,
-        seen=now.seen_stage,
-        seen_stage_name=now.stage_name,
+        seen=seen,
+        seen_stage_name=_on_screen(seen, now, names),
         reason=action.reason,
         notes=action.notes,
         parameters=VERBS[action.kind].anew(action, now),

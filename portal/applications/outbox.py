@@ -16,7 +16,7 @@ from portal.accounts.models import User
 from portal.applications.clicks import SEND
 from portal.applications.models import ApplicationAction
 from portal.applications.refusals import forget
-from portal.core import queue, transitions
+from portal.core import queue, readonly, transitions
 
 Status = ApplicationAction.Status
 
@@ -44,7 +44,9 @@ def release() -> None:
 
 
 def release_one(action: ApplicationAction) -> None:
-    """Put a held one on the queue if its time has come."""
+    """Put a held one on the queue if its time has come; who may only look leaves it to others."""
+    if readonly.holds():
+        return
     due = action.status == Status.HELD and action.seconds_left == 0 and action.batch_id is None
     if due and transitions.won(action, Status.QUEUED, why="its time came"):
         queue.enqueue(SEND, action.pk)

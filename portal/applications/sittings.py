@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership
@@ -41,6 +43,12 @@ def unfinished(member: Membership, job: Job) -> Sitting | None:
     """The sitting that the person can go on with."""
     sitting = going_on(member, job)
     return sitting if sitting is not None and sitting.at < len(sitting.order) else None
+
+
+def begun_from(sitting: Sitting) -> str:
+    """The address of the requisition's page, with the filter that was chosen there."""
+    page = reverse("applications:of_job", args=[sitting.job_id])
+    return f"{page}?{urlencode(sitting.chosen)}" if sitting.chosen else page
 
 
 def go(sitting: Sitting, to: int) -> None:

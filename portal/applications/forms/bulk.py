@@ -1,4 +1,4 @@
-"""One thing done to many: which ones, and where each stood on screen."""
+"""One thing done to many: which ones, where each stood on screen, and what the kind asks for."""
 
 from __future__ import annotations
 
@@ -16,22 +16,10 @@ from portal.core.keys import as_key
 from portal.mirror.models import Application
 
 
-class BatchForm(forms.Form):
-    """One thing done to many: which ones, and where each stood on screen."""
+class ChosenForm(forms.Form):
+    """Which ones, and where each stood on screen."""
 
-    key = forms.UUIDField(widget=forms.HiddenInput)
     chosen = forms.CharField(widget=forms.HiddenInput)
-
-    def __init__(
-        self, data: Mapping[str, Any] | None = None, *, initial: Mapping[str, Any], at: Ground,
-        membership: Any, connection_id: int,
-    ) -> None:  # fmt: skip
-        super().__init__(data, initial=dict(initial))
-        self.at, self.membership, self.connection_id = at, membership, connection_id
-        self.prepare()
-
-    def prepare(self) -> None:
-        """Fill the choices."""
 
     @staticmethod
     def packed(applications: Iterable[Application]) -> str:
@@ -46,6 +34,23 @@ class BatchForm(forms.Form):
             return dict(_unpacked(entry) for entry in self.cleaned_data["chosen"].split())
         except ValueError:
             raise forms.ValidationError("This page was incomplete. Choose again, please.") from None
+
+
+class BatchForm(ChosenForm):
+    """One thing done to many. The subclasses ask for what their kind needs."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, initial: Mapping[str, Any], at: Ground,
+        membership: Any, connection_id: int,
+    ) -> None:  # fmt: skip
+        super().__init__(data, initial=dict(initial))
+        self.at, self.membership, self.connection_id = at, membership, connection_id
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Fill the choices."""
 
     def parameters(self) -> dict[str, Any]:
         """What the verb needs besides, in Greenhouse's own ids."""

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,19 +15,21 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, undo
 from portal.applications.acting import shown_as
-from portal.applications.forms.bulk import BatchForm, batch_form
+from portal.applications.forms.bulk import BatchForm, ChosenForm, batch_form
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.naming import may_name
 from portal.applications.narrowing import SHOWN, chosen_from, narrowed
 from portal.applications.offers import ground
 from portal.applications.verbs import VERBS
-from portal.core.htmx import page_or_part
+from portal.applications.views.base import INCOMPLETE
+from portal.core.htmx import page_or_part, summary
 from portal.core.keys import as_key
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
 from portal.mirror.models import Application, Job, Stage
 
 Status = ApplicationAction.Status
 
+PER_PAGE = 50
 FAILURES_FIRST = Case(
     *(
         When(status=status, then=Value(place))
@@ -162,14 +165,20 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
     bulk.release()
     counts = found.actions.order_by().values_list("status").annotate(Count("id"))
     progress = bulk.Progress(dict(counts))
-    rows = found.actions.select_related("application__candidate").order_by(FAILURES_FIRST, "id")
+    rows = found.actions.select_related("application__candidate", "application__stage")
+    page = Paginator(rows.order_by(FAILURES_FIRST, "id"), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    again = [] if progress.open else bulk.not_done(found)
     first = found.actions.select_related("reason").first()
     context = {
         "batch": found,
         "job": found.job,
         "label": bulk.label(found.kind),
         "progress": progress,
-        "rows": rows,
+        "page": page,
+        "summary": summary(page) if page.has_other_pages() else "",
+        "chosen_again": ChosenForm.packed(one.application for one in again),
         "first": first,
         "seconds_left": first.seconds_left if first and first.status == Status.HELD else 0,
         "undo_warning": undo.warning(first) if first else "",
@@ -205,9 +214,13 @@ def take_back(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @member_only
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
-    """Try only those again that were not done."""
+    """Try only those again that were not done, from where the page showed each."""
     found = _batch(request, pk)
-    anew = bulk.retry(found, rights(request.membership))
+    form = ChosenForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, INCOMPLETE)
+        return redirect("applications:batch", pk=found.pk)
+    anew = bulk.retry(found, rights(request.membership), form.cleaned_data["chosen"])
     if anew is None:
         messages.error(request, "There is nothing to try again.")
     return redirect("applications:batch", pk=(anew or found).pk)

@@ -28,7 +28,6 @@ from portal.applications.rows import newest_action, row_of
 from portal.applications.views.base import application_of
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
-from portal.core import readonly
 from portal.core.htmx import page_or_part
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -77,6 +76,7 @@ def review(request: MemberRequest, job_pk: int) -> HttpResponse:
         "habits": habits,
         "habits_form": HabitsForm(instance=habits),
         "came_from": "review",
+        "back": sittings.begun_from(sitting),
     }
     if not context["at_end"]:
         context |= _shown(request, sitting, habits, held)
@@ -145,7 +145,9 @@ def _headline(application: Application, held: Rights) -> str:
 
 
 def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Deed]:
-    actions = sittings.decisions(sitting).select_related(
+    mine = visible_applications(request.membership, held=held, closed=True)
+    actions = sittings.decisions(sitting).filter(application__in=mine)
+    actions = actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:30]
     return deeds(actions, request.membership, held, sitting=sitting)
@@ -163,9 +165,8 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
     sitting = sittings.going_on(request.membership, job)
     if sitting is None:
         return redirect("applications:of_job", job_pk=job.pk)
-    if not readonly.holds():
-        for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
-            outbox.release_one(action)
+    for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
+        outbox.release_one(action)
     decided = _decided(request, sitting, held)
     context = {
         "job": job,

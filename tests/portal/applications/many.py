@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.test import Client
 from django.urls import reverse
 
+from portal.applications.models import Batch
 from portal.mirror.models import Application, RejectionReason
 from tests.portal.applications.clicking import applications
 
@@ -30,6 +31,13 @@ def confirm(client: Client, kind: str, chosen: list[Application], page=None, **m
     form = page.context["form"]
     values = {name: form[name].value() for name in ("key", "chosen")}
     return client.post(_address(chosen), {"kind": kind, **values, **more})
+
+
+def try_again(client: Client, batch: Batch, page=None):
+    """Press the button that tries only those again that were not done, on its page as it is."""
+    page = page or client.get(reverse("applications:batch", args=[batch.pk]))
+    address = reverse("applications:retry_batch", args=[batch.pk])
+    return client.post(address, {"chosen": page.context["chosen_again"]})
 
 
 def a_reason() -> int:

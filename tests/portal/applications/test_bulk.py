@@ -16,7 +16,7 @@ from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE, happened
 from tests.portal.applications.clicking import click, truth, writes
-from tests.portal.applications.many import a_reason, confirm, look, of_one_job
+from tests.portal.applications.many import a_reason, confirm, look, of_one_job, try_again
 
 Status = ApplicationAction.Status
 
@@ -79,12 +79,12 @@ def test_failures_come_first_and_only_they_are_tried_again(
     there = confirm(remy, "advance", chosen, page=page)
     finish()
     told = remy.get(there.url)
-    assert [a.status for a in told.context["rows"]] == ["conflict", "conflict", "done", "done"]
+    assert [a.status for a in told.context["page"]] == ["conflict", "conflict", "done", "done"]
     assert "2 done in Greenhouse, 2 not done" in told.content.decode()
     before = len(writes(sandbox))
     batch = Batch.objects.get()
     for _ in range(2):  # a double click
-        anew = remy.post(reverse("applications:retry_batch", args=[batch.pk]))
+        anew = try_again(remy, batch, told)
     finish()
     assert Batch.objects.count() == 2
     assert len(writes(sandbox)) == before + 2

@@ -16,7 +16,7 @@ from portal.mirror.models import Application, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
 from tests.portal.applications.clicking import address, applications, click, truth, writes
-from tests.portal.applications.many import a_reason, confirm, look, of_one_job
+from tests.portal.applications.many import a_reason, confirm, look, of_one_job, try_again
 
 Status = ApplicationAction.Status
 
@@ -29,7 +29,9 @@ def remy(cast: Cast, connect, sign_in) -> Client:
 
 def _post(client: Client, name: str, batch: Batch) -> Batch:
     """Press one of the batch's buttons; gives the batch whose page comes then."""
-    there = client.post(reverse(f"applications:{name}", args=[batch.pk])).url
+    page = client.get(reverse("applications:batch", args=[batch.pk]))
+    told = {"chosen": page.context["chosen_again"]} if name == "retry_batch" else {}
+    there = client.post(reverse(f"applications:{name}", args=[batch.pk]), told).url
     return Batch.objects.get(pk=int(there.rstrip("/").rpartition("/")[2]))
 
 
@@ -200,6 +202,53 @@ def test_those_in_the_chosen_stage_are_left_out_with_the_reason(
     finish()
     assert len(writes(sandbox)) == before + 2
     assert set(_stages(sandbox, chosen)) == {there.remote_id}
+
+
+def test_what_changed_after_the_page_was_read_is_not_tried_again_unseen(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = of_one_job(2)
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    confirm(remy, "advance", chosen)
+    finish()
+    first = _newest()
+    page = remy.get(reverse("applications:batch", args=[first.pk]))
+    assert page.content.decode().count(f"<span>{chosen[0].stage_name}</span>") == 2  # stands now
+    sandbox.mutate("move_application", application_id=chosen[0].remote_id)
+    try_again(remy, first, page)
+    finish()
+    again = _newest()
+    outcomes = dict(again.actions.values_list("application", "status"))
+    assert outcomes == {chosen[0].pk: Status.CONFLICT, chosen[1].pk: Status.DONE}
+    assert again.actions.get(status=Status.CONFLICT).seen_stage_name == chosen[0].stage_name
+    assert len(writes(sandbox)) == 1
+
+
+def test_a_page_that_does_not_say_where_they_stood_tries_nothing_again(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    confirm(remy, "advance", of_one_job(2))
+    finish()
+    for told in ({}, {"chosen": "nonsense"}):
+        answer = remy.post(
+            reverse("applications:retry_batch", args=[_newest().pk]), told, follow=True
+        )
+        assert "Please look again and click once more" in answer.content.decode()
+    assert Batch.objects.count() == 1
+
+
+def test_a_long_batch_has_pages_and_stays_on_the_one_that_is_read(
+    remy: Client, finish, monkeypatch
+) -> None:
+    monkeypatch.setattr("portal.applications.views.bulk.PER_PAGE", 2)
+    there = confirm(remy, "advance", of_one_job(3)).url
+    second = remy.get(there, {"page": 2})
+    assert len(second.context["page"].object_list) == 1
+    assert "3 to 3 of 3" in second.content.decode()
+    assert f'hx-get="{there}?page=2"' in second.content.decode()  # while it runs
+    finish()
+    assert 'href="?page=1"' in remy.get(there, {"page": 2}).content.decode()
 
 
 def test_a_move_is_not_tried_again_on_one_that_somebody_moved_there(

@@ -27,6 +27,7 @@ from tests.portal.applications.clicking import (
     seen,
     truth,
 )
+from tests.portal.applications.many import confirm, of_one_job
 
 Status = ApplicationAction.Status
 NO_UNDO = "An unreject has no Undo here."
@@ -237,6 +238,29 @@ def test_going_on_comes_before_starting_again(remy: Client) -> None:
     assert "Start again" not in page
 
 
+def test_going_back_keeps_what_was_chosen_on_the_requisition(remy: Client) -> None:
+    application = an_application()
+    stage = {"status": "active", "stage": str(application.stage_id)}
+    page = remy.get(_begin(remy, application.job_id, **stage)).content.decode()
+    requisition = reverse("applications:of_job", args=[application.job_id])
+    back = f'href="{requisition}?status=active&amp;stage={application.stage_id}"'
+    assert back in page
+    end = remy.get(reverse("applications:review", args=[application.job_id]), {"at": 9999})
+    assert end.content.decode().count(back) == 2  # the way back is a button, too
+
+
+def test_decisions_on_what_one_no_longer_sees_are_not_shown(remy: Client, work) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    decisions = reverse("applications:decisions", args=[application.job_id])
+    click(remy, "advance", application)
+    work()
+    places = (decisions, page)
+    assert all('id="deed-' in remy.get(place).content.decode() for place in places)
+    Application.objects.filter(pk=application.pk).update(gone_at=timezone.now())
+    assert not any('id="deed-' in remy.get(place).content.decode() for place in places)
+
+
 def test_stage_history_is_asked_anew_once_the_application_changed(remy: Client) -> None:
     """The browser keeps an answer for its address; so the address says of which state it is."""
     page = _begin(remy, an_application().job_id)
@@ -260,6 +284,25 @@ def test_staff_who_look_as_somebody_page_and_leave_the_place(
     assert there.status_code == 200
     assert there.context["sitting"].number == 2
     assert Sitting.objects.get().at == 0
+
+
+def test_staff_who_look_as_somebody_send_nothing_that_is_due(
+    remy: Client, cast: Cast, sign_in, later
+) -> None:
+    one, *others = of_one_job(3)
+    _begin(remy, one.job_id)
+    reject(remy, one)
+    there = confirm(remy, "advance", others).url
+    later(60)
+    cas = sign_in(cast.cas)
+    cas.post(reverse("admin:look_begin", args=[cast.remy.pk]), {"reason": "They ask for help"})
+    for page in (
+        address("row", one.pk),
+        reverse("applications:decisions", args=[one.job_id]),
+        there,
+    ):
+        assert cas.get(page, **HTMX).status_code == 200, page
+    assert set(ApplicationAction.objects.values_list("status", flat=True)) == {Status.HELD}
 
 
 def test_it_shows_answers_with_words_marked_and_the_same_person_elsewhere(remy: Client) -> None:
