@@ -13,7 +13,7 @@ JOBS ?= 20
 ARGS ?=
 # Tests run side by side, one process per core; those of the browser share one. One after the
 # other: make test PARALLEL=
-PARALLEL ?= -n auto --maxprocesses 4 --dist loadgroup
+PARALLEL ?= -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help
 help: ## Tell what there is

@@ -24,11 +24,10 @@ expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All share one demo, so one process; without Chromium they say how to get it."""
+    """Without Chromium they say how to get it."""
     reason = "needs Chromium: apt install chromium (or your system's package)"
     for item in items:
         if "browser" in item.keywords:
-            item.add_marker(pytest.mark.xdist_group("browser"))
             if not CHROMIUM:  # in CI that is a failure (tests/house/no_skips.py)
                 item.add_marker(pytest.mark.skip(reason=reason))
 
