@@ -16,6 +16,7 @@ from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
 from portal.core.links import digest, new_token
 from portal.core.secrets import SecretUnreadable, revealed
+from portal.members import roles
 from portal.members.models import Invitation
 from portal.signin import addresses
 
@@ -153,7 +154,19 @@ def accept(invitation: Invitation, user: User) -> Membership:
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
     addresses.confirm(user)  # the link came by mail to this address
-    return Membership.objects.begin(user, invitation.organization, role=invitation.role)[0]
+    return roles.begin(user, invitation.organization, role=invitation.role)
+
+
+def accept_by_sign_on(user: User, organization: Organization) -> Membership | None:
+    """Accept what is open for an address that its own sign-in service vouches for, without the
+    link; None where nothing is.
+    """
+    mine = Invitation.objects.filter(organization=organization, email__iexact=user.email)
+    invitation = mine.filter(accepted_at=None, revoked_at=None).first()
+    try:
+        return accept(invitation, user) if invitation else None
+    except Refused:  # it has ended, by the clock or this very moment
+        return None
 
 
 @transaction.atomic

@@ -113,7 +113,17 @@ def member(request: MemberRequest, pk: int) -> HttpResponse:
             _take_out(request, chosen)
     except roles.LastAdmin:
         messages.error(request, "An organization needs an admin. Make somebody else one first.")
-    return redirect("members:list")
+    except roles.Gone:
+        messages.info(request, f"{chosen.user} was taken out meanwhile.")
+    return _back(request, chosen)
+
+
+def _back(request: MemberRequest, chosen: Membership) -> HttpResponse:
+    """To the list; who is no admin any more cannot open it."""
+    if chosen.pk != request.membership.pk:
+        return redirect("members:list")
+    still = Membership.objects.filter(pk=chosen.pk, role=Membership.Role.ADMIN).exists()
+    return redirect("members:list" if still else "home")
 
 
 def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
@@ -130,7 +140,8 @@ def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
         after={"role": role},
         request=request,
     )
-    messages.success(request, f"{chosen.user} is {Membership.Role(role).label.lower()} now.")
+    who = "You are" if chosen.pk == request.membership.pk else f"{chosen.user} is"
+    messages.success(request, f"{who} {Membership.Role(role).label.lower()} now.")
 
 
 def _take_out(request: MemberRequest, chosen: Membership) -> None:

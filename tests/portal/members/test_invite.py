@@ -164,6 +164,14 @@ def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
         assert cast.ada.is_admin
 
 
+def test_who_gives_up_being_admin_lands_where_recruiters_are(cast: Cast, sign_in) -> None:
+    Membership.objects.filter(pk=cast.remy.pk).update(role="admin")
+    page = sign_in(cast.ada).post(f"{MEMBERS}{cast.ada.pk}/", {"role": "recruiter"}, follow=True)
+    assert page.status_code == 200
+    assert page.redirect_chain[-1][0] == "/requisitions/"
+    assert "You are recruiter now." in page.content.decode()
+
+
 def test_zoe_and_recruiters_reach_nothing_of_it(link: str, cast: Cast, sign_in) -> None:
     pk = Invitation.objects.get().pk
     zoe = sign_in(cast.zoe)
