@@ -376,7 +376,10 @@ vars().update(EMAIL_CONFIG)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"traced": {"()": "portal.core.logs.Traced"}},
+    "filters": {
+        "traced": {"()": "portal.core.logs.Traced"},
+        "routed": {"()": "portal.core.logs.Routed"},
+    },
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {trace}: {message}", "style": "{"},
         "json": {"()": "portal.core.logs.JsonLines"},
@@ -384,7 +387,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["traced"],
+            "filters": ["traced", "routed"],
             "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
         }
     },
@@ -393,5 +396,8 @@ LOGGING = {
         # httpx tells whole addresses at INFO, ids included; the request log keeps templates.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Django tells whole addresses of what it refuses, live links included: whoever listens.
+        "django.request": {"filters": ["routed"]},
+        "django.security.csrf": {"filters": ["routed"]},
     },
 }
