@@ -334,6 +334,7 @@ LIMITS = {
     "onboarding:fix_links": (30, 3600),
     "onboarding:invite": (30, 3600),
     "members:list": (200, 3600),
+    "members:resend": (30, 3600),
 }
 # Of answers that say "no such", an address each: for what whoever has a link may open.
 GUESSES = {
@@ -370,6 +371,7 @@ USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
+EMAIL_TIMEOUT = 60  # seconds; well before the sweeps give a mail up
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 

@@ -23,6 +23,7 @@ from portal.signin import addresses
 SEND = "portal.members.tasks.send"
 LASTS = timedelta(days=7)
 SILENT_AFTER = timedelta(minutes=3)
+GIVEN_UP_AFTER = timedelta(minutes=10)
 
 
 class Refused(Exception):
@@ -115,7 +116,18 @@ def _left(invitation: Invitation, how: str, why: str) -> None:
 
 
 def sweep() -> None:
-    """Ask again for mails that were lost on the way to a worker."""
+    """Ask again for mails that were lost on the way to a worker; give up those lost with one.
+
+    Whether such a mail left is not known: an admin sends it again.
+    """
+    transitions.give_up(
+        Invitation.objects.all(),
+        Invitation.Mail.SENDING,
+        Invitation.Mail.FAILED,
+        after=GIVEN_UP_AFTER,
+        field="mail",
+        link="",
+    )
     lost = Invitation.objects.filter(
         mail=Invitation.Mail.QUEUED,
         accepted_at=None,

@@ -10,6 +10,7 @@ from django.test import Client
 
 from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
+from portal.members import invite, tasks
 from portal.members.models import Invitation
 from tests.cast import Cast
 from tests.queue import queued
@@ -143,6 +144,38 @@ def test_a_mail_server_that_is_down_is_told_to_the_admin(
     work()
     assert "could not be sent" in ada.get(MEMBERS).content.decode()
     assert Invitation.objects.get().link == ""
+
+
+def test_a_mail_whose_worker_died_is_given_up_and_can_be_sent_again(
+    cast: Cast, sign_in, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    ada = sign_in(cast.ada)
+    ada.post(MEMBERS, NEW)
+    with monkeypatch.context() as dying:
+        dying.setattr(invite, "send_mail", dies)
+        with pytest.raises(SystemExit):
+            work()
+    later(5 * 60)
+    tasks.sweep()
+    assert Invitation.objects.get().mail == "sending", "it may still be on its way"
+    later(6 * 60)
+    tasks.sweep()
+    invitation = Invitation.objects.get()
+    assert (invitation.mail, invitation.link) == ("failed", "")
+    assert "could not be sent" in ada.get(MEMBERS).content.decode()
+    ada.post(f"{MEMBERS}invitations/{invitation.pk}/again/")
+    work()
+    assert len(mail.outbox) == 1
+
+
+def test_sending_again_and_again_has_an_end(link: str, cast: Cast, sign_in, settings) -> None:
+    most, _ = settings.LIMITS["members:resend"]
+    again = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    ada = sign_in(cast.ada)
+    assert [ada.post(again).status_code for _ in range(most + 1)] == [302] * most + [429]
 
 
 def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Client) -> None:
