@@ -154,6 +154,14 @@ def find(token: str) -> Invitation | None:
     return found if found and found.is_open else None
 
 
+def brought(token: str, member: Membership) -> bool:
+    """Whether this link, used by now, was this member's own."""
+    used = Invitation.objects.filter(digest=digest(token)).exclude(accepted_at=None)
+    return used.filter(
+        organization=member.organization_id, email__iexact=member.user.email
+    ).exists()
+
+
 @transaction.atomic
 def accept(invitation: Invitation, user: User) -> Membership:
     """Make the membership. Raises Refused when the link was used or ended meanwhile.
