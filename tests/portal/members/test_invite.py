@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
-from portal.members import invite, tasks
+from portal.members import invite, roles, tasks
 from portal.members.models import Invitation
 from tests.cast import Cast
 from tests.portal.signin.provider import Provider, configure, walk
@@ -263,6 +263,30 @@ def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Cli
     verbs = list(Entry.objects.order_by("id").values_list("verb", flat=True))
     deeds = ["member.invited", "member.joined", "member.role_changed", "member.taken_out"]
     assert [verb for verb in verbs if verb.startswith("member.")] == deeds
+
+
+def test_a_link_from_before_brings_back_nobody_who_was_taken_out(
+    link: str, cast: Cast, sign_in
+) -> None:
+    new = User.objects.create_user("new@acme.example", "whatever-password-3")
+    member = Membership.objects.create(user=new, organization=cast.ada.organization)
+    sign_in(cast.ada).post(f"{MEMBERS}{member.pk}/", {"take_out": "yes"})
+    assert sign_in(new).post(link).status_code == 410
+    assert not Membership.objects.filter(user=new).exists()
+
+
+def test_two_admins_who_take_somebody_out_at_once_are_both_told(
+    cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = roles.take_out
+
+    def after_a_colleague(member: Membership, *, by: User) -> None:
+        real(member, by=by)
+        real(member, by=by)
+
+    monkeypatch.setattr(roles, "take_out", after_a_colleague)
+    page = sign_in(cast.ada).post(f"{MEMBERS}{cast.remy.pk}/", {"take_out": "y"}, follow=True)
+    assert "Remy was taken out meanwhile" in page.content.decode()
 
 
 def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
