@@ -20,6 +20,7 @@ from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable, revealed
 
 SILENT_AFTER = timedelta(minutes=3)
+GIVEN_UP_AFTER = timedelta(minutes=10)
 Mail, State = FixLink.Mail, Connection.State
 
 
@@ -88,7 +89,15 @@ def send(link: FixLink) -> None:
 
 
 def sweep() -> None:
-    """Ask again for letters that were lost on the way to a worker."""
+    """Ask again for letters that were lost on the way to a worker; give up those lost with one."""
+    transitions.give_up(
+        FixLink.objects.all(),
+        Mail.SENDING,
+        Mail.FAILED,
+        after=GIVEN_UP_AFTER,
+        field="mail",
+        link="",
+    )
     lost = FixLink.objects.filter(
         mail=Mail.QUEUED,
         done_at=None,
