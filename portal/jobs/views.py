@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.audit.noted import noted
+from portal.audit.shown import searched
 from portal.core.htmx import page_or_part
 from portal.entitlements.asking import ask_as_admin, ask_for_oneself
 from portal.entitlements.rules import (
@@ -98,7 +99,7 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
         request,
         "jobs.exported",
         "exported the list of requisitions",
-        after={"query": to.query},
+        after=searched(to.query),
     )
     return StreamingHttpResponse(
         export.lines(jobs, request.membership, held, as_of=state.as_of),

@@ -122,6 +122,17 @@ def test_the_file_holds_exactly_what_is_seen(acme, sam, remy, cast: Cast, sign_i
     assert Entry.objects.filter(verb="jobs.exported").count() == 4
 
 
+def test_the_record_of_a_file_holds_the_filters_and_not_the_words(
+    acme, sam, cast: Cast, sign_in
+) -> None:
+    world.application(world.job(acme, "Nurse"), world.candidate(acme, "Jolanta Kwiatkowska"))
+    assert len(_file(sign_in(cast.sam), "q=Jolanta+Kwiatkowska&waiting=&sort=opened")) == 2
+    _file(sign_in(cast.sam), "sort=opened")
+    with_words, without = Entry.objects.filter(verb="jobs.exported").order_by("id")
+    assert with_words.after == {"query": "sort=opened", "words": "looked for"}
+    assert without.after == {"query": "sort=opened"}
+
+
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1"])
 def test_no_title_becomes_a_formula(acme, sam, cast: Cast, sign_in, title: str) -> None:
     world.job(acme, title)
