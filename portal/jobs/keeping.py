@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
 from portal.jobs.models import Pin, SavedView
+from portal.jobs.narrowing import Narrowing, addressed
 from portal.mirror.models import Job
 
 MOST_PINS = 20
@@ -35,6 +39,18 @@ def pins(member: Membership) -> list[int]:
 def views(member: Membership) -> list[SavedView]:
     """The member's views, by name; the list opens with the one that is `default`."""
     return list(SavedView.objects.filter(membership=member))
+
+
+def keepable(to: Narrowing, seen: QuerySet[Job]) -> Narrowing:
+    """What of it a view keeps: words only where they stand in a requisition's title or ID.
+
+    Others may be a candidate's name, which would outlast the candidate's erasure.
+    """
+    words = to.words
+    of_a_job = Q(name__icontains=words) | Q(requisition_id__icontains=words)
+    if not words or words.isdecimal() or seen.filter(of_a_job).exists():
+        return to
+    return addressed(replace(to, words=""))
 
 
 @transaction.atomic

@@ -37,6 +37,10 @@ from portal.mirror.models import Job
 
 SEARCH = "job-search"  # the form's id
 FILTERS = "job-filters"
+WORDS_NOT_KEPT = (
+    "The words you searched for are not part of it: they stand in no requisition's title or ID, so "
+    "they may be somebody's name."
+)
 
 
 @require_safe
@@ -184,14 +188,18 @@ def save_view(request: MemberRequest) -> HttpResponse:
     form = SaveViewForm(request.POST)
     if not form.is_valid():
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    kept = form.cleaned_data
+    name, to = form.cleaned_data["name"], form.cleaned_data["query"]
+    kept = keeping.keepable(to, visible_jobs(request.membership, closed=True))
     try:
-        keeping.save_view(request.membership, kept["name"], kept["query"], default=kept["default"])
+        keeping.save_view(
+            request.membership, name, kept.query, default=form.cleaned_data["default"]
+        )
     except keeping.TooMany as refusal:
         form.add_error(None, str(refusal))
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    messages.success(request, f"Saved as “{kept['name']}”.")
-    return redirect(f"{reverse('jobs:list')}?{kept['query'] or 'status=open'}")
+    without = "" if kept == to else f" {WORDS_NOT_KEPT}"
+    messages.success(request, f"Saved as “{name}”.{without}")
+    return redirect(f"{reverse('jobs:list')}?{kept.query or 'status=open'}")
 
 
 @require_POST
