@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.db.models import Count
@@ -85,7 +84,8 @@ def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing)
 
     so that Back leads to the list as it was before, and not through every letter.
     """
-    before = asked(QueryDict(urlsplit(request.htmx.current_url or "").query))
+    _, _, query = (request.htmx.current_url or "").partition("?")
+    before = asked(QueryDict(query.partition("#")[0]))
     typing = bool(to.words and before.words) and replace(before, words=to.words) == to
     header = "HX-Replace-Url" if typing else "HX-Push-Url"
     response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"

@@ -104,6 +104,31 @@ def test_what_makes_no_sense_is_said_next_to_its_field(cast: Cast, sign_in, filt
         assert "field-error" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"until": "9999-12-31"},
+        {"since": "0001-01-01", "until": "9999-12-30"},
+        {"before": "9" * 30},
+    ],
+)
+def test_the_first_and_the_last_of_all_days_are_days_too(cast: Cast, sign_in, filters) -> None:
+    record("a.deed", "did it", organization=cast.ada.organization)
+    assert "did it" in _page(sign_in(cast.ada), **filters)
+    assert len(_table(sign_in(cast.ada), **filters)) == 2
+
+
+@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80", "%00"])
+def test_half_a_character_in_the_address_is_said_next_to_its_field(
+    cast: Cast, sign_in, half: str
+) -> None:
+    ada = sign_in(cast.ada)
+    for name in ("who", "what", "since", "until"):
+        for address in (LOG, EXPORT):
+            assert ada.get(f"{address}?{name}={half}").status_code == 422
+    assert ada.get(f"{LOG}?before={half}").status_code == 200
+
+
 OLDER = re.compile(r'href="([^"]+)" rel="next"')
 
 

@@ -130,6 +130,20 @@ def test_a_view_without_a_name_is_asked_for_one(acme, sam, cast: Cast, sign_in) 
     assert "Give the view a name" in answer.content.decode()
 
 
+@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80a"])
+def test_half_a_character_in_a_view_is_no_fault(acme, sam, cast: Cast, sign_in, half: str) -> None:
+    client = sign_in(cast.sam)
+    form = f"name=A{half}&query=q%3D{half.replace('%', '%25')}%26mine%3D1&default=on"
+    answer = client.post(
+        reverse("jobs:save_view"), form, content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 302
+    assert client.get(LIST, follow=True).status_code == 200
+    assert SavedView.objects.get().query == "mine=1"
+    assert client.get(f"{reverse('jobs:export')}?q={half}").getvalue()
+    assert client.get(f"{reverse('jobs:why')}?job={half}").status_code in {200, 422}
+
+
 @pytest.mark.parametrize("who", ["zoe", "remy"])
 def test_views_are_of_their_owner_alone(acme, sam, cast: Cast, sign_in, who: str) -> None:
     view = SavedView.objects.create(membership=cast.sam, name="Mine", query="mine=1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,6 +118,8 @@ def test_the_address_says_what_is_shown(
         "after=WyIiLDBd",  # ["",0]
         "after=WzUsNV0",  # [5,5]
         "q=%00nur",
+        "q=%ED%A0%80",  # half a character
+        "q=nurse%ED%B0%80&stage=%ED%A0%80&sort=%ED%A0%80&after=%ED%A0%80",
         "sort=waiting&after=WyJ5ZXN0ZXJkYXkiLDVd",  # ["yesterday",5]
         "sort=-active&after=WzEwMDAwMDAwMDAwMDAwLDVd",
         "page=2&status=open&status=closed&mine=",
@@ -126,6 +129,30 @@ def test_an_address_that_makes_no_sense_still_shows_a_list(
     jobs, cast: Cast, sign_in, query: str
 ) -> None:
     assert sign_in(cast.sam).get(f"{LIST}?{query}").status_code == 200
+
+
+def _place(told: str) -> str:
+    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("sort", "told"),
+    [
+        ("name", r'["\ud800",1]'),  # half a character
+        ("name", "[" * 4500),
+        ("name", '["a",' + "9" * 5000 + "]"),
+        ("-active", "[true,1]"),
+        ("opened", '["0001-01-01T00:00:00+14:00",1]'),
+        ("opened", '["9999-12-31T23:59:59-14:00",1]'),
+        ("waiting", "[[],1]"),
+    ],
+)
+def test_a_place_that_cannot_be_read_is_the_first_page(
+    jobs, cast: Cast, sign_in, sort: str, told: str
+) -> None:
+    names = _names(sign_in(cast.sam), f"sort={sort}")
+    for direction in ("after", "before"):
+        assert _names(sign_in(cast.sam), f"sort={sort}&{direction}={_place(told)}") == names
 
 
 @pytest.mark.parametrize(
@@ -270,6 +297,8 @@ def test_the_address_follows_the_search_and_back_leads_out_of_it(jobs, cast: Cas
         f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **typed
     )
     assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&least=2"
+    unreadable = client.get(f"{LIST}?q=nu", HTTP_HX_CURRENT_URL="http://[?q=n#top", **typed)
+    assert unreadable["HX-Replace-Url"] == f"{LIST}?q=nu"
 
 
 def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
