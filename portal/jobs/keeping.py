@@ -20,9 +20,12 @@ class TooMany(Exception):
     """The sentence says of what, and what to do."""
 
 
-def pin(member: Membership, job: Job) -> None:
-    """Keep the job at the top. Raises TooMany."""
-    if member.pins.exclude(job=job).count() >= MOST_PINS:
+def pin(member: Membership, job: Job, seen: QuerySet[Job]) -> None:
+    """Keep the job at the top. Raises TooMany.
+
+    Only pins among `seen` count: what the member does not see, they could not take off.
+    """
+    if member.pins.filter(job__in=seen.order_by()).exclude(job=job).count() >= MOST_PINS:
         raise TooMany(f"{MOST_PINS} requisitions are pinned already. Take one of them off first.")
     Pin.objects.get_or_create(membership=member, job=job)
 

@@ -168,7 +168,9 @@ def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
         keeping.unpin(request.membership, job)
     else:
         try:
-            keeping.pin(request.membership, job)
+            # Of an open one those count that stand on top; of a closed one all that are seen.
+            counted = visible_jobs(request.membership, held=held, closed=not job.is_open)
+            keeping.pin(request.membership, job, counted)
         except keeping.TooMany as refusal:
             messages.error(request, str(refusal))
     if request.htmx:

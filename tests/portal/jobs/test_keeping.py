@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from portal.audit.models import Entry
 from portal.jobs.export import plain
+from portal.jobs.keeping import MOST_PINS
 from portal.jobs.models import Pin, SavedView
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
@@ -55,6 +56,34 @@ def test_what_may_no_longer_be_seen_is_no_longer_on_top(acme, sam, remy, cast, s
     assert len(client.get(LIST).context["pinned"]) == 1
     grant.delete()
     assert client.get(LIST).context["pinned"] == []
+
+
+def test_pins_that_are_no_longer_seen_leave_room_for_others(
+    acme, sam, remy, cast: Cast, sign_in
+) -> None:
+    client = sign_in(cast.remy)
+    for n in range(MOST_PINS):
+        job = world.job(acme, f"Gone {n}", status="closed" if n % 2 else "open")
+        if n % 2:  # closed ones are seen, but do not stand on top
+            world.grant(remy, job)
+        Pin.objects.create(membership=cast.remy, job=job)
+    new, *more = [world.job(acme, f"New {n}") for n in range(MOST_PINS + 1)]
+    for job in (new, *more):
+        world.grant(remy, job)
+        client.post(reverse("jobs:pin", args=[job.pk]), {"pinned": "yes"})
+    page = client.get(LIST)
+    assert [row.job for row in page.context["pinned"]] == [new, *more[: MOST_PINS - 1]]
+    assert "Take one of them off first" in page.content.decode()
+    client.post(reverse("jobs:pin", args=[new.pk]), {"pinned": "no"})
+    client.post(reverse("jobs:pin", args=[more[-1].pk]), {"pinned": "yes"})
+    assert Pin.objects.filter(job=more[-1]).exists()
+
+
+def test_closed_requisitions_are_not_pinned_without_end(acme, sam, cast: Cast, sign_in) -> None:
+    for n in range(MOST_PINS + 1):
+        job = world.job(acme, f"Old {n}", status="closed")
+        sign_in(cast.sam).post(reverse("jobs:pin", args=[job.pk]))
+    assert Pin.objects.count() == MOST_PINS
 
 
 @pytest.mark.parametrize("who", ["zoe", "remy", "uma"])

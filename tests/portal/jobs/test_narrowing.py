@@ -13,7 +13,15 @@ from django.utils import timezone
 from portal.entitlements.rules import rights
 from portal.jobs import tally
 from portal.jobs.visits import visited
-from portal.mirror.models import Department, Job, Office, Opening, StageName
+from portal.mirror.models import (
+    Application,
+    AtsUser,
+    Department,
+    Job,
+    Office,
+    Opening,
+    StageName,
+)
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
 
@@ -234,6 +242,35 @@ def test_the_filters_are_read_when_somebody_opens_them(jobs, cast: Cast, sign_in
     care = jobs["Nurse"].department_id
     chosen = client.get(f"{LIST}?department={care}").content.decode()
     assert f'<option value="{care}" selected>Care</option>' in chosen
+
+
+def test_what_was_chosen_is_offered_when_nobody_waits_there_any_more(
+    acme, jobs, cast: Cast, sign_in, later
+) -> None:
+    client, offer = sign_in(cast.sam), StageName.objects.get(name="Offer").pk
+    care, remy = jobs["Nurse"].department_id, AtsUser.objects.get(name="Remy Laurent").pk
+    later(60)
+    now = datetime.now(UTC)
+    Application.objects.filter(stage__name="Offer").update(status="hired", changed_at=now)
+    tally.count(acme)
+    Job.objects.filter(name__in=("Nurse", "Porter")).update(status="closed")
+    query = f"stage={offer}&department={care}&recruiter={remy}"
+    page = client.get(f"{LIST}?{query}").content.decode()
+    for key, name in ((offer, "Offer"), (care, "Care"), (remy, "Remy Laurent")):
+        assert f'<option value="{key}" selected>{name}</option>' in page
+    assert ">Offer</option>" not in client.get(f"{LIST}?filters=1").content.decode()
+
+
+def test_a_name_of_requisitions_that_one_does_not_see_is_not_offered_by_its_key(
+    acme, jobs, cast: Cast, sign_in
+) -> None:
+    secret = Department.objects.create(connection=acme, remote_id=9, name="Project X")
+    Job.objects.filter(name="Spy").update(department=secret)
+    world.stage(jobs["Spy"], "Handover")
+    stage = StageName.objects.create(connection=acme, name="Handover")
+    page = sign_in(cast.sam).get(f"{LIST}?department={secret.pk}&stage={stage.pk}")
+    assert "Project X" not in page.content.decode()
+    assert "Handover" not in page.content.decode()
 
 
 def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign_in) -> None:
