@@ -1,7 +1,8 @@
 """What was done in Greenhouse, in the organization's own log: who, in whose name there, to what.
 
 One entry for a click and one for a batch, when it is done: what came of each of many stands on the
-batch's page. Candidates are named by Greenhouse's id alone.
+batch's page. Candidates and requisitions are named by Greenhouse's id alone: not every reader of
+the log may see a requisition, so its title is looked up for those who may (`portal.audit.shown`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from portal.applications.verbs import VERBS
 from portal.audit.record import record
 from portal.mirror.models import AtsUser
 
-_PLACE = ("job", "job_name", "status", "stage_name")
+_PLACE = ("job", "status", "stage_name")
 
 
 def done(action: ApplicationAction) -> None:
@@ -49,7 +50,7 @@ def batch_ended(batch: Batch) -> None:
         organization=batch.membership.organization,
         by=batch.membership.user,
         subject=batch,
-        after={"job": batch.job.remote_id, "job_name": batch.job.name},
+        after={"job": batch.job.remote_id},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -78,8 +78,8 @@ class LogForm(forms.Form):
             found = found.filter(verb=chosen["what"])
         if chosen.get("since"):
             found = found.filter(at__gte=_midnight(chosen["since"]))
-        if chosen.get("until"):
-            found = found.filter(at__lt=_midnight(chosen["until"]) + timedelta(days=1))
+        if chosen.get("until") and chosen["until"] < date.max:  # nothing comes after that day
+            found = found.filter(at__lt=_midnight(chosen["until"] + timedelta(days=1)))
         return found.order_by("-id")
 
 
@@ -88,5 +88,5 @@ def in_words(verb: str) -> str:
     return _SAID.get(verb) or verb.replace(".", " ").replace("_", " ").capitalize()
 
 
-def _midnight(day: Any) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)

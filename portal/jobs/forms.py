@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
-from portal.jobs.narrowing import asked
+from portal.jobs.narrowing import Narrowing, asked
 
 
 class SaveViewForm(forms.Form):
@@ -23,8 +23,8 @@ class SaveViewForm(forms.Form):
     query = forms.CharField(required=False, max_length=600, widget=forms.HiddenInput)
     default = forms.BooleanField(label="Open the list with it", required=False)
 
-    def clean_query(self) -> str:
-        return asked(QueryDict(self.cleaned_data["query"])).query
+    def clean_query(self) -> Narrowing:
+        return asked(QueryDict(self.cleaned_data["query"]))
 
 
 class _Person(forms.ModelChoiceField):

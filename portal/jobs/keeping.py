@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
 from portal.jobs.models import Pin, SavedView
+from portal.jobs.narrowing import Narrowing, addressed
 from portal.mirror.models import Job
 
 MOST_PINS = 20
@@ -16,9 +20,12 @@ class TooMany(Exception):
     """The sentence says of what, and what to do."""
 
 
-def pin(member: Membership, job: Job) -> None:
-    """Keep the job at the top. Raises TooMany."""
-    if member.pins.exclude(job=job).count() >= MOST_PINS:
+def pin(member: Membership, job: Job, seen: QuerySet[Job]) -> None:
+    """Keep the job at the top. Raises TooMany.
+
+    Only pins among `seen` count: what the member does not see, they could not take off.
+    """
+    if member.pins.filter(job__in=seen.order_by()).exclude(job=job).count() >= MOST_PINS:
         raise TooMany(f"{MOST_PINS} requisitions are pinned already. Take one of them off first.")
     Pin.objects.get_or_create(membership=member, job=job)
 
@@ -35,6 +42,18 @@ def pins(member: Membership) -> list[int]:
 def views(member: Membership) -> list[SavedView]:
     """The member's views, by name; the list opens with the one that is `default`."""
     return list(SavedView.objects.filter(membership=member))
+
+
+def keepable(to: Narrowing, seen: QuerySet[Job]) -> Narrowing:
+    """What of it a view keeps: words only where they stand in a requisition's title or ID.
+
+    Others may be a candidate's name, which would outlast the candidate's erasure.
+    """
+    words = to.words
+    of_a_job = Q(name__icontains=words) | Q(requisition_id__icontains=words)
+    if not words or words.isdecimal() or seen.filter(of_a_job).exists():
+        return to
+    return addressed(replace(to, words=""))
 
 
 @transaction.atomic

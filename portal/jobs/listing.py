@@ -123,7 +123,7 @@ def orders(to: Narrowing) -> dict[str, Any]:
 def filters(asked: Asked) -> dict[str, Any]:
     """What the list can be filtered by. Hundreds of names: read when somebody wants to filter."""
     to = asked.to
-    offered = choices(asked.member, asked.held, closed=to.closed)
+    offered = choices(asked.member, asked.held, to)
     return {
         "choices": offered,
         "departments": options(offered.departments, to.department),

@@ -84,10 +84,11 @@ def asked(query: QueryDict) -> Narrowing:
         age=age if (age := query.get("age", "")) in AGES else "",
         order=ORDERS.get(query.get("sort", ""), ORDERS["name"]),
     )
-    return _with_query(found)
+    return addressed(found)
 
 
-def _with_query(found: Narrowing) -> Narrowing:
+def addressed(found: Narrowing) -> Narrowing:
+    """The same with its `query`."""
     address = QueryDict(mutable=True)
     plain = {
         "q": found.words,

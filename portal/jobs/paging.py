@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, Model, Q, QuerySet
@@ -61,19 +60,19 @@ class Slice:
 
 def page(rows: QuerySet[Any], order: Order, *, after: str, before: str, size: int) -> Slice:
     """The page behind the place `after`, or before the place `before`. Unreadable: the first."""
-    backwards = bool(before) and not after
-    place = _place(before if backwards else after, order)
+    place = _place(after or before, order)
+    backwards = place is not None and not after
     found = rows.order_by(*order.by(backwards=backwards))
     if place is not None:
         found = found.filter(order.behind(*place, backwards=backwards))
     listed = list(found[: size + 1])
     more, listed = len(listed) > size, listed[:size]
-    if backwards and place is not None:
+    if backwards:
         listed.reverse()
     if not listed:
         return Slice([])
-    more_behind = True if backwards and place is not None else more
-    more_before = more if backwards and place is not None else place is not None
+    more_behind = backwards or more
+    more_before = more if backwards else place is not None
     return Slice(
         listed,
         after=_told(listed[-1], order) if more_behind else "",
@@ -93,15 +92,25 @@ def _place(told: str, order: Order) -> tuple[Any, int] | None:
     try:
         text = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)).decode()
         value, pk = json.loads(text)
-        if order.kind is datetime and value is not None:
-            value = parse_datetime(value)
-    except (ValueError, binascii.Error, TypeError):
+        if value is not None:
+            value = _read(value, order.kind)
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    fits = isinstance(value, order.kind) or (value is None and order.nullable)
-    if not fits or type(pk) is not int or not 0 < pk < 2**63:
+    if type(pk) is not int or not 0 < pk < 2**63 or (value is None and not order.nullable):
         return None
-    if isinstance(value, int) and not 0 <= value < 2**31:
-        return None
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return None
-    return (value.replace("\x00", "") if isinstance(value, str) else value), pk
+    return value, pk
+
+
+def _read(value: Any, kind: type) -> Any:
+    """A value of this kind as the databases take it. Raises ValueError, or as the parts do."""
+    if kind is datetime:
+        moment = parse_datetime(value)
+        if moment is None or moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)  # one of another zone may lie outside of all years
+    if kind is str and isinstance(value, str):
+        value.encode()  # half a character cannot be asked for
+        return value.replace("\x00", "")
+    if kind is int and type(value) is int and 0 <= value < 2**31:
+        return value
+    raise ValueError

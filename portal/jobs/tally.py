@@ -3,7 +3,8 @@
 What the list shows is counted when it is shown. But an order by what waits longest would need all
 applications of all requisitions for that, so the numbers it goes by are kept: on the job, and for
 its stages beside it. They are brought up to date, for jobs whose applications, candidates or stages
-changed, each minute and after a sync.
+changed and those that an application left, each minute and after a sync; for all jobs after a sync
+that read everything.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ OVERLAP = timedelta(minutes=5)
 AT_ONCE = 500
 
 
-def count(connection: Connection) -> int:
-    """Bring the numbers up to date; gives back how many jobs were counted. Safe to repeat."""
+def count(connection: Connection, *, whole: bool = False) -> int:
+    """Bring the numbers up to date; gives back how many jobs were counted. Safe to repeat.
+
+    `whole`: of all jobs, whether they changed or not.
+    """
     now = timezone.now()
     last, _ = Tally.objects.get_or_create(connection=connection)
-    jobs = Job.objects.filter(connection=connection)
-    touched = list(
-        jobs.values_list("pk", flat=True) if last.until is None else _touched(connection, last)
-    )
+    whole = whole or last.until is None
+    jobs = Job.objects.filter(connection=connection).values_list("pk", flat=True)
+    touched = sorted(jobs if whole else _touched(connection, last))
     active = public_applications(features(connection)).filter(status=ApplicationStatus.ACTIVE)
     for start in range(0, len(touched), AT_ONCE):
         pks = touched[start : start + AT_ONCE]
@@ -50,11 +53,18 @@ def _touched(connection: Connection, last: Tally) -> Iterable[int]:
     since = (last.until or timezone.now()) - OVERLAP
     ours = Application.objects.filter(connection=connection, job__isnull=False).order_by()
     changed = ours.filter(changed_at__gt=since).values_list("job_id", flat=True)
+    moved = Application.objects.filter(
+        connection=connection, changed_at__gt=since, left_job__isnull=False
+    ).order_by()
     people = ours.filter(
         candidate__connection=connection, candidate__changed_at__gt=since
     ).values_list("job_id", flat=True)
     renamed = Stage.objects.filter(connection=connection, changed_at__gt=since)
-    return changed.union(people, renamed.order_by().values_list("job_id", flat=True))
+    return changed.union(
+        moved.values_list("left_job", flat=True),
+        people,
+        renamed.order_by().values_list("job_id", flat=True),
+    )
 
 
 def _count(active: QuerySet[Application], pks: list[int]) -> None:

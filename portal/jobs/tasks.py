@@ -10,6 +10,11 @@ def tally(connection_id: int) -> None:
     tallying.count(Connection.objects.get(pk=connection_id))
 
 
+def tally_whole(connection_id: int) -> None:
+    """After everything was read."""
+    tallying.count(Connection.objects.get(pk=connection_id), whole=True)
+
+
 def tally_all() -> None:
     """Each minute, for every connection that is kept true."""
     state = Connection.State

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.db.models import Count
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.audit.noted import noted
+from portal.audit.shown import searched
 from portal.core.htmx import page_or_part
 from portal.entitlements.asking import ask_as_admin, ask_for_oneself
 from portal.entitlements.rules import (
@@ -36,6 +36,10 @@ from portal.mirror.models import Job
 
 SEARCH = "job-search"  # the form's id
 FILTERS = "job-filters"
+WORDS_NOT_KEPT = (
+    "The words you searched for are not part of it: they stand in no requisition's title or ID, so "
+    "they may be somebody's name."
+)
 
 
 @require_safe
@@ -80,7 +84,8 @@ def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing)
 
     so that Back leads to the list as it was before, and not through every letter.
     """
-    before = asked(QueryDict(urlsplit(request.htmx.current_url or "").query))
+    _, _, query = (request.htmx.current_url or "").partition("?")
+    before = asked(QueryDict(query.partition("#")[0]))
     typing = bool(to.words and before.words) and replace(before, words=to.words) == to
     header = "HX-Replace-Url" if typing else "HX-Push-Url"
     response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"
@@ -98,7 +103,7 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
         request,
         "jobs.exported",
         "exported the list of requisitions",
-        after={"query": to.query},
+        after=searched(to.query),
     )
     return StreamingHttpResponse(
         export.lines(jobs, request.membership, held, as_of=state.as_of),
@@ -163,7 +168,9 @@ def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
         keeping.unpin(request.membership, job)
     else:
         try:
-            keeping.pin(request.membership, job)
+            # Of an open one those count that stand on top; of a closed one all that are seen.
+            counted = visible_jobs(request.membership, held=held, closed=not job.is_open)
+            keeping.pin(request.membership, job, counted)
         except keeping.TooMany as refusal:
             messages.error(request, str(refusal))
     if request.htmx:
@@ -183,14 +190,18 @@ def save_view(request: MemberRequest) -> HttpResponse:
     form = SaveViewForm(request.POST)
     if not form.is_valid():
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    kept = form.cleaned_data
+    name, to = form.cleaned_data["name"], form.cleaned_data["query"]
+    kept = keeping.keepable(to, visible_jobs(request.membership, closed=True))
     try:
-        keeping.save_view(request.membership, kept["name"], kept["query"], default=kept["default"])
+        keeping.save_view(
+            request.membership, name, kept.query, default=form.cleaned_data["default"]
+        )
     except keeping.TooMany as refusal:
         form.add_error(None, str(refusal))
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    messages.success(request, f"Saved as “{kept['name']}”.")
-    return redirect(f"{reverse('jobs:list')}?{kept['query'] or 'status=open'}")
+    without = "" if kept == to else f" {WORDS_NOT_KEPT}"
+    messages.success(request, f"Saved as “{name}”.{without}")
+    return redirect(f"{reverse('jobs:list')}?{kept.query or 'status=open'}")
 
 
 @require_POST

@@ -373,6 +373,8 @@ class Application(Mirrored):
     """One candidate's application. Without a job it is a prospect's, shown on no requisition."""
 
     job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="applications")
+    # The key of the job that it left last: what portal.jobs.tally counts there changed, too.
+    left_job = models.BigIntegerField(null=True)
     candidate = models.ForeignKey(
         Candidate, null=True, on_delete=models.SET_NULL, related_name="applications"
     )

@@ -10,7 +10,10 @@ from portal.mirror.models import SyncRun
 def run(sync_id: int) -> None:
     found = SyncRun.objects.select_related("connection").get(pk=sync_id)
     sync.run(found)
-    enqueue("portal.jobs.tasks.tally", found.connection_id)
+    everything = SyncRun.objects.filter(pk=sync_id, scope=SyncRun.Scope.FULL)
+    whole = everything.filter(status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL)).exists()
+    task = "portal.jobs.tasks.tally_whole" if whole else "portal.jobs.tasks.tally"
+    enqueue(task, found.connection_id)
 
 
 def read_single(wish_id: int) -> None:

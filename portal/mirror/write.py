@@ -123,7 +123,9 @@ APPLICATIONS = Table(
     born={"entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN told.applied_at END'},
     moved={
         "entered_stage_at": "CASE WHEN here.stage_remote_id = excluded.stage_remote_id"
-        " THEN here.entered_stage_at ELSE excluded.last_activity_at END"
+        " THEN here.entered_stage_at ELSE excluded.last_activity_at END",
+        "left_job": "CASE WHEN here.job_id IS NULL OR here.job_id = excluded.job_id"
+        " THEN here.left_job ELSE here.job_id END",
     },
     # Whoever lost their name was anonymised or deleted: an answer that was long under way, or a
     # list that still tells them, does not bring back what they wrote.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from portal.audit import verbs
+from portal.audit import shown, verbs
 from portal.audit.forms import in_words
 from portal.audit.models import Entry
 from portal.core.keys import as_key
@@ -37,7 +38,7 @@ class EntryAdmin(Log):
     list_filter = (of_customer("organization", nobody="No customer: our own staff"), Verb)
     search_fields = ("by_words", "words", "=verb")
     list_select_related = ("organization",)
-    fields = (*list_display, "subject", "subject_id", "before", "after", "number", "seal")
+    fields = (*list_display, "subject", "subject_id", "was", "became", "number", "seal")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return Entry.objects.with_who().order_by(*self.get_ordering(request))
@@ -45,3 +46,15 @@ class EntryAdmin(Log):
     @admin.display(description="By", ordering="by_words")
     def who(self, entry: Entry) -> str:
         return entry.who
+
+    @admin.display(description="Before")
+    def was(self, entry: Entry) -> str:
+        return _as_json(entry.before)
+
+    @admin.display(description="After")
+    def became(self, entry: Entry) -> str:
+        return _as_json(entry.after)
+
+
+def _as_json(told: dict[str, Any] | None) -> str:
+    return "-" if told is None else json.dumps(shown.values(told), ensure_ascii=False)

@@ -100,6 +100,7 @@ def test_a_batch_stands_in_the_log_once_with_how_many_were_done(
     finish()
     [entry] = Entry.objects.filter(verb="application.advanced_many")
     assert entry.words.startswith("advanced 2 of 3 chosen applications in Greenhouse, in the name")
+    assert entry.after == {"job": some[0].job.remote_id}  # its title is not for everybody
     assert not Entry.objects.filter(verb="application.advanced").exists()
 
 

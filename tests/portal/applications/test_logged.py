@@ -56,6 +56,17 @@ def test_the_log_names_changed_fields_and_no_candidate(remy: Client, cast: Cast,
     assert application.candidate.last_name not in f"{entry.words} {entry.before} {entry.after}"
 
 
+def test_the_log_keeps_a_requisition_by_its_id_alone(remy: Client, work) -> None:
+    one = an_application()
+    click(remy, "advance", one)
+    work()
+    [entry] = _entries()
+    for told in (entry.before, entry.after):
+        assert told is not None
+        assert told["job"] == one.job.remote_id
+        assert one.job.name not in str(told)
+
+
 def test_what_was_refused_or_taken_back_is_not_in_the_log(
     remy: Client, sandbox: Sandbox, settings, work
 ) -> None:

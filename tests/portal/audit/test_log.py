@@ -8,13 +8,19 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from portal.accounts.models import Membership
 from portal.audit.models import Entry
 from portal.audit.record import address_of, record
+from portal.mirror.models import AtsUser, Job
 from tests.cast import Cast
+from tests.factories import ConnectionFactory
+from tests.portal.entitlements import world
 
 LOG, EXPORT = reverse("audit:log"), reverse("audit:export")
 
@@ -98,6 +104,31 @@ def test_what_makes_no_sense_is_said_next_to_its_field(cast: Cast, sign_in, filt
         assert "field-error" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"until": "9999-12-31"},
+        {"since": "0001-01-01", "until": "9999-12-30"},
+        {"before": "9" * 30},
+    ],
+)
+def test_the_first_and_the_last_of_all_days_are_days_too(cast: Cast, sign_in, filters) -> None:
+    record("a.deed", "did it", organization=cast.ada.organization)
+    assert "did it" in _page(sign_in(cast.ada), **filters)
+    assert len(_table(sign_in(cast.ada), **filters)) == 2
+
+
+@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80", "%00"])
+def test_half_a_character_in_the_address_is_said_next_to_its_field(
+    cast: Cast, sign_in, half: str
+) -> None:
+    ada = sign_in(cast.ada)
+    for name in ("who", "what", "since", "until"):
+        for address in (LOG, EXPORT):
+            assert ada.get(f"{address}?{name}={half}").status_code == 422
+    assert ada.get(f"{LOG}?before={half}").status_code == 200
+
+
 OLDER = re.compile(r'href="([^"]+)" rel="next"')
 
 
@@ -150,3 +181,78 @@ def test_an_entry_of_today_is_within_today(cast: Cast, sign_in) -> None:
     assert "did it now" in page
     assert "did it now" not in _page(sign_in(cast.ada), until=today - timedelta(days=1))
     assert Entry.objects.count() == 1
+
+
+# -- requisitions, and words that were looked for ------------------------------------------------
+@pytest.fixture
+def takeover(cast: Cast) -> Job:
+    """A confidential requisition that Remy may see and Ada may not."""
+    acme = ConnectionFactory(organization=cast.ada.organization, state="live")
+    world.user(acme, "ada@acme.example", name="Ada", site_admin=True)
+    job = world.job(acme, "Takeover lawyer", confidential=True)
+    world.grant(world.user(acme, "remy@acme.example", name="Remy"), job)
+    return job
+
+
+def _advanced(job: Job, by: Membership, **earlier: str) -> None:
+    """As a click is recorded; `earlier` is what older entries hold besides."""
+    place = {"job": job.remote_id, "stage_name": "Offer", **earlier}
+    record(
+        "application.advanced",
+        "advanced application 1 in Greenhouse",
+        organization=by.organization,
+        by=by.user,
+        before=place,
+        after=place | {"fields": []},
+    )
+
+
+@pytest.mark.parametrize("earlier", [{}, {"job_name": "Takeover lawyer"}], ids=["now", "earlier"])
+def test_the_title_of_a_requisition_is_read_by_those_who_see_it(
+    takeover: Job, cast: Cast, sign_in, earlier
+) -> None:
+    _advanced(takeover, cast.remy, **earlier)
+    entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
+    ada, cas = sign_in(cast.ada), sign_in(cast.cas)
+    for text in (_page(ada), str(_table(ada)), cas.get(entry).content.decode()):
+        assert "Takeover" not in text
+        assert str(takeover.remote_id) in text
+    world.grant(AtsUser.objects.get(name="Ada"), takeover)
+    for text in (_page(ada), str(_table(ada))):
+        assert f"Takeover lawyer ({takeover.remote_id})" in text
+
+
+def test_titles_take_one_query_for_a_page_however_many_there_are(
+    takeover: Job, cast: Cast, sign_in
+) -> None:
+    ada = sign_in(cast.ada)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            _page(ada)
+        return len(asked)
+
+    _advanced(takeover, cast.remy)
+    one = queries()
+    for number in range(30):
+        _advanced(world.job(takeover.connection, f"Nurse {number}"), cast.remy)
+    assert queries() == one
+    assert "Nurse 29" in _page(ada)
+
+
+def test_words_that_an_older_entry_holds_of_an_exported_list_are_hidden(
+    cast: Cast, sign_in
+) -> None:
+    record(
+        "jobs.exported",
+        "exported the list of requisitions",
+        organization=cast.ada.organization,
+        by=cast.sam.user,
+        after={"query": "q=Jolanta+Kwiatkowska&mine=1"},
+    )
+    entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
+    ada, cas = sign_in(cast.ada), sign_in(cast.cas)
+    for text in (_page(ada), str(_table(ada)), cas.get(entry).content.decode()):
+        assert "Jolanta" not in text
+        assert "mine=1" in text
+        assert "looked for" in text

@@ -15,7 +15,7 @@ from portal.accounts.models import Membership
 from portal.entitlements.rules import rights, visible_jobs
 from portal.jobs import tally
 from portal.jobs.choices import choices
-from portal.jobs.narrowing import asked, narrowed
+from portal.jobs.narrowing import Narrowing, asked, narrowed
 from portal.jobs.search import named_applications
 from portal.mirror.models import Candidate, StageName
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
@@ -71,7 +71,7 @@ def _hold_it_together(drawn: dict[str, Any]) -> None:
                     if name == stage.name and n >= least and stage.connection_id == here.pk
                 }
                 assert _found(member, f"stage={stage.pk}&least={least}") == right & jobs
-        offered = choices(member, rights(member), closed=False).stages
+        offered = choices(member, rights(member), Narrowing()).stages
         assert {name for _, name in offered} == {name for _, name in counts}
 
 

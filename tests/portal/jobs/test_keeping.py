@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.urls import reverse
 
 from portal.audit.models import Entry
 from portal.jobs.export import plain
+from portal.jobs.keeping import MOST_PINS
 from portal.jobs.models import Pin, SavedView
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
@@ -55,6 +58,34 @@ def test_what_may_no_longer_be_seen_is_no_longer_on_top(acme, sam, remy, cast, s
     assert client.get(LIST).context["pinned"] == []
 
 
+def test_pins_that_are_no_longer_seen_leave_room_for_others(
+    acme, sam, remy, cast: Cast, sign_in
+) -> None:
+    client = sign_in(cast.remy)
+    for n in range(MOST_PINS):
+        job = world.job(acme, f"Gone {n}", status="closed" if n % 2 else "open")
+        if n % 2:  # closed ones are seen, but do not stand on top
+            world.grant(remy, job)
+        Pin.objects.create(membership=cast.remy, job=job)
+    new, *more = [world.job(acme, f"New {n}") for n in range(MOST_PINS + 1)]
+    for job in (new, *more):
+        world.grant(remy, job)
+        client.post(reverse("jobs:pin", args=[job.pk]), {"pinned": "yes"})
+    page = client.get(LIST)
+    assert [row.job for row in page.context["pinned"]] == [new, *more[: MOST_PINS - 1]]
+    assert "Take one of them off first" in page.content.decode()
+    client.post(reverse("jobs:pin", args=[new.pk]), {"pinned": "no"})
+    client.post(reverse("jobs:pin", args=[more[-1].pk]), {"pinned": "yes"})
+    assert Pin.objects.filter(job=more[-1]).exists()
+
+
+def test_closed_requisitions_are_not_pinned_without_end(acme, sam, cast: Cast, sign_in) -> None:
+    for n in range(MOST_PINS + 1):
+        job = world.job(acme, f"Old {n}", status="closed")
+        sign_in(cast.sam).post(reverse("jobs:pin", args=[job.pk]))
+    assert Pin.objects.count() == MOST_PINS
+
+
 @pytest.mark.parametrize("who", ["zoe", "remy", "uma"])
 def test_nobody_pins_what_they_do_not_see(acme, remy, cast: Cast, sign_in, who: str) -> None:
     job = world.job(acme)
@@ -89,10 +120,57 @@ def test_only_one_view_is_the_default_and_a_name_is_used_once(
     assert list(views) == [("A", "age=30", True), ("B", "waiting=1", False)]
 
 
+@pytest.mark.parametrize("words", ["nurse", "REQ-7", "1000000007"])
+def test_a_view_keeps_words_of_a_requisition(acme, sam, cast: Cast, sign_in, words: str) -> None:
+    world.job(acme, "Nurse, nights", requisition_id="REQ-7")
+    answer = sign_in(cast.sam).post(
+        reverse("jobs:save_view"), {"name": "A", "query": f"q={words}&mine=1"}
+    )
+    assert answer.url == f"{LIST}?q={words}&mine=1"
+    assert SavedView.objects.get().query == f"q={words}&mine=1"
+
+
+def test_a_view_keeps_no_name_of_a_candidate_and_says_so(acme, sam, cast: Cast, sign_in) -> None:
+    world.application(world.job(acme, "Nurse"), world.candidate(acme, "Jolanta Kwiatkowska"))
+    client = sign_in(cast.sam)
+    kept = {"name": "A", "query": "q=jolanta&mine=1"}
+    answer = client.post(reverse("jobs:save_view"), kept)
+    assert answer.url == f"{LIST}?mine=1"
+    assert "The words you searched for are not part of it" in client.get(LIST).content.decode()
+    assert SavedView.objects.get().query == "mine=1"
+
+
+def test_words_that_views_kept_before_are_taken_out_unless_they_are_a_requisition_s(
+    acme, cast: Cast
+) -> None:
+    world.job(acme, "Nurse, nights", requisition_id="REQ-7")
+    queries = ["q=Jolanta+K&mine=1", "q=nurse&mine=1", "q=req-7", "q=4711", "mine=1", "q=Jolanta"]
+    for number, query in enumerate(queries):
+        SavedView.objects.create(membership=cast.sam, name=f"{number}", query=query)
+    migration = import_module("portal.jobs.migrations.0005_words_of_views")
+    migration.drop_other_words(apps, None)
+    kept = SavedView.objects.order_by("name").values_list("query", flat=True)
+    assert list(kept) == ["mine=1", "q=nurse&mine=1", "q=req-7", "q=4711", "mine=1", ""]
+
+
 def test_a_view_without_a_name_is_asked_for_one(acme, sam, cast: Cast, sign_in) -> None:
     answer = sign_in(cast.sam).post(reverse("jobs:save_view"), {"name": " ", "query": "mine=1"})
     assert answer.status_code == 422
     assert "Give the view a name" in answer.content.decode()
+
+
+@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80a"])
+def test_half_a_character_in_a_view_is_no_fault(acme, sam, cast: Cast, sign_in, half: str) -> None:
+    client = sign_in(cast.sam)
+    form = f"name=A{half}&query=q%3D{half.replace('%', '%25')}%26mine%3D1&default=on"
+    answer = client.post(
+        reverse("jobs:save_view"), form, content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 302
+    assert client.get(LIST, follow=True).status_code == 200
+    assert SavedView.objects.get().query == "mine=1"
+    assert client.get(f"{reverse('jobs:export')}?q={half}").getvalue()
+    assert client.get(f"{reverse('jobs:why')}?job={half}").status_code in {200, 422}
 
 
 @pytest.mark.parametrize("who", ["zoe", "remy"])
@@ -120,6 +198,17 @@ def test_the_file_holds_exactly_what_is_seen(acme, sam, remy, cast: Cast, sign_i
     assert _file(sign_in(cast.zoe))[1:] == []
     assert _file(sign_in(cast.remy))[1:] == []
     assert Entry.objects.filter(verb="jobs.exported").count() == 4
+
+
+def test_the_record_of_a_file_holds_the_filters_and_not_the_words(
+    acme, sam, cast: Cast, sign_in
+) -> None:
+    world.application(world.job(acme, "Nurse"), world.candidate(acme, "Jolanta Kwiatkowska"))
+    assert len(_file(sign_in(cast.sam), "q=Jolanta+Kwiatkowska&waiting=&sort=opened")) == 2
+    _file(sign_in(cast.sam), "sort=opened")
+    with_words, without = Entry.objects.filter(verb="jobs.exported").order_by("id")
+    assert with_words.after == {"query": "sort=opened", "words": "looked for"}
+    assert without.after == {"query": "sort=opened"}
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,15 @@ from django.utils import timezone
 from portal.entitlements.rules import rights
 from portal.jobs import tally
 from portal.jobs.visits import visited
-from portal.mirror.models import Department, Job, Office, Opening, StageName
+from portal.mirror.models import (
+    Application,
+    AtsUser,
+    Department,
+    Job,
+    Office,
+    Opening,
+    StageName,
+)
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
 
@@ -117,6 +126,8 @@ def test_the_address_says_what_is_shown(
         "after=WyIiLDBd",  # ["",0]
         "after=WzUsNV0",  # [5,5]
         "q=%00nur",
+        "q=%ED%A0%80",  # half a character
+        "q=nurse%ED%B0%80&stage=%ED%A0%80&sort=%ED%A0%80&after=%ED%A0%80",
         "sort=waiting&after=WyJ5ZXN0ZXJkYXkiLDVd",  # ["yesterday",5]
         "sort=-active&after=WzEwMDAwMDAwMDAwMDAwLDVd",
         "page=2&status=open&status=closed&mine=",
@@ -126,6 +137,30 @@ def test_an_address_that_makes_no_sense_still_shows_a_list(
     jobs, cast: Cast, sign_in, query: str
 ) -> None:
     assert sign_in(cast.sam).get(f"{LIST}?{query}").status_code == 200
+
+
+def _place(told: str) -> str:
+    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("sort", "told"),
+    [
+        ("name", r'["\ud800",1]'),  # half a character
+        ("name", "[" * 4500),
+        ("name", '["a",' + "9" * 5000 + "]"),
+        ("-active", "[true,1]"),
+        ("opened", '["0001-01-01T00:00:00+14:00",1]'),
+        ("opened", '["9999-12-31T23:59:59-14:00",1]'),
+        ("waiting", "[[],1]"),
+    ],
+)
+def test_a_place_that_cannot_be_read_is_the_first_page(
+    jobs, cast: Cast, sign_in, sort: str, told: str
+) -> None:
+    names = _names(sign_in(cast.sam), f"sort={sort}")
+    for direction in ("after", "before"):
+        assert _names(sign_in(cast.sam), f"sort={sort}&{direction}={_place(told)}") == names
 
 
 @pytest.mark.parametrize(
@@ -209,6 +244,35 @@ def test_the_filters_are_read_when_somebody_opens_them(jobs, cast: Cast, sign_in
     assert f'<option value="{care}" selected>Care</option>' in chosen
 
 
+def test_what_was_chosen_is_offered_when_nobody_waits_there_any_more(
+    acme, jobs, cast: Cast, sign_in, later
+) -> None:
+    client, offer = sign_in(cast.sam), StageName.objects.get(name="Offer").pk
+    care, remy = jobs["Nurse"].department_id, AtsUser.objects.get(name="Remy Laurent").pk
+    later(60)
+    now = datetime.now(UTC)
+    Application.objects.filter(stage__name="Offer").update(status="hired", changed_at=now)
+    tally.count(acme)
+    Job.objects.filter(name__in=("Nurse", "Porter")).update(status="closed")
+    query = f"stage={offer}&department={care}&recruiter={remy}"
+    page = client.get(f"{LIST}?{query}").content.decode()
+    for key, name in ((offer, "Offer"), (care, "Care"), (remy, "Remy Laurent")):
+        assert f'<option value="{key}" selected>{name}</option>' in page
+    assert ">Offer</option>" not in client.get(f"{LIST}?filters=1").content.decode()
+
+
+def test_a_name_of_requisitions_that_one_does_not_see_is_not_offered_by_its_key(
+    acme, jobs, cast: Cast, sign_in
+) -> None:
+    secret = Department.objects.create(connection=acme, remote_id=9, name="Project X")
+    Job.objects.filter(name="Spy").update(department=secret)
+    world.stage(jobs["Spy"], "Handover")
+    stage = StageName.objects.create(connection=acme, name="Handover")
+    page = sign_in(cast.sam).get(f"{LIST}?department={secret.pk}&stage={stage.pk}")
+    assert "Project X" not in page.content.decode()
+    assert "Handover" not in page.content.decode()
+
+
 def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign_in) -> None:
     for remote_id, is_open in ((1, True), (2, True), (3, False)):
         Opening.objects.create(
@@ -270,6 +334,8 @@ def test_the_address_follows_the_search_and_back_leads_out_of_it(jobs, cast: Cas
         f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **typed
     )
     assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&least=2"
+    unreadable = client.get(f"{LIST}?q=nu", HTTP_HX_CURRENT_URL="http://[?q=n#top", **typed)
+    assert unreadable["HX-Replace-Url"] == f"{LIST}?q=nu"
 
 
 def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from django.db.models import Count
 
-from portal.jobs import tally
+from integrations.greenhouse.sandbox import Sandbox
+from portal.connections.models import Connection
+from portal.jobs import tally, tasks
 from portal.jobs.models import Tally
+from portal.mirror import sync
 from portal.mirror.empty import empty
-from portal.mirror.models import Job, StageName
+from portal.mirror.models import Application, Job, StageName
+from portal.mirror.sync import Scope
+from tests.cast import Cast
 from tests.factories import ConnectionFactory, OrganizationFactory
+from tests.portal.applications.clicking import an_application, click
 from tests.portal.entitlements import world
+from tests.portal.webhooks.conftest import PAGE, Hook, shown_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +131,72 @@ def test_a_sync_counts_at_its_end(connect) -> None:
     for job in Job.objects.filter(active_applications__gt=0)[:5]:
         active = job.applications.filter(status="active", candidate__private=False)
         assert active.count() == job.active_applications
+
+
+# -- what left a requisition ---------------------------------------------------------------------
+Way = Callable[[Connection, Sandbox, Application, Job], object]
+
+
+@pytest.fixture(params=["click", "web hook", "sync of what changed", "sync of everything"])
+def transfer(request: pytest.FixtureRequest, cast: Cast, sign_in, work) -> Way:
+    """Move an application to another requisition, and have the portal learn of it in this way."""
+
+    def by_click(connection: Connection, sandbox: Sandbox, one: Application, to: Job) -> None:
+        assert click(sign_in(cast.remy), "transfer", one, to_job=to.pk).status_code == 200
+
+    def in_greenhouse(connection: Connection, sandbox: Sandbox, one: Application, to: Job) -> None:
+        hook = Hook(connection, shown_secret(sign_in(cast.ada).post(f"{PAGE}secret/")))
+        sandbox.mutate("transfer_application", application_id=one.remote_id, job_id=to.remote_id)
+        if request.param == "web hook":
+            hook.about(one.remote_id)
+        else:
+            full = request.param == "sync of everything"
+            sync.request(connection, Scope.FULL if full else Scope.RECENT)
+
+    return by_click if request.param == "click" else in_greenhouse
+
+
+def _counted() -> dict[int, tuple[int, dict[str, int]]]:
+    return {job.pk: (job.active_applications, _in_stages(job)) for job in Job.objects.all()}
+
+
+def _true() -> dict[int, tuple[int, dict[str, int]]]:
+    shown = Application.objects.filter(
+        status="active", gone_at=None, candidate__private=False, candidate__gone_at=None
+    )
+    found = {}
+    for job in Job.objects.all():
+        stages = shown.filter(job=job, stage__isnull=False).order_by().values_list("stage__name")
+        found[job.pk] = shown.filter(job=job).count(), dict(stages.annotate(Count("pk")))
+    return found
+
+
+def test_a_requisition_that_somebody_left_is_counted_again(
+    connect, sandbox: Sandbox, transfer: Way, work, later
+) -> None:
+    connection = connect()
+    one = an_application()
+    mine = Job.objects.filter(grants__user__primary_email="remy@acme.example", status="open")
+    to = mine.exclude(pk=one.job_id).filter(stages__isnull=False, confidential=False).first()
+    assert to is not None
+    later(3600)
+    tasks.tally_all()  # what the first sync brought is long known
+    later(3600)
+    before = Job.objects.get(pk=one.job_id).active_applications
+    transfer(connection, sandbox, one, to)
+    work()
+    tasks.tally_all()
+    left = Job.objects.get(pk=one.job_id)
+    one.refresh_from_db()
+    assert one.job == to
+    assert left.active_applications == before - 1
+    assert _counted() == _true()
+
+
+def test_after_everything_was_read_all_are_counted(connect, work, later) -> None:
+    connection = connect()
+    Job.objects.update(active_applications=99)
+    later(24 * 3600)
+    sync.request(connection, Scope.FULL)
+    work()
+    assert _counted() == _true()

@@ -107,6 +107,25 @@ def test_the_database_takes_no_write_while_somebody_looks(cast: Cast) -> None:
     assert Organization.objects.count() == 2
 
 
+PAGES = (
+    *("audit:log", "audit:export", "jobs:list", "jobs:why", "members:list", "mirror:history"),
+    *("applications:my_activity", "webhooks:page", "onboarding:permissions", "onboarding:people"),
+    *("onboarding:sync", "onboarding:live", "onboarding:fix_links"),
+)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_of_an_admin_opens_for_whoever_looks_as_one(
+    connect, cast: Cast, sign_in, name: str
+) -> None:
+    connect()
+    cas = sign_in(cast.cas)
+    _look(cas, cast.ada)
+    answer = cas.get(reverse(name))
+    assert answer.status_code == 200
+    assert answer.getvalue()
+
+
 def test_what_the_person_may_not_open_stays_closed(connect, cast: Cast, sign_in) -> None:
     connect()
     cas = sign_in(cast.cas)
