@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
@@ -184,6 +185,19 @@ def test_what_waits_is_spoken_of_as_it_is_and_undo_only_to_who_has_it(
     assert "does not answer" in words
     assert _spoken(shown(remy, application)) == [f"Advance {words} Undo stops it."]
     assert _spoken(shown(sam, application)) == [f"Advance by {cast.remy.user} {words}"]
+
+
+def test_each_button_beside_another_carries_a_key_of_its_own(
+    remy: Client,
+) -> None:
+    application = an_application()
+    click(remy, "advance", application)
+    ended = {"status": Status.FAILED, "outcome": "Nothing was changed in Greenhouse."}
+    ApplicationAction.objects.update(**ended, settled_at=timezone.now())
+    row = shown(remy, application)
+    assert "Try again" in row
+    keys = re.findall(r'name="key" value="([^"]+)"', row)
+    assert len(keys) == len(set(keys)) == 2
 
 
 def test_the_outbox_gives_up_within_its_bound_and_it_can_be_tried_again(
