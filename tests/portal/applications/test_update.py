@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
@@ -211,6 +212,17 @@ def test_a_field_that_somebody_changed_meanwhile_is_a_conflict_and_can_be_change
     work()
     assert newest().status == Status.DONE, newest().outcome
     assert _held(sandbox, one)["notice_period"] == "3 months"
+
+
+def test_a_conflict_of_a_field_says_changed_and_not_moved(
+    remy: Client, cast: Cast, one: Application
+) -> None:
+    ApplicationAction.objects.create(
+        application=one, membership=cast.remy, kind="update", status="conflict"
+    )
+    page = remy.get(reverse("applications:my_activity")).content.decode()
+    assert "Changed meanwhile" in page
+    assert "Moved meanwhile" not in page
 
 
 def test_what_was_kept_of_a_deleted_candidate_goes_from_the_actions_too(
