@@ -140,7 +140,9 @@
   }
 
   function takeFocus(within) {
-    const taker = all("[data-take-focus]", within)[0];
+    // A row that takes the focus leaves it to an error within it.
+    const takers = all("[data-take-focus]", within);
+    const taker = takers.find((one) => !one.querySelector("[data-take-focus]"));
     if (!taker) return;
     if (!taker.hasAttribute("tabindex")) taker.tabIndex = -1;
     taker.focus();
