@@ -170,6 +170,13 @@ def newest_action(application: Application) -> ApplicationAction | None:
     return newest
 
 
+def own_newest(member: Membership, application_pk: int) -> ApplicationAction | None:
+    """The reader's own newest action there, seen or not; none where its card was put away."""
+    mine = ApplicationAction.objects.filter(membership=member, application=application_pk)
+    newest = mine.order_by("-pk").first()
+    return newest if newest is not None and not newest.dismissed_at else None
+
+
 def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationAction]:
     newest = newest_on([application.pk for application in listed])
     actions = ApplicationAction.objects.filter(pk__in=newest.values()).select_related(

@@ -14,7 +14,7 @@ from portal.applications import bulk, clicks, sittings
 from portal.applications.models import ApplicationAction
 from portal.applications.narrowing import chosen_from
 from portal.applications.offers import ground
-from portal.applications.rows import Row, row_of, rows
+from portal.applications.rows import Row, own_newest, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.core.planned import planned_once
 from portal.entitlements.rules import (
@@ -26,6 +26,7 @@ from portal.entitlements.rules import (
 from portal.mirror.models import Application, Job
 
 BUSY = "The last action on this application has not been settled yet."
+TELLS_WHERE = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
 INCOMPLETE = "This page was incomplete. Please look again and click once more."
 
 
@@ -36,6 +37,19 @@ def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights
     if application is None:
         raise Http404
     return application, held
+
+
+def gone(request: MemberRequest, pk: int, part: str) -> HttpResponse:
+    """What came of the reader's own click on what they no longer see; else a 404.
+
+    Nothing of the application: an outcome that tells where it stands now is left out.
+    """
+    action = own_newest(request.membership, pk)
+    if action is None:
+        raise Http404
+    tells = action.status in TELLS_WHERE and action.after is not None
+    context = {"action": action, "outcome": "" if tells else action.outcome}
+    return render(request, f"applications/_gone.html#{part}", context)
 
 
 def action_of(request: MemberRequest, pk: int) -> ApplicationAction:

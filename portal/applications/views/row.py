@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
@@ -17,7 +17,7 @@ from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
 from portal.applications.offers import Offer, ground
 from portal.applications.rows import newest_action, row_of, rows
 from portal.applications.verbs import VERBS
-from portal.applications.views.base import application_of, row_part
+from portal.applications.views.base import application_of, gone, row_part
 from portal.core.htmx import page_or_part, summary
 from portal.core.planned import planned_once
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -90,7 +90,10 @@ def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, o
 @planned_once()
 def row(request: MemberRequest, pk: int) -> HttpResponse:
     """The row as it stands now; a row with an open action asks for itself."""
-    application, held = application_of(request, pk)
+    try:
+        application, held = application_of(request, pk)
+    except Http404:
+        return gone(request, pk, "gone-row")
     last = newest_action(application)
     if last is not None:
         outbox.release_one(last)
