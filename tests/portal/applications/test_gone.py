@@ -23,7 +23,7 @@ def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
     return sign_in(cast.remy)
 
 
-@pytest.mark.parametrize("place", ["row"])
+@pytest.mark.parametrize("place", ["row", "review_card"])
 def test_a_click_on_what_was_just_deleted_is_told_where_it_was_made(
     remy: Client, sandbox: Sandbox, work, place: str
 ) -> None:
@@ -81,6 +81,6 @@ def test_only_ones_own_clicks_are_told_and_none_that_was_put_away(
     assert sign_in(cast.uma).get(address("row", one.pk), **HTMX).status_code == 404
     remy.post(address("dismiss", newest().pk), **HTMX)
     Application.objects.filter(pk=one.pk).update(gone_at=timezone.now())
-    for place in ("row",):
+    for place in ("row", "review_card"):
         assert remy.get(address(place, one.pk), **HTMX).status_code == 404
     assert remy.get(reverse("applications:of_job", args=[one.job_id])).status_code == 200
