@@ -13,7 +13,7 @@ from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
 from portal.applications.acting import acting, shown_as
-from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
+from portal.applications.narrowing import SHOWN, alone, chosen_from, list_words, narrowed
 from portal.applications.offers import Offer, ground
 from portal.applications.rows import newest_action, row_of, rows
 from portal.applications.verbs import VERBS
@@ -37,11 +37,12 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     job = get_object_or_404(seen, pk=job_pk)
     applications = visible_applications(request.membership, held=held).filter(job=job)
     status, stage = chosen_from(request.GET)
-    one = alone(applications, request.GET)
+    shown = Paginator(narrowed(applications, status, stage), PER_PAGE)
+    page = shown.get_page(request.GET.get("page"))
+    one = alone(applications, request.GET, page.object_list)
     if one is not None:
         status, stage = one.status, ""
-    shown = narrowed(applications, status, stage) if one is None else [one]
-    page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
+        page = Paginator([one], PER_PAGE).get_page(1)
     how = acting(request.membership, held.match.connection)
     context = {
         "job": job,
@@ -51,6 +52,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "status": status,
         "stage": stage,
         "alone": one,
+        "listed": list_words(request.GET),
         "page": page,
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
