@@ -134,11 +134,11 @@ def page_of(request: MemberRequest, application: Application) -> str:
     came_from = _came_from(request)
     if came_from == "review":
         return reverse("applications:review", args=[job.pk])
+    listed = list_of(QueryDict(listed_in(request)))
     if came_from == "activity":
-        return reverse("applications:my_activity")
+        return f"{reverse('applications:my_activity')}{'?' if listed else ''}{urlencode(listed)}"
     if came_from == "history":
         return reverse("applications:history", args=[application.pk])
-    listed = list_of(QueryDict(listed_in(request)))
     query = urlencode({**listed, "at": application.pk})
     page = reverse("applications:of_job", args=[job.pk])
     return f"{page}?{query}#application-{application.pk}"

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.views import row
+from portal.applications.views import activity, row
 from portal.mirror.models import Application
 from tests.cast import Cast
 from tests.plain import Plain
@@ -92,6 +92,21 @@ def test_what_leaves_its_list_by_the_click_is_shown_alone_with_the_way_back(
     remy.follows("Back to the list")
     assert _asked(remy.path) == {"status": ["rejected"]}
     assert f'id="application-{other.pk}"' in remy.page
+
+
+def test_an_undo_on_an_older_page_of_ones_activity_leads_back_to_it(
+    remy: Plain, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "PER_PAGE", 1)
+    one, other = of_one_job(2)
+    for acted in (one, other):
+        remy.opens(f"{_list(acted)}?application={acted.pk}")
+        remy.presses(f"Advance {acted.candidate}")
+    mine = reverse("applications:my_activity")
+    remy.opens(f"{mine}?page=2")
+    remy.presses(f"Undo {one.candidate}")
+    assert remy.path == f"{mine}?page=2"
+    assert "Taken back in time" in remy.page
 
 
 def test_what_was_looked_at_alone_stays_alone(remy: Plain) -> None:
