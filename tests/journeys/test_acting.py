@@ -198,35 +198,43 @@ def test_an_error_in_a_row_has_the_focus_and_is_spoken(demo: Demo, remy: Person)
     expect(page.locator("#live")).to_contain_text("Choose a reason")
 
 
+def _is_at(page: Page, number: int) -> None:
+    """Wait for this place of the sitting, and for its keys."""
+    expect(page.locator("#review-place")).to_contain_text(f"{number} of")
+    page.wait_for_load_state()
+
+
 def _first_that_advances(page: Page) -> int:
     """Go on in the sitting to where Advance is on; its place."""
     number = 1
     while not page.locator("#review-advance").count():  # in the last stage already
         page.keyboard.press("j")
         number += 1
-        expect(page.locator("#review-place")).to_contain_text(f"{number} of")
+        _is_at(page, number)
     return number
 
 
 def test_the_card_of_a_review_follows_what_comes_of_a_decision(demo: Demo, remy: Person) -> None:
     page, keys = remy.page, remy.page.keyboard
     page.get_by_role("button", name="Review one by one").click()
-    place, card = page.locator("#review-place"), page.locator("#review-card")
-    expect(place).to_contain_text("1 of")
+    card = page.locator("#review-card")
+    _is_at(page, 1)
     number = _first_that_advances(page)
     keys.press("r")
     page.locator("[name=reason]").select_option(index=1)
     page.get_by_role("button", name="Reject and go on").click()
-    expect(place).to_contain_text(f"{number + 1} of")
+    _is_at(page, number + 1)
     keys.press("k")
+    _is_at(page, number)
     expect(card).to_contain_text("goes to Greenhouse in")
     card.get_by_role("button", name="Undo").focus()
     expect(card).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
     expect(card.get_by_role("button", name="Unreject")).to_be_visible()
     assert page.evaluate("document.activeElement.closest('#review-card') !== null")
     keys.press("b")
-    expect(place).to_contain_text(f"{number + 1} of")
+    _is_at(page, number + 1)
     keys.press("k")
+    _is_at(page, number)
     expect(card).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
     expect(card.locator("#review-advance")).to_be_visible()
 
@@ -235,8 +243,7 @@ def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
     page, keys = remy.page, remy.page.keyboard
     page.get_by_role("button", name="Review one by one").focus()
     keys.press("Enter")
-    place = page.locator("#review-place")
-    expect(place).to_contain_text("1 of")
+    _is_at(page, 1)
     keys.press("?")
     expect(page.get_by_text("Undo the newest decision")).to_be_visible()
     remy.keeps_picture("55-review")
@@ -257,4 +264,4 @@ def test_review_goes_by_keys_alone(demo: Demo, remy: Person) -> None:
     expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=PATIENCE)
     remy.keeps_picture("56-review-decided")
     keys.press("k")
-    expect(place).to_contain_text(f"{number + 1} of")
+    _is_at(page, number + 1)
