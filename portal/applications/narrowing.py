@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode
 
 from django.db.models import F, QuerySet
 
@@ -23,10 +24,30 @@ def narrowed(applications: QuerySet[Application], status: str, stage: str) -> Qu
     )
 
 
-def alone(applications: QuerySet[Application], query: Mapping[str, str]) -> Application | None:
-    """The one application that the address names, if it is among these."""
+def alone(
+    applications: QuerySet[Application], query: Mapping[str, str], listed: Iterable[Application]
+) -> Application | None:
+    """The one application that is shown by itself, if it is among these.
+
+    `application` names it. `at` names the one to come back to: where `listed`, the page of the
+    list, has it, that is shown instead.
+    """
     key = as_key(query.get("application", ""))
+    if key is None:
+        at = as_key(query.get("at", ""))
+        key = None if any(one.pk == at for one in listed) else at
     return None if key is None else narrowed(applications, "", "").filter(pk=key).first()
+
+
+def list_of(query: Mapping[str, str]) -> dict[str, str]:
+    """What the address says of the list, to come back to it: these words and no others."""
+    names = ("application",) if query.get("application") else ("status", "stage", "page")
+    return {name: query[name][:40] for name in names if name in query}
+
+
+def list_words(query: Mapping[str, str]) -> str:
+    """The same, as a page's forms and links carry it."""
+    return urlencode(list_of(query))
 
 
 def chosen_from(query: Mapping[str, str]) -> tuple[str, str]:

@@ -33,13 +33,12 @@ BUTTONS = (Kind.ADVANCE, Kind.REJECT, Kind.UNREJECT)  # the others are in the ro
 
 @dataclass(frozen=True)
 class Row:
-    """One application as the page shows it. `key` makes a click on it happen once only."""
+    """One application as the page shows it."""
 
     application: Application
     offers: Sequence[Offer]
     last: ApplicationAction | None
     mine: bool  # whether the last action is the reader's own
-    key: uuid.UUID
     named: bool
     who: str
     undoable: bool
@@ -52,6 +51,11 @@ class Row:
     @property
     def dom_id(self) -> str:
         return str(self.application.pk)
+
+    @property
+    def key(self) -> uuid.UUID:
+        """Makes a click happen once only: another one for each button that asks for it."""
+        return uuid.uuid4()
 
     @property
     def pickable(self) -> bool:
@@ -146,7 +150,6 @@ def _row(
         offers=() if last is not None and last.is_open else offers(application, at),
         last=last,
         mine=mine,
-        key=uuid.uuid4(),
         named=may_name(at.held),
         who=who(application, at.held),
         undoable=not isinstance(back, str),
@@ -165,6 +168,13 @@ def newest_action(application: Application) -> ApplicationAction | None:
     actions = application.actions.select_related("membership__user")
     newest: ApplicationAction | None = actions.order_by("-pk").first()
     return newest
+
+
+def own_newest(member: Membership, application_pk: int) -> ApplicationAction | None:
+    """The reader's own newest action there, seen or not; none where its card was put away."""
+    mine = ApplicationAction.objects.filter(membership=member, application=application_pk)
+    newest = mine.order_by("-pk").first()
+    return newest if newest is not None and not newest.dismissed_at else None
 
 
 def _newest_actions(listed: Sequence[Application]) -> dict[int, ApplicationAction]:

@@ -21,6 +21,7 @@ urlpatterns = [
     # /applications/<application>/
     path("activity/", activity.mine, name="my_activity"),
     path("applications/<int:pk>/history/", activity.history, name="history"),
+    path("applications/<int:pk>/review-card/", review.card, name="review_card"),
     path("applications/<int:pk>/details/", review.details, name="details"),
     path("applications/<int:pk>/resume/", review.resume, name="resume"),
     path("applications/<int:pk>/row/", row.row, name="row"),

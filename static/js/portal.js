@@ -140,7 +140,9 @@
   }
 
   function takeFocus(within) {
-    const taker = all("[data-take-focus]", within)[0];
+    // A row that takes the focus leaves it to an error within it.
+    const takers = all("[data-take-focus]", within);
+    const taker = takers.find((one) => !one.querySelector("[data-take-focus]"));
     if (!taker) return;
     if (!taker.hasAttribute("tabindex")) taker.tabIndex = -1;
     taker.focus();
@@ -288,9 +290,11 @@
   /* ---- htmx: busy, focus, sessions, answers that did not come ----------- */
   const on = (name, does) => document.addEventListener("htmx:" + name, does);
   const ownForm = (event) => event.target.closest && event.target.closest("form");
+  const isRead = (event) => event.detail.requestConfig && event.detail.requestConfig.verb === "get";
   let focused = null;
 
   on("beforeRequest", (event) => {
+    if (rests(poller(event))) return event.preventDefault();
     const form = ownForm(event);
     if (form && event.target === form && isPost(form)) busy(form, true);
   });
@@ -319,8 +323,53 @@
     target.focus({ preventScroll: true });
   }
 
+  /* Parts that ask for themselves: each less often while nobody answers, and no more once it is gone. */
+  const SLOWEST = 30000;
+  const resting = new WeakMap();
+
+  function poller(event) {
+    const asking = isRead(event) && event.detail.requestConfig.elt;
+    return asking && /every /.test(asking.getAttribute("hx-trigger") || "") ? asking : null;
+  }
+
+  const rests = (part) => resting.has(part) && Date.now() < resting.get(part).until;
+
+  function slowDown(part) {
+    const { pause } = resting.get(part) || { pause: 1000 };
+    const longer = Math.min(2 * pause, SLOWEST);
+    resting.set(part, { pause: longer, until: Date.now() + longer });
+  }
+
+  function stopAsking(part) {
+    resting.set(part, { until: Infinity });
+    part.removeAttribute("aria-busy");
+  }
+
+  function sayGone(part) {
+    const text = "This is no longer here, or no longer open to you.";
+    const place = part.querySelector("[data-gone-here]");
+    if (!place) return tell("error", text + " Reload the page to see.");
+    focused = null;
+    remember();
+    place.textContent = text;
+    restore();
+    say(text);
+  }
+
+  /* A click needs the same button when it begins and when it ends, so what is pressed stays there. */
+  let pressed = null;
+  const release = () => (pressed = null);
+  document.addEventListener("pointerdown", (event) => event.button === 0 && (pressed = event.target), true);
+  document.addEventListener("keydown", (event) => event.key === " " && (pressed = event.target), true);
+  ["pointerup", "pointercancel", "contextmenu", "keyup"].forEach((name) => document.addEventListener(name, release, true));
+  addEventListener("blur", release);
+
+  // Nor is it taken away while what was clicked in it is on its way: its answer would have no place.
+  const isInUse = (part) => part.contains(pressed) || part.querySelector("form[aria-busy=true]");
+
   on("beforeSwap", (event) => {
     const { xhr } = event.detail;
+    const part = poller(event);
     const signIn = document.body.dataset.signIn;
     if (signIn && xhr.responseURL && new URL(xhr.responseURL).pathname === signIn && location.pathname !== signIn) {
       // The session ended while the page was open: sign in, then come back here.
@@ -328,9 +377,15 @@
       location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
       return;
     }
+    if (part && xhr.status < 400) resting.delete(part);
+    if (part && event.detail.shouldSwap && isInUse(part)) {
+      event.detail.shouldSwap = false; // the next answer brings it
+      return;
+    }
     if (xhr.status >= 400 && event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
       // A whole page as an answer to a part: say its sentence, keep what is here.
       event.detail.shouldSwap = false;
+      if (part) stopAsking(part);
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
       const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
@@ -347,19 +402,23 @@
   });
   on("afterSettle", restore);
 
-  const isRead = (event) => event.detail.requestConfig && event.detail.requestConfig.verb === "get";
-  const isPolling = (event) => isRead(event) && /every /.test(event.detail.elt.getAttribute("hx-trigger") || "");
   const unsure = "No answer came back, so we do not know yet whether it was done. Reload the page to see.";
 
   function noAnswer(event) {
-    if (isPolling(event)) return;
+    const part = poller(event);
+    if (part) return slowDown(part);
     tell("error", isRead(event) ? "The portal did not answer. Check your connection and try again." : unsure);
   }
   on("sendError", noAnswer);
   on("timeout", noAnswer);
   on("responseError", (event) => {
     const { status } = event.detail.xhr;
-    if (isPolling(event)) return;
+    const part = poller(event);
+    if (part && (status >= 500 || status === 429)) return slowDown(part);
+    if (part) {
+      stopAsking(part);
+      return sayGone(part);
+    }
     if (status === 404) return tell("error", "This is no longer here, or no longer open to you. Reload the page to see.");
     if (status === 429) return tell("warning", "That was a lot at once. Wait a moment, then try again.");
     if (status < 500) return tell("error", "That did not work. Reload the page and try again.");

@@ -63,6 +63,13 @@ class Demo:
         with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
             self._as_started.backup(database)
 
+    def remote_id_of(self, application: int) -> int:
+        """Greenhouse's own id of an application."""
+        asked = "SELECT remote_id FROM mirror_application WHERE id = ?"
+        with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
+            found: int = database.execute(asked, (application,)).fetchone()[0]
+        return found
+
     def stats(self) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats", timeout=60).json()
         return found

@@ -14,7 +14,14 @@ from portal.applications.forms.update import UpdateForm
 from portal.applications.models import Kind
 from portal.applications.naming import who
 from portal.applications.offers import ground, offer
-from portal.applications.views.base import INCOMPLETE, application_of, back, clicked, page_of
+from portal.applications.views.base import (
+    INCOMPLETE,
+    application_of,
+    back,
+    clicked,
+    listed_in,
+    page_of,
+)
 from portal.core.htmx import page_or_part
 from portal.core.planned import planned_once
 
@@ -86,6 +93,7 @@ def _by_form(
         "offer": offer(application, at, kind),
         "shown_as": shown_as(at.acting, held.match.user),
         "back_url": page_of(request, application),
+        "listed": listed_in(request),
         "came_from": request.POST.get("in") or request.GET.get("in") or "",
     }
     status = 422 if form.is_bound else 200

@@ -11,6 +11,7 @@ from portal.accounts.access import MemberRequest, member_only
 from portal.applications.deeds import deeds
 from portal.applications.models import ApplicationAction
 from portal.applications.naming import who
+from portal.applications.narrowing import list_words
 from portal.applications.views.base import application_of
 from portal.core.htmx import page_or_part, summary
 from portal.entitlements.rules import rights, visible_applications
@@ -35,6 +36,7 @@ def mine(request: MemberRequest) -> HttpResponse:
         "summary": summary(page),
         "deeds": deeds(page.object_list, request.membership, held),
         "came_from": "activity",
+        "listed": list_words(request.GET),
         "polls": any(action.is_open for action in page.object_list),
     }
     return page_or_part(request, "applications/my_activity.html", "activity", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
@@ -12,9 +12,9 @@ from django.urls import reverse
 from portal.accounts.access import MemberRequest
 from portal.applications import bulk, clicks, sittings
 from portal.applications.models import ApplicationAction
-from portal.applications.narrowing import chosen_from
+from portal.applications.narrowing import chosen_from, list_of, list_words
 from portal.applications.offers import ground
-from portal.applications.rows import Row, row_of, rows
+from portal.applications.rows import Row, own_newest, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.core.planned import planned_once
 from portal.entitlements.rules import (
@@ -26,6 +26,7 @@ from portal.entitlements.rules import (
 from portal.mirror.models import Application, Job
 
 BUSY = "The last action on this application has not been settled yet."
+TELLS_WHERE = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
 INCOMPLETE = "This page was incomplete. Please look again and click once more."
 
 
@@ -36,6 +37,19 @@ def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights
     if application is None:
         raise Http404
     return application, held
+
+
+def gone(request: MemberRequest, pk: int, part: str) -> HttpResponse:
+    """What came of the reader's own click on what they no longer see; else a 404.
+
+    Nothing of the application: an outcome that tells where it stands now is left out.
+    """
+    action = own_newest(request.membership, pk)
+    if action is None:
+        raise Http404
+    tells = action.status in TELLS_WHERE and action.after is not None
+    context = {"action": action, "outcome": "" if tells else action.outcome}
+    return render(request, f"applications/_gone.html#{part}", context)
 
 
 def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
@@ -113,16 +127,26 @@ def back(
 
 
 def page_of(request: MemberRequest, application: Application) -> str:
-    """Where the click came from; the browser names the kind of page, never an address."""
+    """Where the click came from; the browser names the kind of page and its list, never an
+    address.
+    """
     job = job_of(application)
     came_from = _came_from(request)
     if came_from == "review":
         return reverse("applications:review", args=[job.pk])
+    listed = list_of(QueryDict(listed_in(request)))
     if came_from == "activity":
-        return reverse("applications:my_activity")
+        return f"{reverse('applications:my_activity')}{'?' if listed else ''}{urlencode(listed)}"
     if came_from == "history":
         return reverse("applications:history", args=[application.pk])
-    return reverse("applications:of_job", args=[job.pk]) + f"#application-{application.pk}"
+    query = urlencode({**listed, "at": application.pk})
+    page = reverse("applications:of_job", args=[job.pk])
+    return f"{page}?{query}#application-{application.pk}"
+
+
+def listed_in(request: MemberRequest) -> str:
+    """The part of the requisition's list that the click came from, as its page wrote it."""
+    return request.POST.get("list") or request.GET.get("list") or ""
 
 
 def _came_from(request: MemberRequest) -> str:
@@ -133,14 +157,19 @@ def row_part(
     request: MemberRequest, row: Row, *, note: str = "", status: int = 200
 ) -> HttpResponse:
     """The row by itself. `note` says why nothing was done."""
-    context = {"row": row, "note": note, "ticks": _has_ticks(request)}
+    around = _around(request)
+    context = {
+        "row": row,
+        "note": note,
+        "ticks": chosen_from(around)[0] in bulk.FITTING,  # whether the page has the form for many
+        "listed": list_words(around),
+    }
     return render(request, "applications/_row.html", context, status=status)
 
 
-def _has_ticks(request: MemberRequest) -> bool:
-    """Whether the page around the row has the form for many; the browser tells its address."""
-    around = QueryDict(urlsplit(request.htmx.current_url or "").query)
-    return chosen_from(around)[0] in bulk.FITTING
+def _around(request: MemberRequest) -> QueryDict:
+    """What the address of the page around the row says; the browser tells it."""
+    return QueryDict(urlsplit(request.htmx.current_url or "").query)
 
 
 def job_of(application: Application) -> Job:

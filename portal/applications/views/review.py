@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -25,7 +25,7 @@ from portal.applications.naming import may_name, who
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
 from portal.applications.rows import newest_action, row_of
-from portal.applications.views.base import application_of
+from portal.applications.views.base import application_of, gone
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
 from portal.core.htmx import page_or_part
@@ -99,17 +99,11 @@ def _shown(
     application = found.filter(pk=sitting.order[sitting.at]).first()
     if application is None:
         return {"application": None}
-    at = ground(request.membership, application.job_id, held)
     words = habits.words
-    here = row_of(application, newest_action(application), request.membership, at)
     ahead = visible.filter(pk__in=sitting.order[sitting.at + 1 : sitting.at + 2]).first()
     others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
-        "application": application,
-        "row": here,
-        "reject_offer": offer(application, at, "reject"),
-        "shown_as": shown_as(at.acting, held.match.user),
-        "reject_form": RejectForm(application=application, at=at, membership=request.membership),
+        **_card(request, application, newest_action(application), held),
         "answers": [
             (
                 one.get("question") or "",
@@ -117,12 +111,42 @@ def _shown(
             )
             for one in application.answers
         ],
-        "own_fields": _own_fields(application, held),
         "headline": sittings.highlighted(_headline(application, held), words),
         "others": others.select_related("job")[:20] if application.candidate_id else [],
         "details": _details_of(application),
         "next_details": _details_of(ahead) if ahead else "",
     }
+
+
+def _card(
+    request: MemberRequest, application: Application, last: ApplicationAction | None, held: Rights
+) -> dict[str, object]:
+    """Where it stands, and what can be decided."""
+    at = ground(request.membership, application.job_id, held)
+    return {
+        "application": application,
+        "row": row_of(application, last, request.membership, at),
+        "reject_offer": offer(application, at, "reject"),
+        "shown_as": shown_as(at.acting, held.match.user),
+        "reject_form": RejectForm(application=application, at=at, membership=request.membership),
+        "own_fields": _own_fields(application, held),
+        "came_from": "review",
+    }
+
+
+@require_safe
+@member_only
+def card(request: MemberRequest, pk: int) -> HttpResponse:
+    """What can be decided, as it stands now; asks for itself while something is on its way."""
+    try:
+        application, held = application_of(request, pk)
+    except Http404:
+        return gone(request, pk, "gone-card")
+    last = newest_action(application)
+    if last is not None:
+        outbox.release_one(last)
+    context = _card(request, application, last, held)
+    return render(request, "applications/review.html#review-card", context)
 
 
 def _details_of(application: Application) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
@@ -13,11 +13,11 @@ from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications import bulk, outbox, sittings
 from portal.applications.acting import acting, shown_as
-from portal.applications.narrowing import SHOWN, alone, chosen_from, narrowed
+from portal.applications.narrowing import SHOWN, alone, chosen_from, list_words, narrowed
 from portal.applications.offers import Offer, ground
 from portal.applications.rows import newest_action, row_of, rows
 from portal.applications.verbs import VERBS
-from portal.applications.views.base import application_of, row_part
+from portal.applications.views.base import application_of, gone, row_part
 from portal.core.htmx import page_or_part, summary
 from portal.core.planned import planned_once
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -37,11 +37,12 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     job = get_object_or_404(seen, pk=job_pk)
     applications = visible_applications(request.membership, held=held).filter(job=job)
     status, stage = chosen_from(request.GET)
-    one = alone(applications, request.GET)
+    shown = Paginator(narrowed(applications, status, stage), PER_PAGE)
+    page = shown.get_page(request.GET.get("page"))
+    one = alone(applications, request.GET, page.object_list)
     if one is not None:
         status, stage = one.status, ""
-    shown = narrowed(applications, status, stage) if one is None else [one]
-    page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
+        page = Paginator([one], PER_PAGE).get_page(1)
     how = acting(request.membership, held.match.connection)
     context = {
         "job": job,
@@ -51,6 +52,7 @@ def of_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         "status": status,
         "stage": stage,
         "alone": one,
+        "listed": list_words(request.GET),
         "page": page,
         "summary": summary(page),
         "rows": rows(page.object_list, request.membership, job.pk, held),
@@ -90,7 +92,10 @@ def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, o
 @planned_once()
 def row(request: MemberRequest, pk: int) -> HttpResponse:
     """The row as it stands now; a row with an open action asks for itself."""
-    application, held = application_of(request, pk)
+    try:
+        application, held = application_of(request, pk)
+    except Http404:
+        return gone(request, pk, "gone-row")
     last = newest_action(application)
     if last is not None:
         outbox.release_one(last)

@@ -318,6 +318,28 @@ def test_a_missing_permission_switches_off_exactly_its_button(
     assert "lacks" in off[kind_of_action]
 
 
+def test_a_form_that_makes_no_sense_any_more_leads_back_to_the_row(
+    remy: Client, cast: Cast
+) -> None:
+    application = _application(cast)
+    Application.objects.filter(pk=application.pk).update(status="rejected")
+    for answer in (
+        remy.get(_url("reject", application), **HTMX),
+        remy.post(_url("reject", application), _form(application), **HTMX),
+    ):
+        row = answer.content.decode()
+        assert "This application is rejected in Greenhouse." in row
+        assert f'hx-get="{_url("row", application)}"' in row
+        assert "Cancel</a>" in row
+
+
+def test_an_error_in_a_form_is_spoken(remy: Client, cast: Cast) -> None:
+    application = _application(cast)
+    answer = remy.post(_url("reject", application), _form(application), **HTMX)
+    assert answer.status_code == 422
+    assert 'class="callout tone-bad" data-take-focus data-announce' in answer.content.decode()
+
+
 def test_without_javascript_a_click_is_a_plain_form_and_comes_back_to_the_row(
     remy: Client, cast: Cast, work
 ) -> None:

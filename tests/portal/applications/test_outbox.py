@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
@@ -158,6 +161,43 @@ def test_greenhouse_down_leaves_it_in_the_outbox_and_it_goes_out_later(
     work()
     assert newest().status == Status.DONE
     assert len(writes(sandbox)) == 1
+
+
+def _spoken(row: str) -> list[str]:
+    return re.findall(r'data-announce="([^"]*)"', row)
+
+
+def test_what_waits_is_spoken_of_as_it_is_and_undo_only_to_who_has_it(
+    remy: Client, cast: Cast, sign_in, sandbox: Sandbox, work, settings, quick_retries: None
+) -> None:
+    application = an_application()
+    sam = sign_in(cast.sam)
+    reject(remy, application)
+    assert _spoken(shown(remy, application)) == ["Reject is held for a few seconds. Undo stops it."]
+    assert _spoken(shown(sam, application)) == [
+        f"Reject by {cast.remy.user} is held for a few seconds."
+    ]
+    remy.post(address("withdraw", newest().pk), **HTMX)
+    click(remy, "advance", application)
+    settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
+    work()
+    words = f"waits in the outbox. {newest().outcome}"
+    assert "does not answer" in words
+    assert _spoken(shown(remy, application)) == [f"Advance {words} Undo stops it."]
+    assert _spoken(shown(sam, application)) == [f"Advance by {cast.remy.user} {words}"]
+
+
+def test_each_button_beside_another_carries_a_key_of_its_own(
+    remy: Client,
+) -> None:
+    application = an_application()
+    click(remy, "advance", application)
+    ended = {"status": Status.FAILED, "outcome": "Nothing was changed in Greenhouse."}
+    ApplicationAction.objects.update(**ended, settled_at=timezone.now())
+    row = shown(remy, application)
+    assert "Try again" in row
+    keys = re.findall(r'name="key" value="([^"]+)"', row)
+    assert len(keys) == len(set(keys)) == 2
 
 
 def test_the_outbox_gives_up_within_its_bound_and_it_can_be_tried_again(

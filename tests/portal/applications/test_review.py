@@ -165,6 +165,30 @@ def test_keys_advance_and_bring_back_are_two_and_a_bring_back_has_no_undo(
     assert NO_UNDO in rejected
 
 
+def test_the_card_asks_for_itself_until_it_can_be_decided_again(
+    remy: Client, sandbox: Sandbox, work, later
+) -> None:
+    application = an_application()
+    page = _begin(remy, application.job_id)
+    place = _order().index(application.pk) + 1
+    itself = f'hx-get="{address("review_card", application.pk)}"'
+    assert itself not in _at(remy, page, place)
+    reject(remy, application, **{"in": "review"})
+    assert itself in _at(remy, page, place)
+    card = remy.get(address("review_card", application.pk), **HTMX).content.decode()
+    assert itself in card
+    assert "data-key=" in card, "the résumé, Greenhouse"
+    assert 'data-key="b"' not in card
+    later(60)
+    remy.get(address("review_card", application.pk), **HTMX)  # it sends what is due, as a row does
+    work()
+    card = remy.get(address("review_card", application.pk), **HTMX).content.decode()
+    assert itself not in card
+    assert "Rejected in Greenhouse" in card
+    assert "<dd>Rejected</dd>" in card
+    assert 'data-key="b"' in card
+
+
 def test_what_is_off_stands_there_with_the_reason(remy: Client) -> None:
     application = an_application()
     page = _begin(remy, application.job_id)
@@ -298,6 +322,7 @@ def test_staff_who_look_as_somebody_send_nothing_that_is_due(
     cas.post(reverse("admin:look_begin", args=[cast.remy.pk]), {"reason": "They ask for help"})
     for page in (
         address("row", one.pk),
+        address("review_card", one.pk),
         reverse("applications:decisions", args=[one.job_id]),
         there,
     ):
@@ -449,5 +474,5 @@ def test_who_may_not_see_it_reviews_nothing(remy: Client, cast: Cast, sign_in) -
             url = reverse(f"applications:{name}", args=[application.job_id])
             posts = name in ("begin_review", "habits")
             assert (stranger.post(url) if posts else stranger.get(url)).status_code == 404
-        for name in ("details", "resume", "history"):
+        for name in ("details", "resume", "history", "review_card"):
             assert stranger.get(address(name, application.pk)).status_code == 404

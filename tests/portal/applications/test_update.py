@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
@@ -242,6 +243,17 @@ def test_what_changed_after_the_form_was_shown_is_a_conflict_though_the_mirror_k
     else:
         assert _held(sandbox, one)["notice_period"] == "2 weeks"
         assert "Notice period was “1 month” and is “2 weeks” now" in card
+
+
+def test_a_conflict_of_a_field_says_changed_and_not_moved(
+    remy: Client, cast: Cast, one: Application
+) -> None:
+    ApplicationAction.objects.create(
+        application=one, membership=cast.remy, kind="update", status="conflict"
+    )
+    page = remy.get(reverse("applications:my_activity")).content.decode()
+    assert "Changed meanwhile" in page
+    assert "Moved meanwhile" not in page
 
 
 def test_what_was_kept_of_a_deleted_candidate_goes_from_the_actions_too(
