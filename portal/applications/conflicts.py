@@ -25,6 +25,7 @@ class Conflict:
     was: str
     now: str
     by: ApplicationAction | None
+    by_outcome: str
     fields: list[Change]
 
 
@@ -35,10 +36,15 @@ def conflict(
     fields = VERBS[action.kind].conflict(action, now)
     since = [one for one in done if _came_between(one, action) and _explains(one, action, fields)]
     before = action.before or {}
+    by = max(since, key=lambda one: one.pk, default=None)
+    mine = by is not None and by.membership_id == action.membership_id
+    if by is not None:
+        by.application = now
     return Conflict(
         was=_place(action.seen_stage_name or before.get("stage_name", ""), before.get("status")),
         now=_place(now.stage_name, now.status),
-        by=max(since, key=lambda one: one.pk, default=None),
+        by=by,
+        by_outcome=VERBS[by.kind].told(by, mine=mine) if by else "",
         fields=fields,
     )
 

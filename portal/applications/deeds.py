@@ -13,6 +13,7 @@ from portal.applications.naming import who
 from portal.applications.undo import newest_deeds
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Change, still_as
+from portal.entitlements.naming import titles
 from portal.entitlements.rules import Rights, visible_jobs
 
 Status = ApplicationAction.Status
@@ -31,6 +32,7 @@ class Deed:
     """`undoable` is what the lists offer; the click looks more closely (`undo.way_back`).
 
     `who`: whom it was done to. `address`: where the application stands now, and what can be done.
+    `former_job`: the title of the requisition that a transfer took it from, where one may see it.
     """
 
     action: ApplicationAction
@@ -38,6 +40,11 @@ class Deed:
     undoable: bool
     who: str
     address: str
+    former_job: str
+
+    @property
+    def outcome(self) -> str:
+        return VERBS[self.action.kind].told(self.action, mine=self.mine)
 
     @property
     def changes(self) -> list[Change]:
@@ -69,7 +76,9 @@ def deeds(
     """These actions with what their reader can do about them; in a sitting they lead into it."""
     listed = list(actions)
     newest = newest_deeds([action.application_id for action in listed])
-    jobs = _jobs_of(member, held) if any(a.kind == Kind.TRANSFER for a in listed) else frozenset()
+    transfers = [one for one in listed if one.kind == Kind.TRANSFER]
+    jobs = _jobs_of(member, held) if transfers else frozenset()
+    former = _former_jobs(member, transfers)
     return [
         Deed(
             action=action,
@@ -79,9 +88,17 @@ def deeds(
             and _can_be_undone(action, held, jobs),
             who=who(action.application, held),
             address=_in_sitting(action, sitting) if sitting else _on_its_job(action),
+            former_job=former.get(action.pk, ""),
         )
         for action in listed
     ]
+
+
+def _former_jobs(member: Membership, transfers: list[ApplicationAction]) -> dict[int, str]:
+    """By the action, the titles that the member may see."""
+    left = {one.pk: job for one in transfers if (job := (one.before or {}).get("job"))}
+    shown = titles(member, set(left.values())) if left else {}
+    return {pk: shown[job] for pk, job in left.items() if job in shown}
 
 
 def _in_sitting(action: ApplicationAction, sitting: Sitting) -> str:

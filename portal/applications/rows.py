@@ -20,7 +20,7 @@ from portal.applications.models import ApplicationAction, Kind
 from portal.applications.naming import may_name, who
 from portal.applications.offers import Offer, ground, offer, offers
 from portal.applications.outbox import newest_on
-from portal.applications.verbs import Ground
+from portal.applications.verbs import VERBS, Ground
 from portal.entitlements.rules import Rights
 from portal.mirror.models import Application
 
@@ -56,6 +56,11 @@ class Row:
     def key(self) -> uuid.UUID:
         """Makes a click happen once only: another one for each button that asks for it."""
         return uuid.uuid4()
+
+    @property
+    def outcome(self) -> str:
+        """What came of the last action, for this reader."""
+        return VERBS[self.last.kind].told(self.last, mine=self.mine) if self.last else ""
 
     @property
     def pickable(self) -> bool:
@@ -141,6 +146,8 @@ def _row(
     mine = last is not None and last.membership_id == member.pk
     if last is not None and last.dismissed_at:
         last = None
+    if last is not None:
+        last.application = application  # at hand already, with its job
     here = [one for one in done if one.application_id == application.pk]
     retry = last is not None and mine and last.status in (Status.CONFLICT, Status.FAILED)
     back = undo.way_back(last, application, at) if last is not None and mine else ""

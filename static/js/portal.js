@@ -235,6 +235,7 @@
 
   /* ---- Asking before, and never sending twice --------------------------- */
   const isAsked = new WeakSet();
+  let askedAbout = null; // the form, while the dialog is open
 
   function ask(form, submitter) {
     const dialog = byId("confirm");
@@ -246,7 +247,9 @@
     yes.classList.toggle("btn-danger", told.confirmTone === "danger");
     yes.classList.toggle("btn-primary", told.confirmTone !== "danger");
     dialog.returnValue = "no";
+    askedAbout = form;
     dialog.addEventListener("close", () => {
+      askedAbout = null;
       if (dialog.returnValue !== "yes") return;
       isAsked.add(form);
       form.requestSubmit(submitter);
@@ -364,8 +367,9 @@
   ["pointerup", "pointercancel", "contextmenu", "keyup"].forEach((name) => document.addEventListener(name, release, true));
   addEventListener("blur", release);
 
-  // Nor is it taken away while what was clicked in it is on its way: its answer would have no place.
-  const isInUse = (part) => part.contains(pressed) || part.querySelector("form[aria-busy=true]");
+  // Nor is it taken away while somebody is asked about it, or what was clicked in it is on its way.
+  const isInUse = (part) =>
+    part.contains(pressed) || part.contains(askedAbout) || part.querySelector("form[aria-busy=true]");
 
   on("beforeSwap", (event) => {
     const { xhr } = event.detail;

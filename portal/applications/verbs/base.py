@@ -123,6 +123,11 @@ class Verb:
         """The sentence once it is done."""
         raise NotImplementedError
 
+    def told(self, action: ApplicationAction, *, mine: bool) -> str:
+        """What came of it, for its own person or for whoever else sees the application."""
+        outcome: str = action.outcome
+        return outcome
+
     def inverse(self, action: ApplicationAction, now: Application, at: Ground) -> Click | str:
         """The click that takes a done one back from where it stands now, or why there is none
         ("": there never is).

@@ -68,6 +68,14 @@ class Transfer(Verb):
             return told
         return f"{told} It was in “{action.parameters['to_stage_name']}” before: move it from here."
 
+    def told(self, action: ApplicationAction, *, mine: bool) -> str:
+        """To others without a title: the requisition may not be theirs to know of."""
+        if mine or action.status != Status.DONE:
+            return super().told(action, mine=mine)
+        job = action.application.job
+        here = job is not None and job.remote_id == action.parameters.get("to_job")
+        return f"Transferred to {'this' if here else 'another'} requisition in Greenhouse."
+
     def no_way_back(self, action: ApplicationAction, jobs: Collection[int]) -> str:
         before = action.before or {}
         if before.get("job") in jobs:

@@ -188,7 +188,7 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
     job, held = _job(request, job_pk)
     sitting = sittings.going_on(request.membership, job)
     if sitting is None:
-        return redirect("applications:of_job", job_pk=job.pk)
+        raise Http404
     for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
         outbox.release_one(action)
     decided = _decided(request, sitting, held)

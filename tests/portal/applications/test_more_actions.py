@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import outbox
@@ -131,6 +132,28 @@ def test_a_transfer_from_a_requisition_that_one_no_longer_sees_says_why_it_stays
     answer = remy.post(address("take_back", transferred.pk), **HTMX)
     assert answer.status_code == 409
     assert newest() == transferred
+
+
+def test_titles_of_requisitions_that_somebody_else_may_not_see_are_not_told_by_a_transfer(
+    remy: Client, cast: Cast, sign_in, work
+) -> None:
+    application = an_application()
+    start, target = application.job, _a_job_to_go_to(application)
+    click(remy, "transfer", application, to_job=target.pk)
+    work()
+    outcome = newest().outcome
+    assert f"“{target.name}”" in outcome
+    sam = sign_in(cast.sam)  # sees whatever is not confidential
+    Job.objects.filter(pk=start.pk).update(confidential=True)
+    history = sam.get(address("history", application.pk)).content.decode()
+    row = sam.get(address("row", application.pk), **HTMX).content.decode()
+    assert f"of {start.name}" not in history
+    for page in (history, row):
+        assert "Transferred to this requisition in Greenhouse." in page
+        assert escape(outcome) not in page
+    mine = remy.get(address("history", application.pk)).content.decode()
+    assert escape(outcome) in mine
+    assert f"of {start.name}" in mine  # granted on it
 
 
 def test_a_transferred_one_that_moved_on_since_is_not_taken_back(
