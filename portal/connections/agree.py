@@ -108,16 +108,16 @@ def connect(
 ) -> Credential:
     """Make a consent the connection's credential; what was in use is replaced, or goes on beside.
 
-    Raises Refused (NoSiteAdmin, AnotherAccount), with what was there left intact and the new
+    Raises Refused (NoSiteAdmin, AnotherAccount, Ended), with what was there left intact and the new
     consent given up.
     """
     connection = request.connection
     try:
         _look(connection, told, same_account)
+        credential = _save(request, told, by=by, beside=beside)
     except Refused:
         endings.give_up(connection, told.pair, subject=told.subject)
         raise
-    credential = _save(request, told, by=by, beside=beside)
     renewal.settle(credential.consent)
     return credential
 

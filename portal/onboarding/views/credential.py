@@ -44,7 +44,7 @@ def credential(request: MemberRequest) -> HttpResponse:
         "form": form,
         "kind": form.kind,
         "kinds": _ENTERED.values(),
-        "present": present,
+        "present": connection.credential,  # it may have ended while another one was tried
         "moved": moved,
         "beside": journey.needs_rotation(connection),
     }
@@ -89,7 +89,7 @@ def _entered(request: MemberRequest, connection: Connection, form: CredentialFor
     except enter.AnotherKind:
         raise
     except enter.Refused as refusal:
-        form.add_error(refusal.field, refusal.sentence)
+        form.add_error(refusal.field or None, refusal.sentence)
         if isinstance(refusal, enter.AnotherAccount):
             form.ask_for_another_account(request.membership.organization.name)
         return ""

@@ -26,6 +26,7 @@ from tests.portal.consents import (
     way_home,
     way_to_greenhouse,
 )
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 ROTATION = "/set-up/rotation/"
 
@@ -254,6 +255,24 @@ def test_from_client_credentials_it_is_checked_beside_and_can_be_taken_back(
     consent = Consent.objects.get()
     assert (consent.state, consent.refresh_token) == ("ended", "")
     assert sandbox.consents.rows[1].ended == "revoked by the partner"
+
+
+def test_a_consent_that_comes_while_somebody_disconnects_is_given_up(
+    ada: Client, sandbox: Sandbox, cast: Cast, sign_in, work
+) -> None:
+    go_through(ada, sandbox)
+    work()
+    colleague = sign_in(cast.ada)
+
+    def leave() -> None:
+        colleague.post("/set-up/disconnect/", {"name": "Acme"})
+
+    with when_greenhouse_has_answered(leave, path="/v3/users"):  # the new one is being looked at
+        text = _told(ada, go_through(ada, sandbox))
+    assert "disconnected here meanwhile" in text
+    assert not Consent.objects.filter(state="living").exists()
+    assert {row.ended for row in sandbox.consents.rows.values()} == {"revoked by the partner"}
+    assert _connection().credential is None
 
 
 def test_disconnecting_gives_the_consent_up(ada: Client, sandbox: Sandbox, work) -> None:

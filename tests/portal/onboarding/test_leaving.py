@@ -14,7 +14,8 @@ from portal.mirror import reading, sync
 from portal.mirror.models import Application, AtsUser, Job, SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
-from tests.conftest import V3
+from tests.conftest import V1, V3
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 LEAVE = "/set-up/disconnect/"
 
@@ -79,6 +80,32 @@ def test_a_sync_that_was_running_writes_nothing_any_more(
         patched.setattr(reading, "STEPS", steps)
         sync.run(run)
     assert not AtsUser.objects.exists()
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["at once", "when all is deleted"])
+@pytest.mark.parametrize("works", [True, False], ids=["beside", "instead"])
+def test_a_credential_that_was_tried_meanwhile_is_not_stored(
+    ada: Client, connection: Connection, cast: Cast, sign_in, work, works: bool, emptied: bool
+) -> None:
+    if not works:
+        connection.checks.update(status="failed", cause="credential")
+    colleague = sign_in(cast.ada)
+
+    def leave() -> None:
+        colleague.post(LEAVE, {"name": "Acme"})
+        if emptied:
+            work()
+
+    with when_greenhouse_has_answered(leave):
+        answer = ada.post("/set-up/credential/", V1)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Greenhouse was disconnected here meanwhile" in page
+    assert "<dt>In use</dt>" not in page
+    work()
+    assert {(c.state, c.secret) for c in connection.credentials.all()} == {("destroyed", "")}
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.DISCONNECTED
 
 
 def test_issues_of_what_is_gone_are_closed(connect, cast: Cast, sign_in) -> None:
