@@ -114,6 +114,17 @@ def test_given_back_it_closes_the_issue_and_is_told(
     assert connection.state == Connection.State.LIVE
 
 
+def test_a_check_that_could_not_tell_closes_no_issue(
+    connect, sandbox: Sandbox, later, work
+) -> None:
+    connection = connect(without={"job_posts.list"})
+    sandbox.faults.add("/v3/job_posts", kind="html", times=None)
+    _looked_at_a_day_later(later, work)
+    found = connection.last_check.results.get(permission="job_posts.list")
+    assert found.outcome == "unclear"
+    assert _open() == {"harvest:job_posts:list": Cause.MISSING_PERMISSION}
+
+
 def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
     connection: Connection, later, work
 ) -> None:
