@@ -129,8 +129,9 @@ def back(request: MemberRequest) -> HttpResponse:
         raise Http404
     try:
         asked = agree.came_back(request.membership, request.session, request.GET.get("state", ""))
-    except agree.NotExpected:
-        return _no(request, "not_expected", own=not request.membership.is_admin)
+    except agree.NotExpected as error:
+        own = error.own or not request.membership.is_admin
+        return _no(request, "not_expected", own=own)
     code = request.GET.get("code", "")
     if not code:
         trouble = _ERRORS.get(request.GET.get("error", ""), "down")

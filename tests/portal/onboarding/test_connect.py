@@ -29,6 +29,7 @@ from tests.portal.consents import (
 from tests.portal.meanwhile import when_greenhouse_has_answered
 
 ROTATION = "/set-up/rotation/"
+OWN = "/account/greenhouse/"
 
 
 @pytest.fixture
@@ -171,6 +172,27 @@ def test_nothing_comes_back_after_a_quarter_of_an_hour(
     answer = decide(sandbox, asked, service_account=True)
     back = ada.get(way_home(answer.headers["location"]))
     assert "does not belong to you" in _told(ada, back)
+
+
+@pytest.mark.parametrize("why", ["late", "replaced", "another session", "used"])
+def test_an_admins_own_consent_leads_back_to_their_own_page(
+    ada: Client, cast: Cast, sandbox: Sandbox, sign_in, work, later, why: str
+) -> None:
+    go_through(ada, sandbox)
+    work()
+    asked = way_to_greenhouse(ada, OWN)
+    if why == "late":
+        later(16 * 60)
+    answer = decide(sandbox, asked, service_account=False, who="ada")
+    home = way_home(answer.headers["location"])
+    if why == "replaced":
+        way_to_greenhouse(ada)  # in another tab, for the connection
+    if why == "used":
+        ada.get(home)
+    browser = sign_in(cast.ada) if why == "another session" else ada
+    assert browser.get(home).url == OWN
+    assert "does not belong to you" in browser.get(OWN).content.decode()
+    assert browser.get(CONSENT).url == CREDENTIAL  # nothing waits there
 
 
 def test_a_scope_that_greenhouse_does_not_know_is_the_operators(
