@@ -17,7 +17,7 @@ from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.mirror import account
 from portal.onboarding import journey
-from portal.onboarding.forms import CredentialForm, client_id_in, form_for
+from portal.onboarding.forms import CredentialForm, form_for
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,8 +63,7 @@ def _form(request: MemberRequest, kind: registry.Kind) -> tuple[CredentialForm, 
     fitting, moved = form_for(request.POST, kind)
     if not moved:
         return CredentialForm(request.POST, kind=kind), ""
-    initial = {"client_id": client_id_in(request.POST)} if "client ID" in moved else {}
-    return CredentialForm(kind=fitting, initial=initial), moved
+    return CredentialForm(kind=fitting), moved
 
 
 def _entered(request: MemberRequest, connection: Connection, form: CredentialForm) -> str:
