@@ -41,6 +41,7 @@ def credential(request: MemberRequest) -> HttpResponse:
             return redirect(f"onboarding:{step}")
     context = {
         "steps": journey.path(connection, here="credential"),
+        "connection": connection,
         "form": form,
         "kind": form.kind,
         "kinds": _ENTERED.values(),

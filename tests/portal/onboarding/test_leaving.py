@@ -139,6 +139,26 @@ def test_a_deletion_lost_on_the_way_is_asked_for_again(
     assert not Job.objects.exists()
 
 
+def test_with_something_essential_missing_the_ways_out_stand_where_one_is_led(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    sandbox.credentials.find(V3["client_id"]).remove({"jobs.list"})
+    ada.post("/set-up/permissions/")
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.ACTION_NEEDED
+    for path in ("/set-up/", "/set-up/live/", "/set-up/permissions/", "/set-up/credential/"):
+        page = ada.get(path, follow=True).content.decode()
+        assert f'href="{LEAVE}"' in page, path
+        assert 'action="/set-up/pause/"' in page, path
+    ada.post("/set-up/pause/")
+    page = ada.get("/set-up/credential/").content.decode()
+    assert f'href="{LEAVE}"' in page
+    assert 'action="/set-up/pause/"' not in page
+    ada.post(LEAVE, {"name": "Acme"})
+    assert "Stop for a while" not in ada.get("/set-up/credential/").content.decode()
+
+
 def test_zoe_and_recruiters_cannot_stop_acmes_connection(
     ada: Client, connection: Connection, cast: Cast, sign_in
 ) -> None:
