@@ -328,7 +328,14 @@
       location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
       return;
     }
-    if (xhr.status >= 400 && event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
+    const isWhole = event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response);
+    if (xhr.status < 300 && isWhole) {
+      // What was asked for leads elsewhere now: go there, too.
+      event.detail.shouldSwap = false;
+      location.assign(xhr.responseURL);
+      return;
+    }
+    if (xhr.status >= 400 && isWhole) {
       // A whole page as an answer to a part: say its sentence, keep what is here.
       event.detail.shouldSwap = false;
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
