@@ -107,6 +107,25 @@ def test_it_ends_by_itself_and_tells_the_admin_and_customer_success(
     assert len(list(sandbox.requests)) == calls  # it has ended: nothing is asked any more
 
 
+def test_once_done_it_tells_nothing_of_later_and_ends_with_its_time(
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, sign_in, cast, later, work
+) -> None:
+    _tick(sandbox, connection, *LACKS)
+    client.post(link)
+    work()
+    client_id = connection.credential.secrets()["client_id"]
+    sandbox.credentials.find(client_id).remove({"applications.reject"})
+    sign_in(cast.ada).post("/set-up/permissions/")
+    work()
+    page = client.get(link).content.decode()
+    assert "Everything is ticked" in page
+    assert "To tick" not in page
+    assert "harvest:applications:reject" not in page
+    assert "to be ticked in Greenhouse" not in page
+    later(8 * 24 * 3600)
+    assert client.get(link).status_code == 410
+
+
 def test_testing_again_has_a_rate_and_an_end(
     link: str, client: Client, connection: Connection, later, work
 ) -> None:
