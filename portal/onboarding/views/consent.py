@@ -82,8 +82,8 @@ TROUBLES = {
     ),
     "ended": Trouble(
         "Greenhouse was disconnected here meanwhile",
-        "Or a colleague changed to another account. Nothing was saved. If you still want to connect "
-        "it, please try again in a minute.",
+        "Or a colleague changed to another account. Nothing was saved. If you still want to "
+        "connect it, please try again in a minute.",
     ),
     "emptying": Trouble(
         "What was read before is still being deleted",
