@@ -334,6 +334,7 @@ LIMITS = {
     "onboarding:fix_links": (30, 3600),
     "onboarding:invite": (30, 3600),
     "members:list": (200, 3600),
+    "members:resend": (30, 3600),
 }
 # Of answers that say "no such", an address each: for what whoever has a link may open.
 GUESSES = {
@@ -370,13 +371,17 @@ USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
+EMAIL_TIMEOUT = 60  # seconds; well before the sweeps give a mail up
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"traced": {"()": "portal.core.logs.Traced"}},
+    "filters": {
+        "traced": {"()": "portal.core.logs.Traced"},
+        "routed": {"()": "portal.core.logs.Routed"},
+    },
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {trace}: {message}", "style": "{"},
         "json": {"()": "portal.core.logs.JsonLines"},
@@ -384,7 +389,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["traced"],
+            "filters": ["traced", "routed"],
             "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
         }
     },
@@ -393,5 +398,8 @@ LOGGING = {
         # httpx tells whole addresses at INFO, ids included; the request log keeps templates.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Django tells whole addresses of what it refuses, live links included: whoever listens.
+        "django.request": {"filters": ["routed"]},
+        "django.security.csrf": {"filters": ["routed"]},
     },
 }

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts.models import Membership
 
@@ -56,11 +59,26 @@ def public(why: str) -> Callable[[View], View]:
     return mark
 
 
+def _to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
+    """Sign in, and come back to this page; or, since a click cannot be made again by coming back,
+    to the page it was made on.
+    """
+    if request.method in {"GET", "HEAD"}:
+        return redirect_to_login(request.get_full_path())
+    came = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(
+        came, {request.get_host()}, require_https=request.is_secure()
+    )
+    page = urlsplit(came if ours else "")
+    query = f"?{page.query}" if page.query else ""
+    return redirect_to_login(f"{page.path}{query}" if page.path else reverse("home"))
+
+
 def _member_view(view: View, *, admin: bool) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return _to_sign_in(request)
         member = membership_of(request)
         if member is None:
             return render(request, "accounts/no_organization.html", status=403)
@@ -79,7 +97,7 @@ def signed_in_only(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return _to_sign_in(request)
         return view(request, *args, **kwargs)
 
     guarded.policy = "signed in"  # type: ignore[attr-defined]

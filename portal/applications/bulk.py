@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats.types import SeenStage
@@ -28,7 +29,7 @@ from portal.applications.verbs import VERBS, Click, Ground
 from portal.connections.open import open_provider
 from portal.core import queue, readonly
 from portal.core.secrets import SecretUnreadable
-from portal.entitlements.rules import Rights
+from portal.entitlements.rules import Rights, visible_applications
 from portal.mirror.models import Application, Job, RejectionReason, Stage
 
 Status = ApplicationAction.Status
@@ -313,7 +314,9 @@ def withdraw(batch: Batch, *, by: User) -> int:
 def way_back(batch: Batch, held: Rights) -> list[Made]:
     """What of it can be undone now: each application with the click that undoes its action."""
     done = list(
-        batch.actions.filter(status=Status.DONE).select_related(
+        _seen_still(batch, held)
+        .filter(status=Status.DONE)
+        .select_related(
             "application__job", "application__stage", "application__candidate", "reason"
         )
     )
@@ -368,32 +371,54 @@ def _attempt(batch: Batch, what: str) -> tuple[uuid.UUID, Batch | None]:
     return key, begun
 
 
-def not_done(batch: Batch) -> list[ApplicationAction]:
-    """Those that can be tried again: refused, failed, or changed meanwhile."""
+def _seen_still(batch: Batch, held: Rights) -> QuerySet[ApplicationAction]:
+    """Its actions on applications that the person sees by now, of a closed job too."""
+    mine = visible_applications(batch.membership, held=held, closed=True)
+    return batch.actions.filter(application__in=mine)
+
+
+def not_done(batch: Batch, held: Rights) -> list[ApplicationAction]:
+    """Those that were refused, failed, or changed meanwhile, as far as the person sees them."""
     return list(
-        batch.actions.filter(
-            status__in=(Status.FAILED, Status.CONFLICT, Status.REFUSED)
-        ).select_related("application__job", "application__stage", "reason", "undoes")
+        _seen_still(batch, held)
+        .filter(status__in=(Status.FAILED, Status.CONFLICT, Status.REFUSED))
+        .select_related("application__job", "application__stage", "reason", "undoes")
     )
 
 
-def retry(batch: Batch, held: Rights, seen: Mapping[int, SeenStage]) -> Batch | None:
+def retried(batch: Batch) -> Batch | None:
+    """The batch in which its rest is tried again, or was."""
+    return _attempt(batch, "retry")[1]
+
+
+def again(batch: Batch, held: Rights) -> Preview:
+    """Which of those that were not done can be tried again from where they stand now."""
+    left = not_done(batch, held)
+    seen = {one.application_id: one.application.seen_stage for one in left}
+    made = [
+        (one.application, _the_same(one, batch.key, seen[one.application_id], {})) for one in left
+    ]
+    return _look(made, batch.kind, ground(batch.membership, batch.job_id, held))
+
+
+def retry(batch: Batch, held: Rights, seen: Mapping[int, SeenStage]) -> tuple[Batch | None, Unfit]:
     """Try only those again, from where each stood on the page (`seen`, by the application).
 
-    Once for a batch, however often asked.
+    Once for a batch, however often asked. Gives with it who was left out, and why; no batch where
+    none can be tried.
     """
-    left = [one for one in not_done(batch) if one.application_id in seen]
+    left = [one for one in not_done(batch, held) if one.application_id in seen]
     if not left:
-        return None
+        return None, ()
     key, begun = _attempt(batch, "retry")
     if begun is not None:
-        return begun
+        return begun, ()
     names = _stage_names(batch.job, seen.values())
     made = [(one.application, _the_same(one, key, seen[one.application_id], names)) for one in left]
     at = ground(batch.membership, batch.job_id, held)
     look = _look(made, batch.kind, at)
     if not look.fit:
-        return None
+        return None, look.unfit
     anew = Batch(
         key=key,
         membership=batch.membership,
@@ -401,7 +426,7 @@ def retry(batch: Batch, held: Rights, seen: Mapping[int, SeenStage]) -> Batch | 
         kind=batch.kind,
         undoes=batch.undoes,
     )
-    return _held(anew, made, look, at)
+    return _held(anew, made, look, at), look.unfit
 
 
 def _the_same(

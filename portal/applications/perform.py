@@ -18,13 +18,12 @@ from django.utils import timezone
 from integrations.ats import errors
 from integrations.ats.errors import AtsError
 from integrations.ats.port import Provider
-from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
 from portal.applications import ending, logged
 from portal.applications.acting import AS_SERVICE_ACCOUNT
 from portal.applications.models import ApplicationAction
 from portal.applications.offers import ground, offer
-from portal.applications.refusals import learn, unlearn
+from portal.applications.refusals import learn, refused_words, unlearn
 from portal.applications.verbs import VERBS
 from portal.applications.verbs.base import Verb, standing
 from portal.audit.record import record
@@ -46,6 +45,7 @@ STILL_UNDERWAY = timedelta(seconds=30)
 LOOK_AGAIN = timedelta(seconds=5)
 # A click that goes out at once was checked this short a while ago, when it was made.
 JUST_CHECKED = timedelta(seconds=2)
+TAKEN = "Greenhouse took it. We are reading where the application stands now."
 # How long the outbox waits between tries while Greenhouse does not answer.
 PAUSES = (5, 10, 20, 40, 60)
 
@@ -67,13 +67,14 @@ def send_with(provider: Provider, action: ApplicationAction) -> None:
     """Send one action that is due, through this provider, unless another worker has it."""
     if not _taken(action):
         return
-    if why := _no_longer_allowed(action):
-        _settle(action, Status.FAILED, why)
-        return
     try:
-        _sent(provider, action)
+        if why := _no_longer_allowed(action):
+            _settle(action, Status.FAILED, why)
+        else:
+            _sent(provider, action)
     except Exception:  # a fault of ours: whether it left is not known, so it is read, not repeated
         logger.exception("Action %s stopped half-way", action.pk)
+        action.refresh_from_db(fields=["status"])  # a settling that failed was taken back
         _unknown(action, errors.OutcomeUnknown(), why="our own fault")
 
 
@@ -85,14 +86,24 @@ def _sent(provider: Provider, action: ApplicationAction) -> None:
     except AtsError as error:
         _not_done(provider, action, error)
         return
+    if receipt.application is None:
+        taken = errors.OutcomeUnknown(TAKEN)
+        _unknown(action, taken, why="taken, but where it stands could not be read")
+        settle_with(provider, action)
+        return
     with transaction.atomic():
-        now = _mirrored(action, receipt)
-        done = verb.done(action, now)
-        if action.as_service_account:
-            done = f"{done.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
-            _recorded(action)
-        _settle(action, Status.DONE, done, after=standing(now))
+        write.applications(action.application.connection, [receipt.application])
+        now = _as_mirrored(action)
+        _done(action, verb.done(action, now), now)
     unlearn(action)
+
+
+def _done(action: ApplicationAction, sentence: str, now: Application) -> None:
+    """Within a transaction: what came of it is kept as one."""
+    if action.as_service_account:
+        sentence = f"{sentence.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
+        _recorded(action)
+    _settle(action, Status.DONE, sentence, after=standing(now))
 
 
 def _unknown(action: ApplicationAction, error: errors.OutcomeUnknown, *, why: str) -> None:
@@ -159,7 +170,7 @@ def _look_first(provider: Provider, verb: Verb, action: ApplicationAction) -> No
 
     Raises Conflict. What may not be read is not looked at; Greenhouse decides then.
     """
-    if verb.guarded:
+    if not verb.looks_first(action):
         return
     try:
         now = provider.get_application(action.application.remote_id)
@@ -193,7 +204,7 @@ def _not_done(provider: Provider, action: ApplicationAction, error: AtsError) ->
     learn(action, error)
     now = _look_again(provider, action)
     after = standing(now) if now else None
-    _settle(action, status, error.sentence, evidence=evidence, after=after)
+    _settle(action, status, refused_words(action, error), evidence=evidence, after=after)
 
 
 def _waits(action: ApplicationAction, error: AtsError) -> bool:
@@ -245,7 +256,12 @@ def settle_with(provider: Provider, action: ApplicationAction) -> None:
     status, sentence = VERBS[action.kind].judged(action, now)
     if status == Status.FAILED and not _is_over(action):
         return
-    _settle(action, status, sentence, after=standing(now))
+    if status != Status.DONE:
+        _settle(action, status, sentence, after=standing(now))
+        return
+    with transaction.atomic():
+        _done(action, sentence, now)
+    unlearn(action)
 
 
 def _is_over(action: ApplicationAction) -> bool:
@@ -264,12 +280,6 @@ def _look_again(provider: Provider, action: ApplicationAction) -> Application | 
 def _read_again(provider: Provider, action: ApplicationAction) -> Application:
     application = action.application
     refresh_application(application.connection, provider, application.remote_id)
-    return _as_mirrored(action)
-
-
-def _mirrored(action: ApplicationAction, receipt: Receipt) -> Application:
-    if receipt.application is not None:
-        write.applications(action.application.connection, [receipt.application])
     return _as_mirrored(action)
 
 

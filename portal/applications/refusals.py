@@ -7,6 +7,7 @@ Greenhouse change, and we are not told.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -53,7 +54,7 @@ def learn(action: ApplicationAction, error: AtsError) -> None:
     if not isinstance(error, ActingUserRefused) or evidence is None or evidence.status != 403:
         return
     _say(action, evidence.message)
-    if action.role_remote_id is None:
+    if action.role_remote_id is None or action.as_service_account:
         return
     LearnedRefusal.objects.update_or_create(
         connection_id=action.application.connection_id,
@@ -63,11 +64,24 @@ def learn(action: ApplicationAction, error: AtsError) -> None:
     )
 
 
+def refused_words(action: ApplicationAction, error: AtsError) -> str:
+    """Why it was not done, for the person: whose rights in Greenhouse did not suffice."""
+    if not action.as_service_account or not isinstance(error, ActingUserRefused):
+        return error.sentence
+    said = (
+        f" It says: {error.evidence.message}" if error.evidence and error.evidence.message else ""
+    )
+    return (
+        "Greenhouse does not let the service account do this. Its rights there decide; with your "
+        f"own consent yours would.{said}"
+    )
+
+
 def unlearn(action: ApplicationAction) -> None:
     """It was allowed: what was refused to this person or role before no longer holds."""
-    why = "Greenhouse did it in their name"
+    why = "Greenhouse did it since"
     book.solved(action.membership.organization, CAUSE, why=why, key=_key(action))
-    if action.role_remote_id is not None:
+    if action.role_remote_id is not None and not action.as_service_account:
         LearnedRefusal.objects.filter(
             connection_id=action.application.connection_id,
             role_remote_id=action.role_remote_id,
@@ -76,9 +90,11 @@ def unlearn(action: ApplicationAction) -> None:
 
 
 def _say(action: ApplicationAction, reason: str) -> None:
-    """One issue a person and deed: good to know at first, graver when it happens often."""
-    organization, person = action.membership.organization, action.membership.user
-    key, label = _key(action), action.get_kind_display()
+    """One issue a person and deed: good to know at first, graver when it happens often. The
+    service account counts as one person.
+    """
+    organization, label = action.membership.organization, action.get_kind_display()
+    key, who = _key(action), _who(action)
     again = Issue.objects.filter(
         organization=organization, cause=CAUSE, key=key, closed_at=None, times__gte=OFTEN - 1
     )
@@ -86,20 +102,42 @@ def _say(action: ApplicationAction, reason: str) -> None:
         organization,
         CAUSE,
         key=key,
-        title=f"Greenhouse does not let {person} “{label}”",
-        words=(
-            f"Greenhouse refused “{label}” in the name of {person.email}. It said: “{reason}” "
-            "What somebody may do is decided there, by their job permissions. If it is meant to be "
-            "so, nothing is wrong; else give them the right in Greenhouse."
-        ),
+        title=f"Greenhouse does not let {who.short} “{label}”",
+        words=f"Greenhouse refused “{label}” {who.named}. It said: “{reason}” {who.mending}",
         severity=Issue.Severity.DEGRADED if again.exists() else Issue.Severity.FYI,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
         still_works="Everybody else acts as before. Nothing was changed by what was refused.",
     )
 
 
+class _Who(NamedTuple):
+    """Whom Greenhouse refused: in a title, in a sentence, and what helps."""
+
+    short: str
+    named: str
+    mending: str
+
+
+def _who(action: ApplicationAction) -> _Who:
+    person = action.membership.user
+    if action.as_service_account:
+        return _Who(
+            "the service account",
+            f"to the service account, for {person.email}",
+            "What it may do is decided there, by the rights of the user who connected. Give that "
+            "user the right in Greenhouse, or let people agree that the portal acts in their name.",
+        )
+    return _Who(
+        str(person),
+        f"in the name of {person.email}",
+        "What somebody may do is decided there, by their job permissions. If it is meant to be "
+        "so, nothing is wrong; else give them the right in Greenhouse.",
+    )
+
+
 def _key(action: ApplicationAction) -> str:
-    return f"{action.membership_id}:{action.kind}"
+    who = "service account" if action.as_service_account else action.membership_id
+    return f"{who}:{action.kind}"
 
 
 def close_quiet() -> None:

@@ -17,11 +17,10 @@ from portal.accounts.models import User
 from portal.connections.fix_links import SEND
 from portal.connections.models import Connection, Credential, FixLink
 from portal.core import queue, transitions
-from portal.core.models import Transition
 from portal.core.secrets import SecretUnreadable, revealed
 
 SILENT_AFTER = timedelta(minutes=3)
-GIVEN_UP_AFTER = timedelta(minutes=10)  # mail servers take their time
+GIVEN_UP_AFTER = timedelta(minutes=10)
 Mail, State = FixLink.Mail, Connection.State
 
 
@@ -90,10 +89,15 @@ def send(link: FixLink) -> None:
 
 
 def sweep() -> None:
-    """Ask again for letters that were lost on the way to a worker, and give those up whose worker
-    fell silent.
-    """
-    _give_up()
+    """Ask again for letters that were lost on the way to a worker; give up those lost with one."""
+    transitions.give_up(
+        FixLink.objects.all(),
+        Mail.SENDING,
+        Mail.FAILED,
+        after=GIVEN_UP_AFTER,
+        field="mail",
+        link="",
+    )
     lost = FixLink.objects.filter(
         mail=Mail.QUEUED,
         done_at=None,
@@ -102,18 +106,3 @@ def sweep() -> None:
     )
     for pk in lost.values_list("pk", flat=True)[:200]:
         queue.enqueue(SEND, pk)
-
-
-def _give_up() -> None:
-    """Call failed what is being sent for long, so that a person sends another one.
-
-    It may have left: nothing is sent twice by itself, and the link it holds goes on working.
-    """
-    lately = Transition.objects.filter(
-        subject=FixLink._meta.label_lower,
-        new=Mail.SENDING,
-        at__gt=timezone.now() - GIVEN_UP_AFTER,
-    )
-    silent = FixLink.objects.filter(mail=Mail.SENDING).exclude(pk__in=lately.values("subject_id"))
-    for link in silent:
-        transitions.won(link, Mail.FAILED, why="its worker fell silent", field="mail", link="")

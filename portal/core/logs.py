@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+from django.http import HttpRequest
+
 from portal.core import trace
+
+_ELSEWHERE = re.compile(r"(https?://[^/\s]+)/\S*")
 
 
 class Traced(logging.Filter):
@@ -16,6 +21,29 @@ class Traced(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.trace = trace.current() or "-"
         return True
+
+
+class Routed(logging.Filter):
+    """Gives Django's own lines about a request its route in place of its address, which may be a
+    link that opens something.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        if isinstance(request, HttpRequest):
+            record.msg, record.args = _routed(record.getMessage(), request), ()
+        return True
+
+
+def _routed(words: str, request: HttpRequest) -> str:
+    """The words without addresses; of one elsewhere (a Referer), the host alone stays."""
+    words = _ELSEWHERE.sub(r"\1/…", words)
+    route = f"/{match.route}" if (match := request.resolver_match) else "none"
+    as_logged = request.path.encode("unicode_escape").decode("ascii")
+    for path in (request.path, as_logged):
+        if path != "/":
+            words = words.replace(path, route)
+    return words
 
 
 class JsonLines(logging.Formatter):

@@ -8,9 +8,11 @@ A model that has states declares them and its moves side by side::
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
+from django.utils import timezone
 
 from portal.core.models import LONGEST_WHY, Transition
 
@@ -74,3 +76,23 @@ def won(subject: models.Model, to: str, **kwargs: Any) -> bool:
     except (Raced, NotAllowed):
         return False
     return True
+
+
+def give_up(
+    rows: models.QuerySet[Any],
+    state: str,
+    to: str,
+    *,
+    after: timedelta,
+    field: str = "status",
+    **also: Any,
+) -> None:
+    """Move on to `to` what came into `state` so long ago that the worker which had it is gone."""
+    lately = Transition.objects.filter(
+        subject=rows.model._meta.label_lower,
+        subject_id=models.OuterRef("pk"),
+        new=state,
+        at__gte=timezone.now() - after,
+    )
+    for row in rows.filter(~models.Exists(lately), **{field: state})[:200]:
+        won(row, to, why="its worker fell silent", field=field, **also)

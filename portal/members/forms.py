@@ -17,6 +17,7 @@ from portal.members.models import Invitation
 class InviteForm(forms.Form):
     email = forms.EmailField(
         label="E-mail",
+        max_length=Invitation._meta.get_field("email").max_length,
         help_text="The address this person has in Greenhouse: that is how they are matched.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
         error_messages={"required": "Please enter the address."},

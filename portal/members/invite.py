@@ -16,12 +16,14 @@ from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
 from portal.core.links import digest, new_token
 from portal.core.secrets import SecretUnreadable, revealed
+from portal.members import roles
 from portal.members.models import Invitation
 from portal.signin import addresses
 
 SEND = "portal.members.tasks.send"
 LASTS = timedelta(days=7)
 SILENT_AFTER = timedelta(minutes=3)
+GIVEN_UP_AFTER = timedelta(minutes=10)
 
 
 class Refused(Exception):
@@ -114,7 +116,18 @@ def _left(invitation: Invitation, how: str, why: str) -> None:
 
 
 def sweep() -> None:
-    """Ask again for mails that were lost on the way to a worker."""
+    """Ask again for mails that were lost on the way to a worker; give up those lost with one.
+
+    Whether such a mail left is not known: an admin sends it again.
+    """
+    transitions.give_up(
+        Invitation.objects.all(),
+        Invitation.Mail.SENDING,
+        Invitation.Mail.FAILED,
+        after=GIVEN_UP_AFTER,
+        field="mail",
+        link="",
+    )
     lost = Invitation.objects.filter(
         mail=Invitation.Mail.QUEUED,
         accepted_at=None,
@@ -141,6 +154,14 @@ def find(token: str) -> Invitation | None:
     return found if found and found.is_open else None
 
 
+def brought(token: str, member: Membership) -> bool:
+    """Whether this link, used by now, was this member's own."""
+    used = Invitation.objects.filter(digest=digest(token)).exclude(accepted_at=None)
+    return used.filter(
+        organization=member.organization_id, email__iexact=member.user.email
+    ).exists()
+
+
 @transaction.atomic
 def accept(invitation: Invitation, user: User) -> Membership:
     """Make the membership. Raises Refused when the link was used or ended meanwhile.
@@ -153,7 +174,19 @@ def accept(invitation: Invitation, user: User) -> Membership:
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
     addresses.confirm(user)  # the link came by mail to this address
-    return Membership.objects.begin(user, invitation.organization, role=invitation.role)[0]
+    return roles.begin(user, invitation.organization, role=invitation.role)
+
+
+def accept_by_sign_on(user: User, organization: Organization) -> Membership | None:
+    """Accept what is open for an address that its own sign-in service vouches for, without the
+    link; None where nothing is.
+    """
+    mine = Invitation.objects.filter(organization=organization, email__iexact=user.email)
+    invitation = mine.filter(accepted_at=None, revoked_at=None).first()
+    try:
+        return accept(invitation, user) if invitation else None
+    except Refused:  # it has ended, by the clock or this very moment
+        return None
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from portal.audit.record import record
 from portal.members import invite, roles
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
+from portal.signin.models import sign_on_for
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -113,7 +114,17 @@ def member(request: MemberRequest, pk: int) -> HttpResponse:
             _take_out(request, chosen)
     except roles.LastAdmin:
         messages.error(request, "An organization needs an admin. Make somebody else one first.")
-    return redirect("members:list")
+    except roles.Gone:
+        messages.info(request, f"{chosen.user} was taken out meanwhile.")
+    return _back(request, chosen)
+
+
+def _back(request: MemberRequest, chosen: Membership) -> HttpResponse:
+    """To the list; who is no admin any more cannot open it."""
+    if chosen.pk != request.membership.pk:
+        return redirect("members:list")
+    still = Membership.objects.filter(pk=chosen.pk, role=Membership.Role.ADMIN).exists()
+    return redirect("members:list" if still else "home")
 
 
 def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
@@ -130,7 +141,8 @@ def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
         after={"role": role},
         request=request,
     )
-    messages.success(request, f"{chosen.user} is {Membership.Role(role).label.lower()} now.")
+    who = "You are" if chosen.pk == request.membership.pk else f"{chosen.user} is"
+    messages.success(request, f"{who} {Membership.Role(role).label.lower()} now.")
 
 
 def _take_out(request: MemberRequest, chosen: Membership) -> None:
@@ -151,11 +163,18 @@ def _take_out(request: MemberRequest, chosen: Membership) -> None:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest, token: str) -> HttpResponse:
-    """Where an invitation leads: a name and a password, or a click for who has an account."""
+    """Where an invitation leads: a name and a password, or a click for who has an account.
+
+    Where single sign-on is required, it leads there; coming back by it accepts the invitation.
+    """
     invitation = invite.find(token)
     if invitation is None:
-        return render(request, "members/ended.html", status=410)
-    known = User.objects.filter(email__iexact=invitation.email, is_active=True).first()
+        return _ended(request, token)
+    sign_on = sign_on_for(invitation.email)
+    if sign_on is not None and sign_on.required:
+        there = {"invitation": invitation, "sign_on": sign_on}
+        return render(request, "members/accept_by_sign_on.html", there)
+    known = User.objects.filter(email__iexact=invitation.email).first()
     if known:
         return _accept_as(request, invitation, known)
     form = AcceptForm(request.POST or None, invitation=invitation)
@@ -175,6 +194,14 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "members/accept.html", context, status=status)
 
 
+def _ended(request: HttpRequest, token: str) -> HttpResponse:
+    """Whoever is in by this link already, by single sign-on for example, only came back to it."""
+    member = membership_of(request)
+    if member is not None and invite.brought(token, member):
+        return redirect("home")
+    return render(request, "members/ended.html", status=410)
+
+
 def _accept_as(request: HttpRequest, invitation: Invitation, known: User) -> HttpResponse:
     """Somebody with an account here accepts: signed in with it, and of no other organization."""
     signed_in = request.user.is_authenticated and request.user.pk == known.pk
@@ -185,7 +212,10 @@ def _accept_as(request: HttpRequest, invitation: Invitation, known: User) -> Htt
         "elsewhere": signed_in and membership_of(request) is not None,
     }
     if request.method == "POST" and signed_in and not context["elsewhere"]:
-        return _welcome(request, invite.accept(invitation, known))
+        try:
+            return _welcome(request, invite.accept(invitation, known))
+        except invite.Refused:  # used or revoked this very moment
+            return render(request, "members/ended.html", status=410)
     return render(request, "members/accept.html", context)
 
 

@@ -24,6 +24,7 @@ from portal.notices.models import ChatPost
 POST = "portal.notices.tasks.post"
 MOST_TRIES = 6
 PATIENCE = 10.0  # seconds
+GIVEN_UP_AFTER = timedelta(minutes=10)
 SIGNATURE = "X-Portal-Signature"
 Status = ChatPost.Status
 
@@ -82,7 +83,11 @@ def signature(body: bytes, at: int) -> str:
 
 
 def sweep() -> None:
-    """Try again what is due."""
+    """Try again what is due, and what was lost with a worker: told twice is better than never."""
+    posts = ChatPost.objects.all()
+    last = posts.filter(tries__gte=MOST_TRIES)
+    transitions.give_up(last, Status.SENDING, Status.FAILED, after=GIVEN_UP_AFTER)
+    transitions.give_up(posts, Status.SENDING, Status.QUEUED, after=GIVEN_UP_AFTER)
     due = ChatPost.objects.filter(
         status=Status.QUEUED,
         due_at__lt=timezone.now(),

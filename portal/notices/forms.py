@@ -32,8 +32,7 @@ class PreferenceForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["how"].choices = Preference.How.choices  # type: ignore[attr-defined]
-        until = self.instance.quiet_until
-        quiet = until is not None and until > timezone.now()
+        quiet = self.instance.is_quiet
         choices = [(k, w) for k, w in QUIET.items() if quiet or k != "keep"]
         self.fields["quiet"].choices = choices  # type: ignore[attr-defined]
         self.initial["quiet"] = "keep" if quiet else ""

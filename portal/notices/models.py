@@ -70,10 +70,14 @@ class Preference(models.Model):
         return f"{self.person}: {self.get_how_display()}"
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether the while of quiet that was asked for still lasts."""
+        return self.quiet_until is not None and self.quiet_until > timezone.now()
+
+    @property
     def holds(self) -> bool:
         """Whether something new waits instead of leaving at once."""
-        quiet = self.quiet_until is not None and self.quiet_until > timezone.now()
-        return quiet or self.how == self.How.DAILY
+        return self.is_quiet or self.how == self.How.DAILY
 
 
 class ChatPost(models.Model):

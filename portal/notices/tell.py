@@ -24,6 +24,7 @@ from portal.notices.models import Notice, Preference
 
 SEND = "portal.notices.tasks.send"
 SILENT_AFTER = timedelta(minutes=3)
+GIVEN_UP_AFTER = timedelta(minutes=10)
 A_DAY = timedelta(hours=23)  # an hour less, so that the hourly look does not drift
 Status = Notice.Status
 
@@ -157,7 +158,8 @@ def _mail(person: User, notices: list[Notice]) -> None:
 
 
 def sweep() -> None:
-    """Ask again for notices that were lost on the way to a worker."""
+    """Ask again for notices that were lost on the way to a worker; give up those lost with one."""
+    transitions.give_up(Notice.objects.all(), Status.SENDING, Status.FAILED, after=GIVEN_UP_AFTER)
     lost = Notice.objects.filter(status=Status.QUEUED, created_at__lt=timezone.now() - SILENT_AFTER)
     for pk in lost.values_list("pk", flat=True)[:200]:
         queue.enqueue(SEND, pk)

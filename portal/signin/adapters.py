@@ -2,6 +2,8 @@
 
 The provider's word counts only for addresses of the organization's own domains, and only where it
 says that the address is verified. Then the person and the membership are made on the way in.
+Whoever is signed in by it was judged first, whether found by the address or by the service's own
+number for them.
 """
 
 from __future__ import annotations
@@ -12,17 +14,19 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
-from portal.accounts.models import Membership, User
+from portal.accounts.models import User
 from portal.audit.record import record
 from portal.core.secrets import SecretUnreadable, revealed
-from portal.signin import addresses
+from portal.signin import addresses, joining
 from portal.signin.models import SingleSignOn, sign_on_for
 
 PROVIDER = "openid_connect"
+SWITCHED_OFF = "This account is switched off. Ask your customer success manager."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -33,7 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "again.",
         "too_many_login_attempts": "Too many tries in a row. Please wait some minutes and try "
         "again, or choose a new password.",
-        "account_inactive": "This account is switched off. Ask an admin of your organization.",
+        "account_inactive": SWITCHED_OFF,
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -60,23 +64,26 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         sign_on = _sign_on_of(sociallogin)
         address = _verified_address(sociallogin)
+        if sociallogin.state.get("process") == AuthProcess.CONNECT:
+            # Whose address it is tells whom it opens, never who sits in front of the browser.
+            _refuse(request, "A sign-in service is not added to an account: sign in with it.")
         if sign_on is None or not address:
             _refuse(request, "Your sign-in service did not confirm your e-mail address.")
         if sign_on_for(address) != sign_on:
             _refuse(request, f"{sign_on.name} does not speak for {address}.")
         known = User.objects.filter(email__iexact=address).first()
-        if known is None:
+        linked = sociallogin.user if sociallogin.is_existing else None
+        if linked and known and linked != known:
+            _refuse(request, f"{address} belongs to another account here than yours so far.")
+        person = linked or known
+        if person is None:
             return
-        if not known.is_active:
-            _refuse(request, "This account is switched off. Ask an admin of your organization.")
-        elsewhere = known.memberships.exclude(organization=sign_on.organization)
-        if known.is_staff or elsewhere.exists():
-            # Another organization's provider must never open this account.
-            _refuse(request, f"{address} is known here for another organization.")
-        if not sociallogin.is_existing:
-            sociallogin.connect(request, known)
-        addresses.confirm(known)
-        _join(request, known, sign_on)
+        _judge(request, person, sign_on)
+        _join(request, person, sign_on)
+        if linked is None:
+            sociallogin.connect(request, person)
+        if known is not None:
+            addresses.confirm(known)
 
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
@@ -135,14 +142,28 @@ def _verified_address(sociallogin: SocialLogin) -> str:
     return verified[0].strip().lower() if verified else ""
 
 
+def _judge(request: HttpRequest, person: User, sign_on: SingleSignOn) -> None:
+    """Another organization's provider must never open this account."""
+    if not person.is_active:
+        _refuse(request, SWITCHED_OFF)
+    elsewhere = person.memberships.exclude(organization=sign_on.organization)
+    if person.is_staff or elsewhere.exists():
+        _refuse(request, "Your account here is known for another organization.")
+    if sign_on_for(person.email) != sign_on:
+        _refuse(request, f"{sign_on.name} does not speak for the address of your account here.")
+
+
 def _join(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
     """Make the membership on the way in."""
-    role = Membership.Role.RECRUITER
-    _, new = Membership.objects.begin(user, sign_on.organization, role=role)
-    if new:
+    try:
+        joined = joining.join(user, sign_on.organization)
+    except joining.TakenOut:
+        page = render(request, "signin/taken_out.html", {"sign_on": sign_on}, status=403)
+        raise ImmediateHttpResponse(page) from None
+    if joined is not None:
         record(
             "signin.joined",
-            f"joined through {sign_on.name}",
+            f"joined through {sign_on.name} as {joined.get_role_display().lower()}",
             organization=sign_on.organization,
             by=user,
             request=request,

@@ -7,6 +7,7 @@ or by the organization's own sign-in service.
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -33,7 +34,11 @@ def ask(request: HttpRequest, user: User) -> None:
 
 
 def forget(user: User) -> None:
-    """The address was changed by somebody else: it has to be confirmed anew."""
+    """The address was changed by somebody else: it has to be confirmed anew.
+
+    Nor does the sign-in service that vouched for the old one open the account any more.
+    """
     EmailAddress.objects.filter(user=user).delete()
+    SocialAccount.objects.filter(user=user).delete()
     user.email_confirmed_at = None
     user.save(update_fields=["email_confirmed_at"])

@@ -54,7 +54,7 @@ def address(request: HttpRequest) -> HttpResponse:
     """The reader's address; POST sends the mail that confirms it.
 
     Nobody changes their own: whoever could have a colleague confirm a second address would be
-    matched as that colleague in Greenhouse. Admins and customer success change it.
+    matched as that colleague in Greenhouse. Customer success changes it.
     """
     user = cast(User, request.user)
     if request.method == "POST":

@@ -12,6 +12,7 @@ from portal.applications.custom import EMPTY, Held
 from portal.applications.forms.click import FormOnApplication
 from portal.applications.forms.custom import form_field, told
 from portal.applications.verbs.update import FIELDS
+from portal.core.keys import as_key
 from portal.mirror.models import AtsUser, Source
 
 NOTHING = "Nothing is changed yet. Change something above."
@@ -76,15 +77,45 @@ class UpdateForm(FormOnApplication):
     def parameters(self) -> dict[str, Any]:
         changes: dict[str, Any] = {}
         for name in FIELDS:
-            new, was = self.cleaned_data.get(name), getattr(self.application, name)
+            new, was = self.cleaned_data.get(name), self._record_on_screen(name)
             if name in self.changed_data and new is not None and new != was:
                 changes[name] = {**(_named(new) or {}), "was": _named(was)}
         fields = {
-            one.field.key: custom.change(one.field, now, one.told)
+            one.field.key: custom.change(one.field, new, was)
             for name, one in self._changed_custom().items()
-            if not custom.same(now := told(one, self.cleaned_data[name]), one.told)
+            if not custom.same(
+                new := told(one, self.cleaned_data[name]), was := self._told_on_screen(name, one)
+            )
         }
         return {**changes, "custom": fields} if fields else changes
+
+    def _record_on_screen(self, name: str) -> Source | AtsUser | None:
+        """What the field showed: somebody may have changed it since, which is a conflict then."""
+        shown, current = self._shown(name)
+        if current:
+            return getattr(self.application, name)  # type: ignore[no-any-return]
+        field: Any = self.fields[name]
+        here = field.queryset.model.objects.filter(connection_id=self.application.connection_id)
+        found: Source | AtsUser | None = here.filter(pk=as_key(str(shown or ""))).first()
+        return found
+
+    def _told_on_screen(self, name: str, one: Held) -> Any:
+        shown, current = self._shown(name)
+        if current:
+            return one.told
+        try:
+            return told(one, self.fields[name].clean(shown))
+        except forms.ValidationError:  # an option that was taken out since
+            return None
+
+    def _shown(self, name: str) -> tuple[Any, bool]:
+        """What the form says that the field showed, and whether it holds that still."""
+        bound = self[name]
+        if not any(key.startswith("initial-") for key in self.data):
+            return None, True
+        widget = bound.field.hidden_widget()
+        shown = widget.value_from_datadict(self.data, self.files, bound.html_initial_name)
+        return shown, not bound.field.has_changed(bound.field.initial, shown)
 
 
 def _named(record: Source | AtsUser | None) -> dict[str, Any] | None:

@@ -85,6 +85,10 @@ class Verb:
     # Whether Greenhouse itself refuses it from a stale screen. Where not, we look first.
     guarded: ClassVar[bool] = False
 
+    def looks_first(self, action: ApplicationAction) -> bool:
+        """Whether it is read before it is sent, to see that nothing changed meanwhile."""
+        return not self.guarded
+
     def fits(self, application: Application) -> bool:
         """Whether it makes sense in the application's state at all; else no button is shown."""
         return application.status == ApplicationStatus.ACTIVE
@@ -157,13 +161,23 @@ def standing(application: Application) -> dict[str, Any]:
 
 
 def still_as(place: Mapping[str, Any] | None, application: Application) -> bool:
-    """Whether the application stands where it stood then: same job, state and stage."""
+    """Whether the application stands where it stood then: same job, state and stage, and rejected
+    for the same reason.
+    """
     if not place:
         return False
     now = standing(application)
-    return all(now[key] == place[key] for key in ("job", "status")) and not differs(
+    same = all(now[key] == place[key] for key in ("job", "status"))
+    if differs_where_known(place.get("reason"), now["reason"]):
+        return False
+    return same and not differs(
         SeenStage(stage_id=place["stage"], entry_id=place["entry"]), application.seen_stage
     )
+
+
+def differs_where_known(one: int | None, other: int | None) -> bool:
+    """Whether both are told and are not the same."""
+    return one is not None and other is not None and one != other
 
 
 def differs(seen: SeenStage, now: SeenStage) -> bool:

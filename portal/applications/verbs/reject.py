@@ -10,7 +10,15 @@ from integrations.ats.errors import Invalid
 from integrations.ats.port import Provider
 from integrations.ats.types import ApplicationStatus, Receipt, RejectionEmail
 from portal.applications.models import ApplicationAction, Kind
-from portal.applications.verbs.base import UNCHANGED, Click, Ground, Status, Verb, click_back
+from portal.applications.verbs.base import (
+    UNCHANGED,
+    Click,
+    Ground,
+    Status,
+    Verb,
+    click_back,
+    differs_where_known,
+)
 from portal.mirror.models import Application
 
 SOONEST = timedelta(minutes=10)
@@ -58,8 +66,8 @@ class Reject(Verb):
 
 def _for_another_reason(action: ApplicationAction, now: Application) -> bool:
     """Whether somebody else's rejection stands there, as far as reasons are told."""
-    told = now.rejection_reason_remote_id
-    return action.reason is not None and told is not None and told != action.reason.remote_id
+    ours = action.reason.remote_id if action.reason is not None else None
+    return differs_where_known(ours, now.rejection_reason_remote_id)
 
 
 def _mail(action: ApplicationAction) -> RejectionEmail | None:

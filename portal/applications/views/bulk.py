@@ -141,9 +141,13 @@ def _started(
     )
     chosen_seen = [(one, data["chosen"][one.pk]) for one in there]
     batch, unfit = bulk.start(request.membership, job, held, deed, chosen_seen, key=data["key"])
+    _say_left_out(request, unfit)
+    return redirect("applications:batch", pk=batch.pk)
+
+
+def _say_left_out(request: MemberRequest, unfit: bulk.Unfit) -> None:
     for why, number in Counter(why for _, why in unfit).items():
         messages.info(request, f"Left out: {number:,}. {why}")
-    return redirect("applications:batch", pk=batch.pk)
 
 
 def _batch(request: MemberRequest, pk: int) -> Batch:
@@ -169,16 +173,24 @@ def batch(request: MemberRequest, pk: int) -> HttpResponse:
     page = Paginator(rows.order_by(FAILURES_FIRST, "id"), PER_PAGE).get_page(
         request.GET.get("page")
     )
-    again = [] if progress.open else bulk.not_done(found)
+    mine = visible_applications(request.membership, held=held, closed=True)
+    seen = mine.filter(pk__in=[action.application_id for action in page])
+    failed = progress.failed and not progress.open
+    retried = bulk.retried(found) if failed else None
+    again = bulk.again(found, held) if failed and retried is None else None
     first = found.actions.select_related("reason").first()
     context = {
         "batch": found,
         "job": found.job,
         "label": bulk.label(found.kind),
+        "undoes": bulk.label(found.undoes.kind) if found.undoes else "",
         "progress": progress,
         "page": page,
         "summary": summary(page) if page.has_other_pages() else "",
-        "chosen_again": ChosenForm.packed(one.application for one in again),
+        "seen": set(seen.values_list("pk", flat=True)),
+        "retried": retried,
+        "again": again,
+        "chosen_again": ChosenForm.packed(again.fit) if again else "",
         "first": first,
         "seconds_left": first.seconds_left if first and first.status == Status.HELD else 0,
         "undo_warning": undo.warning(first) if first else "",
@@ -220,7 +232,8 @@ def retry(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, INCOMPLETE)
         return redirect("applications:batch", pk=found.pk)
-    anew = bulk.retry(found, rights(request.membership), form.cleaned_data["chosen"])
+    anew, unfit = bulk.retry(found, rights(request.membership), form.cleaned_data["chosen"])
+    _say_left_out(request, unfit)
     if anew is None:
-        messages.error(request, "There is nothing to try again.")
+        messages.error(request, "Nothing of it can be tried again.")
     return redirect("applications:batch", pk=(anew or found).pk)

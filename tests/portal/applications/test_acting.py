@@ -6,10 +6,12 @@ import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.models import ApplicationAction
+from portal.applications import outbox
+from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.audit.models import Entry
 from portal.connections import renewal
 from portal.connections.models import Connection, Consent
+from portal.issues.models import Issue
 from portal.mirror.models import Application
 from portal.notices.models import Notice
 from tests.cast import Cast
@@ -144,6 +146,46 @@ def test_the_admin_may_let_the_service_account_act_and_it_is_named(
     assert done.words.endswith("in Greenhouse, as the service account")
     ada.post("/set-up/acting/", {"allowed": "no"})
     assert "Agree in Greenhouse first" in _page_of(sam, _movable())
+
+
+def test_what_greenhouse_refuses_to_the_service_account_is_not_blamed_on_the_person(
+    ada: Client, sam: Client, sandbox: Sandbox, work
+) -> None:
+    ada.post("/set-up/acting/", {"allowed": "yes"})
+    sandbox.faults.add(
+        regex=r"/move$", method="POST", status=403, body={"message": "Access Denied"}
+    )
+    click(sam, "advance", _movable())
+    work()
+    refused = ApplicationAction.objects.get()
+    assert refused.status == "refused"
+    assert "does not let the service account do this" in refused.outcome
+    assert "It says: Access Denied" in refused.outcome
+    issue = Issue.objects.get(cause=Issue.Cause.ACTING_USER_REFUSED)
+    assert issue.title == "Greenhouse does not let the service account “Advance”"
+    assert "in the name of" not in issue.words
+    assert not LearnedRefusal.objects.exists()
+    sandbox.faults.clear()
+    click(sam, "advance", _movable())
+    work()
+    issue.refresh_from_db()
+    assert issue.closed_at
+
+
+def test_an_answer_that_was_lost_is_told_and_logged_as_the_service_account_s_too(
+    ada: Client, sam: Client, sandbox: Sandbox, work, later
+) -> None:
+    ada.post("/set-up/acting/", {"allowed": "yes"})
+    sandbox.faults.add(regex=r"/move$", method="POST", kind="drop_after", times=1)
+    click(sam, "advance", _movable())
+    work()
+    later(40)
+    outbox.release()
+    work()
+    done = ApplicationAction.objects.get()
+    assert done.status == "done"
+    assert done.outcome.endswith(", as the service account.")
+    assert Entry.objects.filter(verb="action.service_account").count() == 1
 
 
 def test_a_consent_taken_back_in_greenhouse_is_told_to_its_person(

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import bulk, outbox
 from portal.applications.models import ApplicationAction, Batch
 from portal.audit.models import Entry
-from portal.mirror.models import Application, Stage
+from portal.mirror.models import Application, Candidate, Stage
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
 from tests.portal.applications.clicking import address, applications, click, truth, writes
@@ -75,7 +76,7 @@ def test_an_undo_that_is_tried_again_brings_each_back_to_its_own_stage(
     assert _stages(sandbox, chosen) == start
     assert again.undoes == done
     assert {a.undoes for a in again.actions.all()} == set(done.actions.all())
-    assert "Undo: Move 3 applications" in _page(remy, again)
+    assert "Undo “Advance” on 3 applications" in _page(remy, again)
 
 
 def test_each_keeps_its_own_reason_and_note_when_it_is_tried_again(
@@ -126,11 +127,13 @@ def test_a_retry_that_did_nothing_can_be_begun_anew(remy: Client, sandbox: Sandb
     first = _newest()
     nothing = _post(remy, "retry_batch", first)
     _post(remy, "withdraw_batch", nothing)
-    anew = [_post(remy, "retry_batch", first) for _ in range(2)]  # a double click
-    assert anew[0] == anew[1] != nothing
+    page = remy.get(reverse("applications:batch", args=[first.pk]))
+    anew = [try_again(remy, first, page).url for _ in range(2)]  # a double click
+    assert anew[0] == anew[1] != reverse("applications:batch", args=[nothing.pk])
     finish()
     assert len(writes(sandbox)) == 2
-    assert _post(remy, "retry_batch", first) == anew[0]
+    assert try_again(remy, first, page).url == anew[0]
+    assert f'href="{anew[0]}">See how the rest was tried again' in _page(remy, first)
 
 
 def _entries() -> list[str]:
@@ -222,6 +225,42 @@ def test_what_changed_after_the_page_was_read_is_not_tried_again_unseen(
     assert outcomes == {chosen[0].pk: Status.CONFLICT, chosen[1].pk: Status.DONE}
     assert again.actions.get(status=Status.CONFLICT).seen_stage_name == chosen[0].stage_name
     assert len(writes(sandbox)) == 1
+
+
+def test_where_none_can_be_tried_again_no_button_says_so_and_a_late_click_tells_why(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = of_one_job(2)
+    sandbox.faults.add(regex=WRITE, method="POST", status=422, times=2)
+    confirm(remy, "advance", chosen)
+    finish()
+    page = remy.get(reverse("applications:batch", args=[_newest().pk]))
+    assert "Try only the 2 again" in page.content.decode()
+    Application.objects.filter(pk=chosen[0].pk).update(status="rejected")
+    assert "Try 1 of the 2 again, from where it stands now" in _page(remy, _newest())
+    Application.objects.filter(pk=chosen[1].pk).update(status="rejected")
+    assert "batch-retry" not in _page(remy, _newest())
+    answer = remy.get(try_again(remy, _newest(), page).url).content.decode()
+    assert "Left out: 2." in answer
+    assert "Nothing of it can be tried again." in answer
+    assert Batch.objects.count() == 1
+
+
+def test_a_batch_shows_nothing_of_whom_one_no_longer_sees(
+    remy: Client, sandbox: Sandbox, finish
+) -> None:
+    chosen = of_one_job(3)
+    confirm(remy, "advance", chosen)
+    finish()
+    hidden = Application.objects.select_related("candidate", "stage").get(pk=chosen[0].pk)
+    name, other = str(hidden.candidate), str(chosen[1].candidate)
+    assert escape(name) in _page(remy, _newest())
+    Candidate.objects.filter(pk=hidden.candidate_id).update(private=True)
+    page = _page(remy, _newest())
+    assert escape(name) not in page
+    assert page.count("You no longer see this application") == 1
+    assert escape(other) in page
+    assert "Undo 2" in page
 
 
 def test_a_page_that_does_not_say_where_they_stood_tries_nothing_again(

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications import outbox
+from portal.applications import logged, outbox, perform
 from portal.applications.models import ApplicationAction
 from portal.applications.verbs.advance import Advance
+from portal.connections.open import asking
 from portal.mirror.models import Application, AtsUser, CustomField, RejectionReason, Stage
+from portal.mirror.single import refresh_application
 from tests.cast import Cast
 from tests.portal.applications.cells import WRITE
 from tests.portal.applications.clicking import (
@@ -162,6 +165,75 @@ def test_another_s_move_is_not_taken_for_our_advance(
     sandbox.mutate("move_application", application_id=one.remote_id, stage_id=last.remote_id)
     action = _settled(later, work)
     assert (action.status, last.name in action.outcome) == (Status.CONFLICT, True)
+
+
+def test_what_cannot_be_read_back_is_not_told_to_be_where_it_was(
+    remy: Client, sandbox: Sandbox, work, later, kind: str, quick_retries
+) -> None:
+    one = an_application()
+    click(remy, "advance", one)
+    sandbox.faults.add(regex=WRITE, method="POST", kind="truncated_json", times=1)
+    sandbox.faults.add(regex=r"/applications", method="GET", status=500, times=None)
+    work()
+    sandbox.faults.clear()
+    assert newest().status == Status.UNKNOWN
+    assert "Greenhouse took it" in newest().outcome
+    settled = _settled(later, work)
+    assert settled.status == Status.DONE
+    one.refresh_from_db()
+    assert one.stage_remote_id == truth(sandbox, one).stage_id
+    assert f"“{one.stage_name}”" in settled.outcome
+    assert len(writes(sandbox)) == 1
+
+
+def test_a_settling_that_fails_is_looked_into_at_once(
+    remy: Client, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(remy, "advance", an_application())
+    with monkeypatch.context() as broken:
+        broken.setattr(logged, "done", _a_fault_of_ours)
+        work()
+    assert newest().status == Status.UNKNOWN
+    assert _settled(later, work).status == Status.DONE
+
+
+def test_a_check_that_fails_before_sending_sends_nothing_and_ends(
+    remy: Client, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(remy, "advance", an_application())
+    later(5)
+    with monkeypatch.context() as broken:
+        broken.setattr(perform, "rights", _a_fault_of_ours)
+        work()
+    assert newest().status == Status.UNKNOWN
+    assert _settled(later, work).status == Status.FAILED
+    assert writes(sandbox) == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["mirrored", "not yet mirrored"])
+def test_undo_leaves_another_s_later_rejection_alone(
+    remy: Client, sandbox: Sandbox, work, settings, told: bool
+) -> None:
+    settings.REJECT_HOLD_SECONDS = 0
+    ours, theirs = RejectionReason.objects.order_by("remote_id")[:2]
+    one = an_application()
+    reject(remy, one, reason=ours.pk)
+    work()
+    done = newest()
+    number = one.remote_id
+    sandbox.mutate("unreject_application", application_id=number)
+    sandbox.mutate("reject_application", application_id=number, reason_id=theirs.remote_id)
+    if told:
+        with asking(one.connection.credential, lane=Lane.PEOPLE) as provider:
+            refresh_application(one.connection, provider, number)
+    before = len(writes(sandbox))
+    answer = remy.post(address("take_back", done.pk), **HTMX)
+    work()
+    assert answer.status_code == (409 if told else 200)
+    assert len(writes(sandbox)) == before
+    assert truth(sandbox, one).status == "rejected"
+    if not told:
+        assert newest().status == Status.CONFLICT
 
 
 def test_an_undo_that_was_taken_back_can_be_clicked_again(

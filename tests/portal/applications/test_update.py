@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
+from portal.connections.open import asking
 from portal.mirror.models import Application, AtsUser, CustomField, Source
+from portal.mirror.single import refresh_application
 from tests.cast import Cast
 from tests.portal.applications.clicking import (
     HTMX,
@@ -211,6 +214,34 @@ def test_a_field_that_somebody_changed_meanwhile_is_a_conflict_and_can_be_change
     work()
     assert newest().status == Status.DONE, newest().outcome
     assert _held(sandbox, one)["notice_period"] == "3 months"
+
+
+@pytest.mark.parametrize("field", ["source", "notice_period"])
+def test_what_changed_after_the_form_was_shown_is_a_conflict_though_the_mirror_knows_it(
+    remy: Client, sandbox: Sandbox, work, one: Application, field: str
+) -> None:
+    mine, theirs = Source.objects.exclude(pk=one.source_id).order_by("pk")[:2]
+    row = sandbox.world().applications[one.remote_id]
+    if field == "source":
+        screen = _filled(remy, one, source=mine.pk)
+        sandbox.world().change(row, source_id=theirs.remote_id)
+    else:
+        chosen = _choice("notice_period", "3 months")[0]
+        screen = _filled(remy, one, **{_name("notice_period"): chosen})
+        meanwhile = {**row.custom["notice_period"], "value": "2 weeks"}
+        sandbox.world().change(row, custom={**row.custom, "notice_period": meanwhile})
+    with asking(one.connection.credential, lane=Lane.PEOPLE) as provider:
+        refresh_application(one.connection, provider, one.remote_id)
+    click(remy, "update", one, **screen)
+    work()
+    assert newest().status == Status.CONFLICT, newest().outcome
+    card = " ".join(shown(remy, one).split())
+    if field == "source":
+        assert truth(sandbox, one).source_id == theirs.remote_id
+        assert f"is “{theirs.name}” now" in card
+    else:
+        assert _held(sandbox, one)["notice_period"] == "2 weeks"
+        assert "Notice period was “1 month” and is “2 weeks” now" in card
 
 
 def test_what_was_kept_of_a_deleted_candidate_goes_from_the_actions_too(

@@ -10,7 +10,9 @@ from django.test import Client
 
 from portal.connections.models import ApiCall
 from portal.core import trace
+from portal.core.links import digest, new_token
 from portal.core.logs import JsonLines, Traced
+from portal.members import invite
 from tests.cast import Cast
 from tests.conftest import FULL
 
@@ -60,3 +62,43 @@ def test_log_lines_tell_the_route_and_not_what_was_searched_for(
     assert (told["route"], told["status"]) == ("requisitions/", 200)
     assert told["request_id"] == trace.current()
     assert "Jane" not in str(told)
+
+
+@pytest.fixture
+def live(cast: Cast) -> str:
+    """The token of an invitation that is open."""
+    token = new_token()
+    invitation, _ = invite.invite(cast.ada.organization, "n@acme.example", role="admin", by=None)
+    type(invitation).objects.update(digest=digest(token))
+    return token
+
+
+@pytest.mark.parametrize(
+    ("status", "behind"), [(422, "/"), (403, "/"), (429, "/"), (404, "/)."), (405, "/")]
+)
+def test_no_line_about_what_was_refused_tells_a_live_link(
+    live: str, settings, caplog: pytest.LogCaptureFixture, status: int, behind: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    if status == 429:
+        settings.GUESSES = {"members:accept": (0, 600)}
+    client = Client(enforce_csrf_checks=status == 403)
+    ask = client.put if status == 405 else client.post
+    answer = ask(f"/invitation/{live}{behind}", {"name": "Nia", "password": "short"})
+    assert answer.status_code == status
+    told = [line for line in caplog.records if line.name.startswith("django.")]
+    assert told, "Django says that it refused"
+    assert live not in caplog.text
+    route = "none" if status == 404 else "/invitation/<str:token>/"
+    assert all(line.getMessage().endswith(f": {route}") for line in told)
+
+
+def test_nor_does_one_tell_where_somebody_came_from(
+    live: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+    came = {"Referer": f"https://elsewhere.example/invitation/{live}/"}
+    assert client.post("/sign-in/", secure=True, headers=came).status_code == 403
+    assert live not in caplog.text
+    assert "https://elsewhere.example/…" in caplog.text

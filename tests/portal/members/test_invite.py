@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
+import responses
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 
 from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
+from portal.members import invite, roles, tasks
 from portal.members.models import Invitation
 from tests.cast import Cast
+from tests.portal.signin.provider import Provider, configure, walk
 from tests.queue import queued
 
 MEMBERS = "/members/"
@@ -133,6 +137,79 @@ def test_somebody_with_an_account_signs_in_to_accept(link: str, cast: Cast, clie
     assert Membership.objects.get(user=known).organization == cast.ada.organization
 
 
+def test_signed_in_as_somebody_else_one_signs_out_and_comes_back_to_it(
+    link: str, cast: Cast, sign_in
+) -> None:
+    User.objects.create_user("new@acme.example", "whatever-password-3")
+    zoe = sign_in(cast.zoe)
+    page = zoe.get(link).content.decode()
+    assert "You are signed in as zoe@other.example" in page
+    assert f'name="next" value="{link}"' in page
+    back = zoe.post("/sign-out/", {"next": link}, follow=True)
+    assert back.redirect_chain == [(link, 302)]
+    assert "Sign in with it to accept" in back.content.decode()
+
+
+def test_who_is_switched_off_is_told_so(link: str, client: Client) -> None:
+    User.objects.create_user("new@acme.example", "whatever-password-3", is_active=False)
+    for page in (client.get(link), client.post(link, GOOD)):
+        told = page.content.decode()
+        assert "Your account is switched off" in told
+        assert "Sign in" not in told.split("<h1>")[1]
+    assert not Membership.objects.filter(user__email="new@acme.example").exists()
+
+
+def test_a_link_that_is_revoked_the_moment_it_is_accepted_opens_nothing(
+    link: str, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = User.objects.create_user("new@acme.example", "whatever-password-3")
+    real = invite.accept
+
+    def meanwhile(invitation: Invitation, user: User) -> Membership:
+        invite.revoke(invitation)
+        return real(invitation, user)
+
+    monkeypatch.setattr(invite, "accept", meanwhile)
+    assert sign_in(known).post(link).status_code == 410
+    assert not Membership.objects.filter(user=known).exists()
+
+
+def test_an_address_that_is_too_long_to_keep_is_refused_in_words(cast: Cast, sign_in) -> None:
+    longest = ".".join(["b" * 60] * 4)
+    answer = sign_in(cast.ada).post(MEMBERS, {**NEW, "email": f"{'a' * 60}@{longest}.example"})
+    assert answer.status_code == 422
+    assert "at most 254 characters" in answer.content.decode()
+
+
+def test_where_single_sign_on_is_required_the_link_leads_there_and_coming_back_is_joining(
+    link: str, cast: Cast, client: Client
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example", required=True)
+    start = reverse("openid_connect_login", kwargs={"provider_id": acme.slug})
+    for page in (client.get(link), client.post(link, GOOD)):
+        assert f'href="{start}"' in page.content.decode()
+    assert not User.objects.filter(email="new@acme.example").exists()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        Provider(mocked, {"sub": "7", "email": "new@acme.example", "email_verified": True})
+        assert walk(client, acme).url == "/"
+    joined = Membership.objects.get(user__email="new@acme.example")
+    assert joined.role == NEW["role"]
+    assert not joined.user.has_usable_password()
+    assert client.get(link).url == "/", "whoever comes back to the link is in already"
+    assert Client().get(link).status_code == 410
+
+
+def test_where_another_organizations_sign_on_is_required_the_link_opens_nothing(
+    link: str, cast: Cast, client: Client
+) -> None:
+    configure(cast.zoe.organization, "acme.example", required=True)
+    page = client.post(link, GOOD).content.decode()
+    assert "This address belongs to another organization" in page
+    assert "/login/" not in page
+    assert not User.objects.filter(email="new@acme.example").exists()
+
+
 def test_a_mail_server_that_is_down_is_told_to_the_admin(
     cast: Cast, sign_in, work, settings
 ) -> None:
@@ -143,6 +220,38 @@ def test_a_mail_server_that_is_down_is_told_to_the_admin(
     work()
     assert "could not be sent" in ada.get(MEMBERS).content.decode()
     assert Invitation.objects.get().link == ""
+
+
+def test_a_mail_whose_worker_died_is_given_up_and_can_be_sent_again(
+    cast: Cast, sign_in, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    ada = sign_in(cast.ada)
+    ada.post(MEMBERS, NEW)
+    with monkeypatch.context() as dying:
+        dying.setattr(invite, "send_mail", dies)
+        with pytest.raises(SystemExit):
+            work()
+    later(5 * 60)
+    tasks.sweep()
+    assert Invitation.objects.get().mail == "sending", "it may still be on its way"
+    later(6 * 60)
+    tasks.sweep()
+    invitation = Invitation.objects.get()
+    assert (invitation.mail, invitation.link) == ("failed", "")
+    assert "could not be sent" in ada.get(MEMBERS).content.decode()
+    ada.post(f"{MEMBERS}invitations/{invitation.pk}/again/")
+    work()
+    assert len(mail.outbox) == 1
+
+
+def test_sending_again_and_again_has_an_end(link: str, cast: Cast, sign_in, settings) -> None:
+    most, _ = settings.LIMITS["members:resend"]
+    again = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    ada = sign_in(cast.ada)
+    assert [ada.post(again).status_code for _ in range(most + 1)] == [302] * most + [429]
 
 
 def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Client) -> None:
@@ -156,12 +265,44 @@ def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Cli
     assert [verb for verb in verbs if verb.startswith("member.")] == deeds
 
 
+def test_a_link_from_before_brings_back_nobody_who_was_taken_out(
+    link: str, cast: Cast, sign_in
+) -> None:
+    new = User.objects.create_user("new@acme.example", "whatever-password-3")
+    member = Membership.objects.create(user=new, organization=cast.ada.organization)
+    sign_in(cast.ada).post(f"{MEMBERS}{member.pk}/", {"take_out": "yes"})
+    assert sign_in(new).post(link).status_code == 410
+    assert not Membership.objects.filter(user=new).exists()
+
+
+def test_two_admins_who_take_somebody_out_at_once_are_both_told(
+    cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = roles.take_out
+
+    def after_a_colleague(member: Membership, *, by: User) -> None:
+        real(member, by=by)
+        real(member, by=by)
+
+    monkeypatch.setattr(roles, "take_out", after_a_colleague)
+    page = sign_in(cast.ada).post(f"{MEMBERS}{cast.remy.pk}/", {"take_out": "y"}, follow=True)
+    assert "Remy was taken out meanwhile" in page.content.decode()
+
+
 def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
     ada = sign_in(cast.ada)
     for deed in ({"role": "recruiter"}, {"take_out": "yes"}):
         ada.post(f"{MEMBERS}{cast.ada.pk}/", deed)
         cast.ada.refresh_from_db()
         assert cast.ada.is_admin
+
+
+def test_who_gives_up_being_admin_lands_where_recruiters_are(cast: Cast, sign_in) -> None:
+    Membership.objects.filter(pk=cast.remy.pk).update(role="admin")
+    page = sign_in(cast.ada).post(f"{MEMBERS}{cast.ada.pk}/", {"role": "recruiter"}, follow=True)
+    assert page.status_code == 200
+    assert page.redirect_chain[-1][0] == "/requisitions/"
+    assert "You are recruiter now." in page.content.decode()
 
 
 def test_zoe_and_recruiters_reach_nothing_of_it(link: str, cast: Cast, sign_in) -> None:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from portal.notices import chat
+from portal.notices import chat, tasks
 from portal.notices.models import ChatPost
 from tests.cast import Cast
 
@@ -77,6 +77,24 @@ def test_what_was_not_taken_is_tried_again_and_given_up_in_the_end(
         work()
     assert len(listener.heard) == chat.MOST_TRIES
     assert ChatPost.objects.get().status == "failed"
+
+
+def test_a_post_whose_worker_died_is_said_again(
+    cast: Cast, work, later, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    chat.say(cast.ada.organization, key="k", words="Something is off")
+    with monkeypatch.context() as dying:
+        dying.setattr(chat.Http, "send", dies)
+        with pytest.raises(SystemExit):
+            work()
+    later(11 * 60)
+    tasks.sweep()
+    work()
+    assert len(listener.heard) == 1
+    assert ChatPost.objects.get().status == "sent"
 
 
 def test_without_an_address_nothing_is_kept(cast: Cast, settings) -> None:

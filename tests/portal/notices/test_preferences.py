@@ -71,6 +71,7 @@ def test_quiet_holds_everything_and_then_tells_it(
     later(24 * 3600 + 60)
     tell.digests()
     assert [mail.subject for mail in mailoutbox] == ["Thing 1 and 1 more"]
+    assert "It is quiet until" not in sign_in(cast.ada).get(PAGE).content.decode()
 
 
 def test_the_page_is_everybodys_own(cast: Cast, sign_in, client) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.mail import EmailMessage
 
-from portal.notices import tell
+from portal.core import transitions
+from portal.notices import tasks, tell
 from portal.notices.models import Notice
 from tests.cast import Cast
 
@@ -39,6 +40,21 @@ def test_a_task_that_comes_twice_sends_one_mail(
     work()
     tell.send(notice)
     assert len(mailoutbox) == 1
+
+
+def test_a_mail_whose_worker_died_is_given_up(
+    cast: Cast, later: Callable[[float], None], mailoutbox: list[EmailMessage]
+) -> None:
+    acme = cast.ada.organization
+    [notice] = tell.tell([cast.ada.user], acme, **TOLD)
+    transitions.move(notice, "sending", why="a worker took it")
+    later(9 * 60)
+    tasks.sweep()
+    assert Notice.objects.get().status == Notice.Status.SENDING
+    later(2 * 60)
+    tasks.sweep()
+    assert Notice.objects.get().status == Notice.Status.FAILED
+    assert mailoutbox == []
 
 
 def test_customer_success_hears_of_every_customer(cast: Cast) -> None:

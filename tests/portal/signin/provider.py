@@ -61,9 +61,10 @@ class Provider:
         return [parse_qs(str(call.body)) for call in calls]
 
 
-def walk(client: Client, organization: Organization, *, error: str = ""):
+def walk(client: Client, organization: Organization, *, error: str = "", **asked: str):
     """From our page to the provider and back, as a browser goes."""
-    start = client.get(reverse("openid_connect_login", kwargs={"provider_id": organization.slug}))
+    login = reverse("openid_connect_login", kwargs={"provider_id": organization.slug})
+    start = client.get(login, asked)
     assert start.status_code == 302, start.content.decode()
     sent = parse_qs(urlsplit(start.url).query)
     assert start.url.startswith(f"{HOME}/authorize?")

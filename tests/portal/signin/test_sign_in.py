@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -55,3 +57,24 @@ def test_set_up_is_for_admins_only(cast: Cast, sign_in, name: str) -> None:
 def test_a_stranger_is_asked_to_sign_in_and_comes_back(client: Client, cast: Cast) -> None:
     answer = client.get(reverse("jobs:list"))
     assert answer.url == f"{reverse('account_login')}?next={reverse('jobs:list')}"
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://testserver/members/?all=1", "/members/?all=1"),
+        ("/members/", "/members/"),
+        ("http://elsewhere.example/members/", "/"),
+        ("//elsewhere.example/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_click_after_the_session_ended_leads_back_to_the_page_it_was_made_on(
+    client: Client, cast: Cast, came_from: str, back: str
+) -> None:
+    for click in (reverse("onboarding:pause"), reverse("members:change", args=[cast.remy.pk])):
+        answer = client.post(click, headers={"Referer": came_from} if came_from else {})
+        assert unquote(answer.url) == f"{reverse('account_login')}?next={back}"
+    right = {"login": "ada@acme.example", "password": PASSWORD}
+    page = client.post(answer.url, right, follow=True)
+    assert page.status_code == 200

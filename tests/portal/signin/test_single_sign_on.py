@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import responses
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
 
 from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
+from portal.members import invite
+from portal.members.models import Invitation
 from portal.signin.models import SingleSignOn
 from tests.cast import Cast
 from tests.factories import PASSWORD, UserFactory
@@ -161,3 +164,144 @@ def test_somebody_without_an_organization_joins_the_one_that_vouches(
     Provider(mocked, NINA)
     walk(client, cast.ada.organization)
     assert Membership.objects.filter(user__email="nina@acme.example").count() == 1
+
+
+# -- the service's own number for somebody ---------------------------------------------------------
+def _says(mocked: responses.RequestsMock, **claims: object) -> None:
+    """What the service answers from now on."""
+    mocked.replace("GET", "https://idp.example/userinfo", json=NINA | claims)
+
+
+def _sees(client: Client, cast: Cast) -> set[str]:
+    """Which organizations a browser is in."""
+    page = client.get(reverse("members:list"), follow=True).content.decode()
+    return {name for name in ("Acme", "Other Inc") if f"belongs to {name}" in page}
+
+
+def test_who_was_given_another_address_and_organization_is_not_opened_by_the_old_service(
+    cast: Cast, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme, remy = cast.ada.organization, cast.remy
+    configure(acme, "acme.example")
+    Provider(mocked, NINA | {"email": "remy@acme.example"})
+    walk(Client(), acme)
+    sign_in(cast.ada).post(f"/members/{remy.pk}/", {"take_out": "yes"})
+    form = {
+        "email": "remy@other.example", "name": "Remy", "is_active": "on",
+        "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    address = reverse("admin:accounts_user_change", args=[remy.user_id])
+    assert sign_in(cast.ola).post(address, form).status_code == 302
+    assert not SocialAccount.objects.filter(user=remy.user).exists()
+    Membership.objects.begin(remy.user, cast.zoe.organization, role="admin")
+    client = Client()
+    walk(client, acme)
+    assert _sees(client, cast) == set()
+    assert client.get(reverse("members:list")).wsgi_request.user != remy.user
+
+
+@pytest.mark.parametrize("address", ["nobody@acme.example", "remy@acme.example"])
+def test_a_number_that_leads_to_an_account_elsewhere_opens_nothing(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, address: str
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    SocialAccount.objects.create(user=cast.zoe.user, provider=acme.slug, uid="77")
+    Provider(mocked, NINA | {"email": address})
+    answer = walk(client, acme)
+    assert answer.status_code == 403
+    assert "zoe@" not in answer.content.decode()
+    assert client.get(reverse("jobs:list")).status_code == 302
+
+
+@pytest.mark.parametrize("changed", [{"is_active": False}, {"is_staff": True}])
+def test_whom_the_number_leads_to_is_judged_whatever_address_comes_with_it(
+    cast: Cast, mocked: responses.RequestsMock, changed: dict[str, bool]
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    Provider(mocked, dict(NINA))
+    walk(Client(), acme)
+    User.objects.filter(email="nina@acme.example").update(**changed)
+    _says(mocked, email="nina.married@acme.example")
+    assert walk(Client(), acme).status_code == 403
+
+
+def test_who_married_is_the_same_person_and_the_new_address_is_not_taken_for_confirmed(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    Provider(mocked, dict(NINA))
+    walk(Client(), acme)
+    User.objects.update(email_confirmed_at=None)
+    _says(mocked, email="nina.married@acme.example")
+    assert walk(client, acme).url == reverse("home")
+    nina = User.objects.get(email="nina@acme.example")
+    assert nina.email_confirmed_at is None
+    assert not User.objects.filter(email="nina.married@acme.example").exists()
+
+
+def test_nobody_adds_a_service_to_the_account_that_is_signed_in(
+    cast: Cast, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    Provider(mocked, dict(NINA))
+    assert walk(sign_in(cast.ada), acme, process="connect").status_code == 403
+    assert not SocialAccount.objects.exists()
+
+
+# -- taken out, and invited ------------------------------------------------------------------------
+def test_who_was_taken_out_stays_out_and_reads_what_to_do(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    Provider(mocked, NINA | {"email": "remy@acme.example"})
+    walk(Client(), acme)
+    sign_in(cast.ada).post(f"/members/{cast.remy.pk}/", {"take_out": "yes"})
+    answer = walk(client, acme)
+    assert answer.status_code == 403
+    assert "Ask an admin of Acme to invite you" in answer.content.decode()
+    assert client.get(reverse("jobs:list")).status_code == 302
+    assert not Membership.objects.filter(user=cast.remy.user).exists()
+
+
+def test_invited_again_they_come_back_by_it_in_the_new_role(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    Provider(mocked, NINA | {"email": "remy@acme.example"})
+    ada = sign_in(cast.ada)
+    ada.post(f"/members/{cast.remy.pk}/", {"take_out": "yes"})
+    ada.post("/members/", {"email": "remy@acme.example", "role": "admin"})
+    assert walk(client, acme).url == reverse("home")
+    back = Membership.objects.get(user=cast.remy.user)
+    assert (back.pk, back.role) == (cast.remy.pk, "admin")
+
+
+def test_an_invitation_gives_the_role_and_is_used_up_by_it(
+    cast: Cast, client: Client, mocked: responses.RequestsMock
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    invite.invite(acme, "nina@acme.example", role="admin", by=cast.ada.user)
+    Provider(mocked, dict(NINA))
+    walk(client, acme)
+    assert Membership.objects.get(user__email="nina@acme.example").role == "admin"
+    assert not Invitation.objects.get().is_open
+    assert Entry.objects.get(verb="signin.joined").words == "joined through Acme login as admin"
+
+
+def test_an_invitation_that_has_ended_gives_nothing(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, later
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example")
+    invite.invite(acme, "nina@acme.example", role="admin", by=cast.ada.user)
+    later(8 * 24 * 3600)
+    Provider(mocked, dict(NINA))
+    walk(client, acme)
+    assert Membership.objects.get(user__email="nina@acme.example").role == "recruiter"
