@@ -328,19 +328,18 @@
       location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
       return;
     }
-    const isWhole = event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response);
-    if (xhr.status < 300 && isWhole) {
-      // What was asked for leads elsewhere now: go there, too.
-      event.detail.shouldSwap = false;
-      location.assign(xhr.responseURL);
-      return;
-    }
-    if (xhr.status >= 400 && isWhole) {
+    if (xhr.status >= 400 && event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
       // A whole page as an answer to a part: say its sentence, keep what is here.
       event.detail.shouldSwap = false;
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
       const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
+      return;
+    }
+    if (event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
+      // What was asked for leads elsewhere now: go there, too.
+      event.detail.shouldSwap = false;
+      location.assign(xhr.responseURL);
       return;
     }
     focused = null;
