@@ -30,10 +30,19 @@ from portal.core.links import digest, new_token
 from portal.core.secrets import fingerprint, revealed
 
 _IN_SESSION = "greenhouse_consent"
+_OWN_IN_SESSION = "greenhouse_consent_own"  # digests of what was asked for oneself, newest last
+_MOST_OWN = 5
 
 
 class NotExpected(Exception):
-    """What came back was not asked for by this person in this session, or was used already."""
+    """What came back was not asked for by this person in this session, or was used already.
+
+    `own`: as far as is known, it was asked for the person themselves.
+    """
+
+    def __init__(self, *, own: bool = False) -> None:
+        self.own = own
+        super().__init__()
 
 
 def ask(member: Membership, connection: Connection, session: SessionBase, *, own: bool) -> str:
@@ -46,6 +55,8 @@ def ask(member: Membership, connection: Connection, session: SessionBase, *, own
     state, held, verifier = new_token(), new_token(), secrets.token_urlsafe(64)
     scopes = sorted(partner.own_scopes() if own else partner.scopes())
     session[_IN_SESSION] = held
+    if own:
+        session[_OWN_IN_SESSION] = [*session.get(_OWN_IN_SESSION, []), digest(state)][-_MOST_OWN:]
     ConsentRequest.objects.filter(membership=member).delete()
     ConsentRequest.objects.create(
         connection=connection,
@@ -73,15 +84,17 @@ def came_back(member: Membership, session: SessionBase, state: str) -> ConsentRe
             digest=digest(state),
             membership=member,
             connection__organization=member.organization_id,
-            session=digest(session.get(_IN_SESSION, "")),
         )
         .first()
     )
-    if request is None or request.is_late:
-        raise NotExpected
+    if request is None:  # perhaps replaced by a newer one
+        raise NotExpected(own=digest(state) in session.get(_OWN_IN_SESSION, []))
+    held = session.get(_IN_SESSION, "")
+    if request.is_late or request.session != digest(held):
+        raise NotExpected(own=request.own)
     unused = ConsentRequest.objects.filter(pk=request.pk, used_at=None)
     if not unused.update(used_at=timezone.now()):
-        raise NotExpected
+        raise NotExpected(own=request.own)
     session.pop(_IN_SESSION, None)
     return request
 
@@ -108,16 +121,16 @@ def connect(
 ) -> Credential:
     """Make a consent the connection's credential; what was in use is replaced, or goes on beside.
 
-    Raises Refused (NoSiteAdmin, AnotherAccount), with what was there left intact and the new
+    Raises Refused (NoSiteAdmin, AnotherAccount, Ended), with what was there left intact and the new
     consent given up.
     """
     connection = request.connection
     try:
         _look(connection, told, same_account)
+        credential = _save(request, told, by=by, beside=beside)
     except Refused:
         endings.give_up(connection, told.pair, subject=told.subject)
         raise
-    credential = _save(request, told, by=by, beside=beside)
     renewal.settle(credential.consent)
     return credential
 

@@ -134,18 +134,26 @@ def _reader(check: CheckRun) -> None:
 
 # -- permissions --------------------------------------------------------------------------------
 def _missing(check: CheckRun) -> list[Permission]:
-    """Keep one open issue per missing tick box; gives the permissions that are missing."""
+    """Keep one open issue per missing tick box; gives the permissions that are missing.
+
+    Where this check could not tell, what was known before stays.
+    """
     credential, organization = check.credential, check.connection.organization
     outcomes = dict(check.results.values_list("permission", "outcome"))
+    asked = credential.catalogue.for_kind(credential.kind)
     lost = [
-        p
-        for p in credential.catalogue.for_kind(credential.kind)
-        if outcomes.get(p.key) == Outcome.MISSING and p.origin != Origin.OPTIONAL
+        p for p in asked if outcomes.get(p.key) == Outcome.MISSING and p.origin != Origin.OPTIONAL
     ]
+    unclear = {_box(credential, p) for p in asked if outcomes.get(p.key) == Outcome.UNCLEAR}
     boxes = {_box(credential, p): p for p in reversed(lost)}
     for box, permission in boxes.items():
         _open(check, box, permission)
-    book.solved(organization, Cause.MISSING_PERMISSION, why="the permission was granted", but=boxes)
+    book.solved(
+        organization,
+        Cause.MISSING_PERMISSION,
+        why="the permission was granted",
+        but=unclear | boxes.keys(),
+    )
     return lost
 
 

@@ -44,6 +44,17 @@ class AnotherPerson(Refused):
     """They agreed as somebody else than they are here, or Greenhouse does not say as whom."""
 
 
+class Ended(Refused):
+    """The connection it was meant for ended while it was tried."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "",
+            "Greenhouse was disconnected here meanwhile, or changed to another account. "
+            "Nothing was saved.",
+        )
+
+
 class NoSiteAdmin(Refused):
     """Whoever agreed is no Site Admin, so Greenhouse shows it nothing."""
 
@@ -61,7 +72,8 @@ def enter(
 
     With `beside` they wait beside the one in use. Raises Refused, with what was there left intact,
     when Greenhouse does not accept the credential, accepts it as another kind (AnotherKind), does
-    not answer, or (AnotherAccount) answers for another account than the connected one.
+    not answer, or (AnotherAccount) answers for another account than the connected one; and Ended
+    when somebody disconnected meanwhile.
     """
     mark = fingerprint(kind, *secrets.values())
     provider = open_on_trial(connection, kind, secrets, key=mark)
@@ -135,8 +147,15 @@ def destroy(credential: Credential, *, by: User | None, why: str) -> None:
 
 
 def make_way(connection: Connection, *, by: User, beside: bool) -> None:
-    """Empty what a new credential replaces. For a transaction that then stores the new one."""
-    Connection.objects.select_for_update().get(pk=connection.pk)
+    """Empty what a new credential replaces. For a transaction that then stores the new one.
+
+    Trying it took seconds. Raises Ended where the connection, as it was read before, has ended
+    since: whoever ended it was told that nothing is left.
+    """
+    now = Connection.objects.select_for_update().get(pk=connection.pk)
+    left = now.state == Connection.State.DISCONNECTED and connection.state != now.state
+    if left or now.emptying or (beside and now.credential is None):
+        raise Ended
     replaced = connection.credentials.exclude(state=Credential.State.DESTROYED)
     if beside:
         replaced = replaced.filter(state=Credential.State.BESIDE)

@@ -401,8 +401,13 @@ class FixLink(models.Model):
         return f"Link {self.pk} for {self.connection}"
 
     @property
+    def opens(self) -> bool:
+        """Whether its page opens: for its time, also to say that all is granted."""
+        return not self.revoked_at and self.expires_at > timezone.now()
+
+    @property
     def is_open(self) -> bool:
-        return not (self.done_at or self.revoked_at) and self.expires_at > timezone.now()
+        return self.opens and not self.done_at
 
 
 class ApiCall(models.Model):

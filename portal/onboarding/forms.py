@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 
 from integrations.ats import registry
+from portal.core.keys import as_key
 
 # What Harvest API keys look like in public examples [inferred]: it only words a hint.
 _LOOKS_LIKE_API_KEY = re.compile(r"[0-9a-f]{32}-\d{1,3}")
@@ -34,12 +35,22 @@ class _PastedField(forms.CharField):
             )
 
 
+class _NotRefilled(forms.TextInput):
+    """A field without what was typed: a secret may stand in any field by mistake. A short number,
+    as a user ID is, is surely none.
+    """
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        shown = value if as_key(str(value or "")) is not None else None
+        return super().get_context(name, shown, attrs)
+
+
 def _same_words(typed: str, name: str) -> bool:
     return " ".join(typed.split()).casefold() == " ".join(name.split()).casefold()
 
 
 def _pasted(label: str, help_text: str, *, secret: bool, required: bool = True) -> _PastedField:
-    kind = forms.PasswordInput if secret else forms.TextInput
+    kind = forms.PasswordInput if secret else _NotRefilled
     return _PastedField(
         label=label,
         help_text=help_text,
@@ -92,10 +103,9 @@ class CredentialForm(forms.Form):
         data: Mapping[str, Any] | None = None,
         *,
         kind: registry.Kind,
-        initial: dict[str, Any] | None = None,
     ) -> None:
         parted = _parted(data) if data and kind.key == "harvest_oauth" else data
-        super().__init__(parted, initial=initial)
+        super().__init__(parted)
         self.kind = kind
         for field in kind.fields:
             self.fields[field.name] = _pasted(
@@ -107,7 +117,7 @@ class CredentialForm(forms.Form):
 
     def clean_reader_id(self) -> str:
         value: str = self.cleaned_data["reader_id"]
-        if value and not (value.isdecimal() and len(value) < 19):
+        if value and as_key(value) is None:
             raise forms.ValidationError("A Greenhouse user ID has digits only.")
         return value
 
@@ -118,7 +128,7 @@ class CredentialForm(forms.Form):
             help_text=f"Then everything that was read of the connected account is deleted first. "
             f"To do that, type {name} here and paste the credential again.",
             required=False,
-            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            widget=_NotRefilled(attrs={"autocomplete": "off"}),
         )
 
     def another_account(self, name: str) -> bool:
@@ -170,14 +180,9 @@ def form_for(data: Mapping[str, Any], kind: registry.Kind) -> tuple[registry.Kin
         if len(words) == 2 and not whole and all(len(word) >= _LONG for word in words):
             return registry.KINDS["harvest_oauth"], (
                 "What you pasted holds two values: a client ID and a client secret of Harvest v3. "
-                "The client ID is filled in; please paste the secret once more. Nothing was saved."
+                "Please paste each into its field. Nothing was saved."
             )
     return kind, ""
-
-
-def client_id_in(data: Mapping[str, Any]) -> str:
-    """The client ID of two values that were pasted into the field of an API key."""
-    return str(data.get("api_key", "")).split()[0]
 
 
 def _parted(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,8 +65,9 @@ def request_sync(connection: Connection, *, by: User | None) -> SyncRun:
 def checked(check: CheckRun) -> None:
     """A check has ended: decide the state, say what changed, begin the first sync when it may."""
     connection = check.connection
+    check.credential.refresh_from_db(fields=["state"])  # it may have been replaced meanwhile
     if check.credential.state != Credential.State.IN_USE or connection.emptying:
-        return  # one that waits beside, or before the mirror is empty, changes nothing
+        return  # one that is not in use, or before the mirror is empty, changes nothing
     synced = plan.last_good(connection) is not None
     drift.noted(check, was_live=synced)
     if check.status == CheckRun.Status.DONE:

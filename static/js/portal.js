@@ -395,6 +395,12 @@
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
       return;
     }
+    if (event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
+      // What was asked for leads elsewhere now: go there, too.
+      event.detail.shouldSwap = false;
+      location.assign(xhr.responseURL);
+      return;
+    }
     focused = null;
     remember();
   });

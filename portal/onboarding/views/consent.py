@@ -80,6 +80,11 @@ TROUBLES = {
         "Greenhouse did not answer",
         "You may have agreed already, but we could not take it up. Please try again in a moment.",
     ),
+    "ended": Trouble(
+        "Greenhouse was disconnected here meanwhile",
+        "Or a colleague changed to another account. Nothing was saved. If you still want to "
+        "connect it, please try again in a minute.",
+    ),
     "emptying": Trouble(
         "What was read before is still being deleted",
         "Please try again in a minute.",
@@ -124,8 +129,9 @@ def back(request: MemberRequest) -> HttpResponse:
         raise Http404
     try:
         asked = agree.came_back(request.membership, request.session, request.GET.get("state", ""))
-    except agree.NotExpected:
-        return _no(request, "not_expected", own=not request.membership.is_admin)
+    except agree.NotExpected as error:
+        own = error.own or not request.membership.is_admin
+        return _no(request, "not_expected", own=own)
     code = request.GET.get("code", "")
     if not code:
         trouble = _ERRORS.get(request.GET.get("error", ""), "down")
@@ -192,6 +198,7 @@ def _trouble_of(error: Exception) -> str:
         (enter.AnotherPerson, "another_person"),
         (enter.NoSiteAdmin, "no_site_admin"),
         (enter.AnotherAccount, "another_account"),
+        (enter.Ended, "ended"),
     )
     return next((key for kind, key in kinds if isinstance(error, kind)), "down")
 

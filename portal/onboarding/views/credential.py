@@ -17,7 +17,7 @@ from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.mirror import account
 from portal.onboarding import journey
-from portal.onboarding.forms import CredentialForm, client_id_in, form_for
+from portal.onboarding.forms import CredentialForm, form_for
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -41,10 +41,11 @@ def credential(request: MemberRequest) -> HttpResponse:
             return redirect(f"onboarding:{step}")
     context = {
         "steps": journey.path(connection, here="credential"),
+        "connection": connection,
         "form": form,
         "kind": form.kind,
         "kinds": _ENTERED.values(),
-        "present": present,
+        "present": connection.credential,  # it may have ended while another one was tried
         "moved": moved,
         "beside": journey.needs_rotation(connection),
     }
@@ -63,8 +64,7 @@ def _form(request: MemberRequest, kind: registry.Kind) -> tuple[CredentialForm, 
     fitting, moved = form_for(request.POST, kind)
     if not moved:
         return CredentialForm(request.POST, kind=kind), ""
-    initial = {"client_id": client_id_in(request.POST)} if "client ID" in moved else {}
-    return CredentialForm(kind=fitting, initial=initial), moved
+    return CredentialForm(kind=fitting), moved
 
 
 def _entered(request: MemberRequest, connection: Connection, form: CredentialForm) -> str:
@@ -89,7 +89,7 @@ def _entered(request: MemberRequest, connection: Connection, form: CredentialFor
     except enter.AnotherKind:
         raise
     except enter.Refused as refusal:
-        form.add_error(refusal.field, refusal.sentence)
+        form.add_error(refusal.field or None, refusal.sentence)
         if isinstance(refusal, enter.AnotherAccount):
             form.ask_for_another_account(request.membership.organization.name)
         return ""

@@ -83,10 +83,12 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def fix(request: HttpRequest, token: str) -> HttpResponse:
-    """What is still to be ticked. POST tests it again, so often and no faster."""
+    """What is still to be ticked, until all of it is. POST tests it again, so often and no
+    faster.
+    """
     link = fix_links.find(token)
     used = link.connection.credential if link else None
-    if link is None or used is None or not (link.is_open or link.done_at):
+    if link is None or used is None or not link.opens:
         return render(request, "onboarding/fix_ended.html", status=410)
     fix_links.opened(link)
     if request.method == "POST" and link.is_open:
@@ -94,7 +96,8 @@ def fix(request: HttpRequest, token: str) -> HttpResponse:
         if not request.htmx:  # type: ignore[attr-defined]
             return redirect("onboarding:fix", token=token)
     check = used.checks.first()
-    shown = [line for line in lines(used, check) if line.permission.key in link.permissions]
+    asked = link.permissions if link.is_open else ()  # once done, what is so later is not theirs
+    shown = [line for line in lines(used, check) if line.permission.key in asked]
     known = _last_results(used)
     context = {
         "link": link,

@@ -19,6 +19,7 @@ from portal.audit.noted import noted
 from portal.connections.models import Connection, Credential
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part, summary
+from portal.core.keys import as_key
 from portal.entitlements.people import Standing
 from portal.members import invite
 from portal.members.models import Invitation
@@ -113,7 +114,8 @@ def invite_people(request: MemberRequest) -> HttpResponse:
     connection = connection_of(request.membership.organization_id)
     if connection.credential is None:
         return redirect("onboarding:credential")
-    chosen = [int(pk) for pk in request.POST.getlist("user") if pk.isdecimal()][:A_PAGE]
+    keys = (as_key(pk) for pk in request.POST.getlist("user"))
+    chosen = [pk for pk in keys if pk is not None][:A_PAGE]
     invited = 0
     for user in rehearsal.not_here(connection).filter(pk__in=chosen):
         try:

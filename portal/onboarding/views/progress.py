@@ -26,7 +26,7 @@ from portal.onboarding import journey
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
 def first_sync(request: MemberRequest) -> HttpResponse:
-    """The newest sync with its progress. POST asks for one."""
+    """The newest sync with its progress. POST asks for one, or joins one that is open."""
     connection = connection_of(request.membership.organization_id)
     now = journey.current(connection)
     if now in journey.BEFORE_PEOPLE:
@@ -42,7 +42,7 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         journey.request_sync(connection, by=request.membership.user)
         noted(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
-    run = connection.syncs.filter(scope=SyncRun.Scope.FULL).first()
+    run = _shown(connection)
     every = list(run.steps.order_by("id")) if run else []
     steps = [step for step in every if not step.because]
     left_out = history.left_out(every)
@@ -60,6 +60,13 @@ def first_sync(request: MemberRequest) -> HttpResponse:
         "whole": "What is switched on has been read" if left_out else "Everything has been read",
     }
     return page_or_part(request, "onboarding/sync.html", "progress", context)
+
+
+def _shown(connection: Connection) -> SyncRun | None:
+    """The sync that was asked for: one of what changed, where that was joined."""
+    runs = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE)
+    joined = runs.filter(status__in=SyncRun.OPEN).first()
+    return joined or runs.filter(scope=SyncRun.Scope.FULL).first()
 
 
 def _left(run: SyncRun | None, steps: list[SyncStep]) -> str:

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection
+from portal.mirror import sync
 from portal.mirror.models import (
     Application,
     AtsUser,
@@ -137,6 +138,22 @@ def test_a_second_request_joins_the_open_run(connect, ada: Client, work) -> None
     assert SyncRun.objects.filter(status=SyncRun.Status.QUEUED).count() == 1
     work()
     assert SyncRun.objects.filter(status=SyncRun.Status.DONE).count() == 2
+
+
+def test_a_sync_of_what_changed_that_was_joined_is_the_one_to_watch(
+    connect, ada: Client, work
+) -> None:
+    connection = connect()
+    run = sync.request(connection, SyncRun.Scope.RECENT)
+    ada.post(SYNC)
+    assert connection.syncs.first() == run
+    page = ada.get(SYNC).content.decode()
+    assert "has been read" not in page
+    assert 'hx-trigger="every 1s"' in page
+    work()
+    page = ada.get(SYNC).content.decode()
+    assert "Everything has been read" in page
+    assert "every 1s" not in page
 
 
 def test_a_task_delivered_twice_syncs_once(connect, sandbox: Sandbox) -> None:

@@ -26,8 +26,10 @@ from tests.portal.consents import (
     way_home,
     way_to_greenhouse,
 )
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 ROTATION = "/set-up/rotation/"
+OWN = "/account/greenhouse/"
 
 
 @pytest.fixture
@@ -172,6 +174,27 @@ def test_nothing_comes_back_after_a_quarter_of_an_hour(
     assert "does not belong to you" in _told(ada, back)
 
 
+@pytest.mark.parametrize("why", ["late", "replaced", "another session", "used"])
+def test_an_admins_own_consent_leads_back_to_their_own_page(
+    ada: Client, cast: Cast, sandbox: Sandbox, sign_in, work, later, why: str
+) -> None:
+    go_through(ada, sandbox)
+    work()
+    asked = way_to_greenhouse(ada, OWN)
+    if why == "late":
+        later(16 * 60)
+    answer = decide(sandbox, asked, service_account=False, who="ada")
+    home = way_home(answer.headers["location"])
+    if why == "replaced":
+        way_to_greenhouse(ada)  # in another tab, for the connection
+    if why == "used":
+        ada.get(home)
+    browser = sign_in(cast.ada) if why == "another session" else ada
+    assert browser.get(home).url == OWN
+    assert "does not belong to you" in browser.get(OWN).content.decode()
+    assert browser.get(CONSENT).url == CREDENTIAL  # nothing waits there
+
+
 def test_a_scope_that_greenhouse_does_not_know_is_the_operators(
     ada: Client, sandbox: Sandbox, settings
 ) -> None:
@@ -254,6 +277,24 @@ def test_from_client_credentials_it_is_checked_beside_and_can_be_taken_back(
     consent = Consent.objects.get()
     assert (consent.state, consent.refresh_token) == ("ended", "")
     assert sandbox.consents.rows[1].ended == "revoked by the partner"
+
+
+def test_a_consent_that_comes_while_somebody_disconnects_is_given_up(
+    ada: Client, sandbox: Sandbox, cast: Cast, sign_in, work
+) -> None:
+    go_through(ada, sandbox)
+    work()
+    colleague = sign_in(cast.ada)
+
+    def leave() -> None:
+        colleague.post("/set-up/disconnect/", {"name": "Acme"})
+
+    with when_greenhouse_has_answered(leave, path="/v3/users"):  # the new one is being looked at
+        text = _told(ada, go_through(ada, sandbox))
+    assert "disconnected here meanwhile" in text
+    assert not Consent.objects.filter(state="living").exists()
+    assert {row.ended for row in sandbox.consents.rows.values()} == {"revoked by the partner"}
+    assert _connection().credential is None
 
 
 def test_disconnecting_gives_the_consent_up(ada: Client, sandbox: Sandbox, work) -> None:

@@ -54,6 +54,43 @@ def test_a_secret_that_was_typed_is_not_sent_back_in_the_page(ada: Client) -> No
     assert "typed-but-wrong-4711" not in page
 
 
+@pytest.mark.parametrize(
+    ("mixed_up", "beside"),
+    [
+        ({"client_id": V3["client_secret"], "client_secret": V3["client_id"]}, "client_secret"),
+        (
+            {"client_id": f"{V3['client_secret']}\n{V3['client_id']}", "client_secret": ""},
+            "client_secret",
+        ),
+        ({"client_id": V3["client_secret"], "client_secret": ""}, "client_secret"),
+        ({"reader_id": V3["client_secret"]}, "reader_id"),
+    ],
+    ids=["swapped", "both in one", "alone", "as a user"],
+)
+def test_a_secret_in_another_field_is_not_sent_back_either(
+    ada: Client, mixed_up: dict[str, str], beside: str
+) -> None:
+    answer = ada.post(URL, {**V3, **mixed_up})
+    assert answer.status_code == 422
+    assert V3["client_secret"] not in answer.content.decode()
+    assert _said(answer, beside)
+
+
+def test_a_credential_of_another_account_in_the_field_for_the_name_is_not_sent_back(
+    ada: Client, connect
+) -> None:
+    connect()
+    other = {"kind": "harvest_key", "api_key": greenhouse.OTHER_V1_KEY}
+    answer = ada.post(URL, {**other, "another_account": greenhouse.OTHER_V1_KEY})
+    assert "type Acme here" in answer.content.decode()
+    assert greenhouse.OTHER_V1_KEY not in answer.content.decode()
+
+
+def test_a_user_id_stays_in_its_field(ada: Client) -> None:
+    page = ada.post(URL, {**V3, "client_secret": "not-it", "reader_id": "4711"}).content.decode()
+    assert 'value="4711"' in page
+
+
 @pytest.mark.parametrize("empty", ["", "   ", "\n", "\u200b"])
 def test_an_empty_one_is_asked_for(ada: Client, empty: str) -> None:
     assert "Please paste" in _said(ada.post(URL, {**V1, "api_key": empty}), "api_key")

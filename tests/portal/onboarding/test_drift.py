@@ -17,6 +17,7 @@ from portal.onboarding import tasks
 from tests.cast import Cast
 from tests.conftest import FULL, V3
 from tests.portal.applications import clicking
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 DAY = 24 * 3600 + 60
 Cause = Issue.Cause
@@ -113,6 +114,17 @@ def test_given_back_it_closes_the_issue_and_is_told(
     assert connection.state == Connection.State.LIVE
 
 
+def test_a_check_that_could_not_tell_closes_no_issue(
+    connect, sandbox: Sandbox, later, work
+) -> None:
+    connection = connect(without={"job_posts.list"})
+    sandbox.faults.add("/v3/job_posts", kind="html", times=None)
+    _looked_at_a_day_later(later, work)
+    found = connection.last_check.results.get(permission="job_posts.list")
+    assert found.outcome == "unclear"
+    assert _open() == {"harvest:job_posts:list": Cause.MISSING_PERMISSION}
+
+
 def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
     connection: Connection, later, work
 ) -> None:
@@ -192,6 +204,32 @@ def test_a_credential_that_was_only_tried_beside_is_no_drift(
     work()
     assert not [m for m in mail.outbox if "permits something else" in m.subject]
     assert _open() == {}
+
+
+def test_a_check_of_one_that_was_replaced_meanwhile_says_nothing(
+    connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
+) -> None:
+    made = sandbox.credentials.create_client()
+    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    sign_in(cast.ada).post("/set-up/credential/", {"kind": "harvest_oauth", **values})
+    work()
+    mail.outbox.clear()
+
+    def replace() -> None:
+        sign_in(cast.ada).post("/set-up/rotation/switch/")
+        # The old one is revoked in Greenhouse, as one may now.
+        gone = {"status": 401, "body": {"error": "invalid_client"}}
+        sandbox.faults.add("/token", credential=V3["client_id"], times=None, **gone)
+        sandbox.faults.add("/v3", credential=V3["client_id"], times=None, **gone)
+
+    later(DAY)
+    tasks.check_daily()
+    with when_greenhouse_has_answered(replace):
+        work()
+    assert connection.credential.secrets()["client_id"] == made.client_id
+    assert _open() == {}
+    assert not [m for m in mail.outbox if "no longer accepts the credential" in m.subject]
+    assert _state_of(connection) == Connection.State.LIVE
 
 
 def test_during_the_first_set_up_nobody_is_written_to(connect) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 
 from integrations.greenhouse.catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections import fix_mail
 from portal.connections.fix_links import MOST_TESTS
 from portal.connections.models import Connection, FixLink
 from tests.cast import Cast
@@ -107,6 +110,25 @@ def test_it_ends_by_itself_and_tells_the_admin_and_customer_success(
     assert len(list(sandbox.requests)) == calls  # it has ended: nothing is asked any more
 
 
+def test_once_done_it_tells_nothing_of_later_and_ends_with_its_time(
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, sign_in, cast, later, work
+) -> None:
+    _tick(sandbox, connection, *LACKS)
+    client.post(link)
+    work()
+    client_id = connection.credential.secrets()["client_id"]
+    sandbox.credentials.find(client_id).remove({"applications.reject"})
+    sign_in(cast.ada).post("/set-up/permissions/")
+    work()
+    page = client.get(link).content.decode()
+    assert "Everything is ticked" in page
+    assert "To tick" not in page
+    assert "harvest:applications:reject" not in page
+    assert "to be ticked in Greenhouse" not in page
+    later(8 * 24 * 3600)
+    assert client.get(link).status_code == 410
+
+
 def test_testing_again_has_a_rate_and_an_end(
     link: str, client: Client, connection: Connection, later, work
 ) -> None:
@@ -157,6 +179,35 @@ def test_zoe_can_neither_make_nor_take_back_acmes_links(link: str, cast: Cast, s
     assert zoe.post(f"{LINKS}{pk}/").status_code == 404
     assert sign_in(cast.remy).get(LINKS).status_code == 403
     assert FixLink.objects.get().is_open
+
+
+class _KilledError(BaseException):
+    """As a worker is, in the middle of what it does."""
+
+
+def test_a_letter_whose_worker_was_killed_is_given_up_and_another_one_is_sent(
+    connection: Connection, cast: Cast, sign_in, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = reverse("admin:accounts_organization_fix_link", args=[cast.ada.organization_id])
+    colleague = {"send": "yes", "to": "ada@acme.example"}
+    cas = sign_in(cast.cas)
+    cas.post(desk, colleague)
+    later(3600)  # the workers were busy
+    with monkeypatch.context() as patched:
+        patched.setattr(fix_mail, "send_mail", Mock(side_effect=_KilledError))
+        with pytest.raises(_KilledError):
+            work()
+    fix_mail.sweep()
+    assert "waiting to be sent" in cas.get(desk).content.decode()  # it may still be at it
+    later(fix_mail.GIVEN_UP_AFTER.total_seconds() + 1)
+    fix_mail.sweep()
+    assert "the mail could not be sent" in cas.get(desk).content.decode()
+    assert FixLink.objects.get().link == ""
+    mail.outbox.clear()
+    cas.post(desk, colleague)
+    work()
+    letters = [one for one in mail.outbox if "to tick in Greenhouse" in one.subject]
+    assert [letter.to for letter in letters] == [["ada@acme.example"]]
 
 
 def test_nothing_missing_makes_no_link(connect, cast: Cast, sign_in) -> None:

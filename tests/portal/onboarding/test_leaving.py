@@ -14,7 +14,8 @@ from portal.mirror import reading, sync
 from portal.mirror.models import Application, AtsUser, Job, SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
-from tests.conftest import V3
+from tests.conftest import V1, V3
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 LEAVE = "/set-up/disconnect/"
 
@@ -81,6 +82,32 @@ def test_a_sync_that_was_running_writes_nothing_any_more(
     assert not AtsUser.objects.exists()
 
 
+@pytest.mark.parametrize("emptied", [False, True], ids=["at once", "when all is deleted"])
+@pytest.mark.parametrize("works", [True, False], ids=["beside", "instead"])
+def test_a_credential_that_was_tried_meanwhile_is_not_stored(
+    ada: Client, connection: Connection, cast: Cast, sign_in, work, works: bool, emptied: bool
+) -> None:
+    if not works:
+        connection.checks.update(status="failed", cause="credential")
+    colleague = sign_in(cast.ada)
+
+    def leave() -> None:
+        colleague.post(LEAVE, {"name": "Acme"})
+        if emptied:
+            work()
+
+    with when_greenhouse_has_answered(leave):
+        answer = ada.post("/set-up/credential/", V1)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Greenhouse was disconnected here meanwhile" in page
+    assert "<dt>In use</dt>" not in page
+    work()
+    assert {(c.state, c.secret) for c in connection.credentials.all()} == {("destroyed", "")}
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.DISCONNECTED
+
+
 def test_issues_of_what_is_gone_are_closed(connect, cast: Cast, sign_in) -> None:
     connect(without={"applications.reject"})
     assert Issue.objects.filter(closed_at=None).exists()
@@ -110,6 +137,26 @@ def test_a_deletion_lost_on_the_way_is_asked_for_again(
     tasks.sweep()
     work()
     assert not Job.objects.exists()
+
+
+def test_with_something_essential_missing_the_ways_out_stand_where_one_is_led(
+    ada: Client, connection: Connection, sandbox: Sandbox, work
+) -> None:
+    sandbox.credentials.find(V3["client_id"]).remove({"jobs.list"})
+    ada.post("/set-up/permissions/")
+    work()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.ACTION_NEEDED
+    for path in ("/set-up/", "/set-up/live/", "/set-up/permissions/", "/set-up/credential/"):
+        page = ada.get(path, follow=True).content.decode()
+        assert f'href="{LEAVE}"' in page, path
+        assert 'action="/set-up/pause/"' in page, path
+    ada.post("/set-up/pause/")
+    page = ada.get("/set-up/credential/").content.decode()
+    assert f'href="{LEAVE}"' in page
+    assert 'action="/set-up/pause/"' not in page
+    ada.post(LEAVE, {"name": "Acme"})
+    assert "Stop for a while" not in ada.get("/set-up/credential/").content.decode()
 
 
 def test_zoe_and_recruiters_cannot_stop_acmes_connection(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -93,13 +94,16 @@ def test_a_key_pasted_as_a_client_id_opens_the_form_of_keys(
     assert not sandbox.requests  # it was told without asking Greenhouse
 
 
+@pytest.mark.parametrize("order", [("client_id", "client_secret"), ("client_secret", "client_id")])
 def test_two_values_pasted_as_a_key_open_the_form_of_v3(
-    cast: Cast, sandbox: Sandbox, sign_in
+    cast: Cast, sandbox: Sandbox, sign_in, order: tuple[str, str]
 ) -> None:
-    pasted = f"{V3['client_id']} {V3['client_secret']}"
+    pasted = " ".join(V3[name] for name in order)  # which is which, nothing tells
     answer = sign_in(cast.ada).post("/set-up/credential/", {**V1, "api_key": pasted})
     page = answer.content.decode()
-    assert f'value="{V3["client_id"]}"' in page
+    assert "Please paste each into its field" in page
+    assert 'name="client_secret"' in page
+    assert V3["client_id"] not in page
     assert V3["client_secret"] not in page
 
 

@@ -93,6 +93,14 @@ def test_recruiters_of_greenhouse_are_invited_from_the_table(
     assert somebody.primary_email in ada.get(PEOPLE).context["invited"]
 
 
+@pytest.mark.parametrize("key", ["9" * 30, "9" * 5000, "²", "-1", ""])
+def test_what_is_no_key_chooses_nobody(connect, cast: Cast, sign_in, key: str) -> None:
+    connect()
+    answer = sign_in(cast.ada).post(f"{PEOPLE}invite/", {"user": [key]}, follow=True)
+    assert "Choose at least one person to invite." in answer.content.decode()
+    assert not Invitation.objects.exists()
+
+
 def test_who_is_here_already_is_not_offered(connect, cast: Cast) -> None:
     connection = connect()
     offered = set(rehearsal.not_here(connection).values_list("primary_email", flat=True))
