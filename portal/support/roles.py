@@ -2,7 +2,7 @@
 
 Customer success watches customers and helps them; a support lead does that and decides about
 people; an operator keeps the portal running and meets no customer's page. Superusers come first:
-they alone say who is staff.
+they alone say who is staff, and change our own people's accounts.
 """
 
 from __future__ import annotations

@@ -245,6 +245,12 @@ class UserAdmin(admin.ModelAdmin[User]):
     filter_horizontal = ("groups",)
     inlines = (WatchedMemberships,)
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who can change a colleague's address can have a new password sent there, and be them."""
+        ours = obj is not None and (obj.is_staff or obj.is_superuser)
+        may = super().has_change_permission(request, obj)
+        return may and (not ours or bool(request.user.is_superuser))
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Who may do what in the admin is for superusers to say."""
         if request.user.is_superuser:

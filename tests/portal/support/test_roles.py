@@ -136,3 +136,17 @@ def test_a_lead_decides_about_people_but_makes_nobody_staff(cast: Cast, sign_in)
     assert not uma.is_staff
     assert not uma.is_superuser
     assert not uma.groups.exists()
+
+
+@pytest.mark.parametrize("whose", ["a colleague", "a superuser"])
+def test_a_lead_looks_at_our_own_accounts_and_changes_none(cast: Cast, sign_in, whose: str) -> None:
+    lead, them = sign_in(_somebody(LEAD)), cast.cas if whose == "a colleague" else cast.ola
+    page = reverse("admin:accounts_user_change", args=[them.pk])
+    shown = lead.get(page)
+    assert (shown.status_code, them.email in shown.content.decode()) == (200, True)
+    sent = {"email": "mine@elsewhere.example", "name": "Mine", "memberships-TOTAL_FORMS": 0,
+            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    assert lead.post(page, sent).status_code == 403
+    assert User.objects.get(pk=them.pk).email == them.email
+    assert User.objects.get(pk=them.pk).is_active
+    assert sign_in(cast.ola).post(page, {**sent, "email": "new@portal.example"}).status_code == 302
