@@ -135,6 +135,11 @@ class WatchedInline(admin.TabularInline[Any, Any]):
     extra = 0
     can_delete = False
     show_change_link = False
+    related: tuple[str, ...] = ()  # what a row names, read together with it
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found.select_related(*self.related) if self.related else found
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

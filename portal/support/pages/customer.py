@@ -24,6 +24,7 @@ from portal.members.models import Invitation
 from portal.support import board, deeds, looking, timeline
 
 VIEW = "accounts.view_organization"
+SHOWN = 200  # people of one customer; all of them stand in the list of memberships
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def next_best(standing: board.Standing) -> Next:
         return Next(
             "Nobody there can set anything up. Make somebody an admin.",
             "People and roles",
-            reverse("admin:accounts_organization_change", args=[organization.pk]),
+            f"{reverse('admin:accounts_membership_changelist')}?customer={organization.pk}",
         )
     if standing.state == board.State.DRAFT:
         return Next("Ask their admin to enter the Greenhouse credential. Nothing can begin before.")
@@ -145,14 +146,16 @@ def _members(organization: Organization) -> list[tuple[Membership, bool]]:
     """The people, with whether Greenhouse knows nobody of their address."""
     lost = set(board.unmatched([organization.pk]).values_list("pk", flat=True))
     members = Membership.objects.filter(organization=organization).select_related("user")
-    return [(member, member.pk in lost) for member in members.order_by("role", "user__name")[:200]]
+    return [
+        (member, member.pk in lost) for member in members.order_by("role", "user__name")[:SHOWN]
+    ]
 
 
 def _invitations(organization: Organization) -> QuerySet[Invitation]:
     waiting = Invitation.objects.filter(
         organization=organization, accepted_at=None, revoked_at=None
     )
-    return waiting.select_related("invited_by")[:200]
+    return waiting.select_related("invited_by")[:SHOWN]
 
 
 def _calls(organization: Organization) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from portal.accounts.models import User
+from portal.accounts.models import Membership, User
 from portal.connections import fix_links
 from portal.issues import book
 from portal.issues.models import Issue
@@ -21,7 +23,11 @@ PEOPLES = {"organization", "connection", "checkrun", "apicall", "syncrun", "issu
 EVERYTHING = PEOPLES | {"user", "membership", "atsuser", "job", "applicationaction", "look"}
 OURS = {"ormq", "success", "failure", "schedule"}
 MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: PEOPLES | OURS | {"singlesignon"}}
-MAY_ADD = {CSM: {"organization"}, LEAD: {"organization", "user"}, OPERATOR: {"singlesignon"}}
+MAY_ADD = {
+    CSM: {"organization", "membership"},
+    LEAD: {"organization", "membership", "user"},
+    OPERATOR: {"singlesignon"},
+}
 OPEN = {"login", "logout", "jsi18n", "index", "password_change", "password_change_done",
         "autocomplete", "view_on_site", "app_list"}  # fmt: skip
 DESK = {
@@ -150,3 +156,23 @@ def test_a_lead_looks_at_our_own_accounts_and_changes_none(cast: Cast, sign_in, 
     assert User.objects.get(pk=them.pk).email == them.email
     assert User.objects.get(pk=them.pk).is_active
     assert sign_in(cast.ola).post(page, {**sent, "email": "new@portal.example"}).status_code == 302
+
+
+@pytest.mark.parametrize("role", [CSM, LEAD])
+def test_nobody_of_ours_becomes_a_member_of_a_customer(cast: Cast, sign_in, role: str) -> None:
+    me, add = _somebody(role), reverse("admin:accounts_membership_add")
+    for who in (me, cast.cas, cast.ola):
+        sent = {"user": who.pk, "organization": cast.ada.organization_id, "role": "admin"}
+        for client in (sign_in(me), sign_in(cast.ola)):
+            page = client.post(add, sent).content.decode()
+            assert re.search(r'class="errorlist"[^>]*><li>Our own staff belongs to no cust', page)
+        assert not Membership.objects.filter(user=who).exists()
+    assert sign_in(me).get(reverse("members:list")).status_code == 403
+
+
+def test_who_became_staff_gets_no_more_rights_at_a_customer(cast: Cast, sign_in) -> None:
+    User.objects.filter(pk=cast.remy.user_id).update(is_staff=True)
+    page = reverse("admin:accounts_membership_change", args=[cast.remy.pk])
+    answer = sign_in(cast.cas).post(page, {"role": "admin"})
+    assert "Our own staff belongs to no customer" in answer.content.decode()
+    assert not Membership.objects.get(pk=cast.remy.pk).is_admin
