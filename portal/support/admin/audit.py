@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -37,7 +38,7 @@ class EntryAdmin(Log):
     list_filter = (of_customer("organization", nobody="No customer: our own staff"), Verb)
     search_fields = ("by_words", "words", "=verb")
     list_select_related = ("organization",)
-    fields = (*list_display, "subject", "subject_id", "before", "after", "number", "seal")
+    fields = (*list_display, "subject", "subject_id", "was", "became", "number", "seal")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return Entry.objects.with_who().order_by(*self.get_ordering(request))
@@ -45,3 +46,17 @@ class EntryAdmin(Log):
     @admin.display(description="By", ordering="by_words")
     def who(self, entry: Entry) -> str:
         return entry.who
+
+    @admin.display(description="Before")
+    def was(self, entry: Entry) -> str:
+        return _values(entry.before)
+
+    @admin.display(description="After")
+    def became(self, entry: Entry) -> str:
+        return _values(entry.after)
+
+
+def _values(values: dict[str, Any] | None) -> str:
+    """Without the name of a requisition, which may be confidential: its id stands beside it."""
+    shown = {name: value for name, value in (values or {}).items() if name != "job_name"}
+    return json.dumps(shown, ensure_ascii=False) if shown else "-"

@@ -22,6 +22,7 @@ from portal.notices import tell
 from portal.support.admin import base
 from tests.cast import Cast
 from tests.factories import ConnectionFactory, MembershipFactory
+from tests.portal.entitlements import world
 
 REQUESTS = reverse("admin:connections_apicall_changelist")
 RECORD = reverse("admin:audit_entry_changelist")
@@ -271,3 +272,63 @@ def test_a_connections_page_shows_its_newest_checks(acme: Connection, ola: Clien
                                 status="failed")  # fmt: skip
     page = ola.get(reverse("admin:connections_connection_change", args=[acme.pk])).content.decode()
     assert re.findall(r"No\. \d\d", page) == [f"No. {n:02}" for n in range(24, 4, -1)]
+
+
+JOBS = reverse("admin:mirror_job_changelist")
+
+
+def test_a_confidential_requisition_is_found_by_its_id_alone_and_named_nowhere(
+    acme: Connection, cast: Cast, ola: Client, sign_in
+) -> None:
+    secret = world.job(acme, "Takeover lawyer", confidential=True, requisition_id="T-77")
+    world.job(acme, "Tax lawyer", requisition_id="T-78")
+    one = {"args": [secret.pk]}
+    complete = {"app_label": "mirror", "model_name": "application", "field_name": "job"}
+    for client in (ola, sign_in(cast.cas)):
+        pages = [
+            client.get(JOBS),
+            client.get(JOBS, {"q": secret.remote_id}),
+            client.get(reverse("admin:mirror_job_change", **one)),
+            client.get(reverse("admin:mirror_job_history", **one)),
+            client.get(reverse("admin:autocomplete"), {**complete, "term": ""}),
+            client.get(reverse("admin:autocomplete"), {**complete, "term": secret.remote_id}),
+        ]
+        for page in pages:
+            text = page.content.decode()
+            assert (page.status_code, "A confidential requisition" in text) == (200, True)
+            assert not any(word in text for word in ("Takeover", "T-77"))
+        for words in ("Takeover", "T-77", "lawyer"):
+            assert "A confidential" not in _rows(client, JOBS, q=words)
+        assert "Tax lawyer" in _rows(client, JOBS, q="lawyer")
+
+
+def test_neither_a_filter_nor_an_order_tells_how_a_confidential_name_begins(
+    acme: Connection, ola: Client
+) -> None:
+    for name in ("A", "Takeover lawyer", "Z"):
+        world.job(acme, name, confidential=name != "A")
+    for narrowed in ({"name__startswith": "T"}, {"requisition_id": "x"}):
+        assert ola.get(JOBS, narrowed).status_code == 400
+    for order in ("1", "-1", "2", "-2"):
+        shown = re.findall(r">(A|A confidential requisition)<", _rows(ola, JOBS, o=order))
+        assert shown == ["A confidential requisition", "A confidential requisition", "A"]
+
+
+def test_what_was_done_names_no_requisition(acme: Connection, cast: Cast, ola: Client) -> None:
+    job = world.job(acme, "Takeover lawyer", confidential=True)
+    where = {"job": job.remote_id, "job_name": job.name}
+    action = ApplicationAction.objects.create(
+        application=world.application(job, world.candidate(acme)), membership=cast.remy,
+        kind="transfer", status="done", before=where,
+        outcome=f"Transferred from “{job.name}”.",
+    )  # fmt: skip
+    entry = record("a.deed", "did it", organization=acme.organization, before=where, after=where)
+    pages = [
+        ola.get(reverse("admin:applications_applicationaction_changelist")),
+        ola.get(reverse("admin:applications_applicationaction_change", args=[action.pk])),
+        ola.get(reverse("admin:audit_entry_change", args=[entry.pk])),
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        assert "Takeover" not in page.content.decode()
+    assert str(job.remote_id) in pages[2].content.decode()
