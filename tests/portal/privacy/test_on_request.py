@@ -23,6 +23,7 @@ from portal.issues.models import Issue
 from portal.jobs.models import SavedView
 from portal.mirror.models import Application, Candidate
 from portal.notices import tell
+from portal.privacy import organizations, retention
 from portal.support import watch
 from tests.cast import Cast
 from tests.conftest import FULL
@@ -217,23 +218,39 @@ def test_an_organization_is_erased_after_it_disconnected(
     )
 
 
-def test_it_can_be_stopped_in_the_middle_and_called_again(
-    connect, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from portal.privacy import retention
+# Where it stops: before this model's rows go, or, of a model's, right after they went.
+STOPS = ["before mirror.Job", "before accounts.Membership", "after accounts.Membership",
+         "after accounts.User", "before the receipt"]  # fmt: skip
 
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_it_can_be_stopped_anywhere_and_called_again(
+    connect, cast: Cast, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
     connection = connect()
     Connection.objects.filter(pk=connection.pk).update(state="disconnected")
-    real, left = retention.drop, iter(range(5))
+    real = retention.drop
 
     def drop(rows):
-        if next(left, None) is None:
+        if stop == f"before {rows.model._meta.label}":
             raise KeyboardInterrupt
-        return real(rows)
+        dropped = real(rows)
+        if stop == f"after {rows.model._meta.label}":
+            raise KeyboardInterrupt
+        return dropped
 
-    monkeypatch.setattr(retention, "drop", drop)
-    with pytest.raises(KeyboardInterrupt):
-        _do("erase", "organization", "acme", "--name", "Acme")
-    monkeypatch.setattr(retention, "drop", real)
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "drop", drop)
+        if stop == "before the receipt":
+            patched.setattr(organizations, "record", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _do("erase", "organization", "acme", "--name", "Acme")
+    assert not Entry.objects.filter(verb="organization.erased").exists()
     _do("erase", "organization", "acme", "--name", "Acme")
+    assert Entry.objects.filter(verb="organization.erased").count() == 1
+    assert not Organization.objects.filter(slug="acme").exists()
+    assert not User.objects.filter(email__endswith="@acme.example").exists()
     assert _stored_words("@acme.example") <= {"audit.Entry"}
