@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from portal.accounts.models import FORMER, Organization
+from portal.accounts.models import FORMER, Membership, Organization
+from portal.audit import former
 
 
 class AppendOnly(Exception):
@@ -24,9 +25,22 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     """Entries are added and read, nothing else."""
 
     def with_who(self) -> EntryQuerySet:
-        """Each knowing whether the person behind it was erased since (`Entry.who`)."""
-        erased = get_user_model().objects.filter(pk=models.OuterRef("by"))
-        return self.annotate(erased=models.Exists(erased.exclude(erased_at=None)))
+        """Each as it may be read: without what names whoever was erased since."""
+        gone = get_user_model().objects.exclude(erased_at=None)
+        places = Membership._base_manager.exclude(user__erased_at=None)
+        themselves = models.Q(models.Exists(gone.filter(pk=models.OuterRef("subject_id"))))
+        their_place = models.Q(models.Exists(places.filter(pk=models.OuterRef("subject_id"))))
+        found = self.annotate(
+            erased=models.Exists(gone.filter(pk=models.OuterRef("by"))),
+            about_erased=models.Case(
+                models.When(themselves, subject="accounts.user", then=True),
+                models.When(their_place, subject="accounts.membership", then=True),
+                default=False,
+                output_field=models.BooleanField(),
+            ),
+        )
+        found._iterable_class = former.Readable
+        return found
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise AppendOnly

@@ -13,6 +13,7 @@ from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.core.models import Transition
 from portal.privacy import holdings, retention
+from portal.privacy.people import forget_in_admin
 
 State = Connection.State
 
@@ -40,8 +41,10 @@ def erase(organization: Organization, *, name: str) -> Entry:
 def _close(organization: Organization, gone: dict[str, int]) -> Entry:
     """The people who belong nowhere else, the organization, and the receipt."""
     pk, people = organization.pk, _only_here(organization)
+    places = Membership._base_manager.filter(organization=organization)
+    forget_in_admin(people, places.values_list("pk", flat=True))
     for rows in (
-        Membership._base_manager.filter(organization=organization),
+        places,
         User.objects.filter(pk__in=people),
     ):
         _drop(rows, gone)

@@ -107,7 +107,7 @@ class JobAdmin(Watched):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         found: QuerySet[Job] = super().get_queryset(request)
-        found._iterable_class = Unnamed  # type: ignore[attr-defined]
+        found._iterable_class = Unnamed
         return found
 
     @admin.display(description="Name")
