@@ -112,7 +112,7 @@ class Standing:
     def health(self) -> str:
         """One sentence: the worst that is known."""
         if self.must_act:
-            return self.must_act[0].title
+            return _told(self.must_act[0])
         if self.stalled:
             return f"Set-up has stood still at “{self.step}” for {_long(self.since)}"
         if self.state == State.ACTION_NEEDED:
@@ -122,13 +122,19 @@ class Standing:
         if self.late:
             return f"Not read for {_long(self.last_good)}" if self.last_good else "Never read"
         if self.issues:
-            return self.issues[0].title
+            return _told(self.issues[0])
         if self.state == State.DEGRADED:
             return f"Live, {self.missing} permission{'' if self.missing == 1 else 's'} missing"
         return {
             State.LIVE: "All is well",
             State.CHECKING: "Permissions are being checked",
         }.get(State(self.state), self.state_words)
+
+
+def _told(issue: Issue) -> str:
+    """An issue's title; where that names somebody, what kind of issue it is."""
+    refused = issue.cause == Issue.Cause.ACTING_USER_REFUSED
+    return str(issue.get_cause_display()) if refused else issue.title
 
 
 def ago(at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from portal.issues.message import THEIRS, asks_for_boxes, message
 from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.support import board, deeds, looking, timeline
+from portal.support.roles import NAMING, meets_people
 
 VIEW = "accounts.view_organization"
 SHOWN = 200  # people of one customer; all of them stand in the list of memberships
@@ -40,10 +41,16 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
     """Everything about one customer."""
     organization = organization_of(request, organization_id)
     standing = board.standings([organization])[organization.pk]
+    people, may_help = meets_people(request), request.user.has_perm(deeds.MAY)
     kind = request.GET.get("kind", "")
     before = _moment(request.GET.get("before", ""))
     lines, older = _cut(
-        timeline.lines(organization, kind=kind, before=before, most=timeline.PAGE + 1)
+        timeline.lines(
+            organization, kind=kind, before=before, most=timeline.PAGE + 1, people=people
+        )
+    )
+    put_aside = Issue.objects.filter(
+        organization=organization, closed_at=None, snoozed_until__gte=timezone.now()
     )
     connection = standing.connection
     context: dict[str, Any] = {
@@ -53,23 +60,23 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
         "standing": standing,
         "connection": connection,
         "credential": connection.credential if connection else None,
-        "next": next_best(standing),
+        "next": next_best(standing) if may_help else replace(next_best(standing), url=""),
         "issues": [
             (issue, message(issue), issue.fixer in THEIRS, asks_for_boxes(issue))
             for issue in standing.issues
+            if people or issue.cause not in NAMING
         ],
-        "put_aside": Issue.objects.filter(
-            organization=organization, closed_at=None, snoozed_until__gte=timezone.now()
-        ),
+        "put_aside": put_aside if people else put_aside.exclude(cause__in=NAMING),
         "deeds": deeds.fitting(connection),
-        "invitations": _invitations(organization),
-        "may_help": request.user.has_perm(deeds.MAY),
+        "people": people,
+        "invitations": _invitations(organization) if people else [],
+        "may_help": may_help,
         "may_look": request.user.has_perm(looking.MAY),
-        "members": _members(organization),
+        "members": _members(organization) if people else [],
         "calls": _calls(organization),
         "lines": lines,
         "older": older,
-        "kinds": [(key, label) for key, (label, _) in timeline.KINDS.items()],
+        "kinds": timeline.kinds(people=people).items(),
         "kind": kind,
         "later": before is not None,
     }
