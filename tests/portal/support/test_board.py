@@ -14,14 +14,21 @@ from django.utils import timezone
 from portal.accounts.models import Organization
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.issues import book
 from portal.issues.models import Issue
 from portal.mirror.models import Application, Candidate, Job
+from portal.notices import tell
 from portal.support import board
 from tests.cast import Cast
 from tests.conftest import FULL
-from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
+from tests.factories import (
+    ConnectionFactory,
+    MembershipFactory,
+    OrganizationFactory,
+    UserFactory,
+)
 
 BOARD = reverse("admin:accounts_organization_changelist")
 
@@ -218,6 +225,30 @@ def test_a_bundle_holds_no_secret_and_nobodys_data(
         assert word not in text
     assert "@" not in text
     assert Entry.objects.filter(verb="support.bundle", organization=acme).exists()
+
+
+def test_a_bundle_names_nobody_at_the_customer(cast: Cast, sign_in, later) -> None:
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    marg = UserFactory(email="marg@acme.example", name="Margarethe Vogelsang")
+    MembershipFactory(user=marg, organization=acme)
+    record("credential.entered", "entered a credential", organization=acme, by=marg)
+    tell.tell([marg], acme, key="k", subject="Hello", words="Margarethe Vogelsang, look.")
+    book.seen(
+        acme, Issue.Cause.ACTING_USER_REFUSED, key="1:reject",
+        title="Greenhouse does not let Margarethe Vogelsang “Reject”",
+        words="In the name of marg@acme.example.", severity=Issue.Severity.MUST_ACT,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+    )  # fmt: skip
+    _red(acme)
+    later(1)
+    desk = cas.get(_desk(acme)).content.decode()
+    assert "Margarethe Vogelsang entered a credential" in desk
+    assert "Told Margarethe Vogelsang" in desk
+    answer = cas.post(reverse("admin:accounts_organization_bundle", args=[acme.pk]))
+    text = answer.content.decode()
+    assert "Vogelsang" not in text
+    assert "marg@" not in text
+    assert "Issue opened: “Reject” is not ticked" in json.loads(text)["timeline"][0]["words"]
 
 
 def test_other_customers_stand_on_no_customers_page(connect, cast: Cast, sign_in) -> None:
