@@ -25,6 +25,7 @@ from portal.support import board, deeds, looking, timeline
 from portal.support.roles import NAMING, meets_people
 
 VIEW = "accounts.view_organization"
+YEARS = range(2000, 2200)
 SHOWN = 200  # people of one customer; all of them stand in the list of memberships
 
 
@@ -84,11 +85,12 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
 
 
 def _moment(text: str) -> datetime | None:
+    """None too where a database or another time zone could not tell it."""
     try:
         found = parse_datetime(text)
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    return found if found and found.tzinfo and found.year in YEARS else None
 
 
 def _cut(lines: list[timeline.Line]) -> tuple[list[timeline.Line], str]:
