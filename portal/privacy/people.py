@@ -18,9 +18,9 @@ from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from portal.accounts import former
 from portal.accounts.models import FORMER, Membership, Organization, User
 from portal.applications.models import ApplicationAction, Batch
-from portal.audit import former
 from portal.audit.models import Entry
 from portal.audit.record import record
 from portal.connections import endings, fix_links

@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from portal.audit import former, verbs
+from portal.accounts import former
+from portal.audit import verbs
 from portal.audit.forms import in_words
 from portal.audit.models import Entry
 from portal.core.keys import as_key
