@@ -42,6 +42,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField("active", default=True)
     # Erased on request (portal.privacy): the row stays, nameless, under what this person did.
     erased_at = models.DateTimeField(null=True, editable=False)
+    # Of the address they had, to know it where it was written before (portal.accounts.former).
+    erased_digest = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False, db_index=True
+    )
     date_joined = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()

@@ -71,7 +71,8 @@ class LogForm(forms.Form):
         if chosen.get("who") == PORTAL:
             found = found.filter(by=None)
         elif chosen.get("who") == ELSEWHERE:
-            found = found.exclude(by=None).exclude(by_id__in=list(self.members))
+            theirs = Membership._base_manager.filter(organization=self.organization)
+            found = found.exclude(by=None).exclude(by_id__in=theirs.values("user"))
         elif chosen.get("who"):
             found = found.filter(by_id=int(chosen["who"]))
         if chosen.get("what"):

@@ -6,27 +6,68 @@ constraint and keeps the words that name them. How tampering is told: docs/audit
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
+from django.db.models.query import ModelIterable
 from django.utils import timezone
 
-from portal.accounts.models import FORMER, Organization
+from portal.accounts import former
+from portal.accounts.models import FORMER, Membership, Organization
+
+_CHUNK = 200
+# As Greenhouse names whoever acted (portal.applications.logged).
+_ACTED_AS = re.compile(r"in the name of .+ \(Greenhouse user (\d+)\)")
+# Of these the words hold a name, and a reason that may tell who it is.
+_NAMING = {
+    "look.began": f"began to look at the portal as a {FORMER.lower()}",
+    "look.ended": f"no longer looks at the portal as a {FORMER.lower()}",
+}
 
 
 class AppendOnly(Exception):
     """Somebody tried to change or delete an entry. This is a bug in our code."""
 
 
+class Readable(ModelIterable["Entry"]):
+    """The rows of a query as they may still be read. The sealed entries stay as they are."""
+
+    def __iter__(self) -> Iterator[Entry]:
+        rows = super().__iter__()
+        while chunk := list(islice(rows, _CHUNK)):
+            found = {one for entry in chunk for one in former.addresses(entry.text)}
+            gone = former.erased(found)
+            for entry in chunk:
+                entry.veil({one for one, at in gone.items() if entry.at <= at})
+                yield entry
+
+
 class EntryQuerySet(models.QuerySet["Entry"]):
     """Entries are added and read, nothing else."""
 
     def with_who(self) -> EntryQuerySet:
-        """Each knowing whether the person behind it was erased since (`Entry.who`)."""
-        erased = get_user_model().objects.filter(pk=models.OuterRef("by"))
-        return self.annotate(erased=models.Exists(erased.exclude(erased_at=None)))
+        """Each as it may be read: without what names whoever was erased since."""
+        gone = get_user_model().objects.exclude(erased_at=None)
+        places = Membership._base_manager.exclude(user__erased_at=None)
+        themselves = models.Q(models.Exists(gone.filter(pk=models.OuterRef("subject_id"))))
+        their_place = models.Q(models.Exists(places.filter(pk=models.OuterRef("subject_id"))))
+        found = self.annotate(
+            erased=models.Exists(gone.filter(pk=models.OuterRef("by"))),
+            about_erased=models.Case(
+                models.When(themselves, subject="accounts.user", then=True),
+                models.When(their_place, subject="accounts.membership", then=True),
+                default=False,
+                output_field=models.BooleanField(),
+            ),
+        )
+        found._iterable_class = Readable
+        return found
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise AppendOnly
@@ -109,9 +150,35 @@ class Entry(models.Model):
         raise AppendOnly
 
     @property
+    def text(self) -> str:
+        """Everything that somebody said in it."""
+        return f"{self.words} {_json(self.before)} {_json(self.after)}"
+
+    def veil(self, gone: set[str]) -> None:
+        """Take out what names whoever was erased, by these addresses too: only in memory, for an
+        entry refuses to be saved again.
+        """
+        known = vars(self)
+        if known["erased"]:
+            self.by_words, self.address = FORMER, None
+            self.words = _ACTED_AS.sub(r"in the name of Greenhouse user \1", self.words)
+        if known["about_erased"]:
+            self.before = None
+            self.after = self.after if self.verb == "person.erased" else None
+            self.words = _NAMING.get(self.verb, self.words)
+        if gone:
+            self.words = former.without(self.words, gone)
+            self.before = json.loads(former.without(_json(self.before), gone))
+            self.after = json.loads(former.without(_json(self.after), gone))
+
+    @property
     def who(self) -> str:
         """Who did it; nobody's name where `with_who` found that the person was erased."""
         return FORMER if getattr(self, "erased", False) else self.by_words
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False)
 
 
 class Chain(models.Model):

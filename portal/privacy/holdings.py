@@ -19,7 +19,8 @@ from portal.core.secrets import SecretField
 
 Model = type[models.Model]
 # Opens something, or is worthless outside: it leaves with nobody.
-_NEVER = {"password", "session_key", "session_data", "digest", "seal", "data", "token", "secret"}
+_NEVER = {"password", "session_key", "session_data", "digest", "erased_digest", "seal", "data",
+          "token", "secret"}  # fmt: skip
 
 
 def theirs(person: User) -> Iterator[QuerySet[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership, Organization, User
@@ -12,6 +13,7 @@ from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.core.models import Transition
 from portal.privacy import holdings, retention
+from portal.privacy.people import forget_in_admin
 
 State = Connection.State
 
@@ -23,25 +25,42 @@ class NotYet(Exception):
 def erase(organization: Organization, *, name: str) -> Entry:
     """Erase everything of an organization; gives the receipt. `name` is its name, typed by hand.
 
-    In bounded pieces: stopped in the middle it is taken up by calling it again. Raises NotYet.
+    In bounded pieces: stopped in the middle it is taken up by calling it again, since who belongs
+    to it, itself and the receipt come last and at once. Raises NotYet.
     """
     _held(organization, name)
     gone: dict[str, int] = {}
-    people = _only_here(organization)
     for rows in holdings.of_organization(organization):
-        label = rows.model._meta.label
-        _forget_transitions(rows)
-        if n := retention.drop(rows):
-            gone[label] = gone.get(label, 0) + n
-    pk = organization.pk
+        if rows.model is not Membership:
+            _forget_transitions(rows)
+            _drop(rows, gone)
+    return _close(organization, gone)
+
+
+@transaction.atomic
+def _close(organization: Organization, gone: dict[str, int]) -> Entry:
+    """The people who belong nowhere else, the organization, and the receipt."""
+    pk, people = organization.pk, _only_here(organization)
+    places = Membership._base_manager.filter(organization=organization)
+    forget_in_admin(people, places.values_list("pk", flat=True))
+    for rows in (
+        places,
+        User.objects.filter(pk__in=people),
+    ):
+        _drop(rows, gone)
     organization.delete()
-    gone["accounts.User"] = retention.drop(User.objects.filter(pk__in=people))
     return record(
         "organization.erased",
         f"erased the organization “{organization.name}” ({pk}) on request",
         organization=None,
         after=gone,
     )
+
+
+def _drop(rows: QuerySet[Any], gone: dict[str, int]) -> None:
+    if n := retention.drop(rows):
+        label = rows.model._meta.label
+        gone[label] = gone.get(label, 0) + n
 
 
 def _held(organization: Organization, name: str) -> None:

@@ -7,20 +7,24 @@ What the person did keeps its place, under "Former member".
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from portal.accounts import former
 from portal.accounts.models import FORMER, Membership, Organization, User
 from portal.applications.models import ApplicationAction, Batch
 from portal.audit.models import Entry
 from portal.audit.record import record
-from portal.connections import endings
-from portal.connections.models import Consent
+from portal.connections import endings, fix_links
+from portal.connections.models import Consent, FixLink
 from portal.core.models import Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
@@ -38,6 +42,7 @@ _MENTIONS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
     (Notice, ("subject", "words")),
     (ChatPost, ("words",)),
     (Transition, ("why",)),
+    (LogEntry, ("object_repr", "change_message")),
 )
 
 
@@ -125,6 +130,11 @@ def erase(person: User) -> dict[str, int]:
         if rows.model not in _STAYS and (n := rows.count()):
             rows.delete()
             gone[rows.model._meta.label] = gone.get(rows.model._meta.label, 0) + n
+    for one in everywhere:
+        _unname(one)
+    forget_in_admin([person.pk], [one.pk for one in everywhere])
+    Look.objects.filter(membership__in=everywhere).update(reason="")  # it tells of the person
+    _take_links_back(person.email)
     _unmention(person.email)
     _blank(person)
     for organization in whose or [None]:
@@ -158,6 +168,35 @@ def _end_sessions(person: User) -> int:
     return int(Session.objects.filter(session_key__in=keys).delete()[0])
 
 
+def forget_in_admin(people: Iterable[int], places: Iterable[int]) -> None:
+    """What was changed of them in the admin, and when, is kept; not what they were called."""
+    for model, keys in ((User, people), (Membership, places)):
+        LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(model),
+            object_id__in=[str(key) for key in keys],
+        ).update(object_repr=FORMER, change_message="")
+
+
+def _unname(place: Membership) -> None:
+    """Take the name out of issues about what Greenhouse refused to the person."""
+    refused = Issue.objects.filter(
+        organization=place.organization_id,
+        cause=Issue.Cause.ACTING_USER_REFUSED,
+        key__startswith=f"{place.pk}:",
+    )
+    for issue in refused:
+        issue.title = issue.title.replace(str(place.user), FORMER.lower())
+        issue.save(update_fields=["title"])
+
+
+def _take_links_back(address: str) -> None:
+    """A link that was sent to the person opens nothing any more."""
+    sent = FixLink.objects.filter(sent_to__iexact=address)
+    for link in sent:
+        fix_links.revoke(link)
+    sent.update(sent_to="")
+
+
 def _unmention(address: str) -> None:
     """Take the address out of sentences about the person."""
     pattern = re.compile(re.escape(address), re.IGNORECASE)
@@ -174,6 +213,7 @@ def _unmention(address: str) -> None:
 def _blank(person: User) -> None:
     person.groups.clear()
     person.user_permissions.clear()
+    person.erased_digest = former.digest(person.email)
     person.email, person.name = f"erased-{person.pk}@erased.invalid", FORMER
     person.email_confirmed_at = person.last_login = None
     person.is_active = person.is_staff = person.is_superuser = False

@@ -45,10 +45,16 @@ class Kept:
     old: Callable[[datetime], QuerySet[Any]]
 
 
-def _newest_checks() -> QuerySet[Any]:
-    """One for each credential: what it may do is known from there."""
-    checks = CheckRun.objects.order_by().values("credential")
+def _newest_checks(**which: Any) -> QuerySet[Any]:
+    """One for each credential."""
+    checks = CheckRun.objects.filter(**which).order_by().values("credential")
     return checks.annotate(newest=Max("pk")).values("newest")
+
+
+def _old_checks(until: datetime) -> QuerySet[Any]:
+    """What a credential may do is known from its newest check that reached its end."""
+    old = CheckRun.objects.filter(finished_at__lt=until).exclude(pk__in=_newest_checks())
+    return old.exclude(pk__in=_newest_checks(status=CheckRun.Status.DONE))
 
 
 KEPT = (
@@ -71,11 +77,7 @@ KEPT = (
     Kept("issues.Issue", "EVENT_DAYS", lambda d: Issue.objects.filter(closed_at__lt=d)),
     Kept("support.Look", "EVENT_DAYS", lambda d: Look.objects.filter(ended_at__lt=d)),
     Kept("admin.LogEntry", "EVENT_DAYS", lambda d: LogEntry.objects.filter(action_time__lt=d)),
-    Kept(
-        "connections.CheckRun",
-        "EVENT_DAYS",
-        lambda d: CheckRun.objects.filter(finished_at__lt=d).exclude(pk__in=_newest_checks()),
-    ),
+    Kept("connections.CheckRun", "EVENT_DAYS", _old_checks),
     Kept(
         "applications.ApplicationAction",
         "ACTION_DAYS",

@@ -40,6 +40,7 @@ State = Connection.State
 STALLED_AFTER = timedelta(days=2)  # in one step of set-up
 LATE_AFTER = 4 * CADENCE
 SET_UP = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
+READING = (State.LIVE, State.DEGRADED)
 ENDED_WELL = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
 FAILED = (
     ApplicationAction.Status.FAILED,
@@ -93,8 +94,8 @@ class Standing:
     @property
     def late(self) -> bool:
         """Whether what is shown to recruiters is older than it should be."""
-        reading = self.state in {State.LIVE, State.DEGRADED}
-        return reading and (self.last_good is None or self.last_good < timezone.now() - LATE_AFTER)
+        old = timezone.now() - LATE_AFTER
+        return self.state in READING and (self.last_good is None or self.last_good < old)
 
     @property
     def must_act(self) -> list[Issue]:
@@ -112,7 +113,7 @@ class Standing:
     def health(self) -> str:
         """One sentence: the worst that is known."""
         if self.must_act:
-            return self.must_act[0].title
+            return _told(self.must_act[0])
         if self.stalled:
             return f"Set-up has stood still at “{self.step}” for {_long(self.since)}"
         if self.state == State.ACTION_NEEDED:
@@ -122,13 +123,19 @@ class Standing:
         if self.late:
             return f"Not read for {_long(self.last_good)}" if self.last_good else "Never read"
         if self.issues:
-            return self.issues[0].title
+            return _told(self.issues[0])
         if self.state == State.DEGRADED:
             return f"Live, {self.missing} permission{'' if self.missing == 1 else 's'} missing"
         return {
             State.LIVE: "All is well",
             State.CHECKING: "Permissions are being checked",
         }.get(State(self.state), self.state_words)
+
+
+def _told(issue: Issue) -> str:
+    """An issue's title; where that names somebody, what kind of issue it is."""
+    refused = issue.cause == Issue.Cause.ACTING_USER_REFUSED
+    return str(issue.get_cause_display()) if refused else issue.title
 
 
 def ago(at: datetime) -> str:
@@ -151,6 +158,8 @@ def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
     issues = _open_issues().filter(organization=OuterRef("pk"))
     red = issues.filter(severity=Issue.Severity.MUST_ACT)
     long_ago = timezone.now() - STALLED_AFTER
+    read = Q(last_good__gte=timezone.now() - LATE_AFTER)
+    late = Q(state__in=READING) & (Q(last_good=None) | ~read)
     found = organizations.select_related("connection").annotate(
         state=Coalesce("connection__state", Value(State.DRAFT.value)),
         since=Coalesce(Subquery(states.values("at")[:1]), "connection__created_at", "created_at"),
@@ -171,6 +180,7 @@ def with_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
             When(stalled=True, then=2),
             When(open_issues__gt=0, then=1),
             When(state=State.DEGRADED, then=1),
+            When(late, then=1),
             default=0,
             output_field=IntegerField(),
         )
@@ -233,7 +243,9 @@ def _begun(organization: Organization) -> Standing:
 
 
 def unmatched(organizations: Iterable[int]) -> QuerySet[Membership]:
-    """Whom no Greenhouse user's address fits, where Greenhouse's people were read at all."""
+    """Whom no Greenhouse user's address fits, or that of several, which is no match either
+    (portal.entitlements.people); where Greenhouse's people were read at all.
+    """
     return _unmatched().filter(organization__in=organizations)
 
 
@@ -241,10 +253,11 @@ def _unmatched() -> QuerySet[Any]:
     known = AtsUserEmail.objects.filter(
         user__connection__organization=OuterRef("organization"), user__gone_at=None
     ).exclude(verified=False)
+    fitting = known.filter(address=OuterRef("folded")).order_by().values("address")
     found: QuerySet[Any] = (
         Membership.objects.annotate(folded=Lower("user__email"))
         .filter(Exists(known))
-        .exclude(Exists(known.filter(address=OuterRef("folded"))))
+        .exclude(Exists(fitting.annotate(n=Count("pk")).filter(n=1)))
         .order_by()
     )
     return found

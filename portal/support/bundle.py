@@ -1,7 +1,8 @@
 """A diagnostic bundle: what a colleague needs to help, and nothing that must not leave.
 
-No secret is read into it, no candidate and no requisition; people stand as counts, and every free
-text is blotted (integrations.http.redact), so that not even an e-mail address leaves.
+No secret is read into it, no candidate and no requisition; people stand as counts, so what they did
+and were told is left out of the timeline; and every free text is blotted
+(integrations.http.redact), so that not even an e-mail address leaves.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def bundle(organization: Organization) -> dict[str, Any]:
                 "words": redact(line.words),
                 "more": redact(line.more),
             }
-            for line in timeline.lines(organization, most=LINES)
+            for line in timeline.lines(organization, most=LINES, people=False)
         ],
     }
 

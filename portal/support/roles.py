@@ -1,8 +1,8 @@
 """What our own staff may do, by group. Nobody here deletes, and no page shows a secret.
 
 Customer success watches customers and helps them; a support lead does that and decides about
-people; an operator keeps the portal running and meets no customer's page. Superusers come first:
-they alone say who is staff.
+people; an operator keeps the portal running and meets no customer's people. Superusers come first:
+they alone say who is staff, and change our own people's accounts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+from django.http import HttpRequest
+
+from portal.issues.models import Issue
 
 CSM, LEAD, OPERATOR = "Customer success", "Support lead", "Operator"
 
@@ -38,14 +41,20 @@ _OPERATE = {
     "mirror": ("view_syncrun", "view_syncstep"),
     "webhooks": ("view_address", "view_delivery", "view_heartbeat"),
     "issues": ("view_issue", "change_issue"),
-    "notices": ("view_notice",),
-    "audit": ("view_entry",),
     "signin": ("view_singlesignon", "add_singlesignon", "change_singlesignon",
                "view_signondomain", "add_signondomain", "change_signondomain"),
     "support": ("operate",),
     "django_q": ("view_ormq", "view_success", "view_failure", "view_schedule"),
 }  # fmt: skip
 ROLES = {CSM: (_WATCH, _HELP), LEAD: (_WATCH, _HELP, _LEAD), OPERATOR: (_OPERATE,)}
+
+# Issues that name people of the customer.
+NAMING = (Issue.Cause.UNMATCHED_PEOPLE, Issue.Cause.ACTING_USER_REFUSED)
+
+
+def meets_people(request: HttpRequest) -> bool:
+    """Whether people of customers are named to the reader."""
+    return request.user.has_perm("accounts.view_membership")
 
 
 def make_roles() -> None:

@@ -26,6 +26,7 @@ from portal.core.models import Transition
 from portal.issues.models import Issue
 from portal.mirror.models import SyncRun
 from portal.notices.models import Notice
+from portal.support import roles
 
 PAGE = 40
 LOOKED_BACK = (timedelta(days=7), timedelta(days=90))
@@ -43,13 +44,27 @@ class Line:
 
 
 def lines(
-    organization: Organization, *, kind: str = "", before: datetime | None = None, most: int = PAGE
+    organization: Organization,
+    *,
+    kind: str = "",
+    before: datetime | None = None,
+    most: int = PAGE,
+    people: bool = True,
 ) -> list[Line]:
-    """The newest `most` lines before a moment, of one kind or of all."""
+    """The newest `most` lines before a moment, of one kind or of all; those that name people of
+    the customer only with `people`.
+    """
     until = before or timezone.now()
-    sources = [KINDS[kind][1]] if kind in KINDS else [source for _, source in KINDS.values()]
+    known = kinds(people=people)
+    chosen = [kind] if kind in known else known
+    sources = [KINDS[key][1] if people else _NAMELESS.get(key, KINDS[key][1]) for key in chosen]
     found = (line for source in sources for line in source(organization, until, most))
     return nlargest(most, found, key=lambda line: line.at)
+
+
+def kinds(*, people: bool = True) -> dict[str, str]:
+    """What the timeline may be narrowed to, with its label."""
+    return {key: label for key, (label, _) in KINDS.items() if people or key not in _NAMING}
 
 
 def _states(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
@@ -144,7 +159,15 @@ def _hours(organization: Organization, since: datetime | None, until: datetime) 
 
 
 def _issues(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
-    of_them = Issue.objects.filter(organization=organization)
+    return _told_of(Issue.objects.filter(organization=organization), until, most)
+
+
+def _issues_of_things(organization: Organization, until: datetime, most: int) -> Iterator[Line]:
+    issues = Issue.objects.filter(organization=organization)
+    return _told_of(issues.exclude(cause__in=roles.NAMING), until, most)
+
+
+def _told_of(of_them: QuerySet[Issue], until: datetime, most: int) -> Iterator[Line]:
     for issue in of_them.filter(first_seen_at__lt=until).order_by("-first_seen_at")[:most]:
         tone = "bad" if issue.severity == Issue.Severity.MUST_ACT else "warn"
         yield Line(issue.first_seen_at, "issue", f"Issue opened: {issue.title}", "", tone)
@@ -179,3 +202,5 @@ KINDS: dict[str, tuple[str, Source]] = {
     "people": ("People", _entries),
     "notice": ("Notices", _notices),
 }
+_NAMING = ("people", "notice")  # kinds whose lines name people of the customer
+_NAMELESS: dict[str, Source] = {"issue": _issues_of_things}

@@ -101,9 +101,10 @@ def _people(organization: Organization, lost: list[str]) -> None:
             else f"{len(lost)} without a match in Greenhouse"
         ),
         words=(
-            f"These people see nothing, because no Greenhouse user has their address: {shown}. "
+            "These people see nothing, because no Greenhouse user has their address, or more than "
+            f"one: {shown}. "
             + ("It looks as if the company's e-mail domain has changed. " if changed else "")
-            + "Add the address to their user in Greenhouse, or correct it here."
+            + "Have it stand at their user in Greenhouse and at no other, or correct it here."
         ),
         severity=Severity.MUST_ACT if changed else Severity.DEGRADED,
         fixer=Fixer.ADMIN,

@@ -27,8 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without Chromium they say how to get it."""
     reason = "needs Chromium: apt install chromium (or your system's package)"
     for item in items:
-        if "browser" in item.keywords and not CHROMIUM:
-            # In CI that is a failure (tests/house/no_skips.py).
+        if "browser" in item.keywords and not CHROMIUM:  # in CI a failure: tests/house/no_skips.py
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -1,66 +1,28 @@
-"""People and organizations."""
+"""Accounts and organizations. Who belongs where: memberships.py."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
-from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
-from portal.members import roles
 from portal.signin import addresses
 from portal.support import board
 from portal.support.admin import noted
 from portal.support.admin.base import Urgent, WatchedInline
 from portal.support.pages import customer, fix_link, helping
-
-
-class KeepsAnAdmin(BaseInlineFormSet[Membership, Organization, Any]):
-    """An organization that has an admin keeps one, and what somebody did outlives their place in
-    it (portal.members.roles).
-    """
-
-    by: User | None = None
-
-    def delete_existing(self, obj: Membership, commit: bool = True) -> None:
-        roles.end(obj, by=self.by)
-
-    def save_new(self, form: Any, commit: bool = True) -> Membership:
-        """Who was taken out before goes on with the same place."""
-        made: Membership = form.instance
-        kept, _ = Membership.objects.begin(made.user, self.instance, role=made.role)
-        made.pk, made.organization, made._state.adding = kept.pk, self.instance, False
-        return made
-
-    def clean(self) -> None:
-        super().clean()
-        had = self.instance.pk and self.get_queryset().filter(role=Membership.Role.ADMIN).exists()
-        stay = [
-            form.cleaned_data.get("role")
-            for form in self.forms
-            if getattr(form, "cleaned_data", None) and not form.cleaned_data.get("DELETE")
-        ]
-        if had and Membership.Role.ADMIN not in stay:
-            raise ValidationError("An organization needs an admin. Make somebody else one first.")
-
-
-class MembershipInline(admin.TabularInline[Membership, Organization]):
-    model = Membership
-    formset = KeepsAnAdmin
-    fields = ("user", "role")
-    extra = 0
-    autocomplete_fields = ("user",)
+from portal.support.roles import meets_people
 
 
 class WatchedMemberships(WatchedInline):
     model = Membership
     fields = ("organization", "role", "created_at")
+    show_change_link = True
 
 
 class Attention(admin.SimpleListFilter):
@@ -122,24 +84,11 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     show_facets = admin.ShowFacets.NEVER
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     readonly_fields = ("created_at",)
-    inlines = (MembershipInline,)
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
         before = noted.stored(obj, noted.ORGANIZATION)
         super().save_model(request, obj, form, change)
         noted.organization_saved(request, obj, before)
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """People and roles; each stands in the customer's log."""
-        rows = [f.instance for f in formset.forms if f.has_changed()]
-        before = {id(row): noted.stored(row, noted.MEMBERSHIP) for row in rows}
-        formset.by = request.user
-        super().save_formset(request, form, formset, change)
-        for row in rows:
-            if row in formset.deleted_objects:
-                noted.membership_gone(request, row, before[id(row)])
-            elif row.pk:
-                noted.membership_saved(request, row, before[id(row)])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return board.with_counts(board.with_attention(super().get_queryset(request)))
@@ -149,9 +98,11 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     ) -> tuple[QuerySet[Organization], bool]:
         """By name or by a person's address. No row twice: DISTINCT would work out every column."""
         for word in search_term.split():
-            people = Membership.objects.filter(user__email__icontains=word)
-            named = Q(name__icontains=word) | Q(slug__icontains=word)
-            queryset = queryset.filter(named | Q(pk__in=people.values("organization")))
+            meant = Q(name__icontains=word) | Q(slug__icontains=word)
+            if meets_people(request):
+                people = Membership.objects.filter(user__email__icontains=word)
+                meant |= Q(pk__in=people.values("organization"))
+            queryset = queryset.filter(meant)
         return queryset, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Board]:
@@ -244,6 +195,12 @@ class UserAdmin(admin.ModelAdmin[User]):
     readonly_fields = ("last_login", "date_joined", "email_confirmed_at")
     filter_horizontal = ("groups",)
     inlines = (WatchedMemberships,)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who can change a colleague's address can have a new password sent there, and be them."""
+        ours = obj is not None and (obj.is_staff or obj.is_superuser)
+        may = super().has_change_permission(request, obj)
+        return may and (not ours or bool(request.user.is_superuser))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Who may do what in the admin is for superusers to say."""

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from portal.accounts import former
 from portal.audit import shown, verbs
 from portal.audit.forms import in_words
 from portal.audit.models import Entry
@@ -42,6 +43,17 @@ class EntryAdmin(Log):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return Entry.objects.with_who().order_by(*self.get_ordering(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Entry], search_term: str
+    ) -> tuple[QuerySet[Entry], bool]:
+        """Nobody who was erased is found by what they were called, or by their address."""
+        found, twice = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            found = found.filter(erased=False)
+        for at in former.erased(search_term.split()).values():
+            found = found.filter(at__gt=at)
+        return found, twice
 
     @admin.display(description="By", ordering="by_words")
     def who(self, entry: Entry) -> str:

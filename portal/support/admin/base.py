@@ -14,8 +14,10 @@ from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest
 
 from portal.support.admin.customers import chosen
+from portal.support.roles import meets_people
 
 SEARCHED = 50_000  # rows of a log, where no index helps
+PEOPLE = ("requested_by", "made_by", "entered_by")  # fields that may name a customer's
 COUNTED = 5_000  # from here on a guess is as good as a count, and quick
 
 
@@ -83,6 +85,11 @@ class Urgent(Listed):
         return [*getattr(self.model_admin, "urgency", ())]
 
 
+def _unnamed(request: HttpRequest, names: Any) -> Any:
+    """These fields, without people of customers for who is not to meet any."""
+    return names if meets_people(request) else [name for name in names if name not in PEOPLE]
+
+
 class Kept(admin.ModelAdmin[Any]):
     """Rows that nobody makes or deletes by hand."""
 
@@ -93,6 +100,12 @@ class Kept(admin.ModelAdmin[Any]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Listed
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return _unnamed(request, super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return _unnamed(request, super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -135,6 +148,14 @@ class WatchedInline(admin.TabularInline[Any, Any]):
     extra = 0
     can_delete = False
     show_change_link = False
+    related: tuple[str, ...] = ()  # what a row names, read together with it
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found.select_related(*self.related) if self.related else found
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return _unnamed(request, super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

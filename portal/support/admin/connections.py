@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
 from integrations.ats.wiring import Lane
@@ -23,15 +24,30 @@ from portal.support import deeds
 from portal.support.admin.base import SEARCHED, Log, Watched, WatchedInline, lately
 from portal.support.admin.customers import chosen, of_customer
 
+NEWEST = 20  # checks on a connection's own page; all of them have a list
+
 
 class CredentialInline(WatchedInline):
     model = Credential
     fields = ("kind", "last_four", "fingerprint", "state", "entered_by", "entered_at")
+    related = ("connection__organization", "entered_by")
+
+
+class NewestChecks(BaseInlineFormSet[CheckRun, Connection, Any]):
+    """The newest of them, read once."""
+
+    def get_queryset(self) -> QuerySet[CheckRun]:
+        if not hasattr(self, "_newest"):
+            self._newest = super().get_queryset()[:NEWEST]
+        return self._newest
 
 
 class CheckInline(WatchedInline):
     model = CheckRun
+    formset = NewestChecks
+    verbose_name_plural = f"The newest {NEWEST} checks"
     fields = ("status", "failure", "requested_by", "queued_at", "finished_at")
+    related = ("connection__organization", "requested_by")
     show_change_link = True
     max_num = 0
 
@@ -128,7 +144,7 @@ class CheckRunAdmin(Watched):
         "queued_at",
         "finished_at",
     )
-    list_filter = ("status", "cause")
+    list_filter = (of_customer("connection__organization"), "status", "cause")
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization", "requested_by")
     fields = (*list_display, "started_at", "cause")

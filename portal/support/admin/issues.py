@@ -18,6 +18,7 @@ from portal.issues.models import Issue
 from portal.support import deeds
 from portal.support.admin.base import Kept, Urgent
 from portal.support.pages import helping
+from portal.support.roles import NAMING, meets_people
 
 _WEIGHT = {Issue.Severity.MUST_ACT: 0, Issue.Severity.DEGRADED: 1, Issue.Severity.FYI: 2}
 _OURS = {"assigned_to": "assigned to", "snoozed_until": "put aside", "note": "note"}
@@ -115,7 +116,8 @@ class IssueAdmin(Kept):
         whens = [When(severity=severity, then=Value(n)) for severity, n in _WEIGHT.items()]
         order = Case(*whens, default=Value(9), output_field=IntegerField())
         found: QuerySet[Issue] = super().get_queryset(request)
-        return found.annotate(order=order)
+        known = found if meets_people(request) else found.exclude(cause__in=NAMING)
+        return known.annotate(order=order)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Urgent]:
         return Urgent

@@ -32,30 +32,29 @@ class AboutForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         people = Membership.objects.select_related("user", "organization")
-        self.member = people.filter(user__email__iexact=self.cleaned_data.get("email", "")).first()
-        if self.member is None and "email" in self.cleaned_data:
+        found = people.filter(user__email__iexact=self.cleaned_data.get("email", ""))
+        self.members = list(found.order_by("organization__name", "pk"))
+        if not self.members and "email" in self.cleaned_data:
             self.add_error("email", "No customer has somebody with this address.")
         return self.cleaned_data
 
 
 def why(request: HttpRequest) -> HttpResponse:
-    """The decision about this person and what was pasted, step by step."""
+    """The decision about this person and what was pasted, step by step, wherever they belong."""
     if not request.user.has_perms(MAY):
         raise PermissionDenied
     form = AboutForm(
         request.GET if "job" in request.GET else None,
         initial={"email": request.GET.get("email", "")},
     )
-    told, member = None, None
-    if form.is_valid() and form.member:
-        member = form.member
-        told = ask_as_staff(member, form.cleaned_data["job"])
+    answers = []
+    if form.is_valid():
+        answers = [(one, ask_as_staff(one, form.cleaned_data["job"])) for one in form.members]
     context = {
         **admin.site.each_context(request),
         "title": "Why can’t somebody see a requisition?",
         "form": form,
-        "member": member,
-        "told": told,
+        "answers": answers,
     }
     status = 422 if form.errors else 200
     return TemplateResponse(request, "admin/why.html", context, status=status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,8 +22,11 @@ from portal.issues.message import THEIRS, asks_for_boxes, message
 from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.support import board, deeds, looking, timeline
+from portal.support.roles import NAMING, meets_people
 
 VIEW = "accounts.view_organization"
+YEARS = range(2000, 2200)
+SHOWN = 200  # people of one customer; all of them stand in the list of memberships
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,16 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
     """Everything about one customer."""
     organization = organization_of(request, organization_id)
     standing = board.standings([organization])[organization.pk]
+    people, may_help = meets_people(request), request.user.has_perm(deeds.MAY)
     kind = request.GET.get("kind", "")
     before = _moment(request.GET.get("before", ""))
     lines, older = _cut(
-        timeline.lines(organization, kind=kind, before=before, most=timeline.PAGE + 1)
+        timeline.lines(
+            organization, kind=kind, before=before, most=timeline.PAGE + 1, people=people
+        )
+    )
+    put_aside = Issue.objects.filter(
+        organization=organization, closed_at=None, snoozed_until__gte=timezone.now()
     )
     connection = standing.connection
     context: dict[str, Any] = {
@@ -52,23 +61,23 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
         "standing": standing,
         "connection": connection,
         "credential": connection.credential if connection else None,
-        "next": next_best(standing),
+        "next": next_best(standing) if may_help else replace(next_best(standing), url=""),
         "issues": [
             (issue, message(issue), issue.fixer in THEIRS, asks_for_boxes(issue))
             for issue in standing.issues
+            if people or issue.cause not in NAMING
         ],
-        "put_aside": Issue.objects.filter(
-            organization=organization, closed_at=None, snoozed_until__gte=timezone.now()
-        ),
+        "put_aside": put_aside if people else put_aside.exclude(cause__in=NAMING),
         "deeds": deeds.fitting(connection),
-        "invitations": _invitations(organization),
-        "may_help": request.user.has_perm(deeds.MAY),
+        "people": people,
+        "invitations": _invitations(organization) if people else [],
+        "may_help": may_help,
         "may_look": request.user.has_perm(looking.MAY),
-        "members": _members(organization),
+        "members": _members(organization) if people else [],
         "calls": _calls(organization),
         "lines": lines,
         "older": older,
-        "kinds": [(key, label) for key, (label, _) in timeline.KINDS.items()],
+        "kinds": timeline.kinds(people=people).items(),
         "kind": kind,
         "later": before is not None,
     }
@@ -76,11 +85,12 @@ def customer(request: HttpRequest, organization_id: int) -> HttpResponse:
 
 
 def _moment(text: str) -> datetime | None:
+    """None too where a database or another time zone could not tell it."""
     try:
         found = parse_datetime(text)
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    return found if found and found.tzinfo and found.year in YEARS else None
 
 
 def _cut(lines: list[timeline.Line]) -> tuple[list[timeline.Line], str]:
@@ -110,7 +120,7 @@ def next_best(standing: board.Standing) -> Next:
         return Next(
             "Nobody there can set anything up. Make somebody an admin.",
             "People and roles",
-            reverse("admin:accounts_organization_change", args=[organization.pk]),
+            f"{reverse('admin:accounts_membership_changelist')}?customer={organization.pk}",
         )
     if standing.state == board.State.DRAFT:
         return Next("Ask their admin to enter the Greenhouse credential. Nothing can begin before.")
@@ -145,14 +155,16 @@ def _members(organization: Organization) -> list[tuple[Membership, bool]]:
     """The people, with whether Greenhouse knows nobody of their address."""
     lost = set(board.unmatched([organization.pk]).values_list("pk", flat=True))
     members = Membership.objects.filter(organization=organization).select_related("user")
-    return [(member, member.pk in lost) for member in members.order_by("role", "user__name")[:200]]
+    return [
+        (member, member.pk in lost) for member in members.order_by("role", "user__name")[:SHOWN]
+    ]
 
 
 def _invitations(organization: Organization) -> QuerySet[Invitation]:
     waiting = Invitation.objects.filter(
         organization=organization, accepted_at=None, revoked_at=None
     )
-    return waiting.select_related("invited_by")[:200]
+    return waiting.select_related("invited_by")[:SHOWN]
 
 
 def _calls(organization: Organization) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from portal.accounts.models import Membership
 from portal.audit.models import Entry
 from portal.audit.record import address_of, record
 from portal.mirror.models import AtsUser, Job
+from portal.privacy import people
 from tests.cast import Cast
 from tests.factories import ConnectionFactory
 from tests.portal.entitlements import world
@@ -93,6 +94,24 @@ def test_it_is_narrowed_by_person_by_deed_and_by_day(cast: Cast, sign_in, time_m
     assert len(shown(since="2026-03-02")) == 3
     assert "entered the first" not in _page(ada, since="2026-03-02")
     assert "Nothing fits" in _page(ada, since="2026-04-01")
+
+
+def test_what_an_erased_member_did_is_not_our_staffs(cast: Cast, sign_in) -> None:
+    record("a.deed", "did it", organization=cast.ada.organization, by=cast.uma.user)
+    people.erase(cast.uma.user)
+    ada = sign_in(cast.ada)
+    assert "did it" not in _page(ada, who="success")
+    assert "did it" in _page(ada)
+
+
+def test_a_page_that_names_people_asks_no_more_for_more_of_them(
+    cast: Cast, sign_in, django_assert_num_queries
+) -> None:
+    acme, ada = cast.ada.organization, sign_in(cast.ada)
+    for number in range(60):
+        record("a.deed", f"invited p{number}@acme.example", organization=acme, by=cast.sam.user)
+    with django_assert_num_queries(7):
+        ada.get(LOG)
 
 
 @pytest.mark.parametrize("filters", [{"since": "soon"}, {"who": "999999"}, {"what": "x"}])

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.accounts.models import Membership, Organization
+from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction
 from portal.applications.outbox import release
 from portal.audit.models import Entry
@@ -153,37 +153,12 @@ def test_a_look_as_somebody_ends_when_they_are_taken_out(cast: Cast, sign_in) ->
 @pytest.mark.parametrize("role", ["admin", "recruiter"])
 def test_in_the_admin_somebody_is_taken_out_and_put_back(cast: Cast, sign_in, role: str) -> None:
     acme, ola = cast.ada.organization, sign_in(cast.ola)
-    change = reverse("admin:accounts_organization_change", args=[acme.pk])
-    form, members = _members_form(acme)
-    gone = members.index(cast.uma)
-    assert ola.post(change, form | {f"memberships-{gone}-DELETE": "on"}).status_code == 302
+    delete = reverse("admin:accounts_membership_delete", args=[cast.uma.pk])
+    assert ola.post(delete, {"post": "yes"}).status_code == 302
     assert not Membership.objects.filter(pk=cast.uma.pk).exists()
     assert Membership._base_manager.get(pk=cast.uma.pk).ended_at
 
-    form, members = _members_form(acme)
-    form |= {
-        "memberships-TOTAL_FORMS": len(members) + 1,
-        f"memberships-{len(members)}-user": cast.uma.user_id,
-        f"memberships-{len(members)}-role": role,
-    }
-    assert ola.post(change, form).status_code == 302
+    sent = {"user": cast.uma.user_id, "organization": acme.pk, "role": role}
+    assert ola.post(reverse("admin:accounts_membership_add"), sent).status_code == 302
     assert Membership.objects.get(pk=cast.uma.pk).role == role
     assert Entry.objects.filter(verb="member.added").exists()
-
-
-def _members_form(acme: Organization) -> tuple[dict[str, object], list[Membership]]:
-    """What the admin's page of a customer sends as it stands, and whom it lists."""
-    members = list(acme.memberships.order_by("pk"))
-    form: dict[str, object] = {
-        "name": acme.name,
-        "slug": acme.slug,
-        "memberships-TOTAL_FORMS": len(members),
-        "memberships-INITIAL_FORMS": len(members),
-    }
-    for place, member in enumerate(members):
-        form |= {
-            f"memberships-{place}-id": member.pk,
-            f"memberships-{place}-user": member.user_id,
-            f"memberships-{place}-role": member.role,
-        }
-    return form, members

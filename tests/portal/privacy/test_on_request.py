@@ -10,6 +10,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
@@ -17,16 +18,20 @@ from portal.accounts.models import Membership, Organization, User
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.audit.record import record
+from portal.connections import fix_links
 from portal.connections.models import Connection
 from portal.core.models import Transition
+from portal.issues import book
 from portal.issues.models import Issue
 from portal.jobs.models import SavedView
 from portal.mirror.models import Application, Candidate
 from portal.notices import tell
+from portal.privacy import organizations, retention
 from portal.support import watch
 from tests.cast import Cast
 from tests.conftest import FULL
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, ConnectionFactory
+from tests.portal.entitlements import world
 
 
 def _do(*words: object) -> Any:
@@ -102,6 +107,96 @@ def test_an_erased_member_is_nobody_and_what_they_did_stays(
     for address in (desk, reverse("admin:audit_entry_changelist")):
         assert "uma@acme.example" not in cas.get(address).content.decode().lower()
     assert _stored_words("uma@acme.example") == {"audit.Entry"}
+
+
+def test_what_others_wrote_about_an_erased_member_tells_nobody_who_it_was(
+    cast: Cast, sign_in
+) -> None:
+    acme, uma = cast.ada.organization, cast.uma.user
+    connection = ConnectionFactory(organization=acme, state="live")
+    world.checked(connection, missing=("jobs.list",))
+    ola, cas = sign_in(cast.ola), sign_in(cast.cas)
+    account = reverse("admin:accounts_user_change", args=[uma.pk])
+    ola.post(account, {"email": "Uma@acme.example", "name": "Uma Umber", "is_active": "on",
+                       "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0})  # fmt: skip
+    place = reverse("admin:accounts_membership_change", args=[cast.uma.pk])
+    cas.post(place, {"role": "admin"})
+    looking = {"reason": "Uma Umber (uma@acme.example) asks for help"}
+    cas.post(reverse("admin:look_begin", args=[cast.uma.pk]), looking)
+    cas.post(reverse("admin:look_stop"))
+    uma.refresh_from_db()
+    link, _ = fix_links.make(connection, ["jobs.list"], by=cast.ada.user, send_to=uma.email)
+    there = RequestFactory().get("/", REMOTE_ADDR="203.0.113.9")
+    record("signin.in", "signed in", organization=acme, by=uma, request=there)
+    deed = "advanced application 5 in Greenhouse, in the name of Uma Umber (Greenhouse user 12)"
+    record("application.advanced", deed, organization=acme, by=uma)
+    record("support.fix_link", f"made a link and sent it to {uma.email}.", organization=acme,
+           by=cast.cas, after={"to": [uma.email], "from": "gia@acme.example"})  # fmt: skip
+
+    _do("erase", "person", "UMA@acme.example")
+
+    assert _stored_words("uma@acme") == {"audit.Entry"}
+    assert _stored_words("uma umber") == {"audit.Entry"}
+    link.refresh_from_db()
+    assert not link.is_open
+    ola, ada = sign_in(cast.ola), sign_in(cast.ada)
+    entry = Entry.objects.get(verb="support.fix_link")
+    desk = reverse("admin:accounts_organization_desk", args=[acme.pk])
+    pages = [
+        *(ada.get(reverse(page)).getvalue().decode() for page in ("audit:log", "audit:export")),
+        *(ola.get(address).content.decode() for address in (
+            desk, reverse("admin:audit_entry_changelist"), "/admin/",
+            *(reverse(f"admin:audit_entry_{page}", args=[one.pk])
+              for page in ("change", "history") for one in Entry.objects.all()),
+        )),
+    ]  # fmt: skip
+    for page in pages:
+        for word in ("uma@", "Uma@", "Umber", "203.0.113.9"):
+            assert word not in page
+    log, table = pages[:2]
+    for told in ("made a link and sent it to former member.", "gia@acme.example",
+                 "made former member admin", "began to look at the portal as a former member",
+                 "in the name of Greenhouse user 12"):  # fmt: skip
+        assert told in log
+        assert told in table
+    found = ola.get(reverse("admin:audit_entry_changelist"), {"q": "uma@acme.example"})
+    assert "0 audit entries" in found.content.decode()
+    assert entry.words == f"made a link and sent it to {uma.email}.", "sealed as it was written"
+    out = StringIO()
+    call_command("audit_check", stdout=out)
+    assert "The record is whole." in out.getvalue()
+
+
+def test_an_issue_about_what_greenhouse_refused_names_no_erased_member(cast: Cast) -> None:
+    issue, _ = book.seen(
+        cast.ada.organization, Issue.Cause.ACTING_USER_REFUSED, key=f"{cast.uma.pk}:reject",
+        title="Greenhouse does not let Uma “Reject”", words="In the name of uma@acme.example.",
+        severity=Issue.Severity.FYI, fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+    )  # fmt: skip
+    _do("erase", "person", "uma@acme.example")
+    issue.refresh_from_db()
+    assert issue.title == "Greenhouse does not let former member “Reject”"
+    assert issue.words == "In the name of former member."
+
+
+def test_who_comes_back_with_an_erased_address_is_named_from_then_on(
+    cast: Cast, sign_in, later
+) -> None:
+    acme = cast.ada.organization
+    record("a.deed", "put uma@acme.example in", organization=acme)
+    _do("erase", "person", "uma@acme.example")
+    later(1)
+    record("a.deed", "invited uma@acme.example", organization=acme)
+    log = sign_in(cast.ada).get(reverse("audit:log")).content.decode()
+    assert "put former member in" in log
+    assert "invited uma@acme.example" in log
+
+
+def test_a_digest_made_with_an_older_key_still_tells(cast: Cast, sign_in, settings) -> None:
+    record("a.deed", "put uma@acme.example in", organization=cast.ada.organization)
+    _do("erase", "person", "uma@acme.example")
+    settings.AUDIT_KEYS = ["a newer one", *settings.AUDIT_KEYS]
+    assert "uma@" not in sign_in(cast.ada).get(reverse("audit:log")).content.decode()
 
 
 def _stored_words(word: str) -> set[str]:
@@ -217,23 +312,39 @@ def test_an_organization_is_erased_after_it_disconnected(
     )
 
 
-def test_it_can_be_stopped_in_the_middle_and_called_again(
-    connect, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from portal.privacy import retention
+# Where it stops: before this model's rows go, or, of a model's, right after they went.
+STOPS = ["before mirror.Job", "before accounts.Membership", "after accounts.Membership",
+         "after accounts.User", "before the receipt"]  # fmt: skip
 
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_it_can_be_stopped_anywhere_and_called_again(
+    connect, cast: Cast, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
     connection = connect()
     Connection.objects.filter(pk=connection.pk).update(state="disconnected")
-    real, left = retention.drop, iter(range(5))
+    real = retention.drop
 
     def drop(rows):
-        if next(left, None) is None:
+        if stop == f"before {rows.model._meta.label}":
             raise KeyboardInterrupt
-        return real(rows)
+        dropped = real(rows)
+        if stop == f"after {rows.model._meta.label}":
+            raise KeyboardInterrupt
+        return dropped
 
-    monkeypatch.setattr(retention, "drop", drop)
-    with pytest.raises(KeyboardInterrupt):
-        _do("erase", "organization", "acme", "--name", "Acme")
-    monkeypatch.setattr(retention, "drop", real)
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "drop", drop)
+        if stop == "before the receipt":
+            patched.setattr(organizations, "record", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _do("erase", "organization", "acme", "--name", "Acme")
+    assert not Entry.objects.filter(verb="organization.erased").exists()
     _do("erase", "organization", "acme", "--name", "Acme")
+    assert Entry.objects.filter(verb="organization.erased").count() == 1
+    assert not Organization.objects.filter(slug="acme").exists()
+    assert not User.objects.filter(email__endswith="@acme.example").exists()
     assert _stored_words("@acme.example") <= {"audit.Entry"}

@@ -12,13 +12,15 @@ from django_q.models import Schedule, Task
 
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.connections.features import features
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.mirror import plan
 from portal.mirror.models import Application, AtsUser, SyncRun
 from portal.onboarding.apps import _schedule
 from portal.privacy import retention, tasks
 from tests.cast import Cast
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, ConnectionFactory
+from tests.portal.entitlements import world
 
 DAY = 24 * 60 * 60
 
@@ -109,6 +111,23 @@ def test_where_somebody_was_signed_in_ends_with_the_session(cast: Cast, client, 
     later(13 * 60 * 60)
     tasks.forget_old()
     assert UserSession.objects.count() == 0
+
+
+def test_what_a_credential_may_do_outlives_a_check_that_failed_since(cast: Cast, settings) -> None:
+    connection = ConnectionFactory(organization=cast.ada.organization, state="live")
+    world.checked(connection, missing=("candidates.list",))
+    world.checked(connection, missing=("candidates.list",))
+    long_ago = timezone.now() - timedelta(days=settings.EVENT_DAYS + 5)
+    CheckRun.objects.update(finished_at=long_ago)
+    older, done = CheckRun.objects.order_by("pk")
+    CheckRun.objects.create(
+        connection=connection, credential=done.credential, status="failed",
+        finished_at=timezone.now(),
+    )  # fmt: skip
+    tasks.forget_old()
+    assert not CheckRun.objects.filter(pk=older.pk).exists()
+    assert CheckRun.objects.filter(pk=done.pk).exists()
+    assert features(connection).off
 
 
 def test_what_ended_tasks_left_ends_too(transactional_db: None) -> None:

@@ -11,17 +11,24 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.accounts.models import Organization
+from portal.accounts.models import Organization, User
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.issues import book
 from portal.issues.models import Issue
-from portal.mirror.models import Application, Candidate, Job
-from portal.support import board
+from portal.mirror.models import Application, Candidate, Job, SyncRun
+from portal.notices import tell
+from portal.support import board, watch
 from tests.cast import Cast
 from tests.conftest import FULL
-from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
+from tests.factories import (
+    ConnectionFactory,
+    MembershipFactory,
+    OrganizationFactory,
+)
+from tests.portal.entitlements import world
 
 BOARD = reverse("admin:accounts_organization_changelist")
 
@@ -118,6 +125,49 @@ def test_what_was_not_read_for_long_is_late(connect, cast: Cast, later) -> None:
     standing = board.standings([acme])[acme.pk]
     assert standing.late
     assert "Not read for" in standing.health
+
+
+def test_all_is_well_lists_nobody_whose_data_is_old(cast: Cast, sign_in) -> None:
+    cas, now = sign_in(cast.cas), timezone.now()
+    for name, read in (("Late", 3 * 24), ("Never", None), ("Fresh", 0)):
+        connection = ConnectionFactory(organization=OrganizationFactory(name=name), state="live")
+        if read is not None:
+            at = now - timedelta(hours=read)
+            SyncRun.objects.create(connection=connection, status="done", finished_at=at)
+    well = _names(cas.get(BOARD, {"attention": "none"}).content.decode())
+    assert "Fresh" in well
+    assert not {"Late", "Never"} & set(well)
+    assert "Late" in cas.get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("users", "lost"),
+    [([], True), ([{}], False), ([{}, {}], True), ([{"deactivated": True}], False)],
+)
+def test_whose_address_several_have_in_greenhouse_has_no_match(
+    cast: Cast, sign_in, users: list[dict[str, bool]], lost: bool
+) -> None:
+    acme = cast.ada.organization
+    connection = ConnectionFactory(organization=acme, state="live")
+    world.user(connection, "somebody@acme.example")
+    for fields in users:
+        world.user(connection, "remy@acme.example", **fields)
+    assert board.unmatched([acme.pk]).filter(pk=cast.remy.pk).exists() == lost
+    assert board.standings([acme])[acme.pk].unmatched == 6 + lost
+    watch.watch()
+    assert ("remy@acme.example" in Issue.objects.get(cause="unmatched_people").words) == lost
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "x"],
+)
+def test_a_moment_that_makes_no_sense_shows_the_newest(cast: Cast, sign_in, before: str) -> None:
+    acme = cast.ada.organization
+    record("a.deed", "did it", organization=acme)
+    answer = sign_in(cast.cas).get(_desk(acme), {"before": before})
+    assert answer.status_code == 200
+    assert "did it" in answer.content.decode()
 
 
 @pytest.mark.parametrize("address", ["board", "customer", "today"])
@@ -218,6 +268,30 @@ def test_a_bundle_holds_no_secret_and_nobodys_data(
         assert word not in text
     assert "@" not in text
     assert Entry.objects.filter(verb="support.bundle", organization=acme).exists()
+
+
+def test_a_bundle_names_nobody_at_the_customer(cast: Cast, sign_in, later) -> None:
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    marg = User.objects.create(email="marg@acme.example", name="Margarethe Vogelsang")
+    MembershipFactory(user=marg, organization=acme)
+    record("credential.entered", "entered a credential", organization=acme, by=marg)
+    tell.tell([marg], acme, key="k", subject="Hello", words="Margarethe Vogelsang, look.")
+    book.seen(
+        acme, Issue.Cause.ACTING_USER_REFUSED, key="1:reject",
+        title="Greenhouse does not let Margarethe Vogelsang “Reject”",
+        words="In the name of marg@acme.example.", severity=Issue.Severity.MUST_ACT,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+    )  # fmt: skip
+    _red(acme)
+    later(1)
+    desk = cas.get(_desk(acme)).content.decode()
+    assert "Margarethe Vogelsang entered a credential" in desk
+    assert "Told Margarethe Vogelsang" in desk
+    answer = cas.post(reverse("admin:accounts_organization_bundle", args=[acme.pk]))
+    text = answer.content.decode()
+    assert "Vogelsang" not in text
+    assert "marg@" not in text
+    assert "Issue opened: “Reject” is not ticked" in json.loads(text)["timeline"][0]["words"]
 
 
 def test_other_customers_stand_on_no_customers_page(connect, cast: Cast, sign_in) -> None:

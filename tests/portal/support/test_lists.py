@@ -13,14 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from portal.accounts.models import Membership, Organization, User
 from portal.applications.models import ApplicationAction
 from portal.audit.record import record
-from portal.connections.models import ApiCall, Connection
+from portal.connections.models import ApiCall, CheckRun, Connection, Credential
 from portal.mirror.models import Application
 from portal.notices import tell
 from portal.support.admin import base
 from tests.cast import Cast
-from tests.factories import ConnectionFactory
+from tests.factories import ConnectionFactory, MembershipFactory
+from tests.portal.entitlements import world
 
 REQUESTS = reverse("admin:connections_apicall_changelist")
 RECORD = reverse("admin:audit_entry_changelist")
@@ -194,3 +196,139 @@ def test_the_timeline_reads_recent_actions_and_further_back_only_where_there_wer
         )  # fmt: skip
     page = cas.get(desk, {"kind": "action"}).content.decode()
     assert page.count("1 × ") == 3
+
+
+def _crowd(cast: Cast, number: int) -> None:
+    for one in range(number):
+        user = User.objects.create(email=f"p{one:03}@acme.example", name=f"Zz {one:03}")
+        MembershipFactory(user=user, organization=cast.ada.organization)
+
+
+def test_of_very_many_people_each_is_found_and_looked_at(connect, cast: Cast, sign_in) -> None:
+    connect()
+    _crowd(cast, 260)
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    desk = cas.get(reverse("admin:accounts_organization_desk", args=[acme.pk])).content.decode()
+    assert "200 of 267" in desk
+    people = f"{reverse('admin:accounts_membership_changelist')}?customer={acme.pk}"
+    assert f'href="{people}"' in desk
+    assert "Zz 259" not in desk
+    found = _rows(cas, people, q="Zz 259", customer=acme.pk)
+    last = Membership.objects.get(user__name="Zz 259")
+    assert f'href="{reverse("admin:look_begin", args=[last.pk])}"' in found
+    assert f"{reverse('admin:mirror_job_why')}?email=p259%40acme.example" in found
+    assert "Zoe" not in _rows(cas, people, customer=acme.pk)
+    assert "p=2" in cas.get(people).content.decode()
+
+
+def test_a_customer_with_very_many_people_is_renamed(cast: Cast, sign_in) -> None:
+    _crowd(cast, 260)
+    acme, cas = cast.ada.organization, sign_in(cast.cas)
+    page = reverse("admin:accounts_organization_change", args=[acme.pk])
+    with CaptureQueriesContext(database) as queries:
+        assert cas.get(page).status_code == 200
+    assert len(queries) < 20
+    assert cas.post(page, {"name": "Acme renamed", "slug": acme.slug}).status_code == 302
+    assert Organization.objects.get(pk=acme.pk).name == "Acme renamed"
+
+
+def test_whoever_is_put_in_from_a_customers_list_is_put_in_there(cast: Cast, sign_in) -> None:
+    acme = cast.ada.organization
+    add = reverse("admin:accounts_membership_add")
+    page = sign_in(cast.cas).get(add, {"_changelist_filters": f"customer={acme.pk}"})
+    assert f'<option value="{acme.pk}" selected>Acme</option>' in page.content.decode()
+
+
+@pytest.mark.parametrize("page", ["connection", "people", "checks"])
+def test_a_page_asks_the_same_questions_however_much_stands_on_it(
+    acme: Connection, cast: Cast, ola: Client, page: str
+) -> None:
+    credential = Credential.objects.create(connection=acme, kind="harvest_oauth", secret="s")
+    address = {
+        "connection": reverse("admin:connections_connection_change", args=[acme.pk]),
+        "people": reverse("admin:accounts_membership_changelist"),
+        "checks": reverse("admin:connections_checkrun_changelist"),
+    }[page]
+
+    def asked(rows: int) -> int:
+        for number in range(rows):
+            user = User.objects.create(email=f"p{rows}-{number}@acme.example")
+            MembershipFactory(user=user, organization=acme.organization)
+            CheckRun.objects.create(
+                connection=acme, credential=credential, status="done", requested_by=user
+            )
+        with CaptureQueriesContext(database) as queries:
+            assert ola.get(address).status_code == 200
+        return len(queries)
+
+    asked(1)
+    assert asked(2) == asked(30)
+
+
+def test_a_connections_page_shows_its_newest_checks(acme: Connection, ola: Client) -> None:
+    credential = Credential.objects.create(connection=acme, kind="harvest_oauth", secret="s")
+    for number in range(25):
+        CheckRun.objects.create(connection=acme, credential=credential, failure=f"No. {number:02}",
+                                status="failed")  # fmt: skip
+    page = ola.get(reverse("admin:connections_connection_change", args=[acme.pk])).content.decode()
+    assert re.findall(r"No\. \d\d", page) == [f"No. {n:02}" for n in range(24, 4, -1)]
+
+
+JOBS = reverse("admin:mirror_job_changelist")
+
+
+def test_a_confidential_requisition_is_found_by_its_id_alone_and_named_nowhere(
+    acme: Connection, cast: Cast, ola: Client, sign_in
+) -> None:
+    secret = world.job(acme, "Takeover lawyer", confidential=True, requisition_id="T-77")
+    world.job(acme, "Tax lawyer", requisition_id="T-78")
+    one = {"args": [secret.pk]}
+    complete = {"app_label": "mirror", "model_name": "application", "field_name": "job"}
+    for client in (ola, sign_in(cast.cas)):
+        pages = [
+            client.get(JOBS),
+            client.get(JOBS, {"q": secret.remote_id}),
+            client.get(reverse("admin:mirror_job_change", **one)),
+            client.get(reverse("admin:mirror_job_history", **one)),
+            client.get(reverse("admin:autocomplete"), {**complete, "term": ""}),
+            client.get(reverse("admin:autocomplete"), {**complete, "term": secret.remote_id}),
+        ]
+        for page in pages:
+            text = page.content.decode()
+            assert (page.status_code, "A confidential requisition" in text) == (200, True)
+            assert not any(word in text for word in ("Takeover", "T-77"))
+        for words in ("Takeover", "T-77", "lawyer"):
+            assert "A confidential" not in _rows(client, JOBS, q=words)
+        assert "Tax lawyer" in _rows(client, JOBS, q="lawyer")
+
+
+def test_neither_a_filter_nor_an_order_tells_how_a_confidential_name_begins(
+    acme: Connection, ola: Client
+) -> None:
+    for name in ("A", "Takeover lawyer", "Z"):
+        world.job(acme, name, confidential=name != "A")
+    for narrowed in ({"name__startswith": "T"}, {"requisition_id": "x"}):
+        assert ola.get(JOBS, narrowed).status_code == 400
+    for order in ("1", "-1", "2", "-2"):
+        shown = re.findall(r">(A|A confidential requisition)<", _rows(ola, JOBS, o=order))
+        assert shown == ["A confidential requisition", "A confidential requisition", "A"]
+
+
+def test_what_was_done_names_no_requisition(acme: Connection, cast: Cast, ola: Client) -> None:
+    job = world.job(acme, "Takeover lawyer", confidential=True)
+    where = {"job": job.remote_id, "job_name": job.name}
+    action = ApplicationAction.objects.create(
+        application=world.application(job, world.candidate(acme)), membership=cast.remy,
+        kind="transfer", status="done", before=where,
+        outcome=f"Transferred from “{job.name}”.",
+    )  # fmt: skip
+    entry = record("a.deed", "did it", organization=acme.organization, before=where, after=where)
+    pages = [
+        ola.get(reverse("admin:applications_applicationaction_changelist")),
+        ola.get(reverse("admin:applications_applicationaction_change", args=[action.pk])),
+        ola.get(reverse("admin:audit_entry_change", args=[entry.pk])),
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        assert "Takeover" not in page.content.decode()
+    assert str(job.remote_id) in pages[2].content.decode()

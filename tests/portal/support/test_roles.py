@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from portal.accounts.models import User
+from portal.accounts.models import Membership, Organization, User
+from portal.audit.record import record
 from portal.connections import fix_links
+from portal.connections.models import CheckRun
 from portal.issues import book
 from portal.issues.models import Issue
 from portal.members import invite
+from portal.mirror.models import SyncRun
+from portal.notices import tell
+from portal.support import timeline, watch
 from portal.support.roles import CSM, LEAD, OPERATOR
 from tests.cast import Cast
 from tests.factories import UserFactory
 
-PEOPLES = {"organization", "connection", "checkrun", "apicall", "syncrun", "issue", "notice",
-           "entry", "address", "delivery", "heartbeat"}  # fmt: skip
-EVERYTHING = PEOPLES | {"user", "membership", "atsuser", "job", "applicationaction", "look"}
+CONNECTIONS = {"organization", "connection", "checkrun", "apicall", "syncrun", "issue", "address",
+               "delivery", "heartbeat"}  # fmt: skip
+EVERYTHING = CONNECTIONS | {"user", "membership", "atsuser", "job", "applicationaction", "look",
+                            "entry", "notice"}  # fmt: skip
 OURS = {"ormq", "success", "failure", "schedule"}
-MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: PEOPLES | OURS | {"singlesignon"}}
-MAY_ADD = {CSM: {"organization"}, LEAD: {"organization", "user"}, OPERATOR: {"singlesignon"}}
+MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | OURS | {"singlesignon"}}
+MAY_ADD = {
+    CSM: {"organization", "membership"},
+    LEAD: {"organization", "membership", "user"},
+    OPERATOR: {"singlesignon"},
+}
 OPEN = {"login", "logout", "jsi18n", "index", "password_change", "password_change_done",
         "autocomplete", "view_on_site", "app_list"}  # fmt: skip
 DESK = {
@@ -136,3 +149,91 @@ def test_a_lead_decides_about_people_but_makes_nobody_staff(cast: Cast, sign_in)
     assert not uma.is_staff
     assert not uma.is_superuser
     assert not uma.groups.exists()
+
+
+@pytest.mark.parametrize("whose", ["a colleague", "a superuser"])
+def test_a_lead_looks_at_our_own_accounts_and_changes_none(cast: Cast, sign_in, whose: str) -> None:
+    lead, them = sign_in(_somebody(LEAD)), cast.cas if whose == "a colleague" else cast.ola
+    page = reverse("admin:accounts_user_change", args=[them.pk])
+    shown = lead.get(page)
+    assert (shown.status_code, them.email in shown.content.decode()) == (200, True)
+    sent = {"email": "mine@elsewhere.example", "name": "Mine", "memberships-TOTAL_FORMS": 0,
+            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    assert lead.post(page, sent).status_code == 403
+    assert User.objects.get(pk=them.pk).email == them.email
+    assert User.objects.get(pk=them.pk).is_active
+    assert sign_in(cast.ola).post(page, {**sent, "email": "new@portal.example"}).status_code == 302
+
+
+@pytest.mark.parametrize("role", [CSM, LEAD])
+def test_nobody_of_ours_becomes_a_member_of_a_customer(cast: Cast, sign_in, role: str) -> None:
+    me, add = _somebody(role), reverse("admin:accounts_membership_add")
+    for who in (me, cast.cas, cast.ola):
+        sent = {"user": who.pk, "organization": cast.ada.organization_id, "role": "admin"}
+        for client in (sign_in(me), sign_in(cast.ola)):
+            page = client.post(add, sent).content.decode()
+            assert re.search(r'class="errorlist"[^>]*><li>Our own staff belongs to no cust', page)
+        assert not Membership.objects.filter(user=who).exists()
+    assert sign_in(me).get(reverse("members:list")).status_code == 403
+
+
+def test_who_became_staff_gets_no_more_rights_at_a_customer(cast: Cast, sign_in) -> None:
+    User.objects.filter(pk=cast.remy.user_id).update(is_staff=True)
+    page = reverse("admin:accounts_membership_change", args=[cast.remy.pk])
+    answer = sign_in(cast.cas).post(page, {"role": "admin"})
+    assert "Our own staff belongs to no customer" in answer.content.decode()
+    assert not Membership.objects.get(pk=cast.remy.pk).is_admin
+
+
+def _pages(client) -> Iterator[tuple[str, str]]:
+    """Every page of the admin that opens: the lists, one row of each, its history."""
+    addresses = [reverse("admin:index"), reverse("admin:machines"), reverse("admin:runbook")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        addresses.append(reverse(f"{name}_changelist"))
+        for row in model._default_manager.all()[:3]:
+            addresses += [
+                reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")
+            ]
+    for organization in Organization.objects.all():
+        desk = reverse("admin:accounts_organization_desk", args=[organization.pk])
+        addresses += [desk, *(f"{desk}?kind={kind}" for kind in timeline.KINDS)]
+    for address in addresses:
+        answer = client.get(address)
+        if answer.status_code == 200:
+            yield address, answer.content.decode()
+
+
+@pytest.mark.parametrize("role", [CSM, OPERATOR])
+def test_an_operator_meets_no_customers_people_and_no_closed_door(
+    rows, cast: Cast, sign_in, role: str
+) -> None:
+    acme = cast.ada.organization
+    invite.invite(acme, "nia@acme.example", role="recruiter", by=cast.ada.user)
+    record("a.deed", "did it", organization=acme, by=cast.remy.user)
+    tell.tell([cast.sam.user], acme, key="k", subject="Hello", words="Sam")
+    CheckRun.objects.update(requested_by=cast.ada.user)
+    SyncRun.objects.update(requested_by=cast.ada.user)
+    watch.watch()
+    book.seen(
+        acme, Issue.Cause.ACTING_USER_REFUSED, title="Greenhouse does not let Remy “Reject”",
+        words="In the name of remy@acme.example", severity=Issue.Severity.MUST_ACT,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+    )  # fmt: skip
+    client, links = sign_in(_somebody(role)), set()
+    named = re.compile(r"@acme\.example|\b(Ada|Sam|Remy|Uma|Vic|Dana|Ivy)\b")
+    met = {}
+    for address, page in _pages(client):
+        links |= set(re.findall(r'href="(/admin/[^"#]+)', page))
+        if found := named.search(page):
+            met[address] = found[0]
+    assert bool(met) == (role == CSM), met
+    shut = {one for one in links if client.get(one.replace("&amp;", "&")).status_code == 403}
+    assert shut == set()
+
+
+def test_an_operator_finds_no_customer_by_a_persons_address(cast: Cast, sign_in) -> None:
+    board = reverse("admin:accounts_organization_changelist")
+    for role, found in ((CSM, True), (OPERATOR, False)):
+        page = sign_in(_somebody(role)).get(board, {"q": "remy@acme.example"}).content.decode()
+        assert ('class="desk-name"' in page) == found

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from portal.mirror.models import Job
 from tests.cast import Cast, gather
-from tests.factories import ConnectionFactory
+from tests.factories import ConnectionFactory, MembershipFactory
 from tests.portal.entitlements import world
 
 
@@ -63,3 +63,17 @@ def test_the_customers_page_leads_there_with_the_person_filled_in(
     page = cas.get(link)
     assert page.status_code == 200
     assert f'value="{cast.remy.user.email}"' in page.content.decode()
+
+
+def test_whoever_belongs_to_two_customers_is_answered_for_each(
+    job: Job, cast: Cast, sign_in
+) -> None:
+    other = ConnectionFactory(organization=cast.zoe.organization, state="live")
+    MembershipFactory(user=cast.remy.user, organization=cast.zoe.organization)
+    world.user(other, "remy@acme.example", name="Remy Laurent")
+    welder = world.job(other, "Welder")
+    page = sign_in(cast.cas).get(WHY, {"email": REMY, "job": welder.remote_id}).content.decode()
+    at_acme, at_other = page.split("of Other Inc:")
+    assert "of Acme:" in at_acme
+    assert "Nothing to show" in at_acme
+    assert "Welder: not seen" in at_other
