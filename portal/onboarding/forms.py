@@ -37,12 +37,12 @@ class _PastedField(forms.CharField):
 
 class _NotRefilled(forms.TextInput):
     """A field without what was typed: a secret may stand in any field by mistake. A short number,
-    as a user ID is, is surely none.
+    as a user ID is, is surely none. The browser's tab remembers the rest (static/js/portal.js).
     """
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         shown = value if as_key(str(value or "")) is not None else None
-        return super().get_context(name, shown, attrs)
+        return super().get_context(name, shown, {**(attrs or {}), "data-typed-again": True})
 
 
 def _same_words(typed: str, name: str) -> bool:

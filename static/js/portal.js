@@ -290,6 +290,19 @@
     document.querySelectorAll("form[aria-busy]").forEach((form) => busy(form, false));
   });
 
+  /* ---- What is never sent back into a page: this tab alone remembers it, for one answer -------- */
+  const typedIn = (field) => "typed:" + location.pathname + ":" + field.name;
+
+  document.addEventListener("submit", (event) => {
+    all("[data-typed-again]", event.target).forEach((field) => sessionStorage.setItem(typedIn(field), field.value));
+  });
+
+  function typeAgain(field) {
+    const typed = sessionStorage.getItem(typedIn(field));
+    sessionStorage.removeItem(typedIn(field));
+    if (typed && !field.value && field.form.querySelector(".callout.tone-bad")) field.value = typed;
+  }
+
   /* ---- htmx: busy, focus, sessions, answers that did not come ----------- */
   const on = (name, does) => document.addEventListener("htmx:" + name, does);
   const ownForm = (event) => event.target.closest && event.target.closest("form");
@@ -448,6 +461,7 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
+    all("[data-typed-again]", document.body).forEach(typeAgain);
     takeFocus(document.body);
     started = true;
   }

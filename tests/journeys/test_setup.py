@@ -98,8 +98,9 @@ def test_by_keyboard_alone_while_greenhouse_is_down_and_up_again(demo: Demo, per
     ada.keeps_picture("50-greenhouse-down")
 
     httpx.delete(f"{demo.greenhouse}/__faults").raise_for_status()
-    _tabs_to(page, "#id_client_id")
-    keys.insert_text(greenhouse.ACME_V3_CLIENT_ID)
+    # The client ID stands there again, though the answer held nothing of it.
+    expect(page.locator("#id_client_id")).to_have_value(greenhouse.ACME_V3_CLIENT_ID)
+    assert "typed:" not in page.evaluate("Object.keys(sessionStorage).join()")
     _tabs_to(page, "#id_client_secret")
     keys.insert_text(greenhouse.ACME_V3_CLIENT_SECRET)
     keys.press("Enter")

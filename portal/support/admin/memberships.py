@@ -22,6 +22,7 @@ from portal.support.admin.base import Kept
 from portal.support.admin.customers import of_customer
 
 LAST_ADMIN = "An organization needs an admin. Make somebody else one first."
+GONE = "Somebody else has taken this person out meanwhile."
 OURS = "Our own staff belongs to no customer. To see what a person there sees, look as them."
 
 
@@ -99,7 +100,7 @@ class MembershipAdmin(Kept):
         if change:
             roles.change(obj, obj.role)
         else:
-            kept, _ = Membership.objects.begin(obj.user, obj.organization, role=obj.role)
+            kept = roles.begin(obj.user, obj.organization, role=obj.role)
             obj.pk, obj._state.adding = kept.pk, False
         noted.membership_saved(request, obj, before)
 
@@ -123,6 +124,8 @@ class MembershipAdmin(Kept):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except roles.LastAdmin:
             return self._refused(request, object_id)
+        except roles.Gone:
+            return self._gone(request)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -131,6 +134,12 @@ class MembershipAdmin(Kept):
             return super().delete_view(request, object_id, extra_context)
         except roles.LastAdmin:
             return self._refused(request, object_id)
+        except roles.Gone:
+            return self._gone(request)
+
+    def _gone(self, request: HttpRequest) -> HttpResponseBase:
+        self.message_user(request, GONE, messages.WARNING)
+        return redirect("admin:accounts_membership_changelist")
 
     def _refused(self, request: HttpRequest, object_id: str | None) -> HttpResponseBase:
         self.message_user(request, LAST_ADMIN, messages.ERROR)
