@@ -23,7 +23,7 @@ from integrations.ats.errors import (
     UnreadableAnswer,
 )
 from integrations.ats.port import AccountSample
-from integrations.ats.types import Application, Job, Page, User
+from integrations.ats.types import Application, Job, Listed, Page, User
 from integrations.ats.wiring import Wiring
 from integrations.greenhouse.ask import Ask
 from integrations.greenhouse.line import Line, Outgoing
@@ -194,9 +194,13 @@ class Harvest(ABC):
 
     def _every(
         self, ask: Ask, read: Reader[Record], keep: Callable[[Record], bool] = lambda _: True
-    ) -> tuple[Record, ...]:
-        """All records of a short list."""
-        return tuple(r for page in self._pages(ask, read, keep=keep) for r in page.records)
+    ) -> Listed[Record]:
+        """All records of a short list, and those that could not be read."""
+        pages = list(self._pages(ask, read, keep=keep))
+        return Listed(
+            (record for page in pages for record in page.records),
+            (aside for page in pages for aside in page.set_aside),
+        )
 
     def _one(self, ask: Ask, read: Reader[Record]) -> Record:
         return read_one(self._ask(ask).body, read)

@@ -36,6 +36,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Listed,
     Office,
     Opening,
     Page,
@@ -383,16 +384,16 @@ class HarvestV1(Harvest):
         )
         return self._every(ask, read)
 
-    def stages_of_job(self, job_id: int) -> tuple[Stage, ...]:
+    def stages_of_job(self, job_id: int) -> Listed[Stage]:
         """See the port. In their order."""
-        stages: tuple[Stage, ...] = self._of_job(
+        stages: Listed[Stage] = self._of_job(
             job_id, "stages", "job_stages.list_for_job", payloads.read_stage
         )
-        return tuple(sorted(stages, key=lambda stage: stage.order))
+        return Listed(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
-    def posts_of_job(self, job_id: int) -> tuple[JobPost, ...]:
+    def posts_of_job(self, job_id: int) -> Listed[JobPost]:
         """See the port."""
-        posts: tuple[JobPost, ...] = self._of_job(
+        posts: Listed[JobPost] = self._of_job(
             job_id, "job_posts", "job_posts.list_for_job", payloads.read_job_post
         )
         return posts
@@ -409,9 +410,9 @@ class HarvestV1(Harvest):
         except NotFound:
             return None
 
-    def openings_of_job(self, job_id: int) -> tuple[Opening, ...]:
+    def openings_of_job(self, job_id: int) -> Listed[Opening]:
         """See the port."""
-        openings: tuple[Opening, ...] = self._of_job(
+        openings: Listed[Opening] = self._of_job(
             job_id, "openings", "openings.list_for_job", payloads.opening_of(job_id)
         )
         return openings

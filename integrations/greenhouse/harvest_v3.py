@@ -38,6 +38,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Listed,
     Office,
     Opening,
     Page,
@@ -439,13 +440,13 @@ class HarvestV3(Harvest):
             "job_interview_stages", stage_id, "job_stages.retrieve", payloads.read_stage
         )
 
-    def stages_of_job(self, job_id: int) -> tuple[Stage, ...]:
+    def stages_of_job(self, job_id: int) -> Listed[Stage]:
         """See the port. In their order."""
         ask = _list("job_interview_stages", "job_stages.list_for_job", job_ids=str(int(job_id)))
         stages = self._every(ask, payloads.read_stage, lambda one: one.job_id == job_id)
-        return tuple(sorted(stages, key=lambda stage: stage.order))
+        return Listed(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
-    def posts_of_job(self, job_id: int) -> tuple[JobPost, ...]:
+    def posts_of_job(self, job_id: int) -> Listed[JobPost]:
         """See the port."""
         ask = _list("job_posts", "job_posts.list_for_job", job_ids=str(int(job_id)))
         return self._every(ask, payloads.read_job_post, lambda one: one.job_id == job_id)
@@ -455,7 +456,7 @@ class HarvestV3(Harvest):
         posts = [post for post in self.posts_of_job(job_id) if post.active]
         return min(posts, key=lambda post: post.id, default=None)
 
-    def openings_of_job(self, job_id: int) -> tuple[Opening, ...]:
+    def openings_of_job(self, job_id: int) -> Listed[Opening]:
         """See the port."""
         ask = _list("openings", "openings.list_for_job", job_ids=str(int(job_id)))
         return self._every(ask, payloads.read_opening, lambda one: one.job_id == job_id)

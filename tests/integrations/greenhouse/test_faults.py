@@ -421,6 +421,24 @@ def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
             bench.provider.get_job(7)
 
 
+@pytest.mark.parametrize(
+    ("kind", "path"), [(V1, "/v1/jobs/7/stages"), (V3, "/v3/job_interview_stages")]
+)
+def test_what_could_not_be_read_of_a_job_s_parts_is_told_beside_them(kind: str, path: str) -> None:
+    rows = [
+        {"id": 2, "job_id": 7, "priority": 1, "sort_order": 1},
+        {"id": 3, "job_id": 7, "name": {"odd": 1}},
+        {"id": 1, "job_id": 7, "priority": 0, "sort_order": 0},
+        {"job_id": 7},
+    ]
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get(path).respond(200, json=rows)
+        stages = open_on(kind, API, HandClock()).provider.stages_of_job(7)
+    assert [stage.id for stage in stages] == [1, 2]
+    assert [aside.remote_id for aside in stages.set_aside] == [3, None]
+
+
 def test_a_move_names_the_stage_it_starts_from() -> None:
     with respx.mock(base_url=API) as wire:
         route = wire.post("/v1/applications/1/advance").respond(
