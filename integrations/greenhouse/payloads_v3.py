@@ -395,7 +395,7 @@ class _Template(msgspec.Struct):
 read_user = reader(_User, _user)
 read_user_email = reader(
     _UserEmail,
-    lambda w: UserEmail(user_id=w.user_id, address=w.email.strip(), verified=w.verified),
+    lambda w: UserEmail(user_id=w.user_id, address=text(w.email).strip(), verified=w.verified),
 )
 read_user_role = reader(_Role, _role)
 read_grant = reader(_Grant, _grant)
@@ -420,7 +420,7 @@ read_attachment = reader(
         Attachment(
             filename=text(w.filename),
             type=text(w.type),
-            url=w.url,
+            url=text(w.url),
             created_at=moment(w.created_at),
         ),
     ),
