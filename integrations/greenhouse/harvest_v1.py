@@ -70,6 +70,7 @@ _RETIRED = (
     "Greenhouse no longer answers Harvest v1 for this account (it was announced to end on "
     "31 August 2026). Create a Harvest v3 credential instead."
 )
+REMEMBERED = 10.0  # seconds that an answer speaks for the next ones
 _LIST = {"per_page": PER_PAGE, "skip_count": "true"}
 
 
@@ -93,6 +94,7 @@ class HarvestV1(Harvest):
     ) -> None:
         key = secrets["api_key"].strip()
         self._authorization = basic(key)
+        self._served_at = float("-inf")  # when v1 last answered anything but a refusal
         super().__init__(wiring, http, (key, self._authorization))
 
     # -- who asks, and what a refusal means --------------------------------------------------
@@ -144,7 +146,23 @@ class HarvestV1(Harvest):
                 "Greenhouse does not show this application to you, so it does not let you do this.",
                 evidence=evidence,
             )
+        if ask.path != ask.template.format(id=0):  # a probe's: no record has it
+            try:
+                self._must_be_served()
+            except AtsError as error:  # then this 404 says nothing of the record
+                return error
         return NotFound(evidence=evidence)
+
+    def _must_be_served(self) -> None:
+        """Since its end v1 may answer 404 on every path. Raises unless a list is answered."""
+        if self._served_at <= self._wiring.now() - REMEMBERED:
+            self.try_credential()
+            self._served_at = self._wiring.now()
+
+    def _ask(self, ask: Ask, *, target: str | None = None, until: float | None = None) -> Answer:
+        answer = super()._ask(ask, target=target, until=until)
+        self._served_at = self._wiring.now()
+        return answer
 
     # -- the credential ----------------------------------------------------------------------
     def try_credential(self) -> None:
