@@ -71,6 +71,10 @@ class Harvest(ABC):
         """What a 4xx (other than 408 and 429) with a JSON or empty body means."""
 
     @abstractmethod
+    def _nothing_shown(self, ask: Ask) -> None:
+        """A list was read to its end and held nothing. Raises where that says nothing."""
+
+    @abstractmethod
     def get_application(self, application_id: int) -> Application: ...
 
     @abstractmethod
@@ -142,6 +146,7 @@ class Harvest(ABC):
         target = cursor
         seen: set[int] = set()
         restarted = anew = False
+        shown = cursor is not None  # or it would not go on
         for _ in range(MOST_PAGES):
             try:
                 answer = self._ask(ask, target=target)
@@ -149,9 +154,13 @@ class Harvest(ABC):
                 if target is None or restarted:
                     raise
                 target, restarted, anew, seen = None, True, True, set()
+                shown = False
                 continue
             records, aside = read_records(answer.body, read)
+            shown = shown or bool(records or aside)
             target = self._next(ask, answer, target, seen)
+            if target is None and not shown:
+                self._nothing_shown(ask)
             kept = tuple(record for record in records if keep(record))
             yield Page(records=kept, set_aside=aside, cursor=target, restarted=anew)
             anew = False

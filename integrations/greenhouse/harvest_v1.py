@@ -164,6 +164,9 @@ class HarvestV1(Harvest):
         self._served_at = self._wiring.now()
         return answer
 
+    def _nothing_shown(self, ask: Ask) -> None:
+        """A key sees all or nothing of an endpoint (documented): it is empty."""
+
     # -- the credential ----------------------------------------------------------------------
     def try_credential(self) -> None:
         """See the port. One `GET /v1/jobs` of one record; a missing permission is fine here."""

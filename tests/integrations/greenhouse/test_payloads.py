@@ -300,10 +300,8 @@ WITH_NULS: dict[str, Any] = {
     "email_addresses": [{"value": NUL}],
     "phone_numbers": [{"value": NUL}],
     "custom_field_options": [{"id": 1, "name": NUL}],
-    **dict.fromkeys(
-        ("custom_fields", "keyed_custom_fields"),
-        {NUL: {"name": NUL, "type": NUL, "value": [NUL, {NUL: {"in": NUL}}, 1, None]}},
-    ),
+    "custom_fields": {NUL: {"name": NUL, "value": [NUL, {NUL: {"in": NUL}}, 1, None]}},
+    "keyed_custom_fields": {NUL: {"type": NUL, "value": {NUL: NUL}}},
 }
 READERS = [
     *(pytest.param(read, id=f"v1-{name}") for name, read in V1_READERS.items()),
