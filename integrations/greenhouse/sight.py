@@ -71,7 +71,7 @@ class Sight:
 
 def _surely_there(ask: Ask) -> Iterator[Ask]:
     """The list itself where only a part of it was asked for, then the users."""
-    if ask.params.keys() - {"per_page"}:
+    if ask.params.keys() - {"per_page"} and ask.path != "/v3/users":
         yield _first_of(ask.path, ask.permission)
     yield _first_of("/v3/users", "users.list")
 
