@@ -60,10 +60,23 @@ def cast(transactional_db: None) -> Cast:
     return gather()
 
 
+# To whoever is no Site Admin Greenhouse answers its lists with 403, or with nothing at all.
+either_refusal = pytest.mark.parametrize(
+    "sandbox",
+    [{"not_site_admin": "forbidden"}, {"not_site_admin": "empty"}],
+    ids=["forbidden", "empty"],
+    indirect=True,
+)
+
+
 @pytest.fixture
-def sandbox(settings: Settings) -> Iterator[Sandbox]:
-    """A Greenhouse of the test's own, without rate limits; the portal is pointed at it."""
-    with Sandbox(seed=7, jobs=20, v1_limit=0, v3_limit=0) as running:
+def sandbox(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Sandbox]:
+    """A Greenhouse of the test's own, without rate limits; the portal is pointed at it.
+
+    A test may give it other options as its parameter.
+    """
+    options = {"seed": 7, "jobs": 20, "v1_limit": 0, "v3_limit": 0} | getattr(request, "param", {})
+    with Sandbox(**options) as running:
         settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = running.url
         yield running
 

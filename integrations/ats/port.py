@@ -28,6 +28,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Listed,
     Office,
     Opening,
     Page,
@@ -166,14 +167,14 @@ class Provider(Protocol):
 
     def get_stage(self, stage_id: int) -> Stage: ...
 
-    def stages_of_job(self, job_id: int) -> tuple[Stage, ...]: ...
+    def stages_of_job(self, job_id: int) -> Listed[Stage]: ...
 
-    def posts_of_job(self, job_id: int) -> tuple[JobPost, ...]: ...
+    def posts_of_job(self, job_id: int) -> Listed[JobPost]: ...
 
     def post_of_job(self, job_id: int) -> JobPost | None:
         """The job's one (first) post, None where it has none."""
 
-    def openings_of_job(self, job_id: int) -> tuple[Opening, ...]: ...
+    def openings_of_job(self, job_id: int) -> Listed[Opening]: ...
 
     def applications_of_job(
         self, job_id: int, *, cursor: str | None = None

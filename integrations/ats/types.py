@@ -7,6 +7,7 @@ has a list call of its own in the port. Times are aware, in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -52,6 +53,23 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     set_aside: tuple[SetAside, ...] = ()
     cursor: str | None = None
     restarted: bool = False
+
+
+class Listed(tuple[Record, ...]):
+    """All of a short list: a tuple of its records that also holds those that could not be read.
+
+    What is in neither is not in the list. One of `set_aside` without a `remote_id` may be any
+    record: then nothing can be said to be missing.
+    """
+
+    set_aside: tuple[SetAside, ...]
+
+    def __new__(
+        cls, records: Iterable[Record] = (), set_aside: Iterable[SetAside] = ()
+    ) -> Listed[Record]:
+        made = super().__new__(cls, records)
+        made.set_aside = tuple(set_aside)
+        return made
 
 
 class _Neutral(msgspec.Struct, frozen=True, kw_only=True):

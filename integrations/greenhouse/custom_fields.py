@@ -66,8 +66,8 @@ def _field(wire: _Field) -> CustomField:
     return CustomField(
         id=wire.id,
         belongs_to=text(wire.field_type),
-        key=wire.name_key,
-        name=words(wire.name) or wire.name_key,
+        key=text(wire.name_key),
+        name=words(wire.name) or text(wire.name_key),
         type=text(wire.value_type),
         description=text(wire.description).strip(),
         order=wire.sort_order or wire.priority or 0,

@@ -23,7 +23,7 @@ from integrations.ats.errors import (
     UnreadableAnswer,
 )
 from integrations.ats.port import AccountSample
-from integrations.ats.types import Application, Job, Page, User
+from integrations.ats.types import Application, Job, Listed, Page, User
 from integrations.ats.wiring import Wiring
 from integrations.greenhouse.ask import Ask
 from integrations.greenhouse.line import Line, Outgoing
@@ -69,6 +69,10 @@ class Harvest(ABC):
     @abstractmethod
     def _explain(self, ask: Ask, answer: Answer, refusal: Refusal, evidence: Evidence) -> AtsError:
         """What a 4xx (other than 408 and 429) with a JSON or empty body means."""
+
+    @abstractmethod
+    def _nothing_shown(self, ask: Ask) -> None:
+        """A list was read to its end and held nothing. Raises where that says nothing."""
 
     @abstractmethod
     def get_application(self, application_id: int) -> Application: ...
@@ -142,6 +146,7 @@ class Harvest(ABC):
         target = cursor
         seen: set[int] = set()
         restarted = anew = False
+        shown = cursor is not None  # or it would not go on
         for _ in range(MOST_PAGES):
             try:
                 answer = self._ask(ask, target=target)
@@ -149,9 +154,13 @@ class Harvest(ABC):
                 if target is None or restarted:
                     raise
                 target, restarted, anew, seen = None, True, True, set()
+                shown = False
                 continue
             records, aside = read_records(answer.body, read)
+            shown = shown or bool(records or aside)
             target = self._next(ask, answer, target, seen)
+            if target is None and not shown:
+                self._nothing_shown(ask)
             kept = tuple(record for record in records if keep(record))
             yield Page(records=kept, set_aside=aside, cursor=target, restarted=anew)
             anew = False
@@ -194,9 +203,13 @@ class Harvest(ABC):
 
     def _every(
         self, ask: Ask, read: Reader[Record], keep: Callable[[Record], bool] = lambda _: True
-    ) -> tuple[Record, ...]:
-        """All records of a short list."""
-        return tuple(r for page in self._pages(ask, read, keep=keep) for r in page.records)
+    ) -> Listed[Record]:
+        """All records of a short list, and those that could not be read."""
+        pages = list(self._pages(ask, read, keep=keep))
+        return Listed(
+            (record for page in pages for record in page.records),
+            (aside for page in pages for aside in page.set_aside),
+        )
 
     def _one(self, ask: Ask, read: Reader[Record]) -> Record:
         return read_one(self._ask(ask).body, read)

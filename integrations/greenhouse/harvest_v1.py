@@ -36,6 +36,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Listed,
     Office,
     Opening,
     Page,
@@ -69,6 +70,7 @@ _RETIRED = (
     "Greenhouse no longer answers Harvest v1 for this account (it was announced to end on "
     "31 August 2026). Create a Harvest v3 credential instead."
 )
+REMEMBERED = 10.0  # seconds that an answer speaks for the next ones
 _LIST = {"per_page": PER_PAGE, "skip_count": "true"}
 
 
@@ -92,6 +94,7 @@ class HarvestV1(Harvest):
     ) -> None:
         key = secrets["api_key"].strip()
         self._authorization = basic(key)
+        self._served_at = float("-inf")  # when v1 last answered anything but a refusal
         super().__init__(wiring, http, (key, self._authorization))
 
     # -- who asks, and what a refusal means --------------------------------------------------
@@ -143,7 +146,26 @@ class HarvestV1(Harvest):
                 "Greenhouse does not show this application to you, so it does not let you do this.",
                 evidence=evidence,
             )
+        if ask.path != ask.template.format(id=0):  # a probe's: no record has it
+            try:
+                self._must_be_served()
+            except AtsError as error:  # then this 404 says nothing of the record
+                return error
         return NotFound(evidence=evidence)
+
+    def _must_be_served(self) -> None:
+        """Since its end v1 may answer 404 on every path. Raises unless a list is answered."""
+        if self._served_at <= self._wiring.now() - REMEMBERED:
+            self.try_credential()
+            self._served_at = self._wiring.now()
+
+    def _ask(self, ask: Ask, *, target: str | None = None, until: float | None = None) -> Answer:
+        answer = super()._ask(ask, target=target, until=until)
+        self._served_at = self._wiring.now()
+        return answer
+
+    def _nothing_shown(self, ask: Ask) -> None:
+        """A key sees all or nothing of an endpoint (documented): it is empty."""
 
     # -- the credential ----------------------------------------------------------------------
     def try_credential(self) -> None:
@@ -383,16 +405,16 @@ class HarvestV1(Harvest):
         )
         return self._every(ask, read)
 
-    def stages_of_job(self, job_id: int) -> tuple[Stage, ...]:
+    def stages_of_job(self, job_id: int) -> Listed[Stage]:
         """See the port. In their order."""
-        stages: tuple[Stage, ...] = self._of_job(
+        stages: Listed[Stage] = self._of_job(
             job_id, "stages", "job_stages.list_for_job", payloads.read_stage
         )
-        return tuple(sorted(stages, key=lambda stage: stage.order))
+        return Listed(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
-    def posts_of_job(self, job_id: int) -> tuple[JobPost, ...]:
+    def posts_of_job(self, job_id: int) -> Listed[JobPost]:
         """See the port."""
-        posts: tuple[JobPost, ...] = self._of_job(
+        posts: Listed[JobPost] = self._of_job(
             job_id, "job_posts", "job_posts.list_for_job", payloads.read_job_post
         )
         return posts
@@ -409,9 +431,9 @@ class HarvestV1(Harvest):
         except NotFound:
             return None
 
-    def openings_of_job(self, job_id: int) -> tuple[Opening, ...]:
+    def openings_of_job(self, job_id: int) -> Listed[Opening]:
         """See the port."""
-        openings: tuple[Opening, ...] = self._of_job(
+        openings: Listed[Opening] = self._of_job(
             job_id, "openings", "openings.list_for_job", payloads.opening_of(job_id)
         )
         return openings

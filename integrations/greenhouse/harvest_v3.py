@@ -38,6 +38,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Listed,
     Office,
     Opening,
     Page,
@@ -65,6 +66,7 @@ from integrations.greenhouse.harvest import PER_PAGE, Harvest, stamp
 from integrations.greenhouse.reading import Reader
 from integrations.greenhouse.refusals import Refusal, refused_values, speaks_of_from_stage
 from integrations.greenhouse.scopes import Knowledge, scope_of
+from integrations.greenhouse.sight import Sight, shows_something
 from integrations.greenhouse.stages import CurrentStages
 from integrations.http.client import Answer, Http
 
@@ -125,6 +127,7 @@ class HarvestV3(Harvest):
         self._reader = secrets.get("reader_id", "").strip() or None
         self._tokens = self._source(client_id, client_secret)
         self._knowledge = Knowledge()
+        self._sight = Sight(self._ask, wiring.now)
         self._from_stage = FromStage(wiring)
         self._stages = CurrentStages(self._entries)
 
@@ -161,8 +164,20 @@ class HarvestV3(Harvest):
     def _ask(self, ask: Ask, *, target: str | None = None, until: float | None = None) -> Answer:
         answer = super()._ask(ask, target=target, until=until)
         if not ask.writes:
-            self._knowledge.read(scope_of(ask))
+            shown = shows_something(answer)
+            self._knowledge.read(scope_of(ask), shown=shown)
+            if shown:
+                self._sight.shown()
         return answer
+
+    def _ask_and_see(self, ask: Ask) -> Answer:
+        answer = self._ask(ask)
+        if not ask.writes and not shows_something(answer):
+            self._sight.confirm(ask)
+        return answer
+
+    def _nothing_shown(self, ask: Ask) -> None:
+        self._sight.confirm(ask)
 
     def _explain(self, ask: Ask, answer: Answer, refusal: Refusal, evidence: Evidence) -> AtsError:
         if answer.status == 401:
@@ -204,7 +219,9 @@ class HarvestV3(Harvest):
 
     def probe_all(self, permissions: Iterable[str]) -> Iterator[Probe]:
         """See the port. One request per scope at most."""
-        return probes_v3.probe_all(self._ask, self._scopes, permissions, now=self._wiring.now)
+        return probes_v3.probe_all(
+            self._ask_and_see, self._scopes, permissions, now=self._wiring.now
+        )
 
     def granted_scopes(self) -> frozenset[str] | None:
         """See the port. Told by the token or by introspection; what fails there tells nothing."""
@@ -389,7 +406,9 @@ class HarvestV3(Harvest):
 
     # -- single records ----------------------------------------------------------------------
     def _get(self, resource: str, record_id: int, permission: str, read: Reader[Named]) -> Named:
-        """v3 has no single records: a list of one, and what it answers is checked."""
+        """v3 has no single records: a list of one, and what it answers is checked. None is only
+        believed of a reader who is shown others.
+        """
         ask = Ask(
             path=f"/v3/{resource}",
             template=f"/v3/{resource}",
@@ -439,13 +458,13 @@ class HarvestV3(Harvest):
             "job_interview_stages", stage_id, "job_stages.retrieve", payloads.read_stage
         )
 
-    def stages_of_job(self, job_id: int) -> tuple[Stage, ...]:
+    def stages_of_job(self, job_id: int) -> Listed[Stage]:
         """See the port. In their order."""
         ask = _list("job_interview_stages", "job_stages.list_for_job", job_ids=str(int(job_id)))
         stages = self._every(ask, payloads.read_stage, lambda one: one.job_id == job_id)
-        return tuple(sorted(stages, key=lambda stage: stage.order))
+        return Listed(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
-    def posts_of_job(self, job_id: int) -> tuple[JobPost, ...]:
+    def posts_of_job(self, job_id: int) -> Listed[JobPost]:
         """See the port."""
         ask = _list("job_posts", "job_posts.list_for_job", job_ids=str(int(job_id)))
         return self._every(ask, payloads.read_job_post, lambda one: one.job_id == job_id)
@@ -455,7 +474,7 @@ class HarvestV3(Harvest):
         posts = [post for post in self.posts_of_job(job_id) if post.active]
         return min(posts, key=lambda post: post.id, default=None)
 
-    def openings_of_job(self, job_id: int) -> tuple[Opening, ...]:
+    def openings_of_job(self, job_id: int) -> Listed[Opening]:
         """See the port."""
         ask = _list("openings", "openings.list_for_job", job_ids=str(int(job_id)))
         return self._every(ask, payloads.read_opening, lambda one: one.job_id == job_id)

@@ -42,7 +42,9 @@ def answers(items: Answers) -> tuple[Answer, ...]:
 
 
 def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+    if value is None or isinstance(value, str):
+        return None if value is None else text(value)
+    return msgspec.json.encode(_plain(value)).decode()
 
 
 def custom_values(fields: object) -> dict[str, CustomValue]:
@@ -53,4 +55,15 @@ def custom_values(fields: object) -> dict[str, CustomValue]:
     if not isinstance(fields, dict):
         return {}
     told = ((key, one) for key, one in fields.items() if isinstance(one, dict))
-    return {str(key): one.get("value") for key, one in told}
+    return {text(key): _plain(one.get("value")) for key, one in told}
+
+
+def _plain(value: Any) -> Any:
+    """A value of any shape without the null characters in its texts and keys."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {text(key): _plain(one) for key, one in value.items()}
+    return value

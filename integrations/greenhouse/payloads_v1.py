@@ -1,8 +1,9 @@
 """Harvest v1 payloads, as Greenhouse's documentation and recordings show them, in our words.
 
 Source: Harvest v1 documentation, "The … Object" of every resource. Only `id` and the ids a record
-cannot do without are demanded. Flags that decide who sees what (`confidential`, `disabled`) are
-read as the narrower value where they are missing or null: inferred, deny by default.
+cannot do without are demanded. Flags that decide who sees what (`confidential`, `disabled`,
+`is_private`) are read as the narrower value where they are missing or null: inferred, deny by
+default.
 """
 
 from __future__ import annotations
@@ -341,7 +342,7 @@ def _candidate(wire: _Candidate) -> Candidate:
         last_name=text(wire.last_name),
         company=words(wire.company),
         title=words(wire.title),
-        private=wire.is_private is True,
+        private=wire.is_private is not False,
         emails=values(wire.email_addresses),
         phones=values(wire.phone_numbers),
         updated_at=moment(wire.updated_at),

@@ -2,8 +2,9 @@
 
 Source: Greenhouse's OpenAPI document for v3 (its list schemas). Newer fields that some accounts do
 not answer yet (`job_interview_stage_id`, `rejection_reason_id`) are optional. Flags that decide
-who sees what (`confidential`, `deactivated`) are read as the narrower value where they are missing
-or null: inferred, deny by default.
+who sees what (`confidential`, `deactivated`, `private`) are read as the narrower value where they
+are missing or null: inferred, deny by default. A `private` of null is the exception: the document
+says that it defaults to false.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from integrations.ats.types import (
     Application,
@@ -318,7 +320,7 @@ class _Candidate(msgspec.Struct):
     last_name: Text = None
     company: Text = None
     title: Text = None
-    private: bool | None = None
+    private: bool | UnsetType | None = UNSET
     email_addresses: Values = None
     phone_numbers: Values = None
     updated_at: Moment = None
@@ -332,7 +334,7 @@ def _candidate(wire: _Candidate) -> Candidate:
         last_name=text(wire.last_name),
         company=words(wire.company),
         title=words(wire.title),
-        private=wire.private is True,
+        private=wire.private not in (False, None),  # its default is false (documented)
         emails=values(wire.email_addresses),
         phones=values(wire.phone_numbers),
         updated_at=moment(wire.updated_at),
@@ -393,7 +395,7 @@ class _Template(msgspec.Struct):
 read_user = reader(_User, _user)
 read_user_email = reader(
     _UserEmail,
-    lambda w: UserEmail(user_id=w.user_id, address=w.email.strip(), verified=w.verified),
+    lambda w: UserEmail(user_id=w.user_id, address=text(w.email).strip(), verified=w.verified),
 )
 read_user_role = reader(_Role, _role)
 read_grant = reader(_Grant, _grant)
@@ -418,7 +420,7 @@ read_attachment = reader(
         Attachment(
             filename=text(w.filename),
             type=text(w.type),
-            url=w.url,
+            url=text(w.url),
             created_at=moment(w.created_at),
         ),
     ),

@@ -39,10 +39,14 @@ class Knowledge:
 
     def __init__(self) -> None:
         self._granted: set[str] = set()
+        self._shown = False
 
-    def read(self, scope: str) -> None:
-        """A list was answered: its scope is granted, and the reader is a Site Admin."""
+    def read(self, scope: str, *, shown: bool) -> None:
+        """A list was answered: its scope is granted. Where it showed something, the reader is a
+        Site Admin; others may be answered with an empty one.
+        """
         self._granted.add(scope)
+        self._shown = self._shown or shown
 
     def explain(
         self, ask: Ask, claims: Claims | None, refusal: Refusal, evidence: Evidence
@@ -54,7 +58,7 @@ class Knowledge:
             ticked = scope in claims.scopes
         if ask.writes:
             return _write_refused(ask, scope, ticked, refusal, evidence)
-        site_admin = True if self._granted else (claims.site_admin if claims else None)
+        site_admin = True if self._shown else (claims.site_admin if claims else None)
         return _list_refused(ask, scope, ticked, site_admin, refusal, evidence)
 
 

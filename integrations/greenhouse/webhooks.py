@@ -15,6 +15,7 @@ import msgspec
 
 from integrations.ats.errors import UnreadableAnswer
 from integrations.ats.webhooks import Event, Hint, Subject, WebHooks
+from integrations.greenhouse.reading import text
 
 PING = "ping"
 
@@ -50,7 +51,7 @@ def read_event(body: bytes) -> Hint:
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
     found = _Found()
     _look(payload, found)
-    own = event.action
+    own = text(event.action)
     if own.startswith("job_post"):
         found.add("post", _whole(record.get("id")))
     return Hint(

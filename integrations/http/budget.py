@@ -90,9 +90,9 @@ class Budget:
             if status is not None:
                 ledger.limit = limit or ledger.limit or GUESSED_LIMIT
             if remaining is not None and limit:
-                ledger.others = max(0, limit - remaining - self._used(ledger, now))
                 end = now + self._window
-                ledger.others_until = min(end, reset) if reset and reset > now else end
+                until = min(end, reset) if reset and reset > now else end
+                self._see_others(ledger, limit - remaining - _ours(ledger, now), now, until)
             if status == 429:
                 ledger.blocked_until = now + (self._window if told is None else told)
             return _ENCODE(ledger), None
@@ -138,9 +138,15 @@ class Budget:
             return None
         return False, max(_SHORTEST, self._next_free(ledger, now) - now)
 
+    def _see_others(self, ledger: Ledger, count: int, now: float, until: float) -> None:
+        """At least so many were others': our slots outlive what the server counts, and some of them
+        may not have reached it yet. So a lower number says nothing while a higher one is believed.
+        """
+        if count >= ledger.others or ledger.others_until <= now:
+            ledger.others, ledger.others_until = max(0, count), until
+
     def _used(self, ledger: Ledger, now: float) -> int:
-        mine = sum(1 for end in ledger.slots.values() if end > now)
-        return mine + (ledger.others if ledger.others_until > now else 0)
+        return _ours(ledger, now) + (ledger.others if ledger.others_until > now else 0)
 
     def _next_free(self, ledger: Ledger, now: float) -> float:
         ends = [end for end in ledger.slots.values() if now < end <= now + self._window]
@@ -151,6 +157,10 @@ class Budget:
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Ledger).decode
+
+
+def _ours(ledger: Ledger, now: float) -> int:
+    return sum(1 for end in ledger.slots.values() if end > now)
 
 
 def _read(raw: bytes | None) -> Ledger:

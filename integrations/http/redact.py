@@ -30,7 +30,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= 4:
             text = text.replace(secret, _BLOT)
-    text = text[: LONGEST * 20]
+    text = text[: LONGEST * 20].replace("\0", "")  # which databases refuse
     for pattern in _PATTERNS:
         text = pattern.sub(_BLOT, text)
     text = " ".join(text.split())

@@ -29,6 +29,7 @@ _CAUSES = (
     Issue.Cause.ACTIONS_FAILING,
     Issue.Cause.RATE_LIMIT,
     Issue.Cause.DRIFT,
+    Issue.Cause.MOST_MISSING,
 )
 
 

@@ -17,6 +17,7 @@ _PAGES = {
     Cause.CONSENT_ENDING: "onboarding:credential",
     Cause.MISSING_PERMISSION: "onboarding:permissions",
     Cause.NO_SITE_ADMIN: "onboarding:permissions",
+    Cause.MOST_MISSING: "onboarding:permissions",
     Cause.UNMATCHED_PEOPLE: "onboarding:setup",
     Cause.SYNC_FAILING: "onboarding:sync",
 }

@@ -25,6 +25,7 @@ class Issue(models.Model):
         RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is exhausted"
         GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse does not answer"
         DRIFT = "drift", "The mirror differed from Greenhouse"
+        MOST_MISSING = "most_missing", "A list lacks most of what is here"
         UNMATCHED_PEOPLE = "unmatched_people", "People without a match in Greenhouse"
         SYNC_FAILING = "sync_failing", "Syncs fail again and again"
         WORKER_DEAD = "worker_dead", "No worker is running"

@@ -16,7 +16,12 @@ from portal.mirror.steps import LABELS
 SHOWN = 20
 CHARTED = 40
 WIDTH, HEIGHT, GAP = 16, 96, 4
-_OURS = (Issue.Cause.GREENHOUSE_DOWN, Issue.Cause.RATE_LIMIT, Issue.Cause.SYNC_FAILING)
+_OURS = (
+    Issue.Cause.GREENHOUSE_DOWN,
+    Issue.Cause.RATE_LIMIT,
+    Issue.Cause.SYNC_FAILING,
+    Issue.Cause.MOST_MISSING,
+)
 
 
 @dataclass(frozen=True)

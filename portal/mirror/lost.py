@@ -5,6 +5,9 @@ Harvest v1 numbers its pages. A record that is deleted while they are read moves
 and the first of the next page is hidden at the end of the one just read. So what such a list lacked
 is asked for once more before it counts as gone: a few records one by one, many by reading the list
 a second time. A record hidden from the first reading stands well within a page of the second.
+
+What a list shows also hangs on who reads it: one that lacks most of what is here is doubted first
+(`doubt`).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from integrations.ats.errors import MissingPermission, NotFound
 from integrations.ats.port import Provider
 from integrations.ats.types import Page
 from portal.connections.models import Connection
-from portal.mirror import write
+from portal.mirror import doubt, write
 from portal.mirror.models import JobGrant, Mirrored, SeenPage, SyncStep
 from portal.mirror.steps import Step
 
@@ -66,15 +69,16 @@ def remember(definition: Step, step: SyncStep, page: Page[Any]) -> None:
 
 
 def forget(connection: Connection, definition: Step, step: SyncStep) -> int:
-    """Let go of what the complete read no longer contained."""
+    """Let go of what the complete read no longer contained. Raises MostMissing."""
     kept = _kept(step)
     if definition.forget is not None:
         return definition.forget(connection, kept) if len(kept) else 0
     if definition.model is None:
         return 0
-    return write.mark_gone(
-        connection, definition.model, _missing(connection, definition, step, kept)
-    )
+    missing = _missing(connection, definition, step, kept)
+    if definition.doubted:
+        doubt.look(connection, definition, len(missing), here=_before(connection, definition, step))
+    return write.mark_gone(connection, definition.model, missing)
 
 
 def to_look_for(connection: Connection, definition: Step, step: SyncStep) -> list[int]:
@@ -121,6 +125,11 @@ def _with_long_lists(connection: Connection) -> Any:
 
 def _kept(step: SyncStep) -> Kept:
     return Kept(bytes(one) for one in step.seen_pages.values_list("keys", flat=True).iterator(100))
+
+
+def _before(connection: Connection, definition: Step, step: SyncStep) -> int:
+    """How many were here when the step began."""
+    return definition.count(connection) - step.created
 
 
 def _missing(connection: Connection, definition: Step, step: SyncStep, kept: Kept) -> list[int]:

@@ -84,6 +84,7 @@ class Reading:
                 self._read(definition, step, provider)
             if provider.pages_may_shift:
                 self._look_again(definition, step, provider)
+            self._close(definition, step)
         except (MissingPermission, NotSiteAdmin) as error:
             self._end(step, SyncStep.Status.REFUSED, failure=error.sentence)
             drift.permission_refused(self.connection, getattr(error, "permission", ""))
@@ -91,7 +92,6 @@ class Reading:
         except AtsError as error:
             self._end(step, SyncStep.Status.FAILED, failure=error.sentence)
             raise
-        self._close(definition, step)
 
     @transaction.atomic
     def _begin(self, step: SyncStep) -> None:
@@ -180,7 +180,7 @@ class Reading:
 
     @transaction.atomic
     def _close(self, definition: Step, step: SyncStep) -> None:
-        """The list was read to its end."""
+        """The list was read to its end. Raises MostMissing, and nothing has happened then."""
         if not self._mine().update(heard_at=timezone.now()):
             raise LeaseLost
         step.refresh_from_db()

@@ -69,6 +69,7 @@ class Step:
     people: bool = False  # who may see what: read every few minutes
     follows_new_jobs: bool = False  # a job that is new here brings some of these
     essential: bool = False  # without it the mirror shows nothing to anybody
+    doubted: bool = False  # one reading that lacks most of them is not believed (`doubt`)
     optional: bool = False  # set-up does not ask for it, so its refusal is no news
     key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
     forget: Callable[[Connection, Any], int] | None = None  # instead of marking rows as gone
@@ -114,6 +115,7 @@ STEPS: tuple[Step, ...] = (
         AtsUser,
         people=True,
         essential=True,
+        doubted=True,
         single=lambda p, one: p.get_user(one),
     ),
     Step(
@@ -159,6 +161,7 @@ STEPS: tuple[Step, ...] = (
         filters=True,
         every=ALWAYS,
         essential=True,
+        doubted=True,
         single=lambda p, one: p.get_job(one),
     ),
     Step(
@@ -255,6 +258,7 @@ STEPS: tuple[Step, ...] = (
         features=("applications", "candidates"),
         filters=True,
         every=ALWAYS,
+        doubted=True,
         single=lambda p, one: p.get_candidate(one),
     ),
     Step(
@@ -266,6 +270,7 @@ STEPS: tuple[Step, ...] = (
         features=("applications",),
         filters=True,
         every=ALWAYS,
+        doubted=True,
         single=lambda p, one: p.get_application(one),
     ),
     Step(

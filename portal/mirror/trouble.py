@@ -14,6 +14,7 @@ from portal.connections import drift
 from portal.connections.models import Connection
 from portal.issues import book
 from portal.issues.models import Issue
+from portal.mirror import doubt
 from portal.mirror.models import SyncRun
 
 FIRST_PAUSE = timedelta(minutes=2)
@@ -83,7 +84,8 @@ def look(connection: Connection) -> None:
         )
     elif newest.cause == _Cause.CREDENTIAL:
         drift.permission_refused(connection)  # a check says what is wrong with it
-    if len(failed) >= WARN_AT and newest.cause not in _SAID_AS_THAT:
+    said = newest.cause in _SAID_AS_THAT or doubt.is_told(connection)
+    if len(failed) >= WARN_AT and not said:
         book.seen(
             organization,
             Issue.Cause.SYNC_FAILING,

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from . import credentials, partners
 from .sandbox import Sandbox
-from .settings import ForbiddenBody, FromStage, TokenField
+from .settings import ForbiddenBody, FromStage, NotSiteAdmin, TokenField
 from .state import BadState
 
 
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add("--latency", dest="latency_ms", type=int, default=0, metavar="MS")
     add("--from-stage", choices=get_args(FromStage), default="either")
     add("--forbidden-body", choices=get_args(ForbiddenBody), default="message")
+    add("--not-site-admin", choices=get_args(NotSiteAdmin), default="forbidden")
     add("--token-field", choices=get_args(TokenField), default="expires_at")
     add("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     add("--scope-claim", action="store_true", help="put the scopes into the token")

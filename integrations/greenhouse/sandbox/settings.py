@@ -7,6 +7,7 @@ from typing import Literal
 
 FromStage = Literal["either", "entry", "job_stage"]
 ForbiddenBody = Literal["message", "empty", "html"]
+NotSiteAdmin = Literal["forbidden", "empty"]
 TokenField = Literal["expires_at", "expires_in", "expires"]
 
 
@@ -22,6 +23,7 @@ class Settings:
         ``stage_id``, ``job_stage`` its ``job_interview_stage_id``, ``either`` takes both.
     job_interview_stage_id: whether v3 applications carry that newer field.
     forbidden_body (open): the body of v3's 403.
+    not_site_admin (open): what v3's lists answer a reader who is no Site Admin: 403, or nothing.
     token_field: which field carries a token's life; all three have been seen.
     token_lifetime: seconds; code_lifetime, refresh_lifetime: those of a partner's consent.
     pkce (open): whether a code that was asked for with a challenge needs its verifier.
@@ -49,6 +51,7 @@ class Settings:
     from_stage: FromStage = "either"
     job_interview_stage_id: bool = True
     forbidden_body: ForbiddenBody = "message"
+    not_site_admin: NotSiteAdmin = "forbidden"
     token_field: TokenField = "expires_at"
     token_lifetime: int = 3600
     code_lifetime: int = 60

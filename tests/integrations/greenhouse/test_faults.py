@@ -161,7 +161,7 @@ def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
 def test_a_write_that_was_not_sent_is_sent_again(kind: str, fault: type[Exception]) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
-        wire.get("/v3/applications").respond(200, json=[])
+        wire.get("/v3/applications").respond(200, json=[{"id": 2, "candidate_id": 2}])
         route = wire.post(path_of(kind, "applications/1/reject"))
         done = httpx.Response(200, json={"id": 1, "candidate_id": 2}) if kind == V1 else None
         route.side_effect = [fault("no way"), done or httpx.Response(204)]
@@ -361,6 +361,7 @@ def test_pages_elsewhere_are_not_followed(kind: str, place: str) -> None:
 def test_the_cursor_is_the_only_parameter() -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get("/v3/users").respond(200, json=[{"id": 1}])
         route = wire.get("/v3/jobs")
         link = f'<{API}/v3/jobs?cursor=a%3D%3D>; rel="next"'
         route.side_effect = [
@@ -419,6 +420,60 @@ def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
         bench = open_on(V3, API, HandClock())
         with pytest.raises(UnreadableAnswer):
             bench.provider.get_job(7)
+
+
+@pytest.mark.parametrize("ends", [401, 403, 404, 410])
+@pytest.mark.parametrize("call", ["get_candidate", "get_application", "get_job", "attachments"])
+def test_after_the_end_of_v1_a_record_is_not_taken_for_gone(call: str, ends: int) -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.get(path__regex="^/v1/[a-z]+/7$").respond(404, json={"message": "Resource not found"})
+        wire.get("/v1/jobs").respond(ends, json={"message": "Gone"})
+        bench = open_on(V1, API, HandClock())
+        with pytest.raises(BadCredential, match="v1"):
+            getattr(bench.provider, call)(7)
+
+
+def test_that_v1_still_answers_is_asked_once_for_many_records_that_are_gone() -> None:
+    lacks = {"message": "This API Key does not have permission for this endpoint"}
+    with respx.mock(base_url=API) as wire:
+        wire.get(path__regex="^/v1/candidates/").respond(404)
+        lists = wire.get("/v1/jobs").respond(403, json=lacks)  # that is an answer, too
+        bench = open_on(V1, API, HandClock())
+        for turn in range(1, 6):
+            with pytest.raises(NotFound):
+                bench.provider.get_candidate(turn)
+        assert lists.call_count == 1
+        bench.clock.time += 11
+        lists.respond(404)
+        with pytest.raises(BadCredential):
+            bench.provider.get_candidate(7)
+
+
+def test_whether_v1_still_answers_may_not_be_told_either() -> None:
+    with respx.mock(base_url=API) as wire:
+        wire.get("/v1/candidates/7").respond(404)
+        wire.get("/v1/jobs").respond(503)
+        bench = open_on(V1, API, HandClock())
+        with pytest.raises(AtsDown):
+            bench.provider.get_candidate(7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [(V1, "/v1/jobs/7/stages"), (V3, "/v3/job_interview_stages")]
+)
+def test_what_could_not_be_read_of_a_job_s_parts_is_told_beside_them(kind: str, path: str) -> None:
+    rows = [
+        {"id": 2, "job_id": 7, "priority": 1, "sort_order": 1},
+        {"id": 3, "job_id": 7, "name": {"odd": 1}},
+        {"id": 1, "job_id": 7, "priority": 0, "sort_order": 0},
+        {"job_id": 7},
+    ]
+    with respx.mock(base_url=API, assert_all_called=False) as wire:
+        wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
+        wire.get(path).respond(200, json=rows)
+        stages = open_on(kind, API, HandClock()).provider.stages_of_job(7)
+    assert [stage.id for stage in stages] == [1, 2]
+    assert [aside.remote_id for aside in stages.set_aside] == [3, None]
 
 
 def test_a_move_names_the_stage_it_starts_from() -> None:

@@ -7,15 +7,16 @@ import pytest
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.__main__ import main
 from integrations.greenhouse.sandbox import Sandbox
+from tests.conftest import either_refusal
 
 NAMES = ("API_KEY", "CLIENT_ID", "CLIENT_SECRET", "READER_ID", "API_URL", "AUTH_URL")
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     for name in NAMES:
         monkeypatch.delenv(f"GREENHOUSE_{name}", raising=False)
-    with Sandbox(seed=7, jobs=6) as running:
+    with Sandbox(seed=7, jobs=6, **getattr(request, "param", {})) as running:
         monkeypatch.setenv("GREENHOUSE_API_URL", running.url)
         monkeypatch.setenv("GREENHOUSE_AUTH_URL", running.url)
         yield running
@@ -64,6 +65,7 @@ def test_jobs_are_listed_without_templates(
     assert all(line.split("\t")[0].isdigit() for line in lines)
 
 
+@either_refusal
 def test_each_trouble_has_its_words_and_its_exit_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,7 +87,11 @@ def test_a_persons_consent_that_was_taken_back_is_theirs_to_mend(bench: Bench) -
     bench.provider.try_credential()  # everything else goes on
 
 
-def test_a_consent_by_somebody_who_is_no_site_admin_reads_nothing(bench: Bench) -> None:
+@pytest.mark.parametrize("not_site_admin", ["forbidden", "empty"])
+def test_a_consent_by_somebody_who_is_no_site_admin_reads_nothing(
+    open_bench: Open, not_site_admin: str
+) -> None:
+    bench = open_bench(PARTNER, not_site_admin=not_site_admin)
     remy = bench.sandbox.world().user("remy").id
     _people(bench).chains[None] = _chain(bench, remy)
     with pytest.raises(NotSiteAdmin):

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.ats.errors import UnreadableAnswer
+from integrations.greenhouse import custom_fields
 from integrations.greenhouse import payloads_v1 as v1
 from integrations.greenhouse import payloads_v3 as v3
 from integrations.greenhouse.reading import Reader, moment, read_one, read_records
+from integrations.http.redact import redact
 from tests.integrations.greenhouse.hand import REFERENCE, needs_reference, reference
 
 V1_READERS: dict[str, Reader[Any]] = {
@@ -243,6 +245,88 @@ def test_a_job_that_does_not_say_it_is_public_is_confidential(read: Reader[Any])
     assert read_one(b'{"id": 1}', read).confidential is True
     assert read_one(b'{"id": 1, "confidential": null}', read).confidential is True
     assert read_one(b'{"id": 1, "confidential": false}', read).confidential is False
+
+
+@pytest.mark.parametrize(
+    ("read", "flag", "of_null"),
+    [(v1.read_candidate, "is_private", True), (v3.read_candidate, "private", False)],
+    ids=["v1", "v3"],
+)
+def test_a_candidate_that_does_not_say_otherwise_is_private(
+    read: Reader[Any], flag: str, of_null: bool
+) -> None:
+    """Null is v3's default, which its document names; v1's does not."""
+
+    def private(**told: object) -> bool:
+        return bool(read_one(json.dumps({"id": 1, **told}).encode(), read).private)
+
+    assert private() is True
+    assert private(**{flag: None}) is of_null
+    assert private(**{flag: True}) is True
+    assert private(**{flag: False}) is False
+
+
+NUL = "a\0b"
+WITH_NULS: dict[str, Any] = {
+    "answers": [{"question": NUL, "answer": NUL}, {"question": "x", "answer": [{NUL: [NUL]}]}],
+    "stage_name": NUL,
+    "current_stage": {"id": 1, "name": NUL},
+    "source": {"id": 1, "public_name": NUL},
+    "status": NUL,
+    "first_name": NUL,
+    "last_name": NUL,
+    "company": NUL,
+    "title": NUL,
+    "name": NUL,
+    "name_key": NUL,
+    "description": NUL,
+    "field_type": NUL,
+    "value_type": NUL,
+    "notes": NUL,
+    "requisition_id": NUL,
+    "opening_id": NUL,
+    "content": NUL,
+    "public_url": NUL,
+    "location": NUL,
+    "type": NUL,
+    "role_type": NUL,
+    "email_type": NUL,
+    "email": NUL,
+    "url": NUL,
+    "filename": NUL,
+    "emails": [NUL],
+    "primary_email": NUL,
+    "primary_email_address": NUL,
+    "email_addresses": [{"value": NUL}],
+    "phone_numbers": [{"value": NUL}],
+    "custom_field_options": [{"id": 1, "name": NUL}],
+    "custom_fields": {NUL: {"name": NUL, "value": [NUL, {NUL: {"in": NUL}}, 1, None]}},
+    "keyed_custom_fields": {NUL: {"type": NUL, "value": {NUL: NUL}}},
+}
+READERS = [
+    *(pytest.param(read, id=f"v1-{name}") for name, read in V1_READERS.items()),
+    *(pytest.param(read, id=f"v3-{name}") for name, read in V3_READERS.items()),
+    pytest.param(custom_fields.read_field, id="custom_fields"),
+    pytest.param(custom_fields.read_option, id="custom_field_options"),
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_no_null_character_which_databases_refuse_comes_through(read: Reader[Any]) -> None:
+    ids = dict.fromkeys(("id", "job_id", "user_id", "candidate_id", "application_id"), 1)
+    shapes = (NUL, {"id": 1, "name": NUL})  # a word in some records, a record in others
+    bodies = [
+        json.dumps({**WITH_NULS, **ids, "job_interview_stage_id": 1, "type": one, "location": two})
+        for one in shapes
+        for two in shapes
+    ]
+    records, _ = read_records(f"[{','.join(bodies)}]".encode(), read)
+    assert records
+    assert "\\u0000" not in msgspec.json.encode(records).decode()
+
+
+def test_no_null_character_stands_in_the_words_of_a_refusal() -> None:
+    assert redact("a\0b") == "ab"
 
 
 @pytest.mark.parametrize("read", [v1.read_user, v3.read_user])

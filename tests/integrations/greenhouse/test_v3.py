@@ -16,6 +16,7 @@ from integrations.ats.errors import (
     BadCredential,
     Conflict,
     MissingPermission,
+    NotFound,
     NotSiteAdmin,
 )
 from integrations.ats.permissions import Outcome
@@ -37,6 +38,11 @@ def tokens_asked(bench: Bench) -> int:
 def ada(bench: Bench) -> int:
     users = (user for page in bench.provider.list_users() for user in page.records)
     return next(user.id for user in users if user.name.startswith("Ada"))
+
+
+def ada_of(bench: Bench) -> int:
+    found: int = bench.sandbox.world().user("ada").id
+    return found
 
 
 def movable(bench: Bench) -> Application:
@@ -168,11 +174,20 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["claim", "introspection"])
-@pytest.mark.parametrize("body", ["message", "empty", "html"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"forbidden_body": "message"},
+        {"forbidden_body": "empty"},
+        {"forbidden_body": "html"},
+        {"not_site_admin": "empty"},
+    ],
+    ids=["message", "empty", "html", "nothing"],
+)
 def test_no_site_admin_is_told_apart_from_a_missing_scope(
-    open_bench: Open, way: dict[str, bool], body: str
+    open_bench: Open, way: dict[str, bool], refusal: dict[str, str]
 ) -> None:
-    bench = open_bench(V3, forbidden_body=body, **way)
+    bench = open_bench(V3, **refusal, **way)
     bench = _as(bench, reader_is_site_admin=False)
     with pytest.raises(NotSiteAdmin):
         list(bench.provider.list_jobs())
@@ -180,6 +195,61 @@ def test_no_site_admin_is_told_apart_from_a_missing_scope(
     assert found["jobs.list"].outcome is Outcome.UNCLEAR
     assert found["jobs.list"].cause == "NotSiteAdmin"
     assert found["applications.reject"].outcome is Outcome.GRANTED
+
+
+@pytest.mark.parametrize("not_site_admin", ["forbidden", "empty"])
+def test_what_a_reader_who_is_no_site_admin_is_not_shown_is_not_gone(
+    open_bench: Open, not_site_admin: str
+) -> None:
+    bench = open_bench(V3, not_site_admin=not_site_admin)
+    one = movable(bench)
+    stages = bench.provider.stages_of_job(one.job_id)
+    reader = bench.sandbox.credentials.find(SECRETS[V3]["client_id"]).service_user_id
+    bench.sandbox.mutate("set_site_admin", user=reader, site_admin=False)
+    blind = open_on(V3, bench.wiring.api_url, bench.clock).provider
+    for read in (
+        lambda: blind.get_application(one.id),
+        lambda: blind.get_candidate(one.candidate_id),
+        lambda: blind.get_job(one.job_id),
+        lambda: blind.get_user(ada_of(bench)),
+        lambda: blind.get_stage(stages[0].id),
+        lambda: blind.stages_of_job(one.job_id),
+        lambda: list(blind.applications_of_job(one.job_id)),
+        lambda: list(blind.list_users()),
+        lambda: list(blind.list_applications()),
+        lambda: list(blind.job_permissions(user_ids=[1])),
+        lambda: list(blind.list_user_roles()),
+    ):
+        with pytest.raises(NotSiteAdmin, match="not a Site Admin"):
+            read()
+
+
+def test_a_record_that_is_gone_costs_one_look_at_others_however_many_are_gone(
+    open_bench: Open,
+) -> None:
+    bench = open_bench(V3)
+    for turn in range(5):
+        with pytest.raises(NotFound):
+            bench.provider.get_candidate(987654321012 + turn)
+    asked = [call.path for call in bench.calls if call.path.startswith("/v3/")]
+    assert asked == ["/v3/candidates"] * 6
+
+
+def test_the_last_of_a_list_is_gone_where_users_are_shown(open_bench: Open) -> None:
+    bench = open_bench(V3)
+    for row in list(bench.sandbox.world().candidates):
+        bench.sandbox.mutate("delete_candidate", candidate_id=row.id)
+    with pytest.raises(NotFound):
+        bench.provider.get_candidate(row.id)
+    assert [page.records for page in bench.provider.list_candidates()] == [()]
+
+
+def test_a_credential_that_may_not_read_users_is_believed(open_bench: Open) -> None:
+    bench = open_bench(V3)
+    for row in list(bench.sandbox.world().candidates):
+        bench.sandbox.mutate("delete_candidate", candidate_id=row.id)
+    other = _as(bench, without=["harvest:users:list"])
+    assert [page.records for page in other.provider.list_candidates()] == [()]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["claim", "introspection"])

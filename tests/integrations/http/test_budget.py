@@ -104,6 +104,47 @@ def test_what_others_spend_with_the_same_credential_is_subtracted() -> None:
     assert 2.5 <= clock.now() - start <= 3.5
 
 
+def test_what_others_spent_is_not_forgotten_by_the_next_answer() -> None:
+    clock, limit = HandClock(), 75
+    one = budget(clock)
+    counted = 60  # by others
+    for _ in range(5):
+        slot = one.take(Lane.PEOPLE, until=clock.now())
+        counted += 1
+        one.settle(slot, 200, told(limit, limit - counted))
+    for _ in range(limit - counted):
+        one.take(Lane.PEOPLE, until=clock.now())
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now())
+
+
+def test_workers_side_by_side_leave_others_what_they_spent() -> None:
+    """Answers come in any order: one that was counted earlier does not take back what is known."""
+    clock, limit = HandClock(), 50
+    one = budget(clock)
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(limit, 19))  # 30 of others
+    slots = [one.take(Lane.PEOPLE, until=clock.now()) for _ in range(10)]
+    for remaining, slot in zip([14, 18, 9, 12, 16, 17, 11, 13, 10, 15], slots, strict=True):
+        one.settle(slot, 200, told(limit, remaining))
+    for _ in range(9):
+        one.take(Lane.PEOPLE, until=clock.now())
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now())
+
+
+def test_what_others_spent_is_free_again_after_their_window() -> None:
+    clock = HandClock()
+    one = budget(clock)
+    reset = {"x-ratelimit-reset": str(clock.now() + 3)}
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 9, **reset))
+    clock.time += 4
+    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 49))
+    for _ in range(48):
+        one.take(Lane.PEOPLE, until=clock.now())
+    with pytest.raises(RateLimited):
+        one.take(Lane.PEOPLE, until=clock.now())
+
+
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
     clock = HandClock()
     one = budget(clock)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from integrations.greenhouse.sandbox import Sandbox
+from portal.mirror import sync
 from portal.mirror.models import (
     Application,
     CloseReason,
@@ -14,6 +17,7 @@ from portal.mirror.models import (
     Office,
     Opening,
     Source,
+    SyncRun,
 )
 
 
@@ -55,6 +59,24 @@ def test_applications_have_their_source_people_and_answers(
         assert (row.source.remote_id if row.source else None) == truth.source_id
         assert (row.recruiter.remote_id if row.recruiter else None) == truth.recruiter_id
         assert [one["question"] for one in row.answers] == [a["question"] for a in truth.answers]
+
+
+def test_a_null_character_in_an_answer_stops_no_sync(
+    connect, sandbox: Sandbox, work: Callable[[], int], kind: str
+) -> None:
+    connection = connect(kind)
+    row = next(one for one in sandbox.world().applications if one.answers)
+    told = [{"question": "Why\0?", "answer": "a\0b"}, {"question": "Which?", "answer": ["c\0d"]}]
+    sandbox.world().change(row, answers=told, last_activity_at=row.last_activity_at)
+    run = sync.request(connection, SyncRun.Scope.FULL)
+    work()
+    run.refresh_from_db()
+    assert run.status == SyncRun.Status.DONE
+    here = Application.objects.get(remote_id=row.id)
+    assert here.answers == [
+        {"question": "Why?", "answer": "ab"},
+        {"question": "Which?", "answer": '["cd"]'},
+    ]
 
 
 def test_of_custom_fields_only_what_people_may_see_is_kept(

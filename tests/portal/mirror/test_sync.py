@@ -21,6 +21,7 @@ from portal.mirror.models import (
     SyncStep,
 )
 from tests.cast import Cast
+from tests.conftest import either_refusal
 from tests.portal.mirror.permissions import taken_away
 
 SYNC = "/set-up/sync/"
@@ -175,6 +176,7 @@ def test_progress_is_told_while_it_runs_and_the_polling_ends(connect, ada: Clien
     assert b"Everything has been read" in page
 
 
+@either_refusal
 def test_a_reader_who_is_no_site_admin_does_not_make_a_connection_live(
     cast: Cast, sandbox: Sandbox, ada: Client, work
 ) -> None:

@@ -11,7 +11,7 @@ from portal.connections.models import CheckRun, Connection
 from portal.mirror.models import SyncRun
 from portal.onboarding import journey
 from tests.cast import Cast
-from tests.conftest import FULL
+from tests.conftest import FULL, either_refusal
 
 PAGE = "/set-up/permissions/"
 PART = {"HTTP_HX_REQUEST": "true"}
@@ -222,6 +222,7 @@ def test_a_key_does_not_tell_what_else_is_ticked_for_it(connect, cast: Cast, sig
     assert connection.last_check.unused_scopes == []
 
 
+@either_refusal
 def test_a_reader_who_is_no_site_admin_stops_before_the_sync_and_is_told_how(
     cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:

@@ -14,7 +14,7 @@ from portal.connections.models import Connection, Consent, ConsentRequest
 from portal.issues.models import Issue
 from portal.mirror.models import Application, AtsUser, Job
 from tests.cast import Cast
-from tests.conftest import V3
+from tests.conftest import V3, either_refusal
 from tests.consenting import decide
 from tests.portal.consents import (
     BACK,
@@ -126,6 +126,7 @@ def test_a_refusal_is_told_with_a_way_on(ada: Client, sandbox: Sandbox) -> None:
     assert go_through(ada, sandbox).url == PERMISSIONS
 
 
+@either_refusal
 def test_a_consent_by_somebody_who_is_no_site_admin_is_not_kept(
     ada: Client, sandbox: Sandbox
 ) -> None:

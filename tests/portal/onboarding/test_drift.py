@@ -15,7 +15,7 @@ from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.onboarding import tasks
 from tests.cast import Cast
-from tests.conftest import FULL, V3
+from tests.conftest import FULL, V3, either_refusal
 from tests.portal.applications import clicking
 from tests.portal.meanwhile import when_greenhouse_has_answered
 
@@ -243,6 +243,7 @@ def test_an_optional_one_missing_is_no_issue(connect) -> None:
     assert _open() == {}
 
 
+@either_refusal
 def test_a_reader_who_stops_being_a_site_admin_is_an_issue_until_made_one_again(
     connection: Connection, credential, sandbox: Sandbox, later, work
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_reader_who_stops_being_a_site_admin_is_an_issue_until_made_one_again(
     assert _state_of(connection) == Connection.State.LIVE
 
 
+@either_refusal
 def test_a_credential_of_a_site_admin_closes_it_during_set_up(
     cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
