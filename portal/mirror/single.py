@@ -7,7 +7,8 @@ no longer has is marked gone: its answer names that record alone and is complete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,10 +21,10 @@ from integrations.ats.errors import AtsDown, AtsError, MissingPermission, NotFou
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane
 from portal.connections.models import Connection
-from portal.connections.open import open_provider
+from portal.connections.open import open_provider, speaking_with
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import freshness, people, sync, write
+from portal.mirror import freshness, guard, sync, write
 from portal.mirror.models import (
     Application,
     Candidate,
@@ -53,7 +54,7 @@ _OFF = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCON
 def refresh_application(connection: Connection, provider: Provider, remote_id: int) -> Application:
     """Read one application and mirror it, with its job or candidate where we lack them.
 
-    Raises AtsError; NotFound after marking the row here as gone.
+    Raises AtsError; NotFound after marking the row here as gone, Ended where nothing was written.
     """
     asked = timezone.now()
     try:
@@ -64,7 +65,7 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
     with asked_at(asked):
         _fetch_parents(connection, provider, found)
         write.applications(connection, [found])
-    return Application.objects.get(connection=connection, remote_id=remote_id)
+    return guard.written(Application.objects.filter(connection=connection, remote_id=remote_id))
 
 
 def refresh_candidate(
@@ -72,17 +73,17 @@ def refresh_candidate(
 ) -> Candidate | None:
     """Read one candidate; one that Greenhouse no longer has is erased here. Raises AtsError."""
     if provider is None:
-        opened = _opened(connection)
-        return refresh_candidate(connection, remote_id, provider=opened)
+        with _asking(connection) as opened:
+            return refresh_candidate(connection, remote_id, provider=opened)
     asked = timezone.now()
     try:
         found = provider.get_candidate(remote_id)
     except NotFound:
-        people.erase(connection, [remote_id])
+        write.mark_gone(connection, Candidate, [remote_id])
         return None
     with asked_at(asked):
         write.candidates(connection, [found])
-    return Candidate.objects.get(connection=connection, remote_id=remote_id)
+    return guard.written(Candidate.objects.filter(connection=connection, remote_id=remote_id))
 
 
 def refresh_job(
@@ -95,8 +96,8 @@ def refresh_job(
     AtsError.
     """
     if provider is None:
-        opened = _opened(connection)
-        return refresh_job(connection, remote_id, provider=opened)
+        with _asking(connection) as opened:
+            return refresh_job(connection, remote_id, provider=opened)
     began = timezone.now()
     try:
         found = provider.get_job(remote_id)
@@ -105,12 +106,12 @@ def refresh_job(
         if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
             _applications_of(connection, job, provider, began)
         return None
-    with asked_at(began):
-        write.jobs(connection, [found])
-    job = Job.objects.filter(connection=connection, remote_id=remote_id).first()
-    if job is None or found.is_template:
+    if found.is_template:
         write.mark_gone(connection, Job, [remote_id])
         return None
+    with transaction.atomic(), asked_at(began):
+        write.jobs(connection, [found])
+    job = guard.written(Job.objects.filter(connection=connection, remote_id=remote_id))
     unneeded = left_out(connection)
     with asked_at(began):
         _all_parts(connection, job, provider, unneeded)
@@ -141,11 +142,15 @@ def refresh_people(connection: Connection) -> None:
     sync.read_people(connection)
 
 
-def _opened(connection: Connection, also: Callable[[Call], None] | None = None) -> Provider:
+@contextmanager
+def _asking(
+    connection: Connection, also: Callable[[Call], None] | None = None
+) -> Iterator[Provider]:
     credential = connection.credential
     if credential is None:
         raise SecretUnreadable
-    return open_provider(credential, lane=Lane.SYNC, also=also)
+    with speaking_with(credential):
+        yield open_provider(credential, lane=Lane.SYNC, also=also)
 
 
 def _fetch_parents(connection: Connection, provider: Provider, found: ats.Application) -> None:
@@ -310,7 +315,7 @@ def read(wish_id: int) -> None:
         return
     try:
         _read(turn)
-    except (AtsDown, RateLimited):
+    except (AtsDown, RateLimited, guard.Ended):
         turn.later()
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the sync will say so where people look.
@@ -362,20 +367,20 @@ class _Turn:
 
 def _read(turn: _Turn) -> None:
     wish, connection = turn.wish, turn.wish.connection
-    if connection.state in _OFF or connection.credential is None:
+    if connection.state in _OFF or connection.emptying or connection.credential is None:
         return
     if _STEPS.get(Kind(wish.kind), "") in left_out(connection):
         return
     if wish.kind == Kind.PEOPLE:
         refresh_people(connection)
         return
-    provider = _opened(connection, also=turn.heard_from)
-    if wish.kind == Kind.JOB:
-        refresh_job(connection, wish.remote_id, provider=provider)
-    elif wish.kind == Kind.CANDIDATE:
-        refresh_candidate(connection, wish.remote_id, provider=provider)
-    else:
-        _try(lambda: refresh_application(connection, provider, wish.remote_id))
+    with _asking(connection, also=turn.heard_from) as provider:
+        if wish.kind == Kind.JOB:
+            refresh_job(connection, wish.remote_id, provider=provider)
+        elif wish.kind == Kind.CANDIDATE:
+            refresh_candidate(connection, wish.remote_id, provider=provider)
+        else:
+            _try(lambda: refresh_application(connection, provider, wish.remote_id))
 
 
 def sweep() -> None:

@@ -6,6 +6,7 @@ told of a record is compared by a fingerprint; its parents, which may come later
 
 A page may be written after a newer answer about one of its records (a click, a web hook): whoever
 knows when the page was asked for says so by `asked_at`, and what changed here since is left alone.
+One that comes when its connection has ended is not written at all (`portal.mirror.guard`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.connections.models import Connection
+from portal.mirror import guard
 from portal.mirror.models import Mirrored
 
 _encode = msgspec.json.Encoder().encode
@@ -90,9 +92,9 @@ class Table:
             return Written()
         now = database.ops.adapt_datetimefield_value(timezone.now())
         document = (b"[" + b",".join(page.values()) + b"]").decode()
-        mine = connection.pk
+        mine, allowed = connection.pk, guard.params(connection)
         asked = database.ops.adapt_datetimefield_value(_asked.get())
-        params = [document, *(mine for _ in self.parents), mine, now, now, mine, asked]
+        params = [*allowed, document, *(mine for _ in self.parents), mine, now, now, mine, asked]
         with database.cursor() as cursor:
             cursor.execute(self._sql[database.vendor], params)
             touched = cursor.fetchall()
@@ -128,15 +130,15 @@ class Table:
         first = "".join(f", {_quoted(name)}" for name in self._first_values)
         values = "".join(f", {literal}" for literal in self._first_values.values())
         return f"""
-            WITH told AS ({self._told(vendor)}),
+            WITH {guard.tables(vendor)}, told AS ({self._told(vendor)}),
             fresh AS (SELECT {told}{found}{worked_out} FROM told {self._joins()})
             INSERT INTO {table} AS here
                 (connection_id, {columns}, first_seen_at, changed_at{first})
             SELECT %s, {", ".join(f"fresh.{column}" for column in into + born)}, %s, %s{values}
             FROM fresh LEFT JOIN {table} here
                 ON here.connection_id = %s AND here.remote_id = fresh.remote_id
-            WHERE here.id IS NULL
-                OR (here.changed_at <= %s AND (here.gone_at IS NOT NULL OR {compared}))
+            WHERE {guard.ALLOWED} AND (here.id IS NULL
+                OR (here.changed_at <= %s AND (here.gone_at IS NOT NULL OR {compared})))
             ORDER BY fresh.remote_id
             ON CONFLICT (connection_id, remote_id) DO UPDATE SET
                 {", ".join(sets)}, changed_at = excluded.changed_at, gone_at = NULL

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.mirror import people, team
+from portal.mirror import guard, people, team
 from portal.mirror.models import (
     Application,
     AtsRole,
@@ -424,10 +425,13 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> Wri
     )
 
 
+@transaction.atomic
 def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequence[int]) -> int:
     """Greenhouse answered that it does not have these. Lost grants are deleted: access ends here;
     of a lost candidate nothing personal stays.
     """
+    if not remote_ids or not guard.allows(connection):
+        return 0
     gone = 0
     for start in range(0, len(remote_ids), 500):
         chunk = remote_ids[start : start + 500]

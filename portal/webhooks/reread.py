@@ -27,9 +27,9 @@ from integrations.ats.port import Provider
 from integrations.ats.webhooks import Subject
 from integrations.ats.wiring import Lane
 from portal.connections.models import Connection
-from portal.connections.open import open_provider
+from portal.connections.open import open_provider, speaking_with
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import single
+from portal.mirror import guard, single
 from portal.mirror.models import Application
 from portal.webhooks import receive
 from portal.webhooks.models import Address, Delivery
@@ -154,9 +154,12 @@ def _read_all(connection: Connection, lease: _Lease) -> None:
         return
     try:
         provider = open_provider(credential, lane=Lane.SYNC)
-        while batch := list(_waiting(connection)[:AT_ONCE]):
-            if not _read_batch(connection, provider, batch, lease):
-                return
+        with speaking_with(credential):
+            while batch := list(_waiting(connection)[:AT_ONCE]):
+                if not _read_batch(connection, provider, batch, lease):
+                    return
+    except guard.Ended:  # what waits is settled, or read with the other credential, by the next one
+        return
     except (BadCredential, SecretUnreadable):
         _settle(_waiting(connection), Outcome.FAILED, "Greenhouse does not accept the credential.")
 
@@ -230,7 +233,7 @@ def _read_one(connection: Connection, provider: Provider, record: Record) -> str
         raise _NotNow(error.until, failed=False) from error
     except AtsDown as error:
         raise _NotNow(_next_try(connection), failed=True) from error
-    except BadCredential:
+    except (BadCredential, guard.Ended):
         raise
     except AtsError as error:
         return error.sentence

@@ -10,13 +10,18 @@ from django.utils import timezone
 
 from integrations.ats.errors import NotFound
 from integrations.ats.wiring import Lane
+from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
-from portal.connections.open import open_provider
+from portal.connections.open import asking, open_provider
 from portal.mirror import freshness, single, sync, write
+from portal.mirror.guard import Ended
 from portal.mirror.models import Application, AtsUser, Candidate, Job, JobGrant, SingleRead, Stage
 from portal.mirror.single import Kind
 from portal.mirror.upsert import asked_at
+from portal.onboarding import tasks as set_up
+from tests.cast import Cast
+from tests.conftest import V3
 from tests.portal.mirror.truth import assert_equal
 
 
@@ -178,6 +183,72 @@ def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
     leaver.refresh_from_db()
     assert not JobGrant.objects.filter(pk=grant.pk).exists()
     assert leaver.deactivated
+
+
+OTHER = {
+    **V3,
+    "client_id": greenhouse.OTHER_V3_CLIENT_ID,
+    "client_secret": greenhouse.OTHER_V3_CLIENT_SECRET,
+    "another_account": "Acme",
+}
+
+
+@pytest.mark.parametrize("path", ["jobs", "job_interview_stages", "applications", "candidates"])
+def test_a_read_under_way_leaves_nothing_behind_in_a_mirror_that_is_emptied(
+    connect, cast: Cast, sign_in, work, meanwhile, path: str
+) -> None:
+    connection = connect()
+    job = _active().job
+    Candidate.objects.filter(applications__job=job).delete()  # each is read anew
+    ada = sign_in(cast.ada)
+
+    def left() -> None:
+        ada.post("/set-up/disconnect/", {"name": "Acme"})
+        set_up.empty(connection.pk)
+
+    meanwhile(f"/v3/{path}", left)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    for model in (Job, Stage, Candidate, Application):
+        assert not model.objects.exists(), model
+
+
+def test_a_read_under_way_when_another_account_comes_writes_nothing_of_the_former_one(
+    connect, cast: Cast, sign_in, sandbox: Sandbox, work, meanwhile
+) -> None:
+    connection = connect()
+    job = _active().job
+    ada = sign_in(cast.ada)
+
+    def changed() -> None:
+        ada.post("/set-up/credential/", OTHER)
+        set_up.empty(connection.pk)  # from here on the connection may be read again
+
+    meanwhile("/v3/applications", changed)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    for model, kind in ((Job, "jobs"), (Application, "applications")):
+        theirs = {one.id for one in getattr(sandbox.world("other"), kind)}
+        here = {*model.objects.values_list("remote_id", flat=True)}
+        assert here, kind
+        assert here <= theirs, kind
+
+
+def test_a_click_under_way_when_its_connection_ends_leaves_nothing_behind(
+    connect, cast: Cast, sign_in, sandbox: Sandbox, meanwhile
+) -> None:
+    connection = connect()
+    application = _active()
+    ada = sign_in(cast.ada)
+
+    def left() -> None:
+        ada.post("/set-up/disconnect/", {"name": "Acme"})
+        set_up.empty(connection.pk)
+
+    meanwhile("/v3/applications", left)
+    with asking(connection.credential, lane=Lane.PEOPLE) as provider, pytest.raises(Ended):
+        single.refresh_application(connection, provider, application.remote_id)
+    assert not Application.objects.exists()
 
 
 def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
