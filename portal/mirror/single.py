@@ -17,14 +17,21 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from integrations.ats import types as ats
-from integrations.ats.errors import AtsDown, AtsError, MissingPermission, NotFound, RateLimited
+from integrations.ats.errors import (
+    AtsDown,
+    AtsError,
+    BadCredential,
+    MissingPermission,
+    NotFound,
+    RateLimited,
+)
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane
 from portal.connections.models import Connection
 from portal.connections.open import open_provider, speaking_with
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import freshness, guard, sync, write
+from portal.mirror import freshness, guard, people, sync, write
 from portal.mirror.models import (
     Application,
     Candidate,
@@ -71,7 +78,9 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
 def refresh_candidate(
     connection: Connection, remote_id: int, *, provider: Provider | None = None
 ) -> Candidate | None:
-    """Read one candidate; one that Greenhouse no longer has is erased here. Raises AtsError."""
+    """Read one candidate; one that Greenhouse no longer has is erased here, once what a merge may
+    have moved to another was read. Raises AtsError.
+    """
     if provider is None:
         with _asking(connection) as opened:
             return refresh_candidate(connection, remote_id, provider=opened)
@@ -79,11 +88,28 @@ def refresh_candidate(
     try:
         found = provider.get_candidate(remote_id)
     except NotFound:
-        write.mark_gone(connection, Candidate, [remote_id])
+        _follow_what_moved(connection, provider, remote_id)
+        people.erase(connection, [remote_id])
         return None
     with asked_at(asked):
         write.candidates(connection, [found])
     return guard.written(Candidate.objects.filter(connection=connection, remote_id=remote_id))
+
+
+def _follow_what_moved(connection: Connection, provider: Provider, candidate_id: int) -> None:
+    """Read the applications of a candidate who is gone: what is another's by now is a living
+    person's. What may not be read, or cannot, is taken for the one's who is gone.
+    """
+    theirs = Application.objects.filter(
+        connection=connection, candidate__remote_id=candidate_id, gone_at=None
+    )
+    for remote_id in list(theirs.values_list("remote_id", flat=True)):
+        try:
+            refresh_application(connection, provider, remote_id)
+        except (AtsDown, RateLimited, BadCredential, guard.Ended):
+            raise
+        except AtsError:
+            continue
 
 
 def refresh_job(

@@ -428,7 +428,7 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> Wri
 @transaction.atomic
 def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequence[int]) -> int:
     """Greenhouse answered that it does not have these. Lost grants are deleted: access ends here;
-    of a lost candidate nothing personal stays.
+    of a lost candidate nothing personal stays (`people.leave`).
     """
     if not remote_ids or not guard.allows(connection):
         return 0
@@ -441,7 +441,7 @@ def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequenc
         if model is JobGrant:
             gone += rows.delete()[0]
         elif model is Candidate:
-            gone += people.erase(connection, chunk)
+            gone += people.leave(connection, chunk)
         else:
             now = timezone.now()
             gone += rows.update(gone_at=now, changed_at=now)

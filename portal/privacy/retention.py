@@ -25,8 +25,8 @@ from portal.core import queue
 from portal.core.models import SharedState, Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
-from portal.mirror import schedule
-from portal.mirror.models import Application, AtsUser
+from portal.mirror import people, schedule
+from portal.mirror.models import Application, AtsUser, Candidate
 from portal.notices.models import ChatPost, Notice
 from portal.support.models import Look
 from portal.webhooks.models import Delivery
@@ -34,6 +34,8 @@ from portal.webhooks.models import Delivery
 logger = logging.getLogger(__name__)
 
 BATCH = 2_000  # rows in one statement: others are not kept waiting
+# Who is gone is erased by the sync that found it; one that stopped half-way is not waited for long.
+UNERASED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def forget() -> int:
             logger.info("Dropped %d of %s by their age", gone, kept.label)
         dropped += gone
     _forget_answers(_until("GONE_DAYS", now))
+    people.erase_gone(Candidate.objects.filter(gone_at__lt=now - UNERASED))
     return dropped + queue.forget_results(_until("NOTICE_DAYS", now))
 
 

@@ -195,17 +195,19 @@ def _read_batch(
 
 
 def _records_of(connection: Connection, delivery: Delivery) -> dict[Record, None]:
-    """What to read for a delivery, in order. An application brings what we lack by itself."""
+    """What to read for a delivery, in order. An application brings what we lack by itself; who is
+    gone comes last, after what a merge moved to another and after that other one.
+    """
     candidates = delivery.names.get("candidates", [])
     records: list[Record] = []
     if delivery.subject == Subject.JOB:
         records += [("jobs", pk) for pk in delivery.names.get("jobs", [])]
-    if delivery.subject == Subject.CANDIDATE:
-        records += [("candidates", pk) for pk in candidates]
-        if delivery.gone:
-            records += _applications_of(connection, candidates)
+    if delivery.subject == Subject.CANDIDATE and delivery.gone:
+        records += _applications_of(connection, candidates)
     if delivery.subject != Subject.JOB:
         records += [("applications", pk) for pk in delivery.names.get("applications", [])]
+    if delivery.subject == Subject.CANDIDATE:
+        records += [("candidates", pk) for pk in reversed(candidates)]
     return dict.fromkeys(records)
 
 

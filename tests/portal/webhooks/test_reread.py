@@ -10,11 +10,13 @@ import pytest
 from django.db import connections
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection
 from portal.mirror.models import Application, Candidate, Job, Stage
 from portal.webhooks import reread
 from portal.webhooks.models import Address, Delivery
 from portal.webhooks.tasks import read, sweep
+from tests.cast import Cast
 from tests.portal.webhooks.conftest import Hook
 from tests.queue import queued
 
@@ -113,6 +115,25 @@ def test_a_merge_moves_the_applications(told: Hook, sandbox: Sandbox, work: Work
     work()
     assert {a.candidate for a in Application.objects.filter(pk__in=theirs)} == {kept}
     assert Candidate.objects.get(pk=gone.pk).gone_at
+
+
+def test_a_merge_takes_nothing_from_what_it_moved(
+    told: Hook, cast: Cast, sandbox: Sandbox, work: Work
+) -> None:
+    """Whichever delivery comes first: here one about the person who is gone by then."""
+    one = _active()
+    gone, kept = one.candidate, Candidate.objects.filter(private=False).last()
+    held = ApplicationAction.objects.create(
+        application=one, kind="reject", membership=cast.ada, status="held", notes="No Rust"
+    )
+    sandbox.mutate("rename_candidate", candidate_id=gone.remote_id, first_name="A", last_name="B")
+    sandbox.mutate("merge_candidate", candidate_id=gone.remote_id, into_id=kept.remote_id)
+    sandbox.webhooks.wait()
+    work()
+    for row in (one, held, gone):
+        row.refresh_from_db()
+    assert (one.candidate, held.notes) == (kept, "No Rust")
+    assert gone.erased_at is not None
 
 
 def test_who_was_anonymised_has_no_name_here_either(
