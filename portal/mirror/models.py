@@ -155,7 +155,10 @@ class Job(Mirrored):
 
 
 class JobGrant(Mirrored):
-    """A Greenhouse user's explicit access to one job; `first_seen_at` tells since when we know."""
+    """A Greenhouse user's explicit access to one job; `first_seen_at` tells since when we know.
+
+    One with `gone_at` was taken back: it opens nothing.
+    """
 
     user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="grants")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="grants")

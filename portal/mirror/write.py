@@ -427,8 +427,9 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> Wri
 
 @transaction.atomic
 def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequence[int]) -> int:
-    """Greenhouse answered that it does not have these. Lost grants are deleted: access ends here;
-    of a lost candidate nothing personal stays (`people.leave`).
+    """Greenhouse answered that it does not have these. A lost grant opens nothing from here on; its
+    row stays for a while, so that an older page does not bring it back. Of a lost candidate nothing
+    personal stays (`people.leave`).
     """
     if not remote_ids or not guard.allows(connection):
         return 0
@@ -438,9 +439,7 @@ def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequenc
         rows = model._default_manager.filter(
             connection=connection, remote_id__in=chunk, gone_at=None
         )
-        if model is JobGrant:
-            gone += rows.delete()[0]
-        elif model is Candidate:
+        if model is Candidate:
             gone += people.leave(connection, chunk)
         else:
             now = timezone.now()

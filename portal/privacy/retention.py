@@ -26,7 +26,7 @@ from portal.core.models import SharedState, Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.mirror import people, schedule
-from portal.mirror.models import Application, AtsUser, Candidate
+from portal.mirror.models import Application, AtsUser, Candidate, JobGrant
 from portal.notices.models import ChatPost, Notice
 from portal.support.models import Look
 from portal.webhooks.models import Delivery
@@ -92,6 +92,7 @@ KEPT = (
         lambda d: Batch.objects.filter(created_at__lt=d, actions=None),
     ),
     Kept("mirror.AtsUser", "GONE_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)),
+    Kept("mirror.JobGrant", "GONE_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)),
     Kept("core.SharedState", "", lambda now: SharedState.objects.filter(expires_at__lt=now)),
     Kept("sessions.Session", "", lambda now: Session.objects.filter(expire_date__lt=now)),
     Kept("usersessions.UserSession", "", lambda now: _without_session(now)),

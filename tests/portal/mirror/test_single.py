@@ -22,7 +22,13 @@ from portal.mirror.upsert import asked_at
 from portal.onboarding import tasks as set_up
 from tests.cast import Cast
 from tests.conftest import V3
+from tests.portal.mirror.reading import when_a_sync_reads
 from tests.portal.mirror.truth import assert_equal
+
+GRANTS = {
+    "harvest_oauth": "/v3/user_job_permissions",
+    "harvest_key": "/v1/users/{id}/permissions/jobs",
+}
 
 
 def _active(job: Job | None = None) -> Application:
@@ -181,8 +187,33 @@ def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
     single.ask(connection, Kind.PEOPLE)
     work()
     leaver.refresh_from_db()
-    assert not JobGrant.objects.filter(pk=grant.pk).exists()
+    assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
     assert leaver.deactivated
+
+
+def test_access_taken_back_does_not_return_with_an_older_page(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+) -> None:
+    """A full sync lists the grant, people are read beside it, and then its page is written."""
+    connection = connect(kind)
+    granted = JobGrant.objects.filter(user__primary_email=cast.remy.user.email, job__status="open")
+    grant = granted.filter(job_admin=True, job__gone_at=None).select_related("user", "job").first()
+    page = f"/requisitions/{grant.job_id}/"
+    remy = sign_in(cast.remy)
+    assert remy.get(page).status_code == 200
+
+    def taken_back() -> None:
+        sandbox.mutate("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
+        sync.read_people(connection)
+
+    with when_a_sync_reads(GRANTS[kind], taken_back):
+        sync.run(sync.open_run(connection, by=None)[0])
+    grant.refresh_from_db()
+    assert grant.gone_at is not None
+    assert remy.get(page).status_code == 404
+    sync.request(connection, sync.Scope.PEOPLE)
+    work()
+    assert_equal(sandbox, kind)
 
 
 OTHER = {
