@@ -13,6 +13,7 @@ from portal.audit.record import record
 from portal.connections.models import Connection
 from portal.mirror import guard
 from portal.mirror.models import Application, Candidate
+from portal.mirror.upsert import asking
 
 _NOTHING = {"first_name": "", "last_name": "", "company": "", "title": ""}
 
@@ -36,11 +37,11 @@ def erase(connection: Connection, remote_ids: Iterable[int]) -> int:
     now = timezone.now()
     rows = Candidate.objects.filter(connection=connection, remote_id__in=list(remote_ids))
     here = list(rows.filter(erased_at=None).values_list("pk", flat=True))
-    gone = rows.filter(gone_at=None).update(gone_at=now, changed_at=now)
+    gone = rows.filter(gone_at=None).update(gone_at=now, changed_at=now, asked_at=now)
     if not here:
         return gone
     Candidate.objects.filter(pk__in=here).update(
-        **_NOTHING, erased_at=now, changed_at=now, fingerprint=None
+        **_NOTHING, erased_at=now, changed_at=now, asked_at=now, fingerprint=None
     )
     _forget_what_they_told(here)
     _tell(connection, here, "deleted or merged into another")
@@ -57,7 +58,8 @@ def leave(connection: Connection, remote_ids: Iterable[int]) -> int:
     theirs = Application.objects.filter(candidate=OuterRef("pk"), gone_at=None)
     waiting = [*lost.filter(Exists(theirs), gone_at=None).values_list("pk", flat=True)]
     now = timezone.now()
-    Candidate.objects.filter(pk__in=waiting).update(gone_at=now, changed_at=now)
+    left = Candidate.objects.filter(pk__in=waiting)
+    left.update(gone_at=now, changed_at=now, asked_at=asking())
     others = lost.exclude(pk__in=waiting).values_list("remote_id", flat=True)
     return len(waiting) + erase(connection, list(others))
 
@@ -91,8 +93,9 @@ def anonymised(connection: Connection, remote_ids: Iterable[int]) -> None:
 
 def _forget_what_they_told(candidates: Sequence[int]) -> None:
     """What was told before this moment, and is written after it, does not bring them back."""
+    now = timezone.now()
     Application.objects.filter(candidate__in=candidates).update(
-        answers=[], custom={}, fingerprint=None, changed_at=timezone.now()
+        answers=[], custom={}, fingerprint=None, changed_at=now, asked_at=now
     )
     for forget in _also:
         forget(candidates)

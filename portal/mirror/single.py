@@ -67,7 +67,8 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
     try:
         found = provider.get_application(remote_id)
     except NotFound:
-        write.mark_gone(connection, Application, [remote_id])
+        with asked_at(asked):
+            write.mark_gone(connection, Application, [remote_id])
         raise
     with asked_at(asked):
         _fetch_parents(connection, provider, found)
@@ -128,12 +129,14 @@ def refresh_job(
     try:
         found = provider.get_job(remote_id)
     except NotFound:
-        write.mark_gone(connection, Job, [remote_id])
+        with asked_at(began):
+            write.mark_gone(connection, Job, [remote_id])
         if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
             _applications_of(connection, job, provider, began)
         return None
     if found.is_template:
-        write.mark_gone(connection, Job, [remote_id])
+        with asked_at(began):
+            write.mark_gone(connection, Job, [remote_id])
         return None
     with transaction.atomic(), asked_at(began):
         write.jobs(connection, [found])

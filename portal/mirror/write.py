@@ -36,7 +36,7 @@ from portal.mirror.models import (
     Stage,
 )
 from portal.mirror.team import folded as folded
-from portal.mirror.upsert import Parent, Table, Written
+from portal.mirror.upsert import Parent, Table, Written, asking
 
 ROLES = Table(AtsRole, ("name", "type"))
 USERS = Table(AtsUser, ("name", "primary_email", "site_admin", "deactivated"))
@@ -433,7 +433,7 @@ def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequenc
     """
     if not remote_ids or not guard.allows(connection):
         return 0
-    gone = 0
+    gone, now = 0, timezone.now()
     for start in range(0, len(remote_ids), 500):
         chunk = remote_ids[start : start + 500]
         rows = model._default_manager.filter(
@@ -442,8 +442,7 @@ def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequenc
         if model is Candidate:
             gone += people.leave(connection, chunk)
         else:
-            now = timezone.now()
-            gone += rows.update(gone_at=now, changed_at=now)
+            gone += rows.update(gone_at=now, changed_at=now, asked_at=asking())
     return gone
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db import connections, transaction
 from django.utils import timezone
 
 from integrations.ats.errors import NotFound
@@ -73,6 +75,55 @@ def test_an_older_answer_that_is_written_later_takes_nothing_back(
         write.applications(connection, [provider.get_application(application.remote_id)])
     application.refresh_from_db()
     assert application.status == "active"
+
+
+def test_an_older_answer_that_is_written_first_keeps_out_no_newer_one(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    """What counts is when each was asked for, not when it came to be written."""
+    connection = connect(kind)
+    application = _active()
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    sandbox.world().touch(sandbox.world().applications[application.remote_id])
+    asked, page = timezone.now(), provider.get_application(application.remote_id)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    asked_later, newer = timezone.now(), provider.get_application(application.remote_id)
+    with asked_at(asked):
+        write.applications(connection, [page])
+    with asked_at(asked_later):
+        write.applications(connection, [newer])
+    application.refresh_from_db()
+    assert application.status == "rejected"
+
+
+def test_a_page_that_waits_for_a_click_to_be_written_leaves_it_as_it_is(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connection = connect(kind)
+    application = _active()
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    sandbox.world().touch(sandbox.world().applications[application.remote_id])
+    asked, page = timezone.now(), provider.get_application(application.remote_id)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    newer = provider.get_application(application.remote_id)
+    written, go_on = Event(), Event()
+
+    def click() -> None:
+        with transaction.atomic():
+            write.applications(connection, [newer])
+            written.set()
+            go_on.wait(5)
+        connections.close_all()
+
+    clicking = Thread(target=click)
+    clicking.start()
+    assert written.wait(5)
+    Timer(0.5, go_on.set).start()  # while the page waits for the row
+    with asked_at(asked):
+        write.applications(connection, [page])
+    clicking.join()
+    application.refresh_from_db()
+    assert application.status == "rejected"
 
 
 def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
