@@ -153,7 +153,8 @@ def refresh_job(
 def _all_parts(
     connection: Connection, job: Job, provider: Provider, unneeded: Container[str]
 ) -> None:
-    parts: dict[str, tuple[type[Mirrored], Callable[[int], Iterable[Any]], Callable[..., Any]]] = {
+    parts: dict[str, tuple[type[Mirrored], Callable[[int], ats.Listed[Any]], Callable[..., Any]]]
+    parts = {
         "stages": (Stage, provider.stages_of_job, write.stages),
         "posts": (JobPost, provider.posts_of_job, write.posts),
         "openings": (Opening, provider.openings_of_job, write.openings),
@@ -215,18 +216,24 @@ def _parts(
     connection: Connection,
     job: Job,
     model: type[Mirrored],
-    read: Callable[[int], Iterable[Any]],
+    read: Callable[[int], ats.Listed[Any]],
     write_them: Callable[..., Any],
 ) -> None:
-    """What belongs to the job alone: what its complete list no longer has is gone."""
+    """What belongs to the job alone: what its complete list no longer has is gone. Not what could
+    not be read, nor what came meanwhile; where one could not even be named, it may be any.
+    """
+    began = timezone.now()
     try:
-        records = list(read(job.remote_id))
+        records = read(job.remote_id)
     except MissingPermission:
         return
     write_them(connection, records)
-    of_job = {"job": job}
-    present = model._default_manager.filter(connection=connection, gone_at=None, **of_job)
-    kept = [record.id for record in records]
+    unread = [aside.remote_id for aside in records.set_aside]
+    if None in unread:
+        return
+    here = {"job": job, "gone_at": None, "changed_at__lt": began}
+    present = model._default_manager.filter(connection=connection, **here)
+    kept = [*(record.id for record in records), *unread]
     lost = present.exclude(remote_id__in=kept).values_list("remote_id", flat=True)
     write.mark_gone(connection, model, list(lost))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from threading import Event, Thread, Timer
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.db import connection as database
 from django.db import connections, transaction
 from django.utils import timezone
 
+from integrations.ats import types as ats
 from integrations.ats.errors import NotFound
 from integrations.ats.wiring import Lane
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.http import ok
 from portal.audit.models import Entry
 from portal.connections.open import asking, open_provider
 from portal.mirror import freshness, single, sync, write
@@ -156,6 +159,62 @@ def test_a_job_is_read_with_its_stages_and_applications(
     assert moved.gone_at is None
     assert Application.objects.get(remote_id=new.id).candidate.first_name == "Nina"
     assert job.read_at is not None
+
+
+STAGES = {"harvest_oauth": "/v3/job_interview_stages", "harvest_key": "/v1/jobs/{}/stages"}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+def test_a_part_that_cannot_be_read_is_not_gone(
+    connect, sandbox: Sandbox, kind: str, named: bool
+) -> None:
+    """And nothing is, where one cannot even be named."""
+    connection = connect(kind)
+    job = _active().job
+    broken, deleted = Stage.objects.filter(job=job, gone_at=None).order_by("-order")[:2]
+    path = STAGES[kind].format(job.remote_id)
+
+    def odd(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for one in rows:
+            if one["id"] == broken.remote_id:
+                one |= {"name": ["odd"], "sort_order": {}, "priority": {}}
+                one |= {} if named else {"id": "odd"}
+        return [one for one in rows if one["id"] != deleted.remote_id]
+
+    _answers_with(sandbox, path, odd)
+    single.refresh_job(connection, job.remote_id)
+    broken.refresh_from_db()
+    deleted.refresh_from_db()
+    assert broken.gone_at is None
+    assert (deleted.gone_at is not None) is named
+
+
+def _answers_with(sandbox: Sandbox, path: str, change: Any) -> None:
+    """Greenhouse answers this path with changed records."""
+    inner = sandbox.app.handle
+
+    def handle(request: Any) -> Any:
+        response = inner(request)
+        if request.path != path or response.status != 200:
+            return response
+        changed = ok(json.dumps(change(json.loads(response.body))).encode())
+        changed.headers.update(response.headers)
+        return changed
+
+    sandbox.app.handle = handle  # type: ignore[method-assign]
+
+
+def test_a_part_that_came_while_the_list_was_read_is_not_gone(
+    connect, sandbox: Sandbox, meanwhile, kind: str
+) -> None:
+    connection = connect(kind)
+    job = _active().job
+    made = ats.Stage(
+        id=999_999, job_id=job.remote_id, name="New", order=9, active=True, updated_at=None
+    )
+    meanwhile(STAGES[kind].format(job.remote_id), lambda: write.stages(connection, [made]))
+    single.refresh_job(connection, job.remote_id)
+    assert Stage.objects.get(remote_id=made.id).gone_at is None
 
 
 def test_whoever_applied_and_is_unknown_here_is_read_at_once_or_soon_so_many(
