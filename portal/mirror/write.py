@@ -158,7 +158,9 @@ def users(connection: Connection, page: Sequence[ats.User]) -> Written:
             for u in page
         ),
     )
-    team.addresses(connection, [u for u in page if u.id in {*written.touched}])
+    listed, touched = team.are_listed(connection), {*written.touched}
+    theirs = [u for u in page if u.id in touched or not listed]
+    team.addresses(connection, theirs, listed=listed)
     return written
 
 
