@@ -95,6 +95,14 @@ CANDIDATES = Table(
     },
 )
 _NAMELESS = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
+# Where the stage's own id is not told (v3, when it may not be looked up), that of the entry tells.
+_SAME_STAGE = (
+    "here.stage_remote_id = excluded.stage_remote_id"
+    " OR COALESCE(here.stage_remote_id, excluded.stage_remote_id) IS NULL"
+    " AND COALESCE(here.stage_entry_id, excluded.stage_entry_id) IS NULL"
+    " OR (here.stage_remote_id IS NULL OR excluded.stage_remote_id IS NULL)"
+    " AND here.stage_entry_id = excluded.stage_entry_id"
+)
 APPLICATIONS = Table(
     Application,
     (
@@ -123,7 +131,7 @@ APPLICATIONS = Table(
     # two readings changed at the latest activity.
     born={"entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN told.applied_at END'},
     moved={
-        "entered_stage_at": "CASE WHEN here.stage_remote_id = excluded.stage_remote_id"
+        "entered_stage_at": f"CASE WHEN {_SAME_STAGE}"
         " THEN here.entered_stage_at ELSE excluded.last_activity_at END",
         "left_job": "CASE WHEN here.job_id IS NULL OR here.job_id = excluded.job_id"
         " THEN here.left_job ELSE here.job_id END",
