@@ -392,6 +392,34 @@ def test_a_click_under_way_when_its_connection_ends_leaves_nothing_behind(
     assert not Application.objects.exists()
 
 
+def test_whoever_ends_a_connection_waits_for_an_answer_that_is_being_written(
+    connect, cast: Cast, sandbox: Sandbox, sign_in
+) -> None:
+    connection = connect()
+    ada = sign_in(cast.ada)
+    job = _active().job
+    new = sandbox.mutate("new_application", job_id=job.remote_id, first_name="Nina")
+    provider = open_provider(connection.credential, lane=Lane.SYNC)
+    answer = provider.get_candidate(new.candidate_id)
+    written, go_on = Event(), Event()
+
+    def answered() -> None:
+        with transaction.atomic():
+            write.candidates(connection, [answer])
+            written.set()
+            go_on.wait(5)
+        connections.close_all()
+
+    writing = Thread(target=answered)
+    writing.start()
+    assert written.wait(5)
+    Timer(0.5, go_on.set).start()
+    ada.post("/set-up/disconnect/", {"name": "Acme"})
+    set_up.empty(connection.pk)
+    writing.join()
+    assert not Candidate.objects.exists()
+
+
 def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
     connect, sandbox: Sandbox, work, meanwhile
 ) -> None:
