@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 from django.conf import settings
@@ -20,6 +21,23 @@ from portal.core import trace
 from portal.core.secrets import SecretUnreadable
 from portal.core.state import Encrypted, shared_store
 from portal.core.threads import tidied
+
+_speaking: ContextVar[int | None] = ContextVar("speaking", default=None)
+
+
+@contextmanager
+def speaking_with(credential: Credential) -> Iterator[None]:
+    """What is written inside was told to this credential."""
+    token = _speaking.set(credential.pk)
+    try:
+        yield
+    finally:
+        _speaking.reset(token)
+
+
+def told_to() -> int | None:
+    """The key of the credential to which what is written now was told; None where none is named."""
+    return _speaking.get()
 
 
 def open_provider(
@@ -53,11 +71,13 @@ def open_provider(
 @contextmanager
 def asking(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
     """A provider for a few requests that somebody waits for: they do not wait for its log, which
-    is written at the end. Raises SecretUnreadable.
+    is written at the end. What is written meanwhile counts as told to this credential. Raises
+    SecretUnreadable.
     """
     calls: list[Call] = []
     try:
-        yield open_provider(credential, lane=lane, log=calls.append)
+        with speaking_with(credential):
+            yield open_provider(credential, lane=lane, log=calls.append)
     finally:
         row = partial(logged, credential.connection_id, trace.current())
         ApiCall.objects.bulk_create(map(row, calls))

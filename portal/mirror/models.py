@@ -2,7 +2,8 @@
 
 `remote_id` is Greenhouse's own id, unique within a connection. `gone_at` is set once a complete
 read no longer contained the record; such rows are kept for history and shown to nobody. A row is
-written only where its content differs from what is here: `changed_at` is when that last happened.
+written only where its content differs from what is here: `changed_at` is when that last happened,
+`asked_at` when Greenhouse had been asked for what was written then.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Mirrored(models.Model):
     gone_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True)  # None: written before this was noted
     fingerprint = models.BigIntegerField(null=True)  # of what Greenhouse told; None: write it anew
 
     class Meta:
@@ -155,7 +157,10 @@ class Job(Mirrored):
 
 
 class JobGrant(Mirrored):
-    """A Greenhouse user's explicit access to one job; `first_seen_at` tells since when we know."""
+    """A Greenhouse user's explicit access to one job; `first_seen_at` tells since when we know.
+
+    One with `gone_at` was taken back: it opens nothing.
+    """
 
     user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="grants")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="grants")

@@ -23,8 +23,8 @@ from integrations.ats.wiring import Call, Lane
 from portal.connections import drift
 from portal.connections.open import open_provider
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import lost, plan, slipped
-from portal.mirror.models import SyncRun, SyncStep
+from portal.mirror import lost, people, plan, slipped
+from portal.mirror.models import Candidate, SyncRun, SyncStep
 from portal.mirror.steps import STEPS, From, Step
 from portal.mirror.upsert import Written, asked_at
 
@@ -62,6 +62,8 @@ class Reading:
             step = self._steps.get(definition.kind)
             if step is not None and step.is_open:
                 self._take_step(definition, step, provider)
+        if self.sync.scope == SyncRun.Scope.FULL:
+            self._erase_gone()
 
     def _heard_from(self, call: Call) -> None:
         """A request was answered: count it, and let the others know that we live."""
@@ -92,6 +94,13 @@ class Reading:
         except AtsError as error:
             self._end(step, SyncStep.Status.FAILED, failure=error.sentence)
             raise
+
+    @transaction.atomic
+    def _erase_gone(self) -> None:
+        """Candidates whom the list lacked: what a merge moved to another has been read by now."""
+        if not self._mine().update(heard_at=timezone.now()):
+            raise LeaseLost
+        people.erase_gone(Candidate.objects.filter(connection=self.connection))
 
     @transaction.atomic
     def _begin(self, step: SyncStep) -> None:

@@ -7,7 +7,8 @@ no longer has is marked gone: its answer names that record alone and is complete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,14 +17,21 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from integrations.ats import types as ats
-from integrations.ats.errors import AtsDown, AtsError, MissingPermission, NotFound, RateLimited
+from integrations.ats.errors import (
+    AtsDown,
+    AtsError,
+    BadCredential,
+    MissingPermission,
+    NotFound,
+    RateLimited,
+)
 from integrations.ats.port import Provider
 from integrations.ats.wiring import Call, Lane
 from portal.connections.models import Connection
-from portal.connections.open import open_provider
+from portal.connections.open import open_provider, speaking_with
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import freshness, people, sync, write
+from portal.mirror import freshness, guard, people, sync, write
 from portal.mirror.models import (
     Application,
     Candidate,
@@ -53,36 +61,56 @@ _OFF = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCON
 def refresh_application(connection: Connection, provider: Provider, remote_id: int) -> Application:
     """Read one application and mirror it, with its job or candidate where we lack them.
 
-    Raises AtsError; NotFound after marking the row here as gone.
+    Raises AtsError; NotFound after marking the row here as gone, Ended where nothing was written.
     """
     asked = timezone.now()
     try:
         found = provider.get_application(remote_id)
     except NotFound:
-        write.mark_gone(connection, Application, [remote_id])
+        with asked_at(asked):
+            write.mark_gone(connection, Application, [remote_id])
         raise
     with asked_at(asked):
         _fetch_parents(connection, provider, found)
         write.applications(connection, [found])
-    return Application.objects.get(connection=connection, remote_id=remote_id)
+    return guard.written(Application.objects.filter(connection=connection, remote_id=remote_id))
 
 
 def refresh_candidate(
     connection: Connection, remote_id: int, *, provider: Provider | None = None
 ) -> Candidate | None:
-    """Read one candidate; one that Greenhouse no longer has is erased here. Raises AtsError."""
+    """Read one candidate; one that Greenhouse no longer has is erased here, once what a merge may
+    have moved to another was read. Raises AtsError.
+    """
     if provider is None:
-        opened = _opened(connection)
-        return refresh_candidate(connection, remote_id, provider=opened)
+        with _asking(connection) as opened:
+            return refresh_candidate(connection, remote_id, provider=opened)
     asked = timezone.now()
     try:
         found = provider.get_candidate(remote_id)
     except NotFound:
+        _follow_what_moved(connection, provider, remote_id)
         people.erase(connection, [remote_id])
         return None
     with asked_at(asked):
         write.candidates(connection, [found])
-    return Candidate.objects.get(connection=connection, remote_id=remote_id)
+    return guard.written(Candidate.objects.filter(connection=connection, remote_id=remote_id))
+
+
+def _follow_what_moved(connection: Connection, provider: Provider, candidate_id: int) -> None:
+    """Read the applications of a candidate who is gone: what is another's by now is a living
+    person's. What may not be read, or cannot, is taken for the one's who is gone.
+    """
+    theirs = Application.objects.filter(
+        connection=connection, candidate__remote_id=candidate_id, gone_at=None
+    )
+    for remote_id in list(theirs.values_list("remote_id", flat=True)):
+        try:
+            refresh_application(connection, provider, remote_id)
+        except (AtsDown, RateLimited, BadCredential, guard.Ended):
+            raise
+        except AtsError:
+            continue
 
 
 def refresh_job(
@@ -95,22 +123,24 @@ def refresh_job(
     AtsError.
     """
     if provider is None:
-        opened = _opened(connection)
-        return refresh_job(connection, remote_id, provider=opened)
+        with _asking(connection) as opened:
+            return refresh_job(connection, remote_id, provider=opened)
     began = timezone.now()
     try:
         found = provider.get_job(remote_id)
     except NotFound:
-        write.mark_gone(connection, Job, [remote_id])
+        with asked_at(began):
+            write.mark_gone(connection, Job, [remote_id])
         if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
             _applications_of(connection, job, provider, began)
         return None
-    with asked_at(began):
-        write.jobs(connection, [found])
-    job = Job.objects.filter(connection=connection, remote_id=remote_id).first()
-    if job is None or found.is_template:
-        write.mark_gone(connection, Job, [remote_id])
+    if found.is_template:
+        with asked_at(began):
+            write.mark_gone(connection, Job, [remote_id])
         return None
+    with transaction.atomic(), asked_at(began):
+        write.jobs(connection, [found])
+    job = guard.written(Job.objects.filter(connection=connection, remote_id=remote_id))
     unneeded = left_out(connection)
     with asked_at(began):
         _all_parts(connection, job, provider, unneeded)
@@ -123,7 +153,8 @@ def refresh_job(
 def _all_parts(
     connection: Connection, job: Job, provider: Provider, unneeded: Container[str]
 ) -> None:
-    parts: dict[str, tuple[type[Mirrored], Callable[[int], Iterable[Any]], Callable[..., Any]]] = {
+    parts: dict[str, tuple[type[Mirrored], Callable[[int], ats.Listed[Any]], Callable[..., Any]]]
+    parts = {
         "stages": (Stage, provider.stages_of_job, write.stages),
         "posts": (JobPost, provider.posts_of_job, write.posts),
         "openings": (Opening, provider.openings_of_job, write.openings),
@@ -141,11 +172,15 @@ def refresh_people(connection: Connection) -> None:
     sync.read_people(connection)
 
 
-def _opened(connection: Connection, also: Callable[[Call], None] | None = None) -> Provider:
+@contextmanager
+def _asking(
+    connection: Connection, also: Callable[[Call], None] | None = None
+) -> Iterator[Provider]:
     credential = connection.credential
     if credential is None:
         raise SecretUnreadable
-    return open_provider(credential, lane=Lane.SYNC, also=also)
+    with speaking_with(credential):
+        yield open_provider(credential, lane=Lane.SYNC, also=also)
 
 
 def _fetch_parents(connection: Connection, provider: Provider, found: ats.Application) -> None:
@@ -181,18 +216,24 @@ def _parts(
     connection: Connection,
     job: Job,
     model: type[Mirrored],
-    read: Callable[[int], Iterable[Any]],
+    read: Callable[[int], ats.Listed[Any]],
     write_them: Callable[..., Any],
 ) -> None:
-    """What belongs to the job alone: what its complete list no longer has is gone."""
+    """What belongs to the job alone: what its complete list no longer has is gone. Not what could
+    not be read, nor what came meanwhile; where one could not even be named, it may be any.
+    """
+    began = timezone.now()
     try:
-        records = list(read(job.remote_id))
+        records = read(job.remote_id)
     except MissingPermission:
         return
     write_them(connection, records)
-    of_job = {"job": job}
-    present = model._default_manager.filter(connection=connection, gone_at=None, **of_job)
-    kept = [record.id for record in records]
+    unread = [aside.remote_id for aside in records.set_aside]
+    if None in unread:
+        return
+    here = {"job": job, "gone_at": None, "changed_at__lt": began}
+    present = model._default_manager.filter(connection=connection, **here)
+    kept = [*(record.id for record in records), *unread]
     lost = present.exclude(remote_id__in=kept).values_list("remote_id", flat=True)
     write.mark_gone(connection, model, list(lost))
 
@@ -310,7 +351,7 @@ def read(wish_id: int) -> None:
         return
     try:
         _read(turn)
-    except (AtsDown, RateLimited):
+    except (AtsDown, RateLimited, guard.Ended):
         turn.later()
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the sync will say so where people look.
@@ -362,20 +403,20 @@ class _Turn:
 
 def _read(turn: _Turn) -> None:
     wish, connection = turn.wish, turn.wish.connection
-    if connection.state in _OFF or connection.credential is None:
+    if connection.state in _OFF or connection.emptying or connection.credential is None:
         return
     if _STEPS.get(Kind(wish.kind), "") in left_out(connection):
         return
     if wish.kind == Kind.PEOPLE:
         refresh_people(connection)
         return
-    provider = _opened(connection, also=turn.heard_from)
-    if wish.kind == Kind.JOB:
-        refresh_job(connection, wish.remote_id, provider=provider)
-    elif wish.kind == Kind.CANDIDATE:
-        refresh_candidate(connection, wish.remote_id, provider=provider)
-    else:
-        _try(lambda: refresh_application(connection, provider, wish.remote_id))
+    with _asking(connection, also=turn.heard_from) as provider:
+        if wish.kind == Kind.JOB:
+            refresh_job(connection, wish.remote_id, provider=provider)
+        elif wish.kind == Kind.CANDIDATE:
+            refresh_candidate(connection, wish.remote_id, provider=provider)
+        else:
+            _try(lambda: refresh_application(connection, provider, wish.remote_id))
 
 
 def sweep() -> None:

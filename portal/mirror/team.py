@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.mirror.models import AtsUser, AtsUserEmail, Job, TeamMember
+from portal.mirror.models import AtsUser, AtsUserEmail, Job, SyncStep, TeamMember
 from portal.mirror.upsert import Written
 
 
@@ -34,8 +34,20 @@ def member_key(member: ats.TeamMember) -> int:
 
 
 # -- addresses -----------------------------------------------------------------------------------
-def addresses(connection: Connection, users: Sequence[ats.User]) -> None:
-    """Make the addresses that these users carry exactly theirs; verified ones have a list."""
+def are_listed(connection: Connection) -> bool:
+    """Whether the list of addresses with their verification is read: not where it was left out or
+    refused the last time that a sync came to it, nor where users carry their addresses (v1).
+    """
+    ended = (SyncStep.Status.DONE, SyncStep.Status.REFUSED, SyncStep.Status.LEFT_OUT)
+    steps = SyncStep.objects.filter(run__connection=connection, kind="emails", status__in=ended)
+    last = steps.order_by("-run_id").first()
+    return last is not None and last.status == SyncStep.Status.DONE and last.seen > 0
+
+
+def addresses(connection: Connection, users: Sequence[ats.User], *, listed: bool) -> None:
+    """Make the addresses that these users carry exactly theirs; verified ones have a list, as long
+    as it is read: after that, what a user does not carry opens nothing any more.
+    """
     pks = _users(connection, (u.id for u in users))
     wanted = {
         (pks[u.id], folded(address)): folded(address) == folded(u.primary_email)
@@ -47,8 +59,13 @@ def addresses(connection: Connection, users: Sequence[ats.User]) -> None:
         (one.user_id, one.address): one
         for one in AtsUserEmail.objects.filter(user_id__in=pks.values())
     }
-    lost = [one.pk for at, one in here.items() if at not in wanted and one.verified is None]
-    AtsUserEmail.objects.filter(pk__in=lost).delete()
+    lost = {
+        one.pk
+        for at, one in here.items()
+        if at not in wanted and (one.verified is None or not listed)
+    }
+    if lost:
+        AtsUserEmail.objects.filter(pk__in=lost).delete()
     for at, one in here.items():
         primary = wanted.get(at, False)
         if one.primary != primary and one.pk not in lost:

@@ -5,7 +5,9 @@ and compares with what it holds, so that a page costs our process next to nothin
 told of a record is compared by a fingerprint; its parents, which may come later, by their keys.
 
 A page may be written after a newer answer about one of its records (a click, a web hook): whoever
-knows when the page was asked for says so by `asked_at`, and what changed here since is left alone.
+knows when the page was asked for says so by `asked_at`, and what is here of a later asking is left
+alone, also where that is being written by another at this moment.
+One that comes when its connection has ended is not written at all (`portal.mirror.guard`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.connections.models import Connection
+from portal.mirror import guard
 from portal.mirror.models import Mirrored
 
 _encode = msgspec.json.Encoder().encode
@@ -42,6 +45,11 @@ def asked_at(moment: datetime) -> Iterator[None]:
         yield
     finally:
         _asked.reset(token)
+
+
+def asking() -> datetime:
+    """When what is written now was asked of Greenhouse: just now, where nobody says."""
+    return min(_asked.get(), timezone.now())
 
 
 @dataclass(frozen=True)
@@ -88,11 +96,13 @@ class Table:
         page = {row[ID]: _sealed(row) for row in rows}
         if not page:
             return Written()
-        now = database.ops.adapt_datetimefield_value(timezone.now())
         document = (b"[" + b",".join(page.values()) + b"]").decode()
-        mine = connection.pk
-        asked = database.ops.adapt_datetimefield_value(_asked.get())
-        params = [document, *(mine for _ in self.parents), mine, now, now, mine, asked]
+        mine, allowed = connection.pk, guard.params(connection)
+        now, asked, until = map(
+            database.ops.adapt_datetimefield_value, (timezone.now(), asking(), _asked.get())
+        )
+        params = [*allowed, document, *(mine for _ in self.parents)]
+        params += [mine, now, now, asked, mine, until, until]
         with database.cursor() as cursor:
             cursor.execute(self._sql[database.vendor], params)
             touched = cursor.fetchall()
@@ -113,8 +123,11 @@ class Table:
         born = [_quoted(name) for name in self.born]
         into = [_quoted(ID), *plain, *keys]
         differs = "IS DISTINCT FROM" if vendor == "postgresql" else "IS NOT"
-        compared = " OR ".join(
-            f"here.{column} {differs} fresh.{column}" for column in ('"fingerprint"', *keys)
+        fresher, newer = (
+            "COALESCE(here.asked_at, here.changed_at) <= %s AND (here.gone_at IS NOT NULL OR "
+            + " OR ".join(f"here.{one} {differs} {new}.{one}" for one in ('"fingerprint"', *keys))
+            + ")"
+            for new in ("fresh", "excluded")
         )
         told = ", ".join(
             f"{self.instead.get(name, f'told.{_quoted(name)}')} AS {_quoted(name)}"
@@ -128,18 +141,19 @@ class Table:
         first = "".join(f", {_quoted(name)}" for name in self._first_values)
         values = "".join(f", {literal}" for literal in self._first_values.values())
         return f"""
-            WITH told AS ({self._told(vendor)}),
+            WITH {guard.tables(vendor)}, told AS ({self._told(vendor)}),
             fresh AS (SELECT {told}{found}{worked_out} FROM told {self._joins()})
             INSERT INTO {table} AS here
-                (connection_id, {columns}, first_seen_at, changed_at{first})
-            SELECT %s, {", ".join(f"fresh.{column}" for column in into + born)}, %s, %s{values}
+                (connection_id, {columns}, first_seen_at, changed_at, asked_at{first})
+            SELECT %s, {", ".join(f"fresh.{column}" for column in into + born)}, %s, %s, %s{values}
             FROM fresh LEFT JOIN {table} here
                 ON here.connection_id = %s AND here.remote_id = fresh.remote_id
-            WHERE here.id IS NULL
-                OR (here.changed_at <= %s AND (here.gone_at IS NOT NULL OR {compared}))
+            WHERE {guard.ALLOWED} AND (here.id IS NULL OR {fresher})
             ORDER BY fresh.remote_id
             ON CONFLICT (connection_id, remote_id) DO UPDATE SET
-                {", ".join(sets)}, changed_at = excluded.changed_at, gone_at = NULL
+                {", ".join(sets)}, changed_at = excluded.changed_at,
+                asked_at = excluded.asked_at, gone_at = NULL
+            WHERE {newer}
             RETURNING remote_id, first_seen_at = changed_at
         """  # noqa: S608  # names of our own models alone
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.mirror import people, team
+from portal.mirror import guard, people, team
 from portal.mirror.models import (
     Application,
     AtsRole,
@@ -35,7 +36,7 @@ from portal.mirror.models import (
     Stage,
 )
 from portal.mirror.team import folded as folded
-from portal.mirror.upsert import Parent, Table, Written
+from portal.mirror.upsert import Parent, Table, Written, asking
 
 ROLES = Table(AtsRole, ("name", "type"))
 USERS = Table(AtsUser, ("name", "primary_email", "site_admin", "deactivated"))
@@ -94,6 +95,14 @@ CANDIDATES = Table(
     },
 )
 _NAMELESS = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
+# Where the stage's own id is not told (v3, when it may not be looked up), that of the entry tells.
+_SAME_STAGE = (
+    "here.stage_remote_id = excluded.stage_remote_id"
+    " OR COALESCE(here.stage_remote_id, excluded.stage_remote_id) IS NULL"
+    " AND COALESCE(here.stage_entry_id, excluded.stage_entry_id) IS NULL"
+    " OR (here.stage_remote_id IS NULL OR excluded.stage_remote_id IS NULL)"
+    " AND here.stage_entry_id = excluded.stage_entry_id"
+)
 APPLICATIONS = Table(
     Application,
     (
@@ -122,7 +131,7 @@ APPLICATIONS = Table(
     # two readings changed at the latest activity.
     born={"entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN told.applied_at END'},
     moved={
-        "entered_stage_at": "CASE WHEN here.stage_remote_id = excluded.stage_remote_id"
+        "entered_stage_at": f"CASE WHEN {_SAME_STAGE}"
         " THEN here.entered_stage_at ELSE excluded.last_activity_at END",
         "left_job": "CASE WHEN here.job_id IS NULL OR here.job_id = excluded.job_id"
         " THEN here.left_job ELSE here.job_id END",
@@ -157,7 +166,9 @@ def users(connection: Connection, page: Sequence[ats.User]) -> Written:
             for u in page
         ),
     )
-    team.addresses(connection, [u for u in page if u.id in {*written.touched}])
+    listed, touched = team.are_listed(connection), {*written.touched}
+    theirs = [u for u in page if u.id in touched or not listed]
+    team.addresses(connection, theirs, listed=listed)
     return written
 
 
@@ -424,23 +435,24 @@ def applications(connection: Connection, page: Sequence[ats.Application]) -> Wri
     )
 
 
+@transaction.atomic
 def mark_gone(connection: Connection, model: type[Mirrored], remote_ids: Sequence[int]) -> int:
-    """Greenhouse answered that it does not have these. Lost grants are deleted: access ends here;
-    of a lost candidate nothing personal stays.
+    """Greenhouse answered that it does not have these. A lost grant opens nothing from here on; its
+    row stays for a while, so that an older page does not bring it back. Of a lost candidate nothing
+    personal stays (`people.leave`).
     """
-    gone = 0
+    if not remote_ids or not guard.allows(connection):
+        return 0
+    gone, now = 0, timezone.now()
     for start in range(0, len(remote_ids), 500):
         chunk = remote_ids[start : start + 500]
         rows = model._default_manager.filter(
             connection=connection, remote_id__in=chunk, gone_at=None
         )
-        if model is JobGrant:
-            gone += rows.delete()[0]
-        elif model is Candidate:
-            gone += people.erase(connection, chunk)
+        if model is Candidate:
+            gone += people.leave(connection, chunk)
         else:
-            now = timezone.now()
-            gone += rows.update(gone_at=now, changed_at=now)
+            gone += rows.update(gone_at=now, changed_at=now, asked_at=asking())
     return gone
 
 

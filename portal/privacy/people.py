@@ -107,7 +107,7 @@ def _as_user(user: AtsUser) -> dict[str, Any]:
     return {
         **holdings.plain(user),
         "addresses": list(user.emails.values_list("address", flat=True)),
-        "jobs_granted": JobGrant.objects.filter(user=user).count(),
+        "jobs_granted": JobGrant.objects.filter(user=user, gone_at=None).count(),
     }
 
 

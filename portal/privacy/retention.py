@@ -25,8 +25,8 @@ from portal.core import queue
 from portal.core.models import SharedState, Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
-from portal.mirror import schedule
-from portal.mirror.models import Application, AtsUser
+from portal.mirror import people, schedule
+from portal.mirror.models import Application, AtsUser, Candidate, JobGrant
 from portal.notices.models import ChatPost, Notice
 from portal.support.models import Look
 from portal.webhooks.models import Delivery
@@ -34,6 +34,8 @@ from portal.webhooks.models import Delivery
 logger = logging.getLogger(__name__)
 
 BATCH = 2_000  # rows in one statement: others are not kept waiting
+# Who is gone is erased by the sync that found it; one that stopped half-way is not waited for long.
+UNERASED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ KEPT = (
         lambda d: Batch.objects.filter(created_at__lt=d, actions=None),
     ),
     Kept("mirror.AtsUser", "GONE_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)),
+    Kept("mirror.JobGrant", "GONE_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)),
     Kept("core.SharedState", "", lambda now: SharedState.objects.filter(expires_at__lt=now)),
     Kept("sessions.Session", "", lambda now: Session.objects.filter(expire_date__lt=now)),
     Kept("usersessions.UserSession", "", lambda now: _without_session(now)),
@@ -106,6 +109,7 @@ def forget() -> int:
             logger.info("Dropped %d of %s by their age", gone, kept.label)
         dropped += gone
     _forget_answers(_until("GONE_DAYS", now))
+    people.erase_gone(Candidate.objects.filter(gone_at__lt=now - UNERASED))
     return dropped + queue.forget_results(_until("NOTICE_DAYS", now))
 
 

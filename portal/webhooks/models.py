@@ -88,6 +88,9 @@ class Delivery(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
     why = models.CharField(max_length=300, blank=True)  # a sentence for a person
     settled_at = models.DateTimeField(null=True)
+    # One of its records fails while others are answered: it is read again by itself, then.
+    not_before = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)  # in a row
 
     class Meta:
         ordering = ("-id",)

@@ -111,7 +111,9 @@ def _store(address: Address, hint: Hint, action: str, event_id: str) -> bool:
     )
     same = Delivery.objects.filter(connection_id=address.connection_id, event_id=event_id)
     # A repetition counts; one of what could not be read is a new chance.
-    same.filter(outcome=Outcome.FAILED).update(outcome=Outcome.WAITING, why="", settled_at=None)
+    same.filter(outcome=Outcome.FAILED).update(
+        outcome=Outcome.WAITING, why="", settled_at=None, not_before=None, failures=0
+    )
     if same.update(times=F("times") + 1):
         return same.filter(outcome=Outcome.WAITING).exists()
     Delivery.objects.bulk_create([delivery], ignore_conflicts=True)

@@ -4,6 +4,10 @@ One worker reads for a connection at a time (a lease with a sign of life); a sec
 once. A delivery is settled after its records were read, so whoever is stopped in between only
 leaves work that is done again. What a delivery claims is never believed: a record is gone when
 Greenhouse says so.
+
+A record for which Greenhouse has a server error is set aside with what named it, and tried again
+by itself, after the others; when a second one fails, too, Greenhouse is taken to be down and
+everything is put off.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
@@ -27,9 +32,9 @@ from integrations.ats.port import Provider
 from integrations.ats.webhooks import Subject
 from integrations.ats.wiring import Lane
 from portal.connections.models import Connection
-from portal.connections.open import open_provider
+from portal.connections.open import open_provider, speaking_with
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import single
+from portal.mirror import guard, single
 from portal.mirror.models import Application
 from portal.webhooks import receive
 from portal.webhooks.models import Address, Delivery
@@ -70,7 +75,7 @@ def read(address: Address) -> None:
 def sweep() -> None:
     """Ask for what was left: a task that was lost, a worker that died, a pause that is over."""
     now = timezone.now()
-    waiting = Delivery.objects.filter(outcome=Outcome.WAITING)
+    waiting = Delivery.objects.filter(_not_aside(), outcome=Outcome.WAITING)
     for address in Address.objects.filter(
         Q(not_before=None) | Q(not_before__lte=now),
         Q(reading_at=None) | Q(reading_at__lt=now - SILENT_AFTER),
@@ -122,14 +127,18 @@ def _put_off(address: Address, later: _NotNow) -> None:
     Address.objects.filter(pk=address.pk).update(
         not_before=later.at, failures=F("failures") + 1 if later.failed else F("failures")
     )
-    oldest = timezone.now() - GIVEN_UP_AFTER
-    old = _waiting(address.connection).filter(received_at__lt=oldest)
+    _give_up(_waiting(address.connection))
+
+
+def _give_up(waiting: QuerySet[Delivery]) -> None:
+    """Those of them that waited too long."""
+    old = waiting.filter(received_at__lt=timezone.now() - GIVEN_UP_AFTER)
     _settle(old, Outcome.FAILED, "Greenhouse did not answer for a day.")
 
 
 def _ask_if_waiting(address: Address) -> None:
     """What came in between the last look and the end of the lease finds its reader here."""
-    if not _is_put_off(address) and _waiting(address.connection).exists():
+    if not _is_put_off(address) and _due(address.connection).exists():
         receive.ask(address)
 
 
@@ -144,19 +153,31 @@ def _waiting(connection: Connection) -> QuerySet[Delivery]:
     return Delivery.objects.filter(connection=connection, outcome=Outcome.WAITING).order_by("id")
 
 
+def _not_aside() -> Q:
+    return Q(not_before=None) | Q(not_before__lte=timezone.now())
+
+
+def _due(connection: Connection) -> QuerySet[Delivery]:
+    """What waits and is not set aside; what failed before comes last."""
+    return _waiting(connection).filter(_not_aside()).order_by("failures", "id")
+
+
 def _read_all(connection: Connection, lease: _Lease) -> None:
     credential = connection.credential
     if connection.state in _OFF or connection.emptying or credential is None:
         _settle(_waiting(connection), Outcome.PAUSED)
         return
     _answer_tests(connection)
-    if not _waiting(connection).exists():
+    if not _due(connection).exists():
         return
     try:
-        provider = open_provider(credential, lane=Lane.SYNC)
-        while batch := list(_waiting(connection)[:AT_ONCE]):
-            if not _read_batch(connection, provider, batch, lease):
-                return
+        turn = _Turn(connection, open_provider(credential, lane=Lane.SYNC), lease)
+        with speaking_with(credential):
+            while batch := list(_due(connection)[:AT_ONCE]):
+                if not _read_batch(turn, batch):
+                    return
+    except guard.Ended:  # what waits is settled, or read with the other credential, by the next one
+        return
     except (BadCredential, SecretUnreadable):
         _settle(_waiting(connection), Outcome.FAILED, "Greenhouse does not accept the credential.")
 
@@ -168,41 +189,97 @@ def _answer_tests(connection: Connection) -> None:
         Address.objects.filter(connection=connection).update(test_read_at=timezone.now())
 
 
-def _read_batch(
-    connection: Connection, provider: Provider, batch: list[Delivery], lease: _Lease
-) -> bool:
+@dataclass
+class _Turn:
+    """One reader's turn. `aside`: records that fail, until when, and how often they failed."""
+
+    connection: Connection
+    provider: Provider
+    lease: _Lease
+    aside: dict[Record, tuple[datetime, int]] = field(default_factory=dict)
+    failed: bool = False
+    _answered: bool = False
+
+    def __post_init__(self) -> None:
+        for delivery in _waiting(self.connection).filter(not_before__gt=timezone.now()):
+            if delivery.not_before is not None:
+                left = (delivery.not_before, delivery.failures)
+                self.aside |= dict.fromkeys(_records_of(self.connection, delivery), left)
+
+    def answered(self) -> None:
+        """Greenhouse is there."""
+        if not self._answered:
+            address = Address.objects.filter(connection=self.connection, failures__gt=0)
+            address.update(failures=0)
+        self._answered = True
+
+    def set_aside(self, record: Record, deliveries: list[int]) -> None:
+        """It failed just now. Raises _NotNow where another one did, too."""
+        named = Delivery.objects.filter(pk__in=deliveries)
+        times = max(named.values_list("failures", flat=True), default=0) + 1
+        self.aside[record] = (timezone.now() + _pause(times - 1), times)
+        self.leave_aside(record, deliveries)
+        if self.failed:
+            raise _NotNow(_next_try(self.connection), failed=True)
+        self.failed = True
+
+    def leave_aside(self, record: Record, deliveries: list[int]) -> None:
+        """It is not asked for now: what named it waits with it."""
+        until, times = self.aside[record]
+        waiting = Delivery.objects.filter(pk__in=deliveries, outcome=Outcome.WAITING)
+        waiting.update(not_before=until, failures=times)
+        _give_up(waiting)
+
+
+def _read_batch(turn: _Turn, batch: list[Delivery]) -> bool:
     """Read what these name, each record once; False when this reader is to stop."""
-    missing = {delivery.pk: _records_of(connection, delivery) for delivery in batch}
+    missing = {delivery.pk: _records_of(turn.connection, delivery) for delivery in batch}
     named_by: dict[Record, list[int]] = defaultdict(list)
     for delivery, records in missing.items():
         for record in records:
             named_by[record].append(delivery)
     _settle_by_pk([pk for pk, records in missing.items() if not records], Outcome.NOTHING)
     for record, deliveries in named_by.items():
-        failure = _read_one(connection, provider, record)
-        if failure:
-            _settle_by_pk(deliveries, Outcome.FAILED, failure)
-        for pk in deliveries:
-            missing[pk].pop(record, None)
-        _settle_by_pk([pk for pk in deliveries if not missing[pk]], Outcome.READ)
-        if not lease.goes_on():
+        if record in turn.aside:
+            turn.leave_aside(record, deliveries)
+            continue
+        try:
+            failure = _read_one(turn.connection, turn.provider, record)
+        except AtsDown:
+            turn.set_aside(record, deliveries)
+        else:
+            turn.answered()
+            _settle_with(missing, record, deliveries, failure)
+        if not turn.lease.goes_on():
             return False
-    Address.objects.filter(connection=connection, failures__gt=0).update(failures=0)
     return True
 
 
+def _settle_with(
+    missing: dict[int, dict[Record, None]], record: Record, deliveries: list[int], failure: str
+) -> None:
+    """Settle what lacked nothing but this record."""
+    if failure:
+        _settle_by_pk(deliveries, Outcome.FAILED, failure)
+    for pk in deliveries:
+        missing[pk].pop(record, None)
+    _settle_by_pk([pk for pk in deliveries if not missing[pk]], Outcome.READ)
+
+
 def _records_of(connection: Connection, delivery: Delivery) -> dict[Record, None]:
-    """What to read for a delivery, in order. An application brings what we lack by itself."""
+    """What to read for a delivery, in order. An application brings what we lack by itself; who is
+    gone comes last, after what a merge moved to another and after that other one.
+    """
     candidates = delivery.names.get("candidates", [])
     records: list[Record] = []
     if delivery.subject == Subject.JOB:
         records += [("jobs", pk) for pk in delivery.names.get("jobs", [])]
-    if delivery.subject == Subject.CANDIDATE:
-        records += [("candidates", pk) for pk in candidates]
-        if delivery.gone:
-            records += _applications_of(connection, candidates)
+    if delivery.subject == Subject.CANDIDATE and delivery.gone:
+        records += _applications_of(connection, candidates)
     if delivery.subject != Subject.JOB:
         records += [("applications", pk) for pk in delivery.names.get("applications", [])]
+    if delivery.subject == Subject.CANDIDATE:
+        records += [("candidates", pk) for pk in reversed(candidates)]
     return dict.fromkeys(records)
 
 
@@ -215,7 +292,9 @@ def _applications_of(connection: Connection, candidates: list[int]) -> list[Reco
 
 
 def _read_one(connection: Connection, provider: Provider, record: Record) -> str:
-    """Read one record into the mirror; a sentence where that cannot be. Raises _NotNow."""
+    """Read one record into the mirror; a sentence where that cannot be. Raises AtsDown, where the
+    record fails or Greenhouse is down, and _NotNow.
+    """
     kind, remote_id = record
     try:
         if kind == "jobs":
@@ -228,9 +307,7 @@ def _read_one(connection: Connection, provider: Provider, record: Record) -> str
         return ""
     except RateLimited as error:
         raise _NotNow(error.until, failed=False) from error
-    except AtsDown as error:
-        raise _NotNow(_next_try(connection), failed=True) from error
-    except BadCredential:
+    except (AtsDown, BadCredential, guard.Ended):
         raise
     except AtsError as error:
         return error.sentence
@@ -238,9 +315,13 @@ def _read_one(connection: Connection, provider: Provider, record: Record) -> str
 
 
 def _next_try(connection: Connection) -> datetime:
-    failures = min(Address.objects.get(connection=connection).failures, 10)
-    pause: timedelta = timedelta(seconds=30 * 2**failures)
-    return timezone.now() + min(pause, LONGEST_PAUSE)
+    return timezone.now() + _pause(Address.objects.get(connection=connection).failures)
+
+
+def _pause(failures: int) -> timedelta:
+    """How long to wait after so many failures before this one."""
+    pause: timedelta = timedelta(seconds=30 * 2 ** min(failures, 10))
+    return min(pause, LONGEST_PAUSE)
 
 
 def _settle_by_pk(pks: list[int], outcome: str, why: str = "") -> int:

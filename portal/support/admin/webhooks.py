@@ -84,7 +84,7 @@ class DeliveryAdmin(Watched):
     list_filter = (of_customer("connection__organization"), "outcome", Action)
     search_fields = ("=event_id",)
     list_select_related = ("connection__organization",)
-    fields = (*list_display, "event_id", "subject", "names", "gone")
+    fields = (*list_display, "not_before", "failures", "event_id", "subject", "names", "gone")
 
 
 @admin.register(Heartbeat)

@@ -6,8 +6,11 @@ import pytest
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections.models import Connection
+from portal.mirror import sync
 from portal.mirror.models import Job
 from tests.cast import Cast
+from tests.portal.mirror.permissions import taken_away
 
 LIST = "/requisitions/"
 
@@ -71,6 +74,29 @@ def test_a_second_address_matches_too(connect, cast: Cast, sandbox, sign_in, kin
     cast.uma.user.email = "Mona@acme.example"
     cast.uma.user.save()
     assert _shown(sign_in(cast.uma)) == set(sandbox.stats()["visible_open_job_ids"]["m.moss"])
+
+
+def test_a_second_address_taken_away_opens_nothing_although_the_list_of_them_is_refused(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work
+) -> None:
+    """The list had called it verified; the user no longer carries it."""
+    connection = connect()
+    cast.uma.user.email = "mona@acme.example"
+    cast.uma.user.save()
+    uma = sign_in(cast.uma)
+    assert _shown(uma)
+    taken_away(sandbox, connection, "user_emails.list")
+    _read_people(connection, work)
+    assert _shown(uma)  # the user carries it
+    world = sandbox.world()
+    world.remove(next(one for one in world.user_emails if one.email == "mona@acme.example"))
+    _read_people(connection, work)
+    assert not _shown(uma)
+
+
+def _read_people(connection: Connection, work) -> None:
+    sync.request(connection, sync.Scope.PEOPLE)
+    work()
 
 
 def test_without_the_grants_the_hiring_team_stands_in_and_never_shows_more(

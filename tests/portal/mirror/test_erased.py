@@ -7,11 +7,14 @@ from django.utils import timezone
 
 from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
 from portal.connections.open import open_provider
 from portal.mirror import single, sync, write
 from portal.mirror.models import Application, Candidate, SyncRun
 from portal.mirror.single import Kind
 from portal.mirror.upsert import asked_at
+from portal.privacy.tasks import forget_old
+from tests.cast import Cast
 
 DEEDS = ("anonymize_candidate", "delete_candidate")
 
@@ -85,4 +88,45 @@ def test_what_greenhouse_still_tells_of_an_anonymised_person_is_not_taken(
     assert _nothing_is_left_of(application)
     sync.request(connection, SyncRun.Scope.FULL)
     work()
+    assert _nothing_is_left_of(application)
+
+
+@pytest.mark.parametrize("way", ["asked for", "full sync"])
+def test_what_a_merge_moved_to_another_person_is_not_erased_with_the_one_who_is_gone(
+    application: Application, cast: Cast, sandbox: Sandbox, work, way: str
+) -> None:
+    connection, gone = application.connection, application.candidate
+    survivor = Candidate.objects.exclude(pk=gone.pk).filter(private=False, gone_at=None).last()
+    held = ApplicationAction.objects.create(
+        application=application, kind="reject", membership=cast.ada, status="held", notes="No Rust"
+    )
+    answers = application.answers
+    sandbox.mutate("merge_candidate", candidate_id=gone.remote_id, into_id=survivor.remote_id)
+    if way == "full sync":
+        sync.request(connection, SyncRun.Scope.FULL)
+    else:
+        single.ask(connection, Kind.CANDIDATE, gone.remote_id)
+    work()
+    for row in (application, held, gone):
+        row.refresh_from_db()
+    assert (application.candidate, application.answers) == (survivor, answers)
+    assert held.notes == "No Rust"
+    assert (gone.last_name, gone.erased_at is not None) == ("", True)
+
+
+def test_who_was_found_gone_by_a_sync_that_stopped_half_way_is_erased_within_two_nights(
+    application: Application, sandbox: Sandbox, work, later, quick_retries: None
+) -> None:
+    connection, gone = application.connection, application.candidate
+    sandbox.mutate("delete_candidate", candidate_id=gone.remote_id)
+    generation = "v1" if connection.credential.kind == "harvest_key" else "v3"
+    sandbox.faults.add(f"/{generation}/applications", status=500, times=None)
+    run = sync.request(connection, SyncRun.Scope.FULL)
+    work()
+    run.refresh_from_db()
+    gone.refresh_from_db()
+    assert (run.status, gone.erased_at) == (SyncRun.Status.FAILED, None)
+    assert gone.gone_at is not None
+    later(25 * 60 * 60)
+    forget_old()
     assert _nothing_is_left_of(application)

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db import connections, transaction
 from django.utils import timezone
 
+from integrations.ats import types as ats
 from integrations.ats.errors import NotFound
 from integrations.ats.wiring import Lane
+from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.http import ok
 from portal.audit.models import Entry
-from portal.connections.open import open_provider
+from portal.connections.open import asking, open_provider
 from portal.mirror import freshness, single, sync, write
+from portal.mirror.guard import Ended
 from portal.mirror.models import Application, AtsUser, Candidate, Job, JobGrant, SingleRead, Stage
 from portal.mirror.single import Kind
 from portal.mirror.upsert import asked_at
+from portal.onboarding import tasks as set_up
+from tests.cast import Cast
+from tests.conftest import V3
+from tests.portal.mirror.reading import when_a_sync_reads
 from tests.portal.mirror.truth import assert_equal
+
+GRANTS = {
+    "harvest_oauth": "/v3/user_job_permissions",
+    "harvest_key": "/v1/users/{id}/permissions/jobs",
+}
 
 
 def _active(job: Job | None = None) -> Application:
@@ -64,6 +80,55 @@ def test_an_older_answer_that_is_written_later_takes_nothing_back(
     assert application.status == "active"
 
 
+def test_an_older_answer_that_is_written_first_keeps_out_no_newer_one(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    """What counts is when each was asked for, not when it came to be written."""
+    connection = connect(kind)
+    application = _active()
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    sandbox.world().touch(sandbox.world().applications[application.remote_id])
+    asked, page = timezone.now(), provider.get_application(application.remote_id)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    asked_later, newer = timezone.now(), provider.get_application(application.remote_id)
+    with asked_at(asked):
+        write.applications(connection, [page])
+    with asked_at(asked_later):
+        write.applications(connection, [newer])
+    application.refresh_from_db()
+    assert application.status == "rejected"
+
+
+def test_a_page_that_waits_for_a_click_to_be_written_leaves_it_as_it_is(
+    connect, sandbox: Sandbox, kind: str
+) -> None:
+    connection = connect(kind)
+    application = _active()
+    provider = open_provider(connection.credential, lane=Lane.PEOPLE)
+    sandbox.world().touch(sandbox.world().applications[application.remote_id])
+    asked, page = timezone.now(), provider.get_application(application.remote_id)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    newer = provider.get_application(application.remote_id)
+    written, go_on = Event(), Event()
+
+    def click() -> None:
+        with transaction.atomic():
+            write.applications(connection, [newer])
+            written.set()
+            go_on.wait(5)
+        connections.close_all()
+
+    clicking = Thread(target=click)
+    clicking.start()
+    assert written.wait(5)
+    Timer(0.5, go_on.set).start()  # while the page waits for the row
+    with asked_at(asked):
+        write.applications(connection, [page])
+    clicking.join()
+    application.refresh_from_db()
+    assert application.status == "rejected"
+
+
 def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
     connection = connect(kind)
     job = sandbox.mutate("create_job", name="Brand new")
@@ -94,6 +159,62 @@ def test_a_job_is_read_with_its_stages_and_applications(
     assert moved.gone_at is None
     assert Application.objects.get(remote_id=new.id).candidate.first_name == "Nina"
     assert job.read_at is not None
+
+
+STAGES = {"harvest_oauth": "/v3/job_interview_stages", "harvest_key": "/v1/jobs/{}/stages"}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+def test_a_part_that_cannot_be_read_is_not_gone(
+    connect, sandbox: Sandbox, kind: str, named: bool
+) -> None:
+    """And nothing is, where one cannot even be named."""
+    connection = connect(kind)
+    job = _active().job
+    broken, deleted = Stage.objects.filter(job=job, gone_at=None).order_by("-order")[:2]
+    path = STAGES[kind].format(job.remote_id)
+
+    def odd(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for one in rows:
+            if one["id"] == broken.remote_id:
+                one |= {"name": ["odd"], "sort_order": {}, "priority": {}}
+                one |= {} if named else {"id": "odd"}
+        return [one for one in rows if one["id"] != deleted.remote_id]
+
+    _answers_with(sandbox, path, odd)
+    single.refresh_job(connection, job.remote_id)
+    broken.refresh_from_db()
+    deleted.refresh_from_db()
+    assert broken.gone_at is None
+    assert (deleted.gone_at is not None) is named
+
+
+def _answers_with(sandbox: Sandbox, path: str, change: Any) -> None:
+    """Greenhouse answers this path with changed records."""
+    inner = sandbox.app.handle
+
+    def handle(request: Any) -> Any:
+        response = inner(request)
+        if request.path != path or response.status != 200:
+            return response
+        changed = ok(json.dumps(change(json.loads(response.body))).encode())
+        changed.headers.update(response.headers)
+        return changed
+
+    sandbox.app.handle = handle  # type: ignore[method-assign]
+
+
+def test_a_part_that_came_while_the_list_was_read_is_not_gone(
+    connect, sandbox: Sandbox, meanwhile, kind: str
+) -> None:
+    connection = connect(kind)
+    job = _active().job
+    made = ats.Stage(
+        id=999_999, job_id=job.remote_id, name="New", order=9, active=True, updated_at=None
+    )
+    meanwhile(STAGES[kind].format(job.remote_id), lambda: write.stages(connection, [made]))
+    single.refresh_job(connection, job.remote_id)
+    assert Stage.objects.get(remote_id=made.id).gone_at is None
 
 
 def test_whoever_applied_and_is_unknown_here_is_read_at_once_or_soon_so_many(
@@ -176,8 +297,127 @@ def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
     single.ask(connection, Kind.PEOPLE)
     work()
     leaver.refresh_from_db()
-    assert not JobGrant.objects.filter(pk=grant.pk).exists()
+    assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
     assert leaver.deactivated
+
+
+def test_access_taken_back_does_not_return_with_an_older_page(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+) -> None:
+    """A full sync lists the grant, people are read beside it, and then its page is written."""
+    connection = connect(kind)
+    granted = JobGrant.objects.filter(user__primary_email=cast.remy.user.email, job__status="open")
+    grant = granted.filter(job_admin=True, job__gone_at=None).select_related("user", "job").first()
+    page = f"/requisitions/{grant.job_id}/"
+    remy = sign_in(cast.remy)
+    assert remy.get(page).status_code == 200
+
+    def taken_back() -> None:
+        sandbox.mutate("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
+        sync.read_people(connection)
+
+    with when_a_sync_reads(GRANTS[kind], taken_back):
+        sync.run(sync.open_run(connection, by=None)[0])
+    grant.refresh_from_db()
+    assert grant.gone_at is not None
+    assert remy.get(page).status_code == 404
+    sync.request(connection, sync.Scope.PEOPLE)
+    work()
+    assert_equal(sandbox, kind)
+
+
+OTHER = {
+    **V3,
+    "client_id": greenhouse.OTHER_V3_CLIENT_ID,
+    "client_secret": greenhouse.OTHER_V3_CLIENT_SECRET,
+    "another_account": "Acme",
+}
+
+
+@pytest.mark.parametrize("path", ["jobs", "job_interview_stages", "applications", "candidates"])
+def test_a_read_under_way_leaves_nothing_behind_in_a_mirror_that_is_emptied(
+    connect, cast: Cast, sign_in, work, meanwhile, path: str
+) -> None:
+    connection = connect()
+    job = _active().job
+    Candidate.objects.filter(applications__job=job).delete()  # each is read anew
+    ada = sign_in(cast.ada)
+
+    def left() -> None:
+        ada.post("/set-up/disconnect/", {"name": "Acme"})
+        set_up.empty(connection.pk)
+
+    meanwhile(f"/v3/{path}", left)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    for model in (Job, Stage, Candidate, Application):
+        assert not model.objects.exists(), model
+
+
+def test_a_read_under_way_when_another_account_comes_writes_nothing_of_the_former_one(
+    connect, cast: Cast, sign_in, sandbox: Sandbox, work, meanwhile
+) -> None:
+    connection = connect()
+    job = _active().job
+    ada = sign_in(cast.ada)
+
+    def changed() -> None:
+        ada.post("/set-up/credential/", OTHER)
+        set_up.empty(connection.pk)  # from here on the connection may be read again
+
+    meanwhile("/v3/applications", changed)
+    single.ask(connection, Kind.JOB, job.remote_id)
+    work()
+    for model, kind in ((Job, "jobs"), (Application, "applications")):
+        theirs = {one.id for one in getattr(sandbox.world("other"), kind)}
+        here = {*model.objects.values_list("remote_id", flat=True)}
+        assert here, kind
+        assert here <= theirs, kind
+
+
+def test_a_click_under_way_when_its_connection_ends_leaves_nothing_behind(
+    connect, cast: Cast, sign_in, sandbox: Sandbox, meanwhile
+) -> None:
+    connection = connect()
+    application = _active()
+    ada = sign_in(cast.ada)
+
+    def left() -> None:
+        ada.post("/set-up/disconnect/", {"name": "Acme"})
+        set_up.empty(connection.pk)
+
+    meanwhile("/v3/applications", left)
+    with asking(connection.credential, lane=Lane.PEOPLE) as provider, pytest.raises(Ended):
+        single.refresh_application(connection, provider, application.remote_id)
+    assert not Application.objects.exists()
+
+
+def test_whoever_ends_a_connection_waits_for_an_answer_that_is_being_written(
+    connect, cast: Cast, sandbox: Sandbox, sign_in
+) -> None:
+    connection = connect()
+    ada = sign_in(cast.ada)
+    job = _active().job
+    new = sandbox.mutate("new_application", job_id=job.remote_id, first_name="Nina")
+    provider = open_provider(connection.credential, lane=Lane.SYNC)
+    answer = provider.get_candidate(new.candidate_id)
+    written, go_on = Event(), Event()
+
+    def answered() -> None:
+        with transaction.atomic():
+            write.candidates(connection, [answer])
+            written.set()
+            go_on.wait(5)
+        connections.close_all()
+
+    writing = Thread(target=answered)
+    writing.start()
+    assert written.wait(5)
+    Timer(0.5, go_on.set).start()
+    ada.post("/set-up/disconnect/", {"name": "Acme"})
+    set_up.empty(connection.pk)
+    writing.join()
+    assert not Candidate.objects.exists()
 
 
 def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(

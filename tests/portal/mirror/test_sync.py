@@ -98,7 +98,7 @@ def test_what_greenhouse_lost_is_marked_gone_and_lost_access_ends(
     work()
     job.refresh_from_db()
     assert job.gone_at is not None
-    assert not JobGrant.objects.filter(pk=grant.pk).exists()
+    assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
     _counts_equal_the_truth(sandbox, kind)
 
 

@@ -15,7 +15,7 @@ from portal.audit.models import Entry
 from portal.connections.features import features
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.mirror import plan
-from portal.mirror.models import Application, AtsUser, SyncRun
+from portal.mirror.models import Application, AtsUser, JobGrant, SyncRun
 from portal.onboarding.apps import _schedule
 from portal.privacy import retention, tasks
 from tests.cast import Cast
@@ -101,6 +101,17 @@ def test_of_people_and_applications_that_greenhouse_lost_nothing_personal_stays(
     assert not AtsUser.objects.filter(pk=user.pk).exists()
     assert AtsUser.objects.count() == others
     assert Application.objects.exclude(answers=[]).exists()
+
+
+def test_access_that_greenhouse_took_back_is_forgotten_after_a_while(connect, later) -> None:
+    connect()
+    gone, *others = JobGrant.objects.order_by("id")
+    JobGrant.objects.filter(pk=gone.pk).update(gone_at=timezone.now())
+    tasks.forget_old()
+    assert JobGrant.objects.count() == len(others) + 1
+    later(31 * DAY)
+    tasks.forget_old()
+    assert list(JobGrant.objects.order_by("id")) == others
 
 
 def test_where_somebody_was_signed_in_ends_with_the_session(cast: Cast, client, later) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.db import connections
 
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.http import Answer
+from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection
 from portal.mirror.models import Application, Candidate, Job, Stage
 from portal.webhooks import reread
 from portal.webhooks.models import Address, Delivery
 from portal.webhooks.tasks import read, sweep
+from tests.cast import Cast
 from tests.portal.webhooks.conftest import Hook
 from tests.queue import queued
 
@@ -113,6 +117,25 @@ def test_a_merge_moves_the_applications(told: Hook, sandbox: Sandbox, work: Work
     work()
     assert {a.candidate for a in Application.objects.filter(pk__in=theirs)} == {kept}
     assert Candidate.objects.get(pk=gone.pk).gone_at
+
+
+def test_a_merge_takes_nothing_from_what_it_moved(
+    told: Hook, cast: Cast, sandbox: Sandbox, work: Work
+) -> None:
+    """Whichever delivery comes first: here one about the person who is gone by then."""
+    one = _active()
+    gone, kept = one.candidate, Candidate.objects.filter(private=False).last()
+    held = ApplicationAction.objects.create(
+        application=one, kind="reject", membership=cast.ada, status="held", notes="No Rust"
+    )
+    sandbox.mutate("rename_candidate", candidate_id=gone.remote_id, first_name="A", last_name="B")
+    sandbox.mutate("merge_candidate", candidate_id=gone.remote_id, into_id=kept.remote_id)
+    sandbox.webhooks.wait()
+    work()
+    for row in (one, held, gone):
+        row.refresh_from_db()
+    assert (one.candidate, held.notes) == (kept, "No Rust")
+    assert gone.erased_at is not None
 
 
 def test_who_was_anonymised_has_no_name_here_either(
@@ -251,12 +274,70 @@ def test_the_pauses_grow_and_after_a_day_the_sync_is_trusted(
         later(16 * 60)
         sweep()
         work()
-    assert full_hook.address.failures == 7
+    assert Delivery.objects.get().failures == 7
     later(24 * 3600)
     sweep()
     work()
     assert Delivery.objects.get().outcome == Outcome.FAILED
     assert "a day" in Delivery.objects.get().why
+
+
+def test_one_record_that_always_fails_holds_up_no_other(
+    full_hook: Hook, sandbox: Sandbox, work: Work, later, quick_retries: None
+) -> None:
+    """Its own pauses grow, and what comes behind it is read at once, each time."""
+    failing, *others = Application.objects.filter(status="active", gone_at=None)[:4]
+    handle = _fails_for(sandbox, failing.remote_id)
+    full_hook.about(failing.remote_id)
+    for one in others:
+        sandbox.mutate("reject_application", application_id=one.remote_id)
+        full_hook.about(one.remote_id)
+        work()
+        one.refresh_from_db()
+        assert one.status == "rejected"
+        full_hook.about(failing.remote_id)  # told again meanwhile
+        later(60)
+        sweep()
+        work()
+    assert full_hook.address.not_before is None
+    theirs = Delivery.objects.filter(names={"applications": [failing.remote_id]})
+    assert {*theirs.values_list("outcome", flat=True)} == {Outcome.WAITING}
+    assert min(theirs.values_list("failures", flat=True)) == 3
+    sandbox.app.handle = handle  # type: ignore[method-assign]
+    later(15 * 60)
+    sweep()
+    work()
+    assert _outcomes() == {Outcome.READ}
+
+
+def test_when_a_second_record_fails_everything_is_put_off_and_those_that_did_not_fail_come_first(
+    full_hook: Hook, sandbox: Sandbox, work: Work, later, quick_retries: None
+) -> None:
+    *two, third = Application.objects.filter(status="active", gone_at=None)[:3]
+    _fails_for(sandbox, *(one.remote_id for one in two))
+    for one in (*two, third):
+        full_hook.about(one.remote_id)
+    work()
+    assert full_hook.address.failures == 1
+    assert _outcomes() == {Outcome.WAITING}
+    later(31)
+    sweep()
+    work()
+    assert Delivery.objects.latest("id").outcome == Outcome.READ
+
+
+def _fails_for(sandbox: Sandbox, *application_ids: int) -> Any:
+    """Greenhouse has a server error for these; gives back how it answered before."""
+    inner = sandbox.app.handle
+
+    def handle(request: Any) -> Any:
+        asked = request.query.get("ids", "")
+        if request.path == "/v3/applications" and asked in {*map(str, application_ids)}:
+            return Answer(500, {"message": "Server timeout in API"}).response
+        return inner(request)
+
+    sandbox.app.handle = handle  # type: ignore[method-assign]
+    return inner
 
 
 def test_a_rate_limit_is_waited_for_as_told(
