@@ -19,6 +19,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integrations.ats.port import Provider
 from integrations.ats.types import SeenStage
 from integrations.ats.wiring import Lane
 from portal.accounts.models import Membership, User
@@ -26,7 +27,7 @@ from portal.applications import clicks, ending, outbox, perform, undo
 from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.applications.offers import ground, offer
 from portal.applications.verbs import VERBS, Click, Ground
-from portal.connections.open import open_provider
+from portal.connections.open import open_provider, speaking_with
 from portal.core import queue, readonly
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import Rights, visible_applications
@@ -220,20 +221,25 @@ def step(batch: Batch) -> None:
             raise SecretUnreadable
         patience = settings.PATIENCE_PEOPLE
         provider = open_provider(credential, lane=Lane.SYNC, patience=patience)
-        end = time.monotonic() + TURN
-        while (action := _next(batch)) is not None:
-            waited = _bounded(action)
-            perform.send_with(provider, action)
-            if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
-                _postpone(batch, action)
-            elif waited and action.status in ANSWERED:
-                _unbounded(batch)
-            if time.monotonic() > end:
-                break
+        with speaking_with(credential):
+            _send_for_a_moment(batch, provider)
     except SecretUnreadable:
         for action in _rows(batch).filter(status=Status.HELD):
             perform.send(action)  # says why it cannot be
     _go_on(batch)
+
+
+def _send_for_a_moment(batch: Batch, provider: Provider) -> None:
+    end = time.monotonic() + TURN
+    while (action := _next(batch)) is not None:
+        waited = _bounded(action)
+        perform.send_with(provider, action)
+        if action.status == Status.HELD:  # Greenhouse does not answer: the rest waits, too
+            _postpone(batch, action)
+        elif waited and action.status in ANSWERED:
+            _unbounded(batch)
+        if time.monotonic() > end:
+            break
 
 
 def _rows(batch: Batch) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats import errors
@@ -33,7 +34,7 @@ from portal.connections.open import asking
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import rights, visible_application, why_nothing
-from portal.mirror import write
+from portal.mirror import guard, write
 from portal.mirror.models import Application
 from portal.mirror.single import refresh_application
 
@@ -86,15 +87,19 @@ def _sent(provider: Provider, action: ApplicationAction) -> None:
     except AtsError as error:
         _not_done(provider, action, error)
         return
+    taken = errors.OutcomeUnknown(TAKEN)
     if receipt.application is None:
-        taken = errors.OutcomeUnknown(TAKEN)
         _unknown(action, taken, why="taken, but where it stands could not be read")
         settle_with(provider, action)
         return
-    with transaction.atomic():
-        write.applications(action.application.connection, [receipt.application])
-        now = _as_mirrored(action)
-        _done(action, verb.done(action, now), now)
+    try:
+        with transaction.atomic():
+            write.applications(action.application.connection, [receipt.application])
+            now = guard.written(_here(action))
+            _done(action, verb.done(action, now), now)
+    except guard.Ended:
+        _unknown(action, taken, why="taken, while the connection was changed")
+        return
     unlearn(action)
 
 
@@ -280,11 +285,11 @@ def _look_again(provider: Provider, action: ApplicationAction) -> Application | 
 def _read_again(provider: Provider, action: ApplicationAction) -> Application:
     application = action.application
     refresh_application(application.connection, provider, application.remote_id)
-    return _as_mirrored(action)
+    return _here(action).get()
 
 
-def _as_mirrored(action: ApplicationAction) -> Application:
-    return Application.objects.select_related("job").get(pk=action.application_id)
+def _here(action: ApplicationAction) -> QuerySet[Application]:
+    return Application.objects.select_related("job").filter(pk=action.application_id)
 
 
 def _settle(action: ApplicationAction, status: str, sentence: str, **also: Any) -> None:

@@ -119,7 +119,8 @@ def _found(single: Any, provider: Provider, missing: Sequence[int]) -> Iterator[
 
 def _with_long_lists(connection: Connection) -> Any:
     """People are lists of their own: most have one page each, which hides nothing."""
-    counted = JobGrant.objects.filter(connection=connection).values("user").annotate(n=Count("pk"))
+    living = JobGrant.objects.filter(connection=connection, gone_at=None)
+    counted = living.values("user").annotate(n=Count("pk"))
     return counted.filter(n__gte=LONG).values("user")
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from integrations.ats.types import Receipt
 from integrations.ats.wiring import Lane
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import logged, outbox, perform
 from portal.applications.models import ApplicationAction
 from portal.applications.verbs.advance import Advance
+from portal.connections.models import Credential
 from portal.connections.open import asking
 from portal.mirror.models import Application, AtsUser, CustomField, RejectionReason, Stage
 from portal.mirror.single import refresh_application
@@ -183,6 +185,29 @@ def test_what_cannot_be_read_back_is_not_told_to_be_where_it_was(
     one.refresh_from_db()
     assert one.stage_remote_id == truth(sandbox, one).stage_id
     assert f"“{one.stage_name}”" in settled.outcome
+    assert len(writes(sandbox)) == 1
+
+
+def test_what_was_taken_while_the_connection_changed_is_read_again_with_the_new_credential(
+    remy: Client, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = an_application()
+    send = Advance.send
+    credential = Credential.objects.get(connection=one.connection)
+
+    def sent_while_it_was_replaced(*args: Any) -> Receipt:
+        receipt = send(*args)
+        Credential.objects.filter(pk=credential.pk).update(state=Credential.State.DESTROYED)
+        return receipt
+
+    click(remy, "advance", one)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Advance, "send", sent_while_it_was_replaced)
+        work()
+    assert newest().status == Status.UNKNOWN
+    assert "Greenhouse took it" in newest().outcome
+    Credential.objects.filter(pk=credential.pk).update(state=credential.state)
+    assert _settled(later, work).status == Status.DONE
     assert len(writes(sandbox)) == 1
 
 
