@@ -81,7 +81,10 @@ def _member_view(view: View, *, admin: bool) -> View:
             return _to_sign_in(request)
         member = membership_of(request)
         if member is None:
-            return render(request, "accounts/no_organization.html", status=403)
+            ended = Membership._base_manager.filter(user=request.user).exclude(ended_at=None)
+            names = ended.order_by("ended_at").values_list("organization__name", flat=True)
+            context = {"former": names.last()}
+            return render(request, "accounts/no_organization.html", context, status=403)
         if admin and not member.is_admin:
             raise PermissionDenied
         request.membership = member  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ NOT_AGAIN_WITHIN = timedelta(minutes=5)
 State = Connection.State
 _WATCHED = (State.ACTION_NEEDED, State.LIVE, State.DEGRADED)
 Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
+ANOTHER_KIND = "another kind of credential is in use, which has no such permission"
 
 
 def due() -> list[Connection]:
@@ -148,12 +149,12 @@ def _missing(check: CheckRun) -> list[Permission]:
     boxes = {_box(credential, p): p for p in reversed(lost)}
     for box, permission in boxes.items():
         _open(check, box, permission)
-    book.solved(
-        organization,
-        Cause.MISSING_PERMISSION,
-        why="the permission was granted",
-        but=unclear | boxes.keys(),
-    )
+    known = {_box(credential, p) for p in asked}
+    for issue in Issue.objects.filter(
+        organization=organization, cause=Cause.MISSING_PERMISSION, closed_at=None
+    ).exclude(key__in=unclear | boxes.keys()):
+        why = "the permission was granted" if issue.key in known else ANOTHER_KIND
+        book.solved(organization, Cause.MISSING_PERMISSION, why=why, key=issue.key)
     return lost
 
 

@@ -111,7 +111,7 @@ def settle(check: CheckRun) -> None:
     found = dict(check.results.values_list("permission", "outcome"))
     for link in still_open(check.connection):
         asked = [found[key] for key in link.permissions if key in found]
-        if all(outcome == Outcome.GRANTED for outcome in asked):
+        if asked and all(outcome == Outcome.GRANTED for outcome in asked):
             _end(link)
 
 

@@ -16,6 +16,7 @@ from portal.accounts.access import MemberRequest, admin_only, public
 from portal.connections.models import Connection
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
+from portal.core.keys import as_key
 from portal.core.secrets import SecretUnreadable
 from portal.webhooks import address as addresses
 from portal.webhooks import receive as door
@@ -59,8 +60,7 @@ def _answer(status: int, words: str) -> HttpResponse:
 
 def _length(request: HttpRequest) -> int:
     """What the sender says it sends; Django reads no more than that."""
-    given = request.META.get("CONTENT_LENGTH") or "0"
-    return int(given) if given.isdecimal() else 0
+    return as_key(request.META.get("CONTENT_LENGTH") or "") or 0
 
 
 # -- set-up ------------------------------------------------------------------------------------

@@ -200,7 +200,8 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Who can change a colleague's address can have a new password sent there, and be them."""
         ours = obj is not None and (obj.is_staff or obj.is_superuser)
         may = super().has_change_permission(request, obj)
-        return may and (not ours or bool(request.user.is_superuser))
+        erased = obj is not None and obj.erased_at is not None  # nobody is to come back as them
+        return may and not erased and (not ours or bool(request.user.is_superuser))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Who may do what in the admin is for superusers to say."""

@@ -25,6 +25,7 @@ from portal.notices.models import Notice, Preference
 from portal.privacy import people
 from portal.support.looking import MAY
 from tests.cast import Cast
+from tests.factories import UserFactory
 from tests.portal.applications.clicking import an_application, click, reject, writes
 from tests.portal.consents import go_through, switch_on
 
@@ -65,6 +66,16 @@ def test_what_was_not_sent_yet_is_not_sent(
     assert action.status == ApplicationAction.Status.FAILED
     assert action.outcome == "Remy no longer belongs to Acme, so nothing was sent."
     assert not writes(sandbox)
+
+
+def test_who_was_taken_out_is_told_so_and_who_never_was_in_is_told_that(
+    cast: Cast, sign_in
+) -> None:
+    _take_out(sign_in(cast.ada), cast.uma)
+    taken_out = sign_in(cast.uma.user).get("/requisitions/").content.decode()
+    assert "You are no longer in Acme here" in taken_out
+    never_in = sign_in(UserFactory()).get("/requisitions/").content.decode()
+    assert "You are not in an organization yet" in never_in
 
 
 @pytest.mark.parametrize("how", ["taken out", "erased"])

@@ -9,6 +9,7 @@ from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.models import CheckRun, Connection
+from portal.issues.models import Issue
 from portal.mirror.models import Application, AtsUser, Job
 from tests.cast import Cast
 from tests.conftest import V1, V3
@@ -61,6 +62,20 @@ def test_switching_keeps_the_mirror_and_its_ids(ada: Client, connection: Connect
     assert connection.syncs.first().status == "done"  # it was read with the new one
     assert ids() == before
     assert set(AtsUser.objects.values_list("pk", "remote_id")) >= people
+
+
+def test_an_issue_of_the_other_kind_s_permission_does_not_close_as_granted(
+    connect, cast: Cast, sign_in, work
+) -> None:
+    connect("harvest_key", without={"job_posts.list"})
+    issue = Issue.objects.get(cause=Issue.Cause.MISSING_PERMISSION, closed_at=None)
+    ada = sign_in(cast.ada)
+    ada.post(CREDENTIAL, V3)
+    work()
+    ada.post(f"{ROTATION}switch/")
+    work()
+    issue.refresh_from_db()
+    assert issue.closed_why.startswith("another kind of credential is in use")
 
 
 def test_the_old_one_is_kept_until_confirmed_then_destroyed(

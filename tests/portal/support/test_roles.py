@@ -19,6 +19,7 @@ from portal.issues.models import Issue
 from portal.members import invite
 from portal.mirror.models import SyncRun
 from portal.notices import tell
+from portal.privacy import people
 from portal.support import timeline, watch
 from portal.support.roles import CSM, LEAD, OPERATOR
 from tests.cast import Cast
@@ -163,6 +164,17 @@ def test_a_lead_looks_at_our_own_accounts_and_changes_none(cast: Cast, sign_in, 
     assert User.objects.get(pk=them.pk).email == them.email
     assert User.objects.get(pk=them.pk).is_active
     assert sign_in(cast.ola).post(page, {**sent, "email": "new@portal.example"}).status_code == 302
+
+
+def test_nobody_comes_back_as_somebody_who_was_erased(cast: Cast, sign_in) -> None:
+    uma = cast.uma.user
+    people.erase(uma)
+    page = reverse("admin:accounts_user_change", args=[uma.pk])
+    sent = {"email": "me@elsewhere.example", "name": "Me", "is_active": "on",
+            "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    for who in (_somebody(LEAD), cast.ola):
+        assert sign_in(who).post(page, sent).status_code == 403
+    assert not User.objects.get(pk=uma.pk).is_active
 
 
 @pytest.mark.parametrize("role", [CSM, LEAD])
