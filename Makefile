@@ -11,9 +11,10 @@ SANDBOX_PORT ?= 8901
 JOBS ?= 20
 # More for pytest, for example: make test ARGS="-k reject -x"
 ARGS ?=
-# Tests run side by side, one process per core; those of the browser share one. One after the
-# other: make test PARALLEL=
-PARALLEL ?= -n auto --maxprocesses 4 --dist worksteal
+# Tests run side by side, one process per core. One after the other: make test PARALLEL=
+# Handed out in order, so that in each process those of the browser come last: Playwright leaves an
+# event loop behind, and beside one Django refuses its database.
+PARALLEL ?= -n auto --maxprocesses 4
 
 .PHONY: help
 help: ## Tell what there is

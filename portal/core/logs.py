@@ -38,12 +38,20 @@ class Routed(logging.Filter):
 def _routed(words: str, request: HttpRequest) -> str:
     """The words without addresses; of one elsewhere (a Referer), the host alone stays."""
     words = _ELSEWHERE.sub(r"\1/…", words)
-    route = f"/{match.route}" if (match := request.resolver_match) else "none"
+    route = f"/{match.route}" if (match := request.resolver_match) else _begins(request.path)
     as_logged = request.path.encode("unicode_escape").decode("ascii")
     for path in (request.path, as_logged):
         if path != "/":
             words = words.replace(path, route)
     return words
+
+
+def _begins(path: str) -> str:
+    """Where an address that leads nowhere was meant to lead; what opens something stands further
+    back.
+    """
+    first, _, more = path.lstrip("/").partition("/")
+    return f"/{first}/…" if more and re.fullmatch(r"[a-z-]{1,20}", first) else "none"
 
 
 class JsonLines(logging.Formatter):

@@ -8,6 +8,7 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -166,22 +167,24 @@ def brought(token: str, member: Membership) -> bool:
 def accept(invitation: Invitation, user: User) -> Membership:
     """Make the membership. Raises Refused when the link was used or ended meanwhile.
 
-    `user` is new, or signed in with the invited address.
+    `user` is new, or signed in with the invited address, or vouched for by its sign-in service.
     """
     pending = Invitation.objects.filter(
         pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
     )
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
-    addresses.confirm(user)  # the link came by mail to this address
+    if invitation.email.lower() == user.email.lower():  # the link came by mail to this address
+        addresses.confirm(user)
     return roles.begin(user, invitation.organization, role=invitation.role)
 
 
-def accept_by_sign_on(user: User, organization: Organization) -> Membership | None:
-    """Accept what is open for an address that its own sign-in service vouches for, without the
-    link; None where nothing is.
+def accept_by_sign_on(user: User, organization: Organization, address: str) -> Membership | None:
+    """Accept what is open for the account's address, or for `address`, for which its own sign-in
+    service vouches, without the link; None where nothing is.
     """
-    mine = Invitation.objects.filter(organization=organization, email__iexact=user.email)
+    theirs = Q(email__iexact=user.email) | Q(email__iexact=address)
+    mine = Invitation.objects.filter(theirs, organization=organization)
     invitation = mine.filter(accepted_at=None, revoked_at=None).first()
     try:
         return accept(invitation, user) if invitation else None

@@ -21,34 +21,39 @@ from portal.mirror.steps import Step
 
 FEWEST = 10  # of fewer, an ordinary clean-up may take most, though not all
 BELIEVED_AFTER = timedelta(hours=24)
+AGREE_WITHIN = timedelta(hours=6)  # a list that fails is read each hour at least
 CAUSE = Issue.Cause.MOST_MISSING
 
 
 class MostMissing(AtsError):
     """A list was read to its end and lacks most of what is here. Nothing was let go of."""
 
-    def __init__(self, definition: Step, missing: int, here: int) -> None:
-        self.kind, self.label = definition.kind, definition.label
-        self.missing, self.here = missing, here
-        super().__init__(
-            f"{self.label}: Greenhouse's list was read to its end and lacks {missing} of the "
-            f"{here} that are here. Nothing was removed here. Please check the credential: the "
-            "user behind it must be a Site Admin in Greenhouse. What is really gone there goes "
-            "here when the readings have agreed for a day."
-        )
+
+def _words(definition: Step, missing: int, here: int) -> str:
+    return (
+        f"{definition.label}: Greenhouse's list was read to its end and lacks {missing} of the "
+        f"{here} that are here. Nothing was removed here. The user behind the credential must be a "
+        "Site Admin in Greenhouse. What is really gone goes here when the readings agree for a day."
+    )
 
 
 def look(connection: Connection, definition: Step, missing: int, *, here: int) -> None:
     """Before what a complete list lacked is called gone. Raises MostMissing where that is most of
-    it, and readings have not agreed on it for a day.
+    it, and readings have not agreed on it for a day; `tell` has to be called then.
     """
     which = {"organization": connection.organization, "cause": CAUSE, "key": definition.kind}
     if not _is_too_much(missing, here):
         why = "the list holds most of what is here"
     else:
-        since = timezone.now() - BELIEVED_AFTER
-        if not Issue.objects.filter(**which, closed_at=None, first_seen_at__lte=since).exists():
-            raise MostMissing(definition, missing, here)
+        now = timezone.now()
+        agreed = Issue.objects.filter(
+            **which,
+            closed_at=None,
+            first_seen_at__lte=now - BELIEVED_AFTER,
+            last_seen_at__gte=now - AGREE_WITHIN,
+        )
+        if not agreed.exists():
+            raise MostMissing(_words(definition, missing, here))
         why = "the readings of a whole day agreed, so what was missing is gone here, too"
     book.solved(connection.organization, CAUSE, key=definition.kind, why=why)
 
@@ -58,23 +63,42 @@ def _is_too_much(missing: int, here: int) -> bool:
     return 0 < here <= missing or (here >= FEWEST and 2 * missing > here)
 
 
-def tell(connection: Connection, error: MostMissing) -> None:
-    """Open the issue, or note that another reading agrees with the one that did."""
+def tell(connection: Connection, definition: Step, error: MostMissing) -> None:
+    """Open the issue, or note that another reading agrees with the one before, where that was not
+    long ago: else the day begins anew.
+    """
+    lately = timezone.now() - AGREE_WITHIN
+    ours = Issue.objects.filter(
+        organization=connection.organization_id, cause=CAUSE, key=definition.kind, closed_at=None
+    )
+    if ours.filter(last_seen_at__lt=lately).exists():
+        why = "it was not read for hours, so what it lacks is doubted anew"
+        book.solved(connection.organization, CAUSE, key=definition.kind, why=why)
     book.seen(
         connection.organization,
         CAUSE,
-        key=error.kind,
-        title=f"Greenhouse shows {error.missing} of {error.here} no longer: {error.label}",
+        key=definition.kind,
+        title=f"Greenhouse shows most of them no longer: {definition.label}",
         words=error.sentence,
         severity=Issue.Severity.MUST_ACT,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
         still_works="Everything read before can be looked at.",
-        facts={"kind": error.kind, "missing": error.missing, "here": error.here},
+        facts={"kind": definition.kind},
     )
 
 
-def is_told(connection: Connection) -> bool:
-    """Whether somebody was told of such a list."""
+def over(connection: Connection, definition: Step) -> None:
+    """The list may not be read any more, so nothing is said by what it lacked."""
+    if definition.doubted:
+        why = "the list may not be read any more"
+        book.solved(connection.organization, CAUSE, key=definition.kind, why=why)
+
+
+def is_told(connection: Connection, failure: str) -> bool:
+    """Whether this failure is such a list, of which somebody was told."""
     return Issue.objects.filter(
-        organization=connection.organization_id, cause=CAUSE, closed_at=None
+        organization=connection.organization_id,
+        cause=CAUSE,
+        closed_at=None,
+        words__startswith=failure,
     ).exists()

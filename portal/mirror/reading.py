@@ -23,7 +23,8 @@ from integrations.ats.wiring import Call, Lane
 from portal.connections import drift
 from portal.connections.open import open_provider
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import lost, people, plan, slipped
+from portal.mirror import doubt, lost, people, plan, slipped
+from portal.mirror.doubt import MostMissing
 from portal.mirror.models import Candidate, SyncRun, SyncStep
 from portal.mirror.steps import STEPS, From, Step
 from portal.mirror.upsert import Written, asked_at
@@ -53,7 +54,9 @@ class Reading:
         self._steps = {step.kind: step for step in sync.steps.all()}
 
     def everything(self) -> None:
-        """Read what is still to be read. Raises LeaseLost, TimeUp, SecretUnreadable or AtsError."""
+        """Read what is still to be read. Raises LeaseLost, TimeUp, SecretUnreadable or AtsError;
+        MostMissing only at the end: a list that is doubted holds up no other.
+        """
         credential = self.sync.credential
         if credential is None:
             raise SecretUnreadable
@@ -61,7 +64,13 @@ class Reading:
         for definition in STEPS:
             step = self._steps.get(definition.kind)
             if step is not None and step.is_open:
-                self._take_step(definition, step, provider)
+                try:
+                    self._take_step(definition, step, provider)
+                except MostMissing as error:
+                    doubt.tell(self.connection, definition, error)
+        for step in self._steps.values():
+            if step.status == SyncStep.Status.FAILED:  # in an earlier task of this run, perhaps
+                raise MostMissing(step.failure)
         if self.sync.scope == SyncRun.Scope.FULL:
             self._erase_gone()
 
@@ -89,6 +98,7 @@ class Reading:
             self._close(definition, step)
         except (MissingPermission, NotSiteAdmin) as error:
             self._end(step, SyncStep.Status.REFUSED, failure=error.sentence)
+            doubt.over(self.connection, definition)
             drift.permission_refused(self.connection, getattr(error, "permission", ""))
             return
         except AtsError as error:

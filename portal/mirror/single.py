@@ -69,6 +69,7 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
     except NotFound:
         with asked_at(asked):
             write.mark_gone(connection, Application, [remote_id])
+        _still(connection)
         raise
     with asked_at(asked):
         _fetch_parents(connection, provider, found)
@@ -91,10 +92,17 @@ def refresh_candidate(
     except NotFound:
         _follow_what_moved(connection, provider, remote_id)
         people.erase(connection, [remote_id])
+        _still(connection)
         return None
     with asked_at(asked):
         write.candidates(connection, [found])
     return guard.written(Candidate.objects.filter(connection=connection, remote_id=remote_id))
+
+
+def _still(connection: Connection) -> None:
+    """Raises Ended where what was to be written just now may not have been."""
+    if not guard.allows(connection):
+        raise guard.Ended
 
 
 def _follow_what_moved(connection: Connection, provider: Provider, candidate_id: int) -> None:
@@ -131,6 +139,7 @@ def refresh_job(
     except NotFound:
         with asked_at(began):
             write.mark_gone(connection, Job, [remote_id])
+        _still(connection)
         if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
             _applications_of(connection, job, provider, began)
         return None

@@ -28,7 +28,7 @@ from portal.connections import standing
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.secrets import SecretUnreadable
-from portal.mirror import doubt, plan, slipped, trouble
+from portal.mirror import plan, slipped, trouble
 from portal.mirror.doubt import MostMissing
 from portal.mirror.models import SyncRun, SyncStep
 from portal.mirror.reading import LeaseLost, Reading, TimeUp
@@ -121,8 +121,6 @@ def run(sync: SyncRun) -> bool:
         if isinstance(error, BadCredential) and begun_anew(sync.connection):
             return True  # it was changed meanwhile, and the old one given up
         _fail(sync, _cause(error), error.sentence)
-        if isinstance(error, MostMissing):
-            doubt.tell(sync.connection, error)
     else:
         _finish(sync)
     _settle(sync)

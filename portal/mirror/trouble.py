@@ -84,7 +84,7 @@ def look(connection: Connection) -> None:
         )
     elif newest.cause == _Cause.CREDENTIAL:
         drift.permission_refused(connection)  # a check says what is wrong with it
-    said = newest.cause in _SAID_AS_THAT or doubt.is_told(connection)
+    said = newest.cause in _SAID_AS_THAT or doubt.is_told(connection, newest.failure)
     if len(failed) >= WARN_AT and not said:
         book.seen(
             organization,

@@ -66,6 +66,11 @@ JOBS = Table(
 GRANTS = Table(
     JobGrant,
     ("role_remote_id", "job_admin"),
+    # Taken back and granted anew under the same id: it is a right from now on.
+    moved={
+        "first_seen_at": "CASE WHEN here.gone_at IS NULL THEN here.first_seen_at"
+        " ELSE excluded.changed_at END"
+    },
     parents={"job": Parent(Job, needed=True), "user": Parent(AtsUser, needed=True)},
 )
 STAGES = Table(Stage, ("name", "order", "active"), parents={"job": Parent(Job, needed=True)})

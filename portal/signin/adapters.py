@@ -26,7 +26,7 @@ from portal.signin import addresses, joining
 from portal.signin.models import SingleSignOn, sign_on_for
 
 PROVIDER = "openid_connect"
-SWITCHED_OFF = "This account is switched off. Ask your customer success manager."
+SWITCHED_OFF = "This account is switched off. Your customer success manager can have it on again."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -79,7 +79,7 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
         if person is None:
             return
         _judge(request, person, sign_on)
-        _join(request, person, sign_on)
+        _join(request, person, sign_on, address)
         if linked is None:
             sociallogin.connect(request, person)
         if known is not None:
@@ -91,7 +91,7 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
         sign_on = _sign_on_of(sociallogin)
         addresses.confirm(user)
         if sign_on is not None:
-            _join(request, user, sign_on)
+            _join(request, user, sign_on, user.email)
         return user
 
     def populate_user(
@@ -153,10 +153,10 @@ def _judge(request: HttpRequest, person: User, sign_on: SingleSignOn) -> None:
         _refuse(request, f"{sign_on.name} does not speak for the address of your account here.")
 
 
-def _join(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
+def _join(request: HttpRequest, user: User, sign_on: SingleSignOn, address: str) -> None:
     """Make the membership on the way in."""
     try:
-        joined = joining.join(user, sign_on.organization)
+        joined = joining.join(user, sign_on.organization, address)
     except joining.TakenOut:
         page = render(request, "signin/taken_out.html", {"sign_on": sign_on}, status=403)
         raise ImmediateHttpResponse(page) from None

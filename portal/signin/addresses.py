@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.signin.models import sign_on_for
 
 
 def confirm(user: User) -> None:
@@ -36,9 +37,12 @@ def ask(request: HttpRequest, user: User) -> None:
 def forget(user: User) -> None:
     """The address was changed by somebody else: it has to be confirmed anew.
 
-    Nor does the sign-in service that vouched for the old one open the account any more.
+    Nor does the sign-in service that vouched for the old one open the account any more, unless it
+    speaks for the new one, too.
     """
     EmailAddress.objects.filter(user=user).delete()
-    SocialAccount.objects.filter(user=user).delete()
+    speaks = sign_on_for(user.email)
+    linked = SocialAccount.objects.filter(user=user)
+    (linked.exclude(provider=speaks.provider_id) if speaks else linked).delete()
     user.email_confirmed_at = None
     user.save(update_fields=["email_confirmed_at"])

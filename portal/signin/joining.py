@@ -8,7 +8,7 @@ from django.db import transaction
 
 from portal.accounts.models import Membership, Organization, User
 
-Accepts = Callable[[User, Organization], "Membership | None"]
+Accepts = Callable[[User, Organization, str], "Membership | None"]
 _invited: list[Accepts] = []
 
 
@@ -22,8 +22,9 @@ def by_invitation(accepts: Accepts) -> None:
 
 
 @transaction.atomic
-def join(user: User, organization: Organization) -> Membership | None:
-    """The membership that begins now, None where there is one. An invitation gives the role.
+def join(user: User, organization: Organization, address: str) -> Membership | None:
+    """The membership that begins now, None where there is one. An invitation gives the role, to the
+    account's address or to `address`, for which the service vouches.
 
     The service knows who works there, not whom an admin has taken out: such a place is ended
     until somebody invites them. Raises TakenOut.
@@ -32,7 +33,7 @@ def join(user: User, organization: Organization) -> Membership | None:
     if places.filter(ended_at=None).exists():
         return None
     for accepts in _invited:
-        if invited := accepts(user, organization):
+        if invited := accepts(user, organization, address):
             return invited
     if places.exists():
         raise TakenOut

@@ -206,6 +206,10 @@ class _Turn:
                 left = (delivery.not_before, delivery.failures)
                 self.aside |= dict.fromkeys(_records_of(self.connection, delivery), left)
 
+    def is_aside(self, record: Record) -> bool:
+        """Whether it failed so lately that it is not asked for yet."""
+        return record in self.aside and self.aside[record][0] > timezone.now()
+
     def answered(self) -> None:
         """Greenhouse is there."""
         if not self._answered:
@@ -240,16 +244,16 @@ def _read_batch(turn: _Turn, batch: list[Delivery]) -> bool:
             named_by[record].append(delivery)
     _settle_by_pk([pk for pk, records in missing.items() if not records], Outcome.NOTHING)
     for record, deliveries in named_by.items():
-        if record in turn.aside:
+        if turn.is_aside(record):
             turn.leave_aside(record, deliveries)
-            continue
-        try:
-            failure = _read_one(turn.connection, turn.provider, record)
-        except AtsDown:
-            turn.set_aside(record, deliveries)
         else:
-            turn.answered()
-            _settle_with(missing, record, deliveries, failure)
+            try:
+                failure = _read_one(turn.connection, turn.provider, record)
+            except AtsDown:
+                turn.set_aside(record, deliveries)
+            else:
+                turn.answered()
+                _settle_with(missing, record, deliveries, failure)
         if not turn.lease.goes_on():
             return False
     return True

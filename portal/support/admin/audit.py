@@ -50,7 +50,7 @@ class EntryAdmin(Log):
         """Nobody who was erased is found by what they were called, or by their address."""
         found, twice = super().get_search_results(request, queryset, search_term)
         if search_term:
-            found = found.filter(erased=False)
+            found = found.filter(erased=False, about_erased=False)
         for at in former.erased(search_term.split()).values():
             found = found.filter(at__gt=at)
         return found, twice

@@ -89,7 +89,7 @@ def test_no_line_about_what_was_refused_tells_a_live_link(
     told = [line for line in caplog.records if line.name.startswith("django.")]
     assert told, "Django says that it refused"
     assert live not in caplog.text
-    route = "none" if status == 404 else "/invitation/<str:token>/"
+    route = "/invitation/…" if status == 404 else "/invitation/<str:token>/"
     assert all(line.getMessage().endswith(f": {route}") for line in told)
 
 

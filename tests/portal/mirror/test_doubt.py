@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -189,19 +190,41 @@ def test_an_account_that_lost_most_of_it_is_believed_when_readings_agreed_for_a_
     candidates = list(sandbox.world().candidates)
     for row in candidates[3:]:
         sandbox.mutate("delete_candidate", candidate_id=row.id)
-    for _ in range(4):
+    for _ in range(5):
         assert read(connection).status == Status.FAILED
         later(5 * 3600)
     assert Candidate.objects.filter(gone_at=None).count() == len(candidates)
-    assert {cause for cause, _ in open_issues()} == {Cause.MOST_MISSING}
-    later(DAY - 20 * 3600)
-    assert read(connection).status == Status.FAILED  # the applications are doubted by themselves
-    assert Candidate.objects.filter(gone_at=None).count() == 3
-    assert open_issues() == {(Cause.MOST_MISSING, "applications")}
-    later(DAY)
+    assert open_issues() == {(Cause.MOST_MISSING, name) for name in ("candidates", "applications")}
     assert read(connection).status == Status.DONE
+    assert Candidate.objects.filter(gone_at=None).count() == 3
     assert open_issues() == set()
     assert Application.objects.filter(gone_at=None).count() == sandbox.stats()["applications"]
+
+
+def test_readings_days_apart_do_not_agree(connect, sandbox: Sandbox, read: Run, later) -> None:
+    connection = connect()
+    before = here()
+    shows_only(sandbox, "v3", "candidates", 2)
+    read(connection)
+    later(5 * DAY)  # paused, say
+    assert read(connection).status == Status.FAILED
+    assert here() == before
+    again = Issue.objects.get(cause=Cause.MOST_MISSING, closed_at=None)
+    assert Issue.objects.filter(cause=Cause.MOST_MISSING).count() == 2
+    assert again.last_seen_at - again.first_seen_at < timedelta(minutes=1)
+
+
+def test_a_list_that_is_doubted_holds_up_no_other(connect, sandbox: Sandbox, read: Run) -> None:
+    connection = connect()
+    shows_only(sandbox, "v3", "users", 2)
+    grant = JobGrant.objects.filter(gone_at=None, user__primary_email="remy@acme.example").first()
+    sandbox.mutate("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
+    run = read(connection)
+    assert run.status == Status.FAILED
+    failed = run.steps.exclude(status__in=("done", "refused", "left_out"))
+    assert list(failed.values_list("kind", flat=True)) == ["users"]
+    grant.refresh_from_db()
+    assert grant.gone_at
 
 
 def test_less_than_most_is_believed_at_once(connect, sandbox: Sandbox, read: Run) -> None:

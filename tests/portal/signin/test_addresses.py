@@ -56,7 +56,7 @@ def test_an_address_that_staff_change_has_to_be_confirmed_anew(cast: Cast, sign_
 
 def test_the_page_names_who_can_change_it(cast: Cast, sign_in) -> None:
     page = sign_in(cast.remy).get(reverse("account_email")).content.decode()
-    assert "Your customer success manager enters the new one" in page
+    assert "Your customer success manager has the new one entered" in page
     assert "An admin of your organization" not in page
 
 

@@ -282,6 +282,38 @@ def test_invited_again_they_come_back_by_it_in_the_new_role(
     assert (back.pk, back.role) == (cast.remy.pk, "admin")
 
 
+def test_invited_again_under_the_address_that_the_service_knows_by_now_they_come_back(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme = cast.ada.organization
+    configure(acme, "acme.example", required=True)
+    Provider(mocked, NINA | {"email": "remy@acme.example"})
+    walk(Client(), acme)
+    sign_in(cast.ada).post(f"/members/{cast.remy.pk}/", {"take_out": "yes"})
+    _says(mocked, email="remy.new@acme.example")
+    invite.invite(acme, "remy.new@acme.example", role="admin", by=cast.ada.user)
+    assert walk(client, acme).url == reverse("home")
+    assert Membership.objects.get(user=cast.remy.user).role == "admin"
+    assert not Invitation.objects.get().is_open
+
+
+def test_an_address_that_is_corrected_within_the_same_service_opens_the_same_account(
+    cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme, remy = cast.ada.organization, cast.remy.user
+    configure(acme, "acme.example", required=True)
+    Provider(mocked, NINA | {"email": "remy@acme.example"})
+    walk(Client(), acme)
+    page = reverse("admin:accounts_user_change", args=[remy.pk])
+    form = {"email": "r.emy@acme.example", "name": "Remy", "is_active": "on",
+            "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    assert sign_in(cast.ola).post(page, form).status_code == 302
+    people = User.objects.count()
+    walk(client, acme)
+    assert client.get(reverse("home"), follow=True).wsgi_request.user == remy
+    assert User.objects.count() == people
+
+
 def test_an_invitation_gives_the_role_and_is_used_up_by_it(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from integrations.greenhouse.harvest_v3 import HarvestV3
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http import Answer
 from portal.applications.models import ApplicationAction
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.mirror.models import Application, Candidate, Job, Stage
 from portal.webhooks import reread
 from portal.webhooks.models import Address, Delivery
@@ -307,6 +308,52 @@ def test_one_record_that_always_fails_holds_up_no_other(
     later(15 * 60)
     sweep()
     work()
+    assert _outcomes() == {Outcome.READ}
+
+
+def test_what_is_due_again_while_others_are_read_is_read_in_the_same_turn(
+    full_hook: Hook, sandbox: Sandbox, work: Work, later, quick_retries: None, monkeypatch
+) -> None:
+    failing, slow = Application.objects.filter(status="active", gone_at=None)[:2]
+    handle = _fails_for(sandbox, failing.remote_id)
+    full_hook.about(failing.remote_id)
+    work()
+    sandbox.app.handle = handle  # type: ignore[method-assign]
+    get = HarvestV3.get_application
+
+    def takes_long(self: HarvestV3, remote_id: int) -> Any:
+        if remote_id == slow.remote_id:
+            later(60)  # meanwhile the other's pause ends
+        return get(self, remote_id)
+
+    monkeypatch.setattr(HarvestV3, "get_application", takes_long)
+    full_hook.about(slow.remote_id)
+    work()
+    assert _outcomes() == {Outcome.READ}
+
+
+def test_a_deletion_is_not_settled_while_nothing_may_be_written(
+    full_hook: Hook, sandbox: Sandbox, work: Work, monkeypatch
+) -> None:
+    gone = _active().candidate
+    sandbox.mutate("delete_candidate", candidate_id=gone.remote_id)
+    get = HarvestV3.get_candidate
+
+    def while_it_is_replaced(self: HarvestV3, remote_id: int) -> Any:
+        try:
+            return get(self, remote_id)
+        finally:
+            Credential.objects.filter(state="in_use").update(state="kept")
+
+    full_hook.tells("delete_candidate", {"candidate": {"id": gone.remote_id}})
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(HarvestV3, "get_candidate", while_it_is_replaced)
+        read(full_hook.address.pk)
+    assert _outcomes() == {Outcome.WAITING}
+    Credential.objects.filter(state="kept").update(state="in_use")
+    read(full_hook.address.pk)
+    gone.refresh_from_db()
+    assert gone.erased_at
     assert _outcomes() == {Outcome.READ}
 
 
