@@ -12,8 +12,7 @@ JOBS ?= 20
 # More for pytest, for example: make test ARGS="-k reject -x"
 ARGS ?=
 # Tests run side by side, one process per core. One after the other: make test PARALLEL=
-# Handed out in order, so that in each process those of the browser come last: Playwright leaves an
-# event loop behind, and beside one Django refuses its database.
+# Handed out in order: those of the browser come last in each process (tests/journeys/conftest.py).
 PARALLEL ?= -n auto --maxprocesses 4
 
 .PHONY: help

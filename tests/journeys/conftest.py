@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -23,8 +24,13 @@ PATIENCE = 60_000  # milliseconds: real workers and real HTTP, on a machine that
 expect.set_options(timeout=PATIENCE)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium they say how to get it."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """They come last, however the others are shuffled: Playwright leaves an event loop behind, and
+    beside one Django refuses its database. Without Chromium they say how to get it.
+    """
+    yield
+    items.sort(key=lambda item: "browser" in item.keywords)
     reason = "needs Chromium: apt install chromium (or your system's package)"
     for item in items:
         if "browser" in item.keywords and not CHROMIUM:  # in CI a failure: tests/house/no_skips.py
@@ -61,6 +67,10 @@ class Demo:
         httpx.post(f"{self.greenhouse}/__reset", timeout=60).raise_for_status()
         with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
             self._as_started.backup(database)
+            # Its workers live, though nobody heard them since it was started.
+            now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+            database.execute("UPDATE core_pulse SET heard_at = ?", [now])
+            database.commit()
 
     def remote_id_of(self, application: int) -> int:
         """Greenhouse's own id of an application."""
