@@ -48,7 +48,10 @@ def unfinished(member: Membership, job: Job) -> Sitting | None:
 def begun_from(sitting: Sitting) -> str:
     """The address of the requisition's page, with the filter that was chosen there."""
     page = reverse("applications:of_job", args=[sitting.job_id])
-    return f"{page}?{urlencode(sitting.chosen)}" if sitting.chosen else page
+    chosen = [
+        (name, sitting.chosen[name]) for name in ("status", "stage") if name in sitting.chosen
+    ]
+    return f"{page}?{urlencode(chosen)}" if chosen else page
 
 
 def go(sitting: Sitting, to: int) -> None:
