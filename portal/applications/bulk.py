@@ -400,11 +400,9 @@ def retried(batch: Batch) -> Batch | None:
 def again(batch: Batch, held: Rights) -> Preview:
     """Which of those that were not done can be tried again from where they stand now."""
     left = not_done(batch, held)
-    seen = {one.application_id: one.application.seen_stage for one in left}
-    made = [
-        (one.application, _the_same(one, batch.key, seen[one.application_id], {})) for one in left
-    ]
-    return _look(made, batch.kind, ground(batch.membership, batch.job_id, held))
+    anew = {one.application_id: VERBS[one.kind].anew(one, one.application) for one in left}
+    at = ground(batch.membership, batch.job_id, held)
+    return preview((one.application for one in left), batch.kind, at, anew)
 
 
 def retry(batch: Batch, held: Rights, seen: Mapping[int, SeenStage]) -> tuple[Batch | None, Unfit]:

@@ -76,9 +76,9 @@ def deeds(
     """These actions with what their reader can do about them; in a sitting they lead into it."""
     listed = list(actions)
     newest = newest_deeds([action.application_id for action in listed])
-    transfers = [one for one in listed if one.kind == Kind.TRANSFER]
-    jobs = _jobs_of(member, held) if transfers else frozenset()
-    former = _former_jobs(member, transfers)
+    left = _jobs_left(listed)
+    jobs = _open_ones(left, member, held)
+    former = titles(member, left, held=held) if left else {}
     return [
         Deed(
             action=action,
@@ -88,17 +88,19 @@ def deeds(
             and _can_be_undone(action, held, jobs),
             who=who(action.application, held),
             address=_in_sitting(action, sitting) if sitting else _on_its_job(action),
-            former_job=former.get(action.pk, ""),
+            former_job=former.get(_job_left(action) or 0, ""),
         )
         for action in listed
     ]
 
 
-def _former_jobs(member: Membership, transfers: list[ApplicationAction]) -> dict[int, str]:
-    """By the action, the titles that the member may see."""
-    left = {one.pk: job for one in transfers if (job := (one.before or {}).get("job"))}
-    shown = titles(member, set(left.values())) if left else {}
-    return {pk: shown[job] for pk, job in left.items() if job in shown}
+def _job_left(action: ApplicationAction) -> int | None:
+    """Greenhouse's id of the requisition that a transfer took it from."""
+    return (action.before or {}).get("job") if action.kind == Kind.TRANSFER else None
+
+
+def _jobs_left(actions: Iterable[ApplicationAction]) -> set[int]:
+    return {job for action in actions if (job := _job_left(action))}
 
 
 def _in_sitting(action: ApplicationAction, sitting: Sitting) -> str:
@@ -123,8 +125,12 @@ def _on_open_job(action: ApplicationAction) -> bool:
     return job is not None and job.is_open
 
 
-def _jobs_of(member: Membership, held: Rights) -> frozenset[int]:
-    return frozenset(visible_jobs(member, held=held).values_list("remote_id", flat=True))
+def _open_ones(jobs: set[int], member: Membership, held: Rights) -> frozenset[int]:
+    """Those of these jobs that are open and the member's to see."""
+    if not jobs:
+        return frozenset()
+    seen = visible_jobs(member, held=held).filter(remote_id__in=jobs)
+    return frozenset(seen.order_by().values_list("remote_id", flat=True))
 
 
 def _can_be_undone(action: ApplicationAction, held: Rights, jobs: frozenset[int]) -> bool:

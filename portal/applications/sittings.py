@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Habits, Sitting
+from portal.applications.narrowing import list_words
 from portal.core import readonly
 from portal.mirror.models import Job
 
@@ -48,10 +48,8 @@ def unfinished(member: Membership, job: Job) -> Sitting | None:
 def begun_from(sitting: Sitting) -> str:
     """The address of the requisition's page, with the filter that was chosen there."""
     page = reverse("applications:of_job", args=[sitting.job_id])
-    chosen = [
-        (name, sitting.chosen[name]) for name in ("status", "stage") if name in sitting.chosen
-    ]
-    return f"{page}?{urlencode(chosen)}" if chosen else page
+    words = list_words(sitting.chosen)
+    return f"{page}?{words}" if words else page
 
 
 def go(sitting: Sitting, to: int) -> None:

@@ -12,12 +12,17 @@ from portal.connections.models import ApiCall
 
 
 @contextmanager
-def when_greenhouse_has_answered(do: Callable[[], object], *, path: str = "") -> Iterator[None]:
-    """Do it once, after the first answer, or the first of this path, and before anything else."""
+def when_greenhouse_has_answered(
+    do: Callable[[], object], *, path: str = "", when: Callable[[ApiCall], bool] | None = None
+) -> Iterator[None]:
+    """Do it once, after the first answer, or the first of this path, and before anything else;
+    `when` tells more closely which answer is meant.
+    """
     left = [do]
 
     def answered(instance: ApiCall, **_: Any) -> None:
-        if left and instance.path.startswith(path):
+        meant = instance.path.startswith(path) and (when is None or when(instance))
+        if left and meant:
             left.pop()()
 
     post_save.connect(answered, sender=ApiCall)

@@ -10,11 +10,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications import bulk, clicks, sittings
+from portal.applications import bulk, clicks, outbox, sittings
 from portal.applications.models import ApplicationAction
 from portal.applications.narrowing import chosen_from, list_of, list_words
 from portal.applications.offers import ground
-from portal.applications.rows import Row, own_newest, row_of, rows
+from portal.applications.rows import Row, newest_action, own_newest, row_of, rows
 from portal.applications.verbs import VERBS, Click, Ground
 from portal.core.planned import planned_once
 from portal.entitlements.rules import (
@@ -50,6 +50,19 @@ def gone(request: MemberRequest, pk: int, part: str) -> HttpResponse:
     tells = action.status in TELLS_WHERE and action.after is not None
     context = {"action": action, "outcome": "" if tells else action.outcome}
     return render(request, f"applications/_gone.html#{part}", context)
+
+
+def as_it_stands(
+    request: MemberRequest, pk: int
+) -> tuple[Application, Rights, ApplicationAction | None]:
+    """The application with what was last done to it, sent by now if its time has come; else a
+    404.
+    """
+    application, held = application_of(request, pk)
+    last = newest_action(application)
+    if last is not None:
+        outbox.release_one(last)
+    return application, held, last
 
 
 def action_of(request: MemberRequest, pk: int) -> ApplicationAction:

@@ -25,7 +25,7 @@ from portal.applications.naming import may_name, who
 from portal.applications.narrowing import chosen_from, narrowed
 from portal.applications.offers import ground, offer
 from portal.applications.rows import newest_action, row_of
-from portal.applications.views.base import application_of, gone
+from portal.applications.views.base import application_of, as_it_stands, gone
 from portal.connections.models import Credential
 from portal.connections.open import open_provider
 from portal.core.htmx import page_or_part
@@ -139,12 +139,9 @@ def _card(
 def card(request: MemberRequest, pk: int) -> HttpResponse:
     """What can be decided, as it stands now; asks for itself while something is on its way."""
     try:
-        application, held = application_of(request, pk)
+        application, held, last = as_it_stands(request, pk)
     except Http404:
         return gone(request, pk, "gone-card")
-    last = newest_action(application)
-    if last is not None:
-        outbox.release_one(last)
     context = _card(request, application, last, held)
     return render(request, "applications/review.html#review-card", context)
 

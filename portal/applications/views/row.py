@@ -11,13 +11,13 @@ from django.views.decorators.http import require_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import bulk, outbox, sittings
+from portal.applications import bulk, sittings
 from portal.applications.acting import acting, shown_as
 from portal.applications.narrowing import SHOWN, alone, chosen_from, list_words, narrowed
 from portal.applications.offers import Offer, ground
-from portal.applications.rows import newest_action, row_of, rows
+from portal.applications.rows import row_of, rows
 from portal.applications.verbs import VERBS
-from portal.applications.views.base import application_of, gone, row_part
+from portal.applications.views.base import as_it_stands, gone, row_part
 from portal.core.htmx import page_or_part, summary
 from portal.core.planned import planned_once
 from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
@@ -93,11 +93,8 @@ def _pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, o
 def row(request: MemberRequest, pk: int) -> HttpResponse:
     """The row as it stands now; a row with an open action asks for itself."""
     try:
-        application, held = application_of(request, pk)
+        application, held, last = as_it_stands(request, pk)
     except Http404:
         return gone(request, pk, "gone-row")
-    last = newest_action(application)
-    if last is not None:
-        outbox.release_one(last)
     at = ground(request.membership, application.job_id, held)
     return row_part(request, row_of(application, last, request.membership, at))

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from django.db.models.signals import post_save
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from portal.connections.models import ApiCall
 from portal.mirror.models import SyncRun
+from tests.portal.meanwhile import when_greenhouse_has_answered
 
 
-@contextmanager
-def when_a_sync_reads(path: str, do: Callable[[], object]) -> Iterator[None]:
+def when_a_sync_reads(path: str, do: Callable[[], object]) -> AbstractContextManager[None]:
     """Do it once, at the moment when Greenhouse has answered this and nothing is written yet."""
-    left = [do]
 
-    def answered(instance: ApiCall, **_: Any) -> None:
+    def of_a_sync(call: ApiCall) -> bool:
         syncing = SyncRun.objects.filter(status=SyncRun.Status.RUNNING).exists()
-        if syncing and instance.path == path and left:
-            left.pop()()
+        return syncing and call.path == path
 
-    post_save.connect(answered, sender=ApiCall)
-    try:
-        yield
-    finally:
-        post_save.disconnect(answered, sender=ApiCall)
-    assert not left, f"{path} was never read"
+    return when_greenhouse_has_answered(do, path=path, when=of_a_sync)

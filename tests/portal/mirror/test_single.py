@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread, Timer
 from typing import Any
 
@@ -34,6 +36,26 @@ GRANTS = {
     "harvest_oauth": "/v3/user_job_permissions",
     "harvest_key": "/v1/users/{id}/permissions/jobs",
 }
+
+
+@contextmanager
+def _still_being_written(write_it: Callable[[], object]) -> Iterator[None]:
+    """Somebody else has written this, and commits half a second later."""
+    written, go_on = Event(), Event()
+
+    def somebody_else() -> None:
+        with transaction.atomic():
+            write_it()
+            written.set()
+            go_on.wait(5)
+        connections.close_all()
+
+    writing = Thread(target=somebody_else)
+    writing.start()
+    assert written.wait(5)
+    Timer(0.5, go_on.set).start()
+    yield
+    writing.join()
 
 
 def _active(job: Job | None = None) -> Application:
@@ -109,22 +131,8 @@ def test_a_page_that_waits_for_a_click_to_be_written_leaves_it_as_it_is(
     asked, page = timezone.now(), provider.get_application(application.remote_id)
     sandbox.mutate("reject_application", application_id=application.remote_id)
     newer = provider.get_application(application.remote_id)
-    written, go_on = Event(), Event()
-
-    def click() -> None:
-        with transaction.atomic():
-            write.applications(connection, [newer])
-            written.set()
-            go_on.wait(5)
-        connections.close_all()
-
-    clicking = Thread(target=click)
-    clicking.start()
-    assert written.wait(5)
-    Timer(0.5, go_on.set).start()  # while the page waits for the row
-    with asked_at(asked):
+    with _still_being_written(lambda: write.applications(connection, [newer])), asked_at(asked):
         write.applications(connection, [page])
-    clicking.join()
     application.refresh_from_db()
     assert application.status == "rejected"
 
@@ -401,22 +409,9 @@ def test_whoever_ends_a_connection_waits_for_an_answer_that_is_being_written(
     new = sandbox.mutate("new_application", job_id=job.remote_id, first_name="Nina")
     provider = open_provider(connection.credential, lane=Lane.SYNC)
     answer = provider.get_candidate(new.candidate_id)
-    written, go_on = Event(), Event()
-
-    def answered() -> None:
-        with transaction.atomic():
-            write.candidates(connection, [answer])
-            written.set()
-            go_on.wait(5)
-        connections.close_all()
-
-    writing = Thread(target=answered)
-    writing.start()
-    assert written.wait(5)
-    Timer(0.5, go_on.set).start()
-    ada.post("/set-up/disconnect/", {"name": "Acme"})
-    set_up.empty(connection.pk)
-    writing.join()
+    with _still_being_written(lambda: write.candidates(connection, [answer])):
+        ada.post("/set-up/disconnect/", {"name": "Acme"})
+        set_up.empty(connection.pk)
     assert not Candidate.objects.exists()
 
 
