@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 
 from portal.audit.models import Entry
@@ -138,19 +136,6 @@ def test_a_view_keeps_no_name_of_a_candidate_and_says_so(acme, sam, cast: Cast, 
     assert answer.url == f"{LIST}?mine=1"
     assert "The words you searched for are not part of it" in client.get(LIST).content.decode()
     assert SavedView.objects.get().query == "mine=1"
-
-
-def test_words_that_views_kept_before_are_taken_out_unless_they_are_a_requisition_s(
-    acme, cast: Cast
-) -> None:
-    world.job(acme, "Nurse, nights", requisition_id="REQ-7")
-    queries = ["q=Jolanta+K&mine=1", "q=nurse&mine=1", "q=req-7", "q=4711", "mine=1", "q=Jolanta"]
-    for number, query in enumerate(queries):
-        SavedView.objects.create(membership=cast.sam, name=f"{number}", query=query)
-    migration = import_module("portal.jobs.migrations.0005_words_of_views")
-    migration.drop_other_words(apps, None)
-    kept = SavedView.objects.order_by("name").values_list("query", flat=True)
-    assert list(kept) == ["mine=1", "q=nurse&mine=1", "q=req-7", "q=4711", "mine=1", ""]
 
 
 def test_a_view_without_a_name_is_asked_for_one(acme, sam, cast: Cast, sign_in) -> None:
