@@ -11,8 +11,9 @@ SANDBOX_PORT ?= 8901
 JOBS ?= 20
 # More for pytest, for example: make test ARGS="-k reject -x"
 ARGS ?=
-# Tests run side by side, one process per core. One after the other: make test PARALLEL=
-# Handed out in order: those of the browser come last in each process (tests/journeys/conftest.py).
+# Which tests, as a pytest marker expression: make test MARKERS="not browser"
+MARKERS ?=
+# One process per core; one test after the other: make test PARALLEL=
 PARALLEL ?= -n auto --maxprocesses 4
 
 .PHONY: help
@@ -36,8 +37,8 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 ##- Check
 
 .PHONY: test
-test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x"]
-	$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),-p tests.house.no_skips --randomly-seed=1) $(ARGS)
+test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"]
+	$(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python

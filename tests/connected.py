@@ -12,9 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -27,7 +26,7 @@ from integrations.greenhouse.sandbox.request_log import Entry
 from tests import tables
 from tests.tables import Table
 
-_FORGOTTEN = {"django_session", "core_sharedstate"}
+_FORGOTTEN = {"django_session", "core_sharedstate"}  # as if forgotten since
 _SEALED = {"audit_entry"}  # a time that moved would break the seal
 _CHANCE = {"password"}  # columns that differ each time though nothing does
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?")
@@ -43,7 +42,11 @@ class Change(NamedTuple):
 
 @dataclass
 class SetUp:
-    """What a set-up left behind. `theirs`: times that Greenhouse told, not to be moved."""
+    """What a set-up left behind.
+
+    `theirs` are times that Greenhouse gave, which are not moved. `movable` lists, by table, the
+    cells (row, column) of `added` that hold a time to be moved: found once, not at each use.
+    """
 
     begun: datetime
     ended: datetime
@@ -52,6 +55,18 @@ class SetUp:
     changed: list[Change]
     mails: list[EmailMessage]
     requests: list[Entry]
+    movable: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        move = _Mover(self, timedelta(days=1))
+        for name, (_, rows) in self.added.items():
+            if name not in _SEALED:
+                self.movable[name] = [
+                    (row, column)
+                    for row, values in enumerate(rows)
+                    for column, value in enumerate(values)
+                    if move(value) != value
+                ]
 
 
 _done: dict[str, SetUp] = {}
@@ -62,11 +77,11 @@ def as_if(set_up: Callable[[], None], credential: Mapping[str, str], sandbox: Sa
     if sandbox.faults.plain():
         set_up()
         return
-    before = _rows()
-    here = _situation(before, credential, sandbox)
+    here = _situation(credential, sandbox)
     if here in _done:
         _put_in_place(_done[here], sandbox)
         return
+    before = _rows()
     begun, sent, asked = datetime.now(UTC), len(mail.outbox), len(sandbox.requests)
     set_up()
     added, changed = _difference(before, _rows())
@@ -85,8 +100,9 @@ def _rows() -> dict[str, Table]:
     return tables.read(set(tables.names()) - _FORGOTTEN)
 
 
-def _situation(rows: dict[str, Table], credential: Mapping[str, str], sandbox: Sandbox) -> str:
-    """All that a set-up's outcome depends on, in short."""
+def _situation(credential: Mapping[str, str], sandbox: Sandbox) -> str:
+    """Hash all that a set-up's outcome depends on: rows that tests add, sandbox and credential."""
+    rows = tables.read(set(tables.added()) - _FORGOTTEN)
     seen = hashlib.sha256(sandbox.app.snapshot())
     where = settings.GREENHOUSE_API_URL == settings.GREENHOUSE_AUTH_URL == sandbox.url
     seen.update(repr((where, sandbox.settings, credential)).encode())
@@ -119,36 +135,47 @@ def _difference(
 
 
 def _put_in_place(done: SetUp, sandbox: Sandbox) -> None:
-    now = partial(_as_now, done, datetime.now(UTC) - done.ended)
-    added = {
-        name: Table(columns, [row if name in _SEALED else tuple(map(now, row)) for row in rows])
-        for name, (columns, rows) in done.added.items()
-    }
+    move = _Mover(done, datetime.now(UTC) - done.ended)
+    added = {}
+    for name, (columns, rows) in done.added.items():
+        moved = [list(row) for row in rows]
+        for row, column in done.movable.get(name, ()):
+            moved[row][column] = move(moved[row][column])
+        added[name] = Table(columns, moved)
     with transaction.atomic(), connection.cursor() as cursor:
         tables.write(added)
         for table, (key, row), values in done.changed:
             sets = ", ".join(f'"{column}" = %s' for column in values)
             update = f'UPDATE "{table}" SET {sets} WHERE "{key}" = %s'  # noqa: S608  (our own tables)
-            cursor.execute(update, [*map(now, values.values()), row])
+            cursor.execute(update, [*map(move, values.values()), row])
     mail.outbox.extend(done.mails)
     sandbox.requests.extend(done.requests)
 
 
-def _as_now(done: SetUp, passed: timedelta, value: Any) -> Any:
-    """A time of the set-up, alone or in a text, as if it had just happened; all else as it is."""
+class _Mover:
+    """Moves times of a set-up, alone or within a text; all other values stay as they are."""
 
-    def moved(text: str) -> str:
-        then = _utc(text)
-        if then < done.begun or then in done.theirs:
-            return text
-        return (then + passed).replace(tzinfo=None).isoformat(text[10], "microseconds")
+    def __init__(self, done: SetUp, passed: timedelta) -> None:
+        self._done = done
+        self._passed = passed
+        self._texts: dict[str, str] = {}
 
-    if isinstance(value, datetime):
-        text = moved(value.replace(tzinfo=None).isoformat())
-        return datetime.fromisoformat(text).replace(tzinfo=value.tzinfo)
-    if isinstance(value, str) and "-" in value:
-        return _TIME.sub(lambda found: moved(found[0]), value)
-    return value
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, datetime):
+            text = self._move(value.replace(tzinfo=None).isoformat())
+            return datetime.fromisoformat(text).replace(tzinfo=value.tzinfo)
+        if isinstance(value, str) and "-" in value:
+            return _TIME.sub(lambda match: self._move(match[0]), value)
+        return value
+
+    def _move(self, text: str) -> str:
+        """Move one time; many rows carry the same, so each is worked out once."""
+        if text not in self._texts:
+            then = _utc(text)
+            stays = then < self._done.begun or then in self._done.theirs
+            moved = (then + self._passed).replace(tzinfo=None)
+            self._texts[text] = text if stays else moved.isoformat(text[10], "microseconds")
+        return self._texts[text]
 
 
 def _utc(text: str) -> datetime:

@@ -7,7 +7,8 @@ another number: an id taken for that of another kind of thing finds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -20,7 +21,7 @@ class Table(NamedTuple):
     """A table's rows, each in the order of `columns`; the primary key comes first."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    rows: Sequence[Sequence[Any]]
 
 
 _migrated: dict[str, Table] = {}
@@ -36,7 +37,7 @@ def remember() -> None:
 def put_back() -> None:
     """Make the database as it was when migrated."""
     changed = [name for name, table in read(_migrated).items() if table != _migrated[name]]
-    emptied = filled(set(names()) - _migrated.keys())
+    emptied = added()
     with transaction.atomic(), connection.cursor() as cursor:
         for name in [*changed, *emptied]:  # in any order: foreign keys are looked at in the end
             cursor.execute(f'DELETE FROM "{name}"')  # noqa: S608  (our own tables)
@@ -65,6 +66,11 @@ def _go_on_after(ids: dict[str, int]) -> None:
             cursor.execute(f"SELECT {', '.join(moved)}")
 
 
+def added() -> list[str]:
+    """Name the tables that are empty after migrating and hold rows now."""
+    return filled(set(names()) - _migrated.keys())
+
+
 def read(names: Iterable[str]) -> dict[str, Table]:
     """What these tables hold."""
     found = {}
@@ -89,17 +95,28 @@ def write(tables: dict[str, Table]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for name, (columns, rows) in tables.items():
             into = ", ".join(f'"{column}"' for column in columns)
-            values = ", ".join(["%s"] * len(columns))
-            cursor.executemany(f'INSERT INTO "{name}" ({into}) VALUES ({values})', rows)  # noqa: S608
+            if connection.vendor == "postgresql":
+                _copy(cursor, f'COPY "{name}" ({into}) FROM STDIN', rows)
+            else:
+                values = ", ".join(["%s"] * len(columns))
+                cursor.executemany(f'INSERT INTO "{name}" ({into}) VALUES ({values})', rows)  # noqa: S608
     last = {name: max(row[0] for row in table.rows) for name, table in tables.items()}
     _go_on_after({name: last[name] for name in last.keys() & _serial().keys()})
 
 
+def _copy(cursor: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    with cursor.cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@cache
 def names() -> list[str]:
     """Every table of ours; the record of migrations is not among them."""
     return connection.introspection.django_table_names(only_existing=True, include_views=False)
 
 
+@cache
 def _serial() -> dict[str, str]:
     """The tables whose ids the database gives, each with that column."""
     models = apps.get_models(include_auto_created=True)

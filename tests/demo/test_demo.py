@@ -10,6 +10,8 @@ import pytest
 
 from tests.launched import Launched, free_port
 
+pytestmark = pytest.mark.demo
+
 
 def _answers(url: str) -> bool:
     try:

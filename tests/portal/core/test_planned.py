@@ -10,10 +10,6 @@ from portal.accounts.models import User
 from portal.core.planned import planned_once
 
 pytestmark = pytest.mark.django_db
-postgres_needed = pytest.mark.skipif(
-    connection.vendor != "postgresql",
-    reason="needs PostgreSQL: set DATABASE_URL (apt install postgresql)",
-)
 
 
 def _asked(name: str) -> None:
@@ -29,7 +25,7 @@ def _planned() -> int:
         return int(cursor.fetchone()[0])
 
 
-@postgres_needed
+@pytest.mark.postgres
 def test_what_a_click_asks_again_is_planned_already() -> None:
     before = _planned()
     _asked("outside")
@@ -39,7 +35,7 @@ def test_what_a_click_asks_again_is_planned_already() -> None:
     assert _planned() == before + 1
 
 
-@postgres_needed
+@pytest.mark.postgres
 def test_it_ends_with_the_click_even_where_that_fails() -> None:
     with pytest.raises(ZeroDivisionError), planned_once():
         raise ZeroDivisionError
@@ -48,7 +44,7 @@ def test_it_ends_with_the_click_even_where_that_fails() -> None:
     assert _planned() == before
 
 
-@postgres_needed
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_a_changed_column_costs_one_click_not_every_one() -> None:
     with connection.cursor() as cursor:
@@ -73,7 +69,7 @@ def _looked_up() -> None:
             cursor.execute("SELECT told FROM changing WHERE told = %s", ["a"])
 
 
-@postgres_needed
+@pytest.mark.postgres
 def test_it_can_be_switched_off_for_a_pooler(settings: Settings) -> None:
     settings.PREPARED_STATEMENTS = False
     before = _planned()

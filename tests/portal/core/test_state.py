@@ -12,12 +12,8 @@ from integrations.ats.wiring import StateStore
 from portal.core.models import SharedState
 from portal.core.state import DatabaseStore, Encrypted, RedisStore, shared_store
 
-redis_needed = pytest.mark.skipif(
-    not settings.REDIS_URL, reason="needs Redis: set REDIS_URL (apt install redis-server)"
-)
 
-
-@pytest.fixture(params=["database", pytest.param("redis", marks=redis_needed)])
+@pytest.fixture(params=["database", pytest.param("redis", marks=pytest.mark.redis)])
 def store(request: pytest.FixtureRequest, transactional_db: None) -> StateStore:
     return DatabaseStore() if request.param == "database" else RedisStore(settings.REDIS_URL)
 

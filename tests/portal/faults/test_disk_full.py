@@ -25,9 +25,7 @@ from tests.portal.applications.clicking import (
 )
 from tests.portal.mirror.truth import assert_equal
 
-pytestmark = pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="needs SQLite: PostgreSQL's disk is its own to watch"
-)
+pytestmark = pytest.mark.sqlite
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def test_v1_tells_no_history_and_is_asked_for_none(connect, sandbox: Sandbox) ->
     assert first.entered_stage_at == first.applied_at
 
 
-@pytest.mark.skipif(database.vendor != "sqlite", reason="needs SQLite: its way through a join")
+@pytest.mark.sqlite
 def test_a_page_is_looked_up_by_the_application_not_held_against_all_of_them(connect) -> None:
     """SQLite once took each page apart anew for every application: minutes for a large customer."""
     connection = connect()
