@@ -17,7 +17,6 @@ from typing import NamedTuple
 import pytest
 from django.conf import settings
 
-
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
