@@ -340,8 +340,10 @@ LIMITS = {
 GUESSES = {
     "members:accept": (30, 600),
     "onboarding:fix": (30, 600),
-    "webhooks:receive": (60, 600),
 }
+# Refused webhook deliveries; never counted against a correctly signed one.
+WEBHOOK_BAD_SIGNATURES = (60, 600)  # per endpoint
+WEBHOOK_UNKNOWN_ADDRESSES = (60, 600)  # per client IP
 
 # -- How long things are kept, in days (portal.privacy.retention; docs/data.md) -----------------
 # The audit record is kept for good.
