@@ -14,11 +14,12 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
-from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.base import AuthProcess, Provider
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
+from portal.accounts.access import membership_of
 from portal.accounts.models import User
 from portal.audit.record import record
 from portal.core.secrets import SecretUnreadable, revealed
@@ -57,6 +58,12 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
         if client_id:
             chosen = chosen.filter(client_id=client_id)
         return [app for one in chosen if (app := _as_app(one))]
+
+    def list_providers(self, request: HttpRequest) -> list[Provider]:
+        """The reader's own organization's: allauth's pages link to each of these."""
+        member = membership_of(request)
+        slug = member.organization.slug if member else None
+        return [one for one in super().list_providers(request) if one.app.provider_id == slug]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return True  # pre_social_login has looked at the address already
