@@ -18,9 +18,10 @@ class SupportSite(AdminSite):
     index_title = "Customers at a glance"
     enable_nav_sidebar = False  # the board needs the width; the first page lists everything
 
-    def register(self, models: Any, admin_class: Any = None, **options: Any) -> None:
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register models; every admin class, whoever wrote it, filters only as it declares."""
-        super().register(models, require_declared_lookups(admin_class or ModelAdmin), **options)
+        admin_class = require_declared_lookups(admin_class or ModelAdmin)
+        super().register(model_or_iterable, admin_class, **options)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every admin page knows; staff read on each of them when no worker is heard."""
