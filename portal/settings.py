@@ -244,7 +244,7 @@ AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["portal.signin.backends.PasswordBackend"]
 ACCOUNT_ADAPTER = "portal.signin.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"login": "portal.signin.forms.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -340,8 +340,10 @@ LIMITS = {
 GUESSES = {
     "members:accept": (30, 600),
     "onboarding:fix": (30, 600),
-    "webhooks:receive": (60, 600),
 }
+# Refused webhook deliveries; never counted against a correctly signed one.
+WEBHOOK_BAD_SIGNATURES = (60, 600)  # per endpoint
+WEBHOOK_UNKNOWN_ADDRESSES = (60, 600)  # per client IP
 
 # -- How long things are kept, in days (portal.privacy.retention; docs/data.md) -----------------
 # The audit record is kept for good.

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from integrations.ats.emails import normalize_email
 from integrations.ats.errors import UnreadableAnswer
 from integrations.ats.types import SetAside
 from integrations.http.redact import redact
@@ -102,8 +103,8 @@ def full_name(name: Text, first: Text, last: Text) -> str:
 
 
 def distinct(values: Iterable[Text]) -> tuple[str, ...]:
-    """The texts that are there, once each (without regard to case), in order."""
-    return tuple({found.lower(): found for v in values if (found := words(v))}.values())
+    """The texts that are there, once each (A to Z without regard to case), in order."""
+    return tuple({normalize_email(found): found for v in values if (found := words(v))}.values())
 
 
 def _array(body: bytes) -> list[msgspec.Raw]:

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.models import FORMER, User
 
 _ADDRESS = re.compile(r"[^\s<>(),;:\"“”]+@[^\s<>(),;:\"“”]*[\w]")
@@ -25,7 +26,7 @@ def digest(address: str) -> str:
 
 
 def _digest(address: str, key: str) -> str:
-    return hmac.new(key.encode(), address.lower().encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key.encode(), normalize_email(address).encode(), hashlib.sha256).hexdigest()
 
 
 def addresses(text: str) -> set[str]:
@@ -35,7 +36,7 @@ def addresses(text: str) -> set[str]:
 
 def erased(found: Iterable[str]) -> dict[str, datetime]:
     """Those of the addresses that were erased, and when: somebody may have come back since."""
-    of = {_digest(one, key): one.lower() for one in found for key in settings.AUDIT_KEYS}
+    of = {_digest(one, key): normalize_email(one) for one in found for key in settings.AUDIT_KEYS}
     if not of:
         return {}
     known = User.objects.filter(erased_digest__in=of).order_by("erased_at")
@@ -45,5 +46,5 @@ def erased(found: Iterable[str]) -> dict[str, datetime]:
 def without(text: str, gone: set[str]) -> str:
     """The text without these addresses."""
     return _ADDRESS.sub(
-        lambda found: FORMER.lower() if found[0].lower() in gone else found[0], text
+        lambda found: FORMER.lower() if normalize_email(found[0]) in gone else found[0], text
     )

@@ -7,20 +7,21 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils import timezone
+
+from portal.core.fields import NormalizedEmailField
 
 FORMER = "Former member"  # the name of whoever was erased
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by e-mail without regard to case."""
+    """Finds people by email address, as `NormalizedEmailField` compares it."""
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=(username or "").strip())
+        return self.get(email=username or "")
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        user = self.model(email=email.strip(), **fields)
+        user = self.model(email=email, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -32,7 +33,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. Signs in by e-mail; `is_staff` people work in the admin."""
 
-    email = models.EmailField("e-mail", unique=True)
+    email = NormalizedEmailField("e-mail", unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(
         "staff", default=False, help_text="May sign in to the customer success admin."
@@ -56,7 +57,6 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("email",)
-        constraints = (models.UniqueConstraint(Lower("email"), name="user_email_once"),)
 
     def __str__(self) -> str:
         return self.name or self.email

@@ -13,6 +13,7 @@ from django.utils import timezone
 from integrations.ats import registry
 from integrations.ats.permissions import Catalogue, Outcome, Permission
 from portal.accounts.models import Membership, Organization
+from portal.core.fields import NormalizedEmailField
 from portal.core.secrets import SecretField, revealed
 
 
@@ -380,7 +381,7 @@ class FixLink(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
     digest = models.CharField(max_length=64, unique=True)
     permissions = models.JSONField()  # keys of the catalogue that were missing
-    sent_to = models.EmailField("sent to", blank=True)
+    sent_to = NormalizedEmailField("sent to", blank=True)
     link = SecretField(blank=True, default="")  # for the mail; emptied once it has left
     mail = models.CharField(max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE)
     made_by = models.ForeignKey(

@@ -8,6 +8,8 @@ without it in each of them. Who cannot be counted is let through: Redis that is 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +23,7 @@ from portal.core.where import address_of
 
 logger = logging.getLogger(__name__)
 
-NO_SUCH = {401, 404, 410}
+NO_SUCH = {404, 410}
 
 
 class Limits:
@@ -34,7 +36,7 @@ class Limits:
         response = self.get_response(request)
         name = _name(request)
         if name in settings.GUESSES and response.status_code in NO_SUCH:
-            _count(f"guess:{name}:{address_of(request)}", settings.GUESSES[name][1])
+            count_hit(f"guess:{name}:{address_of(request)}", settings.GUESSES[name])
         return response
 
     def process_view(
@@ -42,14 +44,22 @@ class Limits:
     ) -> HttpResponse | None:
         name = _name(request)
         if name in settings.LIMITS and request.method == "POST":
-            most, seconds = settings.LIMITS[name]
-            if _count(f"post:{name}:{_whose(request)}", seconds) > most:
-                return _wait(request, seconds)
+            wait = count_hit(f"post:{name}:{_whose(request)}", settings.LIMITS[name])
+            return _wait(request, wait) if wait else None
         if name in settings.GUESSES:
-            most, seconds = settings.GUESSES[name]
-            if _counted(f"guess:{name}:{address_of(request)}") >= most:
-                return _wait(request, seconds)
+            key, (most, seconds) = f"guess:{name}:{address_of(request)}", settings.GUESSES[name]
+            if _count_of(key) >= most:
+                return _wait(request, _seconds_left(key, seconds))
         return None
+
+
+def count_hit(key: str, limit: tuple[int, int]) -> int:
+    """Count one hit; gives the seconds to wait when it is over the limit, else 0.
+
+    `limit` is (hits, seconds). The window begins with its first hit.
+    """
+    most, seconds = limit
+    return _seconds_left(key, seconds) if _increment(key, seconds) > most else 0
 
 
 def _name(request: HttpRequest) -> str:
@@ -62,28 +72,36 @@ def _whose(request: HttpRequest) -> str:
     return f"user-{user.pk}" if user.is_authenticated else f"at-{address_of(request)}"
 
 
-def _count(what: str, seconds: int) -> int:
-    """Count once more; gives how often within the present span."""
-    key = f"limit:{what}"
+def _increment(key: str, seconds: int) -> int:
     try:
-        if cache.add(key, 1, seconds):
+        if cache.add(f"limit:{key}", 1, seconds):
+            cache.set(f"limit:{key}:ends", time.time() + seconds, seconds)
             return 1
-        return int(cache.incr(key))
-    except ValueError:  # its time was over this very moment
+        return int(cache.incr(f"limit:{key}"))
+    except ValueError:  # the window ended between the two commands
         return 1
     except (RedisError, OSError):
         logger.warning("The cache does not answer: nobody is counted")
         return 0
 
 
-def _counted(what: str) -> int:
+def _count_of(key: str) -> int:
     try:
-        return int(cache.get(f"limit:{what}", 0))
+        return int(cache.get(f"limit:{key}", 0))
     except (RedisError, OSError):
         return 0
 
 
+def _seconds_left(key: str, seconds: int) -> int:
+    """Until the window ends, at least 1; the whole window where that cannot be read."""
+    try:
+        ends = cache.get(f"limit:{key}:ends")
+    except (RedisError, OSError):
+        ends = None
+    return max(1, math.ceil(ends - time.time())) if ends else seconds
+
+
 def _wait(request: HttpRequest, seconds: int) -> HttpResponse:
-    response = render(request, "429.html", {"minutes": max(1, seconds // 60)}, status=429)
+    response = render(request, "429.html", {"minutes": math.ceil(seconds / 60)}, status=429)
     response["Retry-After"] = str(seconds)
     return response

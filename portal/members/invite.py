@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
 from portal.core.links import digest, new_token
@@ -42,8 +43,8 @@ def invite(
 
     Raises Refused when the address belongs to a member already.
     """
-    email = email.strip().lower()
-    if Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
+    email = normalize_email(email)
+    if Membership.objects.filter(organization=organization, user__email=email).exists():
         raise Refused(f"{email} is already in your organization.")
     token, now = new_token(), timezone.now()
     mine = Invitation.objects.filter(organization=organization, email=email)
@@ -158,9 +159,7 @@ def find(token: str) -> Invitation | None:
 def brought(token: str, member: Membership) -> bool:
     """Whether this link, used by now, was this member's own."""
     used = Invitation.objects.filter(digest=digest(token)).exclude(accepted_at=None)
-    return used.filter(
-        organization=member.organization_id, email__iexact=member.user.email
-    ).exists()
+    return used.filter(organization=member.organization_id, email=member.user.email).exists()
 
 
 @transaction.atomic
@@ -174,7 +173,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
     )
     if not pending.update(accepted_at=timezone.now(), link=""):
         raise Refused("This invitation has been used or has ended.")
-    if invitation.email.lower() == user.email.lower():  # the link came by mail to this address
+    if invitation.email == user.email:  # the link came by mail to this address
         addresses.confirm(user)
     return roles.begin(user, invitation.organization, role=invitation.role)
 
@@ -183,7 +182,7 @@ def accept_by_sign_on(user: User, organization: Organization, address: str) -> M
     """Accept what is open for the account's address, or for `address`, for which its own sign-in
     service vouches, without the link; None where nothing is.
     """
-    theirs = Q(email__iexact=user.email) | Q(email__iexact=address)
+    theirs = Q(email=user.email) | Q(email=address)
     mine = Invitation.objects.filter(theirs, organization=organization)
     invitation = mine.filter(accepted_at=None, revoked_at=None).first()
     try:

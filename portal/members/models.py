@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization
+from portal.core.fields import NormalizedEmailField
 from portal.core.secrets import SecretField
 
 
@@ -31,7 +32,7 @@ class Invitation(models.Model):
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="invitations"
     )
-    email = models.EmailField("e-mail")
+    email = NormalizedEmailField("e-mail")
     role = models.CharField(
         max_length=20, choices=Membership.Role.choices, default=Membership.Role.RECRUITER
     )

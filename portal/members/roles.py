@@ -86,5 +86,5 @@ def _held(membership: Membership, *, stays_admin: bool) -> str:
 
 def _close_invitations(user: User, organization: Organization, **how: datetime) -> None:
     """An old link opens no place that began or ended in another way."""
-    still = Invitation.objects.filter(organization=organization, email__iexact=user.email)
+    still = Invitation.objects.filter(organization=organization, email=user.email)
     still.filter(accepted_at=None, revoked_at=None).update(link="", **how)

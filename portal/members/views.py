@@ -174,7 +174,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
     if sign_on is not None and sign_on.required:
         there = {"invitation": invitation, "sign_on": sign_on}
         return render(request, "members/accept_by_sign_on.html", there)
-    known = User.objects.filter(email__iexact=invitation.email).first()
+    known = User.objects.filter(email=invitation.email).first()
     if known:
         return _accept_as(request, invitation, known)
     form = AcceptForm(request.POST or None, invitation=invitation)

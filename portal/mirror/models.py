@@ -55,7 +55,7 @@ class AtsUser(Mirrored):
 
 
 class AtsUserEmail(models.Model):
-    """An address of a Greenhouse user, folded to lower case. `verified` None = not told."""
+    """An address of a Greenhouse user, normalized. `verified` None = not told."""
 
     user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="emails")
     address = models.CharField(max_length=254, db_index=True)

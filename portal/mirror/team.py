@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from integrations.ats import types as ats
+from integrations.ats.emails import normalize_email
 from portal.connections.models import Connection
 from portal.mirror.models import AtsUser, AtsUserEmail, Job, SyncStep, TeamMember
 from portal.mirror.upsert import Written
 
 
 def folded(address: str | None) -> str:
-    """An address as it is compared: without regard to case or outer blanks."""
-    return (address or "").strip().casefold()[:254]
+    """An address as it is stored and compared, cut to what the column holds."""
+    return normalize_email(address or "")[:254]
 
 
 def key(*parts: object) -> int:

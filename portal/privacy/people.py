@@ -92,14 +92,14 @@ def _own(row: models.Model) -> dict[str, Any]:
 
 
 def _invitations(person: User) -> QuerySet[Invitation]:
-    return Invitation.objects.filter(email__iexact=person.email).order_by("id")
+    return Invitation.objects.filter(email=person.email).order_by("id")
 
 
 def _users(person: User, memberships: QuerySet[Membership]) -> QuerySet[AtsUser]:
     """Our copy of the Greenhouse users with this address, where the person belongs."""
     organizations = memberships.values("organization")
     return AtsUser.objects.filter(
-        connection__organization__in=organizations, emails__address=person.email.lower()
+        connection__organization__in=organizations, emails__address=person.email
     ).distinct()
 
 
@@ -191,7 +191,7 @@ def _unname(place: Membership) -> None:
 
 def _take_links_back(address: str) -> None:
     """A link that was sent to the person opens nothing any more."""
-    sent = FixLink.objects.filter(sent_to__iexact=address)
+    sent = FixLink.objects.filter(sent_to=address)
     for link in sent:
         fix_links.revoke(link)
     sent.update(sent_to="")
@@ -199,7 +199,7 @@ def _take_links_back(address: str) -> None:
 
 def _unmention(address: str) -> None:
     """Take the address out of sentences about the person."""
-    pattern = re.compile(re.escape(address), re.IGNORECASE)
+    pattern = re.compile(re.escape(address), re.IGNORECASE | re.ASCII)
     for model, names in _MENTIONS:
         chosen = Q()
         for name in names:

@@ -14,11 +14,13 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
-from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.base import AuthProcess, Provider
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
+from integrations.ats.emails import normalize_email
+from portal.accounts.access import membership_of
 from portal.accounts.models import User
 from portal.audit.record import record
 from portal.core.secrets import SecretUnreadable, revealed
@@ -58,6 +60,12 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
             chosen = chosen.filter(client_id=client_id)
         return [app for one in chosen if (app := _as_app(one))]
 
+    def list_providers(self, request: HttpRequest) -> list[Provider]:
+        """The reader's own organization's: allauth's pages link to each of these."""
+        member = membership_of(request)
+        slug = member.organization.slug if member else None
+        return [one for one in super().list_providers(request) if one.app.provider_id == slug]
+
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return True  # pre_social_login has looked at the address already
 
@@ -71,7 +79,7 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
             _refuse(request, "Your sign-in service did not confirm your e-mail address.")
         if sign_on_for(address) != sign_on:
             _refuse(request, f"{sign_on.name} does not speak for {address}.")
-        known = User.objects.filter(email__iexact=address).first()
+        known = User.objects.filter(email=address).first()
         linked = sociallogin.user if sociallogin.is_existing else None
         if linked and known and linked != known:
             _refuse(request, f"{address} belongs to another account here than yours so far.")
@@ -137,9 +145,15 @@ def _sign_on_of(sociallogin: SocialLogin) -> SingleSignOn | None:
 
 
 def _verified_address(sociallogin: SocialLogin) -> str:
+    """The address that the service vouches for; "" where there is none.
+
+    Read from its own claim: allauth has lower-cased it beyond ASCII, perhaps into somebody else's.
+    """
     # `is True`: some providers send the word "false".
     verified = [e.email for e in sociallogin.email_addresses if e.verified is True]
-    return verified[0].strip().lower() if verified else ""
+    claims = sociallogin.account.get_provider_account().get_user_data() or {}
+    claimed = normalize_email(str(claims.get("email", "")))
+    return claimed if claimed in verified else ""
 
 
 def _judge(request: HttpRequest, person: User, sign_on: SingleSignOn) -> None:

@@ -17,9 +17,9 @@ from portal.signin.models import sign_on_for
 
 def confirm(user: User) -> None:
     """The user's present address is their own. Saying it again changes nothing."""
-    EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).update(primary=False)
+    EmailAddress.objects.filter(user=user).exclude(email=user.email).update(primary=False)
     EmailAddress.objects.update_or_create(
-        user=user, email=user.email.lower(), defaults={"verified": True, "primary": True}
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
     )
     if user.email_confirmed_at is None:
         user.email_confirmed_at = timezone.now()
@@ -29,7 +29,7 @@ def confirm(user: User) -> None:
 def ask(request: HttpRequest, user: User) -> None:
     """Send the mail whose link confirms the user's present address."""
     row, _ = EmailAddress.objects.get_or_create(
-        user=user, email=user.email.lower(), defaults={"primary": True}
+        user=user, email=user.email, defaults={"primary": True}
     )
     row.send_confirmation(request)
 

@@ -10,6 +10,7 @@ from allauth.mfa import signals as mfa
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.audit.record import record
 from portal.signin import addresses
@@ -27,7 +28,7 @@ def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
 
 @receiver(account.email_confirmed)
 def _confirmed(email_address: EmailAddress, **_: Any) -> None:
-    if email_address.email.lower() == email_address.user.email.lower():
+    if normalize_email(email_address.email) == email_address.user.email:
         addresses.confirm(email_address.user)
 
 

@@ -10,14 +10,19 @@ from django import forms
 from portal.signin.models import sign_on_for
 
 
+class AddressForm(forms.Form):
+    """Which single sign-on? The address tells."""
+
+    login = forms.EmailField(label="E-mail", widget=forms.EmailInput({"autocomplete": "username"}))
+
+
 class SignInForm(LoginForm):
     """allauth's form in our words. Refuses a password where single sign-on is required."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "E-mail"
-        self.fields["login"].widget.attrs.pop("placeholder", None)
-        self.fields["login"].widget.attrs["autocomplete"] = "username"
+        # allauth's own field lower-cases beyond ASCII.
+        self.fields["login"] = AddressForm().fields["login"]
         password = self.fields["password"]
         password.help_text = ""  # the link to a new password stands below the form
         password.widget.attrs.pop("placeholder", None)
@@ -30,9 +35,3 @@ class SignInForm(LoginForm):
                 f"{sign_on.organization} signs in with {sign_on.name}: use “Single sign-on” below."
             )
         return address
-
-
-class AddressForm(forms.Form):
-    """Which single sign-on? The address tells."""
-
-    login = forms.EmailField(label="E-mail", widget=forms.EmailInput({"autocomplete": "username"}))

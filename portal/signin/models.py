@@ -7,6 +7,7 @@ from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.models import Organization
 from portal.core.secrets import SecretField
 
@@ -17,7 +18,7 @@ def https_address(value: str) -> None:
 
 
 def bare_domain(value: str) -> None:
-    if "@" in value or "/" in value or "." not in value or value != value.strip().lower():
+    if "@" in value or "/" in value or "." not in value or value != normalize_email(value):
         raise ValidationError("A domain in small letters, please, like acme.example.")
 
 
@@ -73,7 +74,7 @@ class SignOnDomain(models.Model):
 
 def sign_on_for(address: str) -> SingleSignOn | None:
     """The single sign-on that speaks for this e-mail address, None where there is none."""
-    domain = address.strip().lower().rpartition("@")[2]
+    domain = normalize_email(address).rpartition("@")[2]
     return (
         SingleSignOn.objects.filter(enabled=True, domains__domain=domain)
         .select_related("organization")

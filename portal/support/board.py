@@ -23,7 +23,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.timesince import timesince
 
@@ -253,10 +253,9 @@ def _unmatched() -> QuerySet[Any]:
     known = AtsUserEmail.objects.filter(
         user__connection__organization=OuterRef("organization"), user__gone_at=None
     ).exclude(verified=False)
-    fitting = known.filter(address=OuterRef("folded")).order_by().values("address")
+    fitting = known.filter(address=OuterRef("user__email")).order_by().values("address")
     found: QuerySet[Any] = (
-        Membership.objects.annotate(folded=Lower("user__email"))
-        .filter(Exists(known))
+        Membership.objects.filter(Exists(known))
         .exclude(Exists(fitting.annotate(n=Count("pk")).filter(n=1)))
         .order_by()
     )

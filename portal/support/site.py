@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
 from django.urls import path
+
+from portal.support.lookups import require_declared_lookups
 
 
 class SupportSite(AdminSite):
@@ -15,6 +17,11 @@ class SupportSite(AdminSite):
     site_header = "Inbound Talent · Customer success"
     index_title = "Customers at a glance"
     enable_nav_sidebar = False  # the board needs the width; the first page lists everything
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register models; every admin class, whoever wrote it, filters only as it declares."""
+        admin_class = require_declared_lookups(admin_class or ModelAdmin)
+        super().register(model_or_iterable, admin_class, **options)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every admin page knows; staff read on each of them when no worker is heard."""

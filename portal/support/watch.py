@@ -89,7 +89,7 @@ def _people(organization: Organization, lost: list[str]) -> None:
     if not lost:
         book.solved(organization, Cause.UNMATCHED_PEOPLE, why="everybody has a match")
         return
-    gone = sorted({address.rsplit("@", 1)[-1].lower() for address in lost} - _domains(organization))
+    gone = sorted({address.rsplit("@", 1)[-1] for address in lost} - _domains(organization))
     shown = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if lost[SHOWN:] else "")
     changed = len(lost) > 1 and bool(gone)
     book.seen(

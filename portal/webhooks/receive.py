@@ -10,6 +10,7 @@ import json
 from hashlib import sha256
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -18,6 +19,7 @@ from integrations.ats.errors import UnreadableAnswer
 from integrations.ats.webhooks import Hint, Subject, WebHooks
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.limits import count_hit
 from portal.webhooks.address import secrets_of
 from portal.webhooks.models import Address, Delivery, Heartbeat
 
@@ -37,7 +39,7 @@ def receive(
 ) -> bool:
     """Take in a delivery; False when nothing has to be read for it (it is known, or not ours).
 
-    Raises WronglySigned (counted, nothing stored), UnreadableAnswer (rightly signed, but no event:
+    Raises WronglySigned (nothing stored), UnreadableAnswer (rightly signed, but no event:
     nothing stored) and SecretUnreadable.
     """
     by_former = _signed_with(address, vendor, body, signature)
@@ -67,6 +69,19 @@ def test(address: Address, vendor: WebHooks) -> None:
     receive(address, vendor, body=body, signature=signature, event_id=f"test-{uuid4()}")
 
 
+def record_bad_signature(address: Address) -> int:
+    """Count a wrongly signed delivery; gives the seconds to wait when there were too many.
+
+    Beyond the limit nothing is written, so that a flood costs no database writes.
+    """
+    wait = count_hit(f"webhook-signature:{address.pk}", settings.WEBHOOK_BAD_SIGNATURES)
+    if not wait:
+        Address.objects.filter(pk=address.pk).update(
+            refused=F("refused") + 1, refused_at=timezone.now()
+        )
+    return wait
+
+
 def ask(address: Address) -> None:
     """Have a worker read what waits, unless one was asked and has not begun yet."""
     asked = Address.objects.filter(pk=address.pk, asked_at=None)
@@ -78,9 +93,6 @@ def _signed_with(address: Address, vendor: WebHooks, body: bytes, signature: str
     """Whether the former secret signed it. Every secret is tried, so that no timing tells."""
     fits = [vendor.is_signed(body, signature, secret) for secret in secrets_of(address)]
     if not any(fits):
-        Address.objects.filter(pk=address.pk).update(
-            refused=F("refused") + 1, refused_at=timezone.now()
-        )
         raise WronglySigned
     return not fits[0]
 

@@ -17,7 +17,9 @@ from portal.connections.models import Connection
 from portal.connections.standing import connection_of
 from portal.core.htmx import page_or_part
 from portal.core.keys import as_key
+from portal.core.limits import count_hit
 from portal.core.secrets import SecretUnreadable
+from portal.core.where import address_of
 from portal.webhooks import address as addresses
 from portal.webhooks import receive as door
 from portal.webhooks.events import Lines, lines_of
@@ -31,10 +33,10 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
     """Take in one delivery. Greenhouse repeats whatever is not answered with 200."""
     address = Address.objects.select_related("connection").filter(token=token).first()
     if address is None:
-        return _answer(404, "There is no such address.")
+        return _unknown(request, 404, "There is no such address.")
     vendor = addresses.vendor_of(address.connection)
     if vendor is None or address.connection.state == Connection.State.DISCONNECTED:
-        return _answer(410, "This connection was ended.")
+        return _unknown(request, 410, "This connection was ended.")
     if _length(request) > door.LARGEST:
         return _answer(413, "That is too large for a web hook.")
     try:
@@ -46,12 +48,27 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
             event_id=request.headers.get(vendor.id_header, ""),
         )
     except door.WronglySigned:
-        return _answer(401, "The signature does not fit the secret of this address.")
+        wait = door.record_bad_signature(address)
+        return _refuse(wait, 401, "The signature does not fit the secret of this address.")
     except UnreadableAnswer:
         return _answer(400, "This is no event.")
     except SecretUnreadable:
         return _answer(503, "The secret cannot be opened at the moment.")
     return _answer(200, "Taken in.")
+
+
+def _unknown(request: HttpRequest, status: int, words: str) -> HttpResponse:
+    limit = settings.WEBHOOK_UNKNOWN_ADDRESSES
+    return _refuse(count_hit(f"webhook-address:{address_of(request)}", limit), status, words)
+
+
+def _refuse(wait: int, status: int, words: str) -> HttpResponse:
+    """Refuse a delivery; over its limit, with the seconds to wait."""
+    if not wait:
+        return _answer(status, words)
+    response = _answer(429, "Too many refused deliveries.")
+    response["Retry-After"] = str(wait)
+    return response
 
 
 def _answer(status: int, words: str) -> HttpResponse:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from integrations.ats.emails import normalize_email
+
 from .clock import normal
 from .listing import Condition, by_ids, by_index, by_member, by_moment, by_value
 from .paging import v1_error
@@ -82,10 +84,10 @@ def _candidates(world: World, query: Query) -> Iterable[Condition]:
         # Documented: leaves prospects out.
         yield by_ids(row.candidate_id for row in world.applications.where("job_id", job_id))
     if query.get("email"):
-        wanted = query["email"].lower()
+        wanted = normalize_email(query["email"])
         yield Condition(
             ("email", wanted),
-            lambda row: any(one["value"].lower() == wanted for one in row.emails),
+            lambda row: any(normalize_email(one["value"]) == wanted for one in row.emails),
         )
     if query.get("candidate_ids"):
         parts = query["candidate_ids"].split(",")
@@ -126,8 +128,8 @@ def _job_posts(world: World, query: Query) -> Iterable[Condition]:
 def _users(world: World, query: Query) -> Iterable[Condition]:
     if query.get("email"):
         # Documented: primary or secondary.
-        wanted = query["email"].lower()
-        rows = [row for row in world.user_emails if row.email.lower() == wanted]
+        wanted = normalize_email(query["email"])
+        rows = [row for row in world.user_emails if normalize_email(row.email) == wanted]
         yield by_ids(row.user_id for row in rows)
     if query.get("employee_id"):
         yield by_value("employee_id", [query["employee_id"]])

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from integrations.ats.emails import normalize_email
+
 from . import shapes_v3 as shapes
 from .clock import normal
 from .listing import Condition, Shaper, by_ids, by_index, by_member, by_moment, by_value
@@ -154,10 +156,10 @@ def _hidden_jobs(reading: Reading) -> Iterable[int]:
 
 def _candidates(reading: Reading) -> Iterable[Condition]:
     if "email" in reading.query:
-        wanted = reading.query["email"].lower()
+        wanted = normalize_email(reading.query["email"])
         yield Condition(
             ("email", wanted),
-            lambda row: any(one["value"].lower() == wanted for one in row.emails),
+            lambda row: any(normalize_email(one["value"]) == wanted for one in row.emails),
         )
     if "tag" in reading.query:
         yield by_member("tags", [reading.query["tag"]])
@@ -169,8 +171,10 @@ def _users(reading: Reading) -> Iterable[Condition]:
         yield by_value("service_account", [False])
     if "primary_email" in query:
         # Exact and primary only.
-        wanted = query["primary_email"].lower()
-        rows = [row for row in world.user_emails if row.primary and row.email.lower() == wanted]
+        wanted = normalize_email(query["primary_email"])
+        rows = [
+            row for row in world.user_emails if row.primary and normalize_email(row.email) == wanted
+        ]
         yield by_ids(row.user_id for row in rows)
     if "employee_ids" in query:
         yield by_value("employee_id", query["employee_ids"].split(","))
@@ -178,8 +182,8 @@ def _users(reading: Reading) -> Iterable[Condition]:
 
 def _user_emails(reading: Reading) -> Iterable[Condition]:
     if "email" in reading.query:
-        wanted = frozenset(part.lower() for part in reading.query["email"].split(","))
-        yield Condition(("email", wanted), lambda row: row.email.lower() in wanted)
+        wanted = frozenset(normalize_email(part) for part in reading.query["email"].split(","))
+        yield Condition(("email", wanted), lambda row: normalize_email(row.email) in wanted)
 
 
 def _grants(reading: Reading) -> Iterable[Condition]:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from integrations.ats.emails import normalize_email
+
 from .clock import Clock, iso, later
 from .records import (
     KINDS,
@@ -219,9 +221,9 @@ class World:
 
     def user_by_email(self, email: str) -> User | None:
         """Give the first user who has this address, primary or not."""
-        wanted = email.lower()
+        wanted = normalize_email(email)
         for row in self.user_emails:
-            if row.email.lower() == wanted:
+            if normalize_email(row.email) == wanted:
                 return self.users.get(row.user_id)
         return None
 

@@ -76,7 +76,7 @@ def _to_invite(request: MemberRequest, connection: Connection) -> dict[str, Any]
     others = Paginator(rehearsal.not_here(connection, words), A_PAGE).get_page(
         request.GET.get("others")
     )
-    emails = [user.primary_email.lower() for user in others]
+    emails = [user.primary_email for user in others]
     waiting = Invitation.objects.filter(
         organization=connection.organization,
         email__in=emails,

@@ -25,6 +25,7 @@ class OfCustomer(admin.ListFilter):
 
     title = "customer"
     template = "admin/support/of_customer.html"
+    parameter_names = (_CUSTOMER, _NAMED)
     path: str
     nobody = ""  # what rows without an organization are called, where there are any
 
@@ -33,7 +34,7 @@ class OfCustomer(admin.ListFilter):
     ) -> None:
         super().__init__(request, params, model, model_admin)
         self.customer, self.named = (
-            str(params.pop(name, [""])[-1]).strip() for name in (_CUSTOMER, _NAMED)
+            str(params.pop(name, [""])[-1]).strip() for name in self.parameter_names
         )
         self.chosen = list(self._chosen())
 
@@ -53,7 +54,7 @@ class OfCustomer(admin.ListFilter):
         return bool(self.customer or self.named)
 
     def expected_parameters(self) -> list[str | None]:
-        return [_CUSTOMER, _NAMED]
+        return [*self.parameter_names]
 
     def has_output(self) -> bool:
         return True
@@ -68,7 +69,7 @@ class OfCustomer(admin.ListFilter):
     def choices(self, changelist: Any) -> Iterator[Any]:
         """One for the template: what is chosen, and what the form must keep."""
         kept = {**changelist.params}
-        for name in (_CUSTOMER, _NAMED):
+        for name in self.parameter_names:
             kept.pop(name, None)
         yield {
             "chosen": self.chosen[:SHOWN],

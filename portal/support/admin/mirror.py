@@ -131,10 +131,6 @@ class JobAdmin(Watched):
             meant |= Q(remote_id=remote_id)
         return queryset.filter(meant), False
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        naming = lookup.split("__")[0] in ("name", "requisition_id")
-        return not naming and super().lookup_allowed(lookup, value, request)
-
     def get_urls(self) -> list[Any]:
         address = path("why/", self.admin_site.admin_view(why), name="mirror_job_why")
         return [address, *super().get_urls()]

@@ -32,7 +32,7 @@ class AboutForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         people = Membership.objects.select_related("user", "organization")
-        found = people.filter(user__email__iexact=self.cleaned_data.get("email", ""))
+        found = people.filter(user__email=self.cleaned_data.get("email", ""))
         self.members = list(found.order_by("organization__name", "pk"))
         if not self.members and "email" in self.cleaned_data:
             self.add_error("email", "No customer has somebody with this address.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -198,6 +199,21 @@ def test_who_was_given_another_address_and_organization_is_not_opened_by_the_old
     walk(client, acme)
     assert _sees(client, cast) == set()
     assert client.get(reverse("members:list")).wsgi_request.user != remy.user
+
+
+def _sign_on_links(client: Client) -> list[str]:
+    page = client.get(reverse("socialaccount_connections"))
+    assert page.status_code == 200
+    return re.findall(r"/sso/[^/]+/", page.content.decode())
+
+
+def test_connections_page_shows_own_organization_only(cast: Cast, sign_in) -> None:
+    acme, other = cast.ada.organization, cast.zoe.organization
+    configure(acme, "acme.example")
+    configure(other, "other.example")
+    assert set(_sign_on_links(sign_in(cast.remy))) == {f"/sso/{acme.slug}/"}
+    assert set(_sign_on_links(sign_in(cast.zoe))) == {f"/sso/{other.slug}/"}
+    assert _sign_on_links(sign_in(cast.ola)) == []
 
 
 @pytest.mark.parametrize("address", ["nobody@acme.example", "remy@acme.example"])

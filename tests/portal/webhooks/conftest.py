@@ -78,6 +78,14 @@ def hook(cast: Cast, sign_in, work) -> Hook:
 
 
 @pytest.fixture
+def second_hook(cast: Cast, sign_in) -> Hook:
+    """The same of another customer."""
+    connection = ConnectionFactory(organization=cast.zoe.organization, state=Connection.State.LIVE)
+    connection.credentials.create(kind="harvest_key", secret="k", last_four="k", fingerprint="m")
+    return Hook(connection, shown_secret(sign_in(cast.zoe).post(f"{PAGE}secret/")))
+
+
+@pytest.fixture
 def full_hook(connect: Callable[..., Connection], cast: Cast, sign_in) -> Hook:
     """Of an Acme that is connected and synced."""
     connection = connect()

@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
 
 def _person(email: str) -> User:
-    found = User.objects.filter(email__iexact=email.strip()).first()
+    found = User.objects.filter(email=email).first()
     if found is None:
         raise CommandError("Nobody signs in with this address.")
     return found
