@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from redis import RedisError
 
-from portal.core.where import address_of
+from portal.core.client_ip import client_ip
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Limits:
         response = self.get_response(request)
         name = _name(request)
         if name in settings.GUESSES and response.status_code in NO_SUCH:
-            _count(f"guess:{name}:{address_of(request)}", settings.GUESSES[name][1])
+            _count(f"guess:{name}:{client_ip(request)}", settings.GUESSES[name][1])
         return response
 
     def process_view(
@@ -47,7 +47,7 @@ class Limits:
                 return _wait(request, seconds)
         if name in settings.GUESSES:
             most, seconds = settings.GUESSES[name]
-            if _counted(f"guess:{name}:{address_of(request)}") >= most:
+            if _counted(f"guess:{name}:{client_ip(request)}") >= most:
                 return _wait(request, seconds)
         return None
 
@@ -59,7 +59,7 @@ def _name(request: HttpRequest) -> str:
 
 def _whose(request: HttpRequest) -> str:
     user = request.user
-    return f"user-{user.pk}" if user.is_authenticated else f"at-{address_of(request)}"
+    return f"user-{user.pk}" if user.is_authenticated else f"at-{client_ip(request)}"
 
 
 def _count(what: str, seconds: int) -> int:
