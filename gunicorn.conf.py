@@ -20,6 +20,10 @@ max_requests_jitter = 1_000
 # A cheap bound on what a stranger may send in a request line and its headers.
 limit_request_line = 8190
 limit_request_fields = 100
+# The portal decides which forwarding headers to trust (TRUSTED_PROXIES). By default gunicorn trusts
+# some itself, even to replace a request's path, from whoever connects on the same machine.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 
 def on_starting(server: Any) -> None:

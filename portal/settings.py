@@ -44,8 +44,14 @@ FIELD_ENCRYPTION_KEY = env.list(
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Trust what a proxy in front of us says of a request: its scheme, and where it came from.
-BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+# How many of our own proxies every request passes through. Their forwarding headers are trusted
+# (client address, scheme, request ID); with 0, nobody's are.
+try:
+    TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+except ValueError:
+    TRUSTED_PROXIES = -1
+if TRUSTED_PROXIES < 0:
+    raise ImproperlyConfigured("TRUSTED_PROXIES must be a whole number, 0 or more")
 # Where the admin is, and from which networks it opens (192.0.2.0/24, parted by commas; none: all).
 ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/")
 try:
@@ -290,9 +296,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
-# How many proxies of ours stand in front: whose word about the reader's address counts.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if SECURE_PROXY_SSL_HEADER else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -23,7 +23,7 @@ class Workers:
         self._env = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "DATABASE_URL": _address_of_the_test_database(),
+            "DATABASE_URL": database_url(),
             "REDIS_URL": settings.REDIS_URL or "none",
             "QUEUE_NAME": settings.Q_CLUSTER["name"],
             "QUEUE_WORKERS": "1",
@@ -64,7 +64,7 @@ class Workers:
             one.wait()
 
 
-def _address_of_the_test_database() -> str:
+def database_url() -> str:
     found = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{found['NAME']}"

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from portal.accounts.models import Organization, User
 from portal.audit import chain
 from portal.audit.models import Entry
-from portal.core.where import address_of
+from portal.core.client_ip import client_ip
 
 THE_PORTAL = "The portal"
 
@@ -40,7 +40,7 @@ def record(
             organization=organization,
             by=by,
             by_words=_named(by)[:200],
-            address=address_of(request) if request is not None else None,
+            address=client_ip(request) if request is not None else None,
             verb=verb,
             words=words[:300],
             subject=subject._meta.label_lower if subject is not None else "",

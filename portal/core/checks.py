@@ -55,3 +55,17 @@ def staff_need_a_code(**_: Any) -> list[CheckMessage]:
             id="portal.W002",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def https_needs_a_trusted_proxy(**_: Any) -> list[CheckMessage]:
+    """Warn when every request would be redirected to HTTPS forever."""
+    if settings.TRUSTED_PROXIES or not settings.SECURE_SSL_REDIRECT:
+        return []
+    return [
+        Warning(
+            "TRUSTED_PROXIES is 0, so the portal cannot tell that a request came in by HTTPS.",
+            hint="Set TRUSTED_PROXIES to the number of your proxies in front of the portal.",
+            id="portal.W003",
+        )
+    ]

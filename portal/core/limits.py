@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from redis import RedisError
 
-from portal.core.where import address_of
+from portal.core.client_ip import client_ip
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Limits:
         response = self.get_response(request)
         name = _name(request)
         if name in settings.GUESSES and response.status_code in NO_SUCH:
-            count_hit(f"guess:{name}:{address_of(request)}", settings.GUESSES[name])
+            count_hit(f"guess:{name}:{client_ip(request)}", settings.GUESSES[name])
         return response
 
     def process_view(
@@ -47,7 +47,7 @@ class Limits:
             wait = count_hit(f"post:{name}:{_whose(request)}", settings.LIMITS[name])
             return _wait(request, wait) if wait else None
         if name in settings.GUESSES:
-            key, (most, seconds) = f"guess:{name}:{address_of(request)}", settings.GUESSES[name]
+            key, (most, seconds) = f"guess:{name}:{client_ip(request)}", settings.GUESSES[name]
             if _count_of(key) >= most:
                 return _wait(request, _seconds_left(key, seconds))
         return None
@@ -69,7 +69,7 @@ def _name(request: HttpRequest) -> str:
 
 def _whose(request: HttpRequest) -> str:
     user = request.user
-    return f"user-{user.pk}" if user.is_authenticated else f"at-{address_of(request)}"
+    return f"user-{user.pk}" if user.is_authenticated else f"at-{client_ip(request)}"
 
 
 def _increment(key: str, seconds: int) -> int:

@@ -45,14 +45,14 @@ def take_up(group: object) -> None:
 class RequestIds:
     """Middleware: begins the id, tells it in the answer, and logs one line per request.
 
-    Behind a proxy (BEHIND_PROXY) the proxy's id is taken over, if it looks like one.
+    Behind trusted proxies (TRUSTED_PROXIES) their request ID is used if it is well formed.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        told = request.headers.get(HEADER, "") if settings.BEHIND_PROXY else ""
+        told = request.headers.get(HEADER, "") if settings.TRUSTED_PROXIES else ""
         _current.set(told if _PLAIN.fullmatch(told) else token_hex(8))
         began = time.monotonic()
         response = self.get_response(request)

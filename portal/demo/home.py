@@ -72,7 +72,7 @@ class Home:
             **self.keys(),
             "DEBUG": "false",
             "INSECURE_COOKIES": "true",
-            "BEHIND_PROXY": "false",
+            "TRUSTED_PROXIES": "0",
             "DATABASE_URL": f"sqlite:///{self.folder / 'portal.sqlite3'}",
             "REDIS_URL": "none",
             "ALLOWED_HOSTS": "127.0.0.1,localhost",

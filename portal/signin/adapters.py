@@ -15,6 +15,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess, Provider
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
@@ -23,6 +24,7 @@ from integrations.ats.emails import normalize_email
 from portal.accounts.access import membership_of
 from portal.accounts.models import User
 from portal.audit.record import record
+from portal.core.client_ip import client_ip
 from portal.core.secrets import SecretUnreadable, revealed
 from portal.signin import addresses, joining
 from portal.signin.models import SingleSignOn, sign_on_for
@@ -44,6 +46,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        address = client_ip(request)
+        if address is None:  # attempts could not be counted
+            raise PermissionDenied("The client's address is unknown: check TRUSTED_PROXIES")
+        return address
 
 
 class SignOnAdapter(DefaultSocialAccountAdapter):

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal.core.where import address_of
+from portal.core.client_ip import client_ip
 
 
 class Gate:
@@ -40,5 +40,5 @@ class Gate:
 
 
 def _from_there(request: HttpRequest) -> bool:
-    found = address_of(request)
+    found = client_ip(request)
     return found is not None and any(ip_address(found) in n for n in settings.ADMIN_NETWORKS)

@@ -19,7 +19,7 @@ from portal.core.htmx import page_or_part
 from portal.core.keys import as_key
 from portal.core.limits import count_hit
 from portal.core.secrets import SecretUnreadable
-from portal.core.where import address_of
+from portal.core.client_ip import client_ip
 from portal.webhooks import address as addresses
 from portal.webhooks import receive as door
 from portal.webhooks.events import Lines, lines_of
@@ -59,7 +59,7 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
 
 def _unknown(request: HttpRequest, status: int, words: str) -> HttpResponse:
     limit = settings.WEBHOOK_UNKNOWN_ADDRESSES
-    return _refuse(count_hit(f"webhook-address:{address_of(request)}", limit), status, words)
+    return _refuse(count_hit(f"webhook-address:{client_ip(request)}", limit), status, words)
 
 
 def _refuse(wait: int, status: int, words: str) -> HttpResponse:

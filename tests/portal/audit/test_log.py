@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.audit.models import Entry
-from portal.audit.record import address_of, record
+from portal.audit.record import record
 from portal.mirror.models import AtsUser, Job
 from portal.privacy import people
 from tests.cast import Cast
@@ -180,17 +180,6 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(cast: Cast, sign_in, start: str) 
     record("a.deed", words, organization=cast.ada.organization, after={"name": words})
     for cell in _table(sign_in(cast.ada))[1]:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-
-
-def test_behind_a_proxy_only_what_the_proxy_wrote_is_believed(settings) -> None:
-    said = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "1.2.3.4, 203.0.113.7"}
-    request = RequestFactory().get("/", **said)
-    settings.BEHIND_PROXY = False
-    assert address_of(request) == "10.0.0.1"
-    settings.BEHIND_PROXY = True
-    assert address_of(request) == "203.0.113.7"
-    for odd, told in (("unknown", None), ("::ffff:203.0.113.7", "203.0.113.7"), ("", None)):
-        assert address_of(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=odd)) == told
 
 
 def test_an_entry_of_today_is_within_today(cast: Cast, sign_in) -> None:

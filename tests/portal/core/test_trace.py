@@ -36,9 +36,9 @@ def test_another_click_has_another_id(client: Client) -> None:
 def test_only_a_proxys_id_is_taken_over_and_only_if_it_looks_like_one(
     client: Client, settings, told: str
 ) -> None:
-    settings.BEHIND_PROXY = False
+    settings.TRUSTED_PROXIES = 0
     assert client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"] != told
-    settings.BEHIND_PROXY = True
+    settings.TRUSTED_PROXIES = 1
     answer = client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"]
     assert (answer == told) == (told == "a-fine-id-of-the-proxy")
 

@@ -36,16 +36,22 @@ def test_from_elsewhere_there_is_no_admin(
     assert cas.get(reverse("home"), REMOTE_ADDR=address).status_code == 302  # the rest is open
 
 
-def test_a_header_of_the_readers_own_making_opens_nothing(cast: Cast, sign_in, settings) -> None:
+def test_gate_ignores_forged_addresses(cast: Cast, sign_in, settings) -> None:
     settings.ADMIN_NETWORKS = OURS
     cas, inside, outside = sign_in(cast.cas), "198.51.100.7", "203.0.113.7"
     there = {"path": reverse("admin:index")}
     assert cas.get(**there, REMOTE_ADDR=outside, HTTP_X_FORWARDED_FOR=inside).status_code == 404
-    settings.BEHIND_PROXY = True  # the proxy adds the reader's true address at the end
-    told = f"{inside}, {outside}"
-    assert cas.get(**there, REMOTE_ADDR=inside, HTTP_X_FORWARDED_FOR=told).status_code == 404
-    told = f"{outside}, {inside}"
-    assert cas.get(**there, REMOTE_ADDR=outside, HTTP_X_FORWARDED_FOR=told).status_code == 200
+    for proxies, forwarded, status in (
+        (1, f"{inside}, {outside}", 404),
+        (1, f"{outside}, {inside}", 200),
+        (2, f"{inside}, {outside}, {inside}", 404),
+        (2, f"{outside}, {inside}, {outside}", 200),
+        (2, inside, 404),
+    ):
+        settings.TRUSTED_PROXIES = proxies
+        answer = cas.get(**there, REMOTE_ADDR=inside, HTTP_X_FORWARDED_FOR=forwarded)
+        assert answer.status_code == status, (proxies, forwarded)
+    assert cas.get(**there, REMOTE_ADDR=inside).status_code == 404  # not from the proxy's address
 
 
 def test_staff_without_a_code_are_led_to_switch_it_on(cast: Cast, sign_in, settings) -> None:
