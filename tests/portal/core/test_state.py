@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import redis
 from django.conf import settings
 
 from integrations.ats.wiring import StateStore
@@ -59,6 +60,27 @@ def test_looking_at_a_state_does_not_change_when_it_is_forgotten(store: StateSto
         kept.update("looked at", lambda present: (present, None), ttl=0.001)
         assert kept.update("looked at", lambda present: (present, present), ttl=60) == b"token"
         kept.update("looked at", lambda _: (None, None), ttl=60)
+
+
+@pytest.mark.django_db
+def test_database_state_expires(later: Callable[[float], None]) -> None:
+    store = DatabaseStore()
+    store.update("token", lambda _: (b"old", None), ttl=60)
+    later(59)
+    assert store.update("token", lambda present: (present, present), ttl=60) == b"old"
+    later(2)
+    assert store.update("token", lambda present: (b"new", present), ttl=60) is None
+    later(59)
+    assert store.update("token", lambda present: (present, present), ttl=60) == b"new"
+
+
+@redis_needed
+def test_redis_state_expires() -> None:
+    RedisStore(settings.REDIS_URL).update("token", lambda _: (b"value", None), ttl=60)
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    left = client.pttl(f"{settings.Q_CLUSTER['name']}:state:token")
+    client.close()
+    assert 59_000 < left <= 60_000
 
 
 @pytest.mark.django_db

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import Count
@@ -72,6 +72,17 @@ def test_only_jobs_that_changed_are_counted_again(job: Job, later) -> None:
     _application(job, applied_at=LATELY)
     assert tally.count(job.connection) == 1
     assert _numbers(job) == (1, LATELY)
+
+
+def test_change_committed_late_is_counted(job: Job, later) -> None:
+    """A change is stamped before its transaction commits."""
+    application = _application(job, applied_at=LATELY)
+    later(3600)
+    tally.count(job.connection)
+    stamped = datetime.now(UTC) - timedelta(minutes=4)
+    Application.objects.filter(pk=application.pk).update(status="rejected", changed_at=stamped)
+    assert tally.count(job.connection) == 1
+    assert _numbers(job) == (0, None)
 
 
 def _in_stages(job: Job) -> dict[str, int]:

@@ -297,6 +297,18 @@ def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
         assert cast.ada.is_admin
 
 
+def test_last_active_admin_cannot_leave_role(cast: Cast, sign_in) -> None:
+    """An admin whose account is deactivated cannot sign in, so they are no replacement."""
+    Membership.objects.filter(pk=cast.remy.pk).update(role="admin")
+    User.objects.filter(pk=cast.remy.user_id).update(is_active=False)
+    ada = sign_in(cast.ada)
+    for change in ({"role": "recruiter"}, {"take_out": "yes"}):
+        ada.post(f"{MEMBERS}{cast.ada.pk}/", change)
+        cast.ada.refresh_from_db()
+        assert cast.ada.is_admin
+        assert cast.ada.ended_at is None
+
+
 def test_who_gives_up_being_admin_lands_where_recruiters_are(cast: Cast, sign_in) -> None:
     Membership.objects.filter(pk=cast.remy.pk).update(role="admin")
     page = sign_in(cast.ada).post(f"{MEMBERS}{cast.ada.pk}/", {"role": "recruiter"}, follow=True)

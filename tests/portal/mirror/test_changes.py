@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
@@ -14,6 +16,7 @@ from portal.issues.models import Issue
 from portal.mirror import schedule, sync
 from portal.mirror.models import Application, Candidate, Job, JobGrant, SyncRun
 from portal.mirror.sync import Scope
+from tests.factories import ConnectionFactory
 from tests.portal.mirror.truth import assert_equal
 
 DELETIONS = ("delete_application", "delete_candidate", "merge_candidate", "delete_rejection_reason")
@@ -45,6 +48,20 @@ def test_a_sync_of_changes_asks_little_and_writes_only_what_changed(
     assert steps["applications"].changed == 1
     written = [a.pk for a in Application.objects.all() if a.changed_at != before[a.pk]]
     assert written == [application.pk]
+
+
+def test_change_stamped_by_slow_clock_is_synced(
+    connect, sandbox: Sandbox, later, refresh, kind: str
+) -> None:
+    """Greenhouse's clock may be minutes behind ours when it stamps a change."""
+    connection = connect(kind)
+    application = Application.objects.filter(status="active", job__status="open").first()
+    later(-5 * 60)
+    sandbox.mutate("reject_application", application_id=application.remote_id)
+    later(20 * 60)
+    refresh(connection, Scope.RECENT)
+    application.refresh_from_db()
+    assert application.status == "rejected"
 
 
 def test_a_full_sync_of_what_has_not_changed_writes_no_row(connect, refresh, kind: str) -> None:
@@ -202,6 +219,28 @@ def test_access_is_read_every_few_minutes_beside_a_long_sync(
     schedule.tick()
     work()
     assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
+
+
+@pytest.mark.django_db
+def test_slow_people_sync_is_repeated_less_often(later) -> None:
+    """Reading people takes at most a tenth of the time."""
+    connection = ConnectionFactory(state="live")
+    now = timezone.now()
+    for scope in (Scope.FULL, Scope.PEOPLE):
+        SyncRun.objects.create(
+            connection=connection,
+            scope=scope,
+            status=SyncRun.Status.DONE,
+            started_at=now,
+            finished_at=now + timedelta(minutes=2),
+        )
+    queued = connection.syncs.filter(scope=Scope.PEOPLE, status=SyncRun.Status.QUEUED)
+    later(19 * 60)
+    schedule.tick()
+    assert not queued.exists()
+    later(2 * 60)
+    schedule.tick()
+    assert queued.exists()
 
 
 def test_each_connection_has_its_own_place_in_the_night_and_in_the_quarter() -> None:
