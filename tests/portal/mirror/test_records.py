@@ -33,9 +33,9 @@ def test_reference_records_are_mirrored(connect, sandbox: Sandbox, kind: str) ->
         (EmailTemplate, records.email_templates),
     ):
         assert set(model.objects.values_list("remote_id", flat=True)) == {row.id for row in rows}
-    for model, rows in ((Opening, records.openings), (JobPost, records.posts)):
-        mirrored = dict(model.objects.values_list("remote_id", "job__remote_id"))
-        assert mirrored == {row.id: row.job_id for row in rows if row.job_id in job_ids}
+    for job_model, job_rows in ((Opening, records.openings), (JobPost, records.posts)):
+        mirrored = dict(job_model.objects.values_list("remote_id", "job__remote_id"))
+        assert mirrored == {row.id: row.job_id for row in job_rows if row.job_id in job_ids}
 
 
 def test_jobs_have_department_and_offices(connect, sandbox: Sandbox, kind: str) -> None:
