@@ -1,4 +1,4 @@
-"""The letter to whoever manages Greenhouse, when its worker dies."""
+"""The fix link mail when its worker dies."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from portal.core import transitions
 from tests.cast import Cast
 
 
-def test_a_letter_whose_worker_died_is_given_up_and_its_link_forgotten(
-    connect, cast: Cast, later
-) -> None:
+def test_interrupted_mail_fails_and_forgets_link(connect, cast: Cast, later) -> None:
     keys = {"applications.reject"}
     link, _ = fix_links.make(connect(), keys, by=cast.cas, send_to="it@acme.example")
     transitions.move(link, "sending", why="a worker took it", field="mail")
     later(9 * 60)
     tasks.sweep()
-    assert FixLink.objects.get().mail == "sending", "it may still be on its way"
+    assert FixLink.objects.get().mail == "sending", "it may still be sent"
     later(2 * 60)
     tasks.sweep()
     link = FixLink.objects.get()

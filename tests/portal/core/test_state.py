@@ -74,7 +74,7 @@ def test_database_state_expires(later: Callable[[float], None]) -> None:
     assert store.update("token", lambda present: (present, present), ttl=60) == b"new"
 
 
-@redis_needed
+@pytest.mark.redis
 def test_redis_state_expires() -> None:
     RedisStore(settings.REDIS_URL).update("token", lambda _: (b"value", None), ttl=60)
     client = redis.Redis.from_url(settings.REDIS_URL)

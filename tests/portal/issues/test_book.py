@@ -1,4 +1,4 @@
-"""One open issue per cause, opened and closed by what is seen."""
+"""One open issue per cause, opened and closed as the cause comes and goes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from portal.issues.models import Issue
 from tests.cast import Cast
 
 Cause = Issue.Cause
-TOLD: dict[str, Any] = {
+ISSUE: dict[str, Any] = {
     "title": "“Reject” is not ticked",
     "words": "Tick it in Greenhouse.",
     "severity": Issue.Severity.MUST_ACT,
@@ -15,40 +15,42 @@ TOLD: dict[str, Any] = {
 }
 
 
-def test_the_same_cause_seen_twice_is_one_issue(cast: Cast) -> None:
+def test_repeated_cause_updates_one_issue(cast: Cast) -> None:
     acme = cast.ada.organization
-    first, new = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
-    again, known = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
-    assert (new, known) == (True, False)
-    assert again.pk == first.pk
-    assert again.times == 2
-    assert again.last_seen_at > first.last_seen_at
+    first, is_new = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE)
+    second, is_new_again = book.seen(
+        acme, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE
+    )
+    assert (is_new, is_new_again) == (True, False)
+    assert second.pk == first.pk
+    assert second.times == 2
+    assert second.last_seen_at > first.last_seen_at
 
 
-def test_another_key_or_another_organization_is_another_issue(cast: Cast) -> None:
+def test_other_key_or_organization_is_another_issue(cast: Cast) -> None:
     acme, other = cast.ada.organization, cast.zoe.organization
-    book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
-    book.seen(acme, Cause.MISSING_PERMISSION, key="applications.move", **TOLD)
-    book.seen(other, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
+    book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE)
+    book.seen(acme, Cause.MISSING_PERMISSION, key="applications.move", **ISSUE)
+    book.seen(other, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE)
     assert Issue.objects.count() == 3
 
 
-def test_a_solved_cause_closes_its_issue_and_opens_a_new_one_when_it_returns(cast: Cast) -> None:
+def test_solved_cause_closes_and_can_reopen(cast: Cast) -> None:
     acme = cast.ada.organization
-    first, _ = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
+    first, _ = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE)
     assert book.solved(acme, Cause.MISSING_PERMISSION, why="it was ticked") == 1
     first.refresh_from_db()
     assert not first.is_open
     assert first.closed_why == "it was ticked"
-    second, new = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **TOLD)
-    assert new
+    second, is_new = book.seen(acme, Cause.MISSING_PERMISSION, key="applications.reject", **ISSUE)
+    assert is_new
     assert second.pk != first.pk
 
 
-def test_what_is_still_seen_stays_open(cast: Cast) -> None:
+def test_remaining_cause_stays_open(cast: Cast) -> None:
     acme = cast.ada.organization
     for key in ("applications.reject", "applications.move"):
-        book.seen(acme, Cause.MISSING_PERMISSION, key=key, **TOLD)
+        book.seen(acme, Cause.MISSING_PERMISSION, key=key, **ISSUE)
     closed = book.solved(acme, Cause.MISSING_PERMISSION, why="ticked", but=["applications.move"])
     assert closed == 1
     assert Issue.objects.get(closed_at=None).key == "applications.move"

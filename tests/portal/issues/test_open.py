@@ -1,4 +1,4 @@
-"""What is wrong now stands on the live page of an organization's admins."""
+"""Open issues on the live page of an organization's admins."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from portal.issues.models import Issue
 from tests.cast import Cast
 
 
-def test_an_admin_reads_what_is_wrong_until_it_is_solved(connect, cast: Cast, sign_in) -> None:
+def test_admin_sees_open_issue_until_solved(connect, cast: Cast, sign_in) -> None:
     connect()
     acme, ada = cast.ada.organization, sign_in(cast.ada)
-    live = reverse("onboarding:live")
+    url = reverse("onboarding:live")
     book.seen(
         acme,
         Issue.Cause.SYNC_FAILING,
@@ -21,10 +21,10 @@ def test_an_admin_reads_what_is_wrong_until_it_is_solved(connect, cast: Cast, si
         severity=Issue.Severity.MUST_ACT,
         fixer=Issue.Fixer.ADMIN,
     )
-    page = ada.get(live).content.decode()
+    page = ada.get(url).content.decode()
     assert "What is wrong now" in page
     assert reverse("onboarding:sync") in page
-    other = sign_in(cast.zoe).get(live, follow=True).content.decode()
-    assert "Syncs fail again and again" not in other
+    other_page = sign_in(cast.zoe).get(url, follow=True).content.decode()
+    assert "Syncs fail again and again" not in other_page
     book.solved(acme, Issue.Cause.SYNC_FAILING, why="a sync reached its end")
-    assert "What is wrong now" not in ada.get(live).content.decode()
+    assert "What is wrong now" not in ada.get(url).content.decode()

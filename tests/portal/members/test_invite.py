@@ -1,4 +1,4 @@
-"""Inviting people: a link by mail, that works once, for one address, and ends."""
+"""Invitations: mailed links that work once, for one address, for a week."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from portal.audit.models import Entry
 from portal.members import invite, roles, tasks
 from portal.members.models import Invitation
 from tests.cast import Cast
+from tests.factories import MembershipFactory
 from tests.portal.signin.provider import Provider, configure, walk
 from tests.queue import queued
 
@@ -25,13 +26,13 @@ GOOD = {"name": "Nia New", "password": "an-uncommon-password-9"}
 
 @pytest.fixture
 def link(cast: Cast, sign_in, work) -> str:
-    """The path that the mail of an invitation leads to."""
+    """The path in an invitation's mail."""
     sign_in(cast.ada).post(MEMBERS, NEW)
     work()
     return re.search(r"(/invitation/\S+)", mail.outbox[-1].body).group(1)
 
 
-def test_an_invited_person_chooses_a_password_and_is_in(link: str, client: Client) -> None:
+def test_invited_person_joins_with_password(link: str, client: Client) -> None:
     page = client.get(link)
     assert "Join Acme" in page.content.decode()
     answer = client.post(link, GOOD)
@@ -42,26 +43,26 @@ def test_an_invited_person_chooses_a_password_and_is_in(link: str, client: Clien
     assert Client().login(email="new@acme.example", password=GOOD["password"])
 
 
-def test_a_link_works_once(link: str) -> None:
+def test_link_works_once(link: str) -> None:
     Client().post(link, GOOD)
-    again = Client().post(link, {**GOOD, "password": "another-password-11"})
-    assert again.status_code == 410
+    second = Client().post(link, {**GOOD, "password": "another-password-11"})
+    assert second.status_code == 410
     assert User.objects.filter(email="new@acme.example").count() == 1
 
 
-def test_a_link_ends_after_a_week(link: str, later, client: Client) -> None:
+def test_link_expires_after_a_week(link: str, later, client: Client) -> None:
     later(8 * 24 * 3600)
     assert client.get(link).status_code == 410
     assert client.post(link, GOOD).status_code == 410
     assert not User.objects.filter(email="new@acme.example").exists()
 
 
-def test_an_admin_sends_it_again_and_only_the_new_link_opens(
+def test_resent_invitation_replaces_link(
     link: str, cast: Cast, sign_in, work, client: Client
 ) -> None:
-    again = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
-    assert sign_in(cast.zoe).post(again).status_code == 404
-    sign_in(cast.ada).post(again)
+    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    assert sign_in(cast.zoe).post(resend).status_code == 404
+    sign_in(cast.ada).post(resend)
     work()
     newer = re.search(r"(/invitation/\S+)", mail.outbox[-1].body).group(1)
     assert client.get(link).status_code == 410
@@ -69,30 +70,30 @@ def test_an_admin_sends_it_again_and_only_the_new_link_opens(
     assert Entry.objects.filter(verb="member.invited_again").count() == 1
 
 
-def test_a_revoked_link_opens_nothing(link: str, cast: Cast, sign_in, client: Client) -> None:
+def test_revoked_link_opens_nothing(link: str, cast: Cast, sign_in, client: Client) -> None:
     pk = Invitation.objects.get().pk
     sign_in(cast.ada).post(f"{MEMBERS}invitations/{pk}/")
     assert client.get(link).status_code == 410
 
 
-def test_a_made_up_link_opens_nothing(cast: Cast, client: Client) -> None:
+def test_made_up_link_opens_nothing(cast: Cast, client: Client) -> None:
     assert client.get("/invitation/made-up/").status_code == 410
 
 
-def test_the_link_is_kept_nowhere_once_the_mail_has_left(link: str) -> None:
+def test_link_deleted_after_mail_is_sent(link: str) -> None:
     token = link.split("/")[2]
     invitation = Invitation.objects.get()
     assert invitation.link == ""
     assert token not in str(vars(invitation))
 
 
-def test_the_queue_carries_no_link(cast: Cast, sign_in, work) -> None:
+def test_queue_carries_no_link(cast: Cast, sign_in, work) -> None:
     sign_in(cast.ada).post(MEMBERS, NEW)
     ((_, arguments),) = queued()
     assert arguments == (Invitation.objects.get().pk,)
 
 
-def test_inviting_twice_sends_one_mail(cast: Cast, sign_in, work) -> None:
+def test_second_invitation_sends_no_mail(cast: Cast, sign_in, work) -> None:
     ada = sign_in(cast.ada)
     ada.post(MEMBERS, NEW)
     ada.post(MEMBERS, {**NEW, "email": "new@ACME.example"})
@@ -101,45 +102,41 @@ def test_inviting_twice_sends_one_mail(cast: Cast, sign_in, work) -> None:
     assert Invitation.objects.count() == 1
 
 
-def test_after_it_expired_somebody_can_be_invited_again(
-    link: str, later, cast: Cast, sign_in, work
-) -> None:
+def test_expired_invitation_can_be_repeated(link: str, later, cast: Cast, sign_in, work) -> None:
     later(8 * 24 * 3600)
     sign_in(cast.ada).post(MEMBERS, NEW)
     work()
     assert len(mail.outbox) == 2
-    assert [one.is_open for one in Invitation.objects.order_by("id")] == [False, True]
+    assert [invitation.is_open for invitation in Invitation.objects.order_by("id")] == [False, True]
 
 
-def test_a_member_is_not_invited_again(cast: Cast, sign_in, work) -> None:
+def test_member_is_not_invited_again(cast: Cast, sign_in, work) -> None:
     answer = sign_in(cast.ada).post(MEMBERS, {**NEW, "email": "REMY@acme.example"})
     assert answer.status_code == 422
     assert "already in your organization" in answer.content.decode()
 
 
-def test_a_weak_password_is_refused_in_words(link: str, client: Client) -> None:
+def test_weak_password_refused_with_reason(link: str, client: Client) -> None:
     answer = client.post(link, {"name": "Nia", "password": "12345"})
     assert answer.status_code == 422
     assert "too short" in answer.content.decode()
     assert Invitation.objects.get().is_open
 
 
-def test_somebody_with_an_account_signs_in_to_accept(link: str, cast: Cast, client: Client) -> None:
-    known = User.objects.create_user("new@acme.example", "whatever-password-3")
+def test_existing_account_signs_in_to_accept(link: str, cast: Cast, client: Client) -> None:
+    user = User.objects.create_user("new@acme.example", "whatever-password-3")
     assert "Sign in with it to accept" in client.get(link).content.decode()
-    client.post(link, GOOD)  # knows the link, but is not signed in
-    assert not Membership.objects.filter(user=known).exists()
+    client.post(link, GOOD)  # has the link but is not signed in
+    assert not Membership.objects.filter(user=user).exists()
     client.force_login(cast.zoe.user)
     client.post(link)
-    assert not Membership.objects.filter(user=known).exists()
-    client.force_login(known)
+    assert not Membership.objects.filter(user=user).exists()
+    client.force_login(user)
     client.post(link)
-    assert Membership.objects.get(user=known).organization == cast.ada.organization
+    assert Membership.objects.get(user=user).organization == cast.ada.organization
 
 
-def test_signed_in_as_somebody_else_one_signs_out_and_comes_back_to_it(
-    link: str, cast: Cast, sign_in
-) -> None:
+def test_other_account_signs_out_and_returns_to_link(link: str, cast: Cast, sign_in) -> None:
     User.objects.create_user("new@acme.example", "whatever-password-3")
     zoe = sign_in(cast.zoe)
     page = zoe.get(link).content.decode()
@@ -150,40 +147,38 @@ def test_signed_in_as_somebody_else_one_signs_out_and_comes_back_to_it(
     assert "Sign in with it to accept" in back.content.decode()
 
 
-def test_who_is_switched_off_is_told_so(link: str, client: Client) -> None:
+def test_deactivated_account_is_told(link: str, client: Client) -> None:
     User.objects.create_user("new@acme.example", "whatever-password-3", is_active=False)
     for page in (client.get(link), client.post(link, GOOD)):
-        told = page.content.decode()
-        assert "Your account is switched off" in told
-        assert "Sign in" not in told.split("<h1>")[1]
+        text = page.content.decode()
+        assert "Your account is switched off" in text
+        assert "Sign in" not in text.split("<h1>")[1]
     assert not Membership.objects.filter(user__email="new@acme.example").exists()
 
 
-def test_a_link_that_is_revoked_the_moment_it_is_accepted_opens_nothing(
+def test_link_revoked_during_acceptance_opens_nothing(
     link: str, sign_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = User.objects.create_user("new@acme.example", "whatever-password-3")
-    real = invite.accept
+    user = User.objects.create_user("new@acme.example", "whatever-password-3")
+    original_accept = invite.accept
 
-    def meanwhile(invitation: Invitation, user: User) -> Membership:
+    def revoke_then_accept(invitation: Invitation, accepting: User) -> Membership:
         invite.revoke(invitation)
-        return real(invitation, user)
+        return original_accept(invitation, accepting)
 
-    monkeypatch.setattr(invite, "accept", meanwhile)
-    assert sign_in(known).post(link).status_code == 410
-    assert not Membership.objects.filter(user=known).exists()
+    monkeypatch.setattr(invite, "accept", revoke_then_accept)
+    assert sign_in(user).post(link).status_code == 410
+    assert not Membership.objects.filter(user=user).exists()
 
 
-def test_an_address_that_is_too_long_to_keep_is_refused_in_words(cast: Cast, sign_in) -> None:
+def test_too_long_address_refused(cast: Cast, sign_in) -> None:
     longest = ".".join(["b" * 60] * 4)
     answer = sign_in(cast.ada).post(MEMBERS, {**NEW, "email": f"{'a' * 60}@{longest}.example"})
     assert answer.status_code == 422
     assert "at most 254 characters" in answer.content.decode()
 
 
-def test_where_single_sign_on_is_required_the_link_leads_there_and_coming_back_is_joining(
-    link: str, cast: Cast, client: Client
-) -> None:
+def test_required_sso_link_joins_through_sso(link: str, cast: Cast, client: Client) -> None:
     acme = cast.ada.organization
     configure(acme, "acme.example", required=True)
     start = reverse("openid_connect_login", kwargs={"provider_id": acme.slug})
@@ -196,13 +191,11 @@ def test_where_single_sign_on_is_required_the_link_leads_there_and_coming_back_i
     joined = Membership.objects.get(user__email="new@acme.example")
     assert joined.role == NEW["role"]
     assert not joined.user.has_usable_password()
-    assert client.get(link).url == "/", "whoever comes back to the link is in already"
+    assert client.get(link).url == "/", "the link leads a member to the portal"
     assert Client().get(link).status_code == 410
 
 
-def test_where_another_organizations_sign_on_is_required_the_link_opens_nothing(
-    link: str, cast: Cast, client: Client
-) -> None:
+def test_foreign_required_sso_link_opens_nothing(link: str, cast: Cast, client: Client) -> None:
     configure(cast.zoe.organization, "acme.example", required=True)
     page = client.post(link, GOOD).content.decode()
     assert "This address belongs to another organization" in page
@@ -210,9 +203,7 @@ def test_where_another_organizations_sign_on_is_required_the_link_opens_nothing(
     assert not User.objects.filter(email="new@acme.example").exists()
 
 
-def test_a_mail_server_that_is_down_is_told_to_the_admin(
-    cast: Cast, sign_in, work, settings
-) -> None:
+def test_mail_failure_shown_to_admin(cast: Cast, sign_in, work, settings) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     ada = sign_in(cast.ada)
@@ -222,21 +213,21 @@ def test_a_mail_server_that_is_down_is_told_to_the_admin(
     assert Invitation.objects.get().link == ""
 
 
-def test_a_mail_whose_worker_died_is_given_up_and_can_be_sent_again(
+def test_interrupted_mail_fails_and_can_be_resent(
     cast: Cast, sign_in, work, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(*_: object) -> None:
+    def die(*_: object) -> None:
         raise SystemExit
 
     ada = sign_in(cast.ada)
     ada.post(MEMBERS, NEW)
-    with monkeypatch.context() as dying:
-        dying.setattr(invite, "send_mail", dies)
+    with monkeypatch.context() as patched:
+        patched.setattr(invite, "send_mail", die)
         with pytest.raises(SystemExit):
             work()
     later(5 * 60)
     tasks.sweep()
-    assert Invitation.objects.get().mail == "sending", "it may still be on its way"
+    assert Invitation.objects.get().mail == "sending", "it may still be sent"
     later(6 * 60)
     tasks.sweep()
     invitation = Invitation.objects.get()
@@ -247,27 +238,25 @@ def test_a_mail_whose_worker_died_is_given_up_and_can_be_sent_again(
     assert len(mail.outbox) == 1
 
 
-def test_sending_again_and_again_has_an_end(link: str, cast: Cast, sign_in, settings) -> None:
-    most, _ = settings.LIMITS["members:resend"]
-    again = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+def test_resending_is_rate_limited(link: str, cast: Cast, sign_in, settings) -> None:
+    limit, _ = settings.LIMITS["members:resend"]
+    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
     ada = sign_in(cast.ada)
-    assert [ada.post(again).status_code for _ in range(most + 1)] == [302] * most + [429]
+    assert [ada.post(resend).status_code for _ in range(limit + 1)] == [302] * limit + [429]
 
 
-def test_every_deed_is_in_the_record(link: str, cast: Cast, sign_in, client: Client) -> None:
+def test_every_membership_change_is_logged(link: str, cast: Cast, sign_in, client: Client) -> None:
     client.post(link, GOOD)
     remy = cast.remy
     ada = sign_in(cast.ada)
     ada.post(f"{MEMBERS}{remy.pk}/", {"role": "admin"})
     ada.post(f"{MEMBERS}{remy.pk}/", {"take_out": "yes"})
     verbs = list(Entry.objects.order_by("id").values_list("verb", flat=True))
-    deeds = ["member.invited", "member.joined", "member.role_changed", "member.taken_out"]
-    assert [verb for verb in verbs if verb.startswith("member.")] == deeds
+    expected_verbs = ["member.invited", "member.joined", "member.role_changed", "member.taken_out"]
+    assert [verb for verb in verbs if verb.startswith("member.")] == expected_verbs
 
 
-def test_a_link_from_before_brings_back_nobody_who_was_taken_out(
-    link: str, cast: Cast, sign_in
-) -> None:
+def test_removed_member_cannot_use_old_link(link: str, cast: Cast, sign_in) -> None:
     new = User.objects.create_user("new@acme.example", "whatever-password-3")
     member = Membership.objects.create(user=new, organization=cast.ada.organization)
     sign_in(cast.ada).post(f"{MEMBERS}{member.pk}/", {"take_out": "yes"})
@@ -275,26 +264,25 @@ def test_a_link_from_before_brings_back_nobody_who_was_taken_out(
     assert not Membership.objects.filter(user=new).exists()
 
 
-def test_two_admins_who_take_somebody_out_at_once_are_both_told(
+def test_concurrent_removal_reported_to_both_admins(
     cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = roles.take_out
+    original_take_out = roles.take_out
 
-    def after_a_colleague(member: Membership, *, by: User) -> None:
-        real(member, by=by)
-        real(member, by=by)
+    def take_out_twice(member: Membership, *, by: User) -> None:
+        original_take_out(member, by=by)
+        original_take_out(member, by=by)
 
-    monkeypatch.setattr(roles, "take_out", after_a_colleague)
+    monkeypatch.setattr(roles, "take_out", take_out_twice)
     page = sign_in(cast.ada).post(f"{MEMBERS}{cast.remy.pk}/", {"take_out": "y"}, follow=True)
     assert "Remy was taken out meanwhile" in page.content.decode()
 
 
-def test_the_last_admin_stays(cast: Cast, sign_in) -> None:
+def test_last_admin_cannot_leave(cast: Cast, sign_in) -> None:
     ada = sign_in(cast.ada)
-    for deed in ({"role": "recruiter"}, {"take_out": "yes"}):
-        ada.post(f"{MEMBERS}{cast.ada.pk}/", deed)
-        cast.ada.refresh_from_db()
-        assert cast.ada.is_admin
+    for change in ({"role": "recruiter"}, {"take_out": "yes"}):
+        ada.post(f"{MEMBERS}{cast.ada.pk}/", change)
+        assert Membership.objects.filter(pk=cast.ada.pk, role="admin").exists()
 
 
 def test_last_active_admin_cannot_leave_role(cast: Cast, sign_in) -> None:
@@ -309,7 +297,7 @@ def test_last_active_admin_cannot_leave_role(cast: Cast, sign_in) -> None:
         assert cast.ada.ended_at is None
 
 
-def test_who_gives_up_being_admin_lands_where_recruiters_are(cast: Cast, sign_in) -> None:
+def test_former_admin_lands_on_jobs(cast: Cast, sign_in) -> None:
     Membership.objects.filter(pk=cast.remy.pk).update(role="admin")
     page = sign_in(cast.ada).post(f"{MEMBERS}{cast.ada.pk}/", {"role": "recruiter"}, follow=True)
     assert page.status_code == 200
@@ -317,7 +305,7 @@ def test_who_gives_up_being_admin_lands_where_recruiters_are(cast: Cast, sign_in
     assert "You are recruiter now." in page.content.decode()
 
 
-def test_zoe_and_recruiters_reach_nothing_of_it(link: str, cast: Cast, sign_in) -> None:
+def test_other_customers_and_recruiters_have_no_access(link: str, cast: Cast, sign_in) -> None:
     pk = Invitation.objects.get().pk
     zoe = sign_in(cast.zoe)
     assert "acme.example" not in zoe.get(MEMBERS).content.decode()
@@ -327,9 +315,12 @@ def test_zoe_and_recruiters_reach_nothing_of_it(link: str, cast: Cast, sign_in) 
     assert Invitation.objects.get().is_open
 
 
-def test_the_page_asks_as_many_questions_however_many_members(
-    cast: Cast, sign_in, django_assert_max_num_queries
+def test_query_count_independent_of_members(
+    cast: Cast, sign_in, django_assert_max_num_queries, django_assert_num_queries
 ) -> None:
     ada = sign_in(cast.ada)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(8) as baseline:
+        ada.get(MEMBERS)
+    MembershipFactory.create_batch(12, organization=cast.ada.organization)
+    with django_assert_num_queries(len(baseline)):
         ada.get(MEMBERS)

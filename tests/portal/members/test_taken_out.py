@@ -1,4 +1,4 @@
-"""Whoever is taken out sees and does nothing any more; what they did stays, and they may return."""
+"""Removing a member: access and pending work end, history stays, they may return."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def _take_out(ada: Client, member: Membership) -> None:
     assert ada.post(f"{MEMBERS}{member.pk}/", {"take_out": "yes"}).status_code == 302
 
 
-def test_they_see_nothing_any_more_and_what_they_did_stays(
-    connect, cast: Cast, sign_in, work
-) -> None:
+def test_removed_member_loses_access_and_keeps_history(connect, cast: Cast, sign_in, work) -> None:
     connect()
     remy, ada = sign_in(cast.remy), sign_in(cast.ada)
     application = an_application()
@@ -53,7 +51,7 @@ def test_they_see_nothing_any_more_and_what_they_did_stays(
     assert "Remy" in sign_in(cast.sam).get(page).content.decode(), "the history names them"
 
 
-def test_what_was_not_sent_yet_is_not_sent(
+def test_pending_action_not_sent_after_removal(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
 ) -> None:
     connect()
@@ -68,9 +66,7 @@ def test_what_was_not_sent_yet_is_not_sent(
     assert not writes(sandbox)
 
 
-def test_who_was_taken_out_is_told_so_and_who_never_was_in_is_told_that(
-    cast: Cast, sign_in
-) -> None:
+def test_removed_member_and_outsider_told_apart(cast: Cast, sign_in) -> None:
     _take_out(sign_in(cast.ada), cast.uma)
     taken_out = sign_in(cast.uma.user).get("/requisitions/").content.decode()
     assert "You are no longer in Acme here" in taken_out
@@ -78,26 +74,28 @@ def test_who_was_taken_out_is_told_so_and_who_never_was_in_is_told_that(
     assert "You are not in an organization yet" in never_in
 
 
-@pytest.mark.parametrize("how", ["taken out", "erased"])
-def test_their_consent_is_given_up_in_greenhouse(
-    cast: Cast, sandbox: Sandbox, settings, sign_in, work, how: str
+@pytest.mark.parametrize("removal", ["taken out", "erased"])
+def test_removal_revokes_personal_consent(
+    cast: Cast, sandbox: Sandbox, settings, sign_in, work, removal: str
 ) -> None:
     switch_on(settings)
     ada, sam = sign_in(cast.ada), sign_in(cast.sam)
     go_through(ada, sandbox)
     work()
     go_through(sam, sandbox, start="/account/greenhouse/", who="sam")
-    if how == "erased":
+    if removal == "erased":
         people.erase(cast.sam.user)
     else:
         _take_out(ada, cast.sam)
         consent = Consent.objects.get(membership=cast.sam.pk)
         assert (consent.state, consent.refresh_token) == ("ended", "")
     ends = [row.ended for row in sandbox.consents.rows.values()]
-    assert ends == ["", "revoked by the partner"], "theirs, and not the connection's"
+    assert ends == ["", "revoked by the partner"], (
+        "only the member's consent ends, not the connection's"
+    )
 
 
-def test_invited_again_they_go_on_in_the_new_role(cast: Cast, sign_in, work) -> None:
+def test_reinvited_member_returns_in_new_role(cast: Cast, sign_in, work) -> None:
     ada = sign_in(cast.ada)
     _take_out(ada, cast.remy)
     ada.post(MEMBERS, {"email": cast.remy.user.email, "role": "admin"})
@@ -105,16 +103,14 @@ def test_invited_again_they_go_on_in_the_new_role(cast: Cast, sign_in, work) -> 
     link = re.search(r"/invitation/\S+", mail.outbox[-1].body)
     assert link
     assert sign_in(cast.remy).post(link[0]).status_code == 302
-    back = Membership.objects.get(user=cast.remy.user)
-    assert (back.pk, back.role, back.ended_at) == (cast.remy.pk, "admin", None)
-    deeds = ["member.taken_out", "member.invited", "member.joined"]
-    told = Entry.objects.order_by("id").values_list("verb", flat=True)
-    assert [verb for verb in told if verb.startswith("member.")] == deeds
+    membership = Membership.objects.get(user=cast.remy.user)
+    assert (membership.pk, membership.role, membership.ended_at) == (cast.remy.pk, "admin", None)
+    expected_verbs = ["member.taken_out", "member.invited", "member.joined"]
+    verbs = Entry.objects.order_by("id").values_list("verb", flat=True)
+    assert [verb for verb in verbs if verb.startswith("member.")] == expected_verbs
 
 
-def test_what_served_them_alone_goes_and_no_mail_about_it_follows(
-    connect, cast: Cast, sign_in, work
-) -> None:
+def test_removal_deletes_pins_and_stops_mail(connect, cast: Cast, sign_in, work) -> None:
     connect()
     acme, uma = cast.ada.organization, cast.uma.user
     Pin.objects.create(membership=cast.uma, job=Job.objects.first())
@@ -137,7 +133,7 @@ def test_what_served_them_alone_goes_and_no_mail_about_it_follows(
     }
 
 
-def test_the_log_still_knows_them_as_a_member(cast: Cast, sign_in) -> None:
+def test_log_names_removed_member(cast: Cast, sign_in) -> None:
     ada = sign_in(cast.ada)
     acme = cast.ada.organization
     record("jobs.exported", "exported requisitions", organization=acme, by=cast.remy.user)
@@ -146,11 +142,11 @@ def test_the_log_still_knows_them_as_a_member(cast: Cast, sign_in) -> None:
     page = ada.get(log).content.decode()
     assert "Remy (taken out)" in page
     assert "exported requisitions" in page
-    staff = ada.get(log, {"who": "success"}).content.decode()
-    assert "exported requisitions" not in staff
+    staff_entries = ada.get(log, {"who": "success"}).content.decode()
+    assert "exported requisitions" not in staff_entries
 
 
-def test_a_look_as_somebody_ends_when_they_are_taken_out(cast: Cast, sign_in) -> None:
+def test_removal_ends_impersonation(cast: Cast, sign_in) -> None:
     cas, ada = sign_in(cast.cas), sign_in(cast.ada)
     assert cast.cas.has_perm(MAY)
     begin = reverse("admin:look_begin", args=[cast.remy.pk])
@@ -162,14 +158,14 @@ def test_a_look_as_somebody_ends_when_they_are_taken_out(cast: Cast, sign_in) ->
 
 
 @pytest.mark.parametrize("role", ["admin", "recruiter"])
-def test_in_the_admin_somebody_is_taken_out_and_put_back(cast: Cast, sign_in, role: str) -> None:
+def test_removal_and_return_through_admin_site(cast: Cast, sign_in, role: str) -> None:
     acme, ola = cast.ada.organization, sign_in(cast.ola)
     delete = reverse("admin:accounts_membership_delete", args=[cast.uma.pk])
     assert ola.post(delete, {"post": "yes"}).status_code == 302
     assert not Membership.objects.filter(pk=cast.uma.pk).exists()
     assert Membership._base_manager.get(pk=cast.uma.pk).ended_at
 
-    sent = {"user": cast.uma.user_id, "organization": acme.pk, "role": role}
-    assert ola.post(reverse("admin:accounts_membership_add"), sent).status_code == 302
+    form = {"user": cast.uma.user_id, "organization": acme.pk, "role": role}
+    assert ola.post(reverse("admin:accounts_membership_add"), form).status_code == 302
     assert Membership.objects.get(pk=cast.uma.pk).role == role
     assert Entry.objects.filter(verb="member.added").exists()

@@ -1,4 +1,4 @@
-"""Somebody ticks and unticks boxes in Greenhouse, behind the portal's back."""
+"""Change a credential's permissions in Greenhouse."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from portal.connections.models import Connection
 
 
 def given(sandbox: Sandbox, connection: Connection, *permissions: str) -> None:
-    """Tick these boxes."""
+    """Grant these permissions."""
     _credential(sandbox, connection).grant(set(permissions))
     sandbox.expire_tokens()
 
 
 def taken_away(sandbox: Sandbox, connection: Connection, *permissions: str) -> None:
-    """Untick these boxes."""
+    """Revoke these permissions."""
     _credential(sandbox, connection).remove(set(permissions))
     sandbox.expire_tokens()
 

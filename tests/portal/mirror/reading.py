@@ -1,4 +1,4 @@
-"""In the middle of a sync: something happens between Greenhouse's answer and what is written."""
+"""Run code during a sync, between Greenhouse's answer and the write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.portal.meanwhile import when_greenhouse_has_answered
 
 
 def when_a_sync_reads(path: str, do: Callable[[], object]) -> AbstractContextManager[None]:
-    """Do it once, at the moment when Greenhouse has answered this and nothing is written yet."""
+    """Call `do` once, after Greenhouse answered this path and before anything is written."""
 
     def of_a_sync(call: ApiCall) -> bool:
         syncing = SyncRun.objects.filter(status=SyncRun.Status.RUNNING).exists()

@@ -1,4 +1,4 @@
-"""What changes in Greenhouse changes here, for the price of the change."""
+"""Incremental and full syncs apply changes made in Greenhouse."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ DELETIONS = ("delete_application", "delete_candidate", "merge_candidate", "delet
 
 
 @pytest.fixture
-def refresh(work):
-    def refreshed(connection: Any, scope: str) -> SyncRun:
+def run_sync(work):
+    def synced(connection: Any, scope: str) -> SyncRun:
         run = sync.request(connection, scope)
         work()
         run.refresh_from_db()
         return run
 
-    return refreshed
+    return synced
 
 
-def test_a_sync_of_changes_asks_little_and_writes_only_what_changed(
-    connect, sandbox: Sandbox, later, refresh, kind: str
+def test_recent_sync_writes_only_changed_rows(
+    connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
     connection = connect(kind)
     later(15 * 60)
     application = Application.objects.filter(status="active", job__status="open").first()
     sandbox.mutate("reject_application", application_id=application.remote_id)
-    before = {a.pk: a.changed_at for a in Application.objects.all()}
-    run = refresh(connection, Scope.RECENT)
+    changed_at_before = {a.pk: a.changed_at for a in Application.objects.all()}
+    run = run_sync(connection, Scope.RECENT)
     steps = {step.kind: step for step in run.steps.all()}
     assert set(steps) == {"jobs", "candidates", "applications", "stays"}
     assert sum(step.requests for step in steps.values()) <= 5  # a page each, and v3's token
     assert steps["applications"].changed == 1
-    written = [a.pk for a in Application.objects.all() if a.changed_at != before[a.pk]]
-    assert written == [application.pk]
+    written_pks = [
+        a.pk for a in Application.objects.all() if a.changed_at != changed_at_before[a.pk]
+    ]
+    assert written_pks == [application.pk]
 
 
 def test_change_stamped_by_slow_clock_is_synced(
-    connect, sandbox: Sandbox, later, refresh, kind: str
+    connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
     """Greenhouse's clock may be minutes behind ours when it stamps a change."""
     connection = connect(kind)
@@ -59,158 +61,156 @@ def test_change_stamped_by_slow_clock_is_synced(
     later(-5 * 60)
     sandbox.mutate("reject_application", application_id=application.remote_id)
     later(20 * 60)
-    refresh(connection, Scope.RECENT)
+    run_sync(connection, Scope.RECENT)
     application.refresh_from_db()
     assert application.status == "rejected"
 
 
-def test_a_full_sync_of_what_has_not_changed_writes_no_row(connect, refresh, kind: str) -> None:
+def test_full_sync_without_changes_writes_no_row(connect, run_sync, kind: str) -> None:
     connection = connect(kind)
     models = (Job, Application, Candidate, JobGrant)
     before = [set(model.objects.values_list("pk", "changed_at")) for model in models]
-    run = refresh(connection, Scope.FULL)
+    run = run_sync(connection, Scope.FULL)
     assert [set(model.objects.values_list("pk", "changed_at")) for model in models] == before
     assert not run.steps.exclude(created=0, changed=0, gone=0).exists()
     assert run.steps.get(kind="applications").unchanged == Application.objects.count()
 
 
-def test_a_new_requisition_brings_its_stages_before_their_hour(
-    connect, sandbox: Sandbox, later, refresh, kind: str
+def test_recent_sync_reads_stages_of_new_job(
+    connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
     connection = connect(kind)
     later(15 * 60)
     job = sandbox.mutate("create_job", name="Brand new")
     sandbox.mutate("new_application", job_id=job.id)
-    run = refresh(connection, Scope.RECENT)
+    run = run_sync(connection, Scope.RECENT)
     assert run.steps.filter(kind="stages").exists()
     assert_equal(sandbox, kind)
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_after_any_changes_the_mirror_is_what_greenhouse_is(
-    connect, sandbox: Sandbox, later, refresh, kind: str, seed: int
+def test_mirror_equals_greenhouse_after_random_changes(
+    connect, sandbox: Sandbox, later, run_sync, kind: str, seed: int
 ) -> None:
-    """Random changes; what deletions leave behind is found by the full sync alone."""
+    """Only a full sync detects deletions, so they come last."""
     connection = connect(kind)
     chance = random.Random(seed)
     for _ in range(3):
         for _ in range(12):
-            _change(sandbox, chance, deletions=False)
+            _apply_random_change(sandbox, chance, deletions=False)
         later(61 * 60)
-        assert refresh(connection, Scope.RECENT).status == SyncRun.Status.DONE
-        assert refresh(connection, Scope.PEOPLE).status == SyncRun.Status.DONE
+        assert run_sync(connection, Scope.RECENT).status == SyncRun.Status.DONE
+        assert run_sync(connection, Scope.PEOPLE).status == SyncRun.Status.DONE
         assert_equal(sandbox, kind)
     for _ in range(12):
-        _change(sandbox, chance, deletions=True)
+        _apply_random_change(sandbox, chance, deletions=True)
     later(61 * 60)
-    refresh(connection, Scope.RECENT)
-    refresh(connection, Scope.FULL)
+    run_sync(connection, Scope.RECENT)
+    run_sync(connection, Scope.FULL)
     assert_equal(sandbox, kind)
 
 
-def _change(sandbox: Sandbox, chance: random.Random, *, deletions: bool) -> None:
-    """One change that could happen now; what cannot is tried as something else."""
-    world = sandbox.world()
-    jobs = [job for job in world.jobs if job.status == "open" and not job.is_template]
-    active = [a for a in world.applications if a.status == "active" and a.job_id and not a.prospect]
-    rejected = [a for a in world.applications if a.status == "rejected" and a.job_id]
-    people = [u for u in world.users if world.emails_of(u.id)]
-    job, other = chance.sample(jobs, 2)
+def _apply_random_change(sandbox: Sandbox, chance: random.Random, *, deletions: bool) -> None:
+    """Apply one random mutation that is possible now."""
+    records = sandbox.world()
+    jobs = [job for job in records.jobs if job.status == "open" and not job.is_template]
+    active = [
+        a for a in records.applications if a.status == "active" and a.job_id and not a.prospect
+    ]
+    rejected = [a for a in records.applications if a.status == "rejected" and a.job_id]
+    users_with_email = [u for u in records.users if records.emails_of(u.id)]
+    job, other_job = chance.sample(jobs, 2)
     application = chance.choice(active)
-    person, second = chance.sample(list(world.candidates), 2)
-    user = chance.choice(people).id
+    candidate, other_candidate = chance.sample(list(records.candidates), 2)
+    user_id = chance.choice(users_with_email).id
     options: list[tuple[str, dict[str, Any]]] = [
         ("reject_application", {"application_id": application.id}),
         ("hire_application", {"application_id": application.id}),
-        ("transfer_application", {"application_id": application.id, "job_id": other.id}),
+        ("transfer_application", {"application_id": application.id, "job_id": other_job.id}),
         ("new_application", {"job_id": job.id, "first_name": f"N{chance.randint(1, 99)}"}),
         ("rename_job", {"job_id": job.id, "name": f"Job {chance.randint(1, 999)}"}),
         ("set_confidential", {"job_id": job.id, "confidential": not job.confidential}),
         ("create_job", {"name": "Another"}),
         ("close_job", {"job_id": job.id}),
-        ("rename_candidate", {"candidate_id": person.id, "first_name": "R", "last_name": "N"}),
-        ("add_grant", {"user": user, "job_id": job.id}),
-        ("remove_grant", {"user": user, "job_id": job.id}),
-        ("deactivate_user", {"user": user}),
-        ("reactivate_user", {"user": user}),
-        ("set_site_admin", {"user": user, "site_admin": chance.random() < 0.5}),
+        ("rename_candidate", {"candidate_id": candidate.id, "first_name": "R", "last_name": "N"}),
+        ("add_grant", {"user": user_id, "job_id": job.id}),
+        ("remove_grant", {"user": user_id, "job_id": job.id}),
+        ("deactivate_user", {"user": user_id}),
+        ("reactivate_user", {"user": user_id}),
+        ("set_site_admin", {"user": user_id, "site_admin": chance.random() < 0.5}),
     ]
     if rejected:
         options.append(("unreject_application", {"application_id": chance.choice(rejected).id}))
     if deletions:
         options = [
             ("delete_application", {"application_id": application.id}),
-            ("delete_candidate", {"candidate_id": person.id}),
-            ("merge_candidate", {"candidate_id": person.id, "into_id": second.id}),
+            ("delete_candidate", {"candidate_id": candidate.id}),
+            ("merge_candidate", {"candidate_id": candidate.id, "into_id": other_candidate.id}),
             ("delete_job", {"job_id": job.id}),
-            ("anonymize_candidate", {"candidate_id": person.id}),
+            ("anonymize_candidate", {"candidate_id": candidate.id}),
             *options[:4],
         ]
-    action, values = chance.choice(options)
-    sandbox.mutate(action, **values)
+    mutation, values = chance.choice(options)
+    sandbox.mutate(mutation, **values)
 
 
-def test_a_candidate_anonymised_in_greenhouse_is_erased_here_by_a_sync(
-    connect, sandbox: Sandbox, later, refresh, kind: str
+def test_anonymized_candidate_erased_by_sync(
+    connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
     connection = connect(kind)
     application = next(a for a in Application.objects.select_related("candidate") if a.answers)
-    person = application.candidate
-    sandbox.mutate("anonymize_candidate", candidate_id=person.remote_id)
+    candidate = application.candidate
+    sandbox.mutate("anonymize_candidate", candidate_id=candidate.remote_id)
     later(15 * 60)
-    refresh(connection, Scope.RECENT)
-    person.refresh_from_db()
+    run_sync(connection, Scope.RECENT)
+    candidate.refresh_from_db()
     application.refresh_from_db()
-    assert (person.first_name, person.last_name, application.answers) == ("", "", [])
-    assert person.erased_at is not None
+    assert (candidate.first_name, candidate.last_name, application.answers) == ("", "", [])
+    assert candidate.erased_at is not None
     assert Entry.objects.filter(verb="mirror.erased").count() == 1
     later(15 * 60)
-    refresh(connection, Scope.FULL)
+    run_sync(connection, Scope.FULL)
     assert Entry.objects.filter(verb="mirror.erased").count() == 1
 
 
-def test_a_closed_requisition_is_followed_and_a_reopened_one_too(
-    connect, sandbox: Sandbox, later, refresh, kind: str
+def test_closed_and_reopened_job_status_followed(
+    connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
     connection = connect(kind)
     job = Job.objects.filter(status="open").first()
-    for deed, status in (("close_job", "closed"), ("reopen_job", "open")):
-        sandbox.mutate(deed, job_id=job.remote_id)
+    for mutation, status in (("close_job", "closed"), ("reopen_job", "open")):
+        sandbox.mutate(mutation, job_id=job.remote_id)
         later(15 * 60)
-        refresh(connection, Scope.RECENT)
+        run_sync(connection, Scope.RECENT)
         job.refresh_from_db()
         assert (job.status, job.gone_at) == (status, None)
 
 
-def test_prospects_without_a_job_stay_out_of_the_jobs(connect, sandbox: Sandbox, kind) -> None:
+def test_prospects_have_no_job(connect, sandbox: Sandbox, kind) -> None:
     connect(kind)
     prospects = Application.objects.filter(prospect=True)
     assert prospects.exists()
     assert not prospects.exclude(job=None).exists()
 
 
-def test_what_slipped_through_is_counted_mended_and_told(
-    connect, sandbox: Sandbox, later, refresh, kind: str
-) -> None:
+def test_drift_repaired_and_reported(connect, sandbox: Sandbox, later, run_sync, kind: str) -> None:
     connection = connect(kind)
     later(3 * 60 * 60)
     job = Job.objects.filter(applications__status="active").first()
     Application.objects.filter(job=job).update(
         status="active", stage_remote_id=1, stage=None, fingerprint=7
     )
-    refresh(connection, Scope.FULL)
+    run_sync(connection, Scope.FULL)
     issue = Issue.objects.get(cause=Issue.Cause.DRIFT)
     assert issue.facts["requisitions"] == 1
     assert_equal(sandbox, kind)
     later(60)
-    refresh(connection, Scope.FULL)
+    run_sync(connection, Scope.FULL)
     issue.refresh_from_db()
     assert not issue.is_open
 
 
-def test_access_is_read_every_few_minutes_beside_a_long_sync(
-    connect, sandbox: Sandbox, later, work
-) -> None:
+def test_access_read_during_long_sync(connect, sandbox: Sandbox, later, work) -> None:
     connection = connect()
     SyncRun.objects.create(connection=connection, status="running", scope=Scope.RECENT)
     grant = JobGrant.objects.select_related("user", "job").first()
@@ -243,12 +243,12 @@ def test_slow_people_sync_is_repeated_less_often(later) -> None:
     assert queued.exists()
 
 
-def test_each_connection_has_its_own_place_in_the_night_and_in_the_quarter() -> None:
+def test_connections_get_distinct_schedule_phases() -> None:
     from portal.connections.models import Connection
 
     connections = [Connection(pk=pk) for pk in range(1, 201)]
-    for within in (schedule.NIGHT, schedule.CADENCE):
-        phases = sorted(schedule._phase(one, within) for one in connections)
-        gaps = [(b - a) / within for a, b in itertools.pairwise(phases)]
+    for period in (schedule.NIGHT, schedule.CADENCE):
+        phases = sorted(schedule._phase(connection, period) for connection in connections)
+        gaps = [(b - a) / period for a, b in itertools.pairwise(phases)]
         assert max(gaps) < 0.1
         assert len(set(phases)) > 100

@@ -1,4 +1,4 @@
-"""What is deleted while Greenhouse's pages are read is gone; what that hides is not."""
+"""Deletions between two page reads hide no other record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.mirror.models import Application, Candidate, Job, RejectionReason, S
 from tests.portal.mirror.truth import assert_equal
 
 Scope, Status = SyncRun.Scope, SyncRun.Status
-KINDS = [
+LISTS = [
     pytest.param("applications", Application, 40, "application_id", id="applications"),
     pytest.param("candidates", Candidate, 40, "candidate_id", id="candidates"),
     pytest.param("jobs", Job, 6, "job_id", id="jobs"),
@@ -22,7 +22,7 @@ KINDS = [
 
 
 @pytest.fixture
-def full(work):
+def run_full_sync(work):
     def synced(connection: Any) -> SyncRun:
         run = sync.request(connection, Scope.FULL)
         work()
@@ -32,46 +32,50 @@ def full(work):
     return synced
 
 
-@pytest.mark.parametrize(("name", "model", "per_page", "by"), KINDS)
+@pytest.mark.parametrize(("name", "model", "per_page", "by"), LISTS)
 @pytest.mark.parametrize("few", [True, False], ids=["few", "many"])
-def test_a_deletion_while_pages_are_read_hides_nobody(
-    connect, sandbox: Sandbox, full, meanwhile, monkeypatch: pytest.MonkeyPatch,
+def test_deletion_between_pages_hides_no_record(
+    connect, sandbox: Sandbox, run_full_sync, meanwhile, monkeypatch: pytest.MonkeyPatch,
     name: str, model: Any, per_page: int, by: str, few: bool,
 ) -> None:  # fmt: skip
-    """The first of the second page moves up to the first one, which has been read."""
+    """The first record of page two moves to page one, which was already read."""
     connection = connect("harvest_key")
     monkeypatch.setitem(harvest_v1._LIST, "per_page", str(per_page))
     monkeypatch.setattr(lost, "FEW", lost.FEW if few else 0)
     ids = list(getattr(sandbox.world(), name).ids)
     deleted, hidden = ids[0], ids[per_page]
-    deed = f"delete_{by.removesuffix('_id')}" if by != "reason_id" else "delete_rejection_reason"
-    meanwhile(f"/v1/{name}", lambda: sandbox.mutate(deed, **{by: deleted}))
+    mutation = (
+        f"delete_{by.removesuffix('_id')}" if by != "reason_id" else "delete_rejection_reason"
+    )
+    meanwhile(f"/v1/{name}", lambda: sandbox.mutate(mutation, **{by: deleted}))
     before = len(sandbox.requests)
-    run = full(connection)
+    run = run_full_sync(connection)
     assert run.status == Status.DONE
-    gone = [*model.objects.filter(gone_at__isnull=False).values_list("remote_id", flat=True)]
-    assert hidden not in gone
+    gone_ids = [*model.objects.filter(gone_at__isnull=False).values_list("remote_id", flat=True)]
+    assert hidden not in gone_ids
     step = run.steps.get(kind=name)
     assert not SeenPage.objects.exists()
     if not few or name == "rejection_reasons":
         assert step.read_twice
     else:
-        singles = [e.path for e in list(sandbox.requests)[before:] if e.path.endswith(str(hidden))]
-        assert len(singles) == 1
+        single_reads = [
+            e.path for e in list(sandbox.requests)[before:] if e.path.endswith(str(hidden))
+        ]
+        assert len(single_reads) == 1
     assert step.seen == len(ids) - step.read_twice
-    full(connection)  # the deleted one had been read before it was deleted
+    run_full_sync(connection)  # the deleted record had been read before its deletion
     assert_equal(sandbox, "harvest_key")
 
 
-def test_cursors_that_end_while_a_list_is_read_count_no_record_twice(
-    connect, sandbox: Sandbox, full, meanwhile, later, monkeypatch: pytest.MonkeyPatch
+def test_expired_cursor_counts_no_record_twice(
+    connect, sandbox: Sandbox, run_full_sync, meanwhile, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """v3's cursors live an hour [inferred]: Greenhouse lets the list begin anew."""
+    """v3 cursors live one hour [inferred], so the list restarts."""
     connection = connect()
     monkeypatch.setattr(harvest_v3, "PER_PAGE", "40")
     Application.objects.all().delete()
     meanwhile("/v3/applications", lambda: later(2 * 60 * 60), page=2)
-    run = full(connection)
+    run = run_full_sync(connection)
     step = run.steps.get(kind="applications")
     assert (run.status, step.begun_anew) == (Status.DONE, True)
     assert step.seen == step.created == sandbox.stats()["applications"]

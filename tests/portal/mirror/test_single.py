@@ -1,4 +1,4 @@
-"""Reading one record again, and having it read by a worker, once."""
+"""Refreshing single records, directly and through queued requests."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ GRANTS = {
 
 
 @contextmanager
-def _still_being_written(write_it: Callable[[], object]) -> Iterator[None]:
-    """Somebody else has written this, and commits half a second later."""
-    written, go_on = Event(), Event()
+def _held_in_open_transaction(write: Callable[[], object]) -> Iterator[None]:
+    """Another thread performs this write and commits half a second later."""
+    written, commit = Event(), Event()
 
-    def somebody_else() -> None:
+    def write_in_transaction() -> None:
         with transaction.atomic():
-            write_it()
+            write()
             written.set()
-            go_on.wait(5)
+            commit.wait(5)
         connections.close_all()
 
-    writing = Thread(target=somebody_else)
-    writing.start()
+    writer = Thread(target=write_in_transaction)
+    writer.start()
     assert written.wait(5)
-    Timer(0.5, go_on.set).start()
+    Timer(0.5, commit.set).start()
     yield
-    writing.join()
+    writer.join()
 
 
-def _active(job: Job | None = None) -> Application:
+def _active_application(job: Job | None = None) -> Application:
     rows = Application.objects.filter(status="active", job__status="open", job__isnull=False)
-    found = (rows.filter(job=job) if job else rows).select_related("job", "candidate").first()
-    assert found is not None
-    return found
+    application = (rows.filter(job=job) if job else rows).select_related("job", "candidate").first()
+    assert application is not None
+    return application
 
 
-def test_an_application_is_read_as_it_is_now_and_gone_when_it_is_gone(
+def test_application_refresh_follows_change_and_deletion(
     connect, sandbox: Sandbox, kind: str
 ) -> None:
     connection = connect(kind)
-    application = _active()
+    application = _active_application()
     sandbox.mutate("reject_application", application_id=application.remote_id)
     provider = open_provider(connection.credential, lane=Lane.PEOPLE)
     now = single.refresh_application(connection, provider, application.remote_id)
@@ -81,18 +81,16 @@ def test_an_application_is_read_as_it_is_now_and_gone_when_it_is_gone(
     assert application.gone_at is not None
 
 
-def test_an_older_answer_that_is_written_later_takes_nothing_back(
-    connect, sandbox: Sandbox, kind: str
-) -> None:
+def test_older_answer_written_later_is_ignored(connect, sandbox: Sandbox, kind: str) -> None:
     connection = connect(kind)
-    application = _active()
+    application = _active_application()
     provider = open_provider(connection.credential, lane=Lane.PEOPLE)
     asked, answer = timezone.now(), provider.get_application(application.remote_id)
     sandbox.mutate("reject_application", application_id=application.remote_id)
     single.refresh_application(connection, provider, application.remote_id)
-    with asked_at(asked):  # a sync's page that was long under way
-        written = write.applications(connection, [answer])
-    assert written.touched == ()
+    with asked_at(asked):  # as a slow sync writes its page
+        result = write.applications(connection, [answer])
+    assert result.touched == ()
     application.refresh_from_db()
     assert application.status == "rejected"
     sandbox.mutate("unreject_application", application_id=application.remote_id)
@@ -102,12 +100,12 @@ def test_an_older_answer_that_is_written_later_takes_nothing_back(
     assert application.status == "active"
 
 
-def test_an_older_answer_that_is_written_first_keeps_out_no_newer_one(
+def test_older_answer_written_first_blocks_no_newer_one(
     connect, sandbox: Sandbox, kind: str
 ) -> None:
-    """What counts is when each was asked for, not when it came to be written."""
+    """The request time counts, not the time of writing."""
     connection = connect(kind)
-    application = _active()
+    application = _active_application()
     provider = open_provider(connection.credential, lane=Lane.PEOPLE)
     sandbox.world().touch(sandbox.world().applications[application.remote_id])
     asked, page = timezone.now(), provider.get_application(application.remote_id)
@@ -121,23 +119,24 @@ def test_an_older_answer_that_is_written_first_keeps_out_no_newer_one(
     assert application.status == "rejected"
 
 
-def test_a_page_that_waits_for_a_click_to_be_written_leaves_it_as_it_is(
-    connect, sandbox: Sandbox, kind: str
-) -> None:
+def test_older_page_waiting_for_lock_is_ignored(connect, sandbox: Sandbox, kind: str) -> None:
     connection = connect(kind)
-    application = _active()
+    application = _active_application()
     provider = open_provider(connection.credential, lane=Lane.PEOPLE)
     sandbox.world().touch(sandbox.world().applications[application.remote_id])
     asked, page = timezone.now(), provider.get_application(application.remote_id)
     sandbox.mutate("reject_application", application_id=application.remote_id)
     newer = provider.get_application(application.remote_id)
-    with _still_being_written(lambda: write.applications(connection, [newer])), asked_at(asked):
+    with (
+        _held_in_open_transaction(lambda: write.applications(connection, [newer])),
+        asked_at(asked),
+    ):
         write.applications(connection, [page])
     application.refresh_from_db()
     assert application.status == "rejected"
 
 
-def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
+def test_new_application_brings_candidate_and_job(connect, sandbox: Sandbox, kind) -> None:
     connection = connect(kind)
     job = sandbox.mutate("create_job", name="Brand new")
     applied = sandbox.mutate("new_application", job_id=job.id, first_name="Nina")
@@ -148,11 +147,11 @@ def test_a_new_application_brings_its_candidate_and_job(connect, sandbox: Sandbo
     assert now.stage.job == now.job
 
 
-def test_a_job_is_read_with_its_stages_and_applications(
+def test_job_refresh_reads_stages_and_applications(
     connect, sandbox: Sandbox, work, kind: str
 ) -> None:
     connection = connect(kind)
-    job = _active().job
+    job = _active_application().job
     moved, rejected = Application.objects.filter(job=job, status="active")[:2]
     other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
     sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed")
@@ -172,33 +171,33 @@ def test_a_job_is_read_with_its_stages_and_applications(
 STAGES = {"harvest_oauth": "/v3/job_interview_stages", "harvest_key": "/v1/jobs/{}/stages"}
 
 
-@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
-def test_a_part_that_cannot_be_read_is_not_gone(
-    connect, sandbox: Sandbox, kind: str, named: bool
+@pytest.mark.parametrize("has_id", [True, False], ids=["with id", "without id"])
+def test_unreadable_stage_is_not_marked_gone(
+    connect, sandbox: Sandbox, kind: str, has_id: bool
 ) -> None:
-    """And nothing is, where one cannot even be named."""
+    """If even a row's id is unreadable, no stage is marked gone."""
     connection = connect(kind)
-    job = _active().job
+    job = _active_application().job
     broken, deleted = Stage.objects.filter(job=job, gone_at=None).order_by("-order")[:2]
     path = STAGES[kind].format(job.remote_id)
 
-    def odd(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        for one in rows:
-            if one["id"] == broken.remote_id:
-                one |= {"name": ["odd"], "sort_order": {}, "priority": {}}
-                one |= {} if named else {"id": "odd"}
-        return [one for one in rows if one["id"] != deleted.remote_id]
+    def break_stage(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in rows:
+            if row["id"] == broken.remote_id:
+                row |= {"name": ["odd"], "sort_order": {}, "priority": {}}
+                row |= {} if has_id else {"id": "odd"}
+        return [row for row in rows if row["id"] != deleted.remote_id]
 
-    _answers_with(sandbox, path, odd)
+    _change_answer(sandbox, path, break_stage)
     single.refresh_job(connection, job.remote_id)
     broken.refresh_from_db()
     deleted.refresh_from_db()
     assert broken.gone_at is None
-    assert (deleted.gone_at is not None) is named
+    assert (deleted.gone_at is not None) is has_id
 
 
-def _answers_with(sandbox: Sandbox, path: str, change: Any) -> None:
-    """Greenhouse answers this path with changed records."""
+def _change_answer(sandbox: Sandbox, path: str, change: Any) -> None:
+    """Change the records that Greenhouse returns for this path."""
     inner = sandbox.app.handle
 
     def handle(request: Any) -> Any:
@@ -212,39 +211,39 @@ def _answers_with(sandbox: Sandbox, path: str, change: Any) -> None:
     sandbox.app.handle = handle  # type: ignore[method-assign]
 
 
-def test_a_part_that_came_while_the_list_was_read_is_not_gone(
+def test_stage_created_during_refresh_is_not_gone(
     connect, sandbox: Sandbox, meanwhile, kind: str
 ) -> None:
     connection = connect(kind)
-    job = _active().job
-    made = ats.Stage(
+    job = _active_application().job
+    new_stage = ats.Stage(
         id=999_999, job_id=job.remote_id, name="New", order=9, active=True, updated_at=None
     )
-    meanwhile(STAGES[kind].format(job.remote_id), lambda: write.stages(connection, [made]))
+    meanwhile(STAGES[kind].format(job.remote_id), lambda: write.stages(connection, [new_stage]))
     single.refresh_job(connection, job.remote_id)
-    assert Stage.objects.get(remote_id=made.id).gone_at is None
+    assert Stage.objects.get(remote_id=new_stage.id).gone_at is None
 
 
-def test_whoever_applied_and_is_unknown_here_is_read_at_once_or_soon_so_many(
+def test_unknown_applicants_read_up_to_limits(
     connect, sandbox: Sandbox, work, monkeypatch, kind: str
 ) -> None:
     monkeypatch.setattr(single, "MOST_SINGLES", 2)
     monkeypatch.setattr(single, "MOST_ASKED", 5)
     connection = connect(kind)
-    job = _active().job
+    job = _active_application().job
     for _ in range(6):
         sandbox.mutate("new_application", job_id=job.remote_id)
-    nameless = Application.objects.filter(job=job, candidate=None)
+    unknown_applicants = Application.objects.filter(job=job, candidate=None)
     single.refresh_job(connection, job.remote_id)
-    assert nameless.count() == 4
+    assert unknown_applicants.count() == 4
     assert SingleRead.objects.filter(kind=Kind.APPLICATION).count() == 3
     work()
-    assert nameless.count() == 1  # a sync brings the rest
+    assert unknown_applicants.count() == 1  # the next sync reads the rest
 
 
-def test_a_deleted_job_is_gone_once_it_was_asked_for(connect, sandbox: Sandbox, work, kind) -> None:
+def test_deleted_job_gone_after_refresh(connect, sandbox: Sandbox, work, kind) -> None:
     connection = connect(kind)
-    job = _active().job
+    job = _active_application().job
     sandbox.mutate("delete_job", job_id=job.remote_id)
     single.ask(connection, Kind.JOB, job.remote_id)
     work()
@@ -252,17 +251,17 @@ def test_a_deleted_job_is_gone_once_it_was_asked_for(connect, sandbox: Sandbox, 
     assert job.gone_at is not None
 
 
-def test_applications_of_a_deleted_job_follow_it(
+def test_deleted_job_takes_its_applications_along(
     connect, sandbox: Sandbox, work, kind: str
 ) -> None:
-    """Also those beyond the ones that are read at once; one that was moved before lives on."""
+    """Also those beyond the limit of immediate reads; a transferred application stays."""
     connection = connect(kind)
-    job = _active().job
+    job = _active_application().job
     for _ in range(single.MOST_SINGLES + 5):
         sandbox.mutate("new_application", job_id=job.remote_id)
     single.ask(connection, Kind.JOB, job.remote_id)
     work()
-    moved = _active(job)
+    moved = _active_application(job)
     other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
     sandbox.mutate("transfer_application", application_id=moved.remote_id, job_id=other.remote_id)
     sandbox.mutate("delete_job", job_id=job.remote_id)
@@ -274,29 +273,27 @@ def test_applications_of_a_deleted_job_follow_it(
     assert_equal(sandbox, kind, but=("candidates", "openings", "stages", "posts", "grants"))
 
 
-def test_a_deleted_candidate_is_erased_here_with_a_receipt_that_names_nobody(
+def test_deleted_candidate_erased_with_anonymous_receipt(
     connect, sandbox: Sandbox, work, kind: str
 ) -> None:
     connection = connect(kind)
     application = next(a for a in Application.objects.select_related("candidate") if a.answers)
-    person = application.candidate
-    name = f"{person.first_name} {person.last_name}"
-    sandbox.mutate("delete_candidate", candidate_id=person.remote_id)
-    single.ask(connection, Kind.CANDIDATE, person.remote_id)
+    candidate = application.candidate
+    name = f"{candidate.first_name} {candidate.last_name}"
+    sandbox.mutate("delete_candidate", candidate_id=candidate.remote_id)
+    single.ask(connection, Kind.CANDIDATE, candidate.remote_id)
     work()
-    person.refresh_from_db()
+    candidate.refresh_from_db()
     application.refresh_from_db()
-    assert (person.first_name, person.last_name, person.company) == ("", "", "")
-    assert person.erased_at is not None
+    assert (candidate.first_name, candidate.last_name, candidate.company) == ("", "", "")
+    assert candidate.erased_at is not None
     assert application.answers == []
     receipt = Entry.objects.get(verb="mirror.erased")
-    told = f"{receipt.words} {receipt.after}"
-    assert not any(word in told for word in name.split())
+    receipt_text = f"{receipt.words} {receipt.after}"
+    assert not any(part in receipt_text for part in name.split())
 
 
-def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
-    connect, sandbox: Sandbox, work, kind: str
-) -> None:
+def test_lost_access_ends_after_people_sync(connect, sandbox: Sandbox, work, kind: str) -> None:
     connection = connect(kind)
     grant = JobGrant.objects.select_related("user", "job").first()
     leaver = AtsUser.objects.filter(deactivated=False, site_admin=True).first()
@@ -309,26 +306,26 @@ def test_access_lost_in_greenhouse_is_lost_here_when_people_are_read(
     assert leaver.deactivated
 
 
-def test_access_taken_back_does_not_return_with_an_older_page(
+def test_revoked_grant_not_restored_by_older_page(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:
-    """A full sync lists the grant, people are read beside it, and then its page is written."""
+    """The grant is listed by a full sync, revoked, and only then that page is written."""
     connection = connect(kind)
     granted = JobGrant.objects.filter(user__primary_email=cast.remy.user.email, job__status="open")
     grant = granted.filter(job_admin=True, job__gone_at=None).select_related("user", "job").first()
-    page = f"/requisitions/{grant.job_id}/"
+    path = f"/requisitions/{grant.job_id}/"
     remy = sign_in(cast.remy)
-    assert remy.get(page).status_code == 200
+    assert remy.get(path).status_code == 200
 
-    def taken_back() -> None:
+    def revoke_grant() -> None:
         sandbox.mutate("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
         sync.read_people(connection)
 
-    with when_a_sync_reads(GRANTS[kind], taken_back):
+    with when_a_sync_reads(GRANTS[kind], revoke_grant):
         sync.run(sync.open_run(connection, by=None)[0])
     grant.refresh_from_db()
     assert grant.gone_at is not None
-    assert remy.get(page).status_code == 404
+    assert remy.get(path).status_code == 404
     sync.request(connection, sync.Scope.PEOPLE)
     work()
     assert_equal(sandbox, kind)
@@ -343,83 +340,79 @@ OTHER = {
 
 
 @pytest.mark.parametrize("path", ["jobs", "job_interview_stages", "applications", "candidates"])
-def test_a_read_under_way_leaves_nothing_behind_in_a_mirror_that_is_emptied(
+def test_emptied_mirror_not_refilled_by_open_read(
     connect, cast: Cast, sign_in, work, meanwhile, path: str
 ) -> None:
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     Candidate.objects.filter(applications__job=job).delete()  # each is read anew
     ada = sign_in(cast.ada)
 
-    def left() -> None:
+    def disconnect() -> None:
         ada.post("/set-up/disconnect/", {"name": "Acme"})
         set_up.empty(connection.pk)
 
-    meanwhile(f"/v3/{path}", left)
+    meanwhile(f"/v3/{path}", disconnect)
     single.ask(connection, Kind.JOB, job.remote_id)
     work()
     for model in (Job, Stage, Candidate, Application):
         assert not model.objects.exists(), model
 
 
-def test_a_read_under_way_when_another_account_comes_writes_nothing_of_the_former_one(
+def test_open_read_of_former_account_is_discarded(
     connect, cast: Cast, sign_in, sandbox: Sandbox, work, meanwhile
 ) -> None:
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     ada = sign_in(cast.ada)
 
-    def changed() -> None:
+    def switch_account() -> None:
         ada.post("/set-up/credential/", OTHER)
         set_up.empty(connection.pk)  # from here on the connection may be read again
 
-    meanwhile("/v3/applications", changed)
+    meanwhile("/v3/applications", switch_account)
     single.ask(connection, Kind.JOB, job.remote_id)
     work()
     for model, kind in ((Job, "jobs"), (Application, "applications")):
-        theirs = {one.id for one in getattr(sandbox.world("other"), kind)}
-        here = {*model.objects.values_list("remote_id", flat=True)}
-        assert here, kind
-        assert here <= theirs, kind
+        expected_ids = {row.id for row in getattr(sandbox.world("other"), kind)}
+        mirrored_ids = {*model.objects.values_list("remote_id", flat=True)}
+        assert mirrored_ids, kind
+        assert mirrored_ids <= expected_ids, kind
 
 
-def test_a_click_under_way_when_its_connection_ends_leaves_nothing_behind(
+def test_open_click_writes_nothing_after_disconnect(
     connect, cast: Cast, sign_in, sandbox: Sandbox, meanwhile
 ) -> None:
     connection = connect()
-    application = _active()
+    application = _active_application()
     ada = sign_in(cast.ada)
 
-    def left() -> None:
+    def disconnect() -> None:
         ada.post("/set-up/disconnect/", {"name": "Acme"})
         set_up.empty(connection.pk)
 
-    meanwhile("/v3/applications", left)
+    meanwhile("/v3/applications", disconnect)
     with asking(connection.credential, lane=Lane.PEOPLE) as provider, pytest.raises(Ended):
         single.refresh_application(connection, provider, application.remote_id)
     assert not Application.objects.exists()
 
 
-def test_whoever_ends_a_connection_waits_for_an_answer_that_is_being_written(
-    connect, cast: Cast, sandbox: Sandbox, sign_in
-) -> None:
+def test_disconnect_waits_for_open_write(connect, cast: Cast, sandbox: Sandbox, sign_in) -> None:
     connection = connect()
     ada = sign_in(cast.ada)
-    job = _active().job
+    job = _active_application().job
     new = sandbox.mutate("new_application", job_id=job.remote_id, first_name="Nina")
     provider = open_provider(connection.credential, lane=Lane.SYNC)
     answer = provider.get_candidate(new.candidate_id)
-    with _still_being_written(lambda: write.candidates(connection, [answer])):
+    with _held_in_open_transaction(lambda: write.candidates(connection, [answer])):
         ada.post("/set-up/disconnect/", {"name": "Acme"})
         set_up.empty(connection.pk)
     assert not Candidate.objects.exists()
 
 
-def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
-    connect, sandbox: Sandbox, work, meanwhile
-) -> None:
+def test_repeated_request_reads_once(connect, sandbox: Sandbox, work, meanwhile) -> None:
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     single.ask(connection, Kind.JOB, job.remote_id)
     single.ask(connection, Kind.JOB, job.remote_id)
     assert work() == 1
@@ -430,24 +423,24 @@ def test_asking_twice_reads_once_and_asking_while_it_is_read_reads_again(
     assert not SingleRead.objects.exists()
 
 
-def test_a_job_whose_reading_takes_long_is_not_handed_to_a_second_worker(
+def test_slow_refresh_not_given_to_second_worker(
     connect, sandbox: Sandbox, work, later, meanwhile
 ) -> None:
-    """Its reader lives, as its requests tell; only a silent one is followed by the next."""
+    """A reader that makes requests is alive; only a silent one is replaced."""
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     single.ask(connection, Kind.JOB, job.remote_id)
 
-    def minutes_pass() -> None:
+    def let_minutes_pass() -> None:
         later(150)
         single.sweep()
 
-    for list_of_it in ("jobs", "job_interview_stages", "job_posts", "openings", "applications"):
-        meanwhile(f"/v3/{list_of_it}", minutes_pass)
+    for name in ("jobs", "job_interview_stages", "job_posts", "openings", "applications"):
+        meanwhile(f"/v3/{name}", let_minutes_pass)
     assert work() == 1
     assert not SingleRead.objects.exists()
-    wish = single.ask(connection, Kind.JOB, job.remote_id)
-    SingleRead.objects.filter(pk=wish.pk).update(taken_at=timezone.now())  # and then it died
+    request = single.ask(connection, Kind.JOB, job.remote_id)
+    SingleRead.objects.filter(pk=request.pk).update(taken_at=timezone.now())  # the worker then died
     later(sync.silent_after().total_seconds() + 1)
     work()
     single.sweep()
@@ -457,34 +450,34 @@ def test_a_job_whose_reading_takes_long_is_not_handed_to_a_second_worker(
 
 @pytest.mark.parametrize("taken", [False, True], ids=["waiting", "being read"])
 @pytest.mark.parametrize("statement", range(1, 5))
-def test_a_wish_fulfilled_while_it_is_asked_for_again_is_there_again(
+def test_request_fulfilled_during_repeat_is_kept(
     connect, work, taken: bool, statement: int
 ) -> None:
-    """Another worker fulfils it before any of the statements that ask."""
+    """Another worker fulfills it before any of the statements of the repeated request."""
     connection = connect()
-    job = _active().job
-    wish = single.ask(connection, Kind.JOB, job.remote_id)
+    job = _active_application().job
+    request = single.ask(connection, Kind.JOB, job.remote_id)
     if taken:
-        SingleRead.objects.filter(pk=wish.pk).update(taken_at=timezone.now())
-    left = iter(range(statement))
+        SingleRead.objects.filter(pk=request.pk).update(taken_at=timezone.now())
+    countdown = iter(range(statement))
 
-    def fulfilled(execute: Any, sql: str, *rest: Any) -> Any:
-        if "mirror_singleread" in sql and next(left, None) == statement - 1:
-            SingleRead.objects.filter(pk=wish.pk).delete()
-        return execute(sql, *rest)
+    def fulfill_request(execute: Any, sql: str, *args: Any) -> Any:
+        if "mirror_singleread" in sql and next(countdown, None) == statement - 1:
+            SingleRead.objects.filter(pk=request.pk).delete()
+        return execute(sql, *args)
 
-    with database.execute_wrapper(fulfilled):
+    with database.execute_wrapper(fulfill_request):
         again = single.ask(connection, Kind.JOB, job.remote_id)
     assert again.remote_id == job.remote_id
     work()
     assert not SingleRead.objects.filter(taken_at=None).exists()
 
 
-def test_while_greenhouse_is_down_the_wish_is_kept_and_tried_again(
+def test_request_retried_after_outage(
     connect, sandbox: Sandbox, work, later, quick_retries
 ) -> None:
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed")
     sandbox.faults.add("/v3/", kind="drop_before", times=None)
     single.ask(connection, Kind.JOB, job.remote_id)
@@ -499,9 +492,9 @@ def test_while_greenhouse_is_down_the_wish_is_kept_and_tried_again(
     assert not SingleRead.objects.exists()
 
 
-def test_a_page_that_is_opened_stale_has_its_job_read(connect, sandbox, work, later) -> None:
+def test_stale_page_triggers_job_refresh(connect, sandbox, work, later) -> None:
     connection = connect()
-    job = _active().job
+    job = _active_application().job
     assert not single.refresh_if_stale(job)
     later(2 * 60 * 60)
     assert freshness.of(connection, job=job).stale
@@ -511,11 +504,9 @@ def test_a_page_that_is_opened_stale_has_its_job_read(connect, sandbox, work, la
     assert freshness.of(connection, job=job).state == freshness.State.LIVE
 
 
-def test_a_deleted_stage_and_an_unknown_candidate_do_not_stop_a_job(
-    connect, sandbox: Sandbox, work
-) -> None:
+def test_deleted_stage_and_unknown_candidate_are_handled(connect, sandbox: Sandbox, work) -> None:
     connection = connect()
-    application = _active()
+    application = _active_application()
     Candidate.objects.filter(pk=application.candidate_id).delete()
     stage = Stage.objects.filter(job=application.job).last()
     sandbox.mutate("delete_stage", stage_id=stage.remote_id)

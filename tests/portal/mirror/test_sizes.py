@@ -1,4 +1,4 @@
-"""The same sync at the size of a large customer."""
+"""Counts after a first sync at the size of a small and a large customer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.conftest import FULL
 
 
 @pytest.mark.parametrize("jobs", [20, 2000])
-def test_the_counts_equal_greenhouses_own_whatever_the_size(
+def test_record_counts_match_greenhouse_at_any_size(
     cast: Cast, sign_in, work, settings, jobs: int
 ) -> None:
-    with Sandbox(seed=11, jobs=jobs, applications=4000, v1_limit=0, v3_limit=0) as large:
-        settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = large.url
+    with Sandbox(seed=11, jobs=jobs, applications=4000, v1_limit=0, v3_limit=0) as sandbox:
+        settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = sandbox.url
         sign_in(cast.ada).post(reverse("onboarding:credential"), FULL["harvest_oauth"])
         work()
-        truth = large.stats()
+        expected = sandbox.stats()
     assert SyncRun.objects.get().status == SyncRun.Status.DONE
-    assert AtsUser.objects.count() == truth["users_without_service_accounts"]
-    assert Job.objects.count() == truth["jobs_not_template"]
-    assert Candidate.objects.count() == truth["candidates"]
-    assert Application.objects.count() == truth["applications"]
+    assert AtsUser.objects.count() == expected["users_without_service_accounts"]
+    assert Job.objects.count() == expected["jobs_not_template"]
+    assert Candidate.objects.count() == expected["candidates"]
+    assert Application.objects.count() == expected["applications"]

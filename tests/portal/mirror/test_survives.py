@@ -1,7 +1,6 @@
-"""A sync that is killed, raced or kept waiting ends with what Greenhouse holds.
+"""Syncs survive killed workers, races and outages.
 
-Workers are processes of their own here, made by forking: they are truly killed, at a statement to
-the database, within a page's transaction or outside of it.
+Workers are forked processes and killed at a database statement, inside or outside a transaction.
 """
 
 from __future__ import annotations
@@ -10,7 +9,9 @@ import itertools
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,8 +27,10 @@ from tests.portal.mirror.truth import assert_equal
 Scope, Status = SyncRun.Scope, SyncRun.Status
 
 
-def _worker(run: SyncRun, at: Callable[[str], int | None] = lambda sql: None) -> int:
-    """A process that does the run; `at` gives the signal it sends itself before a statement."""
+def _fork_worker(
+    run: SyncRun, signal_before: Callable[[str], int | None] = lambda sql: None
+) -> int:
+    """Run the sync in a forked process that may signal itself before a statement."""
     connections.close_all()
     pid = os.fork()
     if pid:
@@ -35,37 +38,37 @@ def _worker(run: SyncRun, at: Callable[[str], int | None] = lambda sql: None) ->
     status = 1
     try:
 
-        def watched(execute: Any, sql: str, *rest: Any) -> Any:
-            if (number := at(sql)) is not None:
-                os.kill(os.getpid(), number)
+        def send_signal(execute: Any, sql: str, *rest: Any) -> Any:
+            if (signal_number := signal_before(sql)) is not None:
+                os.kill(os.getpid(), signal_number)
             return execute(sql, *rest)
 
-        with database.execute_wrapper(watched):
+        with database.execute_wrapper(send_signal):
             tasks.run(run.pk)
         status = 0
     finally:
         os._exit(status)
 
 
-def _killed_after(statements: int) -> Callable[[str], int | None]:
-    left = iter(range(statements, 0, -1))
+def _kill_after(statements: int) -> Callable[[str], int | None]:
+    countdown = iter(range(statements, 0, -1))
 
-    def at(sql: str) -> int | None:
-        return None if next(left, None) else signal.SIGKILL
+    def signal_before(sql: str) -> int | None:
+        return None if next(countdown, None) else signal.SIGKILL
 
-    return at
+    return signal_before
 
 
-def _killed_at_its_first_step(sql: str) -> int | None:
+def _kill_at_first_step(sql: str) -> int | None:
     return signal.SIGKILL if sql.startswith('UPDATE "mirror_syncstep"') else None
 
 
-def _end(pid: int) -> int:
+def _wait_for_exit(pid: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_any_place_it_goes_on_from_there(
+def test_killed_sync_resumes_until_done(
     connect, sandbox: Sandbox, later, kind: str, seed: int
 ) -> None:
     connection = connect(kind)
@@ -74,7 +77,7 @@ def test_killed_at_any_place_it_goes_on_from_there(
     run, _ = sync.open_run(connection, by=None)
     chance, kills = random.Random(seed), 0
     while True:
-        ended = _end(_worker(run, _killed_after(chance.randint(25, 45))))
+        ended = _wait_for_exit(_fork_worker(run, _kill_after(chance.randint(25, 45))))
         run.refresh_from_db()
         if not os.WIFSIGNALED(ended):
             break
@@ -86,31 +89,31 @@ def test_killed_at_any_place_it_goes_on_from_there(
         sync.sweep()
         run.refresh_from_db()
         assert run.status == Status.QUEUED, run.failure
-    assert kills >= 5  # and as often with the other seed and generation
+    assert kills >= 5
     assert run.status == Status.DONE
     assert not SeenPage.objects.exists()
     assert_equal(sandbox, kind)
 
 
 @pytest.mark.parametrize(
-    ("kind", "scope", "apart"),
+    ("kind", "scope", "spacing"),
     [
         pytest.param("harvest_oauth", Scope.RECENT, 3, id="what changed"),
         pytest.param("harvest_key", Scope.PEOPLE, 9, id="people and grants"),
     ],
 )
-def test_killed_at_twenty_places_of_a_smaller_run_each_ends_right(
-    connect, sandbox: Sandbox, later, kind: str, scope: str, apart: int
+def test_smaller_run_killed_anywhere_completes(
+    connect, sandbox: Sandbox, later, kind: str, scope: str, spacing: int
 ) -> None:
-    """One place after the other, each in a run of its own with changes of its own."""
+    """Each place of the kill has a run and changes of its own."""
     connection = connect(kind)
-    changes = _work_goes_on(sandbox) if scope == Scope.RECENT else _access_changes(sandbox)
+    changes = _change_records(sandbox) if scope == Scope.RECENT else _change_access(sandbox)
     later(15 * 60)
     for place in range(1, 100):
         next(changes)
         later(sync.silent_after().total_seconds() + 1)
         run, _ = sync.open_run(connection, by=None, scope=scope)
-        killed = os.WIFSIGNALED(_end(_worker(run, _killed_after(2 + place * apart))))
+        killed = os.WIFSIGNALED(_wait_for_exit(_fork_worker(run, _kill_after(2 + place * spacing))))
         later(sync.silent_after().total_seconds() + 1)
         sync.sweep()
         run.refresh_from_db()
@@ -122,86 +125,88 @@ def test_killed_at_twenty_places_of_a_smaller_run_each_ends_right(
         assert not SeenPage.objects.exists()
         assert_equal(sandbox, kind)
         if not killed:
-            break  # that was beyond its end
+            break  # the run ended before the place of the kill
     assert place > 20
 
 
-def _work_goes_on(sandbox: Sandbox) -> Iterator[None]:
+def _change_records(sandbox: Sandbox) -> Iterator[None]:
     while True:
         active = [a for a in sandbox.world().applications if a.status == "active" and a.job_id]
-        one, other = active[0], active[-1]
-        sandbox.mutate("reject_application", application_id=one.id)
-        named = {"first_name": f"A{one.id}", "last_name": "B"}
-        sandbox.mutate("rename_candidate", candidate_id=one.candidate_id, **named)
-        sandbox.mutate("rename_job", job_id=other.job_id, name=f"No longer {one.id}")
-        sandbox.mutate("new_application", job_id=other.job_id)
+        first, last = active[0], active[-1]
+        sandbox.mutate("reject_application", application_id=first.id)
+        named = {"first_name": f"A{first.id}", "last_name": "B"}
+        sandbox.mutate("rename_candidate", candidate_id=first.candidate_id, **named)
+        sandbox.mutate("rename_job", job_id=last.job_id, name=f"No longer {first.id}")
+        sandbox.mutate("new_application", job_id=last.job_id)
         yield
 
 
-def _access_changes(sandbox: Sandbox) -> Iterator[None]:
+def _change_access(sandbox: Sandbox) -> Iterator[None]:
     world = sandbox.world()
-    people = [u for u in world.users if world.emails_of(u.id) and not u.site_admin]
+    users = [u for u in world.users if world.emails_of(u.id) and not u.site_admin]
     jobs = [job for job in world.jobs if not job.is_template]
     for number in itertools.count():
-        user, job = people[number % len(people)], jobs[number % len(jobs)]
+        user, job = users[number % len(users)], jobs[number % len(jobs)]
         sandbox.mutate("add_grant", user=user.id, job_id=job.id)
-        for grant in list(world.grants.where("user_id", people[number % 3].id))[:1]:
+        for grant in list(world.grants.where("user_id", users[number % 3].id))[:1]:
             sandbox.mutate("remove_grant", user=grant.user_id, job_id=grant.job_id)
-        sandbox.mutate("deactivate_user" if number % 2 else "reactivate_user", user=people[0].id)
+        sandbox.mutate("deactivate_user" if number % 2 else "reactivate_user", user=users[0].id)
         yield
 
 
-def test_a_worker_that_slept_while_another_took_over_writes_nothing_more(
-    connect, sandbox: Sandbox, later
-) -> None:
+def test_suspended_worker_writes_nothing_after_takeover(connect, sandbox: Sandbox, later) -> None:
     connection = connect()
     run, _ = sync.open_run(connection, by=None)
-    asked = iter(range(12, 0, -1))
+    countdown = iter(range(12, 0, -1))
 
-    def asleep(sql: str) -> int | None:
+    def stop_at_request(sql: str) -> int | None:
         if 'INSERT INTO "connections_apicall"' not in sql:
             return None
-        return signal.SIGSTOP if next(asked, None) == 1 else None
+        return signal.SIGSTOP if next(countdown, None) == 1 else None
 
-    sleeper = _worker(run, asleep)
-    os.waitpid(sleeper, os.WUNTRACED)
+    suspended_worker = _fork_worker(run, stop_at_request)
+    os.waitpid(suspended_worker, os.WUNTRACED)
     later(sync.silent_after().total_seconds() + 1)
     sync.sweep()
     run.refresh_from_db()
     assert sync.run(run)
     before = list(run.steps.values_list("kind", "pages", "seen"))
-    os.kill(sleeper, signal.SIGCONT)
-    assert _end(sleeper) == 0
+    os.kill(suspended_worker, signal.SIGCONT)
+    assert _wait_for_exit(suspended_worker) == 0
     run.refresh_from_db()
     assert run.status == Status.DONE
     assert list(run.steps.values_list("kind", "pages", "seen")) == before
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_of_two_workers_one_syncs(connect, sandbox: Sandbox) -> None:
+def test_two_workers_sync_once(connect, sandbox: Sandbox) -> None:
     connection = connect()
     run, _ = sync.open_run(connection, by=None)
-    asked = len(list(sandbox.requests))
-    first, second = _worker(run), _worker(run)
-    assert (_end(first), _end(second)) == (0, 0)
+    requests_before = len(list(sandbox.requests))
+    first, second = _fork_worker(run), _fork_worker(run)
+    assert (_wait_for_exit(first), _wait_for_exit(second)) == (0, 0)
     run.refresh_from_db()
     assert run.status == Status.DONE
-    paths = [one.path for one in list(sandbox.requests)[asked:] if one.path == "/v3/applications"]
+    paths = [
+        request.path
+        for request in list(sandbox.requests)[requests_before:]
+        if request.path == "/v3/applications"
+    ]
     assert len(paths) == 1
 
 
-def test_a_run_whose_workers_all_die_without_a_page_is_given_up(connect, later) -> None:
+def test_run_given_up_after_repeated_worker_deaths(connect, later) -> None:
     connection = connect()
     run, _ = sync.open_run(connection, by=None)
     for _ in range(sync.MOST_TAKES):
-        _end(_worker(run, _killed_at_its_first_step))
+        _wait_for_exit(_fork_worker(run, _kill_at_first_step))
         later(sync.silent_after().total_seconds() + 1)
         sync.sweep()
     run.refresh_from_db()
     assert (run.status, run.cause) == (Status.FAILED, SyncRun.Cause.INTERRUPTED)
 
 
-def test_a_worker_killed_after_the_first_sync_leaves_no_connection_waiting(connect) -> None:
+def test_connection_state_repaired_after_worker_death(connect) -> None:
     connection = connect()
     state = type(connection).State
     type(connection).objects.filter(pk=connection.pk).update(state=state.SYNCING)
@@ -210,10 +215,8 @@ def test_a_worker_killed_after_the_first_sync_leaves_no_connection_waiting(conne
     assert connection.state in {state.LIVE, state.DEGRADED}
 
 
-def test_a_cursor_that_greenhouse_forgot_restarts_the_step_not_the_run(
-    connect, sandbox: Sandbox, work, later
-) -> None:
-    """v3's cursors live an hour; a worker may have been dead for longer."""
+def test_expired_cursor_restarts_step_only(connect, sandbox: Sandbox, work, later) -> None:
+    """v3 cursors live one hour; a worker may be dead for longer."""
     connection = connect()
     run, _ = sync.open_run(connection, by=None)
     step = run.steps.get(kind="applications")
@@ -227,27 +230,36 @@ def test_a_cursor_that_greenhouse_forgot_restarts_the_step_not_the_run(
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_too_many_requests_are_waited_for(connect, sandbox: Sandbox, work) -> None:
+def test_rate_limited_request_waits_as_told(
+    connect, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", later)
     connection = connect("harvest_key")
-    sandbox.faults.add("/v1/jobs", status=429, retry_after=1, times=2)
+    sandbox.faults.add("/v1/jobs", status=429, retry_after=30, times=2)
+    requests_before = len(sandbox.requests)
     sync.request(connection, Scope.FULL)
     work()
+    requests = [r for r in list(sandbox.requests)[requests_before:] if r.path == "/v1/jobs"][:3]
+    assert [request.status for request in requests] == [429, 429, 200]
+    moments = [datetime.fromisoformat(request.time) for request in requests]
+    for before, after in itertools.pairwise(moments):
+        assert after - before >= timedelta(seconds=30)
     assert SyncRun.objects.filter(scope=Scope.FULL).first().status == Status.DONE
     assert_equal(sandbox, "harvest_key")
 
 
-def test_an_hour_without_greenhouse_is_told_as_its_own_and_mends_itself(
+def test_outage_reported_as_greenhouse_and_recovers(
     connect, sandbox: Sandbox, work, later, quick_retries
 ) -> None:
     connect()
     sandbox.faults.add("/v3/", kind="drop_before", times=None)
-    tried = SyncRun.objects.count()
+    runs_before = SyncRun.objects.count()
     for _ in range(60):
         later(60)
         schedule.tick()
         work()
-    failed = SyncRun.objects.count() - tried
-    assert 3 <= failed <= 24  # growing pauses, of syncs and of people: no hammering
+    failed = SyncRun.objects.count() - runs_before
+    assert 3 <= failed <= 24  # exponential backoff, for full syncs and people syncs
     issue = Issue.objects.get(cause=Issue.Cause.GREENHOUSE_DOWN)
     assert issue.is_open
     assert issue.fixer == Issue.Fixer.GREENHOUSE
@@ -261,9 +273,7 @@ def test_an_hour_without_greenhouse_is_told_as_its_own_and_mends_itself(
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_what_fails_again_and_again_is_said_and_retried_at_growing_pauses(
-    connect, sandbox: Sandbox, work, later
-) -> None:
+def test_repeated_failure_reported_and_backed_off(connect, sandbox: Sandbox, work, later) -> None:
     connection = connect()
     sandbox.faults.add("/v3/jobs", kind="html", times=None)
     for _ in range(4):

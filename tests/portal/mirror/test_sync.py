@@ -1,4 +1,4 @@
-"""The mirror: after a sync it holds what Greenhouse holds."""
+"""A sync makes the mirror equal to Greenhouse and reports its progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection
-from portal.mirror import sync
+from portal.mirror import sync, tasks
 from portal.mirror.models import (
     Application,
     AtsUser,
@@ -21,8 +21,9 @@ from portal.mirror.models import (
     SyncStep,
 )
 from tests.cast import Cast
-from tests.conftest import either_refusal
+from tests.conftest import V3, either_refusal
 from tests.portal.mirror.permissions import taken_away
+from tests.portal.mirror.reading import when_a_sync_reads
 
 SYNC = "/set-up/sync/"
 
@@ -32,33 +33,33 @@ def ada(cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
 
 
-def _here(model) -> int:
+def _count(model) -> int:
     return model.objects.filter(gone_at=None).count()
 
 
-def _counts_equal_the_truth(sandbox: Sandbox, kind: str) -> None:
-    truth = sandbox.stats()
+def _assert_counts_equal(sandbox: Sandbox, kind: str) -> None:
+    expected = sandbox.stats()
     users = "users" if kind == "harvest_key" else "users_without_service_accounts"
-    assert _here(AtsUser) == truth[users]
-    assert _here(Job) == truth["jobs_not_template"]
-    assert _here(Candidate) == truth["candidates"]
-    assert _here(Application) == truth["applications"]
-    for state, count in truth["jobs_not_template_by_status"].items():
+    assert _count(AtsUser) == expected[users]
+    assert _count(Job) == expected["jobs_not_template"]
+    assert _count(Candidate) == expected["candidates"]
+    assert _count(Application) == expected["applications"]
+    for state, count in expected["jobs_not_template_by_status"].items():
         assert Job.objects.filter(status=state, gone_at=None).count() == count
     active = Application.objects.filter(status="active", gone_at=None)
-    by_job = truth["active_applications_by_job"]
+    by_job = expected["active_applications_by_job"]
     for job in Job.objects.filter(gone_at=None):
         assert active.filter(job=job).count() == by_job[str(job.remote_id)]
 
 
-def test_the_mirror_counts_what_greenhouse_counts(connect, sandbox: Sandbox, kind: str) -> None:
+def test_mirror_counts_equal_greenhouse(connect, sandbox: Sandbox, kind: str) -> None:
     connect(kind)
-    _counts_equal_the_truth(sandbox, kind)
+    _assert_counts_equal(sandbox, kind)
     assert SyncRun.objects.get().status == SyncRun.Status.DONE
 
 
-def test_both_generations_fill_the_same_mirror(connect, sandbox: Sandbox, work, ada) -> None:
-    connect("harvest_key")
+def test_v1_and_v3_fill_the_same_mirror(connect, sandbox: Sandbox, work, ada) -> None:
+    connection = connect("harvest_key")
     models = (Job, Stage, Application, Candidate, RejectionReason)
     fields = {
         Job: ("remote_id", "name", "status", "confidential", "requisition_id"),
@@ -68,20 +69,23 @@ def test_both_generations_fill_the_same_mirror(connect, sandbox: Sandbox, work, 
         RejectionReason: ("remote_id", "name"),
     }
 
-    def content() -> dict[str, set]:
-        return {m.__name__: set(m.objects.values_list(*fields[m])) for m in models}
+    def read_mirror() -> dict[str, set]:
+        return {model.__name__: set(model.objects.values_list(*fields[model])) for model in models}
 
-    by_key = content()
-    from tests.conftest import V3
-
+    v1_content = read_mirror()
+    assert all(v1_content.values())
+    for model in (Application, Candidate, Stage, Job, RejectionReason):
+        model.objects.all().delete()
     ada.post(reverse("onboarding:credential"), V3)
     work()
-    ada.post(SYNC)
+    ada.post("/set-up/rotation/switch/")
     work()
-    assert content() == by_key
+    assert connection.credentials.get(state="in_use").kind == "harvest_oauth"
+    assert SyncRun.objects.first().status == SyncRun.Status.DONE
+    assert read_mirror() == v1_content
 
 
-def test_what_greenhouse_lost_is_marked_gone_and_lost_access_ends(
+def test_deleted_records_gone_and_access_revoked(
     connect, sandbox: Sandbox, ada: Client, work, kind: str
 ) -> None:
     connect(kind)
@@ -99,40 +103,40 @@ def test_what_greenhouse_lost_is_marked_gone_and_lost_access_ends(
     job.refresh_from_db()
     assert job.gone_at is not None
     assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
-    _counts_equal_the_truth(sandbox, kind)
+    _assert_counts_equal(sandbox, kind)
 
 
-def test_a_step_that_may_not_be_read_is_said_and_the_rest_goes_on(
+def test_refused_step_reported_and_rest_synced(
     connect, sandbox: Sandbox, ada: Client, work, kind: str
 ) -> None:
     connection = connect(kind)
-    taken_away(sandbox, connection, "candidates.list", "candidates.retrieve")  # no check knows yet
+    taken_away(sandbox, connection, "candidates.list", "candidates.retrieve")  # not checked yet
     ada.post(SYNC)
     work()
     run = SyncRun.objects.first()
     refused = list(run.steps.filter(status=SyncStep.Status.REFUSED).values_list("kind", flat=True))
     assert run.status == SyncRun.Status.PARTIAL
     assert refused == ["candidates"]
-    assert _here(Application) > 0
+    assert _count(Application) > 0
     assert b"except what may not be read" in ada.get(SYNC).content
 
 
-def test_losing_contact_fails_the_run_in_words_and_marks_nothing_gone(
+def test_lost_contact_fails_run_and_deletes_nothing(
     connect, sandbox: Sandbox, ada: Client, work, quick_retries: None
 ) -> None:
     connect("harvest_key")
-    before = _here(Application)
+    before = _count(Application)
     sandbox.faults.add("/v1/applications", kind="drop_before", times=None)
     ada.post(SYNC)
     work()
     run = SyncRun.objects.first()
     assert run.status == SyncRun.Status.FAILED
     assert "not answering" in run.failure
-    assert _here(Application) == before
+    assert _count(Application) == before
     assert run.failure.encode() in ada.get(SYNC).content
 
 
-def test_a_second_request_joins_the_open_run(connect, ada: Client, work) -> None:
+def test_second_request_joins_open_run(connect, ada: Client, work) -> None:
     connect()
     ada.post(SYNC)
     ada.post(SYNC)
@@ -141,9 +145,7 @@ def test_a_second_request_joins_the_open_run(connect, ada: Client, work) -> None
     assert SyncRun.objects.filter(status=SyncRun.Status.DONE).count() == 2
 
 
-def test_a_sync_of_what_changed_that_was_joined_is_the_one_to_watch(
-    connect, ada: Client, work
-) -> None:
+def test_joined_recent_sync_is_shown(connect, ada: Client, work) -> None:
     connection = connect()
     run = sync.request(connection, SyncRun.Scope.RECENT)
     ada.post(SYNC)
@@ -157,37 +159,41 @@ def test_a_sync_of_what_changed_that_was_joined_is_the_one_to_watch(
     assert "every 1s" not in page
 
 
-def test_a_task_delivered_twice_syncs_once(connect, sandbox: Sandbox) -> None:
+def test_redelivered_task_syncs_once(connect, sandbox: Sandbox) -> None:
     connect()
-    asked = len(list(sandbox.requests))
-    from portal.mirror.tasks import run
-
-    run(SyncRun.objects.get().pk)
-    assert len(list(sandbox.requests)) == asked
+    requests_before = len(list(sandbox.requests))
+    tasks.run(SyncRun.objects.get().pk)
+    assert len(list(sandbox.requests)) == requests_before
 
 
-def test_progress_is_told_while_it_runs_and_the_polling_ends(connect, ada: Client, work) -> None:
+def test_progress_shown_until_sync_ends(connect, sandbox: Sandbox, ada: Client, work) -> None:
     connect()
     ada.post(SYNC)
-    assert b'hx-trigger="every 1s"' in ada.get(SYNC).content
-    work()
+    pages = []
+    with when_a_sync_reads("/v3/applications", lambda: pages.append(ada.get(SYNC))):
+        work()
+    steps = dict(pages[0].context["lines"])
+    assert steps["Requisitions"].seen == len(list(sandbox.world().jobs))
+    assert steps["Applications"].seen == 0
+    assert 0 < pages[0].context["ended"] < pages[0].context["number"]
+    assert b'hx-trigger="every 1s"' in pages[0].content
     page = ada.get(SYNC).content
     assert b'hx-trigger="every 1s"' not in page
     assert b"Everything has been read" in page
 
 
 @either_refusal
-def test_a_reader_who_is_no_site_admin_does_not_make_a_connection_live(
+def test_connection_not_live_without_site_admin(
     cast: Cast, sandbox: Sandbox, ada: Client, work
 ) -> None:
-    """Every scope is ticked, and yet Greenhouse shows this user no list."""
-    made = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
+    """Every scope is granted, yet Greenhouse shows this user no list."""
+    client = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
     ada.post(
         reverse("onboarding:credential"),
         {
             "kind": "harvest_oauth",
-            "client_id": made.client_id,
-            "client_secret": made.client_secret,
+            "client_id": client.client_id,
+            "client_secret": client.client_secret,
         },
     )
     work()

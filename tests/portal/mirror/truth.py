@@ -1,4 +1,4 @@
-"""The mirror beside the sandbox's own records: field by field, for tests that compare them."""
+"""Compare the mirror with the sandbox's records, field by field."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Rows = dict[str, set[tuple[Any, ...]]]
 
 
 def there(sandbox: Sandbox, kind: str) -> Rows:
-    """What Greenhouse holds, as far as the mirror is to hold it."""
+    """The sandbox's records, as far as the mirror should contain them."""
     world = sandbox.world()
     jobs = {job.id for job in world.jobs if not job.is_template}
-    # v3 lists no service accounts, and so none of their places.
+    # v3 lists no service accounts, so none of their team roles either.
     users = {u.id for u in world.users if kind == "harvest_key" or not u.service_account}
-    # v3 lists the grants of Job Admins alone.
+    # v3 lists only the grants of Job Admins.
     roles = {r.id for r in world.user_roles if kind == "harvest_key" or r.role_type == "job_admin"}
     granted = {u.id for u in world.users if not u.deactivated and not u.site_admin}
     return {
@@ -60,7 +60,7 @@ def there(sandbox: Sandbox, kind: str) -> Rows:
 
 
 def here() -> Rows:
-    """What the mirror holds."""
+    """The rows of the mirror."""
     return {
         "jobs": _rows(Job, "name", "status", "confidential", "department__remote_id"),
         "stages": _rows(Stage, "job__remote_id", "name", "active", job__gone_at=None),
@@ -86,12 +86,12 @@ def _rows(model: Any, *fields: str, **which: Any) -> set[tuple[Any, ...]]:
 
 
 def assert_equal(sandbox: Sandbox, kind: str, *, but: tuple[str, ...] = ()) -> None:
-    """The mirror is what Greenhouse is, save the lists named."""
-    expected, found = there(sandbox, kind), here()
+    """Assert that the mirror equals Greenhouse, except for the lists in `but`."""
+    expected, mirrored = there(sandbox, kind), here()
     differing = {
-        name: {"missing": sorted(expected[name] - found[name], key=repr)[:5],
-               "too many": sorted(found[name] - expected[name], key=repr)[:5]}
+        name: {"missing": sorted(expected[name] - mirrored[name], key=repr)[:5],
+               "too many": sorted(mirrored[name] - expected[name], key=repr)[:5]}
         for name in expected
-        if name not in but and expected[name] != found[name]
+        if name not in but and expected[name] != mirrored[name]
     }  # fmt: skip
     assert not differing, differing

@@ -1,4 +1,4 @@
-"""A chat tool hears of it too: signed, once, tried again, and only where the operator said."""
+"""Chat notifications: signed, sent once, retried, and only where configured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.cast import Cast
 
 
 class Listener:
-    """A chat tool's side: keeps what arrives, answers with `status`."""
+    """A chat tool that records requests and answers with `status`."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -33,7 +33,7 @@ class Listener:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
@@ -41,36 +41,34 @@ class Listener:
 
 @pytest.fixture
 def listener(settings) -> Iterator[Listener]:
-    found = Listener()
-    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    chat_listener = Listener()
+    thread = threading.Thread(target=chat_listener.server.serve_forever, daemon=True)
     thread.start()
-    settings.NOTICE_HOOK_URL, settings.NOTICE_HOOK_SECRET = found.url, "shared"
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    settings.NOTICE_HOOK_URL, settings.NOTICE_HOOK_SECRET = chat_listener.url, "shared"
+    yield chat_listener
+    chat_listener.server.shutdown()
+    chat_listener.server.server_close()
     thread.join()
 
 
-def test_it_is_said_once_and_signed(cast: Cast, work, listener: Listener) -> None:
+def test_message_is_sent_once_and_signed(cast: Cast, work, listener: Listener) -> None:
     for _ in range(2):
         chat.say(cast.ada.organization, key="k", words="Something is off", path="/set-up/")
     work()
     [(signature, body)] = listener.heard
-    at, told = (part.split("=", 1)[1] for part in signature.split(","))
-    expected = hmac.new(b"shared", at.encode() + b"." + body, hashlib.sha256).hexdigest()
-    assert told == expected
+    timestamp, signature_hex = (part.split("=", 1)[1] for part in signature.split(","))
+    expected = hmac.new(b"shared", timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert signature_hex == expected
     assert json.loads(body)["text"].startswith("Acme: Something is off")
     assert ChatPost.objects.get().status == "sent"
 
 
-def test_what_was_not_taken_is_tried_again_and_given_up_in_the_end(
-    cast: Cast, work, later, listener: Listener
-) -> None:
+def test_failed_message_is_retried_up_to_limit(cast: Cast, work, later, listener: Listener) -> None:
     listener.status = 503
     chat.say(cast.ada.organization, key="k", words="Something is off")
     work()
     chat.sweep()
-    assert work() == 0, "not at once"
+    assert work() == 0, "not retried at once"
     for _ in range(10):
         later(3600 * 2)
         chat.sweep()
@@ -79,15 +77,15 @@ def test_what_was_not_taken_is_tried_again_and_given_up_in_the_end(
     assert ChatPost.objects.get().status == "failed"
 
 
-def test_a_post_whose_worker_died_is_said_again(
+def test_interrupted_message_is_sent_again(
     cast: Cast, work, later, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(*_: object, **__: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise SystemExit
 
     chat.say(cast.ada.organization, key="k", words="Something is off")
-    with monkeypatch.context() as dying:
-        dying.setattr(chat.Http, "send", dies)
+    with monkeypatch.context() as patched:
+        patched.setattr(chat.Http, "send", die)
         with pytest.raises(SystemExit):
             work()
     later(11 * 60)
@@ -97,7 +95,7 @@ def test_a_post_whose_worker_died_is_said_again(
     assert ChatPost.objects.get().status == "sent"
 
 
-def test_without_an_address_nothing_is_kept(cast: Cast, settings) -> None:
+def test_nothing_stored_without_hook_url(cast: Cast, settings) -> None:
     settings.NOTICE_HOOK_URL = ""
     chat.say(cast.ada.organization, key="k", words="Something is off")
     assert not ChatPost.objects.exists()

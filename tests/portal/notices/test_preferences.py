@@ -1,4 +1,4 @@
-"""Each is told once, as they want it: at once, once a day, or after a while of quiet."""
+"""Notification preferences: at once, daily, or after quiet hours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.notices.models import Notice, Preference
 from tests.cast import Cast
 
 PAGE = reverse("notices:preferences")
-RED: dict[str, Any] = {
+ISSUE: dict[str, Any] = {
     "title": "“Reject” is not ticked",
     "words": "Please tick it.",
     "severity": Issue.Severity.MUST_ACT,
@@ -22,16 +22,16 @@ RED: dict[str, Any] = {
 }
 
 
-def _tell(cast: Cast, number: int) -> None:
+def _notify_ada(cast: Cast, number: int) -> None:
     acme = cast.ada.organization
     tell.tell([cast.ada.user], acme, key=f"k{number}", subject=f"Thing {number}", words="It is so.")
 
 
-def test_what_waits_for_one_person_leaves_in_one_mail(
+def test_waiting_notices_leave_in_one_mail(
     cast: Cast, work, mailoutbox: list[EmailMessage]
 ) -> None:
     for number in range(3):
-        _tell(cast, number)
+        _notify_ada(cast, number)
     work()
     [mail] = mailoutbox
     assert mail.subject == "Thing 0 and 2 more"
@@ -40,15 +40,15 @@ def test_what_waits_for_one_person_leaves_in_one_mail(
     assert set(Notice.objects.values_list("status", flat=True)) == {"sent"}
 
 
-def test_once_a_day_is_once_a_day(
+def test_daily_digest_is_sent_once_a_day(
     cast: Cast, sign_in, work, later, mailoutbox: list[EmailMessage]
 ) -> None:
     sign_in(cast.ada).post(PAGE, {"how": "daily", "quiet": ""})
-    _tell(cast, 1)
+    _notify_ada(cast, 1)
     work()
     assert mailoutbox == []
     tell.digests()
-    _tell(cast, 2)
+    _notify_ada(cast, 2)
     tell.digests()
     assert len(mailoutbox) == 1
     later(24 * 3600)
@@ -57,13 +57,13 @@ def test_once_a_day_is_once_a_day(
     assert [mail.subject for mail in mailoutbox] == ["Thing 1", "Thing 2"]
 
 
-def test_quiet_holds_everything_and_then_tells_it(
+def test_quiet_time_delays_all_notices(
     cast: Cast, sign_in, work, later, mailoutbox: list[EmailMessage]
 ) -> None:
     ada = sign_in(cast.ada)
     ada.post(PAGE, {"how": "at_once", "quiet": "1"})
-    _tell(cast, 1)
-    _tell(cast, 2)
+    _notify_ada(cast, 1)
+    _notify_ada(cast, 2)
     work()
     tell.digests()
     assert mailoutbox == []
@@ -74,7 +74,7 @@ def test_quiet_holds_everything_and_then_tells_it(
     assert "It is quiet until" not in sign_in(cast.ada).get(PAGE).content.decode()
 
 
-def test_the_page_is_everybodys_own(cast: Cast, sign_in, client) -> None:
+def test_preferences_are_personal(cast: Cast, sign_in, client) -> None:
     assert client.get(PAGE).status_code == 302
     for person in (cast.ada, cast.zoe, cast.cas):
         assert sign_in(person).get(PAGE).status_code == 200
@@ -83,12 +83,12 @@ def test_the_page_is_everybodys_own(cast: Cast, sign_in, client) -> None:
     assert sign_in(cast.zoe).post(PAGE, {"how": "hourly"}).status_code == 422
 
 
-def test_an_issue_is_told_once_when_it_opens_and_once_when_it_is_solved(
+def test_issue_mailed_when_opened_and_solved(
     cast: Cast, work, mailoutbox: list[EmailMessage]
 ) -> None:
     acme = cast.ada.organization
     for _ in range(3):
-        book.seen(acme, Issue.Cause.NO_SITE_ADMIN, **RED)
+        book.seen(acme, Issue.Cause.NO_SITE_ADMIN, **ISSUE)
     work()
     assert sorted(mail.to[0] for mail in mailoutbox) == [
         "ada@acme.example",
@@ -103,14 +103,14 @@ def test_an_issue_is_told_once_when_it_opens_and_once_when_it_is_solved(
     assert all("Solved" in mail.subject for mail in mailoutbox)
 
 
-def test_one_outage_at_many_customers_is_one_mail(
+def test_shared_outage_sends_one_mail_per_person(
     cast: Cast, work, mailoutbox: list[EmailMessage]
 ) -> None:
     for organization in (cast.ada.organization, cast.zoe.organization):
         book.seen(
             organization,
             Issue.Cause.WORKER_DEAD,
-            **{**RED, "fixer": Issue.Fixer.OPERATOR},
+            **{**ISSUE, "fixer": Issue.Fixer.OPERATOR},
         )
     work()
     assert sorted(mail.to[0] for mail in mailoutbox) == [
@@ -119,6 +119,6 @@ def test_one_outage_at_many_customers_is_one_mail(
     ]
 
 
-def test_what_is_good_to_know_is_not_mailed(cast: Cast) -> None:
-    book.seen(cast.ada.organization, Issue.Cause.DRIFT, **{**RED, "severity": Issue.Severity.FYI})
+def test_fyi_issues_are_not_mailed(cast: Cast) -> None:
+    book.seen(cast.ada.organization, Issue.Cause.DRIFT, **{**ISSUE, "severity": Issue.Severity.FYI})
     assert not Notice.objects.exists()

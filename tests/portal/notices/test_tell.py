@@ -1,4 +1,4 @@
-"""People are told each thing once, by mail."""
+"""Notices are mailed once per person."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from portal.notices import tasks, tell
 from portal.notices.models import Notice
 from tests.cast import Cast
 
-TOLD: dict[str, Any] = {
+NOTICE: dict[str, Any] = {
     "key": "setup-done:1",
     "subject": "Greenhouse is connected",
     "words": "Your requisitions are ready.",
@@ -18,12 +18,12 @@ TOLD: dict[str, Any] = {
 }
 
 
-def test_each_is_told_once_by_mail(
+def test_notice_mailed_once_to_each_person(
     cast: Cast, work: Callable[[], int], mailoutbox: list[EmailMessage]
 ) -> None:
     acme = cast.ada.organization
-    assert [n.to for n in tell.tell(tell.admins(acme), acme, **TOLD)] == [cast.ada.user]
-    assert tell.tell(tell.admins(acme), acme, **TOLD) == []
+    assert [n.to for n in tell.tell(tell.admins(acme), acme, **NOTICE)] == [cast.ada.user]
+    assert tell.tell(tell.admins(acme), acme, **NOTICE) == []
     work()
     [mail] = mailoutbox
     assert mail.to == ["ada@acme.example"]
@@ -32,21 +32,21 @@ def test_each_is_told_once_by_mail(
     assert Notice.objects.get().status == Notice.Status.SENT
 
 
-def test_a_task_that_comes_twice_sends_one_mail(
+def test_duplicate_task_sends_one_mail(
     cast: Cast, work: Callable[[], int], mailoutbox: list[EmailMessage]
 ) -> None:
     acme = cast.ada.organization
-    [notice] = tell.tell([cast.ada.user], acme, **TOLD)
+    [notice] = tell.tell([cast.ada.user], acme, **NOTICE)
     work()
     tell.send(notice)
     assert len(mailoutbox) == 1
 
 
-def test_a_mail_whose_worker_died_is_given_up(
+def test_interrupted_mail_is_given_up(
     cast: Cast, later: Callable[[float], None], mailoutbox: list[EmailMessage]
 ) -> None:
     acme = cast.ada.organization
-    [notice] = tell.tell([cast.ada.user], acme, **TOLD)
+    [notice] = tell.tell([cast.ada.user], acme, **NOTICE)
     transitions.move(notice, "sending", why="a worker took it")
     later(9 * 60)
     tasks.sweep()
@@ -57,5 +57,5 @@ def test_a_mail_whose_worker_died_is_given_up(
     assert mailoutbox == []
 
 
-def test_customer_success_hears_of_every_customer(cast: Cast) -> None:
+def test_staff_are_notified_of_every_customer(cast: Cast) -> None:
     assert {u.email for u in tell.success()} == {"cas@portal.example", "ola@portal.example"}

@@ -1,4 +1,4 @@
-"""Greenhouse permits something else than before: noticed, told once, mended by itself."""
+"""The permission monitor: losses are reported once and closed when restored."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ Cause = Issue.Cause
 
 @pytest.fixture
 def connection(connect) -> Connection:
-    made: Connection = connect()
+    connected: Connection = connect()
     mail.outbox.clear()
-    return made
+    return connected
 
 
 @pytest.fixture
 def credential(connection: Connection, sandbox: Sandbox):
-    """What Greenhouse has of it."""
+    """Greenhouse's record of the credential."""
     return sandbox.credentials.find(V3["client_id"])
 
 
-def _open() -> dict[str, str]:
+def _open_issues() -> dict[str, str]:
     return dict(Issue.objects.filter(closed_at=None).values_list("key", "cause"))
 
 
-def _looked_at_a_day_later(later, work) -> None:
+def _check_a_day_later(later, work) -> None:
     later(DAY)
     tasks.check_daily()
     work()
 
 
-def _state_of(connection: Connection) -> str:
+def _read_state(connection: Connection) -> str:
     connection.refresh_from_db()
     return connection.state
 
 
-def test_a_connection_is_looked_at_once_a_day(connection: Connection, later, work) -> None:
+def test_connection_checked_once_a_day(connection: Connection, later, work) -> None:
     before = connection.checks.count()
     tasks.check_daily()
     assert connection.checks.count() == before
@@ -64,14 +64,14 @@ def test_a_connection_is_looked_at_once_a_day(connection: Connection, later, wor
     assert connection.state == Connection.State.LIVE
 
 
-def test_the_state_stays_while_it_is_looked_at(connection: Connection, later) -> None:
+def test_state_kept_during_check(connection: Connection, later) -> None:
     later(DAY)
     tasks.check_daily()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_a_permission_that_was_taken_away_opens_an_issue_and_is_told_once(
+def test_lost_permission_opens_issue_and_mails_once(
     connection: Connection, credential, later, work
 ) -> None:
     credential.remove({"applications.reject"})
@@ -79,25 +79,23 @@ def test_a_permission_that_was_taken_away_opens_an_issue_and_is_told_once(
         later(DAY)
         tasks.check_daily()
         work()
-    assert _open() == {"harvest:applications:reject": "missing_permission"}
+    assert _open_issues() == {"harvest:applications:reject": "missing_permission"}
     issue = Issue.objects.get()
     assert "The Reject button is off." in issue.words
     assert "It was still granted on" in issue.words
-    told = [message for message in mail.outbox if "permits something else" in message.subject]
-    assert {to for message in told for to in message.to} == {
+    mails = [message for message in mail.outbox if "permits something else" in message.subject]
+    assert {to for message in mails for to in message.to} == {
         "ada@acme.example",
         "cas@portal.example",
         "ola@portal.example",
     }
-    assert len(told) == 3  # each person once, though it was seen twice
-    assert "No longer granted: Applications: harvest:applications:reject" in told[0].body
+    assert len(mails) == 3  # once per person, although it was found twice
+    assert "No longer granted: Applications: harvest:applications:reject" in mails[0].body
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
 
 
-def test_given_back_it_closes_the_issue_and_is_told(
-    connection: Connection, credential, later, work
-) -> None:
+def test_restored_permission_closes_issue(connection: Connection, credential, later, work) -> None:
     credential.remove({"applications.reject"})
     later(DAY)
     tasks.check_daily()
@@ -107,27 +105,23 @@ def test_given_back_it_closes_the_issue_and_is_told(
     later(DAY)
     tasks.check_daily()
     work()
-    assert _open() == {}
+    assert _open_issues() == {}
     assert Issue.objects.get().closed_why == "the permission was granted"
     assert "Granted again" in mail.outbox[0].body
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_a_check_that_could_not_tell_closes_no_issue(
-    connect, sandbox: Sandbox, later, work
-) -> None:
+def test_unclear_check_closes_no_issue(connect, sandbox: Sandbox, later, work) -> None:
     connection = connect(without={"job_posts.list"})
     sandbox.faults.add("/v3/job_posts", kind="html", times=None)
-    _looked_at_a_day_later(later, work)
-    found = connection.last_check.results.get(permission="job_posts.list")
-    assert found.outcome == "unclear"
-    assert _open() == {"harvest:job_posts:list": Cause.MISSING_PERMISSION}
+    _check_a_day_later(later, work)
+    result = connection.last_check.results.get(permission="job_posts.list")
+    assert result.outcome == "unclear"
+    assert _open_issues() == {"harvest:job_posts:list": Cause.MISSING_PERMISSION}
 
 
-def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
-    connection: Connection, later, work
-) -> None:
+def test_refused_request_triggers_one_check(connection: Connection, later, work) -> None:
     before = connection.checks.count()
     later(10 * 60)
     for _ in range(5):
@@ -137,14 +131,14 @@ def test_a_403_somewhere_has_it_looked_at_soon_and_not_again_and_again(
     assert connection.checks.count() == before + 1
 
 
-def test_a_403_on_a_click_switches_the_button_off_and_is_told_once(
+def test_refused_click_disables_button_and_mails_once(
     connect, cast: Cast, sandbox: Sandbox, sign_in, later, work, kind: str
 ) -> None:
     connection = connect(kind)
     credential = connection.credential.secrets()
-    name = credential.get("client_id") or credential["api_key"]
-    sandbox.credentials.find(name).remove({"applications.reject"})
-    later(10 * 60)  # since the check of the set-up
+    client_id = credential.get("client_id") or credential["api_key"]
+    sandbox.credentials.find(client_id).remove({"applications.reject"})
+    later(10 * 60)  # the check of the setup is no longer recent
     mail.outbox.clear()
     remy = sign_in(cast.remy)
     first, second = clicking.applications()[:2]
@@ -163,38 +157,38 @@ def test_a_403_on_a_click_switches_the_button_off_and_is_told_once(
     later(10 * 60)
     tasks.sweep()
     work()
-    told = [message for message in mail.outbox if "permits something else" in message.subject]
-    assert sorted(to for message in told for to in message.to) == [
+    mails = [message for message in mail.outbox if "permits something else" in message.subject]
+    assert sorted(to for message in mails for to in message.to) == [
         "ada@acme.example",
         "cas@portal.example",
         "ola@portal.example",
     ]
 
 
-def test_a_credential_that_was_revoked_opens_an_issue_which_a_new_one_closes(
+def test_revoked_credential_issue_closed_by_new_one(
     connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
 ) -> None:
     sandbox.faults.add("/token", status=401, body={"error": "invalid_client"}, times=None)
     later(DAY)
     tasks.check_daily()
     work()
-    assert _open() == {"": "bad_credential"}
+    assert _open_issues() == {"": "bad_credential"}
     assert [m for m in mail.outbox if "no longer accepts the credential" in m.subject]
     connection.refresh_from_db()
     assert connection.state == Connection.State.ACTION_NEEDED
     sandbox.faults.clear()
     sign_in(cast.ada).post("/set-up/credential/", V3)
     work()
-    assert _open() == {}
+    assert _open_issues() == {}
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_a_credential_that_was_only_tried_beside_is_no_drift(
+def test_discarded_credential_reports_nothing(
     connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
 ) -> None:
-    made = sandbox.credentials.create_client(without={"applications.reject"})
-    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    client = sandbox.credentials.create_client(without={"applications.reject"})
+    values = {"client_id": client.client_id, "client_secret": client.client_secret}
     ada = sign_in(cast.ada)
     ada.post("/set-up/credential/", {"kind": "harvest_oauth", **values})
     work()
@@ -203,68 +197,68 @@ def test_a_credential_that_was_only_tried_beside_is_no_drift(
     tasks.check_daily()
     work()
     assert not [m for m in mail.outbox if "permits something else" in m.subject]
-    assert _open() == {}
+    assert _open_issues() == {}
 
 
-def test_a_check_of_one_that_was_replaced_meanwhile_says_nothing(
+def test_check_of_replaced_credential_reports_nothing(
     connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, later, work
 ) -> None:
-    made = sandbox.credentials.create_client()
-    values = {"client_id": made.client_id, "client_secret": made.client_secret}
+    client = sandbox.credentials.create_client()
+    values = {"client_id": client.client_id, "client_secret": client.client_secret}
     sign_in(cast.ada).post("/set-up/credential/", {"kind": "harvest_oauth", **values})
     work()
     mail.outbox.clear()
 
-    def replace() -> None:
+    def switch_credential() -> None:
         sign_in(cast.ada).post("/set-up/rotation/switch/")
-        # The old one is revoked in Greenhouse, as one may now.
-        gone = {"status": 401, "body": {"error": "invalid_client"}}
-        sandbox.faults.add("/token", credential=V3["client_id"], times=None, **gone)
-        sandbox.faults.add("/v3", credential=V3["client_id"], times=None, **gone)
+        # The old credential is revoked in Greenhouse.
+        refusal = {"status": 401, "body": {"error": "invalid_client"}}
+        sandbox.faults.add("/token", credential=V3["client_id"], times=None, **refusal)
+        sandbox.faults.add("/v3", credential=V3["client_id"], times=None, **refusal)
 
     later(DAY)
     tasks.check_daily()
-    with when_greenhouse_has_answered(replace):
+    with when_greenhouse_has_answered(switch_credential):
         work()
-    assert connection.credential.secrets()["client_id"] == made.client_id
-    assert _open() == {}
+    assert connection.credential.secrets()["client_id"] == client.client_id
+    assert _open_issues() == {}
     assert not [m for m in mail.outbox if "no longer accepts the credential" in m.subject]
-    assert _state_of(connection) == Connection.State.LIVE
+    assert _read_state(connection) == Connection.State.LIVE
 
 
-def test_during_the_first_set_up_nobody_is_written_to(connect) -> None:
+def test_no_mail_during_first_setup(connect) -> None:
     connect(without={"applications.reject"})
     assert not [m for m in mail.outbox if "permits something else" in m.subject]
-    assert _open() == {"harvest:applications:reject": "missing_permission"}
+    assert _open_issues() == {"harvest:applications:reject": "missing_permission"}
 
 
-def test_an_optional_one_missing_is_no_issue(connect) -> None:
+def test_missing_optional_permission_opens_no_issue(connect) -> None:
     connect(without={"offices.list"})
-    assert _open() == {}
+    assert _open_issues() == {}
 
 
 @either_refusal
-def test_a_reader_who_stops_being_a_site_admin_is_an_issue_until_made_one_again(
+def test_lost_site_admin_is_issue_until_restored(
     connection: Connection, credential, sandbox: Sandbox, later, work
 ) -> None:
     reader = credential.service_user_id
     sandbox.mutate("set_site_admin", user=reader, site_admin=False)
-    _looked_at_a_day_later(later, work)
+    _check_a_day_later(later, work)
     issue = Issue.objects.get(cause=Cause.NO_SITE_ADMIN)
     assert (issue.is_open, issue.severity) == (True, Issue.Severity.MUST_ACT)
     assert issue.fixer == Issue.Fixer.GREENHOUSE_ADMIN
-    assert _state_of(connection) == Connection.State.ACTION_NEEDED
+    assert _read_state(connection) == Connection.State.ACTION_NEEDED
 
     sandbox.mutate("set_site_admin", user=reader)
-    _looked_at_a_day_later(later, work)
+    _check_a_day_later(later, work)
     issue.refresh_from_db()
     assert issue.closed_why == "the reader is a Site Admin"
-    assert _open() == {}
-    assert _state_of(connection) == Connection.State.LIVE
+    assert _open_issues() == {}
+    assert _read_state(connection) == Connection.State.LIVE
 
 
 @either_refusal
-def test_a_credential_of_a_site_admin_closes_it_during_set_up(
+def test_site_admin_credential_closes_issue_in_setup(
     cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
     made = sandbox.credentials.create_client(account="acme", reader_is_site_admin=False)
@@ -272,47 +266,48 @@ def test_a_credential_of_a_site_admin_closes_it_during_set_up(
     ada = sign_in(cast.ada)
     ada.post("/set-up/credential/", {"kind": "harvest_oauth", **values})
     work()
-    assert Cause.NO_SITE_ADMIN in _open().values()
+    assert Cause.NO_SITE_ADMIN in _open_issues().values()
     ada.post("/set-up/credential/", V3)
     work()
-    assert _open() == {}
+    assert _open_issues() == {}
 
 
-def _run_with_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Than the one that closed the secrets."""
+def _use_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the encryption key with a new one."""
     monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
 
 
-def test_one_that_no_key_opens_is_an_issue_until_the_right_key_is_back(
+def test_undecryptable_credential_recovers_with_key(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, later, work
 ) -> None:
-    with monkeypatch.context() as wrong:
-        _run_with_another_key(wrong)
-        _looked_at_a_day_later(later, work)
-    assert _open() == {"": Cause.UNREADABLE_CREDENTIAL}
+    with monkeypatch.context() as patched:
+        _use_another_key(patched)
+        _check_a_day_later(later, work)
+    assert _open_issues() == {"": Cause.UNREADABLE_CREDENTIAL}
     assert len([m for m in mail.outbox if "can no longer be opened" in m.subject]) == 3
-    assert _state_of(connection) == Connection.State.ACTION_NEEDED
-    _looked_at_a_day_later(later, work)
-    assert _open() == {}
-    assert _state_of(connection) == Connection.State.LIVE
+    assert _read_state(connection) == Connection.State.ACTION_NEEDED
+    _check_a_day_later(later, work)
+    assert _open_issues() == {}
+    assert _read_state(connection) == Connection.State.LIVE
 
 
-def test_one_that_no_key_opens_is_an_issue_until_it_is_entered_again(
+def test_undecryptable_credential_recovers_by_reentry(
     connect, monkeypatch: pytest.MonkeyPatch, cast: Cast, sign_in, later, work, kind: str
 ) -> None:
     connection = connect(kind)
-    _run_with_another_key(monkeypatch)
-    _looked_at_a_day_later(later, work)
-    assert _open() == {"": Cause.UNREADABLE_CREDENTIAL}
+    _use_another_key(monkeypatch)
+    _check_a_day_later(later, work)
+    assert _open_issues() == {"": Cause.UNREADABLE_CREDENTIAL}
     ada = sign_in(cast.ada)
     assert ada.get("/set-up/credential/").status_code == 200
     ada.post("/set-up/credential/", FULL[kind])
     work()
-    assert _open() == {}
-    assert _state_of(connection) == Connection.State.LIVE
+    assert _open_issues() == {}
+    assert _read_state(connection) == Connection.State.LIVE
 
 
-def test_the_first_time_it_is_live_the_admin_is_told_once(connect) -> None:
+def test_admin_mailed_once_when_first_live(connect, later, work) -> None:
     connect()
-    told = [m for m in mail.outbox if m.subject == "Greenhouse is connected"]
-    assert [m.to for m in told] == [["ada@acme.example"]]
+    _check_a_day_later(later, work)
+    mails = [m for m in mail.outbox if m.subject == "Greenhouse is connected"]
+    assert [m.to for m in mails] == [["ada@acme.example"]]

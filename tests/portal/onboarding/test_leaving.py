@@ -1,10 +1,13 @@
-"""Disconnecting."""
+"""Disconnecting from Greenhouse."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django_q.brokers import get_broker
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
@@ -17,7 +20,7 @@ from tests.cast import Cast
 from tests.conftest import V1, V3
 from tests.portal.meanwhile import when_greenhouse_has_answered
 
-LEAVE = "/set-up/disconnect/"
+DISCONNECT = "/set-up/disconnect/"
 
 
 @pytest.fixture
@@ -30,23 +33,19 @@ def ada(connection: Connection, cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
 
 
-def test_disconnecting_says_what_will_be_deleted_and_asks_for_the_name(
-    ada: Client, connection: Connection
-) -> None:
-    page = ada.get(LEAVE).content.decode()
+def test_disconnect_lists_data_and_requires_name(ada: Client, connection: Connection) -> None:
+    page = ada.get(DISCONNECT).content.decode()
     assert f"<dd>{Job.objects.filter(gone_at=None).count()}</dd>" in page
-    for typed in ("", "yes", "Acme Inc"):
-        answer = ada.post(LEAVE, {"name": typed})
+    for name in ("", "yes", "Acme Inc"):
+        answer = ada.post(DISCONNECT, {"name": name})
         assert answer.status_code == 422
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_disconnecting_deletes_credential_and_mirror_and_keeps_the_record(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_disconnect_deletes_data_and_keeps_log(ada: Client, connection: Connection, work) -> None:
     entries = Entry.objects.count()
-    ada.post(LEAVE, {"name": "acme"})
+    ada.post(DISCONNECT, {"name": "acme"})
     assert connection.credential is None
     assert {c.secret for c in connection.credentials.all()} == {""}
     assert {str(c.client_id) for c in connection.credentials.all()} == {""}
@@ -59,44 +58,48 @@ def test_disconnecting_deletes_credential_and_mirror_and_keeps_the_record(
     assert (connection.state, connection.emptying) == (Connection.State.DISCONNECTED, False)
 
 
-def test_a_sync_that_was_running_writes_nothing_any_more(
+def test_running_sync_writes_nothing_after_disconnect(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     run = journey.request_sync(connection, by=None)
-    read = reading.STEPS[1].read
+    original_read = reading.STEPS[1].read
 
-    def read_and_leave(provider, of, at):
-        for page in read(provider, of, at):
+    def read_and_disconnect(provider, sync_run, at):
+        for page in original_read(provider, sync_run, at):
             if connection.credential:
-                ada.post(LEAVE, {"name": "Acme"})
+                ada.post(DISCONNECT, {"name": "Acme"})
                 tasks.empty(connection.pk)
             yield page
 
-    import dataclasses
-
-    changed = dataclasses.replace(reading.STEPS[1], read=read_and_leave)
-    steps = (reading.STEPS[0], changed, *reading.STEPS[2:])
+    changed_step = dataclasses.replace(reading.STEPS[1], read=read_and_disconnect)
+    steps = (reading.STEPS[0], changed_step, *reading.STEPS[2:])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reading, "STEPS", steps)
         sync.run(run)
     assert not AtsUser.objects.exists()
 
 
-@pytest.mark.parametrize("emptied", [False, True], ids=["at once", "when all is deleted"])
-@pytest.mark.parametrize("works", [True, False], ids=["beside", "instead"])
-def test_a_credential_that_was_tried_meanwhile_is_not_stored(
-    ada: Client, connection: Connection, cast: Cast, sign_in, work, works: bool, emptied: bool
+@pytest.mark.parametrize("emptied", [False, True], ids=["before deletion", "after deletion"])
+@pytest.mark.parametrize("credential_works", [True, False], ids=["beside", "instead"])
+def test_credential_tried_during_disconnect_not_stored(
+    ada: Client,
+    connection: Connection,
+    cast: Cast,
+    sign_in,
+    work,
+    credential_works: bool,
+    emptied: bool,
 ) -> None:
-    if not works:
+    if not credential_works:
         connection.checks.update(status="failed", cause="credential")
     colleague = sign_in(cast.ada)
 
-    def leave() -> None:
-        colleague.post(LEAVE, {"name": "Acme"})
+    def disconnect() -> None:
+        colleague.post(DISCONNECT, {"name": "Acme"})
         if emptied:
             work()
 
-    with when_greenhouse_has_answered(leave):
+    with when_greenhouse_has_answered(disconnect):
         answer = ada.post("/set-up/credential/", V1)
     page = answer.content.decode()
     assert answer.status_code == 422
@@ -108,17 +111,17 @@ def test_a_credential_that_was_tried_meanwhile_is_not_stored(
     assert connection.state == Connection.State.DISCONNECTED
 
 
-def test_issues_of_what_is_gone_are_closed(connect, cast: Cast, sign_in) -> None:
+def test_disconnect_closes_issues(connect, cast: Cast, sign_in) -> None:
     connect(without={"applications.reject"})
     assert Issue.objects.filter(closed_at=None).exists()
-    sign_in(cast.ada).post(LEAVE, {"name": "Acme"})
+    sign_in(cast.ada).post(DISCONNECT, {"name": "Acme"})
     assert not Issue.objects.filter(closed_at=None).exists()
 
 
-def test_it_can_be_connected_again(ada: Client, connection: Connection, work) -> None:
-    ada.post(LEAVE, {"name": "Acme"})
-    early = ada.post("/set-up/credential/", V3)
-    assert "still being deleted" in early.content.decode()
+def test_disconnected_account_can_reconnect(ada: Client, connection: Connection, work) -> None:
+    ada.post(DISCONNECT, {"name": "Acme"})
+    too_early = ada.post("/set-up/credential/", V3)
+    assert "still being deleted" in too_early.content.decode()
     work()
     ada.post("/set-up/credential/", V3)
     work()
@@ -127,19 +130,15 @@ def test_it_can_be_connected_again(ada: Client, connection: Connection, work) ->
     assert Job.objects.exists()
 
 
-def test_a_deletion_lost_on_the_way_is_asked_for_again(
-    ada: Client, connection: Connection, work
-) -> None:
-    ada.post(LEAVE, {"name": "Acme"})
-    from django_q.brokers import get_broker
-
+def test_lost_deletion_task_is_queued_again(ada: Client, connection: Connection, work) -> None:
+    ada.post(DISCONNECT, {"name": "Acme"})
     get_broker().purge_queue()
     tasks.sweep()
     work()
     assert not Job.objects.exists()
 
 
-def test_with_something_essential_missing_the_ways_out_stand_where_one_is_led(
+def test_exits_offered_when_permission_is_missing(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     sandbox.credentials.find(V3["client_id"]).remove({"jobs.list"})
@@ -149,23 +148,23 @@ def test_with_something_essential_missing_the_ways_out_stand_where_one_is_led(
     assert connection.state == Connection.State.ACTION_NEEDED
     for path in ("/set-up/", "/set-up/live/", "/set-up/permissions/", "/set-up/credential/"):
         page = ada.get(path, follow=True).content.decode()
-        assert f'href="{LEAVE}"' in page, path
+        assert f'href="{DISCONNECT}"' in page, path
         assert 'action="/set-up/pause/"' in page, path
     ada.post("/set-up/pause/")
     page = ada.get("/set-up/credential/").content.decode()
-    assert f'href="{LEAVE}"' in page
+    assert f'href="{DISCONNECT}"' in page
     assert 'action="/set-up/pause/"' not in page
-    ada.post(LEAVE, {"name": "Acme"})
+    ada.post(DISCONNECT, {"name": "Acme"})
     assert "Stop for a while" not in ada.get("/set-up/credential/").content.decode()
 
 
-def test_zoe_and_recruiters_cannot_stop_acmes_connection(
+def test_other_people_cannot_pause_or_disconnect(
     ada: Client, connection: Connection, cast: Cast, sign_in
 ) -> None:
-    sign_in(cast.zoe).post(LEAVE, {"name": "Acme"})
+    sign_in(cast.zoe).post(DISCONNECT, {"name": "Acme"})
     sign_in(cast.zoe).post("/set-up/pause/")
-    for address in (LEAVE, "/set-up/pause/"):
+    for address in (DISCONNECT, "/set-up/pause/"):
         assert sign_in(cast.remy).post(address, {"name": "Acme"}).status_code == 403
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
-    assert reverse("onboarding:disconnect") == LEAVE
+    assert reverse("onboarding:disconnect") == DISCONNECT

@@ -1,4 +1,4 @@
-"""The page of what is on and what is off tells of everything that pages use."""
+"""The live page lists every feature as on or off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LIVE = "/set-up/live/"
 UNUSED = "Tomorrow's access"
 
 
-def test_everything_that_is_granted_is_told_to_be_on(connect, cast: Cast, sign_in) -> None:
+def test_granted_features_listed_as_on(connect, cast: Cast, sign_in) -> None:
     connect()
     page = sign_in(cast.ada).get(LIVE)
     on = {feature.label for feature in page.context["on"]}
@@ -17,10 +17,8 @@ def test_everything_that_is_granted_is_told_to_be_on(connect, cast: Cast, sign_i
     assert page.context["off"] == []
 
 
-def test_what_may_not_be_read_is_told_to_be_off_and_what_that_costs(
-    connect, cast: Cast, sign_in
-) -> None:
-    costs = {
+def test_missing_features_listed_with_their_cost(connect, cast: Cast, sign_in) -> None:
+    cost_by_label = {
         "Job posts": "Requisitions are shown without their posts.",
         "Openings": "It is not shown how many seats are left to fill.",
         "Close reasons": "It is not shown why an opening was closed.",
@@ -28,10 +26,10 @@ def test_what_may_not_be_read_is_told_to_be_off_and_what_that_costs(
         "Offices": "Requisitions are shown without office names.",
         "Role names": "Access is explained without the role&#x27;s name.",
     }
-    keys = {key for key, feature in CATALOGUE.features.items() if feature.label in costs}
+    keys = {key for key, feature in CATALOGUE.features.items() if feature.label in cost_by_label}
     connect(without={p.key for p in CATALOGUE.permissions if keys & set(p.features)})
     page = sign_in(cast.ada).get(LIVE)
-    assert {feature.label for feature, _ in page.context["off"]} == costs.keys()
-    assert not costs.keys() & {feature.label for feature in page.context["on"]}
-    for words in costs.values():
-        assert words in page.content.decode()
+    assert {feature.label for feature, _ in page.context["off"]} == cost_by_label.keys()
+    assert not cost_by_label.keys() & {feature.label for feature in page.context["on"]}
+    for cost in cost_by_label.values():
+        assert cost in page.content.decode()

@@ -1,4 +1,4 @@
-"""The path of set-up: where one is, going back, going on later, and the first sync's pace."""
+"""The setup flow: its steps, going back, resuming, and the first sync's remaining time."""
 
 from __future__ import annotations
 
@@ -17,52 +17,46 @@ from tests.conftest import V1, V3
 PEOPLE = "/set-up/people/"
 
 
-def _now(client: Client) -> str:
+def _current_step(client: Client) -> str:
     return str(client.get("/set-up/").url)
 
 
-def test_it_begins_before_the_credential_and_keeps_the_ticks(
-    cast: Cast, sign_in, client: Client
-) -> None:
+def test_setup_starts_with_checklist_and_keeps_ticks(cast: Cast, sign_in, client: Client) -> None:
     ada = sign_in(cast.ada)
-    assert _now(ada) == "/set-up/before/"
+    assert _current_step(ada) == "/set-up/before/"
     ada.post("/set-up/before/", {"ready": ["site_admin"]}, HTTP_HX_REQUEST="true")
     assert ada.get("/set-up/before/").content.decode().count("checked") == 1
-    assert _now(ada) == "/set-up/credential/"  # later, from wherever
+    assert _current_step(ada) == "/set-up/credential/"  # resumed after the checklist
     assert Connection.objects.get(organization=cast.ada.organization).prepared == ["site_admin"]
 
 
-def test_each_step_opens_the_next_and_earlier_ones_stay_open(
-    cast: Cast, sandbox: Sandbox, sign_in, work
-) -> None:
+def test_steps_open_in_order_and_stay_open(cast: Cast, sandbox: Sandbox, sign_in, work) -> None:
     ada = sign_in(cast.ada)
-    for early in ("permissions", "people", "sync", "live"):
-        assert ada.get(f"/set-up/{early}/").status_code == 302
+    for later_step in ("permissions", "people", "sync", "live"):
+        assert ada.get(f"/set-up/{later_step}/").status_code == 302
     ada.post("/set-up/credential/", V3)
-    assert _now(ada) == "/set-up/permissions/"
+    assert _current_step(ada) == "/set-up/permissions/"
     work()
-    assert _now(ada) == "/set-up/live/"  # the first sync ran by itself meanwhile
+    assert _current_step(ada) == "/set-up/live/"  # the first sync ran by itself
     for step in ("before", "credential", "permissions", "people", "sync", "live"):
         page = ada.get(f"/set-up/{step}/")
         assert page.status_code == 200
         assert page.content.decode().count('aria-current="step"') == 1
 
 
-def test_people_come_before_the_sync_until_they_were_looked_at(
-    cast: Cast, sandbox: Sandbox, sign_in, work
-) -> None:
+def test_people_step_comes_before_sync(cast: Cast, sandbox: Sandbox, sign_in, work) -> None:
     ada = sign_in(cast.ada)
     ada.post("/set-up/credential/", V3)
     connection = Connection.objects.get(organization=cast.ada.organization)
-    tasks.check(connection.last_check.pk)  # the first sync is queued, and not begun
-    assert _now(ada) == PEOPLE
+    tasks.check(connection.last_check.pk)  # the first sync is queued but not started
+    assert _current_step(ada) == PEOPLE
     page = ada.get(PEOPLE).content.decode()
     assert "are being read" in page
     assert ada.post(PEOPLE).url == "/set-up/sync/"
-    assert _now(ada) == "/set-up/sync/"
+    assert _current_step(ada) == "/set-up/sync/"
 
 
-def test_with_nothing_connected_no_address_of_set_up_fails(cast: Cast, sign_in) -> None:
+def test_setup_addresses_work_without_connection(cast: Cast, sign_in) -> None:
     zoe = sign_in(cast.zoe)
     for path in (
         *("", "before/", "credential/", "permissions/", "permissions/jobs.list/", "people/"),
@@ -70,19 +64,17 @@ def test_with_nothing_connected_no_address_of_set_up_fails(cast: Cast, sign_in) 
         *("rotation/switch/", "rotation/check/", "rotation/confirm/", "rotation/back/"),
         *("rotation/discard/", "resume/", "disconnect/"),
     ):
-        for ask in (zoe.get, zoe.post):
-            assert ask(f"/set-up/{path}").status_code < 500, path
+        for send in (zoe.get, zoe.post):
+            assert send(f"/set-up/{path}").status_code < 500, path
 
 
-def test_an_expired_session_leads_back_to_the_step(cast: Cast, client: Client) -> None:
+def test_anonymous_visitor_returns_after_login(client: Client) -> None:
     answer = client.get("/set-up/permissions/")
     assert answer.url == f"{reverse('account_login')}?next=/set-up/permissions/"
 
 
 # -- a value in the wrong form -----------------------------------------------------------------
-def test_a_key_pasted_as_a_client_id_opens_the_form_of_keys(
-    cast: Cast, sandbox: Sandbox, sign_in
-) -> None:
+def test_v1_key_as_client_id_opens_v1_form(cast: Cast, sandbox: Sandbox, sign_in) -> None:
     ada = sign_in(cast.ada)
     key = "0123456789abcdef0123456789abcdef-4"
     answer = ada.post("/set-up/credential/", {**V3, "client_id": key})
@@ -91,14 +83,14 @@ def test_a_key_pasted_as_a_client_id_opens_the_form_of_keys(
     assert "Here is the right form" in page
     assert 'name="api_key"' in page
     assert key not in page
-    assert not sandbox.requests  # it was told without asking Greenhouse
+    assert not sandbox.requests
 
 
 @pytest.mark.parametrize("order", [("client_id", "client_secret"), ("client_secret", "client_id")])
-def test_two_values_pasted_as_a_key_open_the_form_of_v3(
+def test_v3_values_as_key_open_v3_form(
     cast: Cast, sandbox: Sandbox, sign_in, order: tuple[str, str]
 ) -> None:
-    pasted = " ".join(V3[name] for name in order)  # which is which, nothing tells
+    pasted = " ".join(V3[name] for name in order)  # the order is ambiguous
     answer = sign_in(cast.ada).post("/set-up/credential/", {**V1, "api_key": pasted})
     page = answer.content.decode()
     assert "Please paste each into its field" in page
@@ -107,9 +99,7 @@ def test_two_values_pasted_as_a_key_open_the_form_of_v3(
     assert V3["client_secret"] not in page
 
 
-def test_the_time_left_follows_from_the_pace_and_the_last_sync(
-    connect, cast: Cast, sign_in, later
-) -> None:
+def test_time_left_follows_pace_and_last_sync(connect, cast: Cast, sign_in, later) -> None:
     connection = connect()
     run = journey.request_sync(connection, by=None)
     ada = sign_in(cast.ada)
@@ -120,7 +110,7 @@ def test_the_time_left_follows_from_the_pace_and_the_last_sync(
     SyncRun.objects.filter(pk=run.pk).update(status="running", started_at=timezone.now())
     later(180)
     assert "about 3 minutes left" in ada.get("/set-up/sync/").content.decode()
-    run.steps.filter(pk=first.pk).update(seen=5)  # too little to tell
+    run.steps.filter(pk=first.pk).update(seen=5)  # too few for an estimate
     assert "minutes left" not in ada.get("/set-up/sync/").content.decode()
     run.steps.filter(pk=first.pk).update(seen=100)
     run.steps.update(expected=None)

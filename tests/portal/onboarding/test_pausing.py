@@ -1,4 +1,4 @@
-"""Pausing and going on, also in the middle of a sync."""
+"""Pausing and resuming a connection, also during a sync."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ada(connection: Connection, cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
 
 
-def test_a_pause_stops_syncs_and_takes_requisitions_away(
+def test_pause_stops_syncs_and_hides_jobs(
     ada: Client, connection: Connection, cast: Cast, sign_in, work
 ) -> None:
     ada.post("/set-up/pause/")
@@ -49,7 +49,7 @@ def test_a_pause_stops_syncs_and_takes_requisitions_away(
     assert "The connection to Greenhouse is paused" in page
 
 
-def test_a_check_does_not_end_a_pause(ada: Client, connection: Connection, work) -> None:
+def test_check_does_not_end_pause(ada: Client, connection: Connection, work) -> None:
     ada.post("/set-up/pause/")
     ada.post("/set-up/permissions/")
     work()
@@ -57,7 +57,7 @@ def test_a_check_does_not_end_a_pause(ada: Client, connection: Connection, work)
     assert connection.state == Connection.State.PAUSED
 
 
-def test_going_on_checks_and_is_live_again(ada: Client, connection: Connection, work) -> None:
+def test_resume_checks_and_goes_live(ada: Client, connection: Connection, work) -> None:
     ada.post("/set-up/pause/")
     ada.post("/set-up/resume/")
     ada.post("/set-up/resume/")
@@ -66,8 +66,8 @@ def test_going_on_checks_and_is_live_again(ada: Client, connection: Connection, 
     assert connection.state == Connection.State.LIVE
 
 
-# -- in the middle of a sync --------------------------------------------------------------------
-def test_a_pause_ends_the_sync_that_runs_and_it_writes_nothing_more(
+# -- during a sync ------------------------------------------------------------------------------
+def test_pause_stops_running_sync(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(SYNC)
@@ -75,22 +75,22 @@ def test_a_pause_ends_the_sync_that_runs_and_it_writes_nothing_more(
     sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed in Greenhouse")
     with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
         work()
-    asked = [request.path for request in sandbox.requests]
-    assert asked[-1] == "/v3/jobs"  # the page under way was the last one
+    paths = [request.path for request in sandbox.requests]
+    assert paths[-1] == "/v3/jobs"  # no request after the open one
     assert not Job.objects.filter(name="Renamed in Greenhouse").exists()
     run = connection.syncs.first()
     assert (run.status, run.failure) == (Status.STOPPED, "")
-    states = list(run.steps.order_by("id").values_list("kind", "status"))
-    jobs = [kind for kind, _ in states].index("jobs")
-    assert {status for _, status in states[:jobs]} == {"done"}
-    assert {status for _, status in states[jobs:]} == {"stopped"}
+    step_statuses = list(run.steps.order_by("id").values_list("kind", "status"))
+    jobs_index = [kind for kind, _ in step_statuses].index("jobs")
+    assert {status for _, status in step_statuses[:jobs_index]} == {"done"}
+    assert {status for _, status in step_statuses[jobs_index:]} == {"stopped"}
     page = ada.get("/set-up/syncs/").content.decode()
     assert "Ended, because the connection was paused." in page
     assert "When the pause ends" in page
     assert "Failed" not in page
 
 
-def test_a_sync_that_a_pause_ended_is_no_failure(
+def test_stopped_sync_is_not_a_failure(
     ada: Client, connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, work, later
 ) -> None:
     sandbox.faults.add("/v3/jobs", kind="html", times=None)
@@ -107,12 +107,12 @@ def test_a_sync_that_a_pause_ended_is_no_failure(
     trouble.look(connection)
     assert [run.pk for run in trouble.failures(connection)] == before
     issue.refresh_from_db()
-    assert issue.is_open  # it did not go well, either
-    assert "Sync: ended, because the connection was paused" in _story(cast, sign_in)
+    assert issue.is_open  # nor is it a success
+    assert "Sync: ended, because the connection was paused" in _read_staff_page(cast, sign_in)
 
 
-def _story(cast: Cast, sign_in) -> str:
-    """What customer success reads of Acme."""
+def _read_staff_page(cast: Cast, sign_in) -> str:
+    """Acme's page as customer success sees it."""
     organization = cast.ada.organization_id
     page: str = (
         sign_in(cast.cas)
@@ -122,7 +122,7 @@ def _story(cast: Cast, sign_in) -> str:
     return page
 
 
-def test_going_on_reads_what_the_pause_ended(
+def test_resume_syncs_what_pause_interrupted(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(SYNC)
@@ -140,7 +140,7 @@ def test_going_on_reads_what_the_pause_ended(
     assert statuses == [Status.DONE, Status.STOPPED]
 
 
-def test_a_first_sync_is_paused_and_goes_on(
+def test_first_sync_paused_and_resumed(
     cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:
     ada = sign_in(cast.ada)
@@ -157,28 +157,28 @@ def test_a_first_sync_is_paused_and_goes_on(
     ada.post(SYNC)
     work()
     assert SyncRun.objects.count() == 1
-    assert not [one for one in mail.outbox if "Greenhouse is connected" in one.subject]
+    assert not [message for message in mail.outbox if "Greenhouse is connected" in message.subject]
     ada.post(RESUME)
     work()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
-    assert [one.to for one in mail.outbox if "Greenhouse is connected" in one.subject]
+    assert [message.to for message in mail.outbox if "Greenhouse is connected" in message.subject]
     assert_equal(sandbox, kind)
 
 
-def test_a_sync_that_waits_for_a_worker_is_ended_too(
+def test_pause_stops_queued_sync(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(SYNC)
     ada.post(PAUSE)
-    asked = len(list(sandbox.requests))
-    sync.request(connection, SyncRun.Scope.RECENT)  # somebody asked at the very moment
+    requests_before = len(list(sandbox.requests))
+    sync.request(connection, SyncRun.Scope.RECENT)  # requested at the moment of the pause
     work()
-    assert len(list(sandbox.requests)) == asked
+    assert len(list(sandbox.requests)) == requests_before
     assert list(connection.syncs.values_list("status", flat=True)[:2]) == [Status.STOPPED] * 2
 
 
-def test_a_sync_left_open_beside_a_pause_is_ended_by_the_sweep(connection: Connection) -> None:
+def test_sweep_stops_sync_left_open_by_pause(connection: Connection) -> None:
     run, _ = sync.open_run(connection, by=None)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
     sync.sweep()
@@ -186,17 +186,15 @@ def test_a_sync_left_open_beside_a_pause_is_ended_by_the_sweep(connection: Conne
     assert run.status == Status.STOPPED
 
 
-def test_the_reading_of_people_is_ended_and_said_to_be(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_stopped_people_sync_shown_in_history(ada: Client, connection: Connection, work) -> None:
     sync.request(connection, SyncRun.Scope.PEOPLE)
     ada.post(PAUSE)
     work()
     assert "ended, because the connection was paused" in ada.get("/set-up/syncs/").content.decode()
 
 
-# -- what waits to be done ----------------------------------------------------------------------
-def test_what_was_clicked_before_the_pause_is_not_sent(
+# -- pending actions ----------------------------------------------------------------------------
+def test_pending_action_not_sent_after_pause(
     ada: Client, sandbox: Sandbox, cast: Cast, sign_in, work, later
 ) -> None:
     remy, application = sign_in(cast.remy), clicking.an_application()
@@ -212,7 +210,7 @@ def test_what_was_clicked_before_the_pause_is_not_sent(
     assert Application.objects.get(pk=application.pk).status == "active"
 
 
-def test_a_pause_is_ended_also_when_something_essential_has_gone_missing(
+def test_pause_can_end_with_permission_missing(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(PAUSE)

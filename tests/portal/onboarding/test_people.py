@@ -1,4 +1,4 @@
-"""The rehearsal: who will see what and why, and inviting who is not here yet."""
+"""The people step: a preview of everyone's access, and invitations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PEOPLE = "/set-up/people/"
     [set(), {"user_permissions.list_job_permissions"}],
     ids=["with grants", "by hiring team"],
 )
-def test_the_rehearsal_counts_what_each_will_see(
+def test_preview_counts_match_visible_jobs(
     connect, cast: Cast, kind: str, without: set[str]
 ) -> None:
     connection = connect(kind, without=without)
@@ -38,9 +38,11 @@ def test_the_rehearsal_counts_what_each_will_see(
         assert row.jobs == visible_jobs(row.membership).count(), row.membership
 
 
-def test_each_member_reads_who_they_are_and_why(connect, cast: Cast, sign_in) -> None:
+def test_preview_explains_each_members_access(connect, cast: Cast, sign_in) -> None:
     connect()
-    shan = MembershipFactory(user__email="shared@acme.example", organization=cast.ada.organization)
+    shared = MembershipFactory(
+        user__email="shared@acme.example", organization=cast.ada.organization
+    )
     rows = {
         row.membership.user.email.split("@")[0]: row
         for row in sign_in(cast.ada).get(PEOPLE).context["rows"]
@@ -50,13 +52,13 @@ def test_each_member_reads_who_they_are_and_why(connect, cast: Cast, sign_in) ->
     assert rows["ivy"].jobs == 0
     assert rows["dana"].standing == "deactivated"
     assert rows["uma"].standing == "unmatched"
-    assert rows["shared"].membership == shan
+    assert rows["shared"].membership == shared
     assert rows["shared"].standing == "ambiguous"
     assert "shay" in rows["shared"].why.lower()
 
 
 @pytest.mark.parametrize(
-    ("email", "name", "why"),
+    ("email", "name", "reason"),
     [
         ("remy@acme-group.example", "R", "same name, other domain"),
         ("remy+jobs@acme.example", "R", "an alias of the same address"),
@@ -65,59 +67,55 @@ def test_each_member_reads_who_they_are_and_why(connect, cast: Cast, sign_in) ->
     ids=["domain", "alias", "name"],
 )
 def test_near_misses_are_named(
-    connect, cast: Cast, sign_in, email: str, name: str, why: str
+    connect, cast: Cast, sign_in, email: str, name: str, reason: str
 ) -> None:
     connect()
     remy = AtsUser.objects.get(primary_email="remy@acme.example")
-    said = remy.name if name == "REMY" else name
+    display_name = remy.name if name == "REMY" else name
     MembershipFactory(
-        user__email=email, user__name=said.upper(), organization=cast.ada.organization
+        user__email=email, user__name=display_name.upper(), organization=cast.ada.organization
     )
     rows = sign_in(cast.ada).get(PEOPLE).context["rows"]
     (row,) = [row for row in rows if row.membership.user.email == email]
-    assert [(near.user, near.why) for near in row.near] == [(remy, why)]
+    assert [(near.user, near.why) for near in row.near] == [(remy, reason)]
 
 
-def test_recruiters_of_greenhouse_are_invited_from_the_table(
-    connect, cast: Cast, sign_in, work
-) -> None:
+def test_greenhouse_recruiters_invited_from_table(connect, cast: Cast, sign_in, work) -> None:
     connection = connect()
     ada = sign_in(cast.ada)
-    somebody = rehearsal.not_here(connection).first()
+    user = rehearsal.not_here(connection).first()
     mail.outbox.clear()
-    ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
-    ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+    ada.post(f"{PEOPLE}invite/", {"user": [user.pk]})
+    ada.post(f"{PEOPLE}invite/", {"user": [user.pk]})
     work()
-    assert [message.to for message in mail.outbox] == [[somebody.primary_email]]
+    assert [message.to for message in mail.outbox] == [[user.primary_email]]
     assert Invitation.objects.get().role == Membership.Role.RECRUITER
-    assert somebody.primary_email in ada.get(PEOPLE).context["invited"]
+    assert user.primary_email in ada.get(PEOPLE).context["invited"]
 
 
 @pytest.mark.parametrize("key", ["9" * 30, "9" * 5000, "²", "-1", ""])
-def test_what_is_no_key_chooses_nobody(connect, cast: Cast, sign_in, key: str) -> None:
+def test_malformed_user_key_invites_nobody(connect, cast: Cast, sign_in, key: str) -> None:
     connect()
     answer = sign_in(cast.ada).post(f"{PEOPLE}invite/", {"user": [key]}, follow=True)
     assert "Choose at least one person to invite." in answer.content.decode()
     assert not Invitation.objects.exists()
 
 
-def test_who_is_here_already_is_not_offered(connect, cast: Cast) -> None:
+def test_existing_members_are_not_offered(connect, cast: Cast) -> None:
     connection = connect()
     offered = set(rehearsal.not_here(connection).values_list("primary_email", flat=True))
     assert offered
     assert offered.isdisjoint({"ada@acme.example", "remy@acme.example", "dana@acme.example"})
     assert "ivy@acme.example" not in offered
-    assert "basil@acme.example" not in offered  # would see nothing
+    assert "basil@acme.example" not in offered  # Basil would see no job
 
 
-def test_the_table_watches_while_people_are_read(
-    cast: Cast, sandbox: Sandbox, sign_in, work
-) -> None:
+def test_table_polls_while_users_are_read(cast: Cast, sandbox: Sandbox, sign_in, work) -> None:
     ada = sign_in(cast.ada)
     ada.post("/set-up/credential/", V3)
     work()
     connection = Connection.objects.get(organization=cast.ada.organization)
-    connection.syncs.create()  # a second one waits, with nothing read yet
+    connection.syncs.create()  # a second sync is queued
     run = connection.syncs.first()
     run.steps.create(kind="users")
     page = ada.get(PEOPLE).content.decode()
@@ -126,33 +124,33 @@ def test_the_table_watches_while_people_are_read(
     assert 'hx-trigger="every 2s"' not in ada.get(PEOPLE).content.decode()
 
 
-def test_the_table_asks_as_many_questions_however_many_members(
+def test_query_count_independent_of_members(
     connect, cast: Cast, sign_in, django_assert_num_queries
 ) -> None:
     connect()
     ada = sign_in(cast.ada)
-    with CaptureQueriesContext(database) as few:
+    with CaptureQueriesContext(database) as baseline:
         ada.get(PEOPLE)
     MembershipFactory.create_batch(12, organization=cast.ada.organization)
-    with django_assert_num_queries(len(few)):
+    with django_assert_num_queries(len(baseline)):
         ada.get(PEOPLE)
 
 
-def test_zoe_and_recruiters_see_nothing_of_acmes_people(connect, cast: Cast, sign_in) -> None:
+def test_other_customers_and_recruiters_have_no_access(connect, cast: Cast, sign_in) -> None:
     connect()
     assert sign_in(cast.zoe).get(PEOPLE).url == "/set-up/before/"
     assert sign_in(cast.remy).get(PEOPLE).status_code == 403
-    somebody = AtsUser.objects.first()
-    sign_in(cast.zoe).post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+    user = AtsUser.objects.first()
+    sign_in(cast.zoe).post(f"{PEOPLE}invite/", {"user": [user.pk]})
     assert not Invitation.objects.exists()
 
 
-# -- inviting out of many ------------------------------------------------------------------------
+# -- many users ----------------------------------------------------------------------------------
 @pytest.fixture
-def many(connect) -> Connection:
-    """Acme, with 120 Site Admins more than the cast, read from Greenhouse."""
+def crowded_connection(connect) -> Connection:
+    """Acme with 120 more Site Admins in Greenhouse."""
     connection: Connection = connect()
-    made = AtsUser.objects.bulk_create(
+    users = AtsUser.objects.bulk_create(
         AtsUser(
             connection=connection,
             remote_id=900_000 + n,
@@ -163,27 +161,27 @@ def many(connect) -> Connection:
         for n in range(120)
     )
     AtsUserEmail.objects.bulk_create(
-        AtsUserEmail(user=user, address=user.primary_email, primary=True) for user in made
+        AtsUserEmail(user=user, address=user.primary_email, primary=True) for user in users
     )
     return connection
 
 
-def _offered(client: Client, query: str = "") -> list[str]:
+def _offered_names(client: Client, query: str = "") -> list[str]:
     return [user.name for user in client.get(f"{PEOPLE}{query}").context["others"]]
 
 
-def test_everybody_can_be_reached_page_by_page(many: Connection, cast: Cast, sign_in) -> None:
+def test_everyone_reachable_by_page(crowded_connection: Connection, cast: Cast, sign_in) -> None:
     ada = sign_in(cast.ada)
-    pages = [_offered(ada, f"?others={number}") for number in (1, 2, 3)]
+    pages = [_offered_names(ada, f"?others={number}") for number in (1, 2, 3)]
     assert [len(page) for page in pages[:2]] == [50, 50]
     assert {name for page in pages for name in page} >= {f"Number {n:03}" for n in range(120)}
     page = ada.get(f"{PEOPLE}?others=2").content.decode()
     assert 'href="?others=3#not-here"' in page
-    assert f"51 to 100 of {rehearsal.not_here(many).count()}" in page
+    assert f"51 to 100 of {rehearsal.not_here(crowded_connection).count()}" in page
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("query", "names"),
     [
         ("number 117", ["Number 117"]),
         ("NUMBER118@ACME", ["Number 118"]),
@@ -192,36 +190,36 @@ def test_everybody_can_be_reached_page_by_page(many: Connection, cast: Cast, sig
     ],
     ids=["name", "address", "words", "none"],
 )
-def test_somebody_is_found_by_name_or_address(
-    many: Connection, cast: Cast, sign_in, words: str, found: list[str]
+def test_people_found_by_name_or_address(
+    crowded_connection: Connection, cast: Cast, sign_in, query: str, names: list[str]
 ) -> None:
     ada = sign_in(cast.ada)
-    assert [n for n in _offered(ada, f"?find={words}") if n.startswith("Number")] == found
-    if not found:
-        assert "is called “nobody”" in ada.get(f"{PEOPLE}?find={words}").content.decode()
+    assert [n for n in _offered_names(ada, f"?find={query}") if n.startswith("Number")] == names
+    if not names:
+        assert "is called “nobody”" in ada.get(f"{PEOPLE}?find={query}").content.decode()
 
 
-def test_somebody_found_is_invited_and_the_same_place_is_shown_again(
-    many: Connection, cast: Cast, sign_in, work
+def test_invitation_returns_to_same_search(
+    crowded_connection: Connection, cast: Cast, sign_in, work
 ) -> None:
     ada = sign_in(cast.ada)
-    somebody = AtsUser.objects.get(name="Number 117")
+    user = AtsUser.objects.get(name="Number 117")
     page = ada.get(f"{PEOPLE}?find=117").content.decode()
     assert f'action="{PEOPLE}invite/?find=117"' in page
-    answer = ada.post(f"{PEOPLE}invite/?find=117&next=//evil", {"user": [somebody.pk]})
+    answer = ada.post(f"{PEOPLE}invite/?find=117&next=//evil", {"user": [user.pk]})
     assert answer.url == f"{PEOPLE}?find=117#not-here"
     work()
     assert mail.outbox[-1].to == ["number117@acme.example"]
     assert ada.get(answer.url).context["invited"] == {"number117@acme.example"}
 
 
-def test_an_invitation_that_ran_out_can_be_sent_again(
-    many: Connection, cast: Cast, sign_in, later, work
+def test_expired_invitation_can_be_sent_again(
+    crowded_connection: Connection, cast: Cast, sign_in, later, work
 ) -> None:
     ada = sign_in(cast.ada)
-    somebody = AtsUser.objects.get(name="Number 000")
+    user = AtsUser.objects.get(name="Number 000")
     for _ in range(2):
-        ada.post(f"{PEOPLE}invite/", {"user": [somebody.pk]})
+        ada.post(f"{PEOPLE}invite/", {"user": [user.pk]})
         later(8 * 24 * 3600)
         ada = sign_in(cast.ada)
         assert ada.get(f"{PEOPLE}?find=000").context["invited"] == set()
@@ -229,24 +227,24 @@ def test_an_invitation_that_ran_out_can_be_sent_again(
     assert Invitation.objects.count() == 2
 
 
-def test_many_are_offered_by_as_many_questions_as_few(
-    many: Connection, cast: Cast, sign_in
+def test_query_count_independent_of_greenhouse_users(
+    crowded_connection: Connection, cast: Cast, sign_in
 ) -> None:
     ada = sign_in(cast.ada)
 
-    def queries(query: str = "") -> int:
-        with CaptureQueriesContext(database) as seen:
+    def count_queries(query: str = "") -> int:
+        with CaptureQueriesContext(database) as captured:
             assert ada.get(f"{PEOPLE}{query}").status_code == 200
-        return len(seen)
+        return len(captured)
 
-    queries()
-    all_of_them = queries()
-    assert queries("?find=117") == all_of_them
+    count_queries()
+    baseline = count_queries()
+    assert count_queries("?find=117") == baseline
     AtsUser.objects.filter(name__startswith="Number").exclude(name="Number 000").delete()
-    assert queries() == all_of_them
+    assert count_queries() == baseline
 
 
-def test_where_access_may_not_be_read_hiring_teams_are_offered(connect, cast: Cast) -> None:
+def test_hiring_teams_offered_without_access_rights(connect, cast: Cast) -> None:
     connection = connect(without={"user_permissions.list_job_permissions"})
     offered = set(rehearsal.not_here(connection).values_list("primary_email", flat=True))
     on_teams = AtsUser.objects.filter(
@@ -255,7 +253,9 @@ def test_where_access_may_not_be_read_hiring_teams_are_offered(connect, cast: Ca
         site_admin=False,
         deactivated=False,
     ).exclude(primary_email="")
-    here = {f"{name}@acme.example" for name in ("ada", "sam", "remy", "vic", "uma", "dana", "ivy")}
-    expected = set(on_teams.values_list("primary_email", flat=True)) - here
+    member_addresses = {
+        f"{name}@acme.example" for name in ("ada", "sam", "remy", "vic", "uma", "dana", "ivy")
+    }
+    expected = set(on_teams.values_list("primary_email", flat=True)) - member_addresses
     assert expected
     assert expected <= offered

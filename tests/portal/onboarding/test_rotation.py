@@ -1,4 +1,4 @@
-"""Changing the credential without downtime."""
+"""Credential rotation without downtime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROTATION = "/set-up/rotation/"
 
 @pytest.fixture
 def connection(connect) -> Connection:
-    """Live with everything, by a v1 key."""
+    """A live connection with all permissions, by a v1 key."""
     return connect("harvest_key")
 
 
@@ -29,15 +29,13 @@ def ada(connection: Connection, cast: Cast, sign_in) -> Client:
     return sign_in(cast.ada)
 
 
-def _states(connection: Connection) -> list[str]:
+def _credential_states(connection: Connection) -> list[str]:
     return list(connection.credentials.order_by("id").values_list("state", flat=True))
 
 
-def test_a_new_credential_is_checked_beside_and_the_old_one_goes_on(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_new_credential_checked_while_old_in_use(ada: Client, connection: Connection, work) -> None:
     assert ada.post(CREDENTIAL, V3).url == ROTATION
-    assert _states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "beside"]
     work()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
@@ -45,26 +43,26 @@ def test_a_new_credential_is_checked_beside_and_the_old_one_goes_on(
     assert "You can switch" in ada.get(ROTATION).content.decode()
 
 
-def test_switching_keeps_the_mirror_and_its_ids(ada: Client, connection: Connection, work) -> None:
-    def ids() -> dict[str, set[tuple[int, int]]]:
+def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, work) -> None:
+    def read_ids() -> dict[str, set[tuple[int, int]]]:
         return {
             model.__name__: set(model.objects.values_list("pk", "remote_id"))
             for model in (Application, Job)
         }
 
-    before = ids()
-    people = set(AtsUser.objects.values_list("pk", "remote_id"))
+    before = read_ids()
+    users_before = set(AtsUser.objects.values_list("pk", "remote_id"))
     ada.post(CREDENTIAL, V3)
     work()
     ada.post(f"{ROTATION}switch/")
     work()
     assert connection.credential.kind == "harvest_oauth"
-    assert connection.syncs.first().status == "done"  # it was read with the new one
-    assert ids() == before
-    assert set(AtsUser.objects.values_list("pk", "remote_id")) >= people
+    assert connection.syncs.first().status == "done"  # read with the new credential
+    assert read_ids() == before
+    assert set(AtsUser.objects.values_list("pk", "remote_id")) >= users_before
 
 
-def test_an_issue_of_the_other_kind_s_permission_does_not_close_as_granted(
+def test_other_kinds_permission_issue_not_closed_as_granted(
     connect, cast: Cast, sign_in, work
 ) -> None:
     connect("harvest_key", without={"job_posts.list"})
@@ -78,9 +76,7 @@ def test_an_issue_of_the_other_kind_s_permission_does_not_close_as_granted(
     assert issue.closed_why.startswith("another kind of credential is in use")
 
 
-def test_the_old_one_is_kept_until_confirmed_then_destroyed(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_old_credential_kept_until_confirmed(ada: Client, connection: Connection, work) -> None:
     old = connection.credential
     ada.post(CREDENTIAL, V3)
     work()
@@ -90,67 +86,63 @@ def test_the_old_one_is_kept_until_confirmed_then_destroyed(
     ada.post(f"{ROTATION}confirm/")
     old.refresh_from_db()
     assert (old.state, old.secret) == ("destroyed", "")
-    assert _states(connection) == ["destroyed", "in_use"]
+    assert _credential_states(connection) == ["destroyed", "in_use"]
 
 
-def test_the_old_one_can_be_taken_back(ada: Client, connection: Connection, work) -> None:
+def test_switch_can_be_rolled_back(ada: Client, connection: Connection, work) -> None:
     ada.post(CREDENTIAL, V3)
     work()
     ada.post(f"{ROTATION}switch/")
     ada.post(f"{ROTATION}back/")
     work()
     assert connection.credential.kind == "harvest_key"
-    assert _states(connection) == ["in_use", "destroyed"]
+    assert _credential_states(connection) == ["in_use", "destroyed"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_the_new_one_can_be_thrown_away(ada: Client, connection: Connection, work) -> None:
+def test_new_credential_can_be_discarded(ada: Client, connection: Connection, work) -> None:
     ada.post(CREDENTIAL, V3)
     work()
     ada.post(f"{ROTATION}discard/")
-    assert _states(connection) == ["in_use", "destroyed"]
+    assert _credential_states(connection) == ["in_use", "destroyed"]
     assert connection.credentials.get(state="destroyed").secret == ""
 
 
-def test_what_the_new_one_may_not_is_shown_before_switching(
+def test_lost_permissions_shown_before_switch(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
-    made = sandbox.credentials.create_client(without={"applications.reject", "job_posts.list"})
-    pasted = {"client_id": made.client_id, "client_secret": made.client_secret}
-    ada.post(CREDENTIAL, {"kind": "harvest_oauth", **pasted})
+    client = sandbox.credentials.create_client(without={"applications.reject", "job_posts.list"})
+    values = {"client_id": client.client_id, "client_secret": client.client_secret}
+    ada.post(CREDENTIAL, {"kind": "harvest_oauth", **values})
     work()
     page = ada.get(ROTATION).content.decode()
     assert "The new one may do less" in page
     assert "The Reject button is off." in page
     assert "Applications: Post: Reject Application" in page
     connection.refresh_from_db()
-    assert connection.state == Connection.State.LIVE  # nothing of it is felt yet
+    assert connection.state == Connection.State.LIVE  # the old credential is still in use
     ada.post(f"{ROTATION}switch/")
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
 
 
-def test_two_admins_switching_at_once_switch_once(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_second_switch_is_refused(ada: Client, connection: Connection, work) -> None:
     ada.post(CREDENTIAL, V3)
     work()
     ada.post(f"{ROTATION}switch/")
-    again = ada.post(f"{ROTATION}switch/", follow=True)
-    assert "done already" in again.content.decode()
-    assert _states(connection) == ["kept", "in_use"]
+    second = ada.post(f"{ROTATION}switch/", follow=True)
+    assert "done already" in second.content.decode()
+    assert _credential_states(connection) == ["kept", "in_use"]
 
 
-def test_it_cannot_be_switched_to_before_it_was_checked(
-    ada: Client, connection: Connection
-) -> None:
+def test_unchecked_credential_cannot_be_switched_to(ada: Client, connection: Connection) -> None:
     ada.post(CREDENTIAL, V3)
     ada.post(f"{ROTATION}switch/")
-    assert _states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "beside"]
 
 
-def test_one_that_no_longer_works_is_replaced_at_once(
+def test_broken_credential_replaced_at_once(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     sandbox.faults.add("/v1", status=401, times=None)
@@ -159,7 +151,7 @@ def test_one_that_no_longer_works_is_replaced_at_once(
     assert connection.last_check.cause == CheckRun.Cause.CREDENTIAL
     ada.post(CREDENTIAL, V3)
     work()
-    assert _states(connection) == ["destroyed", "in_use"]
+    assert _credential_states(connection) == ["destroyed", "in_use"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
@@ -172,22 +164,18 @@ OTHER = {
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "Other Inc"])
-def test_another_account_is_refused_unless_it_is_said_in_words(
-    ada: Client, connection: Connection, typed: str
-) -> None:
+def test_other_account_requires_typed_name(ada: Client, connection: Connection, typed: str) -> None:
     answer = ada.post(CREDENTIAL, {**OTHER, "another_account": typed})
     assert answer.status_code == 422
     assert "type Acme here" in answer.content.decode()
-    assert _states(connection) == ["in_use"]
+    assert _credential_states(connection) == ["in_use"]
 
 
-def test_another_account_said_in_words_replaces_everything_that_was_read(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_other_account_replaces_all_data(ada: Client, connection: Connection, work) -> None:
     before = set(Job.objects.values_list("pk", flat=True))
     ada.post(CREDENTIAL, {**OTHER, "another_account": " acme "})
     connection.refresh_from_db()
-    assert connection.state == Connection.State.DISCONNECTED  # nobody sees a mixture
+    assert connection.state == Connection.State.DISCONNECTED  # no mixture of two accounts is shown
     work()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
@@ -196,17 +184,15 @@ def test_another_account_said_in_words_replaces_everything_that_was_read(
     assert not AtsUser.objects.filter(primary_email="ada@acme.example").exists()
 
 
-def test_the_same_account_is_kept_even_when_another_one_was_allowed(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_same_account_kept_despite_typed_name(ada: Client, connection: Connection, work) -> None:
     before = set(Job.objects.values_list("pk", flat=True))
     assert ada.post(CREDENTIAL, {**V3, "another_account": "Acme"}).url == ROTATION
     work()
     assert set(Job.objects.values_list("pk", flat=True)) == before
-    assert _states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "beside"]
 
 
-def test_every_step_is_in_the_record(ada: Client, connection: Connection, work) -> None:
+def test_every_rotation_step_is_logged(ada: Client, connection: Connection, work) -> None:
     ada.post(CREDENTIAL, V3)
     work()
     ada.post(f"{ROTATION}switch/")
@@ -218,16 +204,16 @@ def test_every_step_is_in_the_record(ada: Client, connection: Connection, work) 
         "credential.switched",
         "credential.destroyed",
     ]
-    told = " ".join(entry.words for entry in entries)
-    assert V3["client_secret"] not in told
-    assert V3["client_secret"][-4:] in told
+    text = " ".join(entry.words for entry in entries)
+    assert V3["client_secret"] not in text
+    assert V3["client_secret"][-4:] in text
 
 
-def test_zoe_switches_nothing_of_acmes(
+def test_other_people_cannot_switch(
     ada: Client, connection: Connection, cast: Cast, sign_in, work
 ) -> None:
     ada.post(CREDENTIAL, V3)
     work()
     sign_in(cast.zoe).post(f"{ROTATION}switch/")
     assert sign_in(cast.remy).post(f"{ROTATION}switch/").status_code == 403
-    assert _states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "beside"]

@@ -1,4 +1,4 @@
-"""A sync does not go on with a credential that is no longer the one in use."""
+"""Syncs stop when their credential is replaced and start again with the new one."""
 
 from __future__ import annotations
 
@@ -21,34 +21,39 @@ Scope, Status = SyncRun.Scope, SyncRun.Status
 
 @pytest.fixture
 def connection(connect) -> Connection:
-    """Live with everything, by a v1 key."""
+    """A live connection with all permissions, by a v1 key."""
     return connect("harvest_key")
 
 
 @pytest.fixture
 def ada(connection: Connection, cast: Cast, sign_in, work) -> Client:
-    """The admin, who has v3's credentials checked beside."""
+    """The admin, with a checked v3 credential beside the one in use."""
     ada = sign_in(cast.ada)
     ada.post(CREDENTIAL, V3)
     work()
     return ada
 
 
-def _newest(connection: Connection, count: int) -> list[tuple[str, str]]:
+def _newest_runs(connection: Connection, count: int) -> list[tuple[str, str]]:
     return list(connection.syncs.values_list("scope", "status")[:count])
 
 
-def test_a_switch_ends_the_sync_that_runs_and_everything_is_read_with_the_new_one(
+def test_switch_restarts_running_sync(
     ada: Client, connection: Connection, sandbox: Sandbox, work, later
 ) -> None:
     later(15 * 60)
     run = sync.request(connection, Scope.RECENT)
-    asked_before = len(list(sandbox.requests))
+    requests_before = len(list(sandbox.requests))
     with when_a_sync_reads("/v1/jobs", lambda: ada.post(SWITCH)):
         work()
-    assert _newest(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.RECENT, Status.REPLACED)]
-    asked = [request.path for request in list(sandbox.requests)[asked_before:]]
-    assert [path for path in asked if path.startswith("/v1/")] == ["/v1/jobs"]  # on its way
+    assert _newest_runs(connection, 2) == [
+        (Scope.FULL, Status.DONE),
+        (Scope.RECENT, Status.REPLACED),
+    ]
+    paths = [request.path for request in list(sandbox.requests)[requests_before:]]
+    assert [path for path in paths if path.startswith("/v1/")] == [
+        "/v1/jobs"
+    ]  # the request that was open
     run.refresh_from_db()
     assert run.credential.kind == "harvest_key"
     assert not trouble.failures(connection)
@@ -58,20 +63,18 @@ def test_a_switch_ends_the_sync_that_runs_and_everything_is_read_with_the_new_on
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_taking_the_old_one_back_ends_the_sync_with_the_new_one(
+def test_rollback_restarts_running_sync(
     ada: Client, connection: Connection, sandbox: Sandbox, work
 ) -> None:
     ada.post(SWITCH)
     with when_a_sync_reads("/v3/jobs", lambda: ada.post("/set-up/rotation/back/")):
         work()
-    assert _newest(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
+    assert _newest_runs(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
     assert connection.syncs.first().credential.kind == "harvest_key"
     assert_equal(sandbox, "harvest_key")
 
 
-def test_a_sync_that_waits_for_a_worker_is_read_with_the_new_one(
-    ada: Client, connection: Connection, work
-) -> None:
+def test_queued_sync_uses_new_credential(ada: Client, connection: Connection, work) -> None:
     run, _ = sync.open_run(connection, by=None)
     ada.post(SWITCH)
     tasks.run(run.pk)
@@ -79,16 +82,16 @@ def test_a_sync_that_waits_for_a_worker_is_read_with_the_new_one(
     assert (run.status, run.credential.kind) == (Status.DONE, "harvest_oauth")
 
 
-@pytest.mark.parametrize("found_by", ["the next worker", "the sweep"])
-def test_whoever_switched_was_killed_and_it_is_read_anew_all_the_same(
-    ada: Client, connection: Connection, cast: Cast, sandbox: Sandbox, work, found_by: str
+@pytest.mark.parametrize("detected_by", ["the next worker", "the sweep"])
+def test_killed_sync_restarts_after_switch(
+    ada: Client, connection: Connection, cast: Cast, sandbox: Sandbox, work, detected_by: str
 ) -> None:
-    """No checkpoint of the one generation is gone on from with the other."""
+    """No cursor of one API version is used with the other."""
     run, _ = sync.open_run(connection, by=None)
-    with when_a_sync_reads("/v1/jobs", _killed), pytest.raises(Killed):
+    with when_a_sync_reads("/v1/jobs", _kill), pytest.raises(KilledError):
         sync.run(run)
     rotate.switch(connection, by=cast.ada.user)
-    if found_by == "the sweep":
+    if detected_by == "the sweep":
         sync.sweep()
     else:
         SyncRun.objects.filter(pk=run.pk).update(status=Status.QUEUED)
@@ -96,19 +99,19 @@ def test_whoever_switched_was_killed_and_it_is_read_anew_all_the_same(
     run.refresh_from_db()
     assert run.status == Status.REPLACED
     work()
-    assert _newest(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
+    assert _newest_runs(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
     assert_equal(sandbox, "harvest_oauth")
 
 
-class Killed(BaseException):
-    """As by SIGKILL: nobody tidies up."""
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing is cleaned up."""
 
 
-def _killed() -> None:
-    raise Killed
+def _kill() -> None:
+    raise KilledError
 
 
-def test_another_one_entered_during_the_first_sync_does_not_fail_it(
+def test_credential_change_in_first_sync_is_no_failure(
     cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
     ada = sign_in(cast.ada)
@@ -117,24 +120,24 @@ def test_another_one_entered_during_the_first_sync_does_not_fail_it(
         work()
     connection = Connection.objects.get(organization=cast.ada.organization)
     assert connection.state == Connection.State.LIVE
-    assert _newest(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
+    assert _newest_runs(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_a_credential_that_was_revoked_when_another_took_its_place_is_no_failure(
+def test_revoked_replaced_credential_is_no_failure(
     cast: Cast, connection: Connection, sandbox: Sandbox, sign_in, work
 ) -> None:
-    """The old one is refused before anybody has looked at the sync."""
+    """The old credential is refused before the sync notices its replacement."""
     run, _ = sync.open_run(connection, by=None)
 
-    def replaced() -> None:
+    def replace_credential() -> None:
         ada = sign_in(cast.ada)
         ada.post(CREDENTIAL, V3)
         connection.credentials.filter(state="in_use").update(state="kept")
         connection.credentials.filter(state="beside").update(state="in_use")
         sandbox.faults.add("/v1/", status=401, times=None)
 
-    with when_a_sync_reads("/v1/users", replaced):
+    with when_a_sync_reads("/v1/users", replace_credential):
         sync.run(run)
     run.refresh_from_db()
     assert run.status == Status.REPLACED

@@ -1,4 +1,4 @@
-"""Set-up without JavaScript: each thing is done by the forms and links that a page holds."""
+"""Setup without JavaScript: every step works by the page's own forms and links."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.cast import Cast
 from tests.conftest import V3
 from tests.plain import Plain
 
-LACKS = {"applications.reject", "job_posts.list"}
+MISSING = {"applications.reject", "job_posts.list"}
 
 
-def _found(address: str, text: str) -> str:
-    found = re.search(address, text)
-    assert found, text
-    return found[0]
+def _find_text(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match, text
+    return match[0]
 
 
-def test_the_path_from_before_to_live(cast: Cast, sandbox: Sandbox, work) -> None:
+def test_setup_completed_without_scripts(cast: Cast, sandbox: Sandbox, work) -> None:
     ada = Plain(cast.ada)
     ada.opens("/set-up/")
     ada.presses("Go on", ready=["site_admin", "same_email"])
@@ -49,14 +49,14 @@ def test_the_path_from_before_to_live(cast: Cast, sandbox: Sandbox, work) -> Non
     assert Connection.objects.get(organization=cast.ada.organization).state == "live"
 
 
-def test_a_link_is_made_used_and_taken_back(
+def test_fix_link_lifecycle_without_scripts(
     connect, cast: Cast, sandbox: Sandbox, later, work
 ) -> None:
-    connection = connect(without=LACKS)
+    connection = connect(without=MISSING)
     ada, colleague = Plain(cast.ada), Plain()
     ada.opens("/set-up/links/")
     ada.presses("Make a link")
-    link = _found(r"/set-up/fix/[^/<\s]+/", ada.page)
+    link = _find_text(r"/set-up/fix/[^/<\s]+/", ada.page)
     colleague.opens(link)
     assert "Lets recruiters reject an application." in colleague.page
     client_id = connection.credential.secrets()["client_id"]
@@ -65,27 +65,27 @@ def test_a_link_is_made_used_and_taken_back(
     work()
     colleague.opens(link)
     assert colleague.page.count("Ticked") == 1
-    sandbox.credentials.find(client_id).grant(LACKS)
+    sandbox.credentials.find(client_id).grant(MISSING)
     later(11)
     colleague.presses("Test again")
     work()
     colleague.opens(link)
     assert "Everything is ticked" in colleague.page
 
-    sandbox.credentials.find(client_id).remove(LACKS)
+    sandbox.credentials.find(client_id).remove(MISSING)
     ada.opens("/set-up/permissions/")
     ada.presses("Test all again")
     work()
     ada.opens("/set-up/links/")
     ada.presses("Make a link")
-    link = _found(r"/set-up/fix/[^/<\s]+/", ada.page)
+    link = _find_text(r"/set-up/fix/[^/<\s]+/", ada.page)
     ada.presses("Take it back")
     assert "The link no longer works." in ada.page
     assert colleague.client.get(link).status_code == 410
 
 
-@pytest.mark.parametrize("decided", ["It works: destroy the old one", "Take the old one back"])
-def test_a_credential_is_changed(connect, cast: Cast, work, decided: str) -> None:
+@pytest.mark.parametrize("decision", ["It works: destroy the old one", "Take the old one back"])
+def test_credential_changed_without_scripts(connect, cast: Cast, work, decision: str) -> None:
     connection = connect("harvest_key")
     ada = Plain(cast.ada)
     ada.opens("/set-up/live/")
@@ -98,12 +98,12 @@ def test_a_credential_is_changed(connect, cast: Cast, work, decided: str) -> Non
     work()
     ada.opens(ada.path)
     ada.presses("Switch to the new one")
-    ada.presses(decided)
-    kind = "harvest_key" if decided.startswith("Take") else "harvest_oauth"
+    ada.presses(decision)
+    kind = "harvest_key" if decision.startswith("Take") else "harvest_oauth"
     assert connection.credential.kind == kind
 
 
-def test_a_new_credential_is_thrown_away(connect, cast: Cast, work) -> None:
+def test_new_credential_discarded_without_scripts(connect, cast: Cast, work) -> None:
     connection = connect("harvest_key")
     ada = Plain(cast.ada)
     ada.opens("/set-up/credential/?kind=harvest_oauth")
@@ -115,12 +115,12 @@ def test_a_new_credential_is_thrown_away(connect, cast: Cast, work) -> None:
     assert set(connection.credentials.values_list("state", flat=True)) == {"in_use", "destroyed"}
 
 
-def test_people_are_invited_and_their_invitations_revoked(connect, cast: Cast, work) -> None:
+def test_people_invited_and_revoked_without_scripts(connect, cast: Cast, work) -> None:
     connect()
     ada = Plain(cast.ada)
     ada.opens("/set-up/people/")
-    somebody = AtsUser.objects.get(primary_email="m.moss@acme.example")
-    ada.presses("Invite the chosen", user=[str(somebody.pk)])
+    user = AtsUser.objects.get(primary_email="m.moss@acme.example")
+    ada.presses("Invite the chosen", user=[str(user.pk)])
     assert "1 invitation on the way." in ada.page
     work()
     ada.follows("Manage members")
@@ -128,12 +128,12 @@ def test_people_are_invited_and_their_invitations_revoked(connect, cast: Cast, w
     assert not Invitation.objects.get().is_open
 
 
-def test_an_invited_colleague_joins_is_made_admin_and_is_taken_out(cast: Cast, work) -> None:
+def test_member_lifecycle_without_scripts(cast: Cast, work) -> None:
     ada, mia = Plain(cast.ada), Plain()
     ada.opens("/members/")
     ada.presses("Send the invitation", email="mia@acme.example", role="recruiter")
     work()
-    mia.opens(_found(r"/invitation/\S+", str(mail.outbox[-1].body)))
+    mia.opens(_find_text(r"/invitation/\S+", str(mail.outbox[-1].body)))
     mia.presses("Join", name="Mia", password="quiet-lantern-7-mia")
     assert "Mia" in mia.page
     ada.opens("/members/")

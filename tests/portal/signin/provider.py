@@ -1,4 +1,4 @@
-"""An OpenID Connect provider of the tests' own, at https://idp.example, as `responses` plays it."""
+"""A fake OpenID Connect provider at https://idp.example."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SECRET = "idp-secret-77aa"
 
 
 def configure(organization: Organization, *domains: str, required: bool = False) -> SingleSignOn:
-    """What an operator enters for a customer."""
-    made = SingleSignOn.objects.create(
+    """Configure single sign-on for a customer, as an operator does."""
+    single_sign_on = SingleSignOn.objects.create(
         organization=organization,
         name="Acme login",
         server_url=HOME,
@@ -28,13 +28,13 @@ def configure(organization: Organization, *domains: str, required: bool = False)
         required=required,
     )
     for domain in domains:
-        SignOnDomain.objects.create(single_sign_on=made, domain=domain)
-    return made
+        SignOnDomain.objects.create(single_sign_on=single_sign_on, domain=domain)
+    return single_sign_on
 
 
 @dataclass
 class Provider:
-    """Answers for one person, whose `claims` it tells."""
+    """Answers with these claims."""
 
     mocked: responses.RequestsMock
     claims: dict[str, Any] = field(default_factory=dict)
@@ -56,20 +56,20 @@ class Provider:
         self.mocked.get(endpoints["userinfo"], json=self.claims)
 
     def tokens_asked(self) -> list[dict[str, list[str]]]:
-        """The bodies of the requests for a token."""
+        """The bodies of the token requests."""
         calls = [call.request for call in self.mocked.calls if call.request.url == f"{HOME}/token"]
         return [parse_qs(str(call.body)) for call in calls]
 
 
-def walk(client: Client, organization: Organization, *, error: str = "", **asked: str):
-    """From our page to the provider and back, as a browser goes."""
+def walk(client: Client, organization: Organization, *, error: str = "", **query: str):
+    """Go from the portal to the provider and back, as a browser does."""
     login = reverse("openid_connect_login", kwargs={"provider_id": organization.slug})
-    start = client.get(login, asked)
+    start = client.get(login, query)
     assert start.status_code == 302, start.content.decode()
-    sent = parse_qs(urlsplit(start.url).query)
+    params = parse_qs(urlsplit(start.url).query)
     assert start.url.startswith(f"{HOME}/authorize?")
-    assert sent["code_challenge_method"] == ["S256"]
-    back = {"state": sent["state"][0]} | ({"error": error} if error else {"code": "c1"})
+    assert params["code_challenge_method"] == ["S256"]
+    callback = {"state": params["state"][0]} | ({"error": error} if error else {"code": "c1"})
     return client.get(
-        reverse("openid_connect_callback", kwargs={"provider_id": organization.slug}), back
+        reverse("openid_connect_callback", kwargs={"provider_id": organization.slug}), callback
     )

@@ -1,4 +1,4 @@
-"""Single sign-on: an organization's own service lets its people in, and nobody else."""
+"""Single sign-on: an organization's own service admits its people, and nobody else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mocked() -> Iterator[responses.RequestsMock]:
         yield running
 
 
-def test_a_new_colleague_is_made_a_recruiter_on_the_way_in(
+def test_new_colleague_joins_as_recruiter(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     configure(cast.ada.organization, "acme.example")
@@ -42,25 +42,25 @@ def test_a_new_colleague_is_made_a_recruiter_on_the_way_in(
     assert nina.user.name == "Nina Novak"
     assert not nina.user.has_usable_password()
     assert client.get(reverse("jobs:list")).status_code == 200
-    [asked] = provider.tokens_asked()
-    assert asked["code_verifier"]
+    [token_request] = provider.tokens_asked()
+    assert token_request["code_verifier"]
     assert {"signin.joined", "signin.in"} <= set(Entry.objects.values_list("verb", flat=True))
 
 
-def test_who_is_known_by_that_address_is_the_same_person(
+def test_known_address_opens_existing_account(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     configure(cast.ada.organization, "acme.example")
     Provider(mocked, NINA | {"email": "REMY@acme.example"})
-    people = User.objects.count()
+    users_before = User.objects.count()
     for _ in range(2):
         assert walk(Client(), cast.ada.organization).url == reverse("home")
-    assert User.objects.count() == people
+    assert User.objects.count() == users_before
     assert Membership.objects.get(user=cast.remy.user).organization == cast.ada.organization
 
 
 @pytest.mark.parametrize("verified", [False, None, "false"])
-def test_an_address_that_the_service_does_not_vouch_for_opens_nothing(
+def test_unverified_address_opens_nothing(
     cast: Cast, client: Client, mocked: responses.RequestsMock, verified: object
 ) -> None:
     configure(cast.ada.organization, "acme.example")
@@ -72,7 +72,7 @@ def test_an_address_that_the_service_does_not_vouch_for_opens_nothing(
 
 
 @pytest.mark.parametrize("address", ["zoe@other.example", "cas@portal.example"])
-def test_a_service_speaks_only_for_its_own_domains(
+def test_service_accepted_for_own_domains_only(
     cast: Cast, client: Client, mocked: responses.RequestsMock, address: str
 ) -> None:
     configure(cast.ada.organization, "acme.example")
@@ -83,7 +83,7 @@ def test_a_service_speaks_only_for_its_own_domains(
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
-def test_a_service_never_opens_the_account_of_another_organization_or_of_staff(
+def test_service_cannot_open_foreign_or_staff_account(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     configure(cast.ada.organization, "acme.example", "other.example", "portal.example")
@@ -96,7 +96,7 @@ def test_a_service_never_opens_the_account_of_another_organization_or_of_staff(
         assert "another organization" in answer.content.decode()
 
 
-def test_a_refusal_at_the_service_is_said_and_leads_back(
+def test_refusal_at_service_is_explained(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     configure(cast.ada.organization, "acme.example")
@@ -107,7 +107,7 @@ def test_a_refusal_at_the_service_is_said_and_leads_back(
     assert reverse("account_login") in answer.content.decode()
 
 
-def test_an_answer_that_nobody_asked_for_opens_nothing(
+def test_unrequested_callback_opens_nothing(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     configure(cast.ada.organization, "acme.example")
@@ -118,30 +118,28 @@ def test_an_answer_that_nobody_asked_for_opens_nothing(
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
-def test_the_address_leads_to_the_service_by_a_link(cast: Cast, client: Client) -> None:
+def test_address_leads_to_sso_link(cast: Cast, client: Client) -> None:
     configure(cast.ada.organization, "acme.example")
     page = client.get(reverse("single_sign_on"), {"login": "new@ACME.example", "next": "/log/"})
     start = reverse("openid_connect_login", kwargs={"provider_id": cast.ada.organization.slug})
     assert f'href="{start}?next=%2Flog%2F"' in page.content.decode()
 
 
-def test_an_address_without_a_service_is_told_so_next_to_the_field(
-    cast: Cast, client: Client
-) -> None:
+def test_address_without_sso_reported_next_to_field(cast: Cast, client: Client) -> None:
     page = client.get(reverse("single_sign_on"), {"login": "zoe@other.example"})
     assert page.status_code == 422
     assert "no single sign-on here" in page.content.decode()
 
 
-def test_where_it_is_required_a_password_opens_nothing(cast: Cast, client: Client) -> None:
+def test_required_sso_disables_password(cast: Cast, client: Client) -> None:
     configure(cast.ada.organization, "acme.example", required=True)
-    right = {"login": "remy@acme.example", "password": PASSWORD}
-    page = client.post(reverse("account_login"), right)
+    credentials = {"login": "remy@acme.example", "password": PASSWORD}
+    page = client.post(reverse("account_login"), credentials)
     assert "Acme signs in with Acme login" in page.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
-def test_switched_off_it_is_not_there(cast: Cast, client: Client) -> None:
+def test_disabled_sso_returns_404(cast: Cast, client: Client) -> None:
     SingleSignOn.objects.filter(pk=configure(cast.ada.organization, "acme.example").pk).update(
         enabled=False
     )
@@ -150,14 +148,14 @@ def test_switched_off_it_is_not_there(cast: Cast, client: Client) -> None:
     assert answer.status_code == 404
 
 
-def test_its_secret_lies_encrypted(cast: Cast) -> None:
+def test_client_secret_is_encrypted(cast: Cast) -> None:
     configure(cast.ada.organization, "acme.example")
     with database.cursor() as cursor:
         cursor.execute("SELECT client_secret FROM signin_singlesignon")
         assert SECRET not in str(cursor.fetchone())
 
 
-def test_somebody_without_an_organization_joins_the_one_that_vouches(
+def test_user_without_organization_joins_by_sso(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     UserFactory(email="nina@acme.example")
@@ -167,19 +165,19 @@ def test_somebody_without_an_organization_joins_the_one_that_vouches(
     assert Membership.objects.filter(user__email="nina@acme.example").count() == 1
 
 
-# -- the service's own number for somebody ---------------------------------------------------------
-def _says(mocked: responses.RequestsMock, **claims: object) -> None:
-    """What the service answers from now on."""
+# -- the subject identifier ------------------------------------------------------------------------
+def _set_claims(mocked: responses.RequestsMock, **claims: object) -> None:
+    """Change what the service answers from now on."""
     mocked.replace("GET", "https://idp.example/userinfo", json=NINA | claims)
 
 
-def _sees(client: Client, cast: Cast) -> set[str]:
-    """Which organizations a browser is in."""
+def _read_organizations(client: Client, cast: Cast) -> set[str]:
+    """The organizations that this browser is in."""
     page = client.get(reverse("members:list"), follow=True).content.decode()
     return {name for name in ("Acme", "Other Inc") if f"belongs to {name}" in page}
 
 
-def test_who_was_given_another_address_and_organization_is_not_opened_by_the_old_service(
+def test_moved_account_not_opened_by_old_service(
     cast: Cast, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme, remy = cast.ada.organization, cast.remy
@@ -197,7 +195,7 @@ def test_who_was_given_another_address_and_organization_is_not_opened_by_the_old
     Membership.objects.begin(remy.user, cast.zoe.organization, role="admin")
     client = Client()
     walk(client, acme)
-    assert _sees(client, cast) == set()
+    assert _read_organizations(client, cast) == set()
     assert client.get(reverse("members:list")).wsgi_request.user != remy.user
 
 
@@ -217,7 +215,7 @@ def test_connections_page_shows_own_organization_only(cast: Cast, sign_in) -> No
 
 
 @pytest.mark.parametrize("address", ["nobody@acme.example", "remy@acme.example"])
-def test_a_number_that_leads_to_an_account_elsewhere_opens_nothing(
+def test_subject_of_foreign_account_opens_nothing(
     cast: Cast, client: Client, mocked: responses.RequestsMock, address: str
 ) -> None:
     acme = cast.ada.organization
@@ -230,20 +228,20 @@ def test_a_number_that_leads_to_an_account_elsewhere_opens_nothing(
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
-@pytest.mark.parametrize("changed", [{"is_active": False}, {"is_staff": True}])
-def test_whom_the_number_leads_to_is_judged_whatever_address_comes_with_it(
-    cast: Cast, mocked: responses.RequestsMock, changed: dict[str, bool]
+@pytest.mark.parametrize("changes", [{"is_active": False}, {"is_staff": True}])
+def test_subjects_account_judged_despite_new_address(
+    cast: Cast, mocked: responses.RequestsMock, changes: dict[str, bool]
 ) -> None:
     acme = cast.ada.organization
     configure(acme, "acme.example")
     Provider(mocked, dict(NINA))
     walk(Client(), acme)
-    User.objects.filter(email="nina@acme.example").update(**changed)
-    _says(mocked, email="nina.married@acme.example")
+    User.objects.filter(email="nina@acme.example").update(**changes)
+    _set_claims(mocked, email="nina.married@acme.example")
     assert walk(Client(), acme).status_code == 403
 
 
-def test_who_married_is_the_same_person_and_the_new_address_is_not_taken_for_confirmed(
+def test_changed_address_keeps_account_unconfirmed(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     acme = cast.ada.organization
@@ -251,14 +249,14 @@ def test_who_married_is_the_same_person_and_the_new_address_is_not_taken_for_con
     Provider(mocked, dict(NINA))
     walk(Client(), acme)
     User.objects.update(email_confirmed_at=None)
-    _says(mocked, email="nina.married@acme.example")
+    _set_claims(mocked, email="nina.married@acme.example")
     assert walk(client, acme).url == reverse("home")
     nina = User.objects.get(email="nina@acme.example")
     assert nina.email_confirmed_at is None
     assert not User.objects.filter(email="nina.married@acme.example").exists()
 
 
-def test_nobody_adds_a_service_to_the_account_that_is_signed_in(
+def test_sso_cannot_be_added_to_open_session(
     cast: Cast, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme = cast.ada.organization
@@ -268,8 +266,8 @@ def test_nobody_adds_a_service_to_the_account_that_is_signed_in(
     assert not SocialAccount.objects.exists()
 
 
-# -- taken out, and invited ------------------------------------------------------------------------
-def test_who_was_taken_out_stays_out_and_reads_what_to_do(
+# -- removed and invited members -------------------------------------------------------------------
+def test_removed_member_stays_out_by_sso(
     cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme = cast.ada.organization
@@ -284,7 +282,7 @@ def test_who_was_taken_out_stays_out_and_reads_what_to_do(
     assert not Membership.objects.filter(user=cast.remy.user).exists()
 
 
-def test_invited_again_they_come_back_by_it_in_the_new_role(
+def test_reinvited_member_returns_in_new_role(
     cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme = cast.ada.organization
@@ -294,11 +292,11 @@ def test_invited_again_they_come_back_by_it_in_the_new_role(
     ada.post(f"/members/{cast.remy.pk}/", {"take_out": "yes"})
     ada.post("/members/", {"email": "remy@acme.example", "role": "admin"})
     assert walk(client, acme).url == reverse("home")
-    back = Membership.objects.get(user=cast.remy.user)
-    assert (back.pk, back.role) == (cast.remy.pk, "admin")
+    membership = Membership.objects.get(user=cast.remy.user)
+    assert (membership.pk, membership.role) == (cast.remy.pk, "admin")
 
 
-def test_invited_again_under_the_address_that_the_service_knows_by_now_they_come_back(
+def test_reinvitation_by_new_address_restores_account(
     cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme = cast.ada.organization
@@ -306,14 +304,14 @@ def test_invited_again_under_the_address_that_the_service_knows_by_now_they_come
     Provider(mocked, NINA | {"email": "remy@acme.example"})
     walk(Client(), acme)
     sign_in(cast.ada).post(f"/members/{cast.remy.pk}/", {"take_out": "yes"})
-    _says(mocked, email="remy.new@acme.example")
+    _set_claims(mocked, email="remy.new@acme.example")
     invite.invite(acme, "remy.new@acme.example", role="admin", by=cast.ada.user)
     assert walk(client, acme).url == reverse("home")
     assert Membership.objects.get(user=cast.remy.user).role == "admin"
     assert not Invitation.objects.get().is_open
 
 
-def test_an_address_that_is_corrected_within_the_same_service_opens_the_same_account(
+def test_corrected_address_opens_same_account(
     cast: Cast, client: Client, mocked: responses.RequestsMock, sign_in
 ) -> None:
     acme, remy = cast.ada.organization, cast.remy.user
@@ -324,13 +322,13 @@ def test_an_address_that_is_corrected_within_the_same_service_opens_the_same_acc
     form = {"email": "r.emy@acme.example", "name": "Remy", "is_active": "on",
             "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}  # fmt: skip
     assert sign_in(cast.ola).post(page, form).status_code == 302
-    people = User.objects.count()
+    users_before = User.objects.count()
     walk(client, acme)
     assert client.get(reverse("home"), follow=True).wsgi_request.user == remy
-    assert User.objects.count() == people
+    assert User.objects.count() == users_before
 
 
-def test_an_invitation_gives_the_role_and_is_used_up_by_it(
+def test_invitation_role_applied_and_used_up(
     cast: Cast, client: Client, mocked: responses.RequestsMock
 ) -> None:
     acme = cast.ada.organization
@@ -343,7 +341,7 @@ def test_an_invitation_gives_the_role_and_is_used_up_by_it(
     assert Entry.objects.get(verb="signin.joined").words == "joined through Acme login as admin"
 
 
-def test_an_invitation_that_has_ended_gives_nothing(
+def test_expired_invitation_gives_no_role(
     cast: Cast, client: Client, mocked: responses.RequestsMock, later
 ) -> None:
     acme = cast.ada.organization

@@ -1,4 +1,4 @@
-"""What customer success does for a customer: asked first, done in their own name, in the log."""
+"""Staff actions for a customer: confirmed first and recorded in the customer's log."""
 
 from __future__ import annotations
 
@@ -24,146 +24,141 @@ from portal.mirror.models import Job, SingleRead
 from tests.cast import Cast
 from tests.queue import queued
 
-LACKS = {"applications.reject", "job_posts.list"}
+MISSING = {"applications.reject", "job_posts.list"}
 
 
-def _desk(organization: Organization) -> str:
+def _customer_url(organization: Organization) -> str:
     return reverse("admin:accounts_organization_desk", args=[organization.pk])
 
 
-def _page(organization: Organization, name: str, *more: object) -> str:
+def _action_url(organization: Organization, name: str, *more: object) -> str:
     return reverse(f"admin:accounts_organization_{name}", args=[organization.pk, *more])
 
 
-def _log(cast: Cast, sign_in) -> str:
+def _read_customer_log(cast: Cast, sign_in) -> str:
     return str(sign_in(cast.ada).get(reverse("audit:log")).content.decode())
 
 
-def _links_in(text: str) -> list[str]:
+def _find_fix_links(text: str) -> list[str]:
     return re.findall(r"/set-up/fix/[\w-]+/", text)
 
 
-def test_cas_checks_and_syncs_for_them_and_it_stands_in_their_log(
-    connect, cast: Cast, sign_in, work
-) -> None:
+def test_csm_check_and_sync_appear_in_customer_log(connect, cast: Cast, sign_in, work) -> None:
     connection = connect()
     cas, acme = sign_in(cast.cas), cast.ada.organization
     for key in ("check", "sync"):
-        asked = cas.get(_page(acme, "do", key)).content.decode()
-        assert "own log, with your name" in asked
-        assert cas.post(_page(acme, "do", key)).url == _desk(acme)
+        page = cas.get(_action_url(acme, "do", key)).content.decode()
+        assert "own log, with your name" in page
+        assert cas.post(_action_url(acme, "do", key)).url == _customer_url(acme)
         work()
     assert connection.checks.first().requested_by == cast.cas
     assert connection.syncs.first().requested_by == cast.cas
-    log = _log(cast, sign_in)
+    log = _read_customer_log(cast, sign_in)
     assert "asked for a check of all permissions" in log
     assert "asked for a sync" in log
 
 
-def test_cas_pauses_and_ends_the_pause(connect, cast: Cast, sign_in, work) -> None:
+def test_csm_pauses_and_resumes_connection(connect, cast: Cast, sign_in, work) -> None:
     connection = connect()
     cas, acme = sign_in(cast.cas), cast.ada.organization
     assert (
-        "Recruiters see nothing meanwhile" in cas.get(_page(acme, "do", "pause")).content.decode()
+        "Recruiters see nothing meanwhile"
+        in cas.get(_action_url(acme, "do", "pause")).content.decode()
     )
-    cas.post(_page(acme, "do", "pause"))
+    cas.post(_action_url(acme, "do", "pause"))
     connection.refresh_from_db()
     assert connection.state == Connection.State.PAUSED
-    page = cas.get(_desk(acme)).content.decode()
+    page = cas.get(_customer_url(acme)).content.decode()
     assert "End the pause" in page
-    again = cas.post(_page(acme, "do", "pause"), follow=True).content.decode()
-    assert "Not while the connection is “Paused”." in again
-    cas.post(_page(acme, "do", "resume"))
+    second = cas.post(_action_url(acme, "do", "pause"), follow=True).content.decode()
+    assert "Not while the connection is “Paused”." in second
+    cas.post(_action_url(acme, "do", "resume"))
     work()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
-    log = _log(cast, sign_in)
+    log = _read_customer_log(cast, sign_in)
     assert "paused the connection" in log
     assert "ended the pause" in log
     assert Entry.objects.filter(verb="support.pause").count() == 1
 
 
-def test_what_cannot_be_done_says_why(cast: Cast, sign_in) -> None:
+def test_impossible_actions_explain_why(cast: Cast, sign_in) -> None:
     acme, cas = cast.ada.organization, sign_in(cast.cas)
-    assert "No credential was entered yet." in cas.get(_desk(acme)).content.decode()
+    assert "No credential was entered yet." in cas.get(_customer_url(acme)).content.decode()
     for address in (
-        _page(acme, "do", "sync"),
-        _page(acme, "do", "pause"),
-        _page(acme, "refresh"),
-        _page(acme, "fix_link"),
+        _action_url(acme, "do", "sync"),
+        _action_url(acme, "do", "pause"),
+        _action_url(acme, "refresh"),
+        _action_url(acme, "fix_link"),
     ):
         answer = cas.post(address, follow=True)
         assert "No credential was entered yet." in answer.content.decode(), address
     assert not Entry.objects.filter(verb__startswith="support.").exists()
-    assert cas.get(_page(acme, "do", "nonsense")).status_code == 404
+    assert cas.get(_action_url(acme, "do", "nonsense")).status_code == 404
 
 
-# -- one requisition -------------------------------------------------------------------------------
+# -- refreshing a job ------------------------------------------------------------------------------
 
 
-def test_cas_has_one_requisition_read_again(
-    connect, cast: Cast, sign_in, work, sandbox: Sandbox
-) -> None:
+def test_csm_refreshes_one_job(connect, cast: Cast, sign_in, work, sandbox: Sandbox) -> None:
     connect()
     cas, acme = sign_in(cast.cas), cast.ada.organization
     job = Job.objects.filter(confidential=False, status="open").first()
-    found = cas.get(_page(acme, "refresh"), {"q": job.remote_id}).content.decode()
-    assert job.name in found
-    cas.post(_page(acme, "refresh"), {"job": job.pk})
+    page = cas.get(_action_url(acme, "refresh"), {"q": job.remote_id}).content.decode()
+    assert job.name in page
+    cas.post(_action_url(acme, "refresh"), {"job": job.pk})
     [(task, _)] = queued()
     assert task == "portal.mirror.tasks.read_single"
     work()
     assert not SingleRead.objects.exists()
     job.refresh_from_db()
     assert job.read_at is not None
-    assert f"asked for the requisition {job.remote_id} to be read again" in _log(cast, sign_in)
+    assert f"asked for the requisition {job.remote_id} to be read again" in _read_customer_log(
+        cast, sign_in
+    )
 
 
-def test_a_confidential_requisition_is_read_again_without_being_named(
-    connect, cast: Cast, sign_in
-) -> None:
+def test_confidential_job_refreshed_without_name(connect, cast: Cast, sign_in) -> None:
     connect()
     cas, acme = sign_in(cast.cas), cast.ada.organization
     job = Job.objects.filter(confidential=True).first()
-    by_name = cas.get(_page(acme, "refresh"), {"q": job.name}).content.decode()
+    by_name = cas.get(_action_url(acme, "refresh"), {"q": job.name}).content.decode()
     assert "Nothing here fits" in by_name
-    by_id = cas.get(_page(acme, "refresh"), {"q": job.remote_id}).content.decode()
+    by_id = cas.get(_action_url(acme, "refresh"), {"q": job.remote_id}).content.decode()
     assert "A confidential requisition" in by_id
     assert job.name not in by_id
 
 
-def test_no_other_customers_requisition_is_read_through_this_page(
-    connect, cast: Cast, sign_in
-) -> None:
+def test_other_customers_job_cannot_be_refreshed(connect, cast: Cast, sign_in) -> None:
     connection = connect()
     Connection.objects.filter(pk=connection.pk).update(organization=cast.zoe.organization)
     other = Connection.objects.create(organization=cast.ada.organization, state="live")
     connection.credentials.update(connection=other)
     answer = sign_in(cast.cas).post(
-        _page(cast.ada.organization, "refresh"), {"job": Job.objects.first().pk}
+        _action_url(cast.ada.organization, "refresh"), {"job": Job.objects.first().pk}
     )
     assert answer.status_code == 404
     assert not SingleRead.objects.exists()
 
 
-# -- the link for whoever manages Greenhouse -------------------------------------------------------
+# -- fix links -------------------------------------------------------------------------------------
 
 
-def test_a_link_is_sent_to_whoever_manages_greenhouse_and_its_issue_closes_by_itself(
+def test_mailed_fix_link_closes_its_issue(
     connect, cast: Cast, sign_in, work, mailoutbox: list[EmailMessage], sandbox: Sandbox
 ) -> None:
-    connection, cas, acme = connect(without=LACKS), sign_in(cast.cas), cast.ada.organization
+    connection, cas, acme = connect(without=MISSING), sign_in(cast.cas), cast.ada.organization
     work()
     mailoutbox.clear()
     issue = Issue.objects.get(cause="missing_permission", key="harvest:applications:reject")
     send = reverse("admin:issues_issue_send", args=[issue.pk])
-    address = _page(acme, "fix_link")
+    address = _action_url(acme, "fix_link")
     assert cas.get(send).url == address
-    shown = cas.get(address).content.decode()
-    assert "harvest:applications:reject" in shown
-    assert not _links_in(shown)
-    wrong = cas.post(address, {"send": "yes", "to": "else", "other": ""})
-    assert wrong.status_code == 422
+    page = cas.get(address).content.decode()
+    assert "harvest:applications:reject" in page
+    assert not _find_fix_links(page)
+    invalid = cas.post(address, {"send": "yes", "to": "else", "other": ""})
+    assert invalid.status_code == 422
     assert cas.post(address, {"send": "yes", "to": "else", "other": "gia@acme.example"}).url
     assert revealed(FixLink.objects.get().link) not in str(queued())
     work()
@@ -171,13 +166,13 @@ def test_a_link_is_sent_to_whoever_manages_greenhouse_and_its_issue_closes_by_it
     assert mail.to == ["gia@acme.example"]
     assert "harvest:applications:reject" in mail.body
     assert "Everything else works meanwhile." in mail.body
-    [path] = _links_in(mail.body)
+    [path] = _find_fix_links(mail.body)
     link = FixLink.objects.get()
     assert (link.mail, link.link, link.made_by) == ("sent", "", cast.cas)
-    assert "sent it to gia@acme.example" in _log(cast, sign_in)
+    assert "sent it to gia@acme.example" in _read_customer_log(cast, sign_in)
 
     client_id = connection.credential.secrets()["client_id"]
-    sandbox.credentials.find(client_id).grant(LACKS)
+    sandbox.credentials.find(client_id).grant(MISSING)
     gia = Client()
     assert "harvest:applications:reject" in gia.get(path).content.decode()
     gia.post(path)
@@ -188,48 +183,50 @@ def test_a_link_is_sent_to_whoever_manages_greenhouse_and_its_issue_closes_by_it
     assert not Issue.objects.filter(cause="missing_permission", closed_at=None).exists()
 
 
-def test_a_link_to_copy_is_shown_once_and_taken_back(connect, cast: Cast, sign_in) -> None:
-    connect(without=LACKS)
+def test_copied_fix_link_shown_once_and_revocable(connect, cast: Cast, sign_in) -> None:
+    connect(without=MISSING)
     cas, acme = sign_in(cast.cas), cast.ada.organization
-    address = _page(acme, "fix_link")
-    [path] = _links_in(cas.post(address, {"copy": "yes"}).content.decode())
+    address = _action_url(acme, "fix_link")
+    [path] = _find_fix_links(cas.post(address, {"copy": "yes"}).content.decode())
     assert Client().get(path).status_code == 200
-    again = cas.get(address).content.decode()
-    assert not _links_in(again)
-    assert "To be handed over" in again
-    cas.post(_page(acme, "revoke_link", FixLink.objects.get().pk))
+    page = cas.get(address).content.decode()
+    assert not _find_fix_links(page)
+    assert "To be handed over" in page
+    cas.post(_action_url(acme, "revoke_link", FixLink.objects.get().pk))
     assert Client().get(path).status_code == 410
-    log = _log(cast, sign_in)
+    log = _read_customer_log(cast, sign_in)
     assert "took back a link for who manages Greenhouse" in log
     assert (
-        cas.post(_page(cast.zoe.organization, "revoke_link", FixLink.objects.get().pk)).status_code
+        cas.post(
+            _action_url(cast.zoe.organization, "revoke_link", FixLink.objects.get().pk)
+        ).status_code
         == 404
     )
 
 
-def test_no_more_than_five_links_are_open(connect, cast: Cast, sign_in) -> None:
-    connect(without=LACKS)
-    cas, address = sign_in(cast.cas), _page(cast.ada.organization, "fix_link")
+def test_at_most_five_links_are_open(connect, cast: Cast, sign_in) -> None:
+    connect(without=MISSING)
+    cas, address = sign_in(cast.cas), _action_url(cast.ada.organization, "fix_link")
     for _ in range(6):
         answer = cas.post(address, {"copy": "yes"}).content.decode()
     assert "five open links already" in answer
     assert FixLink.objects.count() == 5
 
 
-def test_where_nothing_is_missing_no_link_is_made(connect, cast: Cast, sign_in) -> None:
+def test_no_link_without_missing_permissions(connect, cast: Cast, sign_in) -> None:
     connect()
-    answer = sign_in(cast.cas).post(_page(cast.ada.organization, "fix_link"), {"copy": "yes"})
+    answer = sign_in(cast.cas).post(_action_url(cast.ada.organization, "fix_link"), {"copy": "yes"})
     assert "Nothing is known to be missing" in answer.content.decode()
     assert not FixLink.objects.exists()
 
 
-def test_a_letter_that_was_lost_on_the_way_is_asked_for_again(
+def test_lost_mail_task_is_queued_again(
     connect, cast: Cast, sign_in, work, later, mailoutbox: list[EmailMessage]
 ) -> None:
-    connect(without=LACKS)
+    connect(without=MISSING)
     mailoutbox.clear()
     ada = {"send": "yes", "to": "ada@acme.example"}
-    sign_in(cast.cas).post(_page(cast.ada.organization, "fix_link"), ada)
+    sign_in(cast.cas).post(_action_url(cast.ada.organization, "fix_link"), ada)
     get_broker().purge_queue()
     later(fix_mail.SILENT_AFTER.total_seconds() + 1)
     fix_mail.sweep()
@@ -240,7 +237,7 @@ def test_a_letter_that_was_lost_on_the_way_is_asked_for_again(
 # -- invitations and messages ----------------------------------------------------------------------
 
 
-def test_an_invitation_is_sent_again_with_another_link(
+def test_resent_invitation_replaces_link(
     cast: Cast, sign_in, work, later, mailoutbox: list[EmailMessage]
 ) -> None:
     acme = cast.ada.organization
@@ -248,11 +245,11 @@ def test_an_invitation_is_sent_again_with_another_link(
     work()
     later(invite.LASTS.total_seconds() + 60)
     cas = sign_in(cast.cas)
-    page = cas.get(_desk(acme)).content.decode()
+    page = cas.get(_customer_url(acme)).content.decode()
     assert "nia@acme.example" in page
     assert "has expired" in page
     invitation = Invitation.objects.get()
-    address = _page(acme, "resend", invitation.pk)
+    address = _action_url(acme, "resend", invitation.pk)
     assert "no longer works" in cas.get(address).content.decode()
     cas.post(address)
     cas.post(address)
@@ -262,12 +259,12 @@ def test_an_invitation_is_sent_again_with_another_link(
     )
     assert Client().get(first).status_code == 410
     assert Client().get(second).status_code == 200
-    assert "sent the invitation of nia@acme.example again" in _log(cast, sign_in)
+    assert "sent the invitation of nia@acme.example again" in _read_customer_log(cast, sign_in)
     assert Entry.objects.filter(verb="support.invitation").count() == 1
-    assert cas.post(_page(cast.zoe.organization, "resend", invitation.pk)).status_code == 404
+    assert cas.post(_action_url(cast.zoe.organization, "resend", invitation.pk)).status_code == 404
 
 
-def test_what_an_admin_can_mend_is_sent_to_them_once_an_hour(
+def test_message_to_admin_sent_once_an_hour(
     cast: Cast, sign_in, work, mailoutbox: list[EmailMessage]
 ) -> None:
     issue, _ = book.seen(
@@ -294,10 +291,14 @@ def test_what_an_admin_can_mend_is_sent_to_them_once_an_hour(
     assert Entry.objects.filter(verb="support.message").count() == 1
 
 
-@pytest.mark.parametrize("who", ["ada", "zoe"])
-def test_customers_do_none_of_it_through_the_desk(connect, cast: Cast, sign_in, who: str) -> None:
-    connect(without=LACKS)
-    acme, client = cast.ada.organization, sign_in(getattr(cast, who))
-    for address in (_page(acme, "fix_link"), _page(acme, "refresh"), _page(acme, "do", "pause")):
+@pytest.mark.parametrize("name", ["ada", "zoe"])
+def test_customers_cannot_use_staff_actions(connect, cast: Cast, sign_in, name: str) -> None:
+    connect(without=MISSING)
+    acme, client = cast.ada.organization, sign_in(getattr(cast, name))
+    for address in (
+        _action_url(acme, "fix_link"),
+        _action_url(acme, "refresh"),
+        _action_url(acme, "do", "pause"),
+    ):
         assert client.post(address, {"copy": "yes"}).status_code == 302
     assert not FixLink.objects.exists()

@@ -1,4 +1,4 @@
-"""The admin's own door: where it is, from where it opens, and with which proof."""
+"""Access to the admin site: its address, network restriction and one-time codes."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from django.urls import reverse
 from tests.cast import Cast
 from tests.portal.core.test_settings import production
 
-OURS = [ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")]
+NETWORKS = [ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")]
 
 
-def test_without_a_network_it_opens_from_everywhere(cast: Cast, sign_in) -> None:
+def test_admin_opens_everywhere_without_networks(cast: Cast, sign_in) -> None:
     assert sign_in(cast.cas).get(reverse("admin:index")).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["198.51.100.7", "::ffff:198.51.100.7", "2001:db8::1"])
-def test_from_our_network_it_opens(cast: Cast, sign_in, settings, address: str) -> None:
-    settings.ADMIN_NETWORKS = OURS
+def test_admin_opens_from_allowed_network(cast: Cast, sign_in, settings, address: str) -> None:
+    settings.ADMIN_NETWORKS = NETWORKS
     page = sign_in(cast.cas).get(reverse("admin:index"), REMOTE_ADDR=address)
     assert page.status_code == 200
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "", "nonsense"])
 @pytest.mark.parametrize("name", ["admin:index", "admin:login", "admin:accounts_user_changelist"])
-def test_from_elsewhere_there_is_no_admin(
+def test_admin_returns_404_from_other_network(
     cast: Cast, sign_in, settings, address: str, name: str
 ) -> None:
-    settings.ADMIN_NETWORKS = OURS
+    settings.ADMIN_NETWORKS = NETWORKS
     cas = sign_in(cast.cas)
     assert cas.get(reverse(name), REMOTE_ADDR=address).status_code == 404
-    assert cas.get(reverse("home"), REMOTE_ADDR=address).status_code == 302  # the rest is open
+    assert (
+        cas.get(reverse("home"), REMOTE_ADDR=address).status_code == 302
+    )  # the portal itself stays open
 
 
 def test_gate_ignores_forged_addresses(cast: Cast, sign_in, settings) -> None:
-    settings.ADMIN_NETWORKS = OURS
+    settings.ADMIN_NETWORKS = NETWORKS
     cas, inside, outside = sign_in(cast.cas), "198.51.100.7", "203.0.113.7"
-    there = {"path": reverse("admin:index")}
-    assert cas.get(**there, REMOTE_ADDR=outside, HTTP_X_FORWARDED_FOR=inside).status_code == 404
+    request = {"path": reverse("admin:index")}
+    assert cas.get(**request, REMOTE_ADDR=outside, HTTP_X_FORWARDED_FOR=inside).status_code == 404
     for proxies, forwarded, status in (
         (1, f"{inside}, {outside}", 404),
         (1, f"{outside}, {inside}", 200),
@@ -49,12 +51,12 @@ def test_gate_ignores_forged_addresses(cast: Cast, sign_in, settings) -> None:
         (2, inside, 404),
     ):
         settings.TRUSTED_PROXIES = proxies
-        answer = cas.get(**there, REMOTE_ADDR=inside, HTTP_X_FORWARDED_FOR=forwarded)
+        answer = cas.get(**request, REMOTE_ADDR=inside, HTTP_X_FORWARDED_FOR=forwarded)
         assert answer.status_code == status, (proxies, forwarded)
-    assert cas.get(**there, REMOTE_ADDR=inside).status_code == 404  # not from the proxy's address
+    assert cas.get(**request, REMOTE_ADDR=inside).status_code == 404  # not from the proxy's address
 
 
-def test_staff_without_a_code_are_led_to_switch_it_on(cast: Cast, sign_in, settings) -> None:
+def test_staff_without_code_sent_to_activation(cast: Cast, sign_in, settings) -> None:
     settings.STAFF_ONE_TIME_CODES = True
     cas = sign_in(cast.cas)
     assert cas.get(reverse("admin:index")).url == reverse("mfa_activate_totp")
@@ -64,17 +66,17 @@ def test_staff_without_a_code_are_led_to_switch_it_on(cast: Cast, sign_in, setti
     assert cas.get(reverse("admin:index")).status_code == 200
 
 
-def test_customers_need_none(cast: Cast, sign_in, settings) -> None:
+def test_customers_need_no_one_time_code(cast: Cast, sign_in, settings) -> None:
     settings.STAFF_ONE_TIME_CODES = True
     assert sign_in(cast.ada).get(reverse("jobs:list")).status_code == 200
 
 
-def test_it_is_where_the_operator_puts_it() -> None:
-    where = "from django.urls import reverse; print(reverse('admin:index'))"
-    assert production(where, ADMIN_PATH="/desk-4711/").stdout.strip() == "/desk-4711/"
+def test_admin_path_is_configurable() -> None:
+    code = "from django.urls import reverse; print(reverse('admin:index'))"
+    assert production(code, ADMIN_PATH="/desk-4711/").stdout.strip() == "/desk-4711/"
 
 
-def test_a_network_that_is_none_stops_the_start() -> None:
-    ended = production("", ADMIN_NETWORKS="10.0.0.0/8,our-office")
-    assert ended.returncode
-    assert "ADMIN_NETWORKS: 'our-office'" in ended.stderr
+def test_invalid_network_prevents_startup() -> None:
+    process = production("", ADMIN_NETWORKS="10.0.0.0/8,our-office")
+    assert process.returncode
+    assert "ADMIN_NETWORKS: 'our-office'" in process.stderr

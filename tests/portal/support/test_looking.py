@@ -1,4 +1,4 @@
-"""View as: staff sees what a person sees, says why, and can do nothing."""
+"""Impersonation: staff see what a member sees, give a reason and cannot change anything."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections import fix_links
 from portal.core import readonly
-from portal.jobs.models import Look as Visit
+from portal.jobs.models import Look as LastViewed
 from portal.mirror.models import Job
 from portal.support import looking
 from portal.support.models import Look
 from tests.cast import Cast
 from tests.factories import OrganizationFactory
 
-WHY = "Remy says that a requisition is missing"
+REASON = "Remy says that a requisition is missing"
 JOBS = reverse("jobs:list")
 
 
-def _look(client, member: Membership, reason: str = WHY):
+def _impersonate(client, member: Membership, reason: str = REASON):
     return client.post(reverse("admin:look_begin", args=[member.pk]), {"reason": reason})
 
 
-def _words_of_log(organization: Organization) -> list[str]:
+def _log_entries(organization: Organization) -> list[str]:
     entries = Entry.objects.filter(organization=organization, verb__startswith="look.")
     return list(entries.order_by("id").values_list("words", flat=True))
 
 
-def test_cas_sees_exactly_what_remy_sees(connect, cast: Cast, sign_in) -> None:
+def test_impersonation_shows_members_own_pages(connect, cast: Cast, sign_in) -> None:
     connect()
     cas, remy = sign_in(cast.cas), sign_in(cast.remy)
-    assert _look(cas, cast.remy).url == reverse("home")
+    assert _impersonate(cas, cast.remy).url == reverse("home")
 
-    def titles(client) -> set[str]:
+    def job_titles(client) -> set[str]:
         return {row.job.name for row in client.get(JOBS).context["rows"]}
 
-    assert titles(cas) == titles(remy) != set()
-    [job, *_] = Job.objects.filter(name__in=titles(remy), status="open")
+    assert job_titles(cas) == job_titles(remy) != set()
+    [job, *_] = Job.objects.filter(name__in=job_titles(remy), status="open")
     assert cas.get(reverse("applications:of_job", args=[job.pk])).status_code == 200
-    assert not Visit.objects.exists(), "what Remy has seen is for Remy to say"
+    assert not LastViewed.objects.exists(), "impersonation must not mark jobs as viewed"
     page = cas.get(JOBS).content.decode()
     assert "You see what Remy sees" in page
-    assert WHY in page
+    assert REASON in page
 
 
-def test_nothing_can_be_done_meanwhile(connect, cast: Cast, sign_in) -> None:
+def test_impersonation_refuses_every_write(connect, cast: Cast, sign_in) -> None:
     connection = connect()
     cas = sign_in(cast.cas)
     syncs = connection.syncs.count()
-    _look(cas, cast.ada)
+    _impersonate(cas, cast.ada)
     for address in (
         reverse("onboarding:permissions"),
         reverse("onboarding:credential"),
@@ -68,24 +68,24 @@ def test_nothing_can_be_done_meanwhile(connect, cast: Cast, sign_in) -> None:
     assert not ApplicationAction.objects.exists()
 
 
-def test_a_set_up_that_nobody_has_begun_is_looked_at_and_not_begun(cast: Cast, sign_in) -> None:
+def test_impersonation_does_not_start_setup(cast: Cast, sign_in) -> None:
     cas, zoe = sign_in(cast.cas), sign_in(cast.zoe)
-    _look(cas, cast.zoe)
+    _impersonate(cas, cast.zoe)
     for client in (cas, zoe):
         for name in ("setup", "before", "credential", "live", "fix_links", "rotation"):
             answer = client.get(reverse(f"onboarding:{name}"))
             assert answer.status_code in {200, 302}, name
     assert not hasattr(Organization.objects.get(pk=cast.zoe.organization_id), "connection")
     zoe.post(reverse("onboarding:before"), {"ready": ["site_admin"]})
-    begun = Organization.objects.get(pk=cast.zoe.organization_id).connection
-    assert begun.prepared == ["site_admin"]
+    connection = Organization.objects.get(pk=cast.zoe.organization_id).connection
+    assert connection.prepared == ["site_admin"]
 
 
-def test_a_page_that_would_write_on_the_way_does_not_open(connect, cast: Cast, sign_in) -> None:
-    """A link for whoever manages Greenhouse notes when it was opened first."""
+def test_page_that_writes_on_read_is_refused(connect, cast: Cast, sign_in) -> None:
+    """Opening a fix link would record the time of its first visit."""
     link, token = fix_links.make(connect(), ["jobs.list"], by=cast.ada.user)
     cas = sign_in(cast.cas)
-    _look(cas, cast.ada)
+    _impersonate(cas, cast.ada)
     answer = cas.get(reverse("onboarding:fix", args=[token]))
     assert answer.status_code == 403
     assert "You are only looking" in answer.content.decode()
@@ -93,7 +93,7 @@ def test_a_page_that_would_write_on_the_way_does_not_open(connect, cast: Cast, s
     assert link.opened_at is None
 
 
-def test_the_database_takes_no_write_while_somebody_looks(cast: Cast) -> None:
+def test_database_refuses_writes_during_impersonation(cast: Cast) -> None:
     with readonly.looking():
         assert Organization.objects.count() == 2
         for attempt in (
@@ -115,89 +115,87 @@ PAGES = (
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_of_an_admin_opens_for_whoever_looks_as_one(
-    connect, cast: Cast, sign_in, name: str
-) -> None:
+def test_admin_page_opens_during_impersonation(connect, cast: Cast, sign_in, name: str) -> None:
     connect()
     cas = sign_in(cast.cas)
-    _look(cas, cast.ada)
+    _impersonate(cas, cast.ada)
     answer = cas.get(reverse(name))
     assert answer.status_code == 200
     assert answer.getvalue()
 
 
-def test_what_the_person_may_not_open_stays_closed(connect, cast: Cast, sign_in) -> None:
+def test_members_own_limits_still_apply(connect, cast: Cast, sign_in) -> None:
     connect()
     cas = sign_in(cast.cas)
-    _look(cas, cast.remy)
+    _impersonate(cas, cast.remy)
     assert cas.get(reverse("onboarding:permissions")).status_code == 403
     assert cas.get(reverse("audit:log")).status_code == 403
 
 
-def test_the_customer_reads_when_it_began_and_ended_and_why(cast: Cast, sign_in) -> None:
+def test_customer_log_names_start_end_and_reason(cast: Cast, sign_in) -> None:
     cas = sign_in(cast.cas)
-    _look(cas, cast.remy)
+    _impersonate(cas, cast.remy)
     cas.post(reverse("admin:look_stop"))
-    began, ended = _words_of_log(cast.remy.organization)
-    assert began == f"began to look at the portal as Remy, read-only: {WHY}"
+    began, ended = _log_entries(cast.remy.organization)
+    assert began == f"began to look at the portal as Remy, read-only: {REASON}"
     assert ended == "no longer looks at the portal as Remy: was done"
     log = sign_in(cast.ada).get(reverse("audit:log")).content.decode()
     assert "Cas &lt;cas@portal.example&gt;" in log
-    assert WHY in log
+    assert REASON in log
     assert "You see what" not in cas.get(reverse("home"), follow=True).content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "because"])
-def test_without_a_reason_nobody_looks(cast: Cast, sign_in, reason: str) -> None:
+def test_impersonation_requires_reason(cast: Cast, sign_in, reason: str) -> None:
     cas = sign_in(cast.cas)
-    assert _look(cas, cast.remy, reason).status_code == 422
+    assert _impersonate(cas, cast.remy, reason).status_code == 422
     assert not Look.objects.exists()
 
 
-def test_it_ends_by_the_clock(cast: Cast, sign_in, later) -> None:
+def test_impersonation_ends_after_time_limit(cast: Cast, sign_in, later) -> None:
     cas = sign_in(cast.cas)
-    _look(cas, cast.remy)
+    _impersonate(cas, cast.remy)
     assert cas.get(JOBS).status_code == 200
     later(looking.LONGEST.total_seconds() + 1)
-    assert cas.get(JOBS).status_code == 403, "Cas belongs to no organization"
-    assert _words_of_log(cast.remy.organization)[1].endswith("the time was up")
+    assert cas.get(JOBS).status_code == 403, "Cas is in no organization"
+    assert _log_entries(cast.remy.organization)[1].endswith("the time was up")
 
 
-def test_who_never_comes_back_no_longer_looks(cast: Cast, sign_in, later) -> None:
-    _look(sign_in(cast.cas), cast.remy)
+def test_sweep_ends_expired_impersonation(cast: Cast, sign_in, later) -> None:
+    _impersonate(sign_in(cast.cas), cast.remy)
     looking.sweep()
     assert Look.objects.get().ended_at is None
     later(looking.LONGEST.total_seconds() + 1)
     looking.sweep()
     looking.sweep()
-    assert len(_words_of_log(cast.remy.organization)) == 2
+    assert len(_log_entries(cast.remy.organization)) == 2
 
 
-def test_signing_out_ends_it(cast: Cast, sign_in) -> None:
+def test_sign_out_ends_impersonation(cast: Cast, sign_in) -> None:
     cas = sign_in(cast.cas)
-    _look(cas, cast.remy)
+    _impersonate(cas, cast.remy)
     assert cas.post(reverse("account_logout")).status_code == 302
-    assert _words_of_log(cast.remy.organization)[1].endswith("signed out")
+    assert _log_entries(cast.remy.organization)[1].endswith("signed out")
 
 
-def test_who_loses_the_right_no_longer_looks(cast: Cast, sign_in) -> None:
+def test_lost_right_ends_impersonation(cast: Cast, sign_in) -> None:
     cas = sign_in(cast.cas)
-    _look(cas, cast.remy)
+    _impersonate(cas, cast.remy)
     cast.cas.groups.clear()
     assert "You see what" not in cas.get(JOBS).content.decode()
     assert Look.objects.get().ended_at is not None
 
 
-def test_nobody_looks_as_one_of_our_staff(cast: Cast, sign_in) -> None:
-    inside = Membership.objects.create(user=cast.ola, organization=cast.ada.organization)
-    answer = _look(sign_in(cast.cas), inside)
+def test_staff_cannot_be_impersonated(cast: Cast, sign_in) -> None:
+    membership = Membership.objects.create(user=cast.ola, organization=cast.ada.organization)
+    answer = _impersonate(sign_in(cast.cas), membership)
     assert answer.status_code == 422
     assert not Look.objects.exists()
 
 
-def test_customers_cannot_look_as_anybody(cast: Cast, sign_in) -> None:
+def test_customers_cannot_impersonate(cast: Cast, sign_in) -> None:
     for member in (cast.ada, cast.zoe):
-        assert _look(sign_in(member), cast.remy).status_code == 302
+        assert _impersonate(sign_in(member), cast.remy).status_code == 302
     assert not Look.objects.exists()
     zoe = sign_in(cast.zoe)
     session = zoe.session

@@ -1,4 +1,4 @@
-"""For operators: numbers, lists that stay quick, and what is forgotten after a while."""
+"""Operator pages: metrics, bounded lists, retention and monitors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.cast import Cast
 METRICS = reverse("metrics")
 
 
-def test_the_operator_sees_queue_workers_and_rate_budget(connect, cast: Cast, sign_in) -> None:
+def test_operator_sees_queue_workers_and_rate_budget(connect, cast: Cast, sign_in) -> None:
     connect()
     [meter] = machines.meters()
     assert meter.calls == ApiCall.objects.count()
@@ -37,48 +37,46 @@ def test_the_operator_sees_queue_workers_and_rate_budget(connect, cast: Cast, si
         assert words in page
 
 
-def test_prometheus_needs_the_token(connect, cast: Cast, sign_in, client, settings) -> None:
+def test_metrics_require_token(connect, cast: Cast, sign_in, client, settings) -> None:
     connect()
     settings.METRICS_TOKEN = ""
     for header in ("", "Bearer ", "Bearer x"):
         assert client.get(METRICS, headers={"Authorization": header}).status_code == 403
     settings.METRICS_TOKEN = "a-token"
     assert client.get(METRICS, headers={"Authorization": "Bearer b-token"}).status_code == 403
-    told = client.get(METRICS, headers={"Authorization": "Bearer a-token"}).content.decode()
-    assert 'portal_connections{state="live"} 1.0' in told
-    assert "portal_queue_tasks 0.0" in told
-    assert "portal_greenhouse_requests" in told
+    metrics = client.get(METRICS, headers={"Authorization": "Bearer a-token"}).content.decode()
+    assert 'portal_connections{state="live"} 1.0' in metrics
+    assert "portal_queue_tasks 0.0" in metrics
+    assert "portal_greenhouse_requests" in metrics
     for person in (cast.ada, cast.cas):
         assert sign_in(person).get(METRICS).status_code == 403
     assert sign_in(cast.ola).get(METRICS).status_code == 200
 
 
-def test_prometheus_reads_how_long_requests_tasks_and_greenhouse_take(
-    connect, sign_in, cast: Cast
-) -> None:
+def test_metrics_report_durations(connect, sign_in, cast: Cast) -> None:
     connection = connect()
     ola = sign_in(cast.ola)
 
-    def number(line: str) -> float:
-        told = ola.get(METRICS).content.decode().splitlines()
-        return sum(float(one.rsplit(" ", 1)[1]) for one in told if one.startswith(line))
+    def read_metric(prefix: str) -> float:
+        lines = ola.get(METRICS).content.decode().splitlines()
+        return sum(float(sample.rsplit(" ", 1)[1]) for sample in lines if sample.startswith(prefix))
 
     view = 'portal_request_seconds_count{method="GET",status="2xx",view="jobs:list"}'
-    before = number(view)
+    before = read_metric(view)
     sign_in(cast.ada).get(reverse("jobs:list"), {"q": "secret-search"})
-    assert number(view) == before + 1
+    assert read_metric(view) == before + 1
     assert "secret-search" not in ola.get(METRICS).content.decode()
     task = {"id": "x", "func": "portal.mirror.tasks.sync", "success": True}
-    done = 'portal_task_seconds_count{outcome="done",task="portal.mirror.tasks.sync"}'
-    before = number(done)
+    metric = 'portal_task_seconds_count{outcome="done",task="portal.mirror.tasks.sync"}'
+    before = read_metric(metric)
     pre_execute.send(sender="django_q", func=None, task=task)
     post_execute_in_worker.send(sender="django_q", func=None, task=task)
-    assert number(done) == before + 1
+    assert read_metric(metric) == before + 1
     calls = ApiCall.objects.filter(connection=connection).count()
-    assert number('portal_greenhouse_request_seconds_bucket{le="+Inf"}') == calls > 0
+    assert read_metric('portal_greenhouse_request_seconds_bucket{le="+Inf"}') == calls > 0
 
 
-def test_what_is_old_is_forgotten_and_the_audit_record_is_not(cast: Cast, later) -> None:
+def test_retention_deletes_old_rows_but_not_log(cast: Cast, later) -> None:
     acme = cast.ada.organization
     tell.tell([cast.ada.user], acme, key="k", subject="s", words="w")
     Transition.objects.create(subject="a.b", subject_id=1, old="x", new="y", why="z")
@@ -91,22 +89,22 @@ def test_what_is_old_is_forgotten_and_the_audit_record_is_not(cast: Cast, later)
     assert Entry.objects.filter(verb="a.deed").exists()
 
 
-def test_a_long_list_is_not_counted_to_its_end(
+def test_long_list_is_not_counted_to_its_end(
     connect, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = connect()
     monkeypatch.setattr(base, "COUNTED", 50)
     call = {"connection": connection, "method": "GET", "path": "/v3/jobs", "milliseconds": 1}
     ApiCall.objects.bulk_create(ApiCall(at=timezone.now(), **call) for _ in range(120))
-    with CaptureQueriesContext(database) as asked:
+    with CaptureQueriesContext(database) as captured:
         page = sign_in(cast.ola).get(reverse("admin:connections_apicall_changelist"))
     assert page.status_code == 200
-    counts = [q["sql"] for q in asked if "COUNT(*)" in q["sql"] and "apicall" in q["sql"]]
+    counts = [q["sql"] for q in captured if "COUNT(*)" in q["sql"] and "apicall" in q["sql"]]
     assert counts
     assert all("LIMIT 51" in sql for sql in counts)
 
 
-def _click(cast: Cast, status: str) -> None:
+def _add_action(cast: Cast, status: str) -> None:
     application = Application.objects.exclude(actions__isnull=False).first()
     ApplicationAction.objects.create(
         application=application,
@@ -117,35 +115,35 @@ def _click(cast: Cast, status: str) -> None:
     )
 
 
-def test_many_failed_actions_open_an_issue_that_closes_by_itself(connect, cast: Cast) -> None:
+def test_many_failed_actions_open_and_close_issue(connect, cast: Cast) -> None:
     connect()
     failing = Issue.objects.filter(cause=Issue.Cause.ACTIONS_FAILING, closed_at=None)
     for status in ("refused", "failed", "done", "done"):
-        _click(cast, status)
+        _add_action(cast, status)
     watch.watch()
-    assert not failing.exists(), "four are too few to say anything"
-    _click(cast, "refused")
+    assert not failing.exists(), "four actions are too few to judge"
+    _add_action(cast, "refused")
     watch.watch()
     assert failing.get().facts == {"failed": 3, "of": 5}
     for _ in range(4):
-        _click(cast, "done")
+        _add_action(cast, "done")
     watch.watch()
     assert not failing.exists()
 
 
-def test_people_without_a_match_are_an_issue_until_they_have_one(connect, cast: Cast) -> None:
+def test_unmatched_people_are_issue_until_matched(connect, cast: Cast) -> None:
     connect()
-    lost = Issue.objects.filter(cause=Issue.Cause.UNMATCHED_PEOPLE, closed_at=None)
+    open_issues = Issue.objects.filter(cause=Issue.Cause.UNMATCHED_PEOPLE, closed_at=None)
     watch.watch()
-    assert "uma@acme.example" in lost.get().words
-    assert lost.get().severity == Issue.Severity.DEGRADED
+    assert "uma@acme.example" in open_issues.get().words
+    assert open_issues.get().severity == Issue.Severity.DEGRADED
     user = AtsUserEmail.objects.first().user
     AtsUserEmail.objects.create(user=user, address="uma@acme.example", verified=True)
     watch.watch()
-    assert not lost.exists()
+    assert not open_issues.exists()
 
 
-def test_a_changed_mail_domain_is_said_as_such(connect, cast: Cast) -> None:
+def test_changed_mail_domain_is_reported(connect, cast: Cast) -> None:
     connect()
     for member in (cast.sam, cast.remy, cast.vic):
         member.user.email = member.user.email.replace("acme.example", "acme-new.example")

@@ -1,4 +1,4 @@
-"""What our staff enters in the admin's forms stands in the customer's own log."""
+"""Changes by staff in the admin site appear in the customer's log."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from portal.audit.models import Entry
 from tests.cast import Cast
 
 
-def _change(organization: Organization) -> str:
+def _organization_url(organization: Organization) -> str:
     return reverse("admin:accounts_organization_change", args=[organization.pk])
 
 
-PEOPLE = "admin:accounts_membership_"
+MEMBERSHIP = "admin:accounts_membership_"
 
 
-def _place(member: Membership) -> str:
-    return reverse(f"{PEOPLE}change", args=[member.pk])
+def _membership_url(member: Membership) -> str:
+    return reverse(f"{MEMBERSHIP}change", args=[member.pk])
 
 
-def _newest(verb: str) -> Entry:
+def _newest_entry(verb: str) -> Entry:
     return Entry.objects.filter(verb=verb).order_by("-pk")[0]
 
 
-def test_a_new_name_stands_there_with_the_old_one(cast: Cast, sign_in) -> None:
+def test_renamed_customer_appears_in_log(cast: Cast, sign_in) -> None:
     acme = cast.ada.organization
-    sent = {"name": "Acme Hiring", "slug": acme.slug}
-    assert sign_in(cast.cas).post(_change(acme), sent).status_code == 302
-    entry = _newest("organization.changed")
+    form = {"name": "Acme Hiring", "slug": acme.slug}
+    assert sign_in(cast.cas).post(_organization_url(acme), form).status_code == 302
+    entry = _newest_entry("organization.changed")
     assert (entry.organization_id, entry.by) == (acme.pk, cast.cas)
     assert (entry.before, entry.after) == ({"name": "Acme"}, {"name": "Acme Hiring"})
     log = sign_in(cast.ada).get(reverse("audit:log")).content.decode()
@@ -37,31 +37,31 @@ def test_a_new_name_stands_there_with_the_old_one(cast: Cast, sign_in) -> None:
     assert "Cas &lt;cas@portal.example&gt;" in log
 
 
-def test_a_role_that_was_given_and_a_person_who_was_added(cast: Cast, sign_in) -> None:
+def test_role_change_and_new_member_appear_in_log(cast: Cast, sign_in) -> None:
     acme, cas = cast.ada.organization, sign_in(cast.cas)
     newcomer = User.objects.create_user("nia@acme.example", "x", name="Nia")
-    sent = {"user": newcomer.pk, "organization": acme.pk, "role": "recruiter"}
-    assert cas.post(_place(cast.remy), {"role": "admin"}).status_code == 302
-    assert cas.post(reverse(f"{PEOPLE}add"), sent).status_code == 302
-    entry = _newest("member.role_changed")
+    form = {"user": newcomer.pk, "organization": acme.pk, "role": "recruiter"}
+    assert cas.post(_membership_url(cast.remy), {"role": "admin"}).status_code == 302
+    assert cas.post(reverse(f"{MEMBERSHIP}add"), form).status_code == 302
+    entry = _newest_entry("member.role_changed")
     assert entry.words == "made remy@acme.example admin"
     assert (entry.before, entry.after) == ({"role": "recruiter"}, {"role": "admin"})
-    added = _newest("member.added")
+    added = _newest_entry("member.added")
     assert added.words == "put nia@acme.example into the organization as recruiter"
     assert Entry.objects.filter(organization=acme).count() == 2
 
 
-def test_a_place_keeps_its_person_and_its_customer(cast: Cast, sign_in) -> None:
-    sent = {"role": "admin", "user": cast.zoe.user_id, "organization": cast.zoe.organization_id}
-    assert sign_in(cast.cas).post(_place(cast.remy), sent).status_code == 302
+def test_membership_keeps_user_and_organization(cast: Cast, sign_in) -> None:
+    form = {"role": "admin", "user": cast.zoe.user_id, "organization": cast.zoe.organization_id}
+    assert sign_in(cast.cas).post(_membership_url(cast.remy), form).status_code == 302
     remy = Membership.objects.get(pk=cast.remy.pk)
     assert (remy.user, remy.organization) == (cast.remy.user, cast.remy.organization)
 
 
-def test_the_last_admin_stays_one(cast: Cast, sign_in) -> None:
-    answer = sign_in(cast.cas).post(_place(cast.ada), {"role": "recruiter"}, follow=True)
+def test_last_admin_cannot_be_demoted_or_removed(cast: Cast, sign_in) -> None:
+    answer = sign_in(cast.cas).post(_membership_url(cast.ada), {"role": "recruiter"}, follow=True)
     assert "needs an admin" in answer.content.decode()
-    delete = reverse(f"{PEOPLE}delete", args=[cast.ada.pk])
+    delete = reverse(f"{MEMBERSHIP}delete", args=[cast.ada.pk])
     answer = sign_in(cast.ola).post(delete, {"post": "yes"}, follow=True)
     assert "needs an admin" in answer.content.decode()
     assert Membership.objects.get(pk=cast.ada.pk).is_admin
@@ -69,22 +69,22 @@ def test_the_last_admin_stays_one(cast: Cast, sign_in) -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_a_new_customer_and_who_was_taken_out(cast: Cast, sign_in) -> None:
+def test_new_customer_and_removal_are_logged(cast: Cast, sign_in) -> None:
     ola, add = sign_in(cast.ola), reverse("admin:accounts_organization_add")
     ola.post(add, {"name": "Third", "slug": "third"})
-    assert _newest("organization.made").after == {"name": "Third", "slug": "third"}
-    delete = reverse(f"{PEOPLE}delete", args=[cast.uma.pk])
+    assert _newest_entry("organization.made").after == {"name": "Third", "slug": "third"}
+    delete = reverse(f"{MEMBERSHIP}delete", args=[cast.uma.pk])
     assert "Take Uma out of Acme?" in ola.get(delete).content.decode()
     assert ola.post(delete, {"post": "yes"}).status_code == 302
     assert not Membership.objects.filter(pk=cast.uma.pk).exists()
-    assert _newest("member.taken_out").before == {"user": "Uma", "role": "recruiter"}
+    assert _newest_entry("member.taken_out").before == {"user": "Uma", "role": "recruiter"}
 
 
-def test_an_account_that_was_switched_off_stands_in_its_customers_log(cast: Cast, sign_in) -> None:
+def test_deactivated_account_appears_in_log(cast: Cast, sign_in) -> None:
     page = reverse("admin:accounts_user_change", args=[cast.uma.user_id])
-    sent = {"email": "uma@acme.example", "name": "Uma", "memberships-TOTAL_FORMS": 0,
+    form = {"email": "uma@acme.example", "name": "Uma", "memberships-TOTAL_FORMS": 0,
             "memberships-INITIAL_FORMS": 0}  # fmt: skip
-    assert sign_in(cast.ola).post(page, sent).status_code == 302
-    entry = _newest("account.changed")
+    assert sign_in(cast.ola).post(page, form).status_code == 302
+    entry = _newest_entry("account.changed")
     assert entry.organization_id == cast.uma.organization_id
     assert (entry.before, entry.after) == ({"is_active": True}, {"is_active": False})

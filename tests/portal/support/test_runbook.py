@@ -1,4 +1,4 @@
-"""Each alarm has its part of the runbook, and leads there."""
+"""Every alert has a complete runbook section and links to it."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ BEYOND_ISSUES = {"readyz_database", "readyz_queue", "queue_deep", "unsent_notice
 
 
 @pytest.mark.parametrize("cause", Issue.Cause.values)
-def test_each_cause_says_what_it_means_where_to_look_and_what_to_do(cause: str) -> None:
+def test_every_cause_has_a_section(cause: str) -> None:
     assert cause in SECTIONS, f"docs/runbook.md has no part “{cause}”"
 
 
-def test_each_part_is_whole() -> None:
+def test_every_section_is_complete() -> None:
     for section in SECTIONS.values():
         assert section.title != section.key
         assert [label for label, _ in section.parts] == ["Means", "Look", "Do"], section.key
 
 
-def test_each_check_at_the_start_and_each_alarm_of_a_monitor_has_one_and_nothing_else() -> None:
+def test_sections_match_checks_and_monitors() -> None:
     files = (settings.BASE_DIR / "portal").glob("*/checks.py")
     checks = "".join(file.read_text() for file in files)
-    ours = set(re.findall(r'id="(portal\.\w+)"', checks))
-    assert SECTIONS.keys() == {*Issue.Cause.values, *ours, *BEYOND_ISSUES}
+    check_ids = set(re.findall(r'id="(portal\.\w+)"', checks))
+    assert SECTIONS.keys() == {*Issue.Cause.values, *check_ids, *BEYOND_ISSUES}
 
 
-def test_no_setting_is_named_that_there_is_not() -> None:
-    known = (settings.BASE_DIR / "portal" / "settings.py").read_text()
+def test_runbook_names_only_existing_settings() -> None:
+    settings_source = (settings.BASE_DIR / "portal" / "settings.py").read_text()
     for name in re.findall(r"`([A-Z][A-Z_]+)`", runbook.PATH.read_text()):
-        assert f'"{name}"' in known, name
+        assert f'"{name}"' in settings_source, name
 
 
-def test_an_issue_leads_to_its_part(cast: Cast, sign_in) -> None:
+def test_issue_links_to_its_section(cast: Cast, sign_in) -> None:
     issue, _ = book.seen(
         cast.ada.organization,
         Issue.Cause.SYNC_FAILING,
@@ -53,10 +53,10 @@ def test_an_issue_leads_to_its_part(cast: Cast, sign_in) -> None:
         fixer=Issue.Fixer.CSM,
     )
     cas = sign_in(cast.cas)
-    there = f'href="{PAGE}#sync_failing"'
-    desk = reverse("admin:accounts_organization_desk", args=[issue.organization_id])
-    for address in (desk, reverse("admin:issues_issue_change", args=[issue.pk])):
-        assert there in cas.get(address).content.decode()
+    link = f'href="{PAGE}#sync_failing"'
+    customer_url = reverse("admin:accounts_organization_desk", args=[issue.organization_id])
+    for address in (customer_url, reverse("admin:issues_issue_change", args=[issue.pk])):
+        assert link in cas.get(address).content.decode()
     page = cas.get(PAGE).content.decode()
     assert 'id="sync_failing"' in page
     assert "<code>REFUSAL_REMEMBERED_DAYS</code>" in page

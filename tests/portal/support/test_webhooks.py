@@ -1,4 +1,4 @@
-"""Customer success watches web hooks: what came, what is heard; no secret and no address."""
+"""Webhook records in the admin site, without secrets or tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.cast import Cast
 from tests.portal.webhooks.conftest import Hook, hook  # noqa: F401  (a fixture)
 
 
-def _pages(client, model) -> str:
+def _read_pages(client, model) -> str:
     name = f"admin:webhooks_{model._meta.model_name}"
     row = model.objects.first()
     return "".join(
@@ -22,25 +22,25 @@ def _pages(client, model) -> str:
     )
 
 
-def test_cas_sees_deliveries_heartbeats_and_addresses(
+def test_csm_sees_webhook_records(
     hook: Hook,  # noqa: F811
     cast: Cast,
     sign_in,
 ) -> None:
     hook.about(4711, "candidate_stage_change")
     cas = sign_in(cast.cas)
-    for model, words in (
+    for model, text in (
         (Delivery, "Waiting to be read"),
         (Heartbeat, "candidate_stage_change"),
         (Address, "Acme"),
     ):
-        page = _pages(cas, model)
-        assert words in page
+        page = _read_pages(cas, model)
+        assert text in page
         assert hook.secret not in page
         assert hook.address.token not in page
 
 
-def test_nobody_changes_them_by_hand(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
+def test_webhook_records_cannot_be_edited(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
     hook.about(4711)
     delivery = Delivery.objects.get()
     address = reverse("admin:webhooks_delivery_change", args=[delivery.pk])
@@ -50,7 +50,7 @@ def test_nobody_changes_them_by_hand(hook: Hook, cast: Cast, sign_in) -> None:  
     assert delivery.outcome == Delivery.Outcome.WAITING
 
 
-def test_zoe_has_no_business_there(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
+def test_customers_cannot_see_webhook_records(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
     hook.about(4711)
     for model in (Delivery, Heartbeat, Address):
-        assert _pages(sign_in(cast.zoe), model) == ""
+        assert _read_pages(sign_in(cast.zoe), model) == ""

@@ -1,4 +1,4 @@
-"""Customer success reads why a customer's person does not see a requisition."""
+"""The staff page that explains why a member does not see a job."""
 
 from __future__ import annotations
 
@@ -25,54 +25,50 @@ def job(cast: Cast) -> Job:
     return world.job(acme, "Takeover lawyer", confidential=True)
 
 
-WHY = "/admin/mirror/job/why/"
+PAGE = "/admin/mirror/job/why/"
 REMY = "Remy@acme.example"
 
 
-def test_it_is_told_step_by_step_and_a_confidential_one_is_not_named(
-    job: Job, cast: Cast, sign_in
-) -> None:
-    page = sign_in(cast.cas).get(WHY, {"email": REMY, "job": job.remote_id}).content.decode()
+def test_access_explained_without_confidential_name(job: Job, cast: Cast, sign_in) -> None:
+    page = sign_in(cast.cas).get(PAGE, {"email": REMY, "job": job.remote_id}).content.decode()
     assert "A confidential requisition: not seen" in page
     assert "no grant of this requisition" in page
     assert "Takeover lawyer" not in page
-    by_name = sign_in(cast.cas).get(WHY, {"email": REMY, "job": "Takeover"}).content.decode()
+    by_name = sign_in(cast.cas).get(PAGE, {"email": REMY, "job": "Takeover"}).content.decode()
     assert "Nothing to show" in by_name
 
 
-@pytest.mark.parametrize("who", ["ada", "zoe", "remy"])
-def test_customers_do_not_get_there(job: Job, cast: Cast, sign_in, who: str) -> None:
-    answer = sign_in(getattr(cast, who)).get(WHY, {"email": REMY, "job": job.remote_id})
+@pytest.mark.parametrize("name", ["ada", "zoe", "remy"])
+def test_customers_cannot_open_access_page(job: Job, cast: Cast, sign_in, name: str) -> None:
+    answer = sign_in(getattr(cast, name)).get(PAGE, {"email": REMY, "job": job.remote_id})
     assert answer.status_code == 302
     assert "/admin/login/" in answer.url
 
 
-def test_an_address_that_nobody_has_is_an_error_next_to_the_field(cast: Cast, sign_in) -> None:
-    answer = sign_in(cast.cas).get(WHY, {"email": "nobody@acme.example", "job": "1"})
+def test_unknown_address_reported_next_to_field(cast: Cast, sign_in) -> None:
+    answer = sign_in(cast.cas).get(PAGE, {"email": "nobody@acme.example", "job": "1"})
     assert answer.status_code == 422
     assert "No customer has somebody with this address" in answer.content.decode()
 
 
-def test_the_customers_page_leads_there_with_the_person_filled_in(
-    job: Job, cast: Cast, sign_in
-) -> None:
+def test_customer_page_links_with_address_filled_in(job: Job, cast: Cast, sign_in) -> None:
     cas = sign_in(cast.cas)
-    desk = cas.get(reverse("admin:accounts_organization_desk", args=[cast.ada.organization_id]))
-    link = f"{WHY}?email={quote(cast.remy.user.email)}"
-    assert f'href="{link}"' in desk.content.decode()
+    customer_page = cas.get(
+        reverse("admin:accounts_organization_desk", args=[cast.ada.organization_id])
+    )
+    link = f"{PAGE}?email={quote(cast.remy.user.email)}"
+    assert f'href="{link}"' in customer_page.content.decode()
     page = cas.get(link)
     assert page.status_code == 200
     assert f'value="{cast.remy.user.email}"' in page.content.decode()
 
 
-def test_whoever_belongs_to_two_customers_is_answered_for_each(
-    job: Job, cast: Cast, sign_in
-) -> None:
+def test_member_of_two_customers_answered_for_each(job: Job, cast: Cast, sign_in) -> None:
     other = ConnectionFactory(organization=cast.zoe.organization, state="live")
     MembershipFactory(user=cast.remy.user, organization=cast.zoe.organization)
     world.user(other, "remy@acme.example", name="Remy Laurent")
-    welder = world.job(other, "Welder")
-    page = sign_in(cast.cas).get(WHY, {"email": REMY, "job": welder.remote_id}).content.decode()
+    other_job = world.job(other, "Welder")
+    page = sign_in(cast.cas).get(PAGE, {"email": REMY, "job": other_job.remote_id}).content.decode()
     at_acme, at_other = page.split("of Other Inc:")
     assert "of Acme:" in at_acme
     assert "Nothing to show" in at_acme

@@ -1,4 +1,4 @@
-"""Whatever happens in Greenhouse, told in any order and any number of times: it ends right here."""
+"""Webhooks delivered in any order, and repeatedly, make the mirror equal to Greenhouse."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ CHANGES = 30
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_after_any_order_of_deliveries_the_mirror_equals_greenhouse(
+def test_mirror_equals_greenhouse_after_shuffled_deliveries(
     full_hook: Hook, sandbox: Sandbox, work: Callable[[], int], seed: int
 ) -> None:
     chance = random.Random(seed)
-    # Greenhouse notes what it would deliver; nobody listens there.
+    # Nothing listens at this address; the sandbox still records its deliveries.
     nowhere = Registered("http://127.0.0.1:9/", full_hook.secret, frozenset(), "acme", enabled=True)
     sandbox.webhooks.hooks.append(nowhere)
     for _ in range(CHANGES):
-        _something_happens(sandbox, chance)
+        _apply_random_change(sandbox, chance)
     sandbox.webhooks.wait()
-    assert _mirrored() != _truth(sandbox)
+    assert _mirror_rows() != _greenhouse_rows(sandbox)
 
-    told = list(sandbox.webhooks.deliveries)
-    assert len(told) >= CHANGES
-    told += chance.choices(told, k=10)
-    chance.shuffle(told)
-    for number, delivery in enumerate(told):
+    deliveries = list(sandbox.webhooks.deliveries)
+    assert len(deliveries) >= CHANGES
+    deliveries += chance.choices(deliveries, k=10)
+    chance.shuffle(deliveries)
+    for number, delivery in enumerate(deliveries):
         answer = full_hook.sends(
             delivery.body,
             Signature=delivery.signature,
@@ -46,25 +46,28 @@ def test_after_any_order_of_deliveries_the_mirror_equals_greenhouse(
     work()
 
     assert set(Delivery.objects.values_list("outcome", flat=True)) <= {"read", "nothing"}
-    assert _mirrored() == _truth(sandbox)
+    assert _mirror_rows() == _greenhouse_rows(sandbox)
 
 
-def _something_happens(sandbox: Sandbox, chance: random.Random) -> None:
+def _apply_random_change(sandbox: Sandbox, chance: random.Random) -> None:
     world = sandbox.world("acme")
     active = [a for a in world.applications if a.status == "active" and a.job_id and a.stage_id]
     application = chance.choice(active)
     rejected = [a for a in world.applications if a.status == "rejected" and a.job_id]
     job = chance.choice([j for j in world.jobs if j.status == "open" and j.is_template is not True])
-    people = chance.sample([c.id for c in world.candidates], 2)
-    deeds: list[tuple[str, dict[str, Any]]] = [
+    candidate_ids = chance.sample([c.id for c in world.candidates], 2)
+    mutations: list[tuple[str, dict[str, Any]]] = [
         ("new_application", {"job_id": job.id}),
         ("reject_application", {"application_id": application.id}),
         ("hire_application", {"application_id": application.id}),
         ("delete_application", {"application_id": application.id}),
-        ("rename_candidate", {"candidate_id": people[0], "first_name": "N", "last_name": "Ew"}),
-        ("anonymize_candidate", {"candidate_id": people[0]}),
-        ("delete_candidate", {"candidate_id": people[0]}),
-        ("merge_candidate", {"candidate_id": people[0], "into_id": people[1]}),
+        (
+            "rename_candidate",
+            {"candidate_id": candidate_ids[0], "first_name": "N", "last_name": "Ew"},
+        ),
+        ("anonymize_candidate", {"candidate_id": candidate_ids[0]}),
+        ("delete_candidate", {"candidate_id": candidate_ids[0]}),
+        ("merge_candidate", {"candidate_id": candidate_ids[0], "into_id": candidate_ids[1]}),
         ("close_job", {"job_id": job.id}),
         ("rename_job", {"job_id": job.id, "name": f"Job {chance.random():.5f}"}),
         ("set_confidential", {"job_id": job.id}),
@@ -76,12 +79,12 @@ def _something_happens(sandbox: Sandbox, chance: random.Random) -> None:
         ("delete_job", {"job_id": job.id}),
     ]
     if application.stage_id in {s.id for s in world.stages_of(application.job_id)[:-1]}:
-        deeds += [("move_application", {"application_id": application.id})] * 4
-    name, values = chance.choice(deeds)
+        mutations += [("move_application", {"application_id": application.id})] * 4
+    name, values = chance.choice(mutations)
     sandbox.mutate(name, **values)
 
 
-def _truth(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
+def _greenhouse_rows(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
     world = sandbox.world("acme")
     jobs = [job for job in world.jobs if job.is_template is not True]
     return {
@@ -94,7 +97,7 @@ def _truth(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
     }
 
 
-def _mirrored() -> dict[str, set[tuple[Any, ...]]]:
+def _mirror_rows() -> dict[str, set[tuple[Any, ...]]]:
     jobs = Job.objects.filter(gone_at=None)
     people = Candidate.objects.filter(gone_at=None)
     applications = Application.objects.filter(gone_at=None)

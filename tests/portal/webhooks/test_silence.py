@@ -1,4 +1,4 @@
-"""Hooks that fell silent are said, and only those."""
+"""Detection of webhooks that stopped delivering."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ HOUR = 3600
 NEW = "new_candidate_application"
 
 
-def _syncs(
+def _add_syncs(
     hook: Hook, number: int, *, kind: str = "applications", created: int = 2, changed: int = 0
 ) -> None:
-    """Syncs that ran to their end and found this many that nobody had told of."""
+    """Add finished syncs that found records no webhook had announced."""
     for _ in range(number):
         run = SyncRun.objects.create(connection=hook.connection, status=SyncRun.Status.DONE)
         SyncStep.objects.create(
@@ -30,85 +30,83 @@ def _syncs(
         )
 
 
-def _open() -> list[str]:
+def _find_open_keys() -> list[str]:
     judge()
-    found = Issue.objects.filter(cause=Issue.Cause.WEBHOOK_SILENT, closed_at=None)
-    return sorted(found.values_list("key", flat=True))
+    issues = Issue.objects.filter(cause=Issue.Cause.WEBHOOK_SILENT, closed_at=None)
+    return sorted(issues.values_list("key", flat=True))
 
 
 @pytest.fixture
-def heard(hook: Hook) -> Hook:
-    """It worked once."""
+def working_hook(hook: Hook) -> Hook:
+    """A webhook that delivered once."""
     hook.tells(NEW, {})
     return hook
 
 
-def test_a_hook_that_stopped_while_syncs_find_its_news_is_said(heard: Hook, later) -> None:
+def test_silence_reported_when_syncs_find_news(working_hook: Hook, later) -> None:
     later(7 * HOUR)
-    _syncs(heard, 3)
-    assert _open() == ["applications.created"]
+    _add_syncs(working_hook, 3)
+    assert _find_open_keys() == ["applications.created"]
     issue = Issue.objects.get()
     assert "“Candidate has submitted application”" in issue.words
     assert issue.fixer == Issue.Fixer.GREENHOUSE_ADMIN
-    assert issue.organization == heard.connection.organization
+    assert issue.organization == working_hook.connection.organization
 
 
-def test_a_hook_that_no_longer_tells_of_changes_is_said_and_that_of_news_is_not(
-    heard: Hook, later
-) -> None:
-    heard.tells("candidate_stage_change", {})
+def test_changes_silence_reported_separately(working_hook: Hook, later) -> None:
+    working_hook.tells("candidate_stage_change", {})
     later(7 * HOUR)
-    heard.tells(NEW, {})
-    _syncs(heard, 3, created=0, changed=4)
-    assert _open() == ["applications.changed"]
+    working_hook.tells(NEW, {})
+    _add_syncs(working_hook, 3, created=0, changed=4)
+    assert _find_open_keys() == ["applications.changed"]
     assert "“Candidate has changed stage”" in Issue.objects.get().words
-    heard.tells("candidate_stage_change", {})
-    assert _open() == []
+    working_hook.tells("candidate_stage_change", {})
+    assert _find_open_keys() == []
 
 
-def test_it_is_one_issue_however_often_it_is_seen(heard: Hook, later) -> None:
+def test_silence_stays_one_issue(working_hook: Hook, later) -> None:
     later(7 * HOUR)
-    _syncs(heard, 3)
-    _open()
-    assert _open() == ["applications.created"]
+    _add_syncs(working_hook, 3)
+    _find_open_keys()
+    assert _find_open_keys() == ["applications.created"]
     assert Issue.objects.get().times == 2
 
 
-def test_one_delivery_closes_it(heard: Hook, later) -> None:
+def test_delivery_closes_silence_issue(working_hook: Hook, later) -> None:
     later(7 * HOUR)
-    _syncs(heard, 3)
-    assert _open()
-    heard.tells(NEW, {})
-    assert _open() == []
+    _add_syncs(working_hook, 3)
+    assert _find_open_keys()
+    working_hook.tells(NEW, {})
+    assert _find_open_keys() == []
 
 
-def test_nothing_to_tell_is_no_silence(heard: Hook, later) -> None:
+def test_no_silence_without_news(working_hook: Hook, later) -> None:
     later(48 * HOUR)
-    _syncs(heard, 20, created=0)
-    assert _open() == []
+    _add_syncs(working_hook, 20, created=0)
+    assert _find_open_keys() == []
 
 
-def test_news_of_another_kind_is_no_silence(heard: Hook, later) -> None:
+def test_no_silence_for_other_records(working_hook: Hook, later) -> None:
     later(48 * HOUR)
-    _syncs(heard, 20, kind="jobs")
-    assert _open() == []
+    _add_syncs(working_hook, 20, kind="jobs")
+    assert _find_open_keys() == []
 
 
-def test_a_hook_that_was_never_set_up_is_not_missed(hook: Hook, later) -> None:
+def test_unused_webhook_never_reported(hook: Hook, later) -> None:
     hook.tells("ping", {})
     later(48 * HOUR)
-    _syncs(hook, 20)
-    assert _open() == []
+    _add_syncs(hook, 20)
+    assert _find_open_keys() == []
 
 
 @pytest.mark.parametrize(("hours", "syncs"), [(2, 10), (48, 2)], ids=["too soon", "too few"])
-def test_a_quiet_while_is_not_called_silence(heard: Hook, later, hours: int, syncs: int) -> None:
+def test_short_silence_not_reported(working_hook: Hook, later, hours: int, syncs: int) -> None:
     later(hours * HOUR)
-    _syncs(heard, syncs)
-    assert _open() == []
+    _add_syncs(working_hook, syncs)
+    assert _find_open_keys() == []
 
 
-def test_syncs_before_it_fell_silent_do_not_count(heard: Hook, later) -> None:
-    _syncs(heard, 10)
+def test_earlier_syncs_do_not_count(working_hook: Hook, later) -> None:
+    _add_syncs(working_hook, 10)
     later(7 * HOUR)
-    assert _open() == []
+    assert _find_open_keys() == []
