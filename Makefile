@@ -107,7 +107,10 @@ $(ENVIRONMENT): uv.lock
 	@echo "Installing packages into .venv ..."
 	@start=$$(date +%s); \
 	$(UV) sync --frozen --quiet --no-python-downloads --python "$$(command -v $(PYTHON))" && \
-	touch $@ && echo "Installed the packages in $$(($$(date +%s) - start)) s."
+	echo "Downloaded and installed them in $$(($$(date +%s) - start)) s."
+	@start=$$(date +%s); \
+	$(UV) sync --frozen --quiet --no-python-downloads --compile-bytecode && \
+	touch $@ && echo "Compiled them in $$(($$(date +%s) - start)) s."
 
 # Installs uv where there is none.
 define INSTALL_UV
