@@ -2,9 +2,11 @@
 #   docker build -t inbound-talent-portal .
 FROM python:3.11-slim AS environment
 WORKDIR /portal
-COPY requirements.lock .
-RUN python -m venv /environment \
- && /environment/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# The same version as in the Makefile.
+RUN python -m venv /uv && /uv/bin/pip install --no-cache-dir uv==0.13.9
+COPY pyproject.toml uv.lock ./
+RUN UV_PROJECT_ENVIRONMENT=/environment /uv/bin/uv sync --frozen --no-dev --no-cache --system-certs \
+    --compile-bytecode --no-python-downloads --python "$(command -v python)"
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /portal portal
@@ -18,6 +20,7 @@ COPY portal portal
 COPY templates templates
 COPY static static
 COPY docs/runbook.md docs/runbook.md
+RUN python -m compileall -q integrations portal
 # Static files need none of the real settings; these values are gone with the line.
 RUN SECRET_KEY=build FIELD_ENCRYPTION_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     DATABASE_URL=sqlite://:memory: REDIS_URL=none ALLOWED_HOSTS=build \

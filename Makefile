@@ -3,8 +3,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Made anew when the lock changes; a second start only looks at its date.
+# Marks the environment as complete; older than the lock file means out of date.
 ENVIRONMENT := .venv/.installed
+# The system's uv, or one installed into var/uv. The Dockerfile installs the same version.
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv 2>/dev/null),var/uv/bin/uv)
 
 PORT ?= 8000
 SANDBOX_PORT ?= 8901
@@ -79,7 +82,9 @@ secrets: $(ENVIRONMENT) ## Look for secrets in the tree
 
 .PHONY: audit
 audit: $(ENVIRONMENT) ## Ask for known vulnerabilities of what is locked; says so where nobody answers
-	@$(BIN)/python .ci/audit.py
+	@$(INSTALL_UV)
+	@mkdir -p var && $(UV) export --frozen --quiet --no-dev --output-file var/requirements.txt
+	@$(BIN)/python .ci/audit.py var/requirements.txt
 
 .PHONY: check
 check: lint format-check types walls templates migrations deploy-check secrets audit test ## All of the above: what CI does
@@ -87,24 +92,35 @@ check: lint format-check types walls templates migrations deploy-check secrets a
 ##- Keep
 
 .PHONY: lock
-lock: ## Write the lock files anew from pyproject.toml [UPGRADE=--upgrade]
-	test -x var/uv/bin/uv || { $(PYTHON) -m venv var/uv && var/uv/bin/pip install --quiet uv; }
-	var/uv/bin/uv pip compile $(LOCK) pyproject.toml --output-file requirements.lock
-	var/uv/bin/uv pip compile $(LOCK) --group dev pyproject.toml --output-file requirements-dev.lock
-LOCK = --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+lock: ## Update uv.lock after a change to pyproject.toml [UPGRADE=--upgrade]
+	@$(INSTALL_UV)
+	$(UV) lock $(UPGRADE)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that a run leaves behind
 	rm -rf .venv var artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-$(ENVIRONMENT): requirements-dev.lock
+$(ENVIRONMENT): uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "The portal needs Python 3.11 or newer; '$(PYTHON)' is not." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)" >&2; exit 1; }
-	@echo "Making the environment in .venv (once; a minute or two) ..."
-	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { \
-	  echo "Python could not make a virtual environment; on Debian: apt-get install python3-venv" >&2; \
-	  exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+	@$(INSTALL_UV)
+	@echo "Installing packages into .venv ..."
+	@start=$$(date +%s); \
+	$(UV) sync --frozen --quiet --no-python-downloads --python "$$(command -v $(PYTHON))" && \
+	echo "Downloaded and installed them in $$(($$(date +%s) - start)) s."
+	@start=$$(date +%s); \
+	$(UV) sync --frozen --quiet --no-python-downloads --compile-bytecode && \
+	touch $@ && echo "Compiled them in $$(($$(date +%s) - start)) s."
+
+# Installs uv where there is none.
+define INSTALL_UV
+command -v $(UV) >/dev/null || { \
+  echo "Installing uv into var/uv ..."; start=$$(date +%s); \
+  $(PYTHON) -c 'import ensurepip' || { \
+    echo "Python cannot create virtual environments; on Debian: apt-get install python3-venv" >&2; \
+    exit 1; }; \
+  $(PYTHON) -m venv var/uv && \
+  var/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
+  echo "Installed uv in $$(($$(date +%s) - start)) s."; }
+endef

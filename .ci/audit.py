@@ -12,9 +12,8 @@ import subprocess
 import sys
 
 _COMMAND = [
-    *(sys.executable, "-m", "pip_audit", "--requirement", "requirements.lock", "--format", "json"),
-    *("--require-hashes", "--disable-pip", "--no-deps", "--progress-spinner", "off"),
-    *("--timeout", "10"),
+    *(sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off"),
+    *("--require-hashes", "--disable-pip", "--no-deps", "--timeout", "10", "--requirement"),
 ]
 
 
@@ -51,7 +50,8 @@ def judged(code: int, told: str, said: str) -> tuple[str, bool]:
 
 def main() -> int:
     try:
-        ended = subprocess.run(_COMMAND, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603
+        command = [*_COMMAND, sys.argv[1]]  # the lock file, exported as requirements
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603
         sentence, well = judged(ended.returncode, ended.stdout, ended.stderr)
     except subprocess.TimeoutExpired:
         sentence, well = judged(1, "", "no answer within two minutes")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from integrations.greenhouse.sandbox import credentials as sandbox_credentials
 from portal.demo.children import Children, Failed, Stopped, answers, says
-from portal.demo.home import DEFAULT, PROJECT, AlreadyRunning, Home
+from portal.demo.home import DEFAULT, PROJECT, STATIC_FILES_READY, AlreadyRunning, Home
 from portal.demo.people import PASSWORD, PEOPLE
 
 PYTHON = sys.executable
@@ -95,12 +95,23 @@ def _trouble_with_ports(port: int, sandbox_port: int) -> str:
     return ""
 
 
+class Stopwatch:
+    """Times the parts of the start, each from the end of the one before."""
+
+    def __init__(self) -> None:
+        self._marks = [time.monotonic()]
+        self._parts: list[str] = []
+
+    def lap(self, part: str) -> None:
+        self._marks.append(time.monotonic())
+        self._parts.append(f"{part} {self._marks[-1] - self._marks[-2]:.1f} s")
+
+    def __str__(self) -> str:
+        return f"{self._marks[-1] - self._marks[0]:.1f} s ({', '.join(self._parts)})"
+
+
 def _start(children: Children, home: Home, options: argparse.Namespace, sandbox: str) -> None:
-    begun = time.monotonic()
-
-    def ready(name: str, words: str) -> None:
-        _say(f"  {name:<9} {words:<44} {time.monotonic() - begun:4.1f} s")
-
+    stopwatch = Stopwatch()
     _say(f"Starting the demo (everything it keeps and logs: {_short(home.folder)})")
     jobs = home.jobs(options.jobs)
     if jobs != options.jobs:
@@ -117,10 +128,13 @@ def _start(children: Children, home: Home, options: argparse.Namespace, sandbox:
         domain="acme.example",
         state=home.sandbox_state,
     )
-    children.run("prepare", [*MANAGE, "demo_prepare"])
-    ready("database", "up to date")
+    prepare = children.start("prepare", [*MANAGE, "demo_prepare"])
+    children.wait_for(prepare, says(prepare, STATIC_FILES_READY))
+    stopwatch.lap("code and static files")
+    children.wait_for_exit(prepare)
+    stopwatch.lap("database")
     children.wait_for(greenhouse, answers(f"{sandbox}/__stats"))
-    ready("sandbox", f"Greenhouse with {jobs} jobs at {sandbox}")
+    stopwatch.lap("sandbox")
     web = children.start(
         "web",
         [PYTHON, "-m", "gunicorn"],  # the rest: gunicorn.conf.py
@@ -129,9 +143,9 @@ def _start(children: Children, home: Home, options: argparse.Namespace, sandbox:
     )
     worker = children.start("worker", [*MANAGE, "qcluster"])
     children.wait_for(web, answers(f"http://127.0.0.1:{options.port}/healthz"))
-    ready("web", "answers")
     children.wait_for(worker, says(worker, "ready for work"))
-    ready("worker", "waits for tasks")
+    stopwatch.lap("web server and worker")
+    _say(f"Started in {stopwatch}.")
 
 
 def _tell(port: int, sandbox: str, home: Home) -> None:

@@ -84,9 +84,8 @@ class Children:
         self._running.append(child)
         return child
 
-    def run(self, name: str, command: Sequence[str]) -> None:
-        """Run a child to its end. Raises Failed when that is not a good one."""
-        child = self.start(name, command)
+    def wait_for_exit(self, child: Child) -> None:
+        """Wait until a child has ended. Raises Failed unless it succeeded."""
         while child.process.poll() is None:
             self._moment(besides=child)
         self._running.remove(child)

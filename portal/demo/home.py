@@ -13,6 +13,8 @@ from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID, PARTNER_CLIENT_SE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DEFAULT = PROJECT / "var" / "demo"
+# What `demo_prepare` prints before it turns to the database.
+STATIC_FILES_READY = "Static files are ready."
 
 
 class AlreadyRunning(Exception):

@@ -80,9 +80,3 @@ def test_no_secret_is_kept_in_the_tree() -> None:
         text = path.read_text(errors="replace")
         found += [f"{path}: {what}" for what, pattern in SECRETS.items() if pattern.search(text)]
     assert found == []
-
-
-def test_lock_files_name_no_place_to_fetch_from() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
-        lines = (PROJECT / name).read_text().splitlines()
-        assert [line for line in lines if "://" in line or line.startswith("-")] == []
