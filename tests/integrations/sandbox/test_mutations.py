@@ -120,3 +120,11 @@ def test_a_change_that_cannot_be_made_says_why(
     answer = api.http.post("/__mutate", json=body)
     assert answer.status_code == status
     assert answer.json()["message"]
+
+
+def test_email_filter_ignores_ascii_case_only(api: Api) -> None:
+    _mutate(api, "change_email", user="remy", email="kim@new.example")
+    for email, found in (("KIM@new.example", 1), ("\u212aim@new.example", 0)):
+        assert len(api.v1("GET", "/users", params={"email": email}).json()) == found
+        assert len(api.v3("GET", "/users", params={"primary_email": email}).json()) == found
+        assert len(api.v3("GET", "/user_emails", params={"email": email}).json()) == found
