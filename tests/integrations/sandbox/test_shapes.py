@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.greenhouse.sandbox.permissions import V3_ROUTES
+from integrations.greenhouse.sandbox.webhooks import ACTIONS
 from tests.reference.records import V1, V3, WEBHOOKS, Record, Schema
 
 from .api import Api
@@ -183,3 +184,4 @@ def test_webhook_payloads_match_documentation(api: Api) -> None:
         mismatches = find_mismatches(WEBHOOKS, action, [payload])
         # No example proves that a field is never null.
         assert [found for found in mismatches if not found.endswith(": null")] == [], action
+    assert {action for action, _, _ in changes} == set(ACTIONS)
