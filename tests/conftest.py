@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("portal")
+
+# Objects that live as long as the process are not looked at again and again.
+gc.set_threshold(50_000, 20, 50)
 
 Connect = Callable[..., Connection]
 SignIn = Callable[[Membership | User], Client]
