@@ -1,4 +1,4 @@
-"""What the tests of this room share: an application to act on, and the clicks of a person."""
+"""Helpers to pick an application and act on it as a person would."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 def applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
-    """Active ones in this stage of the jobs that the person may see; Sam is a Site Admin."""
-    found = Application.objects.filter(
+    """Active applications in this stage of the jobs the person may see; Sam sees all jobs."""
+    matches = Application.objects.filter(
         status="active",
         prospect=False,
         stage__order=stage,
@@ -26,8 +26,8 @@ def applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
         candidate__private=False,
     ).order_by("remote_id")
     if name != "sam":
-        found = found.filter(job__grants__user__primary_email=f"{name}@acme.example")
-    return list(found.select_related("job", "stage", "candidate"))
+        matches = matches.filter(job__grants__user__primary_email=f"{name}@acme.example")
+    return list(matches.select_related("job", "stage", "candidate"))
 
 
 def an_application(name: str = "remy", *, stage: int = 0) -> Application:
@@ -35,7 +35,7 @@ def an_application(name: str = "remy", *, stage: int = 0) -> Application:
 
 
 def seen(application: Application, **more: object) -> dict[str, Any]:
-    """What the form on screen holds."""
+    """The values of the form on screen."""
     return {
         "key": uuid.uuid4(),
         "stage": application.stage_remote_id or "",
@@ -59,7 +59,7 @@ def reject(client: Client, application: Application, **more: object):
 
 
 def shown(client: Client, application: Application) -> str:
-    """The row as the person sees it now."""
+    """The HTML of the row as the person sees it now."""
     page: str = client.get(address("row", application.pk), **HTMX).content.decode()
     return page.replace("&#x27;", "'")
 
@@ -74,7 +74,7 @@ def truth(sandbox: Sandbox, application: Application):
 
 
 def writes(sandbox: Sandbox) -> list[Any]:
-    """What was really done in Greenhouse's books: accepted writes."""
+    """Writes that Greenhouse accepted."""
     return [r for r in sandbox.requests if r.method in {"POST", "PATCH"} and _is_write(r)]
 
 

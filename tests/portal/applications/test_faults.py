@@ -1,4 +1,4 @@
-"""Each action, in each state that it fits, under each fault: one true outcome, nothing twice."""
+"""Every action in every fitting state under every fault has exactly one outcome."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import outbox
 from portal.applications.models import ApplicationAction, Kind
 from tests.cast import Cast
-from tests.portal.applications.cells import DEEDS, WRITE, do, happened
+from tests.portal.applications.cells import ACTION_STATES, WRITE, is_applied, perform_action
 from tests.portal.applications.clicking import newest, shown, writes
 
 Status = ApplicationAction.Status
 
 FAULTS = {
     "none": (None, Status.DONE, True),
-    "dropped after doing it": ({"kind": "drop_after"}, Status.DONE, True),
-    "dropped before doing it": ({"kind": "drop_before"}, Status.FAILED, False),
-    "a 500 instead of doing it": ({"status": 500}, Status.FAILED, False),
-    "half an answer after doing it": ({"kind": "truncated_json"}, Status.DONE, True),
-    "a 429 first": ({"status": 429, "retry_after": 1}, Status.DONE, True),
-    "a refusal": ({"status": 403, "body": {"message": "Access Denied"}}, Status.REFUSED, False),
-    "a 422": ({"status": 422, "body": {"message": "Something else"}}, Status.REFUSED, False),
-    "a web page instead of an answer": ({"kind": "html"}, Status.FAILED, False),
+    "dropped_after_write": ({"kind": "drop_after"}, Status.DONE, True),
+    "dropped_before_write": ({"kind": "drop_before"}, Status.FAILED, False),
+    "server_error": ({"status": 500}, Status.FAILED, False),
+    "truncated_response": ({"kind": "truncated_json"}, Status.DONE, True),
+    "rate_limited_once": ({"status": 429, "retry_after": 1}, Status.DONE, True),
+    "forbidden": ({"status": 403, "body": {"message": "Access Denied"}}, Status.REFUSED, False),
+    "unprocessable": (
+        {"status": 422, "body": {"message": "Something else"}},
+        Status.REFUSED,
+        False,
+    ),
+    "html_response": ({"kind": "html"}, Status.FAILED, False),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_action_under_each_fault_has_one_true_outcome(
+def test_action_under_fault_has_one_outcome(
     connect,
     cast: Cast,
     sandbox: Sandbox,
@@ -42,28 +46,39 @@ def test_each_action_under_each_fault_has_one_true_outcome(
     settings.REJECT_HOLD_SECONDS = 0
     connect(kind)
     sam = sign_in(cast.sam)
-    words, status, done = FAULTS[fault]
-    for deed, state in DEEDS:
-        one = fresh(state)
+    rule, status, applied = FAULTS[fault]
+    for action_kind, state in ACTION_STATES:
+        application = fresh(state)
         before = len(writes(sandbox))
-        method = "PATCH" if deed == Kind.UPDATE else "POST"
-        if words:
-            sandbox.faults.add(regex=WRITE, method=method, times=1, **words)
-        assert do(sam, deed, one).status_code == 200, (deed, state)
+        method = "PATCH" if action_kind == Kind.UPDATE else "POST"
+        if rule:
+            sandbox.faults.add(regex=WRITE, method=method, times=1, **rule)
+        assert perform_action(sam, action_kind, application).status_code == 200, (
+            action_kind,
+            state,
+        )
         work()
-        _let_it_settle(later, work)
+        _settle(later, work)
         action = newest()
-        assert (action.kind, action.status) == (deed, status), (deed, state, action.outcome)
-        assert happened(sandbox, deed, one) is done, (deed, state)
-        # v1 answers a transfer and others in one request; nothing is ever accepted twice.
-        assert len(writes(sandbox)) - before <= 1, (deed, state)
-        assert action.settled_at, (deed, state)
-        assert action.outcome in shown(sam, one).replace("&quot;", '"'), (deed, state)
+        assert (action.kind, action.status) == (action_kind, status), (
+            action_kind,
+            state,
+            action.outcome,
+        )
+        assert is_applied(sandbox, action_kind, application) is applied, (action_kind, state)
+        # Nothing is ever accepted twice.
+        assert len(writes(sandbox)) - before <= 1, (action_kind, state)
+        assert action.settled_at, (action_kind, state)
+        assert action.outcome
+        assert action.outcome in shown(sam, application).replace("&quot;", '"'), (
+            action_kind,
+            state,
+        )
         sandbox.faults.clear()
 
 
-def _let_it_settle(later, work) -> None:
-    """Half a minute later the rest is known: what was not there by then did not happen."""
+def _settle(later, work) -> None:
+    """Let half a minute pass, after which an unknown outcome is decided by reading."""
     if newest().is_open:
         later(40)
         outbox.release()

@@ -1,4 +1,4 @@
-"""Where a click leads without scripts: to its row, in the part of the list it was made in."""
+"""Without JavaScript, a click leads back to its row in the same part of the list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.mirror.models import Application
 from tests.cast import Cast
 from tests.plain import Plain
 from tests.portal.applications.clicking import address, an_application, seen
-from tests.portal.applications.many import a_reason, of_one_job
+from tests.portal.applications.many import first_reason_pk, pick_from_one_job
 
 
 @pytest.fixture
@@ -23,108 +23,106 @@ def remy(cast: Cast, connect, kind: str) -> Plain:
     return Plain(cast.remy)
 
 
-def _list(one: Application) -> str:
-    return reverse("applications:of_job", args=[one.job_id])
+def _list_url(application: Application) -> str:
+    return reverse("applications:of_job", args=[application.job_id])
 
 
-def _asked(path: str) -> dict[str, list[str]]:
+def _query(path: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(path).query)
 
 
-def _is_in_sight(person: Plain, one: Application) -> bool:
-    return person.path.endswith(f"#application-{one.pk}") and (
-        f'id="application-{one.pk}"' in person.page
+def _shows_row(person: Plain, application: Application) -> bool:
+    return person.path.endswith(f"#application-{application.pk}") and (
+        f'id="application-{application.pk}"' in person.page
     )
 
 
 @pytest.fixture
 def on_page_two(remy: Plain, monkeypatch: pytest.MonkeyPatch) -> Application:
-    """The person at the second page of a list; one of those on it."""
+    """An application on the second page of the list that the person has open."""
     monkeypatch.setattr(row, "PER_PAGE", 2)
-    of_job = {one.pk: one for one in of_one_job(50)}
-    remy.opens(f"{_list(next(iter(of_job.values())))}?status=active&page=2")
-    return next(one for key, one in of_job.items() if f'id="application-{key}"' in remy.page)
+    by_pk = {application.pk: application for application in pick_from_one_job(50)}
+    remy.opens(f"{_list_url(next(iter(by_pk.values())))}?status=active&page=2")
+    return next(
+        application for pk, application in by_pk.items() if f'id="application-{pk}"' in remy.page
+    )
 
 
-def test_a_rejection_on_the_second_page_has_its_undo_in_sight(
-    remy: Plain, on_page_two: Application
-) -> None:
-    one = on_page_two
-    remy.follows(f"Reject {one.candidate}")
-    remy.presses(f"Reject {one.candidate}", reason=str(a_reason()))
+def test_rejection_on_page_two_shows_undo(remy: Plain, on_page_two: Application) -> None:
+    application = on_page_two
+    remy.follows(f"Reject {application.candidate}")
+    remy.presses(f"Reject {application.candidate}", reason=str(first_reason_pk()))
     assert "goes to Greenhouse in" in remy.page
-    assert _is_in_sight(remy, one)
-    assert _asked(remy.path)["page"] == ["2"]
-    assert "3 to 4 of" in remy.page, "the list is where it was"
+    assert _shows_row(remy, application)
+    assert _query(remy.path)["page"] == ["2"]
+    assert "3 to 4 of" in remy.page, "the list is still on page two"
     remy.presses("Undo")
     assert "Taken back in time" in remy.page
-    assert _is_in_sight(remy, one)
-    assert _asked(remy.path)["page"] == ["2"]
+    assert _shows_row(remy, application)
+    assert _query(remy.path)["page"] == ["2"]
     remy.follows("Previous")
     assert "1 to 2 of" in remy.page
 
 
-def test_leaving_a_form_leads_back_to_the_page_it_was_opened_from(
-    remy: Plain, on_page_two: Application
-) -> None:
+def test_cancel_returns_to_originating_page(remy: Plain, on_page_two: Application) -> None:
     remy.follows(f"Reject {on_page_two.candidate}")
     remy.follows("Cancel")
-    assert _is_in_sight(remy, on_page_two)
-    assert _asked(remy.path)["page"] == ["2"]
+    assert _shows_row(remy, on_page_two)
+    assert _query(remy.path)["page"] == ["2"]
 
 
-def test_what_leaves_its_list_by_the_click_is_shown_alone_with_the_way_back(
+def test_row_leaving_list_links_back(
     remy: Plain, sandbox: Sandbox, work: Callable[[], int]
 ) -> None:
-    one, other = of_one_job(2)
-    for rejected in (one, other):
+    application, other = pick_from_one_job(2)
+    for rejected in (application, other):
         sandbox.mutate("reject_application", application_id=rejected.remote_id)
         Application.objects.filter(pk=rejected.pk).update(status="rejected")
-    remy.opens(f"{_list(one)}?status=rejected")
-    remy.presses(f"Unreject {one.candidate}")
-    assert _is_in_sight(remy, one)
+    remy.opens(f"{_list_url(application)}?status=rejected")
+    remy.presses(f"Unreject {application.candidate}")
+    assert _shows_row(remy, application)
     assert f'id="application-{other.pk}"' in remy.page
     work()
     remy.opens(remy.path)
     assert "Active again in Greenhouse" in remy.page
-    assert _is_in_sight(remy, one)
+    assert _shows_row(remy, application)
     assert f'id="application-{other.pk}"' not in remy.page
     remy.follows("Back to the list")
-    assert _asked(remy.path) == {"status": ["rejected"]}
+    assert _query(remy.path) == {"status": ["rejected"]}
     assert f'id="application-{other.pk}"' in remy.page
 
 
-def test_an_undo_on_an_older_page_of_ones_activity_leads_back_to_it(
+def test_undo_returns_to_same_activity_page(
     remy: Plain, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "PER_PAGE", 1)
-    one, other = of_one_job(2)
-    for acted in (one, other):
-        remy.opens(f"{_list(acted)}?application={acted.pk}")
-        remy.presses(f"Advance {acted.candidate}")
-    mine = reverse("applications:my_activity")
-    remy.opens(f"{mine}?page=2")
-    remy.presses(f"Undo {one.candidate}")
-    assert remy.path == f"{mine}?page=2"
+    application, other = pick_from_one_job(2)
+    for target in (application, other):
+        remy.opens(f"{_list_url(target)}?application={target.pk}")
+        remy.presses(f"Advance {target.candidate}")
+    activity_url = reverse("applications:my_activity")
+    remy.opens(f"{activity_url}?page=2")
+    remy.presses(f"Undo {application.candidate}")
+    assert remy.path == f"{activity_url}?page=2"
     assert "Taken back in time" in remy.page
 
 
-def test_what_was_looked_at_alone_stays_alone(remy: Plain) -> None:
-    one = an_application()
-    remy.opens(f"{_list(one)}?application={one.pk}")
-    remy.presses(f"Advance {one.candidate}")
-    assert _is_in_sight(remy, one)
+def test_single_row_view_stays_single(remy: Plain) -> None:
+    application = an_application()
+    remy.opens(f"{_list_url(application)}?application={application.pk}")
+    remy.presses(f"Advance {application.candidate}")
+    assert _shows_row(remy, application)
     assert remy.page.count('id="application-') == 1
     assert "Show all active ones" in remy.page
 
 
-def test_the_browser_names_a_part_of_the_list_and_no_address(remy: Plain) -> None:
-    one = an_application()
-    remy.opens(_list(one))
+def test_list_parameter_cannot_redirect_elsewhere(remy: Plain) -> None:
+    application = an_application()
+    remy.opens(_list_url(application))
     client = remy.client
     client.handler.enforce_csrf_checks = False
-    carried = {"list": "status=&stage=7&page=2&next=//elsewhere.example&at=5&status=hired"}
-    answer = client.post(address("advance", one.pk), seen(one, **carried))
-    assert answer.url == (
-        f"{_list(one)}?status=hired&stage=7&page=2&at={one.pk}#application-{one.pk}"
+    extra_fields = {"list": "status=&stage=7&page=2&next=//elsewhere.example&at=5&status=hired"}
+    response = client.post(address("advance", application.pk), seen(application, **extra_fields))
+    assert response.url == (
+        f"{_list_url(application)}?status=hired&stage=7&page=2&at={application.pk}#application-{application.pk}"
     )

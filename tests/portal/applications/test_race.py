@@ -1,4 +1,4 @@
-"""Eight people act on the same applications at the same time, and real worker processes send."""
+"""Eight people act on the same applications while real workers send."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.workers import Workers
 Status = ApplicationAction.Status
 
 
-def _eight(cast: Cast, sandbox: Sandbox) -> list[Membership]:
-    """All Site Admins, there and in the mirror."""
-    more = [
+def _make_site_admins(cast: Cast, sandbox: Sandbox) -> list[Membership]:
+    """Eight members who are Site Admins in Greenhouse and in the mirror."""
+    extra_members = [
         MembershipFactory(user__email=f"{name}@acme.example", organization=cast.ada.organization)
         for name in ("basil", "m.moss")
     ]
-    people = [cast.ada, cast.sam, cast.remy, cast.vic, cast.ivy, cast.dana, *more]
+    people = [cast.ada, cast.sam, cast.remy, cast.vic, cast.ivy, cast.dana, *extra_members]
     sandbox.mutate("reactivate_user", user="dana")
     for person in people:
         sandbox.mutate("set_site_admin", user=person.user.email.split("@")[0])
@@ -42,76 +42,86 @@ def _eight(cast: Cast, sandbox: Sandbox) -> list[Membership]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_action_has_one_outcome_and_the_mirror_equals_greenhouse(
+def test_concurrent_actions_each_settle_once(
     connect, cast: Cast, sandbox: Sandbox, sign_in, settings, capsys
 ) -> None:
-    """On PostgreSQL 50 applications; SQLite, which writes one thing at a time, gets 10."""
+    """50 applications on PostgreSQL; 10 on SQLite, which serializes writes."""
     settings.REJECT_HOLD_SECONDS = 0
     connect()
-    some = list(
+    applications = list(
         Application.objects.filter(
             status="active", prospect=False, stage__order=0, job__status="open",
             job__confidential=False, candidate__private=False,
         ).order_by("pk")[: 50 if connection.vendor == "postgresql" else 10]
     )  # fmt: skip
-    browsers = [sign_in(person) for person in _eight(cast, sandbox)]
-    before = _books(sandbox)
+    browsers = [sign_in(person) for person in _make_site_admins(cast, sandbox)]
+    before = _read_history(sandbox)
     sandbox.faults.add(regex=r"/(move|reject)$", method="POST", kind="drop_after", times=3)
     with Workers(2) as workers:
-        with ThreadPoolExecutor(len(browsers)) as at_once:
-            answers = list(at_once.map(lambda b: _clicks_through(b, some), browsers))
-        _until_all_is_settled()
+        with ThreadPoolExecutor(len(browsers)) as pool:
+            responses = list(pool.map(lambda b: _click_through(b, applications), browsers))
+        _wait_until_settled()
         assert workers.alive == 2
-    assert {code for codes in answers for code in codes} <= {200, 403, 409}
-    since = {key: one for key, one in _books(sandbox).items() if key not in before}
-    _everything_adds_up(sandbox, some, Counter(since.values()))
+    assert {status for statuses in responses for status in statuses} <= {200, 403, 409}
+    new_rows = {
+        key: application_id
+        for key, application_id in _read_history(sandbox).items()
+        if key not in before
+    }
+    _check_outcomes(sandbox, applications, Counter(new_rows.values()))
     call_command("audit_check")
     assert "broken" not in capsys.readouterr().out.lower()
 
 
-def _clicks_through(browser, some: list[Application]) -> list[int]:
-    codes = []
-    mine = random.sample(some, len(some))
+def _click_through(browser, applications: list[Application]) -> list[int]:
+    statuses = []
+    shuffled = random.sample(applications, len(applications))
     try:
-        for one in mine:
+        for application in shuffled:
             act = reject if random.random() < 0.3 else lambda b, a: click(b, "advance", a)
-            codes.append(act(browser, one).status_code)
+            statuses.append(act(browser, application).status_code)
     finally:
         connections.close_all()
-    return codes
+    return statuses
 
 
-def _until_all_is_settled() -> None:
-    """The workers need as long as they need; ten minutes on the slowest machine."""
+def _wait_until_settled() -> None:
+    """Wait at most ten minutes, for the slowest machine."""
     for _ in range(6000):
         if not ApplicationAction.objects.filter(status__in=ApplicationAction.OPEN).exists():
             return
         time.sleep(0.1)
 
 
-def _everything_adds_up(sandbox: Sandbox, some: list[Application], accepted: Counter[int]) -> None:
+def _check_outcomes(
+    sandbox: Sandbox, applications: list[Application], accepted: Counter[int]
+) -> None:
     actions = list(ApplicationAction.objects.all())
     assert not [a for a in actions if a.is_open]
     done = Counter(a.application_id for a in actions if a.status == Status.DONE)
-    assert sum(done.values()) == sum(accepted.values()) >= len(some)
-    for one in some:
-        one.refresh_from_db()
-        now = truth(sandbox, one)
-        assert (one.status, one.stage_remote_id) == (now.status, now.stage_id)
-        assert done[one.pk] == accepted[one.remote_id], "done twice, or told untruly"
-    told = Counter(
+    assert sum(done.values()) == sum(accepted.values()) >= len(applications)
+    for application in applications:
+        application.refresh_from_db()
+        remote = truth(sandbox, application)
+        assert (application.status, application.stage_remote_id) == (remote.status, remote.stage_id)
+        assert done[application.pk] == accepted[application.remote_id], (
+            "done twice, or reported wrongly"
+        )
+    outcome_counts = Counter(
         Transition.objects.filter(
             subject="applications.applicationaction",
             new__in=(Status.DONE, Status.REFUSED, Status.CONFLICT, Status.FAILED, Status.WITHDRAWN),
         ).values_list("subject_id", flat=True)
     )
-    assert told == dict.fromkeys((a.pk for a in actions), 1), "not one outcome for each"
-    logged = Entry.objects.filter(verb__in=("application.advanced", "application.rejected"))
-    assert logged.count() == sum(done.values())
+    assert outcome_counts == dict.fromkeys((a.pk for a in actions), 1), (
+        "not exactly one outcome per action"
+    )
+    entries = Entry.objects.filter(verb__in=("application.advanced", "application.rejected"))
+    assert entries.count() == sum(done.values())
 
 
-def _books(sandbox: Sandbox) -> dict[tuple[str, int], int]:
-    """Each stay in a stage and each rejection in Greenhouse's books, with its application."""
+def _read_history(sandbox: Sandbox) -> dict[tuple[str, int], int]:
+    """Application ID by each stage entry and rejection that Greenhouse has recorded."""
     world = sandbox.world()
-    stays = {("stay", one.id): one.application_id for one in world.history}
-    return stays | {("rejection", one.id): one.application_id for one in world.rejections}
+    stage_entries = {("stage", row.id): row.application_id for row in world.history}
+    return stage_entries | {("rejection", row.id): row.application_id for row in world.rejections}

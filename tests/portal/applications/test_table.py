@@ -1,7 +1,4 @@
-"""The table: action × state × permission × person, each cell with what must come of it.
-
-The faults that Greenhouse answers with: `test_faults`. What cannot be crossed: `cells`.
-"""
+"""Action by state by permission by person: each combination and its outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +10,14 @@ from portal.applications import outbox
 from portal.applications.models import ApplicationAction, Kind
 from portal.mirror.models import Application
 from tests.cast import Cast
-from tests.portal.applications.cells import DEEDS, FITS, KINDS, WRITE, do, happened
+from tests.portal.applications.cells import (
+    ACTION_STATES,
+    FITTING_KINDS,
+    KINDS,
+    WRITE,
+    is_applied,
+    perform_action,
+)
 from tests.portal.applications.clicking import (
     HTMX,
     address,
@@ -26,8 +30,8 @@ from tests.portal.applications.clicking import (
 
 Status = ApplicationAction.Status
 
-# What a missing permission switches off, with a key for each endpoint (v1) and by scope (v3).
-OFF = {
+# Action kinds switched off by a missing permission: per endpoint (v1) and per scope (v3).
+KINDS_SWITCHED_OFF = {
     "applications.advance": ({Kind.ADVANCE}, {Kind.ADVANCE, Kind.MOVE, Kind.TRANSFER}),
     "applications.move": ({Kind.MOVE}, {Kind.ADVANCE, Kind.MOVE, Kind.TRANSFER}),
     "applications.transfer": ({Kind.TRANSFER}, {Kind.ADVANCE, Kind.MOVE, Kind.TRANSFER}),
@@ -39,89 +43,101 @@ OFF = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_held(settings) -> None:
+def _send_rejections_at_once(settings) -> None:
     settings.REJECT_HOLD_SECONDS = 0
 
 
-def test_each_action_in_each_state_is_offered_only_where_it_fits(
+def test_action_offered_and_accepted_where_it_fits(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:
     connect(kind)
-    remy, one = sign_in(cast.remy), applications()[0]
-    sandbox.faults.add(regex=WRITE, kind="drop_after", times=None)  # none is met
-    cells = 0
-    for state, fitting in FITS.items():
-        Application.objects.filter(pk=one.pk).update(status=state)
-        for deed in KINDS:
+    remy, application = sign_in(cast.remy), applications()[0]
+    sandbox.faults.add(regex=WRITE, kind="drop_after", times=None)  # must not be reached
+    count = 0
+    for state, fitting in FITTING_KINDS.items():
+        Application.objects.filter(pk=application.pk).update(status=state)
+        assert {o.kind for o in _get_offers(remy, application) if o.allowed} == fitting, state
+        for action_kind in KINDS:
             before = ApplicationAction.objects.count()
-            answer = do(remy, deed, one)
-            if deed in fitting:
-                assert answer.status_code == 200, (state, deed)
+            response = perform_action(remy, action_kind, application)
+            if action_kind in fitting:
+                assert response.status_code == 200, (state, action_kind)
                 assert outbox.withdraw(newest(), by=cast.remy.user)
             else:
-                assert answer.status_code in (403, 422), (state, deed)
-                assert ApplicationAction.objects.count() == before, (state, deed)
-            cells += 1
+                assert response.status_code in (403, 422), (state, action_kind)
+                assert ApplicationAction.objects.count() == before, (state, action_kind)
+            count += 1
     work()
-    assert cells == len(FITS) * len(KINDS)
-    assert not _tried(sandbox)  # taken back before a worker came
+    assert count == len(FITTING_KINDS) * len(KINDS)
+    assert not _attempted_writes(sandbox)  # withdrawn before a worker ran
 
 
-@pytest.mark.parametrize("missing", OFF)
-def test_each_missing_permission_switches_off_exactly_its_actions(
+@pytest.mark.parametrize("missing", KINDS_SWITCHED_OFF)
+def test_missing_permission_disables_only_its_actions(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str, missing: str
 ) -> None:
     connect(kind, without={missing})
-    sandbox.requests.clear()  # the check of permissions tries writes on no record
+    sandbox.requests.clear()  # the permission check probes writes on no record
     remy, ada = sign_in(cast.remy), sign_in(cast.ada)
-    off = OFF[missing][1 if kind == "harvest_oauth" else 0]
-    one = applications()[0]
-    for state, fitting in FITS.items():
-        Application.objects.filter(pk=one.pk).update(status=state)
-        told = {o.kind: o for o in _offers(remy, one)}
-        assert {k for k, o in told.items() if not o.allowed} == off & fitting, (state, missing)
-        assert all("lacks" in o.why_not for o in told.values() if not o.allowed)
-        assert not any(o.in_setup for o in told.values())  # a recruiter cannot mend it
-        assert all(o.in_setup for o in _offers(ada, one) if not o.allowed)
-        for deed in off:
-            answer = do(remy, deed, one)
-            assert answer.status_code in (403, 422), (state, deed)
+    off = KINDS_SWITCHED_OFF[missing][1 if kind == "harvest_oauth" else 0]
+    application = applications()[0]
+    for state, fitting in FITTING_KINDS.items():
+        Application.objects.filter(pk=application.pk).update(status=state)
+        offers = {o.kind: o for o in _get_offers(remy, application)}
+        assert {k for k, o in offers.items() if not o.allowed} == off & fitting, (state, missing)
+        assert all("lacks" in o.why_not for o in offers.values() if not o.allowed)
+        assert not any(o.in_setup for o in offers.values())  # a recruiter cannot fix it
+        assert all(o.in_setup for o in _get_offers(ada, application) if not o.allowed)
+        for action_kind in off:
+            response = perform_action(remy, action_kind, application)
+            assert response.status_code in (403, 422), (state, action_kind)
     work()
     assert not ApplicationAction.objects.exists()
-    assert not _tried(sandbox)
+    assert not _attempted_writes(sandbox)
 
 
-def _offers(client: Client, one: Application):
-    return client.get(address("row", one.pk), **HTMX).context["row"].offers
+def _get_offers(client: Client, application: Application):
+    return client.get(address("row", application.pk), **HTMX).context["row"].offers
 
 
-def _tried(sandbox: Sandbox) -> list[object]:
+def _attempted_writes(sandbox: Sandbox) -> list[object]:
     """Every write that reached Greenhouse, whatever it answered."""
     return [
         r
         for r in sandbox.requests
         if r.method in {"POST", "PATCH"} and "/applications/" in r.path
-        if "/applications/0" not in r.path  # a probe of a permission, on no record
+        if "/applications/0" not in r.path  # a permission probe, on no record
     ]
 
 
-@pytest.mark.parametrize(("deed", "state"), DEEDS)
-def test_each_action_whose_permission_went_after_the_click_is_refused_and_changes_nothing(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, fresh, kind: str, deed: str, state: str
+@pytest.mark.parametrize(("action_kind", "state"), ACTION_STATES)
+def test_action_refused_after_permission_removed(
+    connect,
+    cast: Cast,
+    sandbox: Sandbox,
+    sign_in,
+    work,
+    fresh,
+    kind: str,
+    action_kind: str,
+    state: str,
 ) -> None:
     connect(kind)
-    sam, one = sign_in(cast.sam), fresh(state)
-    assert do(sam, deed, one).status_code == 200
-    sandbox.faults.add(regex=WRITE, kind="permission_removed", permissions=[f"applications.{deed}"])
+    sam, application = sign_in(cast.sam), fresh(state)
+    assert perform_action(sam, action_kind, application).status_code == 200
+    sandbox.faults.add(
+        regex=WRITE, kind="permission_removed", permissions=[f"applications.{action_kind}"]
+    )
     work()
     assert newest().status == Status.REFUSED, newest().outcome
-    assert not happened(sandbox, deed, one)
+    assert not is_applied(sandbox, action_kind, application)
     assert writes(sandbox) == []
-    assert newest().outcome in shown(sam, one).replace("&quot;", '"')
+    assert newest().outcome
+    assert newest().outcome in shown(sam, application).replace("&quot;", '"')
 
 
-# Vic may advance, which in Greenhouse covers what changes no decision, but not reject.
-VIC = {
+# Vic may advance (in Greenhouse this covers every action that is no decision), but not reject.
+STATUS_FOR_VIC = {
     Kind.ADVANCE: Status.DONE,
     Kind.MOVE: Status.DONE,
     Kind.TRANSFER: Status.DONE,
@@ -131,68 +147,82 @@ VIC = {
 }
 
 
-def test_each_action_is_greenhouses_to_refuse_to_a_role_that_lacks_the_right(
+def test_greenhouse_refuses_action_beyond_role(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, fresh, kind: str
 ) -> None:
     connect(kind)
     vic = sign_in(cast.vic)
-    for deed, state in DEEDS:
-        one = fresh(state, of="vic")
-        assert do(vic, deed, one).status_code == 200, (deed, state)
+    for action_kind, state in ACTION_STATES:
+        application = fresh(state, of="vic")
+        assert perform_action(vic, action_kind, application).status_code == 200, (
+            action_kind,
+            state,
+        )
         work()
-        assert newest().status == VIC[deed], (deed, state, newest().outcome)
-        assert happened(sandbox, deed, one) is (VIC[deed] == Status.DONE), (deed, state)
+        assert newest().status == STATUS_FOR_VIC[action_kind], (
+            action_kind,
+            state,
+            newest().outcome,
+        )
+        assert is_applied(sandbox, action_kind, application) is (
+            STATUS_FOR_VIC[action_kind] == Status.DONE
+        ), (action_kind, state)
 
 
-@pytest.mark.parametrize("who", ["ivy", "dana", "uma", "zoe"])
-def test_each_action_in_each_state_is_a_404_to_who_does_not_see_it(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str, who: str
+@pytest.mark.parametrize("name", ["ivy", "dana", "uma", "zoe"])
+def test_action_404_without_access(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str, name: str
 ) -> None:
     connect(kind)
-    somebody, one = sign_in(getattr(cast, who)), applications()[0]
-    for state in FITS:
-        Application.objects.filter(pk=one.pk).update(status=state)
-        for deed in KINDS:
-            assert do(somebody, deed, one).status_code == 404, (state, deed)
+    stranger, application = sign_in(getattr(cast, name)), applications()[0]
+    for state in FITTING_KINDS:
+        Application.objects.filter(pk=application.pk).update(status=state)
+        for action_kind in KINDS:
+            assert perform_action(stranger, action_kind, application).status_code == 404, (
+                state,
+                action_kind,
+            )
     work()
     assert not ApplicationAction.objects.exists()
-    assert not _tried(sandbox)
+    assert not _attempted_writes(sandbox)
 
 
-def test_each_action_on_what_changed_meanwhile_is_a_conflict_and_changes_nothing(
+def test_action_conflicts_after_concurrent_change(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, fresh, kind: str
 ) -> None:
     connect(kind)
     sam = sign_in(cast.sam)
-    for deed, state in DEEDS:
-        for change in _changes(deed):
-            one = fresh(state)
-            change(sandbox, one)
-            then = truth(sandbox, one)
-            place = (then.status, then.stage_id, then.job_id, then.recruiter_id)
-            do(sam, deed, one)
+    for action_kind, state in ACTION_STATES:
+        for change in _list_changes(action_kind):
+            application = fresh(state)
+            change(sandbox, application)
+            remote = truth(sandbox, application)
+            before = (remote.status, remote.stage_id, remote.job_id, remote.recruiter_id)
+            perform_action(sam, action_kind, application)
             work()
-            assert newest().status == Status.CONFLICT, (deed, state, newest().outcome)
-            then = truth(sandbox, one)
-            assert (then.status, then.stage_id, then.job_id, then.recruiter_id) == place
-            assert "Changed meanwhile" in shown(sam, one)
+            assert newest().status == Status.CONFLICT, (action_kind, state, newest().outcome)
+            remote = truth(sandbox, application)
+            assert (remote.status, remote.stage_id, remote.job_id, remote.recruiter_id) == before
+            assert "Changed meanwhile" in shown(sam, application)
 
 
-def _changes(deed: str):
-    """What somebody may do in Greenhouse so that it is no longer what the person acted on."""
-    if deed == Kind.UNREJECT:
-        return [_mutation("unreject_application")]
-    if deed == Kind.UPDATE:
-        return [_another_recruiter]
-    return [_mutation("move_application"), _mutation("hire_application")]
+def _list_changes(action_kind: str):
+    """Changes in Greenhouse that make the action a conflict."""
+    if action_kind == Kind.UNREJECT:
+        return [_make_mutation("unreject_application")]
+    if action_kind == Kind.UPDATE:
+        return [_change_recruiter]
+    return [_make_mutation("move_application"), _make_mutation("hire_application")]
 
 
-def _mutation(name: str):
-    return lambda sandbox, one: sandbox.mutate(name, application_id=one.remote_id)
+def _make_mutation(name: str):
+    return lambda sandbox, application: sandbox.mutate(name, application_id=application.remote_id)
 
 
-def _another_recruiter(sandbox: Sandbox, one: Application) -> None:
+def _change_recruiter(sandbox: Sandbox, application: Application) -> None:
     world = sandbox.world()
-    row = world.applications[one.remote_id]
-    others = [u.id for u in world.users if not u.service_account and u.id != row.recruiter_id]
-    world.change(row, recruiter_id=others[-1])
+    record = world.applications[application.remote_id]
+    recruiter_ids = [
+        u.id for u in world.users if not u.service_account and u.id != record.recruiter_id
+    ]
+    world.change(record, recruiter_id=recruiter_ids[-1])

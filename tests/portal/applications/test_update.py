@@ -1,4 +1,4 @@
-"""Updating an application: its source and people, and the fields that the customer added."""
+"""Updates of an application's source, recruiter and custom fields."""
 
 from __future__ import annotations
 
@@ -36,45 +36,50 @@ def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
 
 
 @pytest.fixture
-def one(remy: Client) -> Application:
-    """An application whose custom fields hold something."""
-    return _with_notice("1 month")
+def application(remy: Client) -> Application:
+    """An application with custom field values."""
+    return _find_with_notice("1 month")
 
 
-def _with_notice(told: str) -> Application:
-    every = (one for stage in range(4) for one in applications(stage=stage))
-    return next(one for one in every if one.custom.get("notice_period") == told)
+def _find_with_notice(notice: str, **values: object) -> Application:
+    wanted = {"notice_period": notice, **values}
+    candidates = (application for stage in range(4) for application in applications(stage=stage))
+    return next(
+        application
+        for application in candidates
+        if wanted.items() <= {key: application.custom.get(key) for key in wanted}.items()
+    )
 
 
-def _name(key: str) -> str:
+def _field_name(key: str) -> str:
     return f"custom-{CustomField.objects.get(key=key).pk}"
 
 
-def _choice(key: str, *names: str) -> list[int]:
+def _option_pks(key: str, *names: str) -> list[int]:
     return [pk for pk, name in CustomField.objects.get(key=key).options if name in names]
 
 
-def _form(client: Client, application: Application) -> Any:
+def _get_form(client: Client, application: Application) -> Any:
     return client.get(address("update", application.pk), **HTMX).context["form"]
 
 
-def _filled(client: Client, application: Application, **changes: object) -> dict[str, Any]:
-    """What a browser sends: every field as it was shown, but for the changes."""
-    sent: dict[str, Any] = {}
-    for bound in _form(client, application):
-        if bound.name in ("key", "stage", "entry", "stage_name"):
+def _fill_form(client: Client, application: Application, **changes: object) -> dict[str, Any]:
+    """What a browser sends: every field as rendered, except for the changes."""
+    values: dict[str, Any] = {}
+    for bound_field in _get_form(client, application):
+        if bound_field.name in ("key", "stage", "entry", "stage_name"):
             continue
-        value = bound.value()
-        sent[bound.html_name] = "" if value is None else value
-        sent[bound.html_initial_name] = sent[bound.html_name]
-    return sent | changes
+        value = bound_field.value()
+        values[bound_field.html_name] = "" if value is None else value
+        values[bound_field.html_initial_name] = values[bound_field.html_name]
+    return values | changes
 
 
-def _held(sandbox: Sandbox, application: Application) -> dict[str, Any]:
-    return {key: one["value"] for key, one in truth(sandbox, application).custom.items()}
+def _remote_values(sandbox: Sandbox, application: Application) -> dict[str, Any]:
+    return {key: field["value"] for key, field in truth(sandbox, application).custom.items()}
 
 
-EVERY_TYPE = {
+EXPECTED_VALUES = {
     "notice_period": "3 months",
     "available_from": "2027-09-30",
     "right_to_work_checked": False,
@@ -85,224 +90,234 @@ EVERY_TYPE = {
 }
 
 
-def _entered() -> dict[str, object]:
+def _new_values() -> dict[str, object]:
     return {
-        _name("notice_period"): _choice("notice_period", "3 months")[0],
-        _name("available_from"): "2027-09-30",
-        _name("right_to_work_checked"): "false",
-        _name("years_in_the_field"): "7.5",
-        _name("languages"): _choice("languages", "French", "Spanish"),
-        _name("agency_reference"): "AB-12",
-        _name("screening_notes"): "Calm.\r\nAsks good questions.",
+        _field_name("notice_period"): _option_pks("notice_period", "3 months")[0],
+        _field_name("available_from"): "2027-09-30",
+        _field_name("right_to_work_checked"): "false",
+        _field_name("years_in_the_field"): "7.5",
+        _field_name("languages"): _option_pks("languages", "French", "Spanish"),
+        _field_name("agency_reference"): "AB-12",
+        _field_name("screening_notes"): "Calm.\r\nAsks good questions.",
     }
 
 
-def test_custom_fields_of_each_type_are_changed_shown_before_and_after_and_put_back(
-    remy: Client, sandbox: Sandbox, work, one: Application
-) -> None:
-    before = _held(sandbox, one)
-    answer = click(remy, "update", one, **_filled(remy, one, **_entered()))
-    assert answer.status_code == 200, answer.content.decode()
+def test_custom_field_update_shown_and_undone(remy: Client, sandbox: Sandbox, work) -> None:
+    application = _find_with_notice("1 month", right_to_work_checked=True, years_in_the_field=None)
+    before = _remote_values(sandbox, application)
+    response = click(remy, "update", application, **_fill_form(remy, application, **_new_values()))
+    assert response.status_code == 200, response.content.decode()
     work()
     assert newest().status == Status.DONE, newest().outcome
-    assert EVERY_TYPE.items() <= _held(sandbox, one).items()
-    told = remy.get(address("history", one.pk)).content.decode()
-    assert "Notice period: “1 month” → “3 months”" in told
-    assert "Years in the field: empty → “7.5”" in told
-    assert "Right to work checked: “Yes” → “No”" in told or before["right_to_work_checked"] is False
+    assert EXPECTED_VALUES.items() <= _remote_values(sandbox, application).items()
+    history = remy.get(address("history", application.pk)).content.decode()
+    assert "Notice period: “1 month” → “3 months”" in history
+    assert "Years in the field: empty → “7.5”" in history
+    assert "Right to work checked: “Yes” → “No”" in history
     remy.post(address("take_back", newest().pk), **HTMX)
     work()
     assert newest().status == Status.DONE, newest().outcome
-    assert _held(sandbox, one) == before
+    assert _remote_values(sandbox, application) == before
 
 
-def test_only_what_the_person_changed_is_sent(
-    remy: Client, sandbox: Sandbox, work, one: Application
+def test_update_sends_only_changed_fields(
+    remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
-    sent = _filled(remy, one, **{_name("agency_reference"): "AB-12"})
-    # A sync brings a change of another field while the form is open.
-    row = sandbox.world().applications[one.remote_id]
-    held = {**row.custom, "available_from": {**row.custom["available_from"], "value": "2028-01-01"}}
-    sandbox.world().change(row, custom=held)
-    Application.objects.filter(pk=one.pk).update(
-        custom={**one.custom, "available_from": "2028-01-01"}
+    values = _fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"})
+    # A sync changes another field while the form is open.
+    record = sandbox.world().applications[application.remote_id]
+    custom = {
+        **record.custom,
+        "available_from": {**record.custom["available_from"], "value": "2028-01-01"},
+    }
+    sandbox.world().change(record, custom=custom)
+    Application.objects.filter(pk=application.pk).update(
+        custom={**application.custom, "available_from": "2028-01-01"}
     )
-    click(remy, "update", one, **sent)
+    click(remy, "update", application, **values)
     work()
     assert newest().status == Status.DONE
-    assert _held(sandbox, one)["available_from"] == "2028-01-01"
-    assert _held(sandbox, one)["agency_reference"] == "AB-12"
+    assert _remote_values(sandbox, application)["available_from"] == "2028-01-01"
+    assert _remote_values(sandbox, application)["agency_reference"] == "AB-12"
 
 
-def test_a_value_that_does_not_fit_is_told_beside_its_field(remy: Client, one: Application) -> None:
-    wrong = {
-        _name("available_from"): "soon",
-        _name("years_in_the_field"): "many",
-        _name("notice_period"): "",
-        _name("languages"): [10**9],
+def test_update_errors_shown_beside_fields(remy: Client, application: Application) -> None:
+    bad_values = {
+        _field_name("available_from"): "soon",
+        _field_name("years_in_the_field"): "many",
+        _field_name("notice_period"): "",
+        _field_name("languages"): [10**9],
     }
-    answer = click(remy, "update", one, **_filled(remy, one, **wrong))
-    assert answer.status_code == 422
-    form = answer.context["form"]
-    assert form.errors.keys() == wrong.keys()
-    page = answer.content.decode()
+    response = click(remy, "update", application, **_fill_form(remy, application, **bad_values))
+    assert response.status_code == 422
+    form = response.context["form"]
+    assert form.errors.keys() == bad_values.keys()
+    page = response.content.decode()
     assert "Enter a date, please" in page
     assert "Enter a number, please" in page
     assert "Greenhouse asks for a value here" in page
     assert not ApplicationAction.objects.exists()
 
 
-def test_nothing_changed_is_nothing_sent(remy: Client, one: Application) -> None:
-    answer = click(remy, "update", one, **_filled(remy, one))
-    assert answer.status_code == 422
-    assert "Nothing is changed yet" in answer.content.decode()
+def test_update_without_changes_rejected(remy: Client, application: Application) -> None:
+    response = click(remy, "update", application, **_fill_form(remy, application))
+    assert response.status_code == 422
+    assert "Nothing is changed yet" in response.content.decode()
+    assert not ApplicationAction.objects.exists()
 
 
-def test_a_field_is_emptied(remy: Client, sandbox: Sandbox, work, one: Application) -> None:
-    click(remy, "update", one, **_filled(remy, one, **{_name("available_from"): ""}))
+def test_update_can_clear_field(
+    remy: Client, sandbox: Sandbox, work, application: Application
+) -> None:
+    click(
+        remy,
+        "update",
+        application,
+        **_fill_form(remy, application, **{_field_name("available_from"): ""}),
+    )
     work()
     assert newest().status == Status.DONE, newest().outcome
-    assert not _held(sandbox, one)["available_from"]
-    assert "Available from is now empty" in shown(remy, one)
+    assert not _remote_values(sandbox, application)["available_from"]
+    assert "Available from is now empty" in shown(remy, application)
 
 
-def test_private_fields_are_neither_shown_nor_kept_and_other_types_are_only_read(
-    remy: Client, one: Application
-) -> None:
-    form = remy.get(address("update", one.pk), **HTMX)
+def test_private_custom_fields_hidden(remy: Client, application: Application) -> None:
+    form = remy.get(address("update", application.pk), **HTMX)
     page = form.content.decode()
     assert "Changed in Greenhouse only" in page
     assert "Salary expectation" in page
     assert "EUR" in page
-    for hidden in ("Panel", "Asked for a higher level", "Fax number", "Desired Salary"):
-        assert hidden not in page
-    assert "panels_concerns" not in one.custom
+    for text in ("Panel", "Asked for a higher level", "Fax number", "Desired Salary"):
+        assert text not in page
+    assert "panels_concerns" not in application.custom
     assert not any("salary" in name for name in form.context["form"].fields)
 
 
-def test_what_is_chosen_but_no_longer_offered_is_told_and_stays(
-    remy: Client, sandbox: Sandbox, work
-) -> None:
-    one = _with_notice("Retired")
-    page = remy.get(address("update", one.pk), **HTMX).content.decode()
+def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, work) -> None:
+    application = _find_with_notice("Retired")
+    page = remy.get(address("update", application.pk), **HTMX).content.decode()
     assert "Now “Retired”, which is no longer offered" in page
-    click(remy, "update", one, **_filled(remy, one, **{_name("agency_reference"): "AB-12"}))
+    click(
+        remy,
+        "update",
+        application,
+        **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
+    )
     work()
-    assert _held(sandbox, one)["notice_period"] == "Retired"
-    changed = {_name("notice_period"): _choice("notice_period", "2 weeks")[0]}
-    one.refresh_from_db()
-    click(remy, "update", one, **_filled(remy, one, **changed))
+    assert _remote_values(sandbox, application)["notice_period"] == "Retired"
+    changes = {_field_name("notice_period"): _option_pks("notice_period", "2 weeks")[0]}
+    application.refresh_from_db()
+    click(remy, "update", application, **_fill_form(remy, application, **changes))
     work()
     assert newest().status == Status.DONE
-    assert "What stood there before can no longer be chosen" in shown(remy, one)
+    assert "What stood there before can no longer be chosen" in shown(remy, application)
     assert remy.post(address("take_back", newest().pk), **HTMX).status_code == 409
 
 
-def test_a_field_that_somebody_changed_meanwhile_is_a_conflict_and_can_be_changed_from_there(
-    remy: Client, sandbox: Sandbox, work, one: Application
+def test_field_conflict_can_be_retried(
+    remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
-    row = sandbox.world().applications[one.remote_id]
-    meanwhile = {**row.custom["notice_period"], "value": "2 weeks"}
-    sandbox.world().change(row, custom={**row.custom, "notice_period": meanwhile})
-    changed = {_name("notice_period"): _choice("notice_period", "3 months")[0]}
-    click(remy, "update", one, **_filled(remy, one, **changed))
+    record = sandbox.world().applications[application.remote_id]
+    foreign_value = {**record.custom["notice_period"], "value": "2 weeks"}
+    sandbox.world().change(record, custom={**record.custom, "notice_period": foreign_value})
+    changes = {_field_name("notice_period"): _option_pks("notice_period", "3 months")[0]}
+    click(remy, "update", application, **_fill_form(remy, application, **changes))
     work()
     assert newest().status == Status.CONFLICT
-    assert _held(sandbox, one)["notice_period"] == "2 weeks"
-    card = " ".join(shown(remy, one).split())
-    assert "Notice period was “1 month” and is “2 weeks” now" in card
-    remy.post(address("again", newest().pk), seen(one), **HTMX)
+    assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
+    row = " ".join(shown(remy, application).split())
+    assert "Notice period was “1 month” and is “2 weeks” now" in row
+    remy.post(address("again", newest().pk), seen(application), **HTMX)
     work()
     assert newest().status == Status.DONE, newest().outcome
-    assert _held(sandbox, one)["notice_period"] == "3 months"
+    assert _remote_values(sandbox, application)["notice_period"] == "3 months"
 
 
 @pytest.mark.parametrize("field", ["source", "notice_period"])
-def test_what_changed_after_the_form_was_shown_is_a_conflict_though_the_mirror_knows_it(
-    remy: Client, sandbox: Sandbox, work, one: Application, field: str
+def test_update_conflicts_with_change_since_form(
+    remy: Client, sandbox: Sandbox, work, application: Application, field: str
 ) -> None:
-    mine, theirs = Source.objects.exclude(pk=one.source_id).order_by("pk")[:2]
-    row = sandbox.world().applications[one.remote_id]
+    own_choice, foreign_choice = Source.objects.exclude(pk=application.source_id).order_by("pk")[:2]
+    record = sandbox.world().applications[application.remote_id]
     if field == "source":
-        screen = _filled(remy, one, source=mine.pk)
-        sandbox.world().change(row, source_id=theirs.remote_id)
+        screen = _fill_form(remy, application, source=own_choice.pk)
+        sandbox.world().change(record, source_id=foreign_choice.remote_id)
     else:
-        chosen = _choice("notice_period", "3 months")[0]
-        screen = _filled(remy, one, **{_name("notice_period"): chosen})
-        meanwhile = {**row.custom["notice_period"], "value": "2 weeks"}
-        sandbox.world().change(row, custom={**row.custom, "notice_period": meanwhile})
-    with asking(one.connection.credential, lane=Lane.PEOPLE) as provider:
-        refresh_application(one.connection, provider, one.remote_id)
-    click(remy, "update", one, **screen)
+        chosen = _option_pks("notice_period", "3 months")[0]
+        screen = _fill_form(remy, application, **{_field_name("notice_period"): chosen})
+        foreign_value = {**record.custom["notice_period"], "value": "2 weeks"}
+        sandbox.world().change(record, custom={**record.custom, "notice_period": foreign_value})
+    with asking(application.connection.credential, lane=Lane.PEOPLE) as provider:
+        refresh_application(application.connection, provider, application.remote_id)
+    click(remy, "update", application, **screen)
     work()
     assert newest().status == Status.CONFLICT, newest().outcome
-    card = " ".join(shown(remy, one).split())
+    row = " ".join(shown(remy, application).split())
     if field == "source":
-        assert truth(sandbox, one).source_id == theirs.remote_id
-        assert f"is “{theirs.name}” now" in card
+        assert truth(sandbox, application).source_id == foreign_choice.remote_id
+        assert f"is “{foreign_choice.name}” now" in row
     else:
-        assert _held(sandbox, one)["notice_period"] == "2 weeks"
-        assert "Notice period was “1 month” and is “2 weeks” now" in card
+        assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
+        assert "Notice period was “1 month” and is “2 weeks” now" in row
 
 
-def test_a_conflict_of_a_field_says_changed_and_not_moved(
-    remy: Client, cast: Cast, one: Application
+def test_field_conflict_not_called_moved(
+    remy: Client, cast: Cast, application: Application
 ) -> None:
     ApplicationAction.objects.create(
-        application=one, membership=cast.remy, kind="update", status="conflict"
+        application=application, membership=cast.remy, kind="update", status="conflict"
     )
     page = remy.get(reverse("applications:my_activity")).content.decode()
     assert "Changed meanwhile" in page
     assert "Moved meanwhile" not in page
 
 
-def test_what_was_kept_of_a_deleted_candidate_goes_from_the_actions_too(
-    remy: Client, sandbox: Sandbox, work, one: Application, connect, kind: str
+def test_candidate_erasure_clears_action_data(
+    remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
-    click(remy, "update", one, **_filled(remy, one, **{_name("agency_reference"): "AB-12"}))
+    click(
+        remy,
+        "update",
+        application,
+        **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
+    )
     work()
     from portal.mirror import people
 
-    people.erase(one.connection, [one.candidate.remote_id])
-    kept = ApplicationAction.objects.get()
-    assert "AB-12" not in f"{kept.parameters} {kept.outcome} {kept.notes}"
-    assert kept.outcome == "Updated in Greenhouse."
-    one.refresh_from_db()
-    assert one.custom == {}
+    people.erase(application.connection, [application.candidate.remote_id])
+    action = ApplicationAction.objects.get()
+    assert "AB-12" not in f"{action.parameters} {action.outcome} {action.notes}"
+    assert action.outcome == "Updated in Greenhouse."
+    application.refresh_from_db()
+    assert application.custom == {}
 
 
-def test_without_the_right_to_read_them_no_custom_field_is_offered(
-    connect, cast: Cast, sign_in, kind: str
-) -> None:
+def test_custom_fields_need_read_permission(connect, cast: Cast, sign_in, kind: str) -> None:
     connect(kind, without={"custom_fields.list"})
-    form = _form(sign_in(cast.remy), applications()[0])
+    form = _get_form(sign_in(cast.remy), applications()[0])
     assert not form.custom
     assert not CustomField.objects.exists()
 
 
-def test_source_and_people_are_updated_and_put_back_where_they_had_a_value(
-    remy: Client, sandbox: Sandbox, work
-) -> None:
+def test_source_and_recruiter_update_undone(remy: Client, sandbox: Sandbox, work) -> None:
     application = next(a for a in applications() if a.source_id and a.recruiter_id)
     source = Source.objects.exclude(pk=application.source_id).first()
     recruiter = AtsUser.objects.get(primary_email="sam@acme.example")
-    was = truth(sandbox, application)
-    was = (was.source_id, was.recruiter_id)
+    original = truth(sandbox, application)
+    original = (original.source_id, original.recruiter_id)
     click(remy, "update", application, source=source.pk, recruiter=recruiter.pk)
     work()
-    now = truth(sandbox, application)
-    assert (now.source_id, now.recruiter_id) == (source.remote_id, recruiter.remote_id)
+    current = truth(sandbox, application)
+    assert (current.source_id, current.recruiter_id) == (source.remote_id, recruiter.remote_id)
     assert f"source is now {source.name}" in shown(remy, application)
     assert address("take_back", newest().pk) in remy.get("/activity/").content.decode()
     remy.post(address("take_back", newest().pk), **HTMX)
     work()
-    now = truth(sandbox, application)
-    assert (now.source_id, now.recruiter_id) == was
+    current = truth(sandbox, application)
+    assert (current.source_id, current.recruiter_id) == original
 
 
-def test_where_a_field_was_empty_before_it_is_said_that_there_is_no_undo(
-    remy: Client, work
-) -> None:
+def test_update_of_empty_field_has_no_undo(remy: Client, work) -> None:
     application = next(a for a in applications() if not a.recruiter_id)
     recruiter = AtsUser.objects.get(primary_email="sam@acme.example")
     click(remy, "update", application, recruiter=recruiter.pk)

@@ -1,4 +1,4 @@
-"""Whoever changes the record behind the portal's back is found out."""
+"""Changes to the audit log outside the portal are detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.cast import Cast
 
 @pytest.fixture
 def unprotected(transactional_db: None) -> None:
-    """The database's own refusal is switched off, as somebody with its keys could (conftest)."""
+    """The database trigger is off (see conftest), as an attacker with access could arrange."""
 
 
 @pytest.fixture
@@ -32,122 +32,124 @@ def protected(transactional_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def acme(cast: Cast) -> Organization:
-    """With five entries, between those of others."""
+    """Acme with five entries, interleaved with entries of others."""
     organization = cast.ada.organization
     for number in range(1, 6):
-        record("a.deed", f"did thing {number}", organization=organization, by=cast.ada.user)
-        record("a.deed", "did it, too", organization=cast.zoe.organization, by=cast.zoe.user)
-        record("a.deed", "did it all alone", organization=None, after={"number": number})
+        record("test.event", f"did thing {number}", organization=organization, by=cast.ada.user)
+        record("test.event", "did it, too", organization=cast.zoe.organization, by=cast.zoe.user)
+        record("test.event", "did it all alone", organization=None, after={"number": number})
     return organization
 
 
-def _sql(text: str, *values: object) -> None:
+def _execute_sql(text: str, *values: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(text, values)
 
 
-def _check(*arguments: str) -> str:
+def _run_audit_check(*arguments: str) -> str:
     out = StringIO()
     call_command("audit_check", *arguments, stdout=out)
     return out.getvalue()
 
 
-def test_an_untouched_record_is_whole(acme: Organization) -> None:
-    said = _check()
-    assert f"organization {acme.pk}: 5 entries" in said
-    assert "the portal itself: 5 entries" in said
-    assert "The record is whole." in said
+def test_untouched_log_passes_check(acme: Organization) -> None:
+    output = _run_audit_check()
+    assert f"organization {acme.pk}: 5 entries" in output
+    assert "the portal itself: 5 entries" in output
+    assert "The record is whole." in output
 
 
 TAMPERING = {
-    "a word is changed": ("UPDATE audit_entry SET words = 'did nothing' WHERE id = %s", 3, 3),
-    "somebody else did it": ("UPDATE audit_entry SET by_id = 0 WHERE id = %s", 2, 2),
-    "an entry is removed": ("DELETE FROM audit_entry WHERE id = %s", 2, 2),
-    "the first is removed": ("DELETE FROM audit_entry WHERE id = %s", 1, 1),
-    "the last is removed": ("DELETE FROM audit_entry WHERE id = %s", 5, 5),
-    "a seal is made up": ("UPDATE audit_entry SET seal = 'beef' WHERE id = %s", 4, 4),
+    "text_changed": ("UPDATE audit_entry SET words = 'did nothing' WHERE id = %s", 3, 3),
+    "actor_changed": ("UPDATE audit_entry SET by_id = 0 WHERE id = %s", 2, 2),
+    "entry_removed": ("DELETE FROM audit_entry WHERE id = %s", 2, 2),
+    "first_removed": ("DELETE FROM audit_entry WHERE id = %s", 1, 1),
+    "last_removed": ("DELETE FROM audit_entry WHERE id = %s", 5, 5),
+    "seal_forged": ("UPDATE audit_entry SET seal = 'beef' WHERE id = %s", 4, 4),
 }
 
 
-@pytest.mark.parametrize("how", TAMPERING)
-def test_tampering_is_told_with_its_place(unprotected: None, acme: Organization, how: str) -> None:
-    sql, place, told = TAMPERING[how]
+@pytest.mark.parametrize("kind", TAMPERING)
+def test_tampering_reported_with_position(unprotected: None, acme: Organization, kind: str) -> None:
+    sql, index, reported = TAMPERING[kind]
     ids = list(Entry.objects.filter(organization=acme).order_by("id").values_list("pk", flat=True))
-    _sql(sql, ids[place - 1])
-    with pytest.raises(CommandError) as alarm:
-        _check()
-    assert f"organization {acme.pk} is broken at entry {told}:" in str(alarm.value)
-    assert len(str(alarm.value).splitlines()) == 1, "the others' chains hold"
+    _execute_sql(sql, ids[index - 1])
+    with pytest.raises(CommandError) as error:
+        _run_audit_check()
+    assert f"organization {acme.pk} is broken at entry {reported}:" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1, "only this organization's chain is broken"
 
 
-def test_an_entry_that_was_slipped_in_is_told(unprotected: None, acme: Organization) -> None:
-    last = Entry.objects.filter(organization=acme).first()
+def test_inserted_entry_detected(unprotected: None, acme: Organization) -> None:
+    newest = Entry.objects.filter(organization=acme).first()
     forged = Entry(
-        organization=acme, by_words="Ada", verb="a.deed", words="x", number=6, seal=last.seal
+        organization=acme, by_words="Ada", verb="test.event", words="x", number=6, seal=newest.seal
     )
     forged.save()
     with pytest.raises(CommandError, match="broken at entry 6"):
-        _check()
+        _run_audit_check()
 
 
-def test_a_whole_chain_that_is_gone_is_told(unprotected: None, acme: Organization) -> None:
-    _sql("DELETE FROM audit_entry WHERE organization_id = %s", acme.pk)
+def test_deleted_chain_detected(unprotected: None, acme: Organization) -> None:
+    _execute_sql("DELETE FROM audit_entry WHERE organization_id = %s", acme.pk)
     with pytest.raises(CommandError, match="the last 5 are missing"):
-        _check()
+        _run_audit_check()
 
 
-def test_a_chain_without_its_end_is_told(acme: Organization) -> None:
-    _sql("DELETE FROM audit_chain WHERE organization_id = %s", acme.pk)
+def test_missing_chain_head_detected(acme: Organization) -> None:
+    _execute_sql("DELETE FROM audit_chain WHERE organization_id = %s", acme.pk)
     with pytest.raises(CommandError, match="the chain's end does not know it"):
-        _check()
+        _run_audit_check()
 
 
-def test_one_organizations_chain_can_be_checked_alone(
+def test_check_can_target_one_organization(
     unprotected: None, cast: Cast, acme: Organization
 ) -> None:
-    _sql("UPDATE audit_entry SET words = 'x' WHERE organization_id = %s", acme.pk)
-    assert "The record is whole." in _check("--organization", cast.zoe.organization.slug)
+    _execute_sql("UPDATE audit_entry SET words = 'x' WHERE organization_id = %s", acme.pk)
+    assert "The record is whole." in _run_audit_check("--organization", cast.zoe.organization.slug)
     with pytest.raises(CommandError, match="broken"):
-        _check("--organization", acme.slug)
+        _run_audit_check("--organization", acme.slug)
     with pytest.raises(CommandError, match="no organization"):
-        _check("--organization", "nobody")
+        _run_audit_check("--organization", "nobody")
 
 
-def test_without_the_old_key_old_entries_do_not_fit(acme: Organization, settings) -> None:
+def test_check_needs_old_keys(acme: Organization, settings) -> None:
     settings.AUDIT_KEYS = ["new", *settings.AUDIT_KEYS]
-    record("a.deed", "under the new key", organization=acme)
-    assert "The record is whole." in _check()
+    record("test.event", "under the new key", organization=acme)
+    assert "The record is whole." in _run_audit_check()
     settings.AUDIT_KEYS = ["new"]
     with pytest.raises(CommandError, match="broken at entry 1"):
-        _check()
+        _run_audit_check()
 
 
-def test_values_survive_the_database_as_they_were_sealed(cast: Cast) -> None:
-    odd = {"z": [1, 2.5, None, True], "a": {"ü": "“x”"}, "n": 2**53, "e": ""}
-    record("a.deed", "did ü", organization=cast.ada.organization, before=odd, after={})
-    assert json.dumps(Entry.objects.get().before, sort_keys=True) == json.dumps(odd, sort_keys=True)
-    assert "The record is whole." in _check()
+def test_sealed_values_survive_database(cast: Cast) -> None:
+    values = {"z": [1, 2.5, None, True], "a": {"ü": "“x”"}, "n": 2**53, "e": ""}
+    record("test.event", "did ü", organization=cast.ada.organization, before=values, after={})
+    assert json.dumps(Entry.objects.get().before, sort_keys=True) == json.dumps(
+        values, sort_keys=True
+    )
+    assert "The record is whole." in _run_audit_check()
 
 
-def test_the_database_itself_refuses(protected: None, acme: Organization) -> None:
+def test_database_refuses_update_and_delete(protected: None, acme: Organization) -> None:
     for attempt in (
         "UPDATE audit_entry SET words = 'did nothing'",
         "DELETE FROM audit_entry",
     ):
         with pytest.raises(DatabaseError, match="written once"), transaction.atomic():
-            _sql(attempt)
+            _execute_sql(attempt)
     assert Entry.objects.filter(organization=acme).count() == 5
 
 
-def test_many_writers_at_once_make_one_chain(cast: Cast) -> None:
+def test_concurrent_writers_make_one_chain(cast: Cast) -> None:
     acme = cast.ada.organization
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def write() -> None:
         try:
-            together.wait()
+            barrier.wait()
             for _ in range(5):
-                record("a.deed", "did it at once", organization=acme)
+                record("test.event", "did it at once", organization=acme)
         finally:
             connections.close_all()
 
@@ -158,4 +160,4 @@ def test_many_writers_at_once_make_one_chain(cast: Cast) -> None:
         writer.join()
     numbers = Entry.objects.filter(organization=acme).order_by("number")
     assert list(numbers.values_list("number", flat=True)) == list(range(1, 21))
-    assert "The record is whole." in _check()
+    assert "The record is whole." in _run_audit_check()

@@ -1,4 +1,4 @@
-"""The log: an admin of a customer reads their own, narrows it down, and takes it along."""
+"""The activity log: visibility, filters, paging and export."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tests.portal.entitlements import world
 LOG, EXPORT = reverse("audit:log"), reverse("audit:export")
 
 
-def _page(client, **filters: object) -> str:
-    answer = client.get(LOG, filters)
-    assert answer.status_code == 200
-    return answer.content.decode()
+def _get_page(client, **filters: object) -> str:
+    response = client.get(LOG, filters)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
-def _table(client, **filters: object) -> list[list[str]]:
-    answer = client.get(EXPORT, filters)
-    assert answer.streaming
-    return list(csv.reader(StringIO(answer.getvalue().decode("utf-8-sig"))))
+def _export_rows(client, **filters: object) -> list[list[str]]:
+    response = client.get(EXPORT, filters)
+    assert response.streaming
+    return list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
 
 
-def test_an_admin_reads_who_did_what_from_where(cast: Cast, sign_in) -> None:
+def test_log_shows_actor_action_and_address(cast: Cast, sign_in) -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="203.0.113.7")
     record(
         "connection.paused",
@@ -49,31 +49,31 @@ def test_an_admin_reads_who_did_what_from_where(cast: Cast, sign_in) -> None:
         after={"state": "paused"},
         request=request,
     )
-    page = _page(sign_in(cast.ada))
-    for word in ("Ada &lt;ada@acme.example&gt;", "paused the connection", "203.0.113.7", "live"):
-        assert word in page
+    page = _get_page(sign_in(cast.ada))
+    for text in ("Ada &lt;ada@acme.example&gt;", "paused the connection", "203.0.113.7", "live"):
+        assert text in page
 
 
-def test_it_is_for_admins_of_that_organization_alone(cast: Cast, sign_in) -> None:
-    record("a.deed", "did something of Acme's", organization=cast.ada.organization)
-    record("a.deed", "did something inside", organization=None)
+def test_log_limited_to_own_admins(cast: Cast, sign_in) -> None:
+    record("test.event", "did something of Acme's", organization=cast.ada.organization)
+    record("test.event", "did something inside", organization=None)
     assert sign_in(cast.remy).get(LOG).status_code == 403
     assert sign_in(cast.remy).get(EXPORT).status_code == 403
     zoe = sign_in(cast.zoe)
-    for text in (_page(zoe), str(_table(zoe))):
+    for text in (_get_page(zoe), str(_export_rows(zoe))):
         assert "did something" not in text
-    assert "did something inside" not in _page(sign_in(cast.ada))
+    assert "did something inside" not in _get_page(sign_in(cast.ada))
 
 
-def test_where_our_staff_sat_is_not_shown_to_customers(cast: Cast, sign_in) -> None:
+def test_log_hides_staff_addresses(cast: Cast, sign_in) -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="198.51.100.9")
-    record("a.deed", "helped", organization=cast.ada.organization, by=cast.cas, request=request)
+    record("test.event", "helped", organization=cast.ada.organization, by=cast.cas, request=request)
     ada = sign_in(cast.ada)
-    assert "helped" in _page(ada)
-    assert "198.51.100.9" not in _page(ada) + str(_table(ada))
+    assert "helped" in _get_page(ada)
+    assert "198.51.100.9" not in _get_page(ada) + str(_export_rows(ada))
 
 
-def test_it_is_narrowed_by_person_by_deed_and_by_day(cast: Cast, sign_in, time_machine) -> None:
+def test_log_filters_by_person_action_and_day(cast: Cast, sign_in, time_machine) -> None:
     acme = cast.ada.organization
     time_machine.move_to(datetime(2026, 3, 1, 12, tzinfo=UTC))
     record("credential.entered", "entered the first", organization=acme, by=cast.ada.user)
@@ -83,44 +83,44 @@ def test_it_is_narrowed_by_person_by_deed_and_by_day(cast: Cast, sign_in, time_m
     record("connection.degraded", "lost something", organization=acme)
     ada = sign_in(cast.ada)
 
-    def shown(**filters: object) -> set[str]:
-        return {row[3] for row in _table(ada, **filters)[1:]}
+    def filtered_entries(**filters: object) -> set[str]:
+        return {row[3] for row in _export_rows(ada, **filters)[1:]}
 
-    assert shown(who=cast.ada.user_id) == {"entered the first"}
-    assert shown(who="success") == {"helped along"}
-    assert shown(who="portal") == {"lost something"}
-    assert shown(what="member.invited") == {"invited a colleague", "helped along"}
-    assert shown(until="2026-03-01") == {"entered the first"}
-    assert len(shown(since="2026-03-02")) == 3
-    assert "entered the first" not in _page(ada, since="2026-03-02")
-    assert "Nothing fits" in _page(ada, since="2026-04-01")
+    assert filtered_entries(who=cast.ada.user_id) == {"entered the first"}
+    assert filtered_entries(who="success") == {"helped along"}
+    assert filtered_entries(who="portal") == {"lost something"}
+    assert filtered_entries(what="member.invited") == {"invited a colleague", "helped along"}
+    assert filtered_entries(until="2026-03-01") == {"entered the first"}
+    assert len(filtered_entries(since="2026-03-02")) == 3
+    assert "entered the first" not in _get_page(ada, since="2026-03-02")
+    assert "Nothing fits" in _get_page(ada, since="2026-04-01")
 
 
-def test_what_an_erased_member_did_is_not_our_staffs(cast: Cast, sign_in) -> None:
-    record("a.deed", "did it", organization=cast.ada.organization, by=cast.uma.user)
+def test_erased_member_not_listed_as_staff(cast: Cast, sign_in) -> None:
+    record("test.event", "did it", organization=cast.ada.organization, by=cast.uma.user)
     people.erase(cast.uma.user)
     ada = sign_in(cast.ada)
-    assert "did it" not in _page(ada, who="success")
-    assert "did it" in _page(ada)
+    assert "did it" not in _get_page(ada, who="success")
+    assert "did it" in _get_page(ada)
 
 
-def test_a_page_that_names_people_asks_no_more_for_more_of_them(
+def test_log_query_count_independent_of_names(
     cast: Cast, sign_in, django_assert_num_queries
 ) -> None:
     acme, ada = cast.ada.organization, sign_in(cast.ada)
     for number in range(60):
-        record("a.deed", f"invited p{number}@acme.example", organization=acme, by=cast.sam.user)
+        record("test.event", f"invited p{number}@acme.example", organization=acme, by=cast.sam.user)
     with django_assert_num_queries(7):
         ada.get(LOG)
 
 
 @pytest.mark.parametrize("filters", [{"since": "soon"}, {"who": "999999"}, {"what": "x"}])
-def test_what_makes_no_sense_is_said_next_to_its_field(cast: Cast, sign_in, filters) -> None:
+def test_bad_filter_is_field_error(cast: Cast, sign_in, filters) -> None:
     ada = sign_in(cast.ada)
-    for address in (LOG, EXPORT):
-        answer = ada.get(address, filters)
-        assert answer.status_code == 422
-        assert "field-error" in answer.content.decode()
+    for url in (LOG, EXPORT):
+        response = ada.get(url, filters)
+        assert response.status_code == 422
+        assert "field-error" in response.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -131,67 +131,64 @@ def test_what_makes_no_sense_is_said_next_to_its_field(cast: Cast, sign_in, filt
         {"before": "9" * 30},
     ],
 )
-def test_the_first_and_the_last_of_all_days_are_days_too(cast: Cast, sign_in, filters) -> None:
-    record("a.deed", "did it", organization=cast.ada.organization)
-    assert "did it" in _page(sign_in(cast.ada), **filters)
-    assert len(_table(sign_in(cast.ada), **filters)) == 2
+def test_log_accepts_extreme_dates(cast: Cast, sign_in, filters) -> None:
+    record("test.event", "did it", organization=cast.ada.organization)
+    assert "did it" in _get_page(sign_in(cast.ada), **filters)
+    assert len(_export_rows(sign_in(cast.ada), **filters)) == 2
 
 
-@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80", "%00"])
-def test_half_a_character_in_the_address_is_said_next_to_its_field(
-    cast: Cast, sign_in, half: str
-) -> None:
+@pytest.mark.parametrize("surrogate", ["%ED%A0%80", "%ED%B0%80", "%00"])
+def test_lone_surrogate_filter_is_field_error(cast: Cast, sign_in, surrogate: str) -> None:
     ada = sign_in(cast.ada)
     for name in ("who", "what", "since", "until"):
-        for address in (LOG, EXPORT):
-            assert ada.get(f"{address}?{name}={half}").status_code == 422
-    assert ada.get(f"{LOG}?before={half}").status_code == 200
+        for url in (LOG, EXPORT):
+            assert ada.get(f"{url}?{name}={surrogate}").status_code == 422
+    assert ada.get(f"{LOG}?before={surrogate}").status_code == 200
 
 
-OLDER = re.compile(r'href="([^"]+)" rel="next"')
+NEXT_LINK = re.compile(r'href="([^"]+)" rel="next"')
 
 
-def test_pages_stay_as_they_are_while_new_entries_arrive(cast: Cast, sign_in) -> None:
+def test_log_pages_stable_while_entries_arrive(cast: Cast, sign_in) -> None:
     acme = cast.ada.organization
     for number in range(120):
-        record("a.deed", f"did thing {number:03}", organization=acme)
-    ada, seen, query = sign_in(cast.ada), [], "?"
+        record("test.event", f"did thing {number:03}", organization=acme)
+    ada, numbers, query = sign_in(cast.ada), [], "?"
     while query:
         page = ada.get(LOG + query).content.decode()
-        seen += [int(number) for number in re.findall(r"did thing (\d+)", page)]
-        record("a.deed", "did something newer", organization=acme)
-        query = found[1] if (found := OLDER.search(page)) else ""
-    assert seen == list(reversed(range(120)))
+        numbers += [int(number) for number in re.findall(r"did thing (\d+)", page)]
+        record("test.event", "did something newer", organization=acme)
+        query = match[1] if (match := NEXT_LINK.search(page)) else ""
+    assert numbers == list(reversed(range(120)))
 
 
-def test_a_page_takes_the_same_number_of_queries_however_much_there_is(
+def test_log_query_count_independent_of_size(
     cast: Cast, sign_in, django_assert_num_queries
 ) -> None:
     acme, ada = cast.ada.organization, sign_in(cast.ada)
     for number in range(60):
-        record(f"a.deed{number % 7}", "did it", organization=acme, by=cast.sam.user)
+        record(f"test.event{number % 7}", "did it", organization=acme, by=cast.sam.user)
     with django_assert_num_queries(6):
         ada.get(LOG)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_no_cell_is_a_formula_to_a_spreadsheet(cast: Cast, sign_in, start: str) -> None:
-    words = f'{start}HYPERLINK("http://x.example")'
-    record("a.deed", words, organization=cast.ada.organization, after={"name": words})
-    for cell in _table(sign_in(cast.ada))[1]:
+def test_export_escapes_formulas(cast: Cast, sign_in, start: str) -> None:
+    text = f'{start}HYPERLINK("http://x.example")'
+    record("test.event", text, organization=cast.ada.organization, after={"name": text})
+    for cell in _export_rows(sign_in(cast.ada))[1]:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_an_entry_of_today_is_within_today(cast: Cast, sign_in) -> None:
-    record("a.deed", "did it now", organization=cast.ada.organization)
+def test_log_filter_includes_today(cast: Cast, sign_in) -> None:
+    record("test.event", "did it now", organization=cast.ada.organization)
     today = timezone.now().date()
-    page = _page(sign_in(cast.ada), since=today, until=today)
+    page = _get_page(sign_in(cast.ada), since=today, until=today)
     assert "did it now" in page
-    assert "did it now" not in _page(sign_in(cast.ada), until=today - timedelta(days=1))
+    assert "did it now" not in _get_page(sign_in(cast.ada), until=today - timedelta(days=1))
     assert Entry.objects.count() == 1
 
 
-# -- requisitions, and words that were looked for ------------------------------------------------
 @pytest.fixture
 def takeover(cast: Cast) -> Job:
     """A confidential requisition that Remy may see and Ada may not."""
@@ -202,55 +199,51 @@ def takeover(cast: Cast) -> Job:
     return job
 
 
-def _advanced(job: Job, by: Membership, **earlier: str) -> None:
-    """As a click is recorded; `earlier` is what older entries hold besides."""
-    place = {"job": job.remote_id, "stage_name": "Offer", **earlier}
+def _record_advance(job: Job, by: Membership, **legacy_fields: str) -> None:
+    """Record an advance; `earlier` adds fields that only older entries have."""
+    state = {"job": job.remote_id, "stage_name": "Offer", **legacy_fields}
     record(
         "application.advanced",
         "advanced application 1 in Greenhouse",
         organization=by.organization,
         by=by.user,
-        before=place,
-        after=place | {"fields": []},
+        before=state,
+        after=state | {"fields": []},
     )
 
 
-@pytest.mark.parametrize("earlier", [{}, {"job_name": "Takeover lawyer"}], ids=["now", "earlier"])
-def test_the_title_of_a_requisition_is_read_by_those_who_see_it(
-    takeover: Job, cast: Cast, sign_in, earlier
-) -> None:
-    _advanced(takeover, cast.remy, **earlier)
+@pytest.mark.parametrize(
+    "legacy_fields", [{}, {"job_name": "Takeover lawyer"}], ids=["current", "legacy"]
+)
+def test_log_job_title_needs_access(takeover: Job, cast: Cast, sign_in, legacy_fields) -> None:
+    _record_advance(takeover, cast.remy, **legacy_fields)
     entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
     ada, cas = sign_in(cast.ada), sign_in(cast.cas)
-    for text in (_page(ada), str(_table(ada)), cas.get(entry).content.decode()):
+    for text in (_get_page(ada), str(_export_rows(ada)), cas.get(entry).content.decode()):
         assert "Takeover" not in text
         assert str(takeover.remote_id) in text
     world.grant(AtsUser.objects.get(name="Ada"), takeover)
-    for text in (_page(ada), str(_table(ada))):
+    for text in (_get_page(ada), str(_export_rows(ada))):
         assert f"Takeover lawyer ({takeover.remote_id})" in text
 
 
-def test_titles_take_one_query_for_a_page_however_many_there_are(
-    takeover: Job, cast: Cast, sign_in
-) -> None:
+def test_log_titles_take_one_query(takeover: Job, cast: Cast, sign_in) -> None:
     ada = sign_in(cast.ada)
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as asked:
-            _page(ada)
-        return len(asked)
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            _get_page(ada)
+        return len(captured)
 
-    _advanced(takeover, cast.remy)
-    one = queries()
+    _record_advance(takeover, cast.remy)
+    count_for_one_title = count_queries()
     for number in range(30):
-        _advanced(world.job(takeover.connection, f"Nurse {number}"), cast.remy)
-    assert queries() == one
-    assert "Nurse 29" in _page(ada)
+        _record_advance(world.job(takeover.connection, f"Nurse {number}"), cast.remy)
+    assert count_queries() == count_for_one_title
+    assert "Nurse 29" in _get_page(ada)
 
 
-def test_words_that_an_older_entry_holds_of_an_exported_list_are_hidden(
-    cast: Cast, sign_in
-) -> None:
+def test_log_hides_search_terms_of_old_exports(cast: Cast, sign_in) -> None:
     record(
         "jobs.exported",
         "exported the list of requisitions",
@@ -260,7 +253,7 @@ def test_words_that_an_older_entry_holds_of_an_exported_list_are_hidden(
     )
     entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
     ada, cas = sign_in(cast.ada), sign_in(cast.cas)
-    for text in (_page(ada), str(_table(ada)), cas.get(entry).content.decode()):
+    for text in (_get_page(ada), str(_export_rows(ada)), cas.get(entry).content.decode()):
         assert "Jolanta" not in text
         assert "mine=1" in text
         assert "looked for" in text

@@ -1,4 +1,4 @@
-"""The record is written once and stays."""
+"""Audit entries are written once and never change."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from portal.audit.record import record
 from tests.cast import Cast
 
 
-def test_an_entry_tells_who_what_and_on_what(cast: Cast) -> None:
+def test_entry_stores_actor_subject_and_states(cast: Cast) -> None:
     organization = cast.ada.organization
     entry = record(
         "connection.paused",
@@ -24,8 +24,8 @@ def test_an_entry_tells_who_what_and_on_what(cast: Cast) -> None:
     assert (entry.before, entry.after) == ({"state": "live"}, {"state": "paused"})
 
 
-def test_an_entry_is_never_changed_and_never_deleted(cast: Cast) -> None:
-    entry = record("a.deed", "did something", organization=cast.ada.organization)
+def test_entry_cannot_change_or_be_deleted(cast: Cast) -> None:
+    entry = record("test.event", "did something", organization=cast.ada.organization)
     entry.words = "did nothing"
     for attempt in (
         entry.save,
@@ -38,8 +38,8 @@ def test_an_entry_is_never_changed_and_never_deleted(cast: Cast) -> None:
     assert Entry.objects.get().words == "did something"
 
 
-def test_an_entry_outlives_whom_it_names(cast: Cast) -> None:
-    record("a.deed", "did something", organization=cast.zoe.organization, by=cast.zoe.user)
+def test_entry_outlives_its_actor(cast: Cast) -> None:
+    record("test.event", "did something", organization=cast.zoe.organization, by=cast.zoe.user)
     cast.zoe.organization.delete()
     cast.zoe.user.delete()
     assert Entry.objects.get().by_words == "Zoe <zoe@other.example>"

@@ -1,9 +1,10 @@
-"""A click's statements are planned once on a connection, a list's anew for its own values."""
+"""Prepared statements within a request, on PostgreSQL."""
 
 from __future__ import annotations
 
 import pytest
 from django.db import NotSupportedError, connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from portal.accounts.models import User
@@ -12,72 +13,77 @@ from portal.core.planned import planned_once
 pytestmark = pytest.mark.django_db
 
 
-def _asked(name: str) -> None:
-    """Ask three times what nothing else asks."""
+def _run_query(name: str) -> None:
+    """Run a query three times that nothing else runs."""
     for _ in range(3):
         User.objects.filter(name=name).exclude(name=f"not {name}").exists()
 
 
-def _planned() -> int:
-    """How many statements like it the database remembers for this connection."""
+def _count_prepared() -> int:
+    """Prepared statements like it on this database connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%NOT%'")
         return int(cursor.fetchone()[0])
 
 
 @pytest.mark.postgres
-def test_what_a_click_asks_again_is_planned_already() -> None:
-    before = _planned()
-    _asked("outside")
-    assert _planned() == before
+def test_repeated_query_is_prepared_once() -> None:
+    before = _count_prepared()
+    _run_query("outside")
+    assert _count_prepared() == before
     with planned_once(), planned_once():
-        _asked("within")
-    assert _planned() == before + 1
+        _run_query("within")
+    assert _count_prepared() == before + 1
 
 
 @pytest.mark.postgres
-def test_it_ends_with_the_click_even_where_that_fails() -> None:
+def test_preparing_ends_after_exception() -> None:
     with pytest.raises(ZeroDivisionError), planned_once():
         raise ZeroDivisionError
-    before = _planned()
-    _asked("afterwards")
-    assert _planned() == before
+    before = _count_prepared()
+    _run_query("afterwards")
+    assert _count_prepared() == before
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_changed_column_costs_one_click_not_every_one() -> None:
+def test_changed_column_fails_one_request_only() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE changing (told varchar(10))")
+        cursor.execute("CREATE TABLE changing (label varchar(10))")
     try:
         with planned_once():
-            _looked_up()
+            _select_from_table()
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE changing ALTER told TYPE varchar(20)")
+            cursor.execute("ALTER TABLE changing ALTER label TYPE varchar(20)")
         with pytest.raises(NotSupportedError), planned_once():
-            _looked_up()
+            _select_from_table()
         with planned_once():
-            _looked_up()
+            _select_from_table()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE changing")
 
 
-def _looked_up() -> None:
+def _select_from_table() -> None:
     for _ in range(3):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT told FROM changing WHERE told = %s", ["a"])
+            cursor.execute("SELECT label FROM changing WHERE label = %s", ["a"])
 
 
 @pytest.mark.postgres
-def test_it_can_be_switched_off_for_a_pooler(settings: Settings) -> None:
+def test_preparing_can_be_disabled_for_pooler(settings: Settings) -> None:
     settings.PREPARED_STATEMENTS = False
-    before = _planned()
+    before = _count_prepared()
     with planned_once():
-        _asked("pooled")
-    assert _planned() == before
+        _run_query("pooled")
+    assert _count_prepared() == before
 
 
-def test_elsewhere_it_changes_nothing() -> None:
-    with planned_once():
-        _asked("anywhere")
+def test_preparing_leaves_statements_unchanged() -> None:
+    with CaptureQueriesContext(connection) as plain:
+        _run_query("anywhere")
+    with planned_once(), CaptureQueriesContext(connection) as prepared:
+        _run_query("anywhere")
+    statements = [query["sql"] for query in plain]
+    assert statements == [query["sql"] for query in prepared]
+    assert len(statements) == 3

@@ -1,4 +1,4 @@
-"""The door to the queue, when the broker behind it is away."""
+"""The task queue when its broker is unreachable, and the signature of tasks."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from tests.cast import Cast
 
 @pytest.fixture
 def broker_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis is configured, and nobody listens there."""
+    """Redis is configured but unreachable."""
     monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9})
     monkeypatch.setattr("portal.core.queue._broker", lambda: Redis("nobody"))
 
 
-def test_what_was_stored_stands_though_the_broker_is_away(
+def test_enqueue_survives_unreachable_broker(
     cast: Cast, broker_away: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The person is not shown a failure for something that will be done: the sweep asks again."""
+    """The request succeeds, because a sweep enqueues the task again."""
     after = []
     with transaction.atomic():
         notice = Notice.objects.create(
             organization=cast.ada.organization, to=cast.ada.user, key="k", subject="s", words="w"
         )
         queue.enqueue("portal.notices.tasks.send", notice.pk)
-        transaction.on_commit(lambda: after.append("the rest goes on"))
+        transaction.on_commit(lambda: after.append("later callback"))
     assert Notice.objects.filter(pk=notice.pk).exists()
-    assert after == ["the rest goes on"]
+    assert after == ["later callback"]
     assert "the sweep asks again" in caplog.text
 
 
-def test_a_task_that_is_not_signed_by_us_is_never_read(transactional_db: None) -> None:
-    """A task is a pickle, which runs code when it is read: the signature is looked at before."""
+def test_unsigned_task_is_never_unpickled(transactional_db: None) -> None:
+    """Unpickling can run code, so the signature is verified first."""
 
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
-            return (pytest.fail, ("it was read",))
+            return (pytest.fail, ("it was unpickled",))
 
     forged = signing.dumps(
         {"id": "1", "task": Trap()}, key="not-our-key", salt=Conf.PREFIX,

@@ -1,4 +1,4 @@
-"""Moving secrets to a new key, and noticing keys that do not fit."""
+"""Re-encrypting secrets under a new key, and checks for keys that do not fit."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Keys = Callable[..., None]
 
 @pytest.fixture
 def keys(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Keys:
-    """Have the portal run with these keys, newest first, as after a restart."""
+    """Configure these keys, newest first, as after a restart."""
 
-    def configured(*some: str) -> None:
-        settings.FIELD_ENCRYPTION_KEY = list(some)
-        monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(key) for key in some]))
+    def configure(*values: str) -> None:
+        settings.FIELD_ENCRYPTION_KEY = list(values)
+        monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(key) for key in values]))
 
-    return configured
+    return configure
 
 
-def _key() -> str:
+def _make_key() -> str:
     return Fernet.generate_key().decode()
 
 
@@ -49,29 +49,29 @@ def _credential(number: int) -> Credential:
     )
 
 
-def _stored() -> list[str]:
+def _read_ciphertexts() -> list[str]:
     with database.cursor() as cursor:
         cursor.execute("SELECT secret FROM connections_credential ORDER BY id")
         return [row[0] for row in cursor.fetchall()]
 
 
-def _kept() -> rekey.Kept:
+def _find_secret_field() -> rekey.Kept:
     return next(k for k in rekey.all_kept() if k.label == "connections.Credential.secret")
 
 
-def _said(**options: bool) -> str:
+def _reencrypt(**options: bool) -> str:
     out = StringIO()
     call_command("reencrypt", stdout=out, **options)
     return out.getvalue()
 
 
-def test_afterwards_the_newest_key_alone_opens_everything(keys: Keys) -> None:
-    old, new = _key(), _key()
+def test_reencrypt_leaves_only_newest_key_needed(keys: Keys) -> None:
+    old, new = _make_key(), _make_key()
     keys(old)
     for number in range(3):
         _credential(number)
     keys(new, old)
-    assert "Only the newest key is needed." in _said()
+    assert "Only the newest key is needed." in _reencrypt()
     keys(new)
     assert [c.secrets()["client_secret"] for c in Credential.objects.order_by("id")] == [
         f"secret-{number}" for number in range(3)
@@ -81,31 +81,29 @@ def test_afterwards_the_newest_key_alone_opens_everything(keys: Keys) -> None:
     ]
 
 
-def test_a_dry_run_tells_and_changes_nothing(keys: Keys) -> None:
-    old, new = _key(), _key()
+def test_reencrypt_dry_run_only_reports(keys: Keys) -> None:
+    old, new = _make_key(), _make_key()
     keys(old)
     _credential(1)
-    before = _stored()
+    before = _read_ciphertexts()
     keys(new, old)
-    said = _said(dry_run=True)
-    assert "0 under the newest key, 1 under an older one" in said
-    assert "Older keys are still needed." in said
-    assert _stored() == before
+    output = _reencrypt(dry_run=True)
+    assert "0 under the newest key, 1 under an older one" in output
+    assert "Older keys are still needed." in output
+    assert _read_ciphertexts() == before
 
 
-def test_stopped_half_way_it_goes_on_where_it_was(
-    keys: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reencrypt_resumes_after_interruption(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rekey, "BATCH", 2)
-    old, new = _key(), _key()
+    old, new = _make_key(), _make_key()
     keys(old)
     for number in range(5):
         _credential(number)
     keys(new, old)
-    next(rekey.move(_kept()))  # the first two, then the power fails
-    halfway = _stored()
-    _said()
-    finished = _stored()
+    next(rekey.move(_find_secret_field()))  # the first two rows, then it is interrupted
+    halfway = _read_ciphertexts()
+    _reencrypt()
+    finished = _read_ciphertexts()
     assert finished[:2] == halfway[:2]
     assert all(a != b for a, b in zip(finished[2:], halfway[2:], strict=True))
     keys(new)
@@ -114,46 +112,48 @@ def test_stopped_half_way_it_goes_on_where_it_was(
     ]
 
 
-def test_what_is_entered_meanwhile_is_left_alone(keys: Keys) -> None:
-    old, new = _key(), _key()
+def test_reencrypt_keeps_concurrent_change(keys: Keys) -> None:
+    old, new = _make_key(), _make_key()
     keys(old)
     credential = _credential(1)
     keys(new, old)
-    [(pk, read)] = _kept().rows(0, 1)
+    [(pk, old_ciphertext)] = _find_secret_field().rows(0, 1)
     Credential.objects.filter(pk=credential.pk).update(secret="entered-just-now")
-    _kept().replace(pk, read, encrypted.CRYPTER.rotate(read.encode()).decode())
+    _find_secret_field().replace(
+        pk, old_ciphertext, encrypted.CRYPTER.rotate(old_ciphertext.encode()).decode()
+    )
     assert Credential.objects.get().secrets()["client_secret"] == "entered-just-now"
 
 
-def test_what_no_key_opens_is_counted_and_kept_for_a_key_that_returns(keys: Keys) -> None:
-    lost, new = _key(), _key()
-    keys(lost)
+def test_reencrypt_counts_and_keeps_unreadable_secret(keys: Keys) -> None:
+    lost_key, new_key = _make_key(), _make_key()
+    keys(lost_key)
     _credential(1)
-    before = _stored()
-    keys(new)
-    said = _said()
-    assert "1 that no key opens" in said
-    assert "entered again" in said
-    assert "secret-1" not in said
-    assert _stored() == before
+    before = _read_ciphertexts()
+    keys(new_key)
+    output = _reencrypt()
+    assert "1 that no key opens" in output
+    assert "entered again" in output
+    assert "secret-1" not in output
+    assert _read_ciphertexts() == before
 
 
-def _checked() -> list[str]:
+def _run_database_checks() -> list[str]:
     return [message.id or "" for message in run_checks(tags=["database"], databases=["default"])]
 
 
-def test_the_portal_does_not_start_with_a_key_that_opens_nothing(keys: Keys) -> None:
-    keys(_key())
+def test_check_fails_when_key_opens_nothing(keys: Keys) -> None:
+    keys(_make_key())
     _credential(1)
-    assert _checked() == []
-    keys(_key())
-    assert _checked() == ["portal.E001"]
+    assert _run_database_checks() == []
+    keys(_make_key())
+    assert _run_database_checks() == ["portal.E001"]
 
 
-def test_a_secret_here_and_there_that_no_key_opens_is_a_warning(keys: Keys) -> None:
-    lost, new = _key(), _key()
-    keys(lost)
+def test_check_warns_about_single_unreadable_secret(keys: Keys) -> None:
+    lost_key, new_key = _make_key(), _make_key()
+    keys(lost_key)
     _credential(1)
-    keys(new)
+    keys(new_key)
     _credential(2)
-    assert _checked() == ["portal.W001"]
+    assert _run_database_checks() == ["portal.W001"]

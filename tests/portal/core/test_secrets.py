@@ -1,4 +1,4 @@
-"""Secrets at rest."""
+"""Encryption of secrets at rest."""
 
 from __future__ import annotations
 
@@ -24,41 +24,39 @@ def credential() -> Credential:
     )  # fmt: skip
 
 
-def _stored() -> str:
+def _read_ciphertext() -> str:
     with database.cursor() as cursor:
         cursor.execute("SELECT secret FROM connections_credential")
         return str(cursor.fetchone()[0])
 
 
-def test_a_secret_is_encrypted_in_the_database_and_opens_again(credential: Credential) -> None:
-    assert SECRET not in _stored()
+def test_secret_stored_encrypted(credential: Credential) -> None:
+    assert SECRET not in _read_ciphertext()
     assert Credential.objects.get().secrets() == {"api_key": SECRET}
 
 
-def test_a_value_that_no_key_opens_is_never_handed_out_as_it_is(
+def test_unreadable_secret_raises_instead_of_leaking(
     credential: Credential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
-    lost = Credential.objects.get()
-    assert isinstance(lost.secret, Unreadable)
+    credential_without_key = Credential.objects.get()
+    assert isinstance(credential_without_key.secret, Unreadable)
     with pytest.raises(SecretUnreadable):
-        lost.secrets()
+        credential_without_key.secrets()
 
 
-def test_saving_a_row_with_an_unreadable_secret_leaves_the_ciphertext_as_it_was(
+def test_unreadable_secret_survives_save(
     credential: Credential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = _stored()
-    with monkeypatch.context() as lost_key:
-        lost_key.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
+    before = _read_ciphertext()
+    with monkeypatch.context() as patched:
+        patched.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
         Credential.objects.get().save()
-    assert _stored() == before
+    assert _read_ciphertext() == before
     assert Credential.objects.get().secrets() == {"api_key": SECRET}
 
 
-def test_a_second_key_opens_what_the_first_one_closed(
-    credential: Credential, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_older_key_still_decrypts(credential: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
     rotated = MultiFernet([Fernet(Fernet.generate_key()), *encrypted.CRYPTER._fernets])
     monkeypatch.setattr(encrypted, "CRYPTER", rotated)
     assert Credential.objects.get().secrets() == {"api_key": SECRET}

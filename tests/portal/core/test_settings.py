@@ -1,4 +1,4 @@
-"""Starting up: production refuses to begin without what it needs."""
+"""Production refuses to start without its required settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-NEEDED = {
+REQUIRED = {
     "SECRET_KEY": "x" * 60,
     "FIELD_ENCRYPTION_KEY": "bm90LWEtcmVhbC1rZXktanVzdC1mb3ItdGVzdHMtMzI=",
     "DATABASE_URL": "sqlite://:memory:",
@@ -17,11 +17,11 @@ NEEDED = {
 }
 
 
-def _check(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
+def _run_python(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
     return subprocess.run(  # noqa: S603  (ours)
         [sys.executable, *command],
-        env={**kept, "DJANGO_SETTINGS_MODULE": "portal.settings", **environment},
+        env={**inherited, "DJANGO_SETTINGS_MODULE": "portal.settings", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -29,16 +29,18 @@ def _check(*command: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def production(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python code with production's settings, in a process of its own."""
-    return _check("-c", f"import django; django.setup(); {code}", **NEEDED, **environment)
+    """Run Python code with production settings in a separate process."""
+    return _run_python("-c", f"import django; django.setup(); {code}", **REQUIRED, **environment)
 
 
-def test_production_starts_with_everything_it_needs() -> None:
-    assert _check("manage.py", "check", **NEEDED).returncode == 0
+def test_production_starts_with_required_settings() -> None:
+    assert _run_python("manage.py", "check", **REQUIRED).returncode == 0
 
 
-@pytest.mark.parametrize("name", NEEDED)
-def test_production_refuses_to_start_without(name: str) -> None:
-    answer = _check("-m", "portal.settings", **{k: v for k, v in NEEDED.items() if k != name})
-    assert answer.returncode != 0
-    assert f"  {name}: " in answer.stderr
+@pytest.mark.parametrize("name", REQUIRED)
+def test_production_refuses_missing_setting(name: str) -> None:
+    process = _run_python(
+        "-m", "portal.settings", **{k: v for k, v in REQUIRED.items() if k != name}
+    )
+    assert process.returncode != 0
+    assert f"  {name}: " in process.stderr

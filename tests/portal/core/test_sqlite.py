@@ -1,4 +1,4 @@
-"""SQLite with web and worker side by side: nobody meets "database is locked"."""
+"""Web and worker processes share SQLite without "database is locked" errors."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_four_processes_write_at_once_and_lose_nothing(environment: dict[str, str]) -> None:
-    def begun(code: str) -> subprocess.Popen[bytes]:
+def test_sqlite_concurrent_writers_lose_nothing(environment: dict[str, str]) -> None:
+    def start_process(code: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", code], env=environment)  # noqa: S603  (ours)
 
-    assert begun(BEGIN).wait() == 0
-    writers = [begun(WRITER) for _ in range(4)]
+    assert start_process(BEGIN).wait() == 0
+    writers = [start_process(WRITER) for _ in range(4)]
     assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
-    assert begun(END).wait() == 0
+    assert start_process(END).wait() == 0

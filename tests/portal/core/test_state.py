@@ -1,4 +1,4 @@
-"""State that all processes share."""
+"""State shared by all processes, in the database or in Redis."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def _increase(present: bytes | None) -> tuple[bytes, int]:
     return str(number).encode(), number
 
 
-def test_state_is_kept_and_forgotten(store: StateStore) -> None:
-    assert store.update("kept", _increase, ttl=60) == 1
-    assert store.update("kept", _increase, ttl=60) == 2
-    assert store.update("kept", lambda _: (None, "gone"), ttl=60) == "gone"
-    assert store.update("kept", lambda present: (None, present), ttl=60) is None
+def test_store_updates_and_deletes_value(store: StateStore) -> None:
+    assert store.update("counter", _increase, ttl=60) == 1
+    assert store.update("counter", _increase, ttl=60) == 2
+    assert store.update("counter", lambda _: (None, "deleted"), ttl=60) == "deleted"
+    assert store.update("counter", lambda present: (None, present), ttl=60) is None
 
 
-def test_many_writers_lose_nothing(store: StateStore) -> None:
+def test_store_loses_no_concurrent_update(store: StateStore) -> None:
     store.update("raced", lambda _: (None, None), ttl=60)
-    _at_once(lambda: [store.update("raced", _increase, ttl=60) for _ in range(10)], 4)
+    _run_in_threads(lambda: [store.update("raced", _increase, ttl=60) for _ in range(10)], 4)
     assert store.update("raced", lambda p: (None, int(p or b"0")), ttl=60) == 40
 
 
-def _at_once(deed: Callable[[], object], number: int) -> None:
-    threads = [threading.Thread(target=deed) for _ in range(number)]
+def _run_in_threads(task: Callable[[], object], thread_count: int) -> None:
+    threads = [threading.Thread(target=task) for _ in range(thread_count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -46,20 +46,19 @@ def _at_once(deed: Callable[[], object], number: int) -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_kept_encrypted_is_not_readable_in_the_store() -> None:
+def test_encrypted_value_unreadable_in_store() -> None:
     store = Encrypted(DatabaseStore())
     store.update("token", lambda _: (b"the-token", None), ttl=60)
     assert b"the-token" not in bytes(SharedState.objects.get(pk="token").value)
     assert store.update("token", lambda present: (present, present), ttl=60) == b"the-token"
 
 
-def test_looking_at_a_state_does_not_change_when_it_is_forgotten(store: StateStore) -> None:
-    """A token is looked at by many, and lives as long as Greenhouse said."""
-    for kept in (store, Encrypted(store)):
-        kept.update("looked at", lambda _: (b"token", None), ttl=60)
-        kept.update("looked at", lambda present: (present, None), ttl=0.001)
-        assert kept.update("looked at", lambda present: (present, present), ttl=60) == b"token"
-        kept.update("looked at", lambda _: (None, None), ttl=60)
+def test_reading_value_keeps_its_expiry(store: StateStore) -> None:
+    for each_store in (store, Encrypted(store)):
+        each_store.update("token", lambda _: (b"token", None), ttl=60)
+        each_store.update("token", lambda present: (present, None), ttl=0.001)
+        assert each_store.update("token", lambda present: (present, present), ttl=60) == b"token"
+        each_store.update("token", lambda _: (None, None), ttl=60)
 
 
 @pytest.mark.django_db
@@ -84,6 +83,6 @@ def test_redis_state_expires() -> None:
 
 
 @pytest.mark.django_db
-def test_the_store_is_the_one_the_deployment_configured() -> None:
+def test_shared_store_follows_configuration() -> None:
     expected = RedisStore if settings.REDIS_URL else DatabaseStore
     assert isinstance(shared_store(), expected)

@@ -1,4 +1,4 @@
-"""One id from the browser to the task to Greenhouse, in the log and in the answer."""
+"""One request ID from the browser through tasks to Greenhouse and the logs."""
 
 from __future__ import annotations
 
@@ -17,33 +17,42 @@ from tests.cast import Cast
 from tests.conftest import FULL
 
 
-def test_calls_to_greenhouse_carry_the_id_of_the_click(cast: Cast, sandbox, sign_in, work) -> None:
-    answer = sign_in(cast.ada).post("/set-up/credential/", FULL["harvest_key"])
-    clicked = answer.headers["X-Request-ID"]
-    tried = ApiCall.objects.filter(trace=clicked).count()
-    assert tried > 0
+def test_api_calls_carry_request_id(cast: Cast, sandbox, sign_in, work) -> None:
+    response = sign_in(cast.ada).post("/set-up/credential/", FULL["harvest_key"])
+    request_id = response.headers["X-Request-ID"]
+    call_count = ApiCall.objects.filter(trace=request_id).count()
+    assert call_count > 0
     work()
-    assert ApiCall.objects.filter(trace=clicked).count() > tried + 10, "its tasks go on under it"
-    assert not ApiCall.objects.exclude(trace=clicked).exists()
+    assert ApiCall.objects.filter(trace=request_id).count() > call_count + 10, (
+        "its tasks keep the request ID"
+    )
+    assert not ApiCall.objects.exclude(trace=request_id).exists()
 
 
-def test_another_click_has_another_id(client: Client) -> None:
+def test_requests_have_distinct_ids(client: Client) -> None:
     ids = {client.get("/healthz").headers["X-Request-ID"] for _ in range(3)}
     assert len(ids) == 3
 
 
-@pytest.mark.parametrize("told", ["a-fine-id-of-the-proxy", "x", "two\nlines-of-text", "a" * 90])
-def test_only_a_proxys_id_is_taken_over_and_only_if_it_looks_like_one(
-    client: Client, settings, told: str
-) -> None:
+@pytest.mark.parametrize(
+    "request_id",
+    ["a-fine-id-of-the-proxy", "x", "two\nlines-of-text", "a" * 90],
+    ids=["well_formed", "short", "two_lines", "long"],
+)
+def test_request_id_accepted_only_from_proxy(client: Client, settings, request_id: str) -> None:
     settings.TRUSTED_PROXIES = 0
-    assert client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"] != told
+    assert (
+        client.get("/healthz", headers={"X-Request-ID": request_id}).headers["X-Request-ID"]
+        != request_id
+    )
     settings.TRUSTED_PROXIES = 1
-    answer = client.get("/healthz", headers={"X-Request-ID": told}).headers["X-Request-ID"]
-    assert (answer == told) == (told == "a-fine-id-of-the-proxy")
+    returned_id = client.get("/healthz", headers={"X-Request-ID": request_id}).headers[
+        "X-Request-ID"
+    ]
+    assert (returned_id == request_id) == (request_id == "a-fine-id-of-the-proxy")
 
 
-def test_a_schedules_task_begins_an_id_of_its_own() -> None:
+def test_scheduled_task_gets_own_request_id() -> None:
     trace.take_up("portal.onboarding.tasks.sweep")
     first = trace.current()
     trace.take_up(None)
@@ -51,22 +60,22 @@ def test_a_schedules_task_begins_an_id_of_its_own() -> None:
     assert trace.current() not in {"", first, "portal.onboarding.tasks.sweep"}
 
 
-def test_log_lines_tell_the_route_and_not_what_was_searched_for(
+def test_log_line_has_route_without_query(
     cast: Cast, sign_in, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "portal.requests")
     sign_in(cast.remy).get("/requisitions/?q=Jane+Doe")
-    [line] = caplog.records
-    Traced().filter(line)
-    told = json.loads(JsonLines().format(line))
-    assert (told["route"], told["status"]) == ("requisitions/", 200)
-    assert told["request_id"] == trace.current()
-    assert "Jane" not in str(told)
+    [log_record] = caplog.records
+    Traced().filter(log_record)
+    fields = json.loads(JsonLines().format(log_record))
+    assert (fields["route"], fields["status"]) == ("requisitions/", 200)
+    assert fields["request_id"] == trace.current()
+    assert "Jane" not in str(fields)
 
 
 @pytest.fixture
-def live(cast: Cast) -> str:
-    """The token of an invitation that is open."""
+def open_token(cast: Cast) -> str:
+    """The token of an open invitation."""
     token = new_token()
     invitation, _ = invite.invite(cast.ada.organization, "n@acme.example", role="admin", by=None)
     type(invitation).objects.update(digest=digest(token))
@@ -74,31 +83,31 @@ def live(cast: Cast) -> str:
 
 
 @pytest.mark.parametrize(
-    ("status", "behind"), [(422, "/"), (403, "/"), (429, "/"), (404, "/)."), (405, "/")]
+    ("status", "suffix"), [(422, "/"), (403, "/"), (429, "/"), (404, "/)."), (405, "/")]
 )
-def test_no_line_about_what_was_refused_tells_a_live_link(
-    live: str, settings, caplog: pytest.LogCaptureFixture, status: int, behind: str
+def test_refused_request_log_hides_link_token(
+    open_token: str, settings, caplog: pytest.LogCaptureFixture, status: int, suffix: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     if status == 429:
         settings.GUESSES = {"members:accept": (0, 600)}
     client = Client(enforce_csrf_checks=status == 403)
-    ask = client.put if status == 405 else client.post
-    answer = ask(f"/invitation/{live}{behind}", {"name": "Nia", "password": "short"})
-    assert answer.status_code == status
-    told = [line for line in caplog.records if line.name.startswith("django.")]
-    assert told, "Django says that it refused"
-    assert live not in caplog.text
+    send = client.put if status == 405 else client.post
+    response = send(f"/invitation/{open_token}{suffix}", {"name": "Nia", "password": "short"})
+    assert response.status_code == status
+    log_records = [
+        log_record for log_record in caplog.records if log_record.name.startswith("django.")
+    ]
+    assert log_records, "Django logged the refusal"
+    assert open_token not in caplog.text
     route = "/invitation/…" if status == 404 else "/invitation/<str:token>/"
-    assert all(line.getMessage().endswith(f": {route}") for line in told)
+    assert all(log_record.getMessage().endswith(f": {route}") for log_record in log_records)
 
 
-def test_nor_does_one_tell_where_somebody_came_from(
-    live: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_csrf_log_hides_referring_path(open_token: str, caplog: pytest.LogCaptureFixture) -> None:
     client = Client(enforce_csrf_checks=True)
     client.cookies["csrftoken"] = "a" * 32
-    came = {"Referer": f"https://elsewhere.example/invitation/{live}/"}
-    assert client.post("/sign-in/", secure=True, headers=came).status_code == 403
-    assert live not in caplog.text
+    headers = {"Referer": f"https://elsewhere.example/invitation/{open_token}/"}
+    assert client.post("/sign-in/", secure=True, headers=headers).status_code == 403
+    assert open_token not in caplog.text
     assert "https://elsewhere.example/…" in caplog.text

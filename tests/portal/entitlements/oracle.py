@@ -1,7 +1,6 @@
-"""Who sees what, once more: slow, obvious, and without a line of the portal's own rules.
+"""An independent, naive implementation of the visibility rules.
 
-A `Truth` holds whole tables, read once, and decides row by row. What may not be read is told by
-the caller.
+It reads whole tables once and decides row by row; the caller says which permissions are missing.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.mirror.models import Application, AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
 
-SEEING = {"live", "degraded", "checking", "syncing", "action_needed"}
+VISIBLE_STATES = {"live", "degraded", "checking", "syncing", "action_needed"}
 
 
-class Truth:
+class NaiveRules:
     def __init__(self) -> None:
         self.addresses = list(AtsUserEmail.objects.select_related("user"))
         self.jobs = list(Job.objects.all())
@@ -25,7 +24,7 @@ class Truth:
         }
         self.on_team = {(place.user_id, place.job_id) for place in TeamMember.objects.all()}
 
-    def jobs_seen(
+    def visible_job_pks(
         self,
         member: Membership,
         connection: Connection | None,
@@ -34,40 +33,40 @@ class Truth:
         team_read: bool = True,
         closed: bool = False,
     ) -> set[int]:
-        """The keys of the jobs that this member is to see."""
+        """The primary keys of the jobs this member may see."""
         user = self._greenhouse_user(member, connection)
         if user is None:
             return set()
-        seen = set()
+        visible = set()
         for job in self.jobs:
             if job.connection_id != user.connection_id or job.gone_at is not None:
                 continue
             if job.status != "open" and not (closed and job.status == "closed"):
                 continue
             if user.site_admin and not job.confidential:
-                seen.add(job.pk)
+                visible.add(job.pk)
             if grants_read and (user.pk, job.pk) in self.granted:
-                seen.add(job.pk)
+                visible.add(job.pk)
             if (
                 not grants_read
                 and team_read
                 and not job.confidential
                 and (user.pk, job.pk) in self.on_team
             ):
-                seen.add(job.pk)
-        return seen
+                visible.add(job.pk)
+        return visible
 
-    def applications_seen(
+    def visible_application_pks(
         self,
         member: Membership,
         connection: Connection | None,
         *,
         names_read: bool = True,
-        **known: bool,
+        **readable: bool,
     ) -> set[int]:
-        """The keys of the applications that this member is to see."""
-        jobs = self.jobs_seen(member, connection, **known)
-        seen = set()
+        """The primary keys of the applications this member may see."""
+        jobs = self.visible_job_pks(member, connection, **readable)
+        visible = set()
         for application in self.applications:
             candidate = application.candidate
             if application.job_id not in jobs or application.gone_at is not None:
@@ -76,11 +75,11 @@ class Truth:
                 continue
             if candidate is not None and (candidate.private or candidate.gone_at is not None):
                 continue
-            seen.add(application.pk)
-        return seen
+            visible.add(application.pk)
+        return visible
 
     def _greenhouse_user(self, member: Membership, connection: Connection | None) -> AtsUser | None:
-        if connection is None or connection.state not in SEEING:
+        if connection is None or connection.state not in VISIBLE_STATES:
             return None
         if connection.organization_id != member.organization_id:
             return None

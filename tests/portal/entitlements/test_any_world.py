@@ -1,4 +1,4 @@
-"""Whatever a mirror holds: the queryset, the words and the slow, obvious answer always agree."""
+"""Generated mirrors: queryset, explanation and naive implementation agree."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from portal.entitlements.rules import (
 )
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.portal.entitlements import world
-from tests.portal.entitlements.oracle import Truth
+from tests.portal.entitlements.oracle import NaiveRules
 
 pytestmark = pytest.mark.django_db
 
 ADDRESSES = ("ann@acme.example", "ben@acme.example", "cleo@acme.example")
-some_addresses = st.lists(st.sampled_from(ADDRESSES), unique=True, max_size=2)
-users = st.fixed_dictionaries(
+address_strategy = st.lists(st.sampled_from(ADDRESSES), unique=True, max_size=2)
+user_strategy = st.fixed_dictionaries(
     {
-        "addresses": some_addresses,
+        "addresses": address_strategy,
         "verified": st.sampled_from([None, True, False]),
         "site_admin": st.booleans(),
         "deactivated": st.integers(0, 4).map(lambda n: n == 0),
         "elsewhere": st.integers(0, 4).map(lambda n: n == 0),
     }
 )
-jobs = st.fixed_dictionaries(
+job_strategy = st.fixed_dictionaries(
     {
         "status": st.sampled_from(["open", "open", "closed", "draft", "odd"]),
         "confidential": st.booleans(),
@@ -42,7 +42,7 @@ jobs = st.fixed_dictionaries(
         "elsewhere": st.integers(0, 4).map(lambda n: n == 0),
     }
 )
-ties = st.lists(
+tie_strategy = st.lists(
     st.fixed_dictionaries(
         {
             "user": st.integers(0, 3),
@@ -52,7 +52,7 @@ ties = st.lists(
     ),
     max_size=10,
 )
-applications = st.lists(
+application_strategy = st.lists(
     st.fixed_dictionaries(
         {
             "job": st.integers(0, 4),
@@ -64,12 +64,12 @@ applications = st.lists(
     ),
     max_size=6,
 )
-worlds = st.fixed_dictionaries(
+world_strategy = st.fixed_dictionaries(
     {
-        "users": st.lists(users, min_size=1, max_size=4),
-        "jobs": st.lists(jobs, min_size=1, max_size=5),
-        "ties": ties,
-        "applications": applications,
+        "users": st.lists(user_strategy, min_size=1, max_size=4),
+        "jobs": st.lists(job_strategy, min_size=1, max_size=5),
+        "ties": tie_strategy,
+        "applications": application_strategy,
         "state": st.sampled_from(["live", "live", "live", *Connection.State.values]),
         "missing": st.lists(
             st.sampled_from([world.GRANTS, world.TEAMS, world.APPLICATIONS, world.CANDIDATES]),
@@ -85,54 +85,60 @@ worlds = st.fixed_dictionaries(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(drawn=worlds)
-def test_queryset_words_and_the_obvious_answer_agree(drawn: dict[str, Any]) -> None:
+@given(drawn=world_strategy)
+def test_generated_worlds_match_naive_rules(drawn: dict[str, Any]) -> None:
     with transaction.atomic():
-        _hold_it_together(drawn)
+        _compare_with_naive_rules(drawn)
         transaction.set_rollback(True)
 
 
-def _hold_it_together(drawn: dict[str, Any]) -> None:
+def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
     acme = OrganizationFactory(name="Acme")
-    here = ConnectionFactory(organization=acme, state=drawn["state"])
-    there = ConnectionFactory(organization=OrganizationFactory(name="Other"), state="live")
-    made = make(drawn, here, there)
-    world.checked(here, missing=tuple(drawn["missing"]))
+    connection = ConnectionFactory(organization=acme, state=drawn["state"])
+    foreign_connection = ConnectionFactory(
+        organization=OrganizationFactory(name="Other"), state="live"
+    )
+    rows = create_world(drawn, connection, foreign_connection)
+    world.checked(connection, missing=tuple(drawn["missing"]))
     missing = set(drawn["missing"])
-    known = {"grants_read": world.GRANTS not in missing, "team_read": world.TEAMS not in missing}
-    truth = Truth()
+    readable = {"grants_read": world.GRANTS not in missing, "team_read": world.TEAMS not in missing}
+    naive = NaiveRules()
     for address in ADDRESSES:
         member = MembershipFactory(
             user__email=address.upper(), user__password="-", organization=acme
         )
-        held = rights(member)
-        seen = {job.pk for job in visible_jobs(member, held=held, closed=True)}
-        assert seen == truth.jobs_seen(member, here, closed=True, **known)
-        assert {job.pk for job in visible_jobs(member)} == truth.jobs_seen(member, here, **known)
-        for job in made["jobs"]:
-            assert explain(member, job, held=held).seen == (job.pk in seen)
-        right = (
+        member_rights = rights(member)
+        visible = {job.pk for job in visible_jobs(member, held=member_rights, closed=True)}
+        assert visible == naive.visible_job_pks(member, connection, closed=True, **readable)
+        assert {job.pk for job in visible_jobs(member)} == naive.visible_job_pks(
+            member, connection, **readable
+        )
+        for job in rows["jobs"]:
+            assert explain(member, job, held=member_rights).seen == (job.pk in visible)
+        expected = (
             set()
             if world.APPLICATIONS in missing
-            else truth.applications_seen(
-                member, here, names_read=world.CANDIDATES not in missing, **known
+            else naive.visible_application_pks(
+                member, connection, names_read=world.CANDIDATES not in missing, **readable
             )
         )
-        assert {a.pk for a in visible_applications(member, held=held)} == right
-        for application in made["applications"]:
-            alone = visible_application(member, application.pk, held=held)
-            assert (alone is not None) == (application.pk in right)
-        acts = drawn["state"] in {"live", "degraded", "checking", "syncing"}
-        assert held.acts == (acts and held.sees)
+        assert {a.pk for a in visible_applications(member, held=member_rights)} == expected
+        for application in rows["applications"]:
+            fetched = visible_application(member, application.pk, held=member_rights)
+            assert (fetched is not None) == (application.pk in expected)
+        can_act = drawn["state"] in {"live", "degraded", "checking", "syncing"}
+        assert member_rights.acts == (can_act and member_rights.sees)
 
 
-def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str, list[Any]]:
-    def place(thing: dict[str, Any]) -> Connection:
-        return there if thing["elsewhere"] else here
+def create_world(
+    drawn: dict[str, Any], connection: Connection, foreign_connection: Connection
+) -> dict[str, list[Any]]:
+    def choose_connection(drawn_row: dict[str, Any]) -> Connection:
+        return foreign_connection if drawn_row["elsewhere"] else connection
 
     users = [
         world.user(
-            place(u),
+            choose_connection(u),
             *u["addresses"],
             verified=u["verified"],
             site_admin=u["site_admin"],
@@ -141,7 +147,9 @@ def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str
         for u in drawn["users"]
     ]
     jobs = [
-        world.job(place(j), status=j["status"], confidential=j["confidential"], gone=j["gone"])
+        world.job(
+            choose_connection(j), status=j["status"], confidential=j["confidential"], gone=j["gone"]
+        )
         for j in drawn["jobs"]
     ]
     for tie in drawn["ties"]:
@@ -157,7 +165,7 @@ def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str
     applications = []
     for a in drawn["applications"]:
         job = jobs[a["job"] % len(jobs)]
-        of = (
+        candidate = (
             None
             if a["candidate"] == "unread"
             else world.candidate(
@@ -167,7 +175,7 @@ def make(drawn: dict[str, Any], here: Connection, there: Connection) -> dict[str
         applications.append(
             world.application(
                 job,
-                of,
+                candidate,
                 gone=a["gone"],
                 status=a["status"],
                 stage=world.stage(job, a["stage"]) if a["stage"] else None,

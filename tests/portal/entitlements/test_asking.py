@@ -1,4 +1,4 @@
-"""Why can't I see it: everybody is told what they may know, and no more."""
+"""Explanations of visibility reveal only what the person asking may know."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SECRET = "Secret takeover lawyer"
 
 @pytest.fixture
 def acme(cast: Cast):
-    made = ConnectionFactory(organization=cast.ada.organization, state="live")
-    world.user(made, "ada@acme.example", site_admin=True)
-    world.user(made, "remy@acme.example", name="Remy Laurent")
-    return made
+    connection = ConnectionFactory(organization=cast.ada.organization, state="live")
+    world.user(connection, "ada@acme.example", site_admin=True)
+    world.user(connection, "remy@acme.example", name="Remy Laurent")
+    return connection
 
 
 @pytest.fixture
@@ -30,35 +30,38 @@ def hidden(acme) -> Job:
     return world.job(acme, SECRET, confidential=True, requisition_id="REQ-900")
 
 
-def _said(told: list[Told]) -> str:
-    return " ".join(step.words for one in told for step in one.decision.steps)
+def _join_steps(answers: list[Told]) -> str:
+    return " ".join(step.words for answer in answers for step in answer.decision.steps)
 
 
-def _user(acme, address: str) -> AtsUser:
+def _find_user(acme, address: str) -> AtsUser:
     return AtsUserEmail.objects.get(address=address, user__connection=acme).user
 
 
-def test_a_granted_job_is_explained_with_its_role_since_when_and_as_of(acme, cast: Cast) -> None:
+def test_granted_job_explained_with_role_and_times(acme, cast: Cast) -> None:
     job = world.job(acme, "Nurse")
     AtsRole.objects.create(connection=acme, remote_id=5, name="Job Admin: Standard", type="x")
-    grant = world.grant(_user(acme, "remy@acme.example"), job)
+    grant = world.grant(_find_user(acme, "remy@acme.example"), job)
     grant.role_remote_id = 5
     grant.first_seen_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     grant.save()
-    read = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    for scope, at in (("people", read), ("recent", read + timedelta(hours=1))):  # not who may see
-        SyncRun.objects.create(connection=acme, scope=scope, status="done", started_at=at)
-    (told,) = ask_for_oneself(cast.remy, "nurse")
-    assert told.decision.seen
-    words = _said([told])
-    assert "by remy@acme.example, the primary address" in words
-    assert "Job Admin: Standard" in words
-    assert "The requisition is open" in words
-    moments = {step.words: step.at for step in told.decision.steps if step.at}
-    granted = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
-    assert moments == {
-        f"Greenhouse {granted}. First seen here on": grant.first_seen_at,
-        "People and their access were last read from Greenhouse on": read,
+    read_at = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    for scope, started_at in (
+        ("people", read_at),
+        ("recent", read_at + timedelta(hours=1)),
+    ):  # only the first syncs access
+        SyncRun.objects.create(connection=acme, scope=scope, status="done", started_at=started_at)
+    (answer,) = ask_for_oneself(cast.remy, "nurse")
+    assert answer.decision.seen
+    text = _join_steps([answer])
+    assert "by remy@acme.example, the primary address" in text
+    assert "Job Admin: Standard" in text
+    assert "The requisition is open" in text
+    times = {step.words: step.at for step in answer.decision.steps if step.at}
+    sentence = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
+    assert times == {
+        f"Greenhouse {sentence}. First seen here on": grant.first_seen_at,
+        "People and their access were last read from Greenhouse on": read_at,
     }
 
 
@@ -72,84 +75,80 @@ def test_a_granted_job_is_explained_with_its_role_since_when_and_as_of(acme, cas
         "https://app2.greenhouse.io/plans/{id}/edit?x=1",
     ],
 )
-def test_a_recruiter_gets_one_answer_for_hidden_and_for_missing(
-    acme, hidden: Job, cast: Cast, pasted: str
-) -> None:
-    asked = pasted.format(id=hidden.remote_id)
-    missing = pasted.format(id=hidden.remote_id + 77).replace("900", "901").replace("Secret", "Xx")
-    with CaptureQueriesContext(database) as for_hidden:
-        about_hidden = ask_for_oneself(cast.remy, asked)
-    with CaptureQueriesContext(database) as for_missing:
-        about_missing = ask_for_oneself(cast.remy, missing)
-    assert about_hidden == about_missing
-    assert len(for_hidden) == len(for_missing)
-    assert about_hidden[0].job is None
-    assert SECRET not in _said(about_hidden)
+def test_hidden_and_missing_jobs_answered_alike(acme, hidden: Job, cast: Cast, pasted: str) -> None:
+    query = pasted.format(id=hidden.remote_id)
+    missing_query = (
+        pasted.format(id=hidden.remote_id + 77).replace("900", "901").replace("Secret", "Xx")
+    )
+    with CaptureQueriesContext(database) as hidden_queries:
+        hidden_answers = ask_for_oneself(cast.remy, query)
+    with CaptureQueriesContext(database) as missing_queries:
+        missing_answers = ask_for_oneself(cast.remy, missing_query)
+    assert hidden_answers == missing_answers
+    assert len(hidden_queries) == len(missing_queries)
+    assert hidden_answers[0].job is None
+    assert SECRET not in _join_steps(hidden_answers)
 
 
 @pytest.mark.parametrize(
     "pasted",
     ["{id}", "REQ-900", "https://app.greenhouse.io/sdash/{id}", "takeover"],
 )
-def test_who_may_see_it_finds_it_by_whatever_they_paste(
-    acme, hidden: Job, cast: Cast, pasted: str
-) -> None:
-    world.grant(_user(acme, "remy@acme.example"), hidden)
-    (told,) = ask_for_oneself(cast.remy, pasted.format(id=hidden.remote_id))
-    assert told.job == hidden
-    assert told.decision.seen
+def test_visible_job_found_by_any_reference(acme, hidden: Job, cast: Cast, pasted: str) -> None:
+    world.grant(_find_user(acme, "remy@acme.example"), hidden)
+    (answer,) = ask_for_oneself(cast.remy, pasted.format(id=hidden.remote_id))
+    assert answer.job == hidden
+    assert answer.decision.seen
 
 
-def test_an_admin_is_told_why_a_colleague_does_not_see_a_job(acme, cast: Cast) -> None:
+def test_admin_gets_reason_for_colleague(acme, cast: Cast) -> None:
     job = world.job(acme, "Nurse")
-    world.place(_user(acme, "remy@acme.example"), job)
-    (told,) = ask_as_admin(cast.ada, cast.remy, str(job.remote_id))
-    assert not told.decision.seen
-    words = _said([told])
-    assert "no grant of this requisition" in words
-    assert "On the hiring team as recruiter. In Greenhouse that is no right" in words
-    assert told.decision.way is not None
-    assert "Make the account a Job Admin" in told.decision.way.change
+    world.place(_find_user(acme, "remy@acme.example"), job)
+    (answer,) = ask_as_admin(cast.ada, cast.remy, str(job.remote_id))
+    assert not answer.decision.seen
+    text = _join_steps([answer])
+    assert "no grant of this requisition" in text
+    assert "On the hiring team as recruiter. In Greenhouse that is no right" in text
+    assert answer.decision.way is not None
+    assert "Make the account a Job Admin" in answer.decision.way.change
 
 
-def test_an_admin_learns_nothing_of_a_confidential_job_they_do_not_see(
-    acme, hidden: Job, cast: Cast
-) -> None:
-    world.grant(_user(acme, "remy@acme.example"), hidden)
-    (told,) = ask_as_admin(cast.ada, cast.remy, str(hidden.remote_id))
-    assert told.job is None
-    assert told == ask_as_admin(cast.ada, cast.remy, str(hidden.remote_id + 77))[0]
+def test_admin_cannot_discover_confidential_job(acme, hidden: Job, cast: Cast) -> None:
+    world.grant(_find_user(acme, "remy@acme.example"), hidden)
+    (answer,) = ask_as_admin(cast.ada, cast.remy, str(hidden.remote_id))
+    assert answer.job is None
+    assert answer == ask_as_admin(cast.ada, cast.remy, str(hidden.remote_id + 77))[0]
 
 
-def test_an_admin_asks_about_their_own_people_only(acme, cast: Cast) -> None:
+def test_admin_asks_only_about_own_organization(acme, cast: Cast) -> None:
     with pytest.raises(ValueError, match="own organization"):
         ask_as_admin(cast.zoe, cast.remy, "nurse")
     with pytest.raises(ValueError, match="own organization"):
         ask_as_admin(cast.sam, cast.remy, "nurse")
 
 
-def test_customer_success_is_told_no_name_of_a_confidential_job(
-    acme, hidden: Job, cast: Cast
-) -> None:
-    (told,) = ask_as_staff(cast.remy, str(hidden.remote_id))
-    assert told.job == hidden
-    assert not told.named
-    assert "confidential" in _said([told])
+def test_staff_answer_omits_confidential_title(acme, hidden: Job, cast: Cast) -> None:
+    (answer,) = ask_as_staff(cast.remy, str(hidden.remote_id))
+    assert answer.job == hidden
+    assert not answer.named
+    assert "confidential" in _join_steps([answer])
     assert ask_as_staff(cast.remy, SECRET)[0].job is None
 
 
-def test_another_organization_finds_nothing(acme, cast: Cast) -> None:
+def test_job_not_found_from_other_organization(acme, cast: Cast) -> None:
     job = world.job(acme, "Nurse")
-    (told,) = ask_for_oneself(cast.zoe, str(job.remote_id))
-    assert told.job is None
-    (told,) = ask_as_admin(cast.zoe, cast.zoe, "nurse")
-    assert told.job is None
+    (answer,) = ask_for_oneself(cast.zoe, str(job.remote_id))
+    assert answer.job is None
+    (answer,) = ask_as_admin(cast.zoe, cast.zoe, "nurse")
+    assert answer.job is None
 
 
 @pytest.mark.parametrize(
-    "pasted", ["", "   ", "x" * 5000, "9" * 40, "https://greenhouse.io/sdash/"]
+    "pasted",
+    ["", "   ", "x" * 5000, "9" * 40, "https://greenhouse.io/sdash/"],
+    ids=["empty", "blank", "long", "huge_number", "bare_link"],
 )
-def test_whatever_is_pasted_gets_an_answer(acme, cast: Cast, pasted: str) -> None:
-    (told,) = ask_for_oneself(cast.remy, pasted)
-    assert told.job is None
-    assert told.decision.way is not None
+def test_unusable_query_still_answered(acme, cast: Cast, pasted: str) -> None:
+    (answer,) = ask_for_oneself(cast.remy, pasted)
+    assert answer.job is None
+    assert answer.decision.way is not None

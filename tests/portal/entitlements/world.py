@@ -1,4 +1,4 @@
-"""Rows of a mirror, made directly: the rules are asked about worlds that no sync would bring."""
+"""Mirror rows created directly, including combinations that no sync would produce."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _numbers = count(1_000_000_001)
 
 
 def user(connection: Connection, *addresses: str, verified: bool | None = None, **fields):
-    """A Greenhouse user; the first address is the primary one, `verified` is of all."""
+    """A Greenhouse user; the first address is primary, `verified` applies to all of them."""
     fields.setdefault("name", "Somebody")
     made = AtsUser.objects.create(connection=connection, remote_id=next(_numbers), **fields)
     AtsUserEmail.objects.bulk_create(
@@ -104,7 +104,7 @@ def application(to: Job, of: Candidate | None, *, gone: bool = False, **fields) 
 
 
 def checked(connection: Connection, *, missing: tuple[str, ...] = ()) -> None:
-    """The newest check of the connection found exactly these permissions missing."""
+    """Record a permission check of the connection that found exactly these missing."""
     credential, _ = Credential.objects.get_or_create(
         connection=connection,
         defaults={"kind": "harvest_oauth", "secret": "s", "last_four": "1234", "fingerprint": "f"},

@@ -1,4 +1,4 @@
-"""Worker processes that are truly killed: a fork that ends itself at a statement."""
+"""Run code in a forked process that kills itself at a given database statement."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.db import connection as database
 from django.db import connections
 
 
-def killed_at(statement: int, do: Callable[[], object]) -> bool:
-    """Do it in a process that sends itself SIGKILL before its n-th statement to the database.
+def kill_at_statement(statement: int, task: Callable[[], object]) -> bool:
+    """Run `task` in a fork that sends itself SIGKILL before the n-th database statement.
 
-    True when it was killed; False when it came to its end before.
+    Return whether it was killed before it finished.
     """
     connections.close_all()
     pid = os.fork()
@@ -22,15 +22,15 @@ def killed_at(statement: int, do: Callable[[], object]) -> bool:
         return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     status = 1
     try:
-        left = iter(range(statement))
+        remaining = iter(range(statement))
 
-        def watched(execute: Any, *told: Any) -> Any:
-            if next(left, None) is None:
+        def count_statement(execute: Any, *args: Any) -> Any:
+            if next(remaining, None) is None:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return execute(*told)
+            return execute(*args)
 
-        with database.execute_wrapper(watched):
-            do()
+        with database.execute_wrapper(count_statement):
+            task()
         status = 0
     finally:
         os._exit(status)

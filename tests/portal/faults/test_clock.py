@@ -1,4 +1,4 @@
-"""The machine's clock is moved: forwards, backwards, in the middle of things."""
+"""The machine's clock jumps forwards or backwards while work is under way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOUR, DAY = 60 * 60, 24 * 60 * 60
 
 
 @pytest.mark.parametrize("jump", [-DAY, -HOUR, HOUR, DAY])
-def test_a_click_under_way_is_sent_once(
+def test_clock_jump_sends_action_once(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, later, jump: int
 ) -> None:
     connect()
@@ -37,7 +37,7 @@ def test_a_click_under_way_is_sent_once(
     outbox.release()
     sweep()
     sweep()
-    later(max(0, -jump) + 5 * 60)  # by the true clock, some minutes after it was set
+    later(max(0, -jump) + 5 * 60)  # five minutes after the click in real time
     sweep()
     work()
     assert ApplicationAction.objects.get().status == ApplicationAction.Status.DONE
@@ -47,7 +47,7 @@ def test_a_click_under_way_is_sent_once(
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_what_is_held_can_be_taken_back_and_never_goes_out_too_soon_by_the_clock_set_back(
+def test_clock_jump_back_keeps_rejection_undoable(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, later, jump: int
 ) -> None:
     connect()
@@ -56,9 +56,11 @@ def test_what_is_held_can_be_taken_back_and_never_goes_out_too_soon_by_the_clock
     later(jump)
     outbox.release()
     work()
-    sent = len(writes(sandbox))
-    assert sent == (1 if jump > 0 else 0)  # forwards its time has come; backwards it waits
-    if not sent:
+    sent_count = len(writes(sandbox))
+    assert sent_count == (
+        1 if jump > 0 else 0
+    )  # due after a jump forwards, waiting after one backwards
+    if not sent_count:
         action = ApplicationAction.objects.get()
         remy.post(reverse("applications:withdraw", args=[action.pk]))
         action.refresh_from_db()
@@ -66,13 +68,11 @@ def test_what_is_held_can_be_taken_back_and_never_goes_out_too_soon_by_the_clock
 
 
 @pytest.mark.parametrize("jump", [-DAY, DAY])
-def test_a_sync_and_its_schedule_live_through_it(
-    connect, sandbox: Sandbox, work, later, jump: int
-) -> None:
-    made = connect()
+def test_clock_jump_leaves_sync_working(connect, sandbox: Sandbox, work, later, jump: int) -> None:
+    connection = connect()
     later(jump)
     schedule.tick()
-    run = sync.request(made, SyncRun.Scope.FULL)
+    run = sync.request(connection, SyncRun.Scope.FULL)
     work()
     assert SyncRun.objects.filter(scope=SyncRun.Scope.FULL).first().status == SyncRun.Status.DONE
     assert run is not None
@@ -81,11 +81,9 @@ def test_a_sync_and_its_schedule_live_through_it(
     assert not Issue.objects.filter(cause="sync_failing").exists()
 
 
-def test_a_run_whose_worker_died_before_the_clock_went_back_is_still_taken_up(
-    connect, sandbox: Sandbox, later
-) -> None:
-    made = connect()
-    run, _ = sync.open_run(made, by=None)
+def test_dead_workers_run_requeued_after_clock_jump(connect, sandbox: Sandbox, later) -> None:
+    connection = connect()
+    run, _ = sync.open_run(connection, by=None)
     SyncRun.objects.filter(pk=run.pk).update(
         status="running", heard_at=timezone.now() + timedelta(hours=1)
     )
@@ -97,10 +95,10 @@ def test_a_run_whose_worker_died_before_the_clock_went_back_is_still_taken_up(
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_what_a_clock_that_was_ahead_planned_too_late_is_brought_back(
+def test_schedule_recovers_after_clock_was_ahead(
     transactional_db: None,
 ) -> None:
-    """A schedule remembers when it comes next: with the clock set back that is a day from now."""
+    """A schedule stores its next run, which is a day away once the clock is set back."""
     _schedule()
     now = timezone.now()
     for minutes in (1, 24 * 60):
@@ -108,12 +106,12 @@ def test_what_a_clock_that_was_ahead_planned_too_late_is_brought_back(
         Schedule.objects.filter(minutes=minutes).update(next_run=planned)
     queue.mend_schedules()
     for minutes in (1, 24 * 60):
-        soon = Schedule.objects.filter(minutes=minutes, next_run__lt=now + timedelta(minutes=1))
-        assert soon.count() == Schedule.objects.filter(minutes=minutes).count() > 0
+        due_soon = Schedule.objects.filter(minutes=minutes, next_run__lt=now + timedelta(minutes=1))
+        assert due_soon.count() == Schedule.objects.filter(minutes=minutes).count() > 0
 
 
-def test_a_worker_whose_clock_is_slow_mends_nothing(transactional_db: None, later) -> None:
-    """Else it would have everything called again and again. The database's clock counts."""
+def test_slow_worker_clock_does_not_reschedule(transactional_db: None, later) -> None:
+    """The database clock decides; otherwise every task would run again and again."""
     _schedule()
     Schedule.objects.update(next_run=timezone.now() + timedelta(seconds=50))
     before = list(Schedule.objects.order_by("pk").values_list("next_run", flat=True))
@@ -122,7 +120,7 @@ def test_a_worker_whose_clock_is_slow_mends_nothing(transactional_db: None, late
     assert list(Schedule.objects.order_by("pk").values_list("next_run", flat=True)) == before
 
 
-def test_what_is_rightly_planned_is_left_alone(transactional_db: None) -> None:
+def test_schedule_due_soon_left_unchanged(transactional_db: None) -> None:
     _schedule()
     Schedule.objects.update(next_run=timezone.now() + timedelta(seconds=50))
     before = list(Schedule.objects.order_by("pk").values_list("next_run", flat=True))
@@ -131,7 +129,7 @@ def test_what_is_rightly_planned_is_left_alone(transactional_db: None) -> None:
 
 
 @pytest.mark.parametrize("jump", [-HOUR, 11 * HOUR])
-def test_who_is_signed_in_stays_so_within_half_a_day(cast: Cast, sign_in, later, jump: int) -> None:
+def test_session_survives_clock_jump(cast: Cast, sign_in, later, jump: int) -> None:
     ada = sign_in(cast.ada)
     later(jump)
     assert ada.get(reverse("members:list")).status_code == 200

@@ -1,4 +1,4 @@
-"""SQLite's disk is full: nothing half is kept, what waits goes on once there is room."""
+"""A full SQLite disk leaves no partial data, and work resumes once there is room."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.sqlite
 
 
 @contextmanager
-def _full_disk() -> Iterator[None]:
-    """Not one page more. SQLite answers as it does for a disk without room."""
+def _fill_disk() -> Iterator[None]:
+    """Cap the page count so that SQLite reports a full disk."""
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM")  # no room left within the file, either
+        cursor.execute("VACUUM")  # leave no free pages within the file
         (pages,) = cursor.execute("PRAGMA page_count").fetchone()
         (limit,) = cursor.execute("PRAGMA max_page_count").fetchone()
         cursor.execute(f"PRAGMA max_page_count = {pages}")
@@ -43,12 +43,12 @@ def _full_disk() -> Iterator[None]:
             cursor.execute(f"PRAGMA max_page_count = {limit}")
 
 
-def test_a_sync_that_meets_it_goes_on_from_where_it_was(connect, sandbox: Sandbox, later) -> None:
-    made = connect()
+def test_sync_resumes_after_disk_full(connect, sandbox: Sandbox, later) -> None:
+    connection = connect()
     Application.objects.all().delete()
     Job.objects.all().delete()
-    run, _ = sync.open_run(made, by=None)
-    with _full_disk(), pytest.raises(OperationalError, match="full"):
+    run, _ = sync.open_run(connection, by=None)
+    with _fill_disk(), pytest.raises(OperationalError, match="full"):
         tasks.run(run.pk)
     assert not Application.objects.exists()
     run.refresh_from_db()
@@ -62,45 +62,44 @@ def test_a_sync_that_meets_it_goes_on_from_where_it_was(connect, sandbox: Sandbo
     assert_equal(sandbox, "harvest_oauth")
 
 
-def test_a_click_is_either_kept_or_told_to_have_failed(
+def test_action_saved_or_reported_as_failed(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
 ) -> None:
-    """With notes, which take room."""
     connect()
     remy, notes = sign_in(cast.remy), "thin " * 390
     remy.raise_request_exception = False
-    told: dict[int, int] = {}
-    with _full_disk():
+    statuses: dict[int, int] = {}
+    with _fill_disk():
         for application in applications():
-            told[application.pk] = reject(remy, application, notes=notes).status_code
-            if told[application.pk] == 500:
+            statuses[application.pk] = reject(remy, application, notes=notes).status_code
+            if statuses[application.pk] == 500:
                 break
-    assert 500 in told.values()
-    kept = set(ApplicationAction.objects.values_list("application", flat=True))
-    assert kept == {pk for pk, status in told.items() if status == 200}
-    assert reject(remy, application, notes=notes).status_code == 200  # there is room again
+    assert 500 in statuses.values()
+    saved = set(ApplicationAction.objects.values_list("application", flat=True))
+    assert saved == {pk for pk, status in statuses.items() if status == 200}
+    assert reject(remy, application, notes=notes).status_code == 200  # the disk has room again
     later(20)
     outbox.release()
     work()
     assert set(ApplicationAction.objects.values_list("status", flat=True)) == {"done"}
-    assert len(writes(sandbox)) == len(kept) + 1
+    assert len(writes(sandbox)) == len(saved) + 1
 
 
-def test_greenhouse_did_it_and_the_disk_could_not_keep_it(
+def test_accepted_write_reread_after_disk_full(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
 ) -> None:
-    """The worst moment: between Greenhouse's answer and our row. It is read back, not repeated."""
+    """Greenhouse accepted the write, but the outcome could not be stored."""
     connect()
     application = an_application()
     click(sign_in(cast.remy), "advance", application)
     action = ApplicationAction.objects.get()
 
-    def full_after_the_answer(execute, sql, *told):
+    def fail_after_response(execute, sql, *args):
         if writes(sandbox) and not sql.startswith("SELECT"):
             raise OperationalError("database or disk is full")
-        return execute(sql, *told)
+        return execute(sql, *args)
 
-    with connection.execute_wrapper(full_after_the_answer), pytest.raises(OperationalError):
+    with connection.execute_wrapper(fail_after_response), pytest.raises(OperationalError):
         send(action.pk)
     assert len(writes(sandbox)) == 1
     later(4 * 60)

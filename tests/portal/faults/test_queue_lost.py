@@ -1,6 +1,4 @@
-"""The queue is emptied while things wait in it, as a Redis that lost its memory: the rows stand,
-and the sweeps ask for each of them again.
-"""
+"""The queue is emptied, as if Redis had lost its data; sweeps enqueue the work again."""
 
 from __future__ import annotations
 
@@ -30,11 +28,11 @@ from tests.portal.applications.clicking import an_application, click, truth, wri
 
 
 @pytest.fixture
-def minutes_pass(work: Callable[[], int], later) -> Callable[[int], None]:
-    """The clock goes on, and everything that it asks for is done."""
+def pass_minutes(work: Callable[[], int], later) -> Callable[[int], None]:
+    """Let minutes pass and run every frequent schedule."""
     _schedule()
 
-    def passed(minutes: int) -> None:
+    def run_schedules(minutes: int) -> None:
         for _ in range(minutes // 2):
             later(120)
             for task in Schedule.objects.filter(minutes__lte=5).values_list("func", flat=True):
@@ -44,18 +42,18 @@ def minutes_pass(work: Callable[[], int], later) -> Callable[[int], None]:
             bulk.release()
             work()
 
-    return passed
+    return run_schedules
 
 
-def _forgets_everything() -> None:
-    """Redis comes back with nothing: no tasks, no rate budget, no tokens."""
+def _lose_redis_data() -> None:
+    """Tasks, rate budget and tokens are gone."""
     get_broker().purge_queue()
     cache.clear()
     SharedState.objects.all().delete()
 
 
-def test_everything_that_waited_is_done_all_the_same(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, minutes_pass
+def test_lost_queue_is_restored_by_sweeps(
+    connect, cast: Cast, sandbox: Sandbox, sign_in, pass_minutes
 ) -> None:
     connection = connect()
     application = an_application()
@@ -65,13 +63,13 @@ def test_everything_that_waited_is_done_all_the_same(
     sign_in(cast.ada).post(
         reverse("members:list"), {"email": "new@acme.example", "role": "recruiter"}
     )
-    waited = {task.rsplit(".", 1)[0] for task, _ in queue.queued()}
+    queued_modules = {task.rsplit(".", 1)[0] for task, _ in queue.queued()}
     assert {"portal.applications.tasks", "portal.onboarding.tasks", "portal.mirror.tasks",
-            "portal.members.tasks"} <= waited  # fmt: skip
-    mails = len(mail.outbox)
+            "portal.members.tasks"} <= queued_modules  # fmt: skip
+    mail_count = len(mail.outbox)
 
-    _forgets_everything()
-    minutes_pass(12)
+    _lose_redis_data()
+    pass_minutes(12)
 
     assert ApplicationAction.objects.get().status == ApplicationAction.Status.DONE
     assert len(writes(sandbox)) == 1
@@ -81,6 +79,6 @@ def test_everything_that_waited_is_done_all_the_same(
     assert check.status == CheckRun.Status.DONE
     newest = SyncRun.objects.filter(scope=SyncRun.Scope.FULL).first()
     assert newest.status == SyncRun.Status.DONE
-    invited = [m for m in mail.outbox[mails:] if m.to == ["new@acme.example"]]
-    assert len(invited) == 1
+    invitations = [m for m in mail.outbox[mail_count:] if m.to == ["new@acme.example"]]
+    assert len(invitations) == 1
     assert not Issue.objects.filter(closed_at=None, cause="sync_failing").exists()

@@ -1,4 +1,4 @@
-"""SIGTERM, as systemd and containers send it: what is under way is ended, nothing new is begun."""
+"""SIGTERM lets running work finish and starts nothing new."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.conftest import V3
 from tests.launched import PROJECT, free_port
 from tests.portal.applications.clicking import applications, click, writes
 
-SLOW = 1500  # milliseconds that Greenhouse takes, so that SIGTERM comes in the middle
-PATIENCE = 60
+LATENCY_MS = 1500  # long enough for SIGTERM to arrive during the request
+TIMEOUT_SECONDS = 60
 
 
-def _environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """As this process has it, and this test's own database and Greenhouse."""
+def _make_environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
+    """This process's environment with the test's database and sandbox."""
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
     if connection.vendor == "postgresql":
-        whom = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
-        url = f"postgres://{whom}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        login = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
+        url = f"postgres://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "portal.settings",
@@ -50,7 +50,7 @@ def _environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def _running(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _run_process(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(  # noqa: S603  (ours)
         [sys.executable, *command], cwd=PROJECT, env=environment, start_new_session=True
     )
@@ -62,80 +62,83 @@ def _running(*command: str, environment: dict[str, str]) -> Iterator[subprocess.
             process.wait()
 
 
-def _until(what: Callable[[], object]) -> None:
-    """Wait for it to become true; how fast the machine is decides nothing."""
-    ends = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < ends, "it never came"
+def _wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "condition was never met"
         time.sleep(0.05)
 
 
-def test_a_worker_ends_its_task_and_leaves_the_others_in_the_queue(
+def test_worker_sigterm_finishes_current_task(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
     connect()
     first, second = applications()[:2]
     remy = sign_in(cast.remy)
     click(remy, "advance", first)
-    sandbox.faults.add("/v3/applications", kind="latency", latency_ms=SLOW, times=1, method="POST")
+    sandbox.faults.add(
+        "/v3/applications", kind="latency", latency_ms=LATENCY_MS, times=1, method="POST"
+    )
     status = ApplicationAction.Status
-    with _running("manage.py", "qcluster", environment=_environment(sandbox)) as cluster:
-        _until(lambda: ApplicationAction.objects.get().status == status.SENDING)
+    with _run_process("manage.py", "qcluster", environment=_make_environment(sandbox)) as cluster:
+        _wait_until(lambda: ApplicationAction.objects.get().status == status.SENDING)
         cluster.send_signal(signal.SIGTERM)
         click(remy, "advance", second)
-        assert cluster.wait(timeout=PATIENCE) == 0
+        assert cluster.wait(timeout=TIMEOUT_SECONDS) == 0
     connections.close_all()
-    ended, waits = ApplicationAction.objects.order_by("pk")
-    assert ended.status == status.DONE
-    assert waits.status in {status.QUEUED, status.DONE}
+    finished, waiting = ApplicationAction.objects.order_by("pk")
+    assert finished.status == status.DONE
+    assert waiting.status in {status.QUEUED, status.DONE}
     work()  # another worker
     assert ApplicationAction.objects.filter(status=status.DONE).count() == 2
     assert len(writes(sandbox)) == 2
     assert queue.queued() == []
 
 
-def test_web_ends_the_request_that_is_under_way(cast: Cast, sandbox: Sandbox, sign_in) -> None:
-    """A credential is tried at Greenhouse while its owner looks on; meanwhile comes a release."""
+def test_web_sigterm_finishes_open_request(cast: Cast, sandbox: Sandbox, sign_in) -> None:
+    """A credential is being tested in Greenhouse when the server is told to stop."""
     ada: Client = sign_in(cast.ada)
     page = ada.get(reverse("onboarding:credential"))
     token = page.context["csrf_token"]
     cookies = {name: morsel.value for name, morsel in ada.cookies.items()}
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    sandbox.faults.add("/token", kind="latency", latency_ms=SLOW, times=1)
-    answered: list[httpx.Response] = []
+    sandbox.faults.add("/token", kind="latency", latency_ms=LATENCY_MS, times=1)
+    responses: list[httpx.Response] = []
 
-    def paste() -> None:
-        answered.append(
+    def submit_credential() -> None:
+        responses.append(
             httpx.post(
                 f"{url}{reverse('onboarding:credential')}",
                 data={**V3, "csrfmiddlewaretoken": token},
-                cookies={**cookies, settings.CSRF_COOKIE_NAME: _csrf(ada)},
-                timeout=PATIENCE,
+                cookies={**cookies, settings.CSRF_COOKIE_NAME: _csrf_cookie(ada)},
+                timeout=TIMEOUT_SECONDS,
             )
         )
 
-    environment = _environment(sandbox, WEB_PORT=str(port))
-    with _running("-m", "gunicorn", environment=environment) as web:
-        _until(lambda: _answers(url))
-        asked = len(list(sandbox.requests))
-        request = threading.Thread(target=paste)
-        request.start()
-        _until(lambda: len(list(sandbox.requests)) > asked or not request.is_alive())
+    environment = _make_environment(sandbox, WEB_PORT=str(port))
+    with _run_process("-m", "gunicorn", environment=environment) as web:
+        _wait_until(lambda: _responds(url))
+        request_count = len(list(sandbox.requests))
+        request_thread = threading.Thread(target=submit_credential)
+        request_thread.start()
+        _wait_until(
+            lambda: len(list(sandbox.requests)) > request_count or not request_thread.is_alive()
+        )
         web.send_signal(signal.SIGTERM)
-        request.join(PATIENCE)
-        assert web.wait(timeout=PATIENCE) == 0
+        request_thread.join(TIMEOUT_SECONDS)
+        assert web.wait(timeout=TIMEOUT_SECONDS) == 0
     connections.close_all()
-    assert [answer.status_code for answer in answered] == [302]
+    assert [response.status_code for response in responses] == [302]
     assert Credential.objects.get().connection == Connection.objects.get()
-    assert not _answers(url)
+    assert not _responds(url)
 
 
-def _csrf(client: Client) -> str:
+def _csrf_cookie(client: Client) -> str:
     return client.cookies[settings.CSRF_COOKIE_NAME].value
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx.get(f"{url}/healthz", timeout=5).is_success
     except httpx.TransportError:

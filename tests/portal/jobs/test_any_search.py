@@ -1,4 +1,4 @@
-"""Whatever a mirror holds: the list finds by people and stages what a slow look at all does."""
+"""Generated mirrors: list search and filters agree with a naive evaluation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from portal.jobs.search import named_applications
 from portal.mirror.models import Candidate, StageName
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.portal.entitlements import world
-from tests.portal.entitlements.oracle import Truth
-from tests.portal.entitlements.test_any_world import ADDRESSES, make, worlds
+from tests.portal.entitlements.oracle import NaiveRules
+from tests.portal.entitlements.test_any_world import ADDRESSES, create_world, world_strategy
 
 pytestmark = pytest.mark.django_db
 
@@ -31,53 +31,63 @@ pytestmark = pytest.mark.django_db
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(drawn=worlds)
-def test_the_list_and_the_obvious_answer_find_the_same(drawn: dict[str, Any]) -> None:
+@given(drawn=world_strategy)
+def test_job_filters_match_naive_evaluation(drawn: dict[str, Any]) -> None:
     with transaction.atomic():
-        _hold_it_together(drawn)
+        _compare_with_naive_rules(drawn)
         transaction.set_rollback(True)
 
 
-def _hold_it_together(drawn: dict[str, Any]) -> None:
+def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
     acme = OrganizationFactory(name="Acme")
-    here = ConnectionFactory(organization=acme, state=drawn["state"])
-    there = ConnectionFactory(organization=OrganizationFactory(name="Other"), state="live")
-    make(drawn, here, there)
-    world.checked(here, missing=tuple(drawn["missing"]))
-    for connection in (here, there):
-        tally.count(connection)
-    truth, missing = Truth(), set(drawn["missing"])
-    known = {"grants_read": world.GRANTS not in missing, "team_read": world.TEAMS not in missing}
+    connection = ConnectionFactory(organization=acme, state=drawn["state"])
+    foreign_connection = ConnectionFactory(
+        organization=OrganizationFactory(name="Other"), state="live"
+    )
+    create_world(drawn, connection, foreign_connection)
+    world.checked(connection, missing=tuple(drawn["missing"]))
+    for each_connection in (connection, foreign_connection):
+        tally.count(each_connection)
+    naive, missing = NaiveRules(), set(drawn["missing"])
+    readable = {"grants_read": world.GRANTS not in missing, "team_read": world.TEAMS not in missing}
     names_read = world.CANDIDATES not in missing
     for address in ADDRESSES[:2]:
         member = MembershipFactory(user__email=address, user__password="-", organization=acme)
-        jobs = truth.jobs_seen(member, here, **known)
-        seen = (
+        jobs = naive.visible_job_pks(member, connection, **readable)
+        visible = (
             set()
             if world.APPLICATIONS in missing
-            else truth.applications_seen(member, here, names_read=names_read, **known)
+            else naive.visible_application_pks(
+                member, connection, names_read=names_read, **readable
+            )
         )
-        applications = [one for one in truth.applications if one.pk in seen]
+        applications = [
+            application for application in naive.applications if application.pk in visible
+        ]
         for candidate in Candidate.objects.all():
-            right = {a.job_id for a in applications if a.candidate_id == candidate.pk}
-            assert _found(member, f"q={candidate}") == (right if names_read else set())
-        active = [one for one in applications if one.status == "active" and one.stage_id]
-        counts = Counter((one.job_id, one.stage.name) for one in active)
+            expected = {a.job_id for a in applications if a.candidate_id == candidate.pk}
+            assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
+        active = [
+            application
+            for application in applications
+            if application.status == "active" and application.stage_id
+        ]
+        counts = Counter((application.job_id, application.stage.name) for application in active)
         for stage in StageName.objects.all():
-            for least in (1, 2):
-                right = {
+            for minimum in (1, 2):
+                expected = {
                     job
                     for (job, name), n in counts.items()
-                    if name == stage.name and n >= least and stage.connection_id == here.pk
+                    if name == stage.name and n >= minimum and stage.connection_id == connection.pk
                 }
-                assert _found(member, f"stage={stage.pk}&least={least}") == right & jobs
-        offered = choices(member, rights(member), Narrowing()).stages
-        assert {name for _, name in offered} == {name for _, name in counts}
+                assert _find_jobs(member, f"stage={stage.pk}&least={minimum}") == expected & jobs
+        offered_stages = choices(member, rights(member), Narrowing()).stages
+        assert {name for _, name in offered_stages} == {name for _, name in counts}
 
 
-def _found(member: Membership, query: str) -> set[int]:
-    held, to = rights(member), asked(QueryDict(query))
-    named = partial(named_applications, member, held)
-    here = {"here": held.match.connection, "me": held.match.user}
-    found = narrowed(visible_jobs(member, held=held), to, named=named, **here)
-    return set(found.values_list("pk", flat=True))
+def _find_jobs(member: Membership, query: str) -> set[int]:
+    member_rights, narrowing = rights(member), asked(QueryDict(query))
+    named = partial(named_applications, member, member_rights)
+    context = {"here": member_rights.match.connection, "me": member_rights.match.user}
+    matches = narrowed(visible_jobs(member, held=member_rights), narrowing, named=named, **context)
+    return set(matches.values_list("pk", flat=True))

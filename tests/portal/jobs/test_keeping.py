@@ -1,4 +1,4 @@
-"""Pins, saved views, and the list as a file."""
+"""Pins, saved views, and the CSV export of the list."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import csv
 import io
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.audit.models import Entry
@@ -20,33 +22,31 @@ LIST = "/requisitions/"
 
 @pytest.fixture
 def cast(db: None) -> Cast:
-    """Nothing here waits for a commit, so that no table has to be emptied after a test."""
+    """Rolled back after each test; nothing here waits for a commit."""
     return gather()
 
 
-def _file(client, query: str = "") -> list[list[str]]:
-    answer = client.get(f"{reverse('jobs:export')}?{query}")
-    assert answer.status_code == 200
-    assert answer.streaming
-    text = b"".join(answer).decode("utf-8-sig")
+def _export_rows(client, query: str = "") -> list[list[str]]:
+    response = client.get(f"{reverse('jobs:export')}?{query}")
+    assert response.status_code == 200
+    assert response.streaming
+    text = b"".join(response).decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))
 
 
-def test_a_pinned_requisition_stands_on_top_until_it_is_taken_off(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_pinned_job_listed_first_until_unpinned(acme, sam, cast: Cast, sign_in) -> None:
     world.job(acme, "Aide")
     job = world.job(acme, "Zookeeper")
     client = sign_in(cast.sam)
-    pin = reverse("jobs:pin", args=[job.pk])
-    assert client.post(pin, {"pinned": "yes"}).status_code == 302
+    pin_url = reverse("jobs:pin", args=[job.pk])
+    assert client.post(pin_url, {"pinned": "yes"}).status_code == 302
     assert [row.job.name for row in client.get(LIST).context["pinned"]] == ["Zookeeper"]
-    answer = client.post(pin, {"pinned": "no"}, HTTP_HX_REQUEST="true")
-    assert 'aria-pressed="false"' in answer.content.decode()
+    response = client.post(pin_url, {"pinned": "no"}, HTTP_HX_REQUEST="true")
+    assert 'aria-pressed="false"' in response.content.decode()
     assert client.get(LIST).context["pinned"] == []
 
 
-def test_what_may_no_longer_be_seen_is_no_longer_on_top(acme, sam, remy, cast, sign_in) -> None:
+def test_pin_hidden_after_access_lost(acme, sam, remy, cast, sign_in) -> None:
     job = world.job(acme)
     grant = world.grant(remy, job)
     client = sign_in(cast.remy)
@@ -56,61 +56,57 @@ def test_what_may_no_longer_be_seen_is_no_longer_on_top(acme, sam, remy, cast, s
     assert client.get(LIST).context["pinned"] == []
 
 
-def test_pins_that_are_no_longer_seen_leave_room_for_others(
-    acme, sam, remy, cast: Cast, sign_in
-) -> None:
+def test_invisible_pins_do_not_use_limit(acme, sam, remy, cast: Cast, sign_in) -> None:
     client = sign_in(cast.remy)
     for n in range(MOST_PINS):
-        job = world.job(acme, f"Gone {n}", status="closed" if n % 2 else "open")
-        if n % 2:  # closed ones are seen, but do not stand on top
+        job = world.job(acme, f"Hidden {n}", status="closed" if n % 2 else "open")
+        if n % 2:  # visible, but closed jobs are not listed as pinned
             world.grant(remy, job)
         Pin.objects.create(membership=cast.remy, job=job)
-    new, *more = [world.job(acme, f"New {n}") for n in range(MOST_PINS + 1)]
-    for job in (new, *more):
+    first_job, *new_jobs = [world.job(acme, f"New {n}") for n in range(MOST_PINS + 1)]
+    for job in (first_job, *new_jobs):
         world.grant(remy, job)
         client.post(reverse("jobs:pin", args=[job.pk]), {"pinned": "yes"})
     page = client.get(LIST)
-    assert [row.job for row in page.context["pinned"]] == [new, *more[: MOST_PINS - 1]]
+    assert [row.job for row in page.context["pinned"]] == [first_job, *new_jobs[: MOST_PINS - 1]]
     assert "Take one of them off first" in page.content.decode()
-    client.post(reverse("jobs:pin", args=[new.pk]), {"pinned": "no"})
-    client.post(reverse("jobs:pin", args=[more[-1].pk]), {"pinned": "yes"})
-    assert Pin.objects.filter(job=more[-1]).exists()
+    client.post(reverse("jobs:pin", args=[first_job.pk]), {"pinned": "no"})
+    client.post(reverse("jobs:pin", args=[new_jobs[-1].pk]), {"pinned": "yes"})
+    assert Pin.objects.filter(job=new_jobs[-1]).exists()
 
 
-def test_closed_requisitions_are_not_pinned_without_end(acme, sam, cast: Cast, sign_in) -> None:
+def test_closed_job_pins_are_limited(acme, sam, cast: Cast, sign_in) -> None:
     for n in range(MOST_PINS + 1):
         job = world.job(acme, f"Old {n}", status="closed")
         sign_in(cast.sam).post(reverse("jobs:pin", args=[job.pk]))
     assert Pin.objects.count() == MOST_PINS
 
 
-@pytest.mark.parametrize("who", ["zoe", "remy", "uma"])
-def test_nobody_pins_what_they_do_not_see(acme, remy, cast: Cast, sign_in, who: str) -> None:
+@pytest.mark.parametrize("name", ["zoe", "remy", "uma"])
+def test_pin_404_without_access(acme, remy, cast: Cast, sign_in, name: str) -> None:
     job = world.job(acme)
-    client = sign_in(getattr(cast, who))
+    client = sign_in(getattr(cast, name))
     assert client.post(reverse("jobs:pin", args=[job.pk])).status_code == 404
     assert not Pin.objects.exists()
 
 
-def test_a_view_is_saved_and_the_list_opens_with_it(acme, sam, cast: Cast, sign_in) -> None:
+def test_default_view_opens_with_list(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
-    kept = {"name": "My waiting ones", "query": "sort=waiting&mine=1&evil=1", "default": "on"}
-    assert client.post(reverse("jobs:save_view"), kept).status_code == 302
-    opened = client.get(LIST)
-    assert opened.status_code == 302
-    assert opened.url == f"{LIST}?mine=1&sort=waiting"
-    assert "My waiting ones" in client.get(opened.url).content.decode()
+    form_data = {"name": "My longest waits", "query": "sort=waiting&mine=1&evil=1", "default": "on"}
+    assert client.post(reverse("jobs:save_view"), form_data).status_code == 302
+    response = client.get(LIST)
+    assert response.status_code == 302
+    assert response.url == f"{LIST}?mine=1&sort=waiting"
+    assert "My longest waits" in client.get(response.url).content.decode()
     view = SavedView.objects.get()
-    change = reverse("jobs:change_view", args=[view.pk])
-    client.post(change, {"do": "not_default"})
+    change_url = reverse("jobs:change_view", args=[view.pk])
+    client.post(change_url, {"do": "not_default"})
     assert client.get(LIST).status_code == 200
-    client.post(change, {"do": "delete"})
+    client.post(change_url, {"do": "delete"})
     assert not SavedView.objects.exists()
 
 
-def test_only_one_view_is_the_default_and_a_name_is_used_once(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_saved_view_default_and_name_unique(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
     for name, query in (("A", "mine=1"), ("B", "waiting=1"), ("A", "age=30")):
         client.post(reverse("jobs:save_view"), {"name": name, "query": query, "default": "on"})
@@ -118,95 +114,102 @@ def test_only_one_view_is_the_default_and_a_name_is_used_once(
     assert list(views) == [("A", "age=30", True), ("B", "waiting=1", False)]
 
 
-@pytest.mark.parametrize("words", ["nurse", "REQ-7", "1000000007"])
-def test_a_view_keeps_words_of_a_requisition(acme, sam, cast: Cast, sign_in, words: str) -> None:
+@pytest.mark.parametrize("query", ["nurse", "REQ-7", "1000000007"])
+def test_saved_view_keeps_job_search_terms(acme, sam, cast: Cast, sign_in, query: str) -> None:
     world.job(acme, "Nurse, nights", requisition_id="REQ-7")
-    answer = sign_in(cast.sam).post(
-        reverse("jobs:save_view"), {"name": "A", "query": f"q={words}&mine=1"}
+    response = sign_in(cast.sam).post(
+        reverse("jobs:save_view"), {"name": "A", "query": f"q={query}&mine=1"}
     )
-    assert answer.url == f"{LIST}?q={words}&mine=1"
-    assert SavedView.objects.get().query == f"q={words}&mine=1"
+    assert response.url == f"{LIST}?q={query}&mine=1"
+    assert SavedView.objects.get().query == f"q={query}&mine=1"
 
 
-def test_a_view_keeps_no_name_of_a_candidate_and_says_so(acme, sam, cast: Cast, sign_in) -> None:
+def test_saved_view_drops_candidate_names(acme, sam, cast: Cast, sign_in) -> None:
     world.application(world.job(acme, "Nurse"), world.candidate(acme, "Jolanta Kwiatkowska"))
     client = sign_in(cast.sam)
-    kept = {"name": "A", "query": "q=jolanta&mine=1"}
-    answer = client.post(reverse("jobs:save_view"), kept)
-    assert answer.url == f"{LIST}?mine=1"
+    form_data = {"name": "A", "query": "q=jolanta&mine=1"}
+    response = client.post(reverse("jobs:save_view"), form_data)
+    assert response.url == f"{LIST}?mine=1"
     assert "The words you searched for are not part of it" in client.get(LIST).content.decode()
     assert SavedView.objects.get().query == "mine=1"
 
 
-def test_a_view_without_a_name_is_asked_for_one(acme, sam, cast: Cast, sign_in) -> None:
-    answer = sign_in(cast.sam).post(reverse("jobs:save_view"), {"name": " ", "query": "mine=1"})
-    assert answer.status_code == 422
-    assert "Give the view a name" in answer.content.decode()
+def test_saved_view_requires_name(acme, sam, cast: Cast, sign_in) -> None:
+    response = sign_in(cast.sam).post(reverse("jobs:save_view"), {"name": " ", "query": "mine=1"})
+    assert response.status_code == 422
+    assert "Give the view a name" in response.content.decode()
 
 
-@pytest.mark.parametrize("half", ["%ED%A0%80", "%ED%B0%80a"])
-def test_half_a_character_in_a_view_is_no_fault(acme, sam, cast: Cast, sign_in, half: str) -> None:
+@pytest.mark.parametrize("surrogate", ["%ED%A0%80", "%ED%B0%80a"])
+def test_lone_surrogate_in_view_accepted(acme, sam, cast: Cast, sign_in, surrogate: str) -> None:
     client = sign_in(cast.sam)
-    form = f"name=A{half}&query=q%3D{half.replace('%', '%25')}%26mine%3D1&default=on"
-    answer = client.post(
+    form = f"name=A{surrogate}&query=q%3D{surrogate.replace('%', '%25')}%26mine%3D1&default=on"
+    response = client.post(
         reverse("jobs:save_view"), form, content_type="application/x-www-form-urlencoded"
     )
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert client.get(LIST, follow=True).status_code == 200
     assert SavedView.objects.get().query == "mine=1"
-    assert client.get(f"{reverse('jobs:export')}?q={half}").getvalue()
-    assert client.get(f"{reverse('jobs:why')}?job={half}").status_code in {200, 422}
+    assert client.get(f"{reverse('jobs:export')}?q={surrogate}").getvalue()
+    assert client.get(f"{reverse('jobs:why')}?job={surrogate}").status_code in {200, 422}
 
 
-@pytest.mark.parametrize("who", ["zoe", "remy"])
-def test_views_are_of_their_owner_alone(acme, sam, cast: Cast, sign_in, who: str) -> None:
+@pytest.mark.parametrize("name", ["zoe", "remy"])
+def test_saved_view_404_for_others(acme, sam, cast: Cast, sign_in, name: str) -> None:
     view = SavedView.objects.create(membership=cast.sam, name="Mine", query="mine=1")
-    other = sign_in(getattr(cast, who))
-    change = reverse("jobs:change_view", args=[view.pk])
-    assert other.post(change, {"do": "delete"}).status_code == 404
+    stranger = sign_in(getattr(cast, name))
+    change_url = reverse("jobs:change_view", args=[view.pk])
+    assert stranger.post(change_url, {"do": "delete"}).status_code == 404
     assert SavedView.objects.exists()
 
 
-def test_the_file_holds_exactly_what_is_seen(acme, sam, remy, cast: Cast, sign_in) -> None:
+def test_export_holds_exactly_visible_jobs(acme, sam, remy, cast: Cast, sign_in) -> None:
     nurse = world.job(acme, "Nurse", requisition_id="REQ-1")
     world.job(acme, "Spy", confidential=True)
     world.job(acme, "Cook")
     world.application(nurse, world.candidate(acme))
     world.application(nurse, world.candidate(acme, private=True))
-    head, *lines = _file(sign_in(cast.sam))
-    assert [line[0] for line in lines] == ["Cook", "Nurse"]
-    cells = dict(zip(head, lines[1], strict=True))
+    header, *rows = _export_rows(sign_in(cast.sam))
+    assert [row[0] for row in rows] == ["Cook", "Nurse"]
+    cells = dict(zip(header, rows[1], strict=True))
     assert cells["Requisition ID"] == "REQ-1"
     assert cells["Active applications"] == "1"
     assert cells["As of"].endswith("Z")
-    assert [line[0] for line in _file(sign_in(cast.sam), "q=coo")[1:]] == ["Cook"]
-    assert _file(sign_in(cast.zoe))[1:] == []
-    assert _file(sign_in(cast.remy))[1:] == []
+    assert [row[0] for row in _export_rows(sign_in(cast.sam), "q=coo")[1:]] == ["Cook"]
+    assert _export_rows(sign_in(cast.zoe))[1:] == []
+    assert _export_rows(sign_in(cast.remy))[1:] == []
     assert Entry.objects.filter(verb="jobs.exported").count() == 4
 
 
-def test_the_record_of_a_file_holds_the_filters_and_not_the_words(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_export_log_omits_search_terms(acme, sam, cast: Cast, sign_in) -> None:
     world.application(world.job(acme, "Nurse"), world.candidate(acme, "Jolanta Kwiatkowska"))
-    assert len(_file(sign_in(cast.sam), "q=Jolanta+Kwiatkowska&waiting=&sort=opened")) == 2
-    _file(sign_in(cast.sam), "sort=opened")
-    with_words, without = Entry.objects.filter(verb="jobs.exported").order_by("id")
-    assert with_words.after == {"query": "sort=opened", "words": "looked for"}
-    assert without.after == {"query": "sort=opened"}
+    assert len(_export_rows(sign_in(cast.sam), "q=Jolanta+Kwiatkowska&waiting=&sort=opened")) == 2
+    _export_rows(sign_in(cast.sam), "sort=opened")
+    with_query, without_query = Entry.objects.filter(verb="jobs.exported").order_by("id")
+    assert with_query.after == {"query": "sort=opened", "words": "looked for"}
+    assert without_query.after == {"query": "sort=opened"}
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1"])
-def test_no_title_becomes_a_formula(acme, sam, cast: Cast, sign_in, title: str) -> None:
+def test_export_escapes_formulas(acme, sam, cast: Cast, sign_in, title: str) -> None:
     world.job(acme, title)
-    assert _file(sign_in(cast.sam))[1][0] == f"'{title}"
+    assert _export_rows(sign_in(cast.sam))[1][0] == f"'{title}"
     assert plain("Nurse - nights") == "Nurse - nights"
 
 
-def test_a_long_list_is_written_in_pieces_of_constant_cost(
+def test_export_chunk_cost_is_constant(
     acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.jobs.export.AT_ONCE", 3)
+    client = sign_in(cast.sam)
+    _export_rows(client)
+    query_counts = []
     for n in range(8):
         world.job(acme, f"Job {n}")
-    assert [line[0] for line in _file(sign_in(cast.sam))[1:]] == [f"Job {n}" for n in range(8)]
+        if n in {1, 4, 7}:  # one, two and three chunks
+            with CaptureQueriesContext(database) as captured:
+                row = _export_rows(client)[-1]
+            query_counts.append(len(captured))
+            assert row[0] == f"Job {n}"
+    assert [row[0] for row in _export_rows(client)[1:]] == [f"Job {n}" for n in range(8)]
+    assert query_counts[2] - query_counts[1] == query_counts[1] - query_counts[0] > 0

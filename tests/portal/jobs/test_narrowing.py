@@ -1,4 +1,4 @@
-"""Searching, filtering, ordering and paging the list; all of it stands in the address."""
+"""Search, filters, sorting and paging of the requisition list, all kept in the URL."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 @pytest.fixture
 def cast(db: None) -> Cast:
-    """Nothing here waits for a commit, so that no table has to be emptied after a test."""
+    """Rolled back after each test; nothing here waits for a commit."""
     return gather()
 
 
-def _names(client, query: str = "") -> list[str]:
+def _job_names(client, query: str = "") -> list[str]:
     return [row.job.name for row in client.get(f"{LIST}?{query}").context["rows"]]
 
 
@@ -102,7 +102,7 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
         ("waiting=1&sort=waiting&q=c", ["Cook"]),
     ],
 )
-def test_the_address_says_what_is_shown(
+def test_query_determines_listed_jobs(
     jobs, remy, cast: Cast, sign_in, query: str, names: list[str]
 ) -> None:
     stages = dict(StageName.objects.values_list("name", "pk"))
@@ -113,7 +113,7 @@ def test_the_address_says_what_is_shown(
         phone=stages["Phone"],
         offer=stages["Offer"],
     )
-    assert _names(sign_in(cast.sam), query) == names
+    assert _job_names(sign_in(cast.sam), query) == names
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,16 @@ def test_the_address_says_what_is_shown(
         "page=2&status=open&status=closed&mine=",
     ],
 )
-def test_an_address_that_makes_no_sense_still_shows_a_list(
-    jobs, cast: Cast, sign_in, query: str
-) -> None:
+def test_malformed_query_still_renders_list(jobs, cast: Cast, sign_in, query: str) -> None:
     assert sign_in(cast.sam).get(f"{LIST}?{query}").status_code == 200
 
 
-def _place(told: str) -> str:
-    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+def _encode_cursor(cursor: str) -> str:
+    return base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
-    ("sort", "told"),
+    ("sort", "cursor"),
     [
         ("name", r'["\ud800",1]'),  # half a character
         ("name", "[" * 4500),
@@ -155,23 +153,26 @@ def _place(told: str) -> str:
         ("waiting", "[[],1]"),
     ],
 )
-def test_a_place_that_cannot_be_read_is_the_first_page(
-    jobs, cast: Cast, sign_in, sort: str, told: str
+def test_malformed_cursor_shows_first_page(
+    jobs, cast: Cast, sign_in, sort: str, cursor: str
 ) -> None:
-    names = _names(sign_in(cast.sam), f"sort={sort}")
+    names = _job_names(sign_in(cast.sam), f"sort={sort}")
     for direction in ("after", "before"):
-        assert _names(sign_in(cast.sam), f"sort={sort}&{direction}={_place(told)}") == names
+        assert (
+            _job_names(sign_in(cast.sam), f"sort={sort}&{direction}={_encode_cursor(cursor)}")
+            == names
+        )
 
 
 @pytest.mark.parametrize(
     "order", ["name", "-name", "opened", "-opened", "active", "-active", "waiting"]
 )
-def test_pages_hold_every_row_once_forth_and_back(
+def test_pages_cover_rows_once_both_ways(
     acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setattr("portal.jobs.listing.PER_PAGE", 3)
     for n in range(10):
-        day = NOW - timedelta(days=n // 2) if n % 3 else None  # some alike, some not known
+        day = NOW - timedelta(days=n // 2) if n % 3 else None  # some equal, some missing
         world.job(
             acme,
             f"Job {n // 2}",
@@ -180,36 +181,34 @@ def test_pages_hold_every_row_once_forth_and_back(
             active_applications=n // 4,
         )
     client = sign_in(cast.sam)
-    forth, address = [], f"{LIST}?sort={order}"
-    while address:
-        page = client.get(address).context
-        forth.append([row.job.pk for row in page["rows"]])
-        last, address = address, page["next_url"]
-    assert [len(rows) for rows in forth] == [3, 3, 3, 1]
-    assert len({pk for rows in forth for pk in rows}) == 10
-    back, address = [], last
-    while address:
-        page = client.get(address).context
-        back.append([row.job.pk for row in page["rows"]])
-        address = page["previous_url"]
-    assert back == forth[::-1]
+    forward_pages, url = [], f"{LIST}?sort={order}"
+    while url:
+        page = client.get(url).context
+        forward_pages.append([row.job.pk for row in page["rows"]])
+        last_url, url = url, page["next_url"]
+    assert [len(rows) for rows in forward_pages] == [3, 3, 3, 1]
+    assert len({pk for rows in forward_pages for pk in rows}) == 10
+    backward_pages, url = [], last_url
+    while url:
+        page = client.get(url).context
+        backward_pages.append([row.job.pk for row in page["rows"]])
+        url = page["previous_url"]
+    assert backward_pages == forward_pages[::-1]
 
 
-def test_a_row_that_goes_shifts_nothing(
+def test_removed_row_does_not_shift_pages(
     acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.jobs.listing.PER_PAGE", 2)
     for name in "ABCD":
         world.job(acme, name)
     client = sign_in(cast.sam)
-    following = client.get(LIST).context["next_url"]
+    next_url = client.get(LIST).context["next_url"]
     Job.objects.filter(name="A").update(status="closed")
-    assert [row.job.name for row in client.get(following).context["rows"]] == ["C", "D"]
+    assert [row.job.name for row in client.get(next_url).context["rows"]] == ["C", "D"]
 
 
-def test_the_filters_offer_only_what_stands_on_visible_jobs(
-    acme, sam, remy, jobs, cast: Cast, sign_in
-) -> None:
+def test_filter_options_come_from_visible_jobs(acme, sam, remy, jobs, cast: Cast, sign_in) -> None:
     choices = sign_in(cast.sam).get(f"{LIST}?filters=1").context["choices"]
     assert [name for _, name in choices.departments] == ["Care"]
     assert [name for _, name in choices.offices] == ["Oslo"]
@@ -225,28 +224,26 @@ def test_the_filters_offer_only_what_stands_on_visible_jobs(
     assert "Project X" not in sign_in(cast.sam).get(f"{LIST}?filters=1").content.decode()
 
 
-def test_the_filters_are_read_when_somebody_opens_them(jobs, cast: Cast, sign_in) -> None:
+def test_filter_options_load_on_demand(jobs, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
     page = client.get(f"{LIST}?sort=waiting")
     assert "choices" not in page.context
     assert 'href="?sort=waiting&amp;filters=1"' in page.content.decode()  # without JavaScript
-    opened = client.get(f"{LIST}?sort=waiting&filters=1").content.decode()
-    part = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "job-filters"}
-    asked_for = client.get(f"{LIST}?sort=waiting", **part).content.decode()
-    assert "<html" not in asked_for
-    assert "<table" not in asked_for
-    for answer in (opened, asked_for):
-        assert ">Care</option>" in answer
-        assert 'name="least"' in answer
-    # Those that are set are shown at once.
+    full_page = client.get(f"{LIST}?sort=waiting&filters=1").content.decode()
+    headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "job-filters"}
+    partial = client.get(f"{LIST}?sort=waiting", **headers).content.decode()
+    assert "<html" not in partial
+    assert "<table" not in partial
+    for html in (full_page, partial):
+        assert ">Care</option>" in html
+        assert 'name="least"' in html
+    # Active filters are rendered immediately.
     care = jobs["Nurse"].department_id
-    chosen = client.get(f"{LIST}?department={care}").content.decode()
-    assert f'<option value="{care}" selected>Care</option>' in chosen
+    filtered = client.get(f"{LIST}?department={care}").content.decode()
+    assert f'<option value="{care}" selected>Care</option>' in filtered
 
 
-def test_what_was_chosen_is_offered_when_nobody_waits_there_any_more(
-    acme, jobs, cast: Cast, sign_in, later
-) -> None:
+def test_selected_filter_stays_offered_when_empty(acme, jobs, cast: Cast, sign_in, later) -> None:
     client, offer = sign_in(cast.sam), StageName.objects.get(name="Offer").pk
     care, remy = jobs["Nurse"].department_id, AtsUser.objects.get(name="Remy Laurent").pk
     later(60)
@@ -256,24 +253,22 @@ def test_what_was_chosen_is_offered_when_nobody_waits_there_any_more(
     Job.objects.filter(name__in=("Nurse", "Porter")).update(status="closed")
     query = f"stage={offer}&department={care}&recruiter={remy}"
     page = client.get(f"{LIST}?{query}").content.decode()
-    for key, name in ((offer, "Offer"), (care, "Care"), (remy, "Remy Laurent")):
-        assert f'<option value="{key}" selected>{name}</option>' in page
+    for pk, name in ((offer, "Offer"), (care, "Care"), (remy, "Remy Laurent")):
+        assert f'<option value="{pk}" selected>{name}</option>' in page
     assert ">Offer</option>" not in client.get(f"{LIST}?filters=1").content.decode()
 
 
-def test_a_name_of_requisitions_that_one_does_not_see_is_not_offered_by_its_key(
-    acme, jobs, cast: Cast, sign_in
-) -> None:
-    secret = Department.objects.create(connection=acme, remote_id=9, name="Project X")
-    Job.objects.filter(name="Spy").update(department=secret)
+def test_hidden_filter_option_not_revealed_by_key(acme, jobs, cast: Cast, sign_in) -> None:
+    secret_department = Department.objects.create(connection=acme, remote_id=9, name="Project X")
+    Job.objects.filter(name="Spy").update(department=secret_department)
     world.stage(jobs["Spy"], "Handover")
     stage = StageName.objects.create(connection=acme, name="Handover")
-    page = sign_in(cast.sam).get(f"{LIST}?department={secret.pk}&stage={stage.pk}")
+    page = sign_in(cast.sam).get(f"{LIST}?department={secret_department.pk}&stage={stage.pk}")
     assert "Project X" not in page.content.decode()
     assert "Handover" not in page.content.decode()
 
 
-def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign_in) -> None:
+def test_row_shows_people_offices_and_counts(acme, sam, jobs, cast: Cast, sign_in) -> None:
     for remote_id, is_open in ((1, True), (2, True), (3, False)):
         Opening.objects.create(
             connection=acme, remote_id=remote_id, job=jobs["Porter"], is_open=is_open
@@ -287,24 +282,20 @@ def test_a_row_shows_people_places_and_numbers(acme, sam, jobs, cast: Cast, sign
     assert porter.recruiters == ["Remy Laurent"]
     assert porter.offices == ["Oslo"]
     assert porter.openings_left == 2
-    assert porter.active == 1  # the private one is nobody's to see, nor to count
+    assert porter.active == 1  # private candidates are not counted
     assert porter.new == 1
     assert porter.days_waiting == 2
     assert rows["Nurse"].active == 2
 
 
-def test_a_row_that_was_filtered_by_a_stage_says_how_many_are_in_it(
-    jobs, cast: Cast, sign_in
-) -> None:
+def test_row_shows_count_of_filtered_stage(jobs, cast: Cast, sign_in) -> None:
     stage = StageName.objects.get(name="Phone").pk
     page = sign_in(cast.sam).get(f"{LIST}?stage={stage}")
     assert [row.in_stage for row in page.context["rows"]] == [("Phone", 1), ("Phone", 1)]
     assert "</b> active, 1 in Phone" in page.content.decode()
 
 
-def test_what_came_in_since_the_last_look_is_new(
-    acme, sam, jobs, cast: Cast, sign_in, later
-) -> None:
+def test_applications_since_last_visit_are_new(acme, sam, jobs, cast: Cast, sign_in, later) -> None:
     client = sign_in(cast.sam)
     visited(cast.sam, jobs["Nurse"], rights(cast.sam))
     later(60)
@@ -317,35 +308,33 @@ def test_what_came_in_since_the_last_look_is_new(
     assert rows["Nurse"].new == 0
 
 
-def test_the_address_follows_the_search_and_back_leads_out_of_it(jobs, cast: Cast, sign_in) -> None:
+def test_search_url_pushed_once_then_replaced(jobs, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
-    typed = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TRIGGER": "job-search"}
+    headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TRIGGER": "job-search"}
     first = client.get(
         f"{LIST}?q=n&department=&sort=name",
         HTTP_HX_CURRENT_URL="http://testserver/requisitions/",
-        **typed,
+        **headers,
     )
     assert first["HX-Push-Url"] == f"{LIST}?q=n"
-    more = client.get(
-        f"{LIST}?q=nu&department=", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=n", **typed
+    refined = client.get(
+        f"{LIST}?q=nu&department=", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=n", **headers
     )
-    assert more["HX-Replace-Url"] == f"{LIST}?q=nu"
+    assert refined["HX-Replace-Url"] == f"{LIST}?q=nu"
     filtered = client.get(
-        f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **typed
+        f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **headers
     )
     assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&least=2"
-    unreadable = client.get(f"{LIST}?q=nu", HTTP_HX_CURRENT_URL="http://[?q=n#top", **typed)
+    unreadable = client.get(f"{LIST}?q=nu", HTTP_HX_CURRENT_URL="http://[?q=n#top", **headers)
     assert unreadable["HX-Replace-Url"] == f"{LIST}?q=nu"
 
 
-def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_list_query_count_independent_of_size(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
     counts = []
-    for upto in (20, 2000):
+    for size in (20, 2000):
         jobs = Job.objects.bulk_create(
-            world.unsaved_job(acme, f"Job {n}") for n in range(Job.objects.count(), upto)
+            world.unsaved_job(acme, f"Job {n}") for n in range(Job.objects.count(), size)
         )
         for job in jobs[:30]:
             world.place(sam, job)
@@ -363,15 +352,15 @@ def test_the_number_of_queries_is_the_same_at_20_and_at_2000_jobs(
         )
         for query in queries:
             client.get(f"{LIST}{query}")
-            with CaptureQueriesContext(database) as made:
+            with CaptureQueriesContext(database) as captured:
                 client.get(f"{LIST}{query}")
-            counts.append((query, len(made)))
+            counts.append((query, len(captured)))
     assert counts[: len(queries)] == counts[len(queries) :]
     assert max(n for _, n in counts) <= 24
     assert counts[0][1] <= 17
 
 
-def test_zoe_sees_nothing_of_it_whatever_she_asks(jobs, cast: Cast, sign_in) -> None:
+def test_other_organization_sees_no_jobs(jobs, cast: Cast, sign_in) -> None:
     zoe = sign_in(cast.zoe)
     stage = StageName.objects.get(name="Phone").pk
     for query in (

@@ -1,4 +1,4 @@
-"""A requisition's own page: its facts, its posts, how fresh it is, and reading it again."""
+"""A requisition's page: details, posts, freshness and refresh."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def cast(db: None) -> Cast:
 
 @pytest.fixture
 def nurse(acme, sam, remy) -> Job:
-    care = Department.objects.create(connection=acme, remote_id=1, name="Care")
-    made = world.job(acme, "Nurse", requisition_id="REQ-1", department=care)
+    department = Department.objects.create(connection=acme, remote_id=1, name="Care")
+    made = world.job(acme, "Nurse", requisition_id="REQ-1", department=department)
     world.place(remy, made)
     Opening.objects.create(
         connection=acme, remote_id=1, job=made, is_open=True, opening_id="SEAT-9"
@@ -41,14 +41,14 @@ def nurse(acme, sam, remy) -> Job:
     return made
 
 
-def _page(job: Job) -> str:
+def _job_url(job: Job) -> str:
     return reverse("applications:of_job", args=[job.pk])
 
 
-def test_the_page_tells_what_the_job_is(nurse: Job, cast: Cast, sign_in) -> None:
-    page = sign_in(cast.sam).get(_page(nurse)).content.decode()
-    for words in ("REQ-1", "Care", "Remy Laurent", "SEAT-9", "Nurse at night", "<b>now</b>"):
-        assert words in page
+def test_job_page_shows_details_and_posts(nurse: Job, cast: Cast, sign_in) -> None:
+    page = sign_in(cast.sam).get(_job_url(nurse)).content.decode()
+    for text in ("REQ-1", "Care", "Remy Laurent", "SEAT-9", "Nurse at night", "<b>now</b>"):
+        assert text in page
     assert f"https://app.greenhouse.io/sdash/{nurse.remote_id}" in page
     assert 'href="https://boards.example/nurse"' in page
     assert "steal()" not in page
@@ -56,7 +56,7 @@ def test_the_page_tells_what_the_job_is(nurse: Job, cast: Cast, sign_in) -> None
 
 
 @pytest.mark.parametrize(
-    ("html", "kept"),
+    ("html", "expected"),
     [
         ('<img src=x onerror="a()">', ""),
         ('<a href="javascript:a()">x</a>', '<a rel="noopener noreferrer nofollow">x</a>'),
@@ -66,55 +66,53 @@ def test_the_page_tells_what_the_job_is(nurse: Job, cast: Cast, sign_in) -> None
         ("<p>open", "<p>open</p>"),
     ],
 )
-def test_nothing_in_a_posts_html_acts_or_loads(html: str, kept: str) -> None:
-    assert cleaned(html) == kept
+def test_post_html_is_sanitized(html: str, expected: str) -> None:
+    assert cleaned(html) == expected
 
 
-def test_a_post_links_only_to_a_real_address(nurse: Job, cast: Cast, sign_in) -> None:
+def test_post_link_requires_http_url(nurse: Job, cast: Cast, sign_in) -> None:
     JobPost.objects.update(public_url="javascript:alert(1)")
-    assert "javascript:" not in sign_in(cast.sam).get(_page(nurse)).content.decode()
+    assert "javascript:" not in sign_in(cast.sam).get(_job_url(nurse)).content.decode()
 
 
-def test_what_may_not_be_read_is_said_so(nurse: Job, cast: Cast, sign_in) -> None:
+def test_job_page_names_missing_permissions(nurse: Job, cast: Cast, sign_in) -> None:
     world.checked(nurse.connection, missing=("openings.list_for_job", world.TEAMS))
-    page = sign_in(cast.sam).get(_page(nurse)).content.decode()
+    page = sign_in(cast.sam).get(_job_url(nurse)).content.decode()
     assert "SEAT-9" not in page
     assert page.count("credential may not read") == 2
 
 
-def test_opening_the_page_is_remembered_as_a_look(nurse: Job, cast: Cast, sign_in) -> None:
-    sign_in(cast.sam).get(_page(nurse))
+def test_job_page_records_visit(nurse: Job, cast: Cast, sign_in) -> None:
+    sign_in(cast.sam).get(_job_url(nurse))
     assert Look.objects.get().job == nurse
     assert Look.objects.get().membership == cast.sam
 
 
-def test_refreshing_asks_for_one_reading_however_often_it_is_clicked(
-    nurse: Job, cast: Cast, sign_in
-) -> None:
+def test_repeated_refresh_requests_one_read(nurse: Job, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
-    refresh = reverse("jobs:refresh", args=[nurse.pk])
+    refresh_url = reverse("jobs:refresh", args=[nurse.pk])
     for _ in range(3):
-        answer = client.post(refresh)
-        assert answer.url == _page(nurse)
-    wish = SingleRead.objects.get()
-    assert (wish.kind, wish.remote_id) == ("job", nurse.remote_id)
-    assert "Being read again" in client.get(_page(nurse)).content.decode()
-    part = client.get(refresh, HTTP_HX_REQUEST="true").content.decode()
-    assert "every 2s" in part
-    wish.delete()
-    part = client.get(refresh, HTTP_HX_REQUEST="true").content.decode()
-    assert "Read again from Greenhouse" in part
-    assert "every 2s" not in part
+        response = client.post(refresh_url)
+        assert response.url == _job_url(nurse)
+    refresh_request = SingleRead.objects.get()
+    assert (refresh_request.kind, refresh_request.remote_id) == ("job", nurse.remote_id)
+    assert "Being read again" in client.get(_job_url(nurse)).content.decode()
+    partial = client.get(refresh_url, HTTP_HX_REQUEST="true").content.decode()
+    assert "every 2s" in partial
+    refresh_request.delete()
+    partial = client.get(refresh_url, HTTP_HX_REQUEST="true").content.decode()
+    assert "Read again from Greenhouse" in partial
+    assert "every 2s" not in partial
 
 
-def test_a_paused_connection_reads_nothing_again(nurse: Job, cast: Cast, sign_in) -> None:
+def test_refresh_ignored_when_action_needed(nurse: Job, cast: Cast, sign_in) -> None:
     nurse.connection.state = "action_needed"
     nurse.connection.save()
     sign_in(cast.sam).post(reverse("jobs:refresh", args=[nurse.pk]))
     assert not SingleRead.objects.exists()
 
 
-def test_a_closed_requisition_has_a_page_without_buttons(nurse: Job, cast: Cast, sign_in) -> None:
+def test_closed_job_page_has_no_actions(nurse: Job, cast: Cast, sign_in) -> None:
     world.application(nurse, world.candidate(nurse.connection), status="hired")
     Job.objects.filter(pk=nurse.pk).update(status="closed")
     client = sign_in(cast.sam)
@@ -126,34 +124,32 @@ def test_a_closed_requisition_has_a_page_without_buttons(nurse: Job, cast: Cast,
     assert sign_in(cast.remy).get(row.address).status_code == 404
 
 
-def test_an_application_tells_its_days_in_stage_and_where_it_comes_from(
-    nurse: Job, cast: Cast, sign_in
-) -> None:
+def test_application_row_shows_stage_age_and_source(nurse: Job, cast: Cast, sign_in) -> None:
     now = timezone.now()
     source = Source.objects.create(connection=nurse.connection, remote_id=1, name="Job fair")
-    for name, since, more in (
+    for name, since, fields in (
         ("Lea Long", now - timedelta(days=12, hours=1), {"source": source}),
         ("Ned New", now, {"source_name": "Referral"}),
         ("Una Known", None, {}),
         ("Rob Rejected", now - timedelta(days=40), {"status": "rejected"}),
     ):
-        of = world.candidate(nurse.connection, name)
-        world.application(nurse, of, stage_name="Phone", entered_stage_at=since, **more)
+        candidate = world.candidate(nurse.connection, name)
+        world.application(nurse, candidate, stage_name="Phone", entered_stage_at=since, **fields)
     client = sign_in(cast.sam)
-    page = client.get(f"{_page(nurse)}?status=").content.decode()
-    for words in (">for 12 days<", ">since today<", "Job fair", "Referral"):
-        assert page.count(words) == 1
+    page = client.get(f"{_job_url(nurse)}?status=").content.decode()
+    for text in (">for 12 days<", ">since today<", "Job fair", "Referral"):
+        assert page.count(text) == 1
     assert "for 40 days" not in page
     world.checked(nurse.connection, missing=("application_stages.list",))
-    assert "for 12 days" not in client.get(_page(nurse)).content.decode()
+    assert "for 12 days" not in client.get(_job_url(nurse)).content.decode()
 
 
-@pytest.mark.parametrize("who", ["zoe", "remy", "uma"])
-def test_who_does_not_see_it_gets_nothing_of_it(nurse: Job, cast: Cast, sign_in, who: str) -> None:
-    client = sign_in(getattr(cast, who))
-    assert client.get(_page(nurse)).status_code == 404
-    for name in ("closed", "refresh"):
-        assert client.get(reverse(f"jobs:{name}", args=[nurse.pk])).status_code == 404
+@pytest.mark.parametrize("name", ["zoe", "remy", "uma"])
+def test_job_page_404_without_access(nurse: Job, cast: Cast, sign_in, name: str) -> None:
+    client = sign_in(getattr(cast, name))
+    assert client.get(_job_url(nurse)).status_code == 404
+    for url_name in ("closed", "refresh"):
+        assert client.get(reverse(f"jobs:{url_name}", args=[nurse.pk])).status_code == 404
     assert client.post(reverse("jobs:refresh", args=[nurse.pk])).status_code == 404
     assert not SingleRead.objects.exists()
     assert not Look.objects.exists()

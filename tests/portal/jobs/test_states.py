@@ -1,4 +1,4 @@
-"""Whatever stands in the way of the list, the page says what, why, who can mend it and how."""
+"""Empty and error states of the requisition list, with reason and next step."""
 
 from __future__ import annotations
 
@@ -22,60 +22,60 @@ def cast(db: None) -> Cast:
     return gather()
 
 
-def _words(client, address: str = LIST, **headers: str) -> str:
+def _get_text(client, address: str = LIST, **headers: str) -> str:
     return " ".join(client.get(address, **headers).content.decode().split())
 
 
 @pytest.fixture
-def at_first(cast: Cast, db: None) -> Connection:
-    """Connected, and nothing is read yet."""
-    made = ConnectionFactory(organization=cast.ada.organization, state="syncing")
-    world.user(made, "remy@acme.example", name="Remy Laurent")
-    return made
+def new_connection(cast: Cast, db: None) -> Connection:
+    """A connection that has not synced yet."""
+    connection = ConnectionFactory(organization=cast.ada.organization, state="syncing")
+    world.user(connection, "remy@acme.example", name="Remy Laurent")
+    return connection
 
 
 @pytest.mark.parametrize("state", [None, "draft"])
-def test_before_greenhouse_is_connected_each_reads_what_they_can_do(
-    cast: Cast, sign_in, state: str | None
-) -> None:
+def test_unconnected_state_depends_on_role(cast: Cast, sign_in, state: str | None) -> None:
     if state:
         ConnectionFactory(organization=cast.ada.organization, state=state)
-    assert "Connect Greenhouse</a>" in _words(sign_in(cast.ada))
-    for_remy = _words(sign_in(cast.remy))
+    assert "Connect Greenhouse</a>" in _get_text(sign_in(cast.ada))
+    for_remy = _get_text(sign_in(cast.remy))
     assert "Greenhouse is not connected yet" in for_remy
     assert "An admin of your organization does that in Set-up" in for_remy
     assert "Connect Greenhouse</a>" not in for_remy
 
 
-def test_a_first_sync_under_way_shows_how_far_it_is_and_looks_again_by_itself(
-    at_first: Connection, cast: Cast, sign_in
+def test_first_sync_shows_progress_and_polls(
+    new_connection: Connection, cast: Cast, sign_in
 ) -> None:
     remy = sign_in(cast.remy)
-    run = SyncRun.objects.create(connection=at_first)
-    assert "Waiting to start" in _words(remy)
+    run = SyncRun.objects.create(connection=new_connection)
+    assert "Waiting to start" in _get_text(remy)
     run.status = "running"
     run.save()
     now = timezone.now()
     SyncStep.objects.create(run=run, kind="users", status="done", finished_at=now)
     SyncStep.objects.create(run=run, kind="jobs", status="running")
-    page = _words(remy)
+    page = _get_text(remy)
     assert "Requisitions are on their way" in page
     assert "You can close this page" in page
     assert 'max="2" value="1"' in page
     assert 'hx-trigger="every 4s"' in page
-    part = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "first-sync"}
-    assert "<html" not in _words(remy, **part)
+    headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "first-sync"}
+    assert "<html" not in _get_text(remy, **headers)
     run.status, run.finished_at, run.started_at = "done", now, now
     run.save()
-    assert remy.get(LIST, **part)["HX-Refresh"] == "true"
-    assert "No open requisition is yours to see" in _words(remy)
+    assert remy.get(LIST, **headers)["HX-Refresh"] == "true"
+    assert "No open requisition is yours to see" in _get_text(remy)
 
 
-def test_a_first_sync_that_failed_says_why_and_who_starts_it_again(
-    at_first: Connection, cast: Cast, sign_in
+def test_failed_first_sync_shows_reason_and_next_step(
+    new_connection: Connection, cast: Cast, sign_in
 ) -> None:
-    SyncRun.objects.create(connection=at_first, status="failed", failure="Greenhouse is down.")
-    for_remy, for_ada = _words(sign_in(cast.remy)), _words(sign_in(cast.ada))
+    SyncRun.objects.create(
+        connection=new_connection, status="failed", failure="Greenhouse is down."
+    )
+    for_remy, for_ada = _get_text(sign_in(cast.remy)), _get_text(sign_in(cast.ada))
     for page in (for_remy, for_ada):
         assert "The first sync could not be finished" in page
         assert "Greenhouse is down." in page
@@ -83,142 +83,132 @@ def test_a_first_sync_that_failed_says_why_and_who_starts_it_again(
     assert "Open Set-up</a>" in for_ada
 
 
-def test_nothing_matched_and_nothing_granted_are_told_apart(acme, remy, cast: Cast, sign_in):
-    nothing = _words(sign_in(cast.remy))
-    assert "No open requisition is yours to see" in nothing
-    assert "neither a Site Admin there nor a Job Admin of one" in nothing
-    assert "can add you to a job" in nothing
-    unmatched = _words(sign_in(cast.uma))
+def test_unmatched_and_ungranted_states_differ(acme, remy, cast: Cast, sign_in):
+    ungranted = _get_text(sign_in(cast.remy))
+    assert "No open requisition is yours to see" in ungranted
+    assert "neither a Site Admin there nor a Job Admin of one" in ungranted
+    assert "can add you to a job" in ungranted
+    unmatched = _get_text(sign_in(cast.uma))
     assert "Nobody in Greenhouse has your address, uma@acme.example" in unmatched
     assert 'href="/requisitions/why/">See each step' in unmatched
 
 
-def test_a_filter_that_is_too_narrow_leads_back_to_all(acme, sam, cast: Cast, sign_in) -> None:
+def test_no_match_links_to_all_jobs(acme, sam, cast: Cast, sign_in) -> None:
     world.job(acme, "Nurse")
-    page = _words(sign_in(cast.sam), f"{LIST}?q=nurse&mine=1")
+    page = _get_text(sign_in(cast.sam), f"{LIST}?q=nurse&mine=1")
     assert "Nothing fits" in page
     assert 'href="?status=open">Show all' in page
     assert "Why can’t I see one?" in page
     assert "No open requisition is yours" not in page
-    closed = _words(sign_in(cast.sam), f"{LIST}?status=closed")
+    closed = _get_text(sign_in(cast.sam), f"{LIST}?status=closed")
     assert "No closed requisition is yours to see" in closed
 
 
-def _aged(connection: Connection, **ago: int) -> None:
-    at = timezone.now() - timedelta(**ago)
-    connection.syncs.update(started_at=at, finished_at=at)
+def _age_syncs(connection: Connection, **ago: int) -> None:
+    moment = timezone.now() - timedelta(**ago)
+    connection.syncs.update(started_at=moment, finished_at=moment)
 
 
-def test_old_data_is_said_to_be_old_and_is_shown_with_its_time(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_outdated_list_is_marked_with_time(acme, sam, cast: Cast, sign_in) -> None:
     world.job(acme, "Nurse")
     sam = sign_in(cast.sam)
-    assert "This list is out of date" not in _words(sam)
-    _aged(acme, days=2)
-    page = _words(sam)
+    assert "This list is out of date" not in _get_text(sam)
+    _age_syncs(acme, days=2)
+    page = _get_text(sam)
     assert "This list is out of date" in page
     assert "Out of date: from Greenhouse <time" in page
     assert "Nurse" in page
 
 
-def test_while_greenhouse_is_down_what_was_read_before_is_shown_and_said_so(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_outage_keeps_list_with_notice(acme, sam, cast: Cast, sign_in) -> None:
     job = world.job(acme, "Nurse")
-    _aged(acme, hours=2)
+    _age_syncs(acme, hours=2)
     acme.state = "degraded"
     acme.save()
     SyncRun.objects.create(connection=acme, status="failed", failure="Greenhouse did not answer.")
-    # People are read beside it, and were read a moment ago: that hides nothing.
+    # A recent sync of people does not hide the notice.
     SyncRun.objects.create(connection=acme, scope="people", status="done")
     sam = sign_in(cast.sam)
-    page = _words(sam)
-    for words in (
+    page = _get_text(sam)
+    for text in (
         "Greenhouse could not be read lately",
         "Greenhouse did not answer.",
         "It is tried again by itself",
         "Nurse",
     ):
-        assert words in page
-    # Opening one has it read again as soon as that works.
-    of_job = _words(sam, f"{LIST}{job.pk}/")
-    assert "Being read again from Greenhouse…" in of_job
-    assert "What you see is from <time" in of_job
+        assert text in page
+    # Opening a job requests a refresh.
+    job_page = _get_text(sam, f"{LIST}{job.pk}/")
+    assert "Being read again from Greenhouse…" in job_page
+    assert "What you see is from <time" in job_page
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "notice"),
     [
         ("paused", "The connection to Greenhouse is paused"),
         ("disconnected", "Greenhouse is disconnected"),
     ],
 )
-def test_while_the_connection_is_off_no_requisition_is_shown(
-    acme, sam, cast: Cast, sign_in, state: str, said: str
+def test_inactive_connection_hides_jobs(
+    acme, sam, cast: Cast, sign_in, state: str, notice: str
 ) -> None:
     world.job(acme, "Nurse")
     acme.state = state
     acme.save()
     world.user(acme, "ada@acme.example", site_admin=True)
-    for_sam, for_ada = _words(sign_in(cast.sam)), _words(sign_in(cast.ada))
+    for_sam, for_ada = _get_text(sign_in(cast.sam)), _get_text(sign_in(cast.ada))
     for page in (for_sam, for_ada):
-        assert said in page
+        assert notice in page
         assert "Nurse" not in page
     assert "An admin of your organization can" in for_sam
     assert "in Set-up: Ada." in for_sam
     assert "Open Set-up</a>" in for_ada
-    why = _words(sign_in(cast.sam), f"{LIST}why/?job=nurse")
-    assert f"The connection to Greenhouse is {acme.get_state_display().lower()}" in why
+    explanation = _get_text(sign_in(cast.sam), f"{LIST}why/?job=nurse")
+    assert f"The connection to Greenhouse is {acme.get_state_display().lower()}" in explanation
 
 
-@pytest.mark.parametrize("who", ["sam", "uma", "zoe"])
-def test_who_sees_no_requisition_at_all_reads_why_at_its_own_address_too(
-    acme, sam, cast: Cast, sign_in, who: str
-) -> None:
-    """And learns nothing of it: the page is the same for one that does not exist."""
+@pytest.mark.parametrize("name", ["sam", "uma", "zoe"])
+def test_job_url_explains_why_nothing_is_visible(acme, sam, cast: Cast, sign_in, name: str) -> None:
+    """The page is the same whether or not the job exists."""
     job = world.job(acme, "Nurse")
     application = world.application(job, world.candidate(acme, "Nora Naylor"))
-    if who == "sam":
+    if name == "sam":
         acme.state = "paused"
         acme.save()
-    said = {
+    reason = {
         "sam": "The connection to Greenhouse is paused",
         "uma": "Nobody in Greenhouse has your address",
         "zoe": "Greenhouse is not connected yet",
-    }[who]
-    client = sign_in(getattr(cast, who))
-    for there, nowhere in (
+    }[name]
+    client = sign_in(getattr(cast, name))
+    for existing_url, missing_url in (
         (f"{LIST}{job.pk}/", f"{LIST}987654/"),
         (f"{LIST}{job.pk}/closed/", f"{LIST}987654/closed/"),
         (f"/applications/{application.pk}/history/", "/applications/987654/history/"),
     ):
-        found, missing = client.get(there), client.get(nowhere)
-        assert found.status_code == missing.status_code == 404
-        assert said in found.content.decode()
-        assert _but_for_tokens(found) == _but_for_tokens(missing)
-    assert said not in client.get("/no-such-page/").content.decode()
+        existing, missing = client.get(existing_url), client.get(missing_url)
+        assert existing.status_code == missing.status_code == 404
+        assert reason in existing.content.decode()
+        assert _without_tokens(existing) == _without_tokens(missing)
+    assert reason not in client.get("/no-such-page/").content.decode()
 
 
-def _but_for_tokens(page) -> str:
+def _without_tokens(page) -> str:
     return re.sub(r'(csrfmiddlewaretoken" value="|CSRFToken": ")[^"]+', "", page.content.decode())
 
 
-def test_who_sees_others_is_shown_how_to_ask_about_one_that_is_missing(
-    acme, sam, cast: Cast, sign_in
-) -> None:
+def test_hidden_job_404_links_to_explanation(acme, sam, cast: Cast, sign_in) -> None:
     hidden = world.job(acme, "Spy", confidential=True)
     page = sign_in(cast.sam).get(f"{LIST}{hidden.pk}/")
     assert page.status_code == 404
     assert 'href="/requisitions/why/"' in page.content.decode()
 
 
-def test_where_grants_may_not_be_read_the_list_says_that_it_is_narrower(
-    acme, remy, cast: Cast, sign_in
-) -> None:
+def test_list_notes_hiring_team_fallback(acme, remy, cast: Cast, sign_in) -> None:
     world.checked(acme, missing=(world.GRANTS,))
     world.place(remy, world.job(acme, "Nurse"))
-    page = _words(sign_in(cast.remy))
+    page = _get_text(sign_in(cast.remy))
     assert "Shown by hiring team" in page
     assert "perhaps fewer than in Greenhouse" in page
     assert "Nurse" in page
