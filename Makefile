@@ -43,6 +43,10 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"]
 	$(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
+.PHONY: bench-smoke
+bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size: does it still measure? [DATABASE_URL= REDIS_URL=]
+	$(BIN)/python -m tests.bench.smoke
+
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python
 	$(BIN)/ruff check .

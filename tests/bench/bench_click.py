@@ -1,44 +1,57 @@
-# ruff: noqa: T201, S603, S607  (it talks to its terminal, and starts the portal's own commands)
+# ruff: noqa: T201  (it talks to its terminal)
 """How long a click takes beyond Greenhouse's own answer, and a hundred at once at the rate limit.
 
-    python tests/bench/bench_click.py
-    python tests/bench/bench_click.py --database postgres://postgres@127.0.0.1:5432/bench_click \
-        --redis redis://127.0.0.1:6379/13
+    python -m tests.bench.bench_click
+    DATABASE_URL=postgres://root@127.0.0.1:5432/bench REDIS_URL=redis://127.0.0.1:6379/13 \\
+        python -m tests.bench.bench_click
 
 The real parts, each in processes of its own: gunicorn, a django-q2 cluster with two workers, the
-sandbox over HTTP. A click is taken from the moment its POST leaves until whoever reads the
-database finds it done; Greenhouse's own answers, as the request log has them, are taken off. Each
+sandbox over HTTP. On PostgreSQL it creates a database named like the one in DATABASE_URL with
+`_click` appended. A click is measured from the moment its POST leaves until whoever reads the
+database finds it done; Greenhouse's own answers, as the request log has them, are subtracted. Each
 click is followed by a bare one (tests/bench/floor.py) on the same parts: how long a machine takes
-for anything is its own affair, so the two are told as a ratio as well. The database named is made
-anew. Exits with 1 where a bar is missed.
+for anything is its own affair, so the two are reported as a ratio as well. Exits with 1 where a bar
+is missed.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-WEB, GREENHOUSE = 8752, 8753
+from tests.bench.common import (
+    Figures,
+    make_parser,
+    own_database,
+    parse_arguments,
+    portal_environment,
+    run_process,
+    set_up_django,
+    wait_until,
+)
+from tests.launched import free_port
+
+WEB, GREENHOUSE = free_port(), free_port()
+# `limit` is Greenhouse's per 30 s for what is done in bulk; 0 is unlimited.
+SIZES = {
+    "clicks": (60, 2),
+    "warm": (5, 1),  # clicks before it counts: a token, templates, connections
+    "many": (100, 3),
+    "limit": (75, 0),
+    "jobs": (20, 10),
+    "applications": (1_500, 80),
+}
 MOST_ADDED = 30.0  # milliseconds, the median
 MOST_TIMES = 3.0  # what a bare click takes, the median
 WINDOW = 30.0  # seconds of Harvest v3's rate window
-PATIENCE = 300.0  # seconds to wait for anything
-WARM = 5  # clicks before it counts: a token, templates, connections
 LABELS = {
     "answered": "the POST is answered after",
     "all": "done in the mirror, beyond Greenhouse's own answers",
@@ -55,118 +68,68 @@ BARE = {
 }
 
 
+FIGURES = [
+    *(f"click, {key} ms" for key in LABELS),
+    *(f"bare click, {key} ms" for key in BARE),
+    "click in bare clicks",
+    "in bulk, seconds",
+]
+
+
 def main() -> int:
     """Measure one click many times without a rate limit, then a hundred at once within one."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--clicks", type=int, default=60)
-    options.add_argument("--latency", type=int, default=0, help="of Greenhouse, milliseconds")
-    options.add_argument("--many", type=int, default=100)
-    options.add_argument("--limit", type=int, default=75, help="of Greenhouse, per 30 s, in bulk")
-    options.add_argument("--database", default="")
-    options.add_argument("--redis", default="none")
-    chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        database = chosen.database or f"sqlite:///{place}/bench.sqlite3"
-        _environment(database, chosen.redis)
-        import django
-
-        django.setup()
-        with _portal(database, limit=0, latency=chosen.latency) as sam:
-            met = _clicks(sam, chosen.clicks)
-        with _portal(database, limit=chosen.limit, latency=chosen.latency) as sam:
-            _at_once(sam, chosen.many, chosen.limit)
-    return 0 if met else 1
-
-
-def _environment(database: str, redis: str) -> None:
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "tests.bench.floor_settings",
-        "DEBUG": "false",
-        "SECRET_KEY": "bench",
-        "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1rZXktbm90LWEtc2VjcmU=",
-        "ALLOWED_HOSTS": "127.0.0.1,testserver",
-        "INSECURE_COOKIES": "true",
-        "DATABASE_URL": database,
-        "REDIS_URL": redis,
-        "QUEUE_NAME": f"bench-{os.getpid()}",
-        "GREENHOUSE_API_URL": f"http://127.0.0.1:{GREENHOUSE}",
-        "GREENHOUSE_AUTH_URL": f"http://127.0.0.1:{GREENHOUSE}",
-        "LOG_LEVEL": "WARNING",
-        "WEB_PORT": str(WEB),
-        "WEB_WORKERS": "1",
-        "BULK_HOLD_SECONDS": "0.01",
-    }
+    parser = make_parser(__doc__, SIZES)
+    parser.add_argument("--latency", type=int, default=0, help="of Greenhouse, milliseconds")
+    options = parse_arguments(parser, SIZES)
+    figures = Figures(FIGURES)
+    with _portal(options, limit=0) as sam:
+        met = _clicks(sam, options, figures)
+        if not options.limit:
+            _at_once(sam, options, figures)
+    if options.limit:
+        with _portal(options, limit=options.limit) as sam:
+            time.sleep(WINDOW)  # the first sync's share of the limit is over
+            _at_once(sam, options, figures)
+    return figures.finish(options, missed=not met)
 
 
 # -- the parts -----------------------------------------------------------------------------------
 @contextmanager
-def _portal(database: str, *, limit: int, latency: int) -> Iterator[httpx.Client]:
-    """A portal that is connected to a sandbox; gives back Sam's browser."""
-    _emptied(database)
+def _portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
+    """Run a portal that is connected to a sandbox; yield Sam's browser."""
+    url = f"http://127.0.0.1:{GREENHOUSE}"
+    sandbox = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(GREENHOUSE)]
+    sandbox += ["--jobs", str(options.jobs), "--applications", str(options.applications)]
+    sandbox += ["--v1-limit", "0", "--v3-limit", str(limit), "--latency", str(options.latency)]
     with ExitStack() as stack:
-        manage = [sys.executable, "manage.py"]
-        static = stack.enter_context(tempfile.TemporaryDirectory())
-        os.environ["STATIC_ROOT"] = static
-        subprocess.run([*manage, "migrate", "-v0"], cwd=ROOT, check=True)
-        subprocess.run([*manage, "collectstatic", "--noinput", "-v0"], cwd=ROOT, check=True)
-        greenhouse = [sys.executable, "-m", "integrations.greenhouse.sandbox"]
-        greenhouse += ["--port", str(GREENHOUSE), "--applications", "1500", "--v1-limit", "0"]
-        greenhouse += ["--v3-limit", str(limit), "--latency", str(latency)]
-        stack.enter_context(_running(greenhouse, f"http://127.0.0.1:{GREENHOUSE}/__stats"))
-        stack.enter_context(_running([*manage, "qcluster"]))
+        database = stack.enter_context(own_database("click", options))
+        set_up_django(
+            portal_environment(database, url)
+            | {
+                "DJANGO_SETTINGS_MODULE": "tests.bench.floor_settings",
+                "WEB_PORT": str(WEB),
+                "WEB_WORKERS": "1",
+                "BULK_HOLD_SECONDS": "0.01",
+            }
+        )
+        _connect_to(database)
+        stack.enter_context(run_process(sandbox, until_answers=f"{url}/__stats"))
+        stack.enter_context(run_process([sys.executable, "manage.py", "qcluster"]))
         web = [sys.executable, "-m", "gunicorn"]
-        stack.enter_context(_running(web, f"http://127.0.0.1:{WEB}/healthz"))
+        stack.enter_context(run_process(web, until_answers=f"http://127.0.0.1:{WEB}/healthz"))
         yield _connected()
         from django.db import connections
 
         connections.close_all()
 
 
-def _emptied(database: str) -> None:
-    if database.startswith("postgres"):
-        base, name = database.rsplit("/", 1)
-        for words in (
-            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
-            f'CREATE DATABASE "{name}"',
-        ):
-            subprocess.run(["psql", "-q", f"{base}/postgres", "-c", words], check=True)
-    else:
-        for file in Path(database.removeprefix("sqlite:///")).parent.glob("bench.sqlite3*"):
-            file.unlink()
+def _connect_to(database: str) -> None:
+    """Point this process, whose settings may name an earlier database, at this one."""
+    from django.db import connection
+    from environ import Env
 
-
-@contextmanager
-def _running(command: list[str], answers: str = "") -> Iterator[None]:
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        if answers:
-            _until(lambda: _answers(answers), f"{' '.join(command[-2:])} to answer")
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code < 500
-    except httpx.TransportError:
-        return False
-
-
-def _until(true: Any, what: str, *, every: float = 0.02) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > end:
-            raise SystemExit(f"Waited {PATIENCE:.0f} s for {what}.")
-        time.sleep(every)
+    connection.close()
+    connection.settings_dict["NAME"] = Env.db_url_config(database)["NAME"]
 
 
 def _browser(user: Any) -> httpx.Client:
@@ -200,7 +163,7 @@ def _connected() -> httpx.Client:
     }
     ada.post(reverse("onboarding:credential"), data=values)
     live = Connection.objects.filter(state=Connection.State.LIVE)
-    _until(live.exists, "the first sync")
+    wait_until(live.exists, "the first sync")
     return sam
 
 
@@ -215,18 +178,24 @@ def _some(count: int) -> list[Any]:
     return list(found.select_related("job", "stage")[:count])
 
 
-def _clicks(sam: httpx.Client, count: int) -> bool:
+def _clicks(sam: httpx.Client, options: Namespace, figures: Figures) -> bool:
     """Click one after the other, a bare one after each; whether the medians keep to the bars."""
-    some = _some(2 * (WARM + count))
-    if len(some) < 2 * (WARM + count):
+    needed = 2 * (options.warm + options.clicks)
+    some = _some(needed)
+    if len(some) < needed:
         raise SystemExit(f"There are only {len(some)} applications to click on.")
     told, bare = [], []
     for ours, theirs in zip(some[::2], some[1::2], strict=True):
         told.append(_click(sam, ours))
         bare.append(_bare_click(sam, theirs))
-    added = _told(LABELS, told[WARM:])["all"]
-    least = _told(BARE, bare[WARM:])["all"]
-    times = added / least
+    ours_ms = _told(LABELS, told[options.warm :])
+    bare_ms = _told(BARE, bare[options.warm :])
+    added, times = ours_ms["all"], ours_ms["all"] / bare_ms["all"]
+    for key, value in ours_ms.items():
+        figures.record(f"click, {key} ms", value)
+    for key, value in bare_ms.items():
+        figures.record(f"bare click, {key} ms", value)
+    figures.record("click in bare clicks", times)
     for met, words in (
         (added <= MOST_ADDED, f"{MOST_ADDED:.0f} ms added in the median"),
         (times <= MOST_TIMES, f"{MOST_TIMES:.1f} times a bare click: {times:.2f}"),
@@ -274,10 +243,10 @@ def _timed(sam: httpx.Client, one: Any, address: str, values: dict[str, Any]) ->
     answer = sam.post(address, data=values, headers={"HX-Request": "true"})
     answered = time.time()
     answer.raise_for_status()
-    _until(lambda: _is_done(one.pk), "a click to be done", every=0.003)
+    wait_until(lambda: _is_done(one.pk), "a click to be done", every=0.003)
     settled = time.time()
     calls = ApiCall.objects.filter(at__gte=_moment(begun - 0.001))
-    _until(lambda: calls.count() >= 2, "the log of the write and of the look after it")
+    wait_until(lambda: calls.count() >= 2, "the log of the write and of the look after it")
     theirs = calls.aggregate(all=Sum("milliseconds"))["all"]
     moments = ApplicationAction.objects.values_list("queued_at", "sent_at").get(application=one)
     queued, sent = (moment.timestamp() for moment in moments)
@@ -309,14 +278,14 @@ def _moment(seconds: float) -> Any:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _at_once(sam: httpx.Client, count: int, limit: int) -> None:
+def _at_once(sam: httpx.Client, options: Namespace, figures: Figures) -> None:
     """The same to many at once: how long, against what the rate limit allows at best."""
     from django.db.models import Max
 
     from portal.applications.models import ApplicationAction
     from portal.connections.models import ApiCall
 
-    time.sleep(WINDOW)  # the first sync's share of the limit is over
+    count, limit = options.many, options.limit
     by_job: dict[int, list[Any]] = {}
     for one in _some(2000):
         by_job.setdefault(one.job_id, []).append(one)
@@ -327,11 +296,12 @@ def _at_once(sam: httpx.Client, count: int, limit: int) -> None:
             made += len(part)
             _start(sam, job, part)
     mine = ApplicationAction.objects.filter(batch__isnull=False)
-    _until(lambda: not mine.filter(settled_at=None).exists(), "the batch to end")
+    wait_until(lambda: not mine.filter(settled_at=None).exists(), "the batch to end")
     last = mine.exclude(settled_at=None).aggregate(at=Max("settled_at"))["at"]
     took = last.timestamp() - begun
     calls = ApiCall.objects.filter(at__gte=_moment(begun))
     asked, refused = calls.count(), calls.filter(status=429).count()
+    figures.record("in bulk, seconds", took)
     least = WINDOW * max(0, (asked - 1) // limit) if limit else 0.0
     print(
         f"  {made} in bulk, {mine.filter(status='done').count()} done: {took:.1f} s with "

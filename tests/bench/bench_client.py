@@ -1,8 +1,8 @@
 """How the client reads a whole account: requests, 429s, time, and what a record costs to parse.
 
-    python tests/bench/bench_client.py                  both generations, at Greenhouse's limits
-    python tests/bench/bench_client.py --unlimited      without rate limits: what the client costs
-    python tests/bench/bench_client.py --kind harvest_key --jobs 200
+    python -m tests.bench.bench_client                  both generations, at Greenhouse's limits
+    python -m tests.bench.bench_client --unlimited      without rate limits: what the client costs
+    python -m tests.bench.bench_client --kind harvest_key --jobs 200
 
 The sandbox runs in a process of its own. "Least possible" counts a request per 500 records of every
 list (one for an empty list), and for v1's grants one per user asked for, as they are lists of one
@@ -20,20 +20,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from integrations.ats.registry import open_provider
+from integrations.ats.types import Page
+from integrations.ats.wiring import Call, Lane, Wiring
+from integrations.greenhouse import payloads_v1, payloads_v3, sandbox
+from integrations.greenhouse.reading import read_records
+from tests.bench.common import ROOT, Figures, make_parser, parse_arguments
 
-from integrations.ats.registry import open_provider  # noqa: E402
-from integrations.ats.types import Page  # noqa: E402
-from integrations.ats.wiring import Call, Lane, Wiring  # noqa: E402
-from integrations.greenhouse import payloads_v1, payloads_v3, sandbox  # noqa: E402
-from integrations.greenhouse.reading import read_records  # noqa: E402
-
+# The small one stays within one window of each rate limit.
+SIZES = {"jobs": (2_000, 10), "users": (200, 10), "applications": (20_000, 60)}
+MEASURES = (
+    "requests",
+    "seconds",
+    "CPU ms per 1,000 records",
+    "peak MB",
+    "parse jobs ms per 1,000 records",
+    "parse applications ms per 1,000 records",
+    "parse candidates ms per 1,000 records",
+)
 SECRETS = {
     "harvest_key": {"api_key": sandbox.ACME_V1_KEY},
     "harvest_oauth": {
@@ -64,24 +72,18 @@ LISTS = (
 
 def main() -> int:
     options = _options()
+    figures = Figures([f"{kind}, {measure}" for kind in options.kind for measure in MEASURES])
     with _sandbox(options) as url:
-        good = [_read_all(kind, url, options) for kind in options.kind]
-    return 0 if all(good) else 1
+        good = [_read_all(kind, url, options, figures) for kind in options.kind]
+    return figures.finish(options, missed=not all(good))
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
+    parser = make_parser(__doc__, SIZES)
     parser.add_argument("--kind", nargs="*", default=list(SECRETS), choices=list(SECRETS))
-    parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--users", type=int, default=200)
-    parser.add_argument("--applications", type=int, default=20000)
     parser.add_argument("--lane", choices=[lane.value for lane in Lane], default="sync")
     parser.add_argument("--unlimited", action="store_true")
-    return parser.parse_args()
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    pass
+    return parse_arguments(parser, SIZES)
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def _sandbox(options: argparse.Namespace) -> Iterator[str]:
             running.terminate()
 
 
-def _read_all(kind: str, url: str, options: argparse.Namespace) -> bool:
+def _read_all(kind: str, url: str, options: argparse.Namespace, figures: Figures) -> bool:
     calls: list[Call] = []
     wiring = Wiring(
         api_url=url, auth_url=url, lane=Lane(options.lane), deadline=120.0, log=calls.append
@@ -122,7 +124,32 @@ def _read_all(kind: str, url: str, options: argparse.Namespace) -> bool:
     least += len(grant_readers) if kind == "harvest_key" else math.ceil(rows / 500)
     seconds, cpu = time.perf_counter() - started, _cpu() - cpu
     records += granted
-    return _report(kind, options, calls, least, records, seconds, cpu, url)
+    used = sum(1 for call in calls if call.path.startswith("/v"))
+    parse_costs = dict(_parse_cost(kind, url))
+    measured = (
+        used,
+        seconds,
+        1e6 * cpu / records,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        *parse_costs.values(),
+    )
+    for measure, value in zip(MEASURES, measured, strict=True):
+        figures.record(f"{kind}, {measure}", value)
+    refused = sum(1 for call in calls if call.status == 429)
+    over = 100 * (used / least - 1)
+    limit = "no limit" if options.unlimited else WINDOWS[kind]
+    _say(f"\n{kind}: {records:,} records at {limit}, lane {options.lane}")
+    _say(
+        f"  requests          {used} (least possible {least}, {over:+.1f} %), "
+        f"{len(calls) - used} for tokens"
+    )
+    _say(f"  429 provoked      {refused}")
+    _say(f"  time              {seconds:.1f} s, {_full(kind, options, used)}")
+    _say(f"  CPU of the client {measured[2]:.1f} ms per 1,000 records")
+    _say(f"  peak memory       {measured[3]:.0f} MB")
+    for name, cost in parse_costs.items():
+        _say(f"  parse {name:<14}{cost:.2f} ms per 1,000 records")
+    return over <= 2 and refused == 0
 
 
 def _counted(pages: Iterator[Page[Any]]) -> Iterator[tuple[int, list[int]]]:
@@ -145,32 +172,6 @@ def _least(name: str, kind: str, records: int) -> int:
     if kind == "harvest_key" and name in _CARRIED_BY_V1:
         return 0
     return max(1, math.ceil(records / 500))
-
-
-def _report(
-    kind: str,
-    options: argparse.Namespace,
-    calls: list[Call],
-    least: int,
-    records: int,
-    seconds: float,
-    cpu: float,
-    url: str,
-) -> bool:
-    used = sum(1 for call in calls if call.path.startswith("/v"))
-    tokens = len(calls) - used
-    refused = sum(1 for call in calls if call.status == 429)
-    over = 100 * (used / least - 1)
-    limit = "no limit" if options.unlimited else WINDOWS[kind]
-    _say(f"\n{kind}: {records:,} records at {limit}, lane {options.lane}")
-    _say(f"  requests          {used} (least possible {least}, {over:+.1f} %), {tokens} for tokens")
-    _say(f"  429 provoked      {refused}")
-    _say(f"  time              {seconds:.1f} s, {_full(kind, options, used)}")
-    _say(f"  CPU of the client {1e6 * cpu / records:.1f} ms per 1,000 records")
-    _say(f"  peak memory       {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    for name, cost in _parse_cost(kind, url):
-        _say(f"  parse {name:<14}{cost:.2f} ms per 1,000 records")
-    return over <= 2 and refused == 0
 
 
 def _full(kind: str, options: argparse.Namespace, used: int) -> str:

@@ -1,19 +1,18 @@
-"""What the desk's pages cost with many customers and long logs, as multiples of an empty page.
+"""What the admin's pages cost with many customers and long logs, in multiples of an empty page.
 
-    DATABASE_URL=postgres://root@127.0.0.1:5432/bench python tests/bench/bench_desk.py
+    DATABASE_URL=postgres://root@127.0.0.1:5432/bench python -m tests.bench.bench_desk
     … --customers 1000 --rows 5000000 --rounds 10 --report artifacts/bench_desk.md
 
-Makes a database of its own, named like the one in DATABASE_URL with `_desk` behind it, and fills
-it within the database: so many customers, and so many rows of log: half of them requests to
-Greenhouse, the rest audit entries, transitions, clicks and notices. A tenth of it all is one
-customer's. Each page is asked for through the whole of Django, signed in, in this process. Tells
-the plan of every query above 50 ms. Exits with 1 where a page takes more than 150 empty pages.
+Creates a database named like the one in DATABASE_URL with `_desk` appended, and fills it within the
+database: customers, and rows of log, half of them requests to Greenhouse, the rest audit entries,
+transitions, actions and notices. A tenth of it all belongs to one customer. Each page is requested
+through the whole of Django, signed in, in this process. The report has the plan of every query
+above 50 ms. Exits with 1 where a page takes more than 150 empty pages.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -21,11 +20,56 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+import psycopg
 
-import psycopg  # noqa: E402
+from tests.bench.common import (
+    ROOT,
+    Figures,
+    make_parser,
+    own_database,
+    parse_arguments,
+    portal_environment,
+    set_up_django,
+)
 
+SIZES = {"customers": (1000, 10), "rows": (5_000_000, 8_000), "rounds": (10, 1)}
+BOARD = "/admin/accounts/organization/"
+BOARD_COLUMNS = ("unmatched", "missing", "failures", "last_good_sync", "number_of_issues")
+CUSTOMER_PAGES = (
+    *("customer", "customer, older", "customer, actions"),
+    *("their log", "their log, one verb", "requests", "audit"),
+)
+LISTS = (
+    *("connections/apicall", "connections/checkrun", "connections/connection"),
+    *("audit/entry", "mirror/syncrun", "mirror/atsuser", "issues/issue"),
+    *("notices/notice", "applications/applicationaction", "accounts/user"),
+)
+PATHS = {
+    "today": "/admin/",
+    "board": BOARD,
+    "board, who must act": f"{BOARD}?attention=act",
+    "board, a name": f"{BOARD}?q=company+77",
+    "board, a person": f"{BOARD}?q=p77%40company.example",
+    **{f"list of {name}": f"/admin/{name}/" for name in LISTS},
+    "requests, latest page": "/admin/connections/apicall/?p={last_page}",
+    "requests, no answer": "/admin/connections/apicall/?outcome=unanswered",
+    "requests, of a name": "/admin/connections/apicall/?named=company+77",
+    "requests, searched by path": "/admin/connections/apicall/?q=/v3/jobs/77",
+    "notices, searched": "/admin/notices/notice/?q=something+77",
+    "requests, searched by id": "/admin/connections/apicall/?q=" + "a" * 32,
+    "requests, 429": "/admin/connections/apicall/?outcome=limited",
+    "audit, searched": "/admin/audit/entry/?q=number+77",
+    "audit, searched in vain": "/admin/audit/entry/?q=nowhere",
+    "machines": "/admin/machines/",
+    "metrics": "/metrics",
+}
+PAGES = [
+    "empty",
+    *PATHS,
+    *(f"board by {column}" for column in BOARD_COLUMNS),
+    *(f"{page}, {size}" for page in CUSTOMER_PAGES for size in ("large", "small")),
+]
+FIGURES = [f"{page}, {part} ms" for page in PAGES for part in ("p50", "worst")]
 MOST = 150  # empty pages
 SLOW = 50  # ms of one query, from which on its plan is told
 PEOPLE = 5  # of a customer
@@ -34,38 +78,23 @@ OF = "CASE WHEN g % 10 = 0 THEN {first} ELSE {first} + g % {customers} END"
 AT = "now() - (g * {seconds}) * interval '1 second'"
 
 
-def main() -> None:
+def main() -> int:
     options = _options()
-    made = _own_database(os.environ["DATABASE_URL"], keep=options.again)
-    os.environ.update(DATABASE_URL=made, REDIS_URL="none", CONN_MAX_AGE="600", LOG_LEVEL="ERROR")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    import django
-
-    django.setup()
-    if not options.again:
-        began = time.monotonic()
-        Filling(options, made).everything()
-        sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
-    Report(options).run()
+    with own_database("desk", options, needs_postgres=True, keep=options.again) as url:
+        environment = portal_environment(url) | {"REDIS_URL": "none", "CONN_MAX_AGE": "600"}
+        set_up_django(environment)
+        if not options.again:
+            began = time.monotonic()
+            Filling(options, url).everything()
+            sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
+        return Report(options).run()
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=5_000_000)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser = make_parser(__doc__, SIZES)
     parser.add_argument("--again", action="store_true", help="measure what was filled before")
     parser.add_argument("--report", type=Path, default=ROOT / "artifacts" / "bench_desk.md")
-    return parser.parse_args()
-
-
-def _own_database(url: str, *, keep: bool) -> str:
-    base, name = url.rsplit("/", 1)
-    if not keep:
-        with psycopg.connect(f"{base}/postgres", autocommit=True) as server:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}_desk" WITH (FORCE)')
-            server.execute(f'CREATE DATABASE "{name}_desk"')
-    return f"{base}/{name}_desk"
+    return parse_arguments(parser, SIZES)
 
 
 # -- filling ---------------------------------------------------------------------------------------
@@ -78,9 +107,6 @@ class Filling:
         self.options, self.url = options, url
 
     def everything(self) -> None:
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
         with psycopg.connect(self.url) as server:
             server.execute("SET session_replication_role = replica")  # no foreign key is checked
             server.execute("SET synchronous_commit = off")
@@ -175,12 +201,13 @@ class Filling:
             return AT.format(seconds=year / number)
 
         calls, each = rows // 2, rows // 8
+        run = max(10, each // 625)  # consecutive entries with the same verb
         self._rows(ApiCall, calls, connection_id=of(), at=at(calls), method="'GET'",
                    status="CASE WHEN g % 50 = 0 THEN 429 ELSE 200 END", remaining="g % 50",
                    path="'/v3/jobs/' || g % 40", milliseconds="g % 900", lane="'sync'", retries="0",
                    trace="md5(g::text)", request_id="md5(g::text)")  # fmt: skip
         self._rows(Entry, each, organization_id=of(), number="g", at=at(each), by_id=of(),
-                   by_words="'Person ' || g % 5000", verb="'room.deed' || g / 1000 % 30",
+                   by_words="'Person ' || g % 5000", verb=f"'room.deed' || g / {run} % 30",
                    words="'did something with number ' || g", seal="md5(g::text)")  # fmt: skip
         self._rows(Transition, each, subject="'connections.connection'", subject_id=of(),
                    old="'live'", new="'degraded'", why="'because'", facts="'{}'",
@@ -207,9 +234,10 @@ def _database() -> Any:
 class Report:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
+        self.figures = Figures(FIGURES)
         self.lines: list[str] = []
 
-    def run(self) -> None:
+    def run(self) -> int:
         from django.http import HttpResponse
         from django.urls import path
 
@@ -227,6 +255,8 @@ class Report:
         missed = []
         for name, ask in pages.items():
             p50, worst = statistics.median(times[name]), max(times[name])
+            self.figures.record(f"{name}, p50 ms", 1000 * p50)
+            self.figures.record(f"{name}, worst ms", 1000 * worst)
             slow, number = self._slow(ask)
             self._say(
                 f"| {name} | {1000 * p50:.0f} | {1000 * worst:.0f} | {p50 / empty:.0f} | {number} |"
@@ -236,7 +266,7 @@ class Report:
         self._say(f"\nAbove {MOST} empty pages: {', '.join(missed) or 'none'}")
         self.options.report.parent.mkdir(exist_ok=True)
         self.options.report.write_text("\n".join(self.lines) + "\n")
-        sys.exit(1 if missed else 0)
+        return self.figures.finish(self.options, missed=bool(missed))
 
     def _measured(self, pages: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
         times: dict[str, list[float]] = {name: [] for name in pages}
@@ -255,43 +285,22 @@ class Report:
         ola, _ = User.objects.get_or_create(
             email="ola@portal.example", defaults={"is_staff": True, "is_superuser": True}
         )
-        ask, board = _asking(ola), "/admin/accounts/organization/"
+        ask = _asking(ola)
+        last_page = min(100, self.options.rows // 2 // 50 - 1)
         yield "empty", ask("/__empty/")
-        yield "today", ask("/admin/")
-        yield "board", ask(board)
-        for column in ("unmatched", "missing", "failures", "last_good_sync", "number_of_issues"):
-            yield f"board by {column}", ask(f"{board}?o=-{_column(column)}")
-        yield "board, who must act", ask(f"{board}?attention=act")
-        yield "board, a name", ask(f"{board}?q=company+77")
-        yield "board, a person", ask(f"{board}?q=p77%40company.example")
-        for name, pk in (("large", 1), ("small", 500)):
-            yield f"customer, {name}", ask(f"{board}{pk}/desk/")
-            old = "before=2026-01-01T00:00:00%2B00:00"
-            yield f"customer, {name}, older", ask(f"{board}{pk}/desk/?{old}")
-            yield f"customer, {name}, actions", ask(f"{board}{pk}/desk/?kind=action")
-            member = User.objects.get(pk=pk)
-            yield f"their log, {name}", _asking(member)("/log/")
-            yield f"their log, {name}, one verb", _asking(member)("/log/?what=room.deed7")
-            calls = f"connections/apicall/?customer={pk}"
-            yield f"requests, {name}", ask(f"/admin/{calls}")
-            yield f"audit, {name}", ask(f"/admin/audit/entry/?customer={pk}")
-        for list_of in (
-            *("connections/apicall", "connections/checkrun", "connections/connection"),
-            *("audit/entry", "mirror/syncrun", "mirror/atsuser", "issues/issue"),
-            *("notices/notice", "applications/applicationaction", "accounts/user"),
-        ):
-            yield f"list of {list_of}", ask(f"/admin/{list_of}/")
-        yield "requests, latest page", ask("/admin/connections/apicall/?p=100")
-        yield "requests, no answer", ask("/admin/connections/apicall/?outcome=unanswered")
-        yield "requests, of a name", ask("/admin/connections/apicall/?named=company+77")
-        yield "requests, searched by path", ask("/admin/connections/apicall/?q=/v3/jobs/77")
-        yield "notices, searched", ask("/admin/notices/notice/?q=something+77")
-        yield "requests, searched by id", ask("/admin/connections/apicall/?q=" + "a" * 32)
-        yield "requests, 429", ask("/admin/connections/apicall/?outcome=limited")
-        yield "audit, searched", ask("/admin/audit/entry/?q=number+77")
-        yield "audit, searched in vain", ask("/admin/audit/entry/?q=nowhere")
-        yield "machines", ask("/admin/machines/")
-        yield "metrics", ask("/metrics")
+        for name, path in PATHS.items():
+            yield name, ask(path.format(last_page=last_page))
+        for column in BOARD_COLUMNS:
+            yield f"board by {column}", ask(f"{BOARD}?o=-{_column(column)}")
+        for size, pk in (("large", 1), ("small", self.options.customers // 2)):
+            desk, log = f"{BOARD}{pk}/desk/", _asking(User.objects.get(pk=pk))
+            yield f"customer, {size}", ask(desk)
+            yield f"customer, older, {size}", ask(f"{desk}?before=2026-01-01T00:00:00%2B00:00")
+            yield f"customer, actions, {size}", ask(f"{desk}?kind=action")
+            yield f"their log, {size}", log("/log/")
+            yield f"their log, one verb, {size}", log("/log/?what=room.deed7")
+            yield f"requests, {size}", ask(f"/admin/connections/apicall/?customer={pk}")
+            yield f"audit, {size}", ask(f"/admin/audit/entry/?customer={pk}")
 
     def _slow(self, ask: Callable[[], None]) -> tuple[list[str], int]:
         """The plans of the slow queries of a page, and how many queries it has."""
@@ -340,4 +349,4 @@ def _asking(person: Any) -> Callable[[str], Callable[[], None]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,18 +1,19 @@
 """What a sync costs: requests, CPU and memory, beside a bare fetch, parse and store of the same.
 
-    python tests/bench/bench_mirror.py                           v3 on SQLite
-    python tests/bench/bench_mirror.py --database postgres://root@127.0.0.1:5432/bench_mirror \
-        --redis redis://127.0.0.1:6379/13
-    python tests/bench/bench_mirror.py --generation v1 --jobs 200 --users 40 --applications 2000
-    python tests/bench/bench_mirror.py --jobs 10000 --applications 40000
+    python -m tests.bench.bench_mirror                             v3 on SQLite
+    DATABASE_URL=postgres://root@127.0.0.1:5432/bench REDIS_URL=redis://127.0.0.1:6379/13 \\
+        python -m tests.bench.bench_mirror
+    python -m tests.bench.bench_mirror --generation v1 --jobs 200 --users 40 --applications 2000
+    python -m tests.bench.bench_mirror --jobs 10000 --applications 40000
 
-The sandbox runs in a process of its own, without rate limits; so does every phase, so that its peak
-of memory is its own. The floor reads the same lists with the same client, and stores the records
-with COPY (PostgreSQL) or executemany (SQLite) in tables without keys. The database named is made
-anew. CPU is that of the client's process, which has loaded its code, as a worker has. At the end
-the mirror is compared with the sandbox's records, field by field. v1's grants, a request per user,
-are printed apart: the share of an incremental run leaves them out. Exits with 1 where a bar is
-missed or the mirror differs.
+On PostgreSQL it creates a database named like the one in DATABASE_URL with `_mirror` appended. The
+sandbox runs in a process of its own, without rate limits; so does every phase, so that its peak of
+memory is its own. The floor reads the same lists with the same client, and stores the records with
+COPY (PostgreSQL) or executemany (SQLite) in tables without keys. CPU is that of the client's
+process, which has loaded its code, as a worker has. At the end the mirror is compared with the
+sandbox's records, field by field. v1's grants, a request per user, are printed apart: the share of
+an incremental run leaves them out. Exits with 1 where a bar is missed, and with 3 where the mirror
+differs.
 """
 
 from __future__ import annotations
@@ -27,19 +28,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-PORT = 8743
-URL = f"http://127.0.0.1:{PORT}"
+from tests.bench.common import (
+    ROOT,
+    Figures,
+    make_parser,
+    own_database,
+    parse_arguments,
+    portal_environment,
+    run_process,
+)
+from tests.launched import free_port
+
 KINDS = {"v3": "harvest_oauth", "v1": "harvest_key"}
-SIZES = ("jobs", "users", "applications")
+SIZES = {"jobs": (2_000, 10), "users": (200, 10), "applications": (20_000, 60)}
+RUNS = ("floor", "full", "full again", "1 % changed")
+MEASURES = ("requests", "CPU seconds", "seconds", "peak MB")
+RATIOS = (
+    "full against floor, CPU",
+    "1 % changed, share of requests",
+    "1 % changed, share of CPU",
+)
+FIGURES = [*(f"{run}, {measure}" for run in RUNS for measure in MEASURES), *RATIOS]
 MOST_CPU, MOST_MEGABYTES, MOST_SHARE = 3.0, 120, 0.03
 
 
@@ -48,85 +62,42 @@ def main() -> int:
     if options.phase:
         print(json.dumps(_phase(options)))  # noqa: T201
         return 0
-    with tempfile.TemporaryDirectory() as place, _sandbox(options):
-        options.database = options.database or f"sqlite:///{place}/bench.sqlite3"
-        options.changes = f"{place}/changes.json"
-        _prepare(options)
+    options.greenhouse = options.greenhouse or f"http://127.0.0.1:{free_port()}"
+    port = options.greenhouse.rsplit(":", 1)[1]
+    sandbox = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", port]
+    sandbox += [*_sizes(options), "--v1-limit", "0", "--v3-limit", "0", "--token-limit", "0"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_database("mirror", options) as options.database,
+        run_process(sandbox, until_answers=f"{options.greenhouse}/__stats"),
+    ):
+        options.changes = f"{folder}/changes.json"
+        _run("connect", options)
         return _report(options)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, SIZES)
     parser.add_argument("--generation", default="v3", choices=[*KINDS])
-    parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--users", type=int, default=200)
-    parser.add_argument("--applications", type=int, default=20000)
-    parser.add_argument("--database", default="")
-    parser.add_argument("--redis", default="none")
     parser.add_argument("--phase", default="", help=argparse.SUPPRESS)
     parser.add_argument("--changes", default="", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--greenhouse", default="", help=argparse.SUPPRESS)
+    options = parse_arguments(parser, SIZES)
     options.kind = KINDS[options.generation]
     return options
-
-
-@contextmanager
-def _sandbox(options: argparse.Namespace) -> Iterator[None]:
-    command = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(PORT)]
-    command += _sizes(options)
-    command += ["--v1-limit", "0", "--v3-limit", "0", "--token-limit", "0"]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
-    try:
-        for _ in range(600):
-            try:
-                httpx.get(f"{URL}/__stats", timeout=5)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield
-    finally:
-        running.terminate()
-        running.wait(10)
 
 
 def _sizes(options: argparse.Namespace) -> list[str]:
     return [word for name in SIZES for word in (f"--{name}", str(getattr(options, name)))]
 
 
-def _environment(options: argparse.Namespace) -> dict[str, str]:
-    return os.environ | {
-        "DEBUG": "false",
-        "SECRET_KEY": "bench",
-        "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1rZXktbm90LWEtc2VjcmU=",
-        "ALLOWED_HOSTS": "localhost",
-        "REDIS_URL": options.redis,
-        "QUEUE_NAME": f"bench-{os.getpid()}",
-        "DATABASE_URL": options.database,
-        "GREENHOUSE_API_URL": URL,
-        "GREENHOUSE_AUTH_URL": URL,
-        "LOG_LEVEL": "WARNING",
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-    }
-
-
-def _prepare(options: argparse.Namespace) -> None:
-    if options.database.startswith("postgres"):
-        base, name = options.database.rsplit("/", 1)
-        for words in (f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"'):
-            subprocess.run(["psql", "-q", f"{base}/postgres", "-c", words], check=True)  # noqa: S603, S607
-    manage = [sys.executable, "manage.py", "migrate", "-v0"]
-    subprocess.run(manage, cwd=ROOT, env=_environment(options), check=True)  # noqa: S603
-    _run("connect", options)
-
-
 def _run(phase: str, options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--phase", phase, "--generation", options.generation]
-    command += ["--database", options.database, "--redis", options.redis]
+    command = [sys.executable, "-m", "tests.bench.bench_mirror", "--phase", phase]
+    command += ["--generation", options.generation, "--greenhouse", options.greenhouse]
     command += ["--changes", options.changes, *_sizes(options)]
+    environment = os.environ | portal_environment(options.database, options.greenhouse)
     done = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, env=_environment(options), check=True, stdout=subprocess.PIPE
+        command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
     )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
@@ -136,17 +107,16 @@ def _report(options: argparse.Namespace) -> int:
     floor = _run("floor", options)
     full = _run("full", options)
     again = _run("full", options)
-    _change_one_percent(Path(options.changes))
+    _change_one_percent(options.greenhouse, Path(options.changes))
     recent = _run("recent", options)
     differing = _run("compare", options)
     vendor = options.database.split(":", 1)[0]
     _say(f"\n{options.kind} on {vendor}: {full['records']:,} records of {options.jobs:,} jobs")
-    for name, told in (
-        ("floor", floor),
-        ("full", full),
-        ("full again", again),
-        ("1 % changed", recent),
-    ):
+    figures = Figures(FIGURES)
+    for name, told in zip(RUNS, (floor, full, again, recent), strict=True):
+        values = (told["requests"], told["cpu"], told["seconds"], told["peak"])
+        for measure, value in zip(MEASURES, values, strict=True):
+            figures.record(f"{name}, {measure}", value)
         per = 1e6 * told["cpu"] / max(1, full["records"])
         _say(
             f"  {name:<12} {told['requests'] - told['grants']:>4} requests"
@@ -158,6 +128,8 @@ def _report(options: argparse.Namespace) -> int:
     share = (recent["requests"] - recent["grants"]) / (full["requests"] - full["grants"])
     cpu_share = recent["cpu"] / full["cpu"]
     ratio = full["cpu"] / floor["cpu"]
+    for name, value in zip(RATIOS, (ratio, share, cpu_share), strict=True):
+        figures.record(name, value)
     bars = (
         (f"requests: {full['requests']}, least possible {full['least']}",
          full["requests"] <= full["least"] * 1.02),
@@ -165,14 +137,16 @@ def _report(options: argparse.Namespace) -> int:
         (f"peak {full['peak']:.0f} MB (bar {MOST_MEGABYTES})", full["peak"] < MOST_MEGABYTES),
         (f"1 % changed: {share:.1%} of a full run's requests", share <= MOST_SHARE),
         (f"1 % changed: {cpu_share:.1%} of a full run's CPU", cpu_share <= MOST_SHARE),
-        (f"the mirror is what the sandbox holds {differing or ''}", not differing),
     )  # fmt: skip
     for words, met in bars:
         _say(f"  {'met   ' if met else 'MISSED'} {words}")
-    return 0 if all(met for _, met in bars) else 1
+    if differing:
+        _say(f"  MISSED the mirror differs from the sandbox: {differing}")
+        return 3
+    return figures.finish(options, missed=not all(met for _, met in bars))
 
 
-def _change_one_percent(told: Path) -> None:
+def _change_one_percent(url: str, told: Path) -> None:
     """Somebody works in Greenhouse: of jobs, applications and candidates one in a hundred.
 
     What was done is written down, so that it can be done to the same records again.
@@ -183,14 +157,14 @@ def _change_one_percent(told: Path) -> None:
 
     def mutate(action: str, **values: Any) -> None:
         answer = httpx.post(
-            f"{URL}/__mutate", json={"action": action, "account": "acme", **values}, timeout=60
+            f"{url}/__mutate", json={"action": action, "account": "acme", **values}, timeout=60
         )
         answer.raise_for_status()
         done.append([action, values])
 
     def some(path: str) -> list[dict[str, Any]]:
         rows = []
-        target: str | None = f"{URL}/v1/{path}?per_page=500&skip_count=true"
+        target: str | None = f"{url}/v1/{path}?per_page=500&skip_count=true"
         while target:
             answer = httpx.get(target, headers=headers, timeout=60)
             rows += answer.json()
@@ -288,6 +262,7 @@ def _cpu() -> float:
 def _floor() -> dict[str, Any]:
     """Fetch, parse, and store as text in one table: no keys, no comparing, no checkpoint."""
     import msgspec
+    from django.conf import settings
     from django.db import connection as database
 
     from integrations.ats.registry import open_provider
@@ -297,7 +272,8 @@ def _floor() -> dict[str, Any]:
 
     connection = Connection.objects.get()
     calls: list[Any] = []
-    wiring = Wiring(api_url=URL, auth_url=URL, log=calls.append)
+    greenhouse = settings.GREENHOUSE_API_URL
+    wiring = Wiring(api_url=greenhouse, auth_url=greenhouse, log=calls.append)
     credential = connection.credential
     assert credential is not None
     records = 0

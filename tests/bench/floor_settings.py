@@ -1,5 +1,5 @@
 """The portal's settings, with the address of `tests.bench.floor` beside its own."""
 
-from portal.settings import *  # noqa: F403
+from tests.bench.page_settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.bench.floor"
