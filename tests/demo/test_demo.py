@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_it_starts_says_who_can_sign_in_ends_whole_and_goes_on(tmp_path: Path) -
         with Launched(tmp_path, **ports) as demo:
             said = demo.listen()
             assert demo.url in said
+            assert re.search(r"^Started in .*, database \d+\.\d s,", said, re.MULTILINE)
             assert "remy@acme.example" in said
             addresses = (f"{demo.url}/healthz", f"{demo.greenhouse}/__stats")
             assert all(_answers(address) for address in addresses)
