@@ -16,6 +16,7 @@ from portal.core.models import Transition
 from portal.mirror.models import Application, AtsUser, Job, RejectionReason
 from tests.cast import Cast
 from tests.conftest import FULL
+from tests.generations import any_generation
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 Status = ApplicationAction.Status
@@ -78,6 +79,7 @@ def _reject(client: Client, application: Application, **more: object):
     return client.post(_url("reject", application), _form_data(application, **values), **HTMX)
 
 
+@any_generation
 def test_row_polling_slows_down(remy: Client, cast: Cast, later: Callable[[float], None]) -> None:
     application = _find_application(cast)
     rows = [_advance(remy, application).content.decode()]
@@ -124,6 +126,7 @@ def test_reject_requires_reason(remy: Client, cast: Cast, sandbox: Sandbox, work
     assert "Rejected in Greenhouse" in remy.get(_url("row", application)).content.decode()
 
 
+@any_generation
 def test_double_click_acts_once(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
     application = _find_application(cast)
     form = _form_data(application)
@@ -137,6 +140,7 @@ def test_double_click_acts_once(remy: Client, cast: Cast, sandbox: Sandbox, work
     assert application.stage.order == 1
 
 
+@any_generation
 def test_open_action_blocks_second_person(remy: Client, cast: Cast, sign_in, work) -> None:
     application = _find_application(cast)
     _advance(remy, application)
@@ -145,6 +149,7 @@ def test_open_action_blocks_second_person(remy: Client, cast: Cast, sign_in, wor
     assert "has not been settled yet" in response.content.decode()
 
 
+@any_generation
 def test_task_delivered_twice_sends_once(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
     from portal.applications.tasks import send
 
@@ -220,6 +225,7 @@ def test_lost_request_checked_then_failed(
     assert _remote_application(sandbox, application).stage_id == application.stage_remote_id
 
 
+@any_generation
 def test_long_outage_fails_action(
     remy: Client, cast: Cast, sandbox: Sandbox, work, quick_retries: None, settings
 ) -> None:
@@ -233,6 +239,7 @@ def test_long_outage_fails_action(
     assert "Nothing was changed" in action.outcome
 
 
+@any_generation
 def test_queued_action_stopped_after_access_lost(
     remy: Client, cast: Cast, sandbox: Sandbox, work, later
 ) -> None:
@@ -248,6 +255,7 @@ def test_queued_action_stopped_after_access_lost(
     assert application.stage.order == 0
 
 
+@any_generation
 def test_sweep_recovers_lost_task(remy: Client, cast: Cast, sandbox: Sandbox, work, later) -> None:
     from django_q.brokers import get_broker
 
@@ -281,6 +289,7 @@ def test_sweep_reads_outcome_after_killed_worker(
 
 
 @pytest.mark.parametrize("status", ["rejected", "hired"])
+@any_generation
 def test_advance_refused_for_closed_application(remy: Client, cast: Cast, status: str) -> None:
     application = _find_application(cast)
     Application.objects.filter(pk=application.pk).update(status=status)
@@ -311,6 +320,7 @@ def test_missing_permission_disables_only_its_button(
     assert "lacks" in disabled[action_kind]
 
 
+@any_generation
 def test_outdated_form_links_back_to_row(remy: Client, cast: Cast) -> None:
     application = _find_application(cast)
     Application.objects.filter(pk=application.pk).update(status="rejected")
@@ -324,6 +334,7 @@ def test_outdated_form_links_back_to_row(remy: Client, cast: Cast) -> None:
         assert "Cancel</a>" in row
 
 
+@any_generation
 def test_form_error_is_announced(remy: Client, cast: Cast) -> None:
     application = _find_application(cast)
     response = remy.post(_url("reject", application), _form_data(application), **HTMX)
@@ -331,6 +342,7 @@ def test_form_error_is_announced(remy: Client, cast: Cast) -> None:
     assert 'class="callout tone-bad" data-take-focus data-announce' in response.content.decode()
 
 
+@any_generation
 def test_advance_works_without_javascript(remy: Client, cast: Cast, work) -> None:
     application = _find_application(cast)
     page = remy.get(reverse("applications:of_job", args=[application.job_id])).content.decode()
@@ -343,6 +355,7 @@ def test_advance_works_without_javascript(remy: Client, cast: Cast, work) -> Non
 
 
 @pytest.mark.parametrize("name", ["zoe", "uma", "ivy"])
+@any_generation
 def test_action_404_for_people_without_access(remy: Client, cast: Cast, sign_in, name: str) -> None:
     application = _find_application(cast)
     stranger = sign_in(getattr(cast, name))
@@ -357,6 +370,7 @@ def test_action_404_for_people_without_access(remy: Client, cast: Cast, sign_in,
     assert not ApplicationAction.objects.exists()
 
 
+@any_generation
 def test_reject_refuses_foreign_reason(remy: Client, cast: Cast, connect) -> None:
     from tests.factories import ConnectionFactory
 
@@ -368,12 +382,14 @@ def test_reject_refuses_foreign_reason(remy: Client, cast: Cast, connect) -> Non
     assert _reject(remy, _find_application(cast), reason=foreign_reason.pk).status_code == 422
 
 
+@any_generation
 def test_job_page_names_acting_user(remy: Client, cast: Cast) -> None:
     page = remy.get(reverse("applications:of_job", args=[_find_application(cast).job_id]))
     assert "Remy Laurent" in page.context["shown_as"]
     assert f"which shows {page.context['shown_as']}" in page.content.decode()
 
 
+@any_generation
 def test_job_page_query_count_stays_constant(
     remy: Client, cast: Cast, django_assert_max_num_queries
 ) -> None:

@@ -14,6 +14,7 @@ from portal.applications.models import ApplicationAction, Batch, Kind
 from portal.audit.models import Entry
 from portal.mirror.models import Application, Stage
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.cells import WRITE, is_applied
 from tests.portal.applications.clicking import click, truth, writes
 from tests.portal.applications.many import (
@@ -33,6 +34,7 @@ def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
     return sign_in(cast.remy)
 
 
+@any_generation
 def test_preview_separates_unfitting_applications(remy: Client, sandbox: Sandbox, work) -> None:
     chosen = pick_from_one_job(3)
     Application.objects.filter(pk=chosen[0].pk).update(status="hired")
@@ -61,6 +63,7 @@ def test_batch_rejects_every_application(remy: Client, sandbox: Sandbox, finish)
     assert {truth(sandbox, application).status for application in chosen} == {"rejected"}
 
 
+@any_generation
 def test_batch_undone_in_time_sends_nothing(remy: Client, sandbox: Sandbox, finish) -> None:
     response = confirm_batch(remy, "advance", pick_from_one_job(3))
     batch = Batch.objects.get()
@@ -96,6 +99,7 @@ def test_batch_lists_and_retries_failures_first(remy: Client, sandbox: Sandbox, 
     assert "2 done in Greenhouse" in remy.get(retry_response.url).content.decode()
 
 
+@any_generation
 def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish) -> None:
     chosen = pick_from_one_job(3)
     sandbox.mutate("move_application", application_id=chosen[0].remote_id)
@@ -148,6 +152,7 @@ def test_batch_undo_reverses_every_application(remy: Client, sandbox: Sandbox, f
     assert "2 done in Greenhouse, 1 not done" in remy.get(undo_response.url).content.decode()
 
 
+@any_generation
 def test_batch_can_select_entire_filter(remy: Client) -> None:
     application = pick_from_one_job(1)[0]
     page = remy.get(
@@ -164,6 +169,7 @@ def test_batch_can_select_entire_filter(remy: Client) -> None:
     assert re.search(rf"Advance {matches.count()} application", page)
 
 
+@any_generation
 def test_batch_double_submit_creates_one(remy: Client, sandbox: Sandbox, finish) -> None:
     chosen = pick_from_one_job(2)
     page = open_bulk_page(remy, "advance", chosen)
@@ -173,6 +179,7 @@ def test_batch_double_submit_creates_one(remy: Client, sandbox: Sandbox, finish)
     assert len(writes(sandbox)) == 2
 
 
+@any_generation
 def test_batch_waits_during_outage(
     remy: Client, sandbox: Sandbox, finish, work, later, settings, quick_retries: None
 ) -> None:
@@ -188,6 +195,7 @@ def test_batch_waits_during_outage(
     assert {a.status for a in ApplicationAction.objects.all()} == {Status.DONE}
 
 
+@any_generation
 def test_batch_resumes_after_worker_death(remy: Client, sandbox: Sandbox, work, later) -> None:
     from django_q.brokers import get_broker
 
@@ -203,6 +211,7 @@ def test_batch_resumes_after_worker_death(remy: Client, sandbox: Sandbox, work, 
     assert len(writes(sandbox)) == 3
 
 
+@any_generation
 def test_batch_limited_to_allowed_kinds_and_access(remy: Client, cast: Cast, sign_in) -> None:
     chosen = pick_from_one_job(2)
     assert open_bulk_page(remy, "transfer", chosen).status_code == 404
@@ -223,6 +232,7 @@ def test_batch_limited_to_allowed_kinds_and_access(remy: Client, cast: Cast, sig
     assert open_bulk_page(sign_in(cast.zoe), "advance", chosen).status_code == 404
 
 
+@any_generation
 def test_batch_query_count_stays_constant(remy: Client, django_assert_max_num_queries) -> None:
     chosen = pick_from_one_job(2)
     job = chosen[0].job

@@ -11,6 +11,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.mirror.models import Application, Candidate, JobGrant
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.clicking import HTMX, address, an_application, click, newest, shown
 
 Status = ApplicationAction.Status
@@ -44,6 +45,7 @@ def test_deleted_application_reports_outcome_in_place(
         assert text not in page, text
 
 
+@any_generation
 def test_hidden_application_polls_until_settled(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     click(remy, "advance", application)
@@ -55,6 +57,7 @@ def test_hidden_application_polls_until_settled(remy: Client, sandbox: Sandbox, 
     assert f"Advance: {newest().status_words}." in shown(remy, application)
 
 
+@any_generation
 def test_outcome_hides_stage_after_access_lost(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     click(remy, "advance", application)
@@ -68,6 +71,7 @@ def test_outcome_hides_stage_after_access_lost(remy: Client, sandbox: Sandbox, w
     assert str(application.candidate) not in row
 
 
+@any_generation
 def test_outcome_shown_only_to_actor_until_dismissed(
     remy: Client, cast: Cast, sign_in, work
 ) -> None:

@@ -18,6 +18,7 @@ from portal.connections.open import asking
 from portal.mirror.models import Application, AtsUser, CustomField, RejectionReason, Stage
 from portal.mirror.single import refresh_application
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.cells import WRITE
 from tests.portal.applications.clicking import (
     HTMX,
@@ -56,6 +57,7 @@ def _raise_error(*_: Any, **__: Any) -> None:
     raise ZeroDivisionError
 
 
+@any_generation
 def test_internal_error_reconciled_without_resending(
     remy: Client, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +72,7 @@ def test_internal_error_reconciled_without_resending(
     assert writes(sandbox) == []
 
 
+@any_generation
 def test_update_refuses_removed_field_option(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     field = CustomField.objects.get(key="notice_period")
@@ -101,6 +104,7 @@ def test_deleted_application_settles_as_conflict(
     )
 
 
+@any_generation
 def test_unreadable_outcome_polled_less_often(
     remy: Client, sandbox: Sandbox, work, later, quick_retries: None
 ) -> None:
@@ -121,6 +125,7 @@ def _count_reads(sandbox: Sandbox) -> int:
     return sum(e.method == "GET" and "/applications" in e.path for e in sandbox.requests)
 
 
+@any_generation
 def test_settle_delay_counts_from_actual_send(
     remy: Client, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +218,7 @@ def test_accepted_write_reread_with_new_credential(
     assert len(writes(sandbox)) == 1
 
 
+@any_generation
 def test_failed_settlement_reconciled_later(
     remy: Client, work, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +230,7 @@ def test_failed_settlement_reconciled_later(
     assert _settle_after(later, work).status == Status.DONE
 
 
+@any_generation
 def test_failed_precheck_sends_nothing(
     remy: Client, sandbox: Sandbox, work, later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +270,7 @@ def test_undo_leaves_foreign_rejection_in_place(
         assert newest().status == Status.CONFLICT
 
 
+@any_generation
 def test_withdrawn_undo_can_be_repeated(
     remy: Client, sandbox: Sandbox, work, settings, quick_retries: None
 ) -> None:
@@ -284,6 +292,7 @@ def test_withdrawn_undo_can_be_repeated(
     assert truth(sandbox, application).stage_id == application.stage_remote_id
 
 
+@any_generation
 def test_field_conflict_does_not_name_mover(
     remy: Client, sam: Client, sandbox: Sandbox, work
 ) -> None:

@@ -14,6 +14,7 @@ from portal.applications import outbox
 from portal.applications.models import ApplicationAction
 from portal.mirror.models import Application, EmailTemplate, Job, JobGrant, Stage
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.clicking import (
     HTMX,
     address,
@@ -55,6 +56,7 @@ def test_move_reaches_chosen_stage_and_undoes(remy: Client, sandbox: Sandbox, wo
     assert truth(sandbox, application).stage_id == application.stage_remote_id
 
 
+@any_generation
 def test_move_rejects_stage_of_other_job(remy: Client) -> None:
     application = an_application()
     foreign_stage = Stage.objects.exclude(job=application.job_id).first()
@@ -115,6 +117,7 @@ def test_transfer_undo_reports_deleted_stage(remy: Client, sandbox: Sandbox, wor
     assert "before: move it from here" in shown(remy, application)
 
 
+@any_generation
 def test_transfer_undo_needs_visible_origin_job(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     click(remy, "transfer", application, to_job=_find_transfer_target(application).pk)
@@ -129,6 +132,7 @@ def test_transfer_undo_needs_visible_origin_job(remy: Client, sandbox: Sandbox, 
     assert newest() == transfer
 
 
+@any_generation
 def test_transfer_hides_confidential_job_titles(remy: Client, cast: Cast, sign_in, work) -> None:
     application = an_application()
     origin, target = application.job, _find_transfer_target(application)
@@ -202,6 +206,7 @@ def test_rejection_email_uses_persons_time_zone(remy: Client, sandbox: Sandbox, 
     ],
     ids=["empty", "not_a_time", "too_soon", "too_late"],
 )
+@any_generation
 def test_rejection_email_time_error_beside_field(remy: Client, make_time, message: str) -> None:
     response = _reject_with_email_at(
         remy, an_application(), make_time(datetime.now(UTC)), zone="Nowhere/AtAll"
@@ -211,6 +216,7 @@ def test_rejection_email_time_error_beside_field(remy: Client, make_time, messag
     assert not ApplicationAction.objects.exists()
 
 
+@any_generation
 def test_rejection_email_time_ignored_unless_chosen(remy: Client, work) -> None:
     response = reject(remy, an_application(), mail_at="tomorrow", mail_after=60)
     assert response.status_code == 200
@@ -236,6 +242,7 @@ def test_rejection_email_needs_template_permission(connect, cast: Cast, sign_in,
     assert "template" not in form.context["form"].fields
 
 
+@any_generation
 def test_queued_transfer_rechecks_target_visibility(
     remy: Client, sandbox: Sandbox, work, later, settings, quick_retries: None
 ) -> None:

@@ -12,6 +12,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.views import activity, row
 from portal.mirror.models import Application
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.plain import Plain
 from tests.portal.applications.clicking import address, an_application, seen
 from tests.portal.applications.many import first_reason_pk, pick_from_one_job
@@ -48,6 +49,7 @@ def on_page_two(remy: Plain, monkeypatch: pytest.MonkeyPatch) -> Application:
     )
 
 
+@any_generation
 def test_rejection_on_page_two_shows_undo(remy: Plain, on_page_two: Application) -> None:
     application = on_page_two
     remy.follows(f"Reject {application.candidate}")
@@ -64,6 +66,7 @@ def test_rejection_on_page_two_shows_undo(remy: Plain, on_page_two: Application)
     assert "1 to 2 of" in remy.page
 
 
+@any_generation
 def test_cancel_returns_to_originating_page(remy: Plain, on_page_two: Application) -> None:
     remy.follows(f"Reject {on_page_two.candidate}")
     remy.follows("Cancel")
@@ -71,6 +74,7 @@ def test_cancel_returns_to_originating_page(remy: Plain, on_page_two: Applicatio
     assert _query(remy.path)["page"] == ["2"]
 
 
+@any_generation
 def test_row_leaving_list_links_back(
     remy: Plain, sandbox: Sandbox, work: Callable[[], int]
 ) -> None:
@@ -92,6 +96,7 @@ def test_row_leaving_list_links_back(
     assert f'id="application-{other.pk}"' in remy.page
 
 
+@any_generation
 def test_undo_returns_to_same_activity_page(
     remy: Plain, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +112,7 @@ def test_undo_returns_to_same_activity_page(
     assert "Taken back in time" in remy.page
 
 
+@any_generation
 def test_single_row_view_stays_single(remy: Plain) -> None:
     application = an_application()
     remy.opens(f"{_list_url(application)}?application={application.pk}")
@@ -116,6 +122,7 @@ def test_single_row_view_stays_single(remy: Plain) -> None:
     assert "Show all active ones" in remy.page
 
 
+@any_generation
 def test_list_parameter_cannot_redirect_elsewhere(remy: Plain) -> None:
     application = an_application()
     remy.opens(_list_url(application))

@@ -16,6 +16,7 @@ from portal.applications.sittings import highlighted
 from portal.connections.models import PermissionCheck
 from portal.mirror.models import Application, Job, RejectionReason
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.clicking import (
     HTMX,
     address,
@@ -61,6 +62,7 @@ def _remove_permission(permission: str) -> None:
     assert checks.update(outcome="missing")
 
 
+@any_generation
 def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -84,6 +86,7 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, work) -> N
     assert f"You have been through all {total}" in end
 
 
+@any_generation
 def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, work) -> None:
     page = _begin_review(remy, an_application().job_id)
     application = remy.get(page).context["application"]
@@ -99,6 +102,7 @@ def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, work) -> None:
     assert undo_response.context["reject_form"]["reason"].value() == reason.pk
 
 
+@any_generation
 def test_undo_button_id_is_stable(remy: Client) -> None:
     """Focus is restored by id after a partial update."""
     application = an_application()
@@ -111,6 +115,7 @@ def test_undo_button_id_is_stable(remy: Client) -> None:
     assert undo_id in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
 
 
+@any_generation
 def test_activity_pager_ids_are_stable(remy: Client, cast: Cast) -> None:
     ApplicationAction.objects.bulk_create(
         ApplicationAction(application=an_application(), membership=cast.remy, kind="advance",
@@ -124,6 +129,7 @@ def test_activity_pager_ids_are_stable(remy: Client, cast: Cast) -> None:
     assert 'id="pages-next"' in second_page
 
 
+@any_generation
 def test_decision_links_to_place_and_is_announced(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -142,6 +148,7 @@ def test_decision_links_to_place_and_is_announced(remy: Client, sandbox: Sandbox
         assert application_link in remy.get(url).content.decode()
 
 
+@any_generation
 def test_unreject_has_own_key_and_no_undo(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -159,6 +166,7 @@ def test_unreject_has_own_key_and_no_undo(remy: Client, sandbox: Sandbox, work) 
     assert NO_UNDO in rejected
 
 
+@any_generation
 def test_review_card_polls_until_settled(remy: Client, sandbox: Sandbox, work, later) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -181,6 +189,7 @@ def test_review_card_polls_until_settled(remy: Client, sandbox: Sandbox, work, l
     assert 'data-key="b"' in card
 
 
+@any_generation
 def test_disabled_action_shows_reason(remy: Client) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -194,12 +203,14 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
     assert "lacks" in reason[1]
 
 
+@any_generation
 def test_review_form_declares_keyboard_behavior(remy: Client) -> None:
     page = remy.get(_begin_review(remy, an_application().job_id)).content.decode()
     assert "data-enter-submits" in page
     assert "Escape leaves it" in page
 
 
+@any_generation
 def test_names_hidden_without_candidate_permission(remy: Client) -> None:
     application = an_application()
     person = application.candidate
@@ -226,6 +237,7 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
         assert text not in page_html
 
 
+@any_generation
 def test_activity_keeps_closed_job_without_undo(remy: Client, work) -> None:
     application = an_application()
     click(remy, "advance", application)
@@ -242,6 +254,7 @@ def test_activity_keeps_closed_job_without_undo(remy: Client, work) -> None:
     assert reverse("jobs:closed", args=[application.job_id]) in page
 
 
+@any_generation
 def test_unfinished_review_offers_resume_first(remy: Client) -> None:
     application = an_application()
     job_url = reverse("applications:of_job", args=[application.job_id])
@@ -256,6 +269,7 @@ def test_unfinished_review_offers_resume_first(remy: Client) -> None:
     assert "Start again" not in page
 
 
+@any_generation
 def test_review_back_link_keeps_filters(remy: Client) -> None:
     application = an_application()
     stage = {"status": "active", "stage": str(application.stage_id)}
@@ -267,6 +281,7 @@ def test_review_back_link_keeps_filters(remy: Client) -> None:
     assert last_page.content.decode().count(back_link) == 2  # a breadcrumb and a button
 
 
+@any_generation
 def test_decisions_hidden_after_access_lost(remy: Client, work) -> None:
     application = an_application()
     page = _begin_review(remy, application.job_id)
@@ -279,6 +294,7 @@ def test_decisions_hidden_after_access_lost(remy: Client, work) -> None:
     assert not any('id="deed-' in remy.get(url).content.decode() for url in urls)
 
 
+@any_generation
 def test_stage_history_url_changes_with_application(remy: Client) -> None:
     """The browser caches by URL, so the URL must identify the application's version."""
     page = _begin_review(remy, an_application().job_id)
@@ -294,6 +310,7 @@ def test_stage_history_url_changes_with_application(remy: Client) -> None:
     assert current_url not in history_urls(1)
 
 
+@any_generation
 def test_impersonation_does_not_move_review_place(remy: Client, cast: Cast, sign_in) -> None:
     page = _begin_review(remy, an_application().job_id)
     cas = sign_in(cast.cas)
@@ -304,6 +321,7 @@ def test_impersonation_does_not_move_review_place(remy: Client, cast: Cast, sign
     assert Sitting.objects.get().at == 0
 
 
+@any_generation
 def test_impersonation_sends_no_due_action(remy: Client, cast: Cast, sign_in, later) -> None:
     application, *batch_applications = pick_from_one_job(3)
     _begin_review(remy, application.job_id)
@@ -322,6 +340,7 @@ def test_impersonation_sends_no_due_action(remy: Client, cast: Cast, sign_in, la
     assert set(ApplicationAction.objects.values_list("status", flat=True)) == {Status.HELD}
 
 
+@any_generation
 def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     application = an_application()
     Application.objects.filter(pk=application.pk).update(
@@ -383,6 +402,7 @@ def test_stage_history_read_live_and_cached_privately(
     assert ("trail" in page) is has_history
 
 
+@any_generation
 def test_stage_history_page_without_javascript(remy: Client) -> None:
     application = an_application()
     link = address("details", application.pk)
@@ -429,6 +449,7 @@ def _find_with_attachment(sandbox: Sandbox, kind: str) -> Application:
     return visible_applications.filter(candidate__remote_id__in=owners).first()
 
 
+@any_generation
 def test_activity_listed_per_person_and_application(
     remy: Client, cast: Cast, sign_in, work
 ) -> None:
@@ -447,6 +468,7 @@ def test_activity_listed_per_person_and_application(
     assert response.url == reverse("applications:my_activity")
 
 
+@any_generation
 def test_activity_query_count_stays_constant(
     remy: Client, cast: Cast, django_assert_max_num_queries
 ) -> None:
@@ -466,6 +488,7 @@ def test_activity_query_count_stays_constant(
         remy.get(page)
 
 
+@any_generation
 def test_review_404_without_access(remy: Client, cast: Cast, sign_in) -> None:
     application = an_application()
     _begin_review(remy, application.job_id)

@@ -10,6 +10,7 @@ from portal.applications import outbox
 from portal.applications.models import ApplicationAction, Kind
 from portal.mirror.models import Application
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.cells import (
     ACTION_STATES,
     FITTING_KINDS,
@@ -170,6 +171,7 @@ def test_greenhouse_refuses_action_beyond_role(
 
 
 @pytest.mark.parametrize("name", ["ivy", "dana", "uma", "zoe"])
+@any_generation
 def test_action_404_without_access(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str, name: str
 ) -> None:

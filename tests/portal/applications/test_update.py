@@ -15,6 +15,7 @@ from portal.connections.open import asking
 from portal.mirror.models import Application, AtsUser, CustomField, Source
 from portal.mirror.single import refresh_application
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.clicking import (
     HTMX,
     address,
@@ -141,6 +142,7 @@ def test_update_sends_only_changed_fields(
     assert _remote_values(sandbox, application)["agency_reference"] == "AB-12"
 
 
+@any_generation
 def test_update_errors_shown_beside_fields(remy: Client, application: Application) -> None:
     bad_values = {
         _field_name("available_from"): "soon",
@@ -159,6 +161,7 @@ def test_update_errors_shown_beside_fields(remy: Client, application: Applicatio
     assert not ApplicationAction.objects.exists()
 
 
+@any_generation
 def test_update_without_changes_rejected(remy: Client, application: Application) -> None:
     response = click(remy, "update", application, **_fill_form(remy, application))
     assert response.status_code == 422
@@ -261,6 +264,7 @@ def test_update_conflicts_with_change_since_form(
         assert "Notice period was “1 month” and is “2 weeks” now" in row
 
 
+@any_generation
 def test_field_conflict_not_called_moved(
     remy: Client, cast: Cast, application: Application
 ) -> None:
@@ -272,6 +276,7 @@ def test_field_conflict_not_called_moved(
     assert "Moved meanwhile" not in page
 
 
+@any_generation
 def test_candidate_erasure_clears_action_data(
     remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
@@ -317,6 +322,7 @@ def test_source_and_recruiter_update_undone(remy: Client, sandbox: Sandbox, work
     assert (current.source_id, current.recruiter_id) == original
 
 
+@any_generation
 def test_update_of_empty_field_has_no_undo(remy: Client, work) -> None:
     application = next(a for a in applications() if not a.recruiter_id)
     recruiter = AtsUser.objects.get(primary_email="sam@acme.example")

@@ -17,6 +17,7 @@ from portal.mirror import schedule, sync
 from portal.mirror.models import Application, Candidate, Job, JobGrant, SyncRun
 from portal.mirror.sync import Scope
 from tests.factories import ConnectionFactory
+from tests.generations import any_generation
 from tests.portal.mirror.truth import assert_equal
 
 DELETIONS = ("delete_application", "delete_candidate", "merge_candidate", "delete_rejection_reason")
@@ -173,6 +174,7 @@ def test_anonymized_candidate_erased_by_sync(
     assert Entry.objects.filter(verb="mirror.erased").count() == 1
 
 
+@any_generation
 def test_closed_and_reopened_job_status_followed(
     connect, sandbox: Sandbox, later, run_sync, kind: str
 ) -> None:
@@ -193,6 +195,7 @@ def test_prospects_have_no_job(connect, sandbox: Sandbox, kind) -> None:
     assert not prospects.exclude(job=None).exists()
 
 
+@any_generation
 def test_drift_repaired_and_reported(connect, sandbox: Sandbox, later, run_sync, kind: str) -> None:
     connection = connect(kind)
     later(3 * 60 * 60)

@@ -27,6 +27,7 @@ from portal.mirror.models import (
 from portal.webhooks import reread
 from portal.webhooks.models import Address, Delivery
 from tests.conftest import V3, either_refusal
+from tests.generations import any_generation
 
 Scope, Status = SyncRun.Scope, SyncRun.Status
 Cause = Issue.Cause
@@ -168,6 +169,7 @@ def truncate_list(sandbox: Sandbox, kind: str, name: str, size: int) -> Callable
 
 
 @pytest.mark.parametrize(("name", "model", "scope"), LISTS, ids=[name for name, _, _ in LISTS])
+@any_generation
 def test_mass_deletion_not_applied_at_once(
     connect, sandbox: Sandbox, run_sync: Run, kind: str, name: str, model: Any, scope: str
 ) -> None:

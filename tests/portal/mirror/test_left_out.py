@@ -13,6 +13,7 @@ from portal.mirror import single, sync, tasks
 from portal.mirror.models import Application, Candidate, Job, Office, SyncRun, SyncStep
 from portal.mirror.single import Kind
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.mirror.permissions import given, taken_away
 from tests.portal.mirror.truth import assert_equal
 
@@ -65,6 +66,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
     assert notice in html.unescape(ada.get("/set-up/syncs/").content.decode())
 
 
+@any_generation
 def test_first_sync_skips_disabled_records_and_succeeds(connect, ada: Client, kind: str) -> None:
     connect(kind, without=CANDIDATES)
     run = SyncRun.objects.get()

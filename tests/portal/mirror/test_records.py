@@ -19,6 +19,7 @@ from portal.mirror.models import (
     Source,
     SyncRun,
 )
+from tests.generations import any_generation
 
 
 def test_reference_records_are_mirrored(connect, sandbox: Sandbox, kind: str) -> None:
@@ -62,6 +63,7 @@ def test_applications_have_source_people_and_answers(connect, sandbox: Sandbox, 
         ]
 
 
+@any_generation
 def test_null_character_in_answer_is_dropped(
     connect, sandbox: Sandbox, work: Callable[[], int], kind: str
 ) -> None:

@@ -29,6 +29,7 @@ from portal.mirror.upsert import asked_at
 from portal.onboarding import tasks as set_up
 from tests.cast import Cast
 from tests.conftest import V3
+from tests.generations import any_generation
 from tests.portal.mirror.reading import when_a_sync_reads
 from tests.portal.mirror.truth import assert_equal
 
@@ -81,6 +82,7 @@ def test_application_refresh_follows_change_and_deletion(
     assert application.gone_at is not None
 
 
+@any_generation
 def test_older_answer_written_later_is_ignored(connect, sandbox: Sandbox, kind: str) -> None:
     connection = connect(kind)
     application = _active_application()
@@ -100,6 +102,7 @@ def test_older_answer_written_later_is_ignored(connect, sandbox: Sandbox, kind: 
     assert application.status == "active"
 
 
+@any_generation
 def test_older_answer_written_first_blocks_no_newer_one(
     connect, sandbox: Sandbox, kind: str
 ) -> None:
@@ -119,6 +122,7 @@ def test_older_answer_written_first_blocks_no_newer_one(
     assert application.status == "rejected"
 
 
+@any_generation
 def test_older_page_waiting_for_lock_is_ignored(connect, sandbox: Sandbox, kind: str) -> None:
     connection = connect(kind)
     application = _active_application()
@@ -211,6 +215,7 @@ def _change_answer(sandbox: Sandbox, path: str, change: Any) -> None:
     sandbox.app.handle = handle  # type: ignore[method-assign]
 
 
+@any_generation
 def test_stage_created_during_refresh_is_not_gone(
     connect, sandbox: Sandbox, meanwhile, kind: str
 ) -> None:
@@ -224,6 +229,7 @@ def test_stage_created_during_refresh_is_not_gone(
     assert Stage.objects.get(remote_id=new_stage.id).gone_at is None
 
 
+@any_generation
 def test_unknown_applicants_read_up_to_limits(
     connect, sandbox: Sandbox, work, monkeypatch, kind: str
 ) -> None:
@@ -241,6 +247,7 @@ def test_unknown_applicants_read_up_to_limits(
     assert unknown_applicants.count() == 1  # the next sync reads the rest
 
 
+@any_generation
 def test_deleted_job_gone_after_refresh(connect, sandbox: Sandbox, work, kind) -> None:
     connection = connect(kind)
     job = _active_application().job
@@ -273,6 +280,7 @@ def test_deleted_job_takes_its_applications_along(
     assert_equal(sandbox, kind, but=("candidates", "openings", "stages", "posts", "grants"))
 
 
+@any_generation
 def test_deleted_candidate_erased_with_anonymous_receipt(
     connect, sandbox: Sandbox, work, kind: str
 ) -> None:

@@ -15,6 +15,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.issues.models import Issue
 from portal.mirror import schedule, sync
 from portal.mirror.models import Application, Candidate, Job, JobGrant, SyncRun
+from tests.generations import any_generation
 from tests.portal.mirror.truth import assert_equal
 
 Scope, Status = SyncRun.Scope, SyncRun.Status
@@ -96,6 +97,7 @@ def test_rate_limited_sync_waits_and_repeats_no_request(
             assert _timestamp(next_request) - _timestamp(request) >= wait_by_path[request.path]
 
 
+@any_generation
 def test_endless_rate_limit_backs_off_and_opens_issue(
     connect, sandbox: Sandbox, work, later, kind: str, settings: Any
 ) -> None:

@@ -22,6 +22,7 @@ from portal.mirror.models import (
 )
 from tests.cast import Cast
 from tests.conftest import V3, either_refusal
+from tests.generations import any_generation
 from tests.portal.mirror.permissions import taken_away
 from tests.portal.mirror.reading import when_a_sync_reads
 
@@ -85,6 +86,7 @@ def test_v1_and_v3_fill_the_same_mirror(connect, sandbox: Sandbox, work, ada) ->
     assert read_mirror() == v1_content
 
 
+@any_generation
 def test_deleted_records_gone_and_access_revoked(
     connect, sandbox: Sandbox, ada: Client, work, kind: str
 ) -> None:
@@ -106,6 +108,7 @@ def test_deleted_records_gone_and_access_revoked(
     _assert_counts_equal(sandbox, kind)
 
 
+@any_generation
 def test_refused_step_reported_and_rest_synced(
     connect, sandbox: Sandbox, ada: Client, work, kind: str
 ) -> None:

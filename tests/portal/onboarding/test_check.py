@@ -12,6 +12,7 @@ from portal.mirror.models import SyncRun
 from portal.onboarding import journey, tasks
 from tests.cast import Cast
 from tests.conftest import FULL, either_refusal
+from tests.generations import any_generation
 
 PAGE = "/set-up/permissions/"
 PARTIAL = {"HTTP_HX_REQUEST": "true"}
@@ -136,6 +137,7 @@ def test_interrupted_check_failed_by_sweep(connect, later, cast: Cast) -> None:
     assert "start it again" in check.failure
 
 
+@any_generation
 def test_missing_optional_permission_keeps_live(connect, cast: Cast, sign_in, kind: str) -> None:
     connection = connect(kind, without={"offices.list"})
     assert connection.state == Connection.State.LIVE

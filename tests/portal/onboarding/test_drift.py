@@ -16,6 +16,7 @@ from portal.issues.models import Issue
 from portal.onboarding import tasks
 from tests.cast import Cast
 from tests.conftest import FULL, V3, either_refusal
+from tests.generations import any_generation
 from tests.portal.applications import clicking
 from tests.portal.meanwhile import when_greenhouse_has_answered
 
@@ -291,6 +292,7 @@ def test_undecryptable_credential_recovers_with_key(
     assert _read_state(connection) == Connection.State.LIVE
 
 
+@any_generation
 def test_undecryptable_credential_recovers_by_reentry(
     connect, monkeypatch: pytest.MonkeyPatch, cast: Cast, sign_in, later, work, kind: str
 ) -> None:

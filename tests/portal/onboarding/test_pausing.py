@@ -16,6 +16,7 @@ from portal.mirror import schedule, sync, trouble
 from portal.mirror.models import Application, Job, SyncRun
 from tests.cast import Cast
 from tests.conftest import FULL
+from tests.generations import any_generation
 from tests.portal.applications import clicking
 from tests.portal.mirror.reading import when_a_sync_reads
 from tests.portal.mirror.truth import assert_equal
@@ -140,6 +141,7 @@ def test_resume_syncs_what_pause_interrupted(
     assert statuses == [Status.DONE, Status.STOPPED]
 
 
+@any_generation
 def test_first_sync_paused_and_resumed(
     cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:

@@ -13,6 +13,7 @@ from portal.issues.models import Issue
 from portal.mirror import schedule
 from portal.support import watch
 from tests.cast import Cast
+from tests.generations import any_generation
 from tests.portal.applications.clicking import applications, click, reject
 
 Severity = Issue.Severity
@@ -24,6 +25,7 @@ def _send_at_once(settings: Any) -> None:
     settings.REJECT_HOLD_SECONDS = 0
 
 
+@any_generation
 def test_refused_person_is_issue_until_allowed(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:
