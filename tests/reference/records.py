@@ -111,7 +111,7 @@ class Schema(dict[str, Record]):
             elif not inner.presence:
                 yield f"{path}.{name}: missing"
 
-    def _check_field(self, inner: Field, value: object, path: str) -> Iterator[str]:
+    def _check_field(self, inner: Field, value: Any, path: str) -> Iterator[str]:
         if value is None:
             if not inner.nullable and inner.kind != "any":
                 yield f"{path}: null"
