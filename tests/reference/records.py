@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -117,14 +117,19 @@ class Schema(dict[str, Record]):
                 yield f"{path}: null"
         elif not inner.container:
             yield from self._check_item(inner, value, path)
-        elif not isinstance(value, {"[]": list, "{}": dict}[inner.container]):
-            yield f"{path}: {value!r} is not {inner.container}"
+        elif inner.container == "[]" and isinstance(value, list):
+            yield from self._check_items(inner, value, path)
+        elif inner.container == "{}" and isinstance(value, dict):
+            yield from self._check_items(inner, value.values(), path)
         else:
-            for item in value.values() if isinstance(value, dict) else value:
-                if item is not None:
-                    yield from self._check_item(inner, item, f"{path}{inner.container}")
-                elif not inner.nullable_items and inner.kind != "any":
-                    yield f"{path}{inner.container}: null"
+            yield f"{path}: {value!r} is not {inner.container}"
+
+    def _check_items(self, inner: Field, items: Iterable[object], path: str) -> Iterator[str]:
+        for item in items:
+            if item is not None:
+                yield from self._check_item(inner, item, f"{path}{inner.container}")
+            elif not inner.nullable_items and inner.kind != "any":
+                yield f"{path}{inner.container}: null"
 
     def _check_item(self, inner: Field, value: object, path: str) -> Iterator[str]:
         if inner.is_object:

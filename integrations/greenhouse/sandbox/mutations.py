@@ -330,11 +330,9 @@ def add_grant(
 def remove_grant(world: World, user: int | str, job_id: int) -> None:
     """Take a job from somebody."""
     who = find_user(world, user)
-    grants = [row for row in world.grants.where("user_id", who.id) if row.job_id == job_id]
-    if not grants:
-        raise NoSuchRecord(f"grant of job {job_id} to user {user}")
-    for row in grants:
-        world.remove(row)
+    for row in world.grants.where("user_id", who.id):
+        if row.job_id == job_id:
+            world.remove(row)
 
 
 def deactivate_user(world: World, user: int | str) -> User:

@@ -51,10 +51,12 @@ def test_event_stores_no_personal_data(hook: Hook) -> None:
     assert hook.secret not in json.dumps(list(Delivery.objects.values()), default=str)
 
 
-def test_every_documented_event_is_kept(hook: Hook) -> None:
-    for action in ACTIONS:
+@pytest.mark.parametrize("part", range(3))
+def test_documented_events_are_kept(hook: Hook, part: int) -> None:
+    actions = ACTIONS[part::3]
+    for action in actions:
         assert hook.tells(action, WEBHOOKS.build(action)).status_code == 200, action
-    assert sorted(Delivery.objects.values_list("action", flat=True)) == sorted(ACTIONS)
+    assert sorted(Delivery.objects.values_list("action", flat=True)) == sorted(actions)
 
 
 def test_repeated_event_stored_once(hook: Hook) -> None:
