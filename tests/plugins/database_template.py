@@ -25,7 +25,7 @@ _create_by_migrating = BaseDatabaseCreation.create_test_db
 
 
 def pytest_configure() -> None:
-    BaseDatabaseCreation.create_test_db = _create_test_db  # type: ignore[method-assign]
+    BaseDatabaseCreation.create_test_db = _create_test_db  # type: ignore[method-assign,assignment]
 
 
 def _create_test_db(

@@ -31,10 +31,10 @@ def find_chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def reference_folder() -> Path:
+def find_reference_folder() -> Path:
     """Return where a copy of Greenhouse's published reference data is expected."""
-    beside = Path(settings.BASE_DIR).parent / "shared" / "greenhouse"
-    return Path(os.environ.get("GREENHOUSE_REFERENCE", beside))
+    path = os.environ.get("GREENHOUSE_REFERENCE", "../shared/greenhouse")
+    return Path(settings.BASE_DIR) / path
 
 
 def _has_program(name: str) -> bool:
@@ -54,7 +54,7 @@ REQUIREMENTS = (
     Requirement("caddy", lambda: _has_program("caddy"), "apt install caddy"),
     Requirement(
         "reference",
-        lambda: reference_folder().is_dir(),
+        lambda: find_reference_folder().is_dir(),
         "set GREENHOUSE_REFERENCE to a copy of Greenhouse's reference data",
     ),
 )

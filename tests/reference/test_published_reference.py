@@ -8,15 +8,14 @@ GREENHOUSE_REFERENCE names its folder: `v1-examples/`, `webhook-examples/` (offi
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.plugins.requirements import find_reference_folder
 from tests.reference.records import (
     ACTIONS,
     EVENT_IDS,
@@ -30,13 +29,9 @@ from tests.reference.records import (
     read_table,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / os.environ.get("GREENHOUSE_REFERENCE", "../shared/greenhouse")
+REFERENCE = find_reference_folder()
 
-pytestmark = [
-    pytest.mark.reference,
-    pytest.mark.skipif(not REFERENCE.is_dir(), reason="GREENHOUSE_REFERENCE is no folder"),
-]
+pytestmark = pytest.mark.reference
 
 V1_EXAMPLES = {
     "application": (
