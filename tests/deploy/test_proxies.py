@@ -19,7 +19,6 @@ from tests.deploy.proxies import (
     HOST,
     STAFF_NETWORK,
     Proxy,
-    find_program,
     run_gunicorn,
     run_proxy,
 )
