@@ -18,7 +18,7 @@ from .faults import Fault, Faults
 from .harvest_v1 import HarvestV1
 from .harvest_v3 import HarvestV3
 from .http import Answer, Request, Response, not_found
-from .mutations import MUTATIONS
+from .mutations import MUTATIONS, find_user
 from .paging import Cursors
 from .partners import Consents
 from .ratelimit import Windows
@@ -169,7 +169,7 @@ class App:
     def withdraw(self, account: str = "acme", user: str | None = None) -> int:
         """End an account's consents, or those by which one user acts; give how many."""
         with self.lock:
-            number = None if user is None else self.world(account).user(user).id
+            number = None if user is None else find_user(self.world(account), user).id
             return self.consents.withdraw(account, number)
 
     # Answering

@@ -1,133 +1,279 @@
-"""Control endpoints, under ``/__``: for tests and people on this machine only."""
+"""Control endpoints, under ``/__``: for tests and people on this machine only.
+
+What a control takes is a struct. Query and body are checked against it before anything is done, so
+that a misspelled field or value is refused instead of ignored.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from . import deeds
 from .credentials import Key
+from .faults import Kind
 from .http import Answer, Request, Response, encode, ok
-from .mutations import NoSuchRecord
+from .mutations import MUTATIONS, NoSuchRecord
+from .permissions import check_names
 from .webhooks import is_loopback
 
 if TYPE_CHECKING:
     from .app import App
 
-Body = dict[str, Any]
+AccountName = Literal["acme", "other"]
+
+
+class Nothing(msgspec.Struct):
+    pass
+
+
+class Account(msgspec.Struct):
+    account: AccountName = "acme"
+
+
+class NewFault(msgspec.Struct):
+    path: str = ""
+    kind: Kind | None = None
+    method: str = ""
+    regex: str = ""
+    credential: str = ""
+    times: int | None = 1
+    latency_ms: int = 0
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] | None = None
+    retry_after: int | None = None
+    permissions: list[str] | None = None
+
+
+class NewKey(msgspec.Struct):
+    account: AccountName = "acme"
+    without: list[str] = []
+    only: list[str] | None = None
+    secret: str = ""
+
+
+class NewClient(msgspec.Struct):
+    account: AccountName = "acme"
+    without: list[str] = []
+    only: list[str] | None = None
+    reader_is_site_admin: bool = True
+
+
+class ChangedCredential(msgspec.Struct):
+    credential: str
+    remove: list[str] = []
+    grant: list[str] = []
+
+
+class NewWebhook(msgspec.Struct):
+    url: str
+    secret: str
+    events: list[str] = []
+    account: AccountName = "acme"
+    twice: bool = False
+
+
+class Redelivery(msgspec.Struct):
+    event_id: str
+
+
+class Withdrawal(msgspec.Struct):
+    account: AccountName = "acme"
+    user: str | None = None
+
+
+def _struct_of(mutation: Callable[..., Any]) -> type[msgspec.Struct]:
+    """The struct of a mutation's parameters, and of the account."""
+    hints = get_type_hints(mutation)
+    fields: list[Any] = []
+    for name, parameter in list(inspect.signature(mutation).parameters.items())[1:]:
+        if parameter.default is inspect.Parameter.empty:
+            fields.append((name, hints[name]))
+        else:
+            fields.append((name, hints[name], parameter.default))
+    return msgspec.defstruct(
+        mutation.__name__, [*fields, ("account", AccountName, "acme")], kw_only=True
+    )
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control endpoint: what answers it, and the fields that it takes.
+
+    ``takes``: a struct, or several by the value of the field ``choice``.
+    """
+
+    handler: Callable[[App, Any], Response]
+    takes: type[msgspec.Struct] | Mapping[str, type[msgspec.Struct]] = Nothing
+    choice: str = ""
+    default: str = ""
+
+    @property
+    def variants(self) -> Mapping[str, type[msgspec.Struct]]:
+        return self.takes if isinstance(self.takes, Mapping) else {"": self.takes}
+
+    @property
+    def fields(self) -> set[str]:
+        """Every field that it may take, whatever the choice."""
+        chosen = {self.choice} if self.choice else set()
+        return chosen.union(*(names_of(struct) for struct in self.variants.values()))
+
+    def read(self, given: dict[str, Any]) -> msgspec.Struct:
+        """Check what was given. Raises ValueError with a sentence that names what is known."""
+        struct = self._choose(given)
+        known = names_of(struct) | ({self.choice} if self.choice else set())
+        unknown = sorted(given.keys() - known)
+        if unknown:
+            raise ValueError(f"Unknown field: {', '.join(unknown)}. {_list_known(known)}")
+        given = {name: value for name, value in given.items() if name != self.choice}
+        try:
+            return msgspec.convert(given, struct)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{error}.{_list_values(struct, given)}") from None
+
+    def _choose(self, given: dict[str, Any]) -> type[msgspec.Struct]:
+        if not self.choice:
+            return self.variants[""]
+        chosen = given.get(self.choice, self.default)
+        if not chosen:
+            raise ValueError(f"Missing field: {self.choice}. {_list_known(self.variants)}")
+        if not isinstance(chosen, str) or chosen not in self.variants:
+            raise ValueError(f"Unknown {self.choice}: {chosen}. {_list_known(self.variants)}")
+        return self.variants[chosen]
+
+
+def names_of(struct: type[msgspec.Struct]) -> set[str]:
+    return set(struct.__struct_fields__)
+
+
+def _list_known(names: Mapping[str, Any] | set[str]) -> str:
+    return f"Known: {', '.join(sorted(names)) or 'none'}."
+
+
+def _list_values(struct: type[msgspec.Struct], given: dict[str, Any]) -> str:
+    """The values of each field that takes only some and was given another."""
+    sentences = []
+    for name, hint in get_type_hints(struct).items():
+        values = [value for part in (hint, *get_args(hint)) for value in get_args(part)]
+        words = [value for value in values if isinstance(value, str)]
+        if words and name in given and given[name] not in words:
+            sentences.append(f" Known values of {name}: {', '.join(words)}.")
+    return "".join(sentences)
 
 
 def answer(app: App, request: Request) -> Response:
     """Answer a control request."""
     if not is_loopback(request.peer):
         raise Answer(403, {"message": "Control endpoints are for this machine only."})
-    handler = HANDLERS.get((request.method, request.path))
-    if handler is None:
+    control = CONTROLS.get((request.method, request.path))
+    if control is None:
         raise Answer(
             404,
             {
                 "message": "No such control endpoint.",
-                "known": sorted(f"{method} {path}" for method, path in HANDLERS),
+                "known": sorted(f"{method} {path}" for method, path in CONTROLS),
             },
         )
+    given = request.query | _body(request)
     try:
-        return handler(app, request, _body(request))
-    except (NoSuchRecord, deeds.Refusal) as error:
+        return control.handler(app, control.read(given))
+    except (NoSuchRecord, deeds.Refusal, ValueError) as error:
         raise Answer(422, {"message": str(error)}) from None
-    except KeyError as error:
-        raise Answer(400, {"message": f"Missing: {error}"}) from None
-    except (TypeError, ValueError) as error:
-        raise Answer(400, {"message": str(error)}) from None
 
 
-def _body(request: Request) -> Body:
+def _body(request: Request) -> dict[str, Any]:
     if not request.body:
         return {}
-    value = msgspec.json.decode(request.body)
+    try:
+        value = msgspec.json.decode(request.body)
+    except msgspec.DecodeError as error:
+        raise Answer(400, {"message": f"The body is not JSON: {error}"}) from None
     if not isinstance(value, dict):
-        raise ValueError("The body must be a JSON object.")
+        raise Answer(422, {"message": "The body must be a JSON object."})
     return value
 
 
-def _stats(app: App, request: Request, _: Body) -> Response:
-    return ok(app.stats(request.query.get("account", "acme")))
+def _show_stats(app: App, given: Account) -> Response:
+    return ok(app.stats(given.account))
 
 
-def _add_fault(app: App, _: Request, body: Body) -> Response:
-    app.faults.add(**body)
+def _add_fault(app: App, given: NewFault) -> Response:
+    app.faults.add(**msgspec.structs.asdict(given))
     return ok(app.faults.plain())
 
 
-def _list_faults(app: App, _: Request, __: Body) -> Response:
+def _list_faults(app: App, _: Nothing) -> Response:
     return ok(app.faults.plain())
 
 
-def _clear_faults(app: App, _: Request, __: Body) -> Response:
+def _clear_faults(app: App, _: Nothing) -> Response:
     app.faults.clear()
     return ok([])
 
 
-def _requests(app: App, _: Request, __: Body) -> Response:
+def _list_requests(app: App, _: Nothing) -> Response:
     return ok(app.requests.plain())
 
 
-def _clear_requests(app: App, _: Request, __: Body) -> Response:
+def _clear_requests(app: App, _: Nothing) -> Response:
     app.requests.clear()
     return ok([])
 
 
-def _credentials(app: App, _: Request, __: Body) -> Response:
+def _list_credentials(app: App, _: Nothing) -> Response:
     with app.lock:
         return ok(app.credentials.to_state())
 
 
-def _add_credential(app: App, _: Request, body: Body) -> Response:
-    kind = body.pop("kind", "key")
-    makers: dict[str, Callable[..., Any]] = {
-        "key": app.credentials.create_key,
-        "client": app.credentials.create_client,
-    }
-    if kind not in makers:
-        raise ValueError(f"kind must be one of {sorted(makers)}")
+def _add_credential(app: App, given: NewKey | NewClient) -> Response:
+    values = msgspec.structs.asdict(given)
+    if isinstance(given, NewKey):
+        with app.lock:
+            key = app.credentials.create_key(**values)
+        told = {"kind": "key", "account": key.account, "key": key.secret}
+        return ok(told | {"permissions": sorted(key.permissions)})
     with app.lock:
-        made = makers[kind](**body)
-    if isinstance(made, Key):
-        told = {"kind": "key", "account": made.account, "key": made.secret}
-        return ok(told | {"permissions": sorted(made.permissions)})
+        client = app.credentials.create_client(**values)
     return ok(
         {
             "kind": "client",
-            "account": made.account,
-            "client_id": made.client_id,
-            "client_secret": made.client_secret,
-            "service_user_id": made.service_user_id,
-            "scopes": sorted(made.scopes),
+            "account": client.account,
+            "client_id": client.client_id,
+            "client_secret": client.client_secret,
+            "service_user_id": client.service_user_id,
+            "scopes": sorted(client.scopes),
         }
     )
 
 
-def _change_credential(app: App, _: Request, body: Body) -> Response:
+def _change_credential(app: App, given: ChangedCredential) -> Response:
     """Take permissions from a credential or a partner, or give them back."""
     with app.lock:
-        name = str(body.get("credential", ""))
+        name = given.credential
         found = app.credentials.find(name) or app.consents.partners.get(name)
         if found is None:
-            raise NoSuchRecord("credential")
-        found.remove(body.get("remove", ()))
-        found.grant(body.get("grant", ()))
+            raise NoSuchRecord(f"credential {name}")
+        check_names([*given.remove, *given.grant])
+        found.remove(given.remove)
+        found.grant(given.grant)
         app.changed()
         allowed = found.permissions if isinstance(found, Key) else found.scopes
         return ok({"allowed": sorted(allowed)})
 
 
-def _mutate(app: App, _: Request, body: Body) -> Response:
-    row = app.mutate(body.pop("action"), account=body.pop("account", "acme"), **body)
+def _mutate(app: App, given: msgspec.Struct) -> Response:
+    values = msgspec.structs.asdict(given)
+    account = values.pop("account")
+    row = app.mutate(type(given).__name__, account, **values)
     return ok({"done": True, "record": row})
 
 
-def _webhooks(app: App, _: Request, __: Body) -> Response:
+def _list_webhooks(app: App, _: Nothing) -> Response:
     return ok(
         {
             "hooks": [
@@ -142,64 +288,72 @@ def _webhooks(app: App, _: Request, __: Body) -> Response:
     )
 
 
-def _add_webhook(app: App, _: Request, body: Body) -> Response:
-    hook = app.webhooks.register(**body)
+def _add_webhook(app: App, given: NewWebhook) -> Response:
+    hook = app.webhooks.register(**msgspec.structs.asdict(given))
     return ok({"url": hook.url, "events": sorted(hook.events), "enabled": hook.enabled})
 
 
-def _clear_webhooks(app: App, _: Request, __: Body) -> Response:
+def _clear_webhooks(app: App, _: Nothing) -> Response:
     app.webhooks.clear()
     return ok([])
 
 
-def _redeliver(app: App, _: Request, body: Body) -> Response:
-    return ok({"queued": app.webhooks.redeliver(str(body.get("event_id")))})
+def _redeliver(app: App, given: Redelivery) -> Response:
+    if not app.webhooks.redeliver(given.event_id):
+        raise NoSuchRecord(f"delivery {given.event_id}")
+    return ok({"queued": True})
 
 
-def _expire_tokens(app: App, _: Request, __: Body) -> Response:
+def _expire_tokens(app: App, _: Nothing) -> Response:
     app.tokens.expire_all()
     return ok({"done": True})
 
 
-def _consents(app: App, _: Request, __: Body) -> Response:
+def _list_consents(app: App, _: Nothing) -> Response:
     with app.lock:
         return ok(app.consents.to_state()["consents"])
 
 
-def _withdraw(app: App, _: Request, body: Body) -> Response:
+def _withdraw_consents(app: App, given: Withdrawal) -> Response:
     """Disconnect the integration in Greenhouse: all of an account's consents, or one user's."""
-    return ok({"ended": app.withdraw(**body)})
+    return ok({"ended": app.withdraw(given.account, given.user)})
 
 
-def _reset(app: App, _: Request, __: Body) -> Response:
+def _reset(app: App, _: Nothing) -> Response:
     app.reset()
     return ok({"done": True})
 
 
-def _mails(app: App, request: Request, _: Body) -> Response:
+def _list_mails(app: App, given: Account) -> Response:
     with app.lock:
-        return Response(200, encode(list(app.world(request.query.get("account", "acme")).mails)))
+        return Response(200, encode(list(app.world(given.account).mails)))
 
 
-HANDLERS: dict[tuple[str, str], Callable[[App, Request, Body], Response]] = {
-    ("GET", "/__stats"): _stats,
-    ("GET", "/__faults"): _list_faults,
-    ("POST", "/__faults"): _add_fault,
-    ("DELETE", "/__faults"): _clear_faults,
-    ("GET", "/__requests"): _requests,
-    ("DELETE", "/__requests"): _clear_requests,
-    ("GET", "/__credentials"): _credentials,
-    ("POST", "/__credentials"): _add_credential,
-    ("PATCH", "/__credentials"): _change_credential,
-    ("POST", "/__mutate"): _mutate,
-    ("GET", "/__webhooks"): _webhooks,
-    ("POST", "/__webhooks"): _add_webhook,
-    ("DELETE", "/__webhooks"): _clear_webhooks,
-    ("POST", "/__webhooks/redeliver"): _redeliver,
-    ("POST", "/__tokens/expire"): _expire_tokens,
-    ("GET", "/__consents"): _consents,
-    ("POST", "/__consents/withdraw"): _withdraw,
-    ("GET", "/__mails"): _mails,
-    ("POST", "/__reset"): _reset,
+CONTROLS: dict[tuple[str, str], Control] = {
+    ("GET", "/__stats"): Control(_show_stats, Account),
+    ("GET", "/__faults"): Control(_list_faults),
+    ("POST", "/__faults"): Control(_add_fault, NewFault),
+    ("DELETE", "/__faults"): Control(_clear_faults),
+    ("GET", "/__requests"): Control(_list_requests),
+    ("DELETE", "/__requests"): Control(_clear_requests),
+    ("GET", "/__credentials"): Control(_list_credentials),
+    ("POST", "/__credentials"): Control(
+        _add_credential, {"key": NewKey, "client": NewClient}, choice="kind", default="key"
+    ),
+    ("PATCH", "/__credentials"): Control(_change_credential, ChangedCredential),
+    ("POST", "/__mutate"): Control(
+        _mutate,
+        {name: _struct_of(mutation) for name, mutation in MUTATIONS.items()},
+        choice="action",
+    ),
+    ("GET", "/__webhooks"): Control(_list_webhooks),
+    ("POST", "/__webhooks"): Control(_add_webhook, NewWebhook),
+    ("DELETE", "/__webhooks"): Control(_clear_webhooks),
+    ("POST", "/__webhooks/redeliver"): Control(_redeliver, Redelivery),
+    ("POST", "/__tokens/expire"): Control(_expire_tokens),
+    ("GET", "/__consents"): Control(_list_consents),
+    ("POST", "/__consents/withdraw"): Control(_withdraw_consents, Withdrawal),
+    ("GET", "/__mails"): Control(_list_mails, Account),
+    ("POST", "/__reset"): Control(_reset),
 }
 """Every control endpoint."""

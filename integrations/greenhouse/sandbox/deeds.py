@@ -254,7 +254,10 @@ def hire(world: World, row: Application) -> None:
     require_status(row, "active")
     _leave_stage(world, row)
     world.touch(row, status="hired", stage_id=None, entry_id=None, needs_decision=False)
-    _publish(world, "hire_candidate", row)
+    world.publish(
+        "hire_candidate",
+        lambda: {"application": shapes_webhook.hired_application(world, row, world.now())},
+    )
 
 
 def enter_stage(world: World, row: Application, stage: Stage) -> None:

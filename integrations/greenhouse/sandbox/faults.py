@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from .http import HTML_PAGE, Request, Response, encode
+from .permissions import check_names
 
 Kind = Literal[
     "latency",
@@ -20,6 +21,8 @@ Kind = Literal[
     "token_expired",
     "permission_removed",
 ]
+
+METHODS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _BODIES: dict[int, dict[str, Any]] = {
     401: {"message": "Invalid Basic Auth credentials"},
@@ -119,7 +122,14 @@ class Faults:
         """
         kind = kind or _kind(status, latency_ms, permissions)
         if kind not in get_args(Kind):
-            raise ValueError(f"Unknown kind of fault: {kind}")
+            raise ValueError(f"Unknown kind: {kind}. Known: {', '.join(get_args(Kind))}.")
+        if method.upper() not in METHODS:
+            raise ValueError(f"Unknown method: {method}. Known: {', '.join(METHODS[1:])}.")
+        check_names(permissions or ())
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"Not a regular expression: {error}.") from None
         fault = Fault(
             kind=kind,
             path=path,
@@ -134,7 +144,6 @@ class Faults:
             retry_after=retry_after,
             permissions=list(permissions or []),
         )
-        re.compile(regex)
         self._faults.append(fault)
         return fault
 
@@ -166,4 +175,4 @@ def _kind(status: int | None, latency_ms: int, permissions: list[str] | None) ->
         return "permission_removed"
     if latency_ms:
         return "latency"
-    raise ValueError("Say which kind of fault it is.")
+    raise ValueError(f"Missing field: kind. Known values: {', '.join(get_args(Kind))}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from .control import HANDLERS
+from .control import CONTROLS
 from .http import Response
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def page(app: App) -> Response:
     """Give the front page."""
     rows = "".join(
-        f"<li><code>{escape(method)} {escape(path)}</code></li>" for method, path in HANDLERS
+        f"<li><code>{escape(method)} {escape(path)}</code></li>" for method, path in CONTROLS
     )
     counts = "".join(
         f"<li>{escape(name)}: {len(world.jobs)} jobs, {len(world.applications)} applications, "

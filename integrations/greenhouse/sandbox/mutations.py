@@ -34,6 +34,9 @@ Mutation = Callable[..., Record | None]
 class NoSuchRecord(LookupError):
     """What was to be changed is not there."""
 
+    def __str__(self) -> str:
+        return f"There is no {self.args[0]}."
+
 
 def _get(table: Table[R], number: Any) -> R:
     row = table.get(number)
@@ -42,11 +45,11 @@ def _get(table: Table[R], number: Any) -> R:
     return row
 
 
-def _user(world: World, who: Any) -> User:
+def find_user(world: World, who: int | str) -> User:
     if isinstance(who, int):
         return _get(world.users, who)
     try:
-        return world.user(str(who))
+        return world.user(who)
     except KeyError:
         raise NoSuchRecord(f"user {who}") from None
 
@@ -306,13 +309,15 @@ def anonymize_candidate(world: World, candidate_id: int) -> Candidate:
 
 
 def add_grant(
-    world: World, user: Any, job_id: int, role: str = "Standard", automated: bool = False
+    world: World, user: int | str, job_id: int, role: str = "Standard", automated: bool = False
 ) -> JobPermission:
     """Give somebody a job, in a role."""
-    who, job = _user(world, user), _get(world.jobs, job_id)
+    who, job = find_user(world, user), _get(world.jobs, job_id)
     found = next((row for row in world.user_roles if row.name == role), None)
     if found is None:
-        raise NoSuchRecord(f"role {role}")
+        raise ValueError(
+            f"Unknown role: {role}. Known: {', '.join(row.name for row in world.user_roles)}."
+        )
     for row in world.grants.where("user_id", who.id):
         if row.job_id == job.id:
             world.change(row, role_id=found.id)
@@ -322,38 +327,38 @@ def add_grant(
     )
 
 
-def remove_grant(world: World, user: Any, job_id: int) -> None:
+def remove_grant(world: World, user: int | str, job_id: int) -> None:
     """Take a job from somebody."""
-    who = _user(world, user)
+    who = find_user(world, user)
     for row in world.grants.where("user_id", who.id):
         if row.job_id == job_id:
             world.remove(row)
 
 
-def deactivate_user(world: World, user: Any) -> User:
+def deactivate_user(world: World, user: int | str) -> User:
     """Deactivate somebody: ``site_admin`` and the grants stay."""
-    who = _user(world, user)
+    who = find_user(world, user)
     world.change(who, deactivated=True)
     return who
 
 
-def reactivate_user(world: World, user: Any) -> User:
+def reactivate_user(world: World, user: int | str) -> User:
     """Let somebody back in."""
-    who = _user(world, user)
+    who = find_user(world, user)
     world.change(who, deactivated=False)
     return who
 
 
-def set_site_admin(world: World, user: Any, site_admin: bool = True) -> User:
+def set_site_admin(world: World, user: int | str, site_admin: bool = True) -> User:
     """Make somebody a Site Admin, or not."""
-    who = _user(world, user)
+    who = find_user(world, user)
     world.change(who, site_admin=site_admin)
     return who
 
 
-def change_email(world: World, user: Any, email: str) -> User:
+def change_email(world: World, user: int | str, email: str) -> User:
     """Give somebody another primary address."""
-    who = _user(world, user)
+    who = find_user(world, user)
     primary = next((row for row in world.emails_of(who.id) if row.primary), None)
     if primary:
         world.change(primary, email=email)

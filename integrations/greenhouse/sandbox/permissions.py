@@ -153,18 +153,21 @@ ALL_SCOPES = frozenset(V3_ROUTES.values())
 EVERY_NAME = ALL_KEYS | ALL_SCOPES | SCOPES_OF.keys() | _OTHER_NAMES.keys()
 
 
-def _checked(names: Iterable[str]) -> list[str]:
+def check_names(names: Iterable[str]) -> list[str]:
+    """The permissions and scopes of these names. Raises ValueError for unknown ones."""
     known = [_OTHER_NAMES.get(name, name) for name in names]
     strange = sorted(set(known) - EVERY_NAME)
     if strange:
-        raise ValueError(f"Unknown permission: {', '.join(strange)}")
+        raise ValueError(
+            f"Unknown permission: {', '.join(strange)}. Known: {', '.join(sorted(EVERY_NAME))}."
+        )
     return known
 
 
 def keys_named(names: Iterable[str]) -> set[str]:
     """Turn permission keys, or scopes, into permission keys of v1; those of v3 alone fall away."""
     keys = set()
-    for name in _checked(names):
+    for name in check_names(names):
         if name.startswith("harvest:"):
             keys |= {key for key, scopes in SCOPES_OF.items() if name in scopes}
         else:
@@ -175,6 +178,6 @@ def keys_named(names: Iterable[str]) -> set[str]:
 def scopes_named(names: Iterable[str]) -> set[str]:
     """Turn permission keys, or scopes, into scopes."""
     scopes: set[str] = set()
-    for name in _checked(names):
+    for name in check_names(names):
         scopes |= {name} if name.startswith("harvest:") else set(SCOPES_OF.get(name, ()))
     return scopes & ALL_SCOPES

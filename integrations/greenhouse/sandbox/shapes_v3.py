@@ -353,13 +353,13 @@ def attachment(world: World, row: Attachment) -> Shape:
 
 
 def email_template(world: World, row: EmailTemplate) -> Shape:
-    """Shape an e-mail template. The values of ``email_type`` and ``from_type`` are inferred."""
+    """Shape an e-mail template. Which ``from_type`` a real one has is inferred."""
     return _base(row) | {
         "name": row.name,
         "description": None,
         "default": row.default,
         "email_type": row.email_type,
-        "from_type": "user" if row.user_id else "organization",
+        "from_type": "user_email" if row.user_id else "organization_email",
         "subject": row.subject,
         "body": None,
         "html_body": row.html_body,

@@ -114,12 +114,44 @@ def application(world: World, row: Application) -> Payload:
         "source": {"id": source.id, "name": source.name} if source else None,
         "credited_to": _person(world, referrer.user_id) if referrer else None,
         "rejection_reason": shape["rejection_reason"],
-        "rejection_details": shape["rejection_details"],
+        "rejection_details": {"custom_fields": {}} if row.status == "rejected" else None,
         "current_stage": {"id": stage.id, "name": stage.name, "interviews": []} if stage else None,
         "custom_fields": row.custom,
         "candidate": candidate(world, person) if person else None,
         "jobs": [job_inside(world, one) for one in map(world.jobs.get, numbers) if one],
     }
+
+
+def hired_application(world: World, row: Application, hired_at: str) -> Payload:
+    """Shape an application whose candidate was hired: with opening and offer, without a status."""
+    shape = application(world, row)
+    source = world.sources.get(row.source_id)
+    day = hired_at[:10]
+    kept = ("id", "credited_to", "url", "candidate", "custom_fields")
+    return {name: shape[name] for name in kept} | {
+        "jobs": [_hired_job(one) for one in shape["jobs"]],
+        "source": {"id": source.id, "public_name": source.name} if source else None,
+        "job": next((_hired_job(one, dates=True) for one in shape["jobs"]), None),
+        "opening": {"opening_id": None, "custom_fields": []},
+        "offer": {
+            "id": row.id,
+            "version": 1,
+            "created_at": hired_at,
+            "sent_at": day,
+            "resolved_at": hired_at,
+            "starts_at": day,
+            "custom_fields": {},
+        },
+    }
+
+
+def _hired_job(shape: Payload, *, dates: bool = False) -> Payload:
+    """The short form of a job; as `job` of the application its dates have names of their own."""
+    kept = ("id", "name", "requisition_id", "departments", "offices", "custom_fields")
+    short = {name: shape[name] for name in kept}
+    if dates:
+        return short | {"open_date": shape["opened_at"], "close_date": shape["closed_at"]}
+    return short | {name: shape[name] for name in ("confidential", "opened_at", "closed_at")}
 
 
 def deleted_application(world: World, row: Application) -> Payload:

@@ -17,6 +17,25 @@ from urllib.parse import urlsplit
 
 from .world import World
 
+ACTIONS = (
+    "new_candidate_application",
+    "candidate_stage_change",
+    "application_updated",
+    "reject_candidate",
+    "unreject_candidate",
+    "hire_candidate",
+    "delete_application",
+    "update_candidate",
+    "delete_candidate",
+    "merge_candidate",
+    "candidate_anonymized",
+    "job_created",
+    "job_updated",
+    "job_deleted",
+    "job_interview_stage_deleted",
+)
+"""The events that a sandbox sends."""
+
 
 @dataclass
 class Hook:
@@ -90,12 +109,15 @@ class Webhooks:
     ) -> Hook:
         """Register a hook and ping it at once. ``twice``: every delivery is sent two times.
 
-        Raises ValueError for an address that is not on this machine.
+        Raises ValueError for an address that is not on this machine, and for unknown events.
         """
+        events = frozenset(events)
+        if unknown := sorted(events.difference(ACTIONS)):
+            raise ValueError(f"Unknown event: {', '.join(unknown)}. Known: {', '.join(ACTIONS)}.")
         parts = urlsplit(url)
         if parts.scheme != "http" or not is_loopback(parts.hostname):
             raise ValueError("Only http addresses of this machine are allowed.")
-        hook = Hook(url, secret, frozenset(events), account, twice)
+        hook = Hook(url, secret, events, account, twice)
         ping = body_of("ping", {"web_hook_id": len(self.hooks) + 1})
         hook.enabled = 200 <= self._deliver(hook, "ping", str(uuid.uuid4()), ping) < 300
         self.hooks.append(hook)

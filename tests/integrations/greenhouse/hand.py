@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from integrations.ats.consent import Chain, MemoryChain, Pair, Partner
 from integrations.ats.wiring import Call, Lane, Wiring
@@ -19,7 +16,6 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.permissions import ALL_SCOPES
 from tests.consenting import agree
 
-REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "greenhouse"
 V1, V3, PARTNER = "harvest_key", "harvest_oauth", "harvest_partner"
 
 SECRETS: Mapping[str, Mapping[str, str]] = {
@@ -141,14 +137,3 @@ def sandbox_on(clock: HandClock, **options: Any) -> Sandbox:
         clock=clock.as_datetime,
         **{"v1_limit": 0, "v3_limit": 0, "token_limit": 0, **options},
     )
-
-
-def reference(folder: str) -> list[Path]:
-    """The reference files of a folder; a test without them is skipped with this reason."""
-    return sorted((REFERENCE / folder).glob("*.json"))
-
-
-needs_reference = pytest.mark.skipif(
-    not REFERENCE.is_dir(),
-    reason="Greenhouse's public examples are not beside this checkout (../shared/greenhouse)",
-)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,8 +17,6 @@ from integrations.greenhouse.sandbox import (
 from integrations.greenhouse.sandbox.records import Application
 
 _TLS = ssl.create_default_context()  # made once: it costs more than a sandbox
-
-REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "greenhouse"
 
 
 class HandClock:

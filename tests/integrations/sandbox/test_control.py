@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
+from integrations.greenhouse.sandbox.control import CONTROLS, names_of
+from integrations.greenhouse.sandbox.mutations import MUTATIONS
 
 from .api import Api
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
 
 
 def test_a_credential_is_made_over_http_with_permissions_missing(api: Api) -> None:
@@ -48,24 +54,119 @@ def test_stats_are_told_over_http(api: Api) -> None:
     assert (other["account"], other["jobs"]) == ("other", 5)
 
 
+@pytest.mark.parametrize(("method", "path"), CONTROLS)
+def test_control_refuses_unknown_field(shared: Api, method: str, path: str) -> None:
+    control = CONTROLS[method, path]
+    choice = {control.choice: next(iter(control.variants))} if control.choice else {}
+    before = shared.sandbox.app.snapshot()
+    for extra in ({"json": choice | {"nonsense": 1}}, {"params": choice | {"nonsense": "1"}}):
+        answer = shared.http.request(method, path, **extra)
+        assert answer.status_code == 422
+        message = answer.json()["message"]
+        assert "Unknown field: nonsense" in message
+        chosen = control.variants[next(iter(control.variants))]
+        assert all(name in message for name in names_of(chosen))
+    assert shared.sandbox.app.snapshot() == before
+
+
+@pytest.mark.parametrize("action", MUTATIONS)
+def test_mutation_refuses_unknown_field(shared: Api, action: str) -> None:
+    answer = shared.http.post("/__mutate", json={"action": action, "nonsense": 1})
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("Unknown field: nonsense. Known: ")
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "unknown", "known"),
     [
-        ("GET", "/__stats?account=nobody", None),
-        ("POST", "/__credentials", {"account": "nobody"}),
-        ("POST", "/__credentials", {"kind": "password"}),
-        ("POST", "/__credentials", {"without": ["jobs.lst"]}),
-        ("POST", "/__mutate", {}),
-        ("POST", "/__webhooks", {}),
-        ("POST", "/__faults", ["not an object"]),
+        ("GET", "/__stats?account=nobody", None, "nobody", "acme, other"),
+        ("GET", "/__mails?account=nobody", None, "nobody", "acme, other"),
+        ("POST", "/__credentials", {"account": "nobody"}, "nobody", "acme, other"),
+        ("POST", "/__credentials", {"kind": "password"}, "password", "client, key"),
+        ("POST", "/__credentials", {"without": ["jobs.lst"]}, "jobs.lst", "jobs.list"),
+        ("POST", "/__credentials", {"kind": "key", "reader_is_site_admin": True}, "reader", "only"),
+        ("PATCH", "/__credentials", {"credential": ACME_V1_KEY, "add": []}, "add", "grant"),
+        ("PATCH", "/__credentials", {"credential": "nobody"}, "nobody", ""),
+        ("PATCH", "/__credentials", {"remove": []}, "credential", ""),
+        (
+            "PATCH",
+            "/__credentials",
+            {"credential": ACME_V1_KEY, "remove": ["jobs.list"], "grant": ["jobs.lst"]},
+            "jobs.lst",
+            "jobs.list",
+        ),
+        ("POST", "/__mutate", {}, "action", "close_job"),
+        ("POST", "/__mutate", {"action": "paint_job"}, "paint_job", "close_job"),
+        ("POST", "/__mutate", {"action": "close_job"}, "job_id", ""),
+        ("POST", "/__mutate", {"action": "close_job", "job_id": "x"}, "job_id", ""),
+        (
+            "POST",
+            "/__mutate",
+            {"action": "close_job", "job_id": 1, "account": "nobody"},
+            "nobody",
+            "acme, other",
+        ),
+        ("POST", "/__webhooks", {}, "url", ""),
+        (
+            "POST",
+            "/__webhooks",
+            {"url": "http://127.0.0.1:1/", "secret": "s", "events": ["job_painted"]},
+            "job_painted",
+            "job_updated",
+        ),
+        ("POST", "/__webhooks/redeliver", {"event_id": "nothing"}, "nothing", ""),
+        ("POST", "/__faults", ["not an object"], "object", ""),
+        ("POST", "/__faults", {"kind": "earthquake"}, "earthquake", "drop_before"),
+        ("POST", "/__faults", {"path": "/v1"}, "kind", "drop_before"),
+        ("POST", "/__faults", {"status": 500, "method": "PSOT"}, "PSOT", "POST"),
+        ("POST", "/__faults", {"status": 500, "regex": "("}, "regular expression", ""),
+        ("POST", "/__faults", {"permissions": ["jobs.lst"]}, "jobs.lst", "jobs.list"),
+        ("POST", "/__consents/withdraw", {"user": "uma"}, "uma", ""),
     ],
 )
-def test_what_makes_no_sense_is_said_in_words(
-    shared: Api, method: str, path: str, body: object
+def test_control_refuses_unknown_value(
+    shared: Api, method: str, path: str, body: object, unknown: str, known: str
 ) -> None:
+    before = shared.sandbox.app.snapshot()
     answer = shared.http.request(method, path, json=body)
+    assert answer.status_code == 422
+    assert unknown in answer.json()["message"]
+    assert known in answer.json()["message"]
+    assert shared.sandbox.app.snapshot() == before
+    assert shared.http.get("/__faults").json() == []
+
+
+def test_body_that_is_no_json_is_400(shared: Api) -> None:
+    answer = shared.http.post("/__faults", content=b"{")
     assert answer.status_code == 400
-    assert answer.json()["message"]
+    assert "JSON" in answer.json()["message"]
+
+
+def read_documented_controls() -> dict[tuple[str, str], set[str]]:
+    """Endpoint to fields, from the table of docs/sandbox.md."""
+    row = re.compile(
+        r"^\| `(?P<method>[A-Z]+) (?P<path>/__\S+)` \| (?P<fields>[^|]*) \|", re.MULTILINE
+    )
+    return {
+        (found["method"], found["path"]): set(re.findall(r"`(\w+)`", found["fields"]))
+        for found in row.finditer(DOCUMENT.read_text(encoding="utf-8"))
+    }
+
+
+def test_document_lists_every_control_and_field() -> None:
+    fields = {
+        place: control.fields if control.choice != "action" else {"action", "account"}
+        for place, control in CONTROLS.items()
+    }
+    assert read_documented_controls() == fields
+
+
+def test_document_lists_every_mutation_and_field() -> None:
+    row = re.compile(r"^\| `(\w+)` \| ([^|]*) \|$", re.MULTILINE)
+    section = DOCUMENT.read_text(encoding="utf-8").partition("### Mutations")[2].partition("###")[0]
+    documented = {name: set(re.findall(r"`(\w+)`", told)) for name, told in row.findall(section)}
+    variants = CONTROLS["POST", "/__mutate"].variants
+    assert documented == {name: names_of(struct) - {"account"} for name, struct in variants.items()}
 
 
 def test_reset_begins_anew(api: Api) -> None:

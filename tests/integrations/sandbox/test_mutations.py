@@ -109,8 +109,8 @@ def test_somebody_new_applies_and_is_hired(api: Api) -> None:
     ("body", "status"),
     [
         ({"action": "close_job", "job_id": 1}, 422),
-        ({"action": "paint_job", "job_id": 1}, 400),
-        ({"action": "close_job"}, 400),
+        ({"action": "paint_job", "job_id": 1}, 422),
+        ({"action": "close_job"}, 422),
         ({"action": "add_grant", "user": "uma", "job_id": 1}, 422),
     ],
 )

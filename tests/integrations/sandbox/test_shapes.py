@@ -1,131 +1,129 @@
-"""Every answer has the documented shape: v1's examples, v3's schemas, the web hooks' examples."""
+"""The sandbox answers what Greenhouse documents: records of v1 and v3, and webhook payloads."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from .api import REFERENCE, Api
+from integrations.greenhouse.sandbox.permissions import V3_ROUTES
+from integrations.greenhouse.sandbox.webhooks import ACTIONS
+from tests.reference.records import V1, V3, WEBHOOKS, Record, Schema
 
-jsonschema: Any = pytest.importorskip("jsonschema")
+from .api import Api
 
-V1_EXAMPLES = {
-    "the-application-object": "/applications",
-    "the-candidate-object": "/candidates",
-    "the-job-object": "/jobs",
-    "the-job-post-object": "/job_posts",
-    "the-job-stage-object": "/job_stages",
-    "the-user-object": "/users",
-    "the-user-role-object": "/user_roles",
-    "the-close-reason-object": "/close_reasons",
-    "the-rejection-reason-object": "/rejection_reasons",
-    "the-email-template-object": "/email_templates",
-    "get-list-applications": "/applications",
-    "get-list-candidates": "/candidates",
-    "get-list-jobs": "/jobs",
-    "get-list-users": "/users",
+V1_LISTS = {
+    "/applications": "application",
+    "/candidates": "candidate",
+    "/jobs": "job",
+    "/job_posts": "job_post",
+    "/job_stages": "job_stage",
+    "/users": "user",
+    "/user_roles": "user_role",
+    "/close_reasons": "close_reason",
+    "/rejection_reasons": "rejection_reason",
+    "/email_templates": "email_template",
+    "/departments": "department",
+    "/offices": "office",
+    "/sources": "source",
+    "/custom_fields/application": "custom_field",
 }
 
-SCHEMAS = (
-    "application_stages",
-    "applications",
-    "attachments",
-    "candidates",
-    "close_reasons",
-    "custom_field_options",
-    "custom_fields",
-    "departments",
-    "future_job_permissions",
-    "job_hiring_managers",
-    "job_interview_stages",
-    "job_owners",
-    "job_post_locations",
-    "job_posts",
-    "jobs",
-    "offices",
-    "openings",
-    "referrers",
-    "rejection_details",
-    "rejection_reasons",
-    "sources",
-    "user_emails",
-    "user_job_permissions",
-    "user_roles",
-    "users",
-)
+NOT_SENT = {
+    "job_stage.interviews.created_at",
+    "job_stage.interviews.updated_at",
+    "job_stage.interviews.job_id",
+    "job.openings.custom_fields",
+    "job.openings.keyed_custom_fields",
+    # webhooks, without their action
+    "application.jobs.hiring_team",
+    "application.jobs.url",
+    "application.source.public_name",
+}
+"""Fields that only some examples have and the sandbox leaves out."""
 
-NEWER = {"applications": {"job_interview_stage_id", "rejection_reason_id"}}
+V3_LISTS = [path[4:] for method, path in V3_ROUTES if method == "GET" and "{" not in path]
 
 
-def _reference(path: str) -> Any:
-    file = REFERENCE / path
-    if not file.exists():
-        pytest.skip("the reference data is not here")
-    return json.loads(file.read_text())
+def find_mismatches(schema: Schema, name: str, rows: list[Any]) -> list[str]:
+    """What differs from the table, and documented fields that no row shows, at any depth."""
+    mismatches = {found for row in rows for found in schema.find_mismatches(name, row)}
+    missing = {f"{name}.{key}: missing" for row in rows for key in schema[name].keys() - row.keys()}
+    absent = {
+        f"{path}: absent"
+        for path in find_absent(schema, schema[name], rows, name)
+        if path not in NOT_SENT and path.partition(".")[2] not in NOT_SENT
+    }
+    return sorted(mismatches | missing | absent)
 
 
-def _missing(example: Any, given: list[Any], path: str = "") -> list[str]:
-    """Give the keys of an example that no given value has, at any depth."""
-    objects = [value for value in given if isinstance(value, dict)]
-    if isinstance(example, list) and example:
-        items = [item for value in given if isinstance(value, list) for item in value]
-        return _missing(example[0], items, f"{path}[]") if items else []
-    if not isinstance(example, dict) or not objects or "custom_fields" in path:
-        return []
-    lost = [f"{path}.{key}" for key in example if not any(key in value for value in objects)]
-    for key, value in example.items():
-        inner = [one[key] for one in objects if key in one]
-        lost += _missing(value, inner, f"{path}.{key}")
-    return lost
+def find_absent(schema: Schema, record: Record, rows: list[Any], path: str) -> Iterator[str]:
+    for name, field in record.items():
+        values = [row[name] for row in rows if name in row]
+        if rows and not values:
+            yield f"{path}.{name}"
+        if field.is_object:
+            items = [item for value in values for item in list_items(value, field.container)]
+            yield from find_absent(schema, schema.fields_of(field), items, f"{path}.{name}")
 
 
-@pytest.mark.parametrize("name", V1_EXAMPLES)
-def test_v1_answers_have_every_key_of_the_official_example(shared: Api, name: str) -> None:
-    example = _reference(f"v1-examples/{name}.response.json")
-    rows = shared.v1_all(V1_EXAMPLES[name])
-    one = example[0] if isinstance(example, list) else example
-    assert _missing(one, rows) == []
-    assert all(set(one) <= set(row) for row in rows)
+def list_items(value: Any, container: str) -> list[Any]:
+    if value and container:
+        value = list(value.values()) if container == "{}" else value
+    else:
+        value = [value] if not container else []
+    return [item for item in value if item is not None]
 
 
-def test_v1_lists_below_a_record_have_the_documented_keys(shared: Api) -> None:
+@pytest.mark.parametrize("path", V1_LISTS)
+def test_v1_list_matches_documentation(shared: Api, path: str) -> None:
+    rows = shared.v1_all(path)
+    assert rows
+    assert find_mismatches(V1, V1_LISTS[path], rows) == []
+
+
+def test_v1_nested_lists_match_documentation(shared: Api) -> None:
     world = shared.sandbox.world()
     job = next(job.id for job in world.jobs if world.openings.ids_of("job_id", job.id))
+    posted = next(post.job_id for post in world.posts if post.job_id)
     team = next(row.job_id for row in world.team)
     remy = shared.user_id("remy")
-    for name, path in (
-        ("get-list-job-openings", f"/jobs/{job}/openings"),
-        ("get-list-job-stages-for-job", f"/jobs/{job}/stages"),
-        ("get-list-job-permissions", f"/users/{remy}/permissions/jobs"),
-        ("get-list-future-job-permissions", f"/users/{remy}/permissions/future_jobs"),
+    for path, name in (
+        (f"/jobs/{job}/openings", "opening"),
+        (f"/jobs/{job}/stages", "job_stage"),
+        (f"/jobs/{posted}/job_posts", "job_post"),
+        (f"/users/{remy}/permissions/jobs", "job_permission"),
+        (f"/users/{remy}/permissions/future_jobs", "future_job_permission"),
     ):
-        example = _reference(f"v1-examples/{name}.response.json")
-        assert _missing(example[0], shared.v1("GET", path).json()) == []
-    example = _reference("v1-examples/get-hiring-team.response.json")
-    assert set(shared.v1("GET", f"/jobs/{team}/hiring_team").json()) == set(example)
+        rows = shared.v1("GET", path).json()
+        assert rows, path
+        assert find_mismatches(V1, name, rows) == [], path
+    rows = [shared.v1("GET", f"/jobs/{team}/hiring_team").json()]
+    assert find_mismatches(V1, "hiring_team", rows) == []
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_v3_rows_are_valid_by_the_vendors_schema(shared: Api, name: str) -> None:
-    schema = _reference(f"v3-schemas/{name}.json")
-    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+@pytest.mark.parametrize("name", V3_LISTS)
+def test_v3_list_matches_documentation(shared: Api, name: str) -> None:
     rows = shared.v3_all(f"/{name}")
     assert rows
-    for row in rows:
-        older = {key: value for key, value in row.items() if key not in NEWER.get(name, ())}
-        checker.validate(older)
-        assert set(older) == set(schema["properties"])
+    assert find_mismatches(V3, name, rows) == []
 
 
-def test_one_record_is_the_same_in_its_list_and_alone(shared: Api) -> None:
+def test_v3_newer_fields_can_be_left_out(make_api: Callable[..., Api]) -> None:
+    rows = make_api(jobs=2, job_interview_stage_id=False).v3_all("/applications")
+    newer = {name for name, field in V3["applications"].items() if field.presence == "newer"}
+    assert rows
+    assert {name for row in rows for name in row} == V3["applications"].keys() - newer
+
+
+def test_record_is_same_in_list_and_alone(shared: Api) -> None:
     for path in ("jobs", "applications", "candidates", "users", "job_stages", "job_posts"):
         row = shared.v1("GET", f"/{path}").json()[0]
         assert shared.v1("GET", f"/{path}/{row['id']}").json() == row
 
 
-def test_posts_and_openings_of_a_job_are_found(shared: Api) -> None:
+def test_posts_and_openings_of_job_are_found(shared: Api) -> None:
     world = shared.sandbox.world()
     posts = {job.id: world.posts.ids_of("job_id", job.id) for job in world.jobs}
     two = next(job for job, ids in posts.items() if len(ids) == 2)
@@ -139,36 +137,51 @@ def test_posts_and_openings_of_a_job_are_found(shared: Api) -> None:
     assert shared.v1("GET", f"/jobs/{none}/openings/{opening.id}").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("example", "action", "change"),
-    [
-        ("candidate-stage-change", "candidate_stage_change", "move_application"),
-        ("candidate-prospect-rejected", "reject_candidate", "reject_application"),
-        ("application-deleted", "delete_application", "delete_application"),
-        ("job-updated", "job_updated", "close_job"),
-        ("job-deleted", "job_deleted", "delete_job"),
-        ("candidate-deleted", "delete_candidate", "delete_candidate"),
-        ("candidate-anonymized", "candidate_anonymized", "anonymize_candidate"),
-    ],
-)
-def test_web_hooks_have_the_keys_of_the_official_example(
-    api: Api, example: str, action: str, change: str
-) -> None:
-    wanted = _reference(f"webhook-examples/{example}.response.json")
+NEW_NAME = {"first_name": "Nova", "last_name": "Newman"}
+
+
+def test_webhook_payloads_match_documentation(api: Api) -> None:
+    """Each event once, in an order in which its record is still there."""
     heard: list[tuple[str, Any]] = []
     world = api.sandbox.world()
-    world.listeners.append(lambda _, name, payload: heard.append((name, payload())))
-    row = api.application()
-    field = change.split("_")[1] + "_id"
-    number: dict[str, Any] = {
-        "application_id": row.id,
-        "job_id": row.job_id,
-        "candidate_id": row.candidate_id,
-    }
-    api.sandbox.mutate(change, **{field: number[field]})
-    name, payload = heard[-1]
-    assert name == wanted["action"] == action
-    assert set(wanted["payload"]) <= set(payload)
-    for key, value in wanted["payload"].items():
-        if isinstance(value, dict):
-            assert set(value) <= set(payload[key])
+    world.listeners.append(lambda _, action, payload: heard.append((action, payload())))
+    application = {"application_id": api.application().id}
+    rejected = {"application_id": api.application(status="rejected", stage=None).id}
+    candidate = {"candidate_id": world.applications[rejected["application_id"]].candidate_id}
+    first, second, *_ = (row for row in world.applications if row.id not in application.values())
+    job = {"job_id": world.applications[application["application_id"]].job_id}
+    stage = world.stages_of(job["job_id"], active_only=True)[-1]
+    changes: list[tuple[str, str, dict[str, Any]]] = [
+        ("new_candidate_application", "new_application", job),
+        ("candidate_stage_change", "move_application", application),
+        ("reject_candidate", "reject_application", application),
+        ("unreject_candidate", "unreject_application", application),
+        ("application_updated", "", {"source_id": world.sources.ids[0]}),
+        ("hire_candidate", "hire_application", application),
+        ("unreject_candidate", "unreject_application", rejected),
+        ("update_candidate", "rename_candidate", candidate | NEW_NAME),
+        ("candidate_anonymized", "anonymize_candidate", candidate),
+        ("delete_application", "delete_application", rejected),
+        ("delete_candidate", "delete_candidate", candidate),
+        (
+            "merge_candidate",
+            "merge_candidate",
+            {"candidate_id": first.candidate_id, "into_id": second.candidate_id},
+        ),
+        ("job_created", "create_job", {"name": "Gardener"}),
+        ("job_updated", "close_job", job),
+        ("job_interview_stage_deleted", "delete_stage", {"stage_id": stage.id}),
+        ("job_deleted", "delete_job", job),
+    ]
+    for action, change, values in changes:
+        heard.clear()
+        if change:
+            api.sandbox.mutate(change, **values)
+        else:
+            api.v1("PATCH", f"/applications/{application['application_id']}", by="ada", json=values)
+        ((name, payload),) = heard
+        assert name == action
+        mismatches = find_mismatches(WEBHOOKS, action, [payload])
+        # No example proves that a field is never null.
+        assert [found for found in mismatches if not found.endswith(": null")] == [], action
+    assert {action for action, _, _ in changes} == set(ACTIONS)

@@ -118,4 +118,4 @@ def test_people_and_grants_have_no_hook(api: Api, receiver: Receiver) -> None:
 )
 def test_only_addresses_of_this_machine_are_taken(api: Api, url: str) -> None:
     answer = api.http.post("/__webhooks", json={"url": url, "secret": "s"})
-    assert answer.status_code == 400
+    assert answer.status_code == 422
