@@ -22,7 +22,10 @@ def next_target(header: str | None, *, asked: str, base: str) -> str | None:
     for url, parameters in _LINK.findall(header or ""):
         rel = _REL.search(parameters)
         if rel and "next" in (rel[1] or rel[2] or "").lower().split():
-            return target_of(urljoin(asked, url), base=base)
+            try:
+                return target_of(urljoin(asked, url), base=base)
+            except ValueError as error:
+                raise UnreadableAnswer("Greenhouse's answer links to a malformed URL.") from error
     return None
 
 

@@ -1,4 +1,4 @@
-"""The demo as a person starts and ends it."""
+"""Starting and stopping `python -m portal.demo`."""
 
 from __future__ import annotations
 
@@ -14,59 +14,57 @@ from tests.launched import Launched, free_port
 pytestmark = pytest.mark.demo
 
 
-def _answers(url: str) -> bool:
+def _is_answering(url: str) -> bool:
     try:
         return httpx.get(url, timeout=60).is_success
     except httpx.TransportError:
         return False
 
 
-def _descendants(pid: int) -> set[int]:
-    """Every process that this one has started, and what those have."""
+def _find_descendants(pid: int) -> set[int]:
+    """Return the ids of all descendants of a process."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
     children = {int(child) for child in path.read_text().split()} if path.exists() else set()
-    return children.union(*map(_descendants, children))
+    return children.union(*map(_find_descendants, children))
 
 
-def test_it_starts_says_who_can_sign_in_ends_whole_and_goes_on(tmp_path: Path) -> None:
+def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
     ports = {"port": free_port(), "sandbox_port": free_port()}
-    kept = []
+    keys = []
     for _ in range(2):
         with Launched(tmp_path, **ports) as demo:
-            said = demo.listen()
-            assert demo.url in said
-            assert re.search(r"^Started in .*, database \d+\.\d s,", said, re.MULTILINE)
-            assert "remy@acme.example" in said
+            output = demo.listen()
+            assert demo.url in output
+            assert re.search(r"^Started in .*, database \d+\.\d s,", output, re.MULTILINE)
+            assert "remy@acme.example" in output
             addresses = (f"{demo.url}/healthz", f"{demo.greenhouse}/__stats")
-            assert all(_answers(address) for address in addresses)
-            kept.append((tmp_path / "keys.env").read_text())
-            started = _descendants(demo.process.pid)
-            if not kept[1:]:
-                _another_one_says_that_this_one_runs(tmp_path)
-            said = demo.interrupt()
-        assert demo.process.returncode == 0, said
-        assert not any(_answers(address) for address in addresses)
+            assert all(_is_answering(address) for address in addresses)
+            keys.append((tmp_path / "keys.env").read_text())
+            started = _find_descendants(demo.process.pid)
+            if len(keys) == 1:
+                _check_second_start_is_refused(tmp_path)
+            output = demo.interrupt()
+        assert demo.process.returncode == 0, output
+        assert not any(_is_answering(address) for address in addresses)
         assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
-    assert kept[0] == kept[1]
+    assert keys[0] == keys[1]
 
 
-def _another_one_says_that_this_one_runs(folder: Path) -> None:
+def _check_second_start_is_refused(folder: Path) -> None:
     with Launched(folder) as another:
         assert "is running already" in another.listen()
         assert another.process.wait() != 0
 
 
-@pytest.mark.parametrize("whose", ["port", "sandbox_port"])
-def test_a_taken_port_is_said_with_the_way_out_before_anything_starts(
-    tmp_path: Path, whose: str
-) -> None:
+@pytest.mark.parametrize("option", ["port", "sandbox_port"])
+def test_taken_port_is_reported_before_start(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = int(taken.getsockname()[1])
-        with Launched(tmp_path, **{whose: port}) as demo:
-            said = demo.listen()
+        with Launched(tmp_path, **{option: port}) as demo:
+            output = demo.listen()
             assert demo.process.wait() != 0
-    assert f"Port {port} cannot be had" in said
-    assert f"make demo {whose.upper()}=" in said
+    assert f"Port {port} cannot be had" in output
+    assert f"make demo {option.upper()}=" in output
     assert not (tmp_path / "keys.env").exists()

@@ -1,17 +1,17 @@
-"""The whole suite's net for secrets: no page, log line, mail or task may hold one of them.
+"""Fail every test in which a secret of the sandbox reaches a page, log line, email or task.
 
-Loaded by tests/conftest.py; its middleware stands in tests/settings.py. A test in which a secret of
-the sandbox leaves the portal fails, whatever else it is about.
+Loaded by tests/conftest.py; its middleware is in tests/settings.py.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
 from django_q.signals import pre_enqueue
 
@@ -25,14 +25,14 @@ SECRETS = tuple(
 _caught: list[str] = []
 
 
-def look_at(text: str, where: str) -> None:
-    """Note it when a secret stands in `text`; the secret itself is not repeated."""
+def inspect_text(text: str, where: str) -> None:
+    """Record where a secret occurred, without repeating the secret."""
     if any(secret in text for secret in SECRETS):
         _caught.append(where)
 
 
 class Pages:
-    """Middleware around all others: looks at every answer."""
+    """Outermost middleware that inspects every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -40,39 +40,43 @@ class Pages:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if not response.streaming:
-            look_at(response.content.decode(errors="replace"), f"the page {request.path}")
-        look_at(str(response.headers), f"the headers of {request.path}")
-        look_at(str(response.cookies), f"the cookies of {request.path}")
+            inspect_text(response.content.decode(errors="replace"), f"the page {request.path}")
+        inspect_text(str(response.headers), f"the headers of {request.path}")
+        inspect_text(str(response.cookies), f"the cookies of {request.path}")
         return response
 
 
-class _Lines(logging.Handler):
+class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage() + str(getattr(record, "facts", ""))
         if record.exc_info:
             text += logging.Formatter().formatException(record.exc_info)
-        look_at(text, f"a log line of {record.name}")
+        inspect_text(text, f"a log line of {record.name}")
 
 
-def _task(task: dict[str, Any], **_: Any) -> None:
-    look_at(str(task), f"the queued task {task.get('func')}")
+def _inspect_task(task: dict[str, Any], **_: Any) -> None:
+    inspect_text(str(task), f"the queued task {task.get('func')}")
+
+
+def inspect_mail(messages: Iterable[EmailMessage]) -> None:
+    for message in messages:
+        inspect_text(f"{message.subject} {message.body}", "an email")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _the_net() -> Iterator[None]:
-    lines = _Lines(logging.DEBUG)
-    logging.getLogger().addHandler(lines)
-    pre_enqueue.connect(_task)
+    handler = _LogHandler(logging.DEBUG)
+    logging.getLogger().addHandler(handler)
+    pre_enqueue.connect(_inspect_task)
     yield
-    pre_enqueue.disconnect(_task)
-    logging.getLogger().removeHandler(lines)
+    pre_enqueue.disconnect(_inspect_task)
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)
 def caught() -> Iterator[list[str]]:
-    """What was caught in this test; it must be nothing when it ends."""
+    """Where secrets occurred in this test; must be empty when it ends."""
     _caught.clear()
     yield _caught
-    for message in getattr(mail, "outbox", ()):
-        look_at(f"{message.subject} {message.body}", "a mail")
+    inspect_mail(getattr(mail, "outbox", ()))
     assert _caught == [], "a secret of the sandbox left the portal"

@@ -1,4 +1,4 @@
-"""Rules that hold for the whole tree."""
+"""Rules for the whole source tree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -15,23 +16,23 @@ PROJECT = Path(__file__).resolve().parents[2]
 TASK = re.compile(r"portal(\.\w+)*\.tasks\.\w+")
 
 
-def _sources(folder: str) -> Iterator[Path]:
+def _list_sources(folder: str) -> Iterator[Path]:
     return (path for path in (PROJECT / folder).rglob("*.py") if "migrations" not in path.parts)
 
 
-def _texts_in(path: Path) -> Iterator[str]:
+def _read_texts(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
 TASKS = sorted(
-    {text for path in _sources("portal") for text in _texts_in(path) if TASK.fullmatch(text)}
+    {text for path in _list_sources("portal") for text in _read_texts(path) if TASK.fullmatch(text)}
 )
 
 
 @pytest.mark.parametrize("path", TASKS)
-def test_every_task_that_is_queued_is_there(path: str) -> None:
+def test_queued_task_exists(path: str) -> None:
     module, name = path.rsplit(".", 1)
     assert callable(getattr(import_module(module), name, None)), path
 
@@ -43,22 +44,32 @@ COMMANDS = sorted(
 )
 
 
+@cache
+def _read_test_texts() -> set[str]:
+    tests = [path for path in _list_sources("tests") if path != Path(__file__)]
+    return {text for path in tests for text in _read_texts(path)}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_test(command: str) -> None:
-    tests = [path for path in _sources("tests") if path != Path(__file__)]
-    assert any(command in set(_texts_in(path)) for path in tests), f"no test calls {command}"
+def test_command_has_a_test(command: str) -> None:
+    assert command in _read_test_texts(), f"no test calls {command}"
 
 
-def _tracked() -> list[Path]:
+def test_tasks_and_commands_are_collected() -> None:
+    assert len(TASKS) > 10
+    assert len(COMMANDS) > 5
+
+
+def _list_tracked_files() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607  (whichever git there is)
+        ["git", "ls-files", "-z"],  # noqa: S607  (any git on the path)
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
     )
     if listed.returncode:
-        pytest.skip("not a git clone: what is part of the project cannot be told")
+        pytest.skip("not a git clone, so the tracked files are unknown")
     return [PROJECT / name for name in listed.stdout.split("\0") if name]
 
 
@@ -72,11 +83,11 @@ SECRETS = {
 }
 
 
-def test_no_secret_is_kept_in_the_tree() -> None:
-    found = []
-    for path in _tracked():
+def test_tree_contains_no_secret() -> None:
+    findings = []
+    for path in _list_tracked_files():
         if path.suffix in {".lock", ".woff2", ".png", ".css", ".svg"} or not path.is_file():
             continue
         text = path.read_text(errors="replace")
-        found += [f"{path}: {what}" for what, pattern in SECRETS.items() if pattern.search(text)]
-    assert found == []
+        findings += [f"{path}: {what}" for what, pattern in SECRETS.items() if pattern.search(text)]
+    assert findings == []

@@ -1,4 +1,4 @@
-"""A set-up put in place is the set-up itself, and a test's traces are gone with it."""
+"""The restored set-up of tests/connected.py equals a real one, and tests leave no rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.core import mail
 from tests import connected, tables
 
 
-def _held() -> dict[str, list[Any]]:
-    """What the tables hold, without times and what differs by chance."""
+def _read_rows() -> dict[str, list[Any]]:
+    """Return all rows, without times and random values."""
     return {
         name: [
             [
-                connected._TIME.sub("then", str(value))
+                connected._TIME.sub("time", str(value))
                 for column, value in zip(columns, row, strict=True)
                 if column not in {"password", "secret", "client_id", "milliseconds"}
             ]
@@ -24,13 +24,11 @@ def _held() -> dict[str, list[Any]]:
     }
 
 
-def test_what_is_put_in_place_is_what_a_set_up_leaves_behind(
-    connect, kind: str, monkeypatch, cast, sandbox
-) -> None:
+def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, cast, sandbox) -> None:
     people = tables.read(name for name in tables.filled(tables.names()) if "account" in name)
     monkeypatch.setattr(connected, "_done", {})
     connect(kind)
-    really, asked = _held(), [(entry.method, entry.path) for entry in sandbox.requests]
+    rows, requests = _read_rows(), [(entry.method, entry.path) for entry in sandbox.requests]
     mails = [message.subject for message in mail.outbox]
     tables.put_back()
     tables.write(people)
@@ -38,15 +36,15 @@ def test_what_is_put_in_place_is_what_a_set_up_leaves_behind(
     sandbox.reset()
     mail.outbox.clear()
     connect(kind)
-    assert len(connected._done) == 1, "it went through set-up a second time"
-    assert _held() == really
-    assert [(entry.method, entry.path) for entry in sandbox.requests] == asked
+    assert len(connected._done) == 1, "set-up ran a second time"
+    assert _read_rows() == rows
+    assert [(entry.method, entry.path) for entry in sandbox.requests] == requests
     assert [message.subject for message in mail.outbox] == mails
 
 
-def test_after_a_test_the_database_is_as_migrated(connect) -> None:
+def test_database_is_restored_after_test(connect) -> None:
     connect()
-    held = tables.filled(tables.names())
+    filled = tables.filled(tables.names())
     tables.put_back()
     assert tables.read(tables.filled(tables.names())) == tables._migrated
-    assert set(held) > set(tables._migrated)
+    assert set(filled) > set(tables._migrated)

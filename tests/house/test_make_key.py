@@ -1,4 +1,4 @@
-"""`manage.py make_key`."""
+"""`manage.py make_key` prints encryption keys."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 
 
-def test_it_prints_a_key_that_opens_what_it_closes() -> None:
+def test_key_decrypts_what_it_encrypts() -> None:
     out = StringIO()
     call_command("make_key", stdout=out)
     key = Fernet(out.getvalue().strip())
     assert key.decrypt(key.encrypt(b"a secret")) == b"a secret"
 
 
-def test_no_two_are_alike() -> None:
+def test_keys_differ() -> None:
     first, second = StringIO(), StringIO()
     call_command("make_key", stdout=first)
     call_command("make_key", stdout=second)

@@ -1,32 +1,51 @@
-"""The net for secrets catches: in pages, log lines and tasks."""
+"""The suite-wide secret detector finds secrets in pages, logs, tasks and emails."""
 
 from __future__ import annotations
 
 import logging
 
 import pytest
-from django.http import HttpResponse
+from django.core.mail import EmailMessage
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django_q.signals import pre_enqueue
 
-from tests.house.no_secrets import SECRETS, Pages
+from tests.house.no_secrets import SECRETS, Pages, inspect_mail
 
 
-def test_there_are_secrets_to_look_for() -> None:
+def test_secrets_are_collected() -> None:
     assert len(SECRETS) >= 5
     assert all(len(secret) > 20 for secret in SECRETS)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_the_net_catches_a_page_a_log_line_and_a_task(caught: list[str], secret: str) -> None:
+def test_secret_is_found_everywhere(caught: list[str], secret: str) -> None:
     Pages(lambda request: HttpResponse(f"x{secret}y"))(RequestFactory().get("/leak/"))
-    logging.getLogger("a.room").warning("the key is %s", secret)
+    logging.getLogger("a.logger").warning("the key is %s", secret)
     pre_enqueue.send(sender="django_q", task={"func": "a.task", "args": (secret,)})
-    told = ["the page /leak/", "a log line of a.room", "the queued task a.task"]
-    assert caught == told
+    inspect_mail([EmailMessage(subject="Key", body=f"It is {secret}.")])
+    assert caught == [
+        "the page /leak/",
+        "a log line of a.logger",
+        "the queued task a.task",
+        "an email",
+    ]
     caught.clear()
 
 
-def test_what_is_no_secret_passes(caught: list[str]) -> None:
+def test_secret_is_found_in_headers_and_cookies(caught: list[str]) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        response = HttpResponse(headers={"X-Key": SECRETS[0]})
+        response.set_cookie("key", SECRETS[0])
+        return response
+
+    Pages(view)(RequestFactory().get("/leak/"))
+    assert caught == ["the headers of /leak/", "the cookies of /leak/"]
+    caught.clear()
+
+
+def test_other_text_passes(caught: list[str]) -> None:
     Pages(lambda request: HttpResponse("ends in 91af"))(RequestFactory().get("/fine/"))
+    logging.getLogger("a.logger").warning("the key ends in 91af")
+    inspect_mail([EmailMessage(subject="Key", body="It ends in 91af.")])
     assert caught == []

@@ -1,4 +1,4 @@
-"""docs/security.md names only what there is: each file, and each test by its sentence."""
+"""docs/security.md names only files and tests that exist."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ ROWS = [
 ]
 
 
-def _quoted(text: str) -> list[str]:
+def _find_quoted(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
-@pytest.mark.parametrize("named", sorted({n for row in ROWS for n in _quoted(row[4])}))
-def test_each_test_is_there(named: str) -> None:
-    path, _, sentence = named.partition("::")
-    assert re.search(rf"^def {sentence}\(", (PROJECT / path).read_text(), re.MULTILINE), named
+@pytest.mark.parametrize("reference", sorted({n for row in ROWS for n in _find_quoted(row[4])}))
+def test_named_test_exists(reference: str) -> None:
+    path, _, name = reference.partition("::")
+    assert re.search(rf"^def {name}\(", (PROJECT / path).read_text(), re.MULTILINE), reference
 
 
-FILES = {n for n in _quoted(TEXT) if "/" in n and "::" not in n and not n.startswith(("/", "<"))}
+FILES = {
+    n for n in _find_quoted(TEXT) if "/" in n and "::" not in n and not n.startswith(("/", "<"))
+}
 
 
-@pytest.mark.parametrize("named", sorted(FILES))
-def test_each_file_is_there(named: str) -> None:
-    assert (PROJECT / named).exists()
+@pytest.mark.parametrize("reference", sorted(FILES))
+def test_named_file_exists(reference: str) -> None:
+    assert (PROJECT / reference).exists()
 
 
-def test_what_is_met_has_a_test_and_what_is_not_a_reason() -> None:
+def test_each_row_has_state_and_evidence() -> None:
     assert len(ROWS) > 40
     for group, _, state, how, tests in ROWS:
         assert state in {"met", "in part", "not applicable"}, group
@@ -42,6 +44,6 @@ def test_what_is_met_has_a_test_and_what_is_not_a_reason() -> None:
         assert tests or state == "not applicable", group
 
 
-def test_every_chapter_is_there() -> None:
+def test_every_chapter_is_covered() -> None:
     chapters = {number for row in ROWS for number in re.findall(r"(\d+)\.\d+", row[0])}
     assert chapters == {str(number) for number in range(1, 15)}

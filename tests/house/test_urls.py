@@ -1,4 +1,4 @@
-"""Every address of ours says who may open it."""
+"""Every URL of the portal declares who may open it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-# Not ours: Django's admin and allauth's pages about one's own account ask for themselves.
+# Django's admin and allauth's account pages check access themselves.
 EXCEPTED = ("admin/", "account/", "sso/")
 
 
-def _addresses(patterns: list[Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _list_urls(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for pattern in patterns:
-        address = before + str(pattern.pattern)
+        url = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from _addresses(pattern.url_patterns, address)
+            yield from _list_urls(pattern.url_patterns, url)
         elif isinstance(pattern, URLPattern):
-            yield address, pattern.callback
+            yield url, pattern.callback
 
 
-ADDRESSES = [
-    found for found in _addresses(get_resolver().url_patterns) if not found[0].startswith(EXCEPTED)
+URLS = [
+    (url, view)
+    for url, view in _list_urls(get_resolver().url_patterns)
+    if not url.startswith(EXCEPTED)
 ]
 
 
-@pytest.mark.parametrize(("address", "view"), ADDRESSES, ids=[address for address, _ in ADDRESSES])
-def test_every_address_says_who_may_open_it(address: str, view: Any) -> None:
+@pytest.mark.parametrize(("url", "view"), URLS, ids=[url for url, _ in URLS])
+def test_url_declares_who_may_open_it(url: str, view: Any) -> None:
     policy = getattr(view, "policy", "")
-    assert policy, f"/{address}: put member_only, admin_only or public(why) on its view"
+    assert policy, f"/{url}: put member_only, admin_only or public(why) on its view"
     if policy.startswith("public"):
-        assert len(policy) > len("public: ..."), f"/{address}: say why anybody may open it"
+        assert len(policy) > len("public: ..."), f"/{url}: say why anybody may open it"

@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: they hold, and each can break."""
+"""The import contracts of pyproject.toml hold, and each can break."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTRACTS = {
         "contracts"
     ]
 }
-# A forbidden import for each contract: the file, and what it must not say.
+# A forbidden import for each contract: the file, and the import it must not contain.
 FORBIDDEN = {
     "rooms": ("portal/core/queue.py", "import portal.jobs.views"),
     "inside-a-room": ("portal/applications/models.py", "import portal.applications.forms"),
@@ -35,31 +35,31 @@ FORBIDDEN = {
 }
 
 
-def _lint(folder: Path) -> str:
+def _run_linter(folder: Path) -> str:
     program = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(  # noqa: S603  (our own tool)
         [program, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
     ).stdout
 
 
-def test_nobody_looks_through_a_wall() -> None:
-    said = _lint(PROJECT)
-    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken" in said, said
+def test_import_contracts_hold() -> None:
+    output = _run_linter(PROJECT)
+    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken" in output, output
 
 
-def test_every_wall_gives_the_alarm(tmp_path: Path) -> None:
+def test_each_import_contract_can_break(tmp_path: Path) -> None:
     for package in ("portal", "integrations"):
         shutil.copytree(
             PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    assert set(FORBIDDEN) == set(CONTRACTS), "every contract needs an example of what breaks it"
+    assert set(FORBIDDEN) == set(CONTRACTS), "every contract needs an import that breaks it"
     for path, line in FORBIDDEN.values():
         with (tmp_path / path).open("a") as file:
             file.write(f"\n{line}\n")
-    said = _lint(tmp_path)
+    output = _run_linter(tmp_path)
     for name in CONTRACTS.values():
-        assert f"{name} BROKEN" in said, said
+        assert f"{name} BROKEN" in output, output
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,9 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph("portal", exclude_type_checking_imports=True, cache_dir=None)
 
 
-def test_models_know_no_other_file_of_their_room(imports: grimp.ImportGraph) -> None:
-    for room in imports.find_children("portal"):
-        models = f"{room}.models"
+def test_models_import_nothing_of_their_app(imports: grimp.ImportGraph) -> None:
+    for app in imports.find_children("portal"):
+        models = f"{app}.models"
         if models in imports.modules:
-            upwards = imports.find_modules_directly_imported_by(models)
-            assert not {name for name in upwards if name.startswith(f"{room}.")}, models
+            imported = imports.find_modules_directly_imported_by(models)
+            assert not {name for name in imported if name.startswith(f"{app}.")}, models

@@ -1,24 +1,26 @@
-"""A whole portal of the tests' own, as `make demo` starts it, and a Chromium to walk it with."""
+"""A running demo for each test process, and Chromium to use it with."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
 from tests.launched import PROJECT, Launched
 
-PICTURES = PROJECT / "artifacts" / "screenshots"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# Set KEEP_SCREENSHOTS to keep a picture of every page that is checked.
+SCREENSHOTS = PROJECT / "artifacts" / "screenshots" if os.environ.get("KEEP_SCREENSHOTS") else None
 
 PATIENCE = 60_000  # milliseconds: real workers and real HTTP, on a machine that may be busy
 expect.set_options(timeout=PATIENCE)
@@ -26,8 +28,9 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """They come last, however the others are shuffled: Playwright leaves an event loop behind, and
-    beside one Django refuses its database. Without Chromium they say how to get it.
+    """Run browser tests last, and skip them without Chromium.
+
+    Playwright leaves an event loop running, beside which Django refuses its database.
     """
     yield
     items.sort(key=lambda item: "browser" in item.keywords)
@@ -39,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """The system's Chromium, quiet: nothing of its own to call home about."""
+    """The system's Chromium, without background services of its own."""
     return {
         "executable_path": CHROMIUM,
         "args": [
@@ -53,69 +56,147 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 class Demo:
-    """A running portal, and how to begin anew with it. `greenhouse` is its sandbox."""
+    """A running portal that can be reset; `greenhouse` is the address of its sandbox."""
 
     def __init__(self, launched: Launched) -> None:
         self.url, self.greenhouse = launched.url, launched.greenhouse
         self._database = launched.folder / "portal.sqlite3"
-        self._as_started = sqlite3.connect(":memory:")
-        with contextlib.closing(sqlite3.connect(self._database)) as database:
-            database.backup(self._as_started)
+        self._as_started = self._save()
+        self._as_connected: sqlite3.Connection | None = None
 
-    def begin_anew(self) -> None:
-        """Forget what was done: nobody signed in, nothing connected, Greenhouse as made."""
-        httpx.post(f"{self.greenhouse}/__reset", timeout=60).raise_for_status()
-        with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
-            self._as_started.backup(database)
-            # Its workers live, though nobody heard them since it was started.
-            now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-            database.execute("UPDATE core_pulse SET heard_at = ?", [now])
-            database.commit()
+    def reset(self) -> None:
+        """Return to the start: nobody signed in, nothing connected, a fresh sandbox."""
+        self._restore(self._as_started)
 
-    def remote_id_of(self, application: int) -> int:
-        """Greenhouse's own id of an application."""
-        asked = "SELECT remote_id FROM mirror_application WHERE id = ?"
-        with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
-            found: int = database.execute(asked, (application,)).fetchone()[0]
-        return found
+    def reset_to_connected(self, connect: Callable[[], object]) -> None:
+        """Return to where `connect` led when it ran first, in this test process."""
+        self.reset()
+        if self._as_connected is None:
+            connect()
+            self._as_connected = self._save()
+        else:
+            self._restore(self._as_connected)
 
-    def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats", timeout=60).json()
-        return found
+    def end_holds(self) -> None:
+        """Let the time pass in which actions that are held can be undone."""
+        now = self._now()
+        held = "status = 'held' AND due_at > ?"
+        batches = f"SELECT batch_id FROM applications_applicationaction WHERE {held}"  # noqa: S608
+        with self._open() as database:
+            database.execute(
+                f"UPDATE applications_batch SET due_at = ? WHERE id IN ({batches})",  # noqa: S608
+                (now, now),
+            )
+            database.execute(
+                f"UPDATE applications_applicationaction SET due_at = ? WHERE {held}",  # noqa: S608
+                (now, now),
+            )
 
-    def new_credential(self, kind: str, without: list[str]) -> dict[str, str]:
-        """A credential of the sandbox that lacks these permissions."""
+    def find_remote_id(self, application: int) -> int:
+        """Return Greenhouse's own id of an application."""
+        query = "SELECT remote_id FROM mirror_application WHERE id = ?"
+        with self._open() as database:
+            remote_id: int = database.execute(query, (application,)).fetchone()[0]
+        return remote_id
+
+    def fetch_stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats", timeout=60).json()
+        return stats
+
+    def create_credential(self, kind: str, without: list[str]) -> dict[str, str]:
+        """Make a credential in the sandbox that lacks these permissions."""
         answer = httpx.post(
             f"{self.greenhouse}/__credentials",
             json={"kind": kind, "account": "acme", "without": without},
             timeout=60,
         )
         answer.raise_for_status()
-        made: dict[str, str] = answer.json()
-        return made
+        credential: dict[str, str] = answer.json()
+        return credential
+
+    def grant_permissions(self, credential: str, permissions: list[str]) -> None:
+        """Grant these permissions to a credential in the sandbox."""
+        body = {"credential": credential, "grant": permissions}
+        httpx.patch(f"{self.greenhouse}/__credentials", json=body, timeout=60).raise_for_status()
+
+    def add_fault(self, **fault: object) -> None:
+        """Have the sandbox fail in this way."""
+        httpx.post(f"{self.greenhouse}/__faults", json=fault, timeout=60).raise_for_status()
+
+    def clear_faults(self) -> None:
+        httpx.delete(f"{self.greenhouse}/__faults", timeout=60).raise_for_status()
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self._database, timeout=60)) as database:
+            yield database
+            database.commit()
+
+    def _save(self) -> sqlite3.Connection:
+        copy = sqlite3.connect(":memory:")
+        with self._open() as database:
+            database.backup(copy)
+        return copy
+
+    def _restore(self, copy: sqlite3.Connection) -> None:
+        httpx.post(f"{self.greenhouse}/__reset", timeout=60).raise_for_status()
+        with self._open() as database:
+            copy.backup(database)
+            # The workers are alive, but their last heartbeat in the copy is old.
+            database.execute("UPDATE core_pulse SET heard_at = ?", (self._now(),))
+
+    @staticmethod
+    def _now() -> str:
+        return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
 
 
 @pytest.fixture(scope="session")
-def _one_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with pytest.MonkeyPatch.context() as patch:
-        # However slow the machine is, there is time to take something back.
-        patch.setenv("REJECT_HOLD_SECONDS", "15")
-        patch.setenv("BULK_HOLD_SECONDS", "15")
+        # Long enough to undo something on a slow machine; `end_holds` ends it early.
+        patch.setenv("REJECT_HOLD_SECONDS", "30")
+        patch.setenv("BULK_HOLD_SECONDS", "30")
         with Launched(tmp_path_factory.mktemp("demo")) as launched:
-            said = launched.listen()
-            assert launched.process.poll() is None, said
+            output = launched.listen()
+            assert launched.process.poll() is None, output
             yield Demo(launched)
 
 
 @pytest.fixture
-def demo(_one_demo: Demo) -> Demo:
-    """The portal as somebody finds it who has just started the demo."""
-    _one_demo.begin_anew()
-    return _one_demo
+def demo(_running_demo: Demo) -> Demo:
+    """The portal as it is right after the demo was started."""
+    _running_demo.reset()
+    return _running_demo
+
+
+# Without it axe would measure colors in the middle of a change.
+DISABLE_TRANSITIONS = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("*, *::before, *::after { transition: none !important; }");
+    document.adoptedStyleSheets = [sheet];
+}"""
+ENABLE_TRANSITIONS = "() => { document.adoptedStyleSheets = []; }"
+
+
+def check_accessibility(page: Page, label: str = "") -> None:
+    """Run axe on the page as it is; it must find no violation."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], "preload": False}
+    run = "options => axe.run(options).then(results => results.violations)"
+    results = AxeResults({"violations": page.evaluate(run, options)})
+    assert results.violations_count == 0, f"{label}\n{results.generate_report()}"
+
+
+def keep_screenshot(page: Page, name: str) -> None:
+    """Keep a picture of the page where KEEP_SCREENSHOTS asks for it."""
+    if SCREENSHOTS:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 class Person:
-    """Somebody at a browser of their own."""
+    """Somebody signed in, in a browser context of their own."""
 
     def __init__(self, demo: Demo, context: BrowserContext, email: str) -> None:
         self.demo = demo
@@ -125,51 +206,71 @@ class Person:
         self.page.get_by_label("Password", exact=True).fill("greenhouse-demo")
         self.page.get_by_role("button", name="Sign in").click()
 
-    def goes_to(self, path: str) -> None:
+    def open_path(self, path: str) -> None:
         self.page.goto(f"{self.demo.url}{path}")
 
-    def keeps_picture(self, name: str, *, axe: bool = True) -> None:
-        """The page as it is, wide and light, narrow and dark; axe must find nothing to mend."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
+    def paste_v3(self, client_id: str, client_secret: str) -> None:
+        """Paste a v3 credential in set-up and have it tested."""
+        self.open_path("/set-up/credential/")
+        self.page.get_by_label("Client ID").fill(client_id)
+        self.page.get_by_label("Client secret", exact=True).fill(client_secret)
+        self.page.get_by_role("button", name="Try and save").click()
+
+    def connect_v3(self) -> None:
+        """Connect with the credential that may do everything, and wait for the first sync."""
+        self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+        expect(self.page.get_by_text("Everything is granted")).to_be_visible()
+        self.open_path("/set-up/sync/")
+        expect(self.page.get_by_text("Everything has been read")).to_be_visible()
+
+    def check_page(self, name: str, *, axe: bool = True) -> None:
+        """Check the page with axe, wide and light, then narrow and dark."""
+        if not axe and not SCREENSHOTS:
+            return
+        self.page.evaluate(DISABLE_TRANSITIONS)
         for width, scheme in ((1280, "light"), (390, "dark")):
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            path = PICTURES / f"{name}-{width}-{scheme}.png"
-            self.page.screenshot(path=path, full_page=True)
+            keep_screenshot(self.page, f"{name}-{width}-{scheme}")
             if axe:
-                found = Axe().run(self.page)
-                assert found.violations_count == 0, f"{name} {width} {scheme}\n" + (
-                    found.generate_report()
-                )
+                check_accessibility(self.page, f"{name} {width} {scheme}")
         self.page.set_viewport_size({"width": 1280, "height": 900})
         self.page.emulate_media(color_scheme="light")
+        self.page.evaluate(ENABLE_TRANSITIONS)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until an element that matches has the focus."""
+        for _ in range(120):
+            if self.page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+            self.page.keyboard.press("Tab")
+        pytest.fail(f"Tab never reached {selector}")
 
 
 @pytest.fixture
 def person(demo: Demo, browser: Browser) -> Iterator[Any]:
-    """Sign somebody in, in a browser of their own; scripts may be switched off."""
+    """Sign somebody in: `person(email, scripts=True)`."""
     contexts = []
 
-    def at_a_browser(email: str, *, scripts: bool = True) -> Person:
+    def sign_in(email: str, *, scripts: bool = True) -> Person:
         context = browser.new_context(java_script_enabled=scripts)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return Person(demo, context, email)
 
-    yield at_a_browser
+    yield sign_in
     for context in contexts:
         context.close()
 
 
 @pytest.fixture
-def ada(person) -> Person:
-    """She has connected Greenhouse, and everything was read."""
-    admin: Person = person("ada@acme.example")
-    admin.goes_to("/set-up/credential/")
-    admin.page.get_by_label("Client ID").fill(greenhouse.ACME_V3_CLIENT_ID)
-    admin.page.get_by_label("Client secret", exact=True).fill(greenhouse.ACME_V3_CLIENT_SECRET)
-    admin.page.get_by_role("button", name="Try and save").click()
-    expect(admin.page.get_by_text("Everything is granted")).to_be_visible()
-    admin.goes_to("/set-up/sync/")
-    expect(admin.page.get_by_text("Everything has been read")).to_be_visible()
-    return admin
+def connected_demo(demo: Demo, person) -> Demo:
+    """The portal with Acme connected and synced, by Ada in the browser the first time."""
+    demo.reset_to_connected(lambda: person("ada@acme.example").connect_v3())
+    return demo
+
+
+@pytest.fixture
+def ada(connected_demo: Demo, person) -> Person:
+    """Acme's admin, with Greenhouse connected and synced."""
+    return person("ada@acme.example")  # type: ignore[no-any-return]

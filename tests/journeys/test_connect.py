@@ -1,4 +1,4 @@
-"""Connecting by consent in a real browser: the portal's button, Greenhouse's page, and back."""
+"""Connecting by OAuth consent in a real browser."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.journeys.conftest import Demo, Person
 pytestmark = pytest.mark.browser
 
 
-def _agrees(person: Person, who: str, *, service_account: bool = False) -> None:
-    """Decide on Greenhouse's page, where the browser is by now."""
+def _authorize_as(person: Person, who: str, *, service_account: bool = False) -> None:
+    """Consent on Greenhouse's page, where the browser is now."""
     page = person.page
     expect(page.get_by_role("heading", name="asks for access to Greenhouse")).to_be_visible()
     page.get_by_label("You are").select_option(label=who)
@@ -24,66 +24,64 @@ def _agrees(person: Person, who: str, *, service_account: bool = False) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_refuse_then_connect_then_the_wrong_account_then_again(
-    demo: Demo, person, scripts: bool
-) -> None:
+def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bool) -> None:
     ada: Person = person("ada@acme.example", scripts=scripts)
-    ada.goes_to("/set-up/credential/")
+    ada.open_path("/set-up/credential/")
     page = ada.page
     if scripts:
-        ada.keeps_picture("60-connect")
+        ada.check_page("60-connect")
     page.get_by_role("button", name="Connect with Greenhouse").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("You did not agree in Greenhouse")).to_be_visible()
     if scripts:
-        ada.keeps_picture("61-refused")
+        ada.check_page("61-refused")
     page.get_by_role("button", name="Try again").click()
-    _agrees(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
     if not scripts:
         return
     expect(page.get_by_text("Everything is granted")).to_be_visible()
     page.get_by_role("link", name="Go on", exact=True).click()
     expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
-    ada.goes_to("/set-up/credential/")
-    ada.keeps_picture("62-connected")
+    ada.open_path("/set-up/credential/")
+    ada.check_page("62-connected")
     page.get_by_role("button", name="Connect again").click()
-    _agrees(ada, "Zoe Zimmer, Site Admin", service_account=True)
+    _authorize_as(ada, "Zoe Zimmer, Site Admin", service_account=True)
     expect(page.get_by_text("That was another Greenhouse account")).to_be_visible()
-    ada.keeps_picture("63-another-account")
+    ada.check_page("63-another-account")
     page.get_by_role("button", name="Try again").click()
-    _agrees(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     expect(page.get_by_text("Everything is granted")).to_be_visible()
 
 
-def test_a_recruiter_agrees_for_themselves(demo: Demo, person) -> None:
+def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada: Person = person("ada@acme.example")
-    ada.goes_to("/set-up/credential/")
+    ada.open_path("/set-up/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
-    _agrees(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
-    ada.goes_to("/set-up/sync/")
+    ada.open_path("/set-up/sync/")
     expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
 
     sam: Person = person("sam@acme.example")
-    sam.goes_to("/account/greenhouse/")
+    sam.open_path("/account/greenhouse/")
     page = sam.page
-    sam.keeps_picture("64-not-yet")
+    sam.check_page("64-not-yet")
     page.get_by_role("button", name="Act in Greenhouse as yourself").click()
-    _agrees(sam, "Ada Adeyemi, Site Admin")
+    _authorize_as(sam, "Ada Adeyemi, Site Admin")
     expect(page.locator("#messages").get_by_text("That was not you")).to_be_visible()
-    sam.keeps_picture("65-not-you")
+    sam.check_page("65-not-you")
     page.get_by_role("button", name="Act in Greenhouse as yourself").click()
-    _agrees(sam, "Sam Okafor, Site Admin")
+    _authorize_as(sam, "Sam Okafor, Site Admin")
     expect(page.get_by_text("The portal acts as you").first).to_be_visible()
-    sam.keeps_picture("66-as-yourself")
-    sam.goes_to("/requisitions/")
+    sam.check_page("66-as-yourself")
+    sam.open_path("/requisitions/")
     page.locator("#job-table tbody a").first.click()
     page.wait_for_url(re.compile(r"/requisitions/\d+/"))
     rows = page.locator("tr[id^=application-]")
     rows.get_by_role("button", name=re.compile("^Advance"), disabled=False).first.click()
     expect(page.get_by_text("Advanced in Greenhouse").first).to_be_visible()
-    asked = httpx.get(f"{demo.greenhouse}/__requests", timeout=60).json()
+    requests = httpx.get(f"{demo.greenhouse}/__requests", timeout=60).json()
     consents = httpx.get(f"{demo.greenhouse}/__consents", timeout=60).json()
-    writers = {entry["acting_user"] for entry in asked if entry["path"].endswith("/move")}
+    writers = {entry["acting_user"] for entry in requests if entry["path"].endswith("/move")}
     assert writers == {consents[-1]["user_id"]}

@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody sleeps, and providers that live by it."""
+"""A manual clock, and providers and sandboxes that run on it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
         "client_secret": greenhouse.PARTNER_CLIENT_SECRET,
     },
 }
-_MADE: Mapping[str, Any] = {V1: HarvestV1, V3: HarvestV3, PARTNER: HarvestPartner}
+_PROVIDERS: Mapping[str, Any] = {V1: HarvestV1, V3: HarvestV3, PARTNER: HarvestPartner}
 
 
 class HandClock:
-    """Seconds since the epoch; `sleep` moves them and is remembered."""
+    """A clock in epoch seconds that only `sleep` moves; `slept` records each sleep."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self.time = start
@@ -71,10 +71,7 @@ def open_on(
     scopes: frozenset[str] | None = None,
     **wired: Any,
 ) -> Bench:
-    """A provider of this kind that talks to `url`. Close `bench.provider` when done.
-
-    `scopes`: what is agreed to, where the credential is a consent.
-    """
+    """Open a provider of this kind on `url`; `scopes` are those consented to, for a partner."""
     calls: list[Call] = []
     wiring = Wiring(
         api_url=url,
@@ -86,34 +83,34 @@ def open_on(
         **wired,
     )
     if kind == PARTNER and wiring.chains is None:
-        wiring.chains = Consented(wiring, scopes=scopes)
+        wiring.chains = ConsentStore(wiring, scopes=scopes)
         wiring.chains.of(None)
-    return Bench(_MADE[kind](secrets or SECRETS[kind], wiring), clock, wiring, calls)
+    return Bench(_PROVIDERS[kind](secrets or SECRETS[kind], wiring), clock, wiring, calls)
 
 
-class Consented:
-    """Everybody whom the sandbox lets in agrees as soon as it is needed; Ada for the account."""
+class ConsentStore:
+    """Consents that are given when first needed, by Ada for the account itself."""
 
     partner = Partner(**SECRETS["harvest_partner"], redirect_uri="http://127.0.0.1:1/back/")
 
     def __init__(self, wiring: Wiring, *, scopes: frozenset[str] | None = None) -> None:
-        self._asked: list[Call] = []
-        # Agreeing is not the provider's: it leaves no line in its log.
-        self._wiring = replace(wiring, log=self._asked.append)
+        # Consenting is not the provider's work: its calls are logged apart.
+        self._calls: list[Call] = []
+        self._wiring = replace(wiring, log=self._calls.append)
         self._scopes = scopes or ALL_SCOPES
         self.chains: dict[int | None, MemoryChain | None] = {}
 
     def of(self, acting_user_id: int | None) -> Chain | None:
         if acting_user_id not in self.chains:
-            self.chains[acting_user_id] = self._agreed(acting_user_id)
+            self.chains[acting_user_id] = self._give_consent(acting_user_id)
         return self.chains[acting_user_id]
 
     @property
     def requests(self) -> int:
-        """How many requests agreeing took: those to the page, and those to change codes."""
-        return len(self._asked) + 2 * len(self.chains)
+        """How many requests consenting took: to the consent page and to redeem codes."""
+        return len(self._calls) + 2 * len(self.chains)
 
-    def _agreed(self, user_id: int | None) -> MemoryChain | None:
+    def _give_consent(self, user_id: int | None) -> MemoryChain | None:
         url, verifier = self._wiring.auth_url, "v" * 43
         address = CONSENT.address(
             self.partner, url, scopes=self._scopes, state="s", verifier=verifier
@@ -121,21 +118,21 @@ class Consented:
         code = agree(address, user_id=user_id)
         if code is None:
             return None
-        told = CONSENT.redeem(self._wiring, self.partner, code=code, verifier=verifier)
-        assert user_id is None or told.subject == user_id
-        return MemoryChain(told.pair)
+        granted = CONSENT.redeem(self._wiring, self.partner, code=code, verifier=verifier)
+        assert user_id is None or granted.subject == user_id
+        return MemoryChain(granted.pair)
 
 
-class Strange:
+class UnknownConsents:
     """A consent that Greenhouse has never heard of."""
 
     def of(self, acting_user_id: int | None) -> Chain:
-        nothing = {"access_token": "not-a-token", "refresh_token": "refresh.9.9.not-a-token"}
-        return MemoryChain(Pair(number=1, access_until=9e9, refresh_until=9e9, **nothing))
+        tokens = {"access_token": "not-a-token", "refresh_token": "refresh.9.9.not-a-token"}
+        return MemoryChain(Pair(number=1, access_until=9e9, refresh_until=9e9, **tokens))
 
 
 def sandbox_on(clock: HandClock, **options: Any) -> Sandbox:
-    """A sandbox that lives by the same clock, without limits unless they are given."""
+    """A sandbox on this clock, without rate limits unless given."""
     return Sandbox(
         clock=clock.as_datetime,
         **{"v1_limit": 0, "v3_limit": 0, "token_limit": 0, **options},

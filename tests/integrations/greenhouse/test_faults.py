@@ -1,4 +1,4 @@
-"""What goes wrong on the way, exactly: each fault, the error it becomes, and what is repeated."""
+"""Failures on the way to Greenhouse: which error each becomes, and what is retried."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from tests.integrations.greenhouse.hand import SECRETS, V1, V3, Bench, HandClock
 API = "https://harvest.example"
 
 
-def jobs_of(bench: Bench) -> list[int]:
+def list_job_ids(bench: Bench) -> list[int]:
     return [job.id for page in bench.provider.list_jobs() for job in page.records]
 
 
-def path_of(kind: str, under: str) -> str:
+def api_path(kind: str, under: str) -> str:
     return f"/{'v1' if kind == V1 else 'v3'}/{under}"
 
 
-def reject(bench: Bench, application_id: int = 1) -> object:
+def send_reject(bench: Bench, application_id: int = 1) -> object:
     return bench.provider.reject(application_id, reason_id=1, acting_user_id=7)
 
 
-# -- reads are repeated ------------------------------------------------------------------------
+# -- reads are retried -------------------------------------------------------------------------
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_read_is_repeated_after_a_5xx(bench: Bench, kind: str, status: int) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), status=status, times=2)
-    assert jobs_of(bench)
+def test_read_is_retried_after_5xx(bench: Bench, kind: str, status: int) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), status=status, times=2)
+    assert list_job_ids(bench)
     statuses = [call.status for call in bench.calls if call.path.endswith("/jobs")]
     assert statuses == [status, status, 200]
     assert [call.retries for call in bench.calls if call.path.endswith("/jobs")] == [0, 1, 2]
@@ -53,62 +53,63 @@ def test_a_read_is_repeated_after_a_5xx(bench: Bench, kind: str, status: int) ->
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
-def test_a_read_is_repeated_after_a_dropped_connection(bench: Bench, kind: str, fault: str) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), kind=fault, times=1)
-    assert jobs_of(bench)
+def test_read_is_retried_after_dropped_connection(bench: Bench, kind: str, fault: str) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), kind=fault, times=1)
+    assert list_job_ids(bench)
+    assert [call.status for call in bench.calls if call.path.endswith("/jobs")] == [None, 200]
 
 
-def test_a_read_gives_up_in_words(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), status=500, times=None)
+def test_read_gives_up_after_five_tries(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), status=500, times=None)
     with pytest.raises(AtsDown) as caught:
-        jobs_of(bench)
+        list_job_ids(bench)
     assert caught.value.evidence is not None
     assert caught.value.evidence.status == 500
     assert len([call for call in bench.calls if call.status == 500]) == 5
 
 
-def test_a_429_is_obeyed(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=6, times=1)
-    assert jobs_of(bench)
+def test_429_retry_after_is_obeyed(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=6, times=1)
+    assert list_job_ids(bench)
     assert 6 <= sum(bench.clock.slept) <= 7
 
 
-def test_a_429_beyond_the_deadline_says_until_when(open_bench: Open, kind: str) -> None:
+def test_429_beyond_deadline_says_until_when(open_bench: Open, kind: str) -> None:
     bench = open_bench(kind, wired={"deadline": 5.0})
-    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=30, times=1)
+    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=30, times=1)
     with pytest.raises(RateLimited) as caught:
-        jobs_of(bench)
+        list_job_ids(bench)
     assert caught.value.until.timestamp() == pytest.approx(bench.clock.now() + 30, abs=1)
     assert bench.clock.slept == []
-    with pytest.raises(RateLimited):  # and nobody asks again before
+    with pytest.raises(RateLimited):  # without another request
         bench.provider.get_job(1)
     assert len([call for call in bench.calls if call.status == 429]) == 1
 
 
-def test_429s_without_end_do_not_loop_without_end(open_bench: Open, kind: str) -> None:
+def test_endless_429s_stop_after_five_tries(open_bench: Open, kind: str) -> None:
     bench = open_bench(kind, wired={"deadline": 600.0})
-    bench.sandbox.faults.add(path_of(kind, "jobs"), status=429, retry_after=1, times=None)
+    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=1, times=None)
     with pytest.raises(RateLimited):
-        jobs_of(bench)
+        list_job_ids(bench)
     assert len([call for call in bench.calls if call.status == 429]) == 5
 
 
 # -- unreadable answers ------------------------------------------------------------------------
 @pytest.mark.parametrize("fault", ["html", "truncated_json"])
-def test_an_answer_that_is_no_json_is_unreadable(bench: Bench, kind: str, fault: str) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), kind=fault, times=None)
+def test_non_json_response_is_unreadable(bench: Bench, kind: str, fault: str) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), kind=fault, times=None)
     with pytest.raises(UnreadableAnswer):
-        jobs_of(bench)
+        list_job_ids(bench)
 
 
-def test_a_page_of_somebody_in_between_is_not_taken_for_greenhouse(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(path_of(kind, "jobs"), kind="html", status=400)
+def test_html_from_proxy_is_unreadable(bench: Bench, kind: str) -> None:
+    bench.sandbox.faults.add(api_path(kind, "jobs"), kind="html", status=400)
     with pytest.raises(UnreadableAnswer) as caught:
-        jobs_of(bench)
+        list_job_ids(bench)
     assert "<" not in repr(caught.value.evidence)
 
 
-def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
+def test_oversized_response_is_unreadable() -> None:
     clock = HandClock()
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(200, content=b"[" + b" " * 5000 + b"]")
@@ -118,15 +119,15 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
             next(provider.list_jobs())
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_redirect_is_not_followed() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(302, headers={"Location": "https://evil.example/"})
         bench = open_on(V1, API, HandClock())
         with pytest.raises(UnreadableAnswer):
-            jobs_of(bench)
+            list_job_ids(bench)
 
 
-# -- writes are not ----------------------------------------------------------------------------
+# -- writes are not retried --------------------------------------------------------------------
 @pytest.mark.parametrize(
     "answer",
     [
@@ -143,71 +144,69 @@ def test_a_redirect_is_not_followed() -> None:
     ],
     ids=lambda answer: str(getattr(answer, "status_code", type(answer).__name__)),
 )
-def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
+def test_write_with_lost_response_is_sent_once(
     kind: str, answer: httpx.Response | Exception
 ) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
-        route = wire.post(path_of(kind, "applications/1/reject"))
+        route = wire.post(api_path(kind, "applications/1/reject"))
         route.side_effect = [answer]
         bench = open_on(kind, API, HandClock())
         with pytest.raises(OutcomeUnknown):
-            reject(bench)
+            send_reject(bench)
         assert route.call_count == 1
         assert bench.calls[-1].error == "OutcomeUnknown"
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
-def test_a_write_that_was_not_sent_is_sent_again(kind: str, fault: type[Exception]) -> None:
+def test_unsent_write_is_retried(kind: str, fault: type[Exception]) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/applications").respond(200, json=[{"id": 2, "candidate_id": 2}])
-        route = wire.post(path_of(kind, "applications/1/reject"))
+        route = wire.post(api_path(kind, "applications/1/reject"))
         done = httpx.Response(200, json={"id": 1, "candidate_id": 2}) if kind == V1 else None
         route.side_effect = [fault("no way"), done or httpx.Response(204)]
         bench = open_on(kind, API, HandClock())
-        reject(bench)
+        send_reject(bench)
         assert route.call_count == 2
 
 
-def test_a_write_that_never_arrived_is_no_riddle(kind: str) -> None:
+def test_undelivered_write_is_reported_as_down(kind: str) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
-        wire.post(path_of(kind, "applications/1/reject")).mock(side_effect=httpx.ConnectError("x"))
+        wire.post(api_path(kind, "applications/1/reject")).mock(side_effect=httpx.ConnectError("x"))
         bench = open_on(kind, API, HandClock())
         with pytest.raises(AtsDown):
-            reject(bench)
+            send_reject(bench)
 
 
-def test_a_write_that_happened_without_an_answer_is_unknown_and_shows_when_read(
-    bench: Bench, kind: str
-) -> None:
+def test_write_with_dropped_response_took_effect(bench: Bench, kind: str) -> None:
     provider = bench.provider
     ada = next(u.id for p in provider.list_users() for u in p.records if u.name.startswith("Ada"))
     reason = next(r.id for p in provider.list_rejection_reasons() for r in p.records)
-    one = next(
+    application = next(
         a
         for p in provider.list_applications()
         for a in p.records
         if a.status == "active" and a.job_id
     )
-    bench.sandbox.faults.add(path_of(kind, "applications"), method="POST", kind="drop_after")
+    bench.sandbox.faults.add(api_path(kind, "applications"), method="POST", kind="drop_after")
     with pytest.raises(OutcomeUnknown):
-        provider.reject(one.id, reason_id=reason, acting_user_id=ada)
-    assert provider.get_application(one.id).status == "rejected"
+        provider.reject(application.id, reason_id=reason, acting_user_id=ada)
+    assert provider.get_application(application.id).status == "rejected"
 
 
-def test_no_token_before_a_write_is_no_riddle() -> None:
+def test_token_failure_before_write_is_down() -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(500)
         route = wire.post("/v3/applications/1/reject")
         bench = open_on(V3, API, HandClock())
         with pytest.raises(AtsDown):
-            reject(bench)
+            send_reject(bench)
         assert not route.called
 
 
-def test_a_write_done_whose_record_cannot_be_read_back_is_done() -> None:
+def test_write_succeeds_without_read_back() -> None:
     with respx.mock(base_url=API) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.post("/v3/applications/1/reject").respond(204)
@@ -217,7 +216,7 @@ def test_a_write_done_whose_record_cannot_be_read_back_is_done() -> None:
         assert receipt.application is None
 
 
-# -- what a "no" means -------------------------------------------------------------------------
+# -- error classification ----------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
@@ -238,12 +237,14 @@ def test_a_write_done_whose_record_cannot_be_read_back_is_done() -> None:
         (422, {"errors": [{"message": "no", "field": "page"}]}, Invalid),
     ],
 )
-def test_v1_lists(status: int, body: dict[str, object], error: type[AtsError]) -> None:
+def test_v1_list_errors_are_classified(
+    status: int, body: dict[str, object], error: type[AtsError]
+) -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(status, json=body)
         bench = open_on(V1, API, HandClock())
         with pytest.raises(error) as caught:
-            jobs_of(bench)
+            list_job_ids(bench)
     assert caught.value.evidence is not None
     assert caught.value.evidence.status == status
     if isinstance(caught.value, Invalid):
@@ -273,14 +274,16 @@ def test_v1_lists(status: int, body: dict[str, object], error: type[AtsError]) -
         (422, {"errors": [{"message": "Missing", "field": "rejection_reason_id"}]}, Invalid),
     ],
 )
-def test_v1_writes(status: int, body: dict[str, object], error: type[AtsError]) -> None:
+def test_v1_write_errors_are_classified(
+    status: int, body: dict[str, object], error: type[AtsError]
+) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         route = wire.post("/v1/applications/1/reject")
         route.respond(status, json=body)
         wire.get("/v1/applications/1").respond(404)
         bench = open_on(V1, API, HandClock())
         with pytest.raises(error):
-            reject(bench)
+            send_reject(bench)
         assert route.calls[0].request.headers["On-Behalf-Of"] == "7"
 
 
@@ -299,7 +302,7 @@ def test_v1_writes(status: int, body: dict[str, object], error: type[AtsError]) 
         ),
     ],
 )
-def test_a_vague_422_of_v3_is_settled_by_reading(
+def test_v3_vague_422_is_resolved_by_reading(
     body: dict[str, object] | None, error: type[AtsError]
 ) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
@@ -310,31 +313,31 @@ def test_a_vague_422_of_v3_is_settled_by_reading(
         )
         bench = open_on(V3, API, HandClock())
         with pytest.raises(error):
-            reject(bench)
+            send_reject(bench)
 
 
-def test_the_evidence_shows_no_id_and_no_address(kind: str) -> None:
+def test_evidence_hides_ids_and_emails(kind: str) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.post("/introspect").respond(404)
-        told = {"errors": [{"message": "mona@acme.example may not touch 169200000001"}]}
-        wire.post(path_of(kind, "applications/169200000001/reject")).respond(403, json=told)
+        body = {"errors": [{"message": "mona@acme.example may not touch 169200000001"}]}
+        wire.post(api_path(kind, "applications/169200000001/reject")).respond(403, json=body)
         bench = open_on(kind, API, HandClock())
         with pytest.raises(AtsError) as caught:
-            reject(bench, 169200000001)
+            send_reject(bench, 169200000001)
     assert caught.value.evidence is not None
-    shown = repr((caught.value.evidence, caught.value.sentence, bench.calls))
-    assert "169200000001" not in shown
-    assert "mona" not in shown
+    text = repr((caught.value.evidence, caught.value.sentence, bench.calls))
+    assert "169200000001" not in text
+    assert "mona" not in text
 
 
 # -- paging ------------------------------------------------------------------------------------
-def _pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
-    """Read a list whose pages carry these `Link` headers; how many came, and what ended it."""
+def _read_pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
+    """Read a list with these `Link` headers; return the pages read and the error that ended it."""
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         answers = [httpx.Response(200, json=[], headers={"Link": link}) for link in links]
-        wire.get(path_of(kind, "jobs")).side_effect = answers
+        wire.get(api_path(kind, "jobs")).side_effect = answers
         bench = open_on(kind, API, HandClock())
         count = 0
         try:
@@ -345,20 +348,20 @@ def _pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
     return count, None
 
 
-def test_pages_that_lead_in_a_circle_end(kind: str) -> None:
-    link = f'<{API}{path_of(kind, "jobs")}?cursor=a>; rel="next"'
-    count, error = _pages(kind, [link] * 5)
+def test_circular_pages_are_refused(kind: str) -> None:
+    link = f'<{API}{api_path(kind, "jobs")}?cursor=a>; rel="next"'
+    count, error = _read_pages(kind, [link] * 5)
     assert count == 1
     assert isinstance(error, UnreadableAnswer)
 
 
 @pytest.mark.parametrize("place", ["https://evil.example/v3/jobs", f"{API}/v3/candidates"])
-def test_pages_elsewhere_are_not_followed(kind: str, place: str) -> None:
-    _, error = _pages(kind, [f'<{place}?cursor=a>; rel="next"'] * 5)
+def test_next_page_elsewhere_is_refused(kind: str, place: str) -> None:
+    _, error = _read_pages(kind, [f'<{place}?cursor=a>; rel="next"'] * 5)
     assert isinstance(error, UnreadableAnswer)
 
 
-def test_the_cursor_is_the_only_parameter() -> None:
+def test_v3_cursor_is_only_parameter() -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/users").respond(200, json=[{"id": 1}])
@@ -376,7 +379,7 @@ def test_the_cursor_is_the_only_parameter() -> None:
         ]
 
 
-def test_a_cursor_that_expired_starts_the_list_again_once() -> None:
+def test_expired_cursor_restarts_list_once() -> None:
     expired = httpx.Response(422, json={"errors": ["Cursor has expired"]})
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
@@ -390,21 +393,21 @@ def test_a_cursor_that_expired_starts_the_list_again_once() -> None:
             list(bench.provider.list_jobs(cursor="/v3/jobs?cursor=old"))
 
 
-def test_v1_asks_as_its_documentation_says() -> None:
+def test_v1_list_parameters() -> None:
     with respx.mock(base_url=API) as wire:
         route = wire.get("/v1/applications").respond(200, json=[])
         clock = HandClock()
         bench = open_on(V1, API, clock, lane=Lane.PEOPLE)
         list(bench.provider.list_applications(changed_after=clock.as_datetime()))
-        asked = dict(route.calls[0].request.url.params)
-        assert asked == {
+        parameters = dict(route.calls[0].request.url.params)
+        assert parameters == {
             "per_page": "500",
             "skip_count": "true",
             "last_activity_after": "2027-01-15T08:00:00.000Z",
         }
 
 
-def test_a_record_with_another_id_than_asked_is_not_found() -> None:
+def test_record_with_other_id_is_not_found() -> None:
     with respx.mock(base_url=API) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 5}, {"id": 6}])
@@ -413,7 +416,7 @@ def test_a_record_with_another_id_than_asked_is_not_found() -> None:
             bench.provider.get_job(7)
 
 
-def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
+def test_malformed_record_is_unreadable_not_gone() -> None:
     with respx.mock(base_url=API) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 7, "confidential": "perhaps"}])
@@ -424,7 +427,7 @@ def test_a_record_that_cannot_be_read_is_unreadable_not_gone() -> None:
 
 @pytest.mark.parametrize("ends", [401, 403, 404, 410])
 @pytest.mark.parametrize("call", ["get_candidate", "get_application", "get_job", "attachments"])
-def test_after_the_end_of_v1_a_record_is_not_taken_for_gone(call: str, ends: int) -> None:
+def test_404_after_v1_retired_is_not_gone(call: str, ends: int) -> None:
     with respx.mock(base_url=API) as wire:
         wire.get(path__regex="^/v1/[a-z]+/7$").respond(404, json={"message": "Resource not found"})
         wire.get("/v1/jobs").respond(ends, json={"message": "Gone"})
@@ -433,23 +436,23 @@ def test_after_the_end_of_v1_a_record_is_not_taken_for_gone(call: str, ends: int
             getattr(bench.provider, call)(7)
 
 
-def test_that_v1_still_answers_is_asked_once_for_many_records_that_are_gone() -> None:
-    lacks = {"message": "This API Key does not have permission for this endpoint"}
+def test_v1_liveness_is_checked_once_for_many() -> None:
+    forbidden = {"message": "This API Key does not have permission for this endpoint"}
     with respx.mock(base_url=API) as wire:
         wire.get(path__regex="^/v1/candidates/").respond(404)
-        lists = wire.get("/v1/jobs").respond(403, json=lacks)  # that is an answer, too
+        liveness = wire.get("/v1/jobs").respond(403, json=forbidden)  # an answer, so v1 is alive
         bench = open_on(V1, API, HandClock())
         for turn in range(1, 6):
             with pytest.raises(NotFound):
                 bench.provider.get_candidate(turn)
-        assert lists.call_count == 1
+        assert liveness.call_count == 1
         bench.clock.time += 11
-        lists.respond(404)
+        liveness.respond(404)
         with pytest.raises(BadCredential):
             bench.provider.get_candidate(7)
 
 
-def test_whether_v1_still_answers_may_not_be_told_either() -> None:
+def test_v1_liveness_check_may_fail() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/candidates/7").respond(404)
         wire.get("/v1/jobs").respond(503)
@@ -461,7 +464,7 @@ def test_whether_v1_still_answers_may_not_be_told_either() -> None:
 @pytest.mark.parametrize(
     ("kind", "path"), [(V1, "/v1/jobs/7/stages"), (V3, "/v3/job_interview_stages")]
 )
-def test_what_could_not_be_read_of_a_job_s_parts_is_told_beside_them(kind: str, path: str) -> None:
+def test_malformed_job_stages_are_set_aside(kind: str, path: str) -> None:
     rows = [
         {"id": 2, "job_id": 7, "priority": 1, "sort_order": 1},
         {"id": 3, "job_id": 7, "name": {"odd": 1}},
@@ -473,10 +476,10 @@ def test_what_could_not_be_read_of_a_job_s_parts_is_told_beside_them(kind: str, 
         wire.get(path).respond(200, json=rows)
         stages = open_on(kind, API, HandClock()).provider.stages_of_job(7)
     assert [stage.id for stage in stages] == [1, 2]
-    assert [aside.remote_id for aside in stages.set_aside] == [3, None]
+    assert [record.remote_id for record in stages.set_aside] == [3, None]
 
 
-def test_a_move_names_the_stage_it_starts_from() -> None:
+def test_v1_advance_sends_seen_stage() -> None:
     with respx.mock(base_url=API) as wire:
         route = wire.post("/v1/applications/1/advance").respond(
             200, json={"id": 1, "candidate_id": 2}

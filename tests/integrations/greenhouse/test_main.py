@@ -1,3 +1,5 @@
+"""The command line `python -m integrations.greenhouse`."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -22,22 +24,22 @@ def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield running
 
 
-def as_v3(monkeypatch: pytest.MonkeyPatch, client_id: str, secret: str) -> None:
+def set_v3_credential(monkeypatch: pytest.MonkeyPatch, client_id: str, secret: str) -> None:
     monkeypatch.setenv("GREENHOUSE_CLIENT_ID", client_id)
     monkeypatch.setenv("GREENHOUSE_CLIENT_SECRET", secret)
 
 
-def test_a_whole_credential_is_all_yes(
+def test_check_passes_full_credential(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    as_v3(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    set_v3_credential(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
     assert main(["check"]) == 0
     out = capsys.readouterr().out
     assert "0 missing, 0 unclear" in out
     assert greenhouse.ACME_V3_CLIENT_SECRET not in out
 
 
-def test_what_is_missing_is_named_with_its_place_and_what_is_off(
+def test_check_names_missing_permissions(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY_LIMITED)
@@ -58,7 +60,9 @@ def test_jobs_are_listed_without_templates(
     if generation == 1:
         monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
     else:
-        as_v3(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+        set_v3_credential(
+            monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET
+        )
     assert main(["jobs"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == sandbox.stats()["jobs_not_template"]
@@ -66,7 +70,7 @@ def test_jobs_are_listed_without_templates(
 
 
 @either_refusal
-def test_each_trouble_has_its_words_and_its_exit_code(
+def test_errors_have_message_and_exit_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check"]) == 2
@@ -74,17 +78,17 @@ def test_each_trouble_has_its_words_and_its_exit_code(
     monkeypatch.setenv("GREENHOUSE_API_KEY", "wrong")
     assert main(["jobs"]) == 3
     assert "does not accept this API key" in capsys.readouterr().err
-    as_v3(monkeypatch, "a", "b")
+    set_v3_credential(monkeypatch, "a", "b")
     assert main(["jobs"]) == 2
     monkeypatch.delenv("GREENHOUSE_API_KEY")
     assert main(["jobs"]) == 3
     client = sandbox.credentials.create_client(reader_is_site_admin=False)
-    as_v3(monkeypatch, client.client_id, client.client_secret)
+    set_v3_credential(monkeypatch, client.client_id, client.client_secret)
     assert main(["jobs"]) == 1
     assert "Site Admin" in capsys.readouterr().err
 
 
-def test_a_greenhouse_that_does_not_answer_is_told(
+def test_unavailable_greenhouse_is_reported(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)

@@ -1,4 +1,4 @@
-"""What several processes do that share one budget. Light to import: each of them does."""
+"""Worker processes that share one rate budget. Kept light to import: each process does."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from integrations.ats.wiring import Change, Lane, T
 from integrations.http.budget import Budget
 
-LIMIT, SHORT_WINDOW = 20, 0.4
+LIMIT, SHORT_WINDOW = 20, 0.2
 
 
 class SqliteStore:
-    """A store that processes share: one file, immediate transactions."""
+    """State store in one SQLite file, shared by processes through immediate transactions."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as db:
-            db.execute("create table if not exists kept (key text primary key, value blob)")
+            db.execute("create table if not exists state (key text primary key, value blob)")
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=30, isolation_level=None)
@@ -30,9 +30,9 @@ class SqliteStore:
         db = self._open()
         try:
             db.execute("begin immediate")
-            row = db.execute("select value from kept where key = ?", (key,)).fetchone()
+            row = db.execute("select value from state where key = ?", (key,)).fetchone()
             new, result = change(row[0] if row else None)
-            db.execute("insert or replace into kept values (?, ?)", (key, new))
+            db.execute("insert or replace into state values (?, ?)", (key, new))
             db.execute("commit")
             return result
         finally:
@@ -40,19 +40,18 @@ class SqliteStore:
 
 
 def open_budget(path: str) -> Budget:
-    """The budget that is kept in this file."""
     return Budget(SqliteStore(Path(path)), "b", SHORT_WINDOW, now=time.time, sleep=time.sleep)
 
 
 def send_many(
     path: str, barrier: Barrier, sent: Queue[tuple[int, float, float]], count: int
 ) -> None:
-    """One process: sends as fast as it may and notes when each was sent and answered."""
+    """Send `count` requests as fast as allowed; report when each was sent and answered."""
     shared = open_budget(path)
     barrier.wait()
     for turn in range(count):
         slot = shared.take(Lane.PEOPLE, until=time.time() + 300)
-        begun = time.time()
-        time.sleep(0.002)  # the answer is under way
-        sent.put((os.getpid(), begun, time.time()))
+        started = time.time()
+        time.sleep(0.002)  # time until the answer arrives
+        sent.put((os.getpid(), started, time.time()))
         shared.settle(slot, 200, {"x-ratelimit-limit": str(LIMIT)} if turn % 2 else {})

@@ -12,152 +12,172 @@ from hypothesis import strategies as st
 
 from integrations.ats.errors import RateLimited
 from integrations.ats.wiring import Lane, MemoryStore
-from integrations.http.budget import Budget
+from integrations.http.budget import UNKNOWN_LIMIT, Budget
 from tests.integrations.greenhouse.hand import HandClock
 from tests.integrations.http.sharing import LIMIT, SHORT_WINDOW, open_budget, send_many
 
 WINDOW = 10.0
 
 
-def budget(clock: HandClock, store: MemoryStore | None = None) -> Budget:
+def make_budget(clock: HandClock, store: MemoryStore | None = None) -> Budget:
     return Budget(store or MemoryStore(), "b", WINDOW, now=clock.now, sleep=clock.sleep)
 
 
-def told(limit: int, remaining: int, **more: str) -> dict[str, str]:
+def limit_headers(limit: int, remaining: int, **more: str) -> dict[str, str]:
     return {"x-ratelimit-limit": str(limit), "x-ratelimit-remaining": str(remaining), **more}
 
 
-def spend(one: Budget, clock: HandClock, count: int, limit: int, lane: Lane = Lane.PEOPLE) -> None:
+def spend_requests(
+    budget: Budget, clock: HandClock, count: int, limit: int, lane: Lane = Lane.PEOPLE
+) -> None:
     for sent in range(count):
-        one.settle(one.take(lane, until=clock.now() + 99), 200, told(limit, limit - sent - 1))
+        budget.settle(
+            budget.take(lane, until=clock.now() + 99), 200, limit_headers(limit, limit - sent - 1)
+        )
 
 
-def test_a_person_gets_the_whole_window_and_then_waits_for_it() -> None:
+def test_people_use_whole_window_then_wait() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 50, 50)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 50, 50)
     assert clock.slept == []
-    one.take(Lane.PEOPLE, until=clock.now() + 99)
+    budget.take(Lane.PEOPLE, until=clock.now() + 99)
     assert WINDOW <= sum(clock.slept) < WINDOW + 1
 
 
-def test_a_sync_leaves_a_tenth_for_people() -> None:
+def test_sync_leaves_tenth_for_people() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 45, 50, Lane.SYNC)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 45, 50, Lane.SYNC)
     with pytest.raises(RateLimited):
-        one.take(Lane.SYNC, until=clock.now() + 1)
+        budget.take(Lane.SYNC, until=clock.now() + 1)
     for _ in range(5):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
     assert clock.slept == []
 
 
-def test_a_sync_steps_back_while_a_person_waits() -> None:
+def test_sync_yields_to_waiting_person() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 50, 50)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 50, 50)
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now() + 1)
+        budget.take(Lane.PEOPLE, until=clock.now() + 1)
     clock.time += WINDOW - 0.1
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now())
-    clock.time += 0.2  # the window is free again, and the person is about to look
+        budget.take(Lane.PEOPLE, until=clock.now())
+    clock.time += 0.2  # the window is free again, but the person comes first
     before = clock.now()
-    one.take(Lane.SYNC, until=clock.now() + 5)
+    budget.take(Lane.SYNC, until=clock.now() + 5)
     assert clock.now() > before
 
 
-def test_until_the_first_answer_only_a_few_are_sent() -> None:
+def test_few_requests_before_first_answer() -> None:
     clock = HandClock()
-    one = budget(clock)
-    for _ in range(10):
-        one.take(Lane.PEOPLE, until=clock.now())
+    budget = make_budget(clock)
+    for _ in range(UNKNOWN_LIMIT):
+        budget.take(Lane.PEOPLE, until=clock.now())
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
 
 
-def test_a_429_stops_everybody_until_the_time_it_names() -> None:
+@pytest.mark.parametrize("lane", Lane)
+def test_429_pauses_lane_until_retry_after(lane: Lane) -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "4"})
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "4"})
     start = clock.now()
-    one.take(Lane.PEOPLE, until=clock.now() + 30)
+    budget.take(lane, until=clock.now() + 30)
     assert 4.0 <= clock.now() - start <= 4.7
 
 
-def test_a_429_that_names_no_time_costs_one_window() -> None:
+def test_429_without_time_costs_one_window() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {})
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 429, {})
     with pytest.raises(RateLimited) as caught:
-        one.take(Lane.PEOPLE, until=clock.now() + 5)
+        budget.take(Lane.PEOPLE, until=clock.now() + 5)
     assert caught.value.until.timestamp() == pytest.approx(clock.now() + WINDOW)
 
 
-def test_what_others_spend_with_the_same_credential_is_subtracted() -> None:
+def test_requests_by_others_are_subtracted() -> None:
     clock = HandClock()
-    one = budget(clock)
+    budget = make_budget(clock)
     reset = {"x-ratelimit-reset": str(clock.now() + 3)}
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 0, **reset))
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(50, 0, **reset))
     start = clock.now()
-    one.take(Lane.PEOPLE, until=clock.now() + 30)
+    budget.take(Lane.PEOPLE, until=clock.now() + 30)
     assert 2.5 <= clock.now() - start <= 3.5
 
 
-def test_what_others_spent_is_not_forgotten_by_the_next_answer() -> None:
+def test_requests_by_others_survive_next_answer() -> None:
     clock, limit = HandClock(), 75
-    one = budget(clock)
+    budget = make_budget(clock)
     counted = 60  # by others
     for _ in range(5):
-        slot = one.take(Lane.PEOPLE, until=clock.now())
+        slot = budget.take(Lane.PEOPLE, until=clock.now())
         counted += 1
-        one.settle(slot, 200, told(limit, limit - counted))
+        budget.settle(slot, 200, limit_headers(limit, limit - counted))
     for _ in range(limit - counted):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
 
 
-def test_workers_side_by_side_leave_others_what_they_spent() -> None:
-    """Answers come in any order: one that was counted earlier does not take back what is known."""
+def test_requests_by_others_survive_unordered_answers() -> None:
     clock, limit = HandClock(), 50
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(limit, 19))  # 30 of others
-    slots = [one.take(Lane.PEOPLE, until=clock.now()) for _ in range(10)]
+    budget = make_budget(clock)
+    slot = budget.take(Lane.PEOPLE, until=clock.now())
+    budget.settle(slot, 200, limit_headers(limit, 19))  # others spent 30
+    slots = [budget.take(Lane.PEOPLE, until=clock.now()) for _ in range(10)]
     for remaining, slot in zip([14, 18, 9, 12, 16, 17, 11, 13, 10, 15], slots, strict=True):
-        one.settle(slot, 200, told(limit, remaining))
+        budget.settle(slot, 200, limit_headers(limit, remaining))
     for _ in range(9):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
 
 
-def test_what_others_spent_is_free_again_after_their_window() -> None:
+def test_requests_by_others_expire_with_window() -> None:
     clock = HandClock()
-    one = budget(clock)
+    budget = make_budget(clock)
     reset = {"x-ratelimit-reset": str(clock.now() + 3)}
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 9, **reset))
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(50, 9, **reset))
     clock.time += 4
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 49))
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(50, 49))
     for _ in range(48):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now())
+        budget.take(Lane.PEOPLE, until=clock.now())
 
 
-def test_a_request_that_was_not_sent_costs_nothing() -> None:
+def test_unsent_request_costs_nothing() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 49, 50)
-    one.give_back(one.take(Lane.PEOPLE, until=clock.now()))
-    one.take(Lane.PEOPLE, until=clock.now())
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 49, 50)
+    budget.give_back(budget.take(Lane.PEOPLE, until=clock.now()))
+    budget.take(Lane.PEOPLE, until=clock.now())
     assert clock.slept == []
 
 
-def test_a_state_that_cannot_be_read_is_begun_anew() -> None:
+def test_slow_request_keeps_its_slot() -> None:
+    clock = HandClock()
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 1, 1)
+    clock.time += WINDOW
+    budget.take(Lane.PEOPLE, until=clock.now())
+    clock.time += 2 * WINDOW
+    with pytest.raises(RateLimited):
+        budget.take(Lane.PEOPLE, until=clock.now())
+
+
+def test_unreadable_state_starts_over() -> None:
     clock, store = HandClock(), MemoryStore()
     store.update("b", lambda _: (b"not ours", None), ttl=99)
-    budget(clock, store).take(Lane.PEOPLE, until=clock.now())
+    budget = make_budget(clock, store)
+    for _ in range(UNKNOWN_LIMIT):
+        budget.take(Lane.PEOPLE, until=clock.now())
+    with pytest.raises(RateLimited):
+        budget.take(Lane.PEOPLE, until=clock.now())
 
 
 @given(
@@ -166,46 +186,47 @@ def test_a_state_that_cannot_be_read_is_begun_anew() -> None:
     latencies=st.lists(st.floats(0.001, 3), min_size=1, max_size=20),
     lanes=st.lists(st.sampled_from(Lane), min_size=1, max_size=7),
 )
-def test_no_window_however_it_lies_ever_holds_more_than_the_limit(
+def test_any_window_stays_within_limit(
     limit: int, phase: float, latencies: list[float], lanes: list[Lane]
 ) -> None:
-    """The server counts somewhere between sending and answer; here, at the worst of both ends."""
+    # The server counts a request somewhere between sending and answer: both extremes in turn.
     clock = HandClock()
-    one = budget(clock)
+    budget = make_budget(clock)
     counted: list[float] = []
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(limit, limit - 1))
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(limit, limit - 1))
     counted.append(clock.now())
     for turn in range(120):
-        slot = one.take(lanes[turn % len(lanes)], until=clock.now() + 999)
+        slot = budget.take(lanes[turn % len(lanes)], until=clock.now() + 999)
         sent = clock.now()
         clock.time += latencies[turn % len(latencies)]
         counted.append(sent if turn % 2 else clock.now())
-        one.settle(slot, 200, {})
+        budget.settle(slot, 200, {})
     starts = [phase + moment for moment in counted] + counted
     for start in starts:
         assert sum(1 for moment in counted if start <= moment < start + WINDOW) <= limit
 
 
-def test_the_window_is_used_to_the_full() -> None:
+def test_window_is_fully_used() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(20, 19))
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(20, 19))
     start = clock.now()
     for _ in range(79):
-        one.settle(one.take(Lane.PEOPLE, until=clock.now() + 99), 200, {})
+        budget.settle(budget.take(Lane.PEOPLE, until=clock.now() + 99), 200, {})
     assert 3 * WINDOW <= clock.now() - start < 3 * WINDOW + 1
 
 
-def test_four_processes_share_one_window_and_never_cross_it(tmp_path: Path) -> None:
+def test_processes_share_one_window(tmp_path: Path) -> None:
     processes, each = 4, 15
     path = str(tmp_path / "state.sqlite3")
     first = open_budget(path)
     slot = first.take(Lane.PEOPLE, until=time.time() + 60)
     first.settle(slot, 200, {"x-ratelimit-limit": str(LIMIT)})
-    fork = multiprocessing.get_context("spawn")
-    barrier, sent = fork.Barrier(processes), fork.Queue()
+    context = multiprocessing.get_context("spawn")
+    barrier, sent = context.Barrier(processes), context.Queue()
     children = [
-        fork.Process(target=send_many, args=(path, barrier, sent, each)) for _ in range(processes)
+        context.Process(target=send_many, args=(path, barrier, sent, each))
+        for _ in range(processes)
     ]
     for child in children:
         child.start()
@@ -215,15 +236,15 @@ def test_four_processes_share_one_window_and_never_cross_it(tmp_path: Path) -> N
         assert child.exitcode == 0
     assert len({process for process, _, _ in times}) == processes
     for moments in ([begun for _, begun, _ in times], [end for _, _, end in times]):
-        for moment in moments:  # whether the server counts when it is asked or when it answers
-            assert sum(moment <= one < moment + SHORT_WINDOW for one in moments) <= LIMIT
+        for moment in moments:  # the server may count at either end
+            assert sum(moment <= other < moment + SHORT_WINDOW for other in moments) <= LIMIT
 
 
-def test_threads_share_it_too() -> None:
-    window, limit = 0.3, 10
+def test_threads_share_one_window() -> None:
+    window, limit = 0.1, 10
     store = MemoryStore()
     shared = Budget(store, "b", window, now=time.time, sleep=time.sleep)
-    shared.settle(shared.take(Lane.PEOPLE, until=time.time()), 200, told(limit, 9))
+    shared.settle(shared.take(Lane.PEOPLE, until=time.time()), 200, limit_headers(limit, 9))
     sent: deque[float] = deque()
 
     def work() -> None:
@@ -239,5 +260,5 @@ def test_threads_share_it_too() -> None:
         thread.join()
     times = sorted(sent)
     assert len(times) == 40
-    for begun in times:
-        assert sum(1 for one in times if begun <= one < begun + window) <= limit
+    for first in times:
+        assert sum(1 for time_sent in times if first <= time_sent < first + window) <= limit

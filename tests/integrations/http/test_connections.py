@@ -1,4 +1,4 @@
-"""Connections are kept for whoever is next in the process, and nothing else is."""
+"""HTTP connections are reused within a process; cookies are not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from integrations.http.client import Http
 
 
 class _Server(ThreadingHTTPServer):
-    """Remembers who spoke to it: the callers' ports and the cookies they brought."""
+    """Records the callers' ports and cookies."""
 
     daemon_threads = True
 
@@ -46,33 +46,33 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    with _Server() as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        yield made
-        made.shutdown()
+    with _Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.shutdown()
 
 
-def _ask(url: str) -> bytes:
+def _send_get(url: str) -> bytes:
     return Http().send("GET", url, headers={}).body
 
 
-def test_the_next_one_to_ask_need_not_connect_anew(server: _Server) -> None:
-    assert [_ask(server.url) for _ in range(3)] == [b"ok"] * 3
+def test_connection_is_reused(server: _Server) -> None:
+    assert [_send_get(server.url) for _ in range(3)] == [b"ok"] * 3
     assert len(set(server.ports)) == 1
 
 
-def test_no_cookie_of_one_customer_reaches_another(server: _Server) -> None:
+def test_cookies_are_not_shared(server: _Server) -> None:
     for _ in range(2):
-        _ask(server.url)
+        _send_get(server.url)
     assert server.cookies == [None, None]
 
 
-def test_a_forked_worker_has_connections_of_its_own(server: _Server) -> None:
-    _ask(server.url)
-    worker = multiprocessing.get_context("fork").Process(target=_ask, args=(server.url,))
+def test_forked_worker_opens_own_connection(server: _Server) -> None:
+    _send_get(server.url)
+    worker = multiprocessing.get_context("fork").Process(target=_send_get, args=(server.url,))
     worker.start()
     worker.join(10)
-    _ask(server.url)
+    _send_get(server.url)
     assert worker.exitcode == 0
-    first, forked, again = server.ports
-    assert forked != first == again
+    first, forked, reused = server.ports
+    assert forked != first == reused

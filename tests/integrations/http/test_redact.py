@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integrations.http.redact import LONGEST, redact
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "redacted"),
     [
         ("client_id=abc.def-ghv3 is not valid", "client_id=… is not valid"),
         ("write to juliet.burke@example.com please", "write to … please"),
@@ -22,22 +22,26 @@ from integrations.http.redact import LONGEST, redact
         ("scope harvest:user_job_permissions:list", "scope harvest:user_job_permissions:list"),
     ],
 )
-def test_what_must_not_be_kept_is_blotted_out(text: str, kept: str) -> None:
-    assert redact(text) == kept
+def test_sensitive_text_is_redacted(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
 
 
-def test_a_known_secret_is_blotted_out_wherever_it_stands() -> None:
+def test_known_secret_is_redacted_everywhere() -> None:
     assert "hunter-two" not in redact("you sent hunter-two, hunter-two!", ("hunter-two",))
 
 
 @given(st.text(), st.text(min_size=4, max_size=40))
-def test_no_known_secret_survives_and_the_text_stays_short(text: str, secret: str) -> None:
-    kept = redact(f"{text}{secret}{text}", (secret,))
-    assert len(kept) <= LONGEST
+@example("a few words " * 50, "hunter-two")
+def test_redacted_text_is_short_without_secret(text: str, secret: str) -> None:
+    redacted = redact(f"{text}{secret}{text}", (secret,))
+    assert len(redacted) <= LONGEST
     if "…" not in secret:
-        assert secret not in kept or secret in redact(text + "…" + text)
+        assert secret not in redacted or secret in redact(text + "…" + text)
 
 
-@given(st.emails())
-def test_no_address_survives(address: str) -> None:
+DOMAINS = st.from_regex(r"[a-z0-9-]{1,20}(\.[a-z]{2,10}){1,3}", fullmatch=True)
+
+
+@given(st.emails(domains=DOMAINS))
+def test_email_addresses_are_redacted(address: str) -> None:
     assert address not in redact(f"user {address} is unknown")

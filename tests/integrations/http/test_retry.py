@@ -23,12 +23,12 @@ NOW = 1_800_000_000.0
         ("86400", None, 3600),
     ],
 )
-def test_the_wait_that_an_answer_asks_for(
+def test_wait_follows_response_headers(
     retry_after: str | None, reset: str | None, seconds: float | None
 ) -> None:
     assert told_wait(retry_after, reset, now=NOW) == seconds
 
 
-def test_waits_grow_and_stay_bounded() -> None:
-    assert 0 < how_long(1) <= 0.25
-    assert how_long(50) <= 8.0
+def test_backoff_doubles_up_to_limit() -> None:
+    for tries, longest in ((1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (50, 8.0)):
+        assert longest / 2 <= how_long(tries) <= longest

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox talk with: plain HTTP and a clock that is turned by hand."""
+"""Plain HTTP to a sandbox, and a manual clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TLS = ssl.create_default_context()  # made once: it costs more than a sandbox
 
 
 class HandClock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ class HandClock:
 
 
 class Api:
-    """A sandbox and the ways to ask it."""
+    """A sandbox and an HTTP client for both API generations."""
 
     def __init__(self, sandbox: Sandbox, clock: HandClock) -> None:
         self.sandbox = sandbox
@@ -98,7 +98,7 @@ class Api:
         return rows
 
     def granted(self, name: str) -> set[int]:
-        """Give the jobs that this one of the cast has grants for."""
+        """Return the jobs that this user has grants for."""
         rows = self.sandbox.world().grants.where("user_id", self.user_id(name))
         return {row.job_id for row in rows}
 
@@ -110,17 +110,19 @@ class Api:
         prospect: bool = False,
         job: str | None = None,
     ) -> Application:
-        """Find an application of a public job, in this state and stage.
+        """Find an application on a public job, in this state and stage.
 
-        ``job``: of a job that this one of the cast is granted.
+        ``job`` names a user: only jobs granted to them count.
         """
         world = self.sandbox.world()
         granted = self.granted(job) if job else None
         for row in world.applications:
-            found = world.jobs.get(row.job_id)
+            current_job = world.jobs.get(row.job_id)
             if row.status != status or row.prospect != prospect:
                 continue
-            if not prospect and (found is None or found.confidential or found.status != "open"):
+            if not prospect and (
+                current_job is None or current_job.confidential or current_job.status != "open"
+            ):
                 continue
             if granted is not None and row.job_id not in granted:
                 continue

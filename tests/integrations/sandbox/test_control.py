@@ -15,19 +15,19 @@ from .api import Api
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
 
 
-def test_a_credential_is_made_over_http_with_permissions_missing(api: Api) -> None:
-    asked = {"kind": "key", "account": "acme", "without": ["users.list"]}
-    made = api.http.post("/__credentials", json=asked).json()
-    assert api.v1("GET", "/users", key=made["key"]).status_code == 403
-    assert api.v1("GET", "/jobs", key=made["key"]).status_code == 200
-    asked = {"kind": "client", "only": ["jobs.list"]}
-    client = api.http.post("/__credentials", json=asked).json()
+def test_credential_is_created_over_http(api: Api) -> None:
+    body = {"kind": "key", "account": "acme", "without": ["users.list"]}
+    key = api.http.post("/__credentials", json=body).json()
+    assert api.v1("GET", "/users", key=key["key"]).status_code == 403
+    assert api.v1("GET", "/jobs", key=key["key"]).status_code == 200
+    body = {"kind": "client", "only": ["jobs.list"]}
+    client = api.http.post("/__credentials", json=body).json()
     token = api.token(None, client["client_id"], client["client_secret"])
     assert api.v3("GET", "/jobs", token=token).status_code == 200
     assert api.v3("GET", "/users", token=token).status_code == 403
 
 
-def test_permissions_are_taken_and_given_over_http(api: Api) -> None:
+def test_permissions_are_changed_over_http(api: Api) -> None:
     key = api.sandbox.credentials.create_key().secret
     api.http.patch("/__credentials", json={"credential": key, "remove": ["jobs.list"]})
     assert api.v1("GET", "/jobs", key=key).status_code == 403
@@ -35,7 +35,7 @@ def test_permissions_are_taken_and_given_over_http(api: Api) -> None:
     assert api.v1("GET", "/jobs", key=key).status_code == 200
 
 
-def test_the_log_tells_who_asked_what(api: Api) -> None:
+def test_request_log_names_caller_and_path(api: Api) -> None:
     row = api.application()
     api.v1("POST", f"/applications/{row.id}/advance", by="ada", json={})
     api.v3("GET", "/jobs", by="sam", params={"per_page": 1})
@@ -48,7 +48,7 @@ def test_the_log_tells_who_asked_what(api: Api) -> None:
     assert len(api.sandbox.requests) == 3
 
 
-def test_stats_are_told_over_http(api: Api) -> None:
+def test_stats_are_served_over_http(api: Api) -> None:
     assert api.http.get("/__stats").json() == api.sandbox.stats()
     other = api.http.get("/__stats", params={"account": "other"}).json()
     assert (other["account"], other["jobs"]) == ("other", 5)
@@ -148,8 +148,8 @@ def read_documented_controls() -> dict[tuple[str, str], set[str]]:
         r"^\| `(?P<method>[A-Z]+) (?P<path>/__\S+)` \| (?P<fields>[^|]*) \|", re.MULTILINE
     )
     return {
-        (found["method"], found["path"]): set(re.findall(r"`(\w+)`", found["fields"]))
-        for found in row.finditer(DOCUMENT.read_text(encoding="utf-8"))
+        (match["method"], match["path"]): set(re.findall(r"`(\w+)`", match["fields"]))
+        for match in row.finditer(DOCUMENT.read_text(encoding="utf-8"))
     }
 
 
@@ -164,12 +164,14 @@ def test_document_lists_every_control_and_field() -> None:
 def test_document_lists_every_mutation_and_field() -> None:
     row = re.compile(r"^\| `(\w+)` \| ([^|]*) \|$", re.MULTILINE)
     section = DOCUMENT.read_text(encoding="utf-8").partition("### Mutations")[2].partition("###")[0]
-    documented = {name: set(re.findall(r"`(\w+)`", told)) for name, told in row.findall(section)}
+    documented = {
+        name: set(re.findall(r"`(\w+)`", fields)) for name, fields in row.findall(section)
+    }
     variants = CONTROLS["POST", "/__mutate"].variants
     assert documented == {name: names_of(struct) - {"account"} for name, struct in variants.items()}
 
 
-def test_reset_begins_anew(api: Api) -> None:
+def test_reset_restores_initial_state(api: Api) -> None:
     before = api.sandbox.app.snapshot()
     api.v1("POST", f"/applications/{api.application().id}/reject", by="ada", json={})
     api.sandbox.faults.add("/v1", status=500)
@@ -180,24 +182,24 @@ def test_reset_begins_anew(api: Api) -> None:
     assert api.v1("GET", "/jobs").status_code == 200
 
 
-def test_an_unknown_control_endpoint_names_the_known_ones(api: Api) -> None:
+def test_unknown_control_endpoint_lists_known_ones(api: Api) -> None:
     answer = api.http.get("/__nothing")
     assert answer.status_code == 404
     assert "GET /__stats" in answer.json()["known"]
 
 
-def test_control_is_for_this_machine_only(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_is_refused_from_other_hosts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("integrations.greenhouse.sandbox.control.is_loopback", lambda _: False)
     assert api.http.get("/__stats").status_code == 403
 
 
-def test_the_front_page_tells_what_this_is(api: Api) -> None:
+def test_front_page_describes_sandbox(api: Api) -> None:
     answer = api.http.get("/")
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "Greenhouse sandbox" in answer.text
 
 
-def test_connections_are_kept_alive_and_let_go(make_api: Callable[..., Api]) -> None:
+def test_port_is_released_on_stop(make_api: Callable[..., Api]) -> None:
     sandbox = Sandbox()
     with sandbox:
         port = sandbox.port

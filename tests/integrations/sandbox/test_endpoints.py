@@ -49,13 +49,15 @@ UNCHECKED = {
 
 def test_v3_routes_have_documented_scopes() -> None:
     documented = {("GET", f"/v3/{name}"): f"harvest:{name}:list" for name in LISTS}
-    documented |= {("GET", path): one["scope"] for path, one in ENDPOINTS["single"].items()}
+    documented |= {
+        ("GET", path): endpoint["scope"] for path, endpoint in ENDPOINTS["single"].items()
+    }
     for place, write in ENDPOINTS["writes"].items():
         method, path = place.split()
         documented[method, path] = write["scope"]
     assert V3_ROUTES.items() <= documented.items()
-    asked = {permission.scope for permission in CATALOGUE.permissions}
-    assert asked <= set(documented.values())
+    used = {permission.scope for permission in CATALOGUE.permissions}
+    assert used <= set(documented.values())
 
 
 @pytest.mark.parametrize("name", RESOURCES)
@@ -71,8 +73,14 @@ def test_list_checks_documented_parameters(shared: Api, name: str) -> None:
 
 @pytest.mark.parametrize("name", RESOURCES)
 def test_list_filters_by_documented_parameters(name: str) -> None:
-    one = RESOURCES[name]
-    filters = {*one.ids, *one.members, *one.texts, *one.booleans, *one.moments}
+    resource = RESOURCES[name]
+    filters = {
+        *resource.ids,
+        *resource.members,
+        *resource.texts,
+        *resource.booleans,
+        *resource.moments,
+    }
     assert filters <= LISTS[name].keys()
 
 
@@ -82,14 +90,14 @@ def test_client_asks_documented_parameters_only() -> None:
         provider = open_on(V3, sandbox.url, clock).provider
         read_all_lists(provider)
         read_records(provider, sandbox)
-        asked = {
+        used = {
             (request.path.removeprefix("/v3/"), parameter)
             for request in sandbox.requests
             if request.path.startswith("/v3/")
             for parameter in parse_qs(request.query)
         }
-    assert {name for name, _ in asked} >= {"jobs", "users", "attachments", "application_stages"}
-    assert {(name, one) for name, one in asked if one not in LISTS[name]} == set()
+    assert {name for name, _ in used} >= {"jobs", "users", "attachments", "application_stages"}
+    assert {(name, field) for name, field in used if field not in LISTS[name]} == set()
 
 
 def read_all_lists(provider: Provider) -> None:

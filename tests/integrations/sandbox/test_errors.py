@@ -1,4 +1,4 @@
-"""The error bodies that were seen in public, and the order of the checks."""
+"""Error bodies as publicly observed, and the order of the sandbox's checks."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ OPTIONS: dict[tuple[str, str], dict[str, int]] = {
 NOT_SERVED = {("v1", "missing_field"), ("v1", "unknown_reference"), ("v1", "invalid_value")}
 """Errors of endpoints that the sandbox does not have."""
 
-ASKED = {"v1": V1, "v3": V3, "token": TOKEN}
+REQUESTS = {"v1": V1, "v3": V3, "token": TOKEN}
 
 
 def find_differences(error: dict[str, Any], answer: httpx.Response) -> list[str]:
@@ -103,13 +103,13 @@ def find_differences(error: dict[str, Any], answer: httpx.Response) -> list[str]
     if str(answer.status_code) not in status or not 400 <= answer.status_code < 600:
         differences.append(f"status {answer.status_code}")
     if "body" in error:
-        told = answer.json()
+        body = answer.json()
         beginnings = {k: v[:-3] for k, v in error["body"].items() if str(v).endswith("...")}
         wanted = error["body"] | {
-            k: told[k] for k, v in beginnings.items() if str(told.get(k)).startswith(v)
+            k: body[k] for k, v in beginnings.items() if str(body.get(k)).startswith(v)
         }
-        if told != wanted:
-            differences.append(f"body {told}")
+        if body != wanted:
+            differences.append(f"body {body}")
     if error.get("text", "") not in answer.text:
         differences.append(f"text {answer.text}")
     differences += [name for name in error.get("headers", ()) if name not in answer.headers]
@@ -117,10 +117,10 @@ def find_differences(error: dict[str, Any], answer: httpx.Response) -> list[str]
 
 
 @pytest.mark.parametrize(
-    ("part", "name"), [(part, name) for part, asked in ASKED.items() for name in asked]
+    ("part", "name"), [(part, name) for part, requests in REQUESTS.items() for name in requests]
 )
 def test_error_matches_documentation(shared: Api, part: str, name: str) -> None:
-    assert find_differences(ERRORS[part][name], ASKED[part][name](shared)) == []
+    assert find_differences(ERRORS[part][name], REQUESTS[part][name](shared)) == []
 
 
 @pytest.mark.parametrize(("part", "name"), OPTIONS)
@@ -134,7 +134,7 @@ def test_error_with_option_matches_documentation(
 
 
 def test_every_documented_error_is_tried() -> None:
-    tried = {(part, name) for part, asked in ASKED.items() for name in asked}
+    tried = {(part, name) for part, requests in REQUESTS.items() for name in requests}
     documented = {(part, name) for part, errors in ERRORS.items() for name in errors}
     assert tried | OPTIONS.keys() | NOT_SERVED == documented
 
@@ -144,44 +144,44 @@ def test_unknown_client_id_is_refused(shared: Api) -> None:
     assert (unknown.status_code, unknown.json()) == (401, {"error": "invalid_client"})
 
 
-def test_v1_checks_the_key_before_the_route_and_v3_the_route_before_the_token(api: Api) -> None:
+def test_credential_and_route_check_order(api: Api) -> None:
     assert api.http.get("/v1/nonsense").status_code == 401
     assert api.v1("GET", "/nonsense").status_code == 404
     assert api.http.get("/v3/nonsense").status_code == 404
     assert api.http.get("/v3/jobs").status_code == 401
 
 
-def test_v1_checks_the_permission_before_the_record(api: Api) -> None:
+def test_v1_checks_permission_before_record(api: Api) -> None:
     path = "/applications/0/reject"
     refused = api.v1("POST", path, key=ACME_V1_KEY_LIMITED, by="ada", json={})
     assert refused.status_code == 403
     assert api.v1("POST", path, by="ada", json={}).status_code == 404
 
 
-def test_v3_checks_the_scope_before_the_record(api: Api) -> None:
+def test_v3_checks_scope_before_record(api: Api) -> None:
     token = api.token(None, ACME_V3_LIMITED_CLIENT_ID, ACME_V3_LIMITED_CLIENT_SECRET)
     assert api.v3("POST", "/applications/0/reject", token=token, json={}).status_code == 403
     assert api.v3("POST", "/applications/0/unreject", token=token, json={}).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["message", "empty", "html"])
-def test_the_body_of_v3s_403_can_be_chosen(make_api: Callable[..., Api], kind: str) -> None:
+def test_v3_403_body_is_an_option(make_api: Callable[..., Api], kind: str) -> None:
     answer = make_api(forbidden_body=kind).v3("GET", "/jobs", by="remy")
     assert answer.status_code == 403
     assert ("message" in answer.text) == (kind == "message")
     assert answer.headers["Content-Type"].startswith("text/html") == (kind == "html")
 
 
-def test_a_get_with_a_body_is_403_in_v1(api: Api) -> None:
+def test_v1_get_with_body_is_403(api: Api) -> None:
     assert api.v1("GET", "/jobs", json={"status": "open"}).status_code == 403
 
 
-def test_a_wrong_method_finds_no_route(api: Api) -> None:
+def test_wrong_method_is_404(api: Api) -> None:
     assert api.v1("DELETE", "/jobs").status_code == 404
     assert api.v3("POST", "/jobs").status_code == 404
 
 
-def test_json_that_does_not_parse_is_400(api: Api) -> None:
+def test_malformed_json_is_400(api: Api) -> None:
     row = api.application()
     for ask in (api.v1, api.v3):
         answer = ask(
@@ -194,7 +194,7 @@ def test_json_that_does_not_parse_is_400(api: Api) -> None:
         assert answer.status_code == 400
 
 
-def test_a_wrong_content_type_is_read_as_no_body(api: Api) -> None:
+def test_wrong_content_type_is_read_as_empty(api: Api) -> None:
     row = api.application()
     content = json.dumps({"from_stage_id": row.stage_id}).encode()
     for ask, path in ((api.v1, "advance"), (api.v3, "move")):
@@ -208,12 +208,12 @@ def test_a_wrong_content_type_is_read_as_no_body(api: Api) -> None:
         assert answer.status_code == 422
 
 
-def test_every_answer_has_a_request_id(api: Api) -> None:
+def test_every_response_has_request_id(api: Api) -> None:
     answers = [api.v1("GET", "/jobs"), api.v1("GET", "/x"), api.v3("GET", "/x"), request_token(api)]
     ids = [answer.headers["X-Request-Id"] for answer in answers]
     assert len(set(ids)) == 4
 
 
-def test_an_old_key_sends_nobody_into_v2(api: Api) -> None:
+def test_v2_is_not_served(api: Api) -> None:
     assert api.http.get("/v2/jobs").status_code == 401
     assert api.http.get("/v2/jobs", auth=(ACME_V1_KEY, "")).status_code == 404

@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import ACME_V1_KEY, ACME_V1_KEY_LIMITED
 from .api import Api
 
 
-def test_a_storm_of_429_ends_after_the_given_times(api: Api) -> None:
+def test_429_fault_ends_after_given_times(api: Api) -> None:
     api.sandbox.faults.add("/v3/jobs", status=429, retry_after=1, times=2)
     answers = [api.v3("GET", "/jobs") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 200]
@@ -19,7 +19,7 @@ def test_a_storm_of_429_ends_after_the_given_times(api: Api) -> None:
     assert api.v3("GET", "/users").status_code == 200
 
 
-def test_faults_match_method_path_pattern_and_credential(api: Api) -> None:
+def test_faults_match_method_path_credential(api: Api) -> None:
     api.sandbox.faults.add(regex=r"/applications/\d+$", method="GET", status=500, times=None)
     api.sandbox.faults.add("/v1/jobs", credential=ACME_V1_KEY_LIMITED, status=503, times=None)
     row = api.application()
@@ -32,7 +32,7 @@ def test_faults_match_method_path_pattern_and_credential(api: Api) -> None:
     assert api.v1("GET", f"/applications/{row.id}").status_code == 200
 
 
-def test_dropped_before_nothing_is_done(api: Api) -> None:
+def test_drop_before_does_nothing(api: Api) -> None:
     row = api.application()
     api.sandbox.faults.add("/v1/applications", kind="drop_before", method="POST")
     with pytest.raises(httpx.RemoteProtocolError):
@@ -41,7 +41,7 @@ def test_dropped_before_nothing_is_done(api: Api) -> None:
     assert api.sandbox.requests.of("/v1/applications")[-1].status == 0
 
 
-def test_dropped_after_the_work_is_done(api: Api) -> None:
+def test_drop_after_does_the_work(api: Api) -> None:
     row = api.application()
     api.sandbox.faults.add("/v1/applications", kind="drop_after", method="POST")
     with pytest.raises(httpx.RemoteProtocolError):
@@ -58,14 +58,14 @@ def test_truncated_json_does_not_parse(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 502])
-def test_an_html_page_comes_instead(api: Api, status: int) -> None:
+def test_html_fault_serves_html(api: Api, status: int) -> None:
     api.sandbox.faults.add("/v1/jobs", kind="html", status=status)
     answer = api.v1("GET", "/jobs")
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_latency_comes_on_top_of_another_fault(api: Api) -> None:
+def test_latency_combines_with_other_fault(api: Api) -> None:
     api.sandbox.faults.add("/v1/jobs", latency_ms=30)
     api.sandbox.faults.add("/v1/jobs", status=500)
     answer = api.v1("GET", "/jobs")
@@ -73,7 +73,7 @@ def test_latency_comes_on_top_of_another_fault(api: Api) -> None:
     assert answer.elapsed.total_seconds() > 0.03
 
 
-def test_all_tokens_expire_now(api: Api) -> None:
+def test_token_expired_fault_expires_all_tokens(api: Api) -> None:
     token = api.token()
     api.sandbox.faults.add("/v3", kind="token_expired")
     assert api.v3("GET", "/jobs", token=token).status_code == 401
@@ -81,7 +81,7 @@ def test_all_tokens_expire_now(api: Api) -> None:
     assert api.v3("GET", "/jobs", token=api.token()).status_code == 200
 
 
-def test_a_permission_is_lost_in_the_middle(api: Api) -> None:
+def test_permission_fault_removes_permission(api: Api) -> None:
     assert api.v1("GET", "/jobs").status_code == 200
     api.sandbox.faults.add("/v1/jobs", permissions=["jobs.list"])
     assert api.v1("GET", "/jobs").status_code == 403
@@ -89,7 +89,7 @@ def test_a_permission_is_lost_in_the_middle(api: Api) -> None:
     assert api.v1("GET", "/users").status_code == 200
 
 
-def test_faults_are_added_and_cleared_over_http(api: Api) -> None:
+def test_faults_are_managed_over_http(api: Api) -> None:
     fault = {"path": "/v1/jobs", "status": 500, "times": None, "body": {"message": "Oh"}}
     assert api.http.post("/__faults", json=fault).status_code == 200
     assert api.v1("GET", "/jobs").json() == {"message": "Oh"}
@@ -98,7 +98,7 @@ def test_faults_are_added_and_cleared_over_http(api: Api) -> None:
     assert api.http.get("/v1/jobs", auth=(ACME_V1_KEY, "")).status_code == 200
 
 
-def test_a_fault_that_makes_no_sense_is_refused(api: Api) -> None:
+def test_invalid_fault_is_refused(api: Api) -> None:
     assert api.http.post("/__faults", json={"path": "/v1"}).status_code == 422
     assert api.http.post("/__faults", json={"kind": "earthquake"}).status_code == 422
     assert api.http.post("/__faults", json={"colour": "red"}).status_code == 422

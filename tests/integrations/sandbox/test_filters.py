@@ -9,7 +9,7 @@ def test_v1_ignores_unknown_parameters(api: Api) -> None:
     assert len(api.v1("GET", "/jobs", params={"jobId": "1"}).json()) == 20
 
 
-def test_v3_ignores_a_wrong_parameter_name_and_answers_everything(api: Api) -> None:
+def test_v3_ignores_unknown_parameters(api: Api) -> None:
     everyone = api.v3_all("/user_job_permissions")
     wrong = api.v3_all("/user_job_permissions", user_id=api.user_id("remy"))
     right = api.v3_all("/user_job_permissions", user_ids=api.user_id("remy"))
@@ -17,17 +17,17 @@ def test_v3_ignores_a_wrong_parameter_name_and_answers_everything(api: Api) -> N
     assert {row["user_id"] for row in right} == {api.user_id("remy")}
 
 
-def test_another_v1_application_status_gives_an_empty_list(api: Api) -> None:
+def test_v1_unknown_status_gives_empty_list(api: Api) -> None:
     assert api.v1("GET", "/applications", params={"status": "in_process"}).json() == []
 
 
-def test_v3_asks_for_active_and_answers_in_process(api: Api) -> None:
+def test_v3_active_filter_returns_in_process(api: Api) -> None:
     rows = api.v3_all("/applications", status="active")
     assert {row["status"] for row in rows} == {"in_process"}
     assert api.v3("GET", "/applications", params={"status": "in_process"}).status_code == 422
 
 
-def test_v1_applications_have_no_updated_after(api: Api) -> None:
+def test_v1_applications_ignore_updated_after(api: Api) -> None:
     total = len(api.v1_all("/applications"))
     assert len(api.v1_all("/applications", updated_after="2026-11-01T00:00:00Z")) == total
     late = api.v1_all("/applications", last_activity_after="2026-11-01T00:00:00Z")
@@ -44,15 +44,15 @@ def test_v1_applications_have_no_updated_after(api: Api) -> None:
         ("lt", lambda a, b: a < b),
     ],
 )
-def test_v3_moments_take_operators(api: Api, operator: str, test: object) -> None:
+def test_v3_timestamps_take_operators(api: Api, operator: str, test: object) -> None:
     rows = api.v3_all("/applications")
     middle = sorted(row["updated_at"] for row in rows)[len(rows) // 2]
-    found = {row["id"] for row in api.v3_all("/applications", updated_at=f"{operator}|{middle}")}
+    ids = {row["id"] for row in api.v3_all("/applications", updated_at=f"{operator}|{middle}")}
     assert callable(test)
-    assert found == {row["id"] for row in rows if test(row["updated_at"], middle)}
+    assert ids == {row["id"] for row in rows if test(row["updated_at"], middle)}
 
 
-def test_v3_moments_take_a_range(api: Api) -> None:
+def test_v3_timestamps_take_ranges(api: Api) -> None:
     rows = api.v3_all("/jobs", created_at="gte|2026-01-01|lte|2026-06-01")
     assert rows
     assert all("2026-01-01" <= row["created_at"] <= "2026-06-02" for row in rows)
@@ -61,20 +61,20 @@ def test_v3_moments_take_a_range(api: Api) -> None:
     assert api.v3("GET", "/jobs", params=both).status_code == 422
 
 
-def test_v1_users_are_found_by_primary_or_secondary_address_in_any_case(api: Api) -> None:
+def test_v1_users_are_filtered_by_any_email(api: Api) -> None:
     (mona,) = api.v1("GET", "/users", params={"email": "MONA@acme.example"}).json()
     assert mona["primary_email_address"] == "m.moss@acme.example"
     assert len(api.v1("GET", "/users", params={"email": "shared@acme.example"}).json()) == 2
     assert api.v1("GET", "/users", params={"email": "uma@acme.example"}).json() == []
 
 
-def test_v3_primary_email_is_primary_only_and_user_emails_finds_the_rest(api: Api) -> None:
+def test_v3_users_are_filtered_by_primary_email(api: Api) -> None:
     assert api.v3("GET", "/users", params={"primary_email": "mona@acme.example"}).json() == []
     (row,) = api.v3("GET", "/user_emails", params={"email": "mona@acme.example"}).json()
     assert row["user_id"] == api.user_id("mona")
 
 
-def test_v3_hides_service_accounts_unless_asked(api: Api) -> None:
+def test_v3_hides_service_accounts_by_default(api: Api) -> None:
     usual = api.v3_all("/users")
     every = api.v3_all("/users", show_service_accounts="true")
     hidden = {row["id"] for row in every} - {row["id"] for row in usual}
@@ -83,7 +83,7 @@ def test_v3_hides_service_accounts_unless_asked(api: Api) -> None:
     assert len(usual) == api.sandbox.stats()["users_without_service_accounts"]
 
 
-def test_v1_candidates_by_job_leave_prospects_out(api: Api) -> None:
+def test_v1_candidates_of_job_exclude_prospects(api: Api) -> None:
     job = api.application().job_id
     rows = api.v1("GET", "/candidates", params={"job_id": job}).json()
     assert rows
@@ -93,25 +93,25 @@ def test_v1_candidates_by_job_leave_prospects_out(api: Api) -> None:
     )
 
 
-def test_v1_openings_are_filtered_by_opened_though_they_say_open(api: Api) -> None:
+def test_v1_openings_are_filtered_by_opened(api: Api) -> None:
     job = next(job.id for job in api.sandbox.world().jobs if job.status == "open")
     rows = api.v1("GET", f"/jobs/{job}/openings", params={"status": "opened"}).json()
     assert {row["status"] for row in rows} == {"open"}
 
 
-def test_default_rejection_reasons_are_hidden_unless_asked(api: Api) -> None:
+def test_default_rejection_reasons_are_optional(api: Api) -> None:
     for ask in (api.v1, api.v3):
         assert len(ask("GET", "/rejection_reasons").json()) == 6
-        asked = ask("GET", "/rejection_reasons", params={"include_defaults": "true"})
-        assert len(asked.json()) == 8
+        answer = ask("GET", "/rejection_reasons", params={"include_defaults": "true"})
+        assert len(answer.json()) == 8
 
 
-def test_v3_fields_cuts_rows_down(api: Api) -> None:
+def test_v3_fields_limits_columns(api: Api) -> None:
     row = api.v3("GET", "/jobs", params={"fields": "name,status"}).json()[0]
     assert set(row) == {"id", "name", "status"}
 
 
-def test_v3_application_stages_bridge_the_instance_to_the_job_stage(api: Api) -> None:
+def test_v3_application_stage_links_job_stage(api: Api) -> None:
     row = api.application()
     params = {"application_ids": row.id, "current": "true"}
     (entry,) = api.v3("GET", "/application_stages", params=params).json()

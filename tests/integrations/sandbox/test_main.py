@@ -1,4 +1,4 @@
-"""The program, started as a person starts it."""
+"""The program `python -m integrations.greenhouse.sandbox`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _started(*options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tells_its_address_and_stops_on_a_signal(tmp_path: Path, number: int) -> None:
+def test_program_prints_url_and_stops_on_signal(tmp_path: Path, number: int) -> None:
     file = tmp_path / "state.json"
     with _started("--port", "0", "--jobs", "6", "--state", str(file)) as process:
         assert process.stdout
@@ -48,7 +48,7 @@ def test_it_tells_its_address_and_stops_on_a_signal(tmp_path: Path, number: int)
     assert file.exists()
 
 
-def test_a_taken_port_is_one_clear_line() -> None:
+def test_taken_port_is_reported_in_one_line() -> None:
     with Sandbox() as sandbox, _started("--port", str(sandbox.port)) as process:
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
@@ -56,7 +56,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
     assert re.fullmatch(line, errors)
 
 
-def test_a_broken_state_file_is_one_clear_line(tmp_path: Path) -> None:
+def test_broken_state_file_is_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_text("{")
     with _started("--port", "0", "--state", str(file)) as process:

@@ -1,4 +1,4 @@
-"""What the API answers after somebody worked in Greenhouse itself."""
+"""What the API returns after changes made in Greenhouse itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _mutate(api: Api, action: str, **values: object) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def test_a_deleted_job_vanishes_with_its_applications(api: Api) -> None:
+def test_deleted_job_takes_its_applications(api: Api) -> None:
     row = api.application()
     job = row.job_id
     _mutate(api, "delete_job", job_id=job)
@@ -24,7 +24,7 @@ def test_a_deleted_job_vanishes_with_its_applications(api: Api) -> None:
     assert api.v1("GET", f"/candidates/{row.candidate_id}").status_code == 200
 
 
-def test_a_closed_job_can_be_opened_again(api: Api) -> None:
+def test_closed_job_can_be_reopened(api: Api) -> None:
     job = api.application().job_id
     _mutate(api, "close_job", job_id=job)
     body = api.v1("GET", f"/jobs/{job}").json()
@@ -36,7 +36,7 @@ def test_a_closed_job_can_be_opened_again(api: Api) -> None:
     assert (body["status"], body["closed_at"]) == ("open", None)
 
 
-def test_a_renamed_job_shows_everywhere_at_once(api: Api) -> None:
+def test_renamed_job_shows_everywhere(api: Api) -> None:
     row = api.application()
     api.v1("GET", "/applications")
     _mutate(api, "rename_job", job_id=row.job_id, name="Night Nurse")
@@ -45,18 +45,18 @@ def test_a_renamed_job_shows_everywhere_at_once(api: Api) -> None:
     assert job["name"] == "Night Nurse"
 
 
-def test_a_merged_candidate_is_gone_and_the_applications_moved(api: Api) -> None:
+def test_merged_candidate_moves_applications(api: Api) -> None:
     row = api.application()
-    gone = row.candidate_id
-    kept = next(i for i in api.sandbox.world().candidates.ids if i != gone)
+    merged = row.candidate_id
+    remaining = next(i for i in api.sandbox.world().candidates.ids if i != merged)
     api.v1("GET", "/candidates")
-    _mutate(api, "merge_candidate", candidate_id=gone, into_id=kept)
-    assert api.v1("GET", f"/candidates/{gone}").status_code == 404
-    assert row.id in api.v1("GET", f"/candidates/{kept}").json()["application_ids"]
-    assert api.v1("GET", f"/applications/{row.id}").json()["candidate_id"] == kept
+    _mutate(api, "merge_candidate", candidate_id=merged, into_id=remaining)
+    assert api.v1("GET", f"/candidates/{merged}").status_code == 404
+    assert row.id in api.v1("GET", f"/candidates/{remaining}").json()["application_ids"]
+    assert api.v1("GET", f"/applications/{row.id}").json()["candidate_id"] == remaining
 
 
-def test_a_deleted_candidate_takes_the_applications_along(api: Api) -> None:
+def test_deleted_candidate_takes_applications(api: Api) -> None:
     row = api.application()
     _mutate(api, "delete_candidate", candidate_id=row.candidate_id)
     assert api.v1("GET", f"/candidates/{row.candidate_id}").status_code == 404
@@ -65,7 +65,7 @@ def test_a_deleted_candidate_takes_the_applications_along(api: Api) -> None:
     assert api.v3("GET", "/application_stages", params=params).json() == []
 
 
-def test_an_anonymised_candidate_has_no_name_left(api: Api) -> None:
+def test_anonymized_candidate_loses_personal_data(api: Api) -> None:
     row = api.application()
     _mutate(api, "anonymize_candidate", candidate_id=row.candidate_id)
     body = api.v1("GET", f"/candidates/{row.candidate_id}").json()
@@ -73,7 +73,7 @@ def test_an_anonymised_candidate_has_no_name_left(api: Api) -> None:
     assert body["applications"][0]["answers"] == []
 
 
-def test_grants_and_rights_follow_the_people(api: Api) -> None:
+def test_visible_jobs_follow_grants_and_roles(api: Api) -> None:
     job = api.sandbox.stats()["visible_open_job_ids"]["ada"][-1]
     _mutate(api, "add_grant", user="basil", job_id=job, role="Private")
     visible = api.sandbox.stats()["visible_open_job_ids"]
@@ -88,14 +88,14 @@ def test_grants_and_rights_follow_the_people(api: Api) -> None:
     assert (row["deactivated"], row["site_admin"]) == (True, True)
 
 
-def test_a_new_address_is_the_primary_one(api: Api) -> None:
+def test_changed_email_becomes_primary(api: Api) -> None:
     number = api.user_id("remy")
     _mutate(api, "change_email", user="remy", email="remy@new.example")
     body = api.v1("GET", f"/users/{number}").json()
     assert body["primary_email_address"] == "remy@new.example"
 
 
-def test_somebody_new_applies_and_is_hired(api: Api) -> None:
+def test_new_application_can_be_hired(api: Api) -> None:
     job = api.application().job_id
     _mutate(api, "new_application", job_id=job, first_name="Nia")
     newest = api.v3("GET", "/applications", params={"per_page": 1}).json()[0]
@@ -114,9 +114,7 @@ def test_somebody_new_applies_and_is_hired(api: Api) -> None:
         ({"action": "add_grant", "user": "uma", "job_id": 1}, 422),
     ],
 )
-def test_a_change_that_cannot_be_made_says_why(
-    api: Api, body: dict[str, object], status: int
-) -> None:
+def test_impossible_change_is_explained(api: Api, body: dict[str, object], status: int) -> None:
     answer = api.http.post("/__mutate", json=body)
     assert answer.status_code == status
     assert answer.json()["message"]

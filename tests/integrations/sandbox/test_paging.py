@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import ACME_V1_KEY
 from .api import Api
 
 
-def test_v1_pages_carry_next_prev_and_last(api: Api) -> None:
+def test_v1_pages_link_next_prev_last(api: Api) -> None:
     first = api.v1("GET", "/applications", params={"per_page": 60})
     assert set(first.links) == {"next", "last"}
     second = api.http.get(first.links["next"]["url"], auth=(ACME_V1_KEY, ""))
@@ -20,23 +20,23 @@ def test_v1_pages_carry_next_prev_and_last(api: Api) -> None:
     assert len(last.json()) == 20
 
 
-def test_v1_pages_together_hold_every_record_once(api: Api) -> None:
+def test_v1_pages_hold_every_record_once(api: Api) -> None:
     ids = [row["id"] for row in api.v1_all("/applications", per_page=33)]
     assert ids == sorted(set(ids))
     assert len(ids) == api.sandbox.stats()["applications"]
 
 
-def test_v1_skip_count_drops_last(api: Api) -> None:
+def test_v1_skip_count_omits_last_link(api: Api) -> None:
     page = api.v1("GET", "/jobs", params={"per_page": 5, "skip_count": "true"})
     assert set(page.links) == {"next"}
     assert "skip_count=true" in page.links["next"]["url"]
 
 
-def test_a_single_v1_page_has_no_next(api: Api) -> None:
+def test_v1_single_page_has_no_next_link(api: Api) -> None:
     assert set(api.v1("GET", "/close_reasons").links) == {"last"}
 
 
-def test_v1_user_roles_and_openings_have_only_next(api: Api) -> None:
+def test_v1_some_lists_link_only_next(api: Api) -> None:
     assert set(api.v1("GET", "/user_roles", params={"per_page": 1}).links) == {"next"}
     job = api.sandbox.world().openings[api.sandbox.world().openings.ids[-1]].job_id
     openings = api.v1("GET", f"/jobs/{job}/openings", params={"page": 2, "per_page": 1})
@@ -44,7 +44,7 @@ def test_v1_user_roles_and_openings_have_only_next(api: Api) -> None:
     assert "last" not in openings.links
 
 
-def test_v1_links_keep_the_filters(api: Api) -> None:
+def test_v1_links_keep_filters(api: Api) -> None:
     page = api.v1("GET", "/applications", params={"status": "active", "per_page": 10})
     url = httpx.URL(page.links["next"]["url"])
     assert dict(url.params) == {"status": "active", "per_page": "10", "page": "2"}
@@ -52,13 +52,13 @@ def test_v1_links_keep_the_filters(api: Api) -> None:
 
 
 @pytest.mark.parametrize("per_page", ["0", "501", "600", "many"])
-def test_v1_refuses_a_page_size_out_of_bounds(api: Api, per_page: str) -> None:
+def test_v1_page_size_is_bounded(api: Api, per_page: str) -> None:
     answer = api.v1("GET", "/jobs", params={"per_page": per_page})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "per_page"
 
 
-def test_v1_without_skip_count_times_out_where_lists_are_big(
+def test_v1_big_lists_need_skip_count(
     make_api: Callable[..., Api],
 ) -> None:
     api = make_api(skip_count_needed=100)
@@ -67,7 +67,7 @@ def test_v1_without_skip_count_times_out_where_lists_are_big(
     assert api.v1("GET", "/applications", params={"skip_count": "true"}).status_code == 200
 
 
-def test_v3_pages_have_only_next_and_give_the_newest_first(api: Api) -> None:
+def test_v3_pages_are_newest_first(api: Api) -> None:
     page = api.v3("GET", "/applications", params={"per_page": 60})
     assert set(page.links) == {"next"}
     assert set(httpx.URL(page.links["next"]["url"]).params) == {"cursor"}
@@ -76,13 +76,13 @@ def test_v3_pages_have_only_next_and_give_the_newest_first(api: Api) -> None:
     assert len(ids) == api.sandbox.stats()["applications"]
 
 
-def test_v3_cursors_keep_the_filters(api: Api) -> None:
+def test_v3_cursors_keep_filters(api: Api) -> None:
     rows = api.v3_all("/applications", per_page=20, status="active")
     assert {row["status"] for row in rows} == {"in_process"}
     assert len(rows) == api.sandbox.stats()["applications_by_status"]["active"]
 
 
-def test_a_record_made_while_reading_does_not_shift_v3_pages(api: Api) -> None:
+def test_v3_new_record_does_not_shift_pages(api: Api) -> None:
     page = api.v3("GET", "/applications", params={"per_page": 100})
     job = api.application().job_id
     api.sandbox.mutate("new_application", job_id=job)
@@ -92,7 +92,7 @@ def test_a_record_made_while_reading_does_not_shift_v3_pages(api: Api) -> None:
     assert len(rest) == 100
 
 
-def test_a_cursor_must_be_the_only_parameter(api: Api) -> None:
+def test_v3_cursor_must_be_only_parameter(api: Api) -> None:
     page = api.v3("GET", "/jobs", params={"per_page": 2})
     answer = api.v3(
         "GET", "/jobs", params={**httpx.URL(page.links["next"]["url"]).params, "per_page": 2}
@@ -104,7 +104,7 @@ def test_a_cursor_must_be_the_only_parameter(api: Api) -> None:
     }
 
 
-def test_a_broken_foreign_or_expired_cursor_is_refused(api: Api) -> None:
+def test_v3_invalid_cursor_is_refused(api: Api) -> None:
     page = api.v3("GET", "/jobs", params={"per_page": 2})
     cursor = httpx.URL(page.links["next"]["url"]).params["cursor"]
     assert api.v3("GET", "/jobs", params={"cursor": cursor}).status_code == 200
@@ -114,7 +114,7 @@ def test_a_broken_foreign_or_expired_cursor_is_refused(api: Api) -> None:
     assert api.v3("GET", "/jobs", params={"cursor": cursor}, token=api.token()).status_code == 422
 
 
-def test_v3_refuses_a_page_of_more_than_500(api: Api) -> None:
+def test_v3_page_size_is_bounded(api: Api) -> None:
     answer = api.v3("GET", "/jobs", params={"per_page": 600})
     assert answer.status_code == 422
     assert answer.json() == {

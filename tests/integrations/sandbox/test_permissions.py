@@ -22,9 +22,7 @@ def _path(template: str) -> str:
 
 
 @pytest.mark.parametrize(("method", "template"), V1_ROUTES)
-def test_every_v1_route_asks_for_its_own_permission(
-    shared: Api, method: str, template: str
-) -> None:
+def test_v1_route_needs_its_permission(shared: Api, method: str, template: str) -> None:
     permission = V1_ROUTES[method, template]
     credentials = shared.sandbox.credentials
     lacking = credentials.create_key(without={permission})
@@ -36,7 +34,7 @@ def test_every_v1_route_asks_for_its_own_permission(
 
 
 @pytest.mark.parametrize(("method", "template"), V3_ROUTES)
-def test_every_v3_route_asks_for_its_own_scope(shared: Api, method: str, template: str) -> None:
+def test_v3_route_needs_its_scope(shared: Api, method: str, template: str) -> None:
     scope = V3_ROUTES[method, template]
     for client, allowed in (
         (shared.sandbox.credentials.create_client(without={scope}), False),
@@ -48,26 +46,26 @@ def test_every_v3_route_asks_for_its_own_scope(shared: Api, method: str, templat
         assert answer.status_code in (200, 404, 403)
 
 
-def test_permission_keys_name_scopes_too(api: Api) -> None:
+def test_permission_keys_map_to_scopes(api: Api) -> None:
     client = api.sandbox.credentials.create_client(without={"hiring_team.list", "jobs.list"})
     token = api.token(None, client.client_id, client.client_secret)
     for path in ("/job_owners", "/job_hiring_managers", "/jobs"):
         assert api.v3("GET", path, token=token).status_code == 403
 
 
-def test_an_unknown_permission_is_a_mistake(api: Api) -> None:
+def test_unknown_permission_is_an_error(api: Api) -> None:
     with pytest.raises(ValueError, match=r"jobs\.lst"):
         api.sandbox.credentials.create_key(without={"jobs.lst"})
 
 
-def test_the_limited_client_lacks_three_scopes(api: Api) -> None:
+def test_limited_client_lacks_scopes(api: Api) -> None:
     token = api.token(None, ACME_V3_LIMITED_CLIENT_ID, ACME_V3_LIMITED_CLIENT_SECRET)
     assert len(LIMITED_CLIENT_LACKS) == 3
     assert api.v3("GET", "/user_job_permissions", token=token).status_code == 403
     assert api.v3("GET", "/jobs", token=token).status_code == 200
 
 
-def test_a_scope_taken_away_bites_living_tokens_at_once(api: Api) -> None:
+def test_scope_removal_affects_existing_tokens(api: Api) -> None:
     client = api.sandbox.credentials.create_client()
     token = api.token(None, client.client_id, client.client_secret)
     assert api.v3("GET", "/jobs", token=token).status_code == 200
@@ -77,13 +75,13 @@ def test_a_scope_taken_away_bites_living_tokens_at_once(api: Api) -> None:
     assert api.v3("GET", "/jobs", token=token).status_code == 200
 
 
-def test_v3_lists_are_for_site_admins_only(api: Api) -> None:
+def test_v3_lists_need_site_admin(api: Api) -> None:
     assert api.v3("GET", "/jobs", by="ada").status_code == 200
     for name in ("remy", "ivy", "basil", "dana"):
         assert api.v3("GET", "/jobs", by=name).status_code == 403
 
 
-def test_a_service_user_need_not_be_a_site_admin(api: Api) -> None:
+def test_service_user_may_lack_site_admin(api: Api) -> None:
     client = api.sandbox.credentials.create_client(reader_is_site_admin=False)
     token = api.token(None, client.client_id, client.client_secret)
     assert api.v3("GET", "/jobs", token=token).status_code == 403
@@ -91,7 +89,7 @@ def test_a_service_user_need_not_be_a_site_admin(api: Api) -> None:
     assert api.v3("GET", "/jobs", token=token).status_code == 200
 
 
-def test_the_other_account_shares_nothing(api: Api) -> None:
+def test_accounts_are_isolated(api: Api) -> None:
     mine = {row["id"] for row in api.v1_all("/jobs")}
     theirs = {row["id"] for row in api.v1("GET", "/jobs", key=OTHER_V1_KEY).json()}
     assert len(theirs) == 5
@@ -103,19 +101,19 @@ def test_the_other_account_shares_nothing(api: Api) -> None:
     assert "zoe@other.example" in {user["primary_email_address"] for user in users}
 
 
-def test_v1_job_permissions_are_empty_for_site_admins_and_for_basic_users(api: Api) -> None:
+def test_v1_job_permissions_by_role(api: Api) -> None:
     for name, count in (("ada", 0), ("basil", 0), ("vic", 3), ("ivy", 2), ("dana", 3)):
         rows = api.v1("GET", f"/users/{api.user_id(name)}/permissions/jobs").json()
         assert len(rows) == count, name
 
 
-def test_v3_job_permissions_leave_out_site_admins_and_interviewers(api: Api) -> None:
+def test_v3_job_permissions_by_role(api: Api) -> None:
     users = {row["user_id"] for row in api.v3_all("/user_job_permissions")}
     shown = {name: api.user_id(name) in users for name in ("ada", "ivy", "remy", "dana")}
     assert shown == {"ada": False, "ivy": False, "remy": True, "dana": True}
 
 
-def test_grants_of_site_admins_can_be_shown(make_api: Callable[..., Api]) -> None:
+def test_site_admin_grants_are_an_option(make_api: Callable[..., Api]) -> None:
     for option, count in ((False, 0), (True, 1)):
         api = make_api(site_admin_grants=option)
         job = next(job.id for job in api.sandbox.world().jobs if job.confidential)
@@ -126,7 +124,7 @@ def test_grants_of_site_admins_can_be_shown(make_api: Callable[..., Api]) -> Non
         assert (job in visible) is option
 
 
-def test_confidential_jobs_can_be_hidden_from_v3_readers(make_api: Callable[..., Api]) -> None:
+def test_v3_can_hide_confidential_jobs(make_api: Callable[..., Api]) -> None:
     api = make_api(confidential_jobs=False)
     assert not any(row["confidential"] for row in api.v3_all("/jobs"))
     assert len(api.v3_all("/jobs")) == 18

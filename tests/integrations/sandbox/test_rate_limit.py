@@ -11,7 +11,7 @@ from integrations.greenhouse.sandbox import (
 from .api import Api
 
 
-def test_v1_counts_down_and_refuses_until_the_window_ends(make_api: Callable[..., Api]) -> None:
+def test_v1_window_counts_down_and_refuses(make_api: Callable[..., Api]) -> None:
     api = make_api(v1_limit=3)
     api.clock.pass_(4)
     left = [api.v1("GET", "/jobs").headers["X-RateLimit-Remaining"] for _ in range(3)]
@@ -26,14 +26,14 @@ def test_v1_counts_down_and_refuses_until_the_window_ends(make_api: Callable[...
     assert api.v1("GET", "/jobs").status_code == 200
 
 
-def test_each_key_has_its_own_window(make_api: Callable[..., Api]) -> None:
+def test_each_key_has_own_window(make_api: Callable[..., Api]) -> None:
     api = make_api(v1_limit=1)
     api.v1("GET", "/jobs")
     assert api.v1("GET", "/jobs").status_code == 429
     assert api.v1("GET", "/jobs", key=ACME_V1_KEY_LIMITED).status_code == 200
 
 
-def test_v1_counts_refused_permissions_and_unknown_records_too(
+def test_v1_counts_failed_requests(
     make_api: Callable[..., Api],
 ) -> None:
     api = make_api(v1_limit=10)
@@ -41,7 +41,7 @@ def test_v1_counts_refused_permissions_and_unknown_records_too(
     assert api.v1("GET", "/nonsense").headers["X-RateLimit-Remaining"] == "8"
 
 
-def test_v3_has_windows_of_30_seconds_and_tells_their_end_always(
+def test_v3_window_is_30_seconds(
     make_api: Callable[..., Api],
 ) -> None:
     api = make_api(v3_limit=2)
@@ -56,13 +56,13 @@ def test_v3_has_windows_of_30_seconds_and_tells_their_end_always(
     assert api.v3("GET", "/jobs").status_code == 200
 
 
-def test_tokens_of_one_client_share_its_window(make_api: Callable[..., Api]) -> None:
+def test_tokens_of_client_share_window(make_api: Callable[..., Api]) -> None:
     api = make_api(v3_limit=2)
     api.v3("GET", "/jobs")
     assert api.v3("GET", "/jobs", by="ada").headers["X-RateLimit-Remaining"] == "0"
 
 
-def test_token_requests_have_a_window_of_their_own(make_api: Callable[..., Api]) -> None:
+def test_token_requests_have_own_window(make_api: Callable[..., Api]) -> None:
     api = make_api(token_limit=2, v3_limit=5)
     api.token()
     token = api.token()

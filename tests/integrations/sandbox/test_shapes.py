@@ -48,7 +48,7 @@ V3_LISTS = [path[4:] for method, path in V3_ROUTES if method == "GET" and "{" no
 
 def find_mismatches(schema: Schema, name: str, rows: list[Any]) -> list[str]:
     """What differs from the table, and documented fields that no row shows, at any depth."""
-    mismatches = {found for row in rows for found in schema.find_mismatches(name, row)}
+    mismatches = {mismatch for row in rows for mismatch in schema.find_mismatches(name, row)}
     missing = {f"{name}.{key}: missing" for row in rows for key in schema[name].keys() - row.keys()}
     absent = {
         f"{path}: absent"
@@ -183,5 +183,7 @@ def test_webhook_payloads_match_documentation(api: Api) -> None:
         assert name == action
         mismatches = find_mismatches(WEBHOOKS, action, [payload])
         # No example proves that a field is never null.
-        assert [found for found in mismatches if not found.endswith(": null")] == [], action
+        assert [mismatch for mismatch in mismatches if not mismatch.endswith(": null")] == [], (
+            action
+        )
     assert {action for action, _, _ in changes} == set(ACTIONS)

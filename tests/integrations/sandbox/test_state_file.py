@@ -10,7 +10,7 @@ from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
 from integrations.greenhouse.sandbox.state import BadState
 
 
-def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+def test_restart_resumes_saved_state(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     with Sandbox(state=file, jobs=5) as first:
         job = first.world().jobs.ids[0]
@@ -25,7 +25,7 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
         assert new.id > max(second.world().jobs.ids[:-1])
 
 
-def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) -> None:
+def test_changes_are_saved_while_running(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     with Sandbox(state=file, jobs=5) as sandbox:
         sandbox.mutate("rename_job", job_id=sandbox.world().jobs.ids[0], name="Soon")
@@ -37,7 +37,7 @@ def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[]"])
-def test_a_broken_file_is_told_in_words_and_left_alone(tmp_path: Path, text: str) -> None:
+def test_broken_file_is_reported_and_untouched(tmp_path: Path, text: str) -> None:
     file = tmp_path / "world.json"
     file.write_text(text)
     with pytest.raises(BadState, match=r"world\.json"):
@@ -45,7 +45,7 @@ def test_a_broken_file_is_told_in_words_and_left_alone(tmp_path: Path, text: str
     assert file.read_text() == text
 
 
-def test_answers_are_the_same_after_a_restart(tmp_path: Path) -> None:
+def test_responses_are_same_after_restart(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     answers = []
     for _ in range(2):

@@ -20,24 +20,24 @@ def _claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def test_a_token_names_its_subject_and_lives_an_hour(api: Api) -> None:
+def test_token_has_subject_and_lifetime(api: Api) -> None:
     claims = _claims(api.token(api.user_id("remy")))
     assert claims["sub"] == str(api.user_id("remy"))
     assert claims["exp"] - claims["iat"] == 3600
     assert "scope" not in claims
 
 
-def test_without_sub_the_service_user_acts(api: Api) -> None:
+def test_token_without_sub_is_service_user(api: Api) -> None:
     sub = int(_claims(api.token())["sub"])
     assert api.sandbox.world().users[sub].service_account
 
 
-def test_the_scope_claim_is_an_option(make_api: Callable[..., Api]) -> None:
+def test_scope_claim_is_an_option(make_api: Callable[..., Api]) -> None:
     claims = _claims(make_api(scope_claim=True).token())
     assert "harvest:jobs:list" in claims["scope"].split()
 
 
-def test_an_expired_token_is_401(api: Api) -> None:
+def test_expired_token_is_401(api: Api) -> None:
     token = api.token()
     api.clock.pass_(3599)
     assert api.v3("GET", "/jobs", token=token).status_code == 200
@@ -45,19 +45,19 @@ def test_an_expired_token_is_401(api: Api) -> None:
     assert api.v3("GET", "/jobs", token=token).status_code == 401
 
 
-def test_several_tokens_live_at_once(api: Api) -> None:
+def test_several_tokens_are_valid_at_once(api: Api) -> None:
     tokens = [api.token(), api.token(api.user_id("ada")), api.token()]
     assert [api.v3("GET", "/jobs", token=token).status_code for token in tokens] == [200] * 3
 
 
 @pytest.mark.parametrize("field", ["expires_in", "expires_at", "expires"])
-def test_the_field_of_a_tokens_life_is_an_option(make_api: Callable[..., Api], field: str) -> None:
+def test_lifetime_field_is_an_option(make_api: Callable[..., Api], field: str) -> None:
     api = make_api(token_field=field)
     body = api.http.post("/token", auth=CLIENT, data={"grant_type": "client_credentials"}).json()
     assert set(body) == {"access_token", "token_type", field}
 
 
-def test_grant_type_in_the_query_and_sub_as_json_work_too(api: Api) -> None:
+def test_token_request_accepts_query_and_json(api: Api) -> None:
     answer = api.http.post(
         "/token",
         params={"grant_type": "client_credentials"},
@@ -67,20 +67,20 @@ def test_grant_type_in_the_query_and_sub_as_json_work_too(api: Api) -> None:
     assert _claims(answer.json()["access_token"])["sub"] == str(api.user_id("ada"))
 
 
-def test_a_stranger_as_sub_is_refused(api: Api) -> None:
+def test_sub_of_other_account_is_refused(api: Api) -> None:
     zoe = api.sandbox.world("other").user("zoe").id
     form = {"grant_type": "client_credentials", "sub": str(zoe)}
     assert api.http.post("/token", auth=CLIENT, data=form).status_code == 400
 
 
-def test_a_tampered_token_is_401(api: Api) -> None:
+def test_tampered_token_is_401(api: Api) -> None:
     head, body, sign = api.token().split(".")
     forged = {**_claims(f"{head}.{body}.{sign}"), "sub": str(api.user_id("ada"))}
     text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
     assert api.v3("GET", "/jobs", token=f"{head}.{text}.{sign}").status_code == 401
 
 
-def test_introspection_tells_scopes_and_subject(api: Api) -> None:
+def test_introspection_reports_scopes(api: Api) -> None:
     body = api.http.post("/introspect", auth=CLIENT, data={"token": api.token()}).json()
     assert body["active"] is True
     assert "harvest:jobs:list" in body["scope"].split()
@@ -88,6 +88,6 @@ def test_introspection_tells_scopes_and_subject(api: Api) -> None:
     assert dead == {"active": False}
 
 
-def test_introspection_can_be_absent(make_api: Callable[..., Api]) -> None:
+def test_introspection_is_an_option(make_api: Callable[..., Api]) -> None:
     answer = make_api(introspection=False).http.post("/introspect", auth=CLIENT)
     assert answer.status_code == 404

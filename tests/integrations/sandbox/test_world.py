@@ -8,26 +8,26 @@ from integrations.greenhouse.sandbox import Sandbox
 from .api import Api
 
 
-def test_a_seed_and_a_size_always_give_the_same_world() -> None:
-    one, two = Sandbox(seed=3, jobs=12), Sandbox(seed=3, jobs=12)
-    assert one.app.snapshot() == two.app.snapshot()
-    assert one.app.snapshot() != Sandbox(seed=4, jobs=12).app.snapshot()
+def test_same_seed_gives_same_dataset() -> None:
+    first, second = Sandbox(seed=3, jobs=12), Sandbox(seed=3, jobs=12)
+    assert first.app.snapshot() == second.app.snapshot()
+    assert first.app.snapshot() != Sandbox(seed=4, jobs=12).app.snapshot()
 
 
-def test_sizes_are_as_asked(make_api: Callable[..., Api]) -> None:
+def test_dataset_has_requested_size(make_api: Callable[..., Api]) -> None:
     api = make_api(jobs=31, users=40, applications=77)
     stats = api.sandbox.stats()
     assert (stats["jobs"], stats["applications"]) == (31, 77)
     assert stats["users_without_service_accounts"] == 40
 
 
-def test_a_tiny_account_is_fine(make_api: Callable[..., Api]) -> None:
+def test_tiny_dataset_works(make_api: Callable[..., Api]) -> None:
     for jobs in (0, 1, 3):
         api = make_api(jobs=jobs)
         assert len(api.v1("GET", "/jobs").json()) == jobs
 
 
-def test_the_standing_cast_is_there(api: Api) -> None:
+def test_standard_users_exist(api: Api) -> None:
     users = {row["name"]: row for row in api.v1_all("/users")}
     assert users["Ada Adeyemi"]["site_admin"]
     assert users["Dana Diaz"]["disabled"]
@@ -40,12 +40,12 @@ def test_the_standing_cast_is_there(api: Api) -> None:
     assert users["Sync Bot"]["primary_email_address"] is None
 
 
-def test_another_domain_can_be_chosen(make_api: Callable[..., Api]) -> None:
+def test_email_domain_is_an_option(make_api: Callable[..., Api]) -> None:
     api = make_api(domain="hello.example")
     assert len(api.v1("GET", "/users", params={"email": "ada@hello.example"}).json()) == 1
 
 
-def test_the_cast_sees_what_they_are_known_for(api: Api) -> None:
+def test_standard_users_see_expected_jobs(api: Api) -> None:
     stats, world = api.sandbox.stats(), api.sandbox.world()
     visible = stats["visible_open_jobs"]
     opened = stats["open_jobs_not_confidential"]
@@ -57,7 +57,7 @@ def test_the_cast_sees_what_they_are_known_for(api: Api) -> None:
     assert abs(sum(not job.confidential for job in remy) - opened / 3) <= 1
 
 
-def test_the_oddities_of_the_wild_are_there(api: Api) -> None:
+def test_dataset_contains_edge_cases(api: Api) -> None:
     jobs = api.v1_all("/jobs")
     assert {job["status"] for job in jobs} == {"open", "closed", "draft"}
     assert {job["is_template"] for job in jobs} == {True, False, None}
@@ -84,7 +84,7 @@ def test_templates_and_drafts_have_no_applications(api: Api) -> None:
             assert job is None or (not job.is_template and job.status != "draft")
 
 
-def test_no_two_kinds_share_an_id() -> None:
+def test_ids_are_unique_across_tables() -> None:
     app = Sandbox().app
     counted = Counter(
         number
@@ -95,7 +95,7 @@ def test_no_two_kinds_share_an_id() -> None:
     assert max(counted.values()) == 1
 
 
-def test_stats_equal_what_the_api_lists(api: Api) -> None:
+def test_stats_match_api_lists(api: Api) -> None:
     stats = api.sandbox.stats()
     for kind, path in (
         ("jobs", "/jobs"),
@@ -107,6 +107,6 @@ def test_stats_equal_what_the_api_lists(api: Api) -> None:
         assert stats[kind] == len(api.v1_all(path, per_page=500))
     active = [row for row in api.v3_all("/applications", status="active") if row["job_id"]]
     by_job = Counter(str(row["job_id"]) for row in active)
-    told = stats["active_applications_by_job"]
-    assert {job: count for job, count in told.items() if count} == dict(by_job)
-    assert set(told) == {str(job["id"]) for job in api.v1_all("/jobs")}
+    counts = stats["active_applications_by_job"]
+    assert {job: count for job, count in counts.items() if count} == dict(by_job)
+    assert set(counts) == {str(job["id"]) for job in api.v1_all("/jobs")}

@@ -1,4 +1,4 @@
-"""The same deeds in both dialects: what changes, and what is refused."""
+"""Writes in Harvest v1 and v3: what changes, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .api import Api
 
 
 class V1:
-    """Harvest v1's way to say it."""
+    """Writes as Harvest v1 requests."""
 
     forbidden = 403
     unseen = 404
@@ -22,8 +22,8 @@ class V1:
     def __init__(self, api: Api) -> None:
         self.api = api
 
-    def _post(self, row: Application, deed: str, by: str, body: dict[str, Any]) -> httpx.Response:
-        return self.api.v1("POST", f"/applications/{row.id}/{deed}", by=by, json=body)
+    def _post(self, row: Application, action: str, by: str, body: dict[str, Any]) -> httpx.Response:
+        return self.api.v1("POST", f"/applications/{row.id}/{action}", by=by, json=body)
 
     def advance(
         self, row: Application, by: str = "ada", stage: int | None = None
@@ -51,13 +51,13 @@ class V1:
 
 
 class V3(V1):
-    """Harvest v3's way to say it."""
+    """Writes as Harvest v3 requests."""
 
     forbidden = 403
     unseen = 403
 
-    def _post(self, row: Application, deed: str, by: str, body: dict[str, Any]) -> httpx.Response:
-        return self.api.v3("POST", f"/applications/{row.id}/{deed}", by=by, json=body)
+    def _post(self, row: Application, action: str, by: str, body: dict[str, Any]) -> httpx.Response:
+        return self.api.v3("POST", f"/applications/{row.id}/{action}", by=by, json=body)
 
     def advance(
         self, row: Application, by: str = "ada", stage: int | None = None
@@ -74,8 +74,8 @@ class V3(V1):
 
 @pytest.fixture(params=[V1, V3], ids=["v1", "v3"])
 def harvest(request: pytest.FixtureRequest, api: Api) -> V1:
-    made: V1 = request.param(api)
-    return made
+    client: V1 = request.param(api)
+    return client
 
 
 def _stage(harvest: V1, row: Application) -> str:
@@ -83,7 +83,7 @@ def _stage(harvest: V1, row: Application) -> str:
     return str(answer.json()["current_stage"]["name"])
 
 
-def test_advance_advances_and_the_record_moves(harvest: V1) -> None:
+def test_advance_moves_and_updates_record(harvest: V1) -> None:
     row = harvest.api.application()
     before = row.updated_at
     assert harvest.advance(row).status_code in (200, 204)
@@ -95,7 +95,7 @@ def test_advance_advances_and_the_record_moves(harvest: V1) -> None:
     assert candidate["last_activity_at"] == after["last_activity_at"]
 
 
-def test_v1_answers_the_application_and_v3_nothing(api: Api) -> None:
+def test_v1_returns_application_and_v3_nothing(api: Api) -> None:
     row = api.application()
     full = V1(api).advance(row)
     assert full.json()["id"] == row.id
@@ -103,7 +103,7 @@ def test_v1_answers_the_application_and_v3_nothing(api: Api) -> None:
     assert (empty.status_code, empty.content) == (204, b"")
 
 
-def test_history_is_kept_row_by_row(harvest: V1) -> None:
+def test_stage_history_is_recorded(harvest: V1) -> None:
     row = harvest.api.application()
     old = row.entry_id
     harvest.advance(row)
@@ -114,11 +114,11 @@ def test_history_is_kept_row_by_row(harvest: V1) -> None:
     assert (newest["current"], newest["exited_at"]) == (True, None)
 
 
-def test_advance_from_the_last_stage_is_refused(harvest: V1) -> None:
+def test_advance_from_last_stage_is_refused(harvest: V1) -> None:
     assert harvest.advance(harvest.api.application(stage="Offer")).status_code == 422
 
 
-def test_a_stale_stage_is_refused_and_nothing_moves(harvest: V1) -> None:
+def test_stale_stage_is_refused(harvest: V1) -> None:
     row = harvest.api.application()
     seen = int(row.stage_id or 0)
     harvest.api.sandbox.mutate("move_application", application_id=row.id)
@@ -127,7 +127,7 @@ def test_a_stale_stage_is_refused_and_nothing_moves(harvest: V1) -> None:
     assert _stage(harvest, row) == "Phone Screen"
 
 
-def test_move_goes_to_any_stage_of_the_job_and_to_no_other(harvest: V1) -> None:
+def test_move_stays_within_job_stages(harvest: V1) -> None:
     row = harvest.api.application()
     world = harvest.api.sandbox.world()
     offer = next(s for s in world.stages_of(row.job_id) if s.name == "Offer")
@@ -137,7 +137,7 @@ def test_move_goes_to_any_stage_of_the_job_and_to_no_other(harvest: V1) -> None:
     assert _stage(harvest, row) == "Offer"
 
 
-def test_an_inactive_stage_is_no_target_and_is_stepped_over(harvest: V1) -> None:
+def test_inactive_stage_is_skipped(harvest: V1) -> None:
     row = harvest.api.application()
     stages = harvest.api.sandbox.world().stages_of(row.job_id)
     harvest.api.sandbox.mutate("delete_stage", stage_id=stages[1].id)
@@ -146,7 +146,7 @@ def test_an_inactive_stage_is_no_target_and_is_stepped_over(harvest: V1) -> None
     assert _stage(harvest, row) == "Face to Face"
 
 
-def test_transfer_lands_on_the_first_stage_of_the_other_job(harvest: V1) -> None:
+def test_transfer_goes_to_first_stage(harvest: V1) -> None:
     row = harvest.api.application(stage="Phone Screen")
     other = harvest.api.sandbox.stats()["visible_open_job_ids"]["ada"][-1]
     assert harvest.transfer(row, other).status_code in (200, 204)
@@ -156,14 +156,14 @@ def test_transfer_lands_on_the_first_stage_of_the_other_job(harvest: V1) -> None
     assert harvest.transfer(row, 0).status_code == 422
 
 
-def test_prospects_are_not_moved(harvest: V1) -> None:
+def test_prospects_cannot_be_transferred(harvest: V1) -> None:
     row = harvest.api.application(prospect=True, stage=None)
     world = harvest.api.sandbox.world()
     other = next(job.id for job in world.jobs)
     assert harvest.transfer(row, other).status_code == 422
 
 
-def test_reject_and_unreject(harvest: V1) -> None:
+def test_reject_and_unreject_application(harvest: V1) -> None:
     row = harvest.api.application()
     reason = harvest.api.sandbox.world().rejection_reasons.ids[1]
     assert harvest.reject(row, rejection_reason_id=reason, notes="Too far").status_code < 300
@@ -184,36 +184,36 @@ def test_reject_and_unreject(harvest: V1) -> None:
     assert harvest.unreject(row).status_code == 422
 
 
-def test_refusals_of_state_use_the_documented_words(api: Api) -> None:
+def test_wrong_state_has_documented_message(api: Api) -> None:
     row = api.application(status="hired", stage=None)
-    words = "Application must be 'active', is currently 'hired'"
-    assert V1(api).reject(row).json() == {"errors": [{"message": words}]}
-    assert V3(api).reject(row).json() == {"message": "Unprocessable Content", "errors": [words]}
+    message = "Application must be 'active', is currently 'hired'"
+    assert V1(api).reject(row).json() == {"errors": [{"message": message}]}
+    assert V3(api).reject(row).json() == {"message": "Unprocessable Content", "errors": [message]}
 
 
-def test_v3_demands_a_reason_and_v1_does_not(api: Api) -> None:
+def test_rejection_reason_is_required_in_v3(api: Api) -> None:
     row = api.application()
     assert V3(api).reject(row, rejection_reason_id=None).status_code == 422
     assert V1(api).reject(row, rejection_reason_id=None).status_code == 200
 
 
-def test_an_unknown_reason_is_refused(harvest: V1) -> None:
+def test_unknown_rejection_reason_is_refused(harvest: V1) -> None:
     assert harvest.reject(harvest.api.application(), rejection_reason_id=1).status_code == 422
 
 
-def test_a_rejection_mail_needs_an_organization_wide_template(harvest: V1) -> None:
+def test_rejection_email_needs_shared_template(harvest: V1) -> None:
     world = harvest.api.sandbox.world()
     row = harvest.api.application()
-    own = next(t.id for t in world.email_templates if t.user_id)
-    everyones = next(t.id for t in world.email_templates if not t.user_id)
-    assert harvest.reject(row, rejection_email={"email_template_id": own}).status_code == 422
-    mail = {"email_template_id": everyones, "send_email_at": "2026-12-01T09:00:00Z"}
+    personal = next(t.id for t in world.email_templates if t.user_id)
+    shared = next(t.id for t in world.email_templates if not t.user_id)
+    assert harvest.reject(row, rejection_email={"email_template_id": personal}).status_code == 422
+    mail = {"email_template_id": shared, "send_email_at": "2026-12-01T09:00:00Z"}
     assert harvest.reject(row, rejection_email=mail).status_code < 300
-    (noted,) = world.mails
-    assert (noted.application_id, noted.on_behalf_of) == (row.id, harvest.api.user_id("ada"))
+    (sent,) = world.mails
+    assert (sent.application_id, sent.on_behalf_of) == (row.id, harvest.api.user_id("ada"))
 
 
-def test_update_changes_the_source_and_refuses_an_unknown_one(harvest: V1) -> None:
+def test_update_changes_source(harvest: V1) -> None:
     row = harvest.api.application()
     source = harvest.api.sandbox.world().sources.ids[2]
     assert harvest.update(row, source_id=source).status_code < 300
@@ -221,19 +221,19 @@ def test_update_changes_the_source_and_refuses_an_unknown_one(harvest: V1) -> No
     assert harvest.update(row, source_id=1).status_code == 422
 
 
-def test_who_may_not_reject_may_still_advance(harvest: V1) -> None:
+def test_user_without_reject_right_can_advance(harvest: V1) -> None:
     row = harvest.api.application(job="vic")
     assert harvest.reject(row, by="vic").status_code == harvest.forbidden
     assert harvest.advance(row, by="vic").status_code < 300
 
 
-def test_interviewers_do_neither(harvest: V1) -> None:
+def test_interviewer_cannot_reject_or_advance(harvest: V1) -> None:
     row = harvest.api.application(job="ivy")
     assert harvest.reject(row, by="ivy").status_code == harvest.forbidden
     assert harvest.advance(row, by="ivy").status_code == harvest.forbidden
 
 
-def test_a_job_without_a_grant_cannot_be_touched(harvest: V1) -> None:
+def test_job_without_grant_is_refused(harvest: V1) -> None:
     world = harvest.api.sandbox.world()
     granted = harvest.api.granted("remy")
     row = next(
@@ -245,7 +245,7 @@ def test_a_job_without_a_grant_cannot_be_touched(harvest: V1) -> None:
     assert harvest.advance(harvest.api.application(job="remy"), by="remy").status_code < 300
 
 
-def test_confidential_jobs_are_closed_even_to_site_admins(harvest: V1) -> None:
+def test_confidential_job_is_closed_to_site_admin(harvest: V1) -> None:
     world = harvest.api.sandbox.world()
     granted = harvest.api.granted("remy")
     row = next(
@@ -260,18 +260,18 @@ def test_confidential_jobs_are_closed_even_to_site_admins(harvest: V1) -> None:
     assert harvest.advance(row, by="remy").status_code < 300
 
 
-def test_a_deactivated_user_can_do_nothing(harvest: V1) -> None:
+def test_deactivated_user_is_refused(harvest: V1) -> None:
     row = harvest.api.application(job="dana")
     assert harvest.reject(row, by="dana").status_code == harvest.unseen
 
 
-def test_v1_writes_need_somebody_to_act_for(api: Api) -> None:
+def test_v1_writes_need_acting_user(api: Api) -> None:
     row = api.application()
     answer = api.v1("POST", f"/applications/{row.id}/unreject", json={})
     assert answer.status_code == 422
 
 
-def test_v1_can_change_the_reason_of_a_rejection(api: Api) -> None:
+def test_v1_rejection_reason_can_be_changed(api: Api) -> None:
     row = api.application(status="rejected", stage=None)
     reason = api.sandbox.world().rejection_reasons.ids[3]
     answer = api.v1(
@@ -285,7 +285,7 @@ def test_v1_can_change_the_reason_of_a_rejection(api: Api) -> None:
     ("mode", "entry", "job_stage"),
     [("either", 204, 204), ("entry", 204, 422), ("job_stage", 422, 204)],
 )
-def test_what_from_stage_id_means_in_v3_is_an_option(
+def test_v3_from_stage_meaning_is_an_option(
     make_api: Callable[..., Api], mode: str, entry: int, job_stage: int
 ) -> None:
     for number, wanted in ((0, entry), (1, job_stage)):
@@ -298,7 +298,7 @@ def test_what_from_stage_id_means_in_v3_is_an_option(
         assert answer.status_code == wanted
 
 
-def test_the_newer_v3_field_can_be_absent(make_api: Callable[..., Api]) -> None:
+def test_v3_job_stage_field_is_an_option(make_api: Callable[..., Api]) -> None:
     api = make_api(job_interview_stage_id=False)
     assert "job_interview_stage_id" not in api.v3("GET", "/applications").json()[0]
 
@@ -308,7 +308,7 @@ def test_writes_show_in_incremental_reads(harvest: V1) -> None:
     since = "2026-11-24T00:00:00Z"
     assert harvest.api.v1_all("/applications", last_activity_after=since) == []
     harvest.advance(row)
-    (found,) = harvest.api.v1_all("/applications", last_activity_after=since)
-    assert found["id"] == row.id
+    (changed,) = harvest.api.v1_all("/applications", last_activity_after=since)
+    assert changed["id"] == row.id
     (same,) = harvest.api.v3_all("/applications", updated_at=f"gte|{since}")
     assert same["id"] == row.id
