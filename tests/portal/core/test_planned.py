@@ -79,7 +79,8 @@ def test_preparing_can_be_disabled_for_pooler(settings: Settings) -> None:
     assert _count_prepared() == before
 
 
-def test_preparing_leaves_statements_unchanged() -> None:
+@pytest.mark.sqlite
+def test_preparing_changes_nothing_on_sqlite() -> None:
     with CaptureQueriesContext(connection) as plain:
         _run_query("anywhere")
     with planned_once(), CaptureQueriesContext(connection) as prepared:
