@@ -25,7 +25,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
 from portal.audit.protect import unprotect
 from portal.connections.models import Connection
-from tests import queue, tables
+from tests import queue, sandbox_cache, tables
 from tests.cast import Cast, gather
 from tests.connected import as_if
 from tests.house.no_secrets import _the_net, caught  # noqa: F401  (fixtures for every test)
@@ -40,6 +40,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("portal")
 
+sandbox_cache.install()
 # Objects that live as long as the process are not looked at again and again.
 gc.set_threshold(50_000, 20, 50)
 
