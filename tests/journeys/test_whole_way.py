@@ -29,7 +29,7 @@ def _find_rows(page: Page, role: str, name: str) -> list[Locator]:
 
 
 def test_setup_to_recruiter_action(demo: Demo, person) -> None:
-    ada = person("ada@acme.example")
+    ada = person("ada@acme.example", by_form=True)
     errors = _collect_errors(ada.page)
     ada.page.get_by_role("link", name="Connect Greenhouse").click()
     ada.page.get_by_role("button", name="Go on").click()
@@ -168,7 +168,7 @@ def test_recruiter_acts_by_keyboard(connected_demo: Demo, person) -> None:
 
 
 def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
-    ada = person("ada@acme.example", scripts=False)
+    ada = person("ada@acme.example", scripts=False, by_form=True)
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
     _reload_until(ada, "Everything is granted")
     ada.page.get_by_role("link", name="Go on").click()

@@ -77,7 +77,7 @@ def test_mutation_refuses_unknown_field(shared: Api, action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "unknown", "known"),
+    ("method", "path", "body", "unknown", "suggestion"),
     [
         ("GET", "/__stats?account=nobody", None, "nobody", "acme, other"),
         ("GET", "/__mails?account=nobody", None, "nobody", "acme, other"),
@@ -125,13 +125,13 @@ def test_mutation_refuses_unknown_field(shared: Api, action: str) -> None:
     ],
 )
 def test_control_refuses_unknown_value(
-    shared: Api, method: str, path: str, body: object, unknown: str, known: str
+    shared: Api, method: str, path: str, body: object, unknown: str, suggestion: str
 ) -> None:
     before = shared.sandbox.app.snapshot()
     answer = shared.http.request(method, path, json=body)
     assert answer.status_code == 422
     assert unknown in answer.json()["message"]
-    assert known in answer.json()["message"]
+    assert suggestion in answer.json()["message"]
     assert shared.sandbox.app.snapshot() == before
     assert shared.http.get("/__faults").json() == []
 
