@@ -39,6 +39,10 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x"]
 	$(BIN)/python -m pytest $(PARALLEL) $(if $(CI),-p tests.house.no_skips --randomly-seed=1) $(ARGS)
 
+.PHONY: mutants
+mutants: $(ENVIRONMENT) ## Mutate the critical modules, see what the tests miss [SEED=1 COUNT=200 ONLY=budget]
+	@$(BIN)/python -m tests.mutants --seed $(or $(SEED),1) --count $(or $(COUNT),200) --only "$(ONLY)"
+
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python
 	$(BIN)/ruff check .
