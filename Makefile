@@ -47,6 +47,10 @@ test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"
 bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size: does it still measure? [DATABASE_URL= REDIS_URL=]
 	$(BIN)/python -m tests.bench.smoke
 
+.PHONY: mutants
+mutants: $(ENVIRONMENT) ## Mutate the critical modules, see what the tests miss [SEED=1 COUNT=200 ONLY=budget]
+	@$(BIN)/python -m tests.mutants --seed $(or $(SEED),1) --count $(or $(COUNT),200) --only "$(ONLY)"
+
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Look for mistakes in Python
 	$(BIN)/ruff check .

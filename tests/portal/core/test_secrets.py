@@ -8,7 +8,7 @@ from django.db import connection as database
 from encrypted_model_fields import fields as encrypted
 
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable, Unreadable
+from portal.core.secrets import SecretUnreadable, Unreadable, fingerprint, revealed
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +60,27 @@ def test_older_key_still_decrypts(credential: Credential, monkeypatch: pytest.Mo
     rotated = MultiFernet([Fernet(Fernet.generate_key()), *encrypted.CRYPTER._fernets])
     monkeypatch.setattr(encrypted, "CRYPTER", rotated)
     assert Credential.objects.get().secrets() == {"api_key": SECRET}
+
+
+def test_unreadable_secret_is_falsy_and_hidden() -> None:
+    unreadable = Unreadable("ciphertext")
+    assert not unreadable
+    assert repr(unreadable) == "<Unreadable>"
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_empty_secret_stays_empty(credential: Credential, empty: str | None) -> None:
+    credential.secret = ""
+    credential.save()
+    assert _stored() == ""
+    assert Credential.objects.get().secret == ""
+    assert revealed(empty) == ""
+
+
+def test_fingerprint_tells_secrets_apart(settings) -> None:
+    first = fingerprint("id", "secret")
+    assert len(first) == 12
+    assert first == fingerprint("id", "secret")
+    assert len({first, fingerprint("ids", "ecret"), fingerprint("secret", "id")}) == 3
+    settings.SECRET_KEY = "another"
+    assert fingerprint("id", "secret") != first, "it cannot be computed without our key"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import redis
 from django.conf import settings
+from django.utils import timezone
+from time_machine import TimeMachineFixture
 
 from integrations.ats.wiring import StateStore
 from portal.core.models import SharedState
@@ -61,25 +64,89 @@ def test_reading_value_keeps_its_expiry(store: StateStore) -> None:
         each_store.update("token", lambda _: (None, None), ttl=60)
 
 
+def _put(store: StateStore, key: str, value: bytes | None, *, ttl: float = 60) -> None:
+    store.update(key, lambda _: (value, None), ttl=ttl)
+
+
+def _get(store: StateStore, key: str) -> bytes | None:
+    return store.update(key, lambda present: (present, present), ttl=60)
+
+
+@pytest.mark.parametrize(("changed", "other"), [("a", "b"), ("b", "a")])
+def test_keys_are_independent(store: StateStore, changed: str, other: str) -> None:
+    _put(store, changed, b"mine")
+    _put(store, other, b"theirs")
+    assert (_get(store, changed), _get(store, other)) == (b"mine", b"theirs")
+    _put(store, changed, b"new")
+    assert (_get(store, changed), _get(store, other)) == (b"new", b"theirs")
+    _put(store, changed, None)
+    assert (_get(store, changed), _get(store, other)) == (None, b"theirs")
+
+
 @pytest.mark.django_db
-def test_database_state_expires(later: Callable[[float], None]) -> None:
-    store = DatabaseStore()
-    store.update("token", lambda _: (b"old", None), ttl=60)
-    later(59)
-    assert store.update("token", lambda present: (present, present), ttl=60) == b"old"
-    later(2)
-    assert store.update("token", lambda present: (b"new", present), ttl=60) is None
-    later(59)
-    assert store.update("token", lambda present: (present, present), ttl=60) == b"new"
+def test_database_state_expires(time_machine: TimeMachineFixture) -> None:
+    store, start = DatabaseStore(), timezone.now()
+    for begun in (start, start + timedelta(seconds=60)):  # new at first, then over an expired one
+        time_machine.move_to(begun, tick=False)
+        assert _get(store, "token") is None
+        _put(store, "token", b"value")
+        time_machine.move_to(begun + timedelta(seconds=59), tick=False)
+        assert _get(store, "token") == b"value"
+    time_machine.move_to(start + timedelta(seconds=120), tick=False)
+    assert _get(store, "token") is None
+
+
+@pytest.mark.django_db
+def test_database_state_survives_simultaneous_creation() -> None:
+    store, seen = DatabaseStore(), []
+
+    def change(present: bytes | None) -> tuple[bytes, bytes | None]:
+        seen.append(present)
+        if len(seen) == 1:  # another process is quicker
+            expires_at = timezone.now() + timedelta(seconds=60)
+            SharedState.objects.create(key="raced", value=b"theirs", expires_at=expires_at)
+        return b"ours", present
+
+    store.update("raced", change, ttl=60)
+    assert len(seen) == 2
+    assert _get(store, "raced") == b"ours"
 
 
 @pytest.mark.redis
 def test_redis_state_expires() -> None:
-    RedisStore(settings.REDIS_URL).update("token", lambda _: (b"value", None), ttl=60)
+    store = RedisStore(settings.REDIS_URL)
+    _put(store, "token", b"value", ttl=3600)
     client = redis.Redis.from_url(settings.REDIS_URL)
     left = client.pttl(f"{settings.Q_CLUSTER['name']}:state:token")
     client.close()
-    assert 59_000 < left <= 60_000
+    assert 3_599_000 < left <= 3_600_000
+
+
+@redis_needed
+def test_redis_accepts_shortest_lifetime() -> None:
+    """Redis refuses a lifetime of no milliseconds."""
+    _put(RedisStore(settings.REDIS_URL), "token", b"value", ttl=0.0001)
+
+
+@pytest.mark.django_db
+def test_encrypted_state_is_replaced_and_deleted() -> None:
+    store = Encrypted(DatabaseStore())
+    for value in (b"first", b"second", None):
+        _put(store, "token", value)
+        assert _get(store, "token") == value
+    assert not SharedState.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [b"new", None])
+def test_unreadable_state_is_replaced(value: bytes | None) -> None:
+    """No key opens it any more: it counts as absent."""
+    expires_at = timezone.now() + timedelta(seconds=60)
+    SharedState.objects.create(key="token", value=b"no ciphertext of ours", expires_at=expires_at)
+    store = Encrypted(DatabaseStore())
+    assert store.update("token", lambda present: (value, present), ttl=60) is None
+    assert _get(store, "token") == value
+    assert SharedState.objects.exists() == (value is not None)
 
 
 @pytest.mark.django_db

@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from portal.core import transitions
 from portal.core.models import Transition
+from portal.members.models import Invitation
 from portal.mirror.models import SyncRun
-from tests.factories import ConnectionFactory, UserFactory
+from tests.factories import ConnectionFactory, OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -109,3 +111,26 @@ def test_give_up_ignores_other_subjects(run: SyncRun, later) -> None:
         SyncRun.objects.all(), Status.RUNNING, Status.FAILED, after=timedelta(minutes=1)
     )
     assert _stored(run).status == Status.FAILED
+
+
+def test_give_up_moves_other_fields(later) -> None:
+    invitation = Invitation.objects.create(
+        organization=OrganizationFactory(), email="new@acme.example", expires_at=timezone.now()
+    )
+    transitions.move(invitation, Invitation.Mail.SENDING, why="taken", field="mail")
+    later(61)
+    transitions.give_up(
+        Invitation.objects.all(),
+        Invitation.Mail.SENDING,
+        Invitation.Mail.FAILED,
+        after=timedelta(minutes=1),
+        field="mail",
+    )
+    invitation.refresh_from_db()
+    assert invitation.mail == Invitation.Mail.FAILED
+
+
+def test_move_costs_two_queries(run: SyncRun, django_assert_num_queries) -> None:
+    """It opens no savepoint of its own within a caller's transaction."""
+    with transaction.atomic(), django_assert_num_queries(2):
+        transitions.move(run, Status.RUNNING, why="taken")

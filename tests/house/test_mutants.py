@@ -1,0 +1,72 @@
+"""The mutation run (`make mutants`): its table is current, its operators do what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cosmic_ray.mutating import mutate_code
+
+from tests.mutants.mutations import draw_mutations, list_mutations, module_path
+from tests.mutants.operators import OPERATORS, OWN
+from tests.mutants.results import read_reasons
+from tests.mutants.swap import changed_function, swap_function
+from tests.mutants.targets import TARGETS, Target
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.module)
+def test_target_exists(target: Target) -> None:
+    assert module_path(target.module).is_file()
+    assert all(Path(test).exists() for test in target.tests)
+
+
+@pytest.mark.parametrize("operator", OWN, ids=lambda operator: operator.__name__)
+def test_operator_examples(operator) -> None:
+    for example in operator.examples():
+        code = mutate_code(example.pre_mutation_code, operator(), example.occurrence)
+        assert "".join(code.split()) == "".join(example.post_mutation_code.split())
+
+
+def test_draw_depends_on_seed_alone() -> None:
+    targets = [t for t in TARGETS if t.module == "portal.core.secrets"]
+    first, again, other = (draw_mutations(targets, 5, seed, with_redis=True) for seed in (1, 1, 2))
+    assert len(first) == 5
+    assert first == again != other
+
+
+def test_redis_classes_need_redis() -> None:
+    (target,) = (t for t in TARGETS if t.needs_redis)
+    without = set(list_mutations(target, with_redis=False))
+    assert without < set(list_mutations(target, with_redis=True))
+
+
+def test_annotations_are_not_mutated() -> None:
+    target = Target("portal.core.secrets", ())
+    mutations = list_mutations(target, with_redis=True)
+    assert "ReplaceBinaryOperator_BitOr_BitAnd" in OPERATORS
+    assert not [m for m in mutations if m.operator == "ReplaceBinaryOperator_BitOr_BitAnd"]
+
+
+def test_reasons_name_targets() -> None:
+    assert {module for module, _ in read_reasons()} <= {target.module for target in TARGETS}
+
+
+def test_mutated_function_replaces_loaded_one() -> None:
+    from integrations.http import budget
+
+    target = Target("integrations.http.budget", ())
+    mutation = next(
+        m
+        for m in list_mutations(target, with_redis=True)
+        if m.operator == "ReplaceAndWithOr" and "isdigit" in m.diff()
+    )
+    change = changed_function(mutation)
+    assert change is not None
+    before, after = change
+    assert budget._number("") is None
+    swap_function(before, after)
+    try:
+        with pytest.raises(ValueError, match="invalid literal"):
+            budget._number("x")
+    finally:
+        budget._number.__code__ = before
