@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMessage
@@ -44,8 +45,9 @@ class Change(NamedTuple):
 class SetUp:
     """What a set-up left behind.
 
-    `theirs` are times that Greenhouse gave, which are not moved. `movable` lists, by table, the
-    cells (row, column) of `added` that hold a time to be moved: found once, not at each use.
+    `theirs` are times that Greenhouse gave, which are not moved. `sandbox` is the sandbox's state
+    where the set-up changed it. `movable` lists, by table, the cells (row, column) of `added` that
+    hold a time to be moved: found once, not at each use.
     """
 
     begun: datetime
@@ -55,6 +57,7 @@ class SetUp:
     changed: list[Change]
     mails: list[EmailMessage]
     requests: list[Entry]
+    sandbox: bytes | None = None
     movable: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,18 +84,20 @@ def as_if(set_up: Callable[[], None], credential: Mapping[str, str], sandbox: Sa
     if here in _done:
         _put_in_place(_done[here], sandbox)
         return
-    before = _rows()
+    before, sandbox_before = _rows(), sandbox.app.snapshot()
     begun, sent, asked = datetime.now(UTC), len(mail.outbox), len(sandbox.requests)
     set_up()
     added, changed = _difference(before, _rows())
+    sandbox_after = sandbox.app.snapshot()
     _done[here] = SetUp(
         begun,
         datetime.now(UTC),
-        set(map(_utc, _TIME.findall(sandbox.app.snapshot().decode()))),
+        set(map(_utc, _TIME.findall(sandbox_after.decode()))),
         added,
         changed,
         mail.outbox[sent:],
         list(sandbox.requests)[asked:],
+        sandbox_after if sandbox_after != sandbox_before else None,
     )
 
 
@@ -148,6 +153,8 @@ def _put_in_place(done: SetUp, sandbox: Sandbox) -> None:
             sets = ", ".join(f'"{column}" = %s' for column in values)
             update = f'UPDATE "{table}" SET {sets} WHERE "{key}" = %s'  # noqa: S608  (our own tables)
             cursor.execute(update, [*map(move, values.values()), row])
+    if done.sandbox:
+        sandbox.app.restore(msgspec.json.decode(done.sandbox))
     mail.outbox.extend(done.mails)
     sandbox.requests.extend(done.requests)
 

@@ -48,3 +48,18 @@ def test_database_is_restored_after_test(connect) -> None:
     tables.put_back()
     assert tables.read(tables.filled(tables.names())) == tables._migrated
     assert set(filled) > set(tables._migrated)
+
+
+def test_restored_setup_restores_sandbox(cast, sandbox, monkeypatch) -> None:
+    monkeypatch.setattr(connected, "_done", {})
+    calls, states = [], [sandbox.app.snapshot()]
+
+    def set_up() -> None:
+        calls.append(sandbox.mutate("reactivate_user", user="dana"))
+
+    for _ in range(2):
+        sandbox.reset()
+        connected.as_if(set_up, {}, sandbox)
+        states.append(sandbox.app.snapshot())
+    assert len(calls) == 1, "set-up ran a second time"
+    assert states[0] != states[1] == states[2]

@@ -15,6 +15,7 @@ from portal.issues.models import Issue
 from portal.mirror.models import Application
 from portal.notices.models import Notice
 from tests.cast import Cast
+from tests.connected import as_if
 from tests.portal.applications.clicking import click
 from tests.portal.consents import BACK, go_through, switch_on
 
@@ -25,10 +26,13 @@ ACTING, TAKE_BACK = "/account/greenhouse/", "/account/greenhouse/take-back/"
 def ada(cast: Cast, sandbox: Sandbox, settings, sign_in, work) -> Client:
     """Acme's admin; Acme is connected by OAuth consent."""
     switch_on(settings)
-    browser = sign_in(cast.ada)
-    go_through(browser, sandbox)
-    work()
-    return browser
+
+    def consent() -> None:
+        go_through(sign_in(cast.ada), sandbox)
+        work()
+
+    as_if(consent, {"kind": "consent", "who": "ada"}, sandbox)
+    return sign_in(cast.ada)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from portal.connections.models import Connection
 from portal.mirror.models import Application, AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
 
 VISIBLE_STATES = {"live", "degraded", "checking", "syncing", "action_needed"}
+ACTING_STATES = {"live", "degraded", "checking", "syncing"}
 
 
 class NaiveRules:

@@ -19,7 +19,7 @@ from portal.entitlements.rules import (
 )
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.portal.entitlements import world
-from tests.portal.entitlements.oracle import NaiveRules
+from tests.portal.entitlements.oracle import ACTING_STATES, NaiveRules
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,8 @@ world_strategy = st.fixed_dictionaries(
         "jobs": st.lists(job_strategy, min_size=1, max_size=5),
         "ties": tie_strategy,
         "applications": application_strategy,
-        "state": st.sampled_from(["live", "live", "live", *Connection.State.values]),
+        # Mostly live: in some states nobody sees anything. test_all_combinations covers each state.
+        "state": st.sampled_from(["live"] * 20 + Connection.State.values),
         "missing": st.lists(
             st.sampled_from([world.GRANTS, world.TEAMS, world.APPLICATIONS, world.CANDIDATES]),
             unique=True,
@@ -80,8 +81,9 @@ world_strategy = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow("builds and compares 30 generated mirrors")
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -126,8 +128,7 @@ def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
         for application in rows["applications"]:
             fetched = visible_application(member, application.pk, held=member_rights)
             assert (fetched is not None) == (application.pk in expected)
-        can_act = drawn["state"] in {"live", "degraded", "checking", "syncing"}
-        assert member_rights.acts == (can_act and member_rights.sees)
+        assert member_rights.acts == (drawn["state"] in ACTING_STATES and member_rights.sees)
 
 
 def create_world(

@@ -26,8 +26,9 @@ from tests.portal.entitlements.test_any_world import ADDRESSES, create_world, wo
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow("builds and searches 20 generated mirrors")
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.audit.models import Entry
+from portal.jobs import keeping
 from portal.jobs.export import plain
-from portal.jobs.keeping import MOST_PINS
 from portal.jobs.models import Pin, SavedView
 from tests.cast import Cast, gather
 from tests.portal.entitlements import world
@@ -56,30 +56,40 @@ def test_pin_hidden_after_access_lost(acme, sam, remy, cast, sign_in) -> None:
     assert client.get(LIST).context["pinned"] == []
 
 
-def test_invisible_pins_do_not_use_limit(acme, sam, remy, cast: Cast, sign_in) -> None:
+@pytest.fixture
+def three_pins(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The limit of pins is three."""
+    monkeypatch.setattr(keeping, "MOST_PINS", 3)
+    return 3
+
+
+def test_invisible_pins_do_not_use_limit(
+    acme, sam, remy, cast: Cast, sign_in, three_pins: int
+) -> None:
     client = sign_in(cast.remy)
-    for n in range(MOST_PINS):
+    for n in range(2 * three_pins):
         job = world.job(acme, f"Hidden {n}", status="closed" if n % 2 else "open")
         if n % 2:  # visible, but closed jobs are not listed as pinned
             world.grant(remy, job)
         Pin.objects.create(membership=cast.remy, job=job)
-    first_job, *new_jobs = [world.job(acme, f"New {n}") for n in range(MOST_PINS + 1)]
+    first_job, *new_jobs = [world.job(acme, f"New {n}") for n in range(three_pins + 1)]
     for job in (first_job, *new_jobs):
         world.grant(remy, job)
         client.post(reverse("jobs:pin", args=[job.pk]), {"pinned": "yes"})
     page = client.get(LIST)
-    assert [row.job for row in page.context["pinned"]] == [first_job, *new_jobs[: MOST_PINS - 1]]
+    assert [row.job for row in page.context["pinned"]] == [first_job, *new_jobs[: three_pins - 1]]
     assert "Take one of them off first" in page.content.decode()
     client.post(reverse("jobs:pin", args=[first_job.pk]), {"pinned": "no"})
     client.post(reverse("jobs:pin", args=[new_jobs[-1].pk]), {"pinned": "yes"})
     assert Pin.objects.filter(job=new_jobs[-1]).exists()
 
 
-def test_closed_job_pins_are_limited(acme, sam, cast: Cast, sign_in) -> None:
-    for n in range(MOST_PINS + 1):
+def test_closed_job_pins_are_limited(acme, sam, cast: Cast, sign_in, three_pins: int) -> None:
+    client = sign_in(cast.sam)
+    for n in range(three_pins + 1):
         job = world.job(acme, f"Old {n}", status="closed")
-        sign_in(cast.sam).post(reverse("jobs:pin", args=[job.pk]))
-    assert Pin.objects.count() == MOST_PINS
+        client.post(reverse("jobs:pin", args=[job.pk]))
+    assert Pin.objects.count() == three_pins
 
 
 @pytest.mark.parametrize("name", ["zoe", "remy", "uma"])

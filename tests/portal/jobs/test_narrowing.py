@@ -171,7 +171,7 @@ def test_pages_cover_rows_once_both_ways(
     acme, sam, cast: Cast, sign_in, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setattr("portal.jobs.listing.PER_PAGE", 3)
-    for n in range(10):
+    for n in range(7):
         day = NOW - timedelta(days=n // 2) if n % 3 else None  # some equal, some missing
         world.job(
             acme,
@@ -186,8 +186,8 @@ def test_pages_cover_rows_once_both_ways(
         page = client.get(url).context
         forward_pages.append([row.job.pk for row in page["rows"]])
         last_url, url = url, page["next_url"]
-    assert [len(rows) for rows in forward_pages] == [3, 3, 3, 1]
-    assert len({pk for rows in forward_pages for pk in rows}) == 10
+    assert [len(rows) for rows in forward_pages] == [3, 3, 1]
+    assert len({pk for rows in forward_pages for pk in rows}) == 7
     backward_pages, url = [], last_url
     while url:
         page = client.get(url).context
@@ -332,11 +332,11 @@ def test_search_url_pushed_once_then_replaced(jobs, cast: Cast, sign_in) -> None
 def test_list_query_count_independent_of_size(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
     counts = []
-    for size in (20, 2000):
+    for size in (20, 200):
         jobs = Job.objects.bulk_create(
             world.unsaved_job(acme, f"Job {n}") for n in range(Job.objects.count(), size)
         )
-        for job in jobs[:30]:
+        for job in jobs[:10]:
             world.place(sam, job)
             world.application(job, world.candidate(acme), stage=world.stage(job, "Phone"))
         tally.count(acme)
