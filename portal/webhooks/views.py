@@ -15,11 +15,11 @@ from integrations.ats.webhooks import WebHooks
 from portal.accounts.access import MemberRequest, admin_only, public
 from portal.connections.models import Connection
 from portal.connections.standing import connection_of
+from portal.core.client_ip import client_ip
 from portal.core.htmx import page_or_part
 from portal.core.keys import as_key
 from portal.core.limits import count_hit
 from portal.core.secrets import SecretUnreadable
-from portal.core.client_ip import client_ip
 from portal.webhooks import address as addresses
 from portal.webhooks import receive as door
 from portal.webhooks.events import Lines, lines_of

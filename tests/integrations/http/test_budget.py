@@ -182,109 +182,109 @@ def test_unreadable_state_starts_over() -> None:
 
 
 # -- exact moments: HandClock adds quarters of a second without rounding --------------------------
-def refused(one: Budget, clock: HandClock, *, within: float, lane: Lane = Lane.PEOPLE) -> float:
+def refused(budget: Budget, clock: HandClock, *, within: float, lane: Lane = Lane.PEOPLE) -> float:
     """Seconds from now to the moment that a refusal names; it must come without any waiting."""
     waited = len(clock.slept)
     with pytest.raises(RateLimited) as caught:
-        one.take(lane, until=clock.now() + within)
+        budget.take(lane, until=clock.now() + within)
     assert len(clock.slept) == waited
     return caught.value.until.timestamp() - clock.now()
 
 
 def test_waiting_ends_when_slot_is_free() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 2, 2)
-    one.take(Lane.PEOPLE, until=clock.now() + WINDOW)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 2, 2)
+    budget.take(Lane.PEOPLE, until=clock.now() + WINDOW)
     assert clock.slept == [0.25] * 40, "looked at often, since a slot may be given back"
 
 
 def test_pointless_wait_is_refused_at_once() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 2, 2)
-    assert refused(one, clock, within=WINDOW - 0.1) == WINDOW
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 2, 2)
+    assert refused(budget, clock, within=WINDOW - 0.1) == WINDOW
 
 
 def test_abandoned_slot_is_freed() -> None:
     """Its holder may have died: after the longest request and one window it is free."""
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 1, 1)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 1, 1)
     clock.time += WINDOW
-    one.take(Lane.PEOPLE, until=clock.now())
+    budget.take(Lane.PEOPLE, until=clock.now())
     start = clock.now()
-    one.take(Lane.PEOPLE, until=start + 200)
+    budget.take(Lane.PEOPLE, until=start + 200)
     assert clock.now() - start == 90 + WINDOW
 
 
 def test_unanswered_requests_are_waited_for() -> None:
     """They may be answered at any moment, so no wait is known to be pointless."""
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 1, 1)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 1, 1)
     clock.time += WINDOW
-    one.take(Lane.PEOPLE, until=clock.now())
+    budget.take(Lane.PEOPLE, until=clock.now())
     with pytest.raises(RateLimited):
-        one.take(Lane.PEOPLE, until=clock.now() + 1)
+        budget.take(Lane.PEOPLE, until=clock.now() + 1)
     assert clock.slept == [0.25] * 4
 
 
 def test_sync_waits_one_second_for_person() -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, 2, 2)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, 2, 2)
     clock.time += WINDOW - 0.5
-    refused(one, clock, within=0)
+    refused(budget, clock, within=0)
     clock.time += 0.5
-    one.take(Lane.SYNC, until=clock.now() + 5)
+    budget.take(Lane.SYNC, until=clock.now() + 5)
     assert clock.slept == [0.25] * 2
 
 
 @pytest.mark.parametrize(("limit", "reserved"), [(90, 9), (9, 1), (2, 1), (1, 0)])
 def test_sync_reserve_follows_limit(limit: int, reserved: int) -> None:
     clock = HandClock()
-    one = budget(clock)
-    spend(one, clock, limit - reserved, limit, Lane.SYNC)
-    refused(one, clock, within=1, lane=Lane.SYNC)
+    budget = make_budget(clock)
+    spend_requests(budget, clock, limit - reserved, limit, Lane.SYNC)
+    refused(budget, clock, within=1, lane=Lane.SYNC)
     for _ in range(reserved):
-        one.take(Lane.PEOPLE, until=clock.now())
-    refused(one, clock, within=1)
+        budget.take(Lane.PEOPLE, until=clock.now())
+    refused(budget, clock, within=1)
 
 
 def test_answer_without_limit_means_fifty() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, {})
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, {})
     for _ in range(49):
-        one.take(Lane.PEOPLE, until=clock.now())
-    refused(one, clock, within=0)
+        budget.take(Lane.PEOPLE, until=clock.now())
+    refused(budget, clock, within=0)
 
 
 def test_missing_answer_leaves_limit_unknown() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), None, {})
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), None, {})
     for _ in range(9):
-        one.take(Lane.PEOPLE, until=clock.now())
-    refused(one, clock, within=0)
+        budget.take(Lane.PEOPLE, until=clock.now())
+    refused(budget, clock, within=0)
 
 
 def test_block_ends_at_told_moment() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "4"})
-    assert refused(one, clock, within=3) == 4
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "4"})
+    assert refused(budget, clock, within=3) == 4
     clock.time += 4
-    one.take(Lane.PEOPLE, until=clock.now())
+    budget.take(Lane.PEOPLE, until=clock.now())
     assert clock.slept == []
 
 
 def test_blocked_requests_return_spread_out() -> None:
     clock = HandClock()
-    one = budget(clock)
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "1"})
-    one.take(Lane.PEOPLE, until=clock.now() + 30)
+    budget = make_budget(clock)
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 429, {"retry-after": "1"})
+    budget.take(Lane.PEOPLE, until=clock.now() + 30)
     *steps, last = clock.slept
     assert steps == [0.25] * 3
     assert 0.25 < last <= 0.55
@@ -294,46 +294,48 @@ def test_blocked_requests_return_spread_out() -> None:
 def test_others_are_believed_until_reset(reset: float, wait: float) -> None:
     """At most for one window: a moment that passed, or is further off, says nothing."""
     clock = HandClock()
-    one = budget(clock)
-    headers = told(50, 0, **{"x-ratelimit-reset": str(clock.now() + reset)})
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, headers)
-    assert refused(one, clock, within=wait - 0.5) == wait
+    budget = make_budget(clock)
+    headers = limit_headers(50, 0, **{"x-ratelimit-reset": str(clock.now() + reset)})
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, headers)
+    assert refused(budget, clock, within=wait - 0.5) == wait
     clock.time += wait
-    one.take(Lane.PEOPLE, until=clock.now())
+    budget.take(Lane.PEOPLE, until=clock.now())
     assert clock.slept == []
 
 
 def test_others_seen_again_are_believed_longer() -> None:
     clock = HandClock()
-    one = budget(clock)
+    budget = make_budget(clock)
     for ours in (1, 2):
-        one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, told(50, 20 - ours))
+        budget.settle(
+            budget.take(Lane.PEOPLE, until=clock.now()), 200, limit_headers(50, 20 - ours)
+        )
         clock.time += 6
     for _ in range(50 - 30 - 1):  # the second request of ours still counts, the first does not
-        one.take(Lane.PEOPLE, until=clock.now())
-    assert refused(one, clock, within=3) == 4
+        budget.take(Lane.PEOPLE, until=clock.now())
+    assert refused(budget, clock, within=3) == 4
 
 
 def test_own_uncounted_requests_are_not_credited() -> None:
     """What the server has not counted yet does not make room for more."""
     clock = HandClock()
-    one = budget(clock)
-    slots = [one.take(Lane.PEOPLE, until=clock.now()) for _ in range(5)]
-    one.settle(slots[0], 200, told(10, 9))
+    budget = make_budget(clock)
+    slots = [budget.take(Lane.PEOPLE, until=clock.now()) for _ in range(5)]
+    budget.settle(slots[0], 200, limit_headers(10, 9))
     for _ in range(5):
-        one.take(Lane.PEOPLE, until=clock.now())
-    refused(one, clock, within=0)
+        budget.take(Lane.PEOPLE, until=clock.now())
+    refused(budget, clock, within=0)
 
 
 @pytest.mark.parametrize("remaining", [1, 0], ids=["none of others", "one of others"])
 def test_expired_others_do_not_shorten_wait(remaining: int) -> None:
     clock = HandClock()
-    one = budget(clock)
-    headers = told(2, remaining, **{"x-ratelimit-reset": str(clock.now() + 3)})
-    one.settle(one.take(Lane.PEOPLE, until=clock.now()), 200, headers)
+    budget = make_budget(clock)
+    headers = limit_headers(2, remaining, **{"x-ratelimit-reset": str(clock.now() + 3)})
+    budget.settle(budget.take(Lane.PEOPLE, until=clock.now()), 200, headers)
     clock.time += 3 * (1 - remaining)
-    one.take(Lane.PEOPLE, until=clock.now())
-    assert refused(one, clock, within=5) == WINDOW - 3 * (1 - remaining)
+    budget.take(Lane.PEOPLE, until=clock.now())
+    assert refused(budget, clock, within=5) == WINDOW - 3 * (1 - remaining)
 
 
 @given(

@@ -72,7 +72,7 @@ def test_unreadable_secret_is_falsy_and_hidden() -> None:
 def test_empty_secret_stays_empty(credential: Credential, empty: str | None) -> None:
     credential.secret = ""
     credential.save()
-    assert _stored() == ""
+    assert _read_ciphertext() == ""
     assert Credential.objects.get().secret == ""
     assert revealed(empty) == ""
 

@@ -122,7 +122,7 @@ def test_redis_state_expires() -> None:
     assert 3_599_000 < left <= 3_600_000
 
 
-@redis_needed
+@pytest.mark.redis
 def test_redis_accepts_shortest_lifetime() -> None:
     """Redis refuses a lifetime of no milliseconds."""
     _put(RedisStore(settings.REDIS_URL), "token", b"value", ttl=0.0001)
