@@ -74,23 +74,23 @@ class MutantRunner:
         self._run_covered(with_database[:1])  # makes the database that the children copy
         rest = [item for item in session.items if item not in with_database[:1]]
         shares = [rest[place :: self._jobs] for place in range(self._jobs)]
-        children = {}
+        children: dict[int, Path] = {}
         for share in shares[1:]:
-            told = self._scratch / f"unmutated-{len(children)}"
+            results_file = self._scratch / f"unmutated-{len(children)}"
             if pid := os.fork():
-                children[pid] = told
+                children[pid] = results_file
                 continue
             try:
                 _use_own_stores(self._scratch)
                 self._run_covered(share)
                 learned = self._seconds, self._tests_by_line, self.failed_unmutated
-                told.write_bytes(pickle.dumps(learned))
+                results_file.write_bytes(pickle.dumps(learned))
             finally:
                 os._exit(0)
         self._run_covered(shares[0])
-        for pid, told in children.items():
+        for pid, results_file in children.items():
             os.waitpid(pid, 0)
-            seconds, tests_by_line, failed = pickle.loads(told.read_bytes())  # noqa: S301  (our own)
+            seconds, tests_by_line, failed = pickle.loads(results_file.read_bytes())  # noqa: S301  (our own)
             self._seconds.update(seconds)
             self.failed_unmutated += failed
             for place, tests in tests_by_line.items():
@@ -119,7 +119,8 @@ class MutantRunner:
         file = str(mutation.path.resolve())
         tests = set().union(*(self._tests_by_line[file, line] for line in mutation.lines))
         tests.difference_update(self.failed_unmutated)
-        chosen, total = [], 0.0
+        chosen: list[str] = []
+        total = 0.0
         for test in sorted(tests, key=self._seconds.__getitem__):
             total += self._seconds[test]
             if chosen and total > MOST_SECONDS:

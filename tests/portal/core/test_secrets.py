@@ -70,7 +70,7 @@ def test_unreadable_secret_is_falsy_and_hidden() -> None:
 
 @pytest.mark.parametrize("empty", ["", None])
 def test_empty_secret_stays_empty(credential: Credential, empty: str | None) -> None:
-    credential.secret = ""
+    credential.secret = ""  # type: ignore[assignment]
     credential.save()
     assert _read_ciphertext() == ""
     assert Credential.objects.get().secret == ""
