@@ -65,7 +65,7 @@ def swap_function(before: CodeType, after: CodeType) -> None:
     Raises LookupError where there is none, ValueError where its closure would not fit.
     """
     functions = [
-        f for f in gc.get_objects() if isinstance(f, FunctionType) and _is_from(f.__code__, before)
+        f for f in gc.get_objects() if type(f) is FunctionType and _is_from(f.__code__, before)
     ]
     if not functions:
         raise LookupError(before.co_qualname)
