@@ -217,6 +217,7 @@ def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, work) 
     assert remy.post(address("take_back", newest().pk), **HTMX).status_code == 409
 
 
+@any_generation
 def test_field_conflict_can_be_retried(
     remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
@@ -237,6 +238,7 @@ def test_field_conflict_can_be_retried(
 
 
 @pytest.mark.parametrize("field", ["source", "notice_period"])
+@any_generation
 def test_update_conflicts_with_change_since_form(
     remy: Client, sandbox: Sandbox, work, application: Application, field: str
 ) -> None:
@@ -297,6 +299,7 @@ def test_candidate_erasure_clears_action_data(
     assert application.custom == {}
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_custom_fields_need_read_permission(connect, cast: Cast, sign_in, kind: str) -> None:
     connect(kind, without={"custom_fields.list"})
     form = _get_form(sign_in(cast.remy), applications()[0])
