@@ -240,7 +240,6 @@ def test_late_rejection_email_still_allows_undo(
     assert send_at > datetime.now(UTC) + timedelta(minutes=9)
 
 
-@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_rejection_email_needs_template_permission(connect, cast: Cast, sign_in, kind: str) -> None:
     connect(kind, without={"email_templates.list"})
     form = sign_in(cast.remy).get(address("reject", an_application().pk), **HTMX)

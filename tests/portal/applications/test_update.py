@@ -299,7 +299,6 @@ def test_candidate_erasure_clears_action_data(
     assert application.custom == {}
 
 
-@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_custom_fields_need_read_permission(connect, cast: Cast, sign_in, kind: str) -> None:
     connect(kind, without={"custom_fields.list"})
     form = _get_form(sign_in(cast.remy), applications()[0])
