@@ -73,6 +73,7 @@ def test_batch_undone_in_time_sends_nothing(remy: Client, sandbox: Sandbox, fini
     assert writes(sandbox) == []
 
 
+@any_generation
 def test_batch_lists_and_retries_failures_first(remy: Client, sandbox: Sandbox, finish) -> None:
     chosen = pick_from_one_job(4)
     page = open_bulk_page(remy, "advance", chosen)
@@ -112,6 +113,7 @@ def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish) -
 
 
 @pytest.mark.parametrize("action_kind", bulk.KINDS)
+@any_generation
 def test_batch_lost_responses_not_resent(
     remy: Client, sandbox: Sandbox, finish, action_kind: str
 ) -> None:
@@ -136,6 +138,7 @@ def test_batch_lost_responses_not_resent(
     assert len([r for r in attempts if "/applications/0/" not in r.path]) == 3
 
 
+@any_generation
 def test_batch_undo_reverses_every_application(remy: Client, sandbox: Sandbox, finish) -> None:
     chosen = pick_from_one_job(3)
     response = confirm_batch(remy, "reject", chosen, reason=first_reason_pk())

@@ -30,6 +30,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow("sends an action of every kind, from every state that it fits")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_action_under_fault_has_one_outcome(
     connect,

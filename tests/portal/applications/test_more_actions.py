@@ -63,6 +63,7 @@ def test_move_rejects_stage_of_other_job(remy: Client) -> None:
     assert click(remy, "move", application, to_stage=foreign_stage.pk).status_code == 422
 
 
+@any_generation
 def test_transfer_offers_only_visible_jobs(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     form = remy.get(address("transfer", application.pk), **HTMX)
@@ -153,6 +154,7 @@ def test_transfer_hides_confidential_job_titles(remy: Client, cast: Cast, sign_i
     assert f"of {origin.name}" in own_history  # granted on it
 
 
+@any_generation
 def test_transfer_undo_conflicts_after_later_move(remy: Client, sandbox: Sandbox, work) -> None:
     application = an_application()
     click(remy, "transfer", application, to_job=_find_transfer_target(application).pk)
@@ -186,6 +188,7 @@ def _reject_with_email_at(client: Client, application: Application, send_at: str
     )
 
 
+@any_generation
 def test_rejection_email_uses_persons_time_zone(remy: Client, sandbox: Sandbox, work) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT09:30")
     _reject_with_email_at(remy, an_application(), tomorrow, zone="Asia/Tokyo")
@@ -224,6 +227,7 @@ def test_rejection_email_time_ignored_unless_chosen(remy: Client, work) -> None:
     assert newest().outcome == "Rejected in Greenhouse."
 
 
+@any_generation
 def test_late_rejection_email_still_allows_undo(
     remy: Client, sandbox: Sandbox, work, later
 ) -> None:

@@ -41,6 +41,7 @@ def _make_site_admins(cast: Cast, sandbox: Sandbox) -> list[Membership]:
     return people
 
 
+@pytest.mark.slow("eight people click through the same applications while two workers send")
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_actions_each_settle_once(
     connect, cast: Cast, sandbox: Sandbox, sign_in, settings, capsys

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications import outbox
 from portal.applications.models import ApplicationAction, Kind
+from portal.connections.models import Connection
 from portal.mirror.models import Application
+from portal.onboarding import journey
 from tests.cast import Cast
 from tests.generations import any_generation
 from tests.portal.applications.cells import (
@@ -28,6 +32,7 @@ from tests.portal.applications.clicking import (
     truth,
     writes,
 )
+from tests.portal.mirror.permissions import taken_away
 
 Status = ApplicationAction.Status
 
@@ -48,6 +53,7 @@ def _send_rejections_at_once(settings) -> None:
     settings.REJECT_HOLD_SECONDS = 0
 
 
+@any_generation
 def test_action_offered_and_accepted_where_it_fits(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
 ) -> None:
@@ -73,12 +79,21 @@ def test_action_offered_and_accepted_where_it_fits(
     assert not _attempted_writes(sandbox)  # withdrawn before a worker ran
 
 
+def _take_permission_away(
+    connection: Connection, sandbox: Sandbox, permission: str, work: Callable[[], int]
+) -> None:
+    """Revoke it in Greenhouse and have all permissions checked again."""
+    taken_away(sandbox, connection, permission)
+    journey.request_check(connection, by=None)
+    work()
+    sandbox.requests.clear()  # the permission check probes writes on no record
+
+
 @pytest.mark.parametrize("missing", KINDS_SWITCHED_OFF)
 def test_missing_permission_disables_only_its_actions(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str, missing: str
 ) -> None:
-    connect(kind, without={missing})
-    sandbox.requests.clear()  # the permission check probes writes on no record
+    _take_permission_away(connect(kind), sandbox, missing, work)
     remy, ada = sign_in(cast.remy), sign_in(cast.ada)
     off = KINDS_SWITCHED_OFF[missing][1 if kind == "harvest_oauth" else 0]
     application = applications()[0]

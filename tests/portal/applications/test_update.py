@@ -217,6 +217,7 @@ def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, work) 
     assert remy.post(address("take_back", newest().pk), **HTMX).status_code == 409
 
 
+@any_generation
 def test_field_conflict_can_be_retried(
     remy: Client, sandbox: Sandbox, work, application: Application
 ) -> None:
@@ -237,6 +238,7 @@ def test_field_conflict_can_be_retried(
 
 
 @pytest.mark.parametrize("field", ["source", "notice_period"])
+@any_generation
 def test_update_conflicts_with_change_since_form(
     remy: Client, sandbox: Sandbox, work, application: Application, field: str
 ) -> None:

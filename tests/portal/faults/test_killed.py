@@ -45,6 +45,7 @@ def recover(work: Callable[[], int], later) -> Callable[[], None]:
     return run_sweeps
 
 
+@pytest.mark.slow("kills three permission checks and repeats them")
 def test_killed_check_ends_and_can_be_repeated(connect, cast: Cast, work, recover) -> None:
     connection = connect()
     before = {r.permission: r.outcome for r in connection.last_check.results.all()}
@@ -64,6 +65,7 @@ def test_killed_check_ends_and_can_be_repeated(connect, cast: Cast, work, recove
     assert run.status == CheckRun.Status.DONE
 
 
+@pytest.mark.slow("kills a worker before every fourth database statement")
 def test_killed_action_sent_at_most_once(remy: Client, sandbox: Sandbox, recover) -> None:
     """The kill moves through the statements before and after the write."""
     observed = set()
@@ -86,6 +88,7 @@ def test_killed_action_sent_at_most_once(remy: Client, sandbox: Sandbox, recover
     assert {(True, 0), (True, 1), (False, 1)} <= observed  # before the write, after it, never
 
 
+@pytest.mark.slow("kills a worker until every action of a batch is settled")
 def test_killed_batch_applies_each_action_once(
     remy: Client, sandbox: Sandbox, later, recover
 ) -> None:

@@ -52,6 +52,7 @@ def _lose_redis_data() -> None:
     SharedState.objects.all().delete()
 
 
+@pytest.mark.slow("runs every frequent schedule for twelve minutes")
 def test_lost_queue_is_restored_by_sweeps(
     connect, cast: Cast, sandbox: Sandbox, sign_in, pass_minutes
 ) -> None:

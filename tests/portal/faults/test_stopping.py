@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
@@ -69,6 +70,7 @@ def _wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow("starts a worker process")
 def test_worker_sigterm_finishes_current_task(
     connect, cast: Cast, sandbox: Sandbox, sign_in, work
 ) -> None:
@@ -95,6 +97,7 @@ def test_worker_sigterm_finishes_current_task(
     assert queue.queued() == []
 
 
+@pytest.mark.slow("starts a web server process")
 def test_web_sigterm_finishes_open_request(cast: Cast, sandbox: Sandbox, sign_in) -> None:
     """A credential is being tested in Greenhouse when the server is told to stop."""
     ada: Client = sign_in(cast.ada)

@@ -19,13 +19,13 @@ def _listed_ids(client) -> set[int]:
     return {row.job.remote_id for row in client.get(LIST).context.get("rows", [])}
 
 
-@pytest.mark.parametrize("name", ["ada", "sam", "remy", "vic", "ivy", "dana"])
 def test_list_matches_greenhouse_visibility(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, kind: str, name: str
+    connect, cast: Cast, sandbox: Sandbox, sign_in, kind: str
 ) -> None:
     connect(kind)
-    expected = sandbox.stats()["visible_open_job_ids"][name]
-    assert _listed_ids(sign_in(getattr(cast, name))) == set(expected)
+    expected = sandbox.stats()["visible_open_job_ids"]
+    for name in ("ada", "sam", "remy", "vic", "ivy", "dana"):
+        assert _listed_ids(sign_in(getattr(cast, name))) == set(expected[name]), name
 
 
 def test_list_differs_by_recruiter_role(connect, cast: Cast, sandbox: Sandbox, sign_in) -> None:

@@ -329,6 +329,7 @@ def test_search_url_pushed_once_then_replaced(jobs, cast: Cast, sign_in) -> None
     assert unreadable["HX-Replace-Url"] == f"{LIST}?q=nu"
 
 
+@pytest.mark.slow("opens the list by seven queries at two sizes")
 def test_list_query_count_independent_of_size(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
     counts = []
@@ -351,7 +352,8 @@ def test_list_query_count_independent_of_size(acme, sam, cast: Cast, sign_in) ->
             "?status=closed",
         )
         for query in queries:
-            client.get(f"{LIST}{query}")
+            if len(counts) < len(queries):
+                client.get(f"{LIST}{query}")  # fills the caches
             with CaptureQueriesContext(database) as captured:
                 client.get(f"{LIST}{query}")
             counts.append((query, len(captured)))

@@ -42,6 +42,7 @@ def test_csm_sees_customer_data(connect, cast: Cast, sign_in) -> None:
         assert "Acme" in cas.get(_changelist_url(model)).content.decode()
 
 
+@pytest.mark.slow("opens every list and a row of every model in the admin site")
 @pytest.mark.parametrize("name", ["cas", "ola"])
 def test_admin_pages_show_no_secret(connect, cast: Cast, sign_in, kind: str, name: str) -> None:
     connect(kind)

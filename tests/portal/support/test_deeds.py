@@ -144,6 +144,7 @@ def test_other_customers_job_cannot_be_refreshed(connect, cast: Cast, sign_in) -
 # -- fix links -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_mailed_fix_link_closes_its_issue(
     connect, cast: Cast, sign_in, work, mailoutbox: list[EmailMessage], sandbox: Sandbox
 ) -> None:
@@ -183,6 +184,7 @@ def test_mailed_fix_link_closes_its_issue(
     assert not Issue.objects.filter(cause="missing_permission", closed_at=None).exists()
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_copied_fix_link_shown_once_and_revocable(connect, cast: Cast, sign_in) -> None:
     connect(without=MISSING)
     cas, acme = sign_in(cast.cas), cast.ada.organization
@@ -204,6 +206,7 @@ def test_copied_fix_link_shown_once_and_revocable(connect, cast: Cast, sign_in) 
     )
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_at_most_five_links_are_open(connect, cast: Cast, sign_in) -> None:
     connect(without=MISSING)
     cas, address = sign_in(cast.cas), _action_url(cast.ada.organization, "fix_link")
@@ -220,6 +223,7 @@ def test_no_link_without_missing_permissions(connect, cast: Cast, sign_in) -> No
     assert not FixLink.objects.exists()
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 def test_lost_mail_task_is_queued_again(
     connect, cast: Cast, sign_in, work, later, mailoutbox: list[EmailMessage]
 ) -> None:
@@ -291,6 +295,7 @@ def test_message_to_admin_sent_once_an_hour(
     assert Entry.objects.filter(verb="support.message").count() == 1
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 @pytest.mark.parametrize("name", ["ada", "zoe"])
 def test_customers_cannot_use_staff_actions(connect, cast: Cast, sign_in, name: str) -> None:
     connect(without=MISSING)

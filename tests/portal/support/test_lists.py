@@ -159,22 +159,23 @@ def test_long_list_is_not_counted_to_its_end(
     assert "p=3" not in page
 
 
-@pytest.mark.parametrize("address", [REQUESTS, RECORD, NOTICES])
-def test_list_query_count_independent_of_rows(
-    acme: Connection, cast: Cast, ola: Client, address: str
-) -> None:
-    def count_queries(rows: int) -> int:
+def test_list_query_count_independent_of_rows(acme: Connection, cast: Cast, ola: Client) -> None:
+    def count_queries(rows: int) -> dict[str, int]:
+        """Add this many rows to each list and count the queries of each."""
         for number in range(rows):
             record("a.deed", "did it", organization=acme.organization, by=cast.ada.user)
             key = f"{rows}:{number}"
             tell.tell([cast.ada.user], acme.organization, key=key, subject="s", words="w")
             _add_call(acme)
-        with CaptureQueriesContext(database) as queries:
-            ola.get(address, {"customer": acme.organization_id})
-        return len(queries)
+        counts = {}
+        for address in (REQUESTS, RECORD, NOTICES):
+            with CaptureQueriesContext(database) as queries:
+                ola.get(address, {"customer": acme.organization_id})
+            counts[address] = len(queries)
+        return counts
 
     count_queries(1)
-    assert count_queries(2) == count_queries(30)
+    assert count_queries(2) == count_queries(12)
 
 
 def test_timeline_looks_further_back_only_when_sparse(connect, cast: Cast, sign_in) -> None:

@@ -93,6 +93,8 @@ def rows(connect, cast: Cast) -> None:
     )
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
+@pytest.mark.slow("opens every page of every model in the admin site")
 @pytest.mark.parametrize("role", [CSM, LEAD, OPERATOR])
 def test_role_opens_only_its_own_pages(rows, sign_in, role: str) -> None:
     client, opened = sign_in(_create_staff(role)), set()
@@ -114,6 +116,7 @@ def test_role_opens_only_its_own_pages(rows, sign_in, role: str) -> None:
     assert opened == MAY_OPEN[role] & {m._meta.model_name for m in admin.site._registry}
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 @pytest.mark.parametrize("role", [CSM, LEAD, OPERATOR])
 def test_staff_page_requires_its_role(rows, cast: Cast, sign_in, role: str) -> None:
     client, acme = sign_in(_create_staff(role)), cast.ada.organization
@@ -222,6 +225,8 @@ def _read_pages(client) -> Iterator[tuple[str, str]]:
             yield address, answer.content.decode()
 
 
+@pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
+@pytest.mark.slow("opens every page of the admin site and every link on them")
 @pytest.mark.parametrize("role", [CSM, OPERATOR])
 def test_operator_sees_no_customer_people_or_dead_links(
     rows, cast: Cast, sign_in, role: str
