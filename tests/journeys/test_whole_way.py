@@ -25,6 +25,8 @@ def _find_rows(page: Page, role: str, name: str) -> list[Locator]:
     """The rows with this button enabled, each located by its id, which survives a swap."""
     button = page.get_by_role(role, name=re.compile(f"^{name}"), disabled=False)  # type: ignore[arg-type]
     rows = page.locator("tr[id^=application-]").filter(has=button)
+    expect(rows.first).to_be_visible()
+    page.wait_for_load_state()
     return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
 
 
