@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.requirements import lacks_optional
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ledger", help="write which tests were collected and which ran")
@@ -23,7 +25,7 @@ def pytest_collection_modifyitems(
     path = config.getoption("--ledger")
     worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
     if path and worker == "gw0":
-        _write(f"{path}.collected", {item.nodeid for item in items})
+        _write(f"{path}.collected", {i.nodeid for i in items if not lacks_optional(i)})
     yield
 
 

@@ -21,9 +21,12 @@ SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
 class Requirement(NamedTuple):
+    """What tests with `marker` need; an `optional` one CI does without, too."""
+
     marker: str
     is_met: Callable[[], bool]
     hint: str
+    optional: bool = False
 
 
 def find_chromium() -> str | None:
@@ -56,8 +59,18 @@ REQUIREMENTS = (
         "reference",
         lambda: find_reference_folder().is_dir(),
         "set GREENHOUSE_REFERENCE to a copy of Greenhouse's reference data",
+        optional=True,
     ),
 )
+
+
+def lacks_optional(item: pytest.Item) -> bool:
+    """Tell whether a test needs something optional that is not here."""
+    return any(
+        item.get_closest_marker(r.marker) and not r.is_met() for r in REQUIREMENTS if r.optional
+    )
+
+
 _DESELECTED = pytest.StashKey[Counter[str]]()
 
 
