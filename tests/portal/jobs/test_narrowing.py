@@ -332,7 +332,7 @@ def test_search_url_pushed_once_then_replaced(jobs, cast: Cast, sign_in) -> None
 @pytest.mark.slow("opens the list by seven queries at two sizes")
 def test_list_query_count_independent_of_size(acme, sam, cast: Cast, sign_in) -> None:
     client = sign_in(cast.sam)
-    counts: list[int] = []
+    counts: list[tuple[str, int]] = []
     for size in (20, 200):
         jobs = Job.objects.bulk_create(
             world.unsaved_job(acme, f"Job {n}") for n in range(Job.objects.count(), size)
