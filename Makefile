@@ -35,7 +35,7 @@ reset: ## Forget what the demo has stored
 
 .PHONY: key
 key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
-	@DEBUG=true $(BIN)/python manage.py make_key
+	@DEBUG=true $(BIN)/python manage.py generate_encryption_key
 
 ##- Check
 

@@ -1,8 +1,7 @@
-"""Settings, all from the environment; the defaults are those of production.
+"""Settings from the environment; defaults are for production.
 
-`DEBUG=true` is for a developer's own machine: it alone allows the embedded SQLite database,
-throw-away keys and plain HTTP. Without it the portal refuses to start until it has been given
-what it needs.
+Only `DEBUG=true`, for development machines, allows SQLite, built-in keys and plain HTTP. Without it
+the portal refuses to start until the required settings are given.
 """
 
 from ipaddress import ip_network
@@ -13,7 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-django_stubs_ext.monkeypatch()  # lets ModelAdmin[...] be written at run time too
+django_stubs_ext.monkeypatch()  # makes ModelAdmin[...] work at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -26,7 +25,7 @@ DEBUG = env.bool("DEBUG", default=False)
 _REQUIRED = {
     "SECRET_KEY": "a long random text that signs sessions",
     "FIELD_ENCRYPTION_KEY": "one or several keys, newest first, parted by commas "
-    "(make one with: python manage.py make_key)",
+    "(make one with: python manage.py generate_encryption_key)",
     "DATABASE_URL": "for example postgres://user:password@host/name",
     "REDIS_URL": "for example redis://host:6379/0, or 'none' to queue in the database",
     "ALLOWED_HOSTS": "the host names that people use, parted by commas",
@@ -44,67 +43,67 @@ FIELD_ENCRYPTION_KEY = env.list(
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# How many of our own proxies every request passes through. Their forwarding headers are trusted
-# (client address, scheme, request ID); with 0, nobody's are.
+# Number of our own proxies in front of the portal, whose forwarding headers (client address,
+# scheme, request ID) are trusted. With 0, none are.
 try:
     TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 except ValueError:
     TRUSTED_PROXIES = -1
 if TRUSTED_PROXIES < 0:
     raise ImproperlyConfigured("TRUSTED_PROXIES must be a whole number, 0 or more")
-# Where the admin is, and from which networks it opens (192.0.2.0/24, parted by commas; none: all).
+# Path of the admin, and the networks that may open it (comma-separated CIDR; empty: all).
 ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/")
 try:
     ADMIN_NETWORKS = [ip_network(text) for text in env.list("ADMIN_NETWORKS", default=[])]
 except ValueError as error:
     raise ImproperlyConfigured(f"ADMIN_NETWORKS: {error}") from error
-# Our own staff need a one-time code to open it.
+# Whether staff need a one-time code to open the admin.
 STAFF_ONE_TIME_CODES = env.bool("STAFF_ONE_TIME_CODES", default=False)
-# Seal the audit record: several, newest first. An old one is kept, or old entries no longer fit.
+# Keys that seal the audit log, newest first. Old keys must stay, or old entries no longer verify.
 AUDIT_KEYS = env.list("AUDIT_KEY", default=[SECRET_KEY])
 
-# -- Where Greenhouse is: deployment configuration, never a customer's input -------------------
+# -- Greenhouse: deployment configuration, never a customer's input ----------------------------
 GREENHOUSE_API_URL = env.str("GREENHOUSE_API_URL", default="https://harvest.greenhouse.io")
 GREENHOUSE_AUTH_URL = env.str("GREENHOUSE_AUTH_URL", default="https://auth.greenhouse.io")
 GREENHOUSE_SITE_URL = env.str("GREENHOUSE_SITE_URL", default="https://app.greenhouse.io")
 
-# The application that Greenhouse registered for a vendor with many customers (partner OAuth).
-# Without it nothing of that is to be seen.
+# The OAuth application that Greenhouse registered for this vendor (partner OAuth). Without it
+# the feature is hidden.
 GREENHOUSE_PARTNER_CLIENT_ID = env.str("GREENHOUSE_PARTNER_CLIENT_ID", default="")
 GREENHOUSE_PARTNER_CLIENT_SECRET = env.str("GREENHOUSE_PARTNER_CLIENT_SECRET", default="")
 GREENHOUSE_PARTNER_PKCE = env.bool("GREENHOUSE_PARTNER_PKCE", default=True)
-# Its registered scopes, parted by commas, where they are fewer than all that the portal uses.
+# Its registered scopes, comma-separated, if they are fewer than the portal uses.
 GREENHOUSE_PARTNER_SCOPES = env.list("GREENHOUSE_PARTNER_SCOPES", default=[])
 if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
     raise ImproperlyConfigured(
         "GREENHOUSE_PARTNER_CLIENT_ID and GREENHOUSE_PARTNER_CLIENT_SECRET belong together"
     )
 
-# How long one question to Greenhouse may take with all its repeating and waiting, in seconds:
-# while a person waits, and in a sync.
+# Seconds that one Greenhouse operation may take, including retries: while a person waits, and in
+# a sync.
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
 PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=120.0)
 
-# How long a rejection, and whatever is done to many at once, can be taken back before it is sent,
-# in seconds; how long the outbox waits for a Greenhouse that does not answer, in minutes.
+# Seconds in which a rejection, or a bulk action, can be undone before it is sent; minutes for
+# which the outbox retries while Greenhouse does not respond.
 REJECT_HOLD_SECONDS = env.float("REJECT_HOLD_SECONDS", default=8.0)
 BULK_HOLD_SECONDS = env.float("BULK_HOLD_SECONDS", default=10.0)
 OUTBOX_PATIENCE_MINUTES = env.float("OUTBOX_PATIENCE_MINUTES", default=10.0)
-# How long what Greenhouse refused to a role is remembered for the next person, in days.
+# Days for which an action that Greenhouse refused to a role stays disabled for others with it.
 REFUSAL_REMEMBERED_DAYS = env.float("REFUSAL_REMEMBERED_DAYS", default=14.0)
 
-# Where people reach this portal: for links in mails, which no request precedes.
+# Base URL of the portal, for links in emails.
 PORTAL_URL = env.str(
     "PORTAL_URL",
     default="http://localhost:8000" if DEBUG else f"https://{ALLOWED_HOSTS[0]}",
 ).rstrip("/")
 
-# Where Greenhouse sends people back to after they agreed; registered there, letter by letter.
+# OAuth redirect URI; must match the one registered with Greenhouse exactly.
 GREENHOUSE_PARTNER_REDIRECT_URI = env.str(
-    "GREENHOUSE_PARTNER_REDIRECT_URI", default=f"{PORTAL_URL}/set-up/consent/back/"
+    "GREENHOUSE_PARTNER_REDIRECT_URI", default=f"{PORTAL_URL}/setup/authorize/callback/"
 )
 
-# -- Rooms -------------------------------------------------------------------------------------
+# -- Apps --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "portal.support.site.SupportAdminConfig",
     "django.contrib.auth",
@@ -128,12 +127,12 @@ INSTALLED_APPS = [
     "portal.core",
     "portal.accounts",
     "portal.audit",
-    "portal.notices",
+    "portal.notifications",
     "portal.signin",
     "portal.issues",
     "portal.members",
     "portal.connections",
-    "portal.mirror",
+    "portal.sync",
     "portal.webhooks",
     "portal.entitlements",
     "portal.jobs",
@@ -144,23 +143,23 @@ INSTALLED_APPS = [
     "portal.demo",
 ]
 MIDDLEWARE = [
-    "portal.core.trace.RequestIds",
+    "portal.core.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "portal.core.caching.Private",
+    "portal.web.http_caching.PrivateCacheControlMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.core.limits.Limits",
+    "portal.web.rate_limits.RateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "portal.support.gate.Gate",
+    "portal.support.access.middleware.AdminAccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.support.looking.Looking",
+    "portal.support.impersonation.sessions.ImpersonationMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -174,7 +173,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.accounts.context.membership",
+                "portal.web.context_processors.membership_context",
             ],
             "loaders": [
                 (
@@ -198,18 +197,18 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/portal.sqlite3")}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
-    # Web and worker write side by side: WAL lets readers go on, an immediate transaction takes the
-    # write lock up front (no upgrade that fails half-way), the timeout waits for its turn.
+    # Web and worker write concurrently: WAL does not block readers, immediate transactions take
+    # the write lock up front (upgrading a lock can fail), and the timeout waits for it.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # Long, for a statement is planned once in a connection's life (portal.core.planned).
+    # Long, since prepared statements live as long as their connection.
     _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     _database["CONN_HEALTH_CHECKS"] = True
-    # Compiling a query of the board took longer than answering it. `?options=` says otherwise.
+    # JIT compilation took longer than the queries of the admin overview. `?options=` overrides it.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
 PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -220,29 +219,29 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        # One Redis may serve several portals: each has keys of its own.
+        # Several portals may share one Redis.
         "KEY_PREFIX": env.str("QUEUE_NAME", default="portal"),
     }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-# -- Background tasks (portal.core.queue is the one door) --------------------------------------
+# -- Background tasks (portal.core.queue) ------------------------------------------------------
 Q_CLUSTER = {
     "name": env.str("QUEUE_NAME", default="portal"),
     "label": "Background tasks",
     "workers": env.int("QUEUE_WORKERS", default=2),
     "timeout": 1800,
-    "retry": 2100,  # longer than the timeout, or a running task would be handed out twice
+    "retry": 2100,  # longer than the timeout, or a running task would be started twice
     "max_attempts": 3,
-    "ack_failures": True,  # a task row carries its own state; the sweep asks again, not the broker
+    "ack_failures": True,  # sweeps requeue by the state of rows, not the broker
     "save_limit": 1000,
     "catch_up": False,
     "poll": 0.1,
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
 }
 
-# After how many minutes without a sign of them the workers count as dead (portal.core.pulse).
+# Minutes without a heartbeat after which workers count as dead.
 WORKER_SILENT_MINUTES = env.int("WORKER_SILENT_MINUTES", default=5)
 
 # -- People ------------------------------------------------------------------------------------
@@ -256,17 +255,17 @@ ACCOUNT_FORMS = {"login": "portal.signin.forms.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-# Signing in does not wait for it: what an unverified address opens is for entitlements to say.
+# Sign-in does not require it; portal.entitlements decides what an unverified address may see.
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a new password, a new code: the person is told by mail
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # the other sessions end all the same
-SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SignOnAdapter"
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # emails about a new password or code
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # other sessions end anyway
+SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SingleSignOnAdapter"
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sso"
-SOCIALACCOUNT_LOGIN_ON_GET = True  # our own page asked already
+SOCIALACCOUNT_LOGIN_ON_GET = True  # our own page has asked already
 SOCIALACCOUNT_STORE_TOKENS = False
-MFA_ADAPTER = "portal.signin.one_time_codes.CodesAdapter"
+MFA_ADAPTER = "portal.signin.one_time_codes.EncryptedMfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Inbound Talent"
 PASSWORD_RESET_TIMEOUT = 60 * 60
@@ -280,14 +279,14 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# -- The browser's side ------------------------------------------------------------------------
+# -- Browser security --------------------------------------------------------------------------
 # The demo serves plain HTTP on 127.0.0.1; everything else is HTTPS behind a proxy.
 INSECURE_COOKIES = env.bool("INSECURE_COOKIES", default=DEBUG)
 SESSION_COOKIE_SECURE = not INSECURE_COOKIES
 CSRF_COOKIE_SECURE = not INSECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
 if not INSECURE_COOKIES:
-    # The browser itself then refuses them from another host, from a path, and over plain HTTP.
+    # Browsers refuse __Host- cookies from another host, for a path and over plain HTTP.
     SESSION_COOKIE_NAME = "__Host-session"
     CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_AGE = 12 * 60 * 60
@@ -312,7 +311,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Forms alone come in: no file, and no more than Greenhouse's own largest web hook.
+# Forms only, no files; at least Greenhouse's largest webhook.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 0
 
@@ -329,55 +328,55 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 
-# -- Who asks too often (portal.core.limits): so many, within so many seconds ------------------
-# Of POSTs, a person each; signing in, resets and codes have allauth's own limits.
-LIMITS = {
+# -- Rate limits (portal.web.rate_limits): requests, seconds ------------------------------------
+# POSTs per user. Sign-in, password resets and codes have allauth's own limits.
+POST_RATE_LIMITS = {
     "onboarding:credential": (20, 600),
     "onboarding:permissions": (30, 600),
-    "onboarding:test_one": (120, 600),
+    "onboarding:retest_permission": (120, 600),
     "onboarding:fix_links": (30, 3600),
     "onboarding:invite": (30, 3600),
     "members:list": (200, 3600),
-    "members:resend": (30, 3600),
+    "members:resend_invitation": (30, 3600),
 }
-# Of answers that say "no such", an address each: for what whoever has a link may open.
-GUESSES = {
-    "members:accept": (30, 600),
+# Not-found responses per client IP, on pages opened by a secret link.
+NOT_FOUND_RATE_LIMITS = {
+    "members:accept_invitation": (30, 600),
     "onboarding:fix": (30, 600),
 }
-# Refused webhook deliveries; never counted against a correctly signed one.
+# Refused webhook deliveries; correctly signed ones are never limited.
 WEBHOOK_BAD_SIGNATURES = (60, 600)  # per endpoint
 WEBHOOK_UNKNOWN_ADDRESSES = (60, 600)  # per client IP
 
-# -- How long things are kept, in days (portal.privacy.retention; docs/data.md) -----------------
-# The audit record is kept for good.
+# -- Retention in days (portal.privacy.retention; docs/data.md) ---------------------------------
+# The audit log is kept forever.
 REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)  # requests to and from Greenhouse
-SYNC_DAYS = env.int("SYNC_DAYS", default=60)  # runs of syncs
-NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)  # notices, ended links and invitations
+SYNC_DAYS = env.int("SYNC_DAYS", default=60)  # sync runs
+NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)  # notifications, ended links and invitations
 EVENT_DAYS = env.int("EVENT_DAYS", default=400)  # transitions, closed issues, checks
-ACTION_DAYS = env.int("ACTION_DAYS", default=730)  # what recruiters did, once it is settled
-GONE_DAYS = env.int("GONE_DAYS", default=30)  # people and answers that Greenhouse no longer has
+ACTION_DAYS = env.int("ACTION_DAYS", default=730)  # completed actions of recruiters
+GONE_DAYS = env.int("GONE_DAYS", default=30)  # records deleted in Greenhouse
 
-# Prometheus asks with this; without it only operators may.
+# Bearer token of Prometheus; without it only operators may read metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-# A folder that all processes of a machine share, to measure requests and tasks together; empty it
-# when they are all stopped.
+# Directory in which all processes of a machine share their metrics; empty it while they are
+# stopped.
 METRICS_DIR = env.str("METRICS_DIR", default="")
 
-# A chat tool's web hook for what concerns customer success. Deployment configuration alone.
+# Incoming webhook of a chat tool, for messages to customer success.
 NOTICE_HOOK_URL = env.str("NOTICE_HOOK_URL", default="")
 NOTICE_HOOK_SECRET = env.str("NOTICE_HOOK_SECRET", default="")
 if NOTICE_HOOK_URL and not NOTICE_HOOK_SECRET:
     raise ImproperlyConfigured("NOTICE_HOOK_URL needs NOTICE_HOOK_SECRET, which signs what it says")
 
 LANGUAGE_CODE = "en-us"
-FORMAT_MODULE_PATH = ["portal.core.formats"]
+FORMAT_MODULE_PATH = ["portal.web.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
-EMAIL_TIMEOUT = 60  # seconds; well before the sweeps give a mail up
+EMAIL_TIMEOUT = 60  # seconds; well below the timeout after which sweeps give up an email
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 
@@ -385,27 +384,27 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "traced": {"()": "portal.core.logs.Traced"},
-        "routed": {"()": "portal.core.logs.Routed"},
+        "request_id": {"()": "portal.core.log_formatting.RequestIdFilter"},
+        "route": {"()": "portal.core.log_formatting.RouteFilter"},
     },
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {trace}: {message}", "style": "{"},
-        "json": {"()": "portal.core.logs.JsonLines"},
+        "line": {"format": "{asctime} {levelname} {name} {request_id}: {message}", "style": "{"},
+        "json": {"()": "portal.core.log_formatting.JsonFormatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["traced", "routed"],
+            "filters": ["request_id", "route"],
             "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
         }
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        # httpx tells whole addresses at INFO, ids included; the request log keeps templates.
+        # httpx logs full URLs at INFO, IDs included; the request log keeps templates.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        # Django tells whole addresses of what it refuses, live links included: whoever listens.
-        "django.request": {"filters": ["routed"]},
-        "django.security.csrf": {"filters": ["routed"]},
+        # Django logs full paths of refused requests, which may be secret links.
+        "django.request": {"filters": ["route"]},
+        "django.security.csrf": {"filters": ["route"]},
     },
 }

@@ -1,37 +1,35 @@
-"""Where everything meets."""
-
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.accounts import views as accounts
-from portal.health import healthz, readyz
-from portal.metrics import metrics
+from portal.monitoring.health import check_liveness, check_readiness
+from portal.monitoring.metrics import export_metrics
+from portal.web import views as web_views
 
-# One way in for everybody: staff meet the same rate limits, one-time codes and sessions.
+# Staff sign in like everybody else: same rate limits, one-time codes and sessions.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-handler404 = "portal.jobs.missing.not_found"
+handler404 = "portal.jobs.not_found.handle_not_found"
 
 urlpatterns = [
-    path("", accounts.home, name="home"),
-    path("healthz", healthz, name="healthz"),
-    path("readyz", readyz, name="readyz"),
+    path("", web_views.redirect_home, name="home"),
+    path("healthz", check_liveness, name="healthz"),
+    path("readyz", check_readiness, name="readyz"),
     path("", include("portal.signin.urls")),
     path("", include("portal.members.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
     path("", include("portal.webhooks.urls")),
-    path("set-up/syncs/", include("portal.mirror.urls")),
-    path("set-up/", include("portal.onboarding.urls")),
+    path("set-up/syncs/", include("portal.sync.urls")),
+    path("setup/", include("portal.onboarding.urls")),
     path("log/", include("portal.audit.urls")),
-    path("mails/", include("portal.notices.urls")),
-    path("metrics", metrics, name="metrics"),
+    path("notifications/", include("portal.notifications.urls")),
+    path("metrics", export_metrics, name="metrics"),
     path(f"{settings.ADMIN_PATH}/", admin.site.urls),
 ]
 
 if settings.DEBUG:
-    from portal.kit import kit
+    from portal.web.component_gallery import show_component_gallery
 
-    urlpatterns.append(path("__kit/", kit, name="kit"))
+    urlpatterns.append(path("__kit/", show_component_gallery, name="component_gallery"))

@@ -23,12 +23,12 @@ from time_machine import TimeMachineFixture
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
-from portal.audit.protect import unprotect
+from portal.audit.append_only import remove_triggers
 from portal.connections.models import Connection
 from tests import queue, sandbox_cache, tables
-from tests.cast import Cast, gather
-from tests.connected import as_if
-from tests.house.no_secrets import _the_net, caught  # noqa: F401  (fixtures for every test)
+from tests.house.secret_scanner import _scan_for_secrets, leaks  # noqa: F401  (fixtures for every test)
+from tests.personas import Personas, create_personas
+from tests.setup_cache import run_or_replay
 
 # How fast a machine is decides nothing; in CI chance does not, either.
 hypothesis.settings.register_profile(
@@ -40,7 +40,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("portal")
 
-sandbox_cache.install()
+sandbox_cache.install_cache()
 # Objects that live as long as the process are not looked at again and again.
 gc.set_threshold(50_000, 20, 50)
 
@@ -55,18 +55,18 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     Without the database's own refusal to delete from the audit record, of course.
     """
     with django_db_blocker.unblock():
-        unprotect(connection)
-        tables.remember()
+        remove_triggers(connection)
+        tables.save_migrated_tables()
 
 
 @pytest.fixture
-def cast(transactional_db: None) -> Cast:
-    tables.begin_anew()  # tests that are rolled back have used up ids
-    return gather()
+def personas(transactional_db: None) -> Personas:
+    tables.reset_sequences()  # tests that are rolled back have used up ids
+    return create_personas()
 
 
 # To whoever is no Site Admin Greenhouse answers its lists with 403, or with nothing at all.
-either_refusal = pytest.mark.parametrize(
+each_refusal = pytest.mark.parametrize(
     "sandbox",
     [{"not_site_admin": "forbidden"}, {"not_site_admin": "empty"}],
     ids=["forbidden", "empty"],
@@ -87,24 +87,24 @@ def sandbox(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Sand
 
 
 @pytest.fixture
-def work() -> Iterator[Callable[[], int]]:
+def run_tasks() -> Iterator[Callable[[], int]]:
     """Do what is queued. What a test leaves queued is thrown away."""
-    yield queue.work
+    yield queue.run_tasks
     get_broker().purge_queue()
 
 
 @pytest.fixture
 def sign_in() -> SignIn:
-    def signed_in(person: Membership | User) -> Client:
+    def sign_in_user(person: Membership | User) -> Client:
         client = Client()
         client.force_login(person.user if isinstance(person, Membership) else person)
         return client
 
-    return signed_in
+    return sign_in_user
 
 
 @pytest.fixture(autouse=True)
-def _a_cache_of_its_own() -> Iterator[None]:
+def _clear_cache() -> Iterator[None]:
     """What a test left in the cache, or elsewhere in Redis, is not the next one's.
 
     Redis is shared by test processes side by side, so only this one's keys go.
@@ -120,13 +120,13 @@ def _a_cache_of_its_own() -> Iterator[None]:
 
 
 @pytest.fixture
-def later(time_machine: TimeMachineFixture) -> Callable[[float], None]:
+def advance_clock(time_machine: TimeMachineFixture) -> Callable[[float], None]:
     """Let so many seconds pass at once; the clock goes on from there."""
 
-    def shifted(seconds: float) -> None:
+    def shift_clock(seconds: float) -> None:
         time_machine.move_to(datetime.now(UTC) + timedelta(seconds=seconds), tick=True)
 
-    return shifted
+    return shift_clock
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ V3 = {
     "client_secret": greenhouse.ACME_V3_CLIENT_SECRET,
 }
 V1 = {"kind": "harvest_key", "api_key": greenhouse.ACME_V1_KEY}
-FULL = {"harvest_oauth": V3, "harvest_key": V1}
+FULL_CREDENTIALS = {"harvest_oauth": V3, "harvest_key": V1}
 
 
 @pytest.fixture(params=["harvest_oauth", "harvest_key"], ids=["v3", "v1"])
@@ -151,29 +151,33 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def connect(cast: Cast, sandbox: Sandbox, sign_in: SignIn, work: Callable[[], int]) -> Connect:
+def connect(
+    personas: Personas, sandbox: Sandbox, sign_in: SignIn, run_tasks: Callable[[], int]
+) -> Connect:
     """Connect Acme as its admin would: paste, have it checked, have everything synced.
 
-    What went this way once is put in place from then on (tests/connected.py).
+    What went this way once is put in place from then on (tests/setup_cache.py).
     """
 
-    def connected(kind: str = "harvest_oauth", *, without: set[str] | None = None) -> Connection:
-        credential = _credential(sandbox, kind, without)
+    def connect_organization(
+        kind: str = "harvest_oauth", *, without: set[str] | None = None
+    ) -> Connection:
+        credential = _create_credential(sandbox, kind, without)
 
         def set_up() -> None:
-            response = sign_in(cast.ada).post(reverse("onboarding:credential"), credential)
+            response = sign_in(personas.ada).post(reverse("onboarding:credential"), credential)
             assert response.status_code == 302, response.content.decode()
-            work()
+            run_tasks()
 
-        as_if(set_up, credential, sandbox)
-        return Connection.objects.get(organization=cast.ada.organization)
+        run_or_replay(set_up, credential, sandbox)
+        return Connection.objects.get(organization=personas.ada.organization)
 
-    return connected
+    return connect_organization
 
 
-def _credential(sandbox: Sandbox, kind: str, without: set[str] | None) -> dict[str, Any]:
+def _create_credential(sandbox: Sandbox, kind: str, without: set[str] | None) -> dict[str, Any]:
     if not without:
-        return FULL[kind]
+        return FULL_CREDENTIALS[kind]
     if kind == "harvest_key":
         key = sandbox.credentials.create_key(account="acme", without=without)
         return {"kind": kind, "api_key": key.secret}

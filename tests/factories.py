@@ -7,7 +7,7 @@ from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
 from portal.connections.models import Connection
-from portal.signin import addresses
+from portal.signin import email_confirmation
 
 PASSWORD = "quiet-lantern-7"
 
@@ -24,7 +24,7 @@ class UserFactory(factory.django.DjangoModelFactory):
     @factory.post_generation  # type: ignore[untyped-decorator]  # factory_boy ships no types
     def confirmed(user: User, create: bool, extracted: object, **_: object) -> None:
         """They have read a mail sent to their address."""
-        addresses.confirm(user)
+        email_confirmation.confirm_email(user)
 
 
 class OrganizationFactory(factory.django.DjangoModelFactory):

@@ -11,7 +11,7 @@ from django_q.signals import pre_execute
 from django_q.signing import SignedPackage
 
 
-def work() -> int:
+def run_tasks() -> int:
     """Do what is queued, and what that queues, in this process; gives back how many tasks ran."""
     broker = get_broker()
     done = 0
@@ -26,7 +26,7 @@ def work() -> int:
     return done
 
 
-def queued() -> list[tuple[str, tuple[object, ...]]]:
+def list_queued_tasks() -> list[tuple[str, tuple[object, ...]]]:
     """What waits: the task's path and its arguments."""
     if settings.REDIS_URL:
         broker = get_broker()

@@ -8,24 +8,26 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-from integrations.greenhouse.sandbox import app
-from integrations.greenhouse.sandbox.build import Size, build
-from integrations.greenhouse.sandbox.cast import Player
-from integrations.greenhouse.sandbox.world import World
+from integrations.greenhouse.sandbox.dataset.dataset import Dataset
+from integrations.greenhouse.sandbox.dataset.generation.account import DatasetSize, generate_account
+from integrations.greenhouse.sandbox.dataset.generation.personas import Persona
+from integrations.greenhouse.sandbox.http_server import app
 
 _built: dict[tuple[Any, ...], bytes] = {}
 
 
-def install() -> None:
+def install_cache() -> None:
     """Have every sandbox of this process use the cache."""
-    app.build = _build_or_copy
+    app.generate_account = _build_or_copy
 
 
-def _build_or_copy(world: World, players: tuple[Player, ...], size: Size, seed: int) -> None:
-    key = (world.account, world.domain, world.offset, players, size, seed)
+def _build_or_copy(
+    dataset: Dataset, personas: tuple[Persona, ...], size: DatasetSize, seed: int
+) -> None:
+    key = (dataset.account, dataset.domain, dataset.offset, personas, size, seed)
     if key not in _built:
-        build(world, players, size, seed)
-        _built[key] = pickle.dumps((world.tables, world._next, world.version))
+        generate_account(dataset, personas, size, seed)
+        _built[key] = pickle.dumps((dataset.tables, dataset._next, dataset.version))
         return
-    world.tables, world._next, world.version = pickle.loads(_built[key])  # noqa: S301  (our own)
-    world._name_tables()
+    dataset.tables, dataset._next, dataset.version = pickle.loads(_built[key])  # noqa: S301  (our own)
+    dataset._name_tables()

@@ -27,7 +27,9 @@ from portal.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE, STORAGES  # n
 INSTALLED_APPS += ["tests.flush"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-MIDDLEWARE.insert(0, "tests.house.no_secrets.Pages")  # no secret leaves, in any test
+MIDDLEWARE.insert(
+    0, "tests.house.secret_scanner.SecretScanMiddleware"
+)  # no secret leaves, in any test
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = Path(tempfile.mkdtemp(prefix="portal-tests-static-"))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.db import connection, transaction
 
-APART = 10_000
+ID_RANGE_SIZE = 10_000
 
 
 class Table(NamedTuple):
@@ -28,29 +28,34 @@ _migrated: dict[str, Table] = {}
 """What a migrated database holds; `remember` fills it."""
 
 
-def remember() -> None:
+def save_migrated_tables() -> None:
     """Take what the tables hold now for what a migrated database holds."""
-    _migrated.update(read(filled(names())))
-    begin_anew()
+    _migrated.update(read_tables(list_filled_tables(list_tables())))
+    reset_sequences()
 
 
-def put_back() -> None:
+def restore_migrated_tables() -> None:
     """Make the database as it was when migrated."""
-    changed = [name for name, table in read(_migrated).items() if table != _migrated[name]]
-    emptied = added()
+    changed = [name for name, table in read_tables(_migrated).items() if table != _migrated[name]]
+    emptied = list_added_tables()
     with transaction.atomic(), connection.cursor() as cursor:
         for name in [*changed, *emptied]:  # in any order: foreign keys are looked at in the end
             cursor.execute(f'DELETE FROM "{name}"')  # noqa: S608  (our own tables)
-        write({name: _migrated[name] for name in changed})
-    begin_anew()
+        insert_rows({name: _migrated[name] for name in changed})
+    reset_sequences()
 
 
-def begin_anew() -> None:
+def reset_sequences() -> None:
     """Give each table ids of its own to begin with, the same ones for each test."""
-    _go_on_after({name: APART * (place + 1) for place, name in enumerate(sorted(_serial()))})
+    _set_sequences(
+        {
+            name: ID_RANGE_SIZE * (place + 1)
+            for place, name in enumerate(sorted(_list_serial_columns()))
+        }
+    )
 
 
-def _go_on_after(ids: dict[str, int]) -> None:
+def _set_sequences(ids: dict[str, int]) -> None:
     """Have each of these tables give the id after this one next."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -59,30 +64,30 @@ def _go_on_after(ids: dict[str, int]) -> None:
             cursor.executemany(insert, list(ids.items()))
         elif ids:
             sequence = "pg_get_serial_sequence('\"{}\"', '{}')".format
-            column = _serial()
+            column = _list_serial_columns()
             moved = [
                 f"setval({sequence(name, column[name])}, {last})" for name, last in ids.items()
             ]
             cursor.execute(f"SELECT {', '.join(moved)}")
 
 
-def added() -> list[str]:
+def list_added_tables() -> list[str]:
     """Name the tables that are empty after migrating and hold rows now."""
-    return filled(set(names()) - _migrated.keys())
+    return list_filled_tables(set(list_tables()) - _migrated.keys())
 
 
-def read(names: Iterable[str]) -> dict[str, Table]:
+def read_tables(names: Iterable[str]) -> dict[str, Table]:
     """What these tables hold."""
-    found = {}
+    tables_by_name = {}
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(f'SELECT * FROM "{name}" ORDER BY 1')  # noqa: S608
             columns = tuple(column[0] for column in cursor.description)
-            found[name] = Table(columns, cursor.fetchall())
-    return found
+            tables_by_name[name] = Table(columns, cursor.fetchall())
+    return tables_by_name
 
 
-def filled(names: Iterable[str]) -> list[str]:
+def list_filled_tables(names: Iterable[str]) -> list[str]:
     """Those of these tables that have a row."""
     each = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names]  # noqa: S608
     with connection.cursor() as cursor:
@@ -90,34 +95,34 @@ def filled(names: Iterable[str]) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def write(tables: dict[str, Table]) -> None:
+def insert_rows(tables: dict[str, Table]) -> None:
     """Add these rows; new ones get ids after theirs."""
     with transaction.atomic(), connection.cursor() as cursor:
         for name, (columns, rows) in tables.items():
             into = ", ".join(f'"{column}"' for column in columns)
             if connection.vendor == "postgresql":
-                _copy(cursor, f'COPY "{name}" ({into}) FROM STDIN', rows)
+                _copy_rows(cursor, f'COPY "{name}" ({into}) FROM STDIN', rows)
             else:
                 values = ", ".join(["%s"] * len(columns))
                 cursor.executemany(f'INSERT INTO "{name}" ({into}) VALUES ({values})', rows)  # noqa: S608
     last = {name: max(row[0] for row in table.rows) for name, table in tables.items()}
-    _go_on_after({name: last[name] for name in last.keys() & _serial().keys()})
+    _set_sequences({name: last[name] for name in last.keys() & _list_serial_columns().keys()})
 
 
-def _copy(cursor: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+def _copy_rows(cursor: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:
     with cursor.cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
 
 @cache
-def names() -> list[str]:
+def list_tables() -> list[str]:
     """Every table of ours; the record of migrations is not among them."""
     return connection.introspection.django_table_names(only_existing=True, include_views=False)
 
 
 @cache
-def _serial() -> dict[str, str]:
+def _list_serial_columns() -> dict[str, str]:
     """The tables whose ids the database gives, each with that column."""
     models = apps.get_models(include_auto_created=True)
     return {m._meta.db_table: m._meta.auto_field.column for m in models if m._meta.auto_field}

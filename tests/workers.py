@@ -13,17 +13,17 @@ from typing import Self
 from django.conf import settings
 from django.db import connection
 
-from tests.launched import PROJECT
+from tests.demo_process import PROJECT
 
 
-class Workers:
+class WorkerProcesses:
     """So many `qcluster`s with a worker process each, while the block lasts."""
 
     def __init__(self, count: int) -> None:
         self._env = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "DATABASE_URL": database_url(),
+            "DATABASE_URL": get_database_url(),
             "REDIS_URL": settings.REDIS_URL or "none",
             "QUEUE_NAME": settings.Q_CLUSTER["name"],
             "QUEUE_WORKERS": "1",
@@ -48,9 +48,9 @@ class Workers:
         return self
 
     @property
-    def alive(self) -> int:
+    def alive_count(self) -> int:
         """How many of them have not ended by themselves."""
-        return sum(one.poll() is None for one in self._running)
+        return sum(process.poll() is None for process in self._running)
 
     def __exit__(
         self,
@@ -58,16 +58,16 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for one in self._running:  # with their worker processes: each has a session of its own
+        for process in self._running:  # with their worker processes: each has a session of its own
             with suppress(ProcessLookupError):
-                os.killpg(one.pid, signal.SIGKILL)
-            one.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def database_url() -> str:
-    found = connection.settings_dict
+def get_database_url() -> str:
+    database = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{found['NAME']}"
-    where = f"{found['HOST'] or '127.0.0.1'}:{found['PORT'] or 5432}"
-    secret = f":{found['PASSWORD']}" if found["PASSWORD"] else ""
-    return f"postgres://{found['USER']}{secret}@{where}/{found['NAME']}"
+        return f"sqlite:///{database['NAME']}"
+    host_and_port = f"{database['HOST'] or '127.0.0.1'}:{database['PORT'] or 5432}"
+    password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
+    return f"postgres://{database['USER']}{password}@{host_and_port}/{database['NAME']}"

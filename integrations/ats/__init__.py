@@ -1,1 +1,1 @@
-"""The words for any applicant tracking system: records, permissions, errors and the port."""
+"""Vendor-neutral records, permissions, errors and the provider interface."""

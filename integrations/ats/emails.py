@@ -1,5 +1,3 @@
-"""When two email addresses are the same one."""
-
 from __future__ import annotations
 
 import string
@@ -8,9 +6,9 @@ _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def normalize_email(address: str) -> str:
-    """The form in which addresses are stored and compared: trimmed, A to Z in lower case.
+    """Return the address trimmed and with A to Z lowercased, as it is stored and compared.
 
-    Only ASCII letters: `casefold`, `lower` and the database's UPPER and LOWER turn ſ (U+017F) or
-    K (U+212A) into s and k, and one person's address into another's.
+    Only ASCII: `casefold`, `lower` and SQL's UPPER and LOWER turn ſ (U+017F) and K (U+212A) into
+    s and k, which would match one person's address to another's.
     """
     return address.strip().translate(_ASCII_LOWER)

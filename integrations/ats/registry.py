@@ -1,9 +1,3 @@
-"""Which kinds of credential we serve, and how a provider is opened for each.
-
-A new vendor is a folder beside `integrations.greenhouse` and its lines here; a class is imported
-only when it is used.
-"""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,122 +6,113 @@ from typing import cast
 
 import msgspec
 
-from integrations.ats.consent import ConsentDoor
-from integrations.ats.permissions import Catalogue
-from integrations.ats.port import Provider
-from integrations.ats.webhooks import WebHooks
-from integrations.ats.wiring import Wiring
+from integrations.ats.client_context import ClientContext
+from integrations.ats.oauth import OAuthFlow
+from integrations.ats.permissions import PermissionCatalogue
+from integrations.ats.provider import Provider
+from integrations.ats.webhooks import WebhookSpec
 
 
-class SecretField(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that the customer's admin enters. `secret` ones are never shown again."""
-
+class CredentialField(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     label: str
-    secret: bool
+    secret: bool  # never shown again
     help: str
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of credential."""
-
+class CredentialKind(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     label: str
-    fields: tuple[SecretField, ...]
-    provider: str  # dotted path of a class called with (secrets, wiring)
-    catalogue: str  # dotted path of a Catalogue
-    web_hooks: str  # dotted path of a WebHooks
-    consent: str = ""  # dotted path of a ConsentDoor, for a kind that is not entered but agreed to
+    fields: tuple[CredentialField, ...]
+    provider_path: str  # dotted path of a class called with (secrets, context)
+    catalogue_path: str  # dotted path of a PermissionCatalogue
+    webhook_spec_path: str  # dotted path of a WebhookSpec
+    oauth_flow_path: str = ""  # dotted path of an OAuthFlow, for kinds granted by consent
 
 
-_CATALOGUE = "integrations.greenhouse.catalogue.CATALOGUE"
-_WEB_HOOKS = "integrations.greenhouse.webhooks.WEB_HOOKS"
+_CATALOGUE = "integrations.greenhouse.permission_catalogue.CATALOGUE"
+_WEBHOOK_SPEC = "integrations.greenhouse.webhooks.WEBHOOK_SPEC"
 
-KINDS: Mapping[str, Kind] = {
+CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
     kind.key: kind
     for kind in (
-        Kind(
+        CredentialKind(
             key="harvest_oauth",
             label="Harvest v3",
             fields=(
-                SecretField(
+                CredentialField(
                     name="client_id",
                     label="Client ID",
                     secret=False,
                     help="The first of the two values that Greenhouse shows.",
                 ),
-                SecretField(
+                CredentialField(
                     name="client_secret",
                     label="Client secret",
                     secret=True,
                     help="Greenhouse shows it once, right after the credential is made.",
                 ),
-                SecretField(
+                CredentialField(
                     name="reader_id",
                     label="Greenhouse user ID of a Site Admin",
                     secret=False,
                     help="Only needed when the credential's own service user is no Site Admin.",
                 ),
             ),
-            provider="integrations.greenhouse.provider.HarvestV3",
-            catalogue=_CATALOGUE,
-            web_hooks=_WEB_HOOKS,
+            provider_path="integrations.greenhouse.provider.HarvestV3",
+            catalogue_path=_CATALOGUE,
+            webhook_spec_path=_WEBHOOK_SPEC,
         ),
-        Kind(
+        CredentialKind(
             key="harvest_partner",
             label="Consent in Greenhouse",
             fields=(),
-            provider="integrations.greenhouse.provider.HarvestPartner",
-            catalogue=_CATALOGUE,
-            web_hooks=_WEB_HOOKS,
-            consent="integrations.greenhouse.partner.CONSENT",
+            provider_path="integrations.greenhouse.provider.HarvestPartner",
+            catalogue_path=_CATALOGUE,
+            webhook_spec_path=_WEBHOOK_SPEC,
+            oauth_flow_path="integrations.greenhouse.oauth.partner.OAUTH_FLOW",
         ),
-        Kind(
+        CredentialKind(
             key="harvest_key",
             label="API key (v1)",
             fields=(
-                SecretField(
+                CredentialField(
                     name="api_key",
                     label="Harvest API key",
                     secret=True,
                     help="One long value of letters and digits.",
                 ),
             ),
-            provider="integrations.greenhouse.provider.HarvestV1",
-            catalogue=_CATALOGUE,
-            web_hooks=_WEB_HOOKS,
+            provider_path="integrations.greenhouse.provider.HarvestV1",
+            catalogue_path=_CATALOGUE,
+            webhook_spec_path=_WEBHOOK_SPEC,
         ),
     )
 }
 
 
-def open_provider(kind: str, secrets: Mapping[str, str], wiring: Wiring) -> Provider:
-    """A provider for a credential of this kind. Opens no connection yet.
-
-    `secrets` maps the names of `Kind.fields` to their values; for a consent they are the partner's
-    `client_id` and `client_secret`, and the tokens are in `wiring.chains`. Raises
-    KeyError for an unknown kind.
+def create_provider(kind: str, secrets: Mapping[str, str], context: ClientContext) -> Provider:
+    """Create a provider without connecting. For an OAuth consent, `secrets` are the app's client ID
+    and secret; the tokens are in `context.token_stores`.
     """
-    return cast(Provider, _load(KINDS[kind].provider)(secrets, wiring))
+    return cast(Provider, _import_object(CREDENTIAL_KINDS[kind].provider_path)(secrets, context))
 
 
-def catalogue(kind: str) -> Catalogue:
-    """The permission catalogue of the vendor behind this kind of credential."""
-    return cast(Catalogue, _load(KINDS[kind].catalogue))
+def get_permission_catalogue(kind: str) -> PermissionCatalogue:
+    return cast(PermissionCatalogue, _import_object(CREDENTIAL_KINDS[kind].catalogue_path))
 
 
-def web_hooks(kind: str) -> WebHooks:
-    """The web hooks of the vendor behind this kind of credential."""
-    return cast(WebHooks, _load(KINDS[kind].web_hooks))
+def get_webhook_spec(kind: str) -> WebhookSpec:
+    return cast(WebhookSpec, _import_object(CREDENTIAL_KINDS[kind].webhook_spec_path))
 
 
-def consent_door(kind: str) -> ConsentDoor:
-    """How consents are asked for at the vendor. Raises KeyError for a kind that is entered."""
-    if not KINDS[kind].consent:
+def get_oauth_flow(kind: str) -> OAuthFlow:
+    """Raises KeyError for a kind whose secrets are entered."""
+    if not CREDENTIAL_KINDS[kind].oauth_flow_path:
         raise KeyError(kind)
-    return cast(ConsentDoor, _load(KINDS[kind].consent))
+    return cast(OAuthFlow, _import_object(CREDENTIAL_KINDS[kind].oauth_flow_path))
 
 
-def _load(path: str):  # type: ignore[no-untyped-def]  # whatever stands at the path
+def _import_object(path: str):  # type: ignore[no-untyped-def]
     module, name = path.rsplit(".", 1)
     return getattr(import_module(module), name)

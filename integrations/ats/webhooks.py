@@ -1,7 +1,4 @@
-"""Web hooks: how an ATS tells by itself that something changed, in words that fit any of them.
-
-A delivery is a hint to read records again, never the truth: it may come twice, late, out of order.
-"""
+"""Vendor-neutral webhook types. Deliveries may be duplicated, late or out of order."""
 
 from __future__ import annotations
 
@@ -11,56 +8,41 @@ from enum import StrEnum
 import msgspec
 
 
-class Subject(StrEnum):
-    """The kind of record that an event is about. NOTHING: none that we hold."""
-
+class EventSubject(StrEnum):
     APPLICATION = "application"
     CANDIDATE = "candidate"
     JOB = "job"
-    NOTHING = ""
+    NOTHING = ""  # no record that we store
 
 
-class Hint(msgspec.Struct, frozen=True, kw_only=True):
-    """An event, and the ids that it names.
-
-    `gone` is True where the record of the event itself was deleted, anonymised or merged away;
-    `merged_into` is the candidate that survives a merge.
-    """
-
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     action: str
-    subject: Subject = Subject.NOTHING
+    subject: EventSubject = EventSubject.NOTHING
     application_ids: tuple[int, ...] = ()
     candidate_ids: tuple[int, ...] = ()
     job_ids: tuple[int, ...] = ()
     job_post_ids: tuple[int, ...] = ()
     stage_ids: tuple[int, ...] = ()
-    merged_into: int | None = None
-    gone: bool = False
+    merged_into: int | None = None  # the candidate that survives a merge
+    is_deleted: bool = False  # the event's own record was deleted, anonymized or merged
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A web hook that the customer can make, in the order and words of the ATS's own screen.
-
-    `tells` names what a sync would find instead if the hook were not there: a kind of record, then
-    `created` or `changed` ("jobs.changed"). A hook that brings something extra is `optional`.
-    """
-
+class WebhookEventType(msgspec.Struct, frozen=True, kw_only=True):
+    # In the order and wording of the ATS's screen.
     action: str
     group: str
     label: str
-    gives: str
-    tells: str = ""
-    optional: bool = False
+    benefit: str
+    replaces_polling_of: str = ""  # "jobs.changed": what a sync would otherwise find
+    optional: bool = False  # provides an extra
 
 
-class WebHooks(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor's web hooks. `events` in the order of its screen, `place` says where that is."""
-
+class WebhookSpec(msgspec.Struct, frozen=True, kw_only=True):
     signature_header: str
     id_header: str
-    place: str
-    ping: str  # the action of the delivery that only tries the address
-    events: Sequence[Event]
+    screen_path: str
+    ping_action: str  # the action of a test delivery
+    events: Sequence[WebhookEventType]  # in screen order
     is_signed: Callable[[bytes, str, str], bool]  # body, signature, secret
     sign: Callable[[bytes, str], str]  # body, secret
-    read_event: Callable[[bytes], Hint]  # raises UnreadableAnswer
+    read_event: Callable[[bytes], WebhookEvent]  # raises UnreadableResponse

@@ -1,12 +1,4 @@
-"""The client from a shell: `python -m integrations.greenhouse check`, or `… jobs`.
-
-Credentials stand in the environment: GREENHOUSE_API_KEY (Harvest v1), or GREENHOUSE_CLIENT_ID and
-GREENHOUSE_CLIENT_SECRET (v3) and, where its service user is no Site Admin, GREENHOUSE_READER_ID.
-GREENHOUSE_API_URL and GREENHOUSE_AUTH_URL point elsewhere than to Greenhouse.
-
-Exit codes: 0 all well · 1 something is missing or could not be told · 2 no or a contradictory
-credential in the environment · 3 the credential is not accepted · 4 Greenhouse did not answer.
-"""
+"""Command line for the Greenhouse client: `python -m integrations.greenhouse check|jobs`."""
 
 from __future__ import annotations
 
@@ -16,142 +8,165 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from integrations.ats.errors import AtsDown, AtsError, BadCredential, RateLimited
-from integrations.ats.permissions import Outcome, Probe
-from integrations.ats.port import Provider
+from integrations.ats.client_context import ClientContext
+from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
+from integrations.ats.permissions import ProbeOutcome, ProbeResult
+from integrations.ats.provider import Provider
 from integrations.ats.types import Job
-from integrations.ats.wiring import Wiring
-from integrations.greenhouse.catalogue import CATALOGUE
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
+
+_EPILOG = """\
+Credentials stand in the environment: GREENHOUSE_API_KEY (Harvest v1), or GREENHOUSE_CLIENT_ID and
+GREENHOUSE_CLIENT_SECRET (v3) and, where its service user is no Site Admin, GREENHOUSE_READER_ID.
+GREENHOUSE_API_URL and GREENHOUSE_AUTH_URL point elsewhere than to Greenhouse.
+
+Exit codes: 0 all well · 1 something is missing or could not be told · 2 no or a contradictory
+credential in the environment · 3 the credential is not accepted · 4 Greenhouse did not answer.
+"""
 
 API_URL = "https://harvest.greenhouse.io"
 AUTH_URL = "https://auth.greenhouse.io"
 
-ALL_WELL, LACKING, NO_CREDENTIAL, NOT_ACCEPTED, NO_ANSWER = range(5)
-_SIGNS = {Outcome.GRANTED: "yes", Outcome.MISSING: "NO", Outcome.UNCLEAR: "?"}
+EXIT_OK, EXIT_INCOMPLETE, EXIT_NO_CREDENTIAL, EXIT_REJECTED, EXIT_UNAVAILABLE = range(5)
+_OUTCOME_MARKS = {
+    ProbeOutcome.GRANTED: "yes",
+    ProbeOutcome.MISSING: "NO",
+    ProbeOutcome.UNCLEAR: "?",
+}
 
 
-class Unset(Exception):
-    """The environment names no credential, or two."""
+class CredentialNotConfigured(Exception):
+    """The environment holds no credential, or both kinds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m integrations.greenhouse",
         description="Ask Greenhouse with the credential in the environment.",
-        epilog=(__doc__ or "").partition("\n\n")[2],
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=("check", "jobs"), help="what to ask")
     command = parser.parse_args(arguments).command
     try:
-        provider = provider_from(os.environ)
-        provider.try_credential()
-        return check(provider) if command == "check" else jobs(provider)
-    except Unset as problem:
-        _tell(str(problem))
-        return NO_CREDENTIAL
+        provider = build_provider(os.environ)
+        provider.verify_credential()
+        return check_permissions(provider) if command == "check" else print_jobs(provider)
+    except CredentialNotConfigured as error:
+        _print_error(str(error))
+        return EXIT_NO_CREDENTIAL
     except AtsError as error:
-        _tell(error.sentence)
+        _print_error(error.sentence)
         if error.evidence is not None:
-            seen = error.evidence
-            _tell(f"  {seen.method} {seen.path} → {seen.status or 'no answer'} {seen.message}")
+            evidence = error.evidence
+            _print_error(
+                f"  {evidence.method} {evidence.path} → {evidence.status or 'no answer'} "
+                f"{evidence.message}"
+            )
         if isinstance(error, BadCredential):
-            return NOT_ACCEPTED
-        return NO_ANSWER if isinstance(error, AtsDown | RateLimited) else LACKING
+            return EXIT_REJECTED
+        return (
+            EXIT_UNAVAILABLE if isinstance(error, AtsUnavailable | RateLimited) else EXIT_INCOMPLETE
+        )
     except KeyboardInterrupt:
-        _tell("Stopped.")
+        _print_error("Stopped.")
         return 130
 
 
-def provider_from(environment: Mapping[str, str]) -> HarvestV1 | HarvestV3:
-    """The provider that the environment describes. Raises Unset."""
-    key = environment.get("GREENHOUSE_API_KEY", "").strip()
-    client = environment.get("GREENHOUSE_CLIENT_ID", "").strip()
-    secret = environment.get("GREENHOUSE_CLIENT_SECRET", "").strip()
-    wiring = Wiring(
+def build_provider(environment: Mapping[str, str]) -> HarvestV1 | HarvestV3:
+    """Build the provider from environment variables. Raises CredentialNotConfigured."""
+    api_key = environment.get("GREENHOUSE_API_KEY", "").strip()
+    client_id = environment.get("GREENHOUSE_CLIENT_ID", "").strip()
+    client_secret = environment.get("GREENHOUSE_CLIENT_SECRET", "").strip()
+    context = ClientContext(
         api_url=environment.get("GREENHOUSE_API_URL") or API_URL,
         auth_url=environment.get("GREENHOUSE_AUTH_URL") or AUTH_URL,
     )
-    if key and (client or secret):
-        raise Unset("Both an API key and a client are set: please unset one of them.")
-    if key:
-        return HarvestV1({"api_key": key}, wiring)
-    if client and secret:
-        reader = environment.get("GREENHOUSE_READER_ID", "")
-        secrets = {"client_id": client, "client_secret": secret, "reader_id": reader}
-        return HarvestV3(secrets, wiring)
-    raise Unset(
+    if api_key and (client_id or client_secret):
+        raise CredentialNotConfigured(
+            "Both an API key and a client are set: please unset one of them."
+        )
+    if api_key:
+        return HarvestV1({"api_key": api_key}, context)
+    if client_id and client_secret:
+        secrets = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "reader_id": environment.get("GREENHOUSE_READER_ID", ""),
+        }
+        return HarvestV3(secrets, context)
+    raise CredentialNotConfigured(
         "Please set GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (Harvest v3), "
         "or GREENHOUSE_API_KEY (Harvest v1)."
     )
 
 
-def check(provider: Provider) -> int:
-    """Probe every permission, show each as it becomes known, and what is off without it."""
-    asked = CATALOGUE.for_kind(provider.kind)
+def check_permissions(provider: Provider) -> int:
+    """Probe and print every permission, with the features that are disabled without it."""
+    permissions = CATALOGUE.list_permissions(provider.kind)
     started = time.monotonic()
-    found: dict[str, Probe] = {}
-    for probe in provider.probe_all([permission.key for permission in asked]):
-        found[probe.permission] = probe
-        _progress(f"checked {len(found)} of {len(asked)}")
-    _progress("")
-    said = ""
-    for permission in asked:
-        probe = found[permission.key]
-        words = CATALOGUE.words_for(permission, provider.kind)
-        _say(f"{_SIGNS[probe.outcome]:>3}  {permission.group} › {words}")
-        if probe.outcome is not Outcome.GRANTED and probe.sentence not in ("", said):
-            said = probe.sentence
-            _say(f"       {said}")
-    return _sum_up(found, provider.kind, time.monotonic() - started)
+    results: dict[str, ProbeResult] = {}
+    for probe in provider.probe_permissions([permission.key for permission in permissions]):
+        results[probe.permission] = probe
+        _show_progress(f"checked {len(results)} of {len(permissions)}")
+    _show_progress("")
+    last_sentence = ""
+    for permission in permissions:
+        probe = results[permission.key]
+        label = CATALOGUE.get_permission_label(permission, provider.kind)
+        _print_line(f"{_OUTCOME_MARKS[probe.outcome]:>3}  {permission.group} › {label}")
+        if probe.outcome is not ProbeOutcome.GRANTED and probe.sentence not in ("", last_sentence):
+            last_sentence = probe.sentence
+            _print_line(f"       {last_sentence}")
+    return _print_summary(results, provider.kind, time.monotonic() - started)
 
 
-def _sum_up(found: Mapping[str, Probe], kind: str, seconds: float) -> int:
-    counts = {o: sum(1 for probe in found.values() if probe.outcome is o) for o in Outcome}
-    _say(
-        f"{counts[Outcome.GRANTED]} granted, {counts[Outcome.MISSING]} missing, "
-        f"{counts[Outcome.UNCLEAR]} unclear, in {seconds:.1f} s."
+def _print_summary(results: Mapping[str, ProbeResult], kind: str, seconds: float) -> int:
+    counts = {o: sum(1 for probe in results.values() if probe.outcome is o) for o in ProbeOutcome}
+    _print_line(
+        f"{counts[ProbeOutcome.GRANTED]} granted, {counts[ProbeOutcome.MISSING]} missing, "
+        f"{counts[ProbeOutcome.UNCLEAR]} unclear, in {seconds:.1f} s."
     )
-    missing = {key for key, probe in found.items() if probe.outcome is Outcome.MISSING}
-    for feature in CATALOGUE.features_off(missing, kind):
-        _say(f"Without it: {feature.off}")
+    missing = {key for key, probe in results.items() if probe.outcome is ProbeOutcome.MISSING}
+    for feature in CATALOGUE.get_disabled_features(missing, kind):
+        _print_line(f"Without it: {feature.without_it}")
     if missing:
-        _say(f"Tick it at {CATALOGUE.places[kind]}.")
-    return ALL_WELL if counts[Outcome.GRANTED] == len(found) else LACKING
+        _print_line(f"Tick it at {CATALOGUE.screen_paths[kind]}.")
+    return EXIT_OK if counts[ProbeOutcome.GRANTED] == len(results) else EXIT_INCOMPLETE
 
 
-def jobs(provider: Provider) -> int:
-    """List the requisitions (templates left out): id, status, name, tab-separated."""
+def print_jobs(provider: Provider) -> int:
+    """Print the requisitions without templates as tab-separated id, status and name."""
     shown = unreadable = 0
     for page in provider.list_jobs():
         for job in page.records:
             if not job.is_template:
                 shown += 1
-                _say(_line(job))
+                _print_line(_format_job(job))
         unreadable += len(page.set_aside)
-        _progress(f"{shown} jobs")
-    _progress("")
-    _tell(f"{shown} jobs" + (f", {unreadable} could not be read" if unreadable else "") + ".")
-    return LACKING if unreadable else ALL_WELL
+        _show_progress(f"{shown} jobs")
+    _show_progress("")
+    _print_error(
+        f"{shown} jobs" + (f", {unreadable} could not be read" if unreadable else "") + "."
+    )
+    return EXIT_INCOMPLETE if unreadable else EXIT_OK
 
 
-def _line(job: Job) -> str:
+def _format_job(job: Job) -> str:
     marks = " (confidential)" if job.confidential else ""
     return f"{job.id}\t{job.status}\t{' '.join(job.name.split())}{marks}"
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _progress(text: str) -> None:
-    """One line that is written over and over, where somebody is watching."""
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()

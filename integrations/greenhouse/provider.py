@@ -1,9 +1,9 @@
-"""Harvest's two generations, v3 by either of its credentials: `integrations.ats.port.Provider`s."""
+"""The Greenhouse implementations of `integrations.ats.provider.Provider`."""
 
 from __future__ import annotations
 
-from integrations.greenhouse.harvest_v1 import HarvestV1
-from integrations.greenhouse.harvest_v3 import HarvestV3
-from integrations.greenhouse.partner import HarvestPartner
+from integrations.greenhouse.client.harvest_v1 import HarvestV1
+from integrations.greenhouse.client.harvest_v3 import HarvestV3
+from integrations.greenhouse.oauth.partner import HarvestPartner
 
 __all__ = ["HarvestPartner", "HarvestV1", "HarvestV3"]

@@ -1,9 +1,8 @@
-"""What Greenhouse sends by web hook: whether it is Greenhouse, and what to read again.
+"""Verify and parse Greenhouse webhooks."""
 
-A delivery arrives twice and out of order (documented: failed ones are repeated for hours), so it is
-a hint to re-read records, never the truth. Payloads keep v1's words. Source: Greenhouse's web hook
-documentation, and its 29 example events.
-"""
+# Deliveries may be repeated and out of order (documented: failed ones are retried for hours), so
+# they only tell which records to read again. Payloads use v1's field names. Source: Greenhouse's
+# webhook documentation and its 29 example events.
 
 from __future__ import annotations
 
@@ -13,80 +12,75 @@ from typing import Any
 
 import msgspec
 
-from integrations.ats.errors import UnreadableAnswer
-from integrations.ats.webhooks import Event, Hint, Subject, WebHooks
-from integrations.greenhouse.reading import text
+from integrations.ats.errors import UnreadableResponse
+from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookEventType, WebhookSpec
+from integrations.greenhouse.payloads.decoding import to_text
 
 PING = "ping"
 
 
-def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Whether the header `Signature` (`sha256 <hex HMAC-SHA256 of the raw body>`) is right.
-
-    Computed over the raw bytes: Greenhouse escapes non-ASCII text before it signs. The time that
-    the comparison takes tells nothing about the right signature.
-    """
-    method, _, given = signature.strip().partition(" ")
+def has_valid_signature(body: bytes, signature: str, secret: str) -> bool:
+    """Check a `Signature` header (`sha256 <hex HMAC-SHA256 of the raw body>`) in constant time."""
+    # Not over the decoded body: Greenhouse escapes non-ASCII text before signing.
+    method, _, hex_digest = signature.strip().partition(" ")
     return method.lower() == "sha256" and hmac.compare_digest(
-        given.strip().lower().encode(), _digest(body, secret).encode()
+        hex_digest.strip().lower().encode(), _compute_digest(body, secret).encode()
     )
 
 
-def sign(body: bytes, secret: str) -> str:
-    """The header `Signature` that Greenhouse would send with this body."""
-    return f"sha256 {_digest(body, secret)}"
+def sign_body(body: bytes, secret: str) -> str:
+    """The `Signature` header that Greenhouse sends with this body."""
+    return f"sha256 {_compute_digest(body, secret)}"
 
 
-def _digest(body: bytes, secret: str) -> str:
+def _compute_digest(body: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), body, sha256).hexdigest()
 
 
-def read_event(body: bytes) -> Hint:
-    """The event of a delivery. Raises UnreadableAnswer where it is none."""
+def parse_event(body: bytes) -> WebhookEvent:
+    """Parse a delivery's body. Raises UnreadableResponse."""
     try:
-        event = msgspec.json.decode(body, type=_Event)
+        event = msgspec.json.decode(body, type=_EventPayload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UnreadableAnswer("This web hook delivery could not be read.") from error
+        raise UnreadableResponse("This web hook delivery could not be read.") from error
     payload = event.payload
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
-    found = _Found()
-    _look(payload, found)
-    own = text(event.action)
-    if own.startswith("job_post"):
-        found.add("post", _whole(record.get("id")))
-    return Hint(
-        action=own,
-        subject=_subject(own),
-        application_ids=found.of("application"),
-        candidate_ids=found.of("candidate"),
-        job_ids=found.of("job"),
-        job_post_ids=found.of("post"),
-        stage_ids=found.of("stage"),
-        merged_into=_whole(record.get("new_candidate_id")),
-        gone="delete" in own or own in ("merge_candidate", "candidate_anonymized"),
+    collector = _IdCollector()
+    _collect_ids(payload, collector)
+    action = to_text(event.action)
+    if action.startswith("job_post"):
+        collector.add_id("post", _to_id(record.get("id")))
+    return WebhookEvent(
+        action=action,
+        subject=_get_subject(action),
+        application_ids=collector.get_ids("application"),
+        candidate_ids=collector.get_ids("candidate"),
+        job_ids=collector.get_ids("job"),
+        job_post_ids=collector.get_ids("post"),
+        stage_ids=collector.get_ids("stage"),
+        merged_into=_to_id(record.get("new_candidate_id")),
+        is_deleted="delete" in action or action in ("merge_candidate", "candidate_anonymized"),
     )
 
 
-class _Event(msgspec.Struct):
+class _EventPayload(msgspec.Struct):
     action: str
     payload: dict[str, Any] = {}
 
 
-class _Found:
-    """Ids by kind of record, each once, in the order they were met."""
-
+class _IdCollector:
     def __init__(self) -> None:
         self._ids: dict[str, dict[int, None]] = {}
 
-    def add(self, kind: str, record_id: int | None) -> None:
+    def add_id(self, kind: str, record_id: int | None) -> None:
         if record_id is not None:
             self._ids.setdefault(kind, {})[record_id] = None
 
-    def of(self, kind: str) -> tuple[int, ...]:
+    def get_ids(self, kind: str) -> tuple[int, ...]:
         return tuple(self._ids.get(kind, ()))
 
 
-_RECORDS = {
+_RECORD_KINDS = {
     "application": "application",
     "candidate": "candidate",
     "person": "candidate",
@@ -95,7 +89,7 @@ _RECORDS = {
     "job_interview_stage": "stage",
     "current_stage": "stage",
 }
-_IDS = {
+_ID_FIELDS = {
     "application_id": "application",
     "candidate_id": "candidate",
     "job_id": "job",
@@ -103,48 +97,57 @@ _IDS = {
 }
 
 
-def _look(value: dict[str, Any], found: _Found, depth: int = 0) -> None:
-    """Collect what the payload names, at most three levels deep (examples nest that far)."""
-    for name, inner in value.items():
-        if name in _IDS:
-            found.add(_IDS[name], _whole(inner))
-        elif name == "deleted_application_ids" and isinstance(inner, list):
-            for one in inner:
-                found.add("application", _whole(one))
-        elif name == "jobs" and isinstance(inner, list):
-            for one in inner:
-                found.add("job", _whole(one.get("id")) if isinstance(one, dict) else None)
-        elif isinstance(inner, dict):
-            if name in _RECORDS:
-                found.add(_RECORDS[name], _whole(inner.get("id")))
-            if depth < 3:
-                _look(inner, found, depth + 1)
+def _collect_ids(value: dict[str, Any], collector: _IdCollector, depth: int = 0) -> None:
+    for name, nested in value.items():
+        if name in _ID_FIELDS:
+            collector.add_id(_ID_FIELDS[name], _to_id(nested))
+        elif name == "deleted_application_ids" and isinstance(nested, list):
+            for item in nested:
+                collector.add_id("application", _to_id(item))
+        elif name == "jobs" and isinstance(nested, list):
+            for item in nested:
+                collector.add_id("job", _to_id(item.get("id")) if isinstance(item, dict) else None)
+        elif isinstance(nested, dict):
+            if name in _RECORD_KINDS:
+                collector.add_id(_RECORD_KINDS[name], _to_id(nested.get("id")))
+            if depth < 3:  # as deep as the documented examples nest
+                _collect_ids(nested, collector, depth + 1)
 
 
-def _whole(value: object) -> int | None:
+def _to_id(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _event(
-    action: str, group: str, label: str, gives: str, tells: str = "", *, optional: bool = False
-) -> Event:
-    return Event(
-        action=action, group=group, label=label, gives=gives, tells=tells, optional=optional
+def _define_event(
+    action: str,
+    group: str,
+    label: str,
+    benefit: str,
+    replaces_polling_of: str = "",
+    *,
+    optional: bool = False,
+) -> WebhookEventType:
+    return WebhookEventType(
+        action=action,
+        group=group,
+        label=label,
+        benefit=benefit,
+        replaces_polling_of=replaces_polling_of,
+        optional=optional,
     )
 
 
-# The order is that of Greenhouse's web hook documentation, by section. Labels are those of the
-# menu "When" as other integrators' set-up articles quote them; those of the anonymised, unhired
-# and post events are inferred, so the page says that words may differ a little.
+# Ordered as in Greenhouse's webhook documentation. Labels are those of its "When" menu, as quoted
+# in other integrators' setup articles; the anonymized, unhired and post events' are inferred.
 EVENTS = (
-    _event(
+    _define_event(
         "new_candidate_application",
         "Applications",
         "Candidate has submitted application",
         "A new application appears within seconds.",
         "applications.created",
     ),
-    _event(
+    _define_event(
         "new_prospect_application",
         "Applications",
         "Prospect created",
@@ -152,48 +155,48 @@ EVENTS = (
         "applications.created",
         optional=True,
     ),
-    _event(
+    _define_event(
         "application_updated",
         "Applications",
         "Application updated",
         "Changes to an application, a move to another job among them.",
         "applications.changed",
     ),
-    _event(
+    _define_event(
         "delete_application",
         "Applications",
         "Delete application",
         "A deleted application leaves the list.",
     ),
-    _event(
+    _define_event(
         "candidate_stage_change",
         "Applications",
         "Candidate has changed stage",
         "A move to another stage is seen at once, so that nobody acts on an old one.",
         "applications.changed",
     ),
-    _event(
+    _define_event(
         "reject_candidate",
         "Applications",
         "Candidate or Prospect rejected",
         "A rejection in Greenhouse is seen at once.",
         "applications.changed",
     ),
-    _event(
+    _define_event(
         "unreject_candidate",
         "Applications",
         "Candidate or Prospect unrejected",
         "Somebody who is back is seen at once.",
         "applications.changed",
     ),
-    _event(
+    _define_event(
         "hire_candidate",
         "Applications",
         "Candidate has been hired",
         "A hire is seen at once.",
         "applications.changed",
     ),
-    _event(
+    _define_event(
         "unhire_candidate",
         "Applications",
         "Candidate has been unhired",
@@ -201,49 +204,49 @@ EVENTS = (
         "applications.changed",
         optional=True,
     ),
-    _event(
+    _define_event(
         "update_candidate",
         "Candidates",
         "Candidate or Prospect updated",
         "A corrected name, and whether somebody is private.",
         "candidates.changed",
     ),
-    _event(
+    _define_event(
         "delete_candidate",
         "Candidates",
         "Delete candidate",
         "What we hold of a deleted person is erased at once.",
     ),
-    _event(
+    _define_event(
         "merge_candidate",
         "Candidates",
         "Merged candidate",
         "Two entries that became one are one here, too.",
     ),
-    _event(
+    _define_event(
         "candidate_anonymized",
         "Candidates",
         "Candidate anonymized",
         "What we hold of an anonymised person is erased at once.",
     ),
-    _event(
+    _define_event(
         "job_created", "Jobs", "Job created", "A new requisition appears at once.", "jobs.created"
     ),
-    _event(
+    _define_event(
         "job_updated",
         "Jobs",
         "Job updated",
         "Its name, its state and whether it is confidential are right at once.",
         "jobs.changed",
     ),
-    _event("job_deleted", "Jobs", "Job deleted", "A deleted requisition leaves the list."),
-    _event(
+    _define_event("job_deleted", "Jobs", "Job deleted", "A deleted requisition leaves the list."),
+    _define_event(
         "job_interview_stage_deleted",
         "Jobs",
         "Job interview stage deleted",
         "A stage that is gone is offered to nobody.",
     ),
-    _event(
+    _define_event(
         "job_post_updated",
         "Jobs",
         "Job post updated",
@@ -251,29 +254,29 @@ EVENTS = (
         optional=True,
     ),
 )
-_MORE_OF_JOBS = {"job_approved", "job_post_created", "job_post_deleted"}
+_OTHER_JOB_ACTIONS = {"job_approved", "job_post_created", "job_post_deleted"}
 _SUBJECTS = {
     event.action: {
-        "Applications": Subject.APPLICATION,
-        "Candidates": Subject.CANDIDATE,
-        "Jobs": Subject.JOB,
+        "Applications": EventSubject.APPLICATION,
+        "Candidates": EventSubject.CANDIDATE,
+        "Jobs": EventSubject.JOB,
     }[event.group]
     for event in EVENTS
-} | dict.fromkeys(_MORE_OF_JOBS, Subject.JOB)
+} | dict.fromkeys(_OTHER_JOB_ACTIONS, EventSubject.JOB)
 
 
-def _subject(action: str) -> Subject:
-    return _SUBJECTS.get(action, Subject.NOTHING)
+def _get_subject(action: str) -> EventSubject:
+    return _SUBJECTS.get(action, EventSubject.NOTHING)
 
 
-WEB_HOOKS = WebHooks(
+WEBHOOK_SPEC = WebhookSpec(
     signature_header="Signature",
     id_header="Greenhouse-Event-ID",
-    place="In Greenhouse: Configure › Dev Center › Web Hooks › Web Hooks. You need the permission "
-    "“Can manage and configure web hooks”.",
-    ping=PING,
+    screen_path="In Greenhouse: Configure › Dev Center › Web Hooks › Web Hooks. You need the "
+    "permission “Can manage and configure web hooks”.",
+    ping_action=PING,
     events=EVENTS,
-    is_signed=is_signed,
-    sign=sign,
-    read_event=read_event,
+    is_signed=has_valid_signature,
+    sign=sign_body,
+    read_event=parse_event,
 )

@@ -1,1 +1,1 @@
-"""Manners on the wire for any vendor: timeouts, links, retries, a shared budget, redaction."""
+"""Vendor-independent HTTP: timeouts, links, backoff, a shared rate limiter and redaction."""

@@ -1,4 +1,4 @@
-"""Who may open a view. Every view of ours carries one of these; a test walks the URLs for it."""
+"""Access decorators. Every view carries one; a test checks all URLs."""
 
 from __future__ import annotations
 
@@ -24,62 +24,58 @@ if TYPE_CHECKING:
 
 
 class MemberRequest(HttpRequest):
-    """A request of somebody who belongs to an organization."""
-
     membership: Membership
     htmx: HtmxDetails
 
 
-def membership_of(request: HttpRequest) -> Membership | None:
-    """The reader's place in their organization, read once per request."""
+def get_membership(request: HttpRequest) -> Membership | None:
+    """Return the user's membership, loaded once per request."""
     if not hasattr(request, "_membership"):
         user = getattr(request, "user", None)
-        found = None
+        membership = None
         if user is not None and user.is_authenticated:
-            mine = Membership.objects.filter(user=user).select_related("organization")
-            found = mine.order_by("id").first()
-            if found is not None:
-                found.user = user  # read already, by the session
-        request._membership = found  # type: ignore[attr-defined]
+            memberships = Membership.objects.filter(user=user).select_related("organization")
+            membership = memberships.order_by("id").first()
+            if membership is not None:
+                membership.user = user  # already loaded by the session
+        request._membership = membership  # type: ignore[attr-defined]
     return cast("Membership | None", request._membership)  # type: ignore[attr-defined]
 
 
-def stand_in(request: HttpRequest, membership: Membership) -> None:
-    """Have `membership_of` answer with somebody else's place: for `support.looking` alone."""
+def impersonate_membership(request: HttpRequest, membership: Membership) -> None:
+    """Override `get_membership` for this request; only for portal.support.impersonation."""
     request._membership = membership  # type: ignore[attr-defined]
 
 
-def public(why: str) -> Callable[[View], View]:
-    """Anybody may open this. `why` says what makes that right."""
-
-    def mark(view: View) -> View:
-        view.policy = f"public: {why}"  # type: ignore[attr-defined]
+def public_view(reason: str) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        view.policy = f"public: {reason}"  # type: ignore[attr-defined]
         return view
 
-    return mark
+    return decorate
 
 
-def _to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
-    """Sign in, and come back to this page; or, since a click cannot be made again by coming back,
-    to the page it was made on.
-    """
+def _redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
-    came = request.headers.get("Referer", "")
-    ours = url_has_allowed_host_and_scheme(
-        came, {request.get_host()}, require_https=request.is_secure()
+    # A POST cannot be repeated after sign-in: return to the page it was sent from.
+    referrer = request.headers.get("Referer", "")
+    is_same_site = url_has_allowed_host_and_scheme(
+        referrer, {request.get_host()}, require_https=request.is_secure()
     )
-    page = urlsplit(came if ours else "")
-    query = f"?{page.query}" if page.query else ""
-    return redirect_to_login(f"{page.path}{query}" if page.path else reverse("home"))
+    referring_page = urlsplit(referrer if is_same_site else "")
+    query = f"?{referring_page.query}" if referring_page.query else ""
+    return redirect_to_login(
+        f"{referring_page.path}{query}" if referring_page.path else reverse("home")
+    )
 
 
-def _member_view(view: View, *, admin: bool) -> View:
+def _build_member_view(view: View, *, admin: bool) -> View:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _to_sign_in(request)
-        member = membership_of(request)
+            return _redirect_to_sign_in(request)
+        member = get_membership(request)
         if member is None:
             ended = Membership._base_manager.filter(user=request.user).exclude(ended_at=None)
             names = ended.order_by("ended_at").values_list("organization__name", flat=True)
@@ -90,28 +86,28 @@ def _member_view(view: View, *, admin: bool) -> View:
         request.membership = member  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)
 
-    guarded.policy = "admin" if admin else "member"  # type: ignore[attr-defined]
-    return guarded
+    wrapper.policy = "admin" if admin else "member"  # type: ignore[attr-defined]
+    return wrapper
 
 
 def signed_in_only(view: View) -> View:
-    """For everybody who has signed in, our own staff too; shows what is the reader's own."""
+    """Allow any signed-in user, including staff; for views of the user's own data."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _to_sign_in(request)
+            return _redirect_to_sign_in(request)
         return view(request, *args, **kwargs)
 
-    guarded.policy = "signed in"  # type: ignore[attr-defined]
-    return guarded
+    wrapper.policy = "signed in"  # type: ignore[attr-defined]
+    return wrapper
 
 
 def member_only(view: View) -> View:
-    """For people of an organization; the view finds `request.membership`."""
-    return _member_view(view, admin=False)
+    """Require a membership and set `request.membership`."""
+    return _build_member_view(view, admin=False)
 
 
 def admin_only(view: View) -> View:
-    """For an organization's admins; everybody else in it gets a 403."""
-    return _member_view(view, admin=True)
+    """Require an organization admin; other members get 403."""
+    return _build_member_view(view, admin=True)

@@ -1,4 +1,4 @@
-"""Who you are (User), for which customer (Organization), in which role (Membership)."""
+"""Users, organizations (customers) and memberships."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from django.utils import timezone
 
 from portal.core.fields import NormalizedEmailField
 
-FORMER = "Former member"  # the name of whoever was erased
+FORMER_MEMBER = "Former member"  # display name of erased users
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by email address, as `NormalizedEmailField` compares it."""
-
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=username or "")
 
@@ -31,19 +29,19 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Signs in by e-mail; `is_staff` people work in the admin."""
+    """A person who signs in by email; staff work in the admin."""
 
     email = NormalizedEmailField("e-mail", unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(
         "staff", default=False, help_text="May sign in to the customer success admin."
     )
-    # Only a confirmed address is matched with Greenhouse. Kept by portal.signin.addresses.
+    # Only confirmed addresses are matched with Greenhouse; see portal.signin.email_confirmation.
     email_confirmed_at = models.DateTimeField("e-mail confirmed", null=True, blank=True)
     is_active = models.BooleanField("active", default=True)
-    # Erased on request (portal.privacy): the row stays, nameless, under what this person did.
+    # Erased on request (portal.privacy): the anonymous row stays for the person's actions.
     erased_at = models.DateTimeField(null=True, editable=False)
-    # Of the address they had, to know it where it was written before (portal.accounts.former).
+    # Digest of the erased address (portal.accounts.erased_users).
     erased_digest = models.CharField(
         max_length=64, blank=True, default="", db_default="", editable=False, db_index=True
     )
@@ -66,7 +64,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Organization(models.Model):
-    """A customer of ours: a company that hires."""
+    """A customer."""
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
@@ -75,38 +73,34 @@ class Organization(models.Model):
 
     class Meta:
         ordering = ("name",)
-        verbose_name = "customer"  # as our own staff call it, in the admin
+        verbose_name = "customer"  # as staff call it in the admin
 
     def __str__(self) -> str:
         return self.name
 
 
 class MembershipManager(models.Manager["Membership"]):
-    """Leaves out who was taken out or erased: their place stays for what they did, and opens
-    nothing any more.
-    """
+    """Excludes ended memberships and erased users; their rows stay for history."""
 
     def get_queryset(self) -> models.QuerySet[Membership]:
         return super().get_queryset().filter(user__erased_at=None, ended_at=None)
 
-    def begin(
+    def start_membership(
         self, user: User, organization: Organization, *, role: str
     ) -> tuple[Membership, bool]:
-        """The membership, and whether it begins now. One that had ended goes on in this role."""
-        everyone = self.model._base_manager
-        known, new = everyone.get_or_create(
+        """Return the membership and whether it is new; an ended one is resumed with `role`."""
+        all_memberships = self.model._base_manager
+        membership, created = all_memberships.get_or_create(
             user=user, organization=organization, defaults={"role": role}
         )
-        ended = everyone.filter(pk=known.pk).exclude(ended_at=None)
-        if not new and ended.update(ended_at=None, role=role):
-            known.refresh_from_db()
-            new = True
-        return known, new
+        ended_memberships = all_memberships.filter(pk=membership.pk).exclude(ended_at=None)
+        if not created and ended_memberships.update(ended_at=None, role=role):
+            membership.refresh_from_db()
+            created = True
+        return membership, created
 
 
 class Membership(models.Model):
-    """A user's place in an organization."""
-
     class Role(models.TextChoices):
         ADMIN = "admin", "Admin"
         RECRUITER = "recruiter", "Recruiter"
@@ -117,7 +111,7 @@ class Membership(models.Model):
     )
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.RECRUITER)
     created_at = models.DateTimeField(default=timezone.now)
-    # Taken out: what they did keeps its place. Whoever comes back goes on with the same row.
+    # Removed members keep their row for history; returning members resume it.
     ended_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipManager()

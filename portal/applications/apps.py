@@ -2,15 +2,15 @@ from django.apps import AppConfig
 
 
 class ApplicationsConfig(AppConfig):
-    """The buttons on an application, and every click ever made on one."""
-
     name = "portal.applications"
 
     def ready(self) -> None:
-        from portal.applications import bulk, notes, outbox
-        from portal.core.queue import every_second
-        from portal.mirror.people import also_erase
+        from portal.applications import note_erasure
+        from portal.applications.actions import outbox
+        from portal.applications.batches import runner
+        from portal.core.queue import run_every_second
+        from portal.sync.records.candidate_erasure import register_erasure_hook
 
-        every_second(outbox.release)
-        every_second(bulk.release)
-        also_erase(notes.forget)
+        run_every_second(outbox.release_due_actions)
+        run_every_second(runner.release_due_batches)
+        register_erasure_hook(note_erasure.erase_notes)

@@ -1,4 +1,4 @@
-"""Every click on an application, kept: who, what, what they saw, and what came of it."""
+"""Actions on applications, batches, review sessions, and learned refusals."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
-from integrations.ats.consent import SERVICE_ACCOUNT
+from integrations.ats.oauth import SERVICE_ACCOUNT_USER_ID
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.mirror.models import Application, Job, RejectionReason
+from portal.sync.models import Application, Job, RejectionReason
 
 
-class Kind(models.TextChoices):
-    """What can be done with an application. Each has its verb in `portal.applications.verbs`."""
-
+class ActionKind(models.TextChoices):
     ADVANCE = "advance", "Advance"
     MOVE = "move", "Move to a stage"
     REJECT = "reject", "Reject"
@@ -27,18 +25,19 @@ class Kind(models.TextChoices):
 
 
 class Batch(models.Model):
-    """One thing done to many applications of a job. Each of them has an action of its own."""
+    """One action applied to many applications of a job; each has its own `ApplicationAction`."""
 
-    key = models.UUIDField(unique=True, default=uuid.uuid4)  # from the form: once, however often
+    key = models.UUIDField(unique=True, default=uuid.uuid4)  # idempotency key from the form
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="batches")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=20, choices=ActionKind.choices)
     undoes = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="undone_by"
     )
-    left_out = models.PositiveIntegerField(default=0)  # chosen, but not fit for it when confirmed
+    # Selected, but the action no longer applied when confirmed.
+    skipped_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(null=True)  # when a worker is to take it up; None: nothing left
+    due_at = models.DateTimeField(null=True)  # next turn of a worker; None: complete
 
     class Meta:
         ordering = ("-id",)
@@ -49,12 +48,12 @@ class Batch(models.Model):
 
 
 class ApplicationAction(models.Model):
-    """One click. Its `key` comes from the form, so that the same click never acts twice."""
+    """One requested action. `key` comes from the form and makes the request idempotent."""
 
-    Kind: ClassVar = Kind
+    Kind: ClassVar = ActionKind
 
     class Status(models.TextChoices):
-        HELD = "held", "In the outbox"
+        SCHEDULED = "held", "In the outbox"
         QUEUED = "queued", "Waiting to be sent"
         SENDING = "sending", "Being sent"
         DONE = "done", "Done in Greenhouse"
@@ -62,13 +61,13 @@ class ApplicationAction(models.Model):
         CONFLICT = "conflict", "Changed meanwhile"
         FAILED = "failed", "Not sent"
         UNKNOWN = "unknown", "Checking with Greenhouse"
-        WITHDRAWN = "withdrawn", "Taken back before it was sent"
+        CANCELED = "withdrawn", "Taken back before it was sent"
 
     MOVES: ClassVar = {
-        Status.HELD: {Status.QUEUED, Status.SENDING, Status.WITHDRAWN, Status.FAILED},
-        Status.QUEUED: {Status.SENDING, Status.WITHDRAWN, Status.FAILED},
+        Status.SCHEDULED: {Status.QUEUED, Status.SENDING, Status.CANCELED, Status.FAILED},
+        Status.QUEUED: {Status.SENDING, Status.CANCELED, Status.FAILED},
         Status.SENDING: {
-            Status.HELD,  # Greenhouse is down: it certainly did not happen, and is tried again
+            Status.SCHEDULED,  # Greenhouse is down: certainly not done, to be retried
             Status.DONE,
             Status.REFUSED,
             Status.CONFLICT,
@@ -77,9 +76,9 @@ class ApplicationAction(models.Model):
         },
         Status.UNKNOWN: {Status.DONE, Status.CONFLICT, Status.FAILED},
     }
-    OPEN = (Status.HELD, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
-    WITHDRAWABLE = (Status.HELD, Status.QUEUED)
-    DID_NOTHING = (Status.WITHDRAWN, Status.REFUSED, Status.FAILED, Status.CONFLICT)
+    OPEN_STATUSES = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
+    CANCELABLE_STATUSES = (Status.SCHEDULED, Status.QUEUED)
+    INEFFECTIVE_STATUSES = (Status.CANCELED, Status.REFUSED, Status.FAILED, Status.CONFLICT)
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="actions")
@@ -90,12 +89,12 @@ class ApplicationAction(models.Model):
     )
     kind = models.CharField(max_length=20, choices=Kind.choices)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
-    outcome = models.CharField(max_length=400, blank=True)  # a sentence for a person
+    outcome = models.CharField(max_length=400, blank=True)  # sentence shown to people
     evidence = models.JSONField(null=True)
     acting_user_remote_id = models.BigIntegerField(null=True)
-    # By consent only: sent as the connection's service account, since the person has not agreed.
+    # OAuth consent only: the person has not given their own consent.
     as_service_account = models.BooleanField(default=False, db_default=False)
-    role_remote_id = models.BigIntegerField(null=True)  # in which they acted; None: Site Admin
+    role_remote_id = models.BigIntegerField(null=True)  # their role on the job; None: Site Admin
 
     seen_stage_remote_id = models.BigIntegerField(null=True)
     seen_entry_id = models.BigIntegerField(null=True)
@@ -104,22 +103,22 @@ class ApplicationAction(models.Model):
         RejectionReason, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     notes = models.TextField(blank=True, max_length=2000)
-    parameters = models.JSONField(default=dict)  # what its verb needs besides, in Greenhouse's ids
-    before = models.JSONField(null=True)  # where the application stood; no personal data
-    after = models.JSONField(null=True)
+    parameters = models.JSONField(default=dict)  # for the handler, in Greenhouse's IDs
+    state_before = models.JSONField(null=True)  # `snapshot_application`; no personal data
+    state_after = models.JSONField(null=True)
 
     queued_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(null=True)  # held until then; unknown: looked at again then
+    due_at = models.DateTimeField(null=True)  # to be sent, or if unknown reconciled, then
     give_up_at = models.DateTimeField(null=True)
-    tries = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
-    dismissed_at = models.DateTimeField(null=True)  # "skip": its card is put away
+    dismissed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
-            # Two clicks on one application are taken one after the other, never at once.
+            # At most one open action per application.
             models.UniqueConstraint(
                 fields=["application"],
                 condition=models.Q(status__in=["held", "queued", "sending", "unknown"]),
@@ -139,46 +138,45 @@ class ApplicationAction(models.Model):
 
     @property
     def acting_user_id(self) -> int:
-        """In whose name it goes out, as a provider takes it. 0 is nobody, and refused."""
-        return SERVICE_ACCOUNT if self.as_service_account else self.acting_user_remote_id or 0
+        """The user ID sent to the provider. 0 means nobody, which providers refuse."""
+        return (
+            SERVICE_ACCOUNT_USER_ID if self.as_service_account else self.acting_user_remote_id or 0
+        )
 
     @property
-    def status_words(self) -> str:
-        """The state within a sentence."""
+    def status_text(self) -> str:
         label = self.get_status_display()
         return f"{label[:1].lower()}{label[1:]}"
 
     @property
     def is_open(self) -> bool:
-        return self.status in self.OPEN
+        return self.status in self.OPEN_STATUSES
 
     @property
-    def can_be_withdrawn(self) -> bool:
-        return self.status in self.WITHDRAWABLE
+    def can_cancel(self) -> bool:
+        return self.status in self.CANCELABLE_STATUSES
 
     @property
-    def seen(self) -> SeenStage:
+    def seen_stage(self) -> SeenStage:
         return SeenStage(stage_id=self.seen_stage_remote_id, entry_id=self.seen_entry_id)
 
     @property
     def seconds_left(self) -> int:
-        """Until it is sent; 0 when it is due."""
         if self.due_at is None:
             return 0
         return max(0, -int(-(self.due_at - timezone.now()).total_seconds() // 1))
 
 
 class LearnedRefusal(models.Model):
-    """What Greenhouse refused to a role lately: the next person with it reads that first.
-
-    Greenhouse's API does not tell which level of Job Admin may advance or reject; its answers do.
+    """Greenhouse's API does not expose which level of Job Admin may advance or reject, so we learn
+    it from refusals.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     role_remote_id = models.BigIntegerField()
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    words = models.CharField(max_length=400)
-    seen_at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=20, choices=ActionKind.choices)
+    message = models.CharField(max_length=400)
+    refused_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = (
@@ -191,30 +189,32 @@ class LearnedRefusal(models.Model):
         return f"{self.kind} refused to role {self.role_remote_id}"
 
 
-class Habits(models.Model):
-    """How a person likes to review."""
-
-    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="habits")
-    keys = models.BooleanField(default=True)
-    words = models.CharField(max_length=300, blank=True)  # to be highlighted, parted by commas
+class ReviewPreferences(models.Model):
+    membership = models.OneToOneField(
+        Membership, on_delete=models.CASCADE, related_name="review_preferences"
+    )
+    single_key_shortcuts = models.BooleanField(default=True)
+    highlighted_words = models.CharField(max_length=300, blank=True)  # comma-separated
 
     def __str__(self) -> str:
-        return f"Habits of {self.membership}"
+        return f"Review preferences of {self.membership}"
 
 
-class Sitting(models.Model):
-    """A person going through a requisition's applications one by one, and where they are."""
+class ReviewSession(models.Model):
+    """A person's fixed list of applications to review on a job, and their position in it."""
 
-    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="sittings")
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, related_name="review_sessions"
+    )
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
-    order: models.JSONField[list[int], list[int]] = models.JSONField(default=list)
-    at = models.PositiveIntegerField(default=0)
-    chosen: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    application_ids: models.JSONField[list[int], list[int]] = models.JSONField(default=list)
+    position = models.PositiveIntegerField(default=0)
+    filters: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     started_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["membership", "job"], name="one_sitting_each"),
+            models.UniqueConstraint(fields=["membership", "job"], name="one_review_session_each"),
         )
 
     def __str__(self) -> str:
@@ -222,8 +222,8 @@ class Sitting(models.Model):
 
     @property
     def number(self) -> int:
-        return self.at + 1
+        return self.position + 1
 
     @property
     def total(self) -> int:
-        return len(self.order)
+        return len(self.application_ids)

@@ -1,29 +1,30 @@
-"""What workers do with applications. A task gets an id; the row tells the rest."""
+"""Queue tasks; each takes a row's ID."""
 
 from __future__ import annotations
 
-from portal.applications import bulk, outbox, perform
+from portal.applications.actions import outbox, perform
+from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch
-from portal.core.planned import planned_once
+from portal.core.prepared_statements import use_prepared_statements
 
-_ROWS = ApplicationAction.objects.select_related(
+_ACTIONS = ApplicationAction.objects.select_related(
     "application__connection", "membership__user", "membership__organization", "reason"
 )
 
 
-@planned_once()
-def send(action_id: int) -> None:
-    perform.send(_ROWS.get(pk=action_id))
+@use_prepared_statements()
+def send_action(action_id: int) -> None:
+    perform.send_action(_ACTIONS.get(pk=action_id))
 
 
-@planned_once()
-def settle(action_id: int) -> None:
-    perform.settle(_ROWS.get(pk=action_id))
+@use_prepared_statements()
+def reconcile_action(action_id: int) -> None:
+    perform.reconcile_action(_ACTIONS.get(pk=action_id))
 
 
-def batch(batch_id: int) -> None:
-    bulk.step(Batch.objects.select_related("job__connection").get(pk=batch_id))
+def send_batch(batch_id: int) -> None:
+    runner.send_batch_turn(Batch.objects.select_related("job__connection").get(pk=batch_id))
 
 
-def sweep() -> None:
-    outbox.sweep()
+def recover_lost_actions() -> None:
+    outbox.recover_lost_actions()

@@ -1,8 +1,4 @@
-"""The record of who did what, when and from where. Entries are written once and never changed.
-
-People and organizations may go; their entries stay. So an entry points at them without a database
-constraint and keeps the words that name them. How tampering is told: docs/audit.md.
-"""
+"""The append-only audit log. Entries outlive users and organizations; see docs/audit.md."""
 
 from __future__ import annotations
 
@@ -18,74 +14,77 @@ from django.db import models
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
-from portal.accounts import former
-from portal.accounts.models import FORMER, Membership, Organization
+from portal.accounts import erased_users
+from portal.accounts.models import FORMER_MEMBER, Membership, Organization
 
-_CHUNK = 200
-# As Greenhouse names whoever acted (portal.applications.logged).
-_ACTED_AS = re.compile(r"in the name of .+ \(Greenhouse user (\d+)\)")
-# Of these the words hold a name, and a reason that may tell who it is.
-_NAMING = {
-    "look.began": f"began to look at the portal as a {FORMER.lower()}",
-    "look.ended": f"no longer looks at the portal as a {FORMER.lower()}",
+_CHUNK_SIZE = 200
+# The acting user as written by portal.applications.actions.audit_log.
+_ACTING_USER_PATTERN = re.compile(r"in the name of .+ \(Greenhouse user (\d+)\)")
+# Their descriptions contain a name and a reason that may identify the person.
+_REDACTED_DESCRIPTIONS = {
+    "impersonation.started": f"began to look at the portal as a {FORMER_MEMBER.lower()}",
+    "impersonation.ended": f"no longer looks at the portal as a {FORMER_MEMBER.lower()}",
 }
 
 
-class AppendOnly(Exception):
-    """Somebody tried to change or delete an entry. This is a bug in our code."""
+class AppendOnlyViolation(Exception):
+    pass
 
 
-class Readable(ModelIterable["Entry"]):
-    """The rows of a query as they may still be read. The sealed entries stay as they are."""
+class RedactingIterable(ModelIterable["Entry"]):
+    """Yields entries without personal data of erased users; the stored entries are unchanged."""
 
     def __iter__(self) -> Iterator[Entry]:
         rows = super().__iter__()
-        while chunk := list(islice(rows, _CHUNK)):
-            found = {one for entry in chunk for one in former.addresses(entry.text)}
-            gone = former.erased(found)
+        while chunk := list(islice(rows, _CHUNK_SIZE)):
+            emails = {
+                email for entry in chunk for email in erased_users.find_emails(entry.full_text)
+            }
+            erased_emails = erased_users.find_erased_emails(emails)
             for entry in chunk:
-                entry.veil({one for one, at in gone.items() if entry.at <= at})
+                entry.redact_personal_data(
+                    {email for email, erased_at in erased_emails.items() if entry.at <= erased_at}
+                )
                 yield entry
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
-    """Entries are added and read, nothing else."""
-
-    def with_who(self) -> EntryQuerySet:
-        """Each as it may be read: without what names whoever was erased since."""
-        gone = get_user_model().objects.exclude(erased_at=None)
-        places = Membership._base_manager.exclude(user__erased_at=None)
-        themselves = models.Q(models.Exists(gone.filter(pk=models.OuterRef("subject_id"))))
-        their_place = models.Q(models.Exists(places.filter(pk=models.OuterRef("subject_id"))))
-        found = self.annotate(
-            erased=models.Exists(gone.filter(pk=models.OuterRef("by"))),
+    def with_redaction(self) -> EntryQuerySet:
+        erased_user_rows = get_user_model().objects.exclude(erased_at=None)
+        erased_memberships = Membership._base_manager.exclude(user__erased_at=None)
+        is_erased_user = models.Q(
+            models.Exists(erased_user_rows.filter(pk=models.OuterRef("subject_id")))
+        )
+        is_erased_membership = models.Q(
+            models.Exists(erased_memberships.filter(pk=models.OuterRef("subject_id")))
+        )
+        entries = self.annotate(
+            erased=models.Exists(erased_user_rows.filter(pk=models.OuterRef("by"))),
             about_erased=models.Case(
-                models.When(themselves, subject="accounts.user", then=True),
-                models.When(their_place, subject="accounts.membership", then=True),
+                models.When(is_erased_user, subject="accounts.user", then=True),
+                models.When(is_erased_membership, subject="accounts.membership", then=True),
                 default=False,
                 output_field=models.BooleanField(),
             ),
         )
-        found._iterable_class = Readable
-        return found
+        entries._iterable_class = RedactingIterable
+        return entries
 
     def update(self, **kwargs: Any) -> NoReturn:
-        raise AppendOnly
+        raise AppendOnlyViolation
 
     def delete(self) -> NoReturn:
-        raise AppendOnly
+        raise AppendOnlyViolation
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly
+        raise AppendOnlyViolation
 
+    # Skips sealing: only `record_entry` adds entries.
     def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Each entry is sealed onto the one before it: only `record` adds any."""
-        raise AppendOnly
+        raise AppendOnlyViolation
 
 
 class Entry(models.Model):
-    """One thing that somebody, or the portal itself (`by` None), did."""
-
     organization = models.ForeignKey(
         Organization,
         null=True,
@@ -94,6 +93,7 @@ class Entry(models.Model):
         related_name="+",
     )
     at = models.DateTimeField(default=timezone.now)
+    # None: the portal itself.
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -101,16 +101,16 @@ class Entry(models.Model):
         db_constraint=False,
         related_name="+",
     )
-    by_words = models.CharField(max_length=200)
-    address = models.GenericIPAddressField(null=True)
-    verb = models.CharField(max_length=60)  # room.deed: "credential.entered"
-    words = models.CharField(max_length=300)  # a sentence for a person, without secrets
+    actor_label = models.CharField(max_length=200)
+    ip_address = models.GenericIPAddressField(null=True)
+    verb = models.CharField(max_length=60)  # for example "credential.entered"
+    description = models.CharField(max_length=300)  # a sentence for a person, without secrets
     subject = models.CharField(max_length=60, blank=True)  # app_label.model
     subject_id = models.BigIntegerField(null=True)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 
-    # The chain: the place in it, and a seal over this entry and the seal before it.
+    # Position in the hash chain, and the seal over this entry and the previous seal.
     number = models.BigIntegerField(editable=False)
     seal = models.CharField(max_length=64, editable=False)
 
@@ -139,52 +139,50 @@ class Entry(models.Model):
         verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.who}: {self.words}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_name}: {self.description}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise AppendOnly
+            raise AppendOnlyViolation
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly
+        raise AppendOnlyViolation
 
     @property
-    def text(self) -> str:
-        """Everything that somebody said in it."""
-        return f"{self.words} {_json(self.before)} {_json(self.after)}"
+    def full_text(self) -> str:
+        return f"{self.description} {_to_json(self.before)} {_to_json(self.after)}"
 
-    def veil(self, gone: set[str]) -> None:
-        """Take out what names whoever was erased, by these addresses too: only in memory, for an
-        entry refuses to be saved again.
-        """
-        known = vars(self)
-        if known["erased"]:
-            self.by_words, self.address = FORMER, None
-            self.words = _ACTED_AS.sub(r"in the name of Greenhouse user \1", self.words)
-        if known["about_erased"]:
+    def redact_personal_data(self, emails: set[str]) -> None:
+        """Remove what identifies erased users, in memory only."""
+        annotations = vars(self)
+        if annotations["erased"]:
+            self.actor_label, self.ip_address = FORMER_MEMBER, None
+            self.description = _ACTING_USER_PATTERN.sub(
+                r"in the name of Greenhouse user \1", self.description
+            )
+        if annotations["about_erased"]:
             self.before = None
             self.after = self.after if self.verb == "person.erased" else None
-            self.words = _NAMING.get(self.verb, self.words)
-        if gone:
-            self.words = former.without(self.words, gone)
-            self.before = json.loads(former.without(_json(self.before), gone))
-            self.after = json.loads(former.without(_json(self.after), gone))
+            self.description = _REDACTED_DESCRIPTIONS.get(self.verb, self.description)
+        if emails:
+            self.description = erased_users.redact_emails(self.description, emails)
+            self.before = json.loads(erased_users.redact_emails(_to_json(self.before), emails))
+            self.after = json.loads(erased_users.redact_emails(_to_json(self.after), emails))
 
     @property
-    def who(self) -> str:
-        """Who did it; nobody's name where `with_who` found that the person was erased."""
-        return FORMER if getattr(self, "erased", False) else self.by_words
+    def actor_name(self) -> str:
+        return FORMER_MEMBER if getattr(self, "erased", False) else self.actor_label
 
 
-def _json(values: Any) -> str:
+def _to_json(values: Any) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-class Chain(models.Model):
-    """Where an organization's chain of entries ends. Its row is the lock of whoever adds one."""
+class ChainHead(models.Model):
+    """The end of an organization's hash chain; its row is the lock for appending."""
 
-    # 0: the chain of what belongs to no organization. No foreign key: a chain outlives its owner.
+    # 0: entries without an organization. No foreign key: a chain outlives its organization.
     organization_id = models.BigIntegerField(primary_key=True)
     number = models.BigIntegerField(default=0)
     seal = models.CharField(max_length=64, blank=True)

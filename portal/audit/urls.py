@@ -4,6 +4,6 @@ from portal.audit import views
 
 app_name = "audit"
 urlpatterns = [
-    path("", views.log, name="log"),
-    path("log.csv", views.export, name="export"),
+    path("", views.show_log, name="log"),
+    path("log.csv", views.export_csv, name="export_csv"),
 ]

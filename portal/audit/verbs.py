@@ -1,14 +1,12 @@
-"""Which verbs an organization's record holds."""
-
 from __future__ import annotations
 
 from django.db import connection
 
 from portal.audit.models import Entry
 
-# Hops from one verb to the next in the index `audit_by_verb`; DISTINCT would read every entry.
-# It begins with SELECT, so that whoever may only look may ask it (`core.readonly`).
-_HOPS = """
+# A loose index scan on `audit_by_verb`; DISTINCT would read every entry. It starts with SELECT, so
+# that `portal.core.read_only` allows it.
+_DISTINCT_VERBS_SQL = """
 SELECT verb FROM (
     WITH RECURSIVE used(verb) AS (
         SELECT MIN(verb) FROM {entries} WHERE organization_id = %s
@@ -22,9 +20,9 @@ ORDER BY verb
 """
 
 
-def used(organization_id: int) -> list[str]:
-    """In the order of the alphabet."""
-    sql = _HOPS.format(entries=connection.ops.quote_name(Entry._meta.db_table))
+def list_used_verbs(organization_id: int) -> list[str]:
+    """Verbs used by an organization, in alphabetical order."""
+    sql = _DISTINCT_VERBS_SQL.format(entries=connection.ops.quote_name(Entry._meta.db_table))
     with connection.cursor() as cursor:
         cursor.execute(sql, [organization_id, organization_id])
         return [verb for (verb,) in cursor.fetchall()]

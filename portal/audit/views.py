@@ -1,5 +1,3 @@
-"""The log of an organization, for its admins: to read, and to take along."""
-
 from __future__ import annotations
 
 import csv
@@ -16,47 +14,54 @@ from django.views.decorators.http import require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
-from portal.audit import shown
-from portal.audit.forms import LogForm, in_words
+from portal.audit import presentation
+from portal.audit.forms import LogForm, format_verb
 from portal.audit.models import Entry
 
-PAGE = 50
-AT_ONCE = 500  # lines of the file
+PAGE_SIZE = 50
+CHUNK_SIZE = 500
 
 
 @require_safe
 @admin_only
-def log(request: MemberRequest) -> HttpResponse:
-    """Who did what, newest first. Pages go by id, so that new entries do not shift them."""
+def show_log(request: MemberRequest) -> HttpResponse:
+    """Pages go by id, so that new entries don't shift them."""
     form = LogForm(request.GET or {}, request.membership.organization)
-    valid = form.is_valid()
-    found = form.entries() if valid else Entry.objects.none()
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        found = found.filter(id__lt=int(before[:18]))
-    entries = list(found[: PAGE + 1])
-    more = len(entries) > PAGE
-    narrowed = [name for name in form.fields if request.GET.get(name)]
-    names = shown.names_for(request.membership, entries[:PAGE])
+    is_valid = form.is_valid()
+    queryset = form.get_entries() if is_valid else Entry.objects.none()
+    before_id = request.GET.get("before", "")
+    if before_id.isdecimal():
+        queryset = queryset.filter(id__lt=int(before_id[:18]))
+    entries = list(queryset[: PAGE_SIZE + 1])
+    has_more = len(entries) > PAGE_SIZE
+    active_filters = [name for name in form.fields if request.GET.get(name)]
+    titles = presentation.get_job_titles(request.membership, entries[:PAGE_SIZE])
     context = {
         "form": form,
-        "entries": [_shown(entry, form.members, names) for entry in entries[:PAGE]],
-        "next_before": str(entries[PAGE - 1].pk) if more else "",
-        "later": bool(before),
-        "narrowed": bool(narrowed),
+        "entries": [
+            _build_entry_context(entry, form.members, titles) for entry in entries[:PAGE_SIZE]
+        ],
+        "next_before": str(entries[PAGE_SIZE - 1].pk) if has_more else "",
+        "is_later_page": bool(before_id),
+        "is_filtered": bool(active_filters),
     }
-    return render(request, "audit/log.html", context, status=200 if valid else 422)
+    return render(request, "audit/log.html", context, status=200 if is_valid else 422)
 
 
-def _shown(entry: Entry, members: dict[int, str], names: shown.Names) -> dict[str, Any]:
-    """An entry for the page. Where our own staff sat is nobody else's business."""
-    before, after = shown.values(entry.before, names), shown.values(entry.after, names)
+def _build_entry_context(
+    entry: Entry, members: dict[int, str], titles: presentation.JobTitles
+) -> dict[str, Any]:
+    before, after = (
+        presentation.get_visible_values(entry.before, titles),
+        presentation.get_visible_values(entry.after, titles),
+    )
     return {
         "at": entry.at,
-        "who": entry.who,
-        "what": in_words(entry.verb),
-        "words": entry.words,
-        "address": entry.address if entry.by_id in members else None,
+        "actor_name": entry.actor_name,
+        "action": format_verb(entry.verb),
+        "description": entry.description,
+        # IP addresses of our own staff aren't shown.
+        "ip_address": entry.ip_address if entry.by_id in members else None,
         "before": before,
         "after": after,
         "changes": [
@@ -68,54 +73,57 @@ def _shown(entry: Entry, members: dict[int, str], names: shown.Names) -> dict[st
 
 @require_safe
 @admin_only
-def export(request: MemberRequest) -> HttpResponseBase:
-    """The same entries as a table for a spreadsheet, sent as they are read."""
+def export_csv(request: MemberRequest) -> HttpResponseBase:
     form = LogForm(request.GET or {}, request.membership.organization)
     if not form.is_valid():
-        context = {"form": form, "entries": [], "narrowed": True}
+        context = {"form": form, "entries": [], "is_filtered": True}
         return render(request, "audit/log.html", context, status=422)
-    answer = StreamingHttpResponse(
-        _lines(form, request.membership), content_type="text/csv; charset=utf-8"
+    response = StreamingHttpResponse(
+        _stream_csv(form, request.membership), content_type="text/csv; charset=utf-8"
     )
     name = f"log-{request.membership.organization.slug}-{timezone.now():%Y-%m-%d}.csv"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
-class _Echo:
+class _EchoWriter:
     def write(self, text: str) -> str:
         return text
 
 
-def _lines(form: LogForm, reader: Membership) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+def _stream_csv(form: LogForm, reader: Membership) -> Iterator[str]:
+    writer = csv.writer(_EchoWriter())
     yield "\ufeff" + str(
         writer.writerow(("When (UTC)", "Who", "What", "In words", "From", "Before", "After"))
     )
-    waiting = form.entries().iterator(chunk_size=AT_ONCE)
-    while chunk := list(islice(waiting, AT_ONCE)):
-        names = shown.names_for(reader, chunk)
+    entries = form.get_entries().iterator(chunk_size=CHUNK_SIZE)
+    while chunk := list(islice(entries, CHUNK_SIZE)):
+        titles = presentation.get_job_titles(reader, chunk)
         for entry in chunk:
-            yield str(writer.writerow(map(safe_cell, _cells(entry, form.members, names))))
+            yield str(
+                writer.writerow(map(escape_formula, _build_cells(entry, form.members, titles)))
+            )
 
 
-def _cells(entry: Entry, members: dict[int, str], names: shown.Names) -> tuple[str, ...]:
-    told = _shown(entry, members, names)
+def _build_cells(
+    entry: Entry, members: dict[int, str], titles: presentation.JobTitles
+) -> tuple[str, ...]:
+    context = _build_entry_context(entry, members, titles)
     return (
         entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        entry.who,
+        entry.actor_name,
         entry.verb,
-        entry.words,
-        told["address"] or "",
-        _pairs(told["before"]),
-        _pairs(told["after"]),
+        entry.description,
+        context["ip_address"] or "",
+        _format_pairs(context["before"]),
+        _format_pairs(context["after"]),
     )
 
 
-def _pairs(values: dict[str, Any]) -> str:
+def _format_pairs(values: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
-def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
+def escape_formula(text: str) -> str:
+    """Keep spreadsheets from running the cell as a formula (OWASP: CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

@@ -2,12 +2,11 @@ from django.apps import AppConfig
 
 
 class ConnectionsConfig(AppConfig):
-    """An organization's credentials and what they truly permit."""
-
     name = "portal.connections"
 
     def ready(self) -> None:
-        from portal.connections import checks, endings  # noqa: F401  # registers them
-        from portal.members import roles
+        from portal.connections import checks  # noqa: F401  # registers the system checks
+        from portal.connections.oauth import revocation
+        from portal.members import memberships
 
-        roles.also_end(endings.end_of)
+        memberships.register_end_hook(revocation.revoke_member_consents)

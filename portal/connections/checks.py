@@ -1,5 +1,3 @@
-"""What must hold of the partner's settings before the portal serves."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -9,51 +7,51 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.urls import Resolver404, resolve
 
-from portal.connections import partner
+from portal.connections.oauth import partner_app
 
 
 @register
-def partner_settings_fit(**_: Any) -> list[CheckMessage]:
-    """The way back leads to our own page over HTTPS, and every scope is one that we know of."""
-    if not partner.is_on():
+def check_partner_settings(**_: Any) -> list[CheckMessage]:
+    """Check that the redirect URI is our HTTPS callback and that every scope is used."""
+    if not partner_app.is_configured():
         return []
-    return [*_way_back(), *_scopes()]
+    return [*_check_redirect_uri(), *_check_scopes()]
 
 
-def _way_back() -> list[CheckMessage]:
-    told = settings.GREENHOUSE_PARTNER_REDIRECT_URI
-    parts = urlsplit(told)
-    found: list[CheckMessage] = []
+def _check_redirect_uri() -> list[CheckMessage]:
+    redirect_uri = settings.GREENHOUSE_PARTNER_REDIRECT_URI
+    parts = urlsplit(redirect_uri)
+    errors: list[CheckMessage] = []
     if parts.scheme != "https" and not settings.INSECURE_COOKIES:
-        found.append(
+        errors.append(
             Error(
-                f"GREENHOUSE_PARTNER_REDIRECT_URI is not an https address: {told}",
+                f"GREENHOUSE_PARTNER_REDIRECT_URI is not an https address: {redirect_uri}",
                 hint="Codes come back by it. Set PORTAL_URL, or name the whole address.",
                 id="portal.E002",
             )
         )
     try:
-        ours = resolve(parts.path).view_name == "onboarding:consent_back"
+        is_portal_url = resolve(parts.path).view_name == "onboarding:oauth_callback"
     except Resolver404:
-        ours = False
-    if not ours:
-        found.append(
+        is_portal_url = False
+    if not is_portal_url:
+        errors.append(
             Error(
-                f"GREENHOUSE_PARTNER_REDIRECT_URI leads to no page of the portal: {told}",
-                hint="It ends in /set-up/consent/back/.",
+                f"GREENHOUSE_PARTNER_REDIRECT_URI leads to no page of the portal: {redirect_uri}",
+                hint="It ends in /setup/authorize/callback/.",
                 id="portal.E003",
             )
         )
-    return found
+    return errors
 
 
-def _scopes() -> list[CheckMessage]:
-    strange = sorted(set(settings.GREENHOUSE_PARTNER_SCOPES) - partner.used_scopes())
-    if not strange:
+def _check_scopes() -> list[CheckMessage]:
+    unknown = sorted(set(settings.GREENHOUSE_PARTNER_SCOPES) - partner_app.list_usable_scopes())
+    if not unknown:
         return []
     return [
         Error(
-            f"GREENHOUSE_PARTNER_SCOPES names what the portal never uses: {', '.join(strange)}",
+            f"GREENHOUSE_PARTNER_SCOPES names what the portal never uses: {', '.join(unknown)}",
             hint="Take them out, or leave the setting away to ask for all that is used.",
             id="portal.E004",
         )

@@ -1,5 +1,3 @@
-"""A connection to Greenhouse: its credential, its state, and what a check found out."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -11,20 +9,18 @@ from django.db import models
 from django.utils import timezone
 
 from integrations.ats import registry
-from integrations.ats.permissions import Catalogue, Outcome, Permission
+from integrations.ats.permissions import Permission, PermissionCatalogue, ProbeOutcome
 from portal.accounts.models import Membership, Organization
 from portal.core.fields import NormalizedEmailField
-from portal.core.secrets import SecretField, revealed
+from portal.core.secrets import SecretField, reveal_secret
 
 
-def kinds() -> list[tuple[str, str]]:
-    """The kinds of credential with their labels; a callable, so that no label is in a migration."""
-    return [(kind.key, kind.label) for kind in registry.KINDS.values()]
+def list_credential_kinds() -> list[tuple[str, str]]:
+    """Choices as a callable, so that labels stay out of migrations."""
+    return [(kind.key, kind.label) for kind in registry.CREDENTIAL_KINDS.values()]
 
 
 class Connection(models.Model):
-    """One organization's access to its Greenhouse account."""
-
     class State(models.TextChoices):
         DRAFT = "draft", "Not connected yet"
         CHECKING = "checking", "Checking permissions"
@@ -84,12 +80,12 @@ class Connection(models.Model):
     )
     state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
     created_at = models.DateTimeField(default=timezone.now)
-    prepared = models.JSONField(default=list, blank=True)  # what was ticked before beginning
-    people_seen_at = models.DateTimeField(null=True, blank=True)  # an admin looked at who matches
-    # By consent: whether the service account may act for people who have not agreed themselves.
+    confirmed_requirements = models.JSONField(default=list, blank=True)
+    people_reviewed_at = models.DateTimeField(null=True, blank=True)
+    # With OAuth: whether the service account acts for people who have not given their own consent.
     service_account_acts = models.BooleanField(default=False, db_default=False)
-    # The mirror is being deleted: nothing may be read into it until that has ended.
-    emptying = models.BooleanField(default=False)
+    # Nothing may be synced while this is set.
+    data_deletion_pending = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("organization__name",)
@@ -99,8 +95,8 @@ class Connection(models.Model):
 
     @property
     def credential(self) -> Credential | None:
-        """The credential in use, None before the first one was entered."""
-        if self._state.adding:  # a draft that is not stored
+        """The credential in use."""
+        if self._state.adding:  # an unsaved draft
             return None
         return self.credentials.filter(state=Credential.State.IN_USE).first()
 
@@ -111,30 +107,26 @@ class Connection(models.Model):
 
 
 class Credential(models.Model):
-    """What opens Greenhouse. The secret is encrypted; people see the last four characters only.
-
-    A new one is checked beside the one in use; what it replaces is kept until a person confirms,
-    then destroyed: emptied, so that only its fingerprint stays.
-    """
+    """Secrets are never shown; destroyed rows keep kind, last four and fingerprint."""
 
     class State(models.TextChoices):
-        BESIDE = "beside", "Beside the one in use"
+        PENDING = "beside", "Beside the one in use"
         IN_USE = "in_use", "In use"
-        KEPT = "kept", "Kept until the new one is confirmed"
+        PREVIOUS = "kept", "Kept until the new one is confirmed"
         DESTROYED = "destroyed", "Destroyed"
 
     MOVES: ClassVar = {
-        State.BESIDE: {State.IN_USE, State.DESTROYED},
-        State.IN_USE: {State.KEPT, State.DESTROYED},
-        State.KEPT: {State.IN_USE, State.DESTROYED},
+        State.PENDING: {State.IN_USE, State.DESTROYED},
+        State.IN_USE: {State.PREVIOUS, State.DESTROYED},
+        State.PREVIOUS: {State.IN_USE, State.DESTROYED},
     }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="credentials")
-    kind = models.CharField(max_length=20, choices=kinds)
+    kind = models.CharField(max_length=20, choices=list_credential_kinds)
     client_id = SecretField(blank=True, default="")
     secret = SecretField()
     reader_id = models.BigIntegerField(null=True, blank=True)
-    last_four = models.CharField(max_length=4)  # "" for a consent, which is nothing to read off
+    last_four = models.CharField(max_length=4)  # "" for a consent
     fingerprint = models.CharField(max_length=12)
     state = models.CharField(max_length=10, choices=State.choices, default=State.IN_USE)
     entered_by = models.ForeignKey(
@@ -156,62 +148,55 @@ class Credential(models.Model):
         return f"{kind} ···· {self.last_four}" if self.last_four else str(kind)
 
     @property
-    def catalogue(self) -> Catalogue:
-        """What may be asked of this kind of credential."""
-        return registry.catalogue(self.kind)
+    def catalogue(self) -> PermissionCatalogue:
+        return registry.get_permission_catalogue(self.kind)
 
     @property
     def is_consent(self) -> bool:
-        """Whether it was agreed to in Greenhouse rather than entered here."""
-        return bool(registry.KINDS[self.kind].consent)
+        return bool(registry.CREDENTIAL_KINDS[self.kind].oauth_flow_path)
 
     @property
     def by_scope(self) -> bool:
-        """Whether its permissions are scopes, of which several permissions may share one."""
-        return self.kind in self.catalogue.by_scope
+        """Whether its permissions are scopes, which several permissions may share."""
+        return self.kind in self.catalogue.scope_kinds
 
     @property
     def place(self) -> str:
-        """Where its permissions are ticked, in Greenhouse's own words."""
-        return self.catalogue.places[self.kind]
+        """Where its permissions are set, as Greenhouse names the screens."""
+        return self.catalogue.screen_paths[self.kind]
 
-    def words_for(self, permission: Permission) -> str:
-        """What the tick box of a permission is called for this kind of credential."""
-        return self.catalogue.words_for(permission, self.kind)
+    def get_permission_label(self, permission: Permission) -> str:
+        return self.catalogue.get_permission_label(permission, self.kind)
 
-    def boxes(self, permissions: Iterable[Permission]) -> list[str]:
-        """The tick boxes of these permissions, once each: several may share a scope of v3."""
+    def list_checkboxes(self, permissions: Iterable[Permission]) -> list[str]:
+        """Unique checkbox labels of these permissions; with v3 several may share a scope."""
         if self.by_scope:
-            return list(dict.fromkeys(self.words_for(p) for p in permissions))
-        return [f"{p.group}: {self.words_for(p)}" for p in permissions]
+            return list(dict.fromkeys(self.get_permission_label(p) for p in permissions))
+        return [f"{p.group}: {self.get_permission_label(p)}" for p in permissions]
 
-    def secrets(self) -> dict[str, str]:
-        """The plain values by field name, for a provider; none of a consent, whose tokens are rows
-        of their own. Raises SecretUnreadable.
-        """
+    def get_secrets(self) -> dict[str, str]:
+        """Empty for a consent, whose tokens are in `Consent`. Raises SecretUnreadable."""
         if self.is_consent:
             return {}
         if self.kind == "harvest_key":
-            return {"api_key": revealed(self.secret)}
+            return {"api_key": reveal_secret(self.secret)}
         return {
-            "client_id": revealed(self.client_id),
-            "client_secret": revealed(self.secret),
+            "client_id": reveal_secret(self.client_id),
+            "client_secret": reveal_secret(self.secret),
             "reader_id": str(self.reader_id or ""),
         }
 
 
 class Consent(models.Model):
-    """One consent and its present tokens. Of the connection (`credential`), or a person's own.
-
-    `number` counts refresh tokens, of which each works once; `turn_until` says that one process is
-    using the present one (integrations.ats.consent). Ended means emptied.
+    """An OAuth consent, the connection's (`credential`) or a person's. Each refresh token works
+    once: `token_number` counts them, `lease_until` marks one as being used.
     """
 
     class State(models.TextChoices):
-        LIVING = "living", "Given"
+        ACTIVE = "living", "Given"
         ENDED = "ended", "Ended"
 
-    MOVES: ClassVar = {State.LIVING: {State.ENDED}}
+    MOVES: ClassVar = {State.ACTIVE: {State.ENDED}}
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="consents")
     credential = models.OneToOneField(
@@ -220,22 +205,22 @@ class Consent(models.Model):
     membership = models.ForeignKey(
         Membership, null=True, on_delete=models.CASCADE, related_name="consents"
     )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.LIVING)
-    subject = models.BigIntegerField(null=True)  # the Greenhouse user it works as, where told
-    scopes = models.JSONField(default=list)  # what was asked for
-    number = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    subject = models.BigIntegerField(null=True)  # the Greenhouse user it acts as, if known
+    scopes = models.JSONField(default=list)  # requested and, as far as known, granted
+    token_number = models.PositiveIntegerField(default=1)
     access_token = SecretField(blank=True, default="")
-    access_until = models.DateTimeField()
+    access_expires_at = models.DateTimeField()
     refresh_token = SecretField(blank=True, default="")
-    refresh_until = models.DateTimeField()
-    turn_until = models.DateTimeField(null=True)
-    given_by = models.ForeignKey(
+    refresh_expires_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    granted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    given_at = models.DateTimeField(default=timezone.now)
+    granted_at = models.DateTimeField(default=timezone.now)
     renewed_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
-    ended_why = models.CharField(max_length=200, blank=True)
+    end_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints = (
@@ -245,42 +230,40 @@ class Consent(models.Model):
                 name="one_living_consent_each",
             ),
         )
-        indexes = (models.Index(fields=["state", "refresh_until"], name="consents_to_renew"),)
+        indexes = (models.Index(fields=["state", "refresh_expires_at"], name="consents_to_renew"),)
 
     def __str__(self) -> str:
         return f"Consent {self.pk} for {self.connection}"
 
     @property
-    def is_living(self) -> bool:
-        return bool(self.state == self.State.LIVING)
+    def is_active(self) -> bool:
+        return bool(self.state == self.State.ACTIVE)
 
 
 class ConsentRequest(models.Model):
-    """Somebody was sent to Greenhouse to agree, and is to come back once, in the same session."""
+    """A pending OAuth authorization, valid once and only in the session that started it."""
 
     LASTS = timedelta(minutes=15)
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
-    own = models.BooleanField(default=False)  # for the person, not for the connection
-    digest = models.CharField(max_length=64, unique=True)  # of the state that goes along
-    session = models.CharField(max_length=64)  # digest of what only this session holds
+    is_personal = models.BooleanField(default=False)
+    digest = models.CharField(max_length=64, unique=True)  # of the OAuth state
+    session_digest = models.CharField(max_length=64)  # of a token kept in the session
     verifier = SecretField()
     scopes = models.JSONField(default=list)
-    made_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"Request {self.pk} for {self.connection}"
 
     @property
-    def is_late(self) -> bool:
-        return self.made_at < timezone.now() - self.LASTS
+    def is_expired(self) -> bool:
+        return self.created_at < timezone.now() - self.LASTS
 
 
 class CheckRun(models.Model):
-    """One check of all permissions of a credential."""
-
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to start"
         RUNNING = "running", "Checking"
@@ -303,8 +286,10 @@ class CheckRun(models.Model):
     credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="checks")
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
     cause = models.CharField(max_length=20, choices=Cause.choices, blank=True)
-    failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
-    unused_scopes = models.JSONField(default=list, blank=True)  # granted, but never used by us
+    failure = models.CharField(max_length=300, blank=True)  # user-facing sentence
+    unused_scopes = models.JSONField(
+        default=list, blank=True
+    )  # granted but never used by the portal
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -332,19 +317,17 @@ class CheckRun(models.Model):
 
 
 class PermissionCheck(models.Model):
-    """What one check found out about one permission, with its evidence."""
-
     WAITING = "waiting"
 
     run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="results")
-    permission = models.CharField(max_length=80)  # key of the catalogue
+    permission = models.CharField(max_length=80)  # catalogue key
     outcome = models.CharField(
         max_length=10,
-        choices=[(WAITING, "waiting"), *((o.value, o.value) for o in Outcome)],
+        choices=[(WAITING, "waiting"), *((o.value, o.value) for o in ProbeOutcome)],
         default=WAITING,
     )
-    sentence = models.CharField(max_length=400, blank=True)
-    cause = models.CharField(max_length=40, blank=True)  # the class of the error that explains it
+    message = models.CharField(max_length=400, blank=True)
+    cause = models.CharField(max_length=40, blank=True)  # class name of the error
     evidence = models.JSONField(null=True)
     checked_at = models.DateTimeField(null=True)
 
@@ -359,11 +342,8 @@ class PermissionCheck(models.Model):
 
 
 class FixLink(models.Model):
-    """A link for the colleague who manages Greenhouse and has no account here.
-
-    Only its digest is stored, and the link itself until a mail with it has left. It shows what of
-    `permissions` is missing and lets it be tested again, so often and no faster; it ends by itself
-    when all of it is granted.
+    """Lets a Greenhouse admin without an account see and retest missing permissions. Stores a
+    digest of the token, and the token itself until it is emailed.
     """
 
     class Mail(models.TextChoices):
@@ -380,19 +360,21 @@ class FixLink(models.Model):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
     digest = models.CharField(max_length=64, unique=True)
-    permissions = models.JSONField()  # keys of the catalogue that were missing
+    permissions = models.JSONField()  # catalogue keys
     sent_to = NormalizedEmailField("sent to", blank=True)
-    link = SecretField(blank=True, default="")  # for the mail; emptied once it has left
-    mail = models.CharField(max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE)
-    made_by = models.ForeignKey(
+    token = SecretField(blank=True, default="")  # cleared once emailed
+    email_status = models.CharField(
+        max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE
+    )
+    created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    made_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
-    opened_at = models.DateTimeField(null=True)  # when somebody first looked
-    tests = models.PositiveIntegerField(default=0)
-    tested_at = models.DateTimeField(null=True)
-    done_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True)  # first view
+    test_count = models.PositiveIntegerField(default=0)
+    last_tested_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -402,17 +384,17 @@ class FixLink(models.Model):
         return f"Link {self.pk} for {self.connection}"
 
     @property
-    def opens(self) -> bool:
-        """Whether its page opens: for its time, also to say that all is granted."""
+    def is_viewable(self) -> bool:
+        """Whether its page can be viewed; a completed link stays viewable until it expires."""
         return not self.revoked_at and self.expires_at > timezone.now()
 
     @property
     def is_open(self) -> bool:
-        return self.opens and not self.done_at
+        return self.is_viewable and not self.completed_at
 
 
 class ApiCall(models.Model):
-    """One request to Greenhouse: no body, no secret, no personal data, no real id in the path."""
+    """One request to Greenhouse: no body, no secret, no personal data, no real ID in the path."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="calls")
     at = models.DateTimeField()
@@ -425,14 +407,14 @@ class ApiCall(models.Model):
     remaining = models.IntegerField(null=True)
     request_id = models.CharField(max_length=80, blank=True)
     error = models.CharField(max_length=40, blank=True)
-    trace = models.CharField("our request", max_length=40, blank=True)  # portal.core.trace
+    trace = models.CharField("our request", max_length=40, blank=True)  # portal.core.request_ids
 
     class Meta:
         ordering = ("-at",)
         indexes = (
             models.Index(fields=["connection", "-at"], name="calls_of_connection"),
             models.Index(fields=["at"], name="calls_by_age"),
-            # Few rows: what went well has no place in it.
+            # Partial: failures are few.
             models.Index(
                 fields=["status", "-at"],
                 condition=models.Q(status__gte=400) | models.Q(status=None),

@@ -1,31 +1,31 @@
-"""What workers do for connections."""
-
 from __future__ import annotations
 
-from portal.connections import fix_mail, renewal, workers
+from portal.connections import worker_alerts
 from portal.connections.models import FixLink
+from portal.connections.oauth import renewal
+from portal.connections.permissions import fix_link_email
 
 
-def beat() -> None:
-    workers.beat()
+def record_heartbeat() -> None:
+    worker_alerts.record_heartbeat()
 
 
-def send_link(link_id: int) -> None:
-    links = FixLink.objects.select_related("connection__organization", "made_by")
-    fix_mail.send(links.get(pk=link_id))
+def send_fix_link_email(link_id: int) -> None:
+    links = FixLink.objects.select_related("connection__organization", "created_by")
+    fix_link_email.send_email(links.get(pk=link_id))
 
 
-def sweep() -> None:
-    fix_mail.sweep()
+def retry_fix_link_emails() -> None:
+    fix_link_email.retry_lost_emails()
 
 
-def renew_due() -> None:
-    renewal.renew_due()
+def renew_due_consents() -> None:
+    renewal.enqueue_due_renewals()
 
 
-def renew(consent_id: int) -> None:
-    renewal.renew(consent_id)
+def renew_consent(consent_id: int) -> None:
+    renewal.renew_consent(consent_id)
 
 
-def consent_lost(consent_id: int) -> None:
-    renewal.lost(consent_id)
+def report_lost_consent(consent_id: int) -> None:
+    renewal.handle_lost_consent(consent_id)

@@ -2,15 +2,14 @@ from django.apps import AppConfig
 
 
 class CoreConfig(AppConfig):
-    """Things without a domain: the queue's door, transitions, secrets, shared state."""
-
     name = "portal.core"
 
     def ready(self) -> None:
         from portal.core import (
-            checks,  # noqa: F401  # registers them
-            pulse,
+            checks,  # noqa: F401  # registers the system checks
+            worker_heartbeat,
         )
-        from portal.core.queue import every_second
+        from portal.core.queue import run_every_second
 
-        every_second(pulse.beat)  # a worker that is busy for long lives, too
+        # From a thread, so that a long task does not make its worker look dead.
+        run_every_second(worker_heartbeat.record_heartbeat_if_due)

@@ -1,5 +1,3 @@
-"""What must hold before the portal serves: checked by `manage.py check --database default`."""
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,24 +7,24 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
-from portal.core import rekey
+from portal.core import key_rotation
 
 
 @register(Tags.database)
-def keys_open_what_is_stored(
+def check_encryption_keys(
     *, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """An error when no secret at all opens (the wrong key); a warning when only some do not."""
+    """An error if no stored secret decrypts (wrong key), a warning if only some do not."""
     if not databases:
         return []
     try:
-        found = rekey.tally()
+        usages = key_rotation.count_key_usage()
     except DatabaseError:  # not migrated yet: nothing is stored
         return []
-    unreadable = sum(counted.unreadable for counted in found)
+    unreadable = sum(usage.unreadable for usage in usages)
     if not unreadable:
         return []
-    if unreadable == sum(counted.all for counted in found):
+    if unreadable == sum(usage.total for usage in usages):
         return [
             Error(
                 f"FIELD_ENCRYPTION_KEY opens none of the {unreadable} stored secrets.",
@@ -44,8 +42,7 @@ def keys_open_what_is_stored(
 
 
 @register(Tags.security, deploy=True)
-def staff_need_a_code(**_: Any) -> list[CheckMessage]:
-    """A warning where the admin, with its wide view, opens with a password alone."""
+def check_staff_one_time_codes(**_: Any) -> list[CheckMessage]:
     if settings.STAFF_ONE_TIME_CODES:
         return []
     return [
@@ -58,7 +55,7 @@ def staff_need_a_code(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def https_needs_a_trusted_proxy(**_: Any) -> list[CheckMessage]:
+def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
     """Warn when every request would be redirected to HTTPS forever."""
     if settings.TRUSTED_PROXIES or not settings.SECURE_SSL_REDIRECT:
         return []

@@ -1,5 +1,3 @@
-"""Model fields."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -11,7 +9,7 @@ from integrations.ats.emails import normalize_email
 
 
 class NormalizedEmailField(models.EmailField[str, str]):
-    """Stores and compares addresses by `normalize_email`, so `email=…` is the whole comparison."""
+    """Stores and compares addresses by `normalize_email`."""
 
     def to_python(self, value: Any) -> Any:
         return normalize_email(value) if isinstance(value, str) else value
@@ -25,10 +23,10 @@ class NormalizedEmailField(models.EmailField[str, str]):
         return value
 
     def deconstruct(self) -> Any:
-        """The column is an EmailField's; migrations need not know of the comparison."""
+        # The column is an EmailField's, so migrations need not import this class.
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.EmailField", args, kwargs
 
 
-# The database's own would compare by UPPER, which turns ſ into S.
+# The database's iexact compares by UPPER, which turns ſ into S.
 NormalizedEmailField.register_lookup(Exact, "iexact")

@@ -1,17 +1,13 @@
-"""Rows without a domain: what moved, bytes shared by all processes, the workers' sign of life."""
-
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-LONGEST_WHY = 300
+MAX_REASON_LENGTH = 300
 
 
 class Transition(models.Model):
-    """One change of a state: what moved, from where to where, by whom and why."""
-
     subject = models.CharField(max_length=60)  # app_label.model
     subject_id = models.BigIntegerField()
     old = models.CharField(max_length=20)
@@ -23,8 +19,8 @@ class Transition(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    why = models.CharField(max_length=LONGEST_WHY)
-    facts = models.JSONField(default=dict, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
+    details = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -38,7 +34,7 @@ class Transition(models.Model):
 
 
 class SharedState(models.Model):
-    """A few bytes per key (rate budget, tokens) that all processes share; used without Redis."""
+    """A few bytes per key (rate budgets, tokens) shared by all processes; used without Redis."""
 
     key = models.CharField(max_length=200, primary_key=True)
     value = models.BinaryField()
@@ -48,13 +44,11 @@ class SharedState(models.Model):
         return self.key
 
 
-class Pulse(models.Model):
-    """When the workers were last heard (portal.core.pulse); one row."""
-
+class WorkerHeartbeat(models.Model):
     name = models.CharField(max_length=20, primary_key=True)
-    heard_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
     listening_since = models.DateTimeField(default=timezone.now)
-    noticed_at = models.DateTimeField(null=True)  # when their silence was noticed
+    silence_noticed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name

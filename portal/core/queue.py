@@ -1,7 +1,5 @@
-"""The one door to the queue. A task carries ids, never values; its row holds the truth.
-
-Brokers may deliver a task twice or, with Redis, lose it when a worker dies: so every task begins
-with a compare-and-swap on its row, and the sweep asks again for rows that stayed behind.
+"""A task carries IDs, its row holds the state. Brokers may deliver a task twice or (Redis) lose it,
+so tasks start with a compare-and-swap on their row, and sweeps requeue rows left behind.
 """
 
 from __future__ import annotations
@@ -23,54 +21,54 @@ from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
-from portal.core import measure, trace
+from portal.core import metrics, request_ids
 
 logger = logging.getLogger(__name__)
 
-_EACH_SECOND: list[Callable[[], object]] = []
-SECONDS_BETWEEN_MENDINGS = 30
-_mended = 0.0
-_begun: dict[str, float] = {}  # when the task of this process began, by its id
+_EVERY_SECOND_HOOKS: list[Callable[[], object]] = []
+REPAIR_INTERVAL_SECONDS = 30
+_last_repaired_at = 0.0
+_started_at_by_task: dict[str, float] = {}  # by task ID
 
 
-def enqueue(task: str, *ids: int) -> None:
-    """Have a worker call `task` (dotted path) with `ids` once the present transaction commits."""
-    transaction.on_commit(partial(_hand_over, task, *ids, group=trace.group()))
+def enqueue_task(task: str, *ids: int) -> None:
+    """Have a worker call `task` (dotted path) once the current transaction commits."""
+    transaction.on_commit(
+        partial(_send_to_broker, task, *ids, group=request_ids.build_task_group())
+    )
 
 
-@cache
-def _broker() -> Broker:
-    """The broker, connected once per process: a click does not wait for another connection."""
+@cache  # one broker connection per process, so that no request waits for a new one
+def _get_broker() -> Broker:
     return get_broker()
 
 
-def _hand_over(task: str, *ids: int, group: str) -> None:
-    """Give the task to the broker. The row is stored by now: without a broker it only waits."""
+def _send_to_broker(task: str, *ids: int, group: str) -> None:
+    # The row is stored by now: without a broker it only waits.
     try:
-        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group, broker=_broker())
+        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group, broker=_get_broker())
     except (redis.RedisError, OSError):
         logger.exception("The broker does not take %s; the sweep asks again", task)
 
 
 @receiver(pre_execute)
-def take_up(task: dict[str, Any], **_: Any) -> None:
-    """A worker begins a task: go on under the id of the request that asked for it."""
-    trace.take_up(task.get("group"))
-    _begun.clear()  # one task at a time in a process; one that was ended by force left its own
-    _begun[str(task.get("id"))] = time.monotonic()
+def record_task_start(task: dict[str, Any], **_: Any) -> None:
+    request_ids.adopt_task_group(task.get("group"))
+    # One task at a time per process; a killed one leaves its entry behind.
+    _started_at_by_task.clear()
+    _started_at_by_task[str(task.get("id"))] = time.monotonic()
 
 
 @receiver(post_execute_in_worker)
-def _measured(task: dict[str, Any], **_: Any) -> None:
-    """A worker has ended a task, in the process that did it."""
-    began = _begun.pop(str(task.get("id")), None)
-    if began is not None:
-        name, well = str(task.get("func")), bool(task.get("success"))
-        measure.task(name, well=well, seconds=time.monotonic() - began)
+def _record_task_duration(task: dict[str, Any], **_: Any) -> None:
+    started_at = _started_at_by_task.pop(str(task.get("id")), None)
+    if started_at is not None:
+        name, succeeded = str(task.get("func")), bool(task.get("success"))
+        metrics.observe_task(name, succeeded=succeeded, seconds=time.monotonic() - started_at)
 
 
-def by_the_clock(tasks: Mapping[str, int]) -> None:
-    """Have exactly these tasks called, each every so many minutes; other schedules end."""
+def register_schedules(tasks: Mapping[str, int]) -> None:
+    """Replace all schedules by these: dotted path of the task, interval in minutes."""
     for task, minutes in tasks.items():
         Schedule.objects.update_or_create(
             name=task,
@@ -84,72 +82,65 @@ def by_the_clock(tasks: Mapping[str, int]) -> None:
     Schedule.objects.exclude(name__in=tasks).delete()
 
 
-def mend_schedules() -> None:
-    """Bring back what would come too late because a clock was ahead, or was set back: no schedule
-    is further away than it is long. By the database's clock: there is one for all workers.
-    """
+def repair_schedules() -> None:
+    """Bring schedules back that a wrong clock moved further away than their interval."""
+    # By the database's clock, which all workers share.
     for minutes in set(Schedule.objects.values_list("minutes", flat=True)):
-        furthest = Now() + timedelta(minutes=minutes or 0)
-        Schedule.objects.filter(minutes=minutes, next_run__gt=furthest).update(next_run=Now())
+        latest_run = Now() + timedelta(minutes=minutes or 0)
+        Schedule.objects.filter(minutes=minutes, next_run__gt=latest_run).update(next_run=Now())
 
 
-def _mend_now_and_then() -> None:
-    global _mended
+def _repair_schedules_if_due() -> None:
+    global _last_repaired_at
     now = time.monotonic()
-    if now - _mended >= SECONDS_BETWEEN_MENDINGS:
-        _mended = now
-        mend_schedules()
+    if now - _last_repaired_at >= REPAIR_INTERVAL_SECONDS:
+        _last_repaired_at = now
+        repair_schedules()
 
 
-def reachable() -> bool:
-    """Whether the broker answers."""
+def is_broker_reachable() -> bool:
     try:
         return bool(get_broker().ping())
     except (redis.RedisError, OSError):
         return False
 
 
-def every_second(look: Callable[[], object]) -> None:
-    """Have `look` called each second, in a thread of every worker process.
-
-    For what is due at a moment: schedules are looked at twice a minute only. Keep it to one quick
-    query and an `enqueue`; several workers call it, so it must bear being called twice at once.
+def run_every_second(hook: Callable[[], object]) -> None:
+    """Call `hook` each second in a thread of every worker process, for work due at a moment. Hooks
+    must be quick (one query, one `enqueue_task`) and safe to run concurrently.
     """
-    _EACH_SECOND.append(look)
+    _EVERY_SECOND_HOOKS.append(hook)
 
 
-def _watch_the_clock(**_: Any) -> None:
-    threading.Thread(target=_tick, daemon=True, name="each-second").start()
+def _start_ticker_thread(**_: Any) -> None:
+    threading.Thread(target=_run_ticker, daemon=True, name="each-second").start()
 
 
-def _tick() -> None:
+def _run_ticker() -> None:
     while True:
         time.sleep(1)
-        tick()
+        run_every_second_hooks()
 
 
-def tick() -> None:
-    """Call everything that asked for it by `every_second`, once."""
-    for look in _EACH_SECOND:
+def run_every_second_hooks() -> None:
+    for hook in _EVERY_SECOND_HOOKS:
         try:
-            look()
+            hook()
         except Exception:
             logger.exception("Looking at what is due failed; the next second tries again")
     close_old_connections()
 
 
-post_spawn.connect(_watch_the_clock)
-every_second(_mend_now_and_then)
+post_spawn.connect(_start_ticker_thread)
+run_every_second(_repair_schedules_if_due)
 
 
-def depth() -> int | None:
-    """How many tasks wait, None when the broker does not answer."""
+def get_queue_depth() -> int | None:
     try:
         return int(get_broker().queue_size())
     except (redis.RedisError, OSError):
         return None
 
 
-def forget_results(before: datetime) -> int:
-    """Drop what ended tasks left behind before this moment; gives how many."""
+def delete_task_results(before: datetime) -> int:
     return int(Task.objects.filter(stopped__lt=before).delete()[0])

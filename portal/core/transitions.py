@@ -1,10 +1,4 @@
-"""The one door through which a state changes: compare-and-swap, then remember it.
-
-A model that has states declares them and its moves side by side::
-
-    class Status(models.TextChoices): ...
-    MOVES = {Status.QUEUED: {Status.RUNNING}, ...}
-"""
+"""State changes by compare-and-swap, each recorded as a Transition."""
 
 from __future__ import annotations
 
@@ -14,42 +8,42 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from portal.core.models import LONGEST_WHY, Transition
+from portal.core.models import MAX_REASON_LENGTH, Transition
 
 if TYPE_CHECKING:
-    from portal.accounts.models import User  # the rooms' wall: core knows people by type only
+    from portal.accounts.models import User  # core may not import accounts at run time
 
 
-class Raced(Exception):
-    """Somebody else moved it first: look again before deciding anything."""
+class ConcurrentTransition(Exception):
+    """Another process moved the row first: reload it before deciding anything."""
 
 
-class NotAllowed(Exception):
-    """There is no such move. This is a bug in our code, never the person's fault."""
+class TransitionNotAllowed(Exception):
+    """The model's MOVES has no such move: a bug in our code."""
 
 
-def move(
+def move_state(
     subject: models.Model,
     to: str,
     *,
     why: str,
     by: User | None = None,
-    facts: dict[str, Any] | None = None,
+    details: dict[str, Any] | None = None,
     field: str = "status",
-    **also: Any,
+    **extra_fields: Any,
 ) -> None:
-    """Move `subject` from the state it was read in to `to`, writing the fields in `also` with it.
-
-    Raises Raced when the row is no longer in that state, NotAllowed when the model's MOVES has no
-    such move. On success `subject` itself carries the new values.
+    """Sets `extra_fields` as well, also on `subject`. Raises ConcurrentTransition if the row has
+    left the state it was read in, TransitionNotAllowed if the model's MOVES has no such move.
     """
     old = getattr(subject, field)
     if to not in subject.MOVES.get(old, ()):  # type: ignore[attr-defined]
-        raise NotAllowed(f"{subject._meta.label}: {old} → {to}")
+        raise TransitionNotAllowed(f"{subject._meta.label}: {old} → {to}")
     manager = type(subject)._default_manager
-    # Nothing is raised within: a caller's own transaction goes on after a lost race.
+    # Raises only outside: a caller's transaction must survive a lost race.
     with transaction.atomic(savepoint=False):
-        changed = manager.filter(pk=subject.pk, **{field: old}).update(**{field: to}, **also)
+        changed = manager.filter(pk=subject.pk, **{field: old}).update(
+            **{field: to}, **extra_fields
+        )
         if changed:
             Transition.objects.create(
                 subject=subject._meta.label_lower,
@@ -57,42 +51,40 @@ def move(
                 old=old,
                 new=to,
                 by=by,
-                why=why[:LONGEST_WHY],  # it may hold Greenhouse's own words
-                facts=facts or {},
+                reason=why[:MAX_REASON_LENGTH],  # may contain Greenhouse's text
+                details=details or {},
             )
     if not changed:
-        raise Raced(f"{subject._meta.label} {subject.pk} is no longer {old}")
-    for name, value in {field: to, **also}.items():
+        raise ConcurrentTransition(f"{subject._meta.label} {subject.pk} is no longer {old}")
+    for name, value in {field: to, **extra_fields}.items():
         setattr(subject, name, value)
 
 
-def won(subject: models.Model, to: str, **kwargs: Any) -> bool:
-    """Like `move`, for workers that race: False when somebody else was first.
-
-    Somebody else may have moved it on long before this row was read: then there is no such move.
-    """
+def try_move(subject: models.Model, to: str, **kwargs: Any) -> bool:
+    """Like `move_state`, but returns False if another process was first."""
     try:
-        move(subject, to, **kwargs)
-    except (Raced, NotAllowed):
+        move_state(subject, to, **kwargs)
+    # Not allowed: another process moved the row on before it was read here.
+    except (ConcurrentTransition, TransitionNotAllowed):
         return False
     return True
 
 
-def give_up(
+def move_stalled_rows(
     rows: models.QuerySet[Any],
     state: str,
     to: str,
     *,
     after: timedelta,
     field: str = "status",
-    **also: Any,
+    **extra_fields: Any,
 ) -> None:
-    """Move on to `to` what came into `state` so long ago that the worker which had it is gone."""
-    lately = Transition.objects.filter(
+    """Move rows to `to` that entered `state` more than `after` ago: their worker is gone."""
+    recent_transitions = Transition.objects.filter(
         subject=rows.model._meta.label_lower,
         subject_id=models.OuterRef("pk"),
         new=state,
         at__gte=timezone.now() - after,
     )
-    for row in rows.filter(~models.Exists(lately), **{field: state})[:200]:
-        won(row, to, why="its worker fell silent", field=field, **also)
+    for row in rows.filter(~models.Exists(recent_transitions), **{field: state})[:200]:
+        try_move(row, to, why="its worker fell silent", field=field, **extra_fields)

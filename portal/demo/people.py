@@ -1,31 +1,27 @@
-"""The people of the demo: who signs in, as what, and what they show. Plain data, no Django.
-
-Who they are in Greenhouse is the sandbox's matter; `shows` says it in words for the first page.
-"""
+"""The people of the demo. Plain data, no Django; the sandbox decides who they are in Greenhouse."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-PASSWORD = "greenhouse-demo"  # noqa: S105  (printed at every start: it opens the demo alone)
+PASSWORD = "greenhouse-demo"  # noqa: S105  (printed at every start; valid for the demo only)
 ACME = "Acme"
-OTHER = "Other Inc"
+OTHER_ORGANIZATION = "Other Inc"
 
 
 @dataclass(frozen=True)
 class Person:
-    """`organization` and `role` for customers, `staff` for our own people."""
+    """`organization` and `role` are for customers, `staff` for our own people."""
 
     name: str
     email: str
-    shows: str
+    description: str
     organization: str = ""
     role: str = ""  # Membership.Role
     staff: str = ""  # "customer success" or "operator"
 
     @property
-    def place(self) -> str:
-        """In a few words: where and as what."""
+    def role_label(self) -> str:
         return f"{self.organization}, {self.role}" if self.organization else f"staff, {self.staff}"
 
 
@@ -58,7 +54,7 @@ PEOPLE = (
         "Zoe Zimmer",
         "zoe@other.example",
         "another customer: sees nothing of Acme",
-        OTHER,
+        OTHER_ORGANIZATION,
         "admin",
     ),
     Person(

@@ -2,12 +2,10 @@ from django.apps import AppConfig
 
 
 class EntitlementsConfig(AppConfig):
-    """Which jobs a person may see, and what they may do there."""
-
     name = "portal.entitlements"
 
     def ready(self) -> None:
-        from portal.audit.shown import name_jobs_by
-        from portal.entitlements.naming import titles
+        from portal.audit.presentation import register_title_lookup
+        from portal.entitlements.job_titles import get_job_titles
 
-        name_jobs_by(titles)
+        register_title_lookup(get_job_titles)

@@ -1,15 +1,8 @@
-"""Which jobs a member may see, and what they may do there. The only wall: deny by default.
+"""Which jobs and applications a member may see and act on: the only authorization check, denying by
+default.
 
-Every view, export, count, search and action gets at jobs and applications through here. The rules
-are Greenhouse's own (docs/entitlements.md tells where each is from):
-
-- a Site Admin sees every job that is not confidential, a confidential one only by a grant;
-- a Job Admin sees the jobs granted to them, confidential or not;
-- interviewer roles, Basic users, deactivated, unmatched and ambiguous people see nothing;
-- where the credential may not read the grants, a place on the hiring team of a job that is not
-  confidential stands in for one. That is narrower than Greenhouse, never wider.
-
-`portal.entitlements.explain` tells the same rules in words for one job.
+The rules are Greenhouse's own (docs/entitlements.md). If the credential can't read grants, the
+hiring team stands in for them: narrower than Greenhouse, never wider.
 """
 
 from __future__ import annotations
@@ -21,197 +14,187 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
-from portal.connections.features import Features, features
 from portal.connections.models import Connection
-from portal.entitlements.people import Match, Standing, match
-from portal.mirror.models import Application, AtsUser, Job, JobGrant, TeamMember
+from portal.connections.permissions.features import Features, load_features
+from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
+from portal.sync.models import Application, AtsUser, Job, JobGrant, TeamMember
 
 _State = Connection.State
-# Paused and disconnected: nothing to act on. Draft: there is nothing yet.
-_ACTING = {_State.LIVE, _State.DEGRADED, _State.CHECKING, _State.SYNCING}
-_SEEING = _ACTING | {_State.ACTION_NEEDED}
+_ACTION_STATES = {_State.LIVE, _State.DEGRADED, _State.CHECKING, _State.SYNCING}
+_VIEW_STATES = _ACTION_STATES | {_State.ACTION_NEEDED}
 
 
 @dataclass(frozen=True)
 class Rights:
-    """A member's rights, worked out once for a request or a task."""
-
-    match: Match
+    match: UserMatch
     features: Features
 
     @property
-    def sees(self) -> bool:
-        return self.match.standing == Standing.MATCHED and self.connected
+    def can_view(self) -> bool:
+        return self.match.status == MatchStatus.MATCHED and self.is_connected
 
     @property
-    def acts(self) -> bool:
+    def can_act(self) -> bool:
         connection = self.match.connection
-        return self.sees and connection is not None and connection.state in _ACTING
+        return self.can_view and connection is not None and connection.state in _ACTION_STATES
 
     @property
-    def connected(self) -> bool:
-        """Whether the connection is in a state that lets anybody see anything."""
+    def is_connected(self) -> bool:
         connection = self.match.connection
-        return connection is not None and connection.state in _SEEING
+        return connection is not None and connection.state in _VIEW_STATES
 
     @property
-    def by_hiring_team(self) -> bool:
-        """Whether the hiring team stands in, because grants may not be read."""
+    def uses_hiring_team(self) -> bool:
+        # A stand-in if grants can't be read.
         return "job_admins" in self.features.off
 
     @property
-    def team_is_known(self) -> bool:
-        """Whether hiring teams may be read. Those of an earlier time prove nothing."""
+    def can_read_hiring_team(self) -> bool:
+        # Synced teams prove nothing once the credential can no longer read them.
         return "hiring_team" not in self.features.off
 
-    def why_not(self, action: str) -> str:
-        """Why the member can do this nowhere at the moment; "" when nothing general forbids it.
-
-        `action` is the key of a feature: advance, reject, move, …
-        """
-        if not self.acts:
+    def why_unavailable(self, action: str) -> str:
+        if not self.can_act:
             return "The connection to Greenhouse is not ready. An admin sees why in Set-up."
-        return self.features.why_off(action)
+        return self.features.explain_off(action)
 
 
-def rights(member: Membership) -> Rights:
-    """The member's rights as the mirror knows them now."""
-    found = match(member)
-    return Rights(found, features(found.connection) if found.connection else Features())
+def get_rights(member: Membership) -> Rights:
+    user_match = match_user(member)
+    return Rights(
+        user_match, load_features(user_match.connection) if user_match.connection else Features()
+    )
 
 
 def visible_jobs(
-    member: Membership, *, held: Rights | None = None, closed: bool = False
+    member: Membership, *, member_rights: Rights | None = None, closed: bool = False
 ) -> QuerySet[Job]:
-    """The open jobs this member may see; with `closed` the closed ones too, by the same rules.
-
-    Drafts, and states that we do not know, are shown to nobody. `held`: rights worked out before,
-    to save the queries.
-    """
-    held = held or rights(member)
-    if not held.sees or held.match.user is None:
+    member_rights = member_rights or get_rights(member)
+    if not member_rights.can_view or member_rights.match.user is None:
         return Job.objects.none()
     return Job.objects.filter(
-        _may_see(held.match.user, held),
-        connection=held.match.connection,
+        _build_visibility_filter(member_rights.match.user, member_rights),
+        connection=member_rights.match.connection,
         gone_at=None,
         status__in=(JobStatus.OPEN, JobStatus.CLOSED) if closed else (JobStatus.OPEN,),
     )
 
 
-def _may_see(user: AtsUser, held: Rights) -> Q:
+def _build_visibility_filter(user: AtsUser, member_rights: Rights) -> Q:
     allowed = Q(pk__in=())
     if user.site_admin:
         allowed |= Q(confidential=False)
-    if not held.by_hiring_team:
-        return allowed | Q(Exists(_grants(user).filter(job=OuterRef("pk"))))
-    if held.team_is_known:
-        return allowed | Q(Exists(_places(user).filter(job=OuterRef("pk"))), confidential=False)
+    if not member_rights.uses_hiring_team:
+        return allowed | Q(Exists(_list_grants(user).filter(job=OuterRef("pk"))))
+    if member_rights.can_read_hiring_team:
+        return allowed | Q(
+            Exists(_list_team_memberships(user).filter(job=OuterRef("pk"))), confidential=False
+        )
     return allowed
 
 
-def _may_see_this(user: AtsUser, held: Rights, job: Job) -> bool:
-    """The same of one job at hand, open and the connection's own.
-
-    Both must say the same: tests/portal/entitlements/test_any_world.py compares them.
-    """
+# Must agree with _build_visibility_filter: tests/portal/entitlements/test_random_rules.py.
+def _can_view_job(user: AtsUser, member_rights: Rights, job: Job) -> bool:
     if user.site_admin and not job.confidential:
         return True
-    if not held.by_hiring_team:
-        return _grants(user).filter(job=job).exists()
-    return held.team_is_known and not job.confidential and _places(user).filter(job=job).exists()
+    if not member_rights.uses_hiring_team:
+        return _list_grants(user).filter(job=job).exists()
+    return (
+        member_rights.can_read_hiring_team
+        and not job.confidential
+        and _list_team_memberships(user).filter(job=job).exists()
+    )
 
 
-def _grants(user: AtsUser) -> QuerySet[JobGrant]:
+def _list_grants(user: AtsUser) -> QuerySet[JobGrant]:
     return JobGrant.objects.filter(user=user, job_admin=True, gone_at=None)
 
 
-def _places(user: AtsUser) -> QuerySet[TeamMember]:
+def _list_team_memberships(user: AtsUser) -> QuerySet[TeamMember]:
     return TeamMember.objects.filter(user=user)
 
 
 def visible_applications(
-    member: Membership, *, held: Rights | None = None, closed: bool = False
+    member: Membership, *, member_rights: Rights | None = None, closed: bool = False
 ) -> QuerySet[Application]:
-    """The applications on jobs this member may see. Private candidates are hidden.
-
-    A candidate marked private is shown in Greenhouse only by a right that its API does not tell,
-    so nobody sees one here; nor somebody whose candidate was not read yet and may be private.
-    Where candidates may not be read at all, applications are shown without a name.
+    """Applications on visible jobs. Private candidates are hidden, since Greenhouse's API doesn't
+    tell who may see them; so are candidates that were not read yet.
     """
-    held = held or rights(member)
-    return public_applications(held.features).filter(
-        job__in=visible_jobs(member, held=held, closed=closed)
+    member_rights = member_rights or get_rights(member)
+    return public_applications(member_rights.features).filter(
+        job__in=visible_jobs(member, member_rights=member_rights, closed=closed)
     )
 
 
 def visible_application(
-    member: Membership, pk: int, *, held: Rights | None = None
+    member: Membership, pk: int, *, member_rights: Rights | None = None
 ) -> Application | None:
-    """The one application, if `visible_applications` has it; with its candidate, stage, job, source
-    and connection.
-
-    The job's rights are asked of the job at hand: every click asks this, and for a single row it
-    takes longer to put the general question into SQL than to answer it.
+    """One of `visible_applications`, checked in Python: for one row, that is faster than compiling
+    the query.
     """
-    held = held or rights(member)
-    user, connection = held.match.user, held.match.connection
-    if not held.sees or user is None or connection is None:
+    member_rights = member_rights or get_rights(member)
+    user, connection = member_rights.match.user, member_rights.match.connection
+    if not member_rights.can_view or user is None or connection is None:
         return None
-    known = public_applications(held.features).select_related("candidate", "stage", "job", "source")
-    found = known.filter(
+    applications = public_applications(member_rights.features).select_related(
+        "candidate", "stage", "job", "source"
+    )
+    application = applications.filter(
         pk=pk, job__connection=connection, job__gone_at=None, job__status=JobStatus.OPEN
     ).first()
-    if found is None or found.job is None or not _may_see_this(user, held, found.job):
+    if (
+        application is None
+        or application.job is None
+        or not _can_view_job(user, member_rights, application.job)
+    ):
         return None
-    found.connection = connection
-    return found
+    application.connection = connection
+    return application
 
 
-def applications_on(jobs: Collection[int], held: Rights) -> QuerySet[Application]:
-    """The applications on these jobs: keys of jobs that `visible_jobs` gave for the same rights.
-
-    What `visible_applications` gives for them, without asking for each job's rights once more.
-    """
-    return public_applications(held.features).filter(job__in=jobs)
+def applications_on_jobs(jobs: Collection[int], member_rights: Rights) -> QuerySet[Application]:
+    """`jobs` must come from `visible_jobs` for the same rights, which aren't checked again."""
+    return public_applications(member_rights.features).filter(job__in=jobs)
 
 
-def public_applications(known: Features) -> QuerySet[Application]:
-    """The applications that nothing hides but the rights to their job. Never shown as they are."""
-    if "applications" in known.off:
+def public_applications(credential_features: Features) -> QuerySet[Application]:
+    """Applications before checking rights to their job; never show these directly."""
+    if "applications" in credential_features.off:
         return Application.objects.none()
-    public = Q(candidate__private=False, candidate__gone_at=None)
-    if "candidates" in known.off:
-        public |= Q(candidate=None)
-    return Application.objects.filter(public, gone_at=None)
+    # Without permission to read candidates, applications are shown without a name.
+    visibility_filter = Q(candidate__private=False, candidate__gone_at=None)
+    if "candidates" in credential_features.off:
+        visibility_filter |= Q(candidate=None)
+    return Application.objects.filter(visibility_filter, gone_at=None)
 
 
-def why_nothing(held: Rights) -> str:
-    """What a person without any right reads: what, why, and whom to ask. "" when they have one."""
-    found = held.match
-    if found.standing == Standing.NO_CONNECTION or (
-        found.connection and found.connection.state == _State.DRAFT
+def explain_no_access(member_rights: Rights) -> str:
+    """Why the member sees nothing and whom to ask; empty if they have access."""
+    user_match = member_rights.match
+    if user_match.status == MatchStatus.NO_CONNECTION or (
+        user_match.connection and user_match.connection.state == _State.DRAFT
     ):
         return "Greenhouse is not connected yet. An admin of your organization does that in Set-up."
-    if not held.connected:
+    if not member_rights.is_connected:
         return (
             "The connection to Greenhouse is off at the moment. Ask an admin of your organization."
         )
-    if found.unverified:
+    if user_match.is_unverified:
         return (
-            f"Greenhouse has your address, {found.address}, but it was never confirmed there. "
+            f"Greenhouse has your address, {user_match.email}, but it was never confirmed there. "
             "Confirm it in your Greenhouse profile, or ask the person who manages Greenhouse at "
             "your company."
         )
     return {
-        Standing.UNCONFIRMED: f"Your address, {found.address}, is not confirmed yet. Open “Your "
-        "sign-in › E-mail address” in your menu and have the confirmation mail sent to you.",
-        Standing.UNMATCHED: f"Nobody in Greenhouse has your address, {found.address}. Both must "
-        "use the same one: ask the person who manages Greenhouse at your company to add it to your "
-        "Greenhouse account, or an admin here to change the address you sign in with.",
-        Standing.AMBIGUOUS: f"More than one Greenhouse account has your address, {found.address}, "
-        "so it is not clear which one is yours. Ask the person who manages Greenhouse at your "
-        "company to leave it on one account only.",
-        Standing.DEACTIVATED: "Your Greenhouse account is deactivated. Ask the person who manages "
-        "Greenhouse at your company to reactivate it.",
-    }.get(found.standing, "")
+        MatchStatus.UNCONFIRMED: f"Your address, {user_match.email}, is not confirmed yet. "
+        "Open “Your sign-in › E-mail address” in your menu and have the confirmation mail sent to "
+        "you.",
+        MatchStatus.UNMATCHED: f"Nobody in Greenhouse has your address, {user_match.email}. "
+        "Both must use the same one: ask the person who manages Greenhouse at your company to add "
+        "it to your Greenhouse account, or an admin here to change the address you sign in with.",
+        MatchStatus.AMBIGUOUS: "More than one Greenhouse account has your address, "
+        f"{user_match.email}, so it is not clear which one is yours. Ask the person who "
+        "manages Greenhouse at your company to leave it on one account only.",
+        MatchStatus.DEACTIVATED: "Your Greenhouse account is deactivated. Ask the person who "
+        "manages Greenhouse at your company to reactivate it.",
+    }.get(user_match.status, "")

@@ -1,5 +1,3 @@
-"""Something that a person must fix, or should know of. One open issue per cause."""
-
 from __future__ import annotations
 
 from django.conf import settings
@@ -10,22 +8,19 @@ from portal.accounts.models import Organization
 
 
 class Issue(models.Model):
-    """Opened and closed by what the portal sees, never by hand.
-
-    `key` tells two issues of one cause apart, for example the permission that is missing.
-    """
+    """A problem a person must fix or know about; opened and closed only by code."""
 
     class Cause(models.TextChoices):
         BAD_CREDENTIAL = "bad_credential", "The credential is not accepted"
         UNREADABLE_CREDENTIAL = "unreadable", "The stored credential can no longer be opened"
-        CONSENT_ENDING = "consent_ending", "The consent ends soon"
+        CONSENT_EXPIRING = "consent_ending", "The consent ends soon"
         MISSING_PERMISSION = "missing_permission", "A permission is missing"
         NO_SITE_ADMIN = "no_site_admin", "The reader is no Site Admin"
         ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refuses to act as somebody"
         RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is exhausted"
         GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse does not answer"
         DRIFT = "drift", "The mirror differed from Greenhouse"
-        MOST_MISSING = "most_missing", "A list lacks most of what is here"
+        MASS_DELETION = "most_missing", "A list lacks most of what is here"
         UNMATCHED_PEOPLE = "unmatched_people", "People without a match in Greenhouse"
         SYNC_FAILING = "sync_failing", "Syncs fail again and again"
         WORKER_DEAD = "worker_dead", "No worker is running"
@@ -33,11 +28,11 @@ class Issue(models.Model):
         ACTIONS_FAILING = "actions_failing", "Many actions fail"
 
     class Severity(models.TextChoices):
-        """Red only where a person must act."""
+        """CRITICAL only where a person must act."""
 
-        MUST_ACT = "must_act", "Somebody must act"
-        DEGRADED = "degraded", "Something is off"
-        FYI = "fyi", "Good to know"
+        CRITICAL = "must_act", "Somebody must act"
+        WARNING = "degraded", "Something is off"
+        INFO = "fyi", "Good to know"
 
     class Fixer(models.TextChoices):
         GREENHOUSE_ADMIN = "greenhouse_admin", "Whoever manages Greenhouse at the customer"
@@ -49,18 +44,18 @@ class Issue(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="issues")
     cause = models.CharField(max_length=30, choices=Cause.choices)
-    key = models.CharField(max_length=100, blank=True)
+    key = models.CharField(max_length=100, blank=True)  # for example the missing permission
     severity = models.CharField(max_length=20, choices=Severity.choices)
     fixer = models.CharField(max_length=20, choices=Fixer.choices)
     title = models.CharField(max_length=160)
-    words = models.TextField()  # what happened, and what to do
+    description = models.TextField()  # what happened, and what to do
     still_works = models.CharField(max_length=300, blank=True)
-    facts = models.JSONField(default=dict, blank=True)
-    times = models.PositiveIntegerField(default=1)
+    details = models.JSONField(default=dict, blank=True)
+    occurrences = models.PositiveIntegerField(default=1)
     first_seen_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
-    closed_why = models.CharField(max_length=200, blank=True)
+    resolution = models.CharField(max_length=200, blank=True)
 
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -78,7 +73,7 @@ class Issue(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "cause", "key"],
                 condition=models.Q(closed_at=None),
-                name="one_open_issue_a_cause",
+                name="one_open_issue_per_cause",
             ),
         )
         indexes = (

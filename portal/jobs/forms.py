@@ -1,5 +1,3 @@
-"""Saving a view of the list, and asking why a requisition is not seen."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -8,11 +6,11 @@ from django import forms
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
-from portal.jobs.narrowing import Narrowing, asked
+from portal.jobs.job_list.filters import JobFilters, parse_filters
 
 
 class SaveViewForm(forms.Form):
-    """The query is cleaned as the list itself reads it, so nothing else is ever kept."""
+    """The query is normalized like the list's URL, so nothing else is saved."""
 
     name = forms.CharField(
         label="Name of this view",
@@ -23,19 +21,17 @@ class SaveViewForm(forms.Form):
     query = forms.CharField(required=False, max_length=600, widget=forms.HiddenInput)
     default = forms.BooleanField(label="Open the list with it", required=False)
 
-    def clean_query(self) -> Narrowing:
-        return asked(QueryDict(self.cleaned_data["query"]))
+    def clean_query(self) -> JobFilters:
+        return parse_filters(QueryDict(self.cleaned_data["query"]))
 
 
-class _Person(forms.ModelChoiceField):
+class _MemberField(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.user} ({obj.user.email})"
 
 
-class WhyForm(forms.Form):
-    """What somebody cannot see; an admin also says who."""
-
-    about = _Person(
+class ExplainAccessForm(forms.Form):
+    about = _MemberField(
         Membership.objects.none(),
         required=False,
         label="Who cannot see it",

@@ -1,7 +1,4 @@
-"""What a person keeps about requisitions: pins, views of the list, and when they last looked.
-
-And what is counted of a connection's jobs, and until when.
-"""
+"""Pins, saved views, last views and stored counts of requisitions."""
 
 from __future__ import annotations
 
@@ -10,45 +7,43 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.mirror.models import Job, StageName
+from portal.sync.models import Job, StageName
 
 
 class Pin(models.Model):
-    """A requisition that somebody keeps at the top."""
-
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="pins")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="pins")
-    at = models.DateTimeField(default=timezone.now)
+    pinned_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ("at", "id")
+        ordering = ("pinned_at", "id")
         constraints = (models.UniqueConstraint(fields=["membership", "job"], name="pinned_once"),)
 
     def __str__(self) -> str:
         return f"{self.membership}: {self.job_id}"
 
 
-class Look(models.Model):
-    """When somebody last opened a requisition: what came in since is new to them."""
+class LastViewed(models.Model):
+    """When a member last opened a requisition; later applications are new to them."""
 
-    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="looks")
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="looks")
-    at = models.DateTimeField(default=timezone.now)
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="last_views")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="last_views")
+    viewed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["membership", "job"], name="looked_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["membership", "job"], name="one_last_view_per_job"),
+        )
 
     def __str__(self) -> str:
-        return f"{self.membership}: {self.job_id} at {self.at}"
+        return f"{self.membership}: {self.job_id} at {self.viewed_at}"
 
 
 class SavedView(models.Model):
-    """A list of requisitions as somebody likes it: the query of its address, under a name."""
-
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="job_views")
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=600, blank=True)
-    default = models.BooleanField(default=False)
+    is_default = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("name", "id")
@@ -56,7 +51,7 @@ class SavedView(models.Model):
             models.UniqueConstraint(fields=["membership", "name"], name="view_name_once"),
             models.UniqueConstraint(
                 fields=["membership"],
-                condition=models.Q(default=True),
+                condition=models.Q(is_default=True),
                 name="one_default_view",
             ),
         )
@@ -65,34 +60,33 @@ class SavedView(models.Model):
         return self.name
 
 
-class Tally(models.Model):
-    """Until when `portal.jobs.tally` has counted a connection's jobs; None: never yet."""
+class StageCountRun(models.Model):
+    """Until when `stage_counts` has counted a connection's jobs."""
 
     connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="+")
-    until = models.DateTimeField(null=True)
+    counted_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"{self.connection}: {self.until}"
+        return f"{self.connection}: {self.counted_until}"
 
 
-class StageTally(models.Model):
-    """How many active applications a job has in its stages of one name. Private ones never count.
+class StageCount(models.Model):
+    """Active applications of a job per stage name, without private candidates. Zero has no row."""
 
-    Kept by `portal.jobs.tally`, for the filter by stage; no row where there are none.
-    """
-
-    # Each is the first of an index below.
+    # The indexes below start with these.
     job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, related_name="stage_tallies", db_index=False
+        Job, on_delete=models.CASCADE, related_name="stage_counts", db_index=False
     )
     stage = models.ForeignKey(
-        StageName, on_delete=models.CASCADE, related_name="tallies", db_index=False
+        StageName, on_delete=models.CASCADE, related_name="counts", db_index=False
     )
     active = models.PositiveIntegerField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["job", "stage"], name="stage_tally_once"),)
-        indexes = (models.Index(fields=["stage", "active", "job"], name="stage_tally_at_least"),)
+        constraints = (
+            models.UniqueConstraint(fields=["job", "stage"], name="one_count_per_stage"),
+        )
+        indexes = (models.Index(fields=["stage", "active", "job"], name="stage_count_at_least"),)
 
     def __str__(self) -> str:
         return f"{self.job_id}: {self.active} in {self.stage_id}"

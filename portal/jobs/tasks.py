@@ -1,23 +1,19 @@
-"""What workers do for the list of requisitions."""
-
 from __future__ import annotations
 
 from portal.connections.models import Connection
-from portal.jobs import tally as tallying
+from portal.jobs.job_list import stage_counts
 
 
-def tally(connection_id: int) -> None:
-    tallying.count(Connection.objects.get(pk=connection_id))
+def update_counts(connection_id: int) -> None:
+    stage_counts.update_counts(Connection.objects.get(pk=connection_id))
 
 
-def tally_whole(connection_id: int) -> None:
-    """After everything was read."""
-    tallying.count(Connection.objects.get(pk=connection_id), whole=True)
+def recount_connection(connection_id: int) -> None:
+    stage_counts.update_counts(Connection.objects.get(pk=connection_id), whole=True)
 
 
-def tally_all() -> None:
-    """Each minute, for every connection that is kept true."""
+def update_all_counts() -> None:
     state = Connection.State
-    off = (state.DRAFT, state.PAUSED, state.DISCONNECTED)
-    for connection in Connection.objects.exclude(state__in=off):
-        tallying.count(connection)
+    inactive_states = (state.DRAFT, state.PAUSED, state.DISCONNECTED)
+    for connection in Connection.objects.exclude(state__in=inactive_states):
+        stage_counts.update_counts(connection)

@@ -4,12 +4,12 @@ from portal.jobs import views
 
 app_name = "jobs"
 urlpatterns = [
-    path("", views.requisitions, name="list"),
-    path("export.csv", views.export_csv, name="export"),
-    path("why/", views.why, name="why"),
+    path("", views.list_jobs, name="list"),
+    path("export.csv", views.export_csv, name="export_csv"),
+    path("access/", views.explain_access, name="explain_access"),
     path("views/", views.save_view, name="save_view"),
-    path("views/<int:pk>/", views.change_view, name="change_view"),
-    path("<int:job_pk>/closed/", views.closed, name="closed"),
-    path("<int:job_pk>/refresh/", views.refresh, name="refresh"),
-    path("<int:job_pk>/pin/", views.pin, name="pin"),
+    path("views/<int:pk>/", views.update_saved_view, name="update_saved_view"),
+    path("<int:job_pk>/closed/", views.closed_job, name="closed_job"),
+    path("<int:job_pk>/refresh/", views.refresh_job, name="refresh_job"),
+    path("<int:job_pk>/pin/", views.set_pin, name="set_pin"),
 ]

@@ -1,5 +1,3 @@
-"""The list of requisitions that Greenhouse lets the reader see, and what hangs on it."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -14,29 +12,31 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.audit.noted import noted
-from portal.audit.shown import searched
-from portal.core.htmx import page_or_part
-from portal.entitlements.asking import ask_as_admin, ask_for_oneself
+from portal.audit.member_actions import record_member_action
+from portal.audit.presentation import redact_search
+from portal.entitlements.lookup import explain_access_to_admin, explain_own_access
 from portal.entitlements.rules import (
     Rights,
-    rights,
+    explain_no_access,
+    get_rights,
     visible_applications,
     visible_jobs,
-    why_nothing,
 )
-from portal.jobs import export, keeping, listing, states, visits
-from portal.jobs.facts import address, facts
-from portal.jobs.forms import SaveViewForm, WhyForm
-from portal.jobs.listing import Asked
+from portal.jobs import pins_and_saved_views
+from portal.jobs.forms import ExplainAccessForm, SaveViewForm
+from portal.jobs.job_list import csv_export, empty_states, list_page
+from portal.jobs.job_list.filters import JobFilters, parse_filters
+from portal.jobs.job_list.list_page import ListRequest
+from portal.jobs.job_list.rows import build_rows
+from portal.jobs.job_page import last_viewed
+from portal.jobs.job_page.details import get_job_details, get_job_url
 from portal.jobs.models import SavedView
-from portal.jobs.narrowing import Narrowing, asked
-from portal.jobs.rows import rows
-from portal.mirror.models import Job
+from portal.sync.models import Job
+from portal.web.htmx import render_page_or_partial
 
-SEARCH = "job-search"  # the form's id
-FILTERS = "job-filters"
-WORDS_NOT_KEPT = (
+SEARCH_FORM_ID = "job-search"
+FILTERS_ID = "job-filters"
+SEARCH_NOT_SAVED_MESSAGE = (
     "The words you searched for are not part of it: they stand in no requisition's title or ID, so "
     "they may be somebody's name."
 )
@@ -44,69 +44,83 @@ WORDS_NOT_KEPT = (
 
 @require_safe
 @member_only
-def requisitions(request: MemberRequest) -> HttpResponse:
-    """The list: searched, filtered and ordered as its address says."""
-    whole = not request.htmx or request.htmx.history_restore_request
-    views = keeping.views(request.membership) if whole else []
-    opens_with = next((view for view in views if view.default), None)
-    if opens_with and not request.GET:
-        return redirect(f"{reverse('jobs:list')}?{opens_with.query or 'status=open'}")
-    held = rights(request.membership)
-    state = states.of_list(held)
+def list_jobs(request: MemberRequest) -> HttpResponse:
+    is_full_page = not request.htmx or request.htmx.history_restore_request
+    views = pins_and_saved_views.list_saved_views(request.membership) if is_full_page else []
+    default_view = next((view for view in views if view.is_default), None)
+    if default_view and not request.GET:
+        return redirect(f"{reverse('jobs:list')}?{default_view.query or 'status=open'}")
+    member_rights = get_rights(request.membership)
+    state = empty_states.get_list_state(member_rights)
     if request.htmx and request.htmx.target == "first-sync" and state.shows_list:
         return HttpResponse(headers={"HX-Refresh": "true"})
-    to = asked(request.GET)
-    context: dict[str, Any] = {"held": held, "state": state, "to": to}
+    filters = parse_filters(request.GET)
+    context: dict[str, Any] = {"rights": member_rights, "state": state, "to": filters}
     if not state.shows_list:
-        context |= {"why_nothing": why_nothing(held), "admins": states.admins(request.membership)}
-        return page_or_part(request, "jobs/list.html", "waiting", context)
-    wanted = _wanted(request, held, to)
-    if request.htmx and request.htmx.target == FILTERS and not whole:
-        return page_or_part(request, "jobs/list.html", FILTERS, context | listing.filters(wanted))
-    context |= listing.listed(wanted)
-    if whole:
-        context |= listing.orders(to) | {"views": views}
-        if to.filters or request.GET.get("filters"):
-            context |= listing.filters(wanted)
-    response = page_or_part(request, "jobs/list.html", "job-table", context)
-    if request.htmx and request.htmx.trigger == SEARCH:
-        _tell_address(request, response, to)
+        context |= {
+            "why_nothing": explain_no_access(member_rights),
+            "admins": empty_states.format_admin_names(request.membership),
+        }
+        return render_page_or_partial(request, "jobs/list.html", "waiting", context)
+    list_request = _build_list_request(request, member_rights, filters)
+    if request.htmx and request.htmx.target == FILTERS_ID and not is_full_page:
+        return render_page_or_partial(
+            request,
+            "jobs/list.html",
+            FILTERS_ID,
+            context | list_page.build_filter_context(list_request),
+        )
+    context |= list_page.build_page_context(list_request)
+    if is_full_page:
+        context |= list_page.build_sort_context(filters) | {"views": views}
+        if filters.filter_count or request.GET.get("filters"):
+            context |= list_page.build_filter_context(list_request)
+    response = render_page_or_partial(request, "jobs/list.html", "job-table", context)
+    if request.htmx and request.htmx.trigger == SEARCH_FORM_ID:
+        _update_browser_url(request, response, filters)
     return response
 
 
-def _wanted(request: MemberRequest, held: Rights, to: Narrowing) -> Asked:
+def _build_list_request(
+    request: MemberRequest, member_rights: Rights, filters: JobFilters
+) -> ListRequest:
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    return Asked(request.membership, held, to, after=after, before=before)
+    return ListRequest(request.membership, member_rights, filters, after=after, before=before)
 
 
-def _tell_address(request: MemberRequest, response: HttpResponse, to: Narrowing) -> None:
-    """The browser's address follows the search form. While typing it is replaced, not added to,
-
-    so that Back leads to the list as it was before, and not through every letter.
-    """
+def _update_browser_url(
+    request: MemberRequest, response: HttpResponse, filters: JobFilters
+) -> None:
+    # While typing, replace the URL, so that Back returns to the list before the search.
     _, _, query = (request.htmx.current_url or "").partition("?")
-    before = asked(QueryDict(query.partition("#")[0]))
-    typing = bool(to.words and before.words) and replace(before, words=to.words) == to
-    header = "HX-Replace-Url" if typing else "HX-Push-Url"
-    response[header] = f"{reverse('jobs:list')}?{to.query or 'status=open'}"
+    previous_filters = parse_filters(QueryDict(query.partition("#")[0]))
+    is_typing = (
+        bool(filters.search and previous_filters.search)
+        and replace(previous_filters, search=filters.search) == filters
+    )
+    header = "HX-Replace-Url" if is_typing else "HX-Push-Url"
+    response[header] = f"{reverse('jobs:list')}?{filters.query or 'status=open'}"
 
 
 @require_safe
 @member_only
 def export_csv(request: MemberRequest) -> StreamingHttpResponse:
-    """The list as its address narrows it, whole, as a file."""
-    held = rights(request.membership)
-    state = states.of_list(held)
-    to = asked(request.GET)
-    jobs = Asked(request.membership, held, to).jobs().order_by(*to.order.by())
-    noted(
+    member_rights = get_rights(request.membership)
+    state = empty_states.get_list_state(member_rights)
+    filters = parse_filters(request.GET)
+    jobs = (
+        ListRequest(request.membership, member_rights, filters)
+        .get_jobs()
+        .order_by(*filters.order.get_ordering())
+    )
+    record_member_action(
         request,
         "jobs.exported",
         "exported the list of requisitions",
-        after=searched(to.query),
+        after=redact_search(filters.query),
     )
     return StreamingHttpResponse(
-        export.lines(jobs, request.membership, held, as_of=state.as_of),
+        csv_export.stream_csv(jobs, request.membership, member_rights, as_of=state.as_of),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": "attachment; "
@@ -119,39 +133,45 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
 # -- one requisition -----------------------------------------------------------------------------
 
 
-def _seen(request: MemberRequest, job_pk: int, held: Rights) -> Job:
-    seen = visible_jobs(request.membership, held=held, closed=True)
-    return get_object_or_404(seen.select_related("department", "connection"), pk=job_pk)
+def _get_visible_job(request: MemberRequest, job_pk: int, member_rights: Rights) -> Job:
+    visible = visible_jobs(request.membership, member_rights=member_rights, closed=True)
+    return get_object_or_404(visible.select_related("department", "connection"), pk=job_pk)
 
 
 @require_safe
 @member_only
-def closed(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """What a closed requisition was; an open one has its page with its applications."""
-    held = rights(request.membership)
-    job = _seen(request, job_pk, held)
+def closed_job(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """A closed requisition; open ones have a page with applications."""
+    member_rights = get_rights(request.membership)
+    job = _get_visible_job(request, job_pk, member_rights)
     if job.is_open:
-        return redirect(address(job))
-    applications = visible_applications(request.membership, held=held, closed=True)
+        return redirect(get_job_url(job))
+    applications = visible_applications(
+        request.membership, member_rights=member_rights, closed=True
+    )
     counts = applications.filter(job=job).order_by("status").values_list("status")
-    context = {"facts": facts(job, held), "held": held, "counts": counts.annotate(Count("pk"))}
-    return render(request, "jobs/closed.html", context)
+    context = {
+        "facts": get_job_details(job, member_rights),
+        "rights": member_rights,
+        "counts": counts.annotate(Count("pk")),
+    }
+    return render(request, "jobs/closed_job.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_only
-def refresh(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """Have one requisition read again from Greenhouse; asked with GET, how far that is."""
-    held = rights(request.membership)
-    job = _seen(request, job_pk, held)
+def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
+    """POST queues a refresh; GET returns its progress."""
+    member_rights = get_rights(request.membership)
+    job = _get_visible_job(request, job_pk, member_rights)
     if request.method == "POST":
-        if not visits.refresh(job, held):
+        if not last_viewed.request_job_refresh(job, member_rights):
             messages.error(request, "The connection to Greenhouse is not ready for that.")
-        return redirect(address(job))
+        return redirect(get_job_url(job))
     if not request.htmx:
-        return redirect(address(job))
-    told = facts(job, held)
-    context = {"facts": told, "held": held, "just_read": not told.being_read}
+        return redirect(get_job_url(job))
+    details = get_job_details(job, member_rights)
+    context = {"facts": details, "rights": member_rights, "just_read": not details.is_refreshing}
     return render(request, "jobs/_freshness.html", context)
 
 
@@ -160,84 +180,88 @@ def refresh(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 @require_POST
 @member_only
-def pin(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """Keep a requisition at the top of the list, or no longer."""
-    held = rights(request.membership)
-    job = _seen(request, job_pk, held)
+def set_pin(request: MemberRequest, job_pk: int) -> HttpResponse:
+    member_rights = get_rights(request.membership)
+    job = _get_visible_job(request, job_pk, member_rights)
     if request.POST.get("pinned") == "no":
-        keeping.unpin(request.membership, job)
+        pins_and_saved_views.unpin_job(request.membership, job)
     else:
         try:
-            # Of an open one those count that stand on top; of a closed one all that are seen.
-            counted = visible_jobs(request.membership, held=held, closed=not job.is_open)
-            keeping.pin(request.membership, job, counted)
-        except keeping.TooMany as refusal:
+            # Pins of open jobs are limited among open jobs only.
+            counted_jobs = visible_jobs(
+                request.membership, member_rights=member_rights, closed=not job.is_open
+            )
+            pins_and_saved_views.pin_job(request.membership, job, counted_jobs)
+        except pins_and_saved_views.LimitReached as refusal:
             messages.error(request, str(refusal))
     if request.htmx:
-        pins = keeping.pins(request.membership)
+        pins = pins_and_saved_views.list_pinned_job_ids(request.membership)
         context = {
-            "row": rows([job], request.membership, held, pinned=pins)[0],
+            "row": build_rows([job], request.membership, member_rights, pinned=pins)[0],
             "prefix": "top-" if (request.htmx.trigger or "").startswith("top-") else "",
         }
-        return render(request, "jobs/pin.html", context)
+        return render(request, "jobs/pin_response.html", context)
     return redirect("jobs:list")
 
 
 @require_POST
 @member_only
 def save_view(request: MemberRequest) -> HttpResponse:
-    """Keep the list as it is narrowed and ordered now, under a name."""
     form = SaveViewForm(request.POST)
     if not form.is_valid():
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    name, to = form.cleaned_data["name"], form.cleaned_data["query"]
-    kept = keeping.keepable(to, visible_jobs(request.membership, closed=True))
+    name, filters = form.cleaned_data["name"], form.cleaned_data["query"]
+    saved_filters = pins_and_saved_views.strip_candidate_search(
+        filters, visible_jobs(request.membership, closed=True)
+    )
     try:
-        keeping.save_view(
-            request.membership, name, kept.query, default=form.cleaned_data["default"]
+        pins_and_saved_views.save_view(
+            request.membership, name, saved_filters.query, default=form.cleaned_data["default"]
         )
-    except keeping.TooMany as refusal:
+    except pins_and_saved_views.LimitReached as refusal:
         form.add_error(None, str(refusal))
         return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    without = "" if kept == to else f" {WORDS_NOT_KEPT}"
-    messages.success(request, f"Saved as “{name}”.{without}")
-    return redirect(f"{reverse('jobs:list')}?{kept.query or 'status=open'}")
+    notice = "" if saved_filters == filters else f" {SEARCH_NOT_SAVED_MESSAGE}"
+    messages.success(request, f"Saved as “{name}”.{notice}")
+    return redirect(f"{reverse('jobs:list')}?{saved_filters.query or 'status=open'}")
 
 
 @require_POST
 @member_only
-def change_view(request: MemberRequest, pk: int) -> HttpResponse:
-    """Delete a saved view, or open the list with it, or no longer."""
+def update_saved_view(request: MemberRequest, pk: int) -> HttpResponse:
     view = get_object_or_404(SavedView, pk=pk, membership=request.membership)
-    wanted = request.POST.get("do")
-    if wanted == "delete":
+    action = request.POST.get("do")
+    if action == "delete":
         view.delete()
         messages.success(request, f"“{view.name}” is deleted.")
-    elif wanted in {"default", "not_default"}:
-        keeping.make_default(view if wanted == "default" else None, of=request.membership)
-        opens = "opens with" if wanted == "default" else "no longer opens with"
+    elif action in {"default", "not_default"}:
+        pins_and_saved_views.set_default_view(
+            view if action == "default" else None, owner=request.membership
+        )
+        opens = "opens with" if action == "default" else "no longer opens with"
         messages.success(request, f"The list {opens} “{view.name}”.")
     return redirect(f"{reverse('jobs:list')}?status=open")
 
 
-# -- why can't I see it --------------------------------------------------------------------------
+# -- access explanation --------------------------------------------------------------------------
 
 
 @require_safe
 @member_only
-def why(request: MemberRequest) -> HttpResponse:
-    """Why somebody sees a requisition or does not: oneself, or for admins any of their people."""
+def explain_access(request: MemberRequest) -> HttpResponse:
     member = request.membership
-    form = WhyForm(request.GET if "job" in request.GET else None, member=member)
-    told, about = None, member
+    form = ExplainAccessForm(request.GET if "job" in request.GET else None, member=member)
+    answers, about = None, member
     if form.is_bound and form.is_valid():
         about = form.cleaned_data.get("about") or member
-        pasted = form.cleaned_data["job"]
-        told = (
-            ask_as_admin(member, about, pasted)
+        query = form.cleaned_data["job"]
+        answers = (
+            explain_access_to_admin(member, about, query)
             if member.is_admin
-            else ask_for_oneself(member, pasted)
+            else explain_own_access(member, query)
         )
-    context = {"form": form, "told": told, "about": about}
+    context = {"form": form, "answers": answers, "about": about}
     status = 422 if form.is_bound and not form.is_valid() else 200
-    return page_or_part(request, "jobs/why.html", "answer", context, status=status)
+    return render_page_or_partial(
+        request, "jobs/explain_access.html", "answer", context, status=status
+    )

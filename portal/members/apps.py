@@ -2,12 +2,10 @@ from django.apps import AppConfig
 
 
 class MembersConfig(AppConfig):
-    """Who belongs to an organization: roles, and inviting people by mail."""
-
     name = "portal.members"
 
     def ready(self) -> None:
-        from portal.members import invite
-        from portal.signin import joining
+        from portal.members import invitations
+        from portal.signin import sso_membership
 
-        joining.by_invitation(invite.accept_by_sign_on)
+        sso_membership.register_invitation_hook(invitations.accept_pending_invitation)

@@ -1,5 +1,3 @@
-"""Inviting somebody, and accepting."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -31,8 +29,6 @@ class InviteForm(forms.Form):
 
 
 class AcceptForm(forms.Form):
-    """A name and a password for a new account."""
-
     name = forms.CharField(
         label="Your name",
         max_length=150,
@@ -53,10 +49,10 @@ class AcceptForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        somebody = User(email=self.invitation.email, name=values.get("name", ""))
+        user = User(email=self.invitation.email, name=values.get("name", ""))
         if "password" in values:
             try:
-                validate_password(values["password"], somebody)
+                validate_password(values["password"], user)
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return values

@@ -1,5 +1,3 @@
-"""Inviting somebody into an organization, by a link that works once and ends."""
-
 from __future__ import annotations
 
 from typing import ClassVar
@@ -14,19 +12,19 @@ from portal.core.secrets import SecretField
 
 
 class Invitation(models.Model):
-    """One invitation. Only the link's digest stays; the link itself until the mail has left."""
+    """Stores the link token's digest; the token itself only until the email is sent."""
 
-    class Mail(models.TextChoices):
+    class EmailStatus(models.TextChoices):
         QUEUED = "queued", "Waiting to be sent"
         SENDING = "sending", "Being sent"
         SENT = "sent", "Sent"
         FAILED = "failed", "Could not be sent"
 
     MOVES: ClassVar = {
-        Mail.QUEUED: {Mail.SENDING},
-        Mail.SENDING: {Mail.SENT, Mail.FAILED},
-        Mail.SENT: {Mail.QUEUED},  # sent again, with another link
-        Mail.FAILED: {Mail.QUEUED},
+        EmailStatus.QUEUED: {EmailStatus.SENDING},
+        EmailStatus.SENDING: {EmailStatus.SENT, EmailStatus.FAILED},
+        EmailStatus.SENT: {EmailStatus.QUEUED},  # resent with a new link
+        EmailStatus.FAILED: {EmailStatus.QUEUED},
     }
 
     organization = models.ForeignKey(
@@ -37,12 +35,14 @@ class Invitation(models.Model):
         max_length=20, choices=Membership.Role.choices, default=Membership.Role.RECRUITER
     )
     digest = models.CharField(max_length=64, unique=True)
-    link = SecretField(blank=True, default="")  # for the mail; emptied once it has left
-    mail = models.CharField(max_length=10, choices=Mail.choices, default=Mail.QUEUED)
+    token = SecretField(blank=True, default="")  # cleared once the email is sent
+    email_status = models.CharField(
+        max_length=10, choices=EmailStatus.choices, default=EmailStatus.QUEUED
+    )
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    invited_at = models.DateTimeField(default=timezone.now)  # or sent again
+    invited_at = models.DateTimeField(default=timezone.now)  # or last resent
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

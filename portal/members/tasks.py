@@ -1,16 +1,14 @@
-"""What workers do with invitations."""
-
 from __future__ import annotations
 
-from portal.members import invite
+from portal.members import invitations
 from portal.members.models import Invitation
 
 
-def send(invitation_id: int) -> None:
-    invite.send(
+def send_invitation(invitation_id: int) -> None:
+    invitations.send_invitation(
         Invitation.objects.select_related("organization", "invited_by").get(pk=invitation_id)
     )
 
 
-def sweep() -> None:
-    invite.sweep()
+def recover_lost_invitations() -> None:
+    invitations.recover_lost_invitations()

@@ -4,9 +4,9 @@ from portal.members import views
 
 app_name = "members"
 urlpatterns = [
-    path("members/", views.members, name="list"),
-    path("members/<int:pk>/", views.member, name="change"),
-    path("members/invitations/<int:pk>/", views.revoke, name="revoke"),
-    path("members/invitations/<int:pk>/again/", views.resend, name="resend"),
-    path("invitation/<str:token>/", views.accept, name="accept"),
+    path("members/", views.list_members, name="list"),
+    path("members/<int:pk>/", views.update_member, name="update_member"),
+    path("members/invitations/<int:pk>/", views.revoke_invitation, name="revoke_invitation"),
+    path("members/invitations/<int:pk>/again/", views.resend_invitation, name="resend_invitation"),
+    path("invitation/<str:token>/", views.accept_invitation, name="accept_invitation"),
 ]

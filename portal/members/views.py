@@ -1,5 +1,3 @@
-"""Who belongs to the organization, for its admins; and the page an invitation leads to."""
-
 from __future__ import annotations
 
 from django.contrib import messages
@@ -9,23 +7,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.accounts.access import MemberRequest, admin_only, membership_of, public
+from portal.accounts.access import MemberRequest, admin_only, get_membership, public_view
 from portal.accounts.models import Membership, User
-from portal.audit.noted import noted
-from portal.audit.record import record
-from portal.members import invite, roles
+from portal.audit.entries import record_entry
+from portal.audit.member_actions import record_member_action
+from portal.members import invitations, memberships
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
-from portal.signin.models import sign_on_for
+from portal.signin.models import find_single_sign_on
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
-def members(request: MemberRequest) -> HttpResponse:
-    """Members and open invitations. POST invites somebody."""
+def list_members(request: MemberRequest) -> HttpResponse:
     organization = request.membership.organization
     form = InviteForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _invited(request, form):
+    if request.method == "POST" and form.is_valid() and _send_invitation(request, form):
         return redirect("members:list")
     pending = organization.invitations.filter(accepted_at=None, revoked_at=None)
     context = {
@@ -40,19 +37,19 @@ def members(request: MemberRequest) -> HttpResponse:
     return render(request, "members/list.html", context, status=status)
 
 
-def _invited(request: MemberRequest, form: InviteForm) -> bool:
-    member, email = request.membership, form.cleaned_data["email"]
+def _send_invitation(request: MemberRequest, form: InviteForm) -> bool:
+    membership, email = request.membership, form.cleaned_data["email"]
     try:
-        invitation, new = invite.invite(
-            member.organization, email, role=form.cleaned_data["role"], by=member.user
+        invitation, created = invitations.create_invitation(
+            membership.organization, email, role=form.cleaned_data["role"], by=membership.user
         )
-    except invite.Refused as refusal:
-        form.add_error("email", refusal.sentence)
+    except invitations.InvitationRefused as refusal:
+        form.add_error("email", refusal.message)
         return False
-    if not new:
+    if not created:
         messages.info(request, f"{invitation.email} has an open invitation already.")
         return True
-    noted(
+    record_member_action(
         request,
         "member.invited",
         f"invited {invitation.email} as {invitation.get_role_display().lower()}",
@@ -64,12 +61,11 @@ def _invited(request: MemberRequest, form: InviteForm) -> bool:
 
 @require_POST
 @admin_only
-def revoke(request: MemberRequest, pk: int) -> HttpResponse:
-    """End an invitation."""
-    member = request.membership
-    invitation = get_object_or_404(Invitation, pk=pk, organization=member.organization)
-    if invite.revoke(invitation):
-        noted(
+def revoke_invitation(request: MemberRequest, pk: int) -> HttpResponse:
+    membership = request.membership
+    invitation = get_object_or_404(Invitation, pk=pk, organization=membership.organization)
+    if invitations.revoke_invitation(invitation):
+        record_member_action(
             request,
             "member.invitation_revoked",
             f"revoked the invitation of {invitation.email}",
@@ -81,16 +77,15 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @admin_only
-def resend(request: MemberRequest, pk: int) -> HttpResponse:
-    """Send an invitation once more, with another link."""
-    member = request.membership
-    invitation = get_object_or_404(Invitation, pk=pk, organization=member.organization)
+def resend_invitation(request: MemberRequest, pk: int) -> HttpResponse:
+    membership = request.membership
+    invitation = get_object_or_404(Invitation, pk=pk, organization=membership.organization)
     try:
-        invite.resend(invitation, by=member.user)
-    except invite.Refused as refusal:
-        messages.warning(request, refusal.sentence)
+        invitations.resend_invitation(invitation, by=membership.user)
+    except invitations.InvitationRefused as refusal:
+        messages.warning(request, refusal.message)
         return redirect("members:list")
-    noted(
+    record_member_action(
         request,
         "member.invited_again",
         f"sent the invitation of {invitation.email} again",
@@ -102,131 +97,132 @@ def resend(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @admin_only
-def member(request: MemberRequest, pk: int) -> HttpResponse:
-    """Change a member's role, or take them out (`role` empty)."""
+def update_member(request: MemberRequest, pk: int) -> HttpResponse:
     organization = request.membership.organization
-    chosen = get_object_or_404(organization.memberships.select_related("user"), pk=pk)
+    membership = get_object_or_404(organization.memberships.select_related("user"), pk=pk)
     role = request.POST.get("role", "")
     try:
         if role in Membership.Role.values:
-            _change(request, chosen, role)
-        elif "take_out" in request.POST:
-            _take_out(request, chosen)
-    except roles.LastAdmin:
+            _change_role(request, membership, role)
+        elif "remove" in request.POST:
+            _remove_member(request, membership)
+    except memberships.LastAdmin:
         messages.error(request, "An organization needs an admin. Make somebody else one first.")
-    except roles.Gone:
-        messages.info(request, f"{chosen.user} was taken out meanwhile.")
-    return _back(request, chosen)
+    except memberships.MemberAlreadyRemoved:
+        messages.info(request, f"{membership.user} was taken out meanwhile.")
+    return _redirect_after_change(request, membership)
 
 
-def _back(request: MemberRequest, chosen: Membership) -> HttpResponse:
-    """To the list; who is no admin any more cannot open it."""
-    if chosen.pk != request.membership.pk:
+def _redirect_after_change(request: MemberRequest, membership: Membership) -> HttpResponse:
+    if membership.pk != request.membership.pk:
         return redirect("members:list")
-    still = Membership.objects.filter(pk=chosen.pk, role=Membership.Role.ADMIN).exists()
-    return redirect("members:list" if still else "home")
+    # Only admins may open the list.
+    is_still_admin = Membership.objects.filter(
+        pk=membership.pk, role=Membership.Role.ADMIN
+    ).exists()
+    return redirect("members:list" if is_still_admin else "home")
 
 
-def _change(request: MemberRequest, chosen: Membership, role: str) -> None:
-    before = roles.change(chosen, role)
-    if before == role:
+def _change_role(request: MemberRequest, membership: Membership, role: str) -> None:
+    previous_role = memberships.change_role(membership, role)
+    if previous_role == role:
         return
-    record(
+    record_entry(
         "member.role_changed",
-        f"made {chosen.user.email} {role}",
-        organization=chosen.organization,
+        f"made {membership.user.email} {role}",
+        organization=membership.organization,
         by=request.membership.user,
-        subject=chosen,
-        before={"role": before},
+        subject=membership,
+        before={"role": previous_role},
         after={"role": role},
         request=request,
     )
-    who = "You are" if chosen.pk == request.membership.pk else f"{chosen.user} is"
-    messages.success(request, f"{who} {Membership.Role(role).label.lower()} now.")
+    subject = "You are" if membership.pk == request.membership.pk else f"{membership.user} is"
+    messages.success(request, f"{subject} {Membership.Role(role).label.lower()} now.")
 
 
-def _take_out(request: MemberRequest, chosen: Membership) -> None:
-    roles.take_out(chosen, by=request.membership.user)
-    record(
-        "member.taken_out",
-        f"took {chosen.user.email} out of the organization",
-        organization=chosen.organization,
+def _remove_member(request: MemberRequest, membership: Membership) -> None:
+    memberships.remove_member(membership, by=request.membership.user)
+    record_entry(
+        "member.removed",
+        f"took {membership.user.email} out of the organization",
+        organization=membership.organization,
         by=request.membership.user,
-        subject=chosen,
-        before={"role": chosen.role},
+        subject=membership,
+        before={"role": membership.role},
         request=request,
     )
-    messages.success(request, f"{chosen.user} no longer belongs to {chosen.organization}.")
+    messages.success(request, f"{membership.user} no longer belongs to {membership.organization}.")
 
 
-@public("whoever holds an open invitation's link was sent it by an admin")
+@public_view("an admin sent the invitation link to its holder")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def accept(request: HttpRequest, token: str) -> HttpResponse:
-    """Where an invitation leads: a name and a password, or a click for who has an account.
-
-    Where single sign-on is required, it leads there; coming back by it accepts the invitation.
-    """
-    invitation = invite.find(token)
+def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Accept with a new account, an existing one, or through required single sign-on."""
+    invitation = invitations.find_invitation(token)
     if invitation is None:
-        return _ended(request, token)
-    sign_on = sign_on_for(invitation.email)
+        return _render_ended_invitation(request, token)
+    sign_on = find_single_sign_on(invitation.email)
     if sign_on is not None and sign_on.required:
-        there = {"invitation": invitation, "sign_on": sign_on}
-        return render(request, "members/accept_by_sign_on.html", there)
-    known = User.objects.filter(email=invitation.email).first()
-    if known:
-        return _accept_as(request, invitation, known)
+        sso_context = {"invitation": invitation, "sign_on": sign_on}
+        return render(request, "members/accept_by_sso.html", sso_context)
+    existing_user = User.objects.filter(email=invitation.email).first()
+    if existing_user:
+        return _accept_with_account(request, invitation, existing_user)
     form = AcceptForm(request.POST or None, invitation=invitation)
     if request.method == "POST" and form.is_valid():
         try:
-            joined = invite.join(
+            membership = invitations.join_with_new_account(
                 invitation,
                 name=form.cleaned_data["name"],
                 password=form.cleaned_data["password"],
             )
-        except invite.Refused as refusal:
-            form.add_error(None, refusal.sentence)
+        except invitations.InvitationRefused as refusal:
+            form.add_error(None, refusal.message)
         else:
-            return _welcome(request, joined)
+            return _complete_joining(request, membership)
     status = 422 if form.errors else 200
     context = {"invitation": invitation, "form": form}
-    return render(request, "members/accept.html", context, status=status)
+    return render(request, "members/accept_invitation.html", context, status=status)
 
 
-def _ended(request: HttpRequest, token: str) -> HttpResponse:
-    """Whoever is in by this link already, by single sign-on for example, only came back to it."""
-    member = membership_of(request)
-    if member is not None and invite.brought(token, member):
+def _render_ended_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    membership = get_membership(request)
+    # After joining by single sign-on, users return to the invitation link.
+    if membership is not None and invitations.was_joined_by_link(token, membership):
         return redirect("home")
-    return render(request, "members/ended.html", status=410)
+    return render(request, "members/invitation_ended.html", status=410)
 
 
-def _accept_as(request: HttpRequest, invitation: Invitation, known: User) -> HttpResponse:
-    """Somebody with an account here accepts: signed in with it, and of no other organization."""
-    signed_in = request.user.is_authenticated and request.user.pk == known.pk
+def _accept_with_account(
+    request: HttpRequest, invitation: Invitation, existing_user: User
+) -> HttpResponse:
+    signed_in = request.user.is_authenticated and request.user.pk == existing_user.pk
     context = {
         "invitation": invitation,
-        "known": known,
+        "existing_user": existing_user,
         "signed_in": signed_in,
-        "elsewhere": signed_in and membership_of(request) is not None,
+        "has_other_membership": signed_in and get_membership(request) is not None,
     }
-    if request.method == "POST" and signed_in and not context["elsewhere"]:
+    if request.method == "POST" and signed_in and not context["has_other_membership"]:
         try:
-            return _welcome(request, invite.accept(invitation, known))
-        except invite.Refused:  # used or revoked this very moment
-            return render(request, "members/ended.html", status=410)
-    return render(request, "members/accept.html", context)
+            return _complete_joining(
+                request, invitations.accept_invitation(invitation, existing_user)
+            )
+        except invitations.InvitationRefused:  # used or revoked concurrently
+            return render(request, "members/invitation_ended.html", status=410)
+    return render(request, "members/accept_invitation.html", context)
 
 
-def _welcome(request: HttpRequest, joined: Membership) -> HttpResponse:
-    record(
+def _complete_joining(request: HttpRequest, membership: Membership) -> HttpResponse:
+    record_entry(
         "member.joined",
         "accepted the invitation",
-        organization=joined.organization,
-        by=joined.user,
-        subject=joined,
+        organization=membership.organization,
+        by=membership.user,
+        subject=membership,
         request=request,
     )
-    login(request, joined.user)
+    login(request, membership.user)
     return redirect("home")

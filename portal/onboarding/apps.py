@@ -5,36 +5,33 @@ from django.db.models.signals import post_migrate
 
 
 class OnboardingConfig(AppConfig):
-    """Set-up: asks, then calls the verbs of the rooms below."""
-
     name = "portal.onboarding"
 
     def ready(self) -> None:
-        # Django tells only of rooms with models; this one has none.
-        post_migrate.connect(_schedule, sender=apps.get_app_config("core"))
+        # post_migrate is sent only for apps with models, which this one lacks.
+        post_migrate.connect(schedule_recurring_tasks, sender=apps.get_app_config("core"))
 
 
-def _schedule(**_: Any) -> None:
-    """What happens by the clock, said in one place; a migrated database always has it."""
-    from portal.core.queue import by_the_clock
+def schedule_recurring_tasks(**_: Any) -> None:
+    from portal.core.queue import register_schedules
 
-    by_the_clock(
-        {
-            "portal.connections.tasks.beat": 1,
-            "portal.connections.tasks.sweep": 1,
-            "portal.connections.tasks.renew_due": 10,
-            "portal.onboarding.tasks.sweep": 1,
-            "portal.applications.tasks.sweep": 1,
-            "portal.mirror.tasks.sweep": 1,
-            "portal.notices.tasks.sweep": 1,
-            "portal.members.tasks.sweep": 1,
-            "portal.jobs.tasks.tally_all": 1,
-            "portal.webhooks.tasks.sweep": 1,
-            "portal.webhooks.tasks.judge": 15,
-            "portal.onboarding.tasks.check_daily": 10,
-            "portal.notices.tasks.digests": 60,
-            "portal.support.tasks.sweep": 5,
-            "portal.mirror.tasks.tick": 1,
-            "portal.privacy.tasks.forget_old": 24 * 60,
+    register_schedules(
+        {  # minutes
+            "portal.connections.tasks.record_heartbeat": 1,
+            "portal.connections.tasks.retry_fix_link_emails": 1,
+            "portal.connections.tasks.renew_due_consents": 10,
+            "portal.onboarding.tasks.recover_lost_tasks": 1,
+            "portal.applications.tasks.recover_lost_actions": 1,
+            "portal.sync.tasks.recover_stalled_work": 1,
+            "portal.notifications.tasks.recover_lost_messages": 1,
+            "portal.members.tasks.recover_lost_invitations": 1,
+            "portal.jobs.tasks.update_all_counts": 1,
+            "portal.webhooks.tasks.recover_stalled_work": 1,
+            "portal.webhooks.tasks.detect_silence": 15,
+            "portal.onboarding.tasks.check_due_connections": 10,
+            "portal.notifications.tasks.send_digests": 60,
+            "portal.support.tasks.run_periodic_checks": 5,
+            "portal.sync.tasks.request_due_syncs": 1,
+            "portal.privacy.tasks.delete_expired_data": 24 * 60,
         }
     )

@@ -1,44 +1,40 @@
-"""What workers do for set-up, and the minute sweep that finds what was lost on the way."""
-
 from __future__ import annotations
 
-from portal.connections import drift, verify
 from portal.connections.models import CheckRun, Connection
+from portal.connections.permissions import check_runs, monitor
 from portal.core import queue
-from portal.mirror import empty as mirror
-from portal.onboarding import journey
-from portal.webhooks import address as web_hooks
+from portal.onboarding import setup_flow
+from portal.sync import purge
+from portal.webhooks import endpoint
 
 
-def check(check_id: int) -> None:
-    """Check all permissions, then decide how the connection goes on."""
+def check_permissions(check_id: int) -> None:
     run = CheckRun.objects.select_related("connection", "credential", "requested_by").get(
         pk=check_id
     )
-    if verify.run(run):
-        journey.checked(run)
+    if check_runs.execute_run(run):
+        setup_flow.handle_check_result(run)
 
 
-def sweep() -> None:
-    """End silent checks, and ask again for what was lost on the way to a worker."""
-    for run in verify.sweep():
-        journey.checked(run)
-    for pk in verify.lost():
-        queue.enqueue(journey.CHECK, pk)
-    for connection in Connection.objects.filter(emptying=True):
-        queue.enqueue(journey.EMPTY, connection.pk)
+def recover_lost_tasks() -> None:
+    """Fail checks whose worker died, and requeue tasks that were lost."""
+    for run in check_runs.fail_silent_runs():
+        setup_flow.handle_check_result(run)
+    for pk in check_runs.list_unstarted_runs():
+        queue.enqueue_task(setup_flow.CHECK_TASK, pk)
+    for connection in Connection.objects.filter(data_deletion_pending=True):
+        queue.enqueue_task(setup_flow.DELETE_DATA_TASK, connection.pk)
 
 
-def empty(connection_id: int) -> None:
-    """Delete the mirror of a connection that ended. Doing it twice does no harm."""
+def delete_synced_data(connection_id: int) -> None:
+    """Idempotent: does nothing once the data is deleted."""
     connection = Connection.objects.get(pk=connection_id)
-    if connection.emptying:
-        web_hooks.forget(connection)
-        mirror.empty(connection)
-        journey.emptied(connection)
+    if connection.data_deletion_pending:
+        endpoint.delete_endpoint(connection)
+        purge.delete_synced_data(connection)
+        setup_flow.handle_data_deleted(connection)
 
 
-def check_daily() -> None:
-    """Look for drift: each connection once a day, at its own hour."""
-    for connection in drift.due():
-        drift.look(connection)
+def check_due_connections() -> None:
+    for connection in monitor.list_due_connections():
+        monitor.request_check(connection)

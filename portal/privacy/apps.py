@@ -2,12 +2,10 @@ from django.apps import AppConfig
 
 
 class PrivacyConfig(AppConfig):
-    """What we hold of people: how long, taken along on request, erased (docs/data.md)."""
-
     name = "portal.privacy"
 
     def ready(self) -> None:
-        from portal.members import roles
-        from portal.privacy import people
+        from portal.members import memberships
+        from portal.privacy import member_data
 
-        roles.also_end(people.leave)
+        memberships.register_end_hook(member_data.delete_membership_data)

@@ -1,9 +1,7 @@
-"""What happens by the clock with what is old."""
-
 from __future__ import annotations
 
 from portal.privacy import retention
 
 
-def forget_old() -> None:
-    retention.forget()
+def delete_expired_data() -> None:
+    retention.delete_expired_rows()

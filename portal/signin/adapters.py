@@ -1,10 +1,4 @@
-"""How allauth behaves here: nobody signs up by themselves; single sign-on brings its own people.
-
-The provider's word counts only for addresses of the organization's own domains, and only where it
-says that the address is verified. Then the person and the membership are made on the way in.
-Whoever is signed in by it was judged first, whether found by the address or by the service's own
-number for them.
-"""
+"""allauth adapters: no open sign-up, and single sign-on per organization."""
 
 from __future__ import annotations
 
@@ -21,93 +15,98 @@ from django.http import HttpRequest
 from django.shortcuts import render
 
 from integrations.ats.emails import normalize_email
-from portal.accounts.access import membership_of
+from portal.accounts.access import get_membership
 from portal.accounts.models import User
-from portal.audit.record import record
-from portal.core.client_ip import client_ip
-from portal.core.secrets import SecretUnreadable, revealed
-from portal.signin import addresses, joining
-from portal.signin.models import SingleSignOn, sign_on_for
+from portal.audit.entries import record_entry
+from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.signin import email_confirmation, sso_membership
+from portal.signin.models import SingleSignOn, find_single_sign_on
+from portal.web.client_ip import get_client_ip
 
-PROVIDER = "openid_connect"
-SWITCHED_OFF = "This account is switched off. Your customer success manager can have it on again."
+OIDC_PROVIDER = "openid_connect"
+ACCOUNT_DISABLED_MESSAGE = (
+    "This account is switched off. Your customer success manager can have it on again."
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Accounts are made by invitation or by single sign-on."""
-
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "This e-mail and password do not belong together. Please try "
         "again.",
         "too_many_login_attempts": "Too many tries in a row. Please wait some minutes and try "
         "again, or choose a new password.",
-        "account_inactive": SWITCHED_OFF,
+        "account_inactive": ACCOUNT_DISABLED_MESSAGE,
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        address = client_ip(request)
-        if address is None:  # attempts could not be counted
+        address = get_client_ip(request)
+        if address is None:  # sign-in attempts could not be rate-limited
             raise PermissionDenied("The client's address is unknown: check TRUSTED_PROXIES")
         return address
 
 
-class SignOnAdapter(DefaultSocialAccountAdapter):
-    """Single sign-on per organization, configured in the admin instead of in settings."""
-
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        """The providers as allauth knows them; never stored, so that no secret lies about open."""
-        chosen = SingleSignOn.objects.filter(enabled=True).select_related("organization")
-        if provider and provider != PROVIDER:
-            chosen = chosen.filter(organization__slug=provider)
+        """Build unsaved apps, so that no client secret is stored unencrypted."""
+        queryset = SingleSignOn.objects.filter(enabled=True).select_related("organization")
+        if provider and provider != OIDC_PROVIDER:
+            queryset = queryset.filter(organization__slug=provider)
         if client_id:
-            chosen = chosen.filter(client_id=client_id)
-        return [app for one in chosen if (app := _as_app(one))]
+            queryset = queryset.filter(client_id=client_id)
+        return [app for single_sign_on in queryset if (app := _build_social_app(single_sign_on))]
 
     def list_providers(self, request: HttpRequest) -> list[Provider]:
-        """The reader's own organization's: allauth's pages link to each of these."""
-        member = membership_of(request)
-        slug = member.organization.slug if member else None
-        return [one for one in super().list_providers(request) if one.app.provider_id == slug]
+        """Return only the user's own organization's provider; allauth's pages link to each."""
+        membership = get_membership(request)
+        slug = membership.organization.slug if membership else None
+        return [
+            provider
+            for provider in super().list_providers(request)
+            if provider.app.provider_id == slug
+        ]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        return True  # pre_social_login has looked at the address already
+        return True  # pre_social_login has checked the address
 
+    # Trusts a provider only for verified addresses in its organization's own domains.
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        sign_on = _sign_on_of(sociallogin)
-        address = _verified_address(sociallogin)
+        sign_on = _get_single_sign_on(sociallogin)
+        email = _get_verified_email(sociallogin)
         if sociallogin.state.get("process") == AuthProcess.CONNECT:
-            # Whose address it is tells whom it opens, never who sits in front of the browser.
-            _refuse(request, "A sign-in service is not added to an account: sign in with it.")
-        if sign_on is None or not address:
-            _refuse(request, "Your sign-in service did not confirm your e-mail address.")
-        if sign_on_for(address) != sign_on:
-            _refuse(request, f"{sign_on.name} does not speak for {address}.")
-        known = User.objects.filter(email=address).first()
-        linked = sociallogin.user if sociallogin.is_existing else None
-        if linked and known and linked != known:
-            _refuse(request, f"{address} belongs to another account here than yours so far.")
-        person = linked or known
-        if person is None:
+            # The verified address decides which account opens, not the current session.
+            _refuse_sign_in(
+                request, "A sign-in service is not added to an account: sign in with it."
+            )
+        if sign_on is None or not email:
+            _refuse_sign_in(request, "Your sign-in service did not confirm your e-mail address.")
+        if find_single_sign_on(email) != sign_on:
+            _refuse_sign_in(request, f"{sign_on.name} does not speak for {email}.")
+        existing_user = User.objects.filter(email=email).first()
+        linked_user = sociallogin.user if sociallogin.is_existing else None
+        if linked_user and existing_user and linked_user != existing_user:
+            _refuse_sign_in(request, f"{email} belongs to another account here than yours so far.")
+        user = linked_user or existing_user
+        if user is None:
             return
-        _judge(request, person, sign_on)
-        _join(request, person, sign_on, address)
-        if linked is None:
-            sociallogin.connect(request, person)
-        if known is not None:
-            addresses.confirm(known)
+        _check_account_allowed(request, user, sign_on)
+        _ensure_membership(request, user, sign_on, email)
+        if linked_user is None:
+            sociallogin.connect(request, user)
+        if existing_user is not None:
+            email_confirmation.confirm_email(existing_user)
 
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         user: User = super().save_user(request, sociallogin, form)
-        sign_on = _sign_on_of(sociallogin)
-        addresses.confirm(user)
+        sign_on = _get_single_sign_on(sociallogin)
+        email_confirmation.confirm_email(user)
         if sign_on is not None:
-            _join(request, user, sign_on, user.email)
+            _ensure_membership(request, user, sign_on, user.email)
         return user
 
     def populate_user(
@@ -126,25 +125,25 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> NoReturn:
-        _refuse(request, "Your sign-in service did not let you in, or did not answer.")
+        _refuse_sign_in(request, "Your sign-in service did not let you in, or did not answer.")
 
 
-def _as_app(one: SingleSignOn) -> SocialApp | None:
+def _build_social_app(single_sign_on: SingleSignOn) -> SocialApp | None:
     try:
-        secret = revealed(one.client_secret)
-    except SecretUnreadable:  # it must be entered again; until then there is no such provider
+        secret = reveal_secret(single_sign_on.client_secret)
+    except SecretUnreadable:  # unavailable until an operator enters the secret again
         return None
     return SocialApp(
-        provider=PROVIDER,
-        provider_id=one.provider_id,
-        name=one.name,
-        client_id=one.client_id,
+        provider=OIDC_PROVIDER,
+        provider_id=single_sign_on.provider_id,
+        name=single_sign_on.name,
+        client_id=single_sign_on.client_id,
         secret=secret,
-        settings={"server_url": one.server_url.rstrip("/"), "oauth_pkce_enabled": True},
+        settings={"server_url": single_sign_on.server_url.rstrip("/"), "oauth_pkce_enabled": True},
     )
 
 
-def _sign_on_of(sociallogin: SocialLogin) -> SingleSignOn | None:
+def _get_single_sign_on(sociallogin: SocialLogin) -> SingleSignOn | None:
     return (
         SingleSignOn.objects.filter(enabled=True, organization__slug=sociallogin.account.provider)
         .select_related("organization")
@@ -152,46 +151,45 @@ def _sign_on_of(sociallogin: SocialLogin) -> SingleSignOn | None:
     )
 
 
-def _verified_address(sociallogin: SocialLogin) -> str:
-    """The address that the service vouches for; "" where there is none.
-
-    Read from its own claim: allauth has lower-cased it beyond ASCII, perhaps into somebody else's.
-    """
-    # `is True`: some providers send the word "false".
-    verified = [e.email for e in sociallogin.email_addresses if e.verified is True]
+def _get_verified_email(sociallogin: SocialLogin) -> str:
+    """Return the address the provider vouches for, or ""."""
+    # `is True`: some providers send the string "false".
+    verified_emails = [e.email for e in sociallogin.email_addresses if e.verified is True]
     claims = sociallogin.account.get_provider_account().get_user_data() or {}
-    claimed = normalize_email(str(claims.get("email", "")))
-    return claimed if claimed in verified else ""
+    # The raw claim: allauth lowercases beyond ASCII, perhaps into somebody else's address.
+    claimed_email = normalize_email(str(claims.get("email", "")))
+    return claimed_email if claimed_email in verified_emails else ""
 
 
-def _judge(request: HttpRequest, person: User, sign_on: SingleSignOn) -> None:
-    """Another organization's provider must never open this account."""
-    if not person.is_active:
-        _refuse(request, SWITCHED_OFF)
-    elsewhere = person.memberships.exclude(organization=sign_on.organization)
-    if person.is_staff or elsewhere.exists():
-        _refuse(request, "Your account here is known for another organization.")
-    if sign_on_for(person.email) != sign_on:
-        _refuse(request, f"{sign_on.name} does not speak for the address of your account here.")
+def _check_account_allowed(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
+    # One organization's provider must never open another organization's account.
+    if not user.is_active:
+        _refuse_sign_in(request, ACCOUNT_DISABLED_MESSAGE)
+    other_memberships = user.memberships.exclude(organization=sign_on.organization)
+    if user.is_staff or other_memberships.exists():
+        _refuse_sign_in(request, "Your account here is known for another organization.")
+    if find_single_sign_on(user.email) != sign_on:
+        _refuse_sign_in(
+            request, f"{sign_on.name} does not speak for the address of your account here."
+        )
 
 
-def _join(request: HttpRequest, user: User, sign_on: SingleSignOn, address: str) -> None:
-    """Make the membership on the way in."""
+def _ensure_membership(request: HttpRequest, user: User, sign_on: SingleSignOn, email: str) -> None:
     try:
-        joined = joining.join(user, sign_on.organization, address)
-    except joining.TakenOut:
-        page = render(request, "signin/taken_out.html", {"sign_on": sign_on}, status=403)
+        membership = sso_membership.join_organization(user, sign_on.organization, email)
+    except sso_membership.MembershipEnded:
+        page = render(request, "signin/membership_ended.html", {"sign_on": sign_on}, status=403)
         raise ImmediateHttpResponse(page) from None
-    if joined is not None:
-        record(
+    if membership is not None:
+        record_entry(
             "signin.joined",
-            f"joined through {sign_on.name} as {joined.get_role_display().lower()}",
+            f"joined through {sign_on.name} as {membership.get_role_display().lower()}",
             organization=sign_on.organization,
             by=user,
             request=request,
         )
 
 
-def _refuse(request: HttpRequest, sentence: str) -> NoReturn:
-    page = render(request, "signin/refused.html", {"sentence": sentence}, status=403)
+def _refuse_sign_in(request: HttpRequest, message: str) -> NoReturn:
+    page = render(request, "signin/sign_in_refused.html", {"sentence": message}, status=403)
     raise ImmediateHttpResponse(page)

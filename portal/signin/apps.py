@@ -2,12 +2,10 @@ from django.apps import AppConfig
 
 
 class SigninConfig(AppConfig):
-    """Coming in: password, single sign-on, one-time codes, sessions."""
-
     name = "portal.signin"
 
     def ready(self) -> None:
-        from portal.core import rekey
-        from portal.signin import events, one_time_codes  # noqa: F401  # events registers itself
+        from portal.core import key_rotation
+        from portal.signin import one_time_codes, signal_handlers  # noqa: F401  # registers receivers
 
-        rekey.also_look_at(one_time_codes.KEPT)
+        key_rotation.register_secret_store(one_time_codes.SECRET_STORE)

@@ -1,5 +1,3 @@
-"""Who an address and a password belong to."""
-
 from __future__ import annotations
 
 from allauth.account.auth_backends import AuthenticationBackend
@@ -8,7 +6,7 @@ from portal.accounts.models import User
 
 
 class PasswordBackend(AuthenticationBackend):
-    """allauth's, finding the account as everything here does; its own lower-cases beyond ASCII."""
+    """Looks accounts up by normalized email; allauth's own backend lowercases beyond ASCII."""
 
     def _authenticate_by_email(self, email: str, password: str) -> User | None:
         user: User | None = User.objects.filter(email=email).first()

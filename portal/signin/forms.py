@@ -1,5 +1,3 @@
-"""Signing in with a password."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -7,29 +5,27 @@ from typing import Any
 from allauth.account.forms import LoginForm
 from django import forms
 
-from portal.signin.models import sign_on_for
+from portal.signin.models import find_single_sign_on
 
 
-class AddressForm(forms.Form):
-    """Which single sign-on? The address tells."""
-
+class EmailForm(forms.Form):
     login = forms.EmailField(label="E-mail", widget=forms.EmailInput({"autocomplete": "username"}))
 
 
 class SignInForm(LoginForm):
-    """allauth's form in our words. Refuses a password where single sign-on is required."""
+    """Refuses a password where single sign-on is required."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # allauth's own field lower-cases beyond ASCII.
-        self.fields["login"] = AddressForm().fields["login"]
+        # allauth's own field lowercases beyond ASCII.
+        self.fields["login"] = EmailForm().fields["login"]
         password = self.fields["password"]
-        password.help_text = ""  # the link to a new password stands below the form
+        password.help_text = ""  # the template links to the password reset
         password.widget.attrs.pop("placeholder", None)
 
     def clean_login(self) -> str:
         address: str = super().clean_login()
-        sign_on = sign_on_for(address)
+        sign_on = find_single_sign_on(address)
         if sign_on is not None and sign_on.required:
             raise forms.ValidationError(
                 f"{sign_on.organization} signs in with {sign_on.name}: use “Single sign-on” below."

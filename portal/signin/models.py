@@ -1,4 +1,4 @@
-"""An organization's own single sign-on: whose addresses it speaks for, and where it is."""
+"""An organization's OpenID Connect provider and the email domains it is responsible for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from portal.accounts.models import Organization
 from portal.core.secrets import SecretField
 
 
-def https_address(value: str) -> None:
-    """An address of another server. Operators enter it, never a customer: we call this host."""
+def validate_https_url(value: str) -> None:
+    """The portal calls this host, so only operators may enter it, never customers."""
     URLValidator(schemes=["https"], message="An https:// address, please.")(value)
 
 
-def bare_domain(value: str) -> None:
+def validate_bare_domain(value: str) -> None:
     if "@" in value or "/" in value or "." not in value or value != normalize_email(value):
         raise ValidationError("A domain in small letters, please, like acme.example.")
 
 
 class SingleSignOn(models.Model):
-    """An OpenID Connect provider that vouches for an organization's people."""
-
     organization = models.OneToOneField(
         Organization, on_delete=models.CASCADE, related_name="single_sign_on"
     )
@@ -34,7 +32,7 @@ class SingleSignOn(models.Model):
     server_url = models.CharField(
         "issuer address",
         max_length=300,
-        validators=[https_address],
+        validators=[validate_https_url],
         help_text="Its discovery document lies under /.well-known/openid-configuration.",
     )
     client_id = models.CharField("client ID", max_length=200)
@@ -53,17 +51,15 @@ class SingleSignOn(models.Model):
 
     @property
     def provider_id(self) -> str:
-        """What names it in addresses; the provider knows our callback by it."""
+        """The organization's slug: part of the callback URL registered with the provider."""
         return self.organization.slug
 
 
-class SignOnDomain(models.Model):
-    """A domain whose addresses a single sign-on speaks for."""
-
+class SingleSignOnDomain(models.Model):
     single_sign_on = models.ForeignKey(
         SingleSignOn, on_delete=models.CASCADE, related_name="domains"
     )
-    domain = models.CharField(max_length=200, unique=True, validators=[bare_domain])
+    domain = models.CharField(max_length=200, unique=True, validators=[validate_bare_domain])
 
     class Meta:
         ordering = ("domain",)
@@ -72,9 +68,8 @@ class SignOnDomain(models.Model):
         return self.domain
 
 
-def sign_on_for(address: str) -> SingleSignOn | None:
-    """The single sign-on that speaks for this e-mail address, None where there is none."""
-    domain = normalize_email(address).rpartition("@")[2]
+def find_single_sign_on(email: str) -> SingleSignOn | None:
+    domain = normalize_email(email).rpartition("@")[2]
     return (
         SingleSignOn.objects.filter(enabled=True, domains__domain=domain)
         .select_related("organization")

@@ -1,4 +1,4 @@
-"""One-time codes: allauth keeps an authenticator app's secret; here it is kept encrypted."""
+"""Encrypts the authenticator secrets that allauth stores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from encrypted_model_fields import fields as encrypted
 
-from portal.core.rekey import Kept
+from portal.core.key_rotation import SecretStore
 
 
-class CodesAdapter(DefaultMFAAdapter):
-    """Encrypts with the portal's own keys."""
-
+class EncryptedMfaAdapter(DefaultMFAAdapter):
     def encrypt(self, text: str) -> str:
         return str(encrypted.CRYPTER.encrypt(text.encode()).decode())
 
@@ -19,27 +17,35 @@ class CodesAdapter(DefaultMFAAdapter):
         return str(encrypted.CRYPTER.decrypt(encrypted_text.encode()).decode())
 
 
-# allauth's names for what it encrypts: an app's secret, and what recovery codes are made from.
-_SECRETS = ("secret", "seed")
+# allauth's keys: the app's secret, and the seed of the recovery codes.
+_SECRET_KEYS = ("secret", "seed")
 
 
-class _Authenticators:
-    """Where these secrets lie, for the move to a new key."""
-
+class _AuthenticatorSecretStore:
     label = "mfa.Authenticator.data"
 
-    def rows(self, after: int, most: int) -> list[tuple[int, str]]:
-        kept = Authenticator.objects.filter(pk__gt=after).order_by("pk")[:most]
-        return [(one.pk, self._secret(one)) for one in kept]
+    def list_rows(self, after: int, limit: int) -> list[tuple[int, str]]:
+        authenticators = Authenticator.objects.filter(pk__gt=after).order_by("pk")[:limit]
+        return [
+            (authenticator.pk, self._get_ciphertext(authenticator))
+            for authenticator in authenticators
+        ]
 
-    def replace(self, pk: int, old: str, new: str) -> None:
-        one = Authenticator.objects.get(pk=pk)
-        if self._secret(one) == old:
-            data = {k: new if v == old else v for k, v in one.data.items()}
-            Authenticator.objects.filter(pk=pk, data=one.data).update(data=data)
+    def replace_ciphertext(self, pk: int, old: str, new: str) -> None:
+        authenticator = Authenticator.objects.get(pk=pk)
+        if self._get_ciphertext(authenticator) == old:
+            data = {k: new if v == old else v for k, v in authenticator.data.items()}
+            Authenticator.objects.filter(pk=pk, data=authenticator.data).update(data=data)
 
-    def _secret(self, one: Authenticator) -> str:
-        return next((str(one.data[name]) for name in _SECRETS if one.data.get(name)), "")
+    def _get_ciphertext(self, authenticator: Authenticator) -> str:
+        return next(
+            (
+                str(authenticator.data[name])
+                for name in _SECRET_KEYS
+                if authenticator.data.get(name)
+            ),
+            "",
+        )
 
 
-KEPT: Kept = _Authenticators()
+SECRET_STORE: SecretStore = _AuthenticatorSecretStore()

@@ -1,19 +1,18 @@
-"""Without a namespace: allauth itself looks these names up."""
-
 from allauth.account.urls import urlpatterns as account
 from django.urls import include, path
 
 from portal.signin import views
 
-OURS = [
+OWN_URLS = [
     path("sign-in/", views.sign_in, name="account_login"),
     path("sign-out/", views.sign_out, name="account_logout"),
-    path("account/email/", views.address, name="account_email"),
+    path("account/email/", views.email_page, name="account_email"),
 ]
+# No namespace: allauth looks these names up.
 urlpatterns = [
-    *OURS,
-    path("single-sign-on/", views.single_sign_on, name="single_sign_on"),
-    path("account/", include([p for p in account if p.name not in {o.name for o in OURS}])),
+    *OWN_URLS,
+    path("single-sign-on/", views.start_single_sign_on, name="single_sign_on"),
+    path("account/", include([p for p in account if p.name not in {o.name for o in OWN_URLS}])),
     path("account/one-time-codes/", include("allauth.mfa.urls")),
     path("account/sessions/", include("allauth.usersessions.urls")),
     path("account/elsewhere/", include("allauth.socialaccount.urls")),

@@ -1,5 +1,3 @@
-"""What our own staff does at a customer's."""
-
 from __future__ import annotations
 
 from django.conf import settings
@@ -9,30 +7,32 @@ from django.utils import timezone
 from portal.accounts.models import Membership, Organization
 
 
-class Look(models.Model):
-    """Somebody of ours looks at the portal as somebody of a customer's, for a while."""
+class Impersonation(models.Model):
+    """A staff member views the portal as a customer's member for a limited time."""
 
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="looks")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="impersonations"
+    )
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     membership = models.ForeignKey(
         Membership, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     reason = models.CharField(max_length=200)
-    began_at = models.DateTimeField(default=timezone.now)
-    until = models.DateTimeField()
+    started_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
         default_permissions = ("view",)
         permissions = (
-            ("look_as", "Can look at the portal as a customer's person, read-only"),
+            ("impersonate_member", "Can look at the portal as a customer's person, read-only"),
             ("help_customer", "Can check, sync and write to a customer for them"),
-            ("operate", "Can see how the machines do"),
+            ("view_system_health", "Can see how the machines do"),
         )
         constraints = (
             models.UniqueConstraint(
-                fields=["by"], condition=models.Q(ended_at=None), name="one_look_at_a_time"
+                fields=["by"], condition=models.Q(ended_at=None), name="one_active_impersonation"
             ),
         )
 

@@ -1,11 +1,9 @@
-"""What happens by the clock for those who help."""
-
 from __future__ import annotations
 
-from portal.support import looking, watch
+from portal.support.impersonation import sessions
+from portal.support.monitoring import monitors
 
 
-def sweep() -> None:
-    """End looks whose time is up; open and close what shows only over many clicks."""
-    looking.sweep()
-    watch.watch()
+def run_periodic_checks() -> None:
+    sessions.end_expired_impersonations()
+    monitors.run_monitors()

@@ -1,7 +1,4 @@
-"""Where Greenhouse delivers to, what it delivered, and when each kind of event was last heard.
-
-Nothing of a payload is kept: only the action and the ids that it names.
-"""
+"""Webhook endpoints and deliveries; of a payload only the action and record ids are stored."""
 
 from __future__ import annotations
 
@@ -15,43 +12,39 @@ from portal.connections.models import Connection
 from portal.core.secrets import SecretField
 
 
-def new_token() -> str:
-    """The part of an address that nobody guesses."""
+def generate_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-class Address(models.Model):
-    """A connection's address, its secret, and the reading of what came in.
-
-    After a renewal the former secret is accepted for a while, so that no delivery is lost while
-    somebody types the new one into each web hook.
-    """
+class Endpoint(models.Model):
+    """A connection's webhook URL and secret, and the state of processing its deliveries."""
 
     connection = models.OneToOneField(
         Connection, on_delete=models.CASCADE, related_name="web_hook_address"
     )
-    token = models.CharField(max_length=64, unique=True, default=new_token)
+    token = models.CharField(max_length=64, unique=True, default=generate_token)
     secret = SecretField(blank=True, default="")
     last_four = models.CharField(max_length=4, blank=True)
-    version = models.PositiveIntegerField(default=0)  # counts secrets; guards against a double one
-    former_secret = SecretField(blank=True, default="")
-    former_until = models.DateTimeField(null=True)
-    made_by = models.ForeignKey(
+    version = models.PositiveIntegerField(default=0)  # number of secrets, for compare-and-swap
+    # Accepted for a while after a rotation, while webhooks are updated in Greenhouse.
+    previous_secret = SecretField(blank=True, default="")
+    previous_secret_expires_at = models.DateTimeField(null=True)
+    created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    made_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
-    heard_at = models.DateTimeField(null=True)  # the last delivery that was rightly signed
-    refused = models.PositiveIntegerField(default=0)  # wrongly signed ones
-    refused_at = models.DateTimeField(null=True)
+    last_delivery_at = models.DateTimeField(null=True)  # with a valid signature
+    rejected_count = models.PositiveIntegerField(default=0)  # deliveries with a bad signature
+    last_rejected_at = models.DateTimeField(null=True)
     tested_at = models.DateTimeField(null=True)
-    test_read_at = models.DateTimeField(null=True)  # when a worker had read the test
+    test_processed_at = models.DateTimeField(null=True)
 
-    asked_at = models.DateTimeField(null=True)  # a worker was asked to read, and has not begun
-    reading_at = models.DateTimeField(null=True)  # the reading worker's last sign of life
-    not_before = models.DateTimeField(null=True)  # Greenhouse asked us to wait, or was down
-    failures = models.PositiveIntegerField(default=0)  # in a row, of Greenhouse not answering
+    queued_at = models.DateTimeField(null=True)  # a queued task has not started yet
+    heartbeat_at = models.DateTimeField(null=True)  # of the processing worker's lease
+    retry_at = models.DateTimeField(null=True)  # backoff while Greenhouse is down or rate limits
+    failure_count = models.PositiveIntegerField(default=0)  # consecutive
 
     class Meta:
         verbose_name = "web hook address"
@@ -62,11 +55,7 @@ class Address(models.Model):
 
 
 class Delivery(models.Model):
-    """One thing that Greenhouse told, by the id that Greenhouse gave it.
-
-    Its life is one step, from waiting (`outcome` "") to settled, written where it is still
-    waiting; what happens in between is a reading of records, which may be done twice.
-    """
+    """One event from Greenhouse. Processing only reads records, so it can be repeated safely."""
 
     class Outcome(models.TextChoices):
         WAITING = "", "Waiting to be read"
@@ -78,19 +67,19 @@ class Delivery(models.Model):
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="web_hook_deliveries"
     )
-    event_id = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=100)  # Greenhouse's id of the delivery
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=20, blank=True)
-    names = models.JSONField(default=dict)  # ids of records, by kind
-    gone = models.BooleanField(default=False)  # it says that its record is no more
+    record_ids = models.JSONField(default=dict)  # ids of records, by kind
+    is_deletion = models.BooleanField(default=False)
     received_at = models.DateTimeField(default=timezone.now)
-    times = models.PositiveIntegerField(default=1)
+    delivery_count = models.PositiveIntegerField(default=1)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
-    why = models.CharField(max_length=300, blank=True)  # a sentence for a person
-    settled_at = models.DateTimeField(null=True)
-    # One of its records fails while others are answered: it is read again by itself, then.
-    not_before = models.DateTimeField(null=True)
-    failures = models.PositiveSmallIntegerField(default=0, db_default=0)  # in a row
+    reason = models.CharField(max_length=300, blank=True)  # shown to people
+    processed_at = models.DateTimeField(null=True)
+    # Set while one of its records fails although others can be read.
+    retry_at = models.DateTimeField(null=True)
+    failure_count = models.PositiveSmallIntegerField(default=0, db_default=0)  # consecutive
 
     class Meta:
         ordering = ("-id",)
@@ -112,16 +101,14 @@ class Delivery(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a kind of event was first and last heard, of one connection."""
-
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="web_hook_heartbeats"
     )
     action = models.CharField(max_length=60)
     first_at = models.DateTimeField(default=timezone.now)
     last_at = models.DateTimeField(default=timezone.now)
-    times = models.PositiveIntegerField(default=1)
-    by_former_secret = models.BooleanField(default=False)  # the last one
+    delivery_count = models.PositiveIntegerField(default=1)
+    used_previous_secret = models.BooleanField(default=False)  # by the last delivery
 
     class Meta:
         ordering = ("action",)

@@ -1,24 +1,21 @@
-"""What workers do for web hooks. A task gets an id; the rows tell the rest."""
+"""Queue tasks of the webhooks."""
 
 from __future__ import annotations
 
-from portal.webhooks import address, reread, silence
-from portal.webhooks.models import Address
+from portal.webhooks import delivery_worker, endpoint, heartbeat
+from portal.webhooks.models import Endpoint
 
 
-def read(address_id: int) -> None:
-    """Read again what deliveries named."""
-    found = Address.objects.select_related("connection").filter(pk=address_id).first()
-    if found:  # it may have been taken away since
-        reread.read(found)
+def process_deliveries(endpoint_id: int) -> None:
+    webhook_endpoint = Endpoint.objects.select_related("connection").filter(pk=endpoint_id).first()
+    if webhook_endpoint:  # it may have been deleted since
+        delivery_worker.process_deliveries(webhook_endpoint)
 
 
-def sweep() -> None:
-    """Ask for what was lost on the way, and forget former secrets whose time is over."""
-    reread.sweep()
-    address.tidy()
+def recover_stalled_work() -> None:
+    delivery_worker.requeue_stalled_endpoints()
+    endpoint.purge_expired_secrets()
 
 
-def judge() -> None:
-    """Open and close issues about hooks that fell silent."""
-    silence.judge_all()
+def detect_silence() -> None:
+    heartbeat.check_all_connections()

@@ -1,4 +1,4 @@
-"""The door that Greenhouse delivers to, and the page on which an admin sets it up."""
+"""The webhook receiver, and the page where an admin sets up webhooks."""
 
 from __future__ import annotations
 
@@ -10,169 +10,167 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from integrations.ats.errors import UnreadableAnswer
-from integrations.ats.webhooks import WebHooks
-from portal.accounts.access import MemberRequest, admin_only, public
+from integrations.ats.errors import UnreadableResponse
+from integrations.ats.webhooks import WebhookSpec
+from portal.accounts.access import MemberRequest, admin_only, public_view
+from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
-from portal.connections.standing import connection_of
-from portal.core.client_ip import client_ip
-from portal.core.htmx import page_or_part
-from portal.core.keys import as_key
-from portal.core.limits import count_hit
+from portal.core.id_parsing import parse_id
 from portal.core.secrets import SecretUnreadable
-from portal.webhooks import address as addresses
-from portal.webhooks import receive as door
-from portal.webhooks.events import Lines, lines_of
-from portal.webhooks.models import Address
+from portal.web.client_ip import get_client_ip
+from portal.web.htmx import render_page_or_partial
+from portal.web.rate_limits import count_hit
+from portal.webhooks import endpoint as endpoints
+from portal.webhooks import receiver
+from portal.webhooks.event_list import build_event_list
+from portal.webhooks.models import Endpoint
 
 
 @csrf_exempt
 @require_POST
-@public("Greenhouse delivers here; each delivery is signed with the address's secret")
-def receive(request: HttpRequest, token: str) -> HttpResponse:
-    """Take in one delivery. Greenhouse repeats whatever is not answered with 200."""
-    address = Address.objects.select_related("connection").filter(token=token).first()
-    if address is None:
-        return _unknown(request, 404, "There is no such address.")
-    vendor = addresses.vendor_of(address.connection)
-    if vendor is None or address.connection.state == Connection.State.DISCONNECTED:
-        return _unknown(request, 410, "This connection was ended.")
-    if _length(request) > door.LARGEST:
-        return _answer(413, "That is too large for a web hook.")
+@public_view("Greenhouse delivers here; each delivery is signed with the address's secret")
+def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
+    """Receive one delivery; Greenhouse repeats any that is not answered with 200."""
+    endpoint = Endpoint.objects.select_related("connection").filter(token=token).first()
+    if endpoint is None:
+        return _reject_unknown(request, 404, "There is no such address.")
+    vendor = endpoints.get_vendor(endpoint.connection)
+    if vendor is None or endpoint.connection.state == Connection.State.DISCONNECTED:
+        return _reject_unknown(request, 410, "This connection was ended.")
+    if _get_content_length(request) > receiver.MAX_BODY_BYTES:
+        return _render_text(413, "That is too large for a web hook.")
     try:
-        door.receive(
-            address,
+        receiver.receive_delivery(
+            endpoint,
             vendor,
             body=request.body,
             signature=request.headers.get(vendor.signature_header, ""),
             event_id=request.headers.get(vendor.id_header, ""),
         )
-    except door.WronglySigned:
-        wait = door.record_bad_signature(address)
-        return _refuse(wait, 401, "The signature does not fit the secret of this address.")
-    except UnreadableAnswer:
-        return _answer(400, "This is no event.")
+    except receiver.SignatureMismatch:
+        wait = receiver.record_bad_signature(endpoint)
+        return _reject_delivery(wait, 401, "The signature does not fit the secret of this address.")
+    except UnreadableResponse:
+        return _render_text(400, "This is no event.")
     except SecretUnreadable:
-        return _answer(503, "The secret cannot be opened at the moment.")
-    return _answer(200, "Taken in.")
+        return _render_text(503, "The secret cannot be opened at the moment.")
+    return _render_text(200, "Taken in.")
 
 
-def _unknown(request: HttpRequest, status: int, words: str) -> HttpResponse:
+def _reject_unknown(request: HttpRequest, status: int, message: str) -> HttpResponse:
     limit = settings.WEBHOOK_UNKNOWN_ADDRESSES
-    return _refuse(count_hit(f"webhook-address:{client_ip(request)}", limit), status, words)
+    return _reject_delivery(
+        count_hit(f"webhook-address:{get_client_ip(request)}", limit), status, message
+    )
 
 
-def _refuse(wait: int, status: int, words: str) -> HttpResponse:
-    """Refuse a delivery; over its limit, with the seconds to wait."""
+def _reject_delivery(wait: int, status: int, message: str) -> HttpResponse:
     if not wait:
-        return _answer(status, words)
-    response = _answer(429, "Too many refused deliveries.")
+        return _render_text(status, message)
+    response = _render_text(429, "Too many refused deliveries.")
     response["Retry-After"] = str(wait)
     return response
 
 
-def _answer(status: int, words: str) -> HttpResponse:
-    return HttpResponse(f"{words}\n", content_type="text/plain", status=status)
+def _render_text(status: int, message: str) -> HttpResponse:
+    return HttpResponse(f"{message}\n", content_type="text/plain", status=status)
 
 
-def _length(request: HttpRequest) -> int:
-    """What the sender says it sends; Django reads no more than that."""
-    return as_key(request.META.get("CONTENT_LENGTH") or "") or 0
+def _get_content_length(request: HttpRequest) -> int:
+    return parse_id(request.META.get("CONTENT_LENGTH") or "") or 0
 
 
-# -- set-up ------------------------------------------------------------------------------------
+# -- setup -------------------------------------------------------------------------------------
 
 
 @require_safe
 @never_cache
 @admin_only
-def page(request: MemberRequest) -> HttpResponse:
-    """The address, the web hooks to make, and which of them were seen."""
-    connection = connection_of(request.membership.organization_id)
-    vendor = addresses.vendor_of(connection)
+def setup_page(request: MemberRequest) -> HttpResponse:
+    connection = get_connection(request.membership.organization_id)
+    vendor = endpoints.get_vendor(connection)
     if vendor is None:
         return redirect("onboarding:setup")
-    return page_or_part(request, "webhooks/page.html", "marks", _context(connection, vendor))
+    return render_page_or_partial(
+        request, "webhooks/setup.html", "marks", _build_context(connection, vendor)
+    )
 
 
 @require_POST
 @never_cache
 @admin_only
-def secret(request: MemberRequest) -> HttpResponse:
-    """Make the address with its secret, or a new secret; shown in this answer and never again."""
-    connection = connection_of(request.membership.organization_id)
-    vendor = addresses.vendor_of(connection)
+def create_secret(request: MemberRequest) -> HttpResponse:
+    """Create the endpoint or rotate its secret, which only this response shows."""
+    connection = get_connection(request.membership.organization_id)
+    vendor = endpoints.get_vendor(connection)
     if vendor is None:
         return redirect("onboarding:setup")
     try:
-        made = _made(request, connection)
-    except addresses.MadeMeanwhile:
+        secret = _create_or_rotate(request, connection)
+    except endpoints.SecretAlreadyChanged:
         messages.warning(
             request,
             "A secret was made a moment ago, and a secret is shown only once. "
             "If you did not copy it, make a new one.",
         )
-        return redirect("webhooks:page")
-    context = {**_context(connection, vendor), "secret": made}
-    return render(request, "webhooks/page.html", context)
+        return redirect("webhooks:setup")
+    context = {**_build_context(connection, vendor), "secret": secret}
+    return render(request, "webhooks/setup.html", context)
 
 
-def _made(request: MemberRequest, connection: Connection) -> str:
-    by, present = request.membership.user, addresses.address_of(connection)
-    if present is None:
-        return addresses.make(connection, by=by, request=request)
-    given = request.POST.get("version", "")
-    version = int(given) if given.isdecimal() and len(given) < 10 else 0
-    return addresses.renew(present, version=version, by=by, request=request)
+def _create_or_rotate(request: MemberRequest, connection: Connection) -> str:
+    by, current = request.membership.user, endpoints.get_endpoint(connection)
+    if current is None:
+        return endpoints.create_endpoint(connection, by=by, request=request)
+    raw_version = request.POST.get("version", "")
+    version = int(raw_version) if raw_version.isdecimal() and len(raw_version) < 10 else 0
+    return endpoints.rotate_secret(current, version=version, by=by, request=request)
 
 
 @require_POST
 @admin_only
-def end_former(request: MemberRequest) -> HttpResponse:
-    """Accept the former secret no longer."""
-    address = _address(request)
-    if addresses.end_former(address, by=request.membership.user, request=request):
+def revoke_previous_secret(request: MemberRequest) -> HttpResponse:
+    endpoint = _get_endpoint(request)
+    if endpoints.revoke_previous_secret(endpoint, by=request.membership.user, request=request):
         messages.success(request, "The former secret is no longer accepted.")
-    return redirect("webhooks:page")
+    return redirect("webhooks:setup")
 
 
 @require_POST
 @admin_only
-def test(request: MemberRequest) -> HttpResponse:
-    """Send a delivery of our own through the same code; the page then says how far it came."""
-    address = _address(request)
-    vendor = addresses.vendor_of(address.connection)
+def send_test(request: MemberRequest) -> HttpResponse:
+    endpoint = _get_endpoint(request)
+    vendor = endpoints.get_vendor(endpoint.connection)
     if vendor is None:
         return redirect("onboarding:setup")
     try:
-        door.test(address, vendor)
+        receiver.send_test_delivery(endpoint, vendor)
     except SecretUnreadable:
         messages.error(request, "The stored secret can no longer be opened. Make a new one.")
-    return redirect("webhooks:page")
+    return redirect("webhooks:setup")
 
 
-def _address(request: MemberRequest) -> Address:
+def _get_endpoint(request: MemberRequest) -> Endpoint:
     return get_object_or_404(
-        Address.objects.select_related("connection"),
+        Endpoint.objects.select_related("connection"),
         connection__organization_id=request.membership.organization_id,
     )
 
 
-def _context(connection: Connection, vendor: WebHooks) -> dict[str, object]:
-    address = addresses.address_of(connection)
-    lines: Lines = lines_of(connection, vendor)
+def _build_context(connection: Connection, vendor: WebhookSpec) -> dict[str, object]:
+    endpoint = endpoints.get_endpoint(connection)
     return {
         "connection": connection,
         "vendor": vendor,
-        "address": address,
-        "url": addresses.url_of(address) if address else "",
-        "insecure": not settings.PORTAL_URL.startswith("https://"),
-        "refused_title": _refused(address),
-        "lines": lines,
-        "grace": addresses.GRACE.days,
+        "endpoint": endpoint,
+        "url": endpoints.build_endpoint_url(endpoint) if endpoint else "",
+        "is_insecure": not settings.PORTAL_URL.startswith("https://"),
+        "rejected_title": _describe_rejected(endpoint),
+        "event_list": build_event_list(connection, vendor),
+        "grace_days": endpoints.SECRET_GRACE_PERIOD.days,
     }
 
 
-def _refused(address: Address | None) -> str:
-    number = address.refused if address else 0
-    return f"{number:,} wrongly signed message{'' if number == 1 else 's'}"
+def _describe_rejected(endpoint: Endpoint | None) -> str:
+    count = endpoint.rejected_count if endpoint else 0
+    return f"{count:,} wrongly signed message{'' if count == 1 else 's'}"

@@ -1,6 +1,6 @@
 /* What the portal adds on top of plain pages. Everything here is a comfort:
    without it each form still posts and each link still leads somewhere.
-   The attributes are described in docs/look.md. */
+   The attributes are described in docs/design.md. */
 (function () {
   "use strict";
 

@@ -37,9 +37,9 @@ from tests.bench.common import (
     set_up_django,
     wait_until,
 )
-from tests.launched import free_port
+from tests.demo_process import find_free_port
 
-WEB, GREENHOUSE = free_port(), free_port()
+WEB, GREENHOUSE = find_free_port(), find_free_port()
 # `limit` is Greenhouse's per 30 s for what is done in bulk; 0 is unlimited.
 SIZES = {
     "clicks": (60, 2),
@@ -82,20 +82,20 @@ def main() -> int:
     parser.add_argument("--latency", type=int, default=0, help="of Greenhouse, milliseconds")
     options = parse_arguments(parser, SIZES)
     figures = Figures(FIGURES)
-    with _portal(options, limit=0) as sam:
-        met = _clicks(sam, options, figures)
+    with _run_portal(options, limit=0) as sam:
+        met = _measure_clicks(sam, options, figures)
         if not options.limit:
-            _at_once(sam, options, figures)
+            _measure_batch(sam, options, figures)
     if options.limit:
-        with _portal(options, limit=options.limit) as sam:
+        with _run_portal(options, limit=options.limit) as sam:
             time.sleep(WINDOW)  # the first sync's share of the limit is over
-            _at_once(sam, options, figures)
+            _measure_batch(sam, options, figures)
     return figures.finish(options, missed=not met)
 
 
 # -- the parts -----------------------------------------------------------------------------------
 @contextmanager
-def _portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
+def _run_portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
     """Run a portal that is connected to a sandbox; yield Sam's browser."""
     url = f"http://127.0.0.1:{GREENHOUSE}"
     sandbox = [sys.executable, "-m", "integrations.greenhouse.sandbox", "--port", str(GREENHOUSE)]
@@ -112,18 +112,18 @@ def _portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
                 "BULK_HOLD_SECONDS": "0.01",
             }
         )
-        _connect_to(database)
+        _use_database(database)
         stack.enter_context(run_process(sandbox, until_answers=f"{url}/__stats"))
         stack.enter_context(run_process([sys.executable, "manage.py", "qcluster"]))
         web = [sys.executable, "-m", "gunicorn"]
         stack.enter_context(run_process(web, until_answers=f"http://127.0.0.1:{WEB}/healthz"))
-        yield _connected()
+        yield _connect_acme()
         from django.db import connections
 
         connections.close_all()
 
 
-def _connect_to(database: str) -> None:
+def _use_database(database: str) -> None:
     """Point this process, whose settings may name an earlier database, at this one."""
     from django.db import connection
     from environ import Env
@@ -132,7 +132,7 @@ def _connect_to(database: str) -> None:
     connection.settings_dict["NAME"] = Env.db_url_config(database)["NAME"]
 
 
-def _browser(user: Any) -> httpx.Client:
+def _open_browser(user: Any) -> httpx.Client:
     from django.middleware.csrf import _get_new_csrf_string
     from django.test import Client
 
@@ -147,15 +147,15 @@ def _browser(user: Any) -> httpx.Client:
     )
 
 
-def _connected() -> httpx.Client:
+def _connect_acme() -> httpx.Client:
     from django.urls import reverse
 
     from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET
     from portal.connections.models import Connection
-    from tests.cast import gather
+    from tests.personas import create_personas
 
-    cast = gather()
-    ada, sam = _browser(cast.ada.user), _browser(cast.sam.user)
+    personas = create_personas()
+    ada, sam = _open_browser(personas.ada.user), _open_browser(personas.sam.user)
     values = {
         "kind": "harvest_oauth",
         "client_id": ACME_V3_CLIENT_ID,
@@ -168,43 +168,45 @@ def _connected() -> httpx.Client:
 
 
 # -- what is measured ----------------------------------------------------------------------------
-def _some(count: int) -> list[Any]:
-    from portal.mirror.models import Application
+def _list_applications(count: int) -> list[Any]:
+    from portal.sync.models import Application
 
-    found = Application.objects.filter(
+    applications = Application.objects.filter(
         status="active", prospect=False, stage__order=0, job__status="open",
         job__confidential=False, candidate__private=False,
     )  # fmt: skip
-    return list(found.select_related("job", "stage")[:count])
+    return list(applications.select_related("job", "stage")[:count])
 
 
-def _clicks(sam: httpx.Client, options: Namespace, figures: Figures) -> bool:
+def _measure_clicks(sam: httpx.Client, options: Namespace, figures: Figures) -> bool:
     """Click one after the other, a bare one after each; whether the medians keep to the bars."""
     needed = 2 * (options.warm + options.clicks)
-    some = _some(needed)
-    if len(some) < needed:
-        raise SystemExit(f"There are only {len(some)} applications to click on.")
-    told, bare = [], []
-    for ours, theirs in zip(some[::2], some[1::2], strict=True):
-        told.append(_click(sam, ours))
-        bare.append(_bare_click(sam, theirs))
-    ours_ms = _told(LABELS, told[options.warm :])
-    bare_ms = _told(BARE, bare[options.warm :])
+    applications = _list_applications(needed)
+    if len(applications) < needed:
+        raise SystemExit(f"There are only {len(applications)} applications to click on.")
+    portal_rows, bare_rows = [], []
+    for clicked, bare_clicked in zip(applications[::2], applications[1::2], strict=True):
+        portal_rows.append(_measure_click(sam, clicked))
+        bare_rows.append(_measure_bare_click(sam, bare_clicked))
+    ours_ms = _print_timings(LABELS, portal_rows[options.warm :])
+    bare_ms = _print_timings(BARE, bare_rows[options.warm :])
     added, times = ours_ms["all"], ours_ms["all"] / bare_ms["all"]
     for key, value in ours_ms.items():
         figures.record(f"click, {key} ms", value)
     for key, value in bare_ms.items():
         figures.record(f"bare click, {key} ms", value)
     figures.record("click in bare clicks", times)
-    for met, words in (
+    for met, description in (
         (added <= MOST_ADDED, f"{MOST_ADDED:.0f} ms added in the median"),
         (times <= MOST_TIMES, f"{MOST_TIMES:.1f} times a bare click: {times:.2f}"),
     ):
-        print(f"  {'met   ' if met else 'MISSED'} {words}")
+        print(f"  {'met   ' if met else 'MISSED'} {description}")
     return added <= MOST_ADDED and times <= MOST_TIMES
 
 
-def _told(labels: Mapping[str, str], rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _print_timings(
+    labels: Mapping[str, str], rows: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
     """Print median and 95th percentile; gives the medians."""
     medians = {}
     for key, label in labels.items():
@@ -215,45 +217,60 @@ def _told(labels: Mapping[str, str], rows: Sequence[Mapping[str, float]]) -> dic
     return medians
 
 
-def _click(sam: httpx.Client, one: Any) -> dict[str, float]:
+def _measure_click(sam: httpx.Client, application: Any) -> dict[str, float]:
     """Milliseconds, by the keys of LABELS."""
-    from tests.portal.applications.clicking import address, seen
+    from tests.portal.applications.action_helpers import build_action_url, build_form_values
 
-    took = _timed(sam, one, address("advance", one.pk), seen(one))
-    row = time.perf_counter()
-    sam.get(address("row", one.pk), headers={"HX-Request": "true"}).raise_for_status()
-    return took | {"row": 1000 * (time.perf_counter() - row)}
+    timings = _time_action(
+        sam,
+        application,
+        build_action_url("advance", application.pk),
+        build_form_values(application),
+    )
+    row_started = time.perf_counter()
+    sam.get(
+        build_action_url("row", application.pk), headers={"HX-Request": "true"}
+    ).raise_for_status()
+    return timings | {"row": 1000 * (time.perf_counter() - row_started)}
 
 
-def _bare_click(sam: httpx.Client, one: Any) -> dict[str, float]:
-    from portal.mirror.models import AtsUser
+def _measure_bare_click(sam: httpx.Client, application: Any) -> dict[str, float]:
+    from portal.sync.models import AtsUser
 
-    acting = AtsUser.objects.get(primary_email="sam@acme.example").remote_id
-    values = {"acting": acting, "stage": one.stage_remote_id, "entry": one.stage_entry_id}
-    return _timed(sam, one, f"/floor/{one.pk}/", values)
+    acting_user_id = AtsUser.objects.get(primary_email="sam@acme.example").remote_id
+    values = {
+        "acting": acting_user_id,
+        "stage": application.stage_remote_id,
+        "entry": application.stage_entry_id,
+    }
+    return _time_action(sam, application, f"/floor/{application.pk}/", values)
 
 
-def _timed(sam: httpx.Client, one: Any, address: str, values: dict[str, Any]) -> dict[str, float]:
+def _time_action(
+    sam: httpx.Client, application: Any, address: str, values: dict[str, Any]
+) -> dict[str, float]:
     from django.db.models import Sum
 
     from portal.applications.models import ApplicationAction
     from portal.connections.models import ApiCall
 
     begun = time.time()
-    answer = sam.post(address, data=values, headers={"HX-Request": "true"})
+    response = sam.post(address, data=values, headers={"HX-Request": "true"})
     answered = time.time()
-    answer.raise_for_status()
-    wait_until(lambda: _is_done(one.pk), "a click to be done", every=0.003)
+    response.raise_for_status()
+    wait_until(lambda: _is_done(application.pk), "a click to be done", every=0.003)
     settled = time.time()
-    calls = ApiCall.objects.filter(at__gte=_moment(begun - 0.001))
+    calls = ApiCall.objects.filter(at__gte=_to_datetime(begun - 0.001))
     wait_until(lambda: calls.count() >= 2, "the log of the write and of the look after it")
-    theirs = calls.aggregate(all=Sum("milliseconds"))["all"]
-    moments = ApplicationAction.objects.values_list("queued_at", "sent_at").get(application=one)
+    greenhouse_ms = calls.aggregate(all=Sum("milliseconds"))["all"]
+    moments = ApplicationAction.objects.values_list("queued_at", "sent_at").get(
+        application=application
+    )
     queued, sent = (moment.timestamp() for moment in moments)
     parts = {
         "recorded": queued - begun,
         "taken": sent - queued,
-        "done": settled - sent - theirs / 1000,
+        "done": settled - sent - greenhouse_ms / 1000,
     }
     parts |= {"all": sum(parts.values()), "answered": answered - begun}
     return {key: 1000 * seconds for key, seconds in parts.items()}
@@ -272,13 +289,13 @@ def _is_done(application_id: int) -> bool:
         return cursor.fetchone() is not None
 
 
-def _moment(seconds: float) -> Any:
+def _to_datetime(seconds: float) -> Any:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _at_once(sam: httpx.Client, options: Namespace, figures: Figures) -> None:
+def _measure_batch(sam: httpx.Client, options: Namespace, figures: Figures) -> None:
     """The same to many at once: how long, against what the rate limit allows at best."""
     from django.db.models import Max
 
@@ -287,40 +304,42 @@ def _at_once(sam: httpx.Client, options: Namespace, figures: Figures) -> None:
 
     count, limit = options.many, options.limit
     by_job: dict[int, list[Any]] = {}
-    for one in _some(2000):
-        by_job.setdefault(one.job_id, []).append(one)
-    begun, made = time.time(), 0
-    for job, some in by_job.items():
-        part = some[: count - made]
+    for application in _list_applications(2000):
+        by_job.setdefault(application.job_id, []).append(application)
+    begun, sent_count = time.time(), 0
+    for job, applications in by_job.items():
+        part = applications[: count - sent_count]
         if part:
-            made += len(part)
-            _start(sam, job, part)
-    mine = ApplicationAction.objects.filter(batch__isnull=False)
-    wait_until(lambda: not mine.filter(settled_at=None).exists(), "the batch to end")
-    last = mine.exclude(settled_at=None).aggregate(at=Max("settled_at"))["at"]
+            sent_count += len(part)
+            _start_batch(sam, job, part)
+    actions = ApplicationAction.objects.filter(batch__isnull=False)
+    wait_until(lambda: not actions.filter(settled_at=None).exists(), "the batch to end")
+    last = actions.exclude(settled_at=None).aggregate(at=Max("settled_at"))["at"]
     took = last.timestamp() - begun
-    calls = ApiCall.objects.filter(at__gte=_moment(begun))
-    asked, refused = calls.count(), calls.filter(status=429).count()
+    calls = ApiCall.objects.filter(at__gte=_to_datetime(begun))
+    request_count, refused = calls.count(), calls.filter(status=429).count()
     figures.record("in bulk, seconds", took)
-    least = WINDOW * max(0, (asked - 1) // limit) if limit else 0.0
+    least = WINDOW * max(0, (request_count - 1) // limit) if limit else 0.0
     print(
-        f"  {made} in bulk, {mine.filter(status='done').count()} done: {took:.1f} s with "
-        f"{asked} requests at {limit} per {WINDOW:.0f} s (at best {least:.0f} s), "
+        f"  {sent_count} in bulk, {actions.filter(status='done').count()} done: {took:.1f} s with "
+        f"{request_count} requests at {limit} per {WINDOW:.0f} s (at best {least:.0f} s), "
         f"{refused} of them a 429"
     )
 
 
-def _start(sam: httpx.Client, job: int, part: list[Any]) -> None:
+def _start_batch(sam: httpx.Client, job: int, part: list[Any]) -> None:
     from django.urls import reverse
 
-    from portal.applications.forms.bulk import BatchForm
+    from portal.applications.forms.batch import BatchForm
 
-    address = reverse("applications:bulk", args=[job])
-    page = sam.get(address, params={"kind": "advance", "pick": [one.pk for one in part]})
+    address = reverse("applications:start_batch", args=[job])
+    page = sam.get(
+        address, params={"kind": "advance", "pick": [application.pk for application in part]}
+    )
     key = re.search(r'name="key" value="([^"]+)"', page.text)
     if key is None:
         raise SystemExit(f"No confirmation page: {page.status_code}")
-    values = {"kind": "advance", "key": key[1], "chosen": BatchForm.packed(part)}
+    values = {"kind": "advance", "key": key[1], "chosen": BatchForm.pack_selection(part)}
     sam.post(address, data=values)
 
 

@@ -86,7 +86,7 @@ STAGES = ("Application review", "Phone", "On site", "Offer")
 
 
 def main() -> int:
-    options = _options()
+    options = _parse_options()
     with own_database("pages", options, needs_postgres=True, keep=options.again) as url:
         environment = portal_environment(url) | {"REDIS_URL": "none", "CONN_MAX_AGE": "600"}
         set_up_django(environment)
@@ -95,44 +95,46 @@ def main() -> int:
         return Report(options).run()
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = make_parser(__doc__, SIZES)
     parser.add_argument("--again", action="store_true", help="measure what was filled before")
     parser.add_argument("--report", type=Path, default=ROOT / "artifacts" / "bench_pages.md")
     return parse_arguments(parser, SIZES)
 
 
-def _fill_all(made: str, options: argparse.Namespace) -> None:
-    indexes = _without_indexes(made)
-    _fill(made, "small", options.small_jobs, options.small_applications)
-    _fill(made, "large", options.jobs, options.applications)
+def _fill_all(database_url: str, options: argparse.Namespace) -> None:
+    indexes = _drop_indexes(database_url)
+    _fill_organization(database_url, "small", options.small_jobs, options.small_applications)
+    _fill_organization(database_url, "large", options.jobs, options.applications)
     for n in range(options.others):
-        _fill(made, f"other-{n}", options.small_jobs // 10, options.small_applications // 10)
-    with psycopg.connect(made, autocommit=True) as server:
+        _fill_organization(
+            database_url, f"other-{n}", options.small_jobs // 10, options.small_applications // 10
+        )
+    with psycopg.connect(database_url, autocommit=True) as server:
         server.execute("SET maintenance_work_mem = '512MB'")
         for index in indexes:
             server.execute(index)
-    _settle(made)
+    _vacuum_tables(database_url)
 
 
-def _without_indexes(made: str) -> list[str]:
+def _drop_indexes(database_url: str) -> list[str]:
     """Drops the mirror's indexes that keep nothing unique; gives back how to make them again.
 
     Made at the end they take seconds; kept while a million rows come in, the trigrams take hours.
     """
-    with psycopg.connect(made, autocommit=True) as server:
-        found = server.execute(
+    with psycopg.connect(database_url, autocommit=True) as server:
+        indexes = server.execute(
             "SELECT indexname, indexdef FROM pg_indexes"
-            " WHERE tablename LIKE 'mirror_%' AND indexdef NOT LIKE 'CREATE UNIQUE%'"
+            " WHERE tablename LIKE 'sync_%' AND indexdef NOT LIKE 'CREATE UNIQUE%'"
         ).fetchall()
-        for name, _ in found:
+        for name, _ in indexes:
             server.execute(f'DROP INDEX "{name}"')
-    return [made_by for _, made_by in found]
+    return [definition for _, definition in indexes]
 
 
 def _load_organization(slug: str) -> dict[str, Any]:
     from portal.accounts.models import Membership
-    from portal.mirror.models import Job, SyncRun
+    from portal.sync.models import Job, SyncRun
 
     SyncRun.objects.update(finished_at=datetime.now(UTC), started_at=datetime.now(UTC))
     people = Membership.objects.filter(organization__slug=slug).select_related("user")
@@ -147,35 +149,39 @@ def _load_organization(slug: str) -> dict[str, Any]:
 # -- filling ---------------------------------------------------------------------------------------
 
 
-def _copy(cursor: Any, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy_rows(cursor: Any, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """What `columns` leaves out is as the model has it by default."""
-    named = [name.strip().strip('"') for name in columns.split(",")]
-    other = _defaults(table, named)
-    whole = ", ".join(f'"{name}"' for name in (*named, *other))
-    rest = tuple(other.values())
-    with cursor.copy(f"COPY {table} ({whole}) FROM STDIN") as copy:
+    given_columns = [name.strip().strip('"') for name in columns.split(",")]
+    defaults = _get_defaults(table, given_columns)
+    all_columns = ", ".join(f'"{name}"' for name in (*given_columns, *defaults))
+    default_values = tuple(defaults.values())
+    with cursor.copy(f"COPY {table} ({all_columns}) FROM STDIN") as copy:
         for row in rows:
-            copy.write_row(row + rest)
+            copy.write_row(row + default_values)
 
 
-def _defaults(table: str, named: list[str]) -> dict[str, Any]:
+def _get_defaults(table: str, given_columns: list[str]) -> dict[str, Any]:
     from django.apps import apps
 
     models = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
     fields = models[table]._meta.concrete_fields
-    left = [f for f in fields if f.column not in named and not f.primary_key and not f.null]
-    found = {f.column: f.get_default() for f in left}
-    return {name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in found.items()}
+    missing_fields = [
+        f for f in fields if f.column not in given_columns and not f.primary_key and not f.null
+    ]
+    defaults = {f.column: f.get_default() for f in missing_fields}
+    return {
+        name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in defaults.items()
+    }
 
 
 MIRRORED = "id, connection_id, remote_id, gone_at, first_seen_at, changed_at"
 
 
-def _fill(url: str, slug: str, jobs: int, applications: int) -> None:
+def _fill_organization(url: str, slug: str, jobs: int, applications: int) -> None:
     """An organization of this size, with a Site Admin, Sam, and a Job Admin, Remy."""
     from portal.accounts.models import Membership, Organization, User
     from portal.connections.models import Connection
-    from portal.mirror.models import AtsUser, AtsUserEmail, SyncRun
+    from portal.sync.models import AtsUser, AtsUserEmail, SyncRun
 
     organization = Organization.objects.create(name=slug, slug=slug)
     connection = Connection.objects.create(organization=organization, state="live")
@@ -195,12 +201,12 @@ def _fill(url: str, slug: str, jobs: int, applications: int) -> None:
     with psycopg.connect(url) as server, server.cursor() as cursor:
         # What is copied fits together by how it is made; checking each key would take hours.
         cursor.execute("SET session_replication_role = replica")
-        first = _first(cursor)
+        first = _get_first_ids(cursor)
         _copy_all(cursor, connection.pk, first, jobs, applications, granted.pk, chance)
 
 
-def _first(cursor: Any) -> int:
-    cursor.execute("SELECT coalesce(max(id), 1000000) + 1 FROM mirror_job")
+def _get_first_ids(cursor: Any) -> int:
+    cursor.execute("SELECT coalesce(max(id), 1000000) + 1 FROM sync_job")
     return int(cursor.fetchone()[0])
 
 
@@ -220,21 +226,21 @@ def _copy_all(
     departments = [base + n for n in range(40)]
     offices = [base + n for n in range(30)]
     people = [base + n for n in range(400)]
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_department",
+        "sync_department",
         f"{MIRRORED}, name",
         ((*mirrored(d), f"Department {d}") for d in departments),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_office",
+        "sync_office",
         f"{MIRRORED}, name, location",
         ((*mirrored(o), f"Office {o}", "") for o in offices),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_atsuser",
+        "sync_atsuser",
         f"{MIRRORED}, name, primary_email, site_admin, deactivated",
         (
             (*mirrored(p), f"Person {p:x} {chance.choice(WORDS)}son", "", False, False)
@@ -242,9 +248,9 @@ def _copy_all(
         ),
     )
     span = range(first, first + jobs)
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_job",
+        "sync_job",
         f"{MIRRORED}, name, status, requisition_id, confidential, opened_at, department_id,"
         " active_applications",
         (
@@ -261,15 +267,15 @@ def _copy_all(
             for job in span
         ),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_job_offices",
+        "sync_job_offices",
         "job_id, office_id",
         ((job, chance.choice(offices)) for job in span),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_teammember",
+        "sync_teammember",
         "job_id, user_id, role",
         (
             (job, chance.choice(people), role)
@@ -277,21 +283,21 @@ def _copy_all(
             for role in ("recruiter", "hiring_manager")
         ),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_opening",
+        "sync_opening",
         f"{MIRRORED}, job_id, opening_id, is_open",
         ((*mirrored(job), job, "", True) for job in span),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_jobgrant",
+        "sync_jobgrant",
         f"{MIRRORED}, user_id, job_id, job_admin",
         ((*mirrored(job), granted, job, True) for job in span if job % 97 == 1),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_stage",
+        "sync_stage",
         f'{MIRRORED}, job_id, name, "order", active',
         (
             (*mirrored(job * 4 + n), job, name, n, True)
@@ -301,15 +307,15 @@ def _copy_all(
     )
     each = applications // jobs
     numbers = range(first * 10, first * 10 + jobs * each)
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_candidate",
+        "sync_candidate",
         f"{MIRRORED}, first_name, last_name, company, title, private",
         ((*mirrored(n), "Cara", f"Candidate{n}", "", "", n % 40 == 0) for n in numbers),
     )
-    _copy(
+    _copy_rows(
         cursor,
-        "mirror_application",
+        "sync_application",
         f"{MIRRORED}, job_id, candidate_id, stage_id, stage_name, status, prospect, applied_at,"
         " last_activity_at, source_name, answers",
         (
@@ -332,15 +338,15 @@ def _copy_all(
     )
 
 
-def _settle(url: str) -> None:
+def _vacuum_tables(url: str) -> None:
     from portal.connections.models import Connection
-    from portal.jobs import tally
+    from portal.jobs.job_list import stage_counts
 
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("ANALYZE")
     began = time.monotonic()
     for connection in Connection.objects.all():
-        tally.count(connection)
+        stage_counts.update_counts(connection)
     sys.stderr.write(f"counted in {time.monotonic() - began:.0f} s\n")
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("VACUUM ANALYZE")
@@ -362,13 +368,13 @@ class Report:
         from django.urls import path
 
         import portal.urls
-        from portal.accounts.access import public
+        from portal.accounts.access import public_view
 
         portal.urls.urlpatterns += [
-            path("__empty/", public("an empty page")(lambda r: HttpResponse(""))),
-            *(path(f"__{name}/", site.urls) for name, site in self._admins()),
+            path("__empty/", public_view("an empty page")(lambda r: HttpResponse(""))),
+            *(path(f"__{name}/", site.urls) for name, site in self._build_admins()),
         ]
-        pages = dict(self._pages())
+        pages = dict(self._list_pages())
         times: dict[str, list[float]] = {name: [] for name in pages}
         for ask in pages.values():
             ask()
@@ -378,31 +384,33 @@ class Report:
                 ask()
                 times[name].append(time.perf_counter() - began)
         empty = statistics.median(times["empty"])
-        self._say(f"small: {self.options.small_jobs:,} jobs; large: {self.options.jobs:,} jobs\n")
-        self._say("| page | p50 ms | p95 ms | p50 in empty pages | p95 in empty pages |")
-        self._say("| --- | --- | --- | --- | --- |")
+        self._print_line(
+            f"small: {self.options.small_jobs:,} jobs; large: {self.options.jobs:,} jobs\n"
+        )
+        self._print_line("| page | p50 ms | p95 ms | p50 in empty pages | p95 in empty pages |")
+        self._print_line("| --- | --- | --- | --- | --- |")
         for name, taken in times.items():
-            p50, p95 = statistics.median(taken), _p95(taken)
+            p50, p95 = statistics.median(taken), _get_p95(taken)
             in_ms, in_pages = (1000 * p50, 1000 * p95), (p50 / empty, p95 / empty)
             self.figures.record(f"{name}, p50 ms", in_ms[0])
             self.figures.record(f"{name}, p95 ms", in_ms[1])
             cells = " | ".join(f"{number:.1f}" for number in (*in_ms, *in_pages))
-            self._say(f"| {name} | {cells} |")
-        self._judge(times, empty)
-        self._plans()
+            self._print_line(f"| {name} | {cells} |")
+        self._check_bars(times, empty)
+        self._print_plans()
         self.options.report.parent.mkdir(exist_ok=True)
         self.options.report.write_text("\n".join(self.lines) + "\n")
         return self.figures.finish(self.options, missed=bool(self.missed))
 
-    def _admins(self) -> Iterator[tuple[str, Any]]:
-        from portal.support.admin.mirror import JobAdmin
+    def _build_admins(self) -> Iterator[tuple[str, Any]]:
+        from portal.support.admin.sync import JobAdmin
 
         connection = self.organizations["large"]["connection"]
         ours = ("status", "confidential", "department", "offices")
-        yield "plain", _plain_admin(connection, ours)
-        yield "few", _plain_admin(connection, JobAdmin.list_filter)
+        yield "plain", _build_plain_admin(connection, ours)
+        yield "few", _build_plain_admin(connection, JobAdmin.list_filter)
 
-    def _pages(self) -> Iterator[tuple[str, Callable[[], None]]]:
+    def _list_pages(self) -> Iterator[tuple[str, Callable[[], None]]]:
         from django.test import Client
 
         from portal.accounts.models import User
@@ -412,7 +420,7 @@ class Report:
                 client = Client()
                 client.force_login(made["members"][who].user)
                 if size == "small" and who == "sam":
-                    yield "empty", _asking(client, "/__empty/")
+                    yield "empty", _build_request(client, "/__empty/")
                 job = next(
                     n for n in count(made["first_job"]) if n % 97 == 1 and n % 5
                 )  # both see it
@@ -425,78 +433,78 @@ class Report:
                     "search for a person": "/requisitions/?q=porterson",
                     "requisition": f"/requisitions/{job}/",
                 }.items():
-                    yield f"{name}, {who}, {size}", _asking(client, address)
+                    yield f"{name}, {who}, {size}", _build_request(client, address)
                 part = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TRIGGER": "job-search"}
                 yield (
                     f"search as one types, {who}, {size}",
-                    _asking(client, "/requisitions/?q=nurs", **part),
+                    _build_request(client, "/requisitions/?q=nurs", **part),
                 )
         staff, _ = User.objects.get_or_create(
             email="ola@portal.example", defaults={"is_staff": True, "is_superuser": True}
         )
         client = Client()
         client.force_login(staff)
-        yield "plain admin list", _asking(client, "/__plain/mirror/job/")
-        yield "plain admin list, few filters", _asking(client, "/__few/mirror/job/")
-        yield "our admin list", _asking(client, "/admin/mirror/job/")
+        yield "plain admin list", _build_request(client, "/__plain/sync/job/")
+        yield "plain admin list, few filters", _build_request(client, "/__few/sync/job/")
+        yield "our admin list", _build_request(client, "/admin/sync/job/")
 
-    def _judge(self, times: dict[str, list[float]], empty: float) -> None:
+    def _check_bars(self, times: dict[str, list[float]], empty: float) -> None:
         small, large = times["list, sam, small"], times["list, sam, large"]
         p50 = statistics.median(large)
-        self._say("")
-        self._compare("list p50 in empty pages", p50 / empty)
-        self._compare("list p50 against small", p50 / statistics.median(small))
-        admin = _p95(times["plain admin list"])
-        self._compare("list p95 against plain admin", _p95(large) / admin)
+        self._print_line("")
+        self._check_bar("list p50 in empty pages", p50 / empty)
+        self._check_bar("list p50 against small", p50 / statistics.median(small))
+        admin = _get_p95(times["plain admin list"])
+        self._check_bar("list p95 against plain admin", _get_p95(large) / admin)
 
-    def _compare(self, name: str, value: float) -> None:
+    def _check_bar(self, name: str, value: float) -> None:
         self.figures.record(name, value)
-        kept = value <= BARS[name]
-        self._say(
-            f"- {name}: {value:.2f}, at most {BARS[name]:.2f}: {'kept' if kept else 'MISSED'}"
+        is_met = value <= BARS[name]
+        self._print_line(
+            f"- {name}: {value:.2f}, at most {BARS[name]:.2f}: {'kept' if is_met else 'MISSED'}"
         )
-        if not kept:
+        if not is_met:
             self.missed.append(name)
 
-    def _plans(self) -> None:
+    def _print_plans(self) -> None:
         """The plan of each slow query of the large list, as PostgreSQL carried it out."""
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
-        for name, ask in self._pages():
+        for name, ask in self._list_pages():
             slow = name.startswith(("list", "search, ", "filtered", "by what"))
             if not (slow and name.endswith("large")):
                 continue
-            with CaptureQueriesContext(connection) as made:
+            with CaptureQueriesContext(connection) as queries:
                 ask()
-            found = [
-                q["sql"] for q in made if q["sql"].startswith("SELECT") and "mirror_" in q["sql"]
+            statements = [
+                q["sql"] for q in queries if q["sql"].startswith("SELECT") and "sync_" in q["sql"]
             ]
-            self._say(f"\n## {name}: {len(made)} queries")
-            for sql in found:
+            self._print_line(f"\n## {name}: {len(queries)} queries")
+            for sql in statements:
                 with connection.cursor() as cursor:
                     cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {sql}")
                     plan = [row[0] for row in cursor.fetchall()]
-                took = float(plan[-1].split()[2])
-                if took > 2:
-                    self._say(f"\n```\n{sql[:2000]}\n\n" + "\n".join(plan) + "\n```")
+                milliseconds = float(plan[-1].split()[2])
+                if milliseconds > 2:
+                    self._print_line(f"\n```\n{sql[:2000]}\n\n" + "\n".join(plan) + "\n```")
 
-    def _say(self, line: str) -> None:
+    def _print_line(self, line: str) -> None:
         self.lines.append(line)
         if not line.startswith(("\n#", "\n`")):
             sys.stdout.write(f"{line}\n")
 
 
-def _plain_admin(connection: int, filters: Any) -> Any:
+def _build_plain_admin(connection: int, filters: Any) -> Any:
     """Django's own admin over a connection's jobs, with nothing tuned.
 
     A filter by something related offers what stands on these jobs, as ours does.
     """
     from django.contrib import admin
 
-    from portal.jobs.listing import PER_PAGE
-    from portal.mirror.models import Job
-    from portal.support.admin.mirror import JobAdmin
+    from portal.jobs.job_list.list_page import PAGE_SIZE
+    from portal.support.admin.sync import JobAdmin
+    from portal.sync.models import Job
 
     class Plain(admin.ModelAdmin[Any]):
         # Fields, as a plain admin has them: those of JobAdmin are methods of its own.
@@ -514,7 +522,7 @@ def _plain_admin(connection: int, filters: Any) -> Any:
         )
         search_fields = JobAdmin.search_fields
         list_select_related = JobAdmin.list_select_related
-        list_per_page = PER_PAGE
+        list_per_page = PAGE_SIZE
         change_list_template = "admin/change_list.html"  # Django's own
 
         def get_queryset(self, request: Any) -> Any:
@@ -525,7 +533,7 @@ def _plain_admin(connection: int, filters: Any) -> Any:
     return site
 
 
-def _asking(client: Any, address: str, **headers: str) -> Callable[[], None]:
+def _build_request(client: Any, address: str, **headers: str) -> Callable[[], None]:
     def ask() -> None:
         answer = client.get(address, **headers)
         assert answer.status_code == 200, (address, answer.status_code)
@@ -533,7 +541,7 @@ def _asking(client: Any, address: str, **headers: str) -> Callable[[], None]:
     return ask
 
 
-def _p95(taken: list[float]) -> float:
+def _get_p95(taken: list[float]) -> float:
     return statistics.quantiles(taken, n=20)[-1]
 
 

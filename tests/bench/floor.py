@@ -17,18 +17,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from integrations.ats import registry
-from integrations.ats.port import Provider
-from integrations.ats.wiring import Call, Lane, Wiring
+from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
+from integrations.ats.provider import Provider
 from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.connections.client import build_api_call
 from portal.connections.models import ApiCall
-from portal.connections.open import logged
 from portal.core import queue
 from portal.urls import urlpatterns as _portal
 
 Status = ApplicationAction.Status
-_calls: list[Call] = []
+_calls: list[ApiCallRecord] = []
 
 
 @require_POST
@@ -39,12 +39,12 @@ def advance(request: MemberRequest, pk: int) -> HttpResponse:
         action = ApplicationAction.objects.create(
             application_id=pk,
             membership=request.membership,
-            kind=Kind.ADVANCE,
+            kind=ActionKind.ADVANCE,
             acting_user_remote_id=int(request.POST["acting"]),
             seen_stage_remote_id=int(request.POST["stage"]),
             seen_entry_id=int(request.POST["entry"]),
         )
-        queue.enqueue(f"{__name__}.send", action.pk)
+        queue.enqueue_task(f"{__name__}.send", action.pk)
     return HttpResponse("recorded")
 
 
@@ -54,25 +54,27 @@ def send(action_id: int) -> None:
     mine = ApplicationAction.objects.filter(pk=action_id)
     mine.update(status=Status.SENDING, sent_at=timezone.now())
     application = action.application
-    _provider().advance(
-        application.remote_id, seen=action.seen, acting_user_id=action.acting_user_id
+    _provider().advance_application(
+        application.remote_id, seen=action.seen_stage, acting_user_id=action.acting_user_id
     )
     mine.update(status=Status.DONE, settled_at=timezone.now())
-    ApiCall.objects.bulk_create(logged(application.connection_id, "", call) for call in _calls)
+    ApiCall.objects.bulk_create(
+        build_api_call(application.connection_id, "", call) for call in _calls
+    )
     _calls.clear()
 
 
 @cache
 def _provider() -> Provider:
     secrets = {"client_id": ACME_V3_CLIENT_ID, "client_secret": ACME_V3_CLIENT_SECRET}
-    wiring = Wiring(
+    wiring = ClientContext(
         api_url=settings.GREENHOUSE_API_URL,
         auth_url=settings.GREENHOUSE_AUTH_URL,
-        key="floor",
+        connection_key="floor",
         lane=Lane.PEOPLE,
-        log=_calls.append,
+        log_call=_calls.append,
     )
-    return registry.open_provider("harvest_oauth", secrets, wiring)
+    return registry.create_provider("harvest_oauth", secrets, wiring)
 
 
 urlpatterns = [path("floor/<int:pk>/", advance), *_portal]

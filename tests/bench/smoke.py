@@ -28,8 +28,8 @@ from tests.bench.common import (
 )
 
 # The longest first: two run side by side.
-BENCHMARKS = ("click", "desk", "mirror", "pages", "client")
-NEED_POSTGRES = {"desk", "pages"}
+BENCHMARKS = ("click", "support", "sync", "pages", "client")
+NEED_POSTGRES = {"support", "pages"}
 TEMPLATE = "bench_template"
 TIMEOUT = 300
 

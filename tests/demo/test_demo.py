@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.launched import Launched, free_port
+from tests.demo_process import DemoProcess, find_free_port
 
 pytestmark = pytest.mark.demo
 
@@ -29,21 +29,21 @@ def _find_descendants(pid: int) -> set[int]:
 
 
 def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
-    ports = {"port": free_port(), "sandbox_port": free_port()}
+    ports = {"port": find_free_port(), "sandbox_port": find_free_port()}
     keys = []
     for _ in range(2):
-        with Launched(tmp_path, **ports) as demo:
-            output = demo.listen()
+        with DemoProcess(tmp_path, **ports) as demo:
+            output = demo.read_startup_output()
             assert demo.url in output
             assert re.search(r"^Started in .*, database \d+\.\d s,", output, re.MULTILINE)
             assert "remy@acme.example" in output
-            addresses = (f"{demo.url}/healthz", f"{demo.greenhouse}/__stats")
+            addresses = (f"{demo.url}/healthz", f"{demo.sandbox_url}/__stats")
             assert all(_is_answering(address) for address in addresses)
             keys.append((tmp_path / "keys.env").read_text())
             started = _find_descendants(demo.process.pid)
             if len(keys) == 1:
                 _check_second_start_is_refused(tmp_path)
-            output = demo.interrupt()
+            output = demo.stop_process()
         assert demo.process.returncode == 0, output
         assert not any(_is_answering(address) for address in addresses)
         assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
@@ -51,8 +51,8 @@ def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
 
 
 def _check_second_start_is_refused(folder: Path) -> None:
-    with Launched(folder) as another:
-        assert "is running already" in another.listen()
+    with DemoProcess(folder) as another:
+        assert "is running already" in another.read_startup_output()
         assert another.process.wait() != 0
 
 
@@ -62,8 +62,8 @@ def test_taken_port_is_reported_before_start(tmp_path: Path, option: str) -> Non
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = int(taken.getsockname()[1])
-        with Launched(tmp_path, **{option: port}) as demo:
-            output = demo.listen()
+        with DemoProcess(tmp_path, **{option: port}) as demo:
+            output = demo.read_startup_output()
             assert demo.process.wait() != 0
     assert f"Port {port} cannot be had" in output
     assert f"make demo {option.upper()}=" in output

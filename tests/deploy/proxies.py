@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 
-from tests.launched import PROJECT, free_port
-from tests.workers import database_url
+from tests.demo_process import PROJECT, find_free_port
+from tests.workers import get_database_url
 
 DEPLOY = PROJECT / "docs" / "deploy"
 HOST = "portal.example.com"
@@ -68,13 +68,13 @@ class Proxy:
 @contextmanager
 def run_gunicorn(folder: Path, **environment: str) -> Iterator[int]:
     """Serve the portal in production settings on the test database; yield the port."""
-    port = free_port()
+    port = find_free_port()
     env = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "SECRET_KEY": settings.SECRET_KEY,
         "FIELD_ENCRYPTION_KEY": ",".join(settings.FIELD_ENCRYPTION_KEY),
-        "DATABASE_URL": database_url(),
+        "DATABASE_URL": get_database_url(),
         "REDIS_URL": settings.REDIS_URL or "none",
         "QUEUE_NAME": settings.Q_CLUSTER["name"],
         "ALLOWED_HOSTS": HOST,
@@ -98,7 +98,7 @@ def run_gunicorn(folder: Path, **environment: str) -> Iterator[int]:
 def run_proxy(name: str, folder: Path, portal_port: int) -> Iterator[Proxy]:
     """Run nginx or Caddy as configured in docs/deploy, except for ports and paths."""
     certificate, key = _make_certificate(folder)
-    http_port, https_port = free_port(), free_port()
+    http_port, https_port = find_free_port(), find_free_port()
     log = folder / f"{name}.log"
     ports = {"http": http_port, "https": https_port, "portal": portal_port}
     configure = {"nginx": _configure_nginx, "caddy": _configure_caddy}[name]
@@ -153,8 +153,8 @@ def _configure_caddy(
 
 
 def _caddy_version(caddy: str) -> tuple[int, ...]:
-    told = subprocess.run([caddy, "version"], capture_output=True, text=True, check=True)  # noqa: S603
-    return tuple(int(part) for part in re.findall(r"\d+", told.stdout)[:3])
+    result = subprocess.run([caddy, "version"], capture_output=True, text=True, check=True)  # noqa: S603
+    return tuple(int(part) for part in re.findall(r"\d+", result.stdout)[:3])
 
 
 def _replace(text: str, old: str, new: str) -> str:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.audit.models import Entry
-from tests.cast import Cast
+from tests.demo_process import find_free_port
 from tests.deploy.proxies import (
     HOST,
     STAFF_NETWORK,
@@ -23,7 +23,7 @@ from tests.deploy.proxies import (
     run_proxy,
 )
 from tests.factories import PASSWORD
-from tests.launched import free_port
+from tests.personas import Personas
 
 STAFF_ADDRESS, OTHER_ADDRESS = "127.0.0.70", "127.0.0.5"
 FORGED = {
@@ -56,16 +56,16 @@ def proxy(
 
 
 @pytest.fixture
-def people(transactional_db: None, cast: Cast) -> Cast:
+def people(transactional_db: None, personas: Personas) -> Personas:
     """The cast, committed: another process serves them."""
-    return cast
+    return personas
 
 
 def _cookies_of(client: Client) -> dict[str, str]:
     return {"__Host-session": client.cookies[test_settings.SESSION_COOKIE_NAME].value}
 
 
-def test_pages_work_over_https(proxy: Proxy, people: Cast, sign_in) -> None:
+def test_pages_work_over_https(proxy: Proxy, people: Personas, sign_in) -> None:
     with proxy.client() as browser:
         browser.cookies.update(_cookies_of(sign_in(people.remy)))
         page = browser.get(reverse("jobs:list"))
@@ -84,7 +84,7 @@ def test_plain_http_redirects_to_https(proxy: Proxy) -> None:
     )
 
 
-def test_admin_opens_from_its_network_only(proxy: Proxy, people: Cast, sign_in) -> None:
+def test_admin_opens_from_its_network_only(proxy: Proxy, people: Personas, sign_in) -> None:
     session = _cookies_of(sign_in(people.cas))
     for source, headers, status in (
         (STAFF_ADDRESS, {}, 200),
@@ -98,7 +98,7 @@ def test_admin_opens_from_its_network_only(proxy: Proxy, people: Cast, sign_in) 
             assert browser.get(reverse("admin:index")).status_code == status, (source, headers)
 
 
-def test_recorded_address_cannot_be_forged(proxy: Proxy, people: Cast, settings) -> None:
+def test_recorded_address_cannot_be_forged(proxy: Proxy, people: Personas, settings) -> None:
     settings.PASSWORD_HASHERS = PASSWORD_HASHERS
     people.remy.user.set_password(PASSWORD)
     people.remy.user.save()
@@ -113,17 +113,17 @@ def test_recorded_address_cannot_be_forged(proxy: Proxy, people: Cast, settings)
             },
         )
     assert (page.status_code, answer.status_code) == (200, 302)
-    assert Entry.objects.get(verb="signin.in").address == OTHER_ADDRESS
+    assert Entry.objects.get(verb="signin.signed_in").ip_address == OTHER_ADDRESS
     assert UserSession.objects.get().ip == OTHER_ADDRESS
 
 
-def test_rate_limit_cannot_be_evaded(proxy: Proxy, people: Cast) -> None:
-    tries, _ = test_settings.GUESSES["members:accept"]
+def test_rate_limit_cannot_be_evaded(proxy: Proxy, people: Personas) -> None:
+    tries, _ = test_settings.NOT_FOUND_RATE_LIMITS["members:accept_invitation"]
     source = f"127.0.1.{proxy.https_port % 200 + 1}"  # counted apart from other tests
     with proxy.client(source) as browser:
         statuses = [
             browser.get(
-                reverse("members:accept", args=[f"guess-{number}"]),
+                reverse("members:accept_invitation", args=[f"guess-{number}"]),
                 headers={"X-Forwarded-For": f"203.0.113.{number}"},
             ).status_code
             for number in range(tries + 1)
@@ -176,7 +176,7 @@ def test_slow_bodies_occupy_no_thread(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_errors_log_no_addresses(program: str, tmp_path) -> None:
-    with run_proxy(program, tmp_path, portal_port=free_port()) as running:
+    with run_proxy(program, tmp_path, portal_port=find_free_port()) as running:
         with running.client() as browser:
             answer = browser.get("/invitations/a-live-token/?q=Jane+Doe")
         assert answer.status_code == 502

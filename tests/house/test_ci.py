@@ -10,50 +10,55 @@ from typing import Any
 import pytest
 
 CI = Path(__file__).resolve().parents[2] / ".ci"
-judged = runpy.run_path(str(CI / "audit.py"))["judged"]
+judge_audit = runpy.run_path(str(CI / "audit.py"))["judged"]
 secrets = runpy.run_path(str(CI / "secrets.py"))
 
-FINE = {"name": "django", "version": "5.2.19", "vulns": []}
+SAFE = {"name": "django", "version": "5.2.19", "vulns": []}
 UNKNOWN = {"name": "nh3", "skip_reason": "not found"}
-WEAK = {
+VULNERABLE = {
     "name": "old",
     "version": "1.0",
     "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["1.1"]}],
 }
 
 
-def _told(*dependencies: dict[str, Any]) -> str:
+def _build_report(*dependencies: dict[str, Any]) -> str:
     return json.dumps({"dependencies": dependencies})
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
-    [("", "connection refused"), ("nonsense", ""), (_told(UNKNOWN), ""), (_told(), "")],
+    ("report", "stderr"),
+    [
+        ("", "connection refused"),
+        ("nonsense", ""),
+        (_build_report(UNKNOWN), ""),
+        (_build_report(), ""),
+    ],
 )
-def test_an_audit_that_could_not_be_made_is_said_and_not_taken_for_one(
-    told: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_failed_audit_is_not_reported_as_passed(
+    report: str, stderr: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AUDIT_REQUIRED", raising=False)
-    sentence, well = judged(1, told, said)
-    assert (sentence.startswith("NOT AUDITED"), well) == (True, True)
+    sentence, passed = judge_audit(1, report, stderr)
+    assert (sentence.startswith("NOT AUDITED"), passed) == (True, True)
     monkeypatch.setenv("AUDIT_REQUIRED", "true")
-    assert judged(1, told, said) == (sentence, False)
+    assert judge_audit(1, report, stderr) == (sentence, False)
 
 
 def test_a_weak_dependency_fails_and_says_what_mends_it() -> None:
-    sentence, well = judged(1, _told(FINE, WEAK, UNKNOWN), "")
-    assert not well
+    sentence, passed = judge_audit(1, _build_report(SAFE, VULNERABLE, UNKNOWN), "")
+    assert not passed
     assert "old 1.0: PYSEC-2026-1, mended in 1.1" in sentence
 
 
 def test_what_was_not_looked_at_is_named_beside_what_was() -> None:
-    sentence, well = judged(0, _told(FINE, UNKNOWN), "")
-    assert well
+    sentence, passed = judge_audit(0, _build_report(SAFE, UNKNOWN), "")
+    assert passed
     assert sentence == (
         "1 locked dependencies have no known vulnerability. "
         "NOT AUDITED, since the service does not know them: nh3."
     )
-    assert judged(0, _told(FINE), "") == (sentence.split(" NOT")[0], True)
+    assert judge_audit(0, _build_report(SAFE), "") == (sentence.split(" NOT")[0], True)
 
 
 def test_a_secret_is_found_until_somebody_accepts_it(tmp_path: Path) -> None:
@@ -61,10 +66,10 @@ def test_a_secret_is_found_until_somebody_accepts_it(tmp_path: Path) -> None:
     key = "AKI" + "AQWERTYUIOPASDFGH"
     (tmp_path / "settings.py").write_text(f'made_up = "{value}"\nother = "{key}"\n')
     (tmp_path / "plain.py").write_text('words = "a sentence without any of that"\n')
-    found = secrets["look"](tmp_path, ["settings.py", "plain.py"])
-    assert found.keys() == {"settings.py"}
-    places = secrets["new"](found, {})
+    findings = secrets["look"](tmp_path, ["settings.py", "plain.py"])
+    assert findings.keys() == {"settings.py"}
+    places = secrets["new"](findings, {})
     assert any("settings.py:2: AWS Access Key" in place for place in places)
-    accepted = {name: list(digests) for name, digests in found.items()}
-    assert secrets["new"](found, accepted) == []
-    assert secrets["new"](found, {"plain.py": accepted["settings.py"]}) == places
+    accepted = {name: list(digests) for name, digests in findings.items()}
+    assert secrets["new"](findings, accepted) == []
+    assert secrets["new"](findings, {"plain.py": accepted["settings.py"]}) == places

@@ -78,7 +78,7 @@ def test_released_migrations_exist() -> None:
     [
         ("0002_drop_seats", {"jobs": "0001_initial"}, 1),
         ("0002_drop_seats", {"jobs": "0002_drop_seats"}, 0),
-        ("0002_drop_seats", {"mirror": "0001_initial"}, 0),
+        ("0002_drop_seats", {"sync": "0001_initial"}, 0),
         ("0002_drop_seats", {}, 0),
     ],
 )

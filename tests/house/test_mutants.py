@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from cosmic_ray.mutating import mutate_code
 
+from tests.mutants.code_swap import changed_function, swap_function
 from tests.mutants.mutations import draw_mutations, list_mutations, module_path
 from tests.mutants.operators import OPERATORS, OWN
 from tests.mutants.results import read_reasons
-from tests.mutants.swap import changed_function, swap_function
 from tests.mutants.targets import TARGETS, Target
 
 
@@ -52,9 +52,9 @@ def test_reasons_name_targets() -> None:
 
 
 def test_mutated_function_replaces_loaded_one() -> None:
-    from integrations.http import budget
+    from integrations.http import rate_limiter
 
-    target = Target("integrations.http.budget", ())
+    target = Target("integrations.http.rate_limiter", ())
     mutation = next(
         m
         for m in list_mutations(target, with_redis=True)
@@ -63,10 +63,10 @@ def test_mutated_function_replaces_loaded_one() -> None:
     change = changed_function(mutation)
     assert change is not None
     before, after = change
-    assert budget._number("") is None
+    assert rate_limiter._parse_number("") is None
     swap_function(before, after)
     try:
         with pytest.raises(ValueError, match="invalid literal"):
-            budget._number("x")
+            rate_limiter._parse_number("x")
     finally:
-        budget._number.__code__ = before
+        rate_limiter._parse_number.__code__ = before

@@ -90,8 +90,8 @@ def list_copy_sources(dockerfile: str) -> Iterator[str]:
         arguments = rest.lstrip()[flags.end() if flags else 0 :]
         if flags and "--from=" in flags[0]:
             continue
-        words = json.loads(arguments) if arguments.startswith("[") else shlex.split(arguments)
-        yield from (word for word in words[:-1] if "://" not in word)
+        operands = json.loads(arguments) if arguments.startswith("[") else shlex.split(arguments)
+        yield from (operand for operand in operands[:-1] if "://" not in operand)
 
 
 def is_ignored(path: str, patterns: Iterable[str]) -> bool:

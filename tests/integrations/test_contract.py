@@ -1,4 +1,4 @@
-"""The contract of `integrations.ats.port.Provider`, for every kind of Greenhouse connection."""
+"""The contract of `integrations.ats.provider.Provider`, for every kind of Greenhouse connection."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from integrations.ats.errors import (
     AtsError,
     BadCredential,
     Conflict,
-    Invalid,
+    InvalidValues,
     MissingPermission,
     NotFound,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
-from integrations.ats.permissions import Outcome
-from integrations.ats.port import Provider
-from integrations.ats.registry import KINDS, open_provider
+from integrations.ats.permissions import ProbeOutcome
+from integrations.ats.provider import Provider
+from integrations.ats.registry import CREDENTIAL_KINDS, create_provider
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -29,35 +29,35 @@ from integrations.ats.types import (
     RejectionEmail,
     SeenStage,
 )
-from integrations.greenhouse.catalogue import CATALOGUE
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
-from tests.integrations.greenhouse.hand import (
+from tests.integrations.greenhouse.provider_bench import (
     SECRETS,
-    Bench,
     ConsentStore,
-    HandClock,
+    ManualClock,
+    ProviderBench,
     UnknownConsents,
-    open_on,
-    sandbox_on,
+    create_sandbox,
+    open_provider_bench,
 )
 
 
-@pytest.fixture(params=sorted(KINDS))
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    clock = HandClock()
-    with sandbox_on(clock, seed=7, jobs=20) as sandbox:
-        bench = open_on(request.param, sandbox.url, clock)
+@pytest.fixture(params=sorted(CREDENTIAL_KINDS))
+def bench(request: pytest.FixtureRequest) -> Iterator[ProviderBench]:
+    clock = ManualClock()
+    with create_sandbox(clock, seed=7, jobs=20) as sandbox:
+        bench = open_provider_bench(request.param, sandbox.url, clock)
         bench.sandbox = sandbox
         yield bench
 
 
 @pytest.fixture
-def provider(bench: Bench) -> Provider:
+def provider(bench: ProviderBench) -> Provider:
     return bench.provider
 
 
 @pytest.fixture
-def sandbox(bench: Bench) -> Sandbox:
+def sandbox(bench: ProviderBench) -> Sandbox:
     running: Sandbox = bench.sandbox
     return running
 
@@ -111,13 +111,13 @@ def test_list_yields_every_record_once(
 ) -> None:
     pages = list(getattr(provider, call)())
     ids = [record.id for page in pages for record in page.records]
-    assert len(ids) == len(set(ids)) == sandbox.stats()[table]
+    assert len(ids) == len(set(ids)) == sandbox.count_records()[table]
     assert all(page.set_aside == () for page in pages)
     assert pages[-1].cursor is None
 
 
 def test_nested_and_listed_records_are_complete(provider: Provider, sandbox: Sandbox) -> None:
-    stats = sandbox.stats()
+    stats = sandbox.count_records()
     jobs = [job for page in provider.list_jobs() for job in page.records]
     team = [member for page in provider.list_hiring_team() for member in page.records]
     team += [member for job in jobs for member in job.hiring_team or ()]
@@ -136,7 +136,7 @@ def test_nested_and_listed_records_are_complete(provider: Provider, sandbox: San
 
 def test_jobs_match_sandbox_counts(provider: Provider, sandbox: Sandbox) -> None:
     jobs = [job for page in provider.list_jobs() for job in page.records]
-    stats = sandbox.stats()
+    stats = sandbox.count_records()
     shown = [job for job in jobs if not job.is_template]
     assert (
         sum(job.status == "open" for job in shown) == stats["jobs_not_template_by_status"]["open"]
@@ -146,20 +146,20 @@ def test_jobs_match_sandbox_counts(provider: Provider, sandbox: Sandbox) -> None
 
 def test_job_permissions_filter_by_user(provider: Provider) -> None:
     remy, vic, basil = find_users(provider, "Remy", "Vic", "Basil")
-    pages = list(provider.job_permissions(user_ids=[remy, vic, basil, vic]))
+    pages = list(provider.list_job_permissions(user_ids=[remy, vic, basil, vic]))
     grants = [grant for page in pages for grant in page.records]
     assert {grant.user_id for grant in grants} == {remy, vic}
     assert len({grant.id for grant in grants}) == len(grants)
     assert pages[-1].cursor is None
-    assert [p.records for p in provider.job_permissions(user_ids=[])] == [()]
-    assert list(provider.future_job_permissions(user_ids=[remy, vic]))[-1].cursor is None
+    assert [p.records for p in provider.list_job_permissions(user_ids=[])] == [()]
+    assert list(provider.list_future_job_permissions(user_ids=[remy, vic]))[-1].cursor is None
 
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("harvest_v1", "harvest_v3"):
-        monkeypatch.setattr(f"integrations.greenhouse.{name}.PER_PAGE", "7")
-    monkeypatch.setattr("integrations.greenhouse.harvest_v1._LIST", {"per_page": "7"})
+        monkeypatch.setattr(f"integrations.greenhouse.client.{name}.PER_PAGE", "7")
+    monkeypatch.setattr("integrations.greenhouse.client.harvest_v1._LIST_PARAMS", {"per_page": "7"})
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -174,27 +174,29 @@ def test_list_resumes_from_cursor(provider: Provider) -> None:
 @pytest.mark.usefixtures("small_pages")
 def test_job_permissions_resume_from_cursor(provider: Provider) -> None:
     users = [user.id for page in provider.list_users() for user in page.records]
-    pages = list(provider.job_permissions(user_ids=users))
+    pages = list(provider.list_job_permissions(user_ids=users))
     assert len(pages) > 2
     for index in (0, len(pages) // 2, len(pages) - 2):
-        rest = list(provider.job_permissions(user_ids=users, cursor=pages[index].cursor))
+        rest = list(provider.list_job_permissions(user_ids=users, cursor=pages[index].cursor))
         assert rest == pages[index + 1 :]
 
 
-def test_cursor_of_other_list_is_refused(provider: Provider, bench: Bench) -> None:
-    with pytest.raises(UnreadableAnswer):
+def test_cursor_of_other_list_is_refused(provider: Provider, bench: ProviderBench) -> None:
+    with pytest.raises(UnreadableResponse):
         next(provider.list_jobs(cursor="/v3/candidates?cursor=x"))
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(UnreadableResponse):
         next(provider.list_jobs(cursor="https://evil.example/v3/jobs"))
 
 
-def test_lists_filter_by_change_time(provider: Provider, bench: Bench, sandbox: Sandbox) -> None:
+def test_lists_filter_by_change_time(
+    provider: Provider, bench: ProviderBench, sandbox: Sandbox
+) -> None:
     application = find_application(provider)
     bench.clock.time += 3600
     since = bench.clock.as_datetime() - timedelta(minutes=5)
     assert [p.records for p in provider.list_jobs(updated_after=since)] == [()]
-    sandbox.mutate("rename_job", job_id=application.job_id, name="Renamed")
-    sandbox.mutate("reject_application", application_id=application.id)
+    sandbox.run_mutation("rename_job", job_id=application.job_id, name="Renamed")
+    sandbox.run_mutation("reject_application", application_id=application.id)
     (jobs,) = provider.list_jobs(updated_after=since)
     assert [job.name for job in jobs.records] == ["Renamed"]
     (changed,) = provider.list_applications(changed_after=since)
@@ -211,7 +213,7 @@ def test_single_records_match_lists(provider: Provider) -> None:
     assert provider.get_candidate(application.candidate_id).id == application.candidate_id
     (user,) = find_users(provider, "Ada")
     assert provider.get_user(user).name.startswith("Ada")
-    stages = provider.stages_of_job(application.job_id)
+    stages = provider.list_stages_for_job(application.job_id)
     assert provider.get_stage(stages[0].id) == stages[0]
     assert [stage.order for stage in stages] == sorted(stage.order for stage in stages)
     assert application.stage_id in {stage.id for stage in stages}
@@ -234,13 +236,13 @@ def test_records_of_a_job(provider: Provider) -> None:
     applications = [a for page in provider.list_applications() for a in page.records]
     for job in jobs[:8]:
         post_ids = {post.id for post in posts if post.job_id == job.id}
-        assert {post.id for post in provider.posts_of_job(job.id)} == post_ids
-        post = provider.post_of_job(job.id)
+        assert {post.id for post in provider.list_posts_for_job(job.id)} == post_ids
+        post = provider.get_post_for_job(job.id)
         assert post.id in post_ids if post else not post_ids
-        assert {opening.id for opening in provider.openings_of_job(job.id)} == {
+        assert {opening.id for opening in provider.list_openings_for_job(job.id)} == {
             opening.id for opening in openings if opening.job_id == job.id
         }
-        listed = {a.id for page in provider.applications_of_job(job.id) for a in page.records}
+        listed = {a.id for page in provider.list_applications_for_job(job.id) for a in page.records}
         on_job = {a.id for a in applications if a.job_id == job.id}
         related = {a.id for a in applications if job.id in a.prospective_job_ids}
         assert on_job <= listed <= on_job | related
@@ -249,7 +251,7 @@ def test_records_of_a_job(provider: Provider) -> None:
 def test_attachments_have_https_links(provider: Provider) -> None:
     for page in provider.list_candidates():
         for candidate in page.records[:20]:
-            for file in provider.attachments(candidate.id):
+            for file in provider.list_attachments(candidate.id):
                 assert file.url.startswith("https://")
                 return
     pytest.fail("no candidate of the sandbox has a file")
@@ -260,8 +262,10 @@ def test_advance_moves_to_next_stage(provider: Provider) -> None:
     (ada,) = find_users(provider, "Ada")
     application = find_application(provider)
     assert application.job_id is not None
-    stages = [s.id for s in provider.stages_of_job(application.job_id) if s.active]
-    receipt = provider.advance(application.id, seen=application.seen_stage, acting_user_id=ada)
+    stages = [s.id for s in provider.list_stages_for_job(application.job_id) if s.active]
+    receipt = provider.advance_application(
+        application.id, seen=application.seen_stage, acting_user_id=ada
+    )
     assert receipt.application is not None
     assert receipt.application.stage_id == stages[stages.index(application.stage_id or 0) + 1]
     assert provider.get_application(application.id) == receipt.application
@@ -270,8 +274,8 @@ def test_advance_moves_to_next_stage(provider: Provider) -> None:
 def test_move_goes_to_given_stage(provider: Provider) -> None:
     (ada,) = find_users(provider, "Ada")
     application = find_application(provider)
-    last = [s for s in provider.stages_of_job(application.job_id or 0) if s.active][-1]
-    receipt = provider.move(
+    last = [s for s in provider.list_stages_for_job(application.job_id or 0) if s.active][-1]
+    receipt = provider.move_application(
         application.id, seen=application.seen_stage, to_stage_id=last.id, acting_user_id=ada
     )
     assert receipt.application is not None
@@ -288,7 +292,7 @@ def test_transfer_goes_to_other_job(provider: Provider) -> None:
         if job.status == "open" and not job.is_template and not job.confidential
         if job.id != application.job_id
     )
-    receipt = provider.transfer(
+    receipt = provider.transfer_application(
         application.id, seen=application.seen_stage, to_job_id=other, acting_user_id=ada
     )
     assert receipt.application is not None
@@ -307,7 +311,7 @@ def test_reject_and_unreject(provider: Provider) -> None:
         ),
         None,
     )
-    rejected = provider.reject(
+    rejected = provider.reject_application(
         application.id,
         reason_id=reason,
         notes="Thank you",
@@ -317,7 +321,7 @@ def test_reject_and_unreject(provider: Provider) -> None:
     assert rejected is not None
     assert (rejected.status, rejected.rejection_reason_id) == ("rejected", reason)
     assert rejected.rejected_at is not None
-    restored = provider.unreject(application.id, acting_user_id=ada).application
+    restored = provider.unreject_application(application.id, acting_user_id=ada).application
     assert restored is not None
     assert (restored.status, restored.rejected_at) == ("active", None)
 
@@ -325,7 +329,7 @@ def test_reject_and_unreject(provider: Provider) -> None:
 def test_update_changes_the_recruiter(provider: Provider) -> None:
     ada, sam = find_users(provider, "Ada", "Sam")
     application = find_application(provider)
-    changed = provider.update(
+    changed = provider.update_application(
         application.id, changes=ApplicationChanges(recruiter_id=sam), acting_user_id=ada
     ).application
     assert changed is not None
@@ -367,7 +371,7 @@ def test_update_sets_and_clears_custom_fields(provider: Provider) -> None:
     sent = {key: value for key, (value, _) in values.items()}
     shown = {key: value for key, (_, value) in values.items()}
     for changes, expected in ((sent, shown), (dict.fromkeys(values), dict.fromkeys(values))):
-        receipt = provider.update(
+        receipt = provider.update_application(
             application.id, changes=ApplicationChanges(custom_fields=changes), acting_user_id=ada
         )
         assert receipt.application is not None
@@ -378,8 +382,8 @@ def test_update_sets_and_clears_custom_fields(provider: Provider) -> None:
 def test_wrong_custom_field_value_is_invalid(provider: Provider) -> None:
     (ada,) = find_users(provider, "Ada")
     application = find_application(provider)
-    with pytest.raises(Invalid):
-        provider.update(
+    with pytest.raises(InvalidValues):
+        provider.update_application(
             application.id,
             changes=ApplicationChanges(custom_fields={"available_from": "soon"}),
             acting_user_id=ada,
@@ -389,36 +393,40 @@ def test_wrong_custom_field_value_is_invalid(provider: Provider) -> None:
 def test_stale_stage_is_a_conflict(provider: Provider, sandbox: Sandbox) -> None:
     (ada,) = find_users(provider, "Ada")
     application = find_application(provider)
-    sandbox.mutate("move_application", application_id=application.id)
+    sandbox.run_mutation("move_application", application_id=application.id)
     with pytest.raises(Conflict):
-        provider.advance(application.id, seen=application.seen_stage, acting_user_id=ada)
+        provider.advance_application(
+            application.id, seen=application.seen_stage, acting_user_id=ada
+        )
     now = provider.get_application(application.id)
-    assert provider.advance(now.id, seen=now.seen_stage, acting_user_id=ada).application
+    assert provider.advance_application(now.id, seen=now.seen_stage, acting_user_id=ada).application
 
 
 def test_repeated_action_is_a_conflict(provider: Provider, sandbox: Sandbox) -> None:
     (ada,) = find_users(provider, "Ada")
     application, reason = find_application(provider), find_reason(provider)
     with pytest.raises(Conflict):
-        provider.unreject(application.id, acting_user_id=ada)
-    sandbox.mutate("reject_application", application_id=application.id)
+        provider.unreject_application(application.id, acting_user_id=ada)
+    sandbox.run_mutation("reject_application", application_id=application.id)
     with pytest.raises(Conflict):
-        provider.reject(application.id, reason_id=reason, acting_user_id=ada)
+        provider.reject_application(application.id, reason_id=reason, acting_user_id=ada)
     with pytest.raises(Conflict):
-        provider.advance(application.id, seen=application.seen_stage, acting_user_id=ada)
+        provider.advance_application(
+            application.id, seen=application.seen_stage, acting_user_id=ada
+        )
 
 
-def test_advance_without_stage_sends_nothing(provider: Provider, bench: Bench) -> None:
+def test_advance_without_stage_sends_nothing(provider: Provider, bench: ProviderBench) -> None:
     before = len(bench.calls)
     with pytest.raises(Conflict):
-        provider.advance(5, seen=SeenStage(stage_id=None), acting_user_id=1)
+        provider.advance_application(5, seen=SeenStage(stage_id=None), acting_user_id=1)
     assert len([call for call in bench.calls[before:] if call.method != "GET"]) == 0
 
 
 def test_unknown_rejection_reason_is_invalid(provider: Provider) -> None:
     (ada,) = find_users(provider, "Ada")
-    with pytest.raises(Invalid) as caught:
-        provider.reject(find_application(provider).id, reason_id=1, acting_user_id=ada)
+    with pytest.raises(InvalidValues) as caught:
+        provider.reject_application(find_application(provider).id, reason_id=1, acting_user_id=ada)
     assert "rejection_reason_id" in caught.value.fields
 
 
@@ -427,7 +435,9 @@ def test_user_without_permission_is_refused(provider: Provider) -> None:
     application = find_application(provider)
     for user in (basil, dana, 987654):
         with pytest.raises(ActingUserRefused) as caught:
-            provider.advance(application.id, seen=application.seen_stage, acting_user_id=user)
+            provider.advance_application(
+                application.id, seen=application.seen_stage, acting_user_id=user
+            )
         # Without consent the user is refused before Greenhouse is asked.
         assert caught.value.evidence is not None or provider.kind == "harvest_partner"
     assert provider.get_application(application.id) == application
@@ -436,83 +446,83 @@ def test_user_without_permission_is_refused(provider: Provider) -> None:
 def test_action_on_deleted_application_is_not_found(provider: Provider, sandbox: Sandbox) -> None:
     (ada,) = find_users(provider, "Ada")
     application = find_application(provider)
-    sandbox.mutate("delete_application", application_id=application.id)
+    sandbox.run_mutation("delete_application", application_id=application.id)
     with pytest.raises(NotFound):
-        provider.unreject(application.id, acting_user_id=ada)
+        provider.unreject_application(application.id, acting_user_id=ada)
 
 
 # -- the credential ----------------------------------------------------------------------------
 def test_valid_credential_is_accepted(provider: Provider) -> None:
-    provider.try_credential()
-    sample = provider.account_sample()
+    provider.verify_credential()
+    sample = provider.get_account_sample()
     assert sample.user_ids
     assert sample.job_ids
 
 
-def test_wrong_credential_is_refused_without_leak(bench: Bench) -> None:
+def test_wrong_credential_is_refused_without_leak(bench: ProviderBench) -> None:
     kind = bench.provider.kind
     wrong = {name: f"{value[:-4]}wrong" for name, value in SECRETS[kind].items()}
-    other = open_on(
-        kind, bench.wiring.api_url, bench.clock, secrets=wrong, chains=UnknownConsents()
+    other = open_provider_bench(
+        kind, bench.context.api_url, bench.clock, secrets=wrong, token_stores=UnknownConsents()
     )
     with pytest.raises(BadCredential) as caught:
-        other.provider.try_credential()
+        other.provider.verify_credential()
     text = repr((caught.value, caught.value.evidence, other.calls))
     assert not any(value in text for value in wrong.values())
 
 
 def test_permission_probes_write_nothing(
-    provider: Provider, bench: Bench, sandbox: Sandbox
+    provider: Provider, bench: ProviderBench, sandbox: Sandbox
 ) -> None:
-    before, state = len(bench.calls), sandbox.stats()
-    permissions = [permission.key for permission in CATALOGUE.for_kind(provider.kind)]
-    probes = list(provider.probe_all(permissions))
+    before, state = len(bench.calls), sandbox.count_records()
+    permissions = [permission.key for permission in CATALOGUE.list_permissions(provider.kind)]
+    probes = list(provider.probe_permissions(permissions))
     assert sorted(probe.permission for probe in probes) == sorted(permissions)
-    assert {probe.outcome for probe in probes} == {Outcome.GRANTED}
+    assert {probe.outcome for probe in probes} == {ProbeOutcome.GRANTED}
     assert all(probe.evidence is not None for probe in probes)
     assert len(bench.calls) - before <= len(permissions)
-    assert sandbox.stats() == state
+    assert sandbox.count_records() == state
 
 
-def test_probes_report_only_missing_permissions(bench: Bench, sandbox: Sandbox) -> None:
+def test_probes_report_only_missing_permissions(bench: ProviderBench, sandbox: Sandbox) -> None:
     kind = bench.provider.kind
     for lacking in ("applications.reject", "users.list", "rejection_reasons.list"):
         other = _reopen_without(bench, lacking)
-        permissions = [permission.key for permission in CATALOGUE.for_kind(kind)]
-        probes = list(other.provider.probe_all(permissions))
-        missing = {probe.permission for probe in probes if probe.outcome is Outcome.MISSING}
+        permissions = [permission.key for permission in CATALOGUE.list_permissions(kind)]
+        probes = list(other.provider.probe_permissions(permissions))
+        missing = {probe.permission for probe in probes if probe.outcome is ProbeOutcome.MISSING}
         same_scope = {
             permission.key
-            for permission in CATALOGUE.for_kind(kind)
+            for permission in CATALOGUE.list_permissions(kind)
             if permission.scope == CATALOGUE.get(lacking, kind).scope
         }
-        assert missing == (same_scope if kind in CATALOGUE.by_scope else {lacking})
-        assert other.provider.probe(lacking).outcome is Outcome.MISSING
-        assert other.provider.probe("jobs.list").outcome is Outcome.GRANTED
+        assert missing == (same_scope if kind in CATALOGUE.scope_kinds else {lacking})
+        assert other.provider.probe_permission(lacking).outcome is ProbeOutcome.MISSING
+        assert other.provider.probe_permission("jobs.list").outcome is ProbeOutcome.GRANTED
 
 
-def test_list_names_its_missing_permission(bench: Bench, sandbox: Sandbox) -> None:
+def test_list_names_its_missing_permission(bench: ProviderBench, sandbox: Sandbox) -> None:
     other = _reopen_without(bench, "jobs.list")
     with pytest.raises(MissingPermission) as caught:
         list(other.provider.list_jobs())
-    other.provider.try_credential()
+    other.provider.verify_credential()
     assert caught.value.permission == "jobs.list"
 
 
-def test_write_names_its_missing_permission(bench: Bench, sandbox: Sandbox) -> None:
+def test_write_names_its_missing_permission(bench: ProviderBench, sandbox: Sandbox) -> None:
     application = find_application(bench.provider)
     (ada,) = find_users(bench.provider, "Ada")
     other = _reopen_without(bench, "applications.unreject")
     with pytest.raises(MissingPermission) as caught:
-        other.provider.unreject(application.id, acting_user_id=ada)
+        other.provider.unreject_application(application.id, acting_user_id=ada)
     assert caught.value.permission == "applications.unreject"
 
 
 def test_unknown_permission_is_unclear(provider: Provider) -> None:
-    assert provider.probe("moon.land").outcome is Outcome.UNCLEAR
+    assert provider.probe_permission("moon.land").outcome is ProbeOutcome.UNCLEAR
 
 
-def _reopen_without(bench: Bench, permission: str) -> Bench:
+def _reopen_without(bench: ProviderBench, permission: str) -> ProviderBench:
     """A provider of the same kind whose credential lacks this permission."""
     kind, sandbox = bench.provider.kind, bench.sandbox
     scope = CATALOGUE.get(permission, kind).scope
@@ -520,22 +530,24 @@ def _reopen_without(bench: Bench, permission: str) -> Bench:
     if kind == "harvest_key":
         secrets = {"api_key": sandbox.credentials.create_key(without=[permission]).secret}
     elif kind == "harvest_partner":
-        scopes = CATALOGUE.scopes(kind) - {scope}
+        scopes = CATALOGUE.list_scopes(kind) - {scope}
     else:
         client = sandbox.credentials.create_client(without=[scope])
         secrets = {"client_id": client.client_id, "client_secret": client.client_secret}
-    return open_on(kind, sandbox.url, bench.clock, secrets=secrets, scopes=scopes)
+    return open_provider_bench(kind, sandbox.url, bench.clock, secrets=secrets, scopes=scopes)
 
 
 # -- the call log and the registry -------------------------------------------------------------
 def test_call_log_is_complete_without_ids(
-    provider: Provider, bench: Bench, sandbox: Sandbox
+    provider: Provider, bench: ProviderBench, sandbox: Sandbox
 ) -> None:
     application = find_application(provider)
     (ada,) = find_users(provider, "Ada")
-    provider.advance(application.id, seen=application.seen_stage, acting_user_id=ada)
+    provider.advance_application(application.id, seen=application.seen_stage, acting_user_id=ada)
     consenting = (
-        bench.wiring.chains.requests if isinstance(bench.wiring.chains, ConsentStore) else 0
+        bench.context.token_stores.request_count
+        if isinstance(bench.context.token_stores, ConsentStore)
+        else 0
     )
     assert len(bench.calls) == len(list(sandbox.requests)) - consenting
     text = msgspec.json.encode(bench.calls).decode()
@@ -544,10 +556,10 @@ def test_call_log_is_complete_without_ids(
     assert {call.error for call in bench.calls} == {""}
 
 
-def test_registry_opens_provider_by_kind(bench: Bench) -> None:
+def test_registry_opens_provider_by_kind(bench: ProviderBench) -> None:
     kind = bench.provider.kind
-    provider = open_provider(kind, SECRETS[kind], bench.wiring)
-    provider.try_credential()
+    provider = create_provider(kind, SECRETS[kind], bench.context)
+    provider.verify_credential()
 
 
 def test_every_error_derives_from_ats_error() -> None:
@@ -557,10 +569,10 @@ def test_every_error_derives_from_ats_error() -> None:
     assert all(issubclass(cls, AtsError) for cls in exceptions)
 
 
-def test_granted_scopes_are_reported_for_oauth(bench: Bench, provider: Provider) -> None:
-    granted = provider.granted_scopes()
+def test_granted_scopes_are_reported_for_oauth(bench: ProviderBench, provider: Provider) -> None:
+    granted = provider.get_granted_scopes()
     if provider.kind == "harvest_key":
         assert granted is None
     else:
-        assert {p.scope for p in CATALOGUE.for_kind(provider.kind)} <= granted
+        assert {p.scope for p in CATALOGUE.list_permissions(provider.kind)} <= granted
         assert "harvest:referrers:list" in granted

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
 from portal.demo.people import PASSWORD
-from tests.launched import PROJECT, Launched
+from tests.demo_process import PROJECT, DemoProcess
 from tests.plugins.requirements import find_chromium
 
 CHROMIUM = find_chromium()
@@ -46,8 +46,8 @@ def browser_type_launch_args() -> dict[str, Any]:
 class Demo:
     """A running portal that can be reset; `greenhouse` is the address of its sandbox."""
 
-    def __init__(self, launched: Launched) -> None:
-        self.url, self.greenhouse = launched.url, launched.greenhouse
+    def __init__(self, launched: DemoProcess) -> None:
+        self.url, self.sandbox_url = launched.url, launched.sandbox_url
         self._database = launched.folder / "portal.sqlite3"
         self._as_started = self._save()
         self._as_connected: sqlite3.Connection | None = None
@@ -82,19 +82,19 @@ class Demo:
 
     def find_remote_id(self, application: int) -> int:
         """Return Greenhouse's own id of an application."""
-        query = "SELECT remote_id FROM mirror_application WHERE id = ?"
+        query = "SELECT remote_id FROM sync_application WHERE id = ?"
         with self._open() as database:
             remote_id: int = database.execute(query, (application,)).fetchone()[0]
         return remote_id
 
     def fetch_stats(self) -> dict[str, Any]:
-        stats: dict[str, Any] = httpx.get(f"{self.greenhouse}/__stats", timeout=60).json()
+        stats: dict[str, Any] = httpx.get(f"{self.sandbox_url}/__stats", timeout=60).json()
         return stats
 
     def create_credential(self, kind: str, without: list[str]) -> dict[str, str]:
         """Make a credential in the sandbox that lacks these permissions."""
         answer = httpx.post(
-            f"{self.greenhouse}/__credentials",
+            f"{self.sandbox_url}/__credentials",
             json={"kind": kind, "account": "acme", "without": without},
             timeout=60,
         )
@@ -105,14 +105,14 @@ class Demo:
     def grant_permissions(self, credential: str, permissions: list[str]) -> None:
         """Grant these permissions to a credential in the sandbox."""
         body = {"credential": credential, "grant": permissions}
-        httpx.patch(f"{self.greenhouse}/__credentials", json=body, timeout=60).raise_for_status()
+        httpx.patch(f"{self.sandbox_url}/__credentials", json=body, timeout=60).raise_for_status()
 
     def add_fault(self, **fault: object) -> None:
         """Have the sandbox fail in this way."""
-        httpx.post(f"{self.greenhouse}/__faults", json=fault, timeout=60).raise_for_status()
+        httpx.post(f"{self.sandbox_url}/__faults", json=fault, timeout=60).raise_for_status()
 
     def clear_faults(self) -> None:
-        httpx.delete(f"{self.greenhouse}/__faults", timeout=60).raise_for_status()
+        httpx.delete(f"{self.sandbox_url}/__faults", timeout=60).raise_for_status()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -127,11 +127,11 @@ class Demo:
         return copy
 
     def _restore(self, copy: sqlite3.Connection) -> None:
-        httpx.post(f"{self.greenhouse}/__reset", timeout=60).raise_for_status()
+        httpx.post(f"{self.sandbox_url}/__reset", timeout=60).raise_for_status()
         with self._open() as database:
             copy.backup(database)
             # The workers are alive, but their last heartbeat in the copy is old.
-            database.execute("UPDATE core_pulse SET heard_at = ?", (self._now(),))
+            database.execute("UPDATE core_workerheartbeat SET heartbeat_at = ?", (self._now(),))
 
     @staticmethod
     def _now() -> str:
@@ -144,8 +144,8 @@ def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         # Long enough to undo something on a slow machine; `end_holds` ends it early.
         patch.setenv("REJECT_HOLD_SECONDS", "30")
         patch.setenv("BULK_HOLD_SECONDS", "30")
-        with Launched(tmp_path_factory.mktemp("demo")) as launched:
-            output = launched.listen()
+        with DemoProcess(tmp_path_factory.mktemp("demo")) as launched:
+            output = launched.read_startup_output()
             assert launched.process.poll() is None, output
             yield Demo(launched)
 
@@ -213,7 +213,7 @@ class Person:
 
     def paste_v3(self, client_id: str, client_secret: str) -> None:
         """Paste a v3 credential in set-up and have it tested."""
-        self.open_path("/set-up/credential/")
+        self.open_path("/setup/credential/")
         self.page.get_by_label("Client ID").fill(client_id)
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)
         self.page.get_by_role("button", name="Try and save").click()
@@ -222,7 +222,7 @@ class Person:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
         expect(self.page.get_by_text("Everything is granted")).to_be_visible()
-        self.open_path("/set-up/sync/")
+        self.open_path("/setup/sync/")
         expect(self.page.get_by_text("Everything has been read")).to_be_visible()
 
     def check_page(self, name: str, *, axe: bool = True) -> None:

@@ -26,7 +26,7 @@ def _authorize_as(person: Person, who: str, *, service_account: bool = False) ->
 @pytest.mark.parametrize("scripts", [True, False])
 def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bool) -> None:
     ada: Person = person("ada@acme.example", scripts=scripts)
-    ada.open_path("/set-up/credential/")
+    ada.open_path("/setup/credential/")
     page = ada.page
     if scripts:
         ada.check_page("60-connect")
@@ -43,7 +43,7 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     expect(page.get_by_text("Everything is granted")).to_be_visible()
     page.get_by_role("link", name="Go on", exact=True).click()
     expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
-    ada.open_path("/set-up/credential/")
+    ada.open_path("/setup/credential/")
     ada.check_page("62-connected")
     page.get_by_role("button", name="Connect again").click()
     _authorize_as(ada, "Zoe Zimmer, Site Admin", service_account=True)
@@ -56,11 +56,11 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
 
 def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada: Person = person("ada@acme.example")
-    ada.open_path("/set-up/credential/")
+    ada.open_path("/setup/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
-    ada.open_path("/set-up/sync/")
+    ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
 
     sam: Person = person("sam@acme.example")
@@ -81,7 +81,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     rows = page.locator("tr[id^=application-]")
     rows.get_by_role("button", name=re.compile("^Advance"), disabled=False).first.click()
     expect(page.get_by_text("Advanced in Greenhouse").first).to_be_visible()
-    requests = httpx.get(f"{demo.greenhouse}/__requests", timeout=60).json()
-    consents = httpx.get(f"{demo.greenhouse}/__consents", timeout=60).json()
+    requests = httpx.get(f"{demo.sandbox_url}/__requests", timeout=60).json()
+    consents = httpx.get(f"{demo.sandbox_url}/__consents", timeout=60).json()
     writers = {entry["acting_user"] for entry in requests if entry["path"].endswith("/move")}
     assert writers == {consents[-1]["user_id"]}

@@ -18,7 +18,7 @@ MISSING = ["applications.reject", "job_posts.list", "candidates.list"]
 def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Browser) -> None:
     credential = demo.create_credential("key", MISSING)
     ada: Person = person("ada@acme.example")
-    ada.open_path("/set-up/before/")
+    ada.open_path("/setup/start/")
     ada.check_page("40-before")
     ada.page.get_by_label(re.compile("is a Site Admin in Greenhouse")).check()
     ada.page.get_by_role("button", name="Go on").click()
@@ -40,13 +40,13 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     ada.check_page("43-people")
 
     # A colleague grants the rest, on a phone, without an account.
-    ada.open_path("/set-up/links/")
+    ada.open_path("/setup/fix-links/")
     ada.page.get_by_role("button", name="Make a link").click()
     address = ada.page.locator("#fix-link").inner_text()
     ada.check_page("44-link")
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
-    page.goto(demo.url + "/set-up/fix/" + address.split("/set-up/fix/")[1])
+    page.goto(demo.url + "/setup/fix/" + address.split("/setup/fix/")[1])
     expect(page.get_by_text("Post: Reject Application")).to_be_visible()
     check_accessibility(page)
     keep_screenshot(page, "45-fix-link-390-light")
@@ -62,16 +62,16 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
 
 def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     ada: Person = person("ada@acme.example")
-    ada.open_path("/set-up/before/")
+    ada.open_path("/setup/start/")
     page, keys = ada.page, ada.page.keyboard
     ada.tab_to("#id_ready_1")
-    with page.expect_response("**/set-up/before/"):
+    with page.expect_response("**/setup/start/"):
         keys.press("Space")
     page.reload()
     expect(page.locator("#id_ready_1")).to_be_checked()  # saved without a button
     ada.tab_to(".card-foot button")
     keys.press("Enter")
-    page.wait_for_url("**/set-up/credential/")
+    page.wait_for_url("**/setup/credential/")
     demo.add_fault(kind="status", status=503, times=None)
     ada.tab_to("#id_client_id")
     keys.insert_text(greenhouse.ACME_V3_CLIENT_ID)
@@ -92,11 +92,11 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     expect(page.get_by_text("Everything is granted")).to_be_visible()
     ada.tab_to("a.btn-primary")
     keys.press("Enter")
-    page.wait_for_url("**/set-up/people/")
+    page.wait_for_url("**/setup/people/")
     expect(page.get_by_text("Somebody will see nothing")).to_be_visible()
     ada.tab_to(".wizard-foot button")
     keys.press("Enter")
-    page.wait_for_url("**/set-up/sync/")
+    page.wait_for_url("**/setup/sync/")
     expect(page.get_by_text("Everything has been read")).to_be_visible()
 
 
@@ -105,7 +105,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
 
     # A key with fewer permissions is checked, switched to, and rolled back.
     credential = demo.create_credential("key", MISSING)
-    ada.open_path("/set-up/credential/?kind=harvest_key")
+    ada.open_path("/setup/credential/?kind=harvest_key")
     page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     page.get_by_role("button", name="Try and save").click()
     expect(page.get_by_text("The new one may do less")).to_be_visible()
@@ -113,21 +113,21 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     page.get_by_role("button", name="Switch to the new one").click()
     expect(page.get_by_text("The old credential is kept")).to_be_visible()
     ada.check_page("47-kept")
-    ada.open_path("/set-up/sync/")
+    ada.open_path("/setup/sync/")
     expect(page.get_by_text("What is switched on has been read")).to_be_visible()
 
     # After the rollback a slow sync starts; pausing ends it, and resuming starts another.
     demo.add_fault(path="/v3/", latency_ms=2000, times=None)
-    ada.open_path("/set-up/rotation/")
+    ada.open_path("/setup/rotation/")
     page.get_by_role("button", name="Take the old one back").click()
-    ada.open_path("/set-up/sync/")
+    ada.open_path("/setup/sync/")
     other_tab = page.context.new_page()
-    other_tab.goto(f"{demo.url}/set-up/sync/")
+    other_tab.goto(f"{demo.url}/setup/sync/")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
     expect(page.get_by_text("The connection is paused")).to_be_visible()
     # Another tab that showed the sync is led to the same page.
-    other_tab.wait_for_url("**/set-up/live/")
+    other_tab.wait_for_url("**/setup/live/")
     expect(other_tab.locator("main")).to_have_count(1)
     other_tab.close()
     ada.check_page("48-paused")
@@ -135,13 +135,13 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     expect(page.get_by_text("Ended, because the connection was paused").first).to_be_visible()
     ada.check_page("49-ended-by-a-pause")
     demo.clear_faults()
-    ada.open_path("/set-up/live/")
+    ada.open_path("/setup/live/")
     page.get_by_role("button", name="End the pause").click()
     expect(page.get_by_text("Everything is granted")).to_be_visible()
-    ada.open_path("/set-up/sync/")
+    ada.open_path("/setup/sync/")
     expect(page.get_by_text("Everything has been read")).to_be_visible()
 
-    ada.open_path("/set-up/disconnect/")
+    ada.open_path("/setup/disconnect/")
     ada.check_page("49-disconnect")
     page.get_by_label("Organization's name").fill("acme")
     page.get_by_role("button", name="Disconnect and delete").click()

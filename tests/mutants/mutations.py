@@ -67,8 +67,8 @@ def list_mutations(target: Target, *, with_redis: bool) -> Iterator[Mutation]:
     statements = _statements(tree)
     nodes = list(ast_nodes(get_ast(source)))
     for name, operator in OPERATORS.items():
-        found = [(node, p) for node in nodes for p in operator().mutation_positions(node)]
-        for occurrence, (node, (start, _)) in enumerate(found):
+        positions = [(node, p) for node in nodes for p in operator().mutation_positions(node)]
+        for occurrence, (node, (start, _)) in enumerate(positions):
             if name.startswith("ReplaceBinaryOperator") and node.parent.type not in _ARITHMETIC:
                 continue
             if not any(first <= start < last for first, last in skipped):
@@ -152,7 +152,7 @@ class _Statement:
 
 def _statements(tree: ast.Module) -> dict[int, _Statement]:
     """The innermost statement on each line."""
-    found: dict[int, _Statement] = {}
+    by_line: dict[int, _Statement] = {}
 
     def visit(node: ast.AST, in_function: bool) -> None:
         if isinstance(node, ast.stmt | ast.ExceptHandler):
@@ -162,13 +162,13 @@ def _statements(tree: ast.Module) -> dict[int, _Statement]:
             first = min([node.lineno, *(d.lineno for d in decorators)])
             lines = range(first, max(end, node.lineno) + 1)
             statement = _Statement(node, lines, in_function, at_top=node in tree.body)
-            found.update(dict.fromkeys(lines, statement))
+            by_line.update(dict.fromkeys(lines, statement))
         inside = in_function or isinstance(node, ast.FunctionDef | ast.Lambda)
         for child in ast.iter_child_nodes(node):
             visit(child, inside)
 
     visit(tree, in_function=False)
-    return found
+    return by_line
 
 
 def _noticing_lines(statement: _Statement, statements: dict[int, _Statement]) -> set[int]:

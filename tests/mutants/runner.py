@@ -1,9 +1,9 @@
-"""Running the tests on mutations, as a plugin of pytest.
+"""Runs the tests on mutations, as a pytest plugin.
 
-The tests run once unmutated, and Coverage.py tells which lines each of them ran. Then a child is
-forked for each mutation, so that nothing is loaded or set up again. It puts the mutation in place
-and runs the tests that ran the mutated lines, quickest first, until one fails. Where the mutation
-is in what runs at import only, the child starts a fresh Python instead (tests.mutants.cold).
+The tests run once unmutated, while coverage records which lines each of them ran. Then a child is
+forked for each mutation, so that nothing is loaded or set up again; it applies the mutation and
+runs the tests that cover it, quickest first, until one fails. A mutation of code that runs at
+import only is tested in a fresh Python process (tests.mutants.fresh_process).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import pytest
 from _pytest.runner import runtestprotocol
 from coverage import Coverage
 
+from tests.mutants.code_swap import changed_function, swap_constants, swap_function
 from tests.mutants.mutations import Mutation
 from tests.mutants.results import Outcome, Result
-from tests.mutants.swap import changed_function, swap_constants, swap_function
 
 # Tests of a mutation are chosen until they would take this much processor time unmutated. What only
 # a later one would have noticed counts as survived.
@@ -204,7 +204,7 @@ def _become_fresh_process(
     os.execv(  # noqa: S606  (our own module)
         sys.executable,
         [
-            sys.executable, "-m", "tests.mutants.cold", str(killed_by),
+            sys.executable, "-m", "tests.mutants.fresh_process", str(killed_by),
             mutation.module, mutation.operator, str(mutation.occurrence), f"@{chosen}",
         ],
     )  # fmt: skip

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 ENTITLEMENT_TESTS = (
     "tests/portal/entitlements",
-    "tests/portal/jobs/test_why.py",
-    "tests/portal/jobs/test_states.py",
-    "tests/portal/support/test_why.py",
-    "tests/portal/onboarding/test_people.py",
+    "tests/portal/jobs/test_access_explanation.py",
+    "tests/portal/jobs/test_empty_states.py",
+    "tests/portal/support/test_access_check.py",
+    "tests/portal/onboarding/test_access_preview.py",
 )
 ACTION_TESTS = ("tests/portal/applications",)
 
@@ -25,26 +25,30 @@ class Target:
 
 TARGETS = (
     Target("portal.entitlements.rules", (*ENTITLEMENT_TESTS, *ACTION_TESTS)),
-    Target("portal.entitlements.people", (*ENTITLEMENT_TESTS, *ACTION_TESTS)),
-    Target("portal.entitlements.explain", ENTITLEMENT_TESTS),
-    Target("portal.entitlements.asking", ENTITLEMENT_TESTS),
+    Target("portal.entitlements.user_matching", (*ENTITLEMENT_TESTS, *ACTION_TESTS)),
+    Target("portal.entitlements.access_explanation", ENTITLEMENT_TESTS),
+    Target("portal.entitlements.lookup", ENTITLEMENT_TESTS),
     Target("portal.core.transitions", ("tests/portal/core/test_transitions.py",)),
-    Target("portal.applications.perform", ACTION_TESTS),
-    Target("portal.applications.undo", ACTION_TESTS),
-    Target("portal.applications.outbox", ACTION_TESTS),
-    Target("portal.applications.clicks", ACTION_TESTS),
-    Target("portal.applications.offers", ACTION_TESTS),
-    Target("portal.applications.verbs.base", ACTION_TESTS),
-    Target("portal.applications.verbs.advance", ACTION_TESTS),
-    Target("portal.applications.verbs.move", ACTION_TESTS),
-    Target("portal.applications.verbs.reject", ACTION_TESTS),
-    Target("portal.applications.verbs.unreject", ACTION_TESTS),
-    Target("portal.applications.verbs.transfer", ACTION_TESTS),
-    Target("portal.applications.verbs.update", ACTION_TESTS),
-    Target("integrations.http.budget", ("tests/integrations/http/test_budget.py",)),
-    Target("portal.core.state", ("tests/portal/core/test_state.py",), needs_redis=("RedisStore",)),
+    Target("portal.applications.actions.perform", ACTION_TESTS),
+    Target("portal.applications.actions.undo", ACTION_TESTS),
+    Target("portal.applications.actions.outbox", ACTION_TESTS),
+    Target("portal.applications.actions.action_requests", ACTION_TESTS),
+    Target("portal.applications.actions.available_actions", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.base", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.advance", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.move", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.reject", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.unreject", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.transfer", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.update", ACTION_TESTS),
+    Target("integrations.http.rate_limiter", ("tests/integrations/http/test_rate_limiter.py",)),
+    Target(
+        "portal.core.shared_state",
+        ("tests/portal/core/test_shared_state.py",),
+        needs_redis=("RedisStore",),
+    ),
     Target(
         "portal.core.secrets",
-        ("tests/portal/core/test_secrets.py", "tests/portal/core/test_rekey.py"),
+        ("tests/portal/core/test_secrets.py", "tests/portal/core/test_key_rotation.py"),
     ),
 )

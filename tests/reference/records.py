@@ -227,5 +227,5 @@ def find_values(payload: object, path: str) -> list[Any]:
 def find_parents(payload: object, path: str) -> list[Any]:
     """The objects in which a path ends."""
     parent, _, _ = path.rpartition(".")
-    found = find_values(payload, parent) if parent else [payload]
-    return [value for value in found if isinstance(value, dict)]
+    values = find_values(payload, parent) if parent else [payload]
+    return [value for value in values if isinstance(value, dict)]

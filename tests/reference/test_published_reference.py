@@ -163,7 +163,9 @@ def test_v1_records_match_examples() -> None:
     for name, examples in V1_EXAMPLES.items():
         for example in examples:
             for row in read_examples(example):
-                mismatches += [f"{example}: {found}" for found in V1.find_mismatches(name, row)]
+                mismatches += [
+                    f"{example}: {mismatch}" for mismatch in V1.find_mismatches(name, row)
+                ]
                 seen |= set(find_seen(V1, name, row))
     mismatches += find_unseen(V1, seen, V1.keys() - WITHOUT_EXAMPLE)
     assert mismatches == []
@@ -172,7 +174,9 @@ def test_v1_records_match_examples() -> None:
 def test_webhook_payloads_match_examples() -> None:
     mismatches, seen = [], set()
     for action, payload in read_events().items():
-        mismatches += [f"webhook {found}" for found in WEBHOOKS.find_mismatches(action, payload)]
+        mismatches += [
+            f"webhook {mismatch}" for mismatch in WEBHOOKS.find_mismatches(action, payload)
+        ]
         seen |= set(find_seen(WEBHOOKS, action, payload))
     mismatches += find_unseen(WEBHOOKS, seen, set(WEBHOOKS))
     assert mismatches == []
@@ -222,11 +226,11 @@ def test_webhook_ids_match_examples() -> None:
     events = read_events()
     assert sorted(ACTIONS) == sorted(events)
     for action, kinds in EVENT_IDS.items():
-        here = {(kind, path) for kind, paths in kinds.items() for path in paths}
+        listed = {(kind, path) for kind, paths in kinds.items() for path in paths}
         published = find_id_paths(action, events[action])
-        assert published <= here, f"{action}: ids that the table lacks"
+        assert published <= listed, f"{action}: ids that the table lacks"
         # An example may show a record without a stage, or without jobs.
-        absent = [path for _, path in here - published if find_parents(events[action], path)]
+        absent = [path for _, path in listed - published if find_parents(events[action], path)]
         assert absent == [], f"{action}: ids that are not there"
 
 
@@ -252,12 +256,12 @@ def describe_v3_field(schema: dict[str, Any]) -> Field:
 
 def flatten_v3_schema(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Field]]:
     for name, inner in schema["properties"].items():
-        found = describe_v3_field(inner)
-        yield f"{prefix}{name}", found
-        if found.kind == "object":
-            item = {"[]": "items", "{}": "additionalProperties", "": None}[found.container]
+        parsed = describe_v3_field(inner)
+        yield f"{prefix}{name}", parsed
+        if parsed.kind == "object":
+            item = {"[]": "items", "{}": "additionalProperties", "": None}[parsed.container]
             yield from flatten_v3_schema(
-                inner[item] if item else inner, f"{prefix}{name}{found.container}."
+                inner[item] if item else inner, f"{prefix}{name}{parsed.container}."
             )
 
 
@@ -266,35 +270,35 @@ def test_v3_records_match_schemas() -> None:
     files = sorted((REFERENCE / "v3-schemas").glob("*.json"))
     for file in files:
         published = dict(flatten_v3_schema(read_reference(f"v3-schemas/{file.name}")))
-        here = {
+        listed = {
             path: Field(
-                "object" if found.is_object else found.kind,
-                found.container,
-                found.nullable,
-                found.nullable_items,
-                values=found.values,
+                "object" if parsed.is_object else parsed.kind,
+                parsed.container,
+                parsed.nullable,
+                parsed.nullable_items,
+                values=parsed.values,
             )
-            for path, found in V3.flatten(file.stem).items()
-            if found.presence != "newer"
+            for path, parsed in V3.flatten(file.stem).items()
+            if parsed.presence != "newer"
         }
-        mismatches += compare(file.stem, published, here)
+        mismatches += compare(file.stem, published, listed)
     assert mismatches == []
 
 
-def compare(place: str, published: dict[str, Any], here: dict[str, Any]) -> list[str]:
+def compare(place: str, published: dict[str, Any], listed: dict[str, Any]) -> list[str]:
     return [
-        f"{place} {name}: published {published.get(name)}, here {here.get(name)}"
-        for name in sorted(published.keys() | here.keys())
-        if published.get(name) != here.get(name)
+        f"{place} {name}: published {published.get(name)}, here {listed.get(name)}"
+        for name in sorted(published.keys() | listed.keys())
+        if published.get(name) != listed.get(name)
     ]
 
 
-def _json_type(found: Field) -> str:
-    if found.container:
-        return {"[]": "array", "{}": "object"}[found.container]
-    if found.is_object:
+def _json_type(parsed: Field) -> str:
+    if parsed.container:
+        return {"[]": "array", "{}": "object"}[parsed.container]
+    if parsed.is_object:
         return "object"
-    return "string" if found.kind in ("date", "datetime") else found.kind
+    return "string" if parsed.kind in ("date", "datetime") else parsed.kind
 
 
 def test_v3_endpoints_match_published() -> None:
@@ -309,17 +313,21 @@ def test_v3_endpoints_match_published() -> None:
             row["name"]: (row["type"], tuple(row.get("enumValues", ())))
             for row in endpoint["parameters"]
         }
-        here = {
+        listed = {
             key: (
-                "object" if found.kind == "range" else "array" if found.container else found.kind,
-                found.values,
+                "object"
+                if parsed.kind == "range"
+                else "array"
+                if parsed.container
+                else parsed.kind,
+                parsed.values,
             )
-            for key, found in parameters.items()
-            if found.presence != "newer"
+            for key, parsed in parameters.items()
+            if parsed.presence != "newer"
         }
-        mismatches += compare(f"{name}?", published, here)
+        mismatches += compare(f"{name}?", published, listed)
         answered = {row["name"]: row["type"] for row in endpoint["responseFields"]}
-        fields = {key: _json_type(found) for key, found in V3[name].items()}
+        fields = {key: _json_type(parsed) for key, parsed in V3[name].items()}
         missing = {
             key: kind
             for key, kind in answered.items()
@@ -351,11 +359,11 @@ def test_errors_match_observed() -> None:
         )
 
     for part, name in names.items():
-        here = facts(list(table[part].values()), "text", lambda status: status)
-        there = facts(
+        listed = facts(list(table[part].values()), "text", lambda status: status)
+        observed = facts(
             published[name],
             "body_contains",
             lambda status: "4xx" if str(status).startswith("4xx") else status,
         )
-        assert here - there == Counter(), f"{part}: not published"
-        assert there - here == Counter(), f"{part}: published only"
+        assert listed - observed == Counter(), f"{part}: not published"
+        assert observed - listed == Counter(), f"{part}: published only"

@@ -1,4 +1,4 @@
-"""``python -m integrations.greenhouse.sandbox``: serve until told to stop."""
+"""Command line of the sandbox: ``python -m integrations.greenhouse.sandbox``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import sys
 import threading
 from typing import Any, get_args
 
-from . import credentials, partners
+from integrations.greenhouse.sandbox.auth import credentials, partners
+from integrations.greenhouse.sandbox.state_file import StateFileError
+
 from .sandbox import Sandbox
 from .settings import ForbiddenBody, FromStage, NotSiteAdmin, TokenField
-from .state import BadState
 
 
-def parser() -> argparse.ArgumentParser:
-    """Give the command line."""
-    options = argparse.ArgumentParser(
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
         prog="python -m integrations.greenhouse.sandbox",
         description="A stand-in for Greenhouse's Harvest API (v1 and v3), with made-up people.",
     )
-    add = options.add_argument
+    add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8901)
     add("--seed", type=int, default=7)
@@ -59,36 +59,35 @@ def parser() -> argparse.ArgumentParser:
         help="leave confidential jobs out of v3's list unless the reader is on them",
     )
     add("--skip-count-needed", type=int, default=0, metavar="N")
-    return options
+    return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; give the exit status."""
-    options: dict[str, Any] = vars(parser().parse_args(arguments))
+    options: dict[str, Any] = vars(build_parser().parse_args(arguments))
     try:
-        sandbox = Sandbox(**options).start()
+        sandbox = Sandbox(**options).start_server()
     except OSError as error:
-        where = f"{options['host']}:{options['port']}"
-        _say(f"Cannot listen on {where}: {error.strerror}. Choose another with --port.")
+        address = f"{options['host']}:{options['port']}"
+        _print_error(f"Cannot listen on {address}: {error.strerror}. Choose another with --port.")
         return 1
-    except BadState as error:
-        _say(str(error))
+    except StateFileError as error:
+        _print_error(str(error))
         return 1
-    _greet(sandbox)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    over.wait()
-    sandbox.stop()
+    _print_banner(sandbox)
+    stop_requested = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop_requested.set())
+    stop_requested.wait()
+    sandbox.stop_server()
     return 0
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _greet(sandbox: Sandbox) -> None:
-    count = sandbox.stats()
+def _print_banner(sandbox: Sandbox) -> None:
+    count = sandbox.count_records()
     sys.stdout.write(
         f"Greenhouse sandbox at {sandbox.url}\n"
         f"  {count['jobs']} jobs, {count['applications']} applications, {count['users']} users\n"

@@ -1,4 +1,4 @@
-"""Time, as the sandbox tells it: one injectable clock, one spelling of a moment."""
+"""The sandbox's clock and timestamp format."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Give the present moment, aware, in UTC."""
     return datetime.now(UTC)
 
 
-def iso(moment: datetime) -> str:
-    """Spell a moment as Greenhouse does: ISO-8601, UTC, milliseconds, ``Z``.
+def format_timestamp(moment: datetime) -> str:
+    """Format a time as Greenhouse does: ISO 8601, UTC, milliseconds, ``Z``.
 
-    The width never changes, so two such texts compare like the moments they name.
+    The width is fixed, so timestamps compare correctly as strings.
     """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
         f"{moment.microsecond // 1000:03d}Z"
     )
 
 
-def parse(text: str) -> datetime | None:
-    """Read an ISO-8601 date or moment; without a zone it is UTC. None when unreadable."""
+def parse_timestamp(text: str) -> datetime | None:
+    """Parse an ISO 8601 date or time (UTC if it has no zone); None if unreadable."""
     try:
         moment = datetime.fromisoformat(text.strip().replace(" ", "+"))
     except ValueError:
@@ -32,19 +31,19 @@ def parse(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def normal(text: str) -> str | None:
-    """Bring any readable moment to the spelling of :func:`iso`; None when unreadable."""
-    moment = parse(text)
-    return iso(moment) if moment else None
+def normalize_timestamp(text: str) -> str | None:
+    """Reformat a date or time with :func:`format_timestamp`; None if unreadable."""
+    moment = parse_timestamp(text)
+    return format_timestamp(moment) if moment else None
 
 
-def later(text: str, now: datetime) -> str:
-    """Give ``now``, or just after ``text`` when the clock has not passed it.
+def next_timestamp(text: str, now: datetime) -> str:
+    """Return ``now``, or 1 ms after ``text`` if the clock has not passed it.
 
-    So a record's ``updated_at`` moves with every change, even under a clock that stands still.
+    So every change moves a record's ``updated_at``, even under a frozen clock.
     """
-    present = iso(now)
-    if present > text:
-        return present
-    before = parse(text)
-    return iso(before + timedelta(milliseconds=1)) if before else present
+    current = format_timestamp(now)
+    if current > text:
+        return current
+    previous = parse_timestamp(text)
+    return format_timestamp(previous + timedelta(milliseconds=1)) if previous else current

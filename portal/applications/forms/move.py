@@ -1,4 +1,4 @@
-"""To another stage, or to another job."""
+"""Forms to move to another stage and to transfer to another job."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 from django import forms
 from django.db.models import OuterRef, Subquery
 
-from portal.applications.forms.click import FormOnApplication
+from portal.applications.forms.base import ApplicationActionForm
 from portal.entitlements.rules import visible_jobs
-from portal.mirror.models import Job, Stage
+from portal.sync.models import Job, Stage
 
 
-class MoveFields(forms.Form):
-    """Which stage."""
-
+class StageFields(forms.Form):
     to_stage = forms.ModelChoiceField(
         queryset=Stage.objects.none(),
         label="Stage",
@@ -26,35 +24,32 @@ class MoveFields(forms.Form):
         },
     )
 
-    def offer_stages(self, stages: Iterable[Stage]) -> None:
-        """Let one of these be chosen."""
+    def set_stage_choices(self, stages: Iterable[Stage]) -> None:
         field: Any = self.fields["to_stage"]
         field.queryset = Stage.objects.filter(pk__in=[s.pk for s in stages]).order_by("order")
 
-    def parameters(self) -> dict[str, Any]:
+    def build_parameters(self) -> dict[str, Any]:
         stage = self.cleaned_data["to_stage"]
         return {"to_stage": stage.remote_id, "to_stage_name": stage.name}
 
 
-class MoveForm(MoveFields, FormOnApplication):
-    """Move to another stage of its job."""
+class MoveForm(StageFields, ApplicationActionForm):
+    def populate_choices(self) -> None:
+        current_stage_id = self.application.stage_id
+        self.set_stage_choices(
+            [stage for stage in self.action_context.stages if stage.pk != current_stage_id]
+        )
 
-    def prepare(self) -> None:
-        here = self.application.stage_id
-        self.offer_stages([stage for stage in self.at.stages if stage.pk != here])
 
-
-class _JobField(forms.ModelChoiceField):
+class _JobChoiceField(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         number = f" ({obj.requisition_id})" if obj.requisition_id else ""
         landing = f" · lands in “{obj.landing}”" if obj.landing else ""
         return f"{obj.name}{number}{landing}"
 
 
-class TransferForm(FormOnApplication):
-    """Transfer to another open job that the person may see."""
-
-    to_job = _JobField(
+class TransferForm(ApplicationActionForm):
+    to_job = _JobChoiceField(
         queryset=Job.objects.none(),
         label="Requisition",
         empty_label="Choose a requisition",
@@ -65,8 +60,8 @@ class TransferForm(FormOnApplication):
         },
     )
 
-    def prepare(self) -> None:
-        jobs = visible_jobs(self.membership, held=self.at.held).exclude(
+    def populate_choices(self) -> None:
+        jobs = visible_jobs(self.membership, member_rights=self.action_context.rights).exclude(
             pk=self.application.job_id or 0
         )
         first = Stage.objects.filter(job=OuterRef("pk"), active=True, gone_at=None)
@@ -74,6 +69,6 @@ class TransferForm(FormOnApplication):
         field: Any = self.fields["to_job"]
         field.queryset = jobs.annotate(landing=landing).order_by("name", "id")
 
-    def parameters(self) -> dict[str, Any]:
+    def build_parameters(self) -> dict[str, Any]:
         job = self.cleaned_data["to_job"]
         return {"to_job": job.remote_id, "to_job_name": job.name}

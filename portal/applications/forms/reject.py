@@ -1,4 +1,4 @@
-"""Rejecting: why, with a note, and perhaps an e-mail to the candidate."""
+"""Rejection forms: reason, note and optional email to the candidate."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 
-from portal.applications.forms.click import FormOnApplication
-from portal.applications.models import ApplicationAction, Kind
+from portal.applications.forms.base import ApplicationActionForm
+from portal.applications.models import ActionKind, ApplicationAction
 from portal.entitlements.rules import Rights
-from portal.mirror.models import EmailTemplate, RejectionReason
+from portal.sync.models import EmailTemplate, RejectionReason
 
-OWN_TIME = "at"
-ZONE = {"data-zone": ""}  # the browser puts its time zone in
-SPARE = timedelta(minutes=10)  # on top of the longest that a click may wait here
-LATEST = timedelta(days=90)  # ours: Greenhouse documents no limit
-HELP = (
+CUSTOM_TIME = "at"
+TIME_ZONE_ATTRS = {"data-zone": ""}  # filled in by JavaScript
+EMAIL_TIME_MARGIN = timedelta(minutes=10)  # on top of the longest time in the outbox
+MAX_EMAIL_DELAY = timedelta(days=90)  # our limit; Greenhouse documents none
+EMAIL_TIME_HELP = (
     "Read as <span data-zone-name>UTC</span>, and at least {} minutes from now, so that Undo comes "
     "first. Greenhouse goes by the clock of your account there, so it may be off where that has "
     "another time zone."
 )
 
 
-class RejectFields(forms.Form):
-    """Why, with a note, and perhaps an e-mail; for one application or for many."""
-
+class RejectionFields(forms.Form):
     reason = forms.ModelChoiceField(
         queryset=RejectionReason.objects.none(),
         error_messages={
@@ -59,7 +57,7 @@ class RejectFields(forms.Form):
             (60, "An hour after the rejection"),
             (60 * 24, "A day after the rejection"),
             (60 * 72, "Three days after the rejection"),
-            (OWN_TIME, "At a time that you choose"),
+            (CUSTOM_TIME, "At a time that you choose"),
         ],
         required=False,
         label="Greenhouse sends it",
@@ -71,73 +69,81 @@ class RejectFields(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={"invalid": "Enter a day and a time, please."},
     )
-    zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(ZONE))
+    zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(TIME_ZONE_ATTRS))
 
-    def offer_mails(self, connection_id: int, held: Rights) -> None:
-        """Let an e-mail go with it, where the credential may name them."""
+    def set_email_choices(self, connection_id: int, rights: Rights) -> None:
+        """Remove the email fields if the credential cannot list templates or there are none."""
         templates = EmailTemplate.objects.filter(
             connection_id=connection_id, gone_at=None, type__icontains="reject"
         )
-        if held.why_not("rejection_mail") or not templates.exists():
+        if rights.why_unavailable("rejection_mail") or not templates.exists():
             for name in ("template", "mail_after", "mail_at", "zone"):
                 del self.fields[name]
             return
         soonest = (settings.REJECT_HOLD_SECONDS + settings.BULK_HOLD_SECONDS) / 60
-        self.soonest = timedelta(minutes=soonest + settings.OUTBOX_PATIENCE_MINUTES) + SPARE
+        self.soonest = (
+            timedelta(minutes=soonest + settings.OUTBOX_PATIENCE_MINUTES) + EMAIL_TIME_MARGIN
+        )
         for name in ("mail_after", "mail_at"):
             self.fields[name].hide_optional = True  # type: ignore[attr-defined]
-        self.fields["mail_at"].help_text = format_html(HELP, int(self.soonest.total_seconds() / 60))
+        self.fields["mail_at"].help_text = format_html(
+            EMAIL_TIME_HELP, int(self.soonest.total_seconds() / 60)
+        )
         field: Any = self.fields["template"]
         field.queryset = templates.order_by("name")
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        own = data.get("template") is not None and data.get("mail_after") == OWN_TIME
-        if own and "mail_at" not in self.errors:
+        uses_custom_time = (
+            data.get("template") is not None and data.get("mail_after") == CUSTOM_TIME
+        )
+        if uses_custom_time and "mail_at" not in self.errors:
             self._check_time(data)
-        elif not own:
-            self.errors.pop("mail_at", None)  # not asked for
+        elif not uses_custom_time:
+            self.errors.pop("mail_at", None)  # hidden unless a custom time is chosen
         return data
 
     def _check_time(self, data: dict[str, Any]) -> None:
-        """Late enough for every way of taking it back, and no slip of the year."""
+        """Must leave time for every way to undo the rejection first."""
         if data["mail_at"] is None:
             self.add_error("mail_at", "Enter a day and a time, please.")
             return
-        data["mail_at"] = at = _in_zone(data["mail_at"], data.get("zone", ""))
-        if at < timezone.now() + self.soonest:
+        data["mail_at"] = send_at = _apply_time_zone(data["mail_at"], data.get("zone", ""))
+        if send_at < timezone.now() + self.soonest:
             minutes = int(self.soonest.total_seconds() / 60)
             self.add_error("mail_at", f"That is too soon: at least {minutes} minutes from now.")
-        elif at > timezone.now() + LATEST:
-            self.add_error("mail_at", f"That is too late: at most {LATEST.days} days from now.")
+        elif send_at > timezone.now() + MAX_EMAIL_DELAY:
+            self.add_error(
+                "mail_at", f"That is too late: at most {MAX_EMAIL_DELAY.days} days from now."
+            )
 
-    def parameters(self) -> dict[str, Any]:
+    def build_parameters(self) -> dict[str, Any]:
         template = self.cleaned_data.get("template")
         if template is None:
             return {}
-        about = {"template": template.remote_id, "template_name": template.name}
-        if self.cleaned_data["mail_after"] == OWN_TIME:
-            return {**about, "mail_at": self.cleaned_data["mail_at"].isoformat()}
-        return {**about, "mail_after": int(self.cleaned_data["mail_after"] or 60)}
+        template_parameters = {"template": template.remote_id, "template_name": template.name}
+        if self.cleaned_data["mail_after"] == CUSTOM_TIME:
+            return {**template_parameters, "mail_at": self.cleaned_data["mail_at"].isoformat()}
+        return {**template_parameters, "mail_after": int(self.cleaned_data["mail_after"] or 60)}
 
-    def offer_reasons(self, connection_id: int, last: int | None) -> None:
-        """Let one of the connection's reasons be chosen, by kind; `last` stands there already."""
+    def set_reason_choices(self, connection_id: int, last: int | None) -> None:
+        """Choices grouped by type; `last` is preselected."""
         reasons = RejectionReason.objects.filter(connection_id=connection_id, gone_at=None)
         field: Any = self.fields["reason"]
         field.queryset = reasons
-        field.choices = _by_kind(reasons.order_by("type_name", "name"))
+        field.choices = _group_by_kind(reasons.order_by("type_name", "name"))
         field.initial = last
 
 
-def _in_zone(at: datetime, zone: str) -> datetime:
-    """What was entered (which Django took for UTC) as a moment in the reader's zone."""
+def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:
+    """Django parsed the local time as UTC; reinterpret it in the reader's time zone."""
     try:
-        return at.replace(tzinfo=ZoneInfo(zone or "UTC"))
+        return entered_at.replace(tzinfo=ZoneInfo(zone or "UTC"))
     except (ZoneInfoNotFoundError, ValueError):
-        return at
+        return entered_at
 
 
-def _by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
+def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
     kinds = groupby(reasons, key=lambda reason: reason.type_name)
     groups: list[tuple[str, Any]] = [
         (kind or "Other reasons", [(reason.pk, reason.name) for reason in group])
@@ -146,18 +152,15 @@ def _by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
     return [("", "Choose a reason"), *groups]
 
 
-class RejectForm(RejectFields, FormOnApplication):
-    """Reject, with a reason from Greenhouse's own list."""
-
-    def prepare(self) -> None:
-        self.offer_reasons(self.application.connection_id, last_reason(self.membership))
-        self.offer_mails(self.application.connection_id, self.at.held)
+class RejectForm(RejectionFields, ApplicationActionForm):
+    def populate_choices(self) -> None:
+        self.set_reason_choices(self.application.connection_id, get_last_reason(self.membership))
+        self.set_email_choices(self.application.connection_id, self.action_context.rights)
 
 
-def last_reason(membership: Any) -> int | None:
-    """The reason this person chose last."""
-    rejections = ApplicationAction.objects.filter(membership=membership, kind=Kind.REJECT)
-    found: int | None = (
+def get_last_reason(membership: Any) -> int | None:
+    rejections = ApplicationAction.objects.filter(membership=membership, kind=ActionKind.REJECT)
+    reason_id: int | None = (
         rejections.filter(reason__gone_at=None).values_list("reason", flat=True).first()
     )
-    return found
+    return reason_id

@@ -1,4 +1,4 @@
-"""Changing fields of an application: Greenhouse's own, and those that the customer added."""
+"""Form to update standard and custom fields of an application."""
 
 from __future__ import annotations
 
@@ -7,109 +7,125 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
-from portal.applications import custom
-from portal.applications.custom import EMPTY, Held
-from portal.applications.forms.click import FormOnApplication
-from portal.applications.forms.custom import form_field, told
-from portal.applications.verbs.update import FIELDS
-from portal.core.keys import as_key
-from portal.mirror.models import AtsUser, Source
+from portal.applications import custom_field_values
+from portal.applications.actions.handlers.update import STANDARD_FIELDS
+from portal.applications.custom_field_values import EMPTY_VALUES, CustomFieldValue
+from portal.applications.forms.base import ApplicationActionForm
+from portal.applications.forms.custom_fields import build_form_field, to_greenhouse_value
+from portal.core.id_parsing import parse_id
+from portal.sync.models import AtsUser, Source
 
-NOTHING = "Nothing is changed yet. Change something above."
-NEEDED = "Greenhouse asks for a value here, so it cannot be emptied."
+NO_CHANGES_MESSAGE = "Nothing is changed yet. Change something above."
+REQUIRED_MESSAGE = "Greenhouse asks for a value here, so it cannot be emptied."
 
 
-class UpdateForm(FormOnApplication):
-    """Change source, recruiter, coordinator, or custom fields. What is as it was is not sent.
-
-    `custom` holds the fields that are offered by the name of their form field; `elsewhere` those
-    whose type is changed in Greenhouse only.
+class UpdateForm(ApplicationActionForm):
+    """Only changed fields are sent. `custom` maps form field names to editable custom fields;
+    `read_only_fields` lists those that can be changed in Greenhouse only.
     """
 
     source = forms.ModelChoiceField(queryset=Source.objects.none(), required=False)
     recruiter = forms.ModelChoiceField(queryset=AtsUser.objects.none(), required=False)
     coordinator = forms.ModelChoiceField(queryset=AtsUser.objects.none(), required=False)
 
-    custom: dict[str, Held]
-    elsewhere: list[Held]
+    custom: dict[str, CustomFieldValue]
+    read_only_fields: list[CustomFieldValue]
 
-    def prepare(self) -> None:
+    def populate_choices(self) -> None:
         connection = self.application.connection_id
         users = AtsUser.objects.filter(connection_id=connection, gone_at=None, deactivated=False)
         sources = Source.objects.filter(connection_id=connection, gone_at=None)
-        for name in FIELDS:
-            self._offer(name, sources if name == "source" else users)
-        self._offer_custom(connection)
+        for name in STANDARD_FIELDS:
+            self._set_field_choices(name, sources if name == "source" else users)
+        self._add_custom_fields(connection)
 
-    def _offer(self, name: str, rows: Any) -> None:
-        """What it is now stands there as well, though it may be offered to nobody any more."""
+    def _set_field_choices(self, name: str, rows: Any) -> None:
+        """The current value stays a choice, even if it is no longer offered to others."""
         field: Any = self.fields[name]
-        now = getattr(self.application, f"{name}_id")
-        field.queryset = (rows | rows.model.objects.filter(Q(pk=now))).order_by("name", "id")
-        field.initial = now
-        field.empty_label = "Not given" if now is None else None  # v1 cannot be sent "nobody"
+        current_id = getattr(self.application, f"{name}_id")
+        field.queryset = (rows | rows.model.objects.filter(Q(pk=current_id))).order_by("name", "id")
+        field.initial = current_id
+        # Harvest v1 cannot clear these fields.
+        field.empty_label = "Not given" if current_id is None else None
         field.show_hidden_initial = True
 
-    def _offer_custom(self, connection: int) -> None:
-        off = "custom_fields" in self.at.held.features.off
-        every = [] if off else custom.held(connection, self.application.custom)
-        self.custom = {f"custom-{one.field.pk}": one for one in every if one.writable}
-        self.elsewhere = [one for one in every if not one.writable and one.words]
-        for name, one in self.custom.items():
-            self.fields[name] = form_field(one)
-        for shown in self.fields.values():  # each may be left as it is: no word on that
-            shown.hide_optional = True  # type: ignore[attr-defined]
+    def _add_custom_fields(self, connection: int) -> None:
+        is_unavailable = "custom_fields" in self.action_context.rights.features.off
+        field_values = (
+            []
+            if is_unavailable
+            else custom_field_values.list_field_values(connection, self.application.custom)
+        )
+        self.custom = {
+            f"custom-{field_value.field.pk}": field_value
+            for field_value in field_values
+            if field_value.writable
+        }
+        self.read_only_fields = [
+            field_value
+            for field_value in field_values
+            if not field_value.writable and field_value.text
+        ]
+        for name, field_value in self.custom.items():
+            self.fields[name] = build_form_field(field_value)
+        for field in self.fields.values():
+            field.hide_optional = True  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        for name, one in self._changed_custom().items():
-            if one.field.required and one.told not in EMPTY and data.get(name) in EMPTY:
-                self.add_error(name, NEEDED)
-        if not self.errors and not self.parameters():
-            raise forms.ValidationError(NOTHING)
+        for name, field_value in self._get_changed_custom_fields().items():
+            if (
+                field_value.field.required
+                and field_value.value not in EMPTY_VALUES
+                and data.get(name) in EMPTY_VALUES
+            ):
+                self.add_error(name, REQUIRED_MESSAGE)
+        if not self.errors and not self.build_parameters():
+            raise forms.ValidationError(NO_CHANGES_MESSAGE)
         return data
 
-    def _changed_custom(self) -> dict[str, Held]:
+    def _get_changed_custom_fields(self) -> dict[str, CustomFieldValue]:
         changed = set(self.changed_data)
         valid = self.custom.keys() & changed & self.cleaned_data.keys()
-        return {name: one for name, one in self.custom.items() if name in valid}
+        return {name: field_value for name, field_value in self.custom.items() if name in valid}
 
-    def parameters(self) -> dict[str, Any]:
+    def build_parameters(self) -> dict[str, Any]:
         changes: dict[str, Any] = {}
-        for name in FIELDS:
-            new, was = self.cleaned_data.get(name), self._record_on_screen(name)
+        for name in STANDARD_FIELDS:
+            new, was = self.cleaned_data.get(name), self._get_shown_record(name)
             if name in self.changed_data and new is not None and new != was:
-                changes[name] = {**(_named(new) or {}), "was": _named(was)}
+                changes[name] = {**(_serialize_record(new) or {}), "was": _serialize_record(was)}
         fields = {
-            one.field.key: custom.change(one.field, new, was)
-            for name, one in self._changed_custom().items()
-            if not custom.same(
-                new := told(one, self.cleaned_data[name]), was := self._told_on_screen(name, one)
+            field_value.field.key: custom_field_values.build_change(field_value.field, new, was)
+            for name, field_value in self._get_changed_custom_fields().items()
+            if not custom_field_values.are_values_equal(
+                new := to_greenhouse_value(field_value, self.cleaned_data[name]),
+                was := self._get_shown_value(name, field_value),
             )
         }
         return {**changes, "custom": fields} if fields else changes
 
-    def _record_on_screen(self, name: str) -> Source | AtsUser | None:
-        """What the field showed: somebody may have changed it since, which is a conflict then."""
-        shown, current = self._shown(name)
+    def _get_shown_record(self, name: str) -> Source | AtsUser | None:
+        """What the form showed; if the value changed since, sending results in a conflict."""
+        shown, current = self._get_shown_data(name)
         if current:
             return getattr(self.application, name)  # type: ignore[no-any-return]
         field: Any = self.fields[name]
-        here = field.queryset.model.objects.filter(connection_id=self.application.connection_id)
-        found: Source | AtsUser | None = here.filter(pk=as_key(str(shown or ""))).first()
-        return found
+        records = field.queryset.model.objects.filter(connection_id=self.application.connection_id)
+        record: Source | AtsUser | None = records.filter(pk=parse_id(str(shown or ""))).first()
+        return record
 
-    def _told_on_screen(self, name: str, one: Held) -> Any:
-        shown, current = self._shown(name)
+    def _get_shown_value(self, name: str, field_value: CustomFieldValue) -> Any:
+        shown, current = self._get_shown_data(name)
         if current:
-            return one.told
+            return field_value.value
         try:
-            return told(one, self.fields[name].clean(shown))
-        except forms.ValidationError:  # an option that was taken out since
+            return to_greenhouse_value(field_value, self.fields[name].clean(shown))
+        except forms.ValidationError:  # the option was removed since
             return None
 
-    def _shown(self, name: str) -> tuple[Any, bool]:
-        """What the form says that the field showed, and whether it holds that still."""
+    def _get_shown_data(self, name: str) -> tuple[Any, bool]:
+        """The value the form showed, and whether it is still current."""
         bound = self[name]
         if not any(key.startswith("initial-") for key in self.data):
             return None, True
@@ -118,7 +134,7 @@ class UpdateForm(FormOnApplication):
         return shown, not bound.field.has_changed(bound.field.initial, shown)
 
 
-def _named(record: Source | AtsUser | None) -> dict[str, Any] | None:
+def _serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
     if record is None:
         return None
     return {"remote": record.remote_id, "pk": record.pk, "name": str(record)}

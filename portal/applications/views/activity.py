@@ -1,4 +1,4 @@
-"""What was done here: on one application, and by one person."""
+"""Activity lists: by member and by application."""
 
 from __future__ import annotations
 
@@ -8,52 +8,55 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications.deeds import deeds
 from portal.applications.models import ApplicationAction
-from portal.applications.naming import who
-from portal.applications.narrowing import list_words
-from portal.applications.views.base import application_of
-from portal.core.htmx import page_or_part, summary
-from portal.entitlements.rules import rights, visible_applications
+from portal.applications.page.activity_entries import build_activity_entries
+from portal.applications.page.filters import encode_list_params
+from portal.applications.page.labels import get_candidate_label
+from portal.applications.views.base import get_application_or_404
+from portal.entitlements.rules import get_rights, visible_applications
+from portal.web.htmx import format_page_range, render_page_or_partial
 
 PER_PAGE = 50
 
 
 @require_safe
 @member_only
-def mine(request: MemberRequest) -> HttpResponse:
-    """Everything the reader did, on applications that they may still see, of closed jobs too."""
-    held = rights(request.membership)
+def my_activity(request: MemberRequest) -> HttpResponse:
+    """The reader's actions on applications they may still see, including closed jobs."""
+    member_rights = get_rights(request.membership)
     actions = ApplicationAction.objects.filter(
         membership=request.membership,
-        application__in=visible_applications(request.membership, held=held, closed=True),
+        application__in=visible_applications(
+            request.membership, member_rights=member_rights, closed=True
+        ),
     ).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
     page = Paginator(actions, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "summary": summary(page),
-        "deeds": deeds(page.object_list, request.membership, held),
+        "summary": format_page_range(page),
+        "activity_entries": build_activity_entries(
+            page.object_list, request.membership, member_rights
+        ),
         "came_from": "activity",
-        "listed": list_words(request.GET),
+        "list_query": encode_list_params(request.GET),
         "polls": any(action.is_open for action in page.object_list),
     }
-    return page_or_part(request, "applications/my_activity.html", "activity", context)
+    return render_page_or_partial(request, "applications/my_activity.html", "activity", context)
 
 
 @require_safe
 @member_only
-def history(request: MemberRequest, pk: int) -> HttpResponse:
-    """Everything that was done here with one application, by anybody."""
-    application, held = application_of(request, pk)
+def application_history(request: MemberRequest, pk: int) -> HttpResponse:
+    application, member_rights = get_application_or_404(request, pk)
     actions = application.actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:200]
     context = {
         "application": application,
-        "deeds": deeds(actions, request.membership, held),
+        "activity_entries": build_activity_entries(actions, request.membership, member_rights),
         "came_from": "history",
-        "who": who(application, held),
+        "who": get_candidate_label(application, member_rights),
     }
-    return render(request, "applications/history.html", context)
+    return render(request, "applications/application_history.html", context)

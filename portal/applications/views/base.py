@@ -1,4 +1,4 @@
-"""What the small views share: finding the application, and answering where the click came from."""
+"""Shared by the views: loading applications and responding to the page a request came from."""
 
 from __future__ import annotations
 
@@ -10,67 +10,69 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications import bulk, clicks, outbox, sittings
+from portal.applications.actions import action_requests, outbox
+from portal.applications.actions.available_actions import build_action_context
+from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionRequest
+from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction
-from portal.applications.narrowing import chosen_from, list_of, list_words
-from portal.applications.offers import ground
-from portal.applications.rows import Row, newest_action, own_newest, row_of, rows
-from portal.applications.verbs import VERBS, Click, Ground
-from portal.core.planned import planned_once
-from portal.entitlements.rules import (
-    Rights,
-    rights,
-    visible_application,
-    visible_applications,
+from portal.applications.page.filters import (
+    encode_list_params,
+    get_list_params,
+    parse_status_and_stage,
 )
-from portal.mirror.models import Application, Job
+from portal.applications.page.rows import (
+    ApplicationRow,
+    build_row,
+    build_rows,
+    get_latest_action,
+    get_own_latest_action,
+)
+from portal.applications.review import sessions
+from portal.core.prepared_statements import use_prepared_statements
+from portal.entitlements.rules import Rights, get_rights, visible_application, visible_applications
+from portal.sync.models import Application, Job
 
-BUSY = "The last action on this application has not been settled yet."
-TELLS_WHERE = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
-INCOMPLETE = "This page was incomplete. Please look again and click once more."
+ACTION_IN_PROGRESS_MESSAGE = "The last action on this application has not been settled yet."
+LOCATION_STATUSES = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
+INCOMPLETE_MESSAGE = "This page was incomplete. Please look again and click once more."
 
 
-def application_of(request: MemberRequest, pk: int) -> tuple[Application, Rights]:
-    """The application, if this person may see it; else a 404."""
-    held = rights(request.membership)
-    application = visible_application(request.membership, pk, held=held)
+def get_application_or_404(request: MemberRequest, pk: int) -> tuple[Application, Rights]:
+    member_rights = get_rights(request.membership)
+    application = visible_application(request.membership, pk, member_rights=member_rights)
     if application is None:
         raise Http404
-    return application, held
+    return application, member_rights
 
 
-def gone(request: MemberRequest, pk: int, part: str) -> HttpResponse:
-    """What came of the reader's own click on what they no longer see; else a 404.
-
-    Nothing of the application: an outcome that tells where it stands now is left out.
+def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpResponse:
+    """The outcome of the reader's own action on an application they can no longer see, unless it
+    reveals the application's current stage.
     """
-    action = own_newest(request.membership, pk)
+    action = get_own_latest_action(request.membership, pk)
     if action is None:
         raise Http404
-    tells = action.status in TELLS_WHERE and action.after is not None
-    context = {"action": action, "outcome": "" if tells else action.outcome}
-    return render(request, f"applications/_gone.html#{part}", context)
+    reveals_location = action.status in LOCATION_STATUSES and action.state_after is not None
+    context = {"action": action, "outcome": "" if reveals_location else action.outcome}
+    return render(request, f"applications/_unavailable.html#{part}", context)
 
 
-def as_it_stands(
+def get_current_application(
     request: MemberRequest, pk: int
 ) -> tuple[Application, Rights, ApplicationAction | None]:
-    """The application with what was last done to it, sent by now if its time has come; else a
-    404.
-    """
-    application, held = application_of(request, pk)
-    last = newest_action(application)
+    """The application and its latest action, which is released first if it is due."""
+    application, member_rights = get_application_or_404(request, pk)
+    last = get_latest_action(application)
     if last is not None:
-        outbox.release_one(last)
-    return application, held, last
+        outbox.release_action(last)
+    return application, member_rights, last
 
 
-def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
-    """The person's own action, on an application that they may still see; else a 404."""
-    mine = ApplicationAction.objects.filter(membership=request.membership)
+def get_own_action_or_404(request: MemberRequest, pk: int) -> ApplicationAction:
+    own_actions = ApplicationAction.objects.filter(membership=request.membership)
     visible = visible_applications(request.membership)
     return get_object_or_404(
-        mine.filter(application__in=visible).select_related(
+        own_actions.filter(application__in=visible).select_related(
             "application__candidate",
             "application__stage",
             "application__job",
@@ -82,110 +84,114 @@ def action_of(request: MemberRequest, pk: int) -> ApplicationAction:
     )
 
 
-@planned_once()
-def clicked(
+@use_prepared_statements()
+def submit_action(
     request: MemberRequest,
     application: Application,
-    held: Rights,
-    click: Click,
+    member_rights: Rights,
+    action_request: ActionRequest,
     *,
-    at: Ground | None = None,
+    action_context: ActionContext | None = None,
 ) -> HttpResponse:
-    """Take the click, and answer with the row (or the page it came from)."""
-    at = at or ground(request.membership, application.job_id, held)
+    """Record the action and respond with its row, or redirect to the page it came from."""
+    action_context = action_context or build_action_context(
+        request.membership, application.job_id, member_rights
+    )
     try:
-        action = clicks.request(request.membership, application, click, at=at)
-    except clicks.NotOffered as refusal:
-        return back(request, application, held, note=refusal.offer.why_not, status=403)
-    except clicks.StillBusy:
-        return back(request, application, held, note=BUSY, status=409)
-    if not request.htmx and action.is_open and _came_from(request) != "review":
-        label = VERBS[action.kind].doing
-        held_words = f"{label} goes out in {action.seconds_left} seconds. Undo stops it."
-        on_its_way = f"{label} is on its way to Greenhouse."
-        messages.success(request, held_words if action.due_at else on_its_way)
-    if _came_from(request) == "review":
-        return redirect(page_of(request, application) + _next_place(request, application))
-    if request.htmx and action.is_open:  # then it is the newest: only one is open at a time
-        return row_part(request, row_of(application, action, request.membership, at))
-    return back(request, application, held)
+        action = action_requests.request_action(
+            request.membership, application, action_request, action_context=action_context
+        )
+    except action_requests.ActionUnavailable as error:
+        return respond_with_row(
+            request, application, member_rights, note=error.option.why_not, status=403
+        )
+    except action_requests.ActionInProgress:
+        return respond_with_row(
+            request, application, member_rights, note=ACTION_IN_PROGRESS_MESSAGE, status=409
+        )
+    if not request.htmx and action.is_open and _get_origin(request) != "review":
+        label = ACTION_HANDLERS[action.kind].verb
+        scheduled_message = f"{label} goes out in {action.seconds_left} seconds. Undo stops it."
+        queued_message = f"{label} is on its way to Greenhouse."
+        messages.success(request, scheduled_message if action.due_at else queued_message)
+    if _get_origin(request) == "review":
+        return redirect(
+            get_return_url(request, application) + _build_next_position_query(request, application)
+        )
+    if request.htmx and action.is_open:  # then it is the latest: only one can be open
+        return render_row(
+            request, build_row(application, action, request.membership, action_context)
+        )
+    return respond_with_row(request, application, member_rights)
 
 
-def _next_place(request: MemberRequest, application: Application) -> str:
-    """The place after this application's in the sitting, as an address that bears a reload."""
-    sitting = sittings.going_on(request.membership, job_of(application))
-    if sitting is None or application.pk not in sitting.order:
+def _build_next_position_query(request: MemberRequest, application: Application) -> str:
+    review_session = sessions.get_review_session(request.membership, get_job_or_404(application))
+    if review_session is None or application.pk not in review_session.application_ids:
         return ""
-    return f"?at={sitting.order.index(application.pk) + 2}"
+    return f"?at={review_session.application_ids.index(application.pk) + 2}"
 
 
-def back(
+def respond_with_row(
     request: MemberRequest,
     application: Application,
-    held: Rights,
+    member_rights: Rights,
     *,
     note: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The row for HTMX; without JavaScript the page the click came from.
-
-    `note` says why nothing was done: in the row, or as a message on the page.
-    """
+    """The row for HTMX, else a redirect to the page the request came from."""
     if request.htmx:
-        row = rows([application], request.membership, application.job_id, held)[0]
-        return row_part(request, row, note=note, status=status)
+        row = build_rows([application], request.membership, application.job_id, member_rights)[0]
+        return render_row(request, row, note=note, status=status)
     if note:
         messages.error(request, note)
-    return redirect(page_of(request, application))
+    return redirect(get_return_url(request, application))
 
 
-def page_of(request: MemberRequest, application: Application) -> str:
-    """Where the click came from; the browser names the kind of page and its list, never an
-    address.
-    """
-    job = job_of(application)
-    came_from = _came_from(request)
+def get_return_url(request: MemberRequest, application: Application) -> str:
+    """Built from the page kind and list query the browser sent; never a URL from the browser."""
+    job = get_job_or_404(application)
+    came_from = _get_origin(request)
     if came_from == "review":
         return reverse("applications:review", args=[job.pk])
-    listed = list_of(QueryDict(listed_in(request)))
+    list_params = get_list_params(QueryDict(get_list_query(request)))
     if came_from == "activity":
-        return f"{reverse('applications:my_activity')}{'?' if listed else ''}{urlencode(listed)}"
+        query = f"?{urlencode(list_params)}" if list_params else ""
+        return f"{reverse('applications:my_activity')}{query}"
     if came_from == "history":
         return reverse("applications:history", args=[application.pk])
-    query = urlencode({**listed, "at": application.pk})
-    page = reverse("applications:of_job", args=[job.pk])
-    return f"{page}?{query}#application-{application.pk}"
+    query = urlencode({**list_params, "at": application.pk})
+    job_url = reverse("applications:job_detail", args=[job.pk])
+    return f"{job_url}?{query}#application-{application.pk}"
 
 
-def listed_in(request: MemberRequest) -> str:
-    """The part of the requisition's list that the click came from, as its page wrote it."""
+def get_list_query(request: MemberRequest) -> str:
     return request.POST.get("list") or request.GET.get("list") or ""
 
 
-def _came_from(request: MemberRequest) -> str:
+def _get_origin(request: MemberRequest) -> str:
     return request.POST.get("in") or request.GET.get("in") or ""
 
 
-def row_part(
-    request: MemberRequest, row: Row, *, note: str = "", status: int = 200
+def render_row(
+    request: MemberRequest, row: ApplicationRow, *, note: str = "", status: int = 200
 ) -> HttpResponse:
-    """The row by itself. `note` says why nothing was done."""
-    around = _around(request)
+    page_query = _get_page_query(request)
     context = {
         "row": row,
         "note": note,
-        "ticks": chosen_from(around)[0] in bulk.FITTING,  # whether the page has the form for many
-        "listed": list_words(around),
+        "selectable": parse_status_and_stage(page_query)[0] in runner.KINDS_BY_STATUS,
+        "list_query": encode_list_params(page_query),
     }
     return render(request, "applications/_row.html", context, status=status)
 
 
-def _around(request: MemberRequest) -> QueryDict:
-    """What the address of the page around the row says; the browser tells it."""
+def _get_page_query(request: MemberRequest) -> QueryDict:
     return QueryDict(urlsplit(request.htmx.current_url or "").query)
 
 
-def job_of(application: Application) -> Job:
-    if application.job is None:  # only a prospect has none, and prospects are not visible
+def get_job_or_404(application: Application) -> Job:
+    if application.job is None:  # only prospects have none, and they are not visible
         raise Http404
     return application.job

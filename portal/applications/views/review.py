@@ -10,189 +10,219 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
 from integrations.ats.types import Attachment
-from integrations.ats.wiring import Lane
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import custom, outbox, sittings
-from portal.applications.acting import shown_as
-from portal.applications.custom import Held
-from portal.applications.deeds import Deed, deeds
+from portal.applications import custom_field_values
+from portal.applications.actions import outbox
+from portal.applications.actions.acting_user import describe_acting_user
+from portal.applications.actions.available_actions import build_action_context, get_action_option
+from portal.applications.custom_field_values import CustomFieldValue
 from portal.applications.forms.reject import RejectForm
-from portal.applications.forms.review import HabitsForm
-from portal.applications.models import ApplicationAction, Habits, Sitting
-from portal.applications.naming import may_name, who
-from portal.applications.narrowing import chosen_from, narrowed
-from portal.applications.offers import ground, offer
-from portal.applications.rows import newest_action, row_of
-from portal.applications.views.base import application_of, as_it_stands, gone
+from portal.applications.forms.review_preferences import ReviewPreferencesForm
+from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
+from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
+from portal.applications.page.filters import filter_applications, parse_status_and_stage
+from portal.applications.page.labels import get_candidate_label, may_show_names
+from portal.applications.page.rows import build_row, get_latest_action
+from portal.applications.review import sessions
+from portal.applications.views.base import (
+    get_application_or_404,
+    get_current_application,
+    render_unavailable,
+)
+from portal.connections.client import open_provider
 from portal.connections.models import Credential
-from portal.connections.open import open_provider
-from portal.core.htmx import page_or_part
 from portal.core.secrets import SecretUnreadable
-from portal.entitlements.rules import Rights, rights, visible_applications, visible_jobs
-from portal.mirror.models import Application, Job, Stage
+from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
+from portal.sync.models import Application, Job, Stage
+from portal.web.htmx import render_page_or_partial
 
-RESUME = "resume"
-PREFETCHED_FOR = 60  # seconds that the browser keeps the next one's details
+RESUME_TYPE = "resume"
+PREFETCH_SECONDS = 60  # browser cache time of the next application's details
 
 
-def _job(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
-    held = rights(request.membership)
-    return get_object_or_404(visible_jobs(request.membership, held=held), pk=pk), held
+def _get_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
+    member_rights = get_rights(request.membership)
+    return get_object_or_404(
+        visible_jobs(request.membership, member_rights=member_rights), pk=pk
+    ), member_rights
 
 
 @require_POST
 @member_only
-def begin(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """Begin a sitting with the applications that the requisition's page shows."""
-    job, held = _job(request, job_pk)
-    status, stage = chosen_from(request.POST)
-    mine = visible_applications(request.membership, held=held).filter(job=job)
-    order = narrowed(mine, status, stage).values_list("pk", flat=True)
-    chosen = {"status": status, "stage": stage}
-    sittings.begin(request.membership, job, order[: sittings.MOST], chosen)
+def start_review(request: MemberRequest, job_pk: int) -> HttpResponse:
+    job, member_rights = _get_job_or_404(request, job_pk)
+    status, stage = parse_status_and_stage(request.POST)
+    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
+    order = filter_applications(visible, status, stage).values_list("pk", flat=True)
+    filters = {"status": status, "stage": stage}
+    sessions.start_review_session(
+        request.membership, job, order[: sessions.MAX_APPLICATIONS], filters
+    )
     return redirect("applications:review", job_pk=job.pk)
 
 
 @require_safe
 @member_only
-def review(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """The application at the sitting's place."""
-    job, held = _job(request, job_pk)
-    sitting = sittings.going_on(request.membership, job)
-    if sitting is None:
-        return redirect("applications:of_job", job_pk=job.pk)
-    _walk(request, sitting)
-    habits = sittings.habits_of(request.membership)
-    decided = _decided(request, sitting, held)
+def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
+    job, member_rights = _get_job_or_404(request, job_pk)
+    review_session = sessions.get_review_session(request.membership, job)
+    if review_session is None:
+        return redirect("applications:job_detail", job_pk=job.pk)
+    _apply_position(request, review_session)
+    preferences = sessions.get_review_preferences(request.membership)
+    entries = _list_decisions(request, review_session, member_rights)
     context = {
         "job": job,
-        "held": held,
-        "sitting": sitting,
-        "at_end": sitting.at >= len(sitting.order),
-        "deeds": decided,
-        "polls": _any_open(decided),
-        "habits": habits,
-        "habits_form": HabitsForm(instance=habits),
+        "rights": member_rights,
+        "review_session": review_session,
+        "at_end": review_session.position >= len(review_session.application_ids),
+        "activity_entries": entries,
+        "polls": _has_open_action(entries),
+        "preferences": preferences,
+        "preferences_form": ReviewPreferencesForm(instance=preferences),
         "came_from": "review",
-        "back": sittings.begun_from(sitting),
+        "back": sessions.build_return_url(review_session),
     }
     if not context["at_end"]:
-        context |= _shown(request, sitting, habits, held)
+        context |= _build_application_context(request, review_session, preferences, member_rights)
     return render(request, "applications/review.html", context)
 
 
-def _walk(request: MemberRequest, sitting: Sitting) -> None:
-    at = request.GET.get("at", "")
-    if at.isdecimal() and len(at) < 6:
-        sittings.go(sitting, int(at) - 1)
+def _apply_position(request: MemberRequest, review_session: ReviewSession) -> None:
+    position = request.GET.get("at", "")
+    if position.isdecimal() and len(position) < 6:
+        sessions.move_to_position(review_session, int(position) - 1)
 
 
-def _shown(
-    request: MemberRequest, sitting: Sitting, habits: Habits, held: Rights
+def _build_application_context(
+    request: MemberRequest,
+    review_session: ReviewSession,
+    preferences: ReviewPreferences,
+    member_rights: Rights,
 ) -> dict[str, object]:
-    visible = visible_applications(request.membership, held=held)
-    found = visible.select_related(
+    visible = visible_applications(request.membership, member_rights=member_rights)
+    applications = visible.select_related(
         "candidate", "stage", "job", "connection", "source", "recruiter", "coordinator"
     )
-    application = found.filter(pk=sitting.order[sitting.at]).first()
+    application = applications.filter(
+        pk=review_session.application_ids[review_session.position]
+    ).first()
     if application is None:
         return {"application": None}
-    words = habits.words
-    ahead = visible.filter(pk__in=sitting.order[sitting.at + 1 : sitting.at + 2]).first()
-    others = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
+    highlighted_words = preferences.highlighted_words
+    next_application = visible.filter(
+        pk__in=review_session.application_ids[
+            review_session.position + 1 : review_session.position + 2
+        ]
+    ).first()
+    other_applications = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
-        **_card(request, application, newest_action(application), held),
+        **_build_card_context(request, application, get_latest_action(application), member_rights),
         "answers": [
             (
-                one.get("question") or "",
-                sittings.highlighted(str(one.get("answer") or "No answer"), words),
+                answer.get("question") or "",
+                sessions.highlight_words(
+                    str(answer.get("answer") or "No answer"), highlighted_words
+                ),
             )
-            for one in application.answers
+            for answer in application.answers
         ],
-        "headline": sittings.highlighted(_headline(application, held), words),
-        "others": others.select_related("job")[:20] if application.candidate_id else [],
-        "details": _details_of(application),
-        "next_details": _details_of(ahead) if ahead else "",
+        "headline": sessions.highlight_words(
+            _build_headline(application, member_rights), highlighted_words
+        ),
+        "others": other_applications.select_related("job")[:20] if application.candidate_id else [],
+        "details": _build_stage_history_url(application),
+        "next_details": _build_stage_history_url(next_application) if next_application else "",
     }
 
 
-def _card(
-    request: MemberRequest, application: Application, last: ApplicationAction | None, held: Rights
+def _build_card_context(
+    request: MemberRequest,
+    application: Application,
+    last: ApplicationAction | None,
+    member_rights: Rights,
 ) -> dict[str, object]:
-    """Where it stands, and what can be decided."""
-    at = ground(request.membership, application.job_id, held)
+    action_context = build_action_context(request.membership, application.job_id, member_rights)
     return {
         "application": application,
-        "row": row_of(application, last, request.membership, at),
-        "reject_offer": offer(application, at, "reject"),
-        "shown_as": shown_as(at.acting, held.match.user),
-        "reject_form": RejectForm(application=application, at=at, membership=request.membership),
-        "own_fields": _own_fields(application, held),
+        "row": build_row(application, last, request.membership, action_context),
+        "reject_option": get_action_option(application, action_context, "reject"),
+        "shown_as": describe_acting_user(action_context.acting_user, member_rights.match.user),
+        "reject_form": RejectForm(
+            application=application, action_context=action_context, membership=request.membership
+        ),
+        "custom_fields": _list_custom_fields(application, member_rights),
         "came_from": "review",
     }
 
 
 @require_safe
 @member_only
-def card(request: MemberRequest, pk: int) -> HttpResponse:
-    """What can be decided, as it stands now; asks for itself while something is on its way."""
+def review_card(request: MemberRequest, pk: int) -> HttpResponse:
     try:
-        application, held, last = as_it_stands(request, pk)
+        application, member_rights, last = get_current_application(request, pk)
     except Http404:
-        return gone(request, pk, "gone-card")
-    context = _card(request, application, last, held)
+        return render_unavailable(request, pk, "gone-card")
+    context = _build_card_context(request, application, last, member_rights)
     return render(request, "applications/review.html#review-card", context)
 
 
-def _details_of(application: Application) -> str:
-    """The address of its details as it stands now: the browser keeps an answer for its address."""
-    page = reverse("applications:details", args=[application.pk])
-    return f"{page}?as_of={application.changed_at.timestamp():.6f}"
+def _build_stage_history_url(application: Application) -> str:
+    """Includes the change time, since browsers cache the response by URL."""
+    url = reverse("applications:stage_history", args=[application.pk])
+    return f"{url}?as_of={application.changed_at.timestamp():.6f}"
 
 
-def _own_fields(application: Application, held: Rights) -> list[Held]:
-    """The fields that the customer added, where they hold something."""
-    if "custom_fields" in held.features.off:
+def _list_custom_fields(application: Application, member_rights: Rights) -> list[CustomFieldValue]:
+    if "custom_fields" in member_rights.features.off:
         return []
-    every = custom.held(application.connection_id, application.custom)
-    return [one for one in every if one.words]
+    field_values = custom_field_values.list_field_values(
+        application.connection_id, application.custom
+    )
+    return [field_value for field_value in field_values if field_value.text]
 
 
-def _headline(application: Application, held: Rights) -> str:
-    person = application.candidate if may_name(held) else None
+def _build_headline(application: Application, member_rights: Rights) -> str:
+    person = application.candidate if may_show_names(member_rights) else None
     return ", ".join(part for part in (person.title, person.company) if part) if person else ""
 
 
-def _decided(request: MemberRequest, sitting: Sitting, held: Rights) -> list[Deed]:
-    mine = visible_applications(request.membership, held=held, closed=True)
-    actions = sittings.decisions(sitting).filter(application__in=mine)
+def _list_decisions(
+    request: MemberRequest, review_session: ReviewSession, member_rights: Rights
+) -> list[ActivityEntry]:
+    visible = visible_applications(request.membership, member_rights=member_rights, closed=True)
+    actions = sessions.list_decisions(review_session).filter(application__in=visible)
     actions = actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:30]
-    return deeds(actions, request.membership, held, sitting=sitting)
+    return build_activity_entries(
+        actions, request.membership, member_rights, review_session=review_session
+    )
 
 
-def _any_open(decided: list[Deed]) -> bool:
-    return any(deed.action.is_open for deed in decided)
+def _has_open_action(entries: list[ActivityEntry]) -> bool:
+    return any(entry.action.is_open for entry in entries)
 
 
 @require_safe
 @member_only
-def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """What was decided in this sitting; asks for itself while something is on its way."""
-    job, held = _job(request, job_pk)
-    sitting = sittings.going_on(request.membership, job)
-    if sitting is None:
+def review_decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
+    job, member_rights = _get_job_or_404(request, job_pk)
+    review_session = sessions.get_review_session(request.membership, job)
+    if review_session is None:
         raise Http404
-    for action in sittings.decisions(sitting).filter(status=ApplicationAction.Status.HELD):
-        outbox.release_one(action)
-    decided = _decided(request, sitting, held)
+    for action in sessions.list_decisions(review_session).filter(
+        status=ApplicationAction.Status.SCHEDULED
+    ):
+        outbox.release_action(action)
+    entries = _list_decisions(request, review_session, member_rights)
     context = {
         "job": job,
-        "deeds": decided,
-        "polls": _any_open(decided),
+        "activity_entries": entries,
+        "polls": _has_open_action(entries),
         "came_from": "review",
     }
     return render(request, "applications/review.html#decisions", context)
@@ -200,10 +230,11 @@ def decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 @require_POST
 @member_only
-def keep_habits(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """Keep the words to highlight, and whether keys of one letter act."""
-    job, _ = _job(request, job_pk)
-    form = HabitsForm(request.POST, instance=sittings.habits_of(request.membership))
+def save_preferences(request: MemberRequest, job_pk: int) -> HttpResponse:
+    job, _ = _get_job_or_404(request, job_pk)
+    form = ReviewPreferencesForm(
+        request.POST, instance=sessions.get_review_preferences(request.membership)
+    )
     if form.is_valid():
         form.save()
         messages.success(request, "Kept.")
@@ -214,28 +245,31 @@ def keep_habits(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 @require_safe
 @member_only
-def details(request: MemberRequest, pk: int) -> HttpResponse:
-    """What only Greenhouse knows, read at this moment and kept nowhere: history and files.
-
-    The browser may keep it for a minute, so that the next application is there at once.
+def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
+    """Read live from Greenhouse and not stored; browsers may cache it to prefetch the next
+    application.
     """
-    application, held = application_of(request, pk)
+    application, member_rights = get_application_or_404(request, pk)
     context: dict[str, object] = {"application": application, "entries": (), "files": ()}
     try:
-        provider = open_provider(_credential(application), lane=Lane.PEOPLE)
-        if not held.why_not("stage_history"):
+        provider = open_provider(_get_credential(application), lane=Lane.PEOPLE)
+        if not member_rights.why_unavailable("stage_history"):
             names = dict(Stage.objects.filter(job=application.job).values_list("remote_id", "name"))
-            history = provider.stage_history(application.remote_id)
-            context["entries"] = [(names.get(one.stage_id, ""), one) for one in history]
+            history = provider.list_stage_history(application.remote_id)
+            context["entries"] = [
+                (names.get(stage_entry.stage_id, ""), stage_entry) for stage_entry in history
+            ]
     except (AtsError, SecretUnreadable) as error:
         context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
-    context["who"] = who(application, held)
-    response = page_or_part(request, "applications/details.html", "stage-history", context)
-    response["Cache-Control"] = f"private, max-age={PREFETCHED_FOR}"
+    context["who"] = get_candidate_label(application, member_rights)
+    response = render_page_or_partial(
+        request, "applications/stage_history.html", "stage-history", context
+    )
+    response["Cache-Control"] = f"private, max-age={PREFETCH_SECONDS}"
     return response
 
 
-def _credential(application: Application) -> Credential:
+def _get_credential(application: Application) -> Credential:
     credential = application.connection.credential
     if credential is None:
         raise SecretUnreadable
@@ -244,19 +278,19 @@ def _credential(application: Application) -> Credential:
 
 @require_safe
 @member_only
-def resume(request: MemberRequest, pk: int) -> HttpResponse:
-    """To the newest résumé, by a link that Greenhouse gives at this moment; it is kept nowhere."""
-    application, _ = application_of(request, pk)
+def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
+    """Redirect to the newest résumé by a short-lived Greenhouse link, which is not stored."""
+    application, _ = get_application_or_404(request, pk)
     try:
-        link = _fresh_link(application)
+        link = _get_resume_url(application)
     except AtsError as error:
-        link, why = None, error.sentence
+        link, reason = None, error.sentence
     except SecretUnreadable:
-        link, why = None, "The Greenhouse credential must be entered again."
+        link, reason = None, "The Greenhouse credential must be entered again."
     else:
-        why = "Greenhouse has no résumé of this candidate."
+        reason = "Greenhouse has no résumé of this candidate."
     if link is None:
-        messages.warning(request, why)
+        messages.warning(request, reason)
         return redirect(reverse("applications:review", args=[application.job_id]))
     response = redirect(link)
     response["Cache-Control"] = "no-store"
@@ -264,15 +298,19 @@ def resume(request: MemberRequest, pk: int) -> HttpResponse:
     return response
 
 
-def _fresh_link(application: Application) -> str | None:
+def _get_resume_url(application: Application) -> str | None:
     if application.candidate is None:
         return None
-    provider = open_provider(_credential(application), lane=Lane.PEOPLE)
-    files = provider.attachments(application.candidate.remote_id)
-    resumes = [one for one in files if one.type == RESUME and one.url.startswith("https://")]
-    return max(resumes, key=_made_at).url if resumes else None
+    provider = open_provider(_get_credential(application), lane=Lane.PEOPLE)
+    attachments = provider.list_attachments(application.candidate.remote_id)
+    resumes = [
+        attachment
+        for attachment in attachments
+        if attachment.type == RESUME_TYPE and attachment.url.startswith("https://")
+    ]
+    return max(resumes, key=_get_created_at).url if resumes else None
 
 
-def _made_at(file: Attachment) -> datetime:
-    """When it came; one whose date is not told counts as older than every other."""
+def _get_created_at(file: Attachment) -> datetime:
+    """Missing dates sort as oldest."""
     return file.created_at or datetime.min.replace(tzinfo=UTC)

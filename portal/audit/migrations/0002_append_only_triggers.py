@@ -2,15 +2,15 @@
 
 from django.db import migrations
 
-from portal.audit.protect import protect, unprotect
+from portal.audit.append_only import install_triggers, remove_triggers
 
 
 def create_triggers(apps, schema_editor):
-    protect(schema_editor.connection)
+    install_triggers(schema_editor.connection)
 
 
 def drop_triggers(apps, schema_editor):
-    unprotect(schema_editor.connection)
+    remove_triggers(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

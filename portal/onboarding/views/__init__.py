@@ -1,1 +1,0 @@
-"""Set-up in the browser, a file per step."""

@@ -1,5 +1,3 @@
-"""The rehearsal: who matches whom, what each will see, and inviting who is not here yet."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -15,69 +13,67 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
-from portal.audit.noted import noted
+from portal.audit.member_actions import record_member_action
+from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection, Credential
-from portal.connections.standing import connection_of
-from portal.core.htmx import page_or_part, summary
-from portal.core.keys import as_key
-from portal.entitlements.people import Standing
-from portal.members import invite
+from portal.core.id_parsing import parse_id
+from portal.entitlements.user_matching import MatchStatus
+from portal.members import invitations
 from portal.members.models import Invitation
-from portal.mirror.models import AtsUser, SyncStep
-from portal.onboarding import journey, rehearsal
+from portal.onboarding import access_preview, setup_flow
+from portal.sync.models import AtsUser, SyncStep
+from portal.web.htmx import format_page_range, render_page_or_partial
 
-A_PAGE = 50
-# The steps of a sync that the rehearsal stands on; they are the first ones.
-NEEDED = ("users", "jobs", "grants")
+PAGE_SIZE = 50
+# The first steps of a sync, which the preview needs.
+REQUIRED_STEPS = ("users", "jobs", "grants")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
-def people(request: MemberRequest) -> HttpResponse:
-    """The table. POST goes on to the first sync."""
-    connection = connection_of(request.membership.organization_id)
-    used, now = connection.credential, journey.current(connection)
-    if used is None or now in journey.BEFORE_PEOPLE:
-        return redirect(f"onboarding:{now}")
+def people_page(request: MemberRequest) -> HttpResponse:
+    """The preview. POST continues to the first sync."""
+    connection = get_connection(request.membership.organization_id)
+    credential, current_step = connection.credential, setup_flow.get_current_step(connection)
+    if credential is None or current_step in setup_flow.STEPS_BEFORE_PEOPLE:
+        return redirect(f"onboarding:{current_step}")
     if request.method == "POST":
-        Connection.objects.filter(pk=connection.pk).update(people_seen_at=timezone.now())
+        Connection.objects.filter(pk=connection.pk).update(people_reviewed_at=timezone.now())
         return redirect("onboarding:sync")
     members = connection.organization.memberships.select_related("user").order_by(
         "user__name", "user__email", "pk"
     )
-    page = Paginator(members, A_PAGE).get_page(request.GET.get("page"))
-    waiting = _still_reading(connection)
-    rows = rehearsal.rows(connection, list(page))
+    page = Paginator(members, PAGE_SIZE).get_page(request.GET.get("page"))
+    pending = _is_reading_people(connection)
+    rows = access_preview.build_preview_rows(connection, list(page))
     context = {
-        "steps": journey.path(connection, here="people"),
+        "steps": setup_flow.build_steps(connection, shown_step="people"),
         "rows": rows,
         "page": page,
-        "summary": summary(page),
-        "waiting": waiting,
+        "summary": format_page_range(page),
+        "waiting": pending,
         "paused": connection.state == Connection.State.PAUSED,
-        "unmatched": sum(row.standing != Standing.MATCHED for row in rows),
-        "reader": _reader(connection, used),
-        "used": used,
-    } | ({} if waiting else _to_invite(request, connection))
-    return page_or_part(request, "onboarding/people.html", "people", context)
+        "unmatched": sum(row.status != MatchStatus.MATCHED for row in rows),
+        "reader": _describe_reader(connection, credential),
+        "used": credential,
+    } | ({} if pending else _list_invitable_users(request, connection))
+    return render_page_or_partial(request, "onboarding/people.html", "people", context)
 
 
-def _still_reading(connection: Connection) -> bool:
-    """Whether an open sync has yet to read what the table needs."""
+def _is_reading_people(connection: Connection) -> bool:
     run = connection.syncs.first()
     if run is None or not run.is_open:
         return False
-    return run.steps.filter(kind__in=NEEDED, status__in=SyncStep.OPEN).exists()
+    return run.steps.filter(kind__in=REQUIRED_STEPS, status__in=SyncStep.OPEN).exists()
 
 
-def _to_invite(request: MemberRequest, connection: Connection) -> dict[str, Any]:
-    """A page of those who may be invited, all of them or those that were searched for."""
-    words = request.GET.get("find", "")[:100].strip()
-    others = Paginator(rehearsal.not_here(connection, words), A_PAGE).get_page(
-        request.GET.get("others")
-    )
-    emails = [user.primary_email for user in others]
-    waiting = Invitation.objects.filter(
+def _list_invitable_users(request: MemberRequest, connection: Connection) -> dict[str, Any]:
+    search = request.GET.get("find", "")[:100].strip()
+    user_page = Paginator(
+        access_preview.list_uninvited_users(connection, search), PAGE_SIZE
+    ).get_page(request.GET.get("others"))
+    emails = [user.primary_email for user in user_page]
+    pending = Invitation.objects.filter(
         organization=connection.organization,
         email__in=emails,
         accepted_at=None,
@@ -85,60 +81,60 @@ def _to_invite(request: MemberRequest, connection: Connection) -> dict[str, Any]
         expires_at__gt=timezone.now(),
     )
     return {
-        "find": words,
-        "others": others,
-        "others_summary": summary(others),
-        "invited": set(waiting.values_list("email", flat=True)),
+        "find": search,
+        "others": user_page,
+        "others_summary": format_page_range(user_page),
+        "invited": set(pending.values_list("email", flat=True)),
     }
 
 
-def _reader(connection: Connection, used: Credential) -> str:
-    """Who reads Greenhouse for everybody."""
-    if used.kind == "harvest_key":
+def _describe_reader(connection: Connection, credential: Credential) -> str:
+    if credential.kind == "harvest_key":
         return "The API key itself. It is nobody in Greenhouse and sees what is ticked for it."
-    if used.is_consent:
+    if credential.is_consent:
         return "Whoever agreed in Greenhouse, or the service account that was made for it there."
-    if used.reader_id is None:
+    if credential.reader_id is None:
         return "The credential's own service user, a Site Admin."
-    user = AtsUser.objects.filter(connection=connection, remote_id=used.reader_id).first()
+    user = AtsUser.objects.filter(connection=connection, remote_id=credential.reader_id).first()
     if user is None:
-        return f"The Greenhouse user {used.reader_id}."
-    standing = "a Site Admin" if user.site_admin else "not a Site Admin, so nothing can be read"
-    return f"{user}, {standing}."
+        return f"The Greenhouse user {credential.reader_id}."
+    role_text = "a Site Admin" if user.site_admin else "not a Site Admin, so nothing can be read"
+    return f"{user}, {role_text}."
 
 
 @require_POST
 @admin_only
 def invite_people(request: MemberRequest) -> HttpResponse:
-    """Invite the chosen Greenhouse users as recruiters, and show the same place again."""
-    connection = connection_of(request.membership.organization_id)
+    connection = get_connection(request.membership.organization_id)
     if connection.credential is None:
         return redirect("onboarding:credential")
-    keys = (as_key(pk) for pk in request.POST.getlist("user"))
-    chosen = [pk for pk in keys if pk is not None][:A_PAGE]
-    invited = 0
-    for user in rehearsal.not_here(connection).filter(pk__in=chosen):
+    keys = (parse_id(pk) for pk in request.POST.getlist("user"))
+    chosen = [pk for pk in keys if pk is not None][:PAGE_SIZE]
+    invited_count = 0
+    for user in access_preview.list_uninvited_users(connection).filter(pk__in=chosen):
         try:
-            invitation, new = invite.invite(
+            invitation, is_new = invitations.create_invitation(
                 request.membership.organization,
                 user.primary_email,
                 role=Membership.Role.RECRUITER,
                 by=request.membership.user,
             )
-        except invite.Refused as refusal:
-            messages.warning(request, refusal.sentence)
+        except invitations.InvitationRefused as refusal:
+            messages.warning(request, refusal.message)
             continue
-        invited += new
-        if new:
-            noted(
+        invited_count += is_new
+        if is_new:
+            record_member_action(
                 request,
                 "member.invited",
                 f"invited {invitation.email} as recruiter",
                 subject=invitation,
             )
-    if invited:
-        messages.success(request, f"{invited} invitation{'s' * (invited > 1)} on the way.")
+    if invited_count:
+        messages.success(
+            request, f"{invited_count} invitation{'s' * (invited_count > 1)} on the way."
+        )
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    place = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
-    return redirect(f"{reverse('onboarding:people')}?{urlencode(place)}#not-here")
+    query = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
+    return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-here")

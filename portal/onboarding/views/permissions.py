@@ -1,5 +1,3 @@
-"""Every permission, ticked off live; all of them or one of them tested again."""
-
 from __future__ import annotations
 
 from itertools import groupby
@@ -10,72 +8,79 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
-from portal.audit.noted import noted
-from portal.connections.features import features
-from portal.connections.leading import leads_to_greenhouse
+from portal.audit.member_actions import record_member_action
+from portal.connections.connection_state import get_connection
 from portal.connections.models import CheckRun, Connection, Credential
-from portal.connections.standing import connection_of
-from portal.core.htmx import page_or_part
-from portal.onboarding import journey
-from portal.onboarding.lines import counts, lines
+from portal.connections.oauth.csp import allow_greenhouse_form_action
+from portal.connections.permissions.features import load_features
+from portal.onboarding import setup_flow
+from portal.onboarding.permission_checklist import build_checklist, count_states
+from portal.web.htmx import render_page_or_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
-@leads_to_greenhouse
-def permissions(request: MemberRequest) -> HttpResponse:
-    """The list. POST has all of it tested again."""
-    connection = connection_of(request.membership.organization_id)
-    used = connection.credential
-    if used is None:
+@allow_greenhouse_form_action
+def permissions_page(request: MemberRequest) -> HttpResponse:
+    connection = get_connection(request.membership.organization_id)
+    credential = connection.credential
+    if credential is None:
         return redirect("onboarding:credential")
     if request.method == "POST":
-        journey.request_check(connection, by=request.membership.user)
-        noted(request, "permissions.tested", "had all permissions tested", subject=connection)
+        setup_flow.request_check(connection, by=request.membership.user)
+        record_member_action(
+            request, "permissions.tested", "had all permissions tested", subject=connection
+        )
         if not request.htmx:
             return redirect("onboarding:permissions")
-    return _page(request, connection, used)
+    return _render_page(request, connection, credential)
 
 
 @require_POST
 @admin_only
-def test_one(request: MemberRequest, key: str) -> HttpResponse:
-    """Have one permission tested again, with those that share its tick box."""
-    connection = connection_of(request.membership.organization_id)
-    used = connection.credential
-    if used is None:
+def retest_permission(request: MemberRequest, key: str) -> HttpResponse:
+    """Test one permission again, and those that share its checkbox."""
+    connection = get_connection(request.membership.organization_id)
+    credential = connection.credential
+    if credential is None:
         return redirect("onboarding:credential")
-    if key not in {p.key for p in used.catalogue.for_kind(used.kind)}:
+    if key not in {p.key for p in credential.catalogue.list_permissions(credential.kind)}:
         raise Http404
-    journey.request_check(connection, by=request.membership.user, only={key})
-    noted(request, "permissions.tested", f"had the permission {key} tested", subject=connection)
+    setup_flow.request_check(connection, by=request.membership.user, only={key})
+    record_member_action(
+        request, "permissions.tested", f"had the permission {key} tested", subject=connection
+    )
     if not request.htmx:
         return redirect(f"{reverse('onboarding:permissions')}#permission-{key}")
-    return _page(request, connection, used)
+    return _render_page(request, connection, credential)
 
 
-def _page(request: MemberRequest, connection: Connection, used: Credential) -> HttpResponse:
-    check = used.checks.first()
-    shown = lines(used, check)
-    found = features(connection)
-    missing = [line for line in shown if line.is_missing]
-    counted = counts(shown)
+def _render_page(
+    request: MemberRequest, connection: Connection, credential: Credential
+) -> HttpResponse:
+    check = credential.checks.first()
+    items = build_checklist(credential, check)
+    feature_set = load_features(connection)
+    missing = [item for item in items if item.is_missing]
+    counts = count_states(items)
     context = {
-        "steps": journey.path(connection, here="permissions"),
+        "steps": setup_flow.build_steps(connection, shown_step="permissions"),
         "connection": connection,
-        "credential": used,
+        "credential": credential,
         "check": check,
-        "failed_for_good": check is not None and check.cause in _NEEDS_A_NEW_ONE,
-        "groups": [(name, list(of)) for name, of in groupby(shown, lambda x: x.permission.group)],
-        "counts": counted,
-        "progress_words": f"{counted['tried']} of {counted['all']}",
+        "failed_for_good": check is not None and check.cause in _NEEDS_NEW_CREDENTIAL,
+        "groups": [
+            (name, list(group)) for name, group in groupby(items, lambda i: i.permission.group)
+        ],
+        "counts": counts,
+        "progress_text": f"{counts['tried']} of {counts['all']}",
         "missing": missing,
-        "tick_list": "\n".join(used.boxes(line.permission for line in missing)),
-        "agree_again": any(line.remedy.connect_again for line in missing),
-        "found": found,
-        "may_go_on": found.checked and not found.blocked,
+        "tick_list": "\n".join(credential.list_checkboxes(item.permission for item in missing)),
+        "must_authorize_again": any(item.fix.connect_again for item in missing),
+        "features": feature_set,
+        "can_continue": feature_set.checked and not feature_set.blocked,
     }
-    return page_or_part(request, "onboarding/permissions.html", "check", context)
+    return render_page_or_partial(request, "onboarding/permissions.html", "check", context)
 
 
-_NEEDS_A_NEW_ONE = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}
+_NEEDS_NEW_CREDENTIAL = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}

@@ -1,5 +1,3 @@
-"""The first sync with its progress, and what is on when it is live."""
-
 from __future__ import annotations
 
 from django.contrib import messages
@@ -10,120 +8,123 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
-from portal.audit.noted import noted
-from portal.connections import rotate
-from portal.connections.features import NOT_YET, Features, features
+from portal.audit.member_actions import record_member_action
+from portal.connections.connection_state import get_connection
+from portal.connections.credentials import rotation
 from portal.connections.models import Connection, Credential
-from portal.connections.standing import connection_of
-from portal.core.htmx import page_or_part
-from portal.issues.open import open_issues
-from portal.mirror import history, plan
-from portal.mirror.models import SyncRun, SyncStep
-from portal.mirror.steps import LABELS, STEPS
-from portal.onboarding import journey
+from portal.connections.permissions.features import UNUSED_FEATURES, Features, load_features
+from portal.issues.open_issues import list_open_issues
+from portal.onboarding import setup_flow
+from portal.sync import history
+from portal.sync.engine import plan
+from portal.sync.engine.steps import STEP_LABELS, STEPS
+from portal.sync.models import SyncRun, SyncStep
+from portal.web.htmx import render_page_or_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
-def first_sync(request: MemberRequest) -> HttpResponse:
-    """The newest sync with its progress. POST asks for one, or joins one that is open."""
-    connection = connection_of(request.membership.organization_id)
-    now = journey.current(connection)
-    if now in journey.BEFORE_PEOPLE:
-        return redirect(f"onboarding:{now}")
+def first_sync_page(request: MemberRequest) -> HttpResponse:
+    """The newest sync. POST requests one, joining an open one."""
+    connection = get_connection(request.membership.organization_id)
+    current_step = setup_flow.get_current_step(connection)
+    if current_step in setup_flow.STEPS_BEFORE_PEOPLE:
+        return redirect(f"onboarding:{current_step}")
     paused = connection.state == Connection.State.PAUSED
-    if paused and now == "live":
+    if paused and current_step == "live":
         messages.info(request, "The connection is paused, so nothing is read.")
         return redirect("onboarding:live")
-    if connection.emptying:
+    if connection.data_deletion_pending:
         messages.info(request, "What was read before is still being deleted.")
         return redirect("onboarding:permissions")
     if request.method == "POST" and not paused:
-        journey.request_sync(connection, by=request.membership.user)
-        noted(request, "sync.asked", "asked for a sync", subject=connection)
+        setup_flow.request_sync(connection, by=request.membership.user)
+        record_member_action(request, "sync.asked", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
-    run = _shown(connection)
-    every = list(run.steps.order_by("id")) if run else []
-    steps = [step for step in every if not step.because]
-    left_out = history.left_out(every)
-    number = sum(step.status in _ENDED for step in steps)
+    run = _get_shown_run(connection)
+    all_steps = list(run.steps.order_by("id")) if run else []
+    steps = [step for step in all_steps if not step.skip_reason]
+    skipped_lists = history.group_skipped_lists(all_steps)
+    ended_count = sum(step.status in _ENDED_STATUSES for step in steps)
     context = {
-        "steps": journey.path(connection, here="sync"),
+        "steps": setup_flow.build_steps(connection, shown_step="sync"),
         "run": run,
         "paused": paused,
-        "lines": [(LABELS.get(step.kind, step.kind), step) for step in steps],
-        "ended": number,
+        "lines": [(STEP_LABELS.get(step.kind, step.kind), step) for step in steps],
+        "ended": ended_count,
         "number": len(steps),
-        "words": f"{number} of {len(steps)}",
-        "left": _left(run, steps),
-        "left_out": left_out,
-        "whole": "What is switched on has been read" if left_out else "Everything has been read",
+        "words": f"{ended_count} of {len(steps)}",
+        "left": _estimate_time_left(run, steps),
+        "skipped_lists": skipped_lists,
+        "whole": "What is switched on has been read"
+        if skipped_lists
+        else "Everything has been read",
     }
-    return page_or_part(request, "onboarding/sync.html", "progress", context)
+    return render_page_or_partial(request, "onboarding/sync.html", "progress", context)
 
 
-def _shown(connection: Connection) -> SyncRun | None:
-    """The sync that was asked for: one of what changed, where that was joined."""
+def _get_shown_run(connection: Connection) -> SyncRun | None:
     runs = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE)
-    joined = runs.filter(status__in=SyncRun.OPEN).first()
-    return joined or runs.filter(scope=SyncRun.Scope.FULL).first()
+    open_run = runs.filter(status__in=SyncRun.OPEN).first()
+    return open_run or runs.filter(scope=SyncRun.Scope.FULL).first()
 
 
-def _left(run: SyncRun | None, steps: list[SyncStep]) -> str:
-    """The time left at the pace so far, which the rate budget sets; "" while nothing tells it.
+def _estimate_time_left(run: SyncRun | None, steps: list[SyncStep]) -> str:
+    """Extrapolates the pace so far; "" without a basis.
 
-    Greenhouse does not say how many records there are: the last complete sync does.
+    Greenhouse reports no totals, so those of the last complete sync are used.
     """
     if run is None or run.started_at is None or not run.is_open:
         return ""
-    waiting = [step for step in steps if step.status not in _ENDED]
-    read = sum(step.seen for step in steps)
-    if not waiting or not read or any(step.expected is None for step in waiting):
+    waiting_steps = [step for step in steps if step.status not in _ENDED_STATUSES]
+    read_count = sum(step.read_count for step in steps)
+    if not waiting_steps or not read_count or any(step.expected is None for step in waiting_steps):
         return ""
-    remaining = sum(max(0, (step.expected or 0) - step.seen) for step in waiting)
-    if read < _TELLING * remaining:
+    remaining_count = sum(max(0, (step.expected or 0) - step.read_count) for step in waiting_steps)
+    if read_count < _MIN_READ_SHARE * remaining_count:
         return ""
-    seconds = (timezone.now() - run.started_at).total_seconds() / read * remaining
+    seconds = (timezone.now() - run.started_at).total_seconds() / read_count * remaining_count
     minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute left"
     return f"about {minutes:,} minute{'s' * (minutes > 1)} left"
 
 
-_TELLING = 0.1  # short lists come first, and their pace misleads
-_ENDED = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
+_MIN_READ_SHARE = 0.1  # short lists come first, and their pace misleads
+_ENDED_STATUSES = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
 
 
 @require_safe
 @admin_only
-def live(request: MemberRequest) -> HttpResponse:
-    """What is on, what is off and why."""
-    connection = connection_of(request.membership.organization_id)
-    now, used = journey.current(connection), connection.credential
-    if used is None or now != "live":
-        return redirect(f"onboarding:{now}")
-    found = features(connection)
+def live_page(request: MemberRequest) -> HttpResponse:
+    connection = get_connection(request.membership.organization_id)
+    current_step, credential = setup_flow.get_current_step(connection), connection.credential
+    if credential is None or current_step != "live":
+        return redirect(f"onboarding:{current_step}")
+    feature_set = load_features(connection)
     context = {
-        "steps": journey.path(connection, here="live"),
+        "steps": setup_flow.build_steps(connection, shown_step="live"),
         "connection": connection,
-        "credential": used,
-        "on": _on(used, found),
-        "off": [off for key, off in found.off.items() if key not in NOT_YET],
-        "last_sync": plan.last_good(connection),
-        "counts": mirrored(connection),
-        "kept": rotate.waiting(connection, Credential.State.KEPT),
-        "beside": rotate.waiting(connection, Credential.State.BESIDE),
-        "open_issues": open_issues(request.membership.organization),
+        "credential": credential,
+        "on": _list_active_features(credential, feature_set),
+        "off": [off for key, off in feature_set.off.items() if key not in UNUSED_FEATURES],
+        "last_sync": plan.get_last_successful_run(connection),
+        "counts": count_records(connection),
+        "previous_credential": rotation.find_credential(connection, Credential.State.PREVIOUS),
+        "pending_credential": rotation.find_credential(connection, Credential.State.PENDING),
+        "open_issues": list_open_issues(request.membership.organization),
     }
     return render(request, "onboarding/live.html", context)
 
 
-def _on(used: Credential, found: Features) -> list[Feature]:
-    asked = {key for p in used.catalogue.for_kind(used.kind) for key in p.features}
-    on = asked - NOT_YET - found.off.keys()
-    return [feature for key, feature in used.catalogue.features.items() if key in on]
+def _list_active_features(credential: Credential, feature_set: Features) -> list[Feature]:
+    used_features = {
+        key for p in credential.catalogue.list_permissions(credential.kind) for key in p.features
+    }
+    active_keys = used_features - UNUSED_FEATURES - feature_set.off.keys()
+    return [feature for key, feature in credential.catalogue.features.items() if key in active_keys]
 
 
-def mirrored(connection: Connection) -> dict[str, int]:
-    """How many records of each kind the mirror holds."""
-    return {step.label: step.count(connection) for step in STEPS if step.model}
+def count_records(connection: Connection) -> dict[str, int]:
+    """Number of synced records of each kind."""
+    return {step.label: step.count_records(connection) for step in STEPS if step.model}

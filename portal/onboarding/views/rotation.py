@@ -1,4 +1,4 @@
-"""Changing the credential: the new one beside the old one, then one step."""
+"""Credential rotation: the pending credential next to the one in use."""
 
 from __future__ import annotations
 
@@ -8,89 +8,92 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
-from portal.audit.noted import noted
-from portal.connections import rotate
+from portal.audit.member_actions import record_member_action
+from portal.connections.connection_state import get_connection
+from portal.connections.credentials import rotation
 from portal.connections.models import Credential
-from portal.connections.standing import connection_of
-from portal.core.htmx import page_or_part
-from portal.onboarding import journey
+from portal.onboarding import setup_flow
+from portal.web.htmx import render_page_or_partial
 
 State = Credential.State
 
 
 @require_safe
 @admin_only
-def rotation(request: MemberRequest) -> HttpResponse:
-    """What waits, what differs, and what to decide."""
-    connection = connection_of(request.membership.organization_id)
-    beside, kept = (rotate.waiting(connection, s) for s in (State.BESIDE, State.KEPT))
-    used = connection.credential
-    if used is None or not (beside or kept):
+def rotation_page(request: MemberRequest) -> HttpResponse:
+    connection = get_connection(request.membership.organization_id)
+    pending, previous = (
+        rotation.find_credential(connection, state) for state in (State.PENDING, State.PREVIOUS)
+    )
+    credential_in_use = connection.credential
+    if credential_in_use is None or not (pending or previous):
         return redirect("onboarding:credential")
-    check = beside.checks.first() if beside else None
+    check = pending.checks.first() if pending else None
     context = {
-        "used": used,
-        "beside": beside,
-        "kept": kept,
+        "credential_in_use": credential_in_use,
+        "pending": pending,
+        "previous": previous,
         "check": check,
-        "difference": rotate.difference(used, beside) if beside else None,
-        "used_check": used.checks.first(),
+        "difference": rotation.compare_credentials(credential_in_use, pending) if pending else None,
+        "used_check": credential_in_use.checks.first(),
         "connection": connection,
     }
-    return page_or_part(request, "onboarding/rotation.html", "rotation", context)
+    return render_page_or_partial(request, "onboarding/rotation.html", "rotation", context)
 
 
 @require_POST
 @admin_only
-def rotate_now(request: MemberRequest, deed: str) -> HttpResponse:
-    """Switch, confirm, go back, discard, or check the new one again."""
-    connection = connection_of(request.membership.organization_id)
+def rotate_credential(request: MemberRequest, action: str) -> HttpResponse:
+    """Switch, confirm, go back, discard, or check the new credential again."""
+    connection = get_connection(request.membership.organization_id)
     by = request.membership.user
-    if deed in {*_DEEDS, "check"} and connection.credential is None:
-        return _nothing_to_do(request)
-    if deed == "check":
-        journey.request_check_beside(connection, by=by)
+    if action in {*_ROTATION_ACTIONS, "check"} and connection.credential is None:
+        return _redirect_nothing_to_do(request)
+    if action == "check":
+        setup_flow.request_pending_check(connection, by=by)
         return redirect("onboarding:rotation")
-    if deed not in _DEEDS:
+    if action not in _ROTATION_ACTIONS:
         raise Http404
-    do, verb, words, said = _DEEDS[deed]
+    run_action, verb, summary, message = _ROTATION_ACTIONS[action]
     try:
-        credential = do(connection, by=by)
-    except rotate.NotReady:
-        return _nothing_to_do(request)
-    noted(request, verb, f"{words} {credential.last_four or 'a consent'}", subject=credential)
-    messages.success(request, said)
-    if deed in {"switch", "back"}:
-        journey.switched(connection, by=by)
-    return redirect("onboarding:rotation" if deed == "switch" else "onboarding:live")
+        credential = run_action(connection, by=by)
+    except rotation.NothingToRotate:
+        return _redirect_nothing_to_do(request)
+    record_member_action(
+        request, verb, f"{summary} {credential.last_four or 'a consent'}", subject=credential
+    )
+    messages.success(request, message)
+    if action in {"switch", "back"}:
+        setup_flow.handle_credential_switch(connection, by=by)
+    return redirect("onboarding:rotation" if action == "switch" else "onboarding:live")
 
 
-def _nothing_to_do(request: MemberRequest) -> HttpResponse:
+def _redirect_nothing_to_do(request: MemberRequest) -> HttpResponse:
     messages.info(request, "That was done already, or there is nothing to do any more.")
     return redirect("onboarding:rotation")
 
 
-_DEEDS = {
+_ROTATION_ACTIONS = {
     "switch": (
-        rotate.switch,
+        rotation.switch_credential,
         "credential.switched",
         "switched to the credential ending in",
         "The new credential is in use. The old one is kept until you confirm.",
     ),
     "confirm": (
-        rotate.confirm,
+        rotation.confirm_switch,
         "credential.destroyed",
         "confirmed the new credential; destroyed the one ending in",
         "The old credential is destroyed here. You can revoke it in Greenhouse now.",
     ),
     "back": (
-        rotate.back,
+        rotation.restore_previous_credential,
         "credential.taken_back",
         "took back the credential ending in",
         "The old credential is in use again; the new one is destroyed here.",
     ),
     "discard": (
-        rotate.discard,
+        rotation.discard_new_credential,
         "credential.discarded",
         "threw away the new credential ending in",
         "The new credential is destroyed here. Nothing else has changed.",

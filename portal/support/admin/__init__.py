@@ -1,5 +1,3 @@
-"""What customer success sees: watch everything, help by the same verbs, never meet a secret."""
-
 from portal.support.admin import (
     accounts,
     applications,
@@ -7,9 +5,9 @@ from portal.support.admin import (
     connections,
     issues,
     memberships,
-    mirror,
-    notices,
+    notifications,
     signin,
+    sync,
     webhooks,
 )
 
@@ -20,8 +18,8 @@ __all__ = [
     "connections",
     "issues",
     "memberships",
-    "mirror",
-    "notices",
+    "notifications",
     "signin",
+    "sync",
     "webhooks",
 ]

@@ -1,5 +1,3 @@
-"""Accounts and organizations. Who belongs where: memberships.py."""
-
 from __future__ import annotations
 
 from typing import Any, ClassVar
@@ -11,23 +9,21 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
-from portal.signin import addresses
-from portal.support import board
-from portal.support.admin import noted
-from portal.support.admin.base import Urgent, WatchedInline
-from portal.support.pages import customer, fix_link, helping
-from portal.support.roles import meets_people
+from portal.signin import email_confirmation
+from portal.support.access.roles import can_see_people
+from portal.support.actions import action_pages, fix_link_page
+from portal.support.admin import audited_changes
+from portal.support.admin.base import ReadOnlyInline, UrgencyChangeList
+from portal.support.customers import overview, summary_page
 
 
-class WatchedMemberships(WatchedInline):
+class MembershipInline(ReadOnlyInline):
     model = Membership
     fields = ("organization", "role", "created_at")
     show_change_link = True
 
 
-class Attention(admin.SimpleListFilter):
-    """Who needs somebody, in words."""
-
+class AttentionFilter(admin.SimpleListFilter):
     title = "attention"
     parameter_name = "attention"
 
@@ -39,45 +35,46 @@ class Attention(admin.SimpleListFilter):
             ("none", "All is well"),
         ]
 
-    def queryset(self, request: HttpRequest, found: QuerySet[Organization]) -> Any:
-        wanted: dict[str, Q] = {
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
+        criteria: dict[str, Q] = {
             "act": Q(attention=3),
             "stalled": Q(stalled=True),
             "issues": Q(open_issues__gt=0),
             "none": Q(attention=0),
         }
-        return found.filter(wanted[self.value() or ""]) if self.value() in wanted else found
+        value = self.value() or ""
+        return queryset.filter(criteria[value]) if value in criteria else queryset
 
 
-class Board(Urgent):
-    """The list of customers, each row with how that customer stands."""
+class OrganizationChangeList(UrgencyChangeList):
+    """Attaches each customer's status to its row."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        found = board.standings(self.result_list)
+        statuses = overview.get_customer_statuses(self.result_list)
         for organization in self.result_list:
-            organization.standing = found[organization.pk]
+            organization.customer_status = statuses[organization.pk]
 
 
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
-    """The board: every customer, those who need somebody first."""
+    """Customers, most urgent first."""
 
     list_display = (
-        "customer",
-        "health",
+        "customer_link",
+        "health_summary",
         "connection_state",
-        "step",
+        "setup_step",
         "last_good_sync",
-        "number_of_issues",
-        "unmatched",
-        "missing",
-        "failures",
+        "issue_count",
+        "unmatched_count",
+        "missing_permissions",
+        "failed_actions",
     )
-    list_display_links = None  # the name leads to the customer's page, not to the form
-    list_filter = (Attention, "connection__state")
-    search_fields = ("name", "slug", "memberships__user__email")  # how: get_search_results
+    list_display_links = None  # the name links to the customer's summary, not to the form
+    list_filter = (AttentionFilter, "connection__state")
+    search_fields = ("name", "slug", "memberships__user__email")  # see get_search_results
     list_per_page = 50
     urgency = ("-attention", "since", "pk")
     show_full_result_count = False
@@ -86,99 +83,113 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     readonly_fields = ("created_at",)
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
-        before = noted.stored(obj, noted.ORGANIZATION)
+        before = audited_changes.load_stored_values(obj, audited_changes.ORGANIZATION_FIELDS)
         super().save_model(request, obj, form, change)
-        noted.organization_saved(request, obj, before)
+        audited_changes.record_organization_change(request, obj, before)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        return board.with_counts(board.with_attention(super().get_queryset(request)))
+        return overview.annotate_counts(overview.annotate_attention(super().get_queryset(request)))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Organization], search_term: str
     ) -> tuple[QuerySet[Organization], bool]:
-        """By name or by a person's address. No row twice: DISTINCT would work out every column."""
+        # Subqueries instead of joins: DISTINCT would compute every annotation.
         for word in search_term.split():
-            meant = Q(name__icontains=word) | Q(slug__icontains=word)
-            if meets_people(request):
+            criteria = Q(name__icontains=word) | Q(slug__icontains=word)
+            if can_see_people(request):
                 people = Membership.objects.filter(user__email__icontains=word)
-                meant |= Q(pk__in=people.values("organization"))
-            queryset = queryset.filter(meant)
+                criteria |= Q(pk__in=people.values("organization"))
+            queryset = queryset.filter(criteria)
         return queryset, False
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Board]:
-        return Board
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrganizationChangeList]:
+        return OrganizationChangeList
 
     def get_urls(self) -> list[Any]:
-        def at(route: str, view: Any, name: str) -> Any:
+        def build_path(route: str, view: Any, name: str) -> Any:
             return path(
                 route, self.admin_site.admin_view(view), name=f"accounts_organization_{name}"
             )
 
         return [
-            at("<int:organization_id>/desk/", customer.customer, "desk"),
-            at("<int:organization_id>/do/<slug:key>/", helping.do, "do"),
-            at("<int:organization_id>/refresh/", helping.refresh, "refresh"),
-            at("<int:organization_id>/bundle/", helping.download, "bundle"),
-            at("<int:organization_id>/fix-link/", fix_link.fix_link, "fix_link"),
-            at("<int:organization_id>/fix-link/<int:link_id>/", fix_link.revoke, "revoke_link"),
-            at("<int:organization_id>/invitations/<int:invitation_id>/", helping.resend, "resend"),
+            build_path("<int:organization_id>/summary/", summary_page.summary_page, "summary"),
+            build_path(
+                "<int:organization_id>/actions/<slug:key>/", action_pages.run_action, "run_action"
+            ),
+            build_path(
+                "<int:organization_id>/refresh-job/", action_pages.refresh_job, "refresh_job"
+            ),
+            build_path(
+                "<int:organization_id>/diagnostic-bundle/",
+                action_pages.download_bundle,
+                "diagnostic_bundle",
+            ),
+            build_path("<int:organization_id>/fix-link/", fix_link_page.fix_link_page, "fix_link"),
+            build_path(
+                "<int:organization_id>/fix-link/<int:link_id>/",
+                fix_link_page.revoke_fix_link,
+                "revoke_fix_link",
+            ),
+            build_path(
+                "<int:organization_id>/invitations/<int:invitation_id>/",
+                action_pages.resend_invitation,
+                "resend_invitation",
+            ),
             *super().get_urls(),
         ]
 
     @admin.display(description="Customer", ordering="name")
-    def customer(self, organization: Organization) -> str:
+    def customer_link(self, organization: Organization) -> str:
         return format_html(
-            '<a class="desk-name" href="{}">{}</a>',
-            reverse("admin:accounts_organization_desk", args=[organization.pk]),
+            '<a class="support-name" href="{}">{}</a>',
+            reverse("admin:accounts_organization_summary", args=[organization.pk]),
             organization.name,
         )
 
     @admin.display(description="How it stands", ordering="attention")
-    def health(self, organization: Any) -> str:
-        standing = organization.standing
-        words = {"bad": "Act", "warn": "Look", "good": "Well", "off": "Quiet"}[standing.tone]
+    def health_summary(self, organization: Any) -> str:
+        status = organization.customer_status
+        label = {"bad": "Act", "warn": "Look", "good": "Well", "off": "Quiet"}[status.tone]
         return format_html(
-            '<span class="desk-pill desk-{}">{}</span> {}', standing.tone, words, standing.health
+            '<span class="support-pill support-{}">{}</span> {}', status.tone, label, status.health
         )
 
     @admin.display(description="State", ordering="state")
     def connection_state(self, organization: Any) -> str:
-        return str(organization.standing.state_words)
+        return str(organization.customer_status.state_label)
 
     @admin.display(description="Set-up stands at", ordering="since")
-    def step(self, organization: Any) -> str:
-        standing = organization.standing
-        return f"{standing.step}, since {standing.since:%-d %b}" if standing.step else "Done"
+    def setup_step(self, organization: Any) -> str:
+        status = organization.customer_status
+        return f"{status.setup_step}, since {status.since:%-d %b}" if status.setup_step else "Done"
 
     @admin.display(description="Last good sync", ordering=F("last_good").asc(nulls_first=True))
     def last_good_sync(self, organization: Any) -> str:
-        standing = organization.standing
-        if standing.last_good is None:
+        status = organization.customer_status
+        if status.last_synced_at is None:
             return "Never"
-        ago = board.ago(standing.last_good)
-        return f"{ago}, late" if standing.late else ago
+        time_ago = overview.format_time_ago(status.last_synced_at)
+        return f"{time_ago}, late" if status.is_outdated else time_ago
 
     @admin.display(description="Issues", ordering="open_issues")
-    def number_of_issues(self, organization: Any) -> int:
-        return len(organization.standing.issues)
+    def issue_count(self, organization: Any) -> int:
+        return len(organization.customer_status.issues)
 
     @admin.display(description="Unmatched", ordering="unmatched")
-    def unmatched(self, organization: Any) -> int:
-        return int(organization.standing.unmatched)
+    def unmatched_count(self, organization: Any) -> int:
+        return int(organization.customer_status.unmatched_count)
 
     @admin.display(description="Permissions missing", ordering="missing")
-    def missing(self, organization: Any) -> int:
-        return int(organization.standing.missing)
+    def missing_permissions(self, organization: Any) -> int:
+        return int(organization.customer_status.missing_count)
 
     @admin.display(description="Failed today", ordering="failures")
-    def failures(self, organization: Any) -> int:
-        return int(organization.standing.failures)
+    def failed_actions(self, organization: Any) -> int:
+        return int(organization.customer_status.failure_count)
 
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """People. Passwords are set by the people themselves, so none is shown here."""
-
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("email", "name")
@@ -194,24 +205,28 @@ class UserAdmin(admin.ModelAdmin[User]):
     )
     readonly_fields = ("last_login", "date_joined", "email_confirmed_at")
     filter_horizontal = ("groups",)
-    inlines = (WatchedMemberships,)
+    inlines = (MembershipInline,)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Who can change a colleague's address can have a new password sent there, and be them."""
-        ours = obj is not None and (obj.is_staff or obj.is_superuser)
-        may = super().has_change_permission(request, obj)
-        erased = obj is not None and obj.erased_at is not None  # nobody is to come back as them
-        return may and not erased and (not ours or bool(request.user.is_superuser))
+        # Whoever changes a colleague's address can reset their password and sign in as them.
+        is_staff_account = obj is not None and (obj.is_staff or obj.is_superuser)
+        may_change = super().has_change_permission(request, obj)
+        is_erased = obj is not None and obj.erased_at is not None
+        return (
+            may_change
+            and not is_erased
+            and (not is_staff_account or bool(request.user.is_superuser))
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Who may do what in the admin is for superusers to say."""
+        # Only superusers decide who is staff.
         if request.user.is_superuser:
             return self.readonly_fields
         return (*self.readonly_fields, "is_staff", "groups")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        before = noted.stored(obj, noted.PERSON)
+        before = audited_changes.load_stored_values(obj, audited_changes.USER_FIELDS)
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
-            addresses.forget(obj)
-        noted.person_saved(request, obj, before)
+            email_confirmation.reset_confirmation(obj)
+        audited_changes.record_user_change(request, obj, before)

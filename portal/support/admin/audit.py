@@ -1,5 +1,3 @@
-"""The audit record, to read. Nobody adds, changes or deletes in it here either."""
-
 from __future__ import annotations
 
 import json
@@ -9,64 +7,79 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from portal.accounts import former
-from portal.audit import shown, verbs
-from portal.audit.forms import in_words
+from portal.accounts import erased_users
+from portal.audit import presentation, verbs
+from portal.audit.forms import format_verb
 from portal.audit.models import Entry
-from portal.core.keys import as_key
-from portal.support.admin.base import Log
-from portal.support.admin.customers import of_customer
+from portal.core.id_parsing import parse_id
+from portal.support.admin.base import LogAdmin
+from portal.support.admin.customer_filter import build_customer_filter
 
 
-class Verb(admin.SimpleListFilter):
-    """The verbs of the customer that is chosen: for those of all, all entries would be read."""
+class VerbFilter(admin.SimpleListFilter):
+    """Lists the chosen customer's verbs; listing everybody's would read all entries."""
 
     title = "verb"
     parameter_name = "verb"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        customer = as_key(request.GET.get("customer", ""))
-        known = verbs.used(customer) if customer is not None else []
-        return [(verb, in_words(verb)) for verb in known]
+        customer = parse_id(request.GET.get("customer", ""))
+        used_verbs = verbs.list_used_verbs(customer) if customer is not None else []
+        return [(verb, format_verb(verb)) for verb in used_verbs]
 
-    def queryset(self, request: HttpRequest, found: QuerySet[Entry]) -> QuerySet[Entry]:
-        return found.filter(verb=self.value()) if self.value() else found
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
+        return queryset.filter(verb=self.value()) if self.value() else queryset
 
 
 @admin.register(Entry)
-class EntryAdmin(Log):
-    list_display = ("at", "organization", "who", "words", "address", "verb")
-    list_filter = (of_customer("organization", nobody="No customer: our own staff"), Verb)
-    search_fields = ("by_words", "words", "=verb")
+class EntryAdmin(LogAdmin):
+    list_display = ("at", "organization", "actor_name", "description", "ip_address", "verb")
+    list_filter = (
+        build_customer_filter("organization", no_customer_label="No customer: our own staff"),
+        VerbFilter,
+    )
+    search_fields = ("actor_label", "description", "=verb")
     list_select_related = ("organization",)
-    fields = (*list_display, "subject", "subject_id", "was", "became", "number", "seal")
+    fields = (
+        *list_display,
+        "subject",
+        "subject_id",
+        "values_before",
+        "values_after",
+        "number",
+        "seal",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
-        return Entry.objects.with_who().order_by(*self.get_ordering(request))
+        return Entry.objects.with_redaction().order_by(*self.get_ordering(request))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Entry], search_term: str
     ) -> tuple[QuerySet[Entry], bool]:
-        """Nobody who was erased is found by what they were called, or by their address."""
-        found, twice = super().get_search_results(request, queryset, search_term)
+        """Entries of erased people cannot be found by their former name or address."""
+        matches, may_have_duplicates = super().get_search_results(request, queryset, search_term)
         if search_term:
-            found = found.filter(erased=False, about_erased=False)
-        for at in former.erased(search_term.split()).values():
-            found = found.filter(at__gt=at)
-        return found, twice
+            matches = matches.filter(erased=False, about_erased=False)
+        for erased_at in erased_users.find_erased_emails(search_term.split()).values():
+            matches = matches.filter(at__gt=erased_at)
+        return matches, may_have_duplicates
 
-    @admin.display(description="By", ordering="by_words")
-    def who(self, entry: Entry) -> str:
-        return entry.who
+    @admin.display(description="By", ordering="actor_label")
+    def actor_name(self, entry: Entry) -> str:
+        return entry.actor_name
 
     @admin.display(description="Before")
-    def was(self, entry: Entry) -> str:
-        return _as_json(entry.before)
+    def values_before(self, entry: Entry) -> str:
+        return _format_json(entry.before)
 
     @admin.display(description="After")
-    def became(self, entry: Entry) -> str:
-        return _as_json(entry.after)
+    def values_after(self, entry: Entry) -> str:
+        return _format_json(entry.after)
 
 
-def _as_json(told: dict[str, Any] | None) -> str:
-    return "-" if told is None else json.dumps(shown.values(told), ensure_ascii=False)
+def _format_json(values: dict[str, Any] | None) -> str:
+    return (
+        "-"
+        if values is None
+        else json.dumps(presentation.get_visible_values(values), ensure_ascii=False)
+    )

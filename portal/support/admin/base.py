@@ -1,4 +1,4 @@
-"""Admin pages that show more than they change, and stay quick however much there is."""
+"""Base classes for admins that show more than they change and stay fast on large tables."""
 
 from __future__ import annotations
 
@@ -13,57 +13,55 @@ from django.db import connections
 from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest
 
-from portal.support.admin.customers import chosen
-from portal.support.roles import meets_people
+from portal.support.access.roles import can_see_people
+from portal.support.admin.customer_filter import is_customer_chosen
 
-SEARCHED = 50_000  # rows of a log, where no index helps
-PEOPLE = ("requested_by", "made_by", "entered_by")  # fields that may name a customer's
-COUNTED = 5_000  # from here on a guess is as good as a count, and quick
+SEARCHED_ROWS = 50_000  # newest rows of a log to search without an index
+PEOPLE_FIELDS = ("requested_by", "created_by", "entered_by")  # may name customers' members
+MAX_COUNTED = 5_000  # beyond this, an estimate will do
 
 
 class EstimatingPaginator(Paginator):
-    """Counts and pages up to COUNTED; beyond that it tells PostgreSQL's own estimate, or "more".
+    """Counts up to MAX_COUNTED rows; beyond that uses PostgreSQL's estimate.
 
-    COUNT(*) reads every row, and a late page all rows before it: with millions of them a list
-    would take many seconds to open.
+    COUNT(*) and late pages read every row, which takes seconds for millions of them.
     """
 
     @cached_property
-    def _few(self) -> int:
-        found: Any = self.object_list
-        counted: int = found.order_by()[: COUNTED + 1].count()
-        return counted
+    def _capped_count(self) -> int:
+        rows: Any = self.object_list
+        row_count: int = rows.order_by()[: MAX_COUNTED + 1].count()
+        return row_count
 
     @property
-    def uncounted(self) -> bool:
-        """Whether there are more than were counted."""
-        return self._few > COUNTED
+    def exceeds_max_count(self) -> bool:
+        return self._capped_count > MAX_COUNTED
 
     @cached_property
     def count(self) -> int:
-        found: Any = self.object_list
-        if self.uncounted and not getattr(found.query, "where", None):
-            return max(COUNTED, self._estimate(found))
-        return min(self._few, COUNTED)
+        rows: Any = self.object_list
+        if self.exceeds_max_count and not getattr(rows.query, "where", None):
+            return max(MAX_COUNTED, self._estimate_count(rows))
+        return min(self._capped_count, MAX_COUNTED)
 
     @cached_property
     def num_pages(self) -> int:
-        return max(1, ceil(min(self._few, COUNTED) / self.per_page))
+        return max(1, ceil(min(self._capped_count, MAX_COUNTED) / self.per_page))
 
-    def _estimate(self, found: Any) -> int:
-        connection = connections[found.db]
+    def _estimate_count(self, rows: Any) -> int:
+        connection = connections[rows.db]
         if connection.vendor != "postgresql":
             return 0
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
-                [found.model._meta.db_table],
+                [rows.model._meta.db_table],
             )
             return int(cursor.fetchone()[0])
 
 
-class Listed(ChangeList):
-    """A list named after what is in it; how many were found is told of a search only."""
+class TitledChangeList(ChangeList):
+    """Titled after the model; result counts are shown for searches only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,8 +74,8 @@ class Listed(ChangeList):
             self.full_result_count = self.result_count
 
 
-class Urgent(Listed):
-    """A list that begins with what is most urgent, by what its admin annotates (`urgency`)."""
+class UrgencyChangeList(TitledChangeList):
+    """Sorted by the admin's `urgency` annotation unless the user chose an order."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
         if ORDER_VAR in self.params:
@@ -85,27 +83,26 @@ class Urgent(Listed):
         return [*getattr(self.model_admin, "urgency", ())]
 
 
-def _unnamed(request: HttpRequest, names: Any) -> Any:
-    """These fields, without people of customers for who is not to meet any."""
-    return names if meets_people(request) else [name for name in names if name not in PEOPLE]
+def _hide_people_fields(request: HttpRequest, names: Any) -> Any:
+    return (
+        names if can_see_people(request) else [name for name in names if name not in PEOPLE_FIELDS]
+    )
 
 
-class Kept(admin.ModelAdmin[Any]):
-    """Rows that nobody makes or deletes by hand."""
-
+class NoAddDeleteAdmin(admin.ModelAdmin[Any]):
     show_full_result_count = False
     paginator = EstimatingPaginator
     list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
+    show_facets = admin.ShowFacets.NEVER  # facets cost one count per filter choice
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return Listed
+        return TitledChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return _unnamed(request, super().get_list_display(request))
+        return _hide_people_fields(request, super().get_list_display(request))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return _unnamed(request, super().get_fields(request, obj))
+        return _hide_people_fields(request, super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -114,48 +111,45 @@ class Kept(admin.ModelAdmin[Any]):
         return False
 
 
-class Watched(Kept):
-    """Rows that nobody changes by hand either."""
-
+class ReadOnlyAdmin(NoAddDeleteAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
-class Log(Watched):
-    """Rows without an end. Words are looked for in the newest ones, or in all of one customer."""
+class LogAdmin(ReadOnlyAdmin):
+    """Searches the newest rows of a growing table, or all rows of one customer."""
 
     search_help_text = (
-        f"Words are looked for in the newest {SEARCHED:,} rows; in all of them once a customer is "
-        "chosen."
+        f"Words are looked for in the newest {SEARCHED_ROWS:,} rows; in all of them once a "
+        "customer is chosen."
     )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        found, twice = super().get_search_results(request, queryset, search_term)
-        return (lately(found) if search_term and not chosen(request) else found), twice
+        matches, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        return (
+            limit_to_recent(matches) if search_term and not is_customer_chosen(request) else matches
+        ), may_have_duplicates
 
 
-def lately(found: QuerySet[Any]) -> QuerySet[Any]:
-    """Those among the newest SEARCHED rows of the table."""
-    newest = found.model._base_manager.aggregate(newest=Max("pk"))["newest"] or 0
-    return found.filter(pk__gt=newest - SEARCHED)
+def limit_to_recent(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    newest = queryset.model._base_manager.aggregate(newest=Max("pk"))["newest"] or 0
+    return queryset.filter(pk__gt=newest - SEARCHED_ROWS)
 
 
-class WatchedInline(admin.TabularInline[Any, Any]):
-    """Rows beneath another one, only shown."""
-
+class ReadOnlyInline(admin.TabularInline[Any, Any]):
     extra = 0
     can_delete = False
     show_change_link = False
-    related: tuple[str, ...] = ()  # what a row names, read together with it
+    related_fields: tuple[str, ...] = ()  # for select_related
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = super().get_queryset(request)
-        return found.select_related(*self.related) if self.related else found
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        return queryset.select_related(*self.related_fields) if self.related_fields else queryset
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return _unnamed(request, super().get_fields(request, obj))
+        return _hide_people_fields(request, super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

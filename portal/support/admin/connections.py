@@ -1,4 +1,4 @@
-"""Connections, checks and requests to Greenhouse. No secret is in any field list."""
+"""Admins of connections, checks and Greenhouse requests; secrets are in no field list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
-from integrations.ats.wiring import Lane
+from integrations.ats.client_context import Lane
 from portal.accounts.models import User
 from portal.connections.models import (
     ApiCall,
@@ -19,47 +19,49 @@ from portal.connections.models import (
     Credential,
     PermissionCheck,
 )
-from portal.mirror.models import SyncRun
-from portal.support import deeds
-from portal.support.admin.base import SEARCHED, Log, Watched, WatchedInline, lately
-from portal.support.admin.customers import chosen, of_customer
+from portal.support.actions import customer_actions
+from portal.support.admin.base import (
+    SEARCHED_ROWS,
+    LogAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    limit_to_recent,
+)
+from portal.support.admin.customer_filter import build_customer_filter, is_customer_chosen
+from portal.sync.models import SyncRun
 
-NEWEST = 20  # checks on a connection's own page; all of them have a list
+MAX_SHOWN_CHECKS = 20  # on a connection's page; the check list shows all
 
 
-class CredentialInline(WatchedInline):
+class CredentialInline(ReadOnlyInline):
     model = Credential
     fields = ("kind", "last_four", "fingerprint", "state", "entered_by", "entered_at")
-    related = ("connection__organization", "entered_by")
+    related_fields = ("connection__organization", "entered_by")
 
 
-class NewestChecks(BaseInlineFormSet[CheckRun, Connection, Any]):
-    """The newest of them, read once."""
-
+class LatestChecksFormSet(BaseInlineFormSet[CheckRun, Connection, Any]):
     def get_queryset(self) -> QuerySet[CheckRun]:
         if not hasattr(self, "_newest"):
-            self._newest = super().get_queryset()[:NEWEST]
+            self._newest = super().get_queryset()[:MAX_SHOWN_CHECKS]
         return self._newest
 
 
-class CheckInline(WatchedInline):
+class CheckInline(ReadOnlyInline):
     model = CheckRun
-    formset = NewestChecks
-    verbose_name_plural = f"The newest {NEWEST} checks"
+    formset = LatestChecksFormSet
+    verbose_name_plural = f"The newest {MAX_SHOWN_CHECKS} checks"
     fields = ("status", "failure", "requested_by", "queued_at", "finished_at")
-    related = ("connection__organization", "requested_by")
+    related_fields = ("connection__organization", "requested_by")
     show_change_link = True
     max_num = 0
 
 
 @admin.register(Connection)
-class ConnectionAdmin(Watched):
-    """Every customer's connection; a CSM checks and syncs for them."""
-
+class ConnectionAdmin(ReadOnlyAdmin):
     list_display = (
         "organization",
         "state",
-        "credential_shown",
+        "credential_label",
         "newest_check",
         "newest_sync",
     )
@@ -71,12 +73,11 @@ class ConnectionAdmin(Watched):
     actions = ("check_permissions", "sync_now")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        """With what is newest of each, by one query however long the histories are."""
         credential = Credential.objects.filter(connection=OuterRef("pk"), state="in_use")
         check = CheckRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
         sync = SyncRun.objects.filter(connection=OuterRef("pk")).order_by("-pk")
-        found: QuerySet[Connection] = super().get_queryset(request)
-        return found.annotate(
+        queryset: QuerySet[Connection] = super().get_queryset(request)
+        return queryset.annotate(
             last_four=Subquery(credential.values("last_four")[:1]),
             kind=Subquery(credential.values("kind")[:1]),
             check_status=Subquery(check.values("status")[:1]),
@@ -86,56 +87,63 @@ class ConnectionAdmin(Watched):
         )
 
     @admin.display(description="Credential")
-    def credential_shown(self, connection: Any) -> str:
+    def credential_label(self, connection: Any) -> str:
         if connection.kind and not connection.last_four:
             return "By consent"
         return f"···· {connection.last_four}" if connection.last_four else "None yet"
 
     @admin.display(description="Newest check", ordering="check_at")
     def newest_check(self, connection: Any) -> str:
-        return _when(connection.check_status, CheckRun.Status, connection.check_at)
+        return _format_status(connection.check_status, CheckRun.Status, connection.check_at)
 
     @admin.display(description="Newest sync", ordering="sync_at")
     def newest_sync(self, connection: Any) -> str:
-        return _when(connection.sync_status, SyncRun.Status, connection.sync_at)
+        return _format_status(connection.sync_status, SyncRun.Status, connection.sync_at)
 
     def has_help_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(deeds.MAY)
+        return request.user.has_perm(customer_actions.HELP_PERMISSION)
 
     @admin.action(description="Check permissions", permissions=["help"])
-    def check_permissions(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
-        self._do(request, chosen, deeds.DEEDS["check"], "being checked")
+    def check_permissions(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        self._run_action(
+            request, queryset, customer_actions.CUSTOMER_ACTIONS["check"], "being checked"
+        )
 
     @admin.action(description="Sync now", permissions=["help"])
-    def sync_now(self, request: HttpRequest, chosen: QuerySet[Connection]) -> None:
-        self._do(request, chosen, deeds.DEEDS["sync"], "being synced")
+    def sync_now(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        self._run_action(
+            request, queryset, customer_actions.CUSTOMER_ACTIONS["sync"], "being synced"
+        )
 
-    def _do(
-        self, request: HttpRequest, chosen: QuerySet[Connection], deed: deeds.Deed, what: str
+    def _run_action(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Connection],
+        action: customer_actions.CustomerAction,
+        progress_text: str,
     ) -> None:
-        """Do it for each where it can be done, in this person's name; say for which it cannot."""
-        done, by = 0, cast(User, request.user)
-        for connection in chosen.select_related("organization"):
-            if no := deeds.why_not(deed, connection):
-                self.message_user(request, f"{connection}: {no}", messages.WARNING)
+        done_count, by = 0, cast(User, request.user)
+        for connection in queryset.select_related("organization"):
+            if reason := customer_actions.why_unavailable(action, connection):
+                self.message_user(request, f"{connection}: {reason}", messages.WARNING)
                 continue
-            deeds.do(deed, connection, by=by, request=request)
-            done += 1
-        if done:
-            self.message_user(request, f"{done} {what}.", messages.SUCCESS)
+            customer_actions.run_action(action, connection, by=by, request=request)
+            done_count += 1
+        if done_count:
+            self.message_user(request, f"{done_count} {progress_text}.", messages.SUCCESS)
 
 
-def _when(status: str | None, words: type[TextChoices], at: datetime | None) -> str:
-    return f"{words(status).label}, {at:%-d %b %H:%M} UTC" if status and at else "None yet"
+def _format_status(status: str | None, choices: type[TextChoices], at: datetime | None) -> str:
+    return f"{choices(status).label}, {at:%-d %b %H:%M} UTC" if status and at else "None yet"
 
 
-class ResultInline(WatchedInline):
+class ResultInline(ReadOnlyInline):
     model = PermissionCheck
-    fields = ("permission", "outcome", "sentence", "evidence", "checked_at")
+    fields = ("permission", "outcome", "message", "evidence", "checked_at")
 
 
 @admin.register(CheckRun)
-class CheckRunAdmin(Watched):
+class CheckRunAdmin(ReadOnlyAdmin):
     list_display = (
         "connection",
         "status",
@@ -144,19 +152,19 @@ class CheckRunAdmin(Watched):
         "queued_at",
         "finished_at",
     )
-    list_filter = (of_customer("connection__organization"), "status", "cause")
+    list_filter = (build_customer_filter("connection__organization"), "status", "cause")
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization", "requested_by")
     fields = (*list_display, "started_at", "cause")
     inlines = (ResultInline,)
 
 
-class Outcome(admin.SimpleListFilter):
-    """What came of it. The choices are ours: to ask the log for them would read all of it."""
+class OutcomeFilter(admin.SimpleListFilter):
+    """Fixed choices, since listing them from the log would read all of it."""
 
     title = "outcome"
     parameter_name = "outcome"
-    WANTED: ClassVar = {
+    OUTCOMES: ClassVar = {
         "well": ("Well", Q(status__lt=400)),
         "refused": ("Refused (401, 403)", Q(status__in=(401, 403))),
         "limited": ("Over the limit (429)", Q(status=429)),
@@ -166,32 +174,30 @@ class Outcome(admin.SimpleListFilter):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in self.WANTED.items()]
+        return [(key, label) for key, (label, _) in self.OUTCOMES.items()]
 
-    def queryset(self, request: HttpRequest, found: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
-        wanted = self.WANTED.get(self.value() or "")
-        return found.filter(wanted[1]) if wanted else found
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
+        outcome = self.OUTCOMES.get(self.value() or "")
+        return queryset.filter(outcome[1]) if outcome else queryset
 
 
-class ByLane(admin.SimpleListFilter):
-    """Who waited for it."""
-
+class LaneFilter(admin.SimpleListFilter):
     title = "lane"
     parameter_name = "lane"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(lane.value, lane.value.capitalize()) for lane in Lane]
 
-    def queryset(self, request: HttpRequest, found: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
-        return found.filter(lane=self.value()) if self.value() in set(Lane) else found
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiCall]) -> QuerySet[ApiCall]:
+        return queryset.filter(lane=self.value()) if self.value() in set(Lane) else queryset
 
 
 @admin.register(ApiCall)
-class ApiCallAdmin(Log):
-    """The request log: path templates, never bodies, secrets, or real ids."""
+class ApiCallAdmin(LogAdmin):
+    """The request log: path templates, never bodies, secrets or real IDs."""
 
     list_display = (
-        "moment",
+        "requested_at",
         "connection",
         "method",
         "path",
@@ -202,26 +208,26 @@ class ApiCallAdmin(Log):
         "remaining",
         "error",
     )
-    list_filter = (of_customer("connection__organization"), Outcome, ByLane)
-    search_fields = ("request_id", "trace", "path")  # how: get_search_results
+    list_filter = (build_customer_filter("connection__organization"), OutcomeFilter, LaneFilter)
+    search_fields = ("request_id", "trace", "path")  # see get_search_results
     search_help_text = (
         f"An id of a request, whole; or a part of a path, with its slash: in the newest "
-        f"{SEARCHED:,} rows, or in all of the customer that is chosen."
+        f"{SEARCHED_ROWS:,} rows, or in all of the customer that is chosen."
     )
     list_select_related = ("connection__organization",)
     fields = (*list_display, "request_id", "trace")
 
     @admin.display(description="At (UTC)", ordering="at")
-    def moment(self, call: ApiCall) -> str:
+    def requested_at(self, call: ApiCall) -> str:
         return f"{call.at:%-d %b %Y, %H:%M:%S}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str
     ) -> tuple[QuerySet[ApiCall], bool]:
-        """By index where it is an id: among millions, nothing else is quick."""
+        # Request IDs are indexed; path searches are limited to recent rows or one customer.
         term = search_term.strip()
         if "/" in term:
-            found = queryset.filter(path__icontains=term)
-            return (found if chosen(request) else lately(found)), False
+            matches = queryset.filter(path__icontains=term)
+            return (matches if is_customer_chosen(request) else limit_to_recent(matches)), False
         ids = Q(request_id=term) | Q(trace=term)
         return (queryset.filter(ids) if term else queryset), False

@@ -1,5 +1,3 @@
-"""Who belongs to which customer, and in which role: found, put in, changed and taken out."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -14,45 +12,46 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from portal.accounts.models import Membership
-from portal.core.keys import as_key
-from portal.members import roles
-from portal.support import looking
-from portal.support.admin import noted
-from portal.support.admin.base import Kept
-from portal.support.admin.customers import of_customer
+from portal.core.id_parsing import parse_id
+from portal.members import memberships
+from portal.support.admin import audited_changes
+from portal.support.admin.base import NoAddDeleteAdmin
+from portal.support.admin.customer_filter import build_customer_filter
+from portal.support.impersonation import sessions
 
-LAST_ADMIN = "An organization needs an admin. Make somebody else one first."
-GONE = "Somebody else has taken this person out meanwhile."
-OURS = "Our own staff belongs to no customer. To see what a person there sees, look as them."
+LAST_ADMIN_MESSAGE = "An organization needs an admin. Make somebody else one first."
+REMOVED_MESSAGE = "Somebody else has taken this person out meanwhile."
+STAFF_MESSAGE = (
+    "Our own staff belongs to no customer. To see what a person there sees, look as them."
+)
 
 
-class PlaceForm(forms.ModelForm[Membership]):
-    """Somebody's place: whose and where is said once, the role may change."""
-
+class MembershipForm(forms.ModelForm[Membership]):
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
         user = values.get("user") or (self.instance.user if self.instance.user_id else None)
         if user is not None and (user.is_staff or user.is_superuser):
-            self.add_error("user" if "user" in self.fields else "role", OURS)
+            self.add_error("user" if "user" in self.fields else "role", STAFF_MESSAGE)
         return values
 
 
 @admin.register(Membership)
-class MembershipAdmin(Kept):
-    """People of customers. An organization that has an admin keeps one, and what somebody did
-    outlives their place in it (portal.members.roles).
-    """
+class MembershipAdmin(NoAddDeleteAdmin):
+    """Deleting ends the membership; its row and history stay."""
 
-    form = PlaceForm
-    list_display = ("user", "email", "organization", "role", "created_at", "why", "look")
-    list_filter = (of_customer("organization"), "role")
+    form = MembershipForm
+    list_display = (
+        "user", "email_address", "organization", "role", "created_at",
+        "access_check_link", "impersonation_link",
+    )  # fmt: skip
+    list_filter = (build_customer_filter("organization"), "role")
     list_select_related = ("user", "organization")
     search_fields = ("user__name", "user__email")
     ordering = ("user__name", "user__email", "pk")
     fields = ("user", "organization", "role")
     autocomplete_fields = ("user", "organization")
     actions = None
-    delete_confirmation_template = "admin/support/take_out.html"
+    delete_confirmation_template = "admin/support/remove_member.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return admin.ModelAdmin.has_add_permission(self, request)
@@ -61,57 +60,64 @@ class MembershipAdmin(Kept):
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        may = {"why": "mirror.view_job", "look": looking.MAY}
+        required_permissions = {
+            "access_check_link": "sync.view_job",
+            "impersonation_link": sessions.IMPERSONATE_PERMISSION,
+        }
         return [
             name
             for name in super().get_list_display(request)
-            if name not in may or request.user.has_perm(may[name])
+            if name not in required_permissions or request.user.has_perm(required_permissions[name])
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        """With another person in it, a place would hand on what was done there."""
+        # Another user would inherit the membership's history.
         return ("user", "organization") if obj else ()
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """The customer whose list led here."""
-        kept = parse_qs(request.GET.get("_changelist_filters", ""))
-        customer = as_key(kept.get("customer", [""])[-1])
-        known = {"organization": str(customer)} if customer is not None else {}
-        return {**known, **super().get_changeform_initial_data(request)}
+        """Preselect the customer the list was filtered by."""
+        list_filters = parse_qs(request.GET.get("_changelist_filters", ""))
+        customer = parse_id(list_filters.get("customer", [""])[-1])
+        initial = {"organization": str(customer)} if customer is not None else {}
+        return {**initial, **super().get_changeform_initial_data(request)}
 
     @admin.display(description="E-mail", ordering="user__email")
-    def email(self, member: Membership) -> str:
+    def email_address(self, member: Membership) -> str:
         return member.user.email
 
     @admin.display(description="Sees what?")
-    def why(self, member: Membership) -> str:
+    def access_check_link(self, member: Membership) -> str:
         query = urlencode({"email": member.user.email})
-        return _link(f"{reverse('admin:mirror_job_why')}?{query}", "Sees what?", member)
+        return _format_member_link(
+            f"{reverse('admin:sync_job_access_check')}?{query}", "Sees what?", member
+        )
 
     @admin.display(description="Look")
-    def look(self, member: Membership) -> str:
+    def impersonation_link(self, member: Membership) -> str:
         if member.user.is_staff:
             return "Our own staff"
-        return _link(reverse("admin:look_begin", args=[member.pk]), "Look as", member)
+        return _format_member_link(
+            reverse("admin:start_impersonation", args=[member.pk]), "Look as", member
+        )
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        """Who was taken out before goes on with the same place."""
-        before = noted.stored(obj, noted.MEMBERSHIP)
+        before = audited_changes.load_stored_values(obj, audited_changes.MEMBERSHIP_FIELDS)
         if change:
-            roles.change(obj, obj.role)
+            memberships.change_role(obj, obj.role)
         else:
-            kept = roles.begin(obj.user, obj.organization, role=obj.role)
-            obj.pk, obj._state.adding = kept.pk, False
-        noted.membership_saved(request, obj, before)
+            # Resumes the row of a former member.
+            membership = memberships.start_membership(obj.user, obj.organization, role=obj.role)
+            obj.pk, obj._state.adding = membership.pk, False
+        audited_changes.record_membership_change(request, obj, before)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        before = noted.stored(obj, noted.MEMBERSHIP)
-        roles.take_out(obj, by=request.user)  # type: ignore[arg-type]  # the admin asks for staff
-        noted.membership_gone(request, obj, before)
+        before = audited_changes.load_stored_values(obj, audited_changes.MEMBERSHIP_FIELDS)
+        memberships.remove_member(obj, by=request.user)  # type: ignore[arg-type]  # the admin asks for staff
+        audited_changes.record_membership_removal(request, obj, before)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Nothing hangs on it that would go: a place ends, its row stays."""
-        return [str(one) for one in objs], {}, set(), []
+        # The row stays, so nothing related is deleted.
+        return [str(membership) for membership in objs], {}, set(), []
 
     def changeform_view(
         self,
@@ -122,31 +128,31 @@ class MembershipAdmin(Kept):
     ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except roles.LastAdmin:
-            return self._refused(request, object_id)
-        except roles.Gone:
-            return self._gone(request)
+        except memberships.LastAdmin:
+            return self._redirect_last_admin(request, object_id)
+        except memberships.MemberAlreadyRemoved:
+            return self._redirect_removed(request)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except roles.LastAdmin:
-            return self._refused(request, object_id)
-        except roles.Gone:
-            return self._gone(request)
+        except memberships.LastAdmin:
+            return self._redirect_last_admin(request, object_id)
+        except memberships.MemberAlreadyRemoved:
+            return self._redirect_removed(request)
 
-    def _gone(self, request: HttpRequest) -> HttpResponseBase:
-        self.message_user(request, GONE, messages.WARNING)
+    def _redirect_removed(self, request: HttpRequest) -> HttpResponseBase:
+        self.message_user(request, REMOVED_MESSAGE, messages.WARNING)
         return redirect("admin:accounts_membership_changelist")
 
-    def _refused(self, request: HttpRequest, object_id: str | None) -> HttpResponseBase:
-        self.message_user(request, LAST_ADMIN, messages.ERROR)
+    def _redirect_last_admin(self, request: HttpRequest, object_id: str | None) -> HttpResponseBase:
+        self.message_user(request, LAST_ADMIN_MESSAGE, messages.ERROR)
         return redirect("admin:accounts_membership_change", object_id)
 
 
-def _link(url: str, words: str, member: Membership) -> str:
+def _format_member_link(url: str, label: str, member: Membership) -> str:
     return format_html(
-        '<a href="{}">{}<span class="visually-hidden"> {}</span></a>', url, words, member.user
+        '<a href="{}">{}<span class="visually-hidden"> {}</span></a>', url, label, member.user
     )

@@ -1,4 +1,4 @@
-"""Single sign-on, entered by operators: no customer chooses a host that we call."""
+"""Single sign-on is configured by operators: no customer chooses a host the portal calls."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
 
-from portal.signin.models import SignOnDomain, SingleSignOn
+from portal.signin.models import SingleSignOn, SingleSignOnDomain
 
-# allauth's own pages for these would show what nobody has to see.
+# allauth's admins would expose secrets.
 for _model in (Authenticator, SocialAccount, SocialApp, SocialToken):
     admin.site.unregister(_model)
 
 
 class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
-    """The secret is written, never shown; left empty it stays as it is."""
+    """The secret is never shown; empty keeps the stored one."""
 
     new_secret = forms.CharField(
         label="client secret",
@@ -42,8 +42,8 @@ class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
         return super().save(commit)
 
 
-class DomainInline(admin.TabularInline[SignOnDomain, SingleSignOn]):
-    model = SignOnDomain
+class DomainInline(admin.TabularInline[SingleSignOnDomain, SingleSignOn]):
+    model = SingleSignOnDomain
     extra = 1
 
 

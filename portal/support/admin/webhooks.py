@@ -1,4 +1,4 @@
-"""Web hooks: which came, what became of them, which kinds are heard. Ids only, no secret."""
+"""Webhook admins: IDs only, no secrets."""
 
 from __future__ import annotations
 
@@ -9,89 +9,99 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-from portal.support.admin.base import Watched
-from portal.support.admin.customers import of_customer
-from portal.webhooks.models import Address, Delivery, Heartbeat
+from portal.support.admin.base import ReadOnlyAdmin
+from portal.support.admin.customer_filter import build_customer_filter
+from portal.webhooks.models import Delivery, Endpoint, Heartbeat
 
 
-class Action(admin.SimpleListFilter):
-    """The kinds that were ever heard: few rows tell them, where deliveries are many."""
-
+class ActionFilter(admin.SimpleListFilter):
     title = "action"
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        heard = Heartbeat.objects.order_by("action").values_list("action", flat=True).distinct()
-        return [(action, action) for action in heard]
+        # Heartbeats have few rows, deliveries many.
+        actions = Heartbeat.objects.order_by("action").values_list("action", flat=True).distinct()
+        return [(action, action) for action in actions]
 
-    def queryset(self, request: HttpRequest, found: QuerySet[Any]) -> QuerySet[Any]:
-        return found.filter(action=self.value()) if self.value() else found
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
-@admin.register(Address)
-class AddressAdmin(Watched):
-    """Each customer's address, without what would let somebody deliver to it."""
-
+@admin.register(Endpoint)
+class EndpointAdmin(ReadOnlyAdmin):
     list_display = (
         "connection",
-        "heard_at",
-        "waiting",
-        "failures",
-        "not_before",
-        "refused",
-        "refused_at",
+        "last_delivery_at",
+        "waiting_count",
+        "failure_count",
+        "retry_at",
+        "rejected_count",
+        "last_rejected_at",
         "tested_at",
-        "test_read_at",
+        "test_processed_at",
     )
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization",)
     fields = (
         *list_display,
         "last_four",
-        "made_by",
-        "made_at",
+        "created_by",
+        "created_at",
         "changed_at",
-        "former_until",
-        "reading_at",
+        "previous_secret_expires_at",
+        "heartbeat_at",
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Address]:
-        waiting = Delivery.objects.filter(
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
+        waiting_deliveries = Delivery.objects.filter(
             connection=OuterRef("connection"), outcome=Delivery.Outcome.WAITING
         )
-        counted = waiting.order_by().values("connection").annotate(n=Count("pk")).values("n")
-        found: QuerySet[Address] = super().get_queryset(request)
-        return found.annotate(number_waiting=Coalesce(Subquery(counted), 0))
+        counted = (
+            waiting_deliveries.order_by().values("connection").annotate(n=Count("pk")).values("n")
+        )
+        queryset: QuerySet[Endpoint] = super().get_queryset(request)
+        return queryset.annotate(number_waiting=Coalesce(Subquery(counted), 0))
 
     @admin.display(description="Waiting", ordering="number_waiting")
-    def waiting(self, address: Any) -> int:
-        return int(address.number_waiting)
+    def waiting_count(self, endpoint: Any) -> int:
+        return int(endpoint.number_waiting)
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Watched):
-    """What was delivered: the kind of event and the ids it names, never what it says of anybody."""
-
+class DeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "received_at",
         "connection",
         "action",
-        "times",
+        "delivery_count",
         "outcome",
-        "why",
-        "settled_at",
+        "reason",
+        "processed_at",
     )
-    list_filter = (of_customer("connection__organization"), "outcome", Action)
+    list_filter = (build_customer_filter("connection__organization"), "outcome", ActionFilter)
     search_fields = ("=event_id",)
     list_select_related = ("connection__organization",)
-    fields = (*list_display, "not_before", "failures", "event_id", "subject", "names", "gone")
+    fields = (
+        *list_display,
+        "retry_at",
+        "failure_count",
+        "event_id",
+        "subject",
+        "record_ids",
+        "is_deletion",
+    )
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(Watched):
-    """When each kind of event was last heard; one that fell silent has an issue."""
-
-    list_display = ("connection", "action", "first_at", "last_at", "times", "by_former_secret")
-    list_filter = (of_customer("connection__organization"), Action)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = (
+        "connection",
+        "action",
+        "first_at",
+        "last_at",
+        "delivery_count",
+        "used_previous_secret",
+    )
+    list_filter = (build_customer_filter("connection__organization"), ActionFilter)
     list_select_related = ("connection__organization",)
     fields = list_display

@@ -6,31 +6,38 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.greenhouse.hand import V1, V3, Bench, HandClock, open_on, sandbox_on
+from tests.integrations.greenhouse.provider_bench import (
+    V1,
+    V3,
+    ManualClock,
+    ProviderBench,
+    create_sandbox,
+    open_provider_bench,
+)
 
-Open = Callable[..., Bench]
+OpenBench = Callable[..., ProviderBench]
 
 
 @pytest.fixture
-def open_bench() -> Iterator[Open]:
+def open_bench() -> Iterator[OpenBench]:
     """Open a provider on a sandbox of its own: `open_bench(kind, lane=…, jobs=…)`."""
     with ExitStack() as stack:
 
-        def opened(
+        def open_provider(
             kind: str,
             *,
-            clock: HandClock | None = None,
+            clock: ManualClock | None = None,
             secrets: dict[str, str] | None = None,
             wired: dict[str, Any] | None = None,
             **options: Any,
-        ) -> Bench:
-            clock = clock or HandClock()
-            sandbox = stack.enter_context(sandbox_on(clock, **({"jobs": 6} | options)))
-            bench = open_on(kind, sandbox.url, clock, secrets=secrets, **(wired or {}))
+        ) -> ProviderBench:
+            clock = clock or ManualClock()
+            sandbox = stack.enter_context(create_sandbox(clock, **({"jobs": 6} | options)))
+            bench = open_provider_bench(kind, sandbox.url, clock, secrets=secrets, **(wired or {}))
             bench.sandbox = sandbox
             return bench
 
-        yield opened
+        yield open_provider
 
 
 @pytest.fixture(params=[V1, V3])
@@ -39,5 +46,5 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def bench(kind: str, open_bench: Open) -> Bench:
+def bench(kind: str, open_bench: OpenBench) -> ProviderBench:
     return open_bench(kind)

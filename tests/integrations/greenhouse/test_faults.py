@@ -6,30 +6,37 @@ import httpx
 import pytest
 import respx
 
+from integrations.ats.client_context import Lane
 from integrations.ats.errors import (
     ActingUserRefused,
-    AtsDown,
     AtsError,
+    AtsUnavailable,
     BadCredential,
     Conflict,
-    Invalid,
+    InvalidValues,
     MissingPermission,
     NotFound,
     OutcomeUnknown,
     RateLimited,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
 from integrations.ats.types import SeenStage
-from integrations.ats.wiring import Lane
-from integrations.greenhouse.harvest_v1 import HarvestV1
-from integrations.http.client import Http
-from tests.integrations.greenhouse.conftest import Open
-from tests.integrations.greenhouse.hand import SECRETS, V1, V3, Bench, HandClock, open_on
+from integrations.greenhouse.client.harvest_v1 import HarvestV1
+from integrations.http.client import HttpClient
+from tests.integrations.greenhouse.conftest import OpenBench
+from tests.integrations.greenhouse.provider_bench import (
+    SECRETS,
+    V1,
+    V3,
+    ManualClock,
+    ProviderBench,
+    open_provider_bench,
+)
 
 API = "https://harvest.example"
 
 
-def list_job_ids(bench: Bench) -> list[int]:
+def list_job_ids(bench: ProviderBench) -> list[int]:
     return [job.id for page in bench.provider.list_jobs() for job in page.records]
 
 
@@ -37,14 +44,14 @@ def api_path(kind: str, under: str) -> str:
     return f"/{'v1' if kind == V1 else 'v3'}/{under}"
 
 
-def send_reject(bench: Bench, application_id: int = 1) -> object:
-    return bench.provider.reject(application_id, reason_id=1, acting_user_id=7)
+def send_reject(bench: ProviderBench, application_id: int = 1) -> object:
+    return bench.provider.reject_application(application_id, reason_id=1, acting_user_id=7)
 
 
 # -- reads are retried -------------------------------------------------------------------------
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_read_is_retried_after_5xx(bench: Bench, kind: str, status: int) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), status=status, times=2)
+def test_read_is_retried_after_5xx(bench: ProviderBench, kind: str, status: int) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), status=status, times=2)
     assert list_job_ids(bench)
     statuses = [call.status for call in bench.calls if call.path.endswith("/jobs")]
     assert statuses == [status, status, 200]
@@ -53,42 +60,44 @@ def test_read_is_retried_after_5xx(bench: Bench, kind: str, status: int) -> None
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
-def test_read_is_retried_after_dropped_connection(bench: Bench, kind: str, fault: str) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), kind=fault, times=1)
+def test_read_is_retried_after_dropped_connection(
+    bench: ProviderBench, kind: str, fault: str
+) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), kind=fault, times=1)
     assert list_job_ids(bench)
     assert [call.status for call in bench.calls if call.path.endswith("/jobs")] == [None, 200]
 
 
-def test_read_gives_up_after_five_tries(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), status=500, times=None)
-    with pytest.raises(AtsDown) as caught:
+def test_read_gives_up_after_five_tries(bench: ProviderBench, kind: str) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), status=500, times=None)
+    with pytest.raises(AtsUnavailable) as caught:
         list_job_ids(bench)
     assert caught.value.evidence is not None
     assert caught.value.evidence.status == 500
     assert len([call for call in bench.calls if call.status == 500]) == 5
 
 
-def test_429_retry_after_is_obeyed(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=6, times=1)
+def test_429_retry_after_is_obeyed(bench: ProviderBench, kind: str) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), status=429, retry_after=6, times=1)
     assert list_job_ids(bench)
     assert 6 <= sum(bench.clock.slept) <= 7
 
 
-def test_429_beyond_deadline_says_until_when(open_bench: Open, kind: str) -> None:
-    bench = open_bench(kind, wired={"deadline": 5.0})
-    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=30, times=1)
+def test_429_beyond_deadline_says_until_when(open_bench: OpenBench, kind: str) -> None:
+    bench = open_bench(kind, wired={"deadline_seconds": 5.0})
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), status=429, retry_after=30, times=1)
     with pytest.raises(RateLimited) as caught:
         list_job_ids(bench)
-    assert caught.value.until.timestamp() == pytest.approx(bench.clock.now() + 30, abs=1)
+    assert caught.value.until.timestamp() == pytest.approx(bench.clock.get_time() + 30, abs=1)
     assert bench.clock.slept == []
     with pytest.raises(RateLimited):  # without another request
         bench.provider.get_job(1)
     assert len([call for call in bench.calls if call.status == 429]) == 1
 
 
-def test_endless_429s_stop_after_five_tries(open_bench: Open, kind: str) -> None:
-    bench = open_bench(kind, wired={"deadline": 600.0})
-    bench.sandbox.faults.add(api_path(kind, "jobs"), status=429, retry_after=1, times=None)
+def test_endless_429s_stop_after_five_tries(open_bench: OpenBench, kind: str) -> None:
+    bench = open_bench(kind, wired={"deadline_seconds": 600.0})
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), status=429, retry_after=1, times=None)
     with pytest.raises(RateLimited):
         list_job_ids(bench)
     assert len([call for call in bench.calls if call.status == 429]) == 5
@@ -96,34 +105,34 @@ def test_endless_429s_stop_after_five_tries(open_bench: Open, kind: str) -> None
 
 # -- unreadable answers ------------------------------------------------------------------------
 @pytest.mark.parametrize("fault", ["html", "truncated_json"])
-def test_non_json_response_is_unreadable(bench: Bench, kind: str, fault: str) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), kind=fault, times=None)
-    with pytest.raises(UnreadableAnswer):
+def test_non_json_response_is_unreadable(bench: ProviderBench, kind: str, fault: str) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), kind=fault, times=None)
+    with pytest.raises(UnreadableResponse):
         list_job_ids(bench)
 
 
-def test_html_from_proxy_is_unreadable(bench: Bench, kind: str) -> None:
-    bench.sandbox.faults.add(api_path(kind, "jobs"), kind="html", status=400)
-    with pytest.raises(UnreadableAnswer) as caught:
+def test_html_from_proxy_is_unreadable(bench: ProviderBench, kind: str) -> None:
+    bench.sandbox.faults.add_fault(api_path(kind, "jobs"), kind="html", status=400)
+    with pytest.raises(UnreadableResponse) as caught:
         list_job_ids(bench)
     assert "<" not in repr(caught.value.evidence)
 
 
 def test_oversized_response_is_unreadable() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(200, content=b"[" + b" " * 5000 + b"]")
-        bench = open_on(V1, API, clock)
-        provider = HarvestV1(SECRETS[V1], bench.wiring, Http(largest_body=1000))
-        with pytest.raises(UnreadableAnswer):
+        bench = open_provider_bench(V1, API, clock)
+        provider = HarvestV1(SECRETS[V1], bench.context, HttpClient(max_body_bytes=1000))
+        with pytest.raises(UnreadableResponse):
             next(provider.list_jobs())
 
 
 def test_redirect_is_not_followed() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(302, headers={"Location": "https://evil.example/"})
-        bench = open_on(V1, API, HandClock())
-        with pytest.raises(UnreadableAnswer):
+        bench = open_provider_bench(V1, API, ManualClock())
+        with pytest.raises(UnreadableResponse):
             list_job_ids(bench)
 
 
@@ -151,7 +160,7 @@ def test_write_with_lost_response_is_sent_once(
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         route = wire.post(api_path(kind, "applications/1/reject"))
         route.side_effect = [answer]
-        bench = open_on(kind, API, HandClock())
+        bench = open_provider_bench(kind, API, ManualClock())
         with pytest.raises(OutcomeUnknown):
             send_reject(bench)
         assert route.call_count == 1
@@ -166,7 +175,7 @@ def test_unsent_write_is_retried(kind: str, fault: type[Exception]) -> None:
         route = wire.post(api_path(kind, "applications/1/reject"))
         done = httpx.Response(200, json={"id": 1, "candidate_id": 2}) if kind == V1 else None
         route.side_effect = [fault("no way"), done or httpx.Response(204)]
-        bench = open_on(kind, API, HandClock())
+        bench = open_provider_bench(kind, API, ManualClock())
         send_reject(bench)
         assert route.call_count == 2
 
@@ -175,12 +184,12 @@ def test_undelivered_write_is_reported_as_down(kind: str) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.post(api_path(kind, "applications/1/reject")).mock(side_effect=httpx.ConnectError("x"))
-        bench = open_on(kind, API, HandClock())
-        with pytest.raises(AtsDown):
+        bench = open_provider_bench(kind, API, ManualClock())
+        with pytest.raises(AtsUnavailable):
             send_reject(bench)
 
 
-def test_write_with_dropped_response_took_effect(bench: Bench, kind: str) -> None:
+def test_write_with_dropped_response_took_effect(bench: ProviderBench, kind: str) -> None:
     provider = bench.provider
     ada = next(u.id for p in provider.list_users() for u in p.records if u.name.startswith("Ada"))
     reason = next(r.id for p in provider.list_rejection_reasons() for r in p.records)
@@ -190,9 +199,9 @@ def test_write_with_dropped_response_took_effect(bench: Bench, kind: str) -> Non
         for a in p.records
         if a.status == "active" and a.job_id
     )
-    bench.sandbox.faults.add(api_path(kind, "applications"), method="POST", kind="drop_after")
+    bench.sandbox.faults.add_fault(api_path(kind, "applications"), method="POST", kind="drop_after")
     with pytest.raises(OutcomeUnknown):
-        provider.reject(application.id, reason_id=reason, acting_user_id=ada)
+        provider.reject_application(application.id, reason_id=reason, acting_user_id=ada)
     assert provider.get_application(application.id).status == "rejected"
 
 
@@ -200,8 +209,8 @@ def test_token_failure_before_write_is_down() -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(500)
         route = wire.post("/v3/applications/1/reject")
-        bench = open_on(V3, API, HandClock())
-        with pytest.raises(AtsDown):
+        bench = open_provider_bench(V3, API, ManualClock())
+        with pytest.raises(AtsUnavailable):
             send_reject(bench)
         assert not route.called
 
@@ -211,8 +220,8 @@ def test_write_succeeds_without_read_back() -> None:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.post("/v3/applications/1/reject").respond(204)
         wire.get("/v3/applications").respond(500)
-        bench = open_on(V3, API, HandClock())
-        receipt = bench.provider.reject(1, reason_id=1, acting_user_id=7)
+        bench = open_provider_bench(V3, API, ManualClock())
+        receipt = bench.provider.reject_application(1, reason_id=1, acting_user_id=7)
         assert receipt.application is None
 
 
@@ -232,9 +241,9 @@ def test_write_succeeds_without_read_back() -> None:
         (
             422,
             {"message": "Validation error", "errors": [{"message": "no", "field": "page"}]},
-            Invalid,
+            InvalidValues,
         ),
-        (422, {"errors": [{"message": "no", "field": "page"}]}, Invalid),
+        (422, {"errors": [{"message": "no", "field": "page"}]}, InvalidValues),
     ],
 )
 def test_v1_list_errors_are_classified(
@@ -242,12 +251,12 @@ def test_v1_list_errors_are_classified(
 ) -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/jobs").respond(status, json=body)
-        bench = open_on(V1, API, HandClock())
+        bench = open_provider_bench(V1, API, ManualClock())
         with pytest.raises(error) as caught:
             list_job_ids(bench)
     assert caught.value.evidence is not None
     assert caught.value.evidence.status == status
-    if isinstance(caught.value, Invalid):
+    if isinstance(caught.value, InvalidValues):
         assert caught.value.fields == {"page": "no"}
 
 
@@ -271,7 +280,7 @@ def test_v1_list_errors_are_classified(
             {"errors": [{"message": "Application must be 'active', is currently 'hired'"}]},
             Conflict,
         ),
-        (422, {"errors": [{"message": "Missing", "field": "rejection_reason_id"}]}, Invalid),
+        (422, {"errors": [{"message": "Missing", "field": "rejection_reason_id"}]}, InvalidValues),
     ],
 )
 def test_v1_write_errors_are_classified(
@@ -281,7 +290,7 @@ def test_v1_write_errors_are_classified(
         route = wire.post("/v1/applications/1/reject")
         route.respond(status, json=body)
         wire.get("/v1/applications/1").respond(404)
-        bench = open_on(V1, API, HandClock())
+        bench = open_provider_bench(V1, API, ManualClock())
         with pytest.raises(error):
             send_reject(bench)
         assert route.calls[0].request.headers["On-Behalf-Of"] == "7"
@@ -298,7 +307,7 @@ def test_v1_write_errors_are_classified(
         ),
         (
             {"message": "Unprocessable Content", "errors": [{"rejection_reason_id": "unknown"}]},
-            Invalid,
+            InvalidValues,
         ),
     ],
 )
@@ -311,7 +320,7 @@ def test_v3_vague_422_is_resolved_by_reading(
         wire.get("/v3/applications").respond(
             200, json=[{"id": 1, "candidate_id": 2, "status": "rejected"}]
         )
-        bench = open_on(V3, API, HandClock())
+        bench = open_provider_bench(V3, API, ManualClock())
         with pytest.raises(error):
             send_reject(bench)
 
@@ -322,7 +331,7 @@ def test_evidence_hides_ids_and_emails(kind: str) -> None:
         wire.post("/introspect").respond(404)
         body = {"errors": [{"message": "mona@acme.example may not touch 169200000001"}]}
         wire.post(api_path(kind, "applications/169200000001/reject")).respond(403, json=body)
-        bench = open_on(kind, API, HandClock())
+        bench = open_provider_bench(kind, API, ManualClock())
         with pytest.raises(AtsError) as caught:
             send_reject(bench, 169200000001)
     assert caught.value.evidence is not None
@@ -338,7 +347,7 @@ def _read_pages(kind: str, links: list[str]) -> tuple[int, AtsError | None]:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         answers = [httpx.Response(200, json=[], headers={"Link": link}) for link in links]
         wire.get(api_path(kind, "jobs")).side_effect = answers
-        bench = open_on(kind, API, HandClock())
+        bench = open_provider_bench(kind, API, ManualClock())
         count = 0
         try:
             for _ in bench.provider.list_jobs():
@@ -352,13 +361,13 @@ def test_circular_pages_are_refused(kind: str) -> None:
     link = f'<{API}{api_path(kind, "jobs")}?cursor=a>; rel="next"'
     count, error = _read_pages(kind, [link] * 5)
     assert count == 1
-    assert isinstance(error, UnreadableAnswer)
+    assert isinstance(error, UnreadableResponse)
 
 
 @pytest.mark.parametrize("place", ["https://evil.example/v3/jobs", f"{API}/v3/candidates"])
 def test_next_page_elsewhere_is_refused(kind: str, place: str) -> None:
     _, error = _read_pages(kind, [f'<{place}?cursor=a>; rel="next"'] * 5)
-    assert isinstance(error, UnreadableAnswer)
+    assert isinstance(error, UnreadableResponse)
 
 
 def test_v3_cursor_is_only_parameter() -> None:
@@ -371,7 +380,7 @@ def test_v3_cursor_is_only_parameter() -> None:
             httpx.Response(200, json=[], headers={"Link": link}),
             httpx.Response(200, json=[]),
         ]
-        bench = open_on(V3, API, HandClock())
+        bench = open_provider_bench(V3, API, ManualClock())
         list(bench.provider.list_jobs())
         assert [call.request.url.query for call in route.calls] == [
             b"per_page=500",
@@ -385,19 +394,19 @@ def test_expired_cursor_restarts_list_once() -> None:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         route = wire.get("/v3/jobs")
         route.side_effect = [expired, httpx.Response(200, json=[{"id": 4}])]
-        bench = open_on(V3, API, HandClock())
+        bench = open_provider_bench(V3, API, ManualClock())
         (page,) = bench.provider.list_jobs(cursor="/v3/jobs?cursor=old")
         assert [job.id for job in page.records] == [4]
         route.side_effect = [expired, expired]
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidValues):
             list(bench.provider.list_jobs(cursor="/v3/jobs?cursor=old"))
 
 
 def test_v1_list_parameters() -> None:
     with respx.mock(base_url=API) as wire:
         route = wire.get("/v1/applications").respond(200, json=[])
-        clock = HandClock()
-        bench = open_on(V1, API, clock, lane=Lane.PEOPLE)
+        clock = ManualClock()
+        bench = open_provider_bench(V1, API, clock, lane=Lane.PEOPLE)
         list(bench.provider.list_applications(changed_after=clock.as_datetime()))
         parameters = dict(route.calls[0].request.url.params)
         assert parameters == {
@@ -411,7 +420,7 @@ def test_record_with_other_id_is_not_found() -> None:
     with respx.mock(base_url=API) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 5}, {"id": 6}])
-        bench = open_on(V3, API, HandClock())
+        bench = open_provider_bench(V3, API, ManualClock())
         with pytest.raises(NotFound):
             bench.provider.get_job(7)
 
@@ -420,18 +429,20 @@ def test_malformed_record_is_unreadable_not_gone() -> None:
     with respx.mock(base_url=API) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get("/v3/jobs").respond(200, json=[{"id": 7, "confidential": "perhaps"}])
-        bench = open_on(V3, API, HandClock())
-        with pytest.raises(UnreadableAnswer):
+        bench = open_provider_bench(V3, API, ManualClock())
+        with pytest.raises(UnreadableResponse):
             bench.provider.get_job(7)
 
 
 @pytest.mark.parametrize("ends", [401, 403, 404, 410])
-@pytest.mark.parametrize("call", ["get_candidate", "get_application", "get_job", "attachments"])
+@pytest.mark.parametrize(
+    "call", ["get_candidate", "get_application", "get_job", "list_attachments"]
+)
 def test_404_after_v1_retired_is_not_gone(call: str, ends: int) -> None:
     with respx.mock(base_url=API) as wire:
         wire.get(path__regex="^/v1/[a-z]+/7$").respond(404, json={"message": "Resource not found"})
         wire.get("/v1/jobs").respond(ends, json={"message": "Gone"})
-        bench = open_on(V1, API, HandClock())
+        bench = open_provider_bench(V1, API, ManualClock())
         with pytest.raises(BadCredential, match="v1"):
             getattr(bench.provider, call)(7)
 
@@ -441,7 +452,7 @@ def test_v1_liveness_is_checked_once_for_many() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get(path__regex="^/v1/candidates/").respond(404)
         liveness = wire.get("/v1/jobs").respond(403, json=forbidden)  # an answer, so v1 is alive
-        bench = open_on(V1, API, HandClock())
+        bench = open_provider_bench(V1, API, ManualClock())
         for turn in range(1, 6):
             with pytest.raises(NotFound):
                 bench.provider.get_candidate(turn)
@@ -456,8 +467,8 @@ def test_v1_liveness_check_may_fail() -> None:
     with respx.mock(base_url=API) as wire:
         wire.get("/v1/candidates/7").respond(404)
         wire.get("/v1/jobs").respond(503)
-        bench = open_on(V1, API, HandClock())
-        with pytest.raises(AtsDown):
+        bench = open_provider_bench(V1, API, ManualClock())
+        with pytest.raises(AtsUnavailable):
             bench.provider.get_candidate(7)
 
 
@@ -474,7 +485,7 @@ def test_malformed_job_stages_are_set_aside(kind: str, path: str) -> None:
     with respx.mock(base_url=API, assert_all_called=False) as wire:
         wire.post("/token").respond(200, json={"access_token": "t", "expires_in": 3600})
         wire.get(path).respond(200, json=rows)
-        stages = open_on(kind, API, HandClock()).provider.stages_of_job(7)
+        stages = open_provider_bench(kind, API, ManualClock()).provider.list_stages_for_job(7)
     assert [stage.id for stage in stages] == [1, 2]
     assert [record.remote_id for record in stages.set_aside] == [3, None]
 
@@ -484,6 +495,6 @@ def test_v1_advance_sends_seen_stage() -> None:
         route = wire.post("/v1/applications/1/advance").respond(
             200, json={"id": 1, "candidate_id": 2}
         )
-        bench = open_on(V1, API, HandClock())
-        bench.provider.advance(1, seen=SeenStage(stage_id=44), acting_user_id=7)
+        bench = open_provider_bench(V1, API, ManualClock())
+        bench.provider.advance_application(1, seen=SeenStage(stage_id=44), acting_user_id=7)
         assert route.calls[0].request.content == b'{"from_stage_id":44}'

@@ -9,7 +9,7 @@ import pytest
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.__main__ import main
 from integrations.greenhouse.sandbox import Sandbox
-from tests.conftest import either_refusal
+from tests.conftest import each_refusal
 
 NAMES = ("API_KEY", "CLIENT_ID", "CLIENT_SECRET", "READER_ID", "API_URL", "AUTH_URL")
 
@@ -65,11 +65,11 @@ def test_jobs_are_listed_without_templates(
         )
     assert main(["jobs"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == sandbox.stats()["jobs_not_template"]
+    assert len(lines) == sandbox.count_records()["jobs_not_template"]
     assert all(line.split("\t")[0].isdigit() for line in lines)
 
 
-@either_refusal
+@each_refusal
 def test_errors_have_message_and_exit_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,7 +92,7 @@ def test_unavailable_greenhouse_is_reported(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
-    monkeypatch.setattr("integrations.greenhouse.line.TRIES", 1)
-    sandbox.faults.add("/v1", status=503, times=None)
+    monkeypatch.setattr("integrations.greenhouse.transport.sender.MAX_ATTEMPTS", 1)
+    sandbox.faults.add_fault("/v1", status=503, times=None)
     assert main(["jobs"]) == 4
     assert "not answering" in capsys.readouterr().err

@@ -12,24 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.ats.errors import UnreadableAnswer
-from integrations.greenhouse import custom_fields
-from integrations.greenhouse import payloads_v1 as v1
-from integrations.greenhouse import payloads_v3 as v3
-from integrations.greenhouse.reading import Reader, moment, read_one, read_records
-from integrations.http.redact import redact
+from integrations.ats.errors import UnreadableResponse
+from integrations.greenhouse.payloads import custom_fields, v1, v3
+from integrations.greenhouse.payloads.decoding import (
+    RecordReader,
+    decode_record,
+    decode_records,
+    parse_timestamp,
+)
+from integrations.http.redaction import redact_text
 from tests.reference.records import BIG_ID, V1, V3, Schema, read_table
 
-V1_READERS: dict[str, Reader[Any]] = {
+V1_READERS: dict[str, RecordReader[Any]] = {
     "application": v1.read_application,
     "candidate": v1.read_candidate,
     "close_reason": v1.read_close_reason,
     "custom_field": custom_fields.read_field,
     "department": v1.read_department,
     "email_template": v1.read_email_template,
-    "future_job_permission": v1.future_grant_of(1),
-    "job_permission": v1.grant_of(1),
-    "opening": v1.opening_of(1),
+    "future_job_permission": v1.make_future_grant_reader(1),
+    "job_permission": v1.make_grant_reader(1),
+    "opening": v1.make_opening_reader(1),
     "job_post": v1.read_job_post,
     "job_stage": v1.read_stage,
     "job": v1.read_job,
@@ -40,7 +43,7 @@ V1_READERS: dict[str, Reader[Any]] = {
     "user": v1.read_user,
 }
 
-V3_READERS: dict[str, Reader[Any]] = {
+V3_READERS: dict[str, RecordReader[Any]] = {
     "applications": v3.read_application,
     "application_stages": v3.read_stage_entry,
     "attachments": v3.read_attachment,
@@ -71,40 +74,40 @@ V1_WIRE: dict[str, type[msgspec.Struct]] = {
     "attachment": v1._Attachment,
     "candidate": v1._Candidate,
     "department": v1._Department,
-    "email_template": v1._Template,
-    "future_job_permission": v1._FutureGrant,
-    "hiring_team": v1._Team,
+    "email_template": v1._EmailTemplate,
+    "future_job_permission": v1._FutureJobGrant,
+    "hiring_team": v1._HiringTeam,
     "job": v1._Job,
-    "job_permission": v1._Grant,
-    "job_post": v1._Post,
+    "job_permission": v1._JobGrant,
+    "job_post": v1._JobPost,
     "job_stage": v1._Stage,
     "office": v1._Office,
     "opening": v1._Opening,
     "rejection_reason": v1._Reason,
     "user": v1._User,
-    "user_role": v1._Role,
+    "user_role": v1._UserRole,
 }
 
 V3_WIRE: dict[str, type[msgspec.Struct]] = {
     "applications": v3._Application,
-    "application_stages": v3._Entry,
+    "application_stages": v3._StageEntry,
     "attachments": v3._Attachment,
     "candidates": v3._Candidate,
-    "close_reasons": v3._Named,
+    "close_reasons": v3._NamedRecord,
     "departments": v3._Department,
-    "email_templates": v3._Template,
-    "future_job_permissions": v3._FutureGrant,
+    "email_templates": v3._EmailTemplate,
+    "future_job_permissions": v3._FutureJobGrant,
     "job_interview_stages": v3._Stage,
-    "job_owners": v3._Place,
-    "job_posts": v3._Post,
+    "job_owners": v3._TeamMember,
+    "job_posts": v3._JobPost,
     "jobs": v3._Job,
     "offices": v3._Office,
     "openings": v3._Opening,
     "rejection_reasons": v3._Reason,
-    "sources": v3._Named,
+    "sources": v3._NamedRecord,
     "user_emails": v3._UserEmail,
-    "user_job_permissions": v3._Grant,
-    "user_roles": v3._Role,
+    "user_job_permissions": v3._JobGrant,
+    "user_roles": v3._UserRole,
     "users": v3._User,
 }
 
@@ -115,22 +118,24 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(("schema", "name", "read"), RECORDS)
-def test_documented_record_is_read(schema: Schema, name: str, read: Reader[Any]) -> None:
+def test_documented_record_is_read(schema: Schema, name: str, read: RecordReader[Any]) -> None:
     """With a value everywhere, and null or absent wherever that is documented."""
     rows = [schema.build(name), schema.build(name, sparse=True)]
-    records, aside = read_records(json.dumps(rows).encode(), read)
+    records, aside = decode_records(json.dumps(rows).encode(), read)
     assert aside == ()
     assert len(records) == len(rows)
     assert all(record.id == BIG_ID for record in records if hasattr(record, "id"))
 
 
 @pytest.mark.parametrize(("schema", "name", "read"), RECORDS)
-def test_record_lacking_one_field_is_handled(schema: Schema, name: str, read: Reader[Any]) -> None:
+def test_record_lacking_one_field_is_handled(
+    schema: Schema, name: str, read: RecordReader[Any]
+) -> None:
     """One field missing, or null, at a time: read, or set aside with a reason."""
     whole = schema.build(name)
     rows = [{k: v for k, v in whole.items() if k != missing} for missing in whole]
     rows += [whole | {null: None} for null in whole]
-    records, aside = read_records(json.dumps(rows).encode(), read)
+    records, aside = decode_records(json.dumps(rows).encode(), read)
     assert len(records) + len(aside) == len(rows)
     assert all(record.reason for record in aside)
     assert len(aside) <= 2 * len(REQUIRED & whole.keys())
@@ -155,7 +160,7 @@ REQUIRED = {
 )
 def test_unread_v3_record_is_handled(name: str) -> None:
     rows = [V3.build(name), V3.build(name, sparse=True)]
-    records, aside = read_records(json.dumps(rows).encode(), v3.read_user)
+    records, aside = decode_records(json.dumps(rows).encode(), v3.read_user)
     assert len(records) + len(aside) == len(rows)
 
 
@@ -175,7 +180,7 @@ NOT_A_RECORD = [
 def test_answer_without_record_is_set_aside(name: str) -> None:
     """Errors, confirmations, request bodies and teams, wherever a record was expected."""
     body = json.dumps(NOT_A_RECORD).encode()
-    records, aside = read_records(body, V1_READERS[name])
+    records, aside = decode_records(body, V1_READERS[name])
     assert records == ()
     assert len(aside) == len(NOT_A_RECORD)
     assert all(record.reason for record in aside)
@@ -208,7 +213,7 @@ def test_v1_application_is_translated() -> None:
         applied_at="2017-09-29T12:56:05.244Z",
         answers=[{"question": "How?", "answer": "Online"}, {"question": "Where?", "answer": "a.b"}],
     )
-    read = read_one(json.dumps(row).encode(), v1.read_application)
+    read = decode_record(json.dumps(row).encode(), v1.read_application)
     assert (read.id, read.candidate_id, read.job_id) == (1, 2, 3)
     assert (read.stage_id, read.stage_name) == (4, "Application Review")
     assert (read.source_id, read.source_name) == (5, "Jobs page")
@@ -220,14 +225,14 @@ def test_v1_application_is_translated() -> None:
 def test_v1_prospect_has_prospective_jobs() -> None:
     jobs = [{"id": 87752, "name": "Gardener"}]
     row = V1.build("application", prospect=True, jobs=jobs, current_stage=None)
-    read = read_one(json.dumps(row).encode(), v1.read_application)
+    read = decode_record(json.dumps(row).encode(), v1.read_application)
     assert (read.prospect, read.job_id, read.prospective_job_ids) == (True, None, (87752,))
 
 
 # -- malformed records -------------------------------------------------------------------------
 def test_malformed_record_is_set_aside_with_id() -> None:
     body = b'[{"id": 1, "job_id": 5}, {"id": 77, "job_id": {"no": 1}}, {"id": 3, "job_id": 5}]'
-    records, aside = read_records(body, v3.read_stage)
+    records, aside = decode_records(body, v3.read_stage)
     assert [record.id for record in records] == [1, 3]
     assert aside[0].remote_id == 77
     assert "job_id" in aside[0].reason
@@ -235,7 +240,7 @@ def test_malformed_record_is_set_aside_with_id() -> None:
 
 @pytest.mark.parametrize("item", [b"null", b"5", b'"x"', b"[]", b'{"message": "later"}'])
 def test_non_record_items_are_set_aside(item: bytes) -> None:
-    records, aside = read_records(b'[{"id": 1}, ' + item + b"]", v3.read_user)
+    records, aside = decode_records(b'[{"id": 1}, ' + item + b"]", v3.read_user)
     assert (len(records), len(aside)) == (1, 1)
     assert aside[0].remote_id is None
 
@@ -252,13 +257,13 @@ def test_non_record_items_are_set_aside(item: bytes) -> None:
     ],
 )
 def test_page_without_list_is_unreadable(body: bytes) -> None:
-    with pytest.raises(UnreadableAnswer):
-        read_records(body, v3.read_user)
+    with pytest.raises(UnreadableResponse):
+        decode_records(body, v3.read_user)
 
 
 def test_64_bit_and_string_ids_are_read() -> None:
     body = b'[{"id": 9223372036854775807, "job_id": "169024258003"}]'
-    (stage,), _ = read_records(body, v3.read_stage)
+    (stage,), _ = decode_records(body, v3.read_stage)
     assert (stage.id, stage.job_id) == (9223372036854775807, 169024258003)
 
 
@@ -267,16 +272,16 @@ def test_nulls_in_lists_are_skipped() -> None:
         b'{"id": 1, "departments": [null], "offices": [null, {"id": 4}], "openings": [null],'
         b' "hiring_team": {"recruiters": [null, {"id": 9}], "sourcers": null}, "new_field": 1}'
     )
-    job = read_one(body, v1.read_job)
+    job = decode_record(body, v1.read_job)
     assert (job.department_ids, job.office_ids, job.openings) == ((), (4,), ())
     assert [(member.user_id, member.role) for member in job.hiring_team or ()] == [(9, "recruiter")]
 
 
 @pytest.mark.parametrize("read", [v1.read_job, v3.read_job])
-def test_job_is_confidential_by_default(read: Reader[Any]) -> None:
-    assert read_one(b'{"id": 1}', read).confidential is True
-    assert read_one(b'{"id": 1, "confidential": null}', read).confidential is True
-    assert read_one(b'{"id": 1, "confidential": false}', read).confidential is False
+def test_job_is_confidential_by_default(read: RecordReader[Any]) -> None:
+    assert decode_record(b'{"id": 1}', read).confidential is True
+    assert decode_record(b'{"id": 1, "confidential": null}', read).confidential is True
+    assert decode_record(b'{"id": 1, "confidential": false}', read).confidential is False
 
 
 @pytest.mark.parametrize(
@@ -284,11 +289,11 @@ def test_job_is_confidential_by_default(read: Reader[Any]) -> None:
     [(v1.read_candidate, "is_private", True), (v3.read_candidate, "private", False)],
     ids=["v1", "v3"],
 )
-def test_candidate_is_private_by_default(read: Reader[Any], flag: str, of_null: bool) -> None:
+def test_candidate_is_private_by_default(read: RecordReader[Any], flag: str, of_null: bool) -> None:
     """Null is v3's documented default; v1 documents none."""
 
     def is_private(**fields: object) -> bool:
-        return bool(read_one(json.dumps({"id": 1, **fields}).encode(), read).private)
+        return bool(decode_record(json.dumps({"id": 1, **fields}).encode(), read).private)
 
     assert is_private() is True
     assert is_private(**{flag: None}) is of_null
@@ -342,7 +347,7 @@ READERS = [
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_nul_characters_are_removed_from_records(read: Reader[Any]) -> None:
+def test_nul_characters_are_removed_from_records(read: RecordReader[Any]) -> None:
     ids = dict.fromkeys(("id", "job_id", "user_id", "candidate_id", "application_id"), 1)
     shapes = (NUL, {"id": 1, "name": NUL})  # a string in some records, an object in others
     bodies = [
@@ -352,27 +357,27 @@ def test_nul_characters_are_removed_from_records(read: Reader[Any]) -> None:
         for kind in shapes
         for location in shapes
     ]
-    records, _ = read_records(f"[{','.join(bodies)}]".encode(), read)
+    records, _ = decode_records(f"[{','.join(bodies)}]".encode(), read)
     assert records
     assert "\\u0000" not in msgspec.json.encode(records).decode()
 
 
 def test_nul_characters_are_removed_from_errors() -> None:
-    assert redact("a\0b") == "ab"
+    assert redact_text("a\0b") == "ab"
 
 
 @pytest.mark.parametrize("read", [v1.read_user, v3.read_user])
 def test_user_has_no_rights_by_default(
-    read: Reader[Any],
+    read: RecordReader[Any],
 ) -> None:
-    user = read_one(b'{"id": 1, "name": null}', read)
+    user = decode_record(b'{"id": 1, "name": null}', read)
     assert (user.deactivated, user.site_admin, user.name) == (True, False, "")
 
 
 def test_status_is_translated_or_kept() -> None:
     def status(value: str) -> str:
         body = json.dumps({"id": 1, "candidate_id": 2, "status": value}).encode()
-        return read_one(body, v3.read_application).status
+        return decode_record(body, v3.read_application).status
 
     assert status("in_process") == "active"
     assert status("on_the_moon") == "on_the_moon"
@@ -392,7 +397,7 @@ def test_status_is_translated_or_kept() -> None:
     ],
 )
 def test_timestamps_are_parsed(text: str | None, read: datetime | None) -> None:
-    assert moment(text) == read
+    assert parse_timestamp(text) == read
 
 
 _NAMES = sorted(
@@ -435,7 +440,7 @@ def test_any_record_is_read_or_set_aside(seed: int) -> None:
     ]
     body = msgspec.json.encode(rows)
     for read in (*V1_READERS.values(), *V3_READERS.values()):
-        records, aside = read_records(body, read)
+        records, aside = decode_records(body, read)
         assert len(records) + len(aside) == len(rows), read
         assert all(record.reason and len(record.reason) <= 200 for record in aside), read
 
@@ -444,6 +449,6 @@ def test_any_record_is_read_or_set_aside(seed: int) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_unreadable(body: bytes) -> None:
     try:
-        read_records(body, v1.read_application)
-    except UnreadableAnswer:
+        decode_records(body, v1.read_application)
+    except UnreadableResponse:
         return

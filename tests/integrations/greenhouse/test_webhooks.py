@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.ats.errors import UnreadableAnswer
-from integrations.greenhouse.webhooks import WEB_HOOKS, is_signed, read_event
+from integrations.ats.errors import UnreadableResponse
+from integrations.greenhouse.webhooks import WEBHOOK_SPEC, has_valid_signature, parse_event
 from tests.reference.records import ACTIONS, EVENT_IDS, WEBHOOKS, find_parents
 
 READ_KINDS = ("application", "candidate", "job", "stage")
@@ -47,7 +47,7 @@ def number_ids(payload: dict[str, Any], path: str, numbers: Iterator[int]) -> li
 @pytest.mark.parametrize("action", ACTIONS)
 def test_event_names_every_record_to_read(action: str) -> None:
     payload, ids = build_numbered_event(action)
-    hint = read_event(json.dumps({"action": action, "payload": payload}).encode())
+    hint = parse_event(json.dumps({"action": action, "payload": payload}).encode())
     assert hint.action == action
     for kind in READ_KINDS:
         assert sorted(getattr(hint, f"{kind}_ids")) == sorted(ids.get(kind, ())), kind
@@ -55,7 +55,7 @@ def test_event_names_every_record_to_read(action: str) -> None:
     if action.startswith("job_post"):
         assert list(hint.job_post_ids) == ids["job_post"]
     assert hint.merged_into == next(iter(ids.get("merged_into", ())), None)
-    assert hint.gone is (
+    assert hint.is_deleted is (
         "delete" in action or action in ("merge_candidate", "candidate_anonymized")
     )
 
@@ -66,24 +66,24 @@ def test_events_without_record_name_nothing() -> None:
 
 
 def test_offered_events_are_documented() -> None:
-    assert {event.action for event in WEB_HOOKS.events} <= set(ACTIONS)
+    assert {event.action for event in WEBHOOK_SPEC.events} <= set(ACTIONS)
 
 
 def test_signature_covers_raw_bytes() -> None:
     body = b'{"action": "ping", "payload": {"name": "J\\u003c"}}'
     wrong = "sha256 8ac4ad3ca1dd3d3bd6b9fc3c9b3ea0ee5d5ce3e1a5f7d12eb1b2d5a0a2b8c2a5"
-    assert not is_signed(body, wrong, "secret")
+    assert not has_valid_signature(body, wrong, "secret")
     good = "sha256 " + hmac.new(b"secret", body, "sha256").hexdigest()
-    assert is_signed(body, good, "secret")
-    assert is_signed(body, good.upper().replace("SHA256", "sha256"), "secret")
-    assert not is_signed(body + b" ", good, "secret")
-    assert not is_signed(body, good, "other")
-    assert not is_signed(body, good.removeprefix("sha256 "), "secret")
+    assert has_valid_signature(body, good, "secret")
+    assert has_valid_signature(body, good.upper().replace("SHA256", "sha256"), "secret")
+    assert not has_valid_signature(body + b" ", good, "secret")
+    assert not has_valid_signature(body, good, "other")
+    assert not has_valid_signature(body, good.removeprefix("sha256 "), "secret")
 
 
 @given(st.text(max_size=40))
 def test_malformed_signature_is_refused(signature: str) -> None:
-    assert not is_signed(b"{}", signature, "secret")
+    assert not has_valid_signature(b"{}", signature, "secret")
 
 
 @given(
@@ -104,6 +104,6 @@ def test_malformed_signature_is_refused(signature: str) -> None:
 def test_any_payload_is_read_or_unreadable(payload: object) -> None:
     for event in (payload, {"action": "job_updated", "payload": payload}):
         try:
-            read_event(json.dumps(event).encode())
-        except UnreadableAnswer:
+            parse_event(json.dumps(event).encode())
+        except UnreadableResponse:
             continue

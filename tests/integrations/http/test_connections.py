@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from integrations.http.client import Http
+from integrations.http.client import HttpClient
 
 
 class _Server(ThreadingHTTPServer):
@@ -53,7 +53,7 @@ def server() -> Iterator[_Server]:
 
 
 def _send_get(url: str) -> bytes:
-    return Http().send("GET", url, headers={}).body
+    return HttpClient().send("GET", url, headers={}).body
 
 
 def test_connection_is_reused(server: _Server) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.ats.errors import UnreadableAnswer
-from integrations.http.links import next_target, target_of, url_of
+from integrations.ats.errors import UnreadableResponse
+from integrations.http.link_header import build_target_url, find_next_target, get_relative_target
 
 BASE = "https://harvest.example"
 ASKED = f"{BASE}/v1/jobs?per_page=500"
@@ -23,12 +23,12 @@ ASKED = f"{BASE}/v1/jobs?per_page=500"
     ],
 )
 def test_next_link_found_in_any_notation(header: str) -> None:
-    assert next_target(header, asked=ASKED, base=BASE) == "/v1/jobs?page=2"
+    assert find_next_target(header, request_url=ASKED, base=BASE) == "/v1/jobs?page=2"
 
 
 @pytest.mark.parametrize("header", [None, "", "nonsense", f'<{ASKED}>; rel="last"'])
 def test_page_without_next_link_is_last(header: str | None) -> None:
-    assert next_target(header, asked=ASKED, base=BASE) is None
+    assert find_next_target(header, request_url=ASKED, base=BASE) is None
 
 
 @pytest.mark.parametrize(
@@ -46,24 +46,24 @@ def test_page_without_next_link_is_last(header: str | None) -> None:
     ],
 )
 def test_link_to_another_host_is_refused(url: str) -> None:
-    with pytest.raises(UnreadableAnswer):
-        next_target(f'<{url}>; rel="next"', asked=ASKED, base=BASE)
+    with pytest.raises(UnreadableResponse):
+        find_next_target(f'<{url}>; rel="next"', request_url=ASKED, base=BASE)
 
 
 def test_link_outside_base_path_is_refused() -> None:
     base = "https://proxy.example/greenhouse"
-    assert target_of(f"{base}/v1/jobs?page=2", base=base) == "/v1/jobs?page=2"
-    assert url_of("/v1/jobs?page=2", base=base) == f"{base}/v1/jobs?page=2"
-    with pytest.raises(UnreadableAnswer):
-        target_of("https://proxy.example/other/v1/jobs", base=base)
+    assert get_relative_target(f"{base}/v1/jobs?page=2", base=base) == "/v1/jobs?page=2"
+    assert build_target_url("/v1/jobs?page=2", base=base) == f"{base}/v1/jobs?page=2"
+    with pytest.raises(UnreadableResponse):
+        get_relative_target("https://proxy.example/other/v1/jobs", base=base)
 
 
 @pytest.mark.parametrize(
     "cursor", ["", "v1/jobs", "//evil.example/x", "https://evil.example/", "/v1/../x", "@evil/x"]
 )
 def test_unknown_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(UnreadableAnswer):
-        url_of(cursor, base=BASE)
+    with pytest.raises(UnreadableResponse):
+        build_target_url(cursor, base=BASE)
 
 
 HOSTS = ["harvest.example", "evil.example", "harvest.example:8443", "a@harvest.example", "[harvest"]
@@ -79,8 +79,8 @@ URLS = st.builds(
 @given(URLS)
 def test_any_link_stays_on_configured_host(url: str) -> None:
     try:
-        target = next_target(f'<{url}>; rel="next"', asked=ASKED, base=BASE)
-    except UnreadableAnswer:
+        target = find_next_target(f'<{url}>; rel="next"', request_url=ASKED, base=BASE)
+    except UnreadableResponse:
         return
     assert target is None or urlsplit(urljoin(ASKED, url)).hostname == "harvest.example"
 
@@ -88,7 +88,7 @@ def test_any_link_stays_on_configured_host(url: str) -> None:
 @given(st.text() | URLS.map("<{}>; rel=next".format))
 def test_any_header_is_followed_or_refused(header: str) -> None:
     try:
-        target = next_target(header, asked=ASKED, base=BASE)
-        assert target is None or url_of(target, base=BASE).startswith(f"{BASE}/")
-    except UnreadableAnswer:
+        target = find_next_target(header, request_url=ASKED, base=BASE)
+        assert target is None or build_target_url(target, base=BASE).startswith(f"{BASE}/")
+    except UnreadableResponse:
         return

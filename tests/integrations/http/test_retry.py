@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.http.retry import how_long, told_wait
+from integrations.http.backoff import compute_backoff, parse_retry_after
 
 NOW = 1_800_000_000.0
 
@@ -26,9 +26,9 @@ NOW = 1_800_000_000.0
 def test_wait_follows_response_headers(
     retry_after: str | None, reset: str | None, seconds: float | None
 ) -> None:
-    assert told_wait(retry_after, reset, now=NOW) == seconds
+    assert parse_retry_after(retry_after, reset, now=NOW) == seconds
 
 
 def test_backoff_doubles_up_to_limit() -> None:
     for tries, longest in ((1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (50, 8.0)):
-        assert longest / 2 <= how_long(tries) <= longest
+        assert longest / 2 <= compute_backoff(tries) <= longest

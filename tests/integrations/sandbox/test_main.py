@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @contextmanager
-def _started(*options: str) -> Iterator[subprocess.Popen[str]]:
+def _start_sandbox(*options: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "integrations.greenhouse.sandbox", *options]
     with subprocess.Popen(  # noqa: S603  (our own program)
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -33,7 +33,7 @@ def _started(*options: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_program_prints_url_and_stops_on_signal(tmp_path: Path, number: int) -> None:
     file = tmp_path / "state.json"
-    with _started("--port", "0", "--jobs", "6", "--state", str(file)) as process:
+    with _start_sandbox("--port", "0", "--jobs", "6", "--state", str(file)) as process:
         assert process.stdout
         assert process.stderr
         first = process.stdout.readline()
@@ -49,7 +49,7 @@ def test_program_prints_url_and_stops_on_signal(tmp_path: Path, number: int) -> 
 
 
 def test_taken_port_is_reported_in_one_line() -> None:
-    with Sandbox() as sandbox, _started("--port", str(sandbox.port)) as process:
+    with Sandbox() as sandbox, _start_sandbox("--port", str(sandbox.port)) as process:
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     line = r"Cannot listen on 127\.0\.0\.1:\d+: .* Choose another with --port\.\n"
@@ -59,7 +59,7 @@ def test_taken_port_is_reported_in_one_line() -> None:
 def test_broken_state_file_is_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_text("{")
-    with _started("--port", "0", "--state", str(file)) as process:
+    with _start_sandbox("--port", "0", "--state", str(file)) as process:
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from integrations.greenhouse.sandbox.permissions import V3_ROUTES
-from integrations.greenhouse.sandbox.webhooks import ACTIONS
+from integrations.greenhouse.sandbox.auth.permissions import V3_ROUTE_SCOPES
+from integrations.greenhouse.sandbox.webhooks.delivery import WEBHOOK_EVENTS
+from tests.integrations.sandbox.api_client import ApiClient
 from tests.reference.records import V1, V3, WEBHOOKS, Record, Schema
-
-from .api import Api
 
 V1_LISTS = {
     "/applications": "application",
@@ -43,7 +42,7 @@ NOT_SENT = {
 }
 """Fields that only some examples have and the sandbox leaves out."""
 
-V3_LISTS = [path[4:] for method, path in V3_ROUTES if method == "GET" and "{" not in path]
+V3_LISTS = [path[4:] for method, path in V3_ROUTE_SCOPES if method == "GET" and "{" not in path]
 
 
 def find_mismatches(schema: Schema, name: str, rows: list[Any]) -> list[str]:
@@ -77,18 +76,18 @@ def list_items(value: Any, container: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", V1_LISTS)
-def test_v1_list_matches_documentation(shared: Api, path: str) -> None:
-    rows = shared.v1_all(path)
+def test_v1_list_matches_documentation(shared: ApiClient, path: str) -> None:
+    rows = shared.list_v1(path)
     assert rows
     assert find_mismatches(V1, V1_LISTS[path], rows) == []
 
 
-def test_v1_nested_lists_match_documentation(shared: Api) -> None:
-    world = shared.sandbox.world()
-    job = next(job.id for job in world.jobs if world.openings.ids_of("job_id", job.id))
+def test_v1_nested_lists_match_documentation(shared: ApiClient) -> None:
+    world = shared.sandbox.dataset()
+    job = next(job.id for job in world.jobs if world.openings.find_ids("job_id", job.id))
     posted = next(post.job_id for post in world.posts if post.job_id)
     team = next(row.job_id for row in world.team)
-    remy = shared.user_id("remy")
+    remy = shared.find_user_id("remy")
     for path, name in (
         (f"/jobs/{job}/openings", "opening"),
         (f"/jobs/{job}/stages", "job_stage"),
@@ -104,35 +103,35 @@ def test_v1_nested_lists_match_documentation(shared: Api) -> None:
 
 
 @pytest.mark.parametrize("name", V3_LISTS)
-def test_v3_list_matches_documentation(shared: Api, name: str) -> None:
-    rows = shared.v3_all(f"/{name}")
+def test_v3_list_matches_documentation(shared: ApiClient, name: str) -> None:
+    rows = shared.list_v3(f"/{name}")
     assert rows
     assert find_mismatches(V3, name, rows) == []
 
 
-def test_v3_newer_fields_can_be_left_out(make_api: Callable[..., Api]) -> None:
-    rows = make_api(jobs=2, job_interview_stage_id=False).v3_all("/applications")
+def test_v3_newer_fields_can_be_left_out(make_api: Callable[..., ApiClient]) -> None:
+    rows = make_api(jobs=2, job_interview_stage_id=False).list_v3("/applications")
     newer = {name for name, field in V3["applications"].items() if field.presence == "newer"}
     assert rows
     assert {name for row in rows for name in row} == V3["applications"].keys() - newer
 
 
-def test_record_is_same_in_list_and_alone(shared: Api) -> None:
+def test_record_is_same_in_list_and_alone(shared: ApiClient) -> None:
     for path in ("jobs", "applications", "candidates", "users", "job_stages", "job_posts"):
         row = shared.v1("GET", f"/{path}").json()[0]
         assert shared.v1("GET", f"/{path}/{row['id']}").json() == row
 
 
-def test_posts_and_openings_of_job_are_found(shared: Api) -> None:
-    world = shared.sandbox.world()
-    posts = {job.id: world.posts.ids_of("job_id", job.id) for job in world.jobs}
+def test_posts_and_openings_of_job_are_found(shared: ApiClient) -> None:
+    world = shared.sandbox.dataset()
+    posts = {job.id: world.posts.find_ids("job_id", job.id) for job in world.jobs}
     two = next(job for job, ids in posts.items() if len(ids) == 2)
     none = next(job for job, ids in posts.items() if not ids)
     assert len(shared.v1("GET", f"/jobs/{two}/job_posts").json()) == 2
     assert shared.v1("GET", f"/jobs/{two}/job_post").json()["job_id"] == two
     assert shared.v1("GET", f"/jobs/{none}/job_posts").json() == []
     assert shared.v1("GET", f"/jobs/{none}/job_post").status_code == 404
-    opening = world.openings.where("job_id", two)[0]
+    opening = world.openings.filter_by("job_id", two)[0]
     assert shared.v1("GET", f"/jobs/{two}/openings/{opening.id}").json()["id"] == opening.id
     assert shared.v1("GET", f"/jobs/{none}/openings/{opening.id}").status_code == 404
 
@@ -140,17 +139,17 @@ def test_posts_and_openings_of_job_are_found(shared: Api) -> None:
 NEW_NAME = {"first_name": "Nova", "last_name": "Newman"}
 
 
-def test_webhook_payloads_match_documentation(api: Api) -> None:
+def test_webhook_payloads_match_documentation(api: ApiClient) -> None:
     """Each event once, in an order in which its record is still there."""
     heard: list[tuple[str, Any]] = []
-    world = api.sandbox.world()
-    world.listeners.append(lambda _, action, payload: heard.append((action, payload())))
-    application = {"application_id": api.application().id}
-    rejected = {"application_id": api.application(status="rejected", stage=None).id}
+    world = api.sandbox.dataset()
+    world.event_listeners.append(lambda _, action, payload: heard.append((action, payload())))
+    application = {"application_id": api.find_application().id}
+    rejected = {"application_id": api.find_application(status="rejected", stage=None).id}
     candidate = {"candidate_id": world.applications[rejected["application_id"]].candidate_id}
     first, second, *_ = (row for row in world.applications if row.id not in application.values())
     job = {"job_id": world.applications[application["application_id"]].job_id}
-    stage = world.stages_of(job["job_id"], active_only=True)[-1]
+    stage = world.list_job_stages(job["job_id"], active_only=True)[-1]
     changes: list[tuple[str, str, dict[str, Any]]] = [
         ("new_candidate_application", "new_application", job),
         ("candidate_stage_change", "move_application", application),
@@ -176,7 +175,7 @@ def test_webhook_payloads_match_documentation(api: Api) -> None:
     for action, change, values in changes:
         heard.clear()
         if change:
-            api.sandbox.mutate(change, **values)
+            api.sandbox.run_mutation(change, **values)
         else:
             api.v1("PATCH", f"/applications/{application['application_id']}", by="ada", json=values)
         ((name, payload),) = heard
@@ -186,4 +185,4 @@ def test_webhook_payloads_match_documentation(api: Api) -> None:
         assert [mismatch for mismatch in mismatches if not mismatch.endswith(": null")] == [], (
             action
         )
-    assert {action for action, _, _ in changes} == set(ACTIONS)
+    assert {action for action, _, _ in changes} == set(WEBHOOK_EVENTS)

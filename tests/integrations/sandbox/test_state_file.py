@@ -7,28 +7,28 @@ import httpx
 import pytest
 
 from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
-from integrations.greenhouse.sandbox.state import BadState
+from integrations.greenhouse.sandbox.state_file import StateFileError
 
 
 def test_restart_resumes_saved_state(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     with Sandbox(state=file, jobs=5) as first:
-        job = first.world().jobs.ids[0]
-        first.mutate("rename_job", job_id=job, name="Kept")
+        job = first.dataset().jobs.ids[0]
+        first.run_mutation("rename_job", job_id=job, name="Kept")
         key = first.credentials.create_key(without={"users.list"}).secret
-        before = first.app.snapshot()
+        before = first.app.take_snapshot()
     with Sandbox(state=file, jobs=99) as second:
-        assert second.app.snapshot() == before
+        assert second.app.take_snapshot() == before
         assert httpx.get(f"{second.url}/v1/jobs/{job}", auth=(key, "")).json()["name"] == "Kept"
         assert httpx.get(f"{second.url}/v1/users", auth=(key, "")).status_code == 403
-        new = second.mutate("create_job", name="Newer")
-        assert new.id > max(second.world().jobs.ids[:-1])
+        new = second.run_mutation("create_job", name="Newer")
+        assert new.id > max(second.dataset().jobs.ids[:-1])
 
 
 def test_changes_are_saved_while_running(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     with Sandbox(state=file, jobs=5) as sandbox:
-        sandbox.mutate("rename_job", job_id=sandbox.world().jobs.ids[0], name="Soon")
+        sandbox.run_mutation("rename_job", job_id=sandbox.dataset().jobs.ids[0], name="Soon")
         until = time.monotonic() + 120
         while b"Soon" not in file.read_bytes():
             assert time.monotonic() < until, "not saved"
@@ -40,7 +40,7 @@ def test_changes_are_saved_while_running(tmp_path: Path) -> None:
 def test_broken_file_is_reported_and_untouched(tmp_path: Path, text: str) -> None:
     file = tmp_path / "world.json"
     file.write_text(text)
-    with pytest.raises(BadState, match=r"world\.json"):
+    with pytest.raises(StateFileError, match=r"world\.json"):
         Sandbox(state=file)
     assert file.read_text() == text
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .api import Api
+from tests.integrations.sandbox.api_client import ApiClient
 
 
 class Receiver:
@@ -48,13 +48,13 @@ def receiver() -> Iterator[Receiver]:
     running.server.server_close()
 
 
-def test_hook_gets_ping_and_signed_events(api: Api, receiver: Receiver) -> None:
+def test_hook_gets_ping_and_signed_events(api: ApiClient, receiver: Receiver) -> None:
     hook = {"url": receiver.url, "secret": "s3cret", "events": ["reject_candidate"]}
     assert api.http.post("/__webhooks", json=hook).json()["enabled"] is True
-    row = api.application()
+    row = api.find_application()
     api.v1("POST", f"/applications/{row.id}/reject", by="ada", json={})
-    api.sandbox.mutate("unreject_application", application_id=row.id)
-    api.sandbox.webhooks.wait()
+    api.sandbox.run_mutation("unreject_application", application_id=row.id)
+    api.sandbox.webhooks.wait_for_deliveries()
     assert receiver.actions() == ["ping", "reject_candidate"]
     headers, body = receiver.received[-1]
     digest = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
@@ -64,58 +64,58 @@ def test_hook_gets_ping_and_signed_events(api: Api, receiver: Receiver) -> None:
     assert (application["id"], application["status"]) == (row.id, "rejected")
 
 
-def test_webhook_bodies_are_escaped(api: Api, receiver: Receiver) -> None:
-    api.sandbox.webhooks.register(receiver.url, "s", ["update_candidate"])
-    api.sandbox.mutate(
+def test_webhook_bodies_are_escaped(api: ApiClient, receiver: Receiver) -> None:
+    api.sandbox.webhooks.register_webhook(receiver.url, "s", ["update_candidate"])
+    api.sandbox.run_mutation(
         "rename_candidate",
-        candidate_id=api.application().candidate_id,
+        candidate_id=api.find_application().candidate_id,
         first_name="Zoë",
         last_name="<b>",
     )
-    api.sandbox.webhooks.wait()
+    api.sandbox.webhooks.wait_for_deliveries()
     body = receiver.received[-1][1]
     assert b"Zo\\u00eb" in body
     assert b"\\u003cb\\u003e" in body
 
 
-def test_hook_with_failed_ping_stays_disabled(api: Api, receiver: Receiver) -> None:
+def test_hook_with_failed_ping_stays_disabled(api: ApiClient, receiver: Receiver) -> None:
     receiver.status = 500
-    hook = api.sandbox.webhooks.register(receiver.url, "s")
+    hook = api.sandbox.webhooks.register_webhook(receiver.url, "s")
     assert not hook.enabled
-    api.sandbox.mutate("close_job", job_id=api.application().job_id)
-    api.sandbox.webhooks.wait()
+    api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
+    api.sandbox.webhooks.wait_for_deliveries()
     assert receiver.actions() == ["ping"]
 
 
-def test_deliveries_can_be_repeated(api: Api, receiver: Receiver) -> None:
-    api.sandbox.webhooks.register(receiver.url, "s", twice=True)
-    api.sandbox.mutate("close_job", job_id=api.application().job_id)
-    api.sandbox.webhooks.wait()
+def test_deliveries_can_be_repeated(api: ApiClient, receiver: Receiver) -> None:
+    api.sandbox.webhooks.register_webhook(receiver.url, "s", twice=True)
+    api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
+    api.sandbox.webhooks.wait_for_deliveries()
     event = api.sandbox.webhooks.deliveries[-1].event_id
     api.http.post("/__webhooks/redeliver", json={"event_id": event})
-    api.sandbox.webhooks.wait()
+    api.sandbox.webhooks.wait_for_deliveries()
     assert receiver.actions() == ["ping", *["job_updated"] * 3]
     assert {d.event_id for d in api.sandbox.webhooks.deliveries[1:]} == {event}
 
 
-def test_hooks_get_only_own_account(api: Api, receiver: Receiver) -> None:
-    api.sandbox.webhooks.register(receiver.url, "s", account="other")
-    api.sandbox.mutate("close_job", job_id=api.application().job_id)
-    api.sandbox.webhooks.wait()
+def test_hooks_get_only_own_account(api: ApiClient, receiver: Receiver) -> None:
+    api.sandbox.webhooks.register_webhook(receiver.url, "s", account="other")
+    api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
+    api.sandbox.webhooks.wait_for_deliveries()
     assert receiver.actions() == ["ping"]
 
 
-def test_user_changes_send_no_webhook(api: Api, receiver: Receiver) -> None:
-    api.sandbox.webhooks.register(receiver.url, "s")
-    api.sandbox.mutate("set_site_admin", user="basil")
-    api.sandbox.mutate("deactivate_user", user="remy")
-    api.sandbox.webhooks.wait()
+def test_user_changes_send_no_webhook(api: ApiClient, receiver: Receiver) -> None:
+    api.sandbox.webhooks.register_webhook(receiver.url, "s")
+    api.sandbox.run_mutation("set_site_admin", user="basil")
+    api.sandbox.run_mutation("deactivate_user", user="remy")
+    api.sandbox.webhooks.wait_for_deliveries()
     assert receiver.actions() == ["ping"]
 
 
 @pytest.mark.parametrize(
     "url", ["http://example.com/hook", "https://127.0.0.1/hook", "http://10.0.0.1/", "nonsense"]
 )
-def test_hook_url_must_be_local(api: Api, url: str) -> None:
+def test_hook_url_must_be_local(api: ApiClient, url: str) -> None:
     answer = api.http.post("/__webhooks", json={"url": url, "secret": "s"})
     assert answer.status_code == 422

@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations.greenhouse.sandbox.records import Application
-
-from .api import Api
+from integrations.greenhouse.sandbox.dataset.records import Application
+from tests.integrations.sandbox.api_client import ApiClient
 
 
 class V1:
@@ -19,7 +18,7 @@ class V1:
     forbidden = 403
     unseen = 404
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ApiClient) -> None:
         self.api = api
 
     def _post(self, row: Application, action: str, by: str, body: dict[str, Any]) -> httpx.Response:
@@ -40,7 +39,7 @@ class V1:
         return self._post(row, "transfer_to_job", by, {"new_job_id": job})
 
     def reject(self, row: Application, by: str = "ada", **body: Any) -> httpx.Response:
-        body.setdefault("rejection_reason_id", self.api.sandbox.world().rejection_reasons.ids[0])
+        body.setdefault("rejection_reason_id", self.api.sandbox.dataset().rejection_reasons.ids[0])
         return self._post(row, "reject", by, body)
 
     def unreject(self, row: Application, by: str = "ada") -> httpx.Response:
@@ -73,7 +72,7 @@ class V3(V1):
 
 
 @pytest.fixture(params=[V1, V3], ids=["v1", "v3"])
-def harvest(request: pytest.FixtureRequest, api: Api) -> V1:
+def harvest(request: pytest.FixtureRequest, api: ApiClient) -> V1:
     client: V1 = request.param(api)
     return client
 
@@ -84,7 +83,7 @@ def _stage(harvest: V1, row: Application) -> str:
 
 
 def test_advance_moves_and_updates_record(harvest: V1) -> None:
-    row = harvest.api.application()
+    row = harvest.api.find_application()
     before = row.updated_at
     assert harvest.advance(row).status_code in (200, 204)
     assert _stage(harvest, row) == "Phone Screen"
@@ -95,8 +94,8 @@ def test_advance_moves_and_updates_record(harvest: V1) -> None:
     assert candidate["last_activity_at"] == after["last_activity_at"]
 
 
-def test_v1_returns_application_and_v3_nothing(api: Api) -> None:
-    row = api.application()
+def test_v1_returns_application_and_v3_nothing(api: ApiClient) -> None:
+    row = api.find_application()
     full = V1(api).advance(row)
     assert full.json()["id"] == row.id
     empty = V3(api).advance(row)
@@ -104,7 +103,7 @@ def test_v1_returns_application_and_v3_nothing(api: Api) -> None:
 
 
 def test_stage_history_is_recorded(harvest: V1) -> None:
-    row = harvest.api.application()
+    row = harvest.api.find_application()
     old = row.entry_id
     harvest.advance(row)
     params = {"application_ids": row.id}
@@ -115,22 +114,22 @@ def test_stage_history_is_recorded(harvest: V1) -> None:
 
 
 def test_advance_from_last_stage_is_refused(harvest: V1) -> None:
-    assert harvest.advance(harvest.api.application(stage="Offer")).status_code == 422
+    assert harvest.advance(harvest.api.find_application(stage="Offer")).status_code == 422
 
 
 def test_stale_stage_is_refused(harvest: V1) -> None:
-    row = harvest.api.application()
+    row = harvest.api.find_application()
     seen = int(row.stage_id or 0)
-    harvest.api.sandbox.mutate("move_application", application_id=row.id)
+    harvest.api.sandbox.run_mutation("move_application", application_id=row.id)
     assert harvest.advance(row, stage=seen).status_code == 422
     assert harvest.move(row, int(row.stage_id or 0), stage=seen).status_code == 422
     assert _stage(harvest, row) == "Phone Screen"
 
 
 def test_move_stays_within_job_stages(harvest: V1) -> None:
-    row = harvest.api.application()
-    world = harvest.api.sandbox.world()
-    offer = next(s for s in world.stages_of(row.job_id) if s.name == "Offer")
+    row = harvest.api.find_application()
+    world = harvest.api.sandbox.dataset()
+    offer = next(s for s in world.list_job_stages(row.job_id) if s.name == "Offer")
     foreign = next(s for s in world.stages if s.job_id != row.job_id)
     assert harvest.move(row, foreign.id).status_code == 422
     assert harvest.move(row, offer.id).status_code in (200, 204)
@@ -138,17 +137,17 @@ def test_move_stays_within_job_stages(harvest: V1) -> None:
 
 
 def test_inactive_stage_is_skipped(harvest: V1) -> None:
-    row = harvest.api.application()
-    stages = harvest.api.sandbox.world().stages_of(row.job_id)
-    harvest.api.sandbox.mutate("delete_stage", stage_id=stages[1].id)
+    row = harvest.api.find_application()
+    stages = harvest.api.sandbox.dataset().list_job_stages(row.job_id)
+    harvest.api.sandbox.run_mutation("delete_stage", stage_id=stages[1].id)
     assert harvest.move(row, stages[1].id).status_code == 422
     harvest.advance(row)
     assert _stage(harvest, row) == "Face to Face"
 
 
 def test_transfer_goes_to_first_stage(harvest: V1) -> None:
-    row = harvest.api.application(stage="Phone Screen")
-    other = harvest.api.sandbox.stats()["visible_open_job_ids"]["ada"][-1]
+    row = harvest.api.find_application(stage="Phone Screen")
+    other = harvest.api.sandbox.count_records()["visible_open_job_ids"]["ada"][-1]
     assert harvest.transfer(row, other).status_code in (200, 204)
     body = harvest.api.v1("GET", f"/applications/{row.id}").json()
     assert body["jobs"][0]["id"] == other
@@ -157,15 +156,15 @@ def test_transfer_goes_to_first_stage(harvest: V1) -> None:
 
 
 def test_prospects_cannot_be_transferred(harvest: V1) -> None:
-    row = harvest.api.application(prospect=True, stage=None)
-    world = harvest.api.sandbox.world()
+    row = harvest.api.find_application(prospect=True, stage=None)
+    world = harvest.api.sandbox.dataset()
     other = next(job.id for job in world.jobs)
     assert harvest.transfer(row, other).status_code == 422
 
 
 def test_reject_and_unreject_application(harvest: V1) -> None:
-    row = harvest.api.application()
-    reason = harvest.api.sandbox.world().rejection_reasons.ids[1]
+    row = harvest.api.find_application()
+    reason = harvest.api.sandbox.dataset().rejection_reasons.ids[1]
     assert harvest.reject(row, rejection_reason_id=reason, notes="Too far").status_code < 300
     body = harvest.api.v1("GET", f"/applications/{row.id}").json()
     assert (body["status"], body["rejection_reason"]["id"]) == ("rejected", reason)
@@ -173,7 +172,7 @@ def test_reject_and_unreject_application(harvest: V1) -> None:
     (detail,) = harvest.api.v3(
         "GET", "/rejection_details", params={"application_ids": row.id}
     ).json()
-    assert detail["rejected_by_id"] == harvest.api.user_id("ada")
+    assert detail["rejected_by_id"] == harvest.api.find_user_id("ada")
 
     assert harvest.reject(row).status_code == 422
     assert harvest.advance(row).status_code == 422
@@ -184,70 +183,70 @@ def test_reject_and_unreject_application(harvest: V1) -> None:
     assert harvest.unreject(row).status_code == 422
 
 
-def test_wrong_state_has_documented_message(api: Api) -> None:
-    row = api.application(status="hired", stage=None)
+def test_wrong_state_has_documented_message(api: ApiClient) -> None:
+    row = api.find_application(status="hired", stage=None)
     message = "Application must be 'active', is currently 'hired'"
     assert V1(api).reject(row).json() == {"errors": [{"message": message}]}
     assert V3(api).reject(row).json() == {"message": "Unprocessable Content", "errors": [message]}
 
 
-def test_rejection_reason_is_required_in_v3(api: Api) -> None:
-    row = api.application()
+def test_rejection_reason_is_required_in_v3(api: ApiClient) -> None:
+    row = api.find_application()
     assert V3(api).reject(row, rejection_reason_id=None).status_code == 422
     assert V1(api).reject(row, rejection_reason_id=None).status_code == 200
 
 
 def test_unknown_rejection_reason_is_refused(harvest: V1) -> None:
-    assert harvest.reject(harvest.api.application(), rejection_reason_id=1).status_code == 422
+    assert harvest.reject(harvest.api.find_application(), rejection_reason_id=1).status_code == 422
 
 
 def test_rejection_email_needs_shared_template(harvest: V1) -> None:
-    world = harvest.api.sandbox.world()
-    row = harvest.api.application()
+    world = harvest.api.sandbox.dataset()
+    row = harvest.api.find_application()
     personal = next(t.id for t in world.email_templates if t.user_id)
     shared = next(t.id for t in world.email_templates if not t.user_id)
     assert harvest.reject(row, rejection_email={"email_template_id": personal}).status_code == 422
     mail = {"email_template_id": shared, "send_email_at": "2026-12-01T09:00:00Z"}
     assert harvest.reject(row, rejection_email=mail).status_code < 300
     (sent,) = world.mails
-    assert (sent.application_id, sent.on_behalf_of) == (row.id, harvest.api.user_id("ada"))
+    assert (sent.application_id, sent.on_behalf_of) == (row.id, harvest.api.find_user_id("ada"))
 
 
 def test_update_changes_source(harvest: V1) -> None:
-    row = harvest.api.application()
-    source = harvest.api.sandbox.world().sources.ids[2]
+    row = harvest.api.find_application()
+    source = harvest.api.sandbox.dataset().sources.ids[2]
     assert harvest.update(row, source_id=source).status_code < 300
     assert harvest.api.v1("GET", f"/applications/{row.id}").json()["source"]["id"] == source
     assert harvest.update(row, source_id=1).status_code == 422
 
 
 def test_user_without_reject_right_can_advance(harvest: V1) -> None:
-    row = harvest.api.application(job="vic")
+    row = harvest.api.find_application(job="vic")
     assert harvest.reject(row, by="vic").status_code == harvest.forbidden
     assert harvest.advance(row, by="vic").status_code < 300
 
 
 def test_interviewer_cannot_reject_or_advance(harvest: V1) -> None:
-    row = harvest.api.application(job="ivy")
+    row = harvest.api.find_application(job="ivy")
     assert harvest.reject(row, by="ivy").status_code == harvest.forbidden
     assert harvest.advance(row, by="ivy").status_code == harvest.forbidden
 
 
 def test_job_without_grant_is_refused(harvest: V1) -> None:
-    world = harvest.api.sandbox.world()
-    granted = harvest.api.granted("remy")
+    world = harvest.api.sandbox.dataset()
+    granted = harvest.api.get_granted_job_ids("remy")
     row = next(
         a
         for a in world.applications
         if a.status == "active" and not a.prospect and a.job_id not in granted
     )
     assert harvest.advance(row, by="remy").status_code == harvest.unseen
-    assert harvest.advance(harvest.api.application(job="remy"), by="remy").status_code < 300
+    assert harvest.advance(harvest.api.find_application(job="remy"), by="remy").status_code < 300
 
 
 def test_confidential_job_is_closed_to_site_admin(harvest: V1) -> None:
-    world = harvest.api.sandbox.world()
-    granted = harvest.api.granted("remy")
+    world = harvest.api.sandbox.dataset()
+    granted = harvest.api.get_granted_job_ids("remy")
     row = next(
         a
         for a in world.applications
@@ -261,19 +260,19 @@ def test_confidential_job_is_closed_to_site_admin(harvest: V1) -> None:
 
 
 def test_deactivated_user_is_refused(harvest: V1) -> None:
-    row = harvest.api.application(job="dana")
+    row = harvest.api.find_application(job="dana")
     assert harvest.reject(row, by="dana").status_code == harvest.unseen
 
 
-def test_v1_writes_need_acting_user(api: Api) -> None:
-    row = api.application()
+def test_v1_writes_need_acting_user(api: ApiClient) -> None:
+    row = api.find_application()
     answer = api.v1("POST", f"/applications/{row.id}/unreject", json={})
     assert answer.status_code == 422
 
 
-def test_v1_rejection_reason_can_be_changed(api: Api) -> None:
-    row = api.application(status="rejected", stage=None)
-    reason = api.sandbox.world().rejection_reasons.ids[3]
+def test_v1_rejection_reason_can_be_changed(api: ApiClient) -> None:
+    row = api.find_application(status="rejected", stage=None)
+    reason = api.sandbox.dataset().rejection_reasons.ids[3]
     answer = api.v1(
         "PATCH", f"/applications/{row.id}/reject", by="ada", json={"rejection_reason_id": reason}
     )
@@ -286,11 +285,11 @@ def test_v1_rejection_reason_can_be_changed(api: Api) -> None:
     [("either", 204, 204), ("entry", 204, 422), ("job_stage", 422, 204)],
 )
 def test_v3_from_stage_meaning_is_an_option(
-    make_api: Callable[..., Api], mode: str, entry: int, job_stage: int
+    make_api: Callable[..., ApiClient], mode: str, entry: int, job_stage: int
 ) -> None:
     for number, wanted in ((0, entry), (1, job_stage)):
         api = make_api(from_stage=mode)
-        row = api.application()
+        row = api.find_application()
         given = (row.entry_id, row.stage_id)[number]
         answer = api.v3(
             "POST", f"/applications/{row.id}/move", by="ada", json={"from_stage_id": given}
@@ -298,17 +297,17 @@ def test_v3_from_stage_meaning_is_an_option(
         assert answer.status_code == wanted
 
 
-def test_v3_job_stage_field_is_an_option(make_api: Callable[..., Api]) -> None:
+def test_v3_job_stage_field_is_an_option(make_api: Callable[..., ApiClient]) -> None:
     api = make_api(job_interview_stage_id=False)
     assert "job_interview_stage_id" not in api.v3("GET", "/applications").json()[0]
 
 
 def test_writes_show_in_incremental_reads(harvest: V1) -> None:
-    row = harvest.api.application()
+    row = harvest.api.find_application()
     since = "2026-11-24T00:00:00Z"
-    assert harvest.api.v1_all("/applications", last_activity_after=since) == []
+    assert harvest.api.list_v1("/applications", last_activity_after=since) == []
     harvest.advance(row)
-    (changed,) = harvest.api.v1_all("/applications", last_activity_after=since)
+    (changed,) = harvest.api.list_v1("/applications", last_activity_after=since)
     assert changed["id"] == row.id
-    (same,) = harvest.api.v3_all("/applications", updated_at=f"gte|{since}")
+    (same,) = harvest.api.list_v3("/applications", updated_at=f"gte|{since}")
     assert same["id"] == row.id

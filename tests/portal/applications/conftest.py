@@ -7,35 +7,35 @@ from collections.abc import Callable
 import pytest
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications import bulk
-from portal.mirror.models import Application
-from tests.portal.applications.clicking import applications
+from portal.applications.batches import runner
+from portal.sync.models import Application
+from tests.portal.applications.action_helpers import list_applications
 
 
 @pytest.fixture
-def fresh(sandbox: Sandbox) -> Callable[..., Application]:
+def pick_fresh_application(sandbox: Sandbox) -> Callable[..., Application]:
     """An application that nobody touched yet, in this state here and in Greenhouse."""
-    taken_already: set[int] = set()
+    used_pks: set[int] = set()
 
-    def taken(state: str = "active", *, of: str = "sam") -> Application:
-        one = next(a for a in applications(of) if a.pk not in taken_already)
-        taken_already.add(one.pk)
+    def pick_application(state: str = "active", *, of: str = "sam") -> Application:
+        application = next(a for a in list_applications(of) if a.pk not in used_pks)
+        used_pks.add(application.pk)
         if state == "rejected":
-            sandbox.mutate("reject_application", application_id=one.remote_id)
-            Application.objects.filter(pk=one.pk).update(status="rejected")
-            one.refresh_from_db()
-        return one
+            sandbox.run_mutation("reject_application", application_id=application.remote_id)
+            Application.objects.filter(pk=application.pk).update(status="rejected")
+            application.refresh_from_db()
+        return application
 
-    return taken
+    return pick_application
 
 
 @pytest.fixture
-def finish(work, later):
+def finish_actions(run_tasks, advance_clock):
     """Let the seconds of holding pass, and everything be done."""
 
-    def finished() -> None:
-        later(11)
-        bulk.release()
-        work()
+    def release_and_run() -> None:
+        advance_clock(11)
+        runner.release_due_batches()
+        run_tasks()
 
-    return finished
+    return release_and_run

@@ -13,16 +13,16 @@ from django.urls import reverse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.core.models import Transition
-from portal.mirror.models import Application, AtsUser, Job, RejectionReason
-from tests.cast import Cast
-from tests.conftest import FULL
-from tests.generations import any_generation
+from portal.sync.models import Application, AtsUser, Job, RejectionReason
+from tests.api_generations import any_generation
+from tests.conftest import FULL_CREDENTIALS
+from tests.personas import Personas
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 Status = ApplicationAction.Status
 
 
-def _find_application(cast: Cast, name: str = "remy") -> Application:
+def _find_application(personas: Personas, name: str = "remy") -> Application:
     """An active application in the first stage of a job that the person may see."""
     return (
         Application.objects.filter(
@@ -54,7 +54,7 @@ def _url(kind: str, application: Application) -> str:
 
 
 def _remote_application(sandbox: Sandbox, application: Application):
-    return sandbox.world().applications[application.remote_id]
+    return sandbox.dataset().applications[application.remote_id]
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +64,9 @@ def _send_rejections_at_once(settings) -> None:
 
 
 @pytest.fixture
-def remy(cast: Cast, connect, kind: str, sign_in) -> Client:
+def remy(personas: Personas, connect, kind: str, sign_in) -> Client:
     connect(kind)
-    return sign_in(cast.remy)
+    return sign_in(personas.remy)
 
 
 def _advance(client: Client, application: Application, **more: object):
@@ -80,25 +80,27 @@ def _reject(client: Client, application: Application, **more: object):
 
 
 @any_generation
-def test_row_polling_slows_down(remy: Client, cast: Cast, later: Callable[[float], None]) -> None:
-    application = _find_application(cast)
+def test_row_polling_slows_down(
+    remy: Client, personas: Personas, advance_clock: Callable[[float], None]
+) -> None:
+    application = _find_application(personas)
     rows = [_advance(remy, application).content.decode()]
     for seconds in (1, 3):
-        later(seconds)
+        advance_clock(seconds)
         rows.append(remy.get(_url("row", application)).content.decode())
     intervals = [re.findall(r'hx-trigger="every (\w+)"', row) for row in rows]
     assert intervals == [["150ms"], ["300ms"], ["1s"]]
 
 
 def test_advance_sent_under_recruiters_name(
-    remy: Client, cast: Cast, sandbox: Sandbox, work
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
 ) -> None:
-    application = _find_application(cast)
+    application = _find_application(personas)
     previous_stage = application.stage
     response = _advance(remy, application).content.decode()
     assert "waiting to be sent" in response
     assert 'hx-trigger="every 150ms"' in response
-    work()
+    run_tasks()
     application.refresh_from_db()
     row = remy.get(_url("row", application)).content.decode()
     assert application.stage.order > previous_stage.order
@@ -111,8 +113,10 @@ def test_advance_sent_under_recruiters_name(
 
 
 @any_generation
-def test_reject_requires_reason(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
-    application = _find_application(cast)
+def test_reject_requires_reason(
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
+) -> None:
+    application = _find_application(personas)
     form = remy.get(_url("reject", application), **HTMX).content.decode()
     assert "Choose a reason" in form
     assert "<html" not in form
@@ -120,7 +124,7 @@ def test_reject_requires_reason(remy: Client, cast: Cast, sandbox: Sandbox, work
     assert response.status_code == 422
     assert "Greenhouse asks for one" in response.content.decode()
     _reject(remy, application)
-    work()
+    run_tasks()
     application.refresh_from_db()
     assert application.status == "rejected"
     assert _remote_application(sandbox, application).status == "rejected"
@@ -128,48 +132,54 @@ def test_reject_requires_reason(remy: Client, cast: Cast, sandbox: Sandbox, work
 
 
 @any_generation
-def test_double_click_acts_once(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
-    application = _find_application(cast)
+def test_double_click_acts_once(
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
+) -> None:
+    application = _find_application(personas)
     form = _form_data(application)
     for _ in range(2):
         remy.post(_url("advance", application), form, **HTMX)
-    work()
+    run_tasks()
     remy.post(_url("advance", application), form, **HTMX)
-    work()
+    run_tasks()
     assert ApplicationAction.objects.count() == 1
     application.refresh_from_db()
     assert application.stage.order == 1
 
 
 @any_generation
-def test_open_action_blocks_second_person(remy: Client, cast: Cast, sign_in, work) -> None:
-    application = _find_application(cast)
+def test_open_action_blocks_second_person(
+    remy: Client, personas: Personas, sign_in, run_tasks
+) -> None:
+    application = _find_application(personas)
     _advance(remy, application)
-    response = _advance(sign_in(cast.sam), application)
+    response = _advance(sign_in(personas.sam), application)
     assert response.status_code == 409
     assert "has not been settled yet" in response.content.decode()
 
 
 @any_generation
-def test_task_delivered_twice_sends_once(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
-    from portal.applications.tasks import send
+def test_task_delivered_twice_sends_once(
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
+) -> None:
+    from portal.applications.tasks import send_action
 
-    application = _find_application(cast)
+    application = _find_application(personas)
     _advance(remy, application)
-    work()
-    send(ApplicationAction.objects.get().pk)
+    run_tasks()
+    send_action(ApplicationAction.objects.get().pk)
     application.refresh_from_db()
     assert application.stage.order == 1
 
 
 @any_generation
 def test_advance_conflicts_after_foreign_move(
-    remy: Client, cast: Cast, sandbox: Sandbox, work
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
 ) -> None:
-    application = _find_application(cast)
-    sandbox.mutate("move_application", application_id=application.remote_id)
+    application = _find_application(personas)
+    sandbox.run_mutation("move_application", application_id=application.remote_id)
     _advance(remy, application)
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     application.refresh_from_db()
     assert action.status == Status.CONFLICT
@@ -179,13 +189,13 @@ def test_advance_conflicts_after_foreign_move(
 
 @any_generation
 def test_greenhouse_refusal_shown_in_row(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, kind: str
 ) -> None:
     connect(kind)
-    vic = sign_in(cast.vic)  # may advance, not reject
-    application = _find_application(cast, "vic")
+    vic = sign_in(personas.vic)  # may advance, not reject
+    application = _find_application(personas, "vic")
     _reject(vic, application)
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.REFUSED
     assert action.outcome
@@ -196,11 +206,13 @@ def test_greenhouse_refusal_shown_in_row(
 
 
 @any_generation
-def test_lost_response_settled_by_reading(remy: Client, cast: Cast, sandbox: Sandbox, work) -> None:
-    application = _find_application(cast)
-    sandbox.faults.add(regex=r"/(advance|move)$", method="POST", kind="drop_after", times=1)
+def test_lost_response_settled_by_reading(
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks
+) -> None:
+    application = _find_application(personas)
+    sandbox.faults.add_fault(regex=r"/(advance|move)$", method="POST", kind="drop_after", times=1)
     _advance(remy, application)
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     application.refresh_from_db()
     assert action.status == Status.DONE
@@ -209,21 +221,21 @@ def test_lost_response_settled_by_reading(remy: Client, cast: Cast, sandbox: San
 
 @any_generation
 def test_lost_request_checked_then_failed(
-    remy: Client, cast: Cast, sandbox: Sandbox, work, later
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    from portal.applications.tasks import sweep
+    from portal.applications.tasks import recover_lost_actions
 
-    application = _find_application(cast)
-    sandbox.faults.add(regex=r"/(advance|move)$", method="POST", kind="drop_before", times=1)
+    application = _find_application(personas)
+    sandbox.faults.add_fault(regex=r"/(advance|move)$", method="POST", kind="drop_before", times=1)
     _advance(remy, application)
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.UNKNOWN
     row = remy.get(_url("row", application)).content.decode()
     assert "checking with Greenhouse" in row
-    later(60)
-    sweep()
-    work()
+    advance_clock(60)
+    recover_lost_actions()
+    run_tasks()
     action.refresh_from_db()
     assert action.status == Status.FAILED
     assert "it did not happen" in action.outcome
@@ -232,13 +244,13 @@ def test_lost_request_checked_then_failed(
 
 @any_generation
 def test_long_outage_fails_action(
-    remy: Client, cast: Cast, sandbox: Sandbox, work, quick_retries: None, settings
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, quick_retries: None, settings
 ) -> None:
     settings.OUTBOX_PATIENCE_MINUTES = 0
-    application = _find_application(cast)
+    application = _find_application(personas)
     _advance(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.FAILED
     assert "Nothing was changed" in action.outcome
@@ -246,13 +258,13 @@ def test_long_outage_fails_action(
 
 @any_generation
 def test_queued_action_stopped_after_access_lost(
-    remy: Client, cast: Cast, sandbox: Sandbox, work, later
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    application = _find_application(cast)
+    application = _find_application(personas)
     _advance(remy, application)
-    later(3)
+    advance_clock(3)
     AtsUser.objects.filter(primary_email="remy@acme.example").update(deactivated=True)
-    work()
+    run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.FAILED
     assert "deactivated" in action.outcome
@@ -261,34 +273,36 @@ def test_queued_action_stopped_after_access_lost(
 
 
 @any_generation
-def test_sweep_recovers_lost_task(remy: Client, cast: Cast, sandbox: Sandbox, work, later) -> None:
+def test_sweep_recovers_lost_task(
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
     from django_q.brokers import get_broker
 
-    from portal.applications.tasks import sweep
+    from portal.applications.tasks import recover_lost_actions
 
-    application = _find_application(cast)
+    application = _find_application(personas)
     _advance(remy, application)
     get_broker().purge_queue()
-    later(10 * 60)
-    sweep()
-    work()
+    advance_clock(10 * 60)
+    recover_lost_actions()
+    run_tasks()
     assert ApplicationAction.objects.get().status == Status.DONE
 
 
 @any_generation
 def test_sweep_reads_outcome_after_killed_worker(
-    remy: Client, cast: Cast, sandbox: Sandbox, work, later
+    remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    from portal.applications.tasks import sweep
+    from portal.applications.tasks import recover_lost_actions
 
-    application = _find_application(cast)
+    application = _find_application(personas)
     _advance(remy, application)
-    work()
+    run_tasks()
     # as if the worker had died right after Greenhouse accepted the write
     ApplicationAction.objects.update(status=Status.SENDING, settled_at=None, outcome="")
-    later(10 * 60)
-    sweep()
-    work()
+    advance_clock(10 * 60)
+    recover_lost_actions()
+    run_tasks()
     application.refresh_from_db()
     assert ApplicationAction.objects.get().status == Status.DONE
     assert application.stage.order == 1
@@ -296,8 +310,10 @@ def test_sweep_reads_outcome_after_killed_worker(
 
 @pytest.mark.parametrize("status", ["rejected", "hired"])
 @any_generation
-def test_advance_refused_for_closed_application(remy: Client, cast: Cast, status: str) -> None:
-    application = _find_application(cast)
+def test_advance_refused_for_closed_application(
+    remy: Client, personas: Personas, status: str
+) -> None:
+    application = _find_application(personas)
     Application.objects.filter(pk=application.pk).update(status=status)
     response = _advance(remy, application)
     assert response.status_code == 403
@@ -306,8 +322,8 @@ def test_advance_refused_for_closed_application(remy: Client, cast: Cast, status
 
 
 @any_generation
-def test_outdated_form_links_back_to_row(remy: Client, cast: Cast) -> None:
-    application = _find_application(cast)
+def test_outdated_form_links_back_to_row(remy: Client, personas: Personas) -> None:
+    application = _find_application(personas)
     Application.objects.filter(pk=application.pk).update(status="rejected")
     for response in (
         remy.get(_url("reject", application), **HTMX),
@@ -320,65 +336,67 @@ def test_outdated_form_links_back_to_row(remy: Client, cast: Cast) -> None:
 
 
 @any_generation
-def test_form_error_is_announced(remy: Client, cast: Cast) -> None:
-    application = _find_application(cast)
+def test_form_error_is_announced(remy: Client, personas: Personas) -> None:
+    application = _find_application(personas)
     response = remy.post(_url("reject", application), _form_data(application), **HTMX)
     assert response.status_code == 422
     assert 'class="callout tone-bad" data-take-focus data-announce' in response.content.decode()
 
 
 @any_generation
-def test_advance_works_without_javascript(remy: Client, cast: Cast, work) -> None:
-    application = _find_application(cast)
-    page = remy.get(reverse("applications:of_job", args=[application.job_id])).content.decode()
+def test_advance_works_without_javascript(remy: Client, personas: Personas, run_tasks) -> None:
+    application = _find_application(personas)
+    page = remy.get(reverse("applications:job_detail", args=[application.job_id])).content.decode()
     assert f'action="{_url("advance", application)}"' in page
     response = remy.post(_url("advance", application), _form_data(application))
     assert response.status_code == 302
     assert response.url.endswith(f"#application-{application.pk}")
-    work()
+    run_tasks()
     assert "Advanced in Greenhouse" in remy.get(response.url).content.decode()
 
 
 @pytest.mark.parametrize("name", ["zoe", "uma", "ivy"])
 @any_generation
-def test_action_404_for_people_without_access(remy: Client, cast: Cast, sign_in, name: str) -> None:
-    application = _find_application(cast)
-    stranger = sign_in(getattr(cast, name))
+def test_action_404_for_people_without_access(
+    remy: Client, personas: Personas, sign_in, name: str
+) -> None:
+    application = _find_application(personas)
+    stranger = sign_in(getattr(personas, name))
     for response in (
         _advance(stranger, application),
         _reject(stranger, application),
         stranger.get(_url("row", application)),
         stranger.get(_url("reject", application)),
-        stranger.get(reverse("applications:of_job", args=[application.job_id])),
+        stranger.get(reverse("applications:job_detail", args=[application.job_id])),
     ):
         assert response.status_code == 404
     assert not ApplicationAction.objects.exists()
 
 
 @any_generation
-def test_reject_refuses_foreign_reason(remy: Client, cast: Cast, connect) -> None:
+def test_reject_refuses_foreign_reason(remy: Client, personas: Personas, connect) -> None:
     from tests.factories import ConnectionFactory
 
     foreign_reason = RejectionReason.objects.create(
-        connection=ConnectionFactory(organization=cast.zoe.organization),
+        connection=ConnectionFactory(organization=personas.zoe.organization),
         remote_id=1,
         name="Foreign",
     )
-    assert _reject(remy, _find_application(cast), reason=foreign_reason.pk).status_code == 422
+    assert _reject(remy, _find_application(personas), reason=foreign_reason.pk).status_code == 422
 
 
 @any_generation
-def test_job_page_names_acting_user(remy: Client, cast: Cast) -> None:
-    page = remy.get(reverse("applications:of_job", args=[_find_application(cast).job_id]))
+def test_job_page_names_acting_user(remy: Client, personas: Personas) -> None:
+    page = remy.get(reverse("applications:job_detail", args=[_find_application(personas).job_id]))
     assert "Remy Laurent" in page.context["shown_as"]
     assert f"which shows {page.context['shown_as']}" in page.content.decode()
 
 
 @any_generation
 def test_job_page_query_count_stays_constant(
-    remy: Client, cast: Cast, django_assert_max_num_queries
+    remy: Client, personas: Personas, django_assert_max_num_queries
 ) -> None:
-    job = Job.objects.get(pk=_find_application(cast).job_id)
+    job = Job.objects.get(pk=_find_application(personas).job_id)
     Application.objects.bulk_create(
         Application(
             connection_id=job.connection_id, remote_id=8_000_000 + n, job=job, status="active"
@@ -386,22 +404,26 @@ def test_job_page_query_count_stays_constant(
         for n in range(45)
     )
     with django_assert_max_num_queries(30):
-        remy.get(reverse("applications:of_job", args=[job.pk]))
+        remy.get(reverse("applications:job_detail", args=[job.pk]))
 
 
-def test_long_refusal_settles_action(cast: Cast, sign_in, work, settings) -> None:
+def test_long_refusal_settles_action(personas: Personas, sign_in, run_tasks, settings) -> None:
     """The full outcome is longer than a transition's reason may be."""
     with Sandbox(seed=7, jobs=20, v1_limit=0, v3_limit=0, introspection=False) as silent:
         settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = silent.url
-        sign_in(cast.ada).post(reverse("onboarding:credential"), FULL["harvest_oauth"])
-        work()
-        application = _find_application(cast)
+        sign_in(personas.ada).post(
+            reverse("onboarding:credential"), FULL_CREDENTIALS["harvest_oauth"]
+        )
+        run_tasks()
+        application = _find_application(personas)
         message = "this may not be done by you " * 12
-        silent.faults.add(regex="/reject$", status=403, body={"message": message})
-        _reject(sign_in(cast.remy), application)
-        work()
+        silent.faults.add_fault(regex="/reject$", status=403, body={"message": message})
+        _reject(sign_in(personas.remy), application)
+        run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.REFUSED
     assert len(action.outcome) > 300
-    longest_reason = max(len(reason) for reason in Transition.objects.values_list("why", flat=True))
-    assert longest_reason <= Transition._meta.get_field("why").max_length
+    longest_reason = max(
+        len(reason) for reason in Transition.objects.values_list("reason", flat=True)
+    )
+    assert longest_reason <= Transition._meta.get_field("reason").max_length

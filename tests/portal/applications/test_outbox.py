@@ -9,153 +9,159 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.actions.outbox import release_due_actions
 from portal.applications.models import ApplicationAction
-from portal.applications.outbox import release
-from portal.mirror.models import Application, Stage
-from tests.cast import Cast
-from tests.portal.applications.clicking import (
+from portal.sync.models import Application, Stage
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import (
     HTMX,
-    address,
-    an_application,
-    click,
-    newest,
-    reject,
-    seen,
-    shown,
-    truth,
-    writes,
+    build_action_url,
+    build_form_values,
+    fetch_row,
+    find_application,
+    get_latest_action,
+    get_sandbox_application,
+    list_writes,
+    reject_application,
+    submit_action,
 )
 
 Status = ApplicationAction.Status
 
 
 @pytest.fixture
-def remy(cast: Cast, connect, sign_in) -> Client:
+def remy(personas: Personas, connect, sign_in) -> Client:
     connect()
-    return sign_in(cast.remy)
+    return sign_in(personas.remy)
 
 
-def _post_action(client: Client, action: ApplicationAction, kind: str = "withdraw"):
-    return client.post(address(kind, action.pk), **HTMX)
+def _post_action(client: Client, action: ApplicationAction, kind: str = "cancel_action"):
+    return client.post(build_action_url(kind, action.pk), **HTMX)
 
 
 def test_rejection_undone_in_time_sends_nothing(
-    remy: Client, sandbox: Sandbox, work, later
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    application = an_application()
-    row = reject(remy, application).content.decode()
+    application = find_application()
+    row = reject_application(remy, application).content.decode()
     assert "goes to Greenhouse in" in row
     assert "Undo" in row
-    release()
-    assert work() == 0
-    row = _post_action(remy, newest()).content.decode()
+    release_due_actions()
+    assert run_tasks() == 0
+    row = _post_action(remy, get_latest_action()).content.decode()
     assert "Taken back in time" in row
-    later(30)
-    release()
-    work()
-    assert newest().status == Status.WITHDRAWN
-    assert writes(sandbox) == []
+    advance_clock(30)
+    release_due_actions()
+    run_tasks()
+    assert get_latest_action().status == Status.CANCELED
+    assert list_writes(sandbox) == []
 
 
-def test_delayed_rejection_sent_once_when_due(remy: Client, sandbox: Sandbox, work, later) -> None:
-    application = an_application()
-    reject(remy, application)
-    later(9)
-    release()
-    release()  # two workers look at the same moment
-    assert work() == 1
-    assert newest().status == Status.DONE
-    assert truth(sandbox, application).status == "rejected"
+def test_delayed_rejection_sent_once_when_due(
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
+    application = find_application()
+    reject_application(remy, application)
+    advance_clock(9)
+    release_due_actions()
+    release_due_actions()  # two workers look at the same moment
+    assert run_tasks() == 1
+    assert get_latest_action().status == Status.DONE
+    assert get_sandbox_application(sandbox, application).status == "rejected"
 
 
-def test_row_poll_sends_due_rejection(remy: Client, sandbox: Sandbox, work, later) -> None:
-    application = an_application()
-    reject(remy, application)
-    later(9)
-    assert "waiting to be sent" in shown(remy, application)
-    work()
-    assert newest().status == Status.DONE
+def test_row_poll_sends_due_rejection(
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
+    application = find_application()
+    reject_application(remy, application)
+    advance_clock(9)
+    assert "waiting to be sent" in fetch_row(remy, application)
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
 
 
 def test_late_undo_refused_then_reverses_action(
-    remy: Client, sandbox: Sandbox, work, later
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    application = an_application()
-    reject(remy, application)
-    action = newest()
-    later(9)
-    release()
-    work()
+    application = find_application()
+    reject_application(remy, application)
+    action = get_latest_action()
+    advance_clock(9)
+    release_due_actions()
+    run_tasks()
     late_response = _post_action(remy, action)
     assert late_response.status_code == 409
     assert "too late" in late_response.content.decode()
-    assert address("take_back", action.pk) in shown(remy, application)
+    assert build_action_url("undo_action", action.pk) in fetch_row(remy, application)
     for _ in range(2):  # a double click
-        assert _post_action(remy, action, "take_back").status_code == 200
-    work()
-    assert truth(sandbox, application).status == "active"
+        assert _post_action(remy, action, "undo_action").status_code == 200
+    run_tasks()
+    assert get_sandbox_application(sandbox, application).status == "active"
     assert [a.kind for a in ApplicationAction.objects.all()] == ["unreject", "reject"]
-    assert newest().undoes == action
+    assert get_latest_action().undoes == action
 
 
-def test_withdrawn_action_keeps_earlier_undo(remy: Client, sandbox: Sandbox, work) -> None:
-    application = an_application()
-    start_stage_id = truth(sandbox, application).stage_id
-    click(remy, "advance", application)
-    work()
-    advance = newest()
-    reject(remy, application)
-    _post_action(remy, newest())
+def test_withdrawn_action_keeps_earlier_undo(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = find_application()
+    start_stage_id = get_sandbox_application(sandbox, application).stage_id
+    submit_action(remy, "advance", application)
+    run_tasks()
+    advance = get_latest_action()
+    reject_application(remy, application)
+    _post_action(remy, get_latest_action())
     activity = remy.get("/activity/").content.decode()
-    assert address("take_back", advance.pk) in activity
-    _post_action(remy, advance, "take_back")
-    work()
-    assert truth(sandbox, application).stage_id == start_stage_id
+    assert build_action_url("undo_action", advance.pk) in activity
+    _post_action(remy, advance, "undo_action")
+    run_tasks()
+    assert get_sandbox_application(sandbox, application).stage_id == start_stage_id
 
 
 def test_advance_undo_moves_back_unless_changed(
-    remy: Client, sandbox: Sandbox, work, cast: Cast, sign_in
+    remy: Client, sandbox: Sandbox, run_tasks, personas: Personas, sign_in
 ) -> None:
-    application = an_application()
-    start_stage_id = truth(sandbox, application).stage_id
-    click(remy, "advance", application)
-    work()
-    advance = newest()
-    _post_action(remy, advance, "take_back")
-    work()
-    assert truth(sandbox, application).stage_id == start_stage_id
-    assert newest().kind == "move"
-    assert newest().status == Status.DONE
+    application = find_application()
+    start_stage_id = get_sandbox_application(sandbox, application).stage_id
+    submit_action(remy, "advance", application)
+    run_tasks()
+    advance = get_latest_action()
+    _post_action(remy, advance, "undo_action")
+    run_tasks()
+    assert get_sandbox_application(sandbox, application).stage_id == start_stage_id
+    assert get_latest_action().kind == "move"
+    assert get_latest_action().status == Status.DONE
     # An action that was undone is no longer the latest and cannot be undone again.
-    assert _post_action(remy, advance, "take_back").status_code == 200
+    assert _post_action(remy, advance, "undo_action").status_code == 200
     assert ApplicationAction.objects.count() == 2
     # Another person's action cannot be undone.
-    assert _post_action(sign_in(cast.sam), newest(), "take_back").status_code == 404
-    sandbox.mutate("move_application", application_id=application.remote_id)
-    response = _post_action(remy, newest(), "take_back")
-    work()
+    assert (
+        _post_action(sign_in(personas.sam), get_latest_action(), "undo_action").status_code == 404
+    )
+    sandbox.run_mutation("move_application", application_id=application.remote_id)
+    response = _post_action(remy, get_latest_action(), "undo_action")
+    run_tasks()
     assert response.status_code == 200
-    assert newest().status == Status.CONFLICT  # Greenhouse's own guard refused it
+    assert get_latest_action().status == Status.CONFLICT  # Greenhouse's own guard refused it
 
 
 def test_outage_keeps_action_queued_until_recovery(
-    remy: Client, sandbox: Sandbox, work, later, settings, quick_retries: None
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock, settings, quick_retries: None
 ) -> None:
-    application = an_application()
+    application = find_application()
     working_url = settings.GREENHOUSE_API_URL
-    click(remy, "advance", application)
+    submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
-    work()
-    assert newest().status == Status.HELD
-    row = shown(remy, application)
+    run_tasks()
+    assert get_latest_action().status == Status.SCHEDULED
+    row = fetch_row(remy, application)
     assert "waits in the outbox" in row
     assert "Undo" in row
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
-    later(6)
-    release()
-    work()
-    assert newest().status == Status.DONE
-    assert len(writes(sandbox)) == 1
+    advance_clock(6)
+    release_due_actions()
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
+    assert len(list_writes(sandbox)) == 1
 
 
 def _announcements(row: str) -> list[str]:
@@ -163,154 +169,173 @@ def _announcements(row: str) -> list[str]:
 
 
 def test_waiting_announcement_offers_undo_to_owner(
-    remy: Client, cast: Cast, sign_in, sandbox: Sandbox, work, settings, quick_retries: None
+    remy: Client,
+    personas: Personas,
+    sign_in,
+    sandbox: Sandbox,
+    run_tasks,
+    settings,
+    quick_retries: None,
 ) -> None:
-    application = an_application()
-    sam = sign_in(cast.sam)
-    reject(remy, application)
-    assert _announcements(shown(remy, application)) == [
+    application = find_application()
+    sam = sign_in(personas.sam)
+    reject_application(remy, application)
+    assert _announcements(fetch_row(remy, application)) == [
         "Reject is held for a few seconds. Undo stops it."
     ]
-    assert _announcements(shown(sam, application)) == [
-        f"Reject by {cast.remy.user} is held for a few seconds."
+    assert _announcements(fetch_row(sam, application)) == [
+        f"Reject by {personas.remy.user} is held for a few seconds."
     ]
-    remy.post(address("withdraw", newest().pk), **HTMX)
-    click(remy, "advance", application)
+    remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
+    submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
-    work()
-    message = f"waits in the outbox. {newest().outcome}"
+    run_tasks()
+    message = f"waits in the outbox. {get_latest_action().outcome}"
     assert "does not answer" in message
-    assert _announcements(shown(remy, application)) == [f"Advance {message} Undo stops it."]
-    assert _announcements(shown(sam, application)) == [f"Advance by {cast.remy.user} {message}"]
+    assert _announcements(fetch_row(remy, application)) == [f"Advance {message} Undo stops it."]
+    assert _announcements(fetch_row(sam, application)) == [
+        f"Advance by {personas.remy.user} {message}"
+    ]
 
 
 def test_row_buttons_have_distinct_keys(
     remy: Client,
 ) -> None:
-    application = an_application()
-    click(remy, "advance", application)
+    application = find_application()
+    submit_action(remy, "advance", application)
     failure = {"status": Status.FAILED, "outcome": "Nothing was changed in Greenhouse."}
     ApplicationAction.objects.update(**failure, settled_at=timezone.now())
-    row = shown(remy, application)
+    row = fetch_row(remy, application)
     assert "Try again" in row
     keys = re.findall(r'name="key" value="([^"]+)"', row)
     assert len(keys) == len(set(keys)) == 2
 
 
 def test_outbox_gives_up_then_allows_retry(
-    remy: Client, sandbox: Sandbox, work, later, settings, quick_retries: None
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock, settings, quick_retries: None
 ) -> None:
-    application = an_application()
+    application = find_application()
     working_url = settings.GREENHOUSE_API_URL
-    click(remy, "advance", application)
+    submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     for _ in range(12):
-        work()
-        later(61)
-        release()
-    assert newest().status == Status.FAILED
-    assert "Nothing was changed" in shown(remy, application)
+        run_tasks()
+        advance_clock(61)
+        release_due_actions()
+    assert get_latest_action().status == Status.FAILED
+    assert "Nothing was changed" in fetch_row(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
-    response = remy.post(address("again", newest().pk), _fresh_form(application), **HTMX)
+    response = remy.post(
+        build_action_url("retry_action", get_latest_action().pk), _fresh_form(application), **HTMX
+    )
     assert response.status_code == 200
-    work()
-    assert newest().status == Status.DONE
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
 
 
 def _fresh_form(application: Application) -> dict[str, object]:
     application.refresh_from_db()
-    return seen(application)
+    return build_form_values(application)
 
 
 def test_conflict_names_author_and_offers_retry(
-    remy: Client, cast: Cast, sandbox: Sandbox, sign_in, work
+    remy: Client, personas: Personas, sandbox: Sandbox, sign_in, run_tasks
 ) -> None:
-    application = an_application()
-    click(sign_in(cast.sam), "advance", application)
-    work()
-    click(remy, "advance", application)  # from an outdated screen
-    work()
-    row = shown(remy, application)
+    application = find_application()
+    submit_action(sign_in(personas.sam), "advance", application)
+    run_tasks()
+    submit_action(remy, "advance", application)  # from an outdated screen
+    run_tasks()
+    row = fetch_row(remy, application)
     assert "Changed meanwhile" in row
     assert "Sam: Advanced in Greenhouse" in row
     assert "Open in Greenhouse" in row
-    conflict = newest()
-    remy.post(address("again", conflict.pk), _fresh_form(application), **HTMX)
-    work()
-    assert newest().status == Status.DONE
+    conflict = get_latest_action()
+    remy.post(build_action_url("retry_action", conflict.pk), _fresh_form(application), **HTMX)
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
     application.refresh_from_db()
     assert application.stage.order == 2
     # A conflict with a change made in Greenhouse itself can be dismissed.
-    sandbox.mutate("move_application", application_id=application.remote_id)
-    click(remy, "advance", application)
-    work()
-    assert "Greenhouse does not tell us by whom" in shown(remy, application)
-    assert "Changed meanwhile" not in _post_action(remy, newest(), "dismiss").content.decode()
+    sandbox.run_mutation("move_application", application_id=application.remote_id)
+    submit_action(remy, "advance", application)
+    run_tasks()
+    assert "Greenhouse does not tell us by whom" in fetch_row(remy, application)
+    assert (
+        "Changed meanwhile"
+        not in _post_action(remy, get_latest_action(), "dismiss_action").content.decode()
+    )
 
 
-def test_stale_advance_at_last_stage_conflicts(remy: Client, sandbox: Sandbox, work) -> None:
-    application = an_application()
+def test_stale_advance_at_last_stage_conflicts(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = find_application()
     last_stage = (
         Stage.objects.filter(job=application.job_id, active=True).order_by("-order").first()
     )
-    sandbox.mutate(
+    sandbox.run_mutation(
         "move_application", application_id=application.remote_id, stage_id=last_stage.remote_id
     )
     Application.objects.filter(pk=application.pk).update(  # already synced
         stage=last_stage,
         stage_remote_id=last_stage.remote_id,
         stage_name=last_stage.name,
-        stage_entry_id=truth(sandbox, application).entry_id,
+        stage_entry_id=get_sandbox_application(sandbox, application).entry_id,
     )
-    assert click(remy, "advance", application).status_code == 200
-    work()
-    row = shown(remy, application)
-    assert newest().status == Status.CONFLICT, newest().outcome
+    assert submit_action(remy, "advance", application).status_code == 200
+    run_tasks()
+    row = fetch_row(remy, application)
+    assert get_latest_action().status == Status.CONFLICT, get_latest_action().outcome
     assert f"now it is in “{last_stage.name}”" in row
     application.refresh_from_db()
-    response = click(remy, "advance", application)
+    response = submit_action(remy, "advance", application)
     assert response.status_code == 403
     assert "in the last stage already" in response.content.decode()
 
 
 def test_rejection_conflicts_after_concurrent_move(
-    remy: Client, sandbox: Sandbox, work, later
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    application = an_application()
-    reject(remy, application)
-    sandbox.mutate("move_application", application_id=application.remote_id)
-    later(9)
-    release()
-    work()
-    assert newest().status == Status.CONFLICT
-    assert truth(sandbox, application).status == "active"
+    application = find_application()
+    reject_application(remy, application)
+    sandbox.run_mutation("move_application", application_id=application.remote_id)
+    advance_clock(9)
+    release_due_actions()
+    run_tasks()
+    assert get_latest_action().status == Status.CONFLICT
+    assert get_sandbox_application(sandbox, application).status == "active"
 
 
 def test_role_refusal_warns_next_person(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, later, settings
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, advance_clock, settings
 ) -> None:
     settings.REJECT_HOLD_SECONDS = 0
     connect()
-    vic = sign_in(cast.vic)  # may advance, not reject
-    application = an_application("vic")
-    form = vic.get(address("reject", application.pk), **HTMX).content.decode()
+    vic = sign_in(personas.vic)  # may advance, not reject
+    application = find_application("vic")
+    form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
     assert "may refuse this" not in form
-    reject(vic, application)
-    work()
-    assert newest().status == Status.REFUSED
-    form = vic.get(address("reject", application.pk), **HTMX).content.decode()
+    reject_application(vic, application)
+    run_tasks()
+    assert get_latest_action().status == Status.REFUSED
+    form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
     assert "Greenhouse may refuse this" in form
-    assert "lately refused" not in shown(sign_in(cast.ada), application)  # a Site Admin
+    assert "lately refused" not in fetch_row(sign_in(personas.ada), application)  # a Site Admin
     # The warning expires.
-    later(15 * 24 * 3600)
-    form = sign_in(cast.vic).get(address("reject", application.pk), **HTMX).content.decode()
+    advance_clock(15 * 24 * 3600)
+    form = (
+        sign_in(personas.vic)
+        .get(build_action_url("reject", application.pk), **HTMX)
+        .content.decode()
+    )
     assert "may refuse this" not in form
 
 
-def test_undo_needs_access_to_application(remy: Client, cast: Cast, sign_in, work, later) -> None:
-    reject(remy, an_application())
+def test_undo_needs_access_to_application(
+    remy: Client, personas: Personas, sign_in, run_tasks, advance_clock
+) -> None:
+    reject_application(remy, find_application())
     for name in ("zoe", "uma", "sam"):
-        stranger = sign_in(getattr(cast, name))
-        for kind in ("withdraw", "take_back", "again", "dismiss"):
-            assert _post_action(stranger, newest(), kind).status_code == 404
-    assert newest().status == Status.HELD
+        stranger = sign_in(getattr(personas, name))
+        for kind in ("cancel_action", "undo_action", "retry_action", "dismiss_action"):
+            assert _post_action(stranger, get_latest_action(), kind).status_code == 404
+    assert get_latest_action().status == Status.SCHEDULED

@@ -10,39 +10,39 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
-from integrations.greenhouse.sandbox.records import Attachment
-from portal.applications.models import ApplicationAction, Sitting
-from portal.applications.sittings import highlighted
+from integrations.greenhouse.sandbox.dataset.records import Attachment
+from portal.applications.models import ApplicationAction, ReviewSession
+from portal.applications.review.sessions import highlight_words
 from portal.connections.models import PermissionCheck
-from portal.mirror.models import Application, Job, RejectionReason
-from tests.cast import Cast
-from tests.generations import any_generation
-from tests.portal.applications.clicking import (
+from portal.sync.models import Application, Job, RejectionReason
+from tests.api_generations import any_generation
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import (
     HTMX,
-    address,
-    an_application,
-    applications,
-    click,
-    newest,
-    reject,
-    seen,
-    truth,
+    build_action_url,
+    build_form_values,
+    find_application,
+    get_latest_action,
+    get_sandbox_application,
+    list_applications,
+    reject_application,
+    submit_action,
 )
-from tests.portal.applications.many import confirm_batch, pick_from_one_job
+from tests.portal.applications.batch_helpers import confirm_batch, pick_from_one_job
 
 Status = ApplicationAction.Status
 NO_UNDO = "An unreject has no Undo here."
 
 
 @pytest.fixture
-def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
+def remy(personas: Personas, connect, sign_in, kind: str) -> Client:
     connect(kind)
-    return sign_in(cast.remy)
+    return sign_in(personas.remy)
 
 
 def _begin_review(client: Client, job_id: int, **more: str) -> str:
     values = {"status": "active", "stage": "", **more}
-    answer = client.post(reverse("applications:begin_review", args=[job_id]), values)
+    answer = client.post(reverse("applications:start_review", args=[job_id]), values)
     url: str = answer.url
     return url
 
@@ -53,7 +53,7 @@ def _get_place(client: Client, url: str, place: int) -> str:
 
 
 def _review_order() -> list[int]:
-    return Sitting.objects.get().order
+    return ReviewSession.objects.get().application_ids
 
 
 def _remove_permission(permission: str) -> None:
@@ -63,41 +63,45 @@ def _remove_permission(permission: str) -> None:
 
 
 @any_generation
-def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, work) -> None:
-    application = an_application()
+def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = find_application()
     page = _begin_review(remy, application.job_id)
     first = remy.get(page)
-    total = first.context["sitting"].total
+    total = first.context["review_session"].total
     assert f"1 of {total}" in first.content.decode()
-    place = first.context["sitting"].order.index(application.pk) + 1
+    place = first.context["review_session"].application_ids.index(application.pk) + 1
     assert remy.get(f"{page}?at={place}").context["application"] == application
     response = remy.post(
-        address("advance", application.pk), seen(application, **{"in": "review"}), follow=True
+        build_action_url("advance", application.pk),
+        build_form_values(application, **{"in": "review"}),
+        follow=True,
     )
-    work()
+    run_tasks()
     progress = f"{place + 1} of {total}" if place < total else "been through all"
     assert progress in response.content.decode()
     assert progress in remy.get(page).content.decode()  # back later
     assert "Advanced in Greenhouse" in remy.get(page).content.decode()
     remy.get(f"{page}?at=2")
-    job_url = reverse("applications:of_job", args=[application.job_id])
+    job_url = reverse("applications:job_detail", args=[application.job_id])
     assert f"Go on at 2 of {total}" in remy.get(job_url).content.decode()
     end = remy.get(f"{page}?at={total + 1}").content.decode()
     assert f"You have been through all {total}" in end
 
 
 @any_generation
-def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, work) -> None:
-    page = _begin_review(remy, an_application().job_id)
+def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    page = _begin_review(remy, find_application().job_id)
     application = remy.get(page).context["application"]
     reason = RejectionReason.objects.order_by("remote_id").first()
-    values = seen(application, reason=reason.pk, **{"in": "review"})
-    response = remy.post(address("reject", application.pk), values, follow=True)
-    number = response.context["sitting"].number
-    undo_response = remy.post(address("withdraw", newest().pk), {"in": "review"}, follow=True)
-    assert undo_response.context["sitting"].number == number
-    assert newest().status == Status.WITHDRAWN
-    assert truth(sandbox, application).status == "active"
+    values = build_form_values(application, reason=reason.pk, **{"in": "review"})
+    response = remy.post(build_action_url("reject", application.pk), values, follow=True)
+    number = response.context["review_session"].number
+    undo_response = remy.post(
+        build_action_url("cancel_action", get_latest_action().pk), {"in": "review"}, follow=True
+    )
+    assert undo_response.context["review_session"].number == number
+    assert get_latest_action().status == Status.CANCELED
+    assert get_sandbox_application(sandbox, application).status == "active"
     # The reason is preselected for the next rejection.
     assert undo_response.context["reject_form"]["reason"].value() == reason.pk
 
@@ -105,21 +109,21 @@ def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, work) -> None:
 @any_generation
 def test_undo_button_id_is_stable(remy: Client) -> None:
     """Focus is restored by id after a partial update."""
-    application = an_application()
+    application = find_application()
     page = _begin_review(remy, application.job_id)
-    reject(remy, application, **{"in": "review"})
-    undo_id = f'id="undo-deed-{newest().pk}"'
+    reject_application(remy, application, **{"in": "review"})
+    undo_id = f'id="undo-activity-{get_latest_action().pk}"'
     assert undo_id in remy.get(page).content.decode()
-    decisions_url = reverse("applications:decisions", args=[application.job_id])
+    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
     assert undo_id in remy.get(decisions_url, **HTMX).content.decode()
     assert undo_id in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
 
 
 @any_generation
-def test_activity_pager_ids_are_stable(remy: Client, cast: Cast) -> None:
+def test_activity_pager_ids_are_stable(remy: Client, personas: Personas) -> None:
     ApplicationAction.objects.bulk_create(
-        ApplicationAction(application=an_application(), membership=cast.remy, kind="advance",
-                          status="done", after={})
+        ApplicationAction(application=find_application(), membership=personas.remy, kind="advance",
+                          status="done", state_after={})
         for _ in range(101)
     )  # fmt: skip
     second_page = remy.get(
@@ -130,33 +134,35 @@ def test_activity_pager_ids_are_stable(remy: Client, cast: Cast) -> None:
 
 
 @any_generation
-def test_decision_links_to_place_and_is_announced(remy: Client, sandbox: Sandbox, work) -> None:
-    application = an_application()
+def test_decision_links_to_place_and_is_announced(
+    remy: Client, sandbox: Sandbox, run_tasks
+) -> None:
+    application = find_application()
     page = _begin_review(remy, application.job_id)
-    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
-    sandbox.mutate("move_application", application_id=application.remote_id)
-    click(remy, "advance", application, **{"in": "review"})
-    work()
-    decisions_url = reverse("applications:decisions", args=[application.job_id])
+    place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
+    sandbox.run_mutation("move_application", application_id=application.remote_id)
+    submit_action(remy, "advance", application, **{"in": "review"})
+    run_tasks()
+    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
     decisions = remy.get(decisions_url, **HTMX).content.decode()
     assert f'href="{page}?at={place}"' in decisions
-    assert f'id="deed-status-{newest().pk}" data-announce="Advance: ' in decisions
+    assert f'id="activity-status-{get_latest_action().pk}" data-announce="Advance: ' in decisions
     assert "changed meanwhile" in decisions
-    application_link = f'href="{reverse("applications:of_job", args=[application.job_id])}'
+    application_link = f'href="{reverse("applications:job_detail", args=[application.job_id])}'
     application_link += f'?application={application.pk}"'
-    for url in (reverse("applications:my_activity"), address("history", application.pk)):
+    for url in (reverse("applications:my_activity"), build_action_url("history", application.pk)):
         assert application_link in remy.get(url).content.decode()
 
 
 @any_generation
-def test_unreject_has_own_key_and_no_undo(remy: Client, sandbox: Sandbox, work) -> None:
-    application = an_application()
+def test_unreject_has_own_key_and_no_undo(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = find_application()
     page = _begin_review(remy, application.job_id)
-    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     assert 'data-key="a"' in _get_place(remy, page, place)
     assert NO_UNDO not in _get_place(remy, page, place)
-    reject(remy, application)
-    action = newest()
+    reject_application(remy, application)
+    action = get_latest_action()
     ApplicationAction.objects.filter(pk=action.pk).update(status=Status.DONE)
     Application.objects.filter(pk=application.pk).update(status="rejected")
     rejected = _get_place(remy, page, place)
@@ -167,22 +173,26 @@ def test_unreject_has_own_key_and_no_undo(remy: Client, sandbox: Sandbox, work) 
 
 
 @any_generation
-def test_review_card_polls_until_settled(remy: Client, sandbox: Sandbox, work, later) -> None:
-    application = an_application()
+def test_review_card_polls_until_settled(
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
+    application = find_application()
     page = _begin_review(remy, application.job_id)
     place = _review_order().index(application.pk) + 1
-    poll_attribute = f'hx-get="{address("review_card", application.pk)}"'
+    poll_attribute = f'hx-get="{build_action_url("review_card", application.pk)}"'
     assert poll_attribute not in _get_place(remy, page, place)
-    reject(remy, application, **{"in": "review"})
+    reject_application(remy, application, **{"in": "review"})
     assert poll_attribute in _get_place(remy, page, place)
-    card = remy.get(address("review_card", application.pk), **HTMX).content.decode()
+    card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
     assert poll_attribute in card
     assert "data-key=" in card, "the résumé, Greenhouse"
     assert 'data-key="b"' not in card
-    later(60)
-    remy.get(address("review_card", application.pk), **HTMX)  # sends due actions, as a row does
-    work()
-    card = remy.get(address("review_card", application.pk), **HTMX).content.decode()
+    advance_clock(60)
+    remy.get(
+        build_action_url("review_card", application.pk), **HTMX
+    )  # sends due actions, as a row does
+    run_tasks()
+    card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
     assert poll_attribute not in card
     assert "Rejected in Greenhouse" in card
     assert "<dd>Rejected</dd>" in card
@@ -191,9 +201,9 @@ def test_review_card_polls_until_settled(remy: Client, sandbox: Sandbox, work, l
 
 @any_generation
 def test_disabled_action_shows_reason(remy: Client) -> None:
-    application = an_application()
+    application = find_application()
     page = _begin_review(remy, application.job_id)
-    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     _remove_permission("applications.transfer")
     page_html = _get_place(remy, page, place)
     described_by = f'aria-describedby="why-transfer-{application.pk}"'
@@ -205,25 +215,25 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
 
 @any_generation
 def test_review_form_declares_keyboard_behavior(remy: Client) -> None:
-    page = remy.get(_begin_review(remy, an_application().job_id)).content.decode()
+    page = remy.get(_begin_review(remy, find_application().job_id)).content.decode()
     assert "data-enter-submits" in page
     assert "Escape leaves it" in page
 
 
 @any_generation
 def test_names_hidden_without_candidate_permission(remy: Client) -> None:
-    application = an_application()
+    application = find_application()
     person = application.candidate
     type(person).objects.filter(pk=person.pk).update(title="Falconer", company="Mews Ltd")
     _remove_permission("candidates.list")
     page = _begin_review(remy, application.job_id)
-    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
-    click(remy, "advance", application)
-    job_url = reverse("applications:of_job", args=[application.job_id])
+    place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
+    submit_action(remy, "advance", application)
+    job_url = reverse("applications:job_detail", args=[application.job_id])
     for url in (
         f"{page}?at={place}",
         reverse("applications:my_activity"),
-        address("history", application.pk),
+        build_action_url("history", application.pk),
         f"{job_url}?application={application.pk}",
     ):
         page_html = remy.get(url).content.decode()
@@ -238,32 +248,32 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
 
 
 @any_generation
-def test_activity_keeps_closed_job_without_undo(remy: Client, work) -> None:
-    application = an_application()
-    click(remy, "advance", application)
-    work()
+def test_activity_keeps_closed_job_without_undo(remy: Client, run_tasks) -> None:
+    application = find_application()
+    submit_action(remy, "advance", application)
+    run_tasks()
     activity_url = reverse("applications:my_activity")
     assert "Undo" in remy.get(activity_url).content.decode()
     Job.objects.filter(pk=application.job_id).update(status="closed")
     page = remy.get(activity_url).content.decode()
     assert str(application.candidate) in page
     assert "Undo" not in page, "a closed job has no page for undoing"
-    job_url = reverse("applications:of_job", args=[application.job_id])
+    job_url = reverse("applications:job_detail", args=[application.job_id])
     assert f'{job_url}"' not in page
     assert f"{job_url}?" not in page
-    assert reverse("jobs:closed", args=[application.job_id]) in page
+    assert reverse("jobs:closed_job", args=[application.job_id]) in page
 
 
 @any_generation
 def test_unfinished_review_offers_resume_first(remy: Client) -> None:
-    application = an_application()
-    job_url = reverse("applications:of_job", args=[application.job_id])
+    application = find_application()
+    job_url = reverse("applications:job_detail", args=[application.job_id])
     review = _begin_review(remy, application.job_id)
     page = remy.get(job_url).content.decode()
     assert f'<a class="btn btn-primary" href="{review}">Go on at 1 of' in page
     assert "Start again" in page
     assert "Review one by one" not in page
-    Sitting.objects.all().delete()
+    ReviewSession.objects.all().delete()
     page = remy.get(job_url).content.decode()
     assert "Review one by one" in page
     assert "Start again" not in page
@@ -271,10 +281,10 @@ def test_unfinished_review_offers_resume_first(remy: Client) -> None:
 
 @any_generation
 def test_review_back_link_keeps_filters(remy: Client) -> None:
-    application = an_application()
+    application = find_application()
     stage = {"status": "active", "stage": str(application.stage_id)}
     page = remy.get(_begin_review(remy, application.job_id, **stage)).content.decode()
-    job_url = reverse("applications:of_job", args=[application.job_id])
+    job_url = reverse("applications:job_detail", args=[application.job_id])
     back_link = f'href="{job_url}?status=active&amp;stage={application.stage_id}"'
     assert back_link in page
     last_page = remy.get(reverse("applications:review", args=[application.job_id]), {"at": 9999})
@@ -282,22 +292,22 @@ def test_review_back_link_keeps_filters(remy: Client) -> None:
 
 
 @any_generation
-def test_decisions_hidden_after_access_lost(remy: Client, work) -> None:
-    application = an_application()
+def test_decisions_hidden_after_access_lost(remy: Client, run_tasks) -> None:
+    application = find_application()
     page = _begin_review(remy, application.job_id)
-    decisions = reverse("applications:decisions", args=[application.job_id])
-    click(remy, "advance", application)
-    work()
+    decisions = reverse("applications:review_decisions", args=[application.job_id])
+    submit_action(remy, "advance", application)
+    run_tasks()
     urls = (decisions, page)
-    assert all('id="deed-' in remy.get(url).content.decode() for url in urls)
+    assert all('id="activity-' in remy.get(url).content.decode() for url in urls)
     Application.objects.filter(pk=application.pk).update(gone_at=timezone.now())
-    assert not any('id="deed-' in remy.get(url).content.decode() for url in urls)
+    assert not any('id="activity-' in remy.get(url).content.decode() for url in urls)
 
 
 @any_generation
 def test_stage_history_url_changes_with_application(remy: Client) -> None:
     """The browser caches by URL, so the URL must identify the application's version."""
-    page = _begin_review(remy, an_application().job_id)
+    page = _begin_review(remy, find_application().job_id)
 
     def history_urls(place: int) -> list[str]:
         return re.findall(r'hx-get="(/applications/[^"]+)"', _get_place(remy, page, place))
@@ -311,38 +321,48 @@ def test_stage_history_url_changes_with_application(remy: Client) -> None:
 
 
 @any_generation
-def test_impersonation_does_not_move_review_place(remy: Client, cast: Cast, sign_in) -> None:
-    page = _begin_review(remy, an_application().job_id)
-    cas = sign_in(cast.cas)
-    cas.post(reverse("admin:look_begin", args=[cast.remy.pk]), {"reason": "They ask for help"})
+def test_impersonation_does_not_move_review_place(
+    remy: Client, personas: Personas, sign_in
+) -> None:
+    page = _begin_review(remy, find_application().job_id)
+    cas = sign_in(personas.cas)
+    cas.post(
+        reverse("admin:start_impersonation", args=[personas.remy.pk]),
+        {"reason": "They ask for help"},
+    )
     response = cas.get(f"{page}?at=2")
     assert response.status_code == 200
-    assert response.context["sitting"].number == 2
-    assert Sitting.objects.get().at == 0
+    assert response.context["review_session"].number == 2
+    assert ReviewSession.objects.get().position == 0
 
 
 @any_generation
-def test_impersonation_sends_no_due_action(remy: Client, cast: Cast, sign_in, later) -> None:
+def test_impersonation_sends_no_due_action(
+    remy: Client, personas: Personas, sign_in, advance_clock
+) -> None:
     application, *batch_applications = pick_from_one_job(3)
     _begin_review(remy, application.job_id)
-    reject(remy, application)
+    reject_application(remy, application)
     batch_url = confirm_batch(remy, "advance", batch_applications).url
-    later(60)
-    cas = sign_in(cast.cas)
-    cas.post(reverse("admin:look_begin", args=[cast.remy.pk]), {"reason": "They ask for help"})
+    advance_clock(60)
+    cas = sign_in(personas.cas)
+    cas.post(
+        reverse("admin:start_impersonation", args=[personas.remy.pk]),
+        {"reason": "They ask for help"},
+    )
     for url in (
-        address("row", application.pk),
-        address("review_card", application.pk),
-        reverse("applications:decisions", args=[application.job_id]),
+        build_action_url("row", application.pk),
+        build_action_url("review_card", application.pk),
+        reverse("applications:review_decisions", args=[application.job_id]),
         batch_url,
     ):
         assert cas.get(url, **HTMX).status_code == 200, url
-    assert set(ApplicationAction.objects.values_list("status", flat=True)) == {Status.HELD}
+    assert set(ApplicationAction.objects.values_list("status", flat=True)) == {Status.SCHEDULED}
 
 
 @any_generation
 def test_review_marks_words_and_links_same_person(remy: Client) -> None:
-    application = an_application()
+    application = find_application()
     Application.objects.filter(pk=application.pk).update(
         answers=[{"question": "Where?", "answer": "Berlin <b>or</b> remote"}]
     )
@@ -353,9 +373,9 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
         candidate=application.candidate
     )
     page = _begin_review(remy, application.job_id)
-    habits_url = reverse("applications:habits", args=[application.job_id])
-    remy.post(habits_url, {"words": "REMOTE, berlin", "keys": "on"})
-    place = remy.get(page).context["sitting"].order.index(application.pk) + 1
+    habits_url = reverse("applications:review_preferences", args=[application.job_id])
+    remy.post(habits_url, {"highlighted_words": "REMOTE, berlin", "single_key_shortcuts": "on"})
+    place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     page_html = remy.get(f"{page}?at={place}").content.decode()
     linked = other_applications.first()
     assert linked is not None
@@ -363,15 +383,17 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in page_html
     assert "The same person elsewhere" in page_html
     assert "data-keys" in page_html
-    remy.post(habits_url, {"words": ""})
+    remy.post(habits_url, {"highlighted_words": ""})
     assert "data-keys" not in remy.get(page).content.decode()
 
 
 def test_review_shows_custom_field_values(remy: Client) -> None:
-    candidates = (one for stage in range(4) for one in applications(stage=stage))
-    application = next(one for one in candidates if one.custom.get("available_from"))
+    candidates = (candidate for stage in range(4) for candidate in list_applications(stage=stage))
+    application = next(
+        candidate for candidate in candidates if candidate.custom.get("available_from")
+    )
     _begin_review(remy, application.job_id)
-    place = Sitting.objects.get().order.index(application.pk) + 1
+    place = ReviewSession.objects.get().application_ids.index(application.pk) + 1
     response = remy.get(f"/requisitions/{application.job_id}/review/?at={place}")
     page = response.content.decode()
     year = application.custom["available_from"][:4]
@@ -380,23 +402,23 @@ def test_review_shows_custom_field_values(remy: Client) -> None:
 
 
 def test_highlighting_treats_words_literally() -> None:
-    assert highlighted("C++ (and C)", "c++, (") == [
+    assert highlight_words("C++ (and C)", "c++, (") == [
         ("C++", True), (" ", False), ("(", True), ("and C)", False),
     ]  # fmt: skip
-    assert highlighted("Go at Google, in JavaScript", "java, go, javascript") == [
+    assert highlight_words("Go at Google, in JavaScript", "java, go, javascript") == [
         ("Go", True), (" at Google, in ", False), ("JavaScript", True),
     ]  # fmt: skip
-    assert highlighted("C, C++", "c, c++") == [("C", True), (", ", False), ("C++", True)]
-    assert highlighted("plain", " , ") == [("plain", False)]
+    assert highlight_words("C, C++", "c, c++") == [("C", True), (", ", False), ("C++", True)]
+    assert highlight_words("plain", " , ") == [("plain", False)]
 
 
 def test_stage_history_read_live_and_cached_privately(
     remy: Client, kind: str, sandbox: Sandbox
 ) -> None:
-    response = remy.get(address("details", an_application().pk))
+    response = remy.get(build_action_url("stage_history", find_application().pk))
     assert response["Cache-Control"] == "private, max-age=60"
     requests_before = len(sandbox.requests)
-    page = remy.get(address("details", an_application().pk)).content.decode()
+    page = remy.get(build_action_url("stage_history", find_application().pk)).content.decode()
     has_history = kind == "harvest_oauth"  # v1 keeps no history
     assert (len(sandbox.requests) > requests_before) is has_history
     assert ("trail" in page) is has_history
@@ -404,8 +426,8 @@ def test_stage_history_read_live_and_cached_privately(
 
 @any_generation
 def test_stage_history_page_without_javascript(remy: Client) -> None:
-    application = an_application()
-    link = address("details", application.pk)
+    application = find_application()
+    link = build_action_url("stage_history", application.pk)
     page = remy.get(link).content.decode()
     assert "<html" in page
     assert str(application.candidate) in page
@@ -417,29 +439,29 @@ def test_stage_history_page_without_javascript(remy: Client) -> None:
 
 def test_resume_redirects_to_fresh_link(remy: Client, sandbox: Sandbox) -> None:
     with_resume = _find_with_attachment(sandbox, "resume")
-    response = remy.get(address("resume", with_resume.pk))
+    response = remy.get(build_action_url("resume", with_resume.pk))
     assert response.status_code == 302
     assert response.url.startswith("https://attachments.")
     assert response["Cache-Control"] == "no-store"
     requests_before = len(sandbox.requests)
-    remy.get(address("resume", with_resume.pk))
+    remy.get(build_action_url("resume", with_resume.pk))
     assert len(sandbox.requests) > requests_before
 
 
 def test_resume_opens_newest_file(remy: Client, sandbox: Sandbox) -> None:
     with_resume = _find_with_attachment(sandbox, "resume")
-    world = sandbox.world()
+    world = sandbox.dataset()
     candidate_id = with_resume.candidate.remote_id
-    [existing, *_] = world.attachments.where("candidate_id", candidate_id)
+    [existing, *_] = world.attachments.filter_by("candidate_id", candidate_id)
     owner_fields = {"candidate_id": candidate_id, "application_id": existing.application_id}
-    world.add(Attachment, "2019-01-01T00:00:00.000Z", filename="former.pdf", **owner_fields)
-    world.add(Attachment, "2099-01-01T00:00:00.000Z", filename="newest.pdf", **owner_fields)
-    world.add(Attachment, "2019-01-02T00:00:00.000Z", filename="late.pdf", **owner_fields)
-    assert "newest.pdf" in remy.get(address("resume", with_resume.pk)).url
+    world.add_record(Attachment, "2019-01-01T00:00:00.000Z", filename="former.pdf", **owner_fields)
+    world.add_record(Attachment, "2099-01-01T00:00:00.000Z", filename="newest.pdf", **owner_fields)
+    world.add_record(Attachment, "2019-01-02T00:00:00.000Z", filename="late.pdf", **owner_fields)
+    assert "newest.pdf" in remy.get(build_action_url("resume", with_resume.pk)).url
 
 
 def _find_with_attachment(sandbox: Sandbox, kind: str) -> Application:
-    world = sandbox.world()
+    world = sandbox.dataset()
     owners = {row.candidate_id for row in world.attachments if row.type == kind}
     visible_applications = Application.objects.filter(
         job__grants__user__primary_email="remy@acme.example",
@@ -451,33 +473,39 @@ def _find_with_attachment(sandbox: Sandbox, kind: str) -> Application:
 
 @any_generation
 def test_activity_listed_per_person_and_application(
-    remy: Client, cast: Cast, sign_in, work
+    remy: Client, personas: Personas, sign_in, run_tasks
 ) -> None:
-    application = an_application()
-    click(sign_in(cast.sam), "advance", application)
-    work()
+    application = find_application()
+    submit_action(sign_in(personas.sam), "advance", application)
+    run_tasks()
     application.refresh_from_db()
-    reject(remy, application)
+    reject_application(remy, application)
     own_activity = remy.get(reverse("applications:my_activity")).content.decode()
     assert own_activity.count('class="row-item"') == 1
     assert "Undo" in own_activity
-    history = remy.get(address("history", application.pk)).content.decode()
+    history = remy.get(build_action_url("history", application.pk)).content.decode()
     assert history.count('class="row-item"') == 2
     assert "Sam" in history
-    response = remy.post(address("withdraw", newest().pk), {"in": "activity"})
+    response = remy.post(
+        build_action_url("cancel_action", get_latest_action().pk), {"in": "activity"}
+    )
     assert response.url == reverse("applications:my_activity")
 
 
 @any_generation
 def test_activity_query_count_stays_constant(
-    remy: Client, cast: Cast, django_assert_max_num_queries
+    remy: Client, personas: Personas, django_assert_max_num_queries
 ) -> None:
     job_applications = list(
-        Application.objects.filter(job=an_application().job_id, candidate__private=False)
+        Application.objects.filter(job=find_application().job_id, candidate__private=False)
     )
     ApplicationAction.objects.bulk_create(
         ApplicationAction(
-            application=application, membership=cast.remy, kind="advance", status="done", after={}
+            application=application,
+            membership=personas.remy,
+            kind="advance",
+            status="done",
+            state_after={},
         )
         for application in job_applications * 4
     )
@@ -489,14 +517,14 @@ def test_activity_query_count_stays_constant(
 
 
 @any_generation
-def test_review_404_without_access(remy: Client, cast: Cast, sign_in) -> None:
-    application = an_application()
+def test_review_404_without_access(remy: Client, personas: Personas, sign_in) -> None:
+    application = find_application()
     _begin_review(remy, application.job_id)
     for name in ("zoe", "uma"):
-        stranger = sign_in(getattr(cast, name))
-        for url_name in ("review", "begin_review", "decisions", "habits"):
+        stranger = sign_in(getattr(personas, name))
+        for url_name in ("review", "start_review", "review_decisions", "review_preferences"):
             url = reverse(f"applications:{url_name}", args=[application.job_id])
-            posts = url_name in ("begin_review", "habits")
+            posts = url_name in ("start_review", "review_preferences")
             assert (stranger.post(url) if posts else stranger.get(url)).status_code == 404
-        for url_name in ("details", "resume", "history", "review_card"):
-            assert stranger.get(address(url_name, application.pk)).status_code == 404
+        for url_name in ("stage_history", "resume", "history", "review_card"):
+            assert stranger.get(build_action_url(url_name, application.pk)).status_code == 404

@@ -8,32 +8,32 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.ats.wiring import Lane
+from integrations.ats.client_context import Lane
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
-from portal.connections.open import asking
-from portal.mirror.models import Application, AtsUser, CustomField, Source
-from portal.mirror.single import refresh_application
-from tests.cast import Cast
-from tests.generations import any_generation
-from tests.portal.applications.clicking import (
+from portal.connections.client import open_interactive_provider
+from portal.sync.models import Application, AtsUser, CustomField, Source
+from portal.sync.records.record_refresh import refresh_application
+from tests.api_generations import any_generation
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import (
     HTMX,
-    address,
-    applications,
-    click,
-    newest,
-    seen,
-    shown,
-    truth,
+    build_action_url,
+    build_form_values,
+    fetch_row,
+    get_latest_action,
+    get_sandbox_application,
+    list_applications,
+    submit_action,
 )
 
 Status = ApplicationAction.Status
 
 
 @pytest.fixture
-def remy(cast: Cast, connect, sign_in, kind: str) -> Client:
+def remy(personas: Personas, connect, sign_in, kind: str) -> Client:
     connect(kind)
-    return sign_in(cast.remy)
+    return sign_in(personas.remy)
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def application(remy: Client) -> Application:
 
 def _find_with_notice(notice: str, **values: object) -> Application:
     wanted = {"notice_period": notice, **values}
-    candidates = (application for stage in range(4) for application in applications(stage=stage))
+    candidates = (
+        application for stage in range(4) for application in list_applications(stage=stage)
+    )
     return next(
         application
         for application in candidates
@@ -61,7 +63,7 @@ def _option_pks(key: str, *names: str) -> list[int]:
 
 
 def _get_form(client: Client, application: Application) -> Any:
-    return client.get(address("update", application.pk), **HTMX).context["form"]
+    return client.get(build_action_url("update", application.pk), **HTMX).context["form"]
 
 
 def _fill_form(client: Client, application: Application, **changes: object) -> dict[str, Any]:
@@ -77,7 +79,10 @@ def _fill_form(client: Client, application: Application, **changes: object) -> d
 
 
 def _remote_values(sandbox: Sandbox, application: Application) -> dict[str, Any]:
-    return {key: field["value"] for key, field in truth(sandbox, application).custom.items()}
+    return {
+        key: field["value"]
+        for key, field in get_sandbox_application(sandbox, application).custom.items()
+    }
 
 
 EXPECTED_VALUES = {
@@ -103,41 +108,43 @@ def _new_values() -> dict[str, object]:
     }
 
 
-def test_custom_field_update_shown_and_undone(remy: Client, sandbox: Sandbox, work) -> None:
+def test_custom_field_update_shown_and_undone(remy: Client, sandbox: Sandbox, run_tasks) -> None:
     application = _find_with_notice("1 month", right_to_work_checked=True, years_in_the_field=None)
     before = _remote_values(sandbox, application)
-    response = click(remy, "update", application, **_fill_form(remy, application, **_new_values()))
+    response = submit_action(
+        remy, "update", application, **_fill_form(remy, application, **_new_values())
+    )
     assert response.status_code == 200, response.content.decode()
-    work()
-    assert newest().status == Status.DONE, newest().outcome
+    run_tasks()
+    assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert EXPECTED_VALUES.items() <= _remote_values(sandbox, application).items()
-    history = remy.get(address("history", application.pk)).content.decode()
+    history = remy.get(build_action_url("history", application.pk)).content.decode()
     assert "Notice period: “1 month” → “3 months”" in history
     assert "Years in the field: empty → “7.5”" in history
     assert "Right to work checked: “Yes” → “No”" in history
-    remy.post(address("take_back", newest().pk), **HTMX)
-    work()
-    assert newest().status == Status.DONE, newest().outcome
+    remy.post(build_action_url("undo_action", get_latest_action().pk), **HTMX)
+    run_tasks()
+    assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert _remote_values(sandbox, application) == before
 
 
 def test_update_sends_only_changed_fields(
-    remy: Client, sandbox: Sandbox, work, application: Application
+    remy: Client, sandbox: Sandbox, run_tasks, application: Application
 ) -> None:
     values = _fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"})
     # A sync changes another field while the form is open.
-    record = sandbox.world().applications[application.remote_id]
+    record = sandbox.dataset().applications[application.remote_id]
     custom = {
         **record.custom,
         "available_from": {**record.custom["available_from"], "value": "2028-01-01"},
     }
-    sandbox.world().change(record, custom=custom)
+    sandbox.dataset().update_record(record, custom=custom)
     Application.objects.filter(pk=application.pk).update(
         custom={**application.custom, "available_from": "2028-01-01"}
     )
-    click(remy, "update", application, **values)
-    work()
-    assert newest().status == Status.DONE
+    submit_action(remy, "update", application, **values)
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
     assert _remote_values(sandbox, application)["available_from"] == "2028-01-01"
     assert _remote_values(sandbox, application)["agency_reference"] == "AB-12"
 
@@ -150,7 +157,9 @@ def test_update_errors_shown_beside_fields(remy: Client, application: Applicatio
         _field_name("notice_period"): "",
         _field_name("languages"): [10**9],
     }
-    response = click(remy, "update", application, **_fill_form(remy, application, **bad_values))
+    response = submit_action(
+        remy, "update", application, **_fill_form(remy, application, **bad_values)
+    )
     assert response.status_code == 422
     form = response.context["form"]
     assert form.errors.keys() == bad_values.keys()
@@ -163,29 +172,29 @@ def test_update_errors_shown_beside_fields(remy: Client, application: Applicatio
 
 @any_generation
 def test_update_without_changes_rejected(remy: Client, application: Application) -> None:
-    response = click(remy, "update", application, **_fill_form(remy, application))
+    response = submit_action(remy, "update", application, **_fill_form(remy, application))
     assert response.status_code == 422
     assert "Nothing is changed yet" in response.content.decode()
     assert not ApplicationAction.objects.exists()
 
 
 def test_update_can_clear_field(
-    remy: Client, sandbox: Sandbox, work, application: Application
+    remy: Client, sandbox: Sandbox, run_tasks, application: Application
 ) -> None:
-    click(
+    submit_action(
         remy,
         "update",
         application,
         **_fill_form(remy, application, **{_field_name("available_from"): ""}),
     )
-    work()
-    assert newest().status == Status.DONE, newest().outcome
+    run_tasks()
+    assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert not _remote_values(sandbox, application)["available_from"]
-    assert "Available from is now empty" in shown(remy, application)
+    assert "Available from is now empty" in fetch_row(remy, application)
 
 
 def test_private_custom_fields_hidden(remy: Client, application: Application) -> None:
-    form = remy.get(address("update", application.pk), **HTMX)
+    form = remy.get(build_action_url("update", application.pk), **HTMX)
     page = form.content.decode()
     assert "Changed in Greenhouse only" in page
     assert "Salary expectation" in page
@@ -196,70 +205,81 @@ def test_private_custom_fields_hidden(remy: Client, application: Application) ->
     assert not any("salary" in name for name in form.context["form"].fields)
 
 
-def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, work) -> None:
+def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, run_tasks) -> None:
     application = _find_with_notice("Retired")
-    page = remy.get(address("update", application.pk), **HTMX).content.decode()
+    page = remy.get(build_action_url("update", application.pk), **HTMX).content.decode()
     assert "Now “Retired”, which is no longer offered" in page
-    click(
+    submit_action(
         remy,
         "update",
         application,
         **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
     )
-    work()
+    run_tasks()
     assert _remote_values(sandbox, application)["notice_period"] == "Retired"
     changes = {_field_name("notice_period"): _option_pks("notice_period", "2 weeks")[0]}
     application.refresh_from_db()
-    click(remy, "update", application, **_fill_form(remy, application, **changes))
-    work()
-    assert newest().status == Status.DONE
-    assert "What stood there before can no longer be chosen" in shown(remy, application)
-    assert remy.post(address("take_back", newest().pk), **HTMX).status_code == 409
+    submit_action(remy, "update", application, **_fill_form(remy, application, **changes))
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
+    assert "What stood there before can no longer be chosen" in fetch_row(remy, application)
+    assert (
+        remy.post(build_action_url("undo_action", get_latest_action().pk), **HTMX).status_code
+        == 409
+    )
 
 
 @any_generation
 def test_field_conflict_can_be_retried(
-    remy: Client, sandbox: Sandbox, work, application: Application
+    remy: Client, sandbox: Sandbox, run_tasks, application: Application
 ) -> None:
-    record = sandbox.world().applications[application.remote_id]
+    record = sandbox.dataset().applications[application.remote_id]
     foreign_value = {**record.custom["notice_period"], "value": "2 weeks"}
-    sandbox.world().change(record, custom={**record.custom, "notice_period": foreign_value})
+    sandbox.dataset().update_record(
+        record, custom={**record.custom, "notice_period": foreign_value}
+    )
     changes = {_field_name("notice_period"): _option_pks("notice_period", "3 months")[0]}
-    click(remy, "update", application, **_fill_form(remy, application, **changes))
-    work()
-    assert newest().status == Status.CONFLICT
+    submit_action(remy, "update", application, **_fill_form(remy, application, **changes))
+    run_tasks()
+    assert get_latest_action().status == Status.CONFLICT
     assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
-    row = " ".join(shown(remy, application).split())
+    row = " ".join(fetch_row(remy, application).split())
     assert "Notice period was “1 month” and is “2 weeks” now" in row
-    remy.post(address("again", newest().pk), seen(application), **HTMX)
-    work()
-    assert newest().status == Status.DONE, newest().outcome
+    remy.post(
+        build_action_url("retry_action", get_latest_action().pk),
+        build_form_values(application),
+        **HTMX,
+    )
+    run_tasks()
+    assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert _remote_values(sandbox, application)["notice_period"] == "3 months"
 
 
 @pytest.mark.parametrize("field", ["source", "notice_period"])
 @any_generation
 def test_update_conflicts_with_change_since_form(
-    remy: Client, sandbox: Sandbox, work, application: Application, field: str
+    remy: Client, sandbox: Sandbox, run_tasks, application: Application, field: str
 ) -> None:
     own_choice, foreign_choice = Source.objects.exclude(pk=application.source_id).order_by("pk")[:2]
-    record = sandbox.world().applications[application.remote_id]
+    record = sandbox.dataset().applications[application.remote_id]
     if field == "source":
         screen = _fill_form(remy, application, source=own_choice.pk)
-        sandbox.world().change(record, source_id=foreign_choice.remote_id)
+        sandbox.dataset().update_record(record, source_id=foreign_choice.remote_id)
     else:
         chosen = _option_pks("notice_period", "3 months")[0]
         screen = _fill_form(remy, application, **{_field_name("notice_period"): chosen})
         foreign_value = {**record.custom["notice_period"], "value": "2 weeks"}
-        sandbox.world().change(record, custom={**record.custom, "notice_period": foreign_value})
-    with asking(application.connection.credential, lane=Lane.PEOPLE) as provider:
+        sandbox.dataset().update_record(
+            record, custom={**record.custom, "notice_period": foreign_value}
+        )
+    with open_interactive_provider(application.connection.credential, lane=Lane.PEOPLE) as provider:
         refresh_application(application.connection, provider, application.remote_id)
-    click(remy, "update", application, **screen)
-    work()
-    assert newest().status == Status.CONFLICT, newest().outcome
-    row = " ".join(shown(remy, application).split())
+    submit_action(remy, "update", application, **screen)
+    run_tasks()
+    assert get_latest_action().status == Status.CONFLICT, get_latest_action().outcome
+    row = " ".join(fetch_row(remy, application).split())
     if field == "source":
-        assert truth(sandbox, application).source_id == foreign_choice.remote_id
+        assert get_sandbox_application(sandbox, application).source_id == foreign_choice.remote_id
         assert f"is “{foreign_choice.name}” now" in row
     else:
         assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
@@ -268,10 +288,10 @@ def test_update_conflicts_with_change_since_form(
 
 @any_generation
 def test_field_conflict_not_called_moved(
-    remy: Client, cast: Cast, application: Application
+    remy: Client, personas: Personas, application: Application
 ) -> None:
     ApplicationAction.objects.create(
-        application=application, membership=cast.remy, kind="update", status="conflict"
+        application=application, membership=personas.remy, kind="update", status="conflict"
     )
     page = remy.get(reverse("applications:my_activity")).content.decode()
     assert "Changed meanwhile" in page
@@ -280,18 +300,18 @@ def test_field_conflict_not_called_moved(
 
 @any_generation
 def test_candidate_erasure_clears_action_data(
-    remy: Client, sandbox: Sandbox, work, application: Application
+    remy: Client, sandbox: Sandbox, run_tasks, application: Application
 ) -> None:
-    click(
+    submit_action(
         remy,
         "update",
         application,
         **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
     )
-    work()
-    from portal.mirror import people
+    run_tasks()
+    from portal.sync.records import candidate_erasure
 
-    people.erase(application.connection, [application.candidate.remote_id])
+    candidate_erasure.erase_candidates(application.connection, [application.candidate.remote_id])
     action = ApplicationAction.objects.get()
     assert "AB-12" not in f"{action.parameters} {action.outcome} {action.notes}"
     assert action.outcome == "Updated in Greenhouse."
@@ -299,37 +319,42 @@ def test_candidate_erasure_clears_action_data(
     assert application.custom == {}
 
 
-def test_custom_fields_need_read_permission(connect, cast: Cast, sign_in, kind: str) -> None:
+def test_custom_fields_need_read_permission(
+    connect, personas: Personas, sign_in, kind: str
+) -> None:
     connect(kind, without={"custom_fields.list"})
-    form = _get_form(sign_in(cast.remy), applications()[0])
+    form = _get_form(sign_in(personas.remy), list_applications()[0])
     assert not form.custom
     assert not CustomField.objects.exists()
 
 
-def test_source_and_recruiter_update_undone(remy: Client, sandbox: Sandbox, work) -> None:
-    application = next(a for a in applications() if a.source_id and a.recruiter_id)
+def test_source_and_recruiter_update_undone(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = next(a for a in list_applications() if a.source_id and a.recruiter_id)
     source = Source.objects.exclude(pk=application.source_id).first()
     recruiter = AtsUser.objects.get(primary_email="sam@acme.example")
-    original = truth(sandbox, application)
+    original = get_sandbox_application(sandbox, application)
     original = (original.source_id, original.recruiter_id)
-    click(remy, "update", application, source=source.pk, recruiter=recruiter.pk)
-    work()
-    current = truth(sandbox, application)
+    submit_action(remy, "update", application, source=source.pk, recruiter=recruiter.pk)
+    run_tasks()
+    current = get_sandbox_application(sandbox, application)
     assert (current.source_id, current.recruiter_id) == (source.remote_id, recruiter.remote_id)
-    assert f"source is now {source.name}" in shown(remy, application)
-    assert address("take_back", newest().pk) in remy.get("/activity/").content.decode()
-    remy.post(address("take_back", newest().pk), **HTMX)
-    work()
-    current = truth(sandbox, application)
+    assert f"source is now {source.name}" in fetch_row(remy, application)
+    assert (
+        build_action_url("undo_action", get_latest_action().pk)
+        in remy.get("/activity/").content.decode()
+    )
+    remy.post(build_action_url("undo_action", get_latest_action().pk), **HTMX)
+    run_tasks()
+    current = get_sandbox_application(sandbox, application)
     assert (current.source_id, current.recruiter_id) == original
 
 
 @any_generation
-def test_update_of_empty_field_has_no_undo(remy: Client, work) -> None:
-    application = next(a for a in applications() if not a.recruiter_id)
+def test_update_of_empty_field_has_no_undo(remy: Client, run_tasks) -> None:
+    application = next(a for a in list_applications() if not a.recruiter_id)
     recruiter = AtsUser.objects.get(primary_email="sam@acme.example")
-    click(remy, "update", application, recruiter=recruiter.pk)
-    work()
-    row = shown(remy, application)
-    assert address("take_back", newest().pk) not in row
+    submit_action(remy, "update", application, recruiter=recruiter.pk)
+    run_tasks()
+    row = fetch_row(remy, application)
+    assert build_action_url("undo_action", get_latest_action().pk) not in row
     assert "A field that was empty before cannot be emptied from here" in row

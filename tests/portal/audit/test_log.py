@@ -15,15 +15,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership
+from portal.audit.entries import record_entry
 from portal.audit.models import Entry
-from portal.audit.record import record
-from portal.mirror.models import AtsUser, Job
-from portal.privacy import people
-from tests.cast import Cast
+from portal.privacy import member_data
+from portal.sync.models import AtsUser, Job
 from tests.factories import ConnectionFactory
-from tests.portal.entitlements import world
+from tests.personas import Personas
+from tests.portal.entitlements import synced_data
 
-LOG, EXPORT = reverse("audit:log"), reverse("audit:export")
+LOG, EXPORT = reverse("audit:log"), reverse("audit:export_csv")
 
 
 def _get_page(client, **filters: object) -> str:
@@ -38,55 +38,61 @@ def _export_rows(client, **filters: object) -> list[list[str]]:
     return list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
 
 
-def test_log_shows_actor_action_and_address(cast: Cast, sign_in) -> None:
+def test_log_shows_actor_action_and_address(personas: Personas, sign_in) -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="203.0.113.7")
-    record(
+    record_entry(
         "connection.paused",
         "paused the connection",
-        organization=cast.ada.organization,
-        by=cast.ada.user,
+        organization=personas.ada.organization,
+        by=personas.ada.user,
         before={"state": "live"},
         after={"state": "paused"},
         request=request,
     )
-    page = _get_page(sign_in(cast.ada))
+    page = _get_page(sign_in(personas.ada))
     for text in ("Ada &lt;ada@acme.example&gt;", "paused the connection", "203.0.113.7", "live"):
         assert text in page
 
 
-def test_log_limited_to_own_admins(cast: Cast, sign_in) -> None:
-    record("test.event", "did something of Acme's", organization=cast.ada.organization)
-    record("test.event", "did something inside", organization=None)
-    assert sign_in(cast.remy).get(LOG).status_code == 403
-    assert sign_in(cast.remy).get(EXPORT).status_code == 403
-    zoe = sign_in(cast.zoe)
+def test_log_limited_to_own_admins(personas: Personas, sign_in) -> None:
+    record_entry("test.event", "did something of Acme's", organization=personas.ada.organization)
+    record_entry("test.event", "did something inside", organization=None)
+    assert sign_in(personas.remy).get(LOG).status_code == 403
+    assert sign_in(personas.remy).get(EXPORT).status_code == 403
+    zoe = sign_in(personas.zoe)
     for text in (_get_page(zoe), str(_export_rows(zoe))):
         assert "did something" not in text
-    assert "did something inside" not in _get_page(sign_in(cast.ada))
+    assert "did something inside" not in _get_page(sign_in(personas.ada))
 
 
-def test_log_hides_staff_addresses(cast: Cast, sign_in) -> None:
+def test_log_hides_staff_addresses(personas: Personas, sign_in) -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="198.51.100.9")
-    record("test.event", "helped", organization=cast.ada.organization, by=cast.cas, request=request)
-    ada = sign_in(cast.ada)
+    record_entry(
+        "test.event",
+        "helped",
+        organization=personas.ada.organization,
+        by=personas.cas,
+        request=request,
+    )
+    ada = sign_in(personas.ada)
     assert "helped" in _get_page(ada)
     assert "198.51.100.9" not in _get_page(ada) + str(_export_rows(ada))
 
 
-def test_log_filters_by_person_action_and_day(cast: Cast, sign_in, time_machine) -> None:
-    acme = cast.ada.organization
+def test_log_filters_by_person_action_and_day(personas: Personas, sign_in, time_machine) -> None:
+    acme = personas.ada.organization
     time_machine.move_to(datetime(2026, 3, 1, 12, tzinfo=UTC))
-    record("credential.entered", "entered the first", organization=acme, by=cast.ada.user)
+    record_entry("credential.entered", "entered the first", organization=acme, by=personas.ada.user)
     time_machine.move_to(datetime(2026, 3, 2, 12, tzinfo=UTC))
-    record("member.invited", "invited a colleague", organization=acme, by=cast.sam.user)
-    record("member.invited", "helped along", organization=acme, by=cast.cas)
-    record("connection.degraded", "lost something", organization=acme)
-    ada = sign_in(cast.ada)
+    record_entry("member.invited", "invited a colleague", organization=acme, by=personas.sam.user)
+    record_entry("member.invited", "helped along", organization=acme, by=personas.cas)
+    record_entry("connection.degraded", "lost something", organization=acme)
+    ada = sign_in(personas.ada)
 
     def filtered_entries(**filters: object) -> set[str]:
         return {row[3] for row in _export_rows(ada, **filters)[1:]}
 
-    assert filtered_entries(who=cast.ada.user_id) == {"entered the first"}
+    assert filtered_entries(who=personas.ada.user_id) == {"entered the first"}
     assert filtered_entries(who="success") == {"helped along"}
     assert filtered_entries(who="portal") == {"lost something"}
     assert filtered_entries(what="member.invited") == {"invited a colleague", "helped along"}
@@ -96,27 +102,31 @@ def test_log_filters_by_person_action_and_day(cast: Cast, sign_in, time_machine)
     assert "Nothing fits" in _get_page(ada, since="2026-04-01")
 
 
-def test_erased_member_not_listed_as_staff(cast: Cast, sign_in) -> None:
-    record("test.event", "did it", organization=cast.ada.organization, by=cast.uma.user)
-    people.erase(cast.uma.user)
-    ada = sign_in(cast.ada)
+def test_erased_member_not_listed_as_staff(personas: Personas, sign_in) -> None:
+    record_entry(
+        "test.event", "did it", organization=personas.ada.organization, by=personas.uma.user
+    )
+    member_data.erase_member(personas.uma.user)
+    ada = sign_in(personas.ada)
     assert "did it" not in _get_page(ada, who="success")
     assert "did it" in _get_page(ada)
 
 
 def test_log_query_count_independent_of_names(
-    cast: Cast, sign_in, django_assert_num_queries
+    personas: Personas, sign_in, django_assert_num_queries
 ) -> None:
-    acme, ada = cast.ada.organization, sign_in(cast.ada)
+    acme, ada = personas.ada.organization, sign_in(personas.ada)
     for number in range(60):
-        record("test.event", f"invited p{number}@acme.example", organization=acme, by=cast.sam.user)
+        record_entry(
+            "test.event", f"invited p{number}@acme.example", organization=acme, by=personas.sam.user
+        )
     with django_assert_num_queries(7):
         ada.get(LOG)
 
 
 @pytest.mark.parametrize("filters", [{"since": "soon"}, {"who": "999999"}, {"what": "x"}])
-def test_bad_filter_is_field_error(cast: Cast, sign_in, filters) -> None:
-    ada = sign_in(cast.ada)
+def test_bad_filter_is_field_error(personas: Personas, sign_in, filters) -> None:
+    ada = sign_in(personas.ada)
     for url in (LOG, EXPORT):
         response = ada.get(url, filters)
         assert response.status_code == 422
@@ -131,15 +141,15 @@ def test_bad_filter_is_field_error(cast: Cast, sign_in, filters) -> None:
         {"before": "9" * 30},
     ],
 )
-def test_log_accepts_extreme_dates(cast: Cast, sign_in, filters) -> None:
-    record("test.event", "did it", organization=cast.ada.organization)
-    assert "did it" in _get_page(sign_in(cast.ada), **filters)
-    assert len(_export_rows(sign_in(cast.ada), **filters)) == 2
+def test_log_accepts_extreme_dates(personas: Personas, sign_in, filters) -> None:
+    record_entry("test.event", "did it", organization=personas.ada.organization)
+    assert "did it" in _get_page(sign_in(personas.ada), **filters)
+    assert len(_export_rows(sign_in(personas.ada), **filters)) == 2
 
 
 @pytest.mark.parametrize("surrogate", ["%ED%A0%80", "%ED%B0%80", "%00"])
-def test_lone_surrogate_filter_is_field_error(cast: Cast, sign_in, surrogate: str) -> None:
-    ada = sign_in(cast.ada)
+def test_lone_surrogate_filter_is_field_error(personas: Personas, sign_in, surrogate: str) -> None:
+    ada = sign_in(personas.ada)
     for name in ("who", "what", "since", "until"):
         for url in (LOG, EXPORT):
             assert ada.get(f"{url}?{name}={surrogate}").status_code == 422
@@ -149,60 +159,60 @@ def test_lone_surrogate_filter_is_field_error(cast: Cast, sign_in, surrogate: st
 NEXT_LINK = re.compile(r'href="([^"]+)" rel="next"')
 
 
-def test_log_pages_stable_while_entries_arrive(cast: Cast, sign_in) -> None:
-    acme = cast.ada.organization
+def test_log_pages_stable_while_entries_arrive(personas: Personas, sign_in) -> None:
+    acme = personas.ada.organization
     for number in range(120):
-        record("test.event", f"did thing {number:03}", organization=acme)
-    ada, numbers, query = sign_in(cast.ada), [], "?"
+        record_entry("test.event", f"did thing {number:03}", organization=acme)
+    ada, numbers, query = sign_in(personas.ada), [], "?"
     while query:
         page = ada.get(LOG + query).content.decode()
         numbers += [int(number) for number in re.findall(r"did thing (\d+)", page)]
-        record("test.event", "did something newer", organization=acme)
+        record_entry("test.event", "did something newer", organization=acme)
         query = match[1] if (match := NEXT_LINK.search(page)) else ""
     assert numbers == list(reversed(range(120)))
 
 
 def test_log_query_count_independent_of_size(
-    cast: Cast, sign_in, django_assert_num_queries
+    personas: Personas, sign_in, django_assert_num_queries
 ) -> None:
-    acme, ada = cast.ada.organization, sign_in(cast.ada)
+    acme, ada = personas.ada.organization, sign_in(personas.ada)
     for number in range(60):
-        record(f"test.event{number % 7}", "did it", organization=acme, by=cast.sam.user)
+        record_entry(f"test.event{number % 7}", "did it", organization=acme, by=personas.sam.user)
     with django_assert_num_queries(6):
         ada.get(LOG)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_export_escapes_formulas(cast: Cast, sign_in, start: str) -> None:
+def test_export_escapes_formulas(personas: Personas, sign_in, start: str) -> None:
     text = f'{start}HYPERLINK("http://x.example")'
-    record("test.event", text, organization=cast.ada.organization, after={"name": text})
-    for cell in _export_rows(sign_in(cast.ada))[1]:
+    record_entry("test.event", text, organization=personas.ada.organization, after={"name": text})
+    for cell in _export_rows(sign_in(personas.ada))[1]:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_log_filter_includes_today(cast: Cast, sign_in) -> None:
-    record("test.event", "did it now", organization=cast.ada.organization)
+def test_log_filter_includes_today(personas: Personas, sign_in) -> None:
+    record_entry("test.event", "did it now", organization=personas.ada.organization)
     today = timezone.now().date()
-    page = _get_page(sign_in(cast.ada), since=today, until=today)
+    page = _get_page(sign_in(personas.ada), since=today, until=today)
     assert "did it now" in page
-    assert "did it now" not in _get_page(sign_in(cast.ada), until=today - timedelta(days=1))
+    assert "did it now" not in _get_page(sign_in(personas.ada), until=today - timedelta(days=1))
     assert Entry.objects.count() == 1
 
 
 @pytest.fixture
-def takeover(cast: Cast) -> Job:
+def takeover(personas: Personas) -> Job:
     """A confidential requisition that Remy may see and Ada may not."""
-    acme = ConnectionFactory(organization=cast.ada.organization, state="live")
-    world.user(acme, "ada@acme.example", name="Ada", site_admin=True)
-    job = world.job(acme, "Takeover lawyer", confidential=True)
-    world.grant(world.user(acme, "remy@acme.example", name="Remy"), job)
+    acme = ConnectionFactory(organization=personas.ada.organization, state="live")
+    synced_data.create_user(acme, "ada@acme.example", name="Ada", site_admin=True)
+    job = synced_data.create_job(acme, "Takeover lawyer", confidential=True)
+    synced_data.create_grant(synced_data.create_user(acme, "remy@acme.example", name="Remy"), job)
     return job
 
 
 def _record_advance(job: Job, by: Membership, **legacy_fields: str) -> None:
     """Record an advance; `earlier` adds fields that only older entries have."""
     state = {"job": job.remote_id, "stage_name": "Offer", **legacy_fields}
-    record(
+    record_entry(
         "application.advanced",
         "advanced application 1 in Greenhouse",
         organization=by.organization,
@@ -215,44 +225,48 @@ def _record_advance(job: Job, by: Membership, **legacy_fields: str) -> None:
 @pytest.mark.parametrize(
     "legacy_fields", [{}, {"job_name": "Takeover lawyer"}], ids=["current", "legacy"]
 )
-def test_log_job_title_needs_access(takeover: Job, cast: Cast, sign_in, legacy_fields) -> None:
-    _record_advance(takeover, cast.remy, **legacy_fields)
+def test_log_job_title_needs_access(
+    takeover: Job, personas: Personas, sign_in, legacy_fields
+) -> None:
+    _record_advance(takeover, personas.remy, **legacy_fields)
     entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
-    ada, cas = sign_in(cast.ada), sign_in(cast.cas)
+    ada, cas = sign_in(personas.ada), sign_in(personas.cas)
     for text in (_get_page(ada), str(_export_rows(ada)), cas.get(entry).content.decode()):
         assert "Takeover" not in text
         assert str(takeover.remote_id) in text
-    world.grant(AtsUser.objects.get(name="Ada"), takeover)
+    synced_data.create_grant(AtsUser.objects.get(name="Ada"), takeover)
     for text in (_get_page(ada), str(_export_rows(ada))):
         assert f"Takeover lawyer ({takeover.remote_id})" in text
 
 
-def test_log_titles_take_one_query(takeover: Job, cast: Cast, sign_in) -> None:
-    ada = sign_in(cast.ada)
+def test_log_titles_take_one_query(takeover: Job, personas: Personas, sign_in) -> None:
+    ada = sign_in(personas.ada)
 
     def count_queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             _get_page(ada)
         return len(captured)
 
-    _record_advance(takeover, cast.remy)
+    _record_advance(takeover, personas.remy)
     count_for_one_title = count_queries()
     for number in range(30):
-        _record_advance(world.job(takeover.connection, f"Nurse {number}"), cast.remy)
+        _record_advance(
+            synced_data.create_job(takeover.connection, f"Nurse {number}"), personas.remy
+        )
     assert count_queries() == count_for_one_title
     assert "Nurse 29" in _get_page(ada)
 
 
-def test_log_hides_search_terms_of_old_exports(cast: Cast, sign_in) -> None:
-    record(
+def test_log_hides_search_terms_of_old_exports(personas: Personas, sign_in) -> None:
+    record_entry(
         "jobs.exported",
         "exported the list of requisitions",
-        organization=cast.ada.organization,
-        by=cast.sam.user,
+        organization=personas.ada.organization,
+        by=personas.sam.user,
         after={"query": "q=Jolanta+Kwiatkowska&mine=1"},
     )
     entry = reverse("admin:audit_entry_change", args=[Entry.objects.latest("pk").pk])
-    ada, cas = sign_in(cast.ada), sign_in(cast.cas)
+    ada, cas = sign_in(personas.ada), sign_in(personas.cas)
     for text in (_get_page(ada), str(_export_rows(ada)), cas.get(entry).content.decode()):
         assert "Jolanta" not in text
         assert "mine=1" in text

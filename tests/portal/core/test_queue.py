@@ -10,29 +10,33 @@ from django_q.conf import Conf
 from django_q.signing import BadSignature, PickleSerializer, SignedPackage
 
 from portal.core import queue
-from portal.notices.models import Notice
-from tests.cast import Cast
+from portal.notifications.models import Notification
+from tests.personas import Personas
 
 
 @pytest.fixture
 def broker_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is configured but unreachable."""
     monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9})
-    monkeypatch.setattr("portal.core.queue._broker", lambda: Redis("nobody"))
+    monkeypatch.setattr("portal.core.queue._get_broker", lambda: Redis("nobody"))
 
 
 def test_enqueue_survives_unreachable_broker(
-    cast: Cast, broker_away: None, caplog: pytest.LogCaptureFixture
+    personas: Personas, broker_away: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request succeeds, because a sweep enqueues the task again."""
     after = []
     with transaction.atomic():
-        notice = Notice.objects.create(
-            organization=cast.ada.organization, to=cast.ada.user, key="k", subject="s", words="w"
+        notice = Notification.objects.create(
+            organization=personas.ada.organization,
+            recipient=personas.ada.user,
+            key="k",
+            subject="s",
+            body="w",
         )
-        queue.enqueue("portal.notices.tasks.send", notice.pk)
+        queue.enqueue_task("portal.notifications.tasks.send_notification", notice.pk)
         transaction.on_commit(lambda: after.append("later callback"))
-    assert Notice.objects.filter(pk=notice.pk).exists()
+    assert Notification.objects.filter(pk=notice.pk).exists()
     assert after == ["later callback"]
     assert "the sweep asks again" in caplog.text
 

@@ -8,7 +8,12 @@ from django.db import connection as database
 from encrypted_model_fields import fields as encrypted
 
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable, Unreadable, fingerprint, revealed
+from portal.core.secrets import (
+    SecretUnreadable,
+    UndecryptableValue,
+    fingerprint_secrets,
+    reveal_secret,
+)
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +37,7 @@ def _read_ciphertext() -> str:
 
 def test_secret_stored_encrypted(credential: Credential) -> None:
     assert SECRET not in _read_ciphertext()
-    assert Credential.objects.get().secrets() == {"api_key": SECRET}
+    assert Credential.objects.get().get_secrets() == {"api_key": SECRET}
 
 
 def test_unreadable_secret_raises_instead_of_leaking(
@@ -40,9 +45,9 @@ def test_unreadable_secret_raises_instead_of_leaking(
 ) -> None:
     monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
     credential_without_key = Credential.objects.get()
-    assert isinstance(credential_without_key.secret, Unreadable)
+    assert isinstance(credential_without_key.secret, UndecryptableValue)
     with pytest.raises(SecretUnreadable):
-        credential_without_key.secrets()
+        credential_without_key.get_secrets()
 
 
 def test_unreadable_secret_survives_save(
@@ -53,17 +58,17 @@ def test_unreadable_secret_survives_save(
         patched.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(Fernet.generate_key())]))
         Credential.objects.get().save()
     assert _read_ciphertext() == before
-    assert Credential.objects.get().secrets() == {"api_key": SECRET}
+    assert Credential.objects.get().get_secrets() == {"api_key": SECRET}
 
 
 def test_older_key_still_decrypts(credential: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
     rotated = MultiFernet([Fernet(Fernet.generate_key()), *encrypted.CRYPTER._fernets])
     monkeypatch.setattr(encrypted, "CRYPTER", rotated)
-    assert Credential.objects.get().secrets() == {"api_key": SECRET}
+    assert Credential.objects.get().get_secrets() == {"api_key": SECRET}
 
 
 def test_unreadable_secret_is_falsy_and_hidden() -> None:
-    unreadable = Unreadable("ciphertext")
+    unreadable = UndecryptableValue("ciphertext")
     assert not unreadable
     assert repr(unreadable) == "<Unreadable>"
 
@@ -74,13 +79,15 @@ def test_empty_secret_stays_empty(credential: Credential, empty: str | None) -> 
     credential.save()
     assert _read_ciphertext() == ""
     assert Credential.objects.get().secret == ""
-    assert revealed(empty) == ""
+    assert reveal_secret(empty) == ""
 
 
 def test_fingerprint_tells_secrets_apart(settings) -> None:
-    first = fingerprint("id", "secret")
+    first = fingerprint_secrets("id", "secret")
     assert len(first) == 12
-    assert first == fingerprint("id", "secret")
-    assert len({first, fingerprint("ids", "ecret"), fingerprint("secret", "id")}) == 3
+    assert first == fingerprint_secrets("id", "secret")
+    assert (
+        len({first, fingerprint_secrets("ids", "ecret"), fingerprint_secrets("secret", "id")}) == 3
+    )
     settings.SECRET_KEY = "another"
-    assert fingerprint("id", "secret") != first, "it cannot be computed without our key"
+    assert fingerprint_secrets("id", "secret") != first, "it cannot be computed without our key"

@@ -28,7 +28,7 @@ def _run_python(*command: str, **environment: str) -> subprocess.CompletedProces
     )
 
 
-def production(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_in_production(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python code with production settings in a separate process."""
     return _run_python("-c", f"import django; django.setup(); {code}", **REQUIRED, **environment)
 

@@ -9,12 +9,12 @@ import pytest
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.entitlements.explain import explain
-from portal.entitlements.rules import rights, visible_jobs
-from portal.mirror.models import AtsUser, Job, JobGrant, TeamMember
+from portal.entitlements.access_explanation import explain_access
+from portal.entitlements.rules import get_rights, visible_jobs
+from portal.sync.models import AtsUser, Job, JobGrant, TeamMember
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
-from tests.portal.entitlements import world
-from tests.portal.entitlements.oracle import ACTING_STATES, NaiveRules
+from tests.portal.entitlements import synced_data
+from tests.portal.entitlements.naive_rules import ACTING_STATES, NaiveRules
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,11 @@ MATCH_KINDS = (
     "deactivated",
     "gone",
 )
-READABLE = {"grants": (), "team": (world.GRANTS,), "neither": (world.GRANTS, world.TEAMS)}
+READABLE = {
+    "grants": (),
+    "team": (synced_data.GRANTS,),
+    "neither": (synced_data.GRANTS, synced_data.TEAMS),
+}
 
 
 @dataclass
@@ -44,13 +48,17 @@ def _user(connection: Connection, match: str, address: str, admin: bool) -> AtsU
     """A Greenhouse user that matches the member in the given way."""
     other_address = f"other.{address}"
     if match == "nobody":
-        return world.user(connection, other_address, site_admin=admin)
+        return synced_data.create_user(connection, other_address, site_admin=admin)
     if match.startswith("two"):
-        world.user(connection, other_address, address, verified=False if "un" in match else None)
+        synced_data.create_user(
+            connection, other_address, address, verified=False if "un" in match else None
+        )
     if match.startswith("second"):
         verified = {"second_verified": True, "second_unverified": False}.get(match)
-        return world.user(connection, other_address, address, verified=verified, site_admin=admin)
-    return world.user(
+        return synced_data.create_user(
+            connection, other_address, address, verified=verified, site_admin=admin
+        )
+    return synced_data.create_user(
         connection,
         address,
         verified=False if match == "primary_unverified" else None,
@@ -81,18 +89,18 @@ def world_rows() -> World:
         )
     )
     jobs = Job.objects.bulk_create(
-        world.unsaved_job(connection, confidential=confidential, status=status, gone=gone)
+        synced_data.build_job(connection, confidential=confidential, status=status, gone=gone)
         for confidential, status, gone, _, _ in shapes
     )
     # The same people and an open job in another organization, visible to nobody here.
     foreign_connection = ConnectionFactory(
         organization=OrganizationFactory(name="Other"), state="live"
     )
-    world.user(foreign_connection, "primary.true@acme.example", site_admin=True)
-    jobs.append(world.job(foreign_connection))
+    synced_data.create_user(foreign_connection, "primary.true@acme.example", site_admin=True)
+    jobs.append(synced_data.create_job(foreign_connection))
     jobs_with_shapes = list(zip(jobs, shapes, strict=False))
     JobGrant.objects.bulk_create(
-        world.unsaved_grant(user, job, job_admin=bool(job_admin), gone=grants == "lost")
+        synced_data.build_grant(user, job, job_admin=bool(job_admin), gone=grants == "lost")
         for job, (_, _, _, grants, _) in jobs_with_shapes
         for job_admin in (grants if grants != "lost" else (True,))
         for user in users
@@ -111,19 +119,19 @@ def test_visible_jobs_match_naive_rules(world_rows: World) -> None:
     naive = NaiveRules()
     visible_count = 0
     for readable, missing in READABLE.items():
-        world.checked(world_rows.connection, missing=missing)
-        permissions = {"grants_read": not missing, "team_read": world.TEAMS not in missing}
+        synced_data.record_check(world_rows.connection, missing=missing)
+        permissions = {"grants_read": not missing, "team_read": synced_data.TEAMS not in missing}
         for state in Connection.State.values:
             Connection.objects.filter(pk=world_rows.connection.pk).update(state=state)
             world_rows.connection.state = state
             for case, member in world_rows.members.items():
-                member_rights = rights(member)
-                assert member_rights.acts == (state in ACTING_STATES and member_rights.sees)
+                member_rights = get_rights(member)
+                assert member_rights.can_act == (state in ACTING_STATES and member_rights.can_view)
                 for closed in (False, True):
                     visible = set(
-                        visible_jobs(member, held=member_rights, closed=closed).values_list(
-                            "pk", flat=True
-                        )
+                        visible_jobs(
+                            member, member_rights=member_rights, closed=closed
+                        ).values_list("pk", flat=True)
                     )
                     expected = naive.visible_job_pks(
                         member, world_rows.connection, closed=closed, **permissions
@@ -137,7 +145,7 @@ def test_visible_jobs_match_naive_rules(world_rows: World) -> None:
 def test_explanation_agrees_with_visible_jobs(world_rows: World) -> None:
     Connection.objects.filter(pk=world_rows.connection.pk).update(state="live")
     for readable, missing in READABLE.items():
-        world.checked(world_rows.connection, missing=missing)
+        synced_data.record_check(world_rows.connection, missing=missing)
         for case in (
             ("second", False),
             ("two_one_unverified", True),
@@ -145,11 +153,18 @@ def test_explanation_agrees_with_visible_jobs(world_rows: World) -> None:
             ("gone", False),
         ):
             member = world_rows.members[case]
-            member_rights = rights(member)
+            member_rights = get_rights(member)
             visible = set(
-                visible_jobs(member, held=member_rights, closed=True).values_list("pk", flat=True)
+                visible_jobs(member, member_rights=member_rights, closed=True).values_list(
+                    "pk", flat=True
+                )
             )
             for job in world_rows.jobs:
-                decision = explain(member, job, held=member_rights)
-                assert decision.seen == (job.pk in visible), (readable, case, job.pk, decision)
-                assert (decision.way is None) == decision.seen
+                decision = explain_access(member, job, member_rights=member_rights)
+                assert decision.is_visible == (job.pk in visible), (
+                    readable,
+                    case,
+                    job.pk,
+                    decision,
+                )
+                assert (decision.fix is None) == decision.is_visible

@@ -9,21 +9,22 @@ import pytest
 from django.db import OperationalError, connection
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications import outbox
+from portal.applications.actions import outbox
 from portal.applications.models import ApplicationAction
-from portal.applications.tasks import send, sweep
-from portal.mirror import sync, tasks
-from portal.mirror.models import Application, Job, SyncRun
-from tests.cast import Cast
-from tests.portal.applications.clicking import (
-    an_application,
-    applications,
-    click,
-    reject,
-    truth,
-    writes,
+from portal.applications.tasks import recover_lost_actions, send_action
+from portal.sync import tasks
+from portal.sync.engine import run_lifecycle
+from portal.sync.models import Application, Job, SyncRun
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import (
+    find_application,
+    get_sandbox_application,
+    list_applications,
+    list_writes,
+    reject_application,
+    submit_action,
 )
-from tests.portal.mirror.truth import assert_equal
+from tests.portal.sync.sandbox_truth import assert_sync_matches
 
 pytestmark = pytest.mark.sqlite
 
@@ -43,70 +44,74 @@ def _fill_disk() -> Iterator[None]:
             cursor.execute(f"PRAGMA max_page_count = {limit}")
 
 
-def test_sync_resumes_after_disk_full(connect, sandbox: Sandbox, later) -> None:
+def test_sync_resumes_after_disk_full(connect, sandbox: Sandbox, advance_clock) -> None:
     connection = connect()
     Application.objects.all().delete()
     Job.objects.all().delete()
-    run, _ = sync.open_run(connection, by=None)
+    run, _ = run_lifecycle.get_or_create_run(connection, by=None)
     with _fill_disk(), pytest.raises(OperationalError, match="full"):
-        tasks.run(run.pk)
+        tasks.run_sync(run.pk)
     assert not Application.objects.exists()
     run.refresh_from_db()
     assert run.is_open
-    later(sync.silent_after().total_seconds() + 1)
-    sync.sweep()
+    advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
+    run_lifecycle.recover_stalled_runs()
     run.refresh_from_db()
-    tasks.run(run.pk)
+    tasks.run_sync(run.pk)
     run.refresh_from_db()
     assert run.status == SyncRun.Status.DONE
-    assert_equal(sandbox, "harvest_oauth")
+    assert_sync_matches(sandbox, "harvest_oauth")
 
 
 def test_action_saved_or_reported_as_failed(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, advance_clock
 ) -> None:
     connect()
-    remy, notes = sign_in(cast.remy), "thin " * 390
+    remy, notes = sign_in(personas.remy), "thin " * 390
     remy.raise_request_exception = False
     statuses: dict[int, int] = {}
     with _fill_disk():
-        for application in applications():
-            statuses[application.pk] = reject(remy, application, notes=notes).status_code
+        for application in list_applications():
+            statuses[application.pk] = reject_application(
+                remy, application, notes=notes
+            ).status_code
             if statuses[application.pk] == 500:
                 break
     assert 500 in statuses.values()
     saved = set(ApplicationAction.objects.values_list("application", flat=True))
     assert saved == {pk for pk, status in statuses.items() if status == 200}
-    assert reject(remy, application, notes=notes).status_code == 200  # the disk has room again
-    later(20)
-    outbox.release()
-    work()
+    assert (
+        reject_application(remy, application, notes=notes).status_code == 200
+    )  # the disk has room again
+    advance_clock(20)
+    outbox.release_due_actions()
+    run_tasks()
     assert set(ApplicationAction.objects.values_list("status", flat=True)) == {"done"}
-    assert len(writes(sandbox)) == len(saved) + 1
+    assert len(list_writes(sandbox)) == len(saved) + 1
 
 
 def test_accepted_write_reread_after_disk_full(
-    connect, cast: Cast, sandbox: Sandbox, sign_in, work, later
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, advance_clock
 ) -> None:
     """Greenhouse accepted the write, but the outcome could not be stored."""
     connect()
-    application = an_application()
-    click(sign_in(cast.remy), "advance", application)
+    application = find_application()
+    submit_action(sign_in(personas.remy), "advance", application)
     action = ApplicationAction.objects.get()
 
     def fail_after_response(execute, sql, *args):
-        if writes(sandbox) and not sql.startswith("SELECT"):
+        if list_writes(sandbox) and not sql.startswith("SELECT"):
             raise OperationalError("database or disk is full")
         return execute(sql, *args)
 
     with connection.execute_wrapper(fail_after_response), pytest.raises(OperationalError):
-        send(action.pk)
-    assert len(writes(sandbox)) == 1
-    later(4 * 60)
-    sweep()
-    work()
+        send_action(action.pk)
+    assert len(list_writes(sandbox)) == 1
+    advance_clock(4 * 60)
+    recover_lost_actions()
+    run_tasks()
     action.refresh_from_db()
     application.refresh_from_db()
     assert action.status == ApplicationAction.Status.DONE
-    assert len(writes(sandbox)) == 1
-    assert application.stage_remote_id == truth(sandbox, application).stage_id
+    assert len(list_writes(sandbox)) == 1
+    assert application.stage_remote_id == get_sandbox_application(sandbox, application).stage_id

@@ -6,15 +6,15 @@ import pytest
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.mirror.models import AtsUser, SyncRun
-from tests.cast import Cast
+from portal.sync.models import AtsUser, SyncRun
 from tests.factories import ConnectionFactory
-from tests.portal.entitlements import world
+from tests.personas import Personas
+from tests.portal.entitlements import synced_data
 
 
 @pytest.fixture
-def acme(cast: Cast) -> Connection:
-    made = ConnectionFactory(organization=cast.ada.organization, state="live")
+def acme(personas: Personas) -> Connection:
+    made = ConnectionFactory(organization=personas.ada.organization, state="live")
     now = timezone.now()
     SyncRun.objects.create(connection=made, status="done", started_at=now, finished_at=now)
     return made
@@ -23,10 +23,10 @@ def acme(cast: Cast) -> Connection:
 @pytest.fixture
 def sam(acme: Connection) -> AtsUser:
     """Site Admin."""
-    return world.user(acme, "sam@acme.example", name="Sam Okafor", site_admin=True)
+    return synced_data.create_user(acme, "sam@acme.example", name="Sam Okafor", site_admin=True)
 
 
 @pytest.fixture
 def remy(acme: Connection) -> AtsUser:
     """Job Admin of what a test grants."""
-    return world.user(acme, "remy@acme.example", name="Remy Laurent")
+    return synced_data.create_user(acme, "remy@acme.example", name="Remy Laurent")

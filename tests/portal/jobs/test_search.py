@@ -8,34 +8,40 @@ import pytest
 from django.core.management import call_command
 from django.db import connection as database
 
-from portal.mirror.models import Job
-from tests.cast import Cast, gather
-from tests.portal.entitlements import world
+from portal.sync.models import Job
+from tests.personas import Personas, create_personas
+from tests.portal.entitlements import synced_data
 
 LIST = "/requisitions/"
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return gather()
+def personas(db: None) -> Personas:
+    return create_personas()
 
 
 @pytest.fixture
 def jobs(acme, sam, remy) -> dict[str, Job]:
     """Remy is granted the Cook job only; Sam sees all but the confidential Spy job."""
     made = {
-        "Cook": world.job(acme, "Cook"),
-        "Nurse": world.job(acme, "Nurse"),
-        "Surgeon": world.job(acme, "Surgeon", status="closed"),
-        "Spy": world.job(acme, "Spy", confidential=True),
+        "Cook": synced_data.create_job(acme, "Cook"),
+        "Nurse": synced_data.create_job(acme, "Nurse"),
+        "Surgeon": synced_data.create_job(acme, "Surgeon", status="closed"),
+        "Spy": synced_data.create_job(acme, "Spy", confidential=True),
     }
     for title, name in (("Nurse", "Li Wu"), ("Surgeon", "Åsa Öberg"), ("Spy", "Nora Naylor")):
-        world.application(made[title], world.candidate(acme, name))
-    world.application(made["Nurse"], world.candidate(acme, "Pia Private", private=True))
-    world.application(made["Nurse"], world.candidate(acme, "Gus Gone", gone=True))
+        synced_data.create_application(made[title], synced_data.create_candidate(acme, name))
+    synced_data.create_application(
+        made["Nurse"], synced_data.create_candidate(acme, "Pia Private", private=True)
+    )
+    synced_data.create_application(
+        made["Nurse"], synced_data.create_candidate(acme, "Gus Gone", gone=True)
+    )
     for name in ("Nora Naylor", "Norbert Nash", "Norah Nair", "Norma Nye"):
-        world.application(made["Cook"], world.candidate(acme, name), status="rejected")
-    world.grant(remy, made["Cook"])
+        synced_data.create_application(
+            made["Cook"], synced_data.create_candidate(acme, name), status="rejected"
+        )
+    synced_data.create_grant(remy, made["Cook"])
     return made
 
 
@@ -68,21 +74,21 @@ def _find_jobs(client, query: str, **more: str) -> list[str]:
     ],
 )
 def test_search_finds_only_visible_candidates(
-    jobs, cast: Cast, sign_in, query: str, for_sam: list[str], for_remy: list[str]
+    jobs, personas: Personas, sign_in, query: str, for_sam: list[str], for_remy: list[str]
 ) -> None:
-    assert _find_jobs(sign_in(cast.sam), query) == for_sam
-    assert _find_jobs(sign_in(cast.remy), query) == for_remy
-    assert _find_jobs(sign_in(cast.zoe), query) == []
+    assert _find_jobs(sign_in(personas.sam), query) == for_sam
+    assert _find_jobs(sign_in(personas.remy), query) == for_remy
+    assert _find_jobs(sign_in(personas.zoe), query) == []
 
 
-def test_search_finds_closed_job_by_candidate(jobs, cast: Cast, sign_in) -> None:
-    client = sign_in(cast.sam)
+def test_search_finds_closed_job_by_candidate(jobs, personas: Personas, sign_in) -> None:
+    client = sign_in(personas.sam)
     assert _find_jobs(client, "Åsa Ö", status="closed") == ["Surgeon"]
     assert _find_jobs(client, "Åsa Ö") == []
 
 
-def test_search_row_names_matching_candidates(jobs, cast: Cast, sign_in) -> None:
-    client = sign_in(cast.sam)
+def test_search_row_names_matching_candidates(jobs, personas: Personas, sign_in) -> None:
+    client = sign_in(personas.sam)
     assert "Candidate: Nora Naylor" in _text(_search(client, "naylor"))
     # Ordered by last name; candidates after the third are only counted.
     summary = "Candidates: Norah Nair, Norbert Nash, Nora Naylor and 1 more"
@@ -91,8 +97,8 @@ def test_search_row_names_matching_candidates(jobs, cast: Cast, sign_in) -> None
     assert "Candidate: Åsa Öberg" in _search(client, "berg", status="closed").content.decode()
 
 
-def test_search_result_links_to_one_application(jobs, cast: Cast, sign_in) -> None:
-    client = sign_in(cast.sam)
+def test_search_result_links_to_one_application(jobs, personas: Personas, sign_in) -> None:
+    client = sign_in(personas.sam)
     results = _search(client, "naylor").content.decode()
     address = re.search(r'href="([^"]+#applications)">Nora Naylor</a>', results)
     assert address
@@ -103,26 +109,28 @@ def test_search_result_links_to_one_application(jobs, cast: Cast, sign_in) -> No
 
 
 @pytest.mark.parametrize("key", ["{of_other_job}", "{private}", "99999999999999999999", "-1", "٣"])
-def test_application_parameter_ignores_foreign_keys(jobs, cast: Cast, sign_in, key: str) -> None:
+def test_application_parameter_ignores_foreign_keys(
+    jobs, personas: Personas, sign_in, key: str
+) -> None:
     keys = {
         "of_other_job": jobs["Cook"].applications.first().pk,
         "private": jobs["Nurse"].applications.get(candidate__private=True).pk,
     }
     address = f"{LIST}{jobs['Nurse'].pk}/?application={key.format(**keys)}"
-    page = sign_in(cast.sam).get(address)
-    assert page.context["alone"] is None
+    page = sign_in(personas.sam).get(address)
+    assert page.context["linked_application"] is None
     assert [str(row.application.candidate) for row in page.context["rows"]] == ["Li Wu"]
 
 
-def test_search_needs_candidate_permission(acme, jobs, cast: Cast, sign_in) -> None:
-    world.checked(acme, missing=(world.CANDIDATES,))
-    page = _search(sign_in(cast.sam), "naylor")
+def test_search_needs_candidate_permission(acme, jobs, personas: Personas, sign_in) -> None:
+    synced_data.record_check(acme, missing=(synced_data.CANDIDATES,))
+    page = _search(sign_in(personas.sam), "naylor")
     assert page.context["rows"] == []
     assert "Nora" not in page.content.decode()
 
 
-def test_hidden_candidate_looks_like_no_match(jobs, cast: Cast, sign_in) -> None:
-    for member in (cast.sam, cast.remy):
+def test_hidden_candidate_looks_like_no_match(jobs, personas: Personas, sign_in) -> None:
+    for member in (personas.sam, personas.remy):
         client = sign_in(member)
         for more in ({}, {"status": "closed"}):
             no_match, *hidden = [
@@ -139,7 +147,7 @@ def _stable_lines(page: str) -> list[str]:
 
 
 def test_search_index_command_creates_indexes(db: None, capsys) -> None:
-    call_command("make_search_indexes")
+    call_command("create_search_indexes")
     output = capsys.readouterr().out
     if database.vendor != "postgresql":
         assert "Only PostgreSQL" in output

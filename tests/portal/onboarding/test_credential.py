@@ -9,16 +9,16 @@ from django.urls import reverse
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import ApiCall, Connection, Credential
-from tests.cast import Cast
-from tests.conftest import FULL, V1, V3
-from tests.queue import queued
+from tests.conftest import FULL_CREDENTIALS, V1, V3
+from tests.personas import Personas
+from tests.queue import list_queued_tasks
 
-URL = "/set-up/credential/"
+URL = "/setup/credential/"
 
 
 @pytest.fixture
-def ada(cast: Cast, sandbox: Sandbox, sign_in, work) -> Client:
-    return sign_in(cast.ada)
+def ada(personas: Personas, sandbox: Sandbox, sign_in, run_tasks) -> Client:
+    return sign_in(personas.ada)
 
 
 def _field_errors(response, field: str) -> str:
@@ -31,8 +31,8 @@ def _is_nothing_saved() -> bool:
 
 
 def test_valid_credential_saved_and_masked(ada: Client, kind: str) -> None:
-    assert ada.post(URL, FULL[kind]).status_code == 302
-    secret = FULL[kind].get("client_secret") or FULL[kind]["api_key"]
+    assert ada.post(URL, FULL_CREDENTIALS[kind]).status_code == 302
+    secret = FULL_CREDENTIALS[kind].get("client_secret") or FULL_CREDENTIALS[kind]["api_key"]
     page = ada.get(URL).content.decode()
     assert secret not in page
     assert f"<code>{secret[-4:]}</code>" in page
@@ -158,7 +158,9 @@ def test_user_id_with_letters_refused(ada: Client) -> None:
     assert "digits only" in _field_errors(ada.post(URL, {**V3, "reader_id": "12a"}), "reader_id")
 
 
-def test_other_account_refused_and_credential_kept(ada: Client, connect, cast: Cast) -> None:
+def test_other_account_refused_and_credential_kept(
+    ada: Client, connect, personas: Personas
+) -> None:
     connection = connect()
     before = connection.credential
     for other in (
@@ -172,7 +174,7 @@ def test_other_account_refused_and_credential_kept(ada: Client, connect, cast: C
         answer = ada.post(URL, other)
         assert "another Greenhouse account" in str(answer.context["form"].errors)
     assert connection.credential == before
-    assert connection.credential.secrets()["client_secret"] == V3["client_secret"]
+    assert connection.credential.get_secrets()["client_secret"] == V3["client_secret"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_outage_reported_and_credential_kept(
 ) -> None:
     connection = connect()
     before = connection.credential
-    sandbox.faults.add(**fault, times=None)
+    sandbox.faults.add_fault(**fault, times=None)
     errors = _field_errors(ada.post(URL, V1), "api_key")
     assert message in errors
     assert "Nothing was saved" in errors
@@ -197,10 +199,10 @@ def test_outage_reported_and_credential_kept(
 
 
 def test_unreachable_greenhouse_is_reported(
-    cast: Cast, sign_in, settings, quick_retries: None
+    personas: Personas, sign_in, settings, quick_retries: None
 ) -> None:
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
-    errors = _field_errors(sign_in(cast.ada).post(URL, V1), "api_key")
+    errors = _field_errors(sign_in(personas.ada).post(URL, V1), "api_key")
     assert "not answering" in errors
 
 
@@ -222,8 +224,8 @@ def test_unused_credential_replaced_and_emptied(ada: Client) -> None:
 
 def test_tasks_carry_no_secret(ada: Client) -> None:
     ada.post(URL, V3)
-    assert queued()
-    for _, arguments in queued():
+    assert list_queued_tasks()
+    for _, arguments in list_queued_tasks():
         assert all(isinstance(argument, int) for argument in arguments)
 
 
@@ -238,7 +240,7 @@ def test_typed_values_never_choose_host(ada: Client, sandbox: Sandbox) -> None:
 
 
 def test_slow_greenhouse_times_out(ada: Client, sandbox: Sandbox, quick_retries: None) -> None:
-    sandbox.faults.add(latency_ms=3000, times=None)
+    sandbox.faults.add_fault(latency_ms=3000, times=None)
     errors = _field_errors(ada.post(URL, V1), "api_key")
     assert "not answering" in errors
     assert ApiCall.objects.get().status is None  # given up before Greenhouse answered

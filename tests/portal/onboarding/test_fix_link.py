@@ -10,15 +10,15 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from integrations.greenhouse.catalogue import CATALOGUE
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
-from portal.connections import fix_mail
-from portal.connections.fix_links import MOST_TESTS
 from portal.connections.models import Connection, FixLink
-from tests.cast import Cast
+from portal.connections.permissions import fix_link_email
+from portal.connections.permissions.fix_links import MAX_TESTS
 from tests.conftest import V3
+from tests.personas import Personas
 
-LINKS = "/set-up/links/"
+LINKS = "/setup/fix-links/"
 MISSING = {"applications.reject", "job_posts.list"}
 
 
@@ -28,15 +28,15 @@ def connection(connect) -> Connection:
 
 
 @pytest.fixture
-def link(connection: Connection, cast: Cast, sign_in) -> str:
+def link(connection: Connection, personas: Personas, sign_in) -> str:
     """The path of a link made by Ada."""
-    page = sign_in(cast.ada).post(LINKS).content.decode()
-    return re.search(r"(/set-up/fix/[^/<\s]+/)", page).group(1)
+    page = sign_in(personas.ada).post(LINKS).content.decode()
+    return re.search(r"(/setup/fix/[^/<\s]+/)", page).group(1)
 
 
 def _grant(sandbox: Sandbox, connection: Connection, *names: str) -> None:
-    client_id = connection.credential.secrets()["client_id"]
-    sandbox.credentials.find(client_id).grant(names)
+    client_id = connection.credential.get_secrets()["client_id"]
+    sandbox.credentials.find_credential(client_id).grant_permissions(names)
 
 
 def test_link_shows_only_missing_permissions(link: str, client: Client) -> None:
@@ -57,7 +57,7 @@ def test_link_explains_each_permission(link: str, client: Client) -> None:
 
 def test_catalog_uses_are_plain_sentences() -> None:
     jargon = re.compile(r"endpoint|scope|mirror|sync|API|requisition")
-    uses = [permission.use for permission in CATALOGUE.permissions]
+    uses = [permission.purpose for permission in CATALOGUE.permissions]
     assert not [text for text in uses if not text.endswith(".") or jargon.search(text)]
     assert max(map(len, uses)) < 100
 
@@ -66,7 +66,7 @@ def test_link_page_and_row_hold_no_secret(
     link: str, client: Client, connection: Connection
 ) -> None:
     page = client.get(link).content.decode()
-    secrets = connection.credential.secrets()
+    secrets = connection.credential.get_secrets()
     assert secrets["client_secret"] not in page
     assert secrets["client_id"] not in page
     assert connection.credential.last_four not in page
@@ -75,12 +75,12 @@ def test_link_page_and_row_hold_no_secret(
 
 
 def test_link_marks_granted_permissions(
-    link: str, client: Client, connection: Connection, sandbox: Sandbox, work
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     _grant(sandbox, connection, "job_posts.list")
     client.post(link)
-    work()
-    boxes = {box.words: box.state for box in client.get(link).context["boxes"]}
+    run_tasks()
+    boxes = {box.label: box.state for box in client.get(link).context["boxes"]}
     assert boxes == {
         "harvest:applications:reject": "missing",
         "harvest:job_posts:list": "granted",
@@ -89,12 +89,12 @@ def test_link_marks_granted_permissions(
 
 
 def test_complete_link_closes_and_mails_staff(
-    link: str, client: Client, connection: Connection, sandbox: Sandbox, work
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     _grant(sandbox, connection, *MISSING)
     mail.outbox.clear()
     client.post(link)
-    work()
+    run_tasks()
     assert "Everything is ticked" in client.get(link).content.decode()
     assert not FixLink.objects.get().is_open
     recipients = {
@@ -106,78 +106,85 @@ def test_complete_link_closes_and_mails_staff(
     assert recipients == {"ada@acme.example", "cas@portal.example", "ola@portal.example"}
     requests_before = len(list(sandbox.requests))
     client.post(link)
-    work()
+    run_tasks()
     assert len(list(sandbox.requests)) == requests_before  # the link is closed
 
 
 def test_closed_link_reveals_no_later_changes(
-    link: str, client: Client, connection: Connection, sandbox: Sandbox, sign_in, cast, later, work
+    link: str,
+    client: Client,
+    connection: Connection,
+    sandbox: Sandbox,
+    sign_in,
+    personas,
+    advance_clock,
+    run_tasks,
 ) -> None:
     _grant(sandbox, connection, *MISSING)
     client.post(link)
-    work()
-    client_id = connection.credential.secrets()["client_id"]
-    sandbox.credentials.find(client_id).remove({"applications.reject"})
-    sign_in(cast.ada).post("/set-up/permissions/")
-    work()
+    run_tasks()
+    client_id = connection.credential.get_secrets()["client_id"]
+    sandbox.credentials.find_credential(client_id).remove_permissions({"applications.reject"})
+    sign_in(personas.ada).post("/setup/permissions/")
+    run_tasks()
     page = client.get(link).content.decode()
     assert "Everything is ticked" in page
     assert "To tick" not in page
     assert "harvest:applications:reject" not in page
     assert "to be ticked in Greenhouse" not in page
-    later(8 * 24 * 3600)
+    advance_clock(8 * 24 * 3600)
     assert client.get(link).status_code == 410
 
 
 def test_retesting_is_rate_limited_and_bounded(
-    link: str, client: Client, connection: Connection, later, work
+    link: str, client: Client, connection: Connection, advance_clock, run_tasks
 ) -> None:
     checks = connection.checks.count()
     client.post(link)
     again = client.post(link, follow=True)
     assert "wait ten seconds" in again.content.decode()
-    work()
+    run_tasks()
     assert connection.checks.count() == checks + 1
-    later(11)
+    advance_clock(11)
     client.post(link)
-    work()
+    run_tasks()
     assert connection.checks.count() == checks + 2
-    FixLink.objects.update(tests=MOST_TESTS)
-    later(11)
+    FixLink.objects.update(test_count=MAX_TESTS)
+    advance_clock(11)
     assert "tested very often" in client.post(link, follow=True).content.decode()
     assert connection.checks.count() == checks + 2
 
 
-def test_link_expires_after_a_week(link: str, client: Client, later) -> None:
-    later(8 * 24 * 3600)
+def test_link_expires_after_a_week(link: str, client: Client, advance_clock) -> None:
+    advance_clock(8 * 24 * 3600)
     assert client.get(link).status_code == 410
     assert client.post(link).status_code == 410
 
 
-def test_link_can_be_revoked(link: str, client: Client, cast: Cast, sign_in) -> None:
-    sign_in(cast.ada).post(f"{LINKS}{FixLink.objects.get().pk}/")
+def test_link_can_be_revoked(link: str, client: Client, personas: Personas, sign_in) -> None:
+    sign_in(personas.ada).post(f"{LINKS}{FixLink.objects.get().pk}/")
     assert client.get(link).status_code == 410
 
 
-def test_unknown_token_shows_nothing(cast: Cast, client: Client) -> None:
-    assert client.get("/set-up/fix/made-up/").status_code == 410
+def test_unknown_token_shows_nothing(personas: Personas, client: Client) -> None:
+    assert client.get("/setup/fix/made-up/").status_code == 410
 
 
-def test_optional_permissions_included_on_request(connect, cast: Cast, sign_in) -> None:
+def test_optional_permissions_included_on_request(connect, personas: Personas, sign_in) -> None:
     connect(without={"applications.reject", "offices.list"})
-    ada = sign_in(cast.ada)
+    ada = sign_in(personas.ada)
     ada.post(LINKS)
     ada.post(LINKS, {"optional": "yes"})
     permissions = [link.permissions for link in FixLink.objects.order_by("id")]
     assert permissions == [["applications.reject"], ["applications.reject", "offices.list"]]
 
 
-def test_other_customers_cannot_manage_links(link: str, cast: Cast, sign_in) -> None:
+def test_other_customers_cannot_manage_links(link: str, personas: Personas, sign_in) -> None:
     pk = FixLink.objects.get().pk
-    zoe = sign_in(cast.zoe)
+    zoe = sign_in(personas.zoe)
     assert zoe.post(LINKS).status_code == 302  # Zoe's organization has no connection
     assert zoe.post(f"{LINKS}{pk}/").status_code == 404
-    assert sign_in(cast.remy).get(LINKS).status_code == 403
+    assert sign_in(personas.remy).get(LINKS).status_code == 403
     assert FixLink.objects.get().is_open
 
 
@@ -186,33 +193,38 @@ class _KilledError(BaseException):
 
 
 def test_interrupted_mail_fails_and_can_be_resent(
-    connection: Connection, cast: Cast, sign_in, work, later, monkeypatch: pytest.MonkeyPatch
+    connection: Connection,
+    personas: Personas,
+    sign_in,
+    run_tasks,
+    advance_clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    page = reverse("admin:accounts_organization_fix_link", args=[cast.ada.organization_id])
+    page = reverse("admin:accounts_organization_fix_link", args=[personas.ada.organization_id])
     form = {"send": "yes", "to": "ada@acme.example"}
-    cas = sign_in(cast.cas)
+    cas = sign_in(personas.cas)
     cas.post(page, form)
-    later(3600)  # the mail was queued for an hour
+    advance_clock(3600)  # the mail was queued for an hour
     with monkeypatch.context() as patched:
-        patched.setattr(fix_mail, "send_mail", Mock(side_effect=_KilledError))
+        patched.setattr(fix_link_email, "send_mail", Mock(side_effect=_KilledError))
         with pytest.raises(_KilledError):
-            work()
-    fix_mail.sweep()
+            run_tasks()
+    fix_link_email.retry_lost_emails()
     assert "waiting to be sent" in cas.get(page).content.decode()  # the worker may still be running
-    later(fix_mail.GIVEN_UP_AFTER.total_seconds() + 1)
-    fix_mail.sweep()
+    advance_clock(fix_link_email.SEND_TIMEOUT.total_seconds() + 1)
+    fix_link_email.retry_lost_emails()
     assert "the mail could not be sent" in cas.get(page).content.decode()
-    assert FixLink.objects.get().link == ""
+    assert FixLink.objects.get().token == ""
     mail.outbox.clear()
     cas.post(page, form)
-    work()
+    run_tasks()
     mails = [message for message in mail.outbox if "to tick in Greenhouse" in message.subject]
     assert [letter.to for letter in mails] == [["ada@acme.example"]]
 
 
-def test_no_link_without_missing_permissions(connect, cast: Cast, sign_in) -> None:
+def test_no_link_without_missing_permissions(connect, personas: Personas, sign_in) -> None:
     connect()
-    page = sign_in(cast.ada).post(LINKS).content.decode()
+    page = sign_in(personas.ada).post(LINKS).content.decode()
     assert "nothing to ask your colleague for" in page
     assert not FixLink.objects.exists()
     assert V3["client_secret"] not in page

@@ -8,20 +8,21 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.actions.outbox import release_due_actions
 from portal.applications.models import ApplicationAction
-from portal.applications.outbox import release
 from portal.connections.models import Connection
 from portal.issues.models import Issue
-from portal.mirror import schedule, sync, trouble
-from portal.mirror.models import Application, Job, SyncRun
-from tests.cast import Cast
-from tests.conftest import FULL
-from tests.generations import any_generation
-from tests.portal.applications import clicking
-from tests.portal.mirror.reading import when_a_sync_reads
-from tests.portal.mirror.truth import assert_equal
+from portal.sync import alerts, schedule
+from portal.sync.engine import run_lifecycle
+from portal.sync.models import Application, Job, SyncRun
+from tests.api_generations import any_generation
+from tests.conftest import FULL_CREDENTIALS
+from tests.personas import Personas
+from tests.portal.applications import action_helpers
+from tests.portal.sync.sandbox_truth import assert_sync_matches
+from tests.portal.sync.sync_hooks import run_during_sync
 
-PAUSE, RESUME, SYNC = "/set-up/pause/", "/set-up/resume/", "/set-up/sync/"
+PAUSE, RESUME, SYNC = "/setup/pause/", "/setup/resume/", "/setup/sync/"
 Status = SyncRun.Status
 
 
@@ -31,51 +32,51 @@ def connection(connect) -> Connection:
 
 
 @pytest.fixture
-def ada(connection: Connection, cast: Cast, sign_in) -> Client:
-    return sign_in(cast.ada)
+def ada(connection: Connection, personas: Personas, sign_in) -> Client:
+    return sign_in(personas.ada)
 
 
 def test_pause_stops_syncs_and_hides_jobs(
-    ada: Client, connection: Connection, cast: Cast, sign_in, work
+    ada: Client, connection: Connection, personas: Personas, sign_in, run_tasks
 ) -> None:
-    ada.post("/set-up/pause/")
+    ada.post("/setup/pause/")
     connection.refresh_from_db()
     assert connection.state == Connection.State.PAUSED
     syncs = connection.syncs.count()
-    schedule.tick()
-    ada.post("/set-up/sync/")
-    work()
+    schedule.request_due_syncs()
+    ada.post("/setup/sync/")
+    run_tasks()
     assert connection.syncs.count() == syncs
-    page = sign_in(cast.sam).get("/requisitions/").content.decode()
+    page = sign_in(personas.sam).get("/requisitions/").content.decode()
     assert "The connection to Greenhouse is paused" in page
 
 
-def test_check_does_not_end_pause(ada: Client, connection: Connection, work) -> None:
-    ada.post("/set-up/pause/")
-    ada.post("/set-up/permissions/")
-    work()
+def test_check_does_not_end_pause(ada: Client, connection: Connection, run_tasks) -> None:
+    ada.post("/setup/pause/")
+    ada.post("/setup/permissions/")
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.PAUSED
 
 
-def test_resume_checks_and_goes_live(ada: Client, connection: Connection, work) -> None:
-    ada.post("/set-up/pause/")
-    ada.post("/set-up/resume/")
-    ada.post("/set-up/resume/")
-    work()
+def test_resume_checks_and_goes_live(ada: Client, connection: Connection, run_tasks) -> None:
+    ada.post("/setup/pause/")
+    ada.post("/setup/resume/")
+    ada.post("/setup/resume/")
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
 # -- during a sync ------------------------------------------------------------------------------
 def test_pause_stops_running_sync(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     ada.post(SYNC)
     job = Job.objects.filter(gone_at=None).first()
-    sandbox.mutate("rename_job", job_id=job.remote_id, name="Renamed in Greenhouse")
-    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
-        work()
+    sandbox.run_mutation("rename_job", job_id=job.remote_id, name="Renamed in Greenhouse")
+    with run_during_sync("/v3/jobs", lambda: ada.post(PAUSE)):
+        run_tasks()
     paths = [request.path for request in sandbox.requests]
     assert paths[-1] == "/v3/jobs"  # no request after the open one
     assert not Job.objects.filter(name="Renamed in Greenhouse").exists()
@@ -92,48 +93,54 @@ def test_pause_stops_running_sync(
 
 
 def test_stopped_sync_is_not_a_failure(
-    ada: Client, connection: Connection, sandbox: Sandbox, cast: Cast, sign_in, work, later
+    ada: Client,
+    connection: Connection,
+    sandbox: Sandbox,
+    personas: Personas,
+    sign_in,
+    run_tasks,
+    advance_clock,
 ) -> None:
-    sandbox.faults.add("/v3/jobs", kind="html", times=None)
+    sandbox.faults.add_fault("/v3/jobs", kind="html", times=None)
     for _ in range(3):
-        later(3 * 60 * 60)
-        schedule.tick()
-        work()
-    before = [run.pk for run in trouble.failures(connection)]
+        advance_clock(3 * 60 * 60)
+        schedule.request_due_syncs()
+        run_tasks()
+    before = [run.pk for run in alerts.get_recent_failures(connection)]
     issue = Issue.objects.get(cause=Issue.Cause.SYNC_FAILING)
-    sandbox.faults.clear()
+    sandbox.faults.clear_faults()
     ada.post(SYNC)
-    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
-        work()
-    trouble.look(connection)
-    assert [run.pk for run in trouble.failures(connection)] == before
+    with run_during_sync("/v3/jobs", lambda: ada.post(PAUSE)):
+        run_tasks()
+    alerts.update_alerts(connection)
+    assert [run.pk for run in alerts.get_recent_failures(connection)] == before
     issue.refresh_from_db()
     assert issue.is_open  # nor is it a success
-    assert "Sync: ended, because the connection was paused" in _read_staff_page(cast, sign_in)
+    assert "Sync: ended, because the connection was paused" in _read_staff_page(personas, sign_in)
 
 
-def _read_staff_page(cast: Cast, sign_in) -> str:
+def _read_staff_page(personas: Personas, sign_in) -> str:
     """Acme's page as customer success sees it."""
-    organization = cast.ada.organization_id
+    organization = personas.ada.organization_id
     page: str = (
-        sign_in(cast.cas)
-        .get(reverse("admin:accounts_organization_desk", args=[organization]))
+        sign_in(personas.cas)
+        .get(reverse("admin:accounts_organization_summary", args=[organization]))
         .content.decode()
     )
     return page
 
 
 def test_resume_syncs_what_pause_interrupted(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     ada.post(SYNC)
-    with when_a_sync_reads("/v3/jobs", lambda: ada.post(PAUSE)):
-        work()
+    with run_during_sync("/v3/jobs", lambda: ada.post(PAUSE)):
+        run_tasks()
     name = "Renamed while it was paused"
     job = Job.objects.filter(gone_at=None).first()
-    sandbox.mutate("rename_job", job_id=job.remote_id, name=name)
+    sandbox.run_mutation("rename_job", job_id=job.remote_id, name=name)
     ada.post(RESUME)
-    work()
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
     assert Job.objects.filter(name=name).exists()
@@ -143,82 +150,88 @@ def test_resume_syncs_what_pause_interrupted(
 
 @any_generation
 def test_first_sync_paused_and_resumed(
-    cast: Cast, sandbox: Sandbox, sign_in, work, kind: str
+    personas: Personas, sandbox: Sandbox, sign_in, run_tasks, kind: str
 ) -> None:
-    ada = sign_in(cast.ada)
-    ada.post("/set-up/credential/", FULL[kind])
+    ada = sign_in(personas.ada)
+    ada.post("/setup/credential/", FULL_CREDENTIALS[kind])
     path = "/v1/jobs" if kind == "harvest_key" else "/v3/jobs"
-    with when_a_sync_reads(path, lambda: ada.post(PAUSE)):
-        work()
-    connection = Connection.objects.get(organization=cast.ada.organization)
+    with run_during_sync(path, lambda: ada.post(PAUSE)):
+        run_tasks()
+    connection = Connection.objects.get(organization=personas.ada.organization)
     assert connection.state == Connection.State.PAUSED
     assert SyncRun.objects.get().status == Status.STOPPED
-    page = ada.get("/set-up/", follow=True).content.decode()
+    page = ada.get("/setup/", follow=True).content.decode()
     assert "The connection is paused" in page
     assert "End the pause" in page
     ada.post(SYNC)
-    work()
+    run_tasks()
     assert SyncRun.objects.count() == 1
     assert not [message for message in mail.outbox if "Greenhouse is connected" in message.subject]
     ada.post(RESUME)
-    work()
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
     assert [message.to for message in mail.outbox if "Greenhouse is connected" in message.subject]
-    assert_equal(sandbox, kind)
+    assert_sync_matches(sandbox, kind)
 
 
 def test_pause_stops_queued_sync(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     ada.post(SYNC)
     ada.post(PAUSE)
     requests_before = len(list(sandbox.requests))
-    sync.request(connection, SyncRun.Scope.RECENT)  # requested at the moment of the pause
-    work()
+    run_lifecycle.request_sync(
+        connection, SyncRun.Scope.RECENT
+    )  # requested at the moment of the pause
+    run_tasks()
     assert len(list(sandbox.requests)) == requests_before
     assert list(connection.syncs.values_list("status", flat=True)[:2]) == [Status.STOPPED] * 2
 
 
 def test_sweep_stops_sync_left_open_by_pause(connection: Connection) -> None:
-    run, _ = sync.open_run(connection, by=None)
+    run, _ = run_lifecycle.get_or_create_run(connection, by=None)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
-    sync.sweep()
+    run_lifecycle.recover_stalled_runs()
     run.refresh_from_db()
     assert run.status == Status.STOPPED
 
 
-def test_stopped_people_sync_shown_in_history(ada: Client, connection: Connection, work) -> None:
-    sync.request(connection, SyncRun.Scope.PEOPLE)
+def test_stopped_people_sync_shown_in_history(
+    ada: Client, connection: Connection, run_tasks
+) -> None:
+    run_lifecycle.request_sync(connection, SyncRun.Scope.PEOPLE)
     ada.post(PAUSE)
-    work()
+    run_tasks()
     assert "ended, because the connection was paused" in ada.get("/set-up/syncs/").content.decode()
 
 
 # -- pending actions ----------------------------------------------------------------------------
 def test_pending_action_not_sent_after_pause(
-    ada: Client, sandbox: Sandbox, cast: Cast, sign_in, work, later
+    ada: Client, sandbox: Sandbox, personas: Personas, sign_in, run_tasks, advance_clock
 ) -> None:
-    remy, application = sign_in(cast.remy), clicking.an_application()
-    clicking.reject(remy, application)
+    remy, application = sign_in(personas.remy), action_helpers.find_application()
+    action_helpers.reject_application(remy, application)
     ada.post(PAUSE)
-    later(60)
-    release()
-    work()
-    action = clicking.newest()
+    advance_clock(60)
+    release_due_actions()
+    run_tasks()
+    action = action_helpers.get_latest_action()
     assert action.status == ApplicationAction.Status.FAILED
     assert action.outcome.endswith("Ask an admin of your organization. Nothing was sent.")
-    assert not clicking.writes(sandbox)
+    assert not action_helpers.list_writes(sandbox)
     assert Application.objects.get(pk=application.pk).status == "active"
 
 
 def test_pause_can_end_with_permission_missing(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     ada.post(PAUSE)
-    sandbox.credentials.find(FULL["harvest_oauth"]["client_id"]).remove({"jobs.list"})
-    ada.post("/set-up/permissions/")
-    work()
-    page = ada.get("/set-up/", follow=True).content.decode()
+    sandbox.credentials.find_credential(
+        FULL_CREDENTIALS["harvest_oauth"]["client_id"]
+    ).remove_permissions({"jobs.list"})
+    ada.post("/setup/permissions/")
+    run_tasks()
+    page = ada.get("/setup/", follow=True).content.decode()
     assert "Something essential is missing" in page
     assert "End the pause" in page

@@ -10,12 +10,12 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.audit.models import Entry
 from portal.connections.models import CheckRun, Connection
 from portal.issues.models import Issue
-from portal.mirror.models import Application, AtsUser, Job
-from tests.cast import Cast
+from portal.sync.models import Application, AtsUser, Job
 from tests.conftest import V1, V3
+from tests.personas import Personas
 
-CREDENTIAL = "/set-up/credential/"
-ROTATION = "/set-up/rotation/"
+CREDENTIAL = "/setup/credential/"
+ROTATION = "/setup/rotation/"
 
 
 @pytest.fixture
@@ -25,25 +25,27 @@ def connection(connect) -> Connection:
 
 
 @pytest.fixture
-def ada(connection: Connection, cast: Cast, sign_in) -> Client:
-    return sign_in(cast.ada)
+def ada(connection: Connection, personas: Personas, sign_in) -> Client:
+    return sign_in(personas.ada)
 
 
 def _credential_states(connection: Connection) -> list[str]:
     return list(connection.credentials.order_by("id").values_list("state", flat=True))
 
 
-def test_new_credential_checked_while_old_in_use(ada: Client, connection: Connection, work) -> None:
+def test_new_credential_checked_while_old_in_use(
+    ada: Client, connection: Connection, run_tasks
+) -> None:
     assert ada.post(CREDENTIAL, V3).url == ROTATION
     assert _credential_states(connection) == ["in_use", "beside"]
-    work()
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
     assert connection.credential.kind == "harvest_key"
     assert "You can switch" in ada.get(ROTATION).content.decode()
 
 
-def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, work) -> None:
+def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, run_tasks) -> None:
     def read_ids() -> dict[str, set[tuple[int, int]]]:
         return {
             model.__name__: set(model.objects.values_list("pk", "remote_id"))
@@ -53,9 +55,9 @@ def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, work) -> N
     before = read_ids()
     users_before = set(AtsUser.objects.values_list("pk", "remote_id"))
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
-    work()
+    run_tasks()
     assert connection.credential.kind == "harvest_oauth"
     assert connection.syncs.first().status == "done"  # read with the new credential
     assert read_ids() == before
@@ -63,23 +65,25 @@ def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, work) -> N
 
 
 def test_other_kinds_permission_issue_not_closed_as_granted(
-    connect, cast: Cast, sign_in, work
+    connect, personas: Personas, sign_in, run_tasks
 ) -> None:
     connect("harvest_key", without={"job_posts.list"})
     issue = Issue.objects.get(cause=Issue.Cause.MISSING_PERMISSION, closed_at=None)
-    ada = sign_in(cast.ada)
+    ada = sign_in(personas.ada)
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
-    work()
+    run_tasks()
     issue.refresh_from_db()
-    assert issue.closed_why.startswith("another kind of credential is in use")
+    assert issue.resolution.startswith("another kind of credential is in use")
 
 
-def test_old_credential_kept_until_confirmed(ada: Client, connection: Connection, work) -> None:
+def test_old_credential_kept_until_confirmed(
+    ada: Client, connection: Connection, run_tasks
+) -> None:
     old = connection.credential
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
     old.refresh_from_db()
     assert (old.state, old.secret) == ("kept", V1["api_key"])
@@ -89,33 +93,33 @@ def test_old_credential_kept_until_confirmed(ada: Client, connection: Connection
     assert _credential_states(connection) == ["destroyed", "in_use"]
 
 
-def test_switch_can_be_rolled_back(ada: Client, connection: Connection, work) -> None:
+def test_switch_can_be_rolled_back(ada: Client, connection: Connection, run_tasks) -> None:
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
     ada.post(f"{ROTATION}back/")
-    work()
+    run_tasks()
     assert connection.credential.kind == "harvest_key"
     assert _credential_states(connection) == ["in_use", "destroyed"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
 
-def test_new_credential_can_be_discarded(ada: Client, connection: Connection, work) -> None:
+def test_new_credential_can_be_discarded(ada: Client, connection: Connection, run_tasks) -> None:
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}discard/")
     assert _credential_states(connection) == ["in_use", "destroyed"]
     assert connection.credentials.get(state="destroyed").secret == ""
 
 
 def test_lost_permissions_shown_before_switch(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     client = sandbox.credentials.create_client(without={"applications.reject", "job_posts.list"})
     values = {"client_id": client.client_id, "client_secret": client.client_secret}
     ada.post(CREDENTIAL, {"kind": "harvest_oauth", **values})
-    work()
+    run_tasks()
     page = ada.get(ROTATION).content.decode()
     assert "The new one may do less" in page
     assert "The Reject button is off." in page
@@ -127,9 +131,9 @@ def test_lost_permissions_shown_before_switch(
     assert connection.state == Connection.State.DEGRADED
 
 
-def test_second_switch_is_refused(ada: Client, connection: Connection, work) -> None:
+def test_second_switch_is_refused(ada: Client, connection: Connection, run_tasks) -> None:
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
     second = ada.post(f"{ROTATION}switch/", follow=True)
     assert "done already" in second.content.decode()
@@ -143,14 +147,14 @@ def test_unchecked_credential_cannot_be_switched_to(ada: Client, connection: Con
 
 
 def test_broken_credential_replaced_at_once(
-    ada: Client, connection: Connection, sandbox: Sandbox, work
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
-    sandbox.faults.add("/v1", status=401, times=None)
-    ada.post("/set-up/permissions/")
-    work()
+    sandbox.faults.add_fault("/v1", status=401, times=None)
+    ada.post("/setup/permissions/")
+    run_tasks()
     assert connection.last_check.cause == CheckRun.Cause.CREDENTIAL
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     assert _credential_states(connection) == ["destroyed", "in_use"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
@@ -171,12 +175,12 @@ def test_other_account_requires_typed_name(ada: Client, connection: Connection, 
     assert _credential_states(connection) == ["in_use"]
 
 
-def test_other_account_replaces_all_data(ada: Client, connection: Connection, work) -> None:
+def test_other_account_replaces_all_data(ada: Client, connection: Connection, run_tasks) -> None:
     before = set(Job.objects.values_list("pk", flat=True))
     ada.post(CREDENTIAL, {**OTHER, "another_account": " acme "})
     connection.refresh_from_db()
     assert connection.state == Connection.State.DISCONNECTED  # no mixture of two accounts is shown
-    work()
+    run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
     assert before.isdisjoint(Job.objects.values_list("pk", flat=True))
@@ -184,17 +188,19 @@ def test_other_account_replaces_all_data(ada: Client, connection: Connection, wo
     assert not AtsUser.objects.filter(primary_email="ada@acme.example").exists()
 
 
-def test_same_account_kept_despite_typed_name(ada: Client, connection: Connection, work) -> None:
+def test_same_account_kept_despite_typed_name(
+    ada: Client, connection: Connection, run_tasks
+) -> None:
     before = set(Job.objects.values_list("pk", flat=True))
     assert ada.post(CREDENTIAL, {**V3, "another_account": "Acme"}).url == ROTATION
-    work()
+    run_tasks()
     assert set(Job.objects.values_list("pk", flat=True)) == before
     assert _credential_states(connection) == ["in_use", "beside"]
 
 
-def test_every_rotation_step_is_logged(ada: Client, connection: Connection, work) -> None:
+def test_every_rotation_step_is_logged(ada: Client, connection: Connection, run_tasks) -> None:
     ada.post(CREDENTIAL, V3)
-    work()
+    run_tasks()
     ada.post(f"{ROTATION}switch/")
     ada.post(f"{ROTATION}confirm/")
     entries = Entry.objects.filter(verb__startswith="credential.").order_by("id")
@@ -204,16 +210,16 @@ def test_every_rotation_step_is_logged(ada: Client, connection: Connection, work
         "credential.switched",
         "credential.destroyed",
     ]
-    text = " ".join(entry.words for entry in entries)
+    text = " ".join(entry.description for entry in entries)
     assert V3["client_secret"] not in text
     assert V3["client_secret"][-4:] in text
 
 
 def test_other_people_cannot_switch(
-    ada: Client, connection: Connection, cast: Cast, sign_in, work
+    ada: Client, connection: Connection, personas: Personas, sign_in, run_tasks
 ) -> None:
     ada.post(CREDENTIAL, V3)
-    work()
-    sign_in(cast.zoe).post(f"{ROTATION}switch/")
-    assert sign_in(cast.remy).post(f"{ROTATION}switch/").status_code == 403
+    run_tasks()
+    sign_in(personas.zoe).post(f"{ROTATION}switch/")
+    assert sign_in(personas.remy).post(f"{ROTATION}switch/").status_code == 403
     assert _credential_states(connection) == ["in_use", "beside"]

@@ -11,10 +11,10 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.members.models import Invitation
-from portal.mirror.models import AtsUser
-from tests.cast import Cast
+from portal.sync.models import AtsUser
 from tests.conftest import V3
-from tests.plain import Plain
+from tests.personas import Personas
+from tests.scriptless_browser import ScriptlessBrowser
 
 MISSING = {"applications.reject", "job_posts.list"}
 
@@ -25,119 +25,121 @@ def _find_text(pattern: str, text: str) -> str:
     return match[0]
 
 
-def test_setup_completed_without_scripts(cast: Cast, sandbox: Sandbox, work) -> None:
-    ada = Plain(cast.ada)
-    ada.opens("/set-up/")
-    ada.presses("Go on", ready=["site_admin", "same_email"])
-    ada.presses("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
-    assert ada.path == "/set-up/permissions/"
+def test_setup_completed_without_scripts(personas: Personas, sandbox: Sandbox, run_tasks) -> None:
+    ada = ScriptlessBrowser(personas.ada)
+    ada.open_path("/setup/")
+    ada.press_button("Go on", ready=["site_admin", "same_email"])
+    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    assert ada.path == "/setup/permissions/"
     assert "Load this page again" in ada.page
-    work()
-    ada.opens(ada.path)
-    ada.presses("Test all again")
-    work()
-    ada.opens(ada.path)
+    run_tasks()
+    ada.open_path(ada.path)
+    ada.press_button("Test all again")
+    run_tasks()
+    ada.open_path(ada.path)
     assert "Everything is granted" in ada.page
-    ada.follows("Go on")
-    ada.presses("Go on")
+    ada.follow_link("Go on")
+    ada.press_button("Go on")
     assert "Everything has been read" in ada.page
-    ada.follows("See what is on")
-    ada.presses("Pause")
+    ada.follow_link("See what is on")
+    ada.press_button("Pause")
     assert "The connection is paused" in ada.page
-    ada.presses("End the pause")
-    work()
-    assert Connection.objects.get(organization=cast.ada.organization).state == "live"
+    ada.press_button("End the pause")
+    run_tasks()
+    assert Connection.objects.get(organization=personas.ada.organization).state == "live"
 
 
 def test_fix_link_lifecycle_without_scripts(
-    connect, cast: Cast, sandbox: Sandbox, later, work
+    connect, personas: Personas, sandbox: Sandbox, advance_clock, run_tasks
 ) -> None:
     connection = connect(without=MISSING)
-    ada, colleague = Plain(cast.ada), Plain()
-    ada.opens("/set-up/links/")
-    ada.presses("Make a link")
-    link = _find_text(r"/set-up/fix/[^/<\s]+/", ada.page)
-    colleague.opens(link)
+    ada, colleague = ScriptlessBrowser(personas.ada), ScriptlessBrowser()
+    ada.open_path("/setup/fix-links/")
+    ada.press_button("Make a link")
+    link = _find_text(r"/setup/fix/[^/<\s]+/", ada.page)
+    colleague.open_path(link)
     assert "Lets recruiters reject an application." in colleague.page
-    client_id = connection.credential.secrets()["client_id"]
-    sandbox.credentials.find(client_id).grant({"job_posts.list"})
-    colleague.presses("Test again")
-    work()
-    colleague.opens(link)
+    client_id = connection.credential.get_secrets()["client_id"]
+    sandbox.credentials.find_credential(client_id).grant_permissions({"job_posts.list"})
+    colleague.press_button("Test again")
+    run_tasks()
+    colleague.open_path(link)
     assert colleague.page.count("Ticked") == 1
-    sandbox.credentials.find(client_id).grant(MISSING)
-    later(11)
-    colleague.presses("Test again")
-    work()
-    colleague.opens(link)
+    sandbox.credentials.find_credential(client_id).grant_permissions(MISSING)
+    advance_clock(11)
+    colleague.press_button("Test again")
+    run_tasks()
+    colleague.open_path(link)
     assert "Everything is ticked" in colleague.page
 
-    sandbox.credentials.find(client_id).remove(MISSING)
-    ada.opens("/set-up/permissions/")
-    ada.presses("Test all again")
-    work()
-    ada.opens("/set-up/links/")
-    ada.presses("Make a link")
-    link = _find_text(r"/set-up/fix/[^/<\s]+/", ada.page)
-    ada.presses("Take it back")
+    sandbox.credentials.find_credential(client_id).remove_permissions(MISSING)
+    ada.open_path("/setup/permissions/")
+    ada.press_button("Test all again")
+    run_tasks()
+    ada.open_path("/setup/fix-links/")
+    ada.press_button("Make a link")
+    link = _find_text(r"/setup/fix/[^/<\s]+/", ada.page)
+    ada.press_button("Take it back")
     assert "The link no longer works." in ada.page
     assert colleague.client.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("decision", ["It works: destroy the old one", "Take the old one back"])
-def test_credential_changed_without_scripts(connect, cast: Cast, work, decision: str) -> None:
+def test_credential_changed_without_scripts(
+    connect, personas: Personas, run_tasks, decision: str
+) -> None:
     connection = connect("harvest_key")
-    ada = Plain(cast.ada)
-    ada.opens("/set-up/live/")
-    ada.follows("Change it")
-    ada.follows("Harvest v3")
-    ada.presses("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
-    assert ada.path == "/set-up/rotation/"
-    ada.opens(ada.path)
+    ada = ScriptlessBrowser(personas.ada)
+    ada.open_path("/setup/live/")
+    ada.follow_link("Change it")
+    ada.follow_link("Harvest v3")
+    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    assert ada.path == "/setup/rotation/"
+    ada.open_path(ada.path)
     assert "Load this page again" in ada.page
-    work()
-    ada.opens(ada.path)
-    ada.presses("Switch to the new one")
-    ada.presses(decision)
+    run_tasks()
+    ada.open_path(ada.path)
+    ada.press_button("Switch to the new one")
+    ada.press_button(decision)
     kind = "harvest_key" if decision.startswith("Take") else "harvest_oauth"
     assert connection.credential.kind == kind
 
 
-def test_new_credential_discarded_without_scripts(connect, cast: Cast, work) -> None:
+def test_new_credential_discarded_without_scripts(connect, personas: Personas, run_tasks) -> None:
     connection = connect("harvest_key")
-    ada = Plain(cast.ada)
-    ada.opens("/set-up/credential/?kind=harvest_oauth")
-    ada.presses("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
-    work()
-    ada.opens(ada.path)
-    ada.presses("Throw the new one away")
+    ada = ScriptlessBrowser(personas.ada)
+    ada.open_path("/setup/credential/?kind=harvest_oauth")
+    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    run_tasks()
+    ada.open_path(ada.path)
+    ada.press_button("Throw the new one away")
     assert connection.credential.kind == "harvest_key"
     assert set(connection.credentials.values_list("state", flat=True)) == {"in_use", "destroyed"}
 
 
-def test_people_invited_and_revoked_without_scripts(connect, cast: Cast, work) -> None:
+def test_people_invited_and_revoked_without_scripts(connect, personas: Personas, run_tasks) -> None:
     connect()
-    ada = Plain(cast.ada)
-    ada.opens("/set-up/people/")
+    ada = ScriptlessBrowser(personas.ada)
+    ada.open_path("/setup/people/")
     user = AtsUser.objects.get(primary_email="m.moss@acme.example")
-    ada.presses("Invite the chosen", user=[str(user.pk)])
+    ada.press_button("Invite the chosen", user=[str(user.pk)])
     assert "1 invitation on the way." in ada.page
-    work()
-    ada.follows("Manage members")
-    ada.presses("Revoke the invitation of m.moss@acme.example")
+    run_tasks()
+    ada.follow_link("Manage members")
+    ada.press_button("Revoke the invitation of m.moss@acme.example")
     assert not Invitation.objects.get().is_open
 
 
-def test_member_lifecycle_without_scripts(cast: Cast, work) -> None:
-    ada, mia = Plain(cast.ada), Plain()
-    ada.opens("/members/")
-    ada.presses("Send the invitation", email="mia@acme.example", role="recruiter")
-    work()
-    mia.opens(_find_text(r"/invitation/\S+", str(mail.outbox[-1].body)))
-    mia.presses("Join", name="Mia", password="quiet-lantern-7-mia")
+def test_member_lifecycle_without_scripts(personas: Personas, run_tasks) -> None:
+    ada, mia = ScriptlessBrowser(personas.ada), ScriptlessBrowser()
+    ada.open_path("/members/")
+    ada.press_button("Send the invitation", email="mia@acme.example", role="recruiter")
+    run_tasks()
+    mia.open_path(_find_text(r"/invitation/\S+", str(mail.outbox[-1].body)))
+    mia.press_button("Join", name="Mia", password="quiet-lantern-7-mia")
     assert "Mia" in mia.page
-    ada.opens("/members/")
-    ada.presses("Make admin: Mia")
+    ada.open_path("/members/")
+    ada.press_button("Make admin: Mia")
     assert Membership.objects.get(user__email="mia@acme.example").is_admin
-    ada.presses("Take out: Mia")
+    ada.press_button("Take out: Mia")
     assert not Membership.objects.filter(user__email="mia@acme.example").exists()

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.cast import Cast
 from tests.factories import PASSWORD, UserFactory
+from tests.personas import Personas
 
 
 def _sign_in(client: Client, email: str, password: str = PASSWORD):
@@ -19,13 +19,13 @@ def _sign_in(client: Client, email: str, password: str = PASSWORD):
     )
 
 
-def test_email_is_case_insensitive(client: Client, cast: Cast) -> None:
+def test_email_is_case_insensitive(client: Client, personas: Personas) -> None:
     page = _sign_in(client, "Remy@ACME.example")
     assert page.redirect_chain[-1][0] == reverse("jobs:list")
     assert "Requisitions" in page.content.decode()
 
 
-def test_wrong_password_does_not_reveal_account(client: Client, cast: Cast) -> None:
+def test_wrong_password_does_not_reveal_account(client: Client, personas: Personas) -> None:
     known_account, unknown_account = (
         re.sub(r'(name="csrfmiddlewaretoken" value="|X-CSRFToken": ")\w+', "", page).replace(
             email, "the address"
@@ -37,14 +37,14 @@ def test_wrong_password_does_not_reveal_account(client: Client, cast: Cast) -> N
     assert known_account == unknown_account
 
 
-def test_sign_out_ends_session(cast: Cast, sign_in) -> None:
-    remy = sign_in(cast.remy)
+def test_sign_out_ends_session(personas: Personas, sign_in) -> None:
+    remy = sign_in(personas.remy)
     remy.post(reverse("account_logout"))
     assert remy.get(reverse("jobs:list")).status_code == 302
 
 
-def test_csm_lands_in_admin_site(cast: Cast, sign_in) -> None:
-    assert sign_in(cast.cas).get(reverse("home")).url == reverse("admin:index")
+def test_csm_lands_in_admin_site(personas: Personas, sign_in) -> None:
+    assert sign_in(personas.cas).get(reverse("home")).url == reverse("admin:index")
 
 
 def test_user_without_organization_is_told(transactional_db, sign_in) -> None:
@@ -54,11 +54,11 @@ def test_user_without_organization_is_told(transactional_db, sign_in) -> None:
 
 
 @pytest.mark.parametrize("name", ["credential", "permissions", "sync", "live", "setup"])
-def test_setup_is_for_admins_only(cast: Cast, sign_in, name: str) -> None:
-    assert sign_in(cast.remy).get(reverse(f"onboarding:{name}")).status_code == 403
+def test_setup_is_for_admins_only(personas: Personas, sign_in, name: str) -> None:
+    assert sign_in(personas.remy).get(reverse(f"onboarding:{name}")).status_code == 403
 
 
-def test_anonymous_visitor_returns_after_login(client: Client, cast: Cast) -> None:
+def test_anonymous_visitor_returns_after_login(client: Client, personas: Personas) -> None:
     answer = client.get(reverse("jobs:list"))
     assert answer.url == f"{reverse('account_login')}?next={reverse('jobs:list')}"
 
@@ -74,9 +74,12 @@ def test_anonymous_visitor_returns_after_login(client: Client, cast: Cast) -> No
     ],
 )
 def test_post_after_session_end_returns_to_its_page(
-    client: Client, cast: Cast, referer: str, next_path: str
+    client: Client, personas: Personas, referer: str, next_path: str
 ) -> None:
-    for url in (reverse("onboarding:pause"), reverse("members:change", args=[cast.remy.pk])):
+    for url in (
+        reverse("onboarding:pause"),
+        reverse("members:update_member", args=[personas.remy.pk]),
+    ):
         answer = client.post(url, headers={"Referer": referer} if referer else {})
         assert unquote(answer.url) == f"{reverse('account_login')}?next={next_path}"
     credentials = {"login": "ada@acme.example", "password": PASSWORD}

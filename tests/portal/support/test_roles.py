@@ -11,24 +11,42 @@ from django.contrib.auth.models import Group
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.accounts.models import Membership, Organization, User
-from portal.audit.record import record
-from portal.connections import fix_links
+from portal.audit.entries import record_entry
 from portal.connections.models import CheckRun
-from portal.issues import book
+from portal.connections.permissions import fix_links
+from portal.issues import service
 from portal.issues.models import Issue
-from portal.members import invite
-from portal.mirror.models import SyncRun
-from portal.notices import tell
-from portal.privacy import people
-from portal.support import timeline, watch
-from portal.support.roles import CSM, LEAD, OPERATOR
-from tests.cast import Cast
+from portal.members import invitations
+from portal.notifications import notify
+from portal.privacy import member_data
+from portal.support.access.roles import CSM, LEAD, OPERATOR
+from portal.support.customers import timeline
+from portal.support.monitoring import monitors
+from portal.sync.models import SyncRun
 from tests.factories import UserFactory
+from tests.personas import Personas
 
-CONNECTIONS = {"organization", "connection", "checkrun", "apicall", "syncrun", "issue", "address",
-               "delivery", "heartbeat"}  # fmt: skip
-EVERYTHING = CONNECTIONS | {"user", "membership", "atsuser", "job", "applicationaction", "look",
-                            "entry", "notice"}  # fmt: skip
+CONNECTIONS = {
+    "organization",
+    "connection",
+    "checkrun",
+    "apicall",
+    "syncrun",
+    "issue",
+    "endpoint",
+    "delivery",
+    "heartbeat",
+}
+EVERYTHING = CONNECTIONS | {
+    "user",
+    "membership",
+    "atsuser",
+    "job",
+    "applicationaction",
+    "impersonation",
+    "entry",
+    "notification",
+}
 INTERNAL = {"ormq", "success", "failure", "schedule"}
 MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon"}}
 MAY_ADD = {
@@ -36,22 +54,31 @@ MAY_ADD = {
     LEAD: {"organization", "membership", "user"},
     OPERATOR: {"singlesignon"},
 }
-OPEN = {"login", "logout", "jsi18n", "index", "password_change", "password_change_done",
-        "autocomplete", "view_on_site", "app_list"}  # fmt: skip
+OPEN = {
+    "login",
+    "logout",
+    "jsi18n",
+    "index",
+    "password_change",
+    "password_change_done",
+    "autocomplete",
+    "view_on_site",
+    "app_list",
+}
 STAFF_PAGES = {
-    "accounts_organization_desk": {CSM, LEAD, OPERATOR},
-    "accounts_organization_do": {CSM, LEAD},
-    "accounts_organization_bundle": {CSM, LEAD},
-    "accounts_organization_refresh": {CSM, LEAD},
+    "accounts_organization_summary": {CSM, LEAD, OPERATOR},
+    "accounts_organization_run_action": {CSM, LEAD},
+    "accounts_organization_diagnostic_bundle": {CSM, LEAD},
+    "accounts_organization_refresh_job": {CSM, LEAD},
     "accounts_organization_fix_link": {CSM, LEAD},
-    "accounts_organization_revoke_link": {CSM, LEAD},
-    "accounts_organization_resend": {CSM, LEAD},
-    "issues_issue_send": {CSM, LEAD},
-    "look_begin": {CSM, LEAD},
-    "look_stop": {CSM, LEAD, OPERATOR},
-    "machines": {OPERATOR},
+    "accounts_organization_revoke_fix_link": {CSM, LEAD},
+    "accounts_organization_resend_invitation": {CSM, LEAD},
+    "issues_issue_send_message": {CSM, LEAD},
+    "start_impersonation": {CSM, LEAD},
+    "stop_impersonation": {CSM, LEAD, OPERATOR},
+    "system_health": {OPERATOR},
     "runbook": {CSM, LEAD, OPERATOR},
-    "mirror_job_why": {CSM, LEAD},
+    "sync_job_access_check": {CSM, LEAD},
 }
 
 
@@ -79,15 +106,15 @@ def _admin_patterns() -> dict[str, URLPattern]:
 
 
 @pytest.fixture
-def rows(connect, cast: Cast) -> None:
+def rows(connect, personas: Personas) -> None:
     """At least one row of most models."""
     connect(without={"applications.reject"})
-    book.seen(
-        cast.ada.organization,
+    service.open_issue(
+        personas.ada.organization,
         Issue.Cause.MISSING_PERMISSION,
         title="“Reject” is not ticked",
-        words="Tick it.",
-        severity=Issue.Severity.MUST_ACT,
+        description="Tick it.",
+        severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
         key="applications.reject",
     )
@@ -118,15 +145,15 @@ def test_role_opens_only_its_own_pages(rows, sign_in, role: str) -> None:
 
 @pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
 @pytest.mark.parametrize("role", [CSM, LEAD, OPERATOR])
-def test_staff_page_requires_its_role(rows, cast: Cast, sign_in, role: str) -> None:
-    client, acme = sign_in(_create_staff(role)), cast.ada.organization
-    invited, _ = invite.invite(acme, "nia@acme.example", role="recruiter", by=None)
-    link, _ = fix_links.make(acme.connection, ["applications.reject"], by=cast.ada.user)
+def test_staff_page_requires_its_role(rows, personas: Personas, sign_in, role: str) -> None:
+    client, acme = sign_in(_create_staff(role)), personas.ada.organization
+    invited, _ = invitations.create_invitation(acme, "nia@acme.example", role="recruiter", by=None)
+    link, _ = fix_links.create_link(acme.connection, ["applications.reject"], by=personas.ada.user)
     parameters = {
-        "organization_id": cast.ada.organization_id,
+        "organization_id": personas.ada.organization_id,
         "key": "check",
         "issue_id": Issue.objects.first().pk,
-        "membership_id": cast.remy.pk,
+        "membership_id": personas.remy.pk,
         "invitation_id": invited.pk,
         "link_id": link.pk,
     }
@@ -142,19 +169,28 @@ def test_staff_page_requires_its_role(rows, cast: Cast, sign_in, role: str) -> N
 
 def test_every_admin_page_is_covered() -> None:
     labels = {f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry}
-    forms = {f"{label}_{page}" for label in labels
-             for page in ("changelist", "add", "change", "history", "delete")}  # fmt: skip
+    forms = {
+        f"{label}_{page}"
+        for label in labels
+        for page in ("changelist", "add", "change", "history", "delete")
+    }
     assert set(_admin_patterns()) - forms - OPEN - {"auth_user_password_change"} == set(STAFF_PAGES)
 
 
-def test_lead_edits_members_but_makes_no_staff(cast: Cast, sign_in) -> None:
+def test_lead_edits_members_but_makes_no_staff(personas: Personas, sign_in) -> None:
     lead = sign_in(_create_staff(LEAD))
-    page = reverse("admin:accounts_user_change", args=[cast.uma.user_id])
-    form = {"email": "uma@acme.example", "name": "Uma U", "is_staff": "on", "is_superuser": "on",
-            "groups": [Group.objects.get(name=LEAD).pk], "memberships-TOTAL_FORMS": 0,
-            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    page = reverse("admin:accounts_user_change", args=[personas.uma.user_id])
+    form = {
+        "email": "uma@acme.example",
+        "name": "Uma U",
+        "is_staff": "on",
+        "is_superuser": "on",
+        "groups": [Group.objects.get(name=LEAD).pk],
+        "memberships-TOTAL_FORMS": 0,
+        "memberships-INITIAL_FORMS": 0,
+    }
     assert lead.post(page, form).status_code == 302
-    uma = User.objects.get(pk=cast.uma.user_id)
+    uma = User.objects.get(pk=personas.uma.user_id)
     assert (uma.name, uma.is_active) == ("Uma U", False)
     assert not uma.is_staff
     assert not uma.is_superuser
@@ -162,53 +198,67 @@ def test_lead_edits_members_but_makes_no_staff(cast: Cast, sign_in) -> None:
 
 
 @pytest.mark.parametrize("account", ["a colleague", "a superuser"])
-def test_lead_cannot_change_staff_accounts(cast: Cast, sign_in, account: str) -> None:
-    lead, user = sign_in(_create_staff(LEAD)), cast.cas if account == "a colleague" else cast.ola
+def test_lead_cannot_change_staff_accounts(personas: Personas, sign_in, account: str) -> None:
+    lead, user = (
+        sign_in(_create_staff(LEAD)),
+        personas.cas if account == "a colleague" else personas.ola,
+    )
     page = reverse("admin:accounts_user_change", args=[user.pk])
     page_before = lead.get(page)
     assert (page_before.status_code, user.email in page_before.content.decode()) == (200, True)
-    form = {"email": "mine@elsewhere.example", "name": "Mine", "memberships-TOTAL_FORMS": 0,
-            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    form = {
+        "email": "mine@elsewhere.example",
+        "name": "Mine",
+        "memberships-TOTAL_FORMS": 0,
+        "memberships-INITIAL_FORMS": 0,
+    }
     assert lead.post(page, form).status_code == 403
     assert User.objects.get(pk=user.pk).email == user.email
     assert User.objects.get(pk=user.pk).is_active
-    assert sign_in(cast.ola).post(page, {**form, "email": "new@portal.example"}).status_code == 302
+    assert (
+        sign_in(personas.ola).post(page, {**form, "email": "new@portal.example"}).status_code == 302
+    )
 
 
-def test_erased_account_cannot_be_reused(cast: Cast, sign_in) -> None:
-    uma = cast.uma.user
-    people.erase(uma)
+def test_erased_account_cannot_be_reused(personas: Personas, sign_in) -> None:
+    uma = personas.uma.user
+    member_data.erase_member(uma)
     page = reverse("admin:accounts_user_change", args=[uma.pk])
-    form = {"email": "me@elsewhere.example", "name": "Me", "is_active": "on",
-            "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}  # fmt: skip
-    for user in (_create_staff(LEAD), cast.ola):
+    form = {
+        "email": "me@elsewhere.example",
+        "name": "Me",
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": 0,
+        "memberships-INITIAL_FORMS": 0,
+    }
+    for user in (_create_staff(LEAD), personas.ola):
         assert sign_in(user).post(page, form).status_code == 403
     assert not User.objects.get(pk=uma.pk).is_active
 
 
 @pytest.mark.parametrize("role", [CSM, LEAD])
-def test_staff_cannot_become_customer_member(cast: Cast, sign_in, role: str) -> None:
+def test_staff_cannot_become_customer_member(personas: Personas, sign_in, role: str) -> None:
     user, add = _create_staff(role), reverse("admin:accounts_membership_add")
-    for staff in (user, cast.cas, cast.ola):
-        form = {"user": staff.pk, "organization": cast.ada.organization_id, "role": "admin"}
-        for client in (sign_in(user), sign_in(cast.ola)):
+    for staff in (user, personas.cas, personas.ola):
+        form = {"user": staff.pk, "organization": personas.ada.organization_id, "role": "admin"}
+        for client in (sign_in(user), sign_in(personas.ola)):
             page = client.post(add, form).content.decode()
             assert re.search(r'class="errorlist"[^>]*><li>Our own staff belongs to no cust', page)
         assert not Membership.objects.filter(user=staff).exists()
     assert sign_in(user).get(reverse("members:list")).status_code == 403
 
 
-def test_new_staff_gains_no_customer_rights(cast: Cast, sign_in) -> None:
-    User.objects.filter(pk=cast.remy.user_id).update(is_staff=True)
-    page = reverse("admin:accounts_membership_change", args=[cast.remy.pk])
-    answer = sign_in(cast.cas).post(page, {"role": "admin"})
+def test_new_staff_gains_no_customer_rights(personas: Personas, sign_in) -> None:
+    User.objects.filter(pk=personas.remy.user_id).update(is_staff=True)
+    page = reverse("admin:accounts_membership_change", args=[personas.remy.pk])
+    answer = sign_in(personas.cas).post(page, {"role": "admin"})
     assert "Our own staff belongs to no customer" in answer.content.decode()
-    assert not Membership.objects.get(pk=cast.remy.pk).is_admin
+    assert not Membership.objects.get(pk=personas.remy.pk).is_admin
 
 
 def _read_pages(client) -> Iterator[tuple[str, str]]:
     """Every admin page that opens: lists, some rows of each and their history."""
-    addresses = [reverse("admin:index"), reverse("admin:machines"), reverse("admin:runbook")]
+    addresses = [reverse("admin:index"), reverse("admin:system_health"), reverse("admin:runbook")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         addresses.append(reverse(f"{name}_changelist"))
@@ -217,8 +267,11 @@ def _read_pages(client) -> Iterator[tuple[str, str]]:
                 reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")
             ]
     for organization in Organization.objects.all():
-        customer_url = reverse("admin:accounts_organization_desk", args=[organization.pk])
-        addresses += [customer_url, *(f"{customer_url}?kind={kind}" for kind in timeline.KINDS)]
+        customer_url = reverse("admin:accounts_organization_summary", args=[organization.pk])
+        addresses += [
+            customer_url,
+            *(f"{customer_url}?kind={kind}" for kind in timeline.EVENT_KINDS),
+        ]
     for address in addresses:
         answer = client.get(address)
         if answer.status_code == 200:
@@ -229,20 +282,23 @@ def _read_pages(client) -> Iterator[tuple[str, str]]:
 @pytest.mark.slow("opens every page of the admin site and every link on them")
 @pytest.mark.parametrize("role", [CSM, OPERATOR])
 def test_operator_sees_no_customer_people_or_dead_links(
-    rows, cast: Cast, sign_in, role: str
+    rows, personas: Personas, sign_in, role: str
 ) -> None:
-    acme = cast.ada.organization
-    invite.invite(acme, "nia@acme.example", role="recruiter", by=cast.ada.user)
-    record("a.deed", "did it", organization=acme, by=cast.remy.user)
-    tell.tell([cast.sam.user], acme, key="k", subject="Hello", words="Sam")
-    CheckRun.objects.update(requested_by=cast.ada.user)
-    SyncRun.objects.update(requested_by=cast.ada.user)
-    watch.watch()
-    book.seen(
-        acme, Issue.Cause.ACTING_USER_REFUSED, title="Greenhouse does not let Remy “Reject”",
-        words="In the name of remy@acme.example", severity=Issue.Severity.MUST_ACT,
+    acme = personas.ada.organization
+    invitations.create_invitation(acme, "nia@acme.example", role="recruiter", by=personas.ada.user)
+    record_entry("a.deed", "did it", organization=acme, by=personas.remy.user)
+    notify.notify_users([personas.sam.user], acme, key="k", subject="Hello", body="Sam")
+    CheckRun.objects.update(requested_by=personas.ada.user)
+    SyncRun.objects.update(requested_by=personas.ada.user)
+    monitors.run_monitors()
+    service.open_issue(
+        acme,
+        Issue.Cause.ACTING_USER_REFUSED,
+        title="Greenhouse does not let Remy “Reject”",
+        description="In the name of remy@acme.example",
+        severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
-    )  # fmt: skip
+    )
     client, links = sign_in(_create_staff(role)), set()
     name_pattern = re.compile(r"@acme\.example|\b(Ada|Sam|Remy|Uma|Vic|Dana|Ivy)\b")
     pages_with_names = {}
@@ -257,8 +313,8 @@ def test_operator_sees_no_customer_people_or_dead_links(
     assert dead_links == set()
 
 
-def test_operator_cannot_search_by_member_address(cast: Cast, sign_in) -> None:
+def test_operator_cannot_search_by_member_address(personas: Personas, sign_in) -> None:
     board = reverse("admin:accounts_organization_changelist")
     for role, is_listed in ((CSM, True), (OPERATOR, False)):
         page = sign_in(_create_staff(role)).get(board, {"q": "remy@acme.example"}).content.decode()
-        assert ('class="desk-name"' in page) == is_listed
+        assert ('class="support-name"' in page) == is_listed

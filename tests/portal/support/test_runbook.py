@@ -8,13 +8,13 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
-from portal.issues import book
+from portal.issues import service
 from portal.issues.models import Issue
-from portal.support import runbook
-from tests.cast import Cast
+from portal.support.monitoring import runbook
+from tests.personas import Personas
 
 PAGE = reverse("admin:runbook")
-SECTIONS = {section.key: section for section in runbook.sections()}
+SECTIONS = {section.key: section for section in runbook.load_sections()}
 BEYOND_ISSUES = {"readyz_database", "readyz_queue", "queue_deep", "unsent_notices",
                  "server_errors", "record_broken"}  # fmt: skip
 
@@ -39,22 +39,22 @@ def test_sections_match_checks_and_monitors() -> None:
 
 def test_runbook_names_only_existing_settings() -> None:
     settings_source = (settings.BASE_DIR / "portal" / "settings.py").read_text()
-    for name in re.findall(r"`([A-Z][A-Z_]+)`", runbook.PATH.read_text()):
+    for name in re.findall(r"`([A-Z][A-Z_]+)`", runbook.RUNBOOK_PATH.read_text()):
         assert f'"{name}"' in settings_source, name
 
 
-def test_issue_links_to_its_section(cast: Cast, sign_in) -> None:
-    issue, _ = book.seen(
-        cast.ada.organization,
+def test_issue_links_to_its_section(personas: Personas, sign_in) -> None:
+    issue, _ = service.open_issue(
+        personas.ada.organization,
         Issue.Cause.SYNC_FAILING,
         title="Syncs fail",
-        words="…",
-        severity=Issue.Severity.MUST_ACT,
+        description="…",
+        severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.CSM,
     )
-    cas = sign_in(cast.cas)
+    cas = sign_in(personas.cas)
     link = f'href="{PAGE}#sync_failing"'
-    customer_url = reverse("admin:accounts_organization_desk", args=[issue.organization_id])
+    customer_url = reverse("admin:accounts_organization_summary", args=[issue.organization_id])
     for address in (customer_url, reverse("admin:issues_issue_change", args=[issue.pk])):
         assert link in cas.get(address).content.decode()
     page = cas.get(PAGE).content.decode()

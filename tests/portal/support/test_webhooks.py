@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from portal.webhooks.models import Address, Delivery, Heartbeat
-from tests.cast import Cast
-from tests.portal.webhooks.conftest import Hook, hook  # noqa: F401  (a fixture)
+from portal.webhooks.models import Delivery, Endpoint, Heartbeat
+from tests.personas import Personas
+from tests.portal.webhooks.conftest import WebhookSender, webhook  # noqa: F401  (a fixture)
 
 
 def _read_pages(client, model) -> str:
@@ -23,34 +23,38 @@ def _read_pages(client, model) -> str:
 
 
 def test_csm_sees_webhook_records(
-    hook: Hook,  # noqa: F811
-    cast: Cast,
+    webhook: WebhookSender,
+    personas: Personas,
     sign_in,
 ) -> None:
-    hook.about(4711, "candidate_stage_change")
-    cas = sign_in(cast.cas)
+    webhook.deliver_application(4711, "candidate_stage_change")
+    cas = sign_in(personas.cas)
     for model, text in (
         (Delivery, "Waiting to be read"),
         (Heartbeat, "candidate_stage_change"),
-        (Address, "Acme"),
+        (Endpoint, "Acme"),
     ):
         page = _read_pages(cas, model)
         assert text in page
-        assert hook.secret not in page
-        assert hook.address.token not in page
+        assert webhook.secret not in page
+        assert webhook.endpoint.token not in page
 
 
-def test_webhook_records_cannot_be_edited(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
-    hook.about(4711)
+def test_webhook_records_cannot_be_edited(
+    webhook: WebhookSender, personas: Personas, sign_in
+) -> None:
+    webhook.deliver_application(4711)
     delivery = Delivery.objects.get()
     address = reverse("admin:webhooks_delivery_change", args=[delivery.pk])
-    for person in (cast.cas, cast.ola):
+    for person in (personas.cas, personas.ola):
         assert sign_in(person).post(address, {"outcome": "read"}).status_code == 403
     delivery.refresh_from_db()
     assert delivery.outcome == Delivery.Outcome.WAITING
 
 
-def test_customers_cannot_see_webhook_records(hook: Hook, cast: Cast, sign_in) -> None:  # noqa: F811
-    hook.about(4711)
-    for model in (Delivery, Heartbeat, Address):
-        assert _read_pages(sign_in(cast.zoe), model) == ""
+def test_customers_cannot_see_webhook_records(
+    webhook: WebhookSender, personas: Personas, sign_in
+) -> None:
+    webhook.deliver_application(4711)
+    for model in (Delivery, Heartbeat, Endpoint):
+        assert _read_pages(sign_in(personas.zoe), model) == ""

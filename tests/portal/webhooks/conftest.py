@@ -14,24 +14,24 @@ from django.http import HttpResponse
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
-from integrations.greenhouse.sandbox.webhooks import body_of, sign
+from integrations.greenhouse.sandbox.webhooks.delivery import encode_delivery, sign_body
 from portal.connections.models import Connection
-from portal.webhooks.models import Address
-from tests.cast import Cast
+from portal.webhooks.models import Endpoint
 from tests.factories import ConnectionFactory
+from tests.personas import Personas
 
 PAGE = "/set-up/web-hooks/"
 SECRET = re.compile(r'<code id="secret">([\w-]+)</code>')
 
 
-def shown_secret(page: HttpResponse) -> str:
+def find_secret(page: HttpResponse) -> str:
     """The secret that a page shows, "" where it shows none."""
-    found = SECRET.search(page.content.decode())
-    return found[1] if found else ""
+    match = SECRET.search(page.content.decode())
+    return match[1] if match else ""
 
 
 @dataclass
-class Hook:
+class WebhookSender:
     """Acme's address, and Greenhouse's hand."""
 
     connection: Connection
@@ -39,17 +39,17 @@ class Hook:
     _ids = count(1)
 
     @property
-    def address(self) -> Address:
-        return Address.objects.get(connection=self.connection)
+    def endpoint(self) -> Endpoint:
+        return Endpoint.objects.get(connection=self.connection)
 
     @property
     def path(self) -> str:
-        return f"/web-hooks/{self.address.token}/"
+        return f"/web-hooks/{self.endpoint.token}/"
 
-    def sends(self, body: bytes, **headers: str) -> HttpResponse:
+    def post_body(self, body: bytes, **headers: str) -> HttpResponse:
         """Post these bytes as they are; headers may be changed or, with "", left out."""
-        told = {
-            "Signature": sign(self.secret, body),
+        all_headers = {
+            "Signature": sign_body(self.secret, body),
             "Greenhouse-Event-ID": f"event-{next(self._ids)}",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
@@ -57,56 +57,64 @@ class Hook:
             self.path,
             body,
             content_type="application/json",
-            headers={name: value for name, value in told.items() if value},
+            headers={name: value for name, value in all_headers.items() if value},
         )
 
-    def tells(self, action: str, payload: dict[str, Any], **headers: str) -> HttpResponse:
+    def deliver_event(self, action: str, payload: dict[str, Any], **headers: str) -> HttpResponse:
         """Deliver an event, spelled and signed as Greenhouse does."""
-        return self.sends(body_of(action, payload), **headers)
+        return self.post_body(encode_delivery(action, payload), **headers)
 
-    def about(self, application_id: int, action: str = "application_updated", **headers: str):
+    def deliver_application(
+        self, application_id: int, action: str = "application_updated", **headers: str
+    ):
         """Deliver the least that names an application."""
-        return self.tells(action, {"application": {"id": application_id}}, **headers)
+        return self.deliver_event(action, {"application": {"id": application_id}}, **headers)
 
 
 @pytest.fixture
-def hook(cast: Cast, sign_in, work) -> Hook:
+def webhook(personas: Personas, sign_in, run_tasks) -> WebhookSender:
     """Of an Acme whose mirror is empty and whose Greenhouse is nowhere."""
-    connection = ConnectionFactory(organization=cast.ada.organization, state=Connection.State.LIVE)
+    connection = ConnectionFactory(
+        organization=personas.ada.organization, state=Connection.State.LIVE
+    )
     connection.credentials.create(kind="harvest_key", secret="k", last_four="k", fingerprint="k")
-    return Hook(connection, shown_secret(sign_in(cast.ada).post(f"{PAGE}secret/")))
+    return WebhookSender(connection, find_secret(sign_in(personas.ada).post(f"{PAGE}secret/")))
 
 
 @pytest.fixture
-def second_hook(cast: Cast, sign_in) -> Hook:
+def second_webhook(personas: Personas, sign_in) -> WebhookSender:
     """The same of another customer."""
-    connection = ConnectionFactory(organization=cast.zoe.organization, state=Connection.State.LIVE)
+    connection = ConnectionFactory(
+        organization=personas.zoe.organization, state=Connection.State.LIVE
+    )
     connection.credentials.create(kind="harvest_key", secret="k", last_four="k", fingerprint="m")
-    return Hook(connection, shown_secret(sign_in(cast.zoe).post(f"{PAGE}secret/")))
+    return WebhookSender(connection, find_secret(sign_in(personas.zoe).post(f"{PAGE}secret/")))
 
 
 @pytest.fixture
-def full_hook(connect: Callable[..., Connection], cast: Cast, sign_in) -> Hook:
+def synced_webhook(
+    connect: Callable[..., Connection], personas: Personas, sign_in
+) -> WebhookSender:
     """Of an Acme that is connected and synced."""
     connection = connect()
-    return Hook(connection, shown_secret(sign_in(cast.ada).post(f"{PAGE}secret/")))
+    return WebhookSender(connection, find_secret(sign_in(personas.ada).post(f"{PAGE}secret/")))
 
 
 @pytest.fixture
-def asked(sandbox: Sandbox) -> Callable[[str], int]:
+def count_requests(sandbox: Sandbox) -> Callable[[str], int]:
     """How often Greenhouse was asked for a kind of record since the test began to count."""
     start = len(list(sandbox.requests))
 
-    def count_of(what: str) -> int:
+    def count_kind(what: str) -> int:
         since = list(sandbox.requests)[start:]
         return sum(f"/{what}" in request.path and request.method == "GET" for request in since)
 
-    return count_of
+    return count_kind
 
 
-def kept(text: str) -> bool:
+def is_stored(text: str) -> bool:
     """Whether a text is anywhere in what is kept of deliveries."""
     from portal.webhooks.models import Delivery, Heartbeat
 
-    rows = [*Delivery.objects.values(), *Heartbeat.objects.values(), *Address.objects.values()]
+    rows = [*Delivery.objects.values(), *Heartbeat.objects.values(), *Endpoint.objects.values()]
     return text in json.dumps(rows, default=str)

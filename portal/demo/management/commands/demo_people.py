@@ -1,5 +1,3 @@
-"""Make the demo's organizations and people; those who are there already stay as they are."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -14,8 +12,8 @@ from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
 from portal.demo.people import PASSWORD, PEOPLE, Person
-from portal.signin import addresses
-from portal.support.roles import CSM
+from portal.signin import email_confirmation
+from portal.support.access.roles import CSM
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -29,23 +27,23 @@ class Command(BaseCommand):
                 "These people have a password that everybody knows. They are made only where "
                 "GREENHOUSE_API_URL is a sandbox on this machine (http://127.0.0.1:...)."
             )
-        made = make_people()
-        self.stdout.write(f"{len(PEOPLE)} people, {made} of them new")
+        created_count = create_people()
+        self.stdout.write(f"{len(PEOPLE)} people, {created_count} of them new")
 
 
 @transaction.atomic
-def make_people() -> int:
-    """Make those who are missing; how many that were."""
-    known = set(User.objects.values_list("email", flat=True))
-    missing = [person for person in PEOPLE if person.email not in known]
+def create_people() -> int:
+    """Create missing people and return their number; existing ones stay unchanged."""
+    existing_emails = set(User.objects.values_list("email", flat=True))
+    missing = [person for person in PEOPLE if person.email not in existing_emails]
     if missing:
-        password = make_password(PASSWORD)  # once for all: it is slow on purpose
+        password = make_password(PASSWORD)  # hash once: it is slow on purpose
         for person in missing:
-            _make(person, password)
+            _create_person(person, password)
     return len(missing)
 
 
-def _make(person: Person, password: str) -> None:
+def _create_person(person: Person, password: str) -> None:
     user = User.objects.create(
         email=person.email,
         name=person.name,
@@ -53,7 +51,7 @@ def _make(person: Person, password: str) -> None:
         is_staff=bool(person.staff),
         is_superuser=person.staff == "operator",
     )
-    addresses.confirm(user)
+    email_confirmation.confirm_email(user)
     if person.organization:
         organization, _ = Organization.objects.get_or_create(
             slug=slugify(person.organization), defaults={"name": person.organization}

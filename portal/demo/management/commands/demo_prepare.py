@@ -1,4 +1,4 @@
-"""Bring the demo's static files and database up to date, in one process because that is faster."""
+"""Prepares static files and database in one process, which is faster than three commands."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from portal.demo.home import STATIC_FILES_READY
+from portal.demo.folder import STATIC_FILES_READY
 
 
 class Command(BaseCommand):
     help = "Collects static files, migrates, and creates the demo's people."
-    requires_system_checks = ()  # the web server runs them when it starts
+    requires_system_checks = ()  # the web server runs them at startup
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("collectstatic", interactive=False, verbosity=1)
         self.stdout.write(STATIC_FILES_READY)
-        # Migrating renders thousands of short-lived model classes. Collecting them would take a
-        # quarter of the time, here and once more when the process exits.
+        # Migrations create thousands of short-lived model classes; garbage-collecting them would
+        # take a quarter of the time, here and again at exit.
         gc.disable()
         try:
             call_command("migrate", interactive=False, verbosity=1)

@@ -1,5 +1,3 @@
-"""Export and erase what is held of a person or an organization, on request (docs/data.md)."""
-
 from __future__ import annotations
 
 import json
@@ -11,81 +9,83 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from portal.accounts.models import Organization, User
 from portal.connections.models import Connection
-from portal.mirror.models import Candidate
-from portal.privacy import candidates, organizations, people
+from portal.privacy import candidate_data, member_data, organization_erasure
+from portal.sync.models import Candidate
 
 
 class Command(BaseCommand):
     help = "Exports (as JSON) or erases what is held of a person or an organization, on request."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        deeds = parser.add_subparsers(dest="deed", required=True)
-        for deed in ("export", "erase"):
-            whom = deeds.add_parser(deed).add_subparsers(dest="whom", required=True)
-            person = whom.add_parser("person", help="somebody who signs in")
+        action_parsers = parser.add_subparsers(dest="action", required=True)
+        for action in ("export", "erase"):
+            target_parsers = action_parsers.add_parser(action).add_subparsers(
+                dest="target", required=True
+            )
+            person = target_parsers.add_parser("person", help="somebody who signs in")
             person.add_argument("email")
-            candidate = whom.add_parser("candidate", help="somebody who applied")
+            candidate = target_parsers.add_parser("candidate", help="somebody who applied")
             candidate.add_argument("organization", help="the slug of the organization")
             candidate.add_argument("id", type=int, help="Greenhouse's id of the candidate")
-        erase = whom.add_parser("organization", help="a customer, after disconnecting")
+        erase = target_parsers.add_parser("organization", help="a customer, after disconnecting")
         erase.add_argument("slug")
         erase.add_argument("--name", required=True, help="its full name: yes, this one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deed = getattr(self, f"_{options['deed']}_{options['whom']}")
-        deed(options)
+        handler = getattr(self, f"_{options['action']}_{options['target']}")
+        handler(options)
 
     def _export_person(self, options: dict[str, Any]) -> None:
-        self._print(people.export(_person(options["email"])))
+        self._print_json(member_data.export_member(_get_person(options["email"])))
 
     def _export_candidate(self, options: dict[str, Any]) -> None:
-        self._print(candidates.export(_candidate(options)))
+        self._print_json(candidate_data.export_candidate(_get_candidate(options)))
 
     def _erase_person(self, options: dict[str, Any]) -> None:
         try:
-            gone = people.erase(_person(options["email"]))
-        except people.LastAdmin as error:
+            deleted_counts = member_data.erase_member(_get_person(options["email"]))
+        except member_data.LastAdmin as error:
             raise CommandError(
                 f"{error.organization} would have no admin. Make somebody else one first."
             ) from error
-        self._print({"erased": gone})
+        self._print_json({"erased": deleted_counts})
 
     def _erase_candidate(self, options: dict[str, Any]) -> None:
         try:
-            receipt = candidates.erase(_candidate(options))
-        except candidates.StillThere as error:
+            receipt = candidate_data.erase_candidate(_get_candidate(options))
+        except candidate_data.CandidateStillInGreenhouse as error:
             raise CommandError(
                 "Greenhouse still has this person, so the next sync would bring them back. "
                 "Erase or anonymise them there; the portal follows by itself."
             ) from error
-        except candidates.CannotTell as error:
+        except candidate_data.GreenhouseCheckFailed as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Erased. Receipt: entry {receipt.number} of the organization's record.")
 
     def _erase_organization(self, options: dict[str, Any]) -> None:
-        found = Organization.objects.filter(slug=options["slug"]).first()
-        if found is None:
+        organization = Organization.objects.filter(slug=options["slug"]).first()
+        if organization is None:
             raise CommandError("There is no such organization.")
         try:
-            receipt = organizations.erase(found, name=options["name"])
-        except organizations.NotYet as error:
+            receipt = organization_erasure.erase_organization(organization, name=options["name"])
+        except organization_erasure.CannotErase as error:
             raise CommandError(str(error)) from error
-        self._print({"erased": receipt.after, "receipt": receipt.number})
+        self._print_json({"erased": receipt.after, "receipt": receipt.number})
 
-    def _print(self, told: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False))
+    def _print_json(self, payload: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(payload, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False))
 
 
-def _person(email: str) -> User:
-    found = User.objects.filter(email=email).first()
-    if found is None:
+def _get_person(email: str) -> User:
+    user = User.objects.filter(email=email).first()
+    if user is None:
         raise CommandError("Nobody signs in with this address.")
-    return found
+    return user
 
 
-def _candidate(options: dict[str, Any]) -> Candidate:
+def _get_candidate(options: dict[str, Any]) -> Candidate:
     connection = Connection.objects.filter(organization__slug=options["organization"]).first()
-    found = candidates.find(connection, options["id"]) if connection else None
-    if found is None:
+    candidate = candidate_data.find_candidate(connection, options["id"]) if connection else None
+    if candidate is None:
         raise CommandError("Nothing is held of this candidate there.")
-    return found
+    return candidate

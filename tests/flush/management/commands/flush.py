@@ -11,4 +11,4 @@ class Command(flush.Command):
     """Put the tables back as migrated, touching only those that a test wrote to."""
 
     def handle(self, **options: Any) -> None:
-        tables.put_back()
+        tables.restore_migrated_tables()

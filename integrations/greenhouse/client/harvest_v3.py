@@ -1,0 +1,696 @@
+"""Client for Harvest v3: tokens per user, flat rows, filtered lists instead of single records."""
+
+# Source: Greenhouse's v3 documentation and OpenAPI document. The bodies of 403 and of most 422
+# responses are undocumented, so nothing depends on their exact form.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import msgspec
+
+from integrations.ats.client_context import ClientContext
+from integrations.ats.errors import (
+    ActingUserRefused,
+    AtsError,
+    BadCredential,
+    Conflict,
+    Evidence,
+    InvalidValues,
+    MissingPermission,
+    NotFound,
+    NotSiteAdmin,
+    UnreadableResponse,
+)
+from integrations.ats.permissions import ProbeResult
+from integrations.ats.types import (
+    Application,
+    ApplicationChanges,
+    Attachment,
+    Candidate,
+    CloseReason,
+    CompleteList,
+    CustomField,
+    Department,
+    EmailTemplate,
+    FutureJobGrant,
+    Job,
+    JobGrant,
+    JobPost,
+    Office,
+    Opening,
+    Page,
+    RejectionEmail,
+    RejectionReason,
+    SeenStage,
+    Source,
+    Stage,
+    StageEntry,
+    TeamMember,
+    UnreadableRecord,
+    User,
+    UserEmail,
+    UserRole,
+    WriteResult,
+)
+from integrations.greenhouse.client.base import PER_PAGE, HarvestClient, format_timestamp
+from integrations.greenhouse.client.current_stages import CurrentStages
+from integrations.greenhouse.client.from_stage_id import FromStageIdChoice
+from integrations.greenhouse.client.visibility import VisibilityCheck, has_records
+from integrations.greenhouse.oauth.client import TokenClaims
+from integrations.greenhouse.oauth.client_credentials import ClientCredentialTokens, NoScopesGranted
+from integrations.greenhouse.oauth.scopes import ObservedAccess, get_required_scope
+from integrations.greenhouse.payloads import custom_fields
+from integrations.greenhouse.payloads import v3 as payloads
+from integrations.greenhouse.payloads.decoding import RecordReader
+from integrations.greenhouse.probes import v3
+from integrations.greenhouse.transport.error_body import (
+    ErrorBody,
+    is_from_stage_error,
+    map_validation_error,
+)
+from integrations.greenhouse.transport.request import HarvestRequest
+from integrations.http.client import HttpClient, HttpResponse
+
+Record = TypeVar("Record")
+
+MAX_FILTER_IDS = 50  # documented maximum of every id filter
+
+
+class TokenSource(Protocol):
+    """Access tokens by Greenhouse user id (`sub`); None is the credential's own user."""
+
+    def get_token(self, sub: str | None, *, until: float) -> str: ...
+
+    def discard_token(self, sub: str | None, token: str) -> None: ...
+
+    def get_claims(self, token: str, *, until: float) -> TokenClaims: ...
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+IdentifiedRecord = TypeVar("IdentifiedRecord", bound=_Identified)
+
+
+def _build_list_request(resource: str, permission: str, **params: str) -> HarvestRequest:
+    path = f"/v3/{resource}"
+    return HarvestRequest(
+        path=path, template=path, permission=permission, params={"per_page": PER_PAGE} | params
+    )
+
+
+def _build_since_param(moment: datetime | None) -> dict[str, str]:
+    return {"updated_at": f"gte|{format_timestamp(moment)}"} if moment else {}
+
+
+def _join_ids(ids: Iterable[int]) -> str:
+    return ",".join(str(int(record_id)) for record_id in ids)
+
+
+class HarvestV3(HarvestClient):
+    """Provider for Harvest v3. `secrets`: `client_id`, `client_secret` and optional `reader_id`."""
+
+    kind: str = "harvest_oauth"
+    window: ClassVar[float] = 30.0  # documented, fixed
+    pages_may_shift: bool = False  # documented: cursors name a record, not a page number
+
+    def __init__(
+        self, secrets: Mapping[str, str], context: ClientContext, http: HttpClient | None = None
+    ) -> None:
+        client_id, client_secret = secrets["client_id"].strip(), secrets["client_secret"].strip()
+        super().__init__(context, http, (client_id, client_secret))
+        # The Site Admin to read lists as; by default the credential's service user.
+        self._reader_id = secrets.get("reader_id", "").strip() or None
+        self._tokens = self._create_token_source(client_id, client_secret)
+        self._observed_access = ObservedAccess()
+        self._visibility = VisibilityCheck(self._send_request, context.now)
+        self._stage_id_choice = FromStageIdChoice(context)
+        self._stages = CurrentStages(self._list_stage_entries)
+
+    def _create_token_source(self, client_id: str, client_secret: str) -> TokenSource:
+        return ClientCredentialTokens(self._context, self._http_client, client_id, client_secret)
+
+    # -- authentication and errors -----------------------------------------------------------
+    def _build_headers(self, request: HarvestRequest, until: float) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._get_token(request, until)}"}
+
+    def _get_token(self, request: HarvestRequest, until: float) -> str:
+        try:
+            return self._tokens.get_token(self._get_subject(request), until=until)
+        except NoScopesGranted as error:
+            raise MissingPermission(
+                request.permission, error.sentence, evidence=error.evidence
+            ) from error
+        except ActingUserRefused as error:
+            if request.acting_user_id is not None:
+                raise
+            raise BadCredential(
+                "Greenhouse gives no access in the name of the Site Admin whose user ID is "
+                "entered here. Please check that ID.",
+                evidence=error.evidence,
+            ) from error
+
+    def _get_subject(self, request: HarvestRequest) -> str | None:
+        return self._reader_id if request.acting_user_id is None else str(request.acting_user_id)
+
+    def _discard_token(self, headers: Mapping[str, str], request: HarvestRequest) -> bool:
+        self._tokens.discard_token(
+            self._get_subject(request), headers["Authorization"].removeprefix("Bearer ")
+        )
+        return True
+
+    def _send_request(
+        self, request: HarvestRequest, *, target: str | None = None, until: float | None = None
+    ) -> HttpResponse:
+        response = super()._send_request(request, target=target, until=until)
+        if not request.is_write:
+            is_nonempty = has_records(response)
+            self._observed_access.record_read(get_required_scope(request), has_records=is_nonempty)
+            if is_nonempty:
+                self._visibility.record_visible()
+        return response
+
+    def _send_and_confirm(self, request: HarvestRequest) -> HttpResponse:
+        response = self._send_request(request)
+        if not request.is_write and not has_records(response):
+            self._visibility.confirm_empty(request)
+        return response
+
+    def _check_empty_list(self, request: HarvestRequest) -> None:
+        self._visibility.confirm_empty(request)
+
+    def _map_error(
+        self,
+        request: HarvestRequest,
+        response: HttpResponse,
+        error_body: ErrorBody,
+        evidence: Evidence,
+    ) -> AtsError:
+        if response.status == 401:
+            return BadCredential(
+                "Greenhouse does not accept its own access token. The credential may have been "
+                "revoked or changed.",
+                evidence=evidence,
+            )
+        if response.status == 403:
+            return self._map_forbidden(request, error_body, evidence)
+        if response.status == 404 and not request.has_record_id:
+            return UnreadableResponse(
+                "Greenhouse does not know this address of its interface.", evidence=evidence
+            )
+        if response.status in (404, 410):
+            return NotFound(evidence=evidence)
+        return map_validation_error(error_body, evidence)
+
+    def _map_forbidden(
+        self, request: HarvestRequest, error_body: ErrorBody, evidence: Evidence
+    ) -> AtsError:
+        until = self._get_deadline()
+        try:
+            claims = self._tokens.get_claims(self._get_token(request, until), until=until)
+        except AtsError:
+            claims = None
+        return self._observed_access.explain_forbidden(request, claims, error_body, evidence)
+
+    # -- the credential ----------------------------------------------------------------------
+    def verify_credential(self) -> None:
+        """Fetch a token and read one job with it; a 403 still proves the credential."""
+        request = _build_list_request("jobs", "jobs.list", per_page="1")
+        try:
+            self._send_request(request)
+        except (MissingPermission, NotSiteAdmin):
+            return
+
+    def probe_permission(self, permission: str) -> ProbeResult:
+        return next(self.probe_permissions([permission]))
+
+    def probe_permissions(self, permissions: Iterable[str]) -> Iterator[ProbeResult]:
+        return v3.probe_permissions(
+            self._send_and_confirm, self._load_scopes, permissions, now=self._context.now
+        )
+
+    def get_granted_scopes(self) -> frozenset[str] | None:
+        """The scopes from the token's claims or introspection; None if both fail."""
+        try:
+            return self._load_scopes()
+        except AtsError:
+            return None
+
+    def _load_scopes(self) -> frozenset[str] | None:
+        until = self._get_deadline()
+        token = self._get_token(_build_list_request("jobs", "jobs.list"), until)
+        return self._tokens.get_claims(token, until=until).scopes
+
+    # -- lists -------------------------------------------------------------------------------
+    def list_users(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[User]]:
+        """Does not include service accounts."""
+        request = _build_list_request("users", "users.list", **_build_since_param(updated_after))
+        return self._iterate_pages(request, payloads.read_user, cursor=cursor)
+
+    def list_user_emails(self, *, cursor: str | None = None) -> Iterator[Page[UserEmail]]:
+        request = _build_list_request("user_emails", "user_emails.list")
+        return self._iterate_pages(request, payloads.read_user_email, cursor=cursor)
+
+    def list_user_roles(self, *, cursor: str | None = None) -> Iterator[Page[UserRole]]:
+        request = _build_list_request("user_roles", "user_roles.list")
+        return self._iterate_pages(request, payloads.read_user_role, cursor=cursor)
+
+    def list_job_permissions(
+        self, *, user_ids: Iterable[int], cursor: str | None = None
+    ) -> Iterator[Page[JobGrant]]:
+        return self._list_for_users(
+            user_ids,
+            "user_job_permissions",
+            "user_permissions.list_job_permissions",
+            payloads.read_grant,
+            cursor,
+        )
+
+    def list_future_job_permissions(
+        self, *, user_ids: Iterable[int], cursor: str | None = None
+    ) -> Iterator[Page[FutureJobGrant]]:
+        return self._list_for_users(
+            user_ids,
+            "future_job_permissions",
+            "user_permissions.list_future_job_permissions",
+            payloads.read_future_grant,
+            cursor,
+        )
+
+    def _list_for_users(
+        self,
+        user_ids: Iterable[int],
+        resource: str,
+        permission: str,
+        read: RecordReader[Any],
+        cursor: str | None,
+    ) -> Iterator[Page[Any]]:
+        wanted_ids = frozenset(user_ids)
+        if not wanted_ids:
+            return iter((Page(records=()),))
+        # Too many users for the filter: read the whole list.
+        params = (
+            {"user_ids": _join_ids(sorted(wanted_ids))} if len(wanted_ids) <= MAX_FILTER_IDS else {}
+        )
+        request = _build_list_request(resource, permission, **params)
+        return self._iterate_pages(
+            request, read, cursor=cursor, keep=lambda row: row.user_id in wanted_ids
+        )
+
+    def list_jobs(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[Job]]:
+        request = _build_list_request("jobs", "jobs.list", **_build_since_param(updated_after))
+        return self._iterate_pages(request, payloads.read_job, cursor=cursor)
+
+    def list_hiring_team(self, *, cursor: str | None = None) -> Iterator[Page[TeamMember]]:
+        # Owners are recruiters, coordinators and sourcers.
+        parts = (
+            (_build_list_request("job_owners", "hiring_team.owners"), payloads.read_owner),
+            (
+                _build_list_request("job_hiring_managers", "hiring_team.managers"),
+                payloads.read_hiring_manager,
+            ),
+        )
+        return self._chain_lists(parts, cursor=cursor)
+
+    def list_departments(self, *, cursor: str | None = None) -> Iterator[Page[Department]]:
+        request = _build_list_request("departments", "departments.list")
+        return self._iterate_pages(request, payloads.read_department, cursor=cursor)
+
+    def list_offices(self, *, cursor: str | None = None) -> Iterator[Page[Office]]:
+        return self._iterate_pages(
+            _build_list_request("offices", "offices.list"), payloads.read_office, cursor=cursor
+        )
+
+    def list_stages(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[Stage]]:
+        request = _build_list_request(
+            "job_interview_stages", "job_stages.list", **_build_since_param(updated_after)
+        )
+        return self._iterate_pages(request, payloads.read_stage, cursor=cursor)
+
+    def list_job_posts(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[JobPost]]:
+        request = _build_list_request(
+            "job_posts", "job_posts.list", **_build_since_param(updated_after)
+        )
+        return self._iterate_pages(request, payloads.read_job_post, cursor=cursor)
+
+    def list_openings(self, *, cursor: str | None = None) -> Iterator[Page[Opening]]:
+        request = _build_list_request("openings", "openings.list_for_job")
+        return self._iterate_pages(request, payloads.read_opening, cursor=cursor)
+
+    def list_close_reasons(self, *, cursor: str | None = None) -> Iterator[Page[CloseReason]]:
+        request = _build_list_request("close_reasons", "close_reasons.list")
+        return self._iterate_pages(request, payloads.read_close_reason, cursor=cursor)
+
+    def list_rejection_reasons(
+        self, *, cursor: str | None = None
+    ) -> Iterator[Page[RejectionReason]]:
+        """Includes Greenhouse's default reasons (documented parameter)."""
+        request = _build_list_request(
+            "rejection_reasons", "rejection_reasons.list", include_defaults="true"
+        )
+        return self._iterate_pages(request, payloads.read_rejection_reason, cursor=cursor)
+
+    def list_email_templates(self, *, cursor: str | None = None) -> Iterator[Page[EmailTemplate]]:
+        request = _build_list_request("email_templates", "email_templates.list")
+        return self._iterate_pages(request, payloads.read_email_template, cursor=cursor)
+
+    def list_custom_fields(self, *, cursor: str | None = None) -> Iterator[Page[CustomField]]:
+        request = _build_list_request(
+            "custom_fields", "custom_fields.list", field_type="application"
+        )
+        for page in self._iterate_pages(
+            request,
+            custom_fields.read_field,
+            cursor=cursor,
+            keep=custom_fields.is_application_field,
+        ):
+            fields = custom_fields.attach_options(page.records, self._list_options)
+            yield msgspec.structs.replace(page, records=fields)
+
+    def _list_options(self, field_ids: Sequence[int]) -> Iterator[custom_fields.FieldOption]:
+        for start in range(0, len(field_ids), MAX_FILTER_IDS):
+            chunk = _join_ids(field_ids[start : start + MAX_FILTER_IDS])
+            request = _build_list_request(
+                "custom_field_options", "custom_field_options.list", custom_field_ids=chunk
+            )
+            for page in self._iterate_pages(request, custom_fields.read_option):
+                yield from page.records
+
+    def list_sources(self, *, cursor: str | None = None) -> Iterator[Page[Source]]:
+        return self._iterate_pages(
+            _build_list_request("sources", "sources.list"), payloads.read_source, cursor=cursor
+        )
+
+    def list_applications(
+        self, *, changed_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[Application]]:
+        request = _build_list_request(
+            "applications", "applications.list", **_build_since_param(changed_after)
+        )
+        return self._fill_page_stages(
+            self._iterate_pages(request, payloads.read_application, cursor=cursor)
+        )
+
+    def list_current_stage_entries(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[StageEntry]]:
+        request = _build_list_request(
+            "application_stages",
+            "application_stages.list",
+            current="true",
+            **_build_since_param(updated_after),
+        )
+        return self._iterate_pages(request, payloads.read_stage_entry, cursor=cursor)
+
+    def list_candidates(
+        self, *, updated_after: datetime | None = None, cursor: str | None = None
+    ) -> Iterator[Page[Candidate]]:
+        request = _build_list_request(
+            "candidates", "candidates.list", **_build_since_param(updated_after)
+        )
+        return self._iterate_pages(request, payloads.read_candidate, cursor=cursor)
+
+    # -- single records ----------------------------------------------------------------------
+    def _get_record(
+        self, resource: str, record_id: int, permission: str, read: RecordReader[IdentifiedRecord]
+    ) -> IdentifiedRecord:
+        """Fetch a record by filtering its list: v3 has no endpoints for single records."""
+        request = HarvestRequest(
+            path=f"/v3/{resource}",
+            template=f"/v3/{resource}",
+            permission=permission,
+            params={"ids": str(int(record_id))},
+        )
+        unreadable: list[UnreadableRecord] = []
+        for page in self._iterate_pages(request, read):
+            for record in page.records:
+                if record.id == record_id:
+                    return record
+            unreadable += page.set_aside
+            if not page.records:
+                break
+        if unreadable:
+            raise UnreadableResponse(
+                f"Greenhouse's record could not be read: {unreadable[0].reason}"
+            )
+        evidence = Evidence(
+            method="GET",
+            path=request.template,
+            status=200,
+            message="an empty list",
+            at=datetime.fromtimestamp(self._context.now(), UTC),
+        )
+        raise NotFound(evidence=evidence)
+
+    def get_user(self, user_id: int) -> User:
+        return self._get_record("users", user_id, "users.retrieve", payloads.read_user)
+
+    def get_job(self, job_id: int) -> Job:
+        return self._get_record("jobs", job_id, "jobs.retrieve", payloads.read_job)
+
+    def get_application(self, application_id: int) -> Application:
+        read = payloads.read_application
+        application = self._get_record(
+            "applications", application_id, "applications.retrieve", read
+        )
+        return self._stages.fill_stages((application,))[0]
+
+    def get_candidate(self, candidate_id: int) -> Candidate:
+        return self._get_record(
+            "candidates", candidate_id, "candidates.retrieve", payloads.read_candidate
+        )
+
+    def get_stage(self, stage_id: int) -> Stage:
+        return self._get_record(
+            "job_interview_stages", stage_id, "job_stages.retrieve", payloads.read_stage
+        )
+
+    def list_stages_for_job(self, job_id: int) -> CompleteList[Stage]:
+        request = _build_list_request(
+            "job_interview_stages", "job_stages.list_for_job", job_ids=str(int(job_id))
+        )
+        stages = self._list_all(request, payloads.read_stage, lambda row: row.job_id == job_id)
+        return CompleteList(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
+
+    def list_posts_for_job(self, job_id: int) -> CompleteList[JobPost]:
+        request = _build_list_request(
+            "job_posts", "job_posts.list_for_job", job_ids=str(int(job_id))
+        )
+        return self._list_all(request, payloads.read_job_post, lambda post: post.job_id == job_id)
+
+    def get_post_for_job(self, job_id: int) -> JobPost | None:
+        """The oldest active post: v3 has no endpoint for a job's main post."""
+        posts = [post for post in self.list_posts_for_job(job_id) if post.active]
+        return min(posts, key=lambda post: post.id, default=None)
+
+    def list_openings_for_job(self, job_id: int) -> CompleteList[Opening]:
+        request = _build_list_request("openings", "openings.list_for_job", job_ids=str(int(job_id)))
+        return self._list_all(
+            request, payloads.read_opening, lambda opening: opening.job_id == job_id
+        )
+
+    def list_applications_for_job(
+        self, job_id: int, *, cursor: str | None = None
+    ) -> Iterator[Page[Application]]:
+        request = _build_list_request("applications", "applications.list", job_ids=str(int(job_id)))
+        pages = self._iterate_pages(
+            request,
+            payloads.read_application,
+            cursor=cursor,
+            keep=lambda application: (
+                application.job_id == job_id or job_id in application.prospective_job_ids
+            ),
+        )
+        return self._fill_page_stages(pages)
+
+    def list_stage_history(self, application_id: int) -> tuple[StageEntry, ...]:
+        entries = self._list_stage_entries({"application_ids": str(int(application_id))})
+        own_entries = [entry for entry in entries if entry.application_id == application_id]
+        earliest = datetime.min.replace(tzinfo=UTC)
+        return tuple(
+            sorted(own_entries, key=lambda entry: (entry.entered_at or earliest, entry.id))
+        )
+
+    def _list_stage_entries(self, params: Mapping[str, str]) -> Iterator[StageEntry]:
+        request = _build_list_request("application_stages", "application_stages.list", **params)
+        for page in self._iterate_pages(request, payloads.read_stage_entry):
+            yield from page.records
+
+    def _fill_page_stages(self, pages: Iterator[Page[Application]]) -> Iterator[Page[Application]]:
+        for page in pages:
+            yield msgspec.structs.replace(page, records=self._stages.fill_stages(page.records))
+
+    def list_attachments(self, candidate_id: int) -> tuple[Attachment, ...]:
+        """Needs the scope `harvest:attachments:list`."""
+        request = _build_list_request(
+            "attachments", "attachments.list", candidate_ids=str(int(candidate_id))
+        )
+        attachments = self._list_all(
+            request,
+            payloads.read_attachment,
+            lambda attachment: attachment.candidate_id == candidate_id,
+        )
+        return tuple(attachment.file for attachment in attachments)
+
+    # -- writes ------------------------------------------------------------------------------
+    def advance_application(
+        self, application_id: int, *, seen: SeenStage, acting_user_id: int
+    ) -> WriteResult:
+        """A move without a target stage, as v3 has no advance endpoint."""
+        return self._move_from_stage("advance", application_id, seen, {}, acting_user_id)
+
+    def move_application(
+        self, application_id: int, *, seen: SeenStage, to_stage_id: int, acting_user_id: int
+    ) -> WriteResult:
+        return self._move_from_stage(
+            "move", application_id, seen, {"to_stage_id": to_stage_id}, acting_user_id
+        )
+
+    def transfer_application(
+        self,
+        application_id: int,
+        *,
+        seen: SeenStage,
+        to_job_id: int,
+        to_stage_id: int | None = None,
+        acting_user_id: int,
+    ) -> WriteResult:
+        # Sources disagree whether both targets may be sent at once, so the stage follows after.
+        target = {"to_job_id": to_job_id}
+        result = self._move_from_stage("transfer", application_id, seen, target, acting_user_id)
+        transferred = result.application
+        if to_stage_id is None or transferred is None or transferred.stage_id == to_stage_id:
+            return result
+        try:
+            return self.move_application(
+                application_id,
+                seen=transferred.seen_stage,
+                to_stage_id=to_stage_id,
+                acting_user_id=acting_user_id,
+            )
+        except AtsError:  # the transfer itself has succeeded
+            return WriteResult(application=self._reread_application(application_id))
+
+    def reject_application(
+        self,
+        application_id: int,
+        *,
+        reason_id: int,
+        notes: str | None = None,
+        email: RejectionEmail | None = None,
+        acting_user_id: int,
+    ) -> WriteResult:
+        body: dict[str, Any] = {"rejection_reason_id": reason_id}
+        if notes:
+            body["notes"] = notes
+        if email is not None:
+            body["rejection_email"] = _build_email_body(email)
+        request = v3.build_write_request("reject", application_id, body, acting_user_id)
+        return self._write_application(
+            request, application_id, required_status="active", until=self._get_deadline()
+        )
+
+    def unreject_application(self, application_id: int, *, acting_user_id: int) -> WriteResult:
+        request = v3.build_write_request("unreject", application_id, {}, acting_user_id)
+        return self._write_application(
+            request, application_id, required_status="rejected", until=self._get_deadline()
+        )
+
+    def update_application(
+        self, application_id: int, *, changes: ApplicationChanges, acting_user_id: int
+    ) -> WriteResult:
+        request = v3.build_write_request(
+            "update", application_id, custom_fields.build_changes_body(changes), acting_user_id
+        )
+        return self._write_application(
+            request, application_id, required_status="", until=self._get_deadline()
+        )
+
+    def _write_application(
+        self, request: HarvestRequest, application_id: int, *, required_status: str, until: float
+    ) -> WriteResult:
+        # v3 answers 204 without a body, so the application is read again.
+        self._send_write(
+            request, application_id=application_id, required_status=required_status, until=until
+        )
+        return WriteResult(application=self._reread_application(application_id))
+
+    def _move_from_stage(
+        self,
+        action: str,
+        application_id: int,
+        seen: SeenStage,
+        target: Mapping[str, int],
+        acting_user_id: int,
+    ) -> WriteResult:
+        """Move with the likelier kind of `from_stage_id`; if it is refused, with the other."""
+        until = self._get_deadline()
+
+        def send(choice: str, from_stage_id: int) -> WriteResult:
+            body = {"from_stage_id": from_stage_id, **target}
+            request = v3.build_write_request(action, application_id, body, acting_user_id)
+            result = self._write_application(
+                request, application_id, required_status="active", until=until
+            )
+            self._stage_id_choice.record_success(choice)
+            return result
+
+        first = next(self._stage_id_choice.list_choices(seen), None)
+        if first is None:
+            raise Conflict("This application is in no stage, so it cannot be moved on.")
+        try:
+            return send(*first)
+        except (Conflict, InvalidValues) as error:
+            if not is_from_stage_error(error):
+                raise
+            second = self._choose_other_stage_id(application_id, seen, first[0], error)
+            return send(*second)
+
+    def _choose_other_stage_id(
+        self,
+        application_id: int,
+        seen: SeenStage,
+        tried_choice: str,
+        error: Conflict | InvalidValues,
+    ) -> tuple[str, int]:
+        # A 422 about the stage means that the application has moved, or that we sent the wrong kind
+        # of id: read it to find out which before trying again.
+        current = self._reread_application(application_id)
+        if current is not None:
+            if current.status != "active" or _has_moved(seen, current.seen_stage):
+                raise Conflict(error.sentence, evidence=error.evidence) from error
+            seen = SeenStage(
+                stage_id=seen.stage_id or current.stage_id,
+                entry_id=seen.entry_id or current.stage_entry_id,
+            )
+        for choice, value in self._stage_id_choice.list_choices(seen):
+            if choice != tried_choice:
+                return choice, value
+        raise error
+
+
+def _has_moved(seen: SeenStage, current: SeenStage) -> bool:
+    pairs = ((seen.stage_id, current.stage_id), (seen.entry_id, current.entry_id))
+    return any(a is not None and b is not None and a != b for a, b in pairs)
+
+
+def _build_email_body(email: RejectionEmail) -> dict[str, Any]:
+    body: dict[str, Any] = {"email_template_id": email.template_id}
+    if email.send_at is not None:
+        body["send_email_at"] = format_timestamp(email.send_at)
+    if email.from_user_id is not None:
+        body["email_from_user_id"] = email.from_user_id
+    return body

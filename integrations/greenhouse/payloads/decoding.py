@@ -1,0 +1,145 @@
+"""Decode JSON one record at a time, so that a malformed record does not fail the whole list."""
+
+# Nulls, missing or unknown fields and bad timestamps are tolerated. A record without its id or
+# with a field of the wrong type is set aside entirely.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from integrations.ats.emails import normalize_email
+from integrations.ats.errors import UnreadableResponse
+from integrations.ats.types import UnreadableRecord
+from integrations.http.redaction import redact_text
+
+Record = TypeVar("Record")
+Wire = TypeVar("Wire", bound=msgspec.Struct)
+RecordReader = Callable[[msgspec.Raw], Record]
+
+RawTimestamp = str | int | float | None
+RawText = str | int | float | None  # official examples have numbers where text is documented
+
+_ARRAY_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
+_ID_PATTERN = re.compile(rb'"id"\s*:\s*"?(\d{1,19})')
+
+
+class InvalidRecord(ValueError):
+    """The record decodes, but its values are not usable."""
+
+
+def decode_records(
+    body: bytes, read: RecordReader[Record]
+) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
+    """Decode a JSON array into records and unreadable ones. Raises UnreadableResponse."""
+    records: list[Record] = []
+    unreadable: list[UnreadableRecord] = []
+    for raw in _decode_array(body):
+        try:
+            records.append(read(raw))
+        except (msgspec.MsgspecError, InvalidRecord) as error:
+            unreadable.append(
+                UnreadableRecord(remote_id=_extract_id(bytes(raw)), reason=redact_text(str(error)))
+            )
+    return tuple(records), tuple(unreadable)
+
+
+def decode_record(body: bytes, read: RecordReader[Record]) -> Record:
+    """Decode a single record. Raises UnreadableResponse."""
+    try:
+        return read(msgspec.Raw(body))
+    except (msgspec.MsgspecError, InvalidRecord, UnicodeDecodeError) as error:
+        raise UnreadableResponse(
+            f"Greenhouse's record could not be read: {redact_text(str(error))}"
+        ) from error
+
+
+def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordReader[Record]:
+    """A reader that decodes JSON as `wire_type` and converts it to one of our types."""
+    # Not strict: ids beyond 2**53 may be sent as strings.
+    decode = msgspec.json.Decoder(wire_type, strict=False).decode
+    return lambda raw: convert(decode(raw))
+
+
+def parse_timestamp(value: RawTimestamp) -> datetime | None:
+    """Parse ISO 8601, defaulting to UTC; None if it is not a timestamp."""
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        timestamp = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    try:
+        return timestamp.astimezone(UTC) if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+
+
+def to_text(value: RawText) -> str:
+    """The value as text, "" for null, without null characters, which databases refuse."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
+    return "" if value is None else str(value)
+
+
+def to_stripped_text(value: RawText) -> str | None:
+    return to_text(value).strip() or None
+
+
+def build_full_name(name: RawText, first: RawText, last: RawText) -> str:
+    """`name`, else first and last name; may be empty (service accounts)."""
+    return to_stripped_text(name) or " ".join(
+        part for part in (to_stripped_text(first), to_stripped_text(last)) if part
+    )
+
+
+def unique_texts(values: Iterable[RawText]) -> tuple[str, ...]:
+    """The non-empty texts in order, without duplicates (ignoring ASCII case)."""
+    return tuple(
+        {
+            normalize_email(text_value): text_value
+            for value in values
+            if (text_value := to_stripped_text(value))
+        }.values()
+    )
+
+
+def _decode_array(body: bytes) -> list[msgspec.Raw]:
+    try:
+        return _ARRAY_DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    # While it prepares a list, Greenhouse answers {message} (documented for v3 candidates).
+    if body.lstrip()[:1] == b"{":
+        raise UnreadableResponse(
+            "Greenhouse answered with one object instead of a list: "
+            f"{redact_text(_extract_message(body))}"
+        )
+    raise UnreadableResponse
+
+
+def _extract_message(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_ErrorMessage).message or "no reason given"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return "it is cut off"
+
+
+class _ErrorMessage(msgspec.Struct):
+    message: str | None = None
+
+
+def _extract_id(raw: bytes) -> int | None:
+    try:
+        return msgspec.json.decode(raw, type=_RecordId, strict=False).id
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        match = _ID_PATTERN.search(raw)
+        return int(match[1]) if match else None
+
+
+class _RecordId(msgspec.Struct):
+    id: int | None = None

@@ -1,0 +1,72 @@
+"""Log of API requests, for tests and ``GET /__requests``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from integrations.greenhouse.sandbox.http_server.messages import Request
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """A request and its outcome; ``status`` 0 means the connection was dropped."""
+
+    time: str
+    method: str
+    path: str
+    query: str
+    credential: str
+    acting_user: int | None
+    status: int
+    milliseconds: float
+    request_id: str
+
+
+class RequestLog:
+    """The latest requests, oldest first, without control requests."""
+
+    def __init__(self, max_entries: int = 20_000) -> None:
+        self._entries: deque[LoggedRequest] = deque(maxlen=max_entries)
+
+    def log_request(self, request: Request, status: int, time: str, milliseconds: float) -> None:
+        self._entries.append(
+            LoggedRequest(
+                time,
+                request.method,
+                request.path,
+                request.query_text,
+                request.credential,
+                request.acting_user,
+                status,
+                round(milliseconds, 2),
+                request.request_id,
+            )
+        )
+
+    def add_entries(self, entries: Iterable[LoggedRequest]) -> None:
+        self._entries.extend(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[LoggedRequest]:
+        return iter(list(self._entries))
+
+    def __getitem__(self, index: int) -> LoggedRequest:
+        return self._entries[index]
+
+    def filter_by_path(self, path: str, method: str | None = None) -> list[LoggedRequest]:
+        return [
+            entry
+            for entry in self
+            if entry.path.startswith(path) and method in (None, entry.method)
+        ]
+
+    def clear_entries(self) -> None:
+        self._entries.clear()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [asdict(entry) for entry in self]

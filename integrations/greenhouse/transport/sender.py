@@ -1,0 +1,215 @@
+"""Rate-limited, logged HTTP sending to one Greenhouse host, with retries where they are safe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from integrations.ats.client_context import ApiCallRecord, ClientContext
+from integrations.ats.errors import (
+    AtsError,
+    AtsUnavailable,
+    Evidence,
+    OutcomeUnknown,
+    RateLimited,
+    UnreadableResponse,
+)
+from integrations.greenhouse.transport.error_body import (
+    ErrorBody,
+    build_html_page_error,
+    parse_error_body,
+)
+from integrations.http.backoff import MAX_ATTEMPTS, compute_backoff, parse_retry_after
+from integrations.http.client import (
+    HttpClient,
+    HttpResponse,
+    RequestNotSent,
+    ResponseLost,
+    ResponseTooLarge,
+)
+from integrations.http.rate_limiter import SharedRateLimiter
+from integrations.http.redaction import redact_text
+
+T = TypeVar("T")
+
+_MIN_WRITE_TIMEOUT = 5.0
+
+ErrorMapper = Callable[[HttpResponse, ErrorBody, Evidence], AtsError]
+
+
+class OutgoingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    url: str
+    template: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    is_write: bool = False
+
+
+class RequestSender:
+    """Sends requests to one host. `window` is the host's rate limit window in seconds."""
+
+    def __init__(
+        self,
+        context: ClientContext,
+        http: HttpClient,
+        *,
+        key: str,
+        window: float,
+        secrets: Iterable[str],
+    ) -> None:
+        self._context, self._http_client, self._window = context, http, window
+        self._secrets = tuple(secrets)
+        self._rate_limiter = SharedRateLimiter(
+            context.state_store, key, window, now=context.now, sleep=context.sleep
+        )
+
+    def retry_request(self, send: Callable[[int], T], *, until: float) -> T:
+        """Call `send(retries)`, retrying only what had no effect. `until` is an epoch second."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return send(attempt - 1)
+            except (AtsUnavailable, RateLimited) as error:
+                # Writes raise AtsUnavailable only if they never arrived. After a 429 the rate
+                # limiter does the waiting.
+                wait = compute_backoff(attempt) if isinstance(error, AtsUnavailable) else 0.0
+                retry_at = self._context.now() + wait
+                if isinstance(error, RateLimited):
+                    retry_at = max(retry_at, error.until.timestamp())
+                if attempt == MAX_ATTEMPTS or retry_at > until:
+                    raise
+                if wait:
+                    self._context.sleep(wait)
+        raise AssertionError  # pragma: no cover  # the last attempt returned or raised
+
+    def send_once(
+        self, request: OutgoingRequest, *, until: float, retries: int, map_error: ErrorMapper
+    ) -> HttpResponse:
+        """Wait for a rate limiter slot, send, and log the call. Raises AtsError unless 2xx."""
+        slot = self._rate_limiter.acquire_slot(self._context.lane, until=until)
+        started = time.perf_counter()
+        response: HttpResponse | None = None
+        error: AtsError | None = None
+        try:
+            response = self._http_client.send(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.content,
+                max_wait=self._compute_timeout(request, until),
+            )
+        except RequestNotSent as exc:
+            self._rate_limiter.release_slot(slot)
+            error = AtsUnavailable(
+                evidence=self._build_evidence(request, None, f"not connected: {exc}")
+            )
+        except (ResponseLost, ResponseTooLarge) as exc:
+            self._rate_limiter.record_response(slot, None, {})
+            error = self._map_lost_response(request, exc)
+        else:
+            self._rate_limiter.record_response(slot, response.status, response.headers)
+            error = self._map_response(request, response, map_error)
+        self._log_request(request, response, error, retries, time.perf_counter() - started)
+        if error is not None:
+            raise error
+        assert response is not None  # noqa: S101  # for the type checker
+        return response
+
+    def _compute_timeout(self, request: OutgoingRequest, until: float) -> float:
+        # Past the deadline a write still gets a few seconds: giving up would lose its outcome.
+        return max(_MIN_WRITE_TIMEOUT if request.is_write else 0.0, until - self._context.now())
+
+    def _map_lost_response(self, request: OutgoingRequest, exc: Exception) -> AtsError:
+        evidence = self._build_evidence(request, None, f"answer lost: {exc}")
+        if request.is_write:
+            return OutcomeUnknown(evidence=evidence)
+        error_class = UnreadableResponse if isinstance(exc, ResponseTooLarge) else AtsUnavailable
+        return error_class(evidence=evidence)
+
+    def _map_response(
+        self, request: OutgoingRequest, response: HttpResponse, map_error: ErrorMapper
+    ) -> AtsError | None:
+        if response.ok:
+            return self._check_readable(request, response)
+        error_body = parse_error_body(response, self._secrets)
+        evidence = self._build_evidence(request, response, error_body.message)
+        if response.status == 429:
+            return self._build_rate_limited(response, evidence)
+        if response.status >= 500 or response.status < 400 or response.status == 408:
+            if request.is_write:
+                return OutcomeUnknown(evidence=evidence)
+            return (UnreadableResponse if response.status < 400 else AtsUnavailable)(
+                evidence=evidence
+            )
+        if not error_body.is_json and response.status not in (401, 403):
+            return build_html_page_error(evidence)
+        return map_error(response, error_body, evidence)
+
+    def _check_readable(self, request: OutgoingRequest, response: HttpResponse) -> AtsError | None:
+        body = response.body.lstrip()
+        if body[:1] in (b"[", b"{") or (request.is_write and not body):
+            return None
+        evidence = self._build_evidence(
+            request, response, response.body[:400].decode("utf-8", "replace")
+        )
+        return (OutcomeUnknown if request.is_write else UnreadableResponse)(evidence=evidence)
+
+    def _build_rate_limited(self, response: HttpResponse, evidence: Evidence) -> RateLimited:
+        now = self._context.now()
+        retry_after = parse_retry_after(
+            response.headers.get("retry-after"), response.headers.get("x-ratelimit-reset"), now=now
+        )
+        until = now + (self._window if retry_after is None else retry_after)
+        return RateLimited(datetime.fromtimestamp(until, UTC), evidence=evidence)
+
+    def _build_evidence(
+        self, request: OutgoingRequest, response: HttpResponse | None, message: str
+    ) -> Evidence:
+        return Evidence(
+            method=request.method,
+            path=request.template,
+            status=response.status if response else None,
+            message=redact_text(message, self._secrets),
+            at=self._get_time(),
+            request_id=_get_request_id(response),
+        )
+
+    def _log_request(
+        self,
+        request: OutgoingRequest,
+        response: HttpResponse | None,
+        error: AtsError | None,
+        retries: int,
+        seconds: float,
+    ) -> None:
+        remaining = response.headers.get("x-ratelimit-remaining", "") if response else ""
+        self._context.log_call(
+            ApiCallRecord(
+                method=request.method,
+                path=request.template,
+                status=response.status if response else None,
+                seconds=round(seconds, 4),
+                retries=retries,
+                lane=self._context.lane.value,
+                remaining=int(remaining) if remaining.isdigit() else None,
+                request_id=_get_request_id(response),
+                error=type(error).__name__ if error else "",
+                at=self._get_time(),
+            )
+        )
+
+    def _get_time(self) -> datetime:
+        return datetime.fromtimestamp(self._context.now(), UTC)
+
+
+def _get_request_id(response: HttpResponse | None) -> str | None:
+    request_id = response.headers.get("x-request-id") if response else None
+    return (
+        request_id[:64]
+        if request_id and request_id.isascii() and request_id.isprintable()
+        else None
+    )

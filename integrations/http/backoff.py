@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MAX_ATTEMPTS = 5
+_BASE_DELAY = 0.25
+_MAX_DELAY = 8.0
+_MAX_RETRY_AFTER = 3600.0  # longer waits are not honored
+
+
+def compute_backoff(attempt: int) -> float:
+    """Seconds to wait after the given number of failed attempts, with jitter."""
+    ceiling = min(_MAX_DELAY, _BASE_DELAY * 2.0 ** (attempt - 1))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
+
+
+def random_jitter(seconds: float = 0.3) -> float:
+    return random.uniform(0.0, seconds)  # noqa: S311  # not a secret
+
+
+def parse_retry_after(retry_after: str | None, reset: str | None, *, now: float) -> float | None:
+    """Seconds to wait; None if unknown. `X-RateLimit-Reset` is documented only as a "timestamp", so
+    epoch seconds and ISO are accepted.
+    """
+    until = _parse_timestamp(retry_after, now=now)
+    if until is None:
+        until = _parse_timestamp(reset, now=now)
+    return None if until is None else min(max(0.0, until - now), _MAX_RETRY_AFTER)
+
+
+def parse_rate_limit_reset(reset: str | None, *, now: float) -> float | None:
+    return _parse_timestamp(reset, now=now)
+
+
+def _parse_timestamp(value: str | None, *, now: float) -> float | None:
+    if not value:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return _parse_date(value)
+    if number != number or number < 0:  # NaN
+        return None
+    return number if number > 10_000_000 else now + number
+
+
+def _parse_date(value: str) -> float | None:
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse(value.strip())
+        except (ValueError, TypeError):
+            continue
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return None

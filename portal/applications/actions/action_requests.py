@@ -1,0 +1,125 @@
+"""Records a requested action once, then schedules or enqueues it; never sends it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from portal.accounts.models import Membership
+from portal.applications.actions.available_actions import ActionOption, get_action_option
+from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionRequest
+from portal.applications.actions.handlers.base import has_stage_changed, snapshot_application
+from portal.applications.models import ApplicationAction
+from portal.core import queue
+from portal.sync.models import Application
+
+Status = ApplicationAction.Status
+
+SEND_TASK = "portal.applications.tasks.send_action"
+
+
+class ActionUnavailable(Exception):
+    """The action is not available to this person; `option.why_not` says why."""
+
+    def __init__(self, option: ActionOption) -> None:
+        self.option = option
+        super().__init__(option.why_not)
+
+
+class ActionInProgress(Exception):
+    """Another action on this application is still open."""
+
+
+def request_action(
+    membership: Membership,
+    application: Application,
+    action_request: ActionRequest,
+    *,
+    action_context: ActionContext,
+) -> ApplicationAction:
+    """Idempotent by key. Raises ActionUnavailable or ActionInProgress."""
+    option = get_action_option(application, action_context, action_request.kind)
+    if option.allowed and (
+        why_not := ACTION_HANDLERS[action_request.kind].why_target_unavailable(
+            action_request.parameters, action_context
+        )
+    ):
+        option = replace(option, why_not=why_not)
+    # From a stale page this is a conflict, which sending will report.
+    is_stale = option.wrong_state and has_stage_changed(action_request.seen, application.seen_stage)
+    if not option.allowed and not is_stale:
+        if existing_action := _find_existing_action(membership, application, action_request.key):
+            return existing_action
+        raise ActionUnavailable(option)
+    action = build_action(
+        membership,
+        application,
+        action_request,
+        action_context,
+        due_at=_compute_due_at(action_request),
+    )
+    try:
+        with transaction.atomic():
+            action.save(force_insert=True)
+            if action.status == Status.QUEUED:
+                queue.enqueue_task(SEND_TASK, action.pk)
+    except IntegrityError:
+        if existing_action := _find_existing_action(membership, application, action_request.key):
+            return existing_action
+        raise ActionInProgress from None
+    return action
+
+
+def _find_existing_action(
+    membership: Membership, application: Application, key: uuid.UUID
+) -> ApplicationAction | None:
+    return ApplicationAction.objects.filter(
+        key=key, membership=membership, application=application
+    ).first()
+
+
+def _compute_due_at(action_request: ActionRequest) -> datetime | None:
+    setting = ACTION_HANDLERS[action_request.kind].hold_setting
+    seconds = getattr(settings, setting) if setting and action_request.undoes is None else 0
+    return timezone.now() + timedelta(seconds=seconds) if seconds else None
+
+
+def build_action(
+    membership: Membership,
+    application: Application,
+    action_request: ActionRequest,
+    action_context: ActionContext,
+    *,
+    due_at: datetime | None,
+    **extra_fields: Any,
+) -> ApplicationAction:
+    user = action_context.rights.match.user
+    now = timezone.now()
+    return ApplicationAction(
+        key=action_request.key,
+        membership=membership,
+        application=application,
+        kind=action_request.kind,
+        status=Status.SCHEDULED if due_at else Status.QUEUED,
+        undoes=action_request.undoes,
+        seen_stage_remote_id=action_request.seen.stage_id,
+        seen_entry_id=action_request.seen.entry_id,
+        seen_stage_name=action_request.seen_stage_name[:200],
+        reason=action_request.reason,
+        notes=action_request.notes,
+        parameters=dict(action_request.parameters),
+        state_before=snapshot_application(application),
+        acting_user_remote_id=user.remote_id if user else None,
+        as_service_account=action_context.acting_user.uses_service_account,
+        role_remote_id=action_context.role,
+        queued_at=now,
+        due_at=due_at,
+        give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES),
+        **extra_fields,
+    )

@@ -1,0 +1,71 @@
+"""Audit log entries: one per single action, one per batch. They hold Greenhouse IDs only, because
+not every reader may see the job; `portal.audit.presentation` looks up its title per reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.models import ApplicationAction, Batch
+from portal.audit.entries import record_entry
+from portal.sync.models import AtsUser
+
+_LOGGED_FIELDS = ("job", "status", "stage_name")
+
+
+def log_action(action: ApplicationAction) -> None:
+    """Call last in the transaction that settles the action."""
+    handler, application = ACTION_HANDLERS[action.kind], action.application
+    undo_note = ", to undo what was done before" if action.undoes_id else ""
+    record_entry(
+        f"application.{handler.past_tense}",
+        f"{handler.past_tense} application {application.remote_id} in Greenhouse{undo_note}, "
+        f"{_describe_acting_user(application.connection_id, action)}",
+        organization=action.membership.organization,
+        by=action.membership.user,
+        subject=application,
+        before=_select_logged_fields(action.state_before),
+        after=_select_logged_fields(action.state_after)
+        | {"fields": [change.label for change in handler.list_changes(action)]},
+    )
+
+
+def log_batch(batch: Batch) -> None:
+    """Nothing is logged for a batch in which nothing was done."""
+    actions = batch.actions.order_by()
+    done_count = actions.filter(status=ApplicationAction.Status.DONE).count()
+    first_action = actions.first()
+    if not done_count or first_action is None:
+        return
+    handler = ACTION_HANDLERS[batch.kind]
+    undo_note = ", to undo what was done before" if batch.undoes_id else ""
+    record_entry(
+        f"application.{handler.past_tense}_many",
+        f"{handler.past_tense} {done_count} of {actions.count()} chosen applications in Greenhouse"
+        f"{undo_note}, "
+        f"{_describe_acting_user(batch.job.connection_id, first_action)}",
+        organization=batch.membership.organization,
+        by=batch.membership.user,
+        subject=batch,
+        after={"job": batch.job.remote_id},
+    )
+
+
+def _select_logged_fields(state: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: state[key] for key in _LOGGED_FIELDS if key in state} if state else {}
+
+
+def _describe_acting_user(connection_id: int, action: ApplicationAction) -> str:
+    if action.as_service_account:
+        return AS_SERVICE_ACCOUNT
+    acting_user_id = action.acting_user_remote_id
+    users = AtsUser.objects.filter(connection_id=connection_id, remote_id=acting_user_id or 0)
+    user = users.only("remote_id", "name", "primary_email").first()
+    name = (
+        f"{user} (Greenhouse user {acting_user_id})"
+        if user
+        else f"Greenhouse user {acting_user_id}"
+    )
+    return f"in the name of {name}"

@@ -1,0 +1,88 @@
+"""Advance an application to the next stage of its job."""
+
+from __future__ import annotations
+
+from integrations.ats.provider import Provider
+from integrations.ats.types import ApplicationStatus, WriteResult
+from portal.applications.actions.handlers.base import (
+    NOTHING_CHANGED_MESSAGE,
+    ActionContext,
+    ActionHandler,
+    ActionRequest,
+    Status,
+    build_undo_request,
+    has_stage_changed,
+)
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.sync.models import Application, Stage
+
+
+class AdvanceHandler(ActionHandler):
+    kind = ActionKind.ADVANCE
+    label = "Advance"
+    icon = "arrow-right"
+    verb = "Advance"
+    past_tense = "advanced"
+    feature = "advance"
+    checked_by_greenhouse = True
+
+    def why_wrong_stage(self, application: Application, action_context: ActionContext) -> str:
+        stage = application.stage
+        if stage is not None and (
+            not action_context.stages or stage.order >= action_context.stages[-1].order
+        ):
+            return "It is in the last stage already."
+        return ""
+
+    def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
+        return provider.advance_application(
+            action.application.remote_id,
+            seen=action.seen_stage,
+            acting_user_id=action.acting_user_id,
+        )
+
+    def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
+        if current.status != ApplicationStatus.ACTIVE:
+            return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+        if not has_stage_changed(action.seen_stage, current.seen_stage):
+            return Status.FAILED, NOTHING_CHANGED_MESSAGE
+        if _skipped_next_stage(action, current):
+            return Status.CONFLICT, f"It is in “{current.stage_name}” in Greenhouse by now."
+        return Status.DONE, f"It is in “{current.stage_name}” in Greenhouse now."
+
+    def describe_success(self, action: ApplicationAction, current: Application) -> str:
+        place = f" to “{current.stage_name}”" if current.stage_name else ""
+        return f"Advanced in Greenhouse{place}."
+
+    def build_inverse_request(
+        self, action: ApplicationAction, current: Application, action_context: ActionContext
+    ) -> ActionRequest | str:
+        return build_move_back_request(action, current, action_context)
+
+
+def _skipped_next_stage(action: ApplicationAction, current: Application) -> bool:
+    """True only if the application is certainly not in the stage after the one that was seen."""
+    stages = Stage.objects.filter(job=current.job_id, active=True, gone_at=None)
+    ids = list(stages.order_by("order", "id").values_list("remote_id", flat=True))
+    if action.seen_stage_remote_id not in ids:
+        return current.job is not None and current.job.remote_id != (action.state_before or {}).get(
+            "job"
+        )
+    following_ids = ids[ids.index(action.seen_stage_remote_id) + 1 :]
+    return current.stage_remote_id not in following_ids[:1]
+
+
+def build_move_back_request(
+    action: ApplicationAction, current: Application, action_context: ActionContext
+) -> ActionRequest | str:
+    state_before = action.state_before or {}
+    if state_before.get("job") != (current.job.remote_id if current.job else None):
+        return ""
+    previous_stage = next(
+        (stage for stage in action_context.stages if stage.remote_id == state_before.get("stage")),
+        None,
+    )
+    if previous_stage is None:
+        return f"“{state_before.get('stage_name')}” is no longer a stage of this requisition."
+    target = {"to_stage": previous_stage.remote_id, "to_stage_name": previous_stage.name}
+    return build_undo_request(ActionKind.MOVE, action, current, parameters=target)

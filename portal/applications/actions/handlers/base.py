@@ -1,0 +1,197 @@
+"""Base class for action handlers, and the request and context they work with."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from integrations.ats import types as ats
+from integrations.ats.provider import Provider
+from integrations.ats.types import ApplicationStatus, SeenStage, WriteResult
+from portal.accounts.models import Membership
+from portal.applications.actions.acting_user import ActingUser
+from portal.applications.models import ApplicationAction, LearnedRefusal
+from portal.entitlements.rules import Rights, visible_jobs
+from portal.sync.models import Application, RejectionReason, Stage
+
+Status = ApplicationAction.Status
+NOTHING_CHANGED_MESSAGE = "Greenhouse's answer was lost; it did not happen. You can do it again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRequest:
+    """What the person asked for, and the stage they saw on screen."""
+
+    key: uuid.UUID
+    kind: str
+    seen: SeenStage
+    seen_stage_name: str = ""
+    reason: RejectionReason | None = None
+    notes: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    undoes: ApplicationAction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionContext:
+    """What decides which actions are available on one job, loaded once for all its applications."""
+
+    member: Membership
+    job_id: int
+    rights: Rights
+    role: int | None
+    stages: tuple[Stage, ...]
+    refusals: Mapping[str, LearnedRefusal]
+    acting_user: ActingUser = field(default_factory=ActingUser)
+
+    @cached_property
+    def sees_other_jobs(self) -> bool:
+        return visible_jobs(self.member, member_rights=self.rights).exclude(pk=self.job_id).exists()
+
+    @cached_property
+    def visible_job_ids(self) -> frozenset[int]:
+        """Greenhouse IDs of the open jobs the person may see."""
+        jobs = visible_jobs(self.member, member_rights=self.rights)
+        return frozenset(jobs.values_list("remote_id", flat=True))
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field's old and new value as display text."""
+
+    label: str
+    was: str
+    now: str
+
+
+class ActionHandler:
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    icon: ClassVar[str]
+    verb: ClassVar[str]  # imperative, for buttons and pending messages: "Advance"
+    past_tense: ClassVar[str]  # for the audit log: "advanced"
+    feature: ClassVar[str]  # the feature key it requires
+    hold_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
+    # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
+    checked_by_greenhouse: ClassVar[bool] = False
+
+    def needs_precheck(self, action: ApplicationAction) -> bool:
+        """Whether to read the application before sending, to detect changes since page load."""
+        return not self.checked_by_greenhouse
+
+    def is_applicable(self, application: Application) -> bool:
+        """Whether the action fits the application's status; if not, no button is shown."""
+        return application.status == ApplicationStatus.ACTIVE
+
+    def why_wrong_stage(self, application: Application, action_context: ActionContext) -> str:
+        """Why the action does not fit the application's stage; empty if it does."""
+        return ""
+
+    def why_not(self, application: Application, action_context: ActionContext) -> str:
+        """Why the action does not fit this job; empty if it does."""
+        return ""
+
+    def why_target_unavailable(
+        self, parameters: Mapping[str, Any], action_context: ActionContext
+    ) -> str:
+        """Why the person may no longer use these parameters; empty if they may."""
+        return ""
+
+    def differs_from_seen(self, action: ApplicationAction, current: ats.Application) -> bool:
+        """Whether Greenhouse's current state certainly differs from what the person saw."""
+        state_before = action.state_before or {}
+        has_moved = has_stage_changed(
+            action.seen_stage, current.seen_stage
+        ) or current.job_id != state_before.get("job")
+        return has_moved or current.status != state_before.get("status")
+
+    def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
+        """Raises AtsError."""
+        raise NotImplementedError
+
+    def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
+        """Status and sentence for a write whose response was lost, from the current state."""
+        raise NotImplementedError
+
+    def describe_success(self, action: ApplicationAction, current: Application) -> str:
+        raise NotImplementedError
+
+    def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
+        """The outcome for its author (`mine`), or for others who see the application."""
+        outcome: str = action.outcome
+        return outcome
+
+    def build_inverse_request(
+        self, action: ApplicationAction, current: Application, action_context: ActionContext
+    ) -> ActionRequest | str:
+        """The request that undoes a completed action, or why there is none (may be empty)."""
+        return ""
+
+    def why_not_undoable(self, action: ApplicationAction, jobs: Collection[int]) -> str:
+        """Cheap check for lists; `jobs` are the IDs of the jobs the reader may see."""
+        return ""
+
+    def list_changes(self, action: ApplicationAction) -> list[FieldChange]:
+        return []
+
+    def list_conflicts(self, action: ApplicationAction, current: Application) -> list[FieldChange]:
+        return []
+
+    def rebuild_parameters(
+        self, action: ApplicationAction, current: Application
+    ) -> Mapping[str, Any]:
+        """Parameters for a retry from the application's current state."""
+        parameters: Mapping[str, Any] = action.parameters
+        return parameters
+
+
+def snapshot_application(application: Application) -> dict[str, Any]:
+    """The application's state, stored with an action. Contains no personal data."""
+    return {
+        "job": application.job.remote_id if application.job else None,
+        "job_name": application.job.name if application.job else "",
+        "status": application.status,
+        "stage": application.stage_remote_id,
+        "entry": application.stage_entry_id,
+        "stage_name": application.stage_name,
+        "reason": application.rejection_reason_remote_id,
+    }
+
+
+def is_unchanged_since(state: Mapping[str, Any] | None, application: Application) -> bool:
+    if not state:
+        return False
+    current = snapshot_application(application)
+    is_same_state = all(current[key] == state[key] for key in ("job", "status"))
+    if are_both_set_and_differ(state.get("reason"), current["reason"]):
+        return False
+    return is_same_state and not has_stage_changed(
+        SeenStage(stage_id=state["stage"], entry_id=state["entry"]), application.seen_stage
+    )
+
+
+def are_both_set_and_differ(first: int | None, second: int | None) -> bool:
+    return first is not None and second is not None and first != second
+
+
+def has_stage_changed(seen: SeenStage, current: SeenStage) -> bool:
+    """Entry IDs (v3) are stricter than stage IDs: they also detect moving away and back."""
+    if seen.entry_id is not None and current.entry_id is not None:
+        return seen.entry_id != current.entry_id
+    return seen.stage_id != current.stage_id
+
+
+def build_undo_request(
+    kind: str, action: ApplicationAction, current: Application, **extra_fields: Any
+) -> ActionRequest:
+    return ActionRequest(
+        key=uuid.uuid5(action.key, "undo"),
+        kind=kind,
+        seen=current.seen_stage,
+        seen_stage_name=current.stage_name,
+        undoes=action,
+        **extra_fields,
+    )

@@ -1,0 +1,57 @@
+"""Move an application to a chosen stage of its job."""
+
+from __future__ import annotations
+
+from integrations.ats.provider import Provider
+from integrations.ats.types import ApplicationStatus, WriteResult
+from portal.applications.actions.handlers.advance import build_move_back_request
+from portal.applications.actions.handlers.base import (
+    NOTHING_CHANGED_MESSAGE,
+    ActionContext,
+    ActionHandler,
+    ActionRequest,
+    Status,
+    has_stage_changed,
+)
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.sync.models import Application
+
+
+class MoveHandler(ActionHandler):
+    kind = ActionKind.MOVE
+    label = "Move to a stage"
+    icon = "arrows-right-left"
+    verb = "Move"
+    past_tense = "moved"
+    feature = "move"
+    checked_by_greenhouse = True
+
+    def why_not(self, application: Application, action_context: ActionContext) -> str:
+        if "stages" in action_context.rights.features.off:
+            return action_context.rights.features.explain_off("stages")
+        return "" if len(action_context.stages) > 1 else "This requisition has no other stage."
+
+    def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
+        return provider.move_application(
+            action.application.remote_id,
+            seen=action.seen_stage,
+            to_stage_id=action.parameters["to_stage"],
+            acting_user_id=action.acting_user_id,
+        )
+
+    def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
+        if current.status != ApplicationStatus.ACTIVE:
+            return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+        if current.stage_remote_id == action.parameters["to_stage"]:
+            return Status.DONE, self.describe_success(action, current)
+        if not has_stage_changed(action.seen_stage, current.seen_stage):
+            return Status.FAILED, NOTHING_CHANGED_MESSAGE
+        return Status.CONFLICT, f"It is in “{current.stage_name}” in Greenhouse by now."
+
+    def describe_success(self, action: ApplicationAction, current: Application) -> str:
+        return f"Moved to “{action.parameters['to_stage_name']}” in Greenhouse."
+
+    def build_inverse_request(
+        self, action: ApplicationAction, current: Application, action_context: ActionContext
+    ) -> ActionRequest | str:
+        return build_move_back_request(action, current, action_context)

@@ -1,0 +1,89 @@
+"""Reject an application, with a reason and optionally an email to the candidate."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from integrations.ats.errors import InvalidValues
+from integrations.ats.provider import Provider
+from integrations.ats.types import ApplicationStatus, RejectionEmail, WriteResult
+from portal.applications.actions.handlers.base import (
+    NOTHING_CHANGED_MESSAGE,
+    ActionContext,
+    ActionHandler,
+    ActionRequest,
+    Status,
+    are_both_set_and_differ,
+    build_undo_request,
+)
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.sync.models import Application
+
+MIN_EMAIL_DELAY = timedelta(minutes=10)
+
+
+class RejectHandler(ActionHandler):
+    kind = ActionKind.REJECT
+    label = "Reject"
+    icon = "circle-x"
+    verb = "Reject"
+    past_tense = "rejected"
+    feature = "reject"
+    hold_setting = "REJECT_HOLD_SECONDS"
+
+    def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
+        if action.reason is None:
+            raise InvalidValues(
+                {"rejection_reason_id": "missing"}, "The reason is no longer in Greenhouse."
+            )
+        return provider.reject_application(
+            action.application.remote_id,
+            reason_id=action.reason.remote_id,
+            notes=action.notes or None,
+            email=_build_rejection_email(action),
+            acting_user_id=action.acting_user_id,
+        )
+
+    def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
+        if current.status == ApplicationStatus.REJECTED:
+            if _has_other_reason(action, current):
+                return Status.CONFLICT, "It is rejected in Greenhouse, for another reason."
+            return Status.DONE, self.describe_success(action, current)
+        if current.status == ApplicationStatus.ACTIVE:
+            return Status.FAILED, NOTHING_CHANGED_MESSAGE
+        return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+
+    def describe_success(self, action: ApplicationAction, current: Application) -> str:
+        if "template" not in action.parameters:
+            return "Rejected in Greenhouse."
+        return f"Rejected in Greenhouse, with the e-mail “{action.parameters['template_name']}”."
+
+    def build_inverse_request(
+        self, action: ApplicationAction, current: Application, action_context: ActionContext
+    ) -> ActionRequest | str:
+        return build_undo_request(ActionKind.UNREJECT, action, current)
+
+
+def _has_other_reason(action: ApplicationAction, current: Application) -> bool:
+    expected_reason = action.reason.remote_id if action.reason is not None else None
+    return are_both_set_and_differ(expected_reason, current.rejection_reason_remote_id)
+
+
+def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
+    """A delay counts from the rejection, not the click. A fixed time is never so soon that the
+    rejection could not be undone first.
+    """
+    if "template" not in action.parameters:
+        return None
+    now = timezone.now()
+    if "mail_at" in action.parameters:
+        send_at = max(datetime.fromisoformat(action.parameters["mail_at"]), now + MIN_EMAIL_DELAY)
+    else:
+        send_at = now + timedelta(minutes=action.parameters["mail_after"])
+    return RejectionEmail(
+        template_id=action.parameters["template"],
+        send_at=send_at,
+        from_user_id=action.acting_user_remote_id,
+    )

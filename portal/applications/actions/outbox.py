@@ -1,0 +1,90 @@
+"""Releases scheduled actions when due, cancels them, and recovers lost ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.applications.actions.action_requests import SEND_TASK
+from portal.applications.actions.refusals import delete_expired_refusals
+from portal.applications.models import ApplicationAction
+from portal.core import queue, read_only, transitions
+
+Status = ApplicationAction.Status
+
+RECONCILE_TASK = "portal.applications.tasks.reconcile_action"
+# A worker needs seconds; after this long it is presumed dead.
+WORKER_TIMEOUT = timedelta(minutes=3)
+# How often unknown outcomes are reconciled: at first, and after SLOW_RECONCILE_AFTER.
+RECONCILE_INTERVAL, SLOW_RECONCILE_INTERVAL = timedelta(seconds=20), timedelta(minutes=5)
+SLOW_RECONCILE_AFTER = timedelta(minutes=10)
+MAX_ACTIONS_PER_RUN = 200
+
+
+def release_due_actions() -> None:
+    """Enqueue what is due. Several workers may call this at once."""
+    now = timezone.now()
+    due = ApplicationAction.objects.filter(due_at__lte=now)
+    for action in due.filter(status=Status.SCHEDULED, batch=None)[:MAX_ACTIONS_PER_RUN]:
+        release_action(action)
+    unknown = due.filter(status=Status.UNKNOWN).values_list("pk", "due_at", "sent_at")
+    for pk, due_at, sent_at in unknown[:MAX_ACTIONS_PER_RUN]:
+        rows = ApplicationAction.objects.filter(pk=pk, due_at=due_at, status=Status.UNKNOWN)
+        pause = (
+            SLOW_RECONCILE_INTERVAL
+            if sent_at and sent_at < now - SLOW_RECONCILE_AFTER
+            else RECONCILE_INTERVAL
+        )
+        if rows.update(due_at=now + pause):
+            queue.enqueue_task(RECONCILE_TASK, pk)
+
+
+def release_action(action: ApplicationAction) -> None:
+    """Enqueue a scheduled action if it is due; does nothing in read-only mode."""
+    if read_only.is_read_only():
+        return
+    due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
+    if due and transitions.try_move(action, Status.QUEUED, why="its time came"):
+        queue.enqueue_task(SEND_TASK, action.pk)
+
+
+def cancel_action(action: ApplicationAction, *, by: User) -> bool:
+    """Cancel an action that is not sent yet. False if a worker has already claimed it."""
+    return transitions.try_move(
+        action,
+        Status.CANCELED,
+        by=by,
+        why="taken back before it was sent",
+        outcome="Taken back in time. Nothing was sent to Greenhouse.",
+        settled_at=timezone.now(),
+        due_at=None,
+    )
+
+
+def get_latest_action_ids(
+    applications: Sequence[int], *, excluded_statuses: Collection[str] = ()
+) -> dict[int, int]:
+    rows = ApplicationAction.objects.filter(application__in=applications).order_by()
+    rows = rows.exclude(status__in=excluded_statuses)
+    latest_ids = rows.values_list("application").annotate(newest=Max("pk"))
+    return dict(latest_ids)
+
+
+def recover_lost_actions() -> None:
+    """Re-enqueue what was lost: stale queued rows, silent workers, unknown outcomes."""
+    release_due_actions()
+    delete_expired_refusals()
+    long_ago = timezone.now() - WORKER_TIMEOUT
+    lost = ApplicationAction.objects.filter(status=Status.QUEUED, queued_at__lt=long_ago)
+    for pk in lost.values_list("pk", flat=True)[:MAX_ACTIONS_PER_RUN]:
+        queue.enqueue_task(SEND_TASK, pk)
+    for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):
+        # It may have been sent, so read the outcome instead of resending.
+        transitions.try_move(
+            action, Status.UNKNOWN, why="its worker fell silent", due_at=timezone.now()
+        )
+    release_due_actions()

@@ -1,0 +1,157 @@
+"""Remembers what Greenhouse refused to a role, to warn others with that role. Refusals expire,
+since Greenhouse does not notify us when permissions change.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils import timezone
+
+from integrations.ats.errors import ActingUserRefused, AtsError
+from portal.applications.models import ApplicationAction, LearnedRefusal
+from portal.connections.models import Connection
+from portal.entitlements.rules import Rights
+from portal.issues import service
+from portal.issues.models import Issue
+from portal.sync.models import JobGrant
+
+CAUSE = Issue.Cause.ACTING_USER_REFUSED
+DEGRADED_AFTER_REFUSALS = 3  # refusals per person and kind before the issue becomes a warning
+CLOSE_ISSUE_AFTER = timedelta(days=7)
+
+
+def get_role_id(job_id: int, rights: Rights) -> int | None:
+    """Greenhouse's ID of the person's role on a job; None if unknown, or for a Site Admin."""
+    user = rights.match.user
+    if user is None or user.site_admin:
+        return None
+    grants = JobGrant.objects.filter(job_id=job_id, user=user, job_admin=True, gone_at=None)
+    role_id: int | None = grants.values_list("role_remote_id", flat=True).first()
+    return role_id
+
+
+def get_learned_refusals(
+    connection: Connection | None, role: int | None
+) -> dict[str, LearnedRefusal]:
+    if role is None or connection is None:
+        return {}
+    refusals = LearnedRefusal.objects.filter(
+        connection=connection, role_remote_id=role, refused_at__gt=_get_expiry_cutoff()
+    )
+    return {refusal.kind: refusal for refusal in refusals}
+
+
+def learn_refusal(action: ApplicationAction, error: AtsError) -> None:
+    """Only a 403 counts; a 404 is about the record, not the role."""
+    evidence = error.evidence
+    if not isinstance(error, ActingUserRefused) or evidence is None or evidence.status != 403:
+        return
+    _open_refusal_issue(action, evidence.message)
+    if action.role_remote_id is None or action.as_service_account:
+        return
+    LearnedRefusal.objects.update_or_create(
+        connection_id=action.application.connection_id,
+        role_remote_id=action.role_remote_id,
+        kind=action.kind,
+        defaults={"message": error.sentence[:400], "refused_at": timezone.now()},
+    )
+
+
+def describe_refusal(action: ApplicationAction, error: AtsError) -> str:
+    if not action.as_service_account or not isinstance(error, ActingUserRefused):
+        return error.sentence
+    greenhouse_message = (
+        f" It says: {error.evidence.message}" if error.evidence and error.evidence.message else ""
+    )
+    return (
+        "Greenhouse does not let the service account do this. Its rights there decide; with your "
+        f"own consent yours would.{greenhouse_message}"
+    )
+
+
+def clear_refusal(action: ApplicationAction) -> None:
+    """Forget earlier refusals of this person and role, since Greenhouse allowed the action."""
+    why = "Greenhouse did it since"
+    service.resolve_issues(
+        action.membership.organization, CAUSE, why=why, key=_build_issue_key(action)
+    )
+    if action.role_remote_id is not None and not action.as_service_account:
+        LearnedRefusal.objects.filter(
+            connection_id=action.application.connection_id,
+            role_remote_id=action.role_remote_id,
+            kind=action.kind,
+        ).delete()
+
+
+def _open_refusal_issue(action: ApplicationAction, reason: str) -> None:
+    """The service account counts as one person."""
+    organization, label = action.membership.organization, action.get_kind_display()
+    key, party = _build_issue_key(action), _describe_refused_party(action)
+    frequent_issues = Issue.objects.filter(
+        organization=organization,
+        cause=CAUSE,
+        key=key,
+        closed_at=None,
+        occurrences__gte=DEGRADED_AFTER_REFUSALS - 1,
+    )
+    service.open_issue(
+        organization,
+        CAUSE,
+        key=key,
+        title=f"Greenhouse does not let {party.name} “{label}”",
+        description=(
+            f"Greenhouse refused “{label}” {party.description}. It said: “{reason}” {party.advice}"
+        ),
+        severity=Issue.Severity.WARNING if frequent_issues.exists() else Issue.Severity.INFO,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+        still_works="Everybody else acts as before. Nothing was changed by what was refused.",
+    )
+
+
+class _RefusedParty(NamedTuple):
+    name: str
+    description: str
+    advice: str
+
+
+def _describe_refused_party(action: ApplicationAction) -> _RefusedParty:
+    person = action.membership.user
+    if action.as_service_account:
+        return _RefusedParty(
+            "the service account",
+            f"to the service account, for {person.email}",
+            "What it may do is decided there, by the rights of the user who connected. Give that "
+            "user the right in Greenhouse, or let people agree that the portal acts in their name.",
+        )
+    return _RefusedParty(
+        str(person),
+        f"in the name of {person.email}",
+        "What somebody may do is decided there, by their job permissions. If it is meant to be "
+        "so, nothing is wrong; else give them the right in Greenhouse.",
+    )
+
+
+def _build_issue_key(action: ApplicationAction) -> str:
+    refused_party = "service account" if action.as_service_account else action.membership_id
+    return f"{refused_party}:{action.kind}"
+
+
+def close_stale_refusal_issues() -> None:
+    stale_issues = Issue.objects.filter(
+        cause=CAUSE, closed_at=None, last_seen_at__lt=timezone.now() - CLOSE_ISSUE_AFTER
+    )
+    for issue in stale_issues.select_related("organization"):
+        service.resolve_issues(
+            issue.organization, CAUSE, why="not refused for a week", key=issue.key
+        )
+
+
+def delete_expired_refusals() -> None:
+    LearnedRefusal.objects.filter(refused_at__lte=_get_expiry_cutoff()).delete()
+
+
+def _get_expiry_cutoff() -> object:
+    return timezone.now() - timedelta(days=settings.REFUSAL_REMEMBERED_DAYS)

@@ -1,0 +1,138 @@
+"""Activity list entries: actions with their outcome and whether the reader can undo them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from portal.accounts.models import Membership
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.handlers.base import FieldChange, is_unchanged_since
+from portal.applications.actions.undo import get_latest_effective_actions
+from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
+from portal.applications.page.labels import get_candidate_label
+from portal.entitlements.job_titles import get_job_titles
+from portal.entitlements.rules import Rights, visible_jobs
+
+Status = ApplicationAction.Status
+
+INVERSE_KINDS = {
+    ActionKind.ADVANCE: ActionKind.MOVE,
+    ActionKind.MOVE: ActionKind.MOVE,
+    ActionKind.REJECT: ActionKind.UNREJECT,
+    ActionKind.TRANSFER: ActionKind.TRANSFER,
+    ActionKind.UPDATE: ActionKind.UPDATE,
+}
+
+
+@dataclass(frozen=True)
+class ActivityEntry:
+    """`can_undo` is a cheap check for lists; `undo.get_undo_request` decides on submit."""
+
+    action: ApplicationAction
+    is_own: bool
+    can_undo: bool
+    who: str
+    url: str
+    former_job: str
+
+    @property
+    def outcome(self) -> str:
+        return ACTION_HANDLERS[self.action.kind].describe_outcome(self.action, mine=self.is_own)
+
+    @property
+    def changes(self) -> list[FieldChange]:
+        return ACTION_HANDLERS[self.action.kind].list_changes(self.action)
+
+    @property
+    def is_described_by_changes(self) -> bool:
+        return self.action.status == Status.DONE and bool(self.changes)
+
+    @property
+    def job_url(self) -> str:
+        return _build_job_url(self.action)
+
+    @property
+    def can_cancel(self) -> bool:
+        is_single = self.is_own and self.action.can_cancel and self.action.batch_id is None
+        return is_single and _is_on_open_job(self.action)
+
+
+def build_activity_entries(
+    actions: Iterable[ApplicationAction],
+    member: Membership,
+    rights: Rights,
+    *,
+    review_session: ReviewSession | None = None,
+) -> list[ActivityEntry]:
+    """Entries for these actions; with a `review_session` they link into it."""
+    action_list = list(actions)
+    latest_ids = get_latest_effective_actions([action.application_id for action in action_list])
+    former_job_ids = _get_former_job_ids(action_list)
+    visible_job_ids = _filter_visible_open_jobs(former_job_ids, member, rights)
+    former_titles = get_job_titles(member, former_job_ids, rights=rights) if former_job_ids else {}
+    return [
+        ActivityEntry(
+            action=action,
+            is_own=action.membership_id == member.pk,
+            can_undo=action.membership_id == member.pk
+            and latest_ids.get(action.application_id) == action.pk
+            and _can_undo(action, rights, visible_job_ids),
+            who=get_candidate_label(action.application, rights),
+            url=_build_review_url(action, review_session)
+            if review_session
+            else _build_application_url(action),
+            former_job=former_titles.get(_get_former_job_id(action) or 0, ""),
+        )
+        for action in action_list
+    ]
+
+
+def _get_former_job_id(action: ApplicationAction) -> int | None:
+    return (action.state_before or {}).get("job") if action.kind == ActionKind.TRANSFER else None
+
+
+def _get_former_job_ids(actions: Iterable[ApplicationAction]) -> set[int]:
+    return {job for action in actions if (job := _get_former_job_id(action))}
+
+
+def _build_review_url(action: ApplicationAction, review_session: ReviewSession) -> str:
+    url = reverse("applications:review", args=[review_session.job_id])
+    return f"{url}?at={review_session.application_ids.index(action.application_id) + 1}"
+
+
+def _build_application_url(action: ApplicationAction) -> str:
+    job_url = _build_job_url(action)
+    # A closed job's page cannot show a single application.
+    return f"{job_url}?application={action.application_id}" if _is_on_open_job(action) else job_url
+
+
+def _build_job_url(action: ApplicationAction) -> str:
+    name = "applications:job_detail" if _is_on_open_job(action) else "jobs:closed_job"
+    return reverse(name, args=[action.application.job_id])
+
+
+def _is_on_open_job(action: ApplicationAction) -> bool:
+    job = action.application.job
+    return job is not None and job.is_open
+
+
+def _filter_visible_open_jobs(jobs: set[int], member: Membership, rights: Rights) -> frozenset[int]:
+    if not jobs:
+        return frozenset()
+    visible = visible_jobs(member, member_rights=rights).filter(remote_id__in=jobs)
+    return frozenset(visible.order_by().values_list("remote_id", flat=True))
+
+
+def _can_undo(action: ApplicationAction, rights: Rights, jobs: frozenset[int]) -> bool:
+    inverse = INVERSE_KINDS.get(ActionKind(action.kind))
+    return (
+        action.status == Status.DONE
+        and inverse is not None
+        and _is_on_open_job(action)
+        and is_unchanged_since(action.state_after, action.application)
+        and not rights.why_unavailable(ACTION_HANDLERS[inverse].feature)
+        and not ACTION_HANDLERS[action.kind].why_not_undoable(action, jobs)
+    )

@@ -1,0 +1,58 @@
+"""Filters of a job's application list, by status and stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode
+
+from django.db.models import F, QuerySet
+
+from portal.core.id_parsing import parse_id
+from portal.sync.models import Application
+
+STATUS_LABELS = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
+
+
+def filter_applications(
+    applications: QuerySet[Application], status: str, stage: str
+) -> QuerySet[Application]:
+    if status in STATUS_LABELS and status:
+        applications = applications.filter(status=status)
+    if (key := parse_id(stage)) is not None:
+        applications = applications.filter(stage_id=key)
+    return applications.select_related("candidate", "stage", "job", "source").order_by(
+        F("last_activity_at").desc(nulls_last=True), "id"
+    )
+
+
+def find_linked_application(
+    applications: QuerySet[Application],
+    query: Mapping[str, str],
+    page_applications: Iterable[Application],
+) -> Application | None:
+    """`application` names the application directly. `at` names the one to return to, which matters
+    only if the current page (`page_applications`) does not show it.
+    """
+    key = parse_id(query.get("application", ""))
+    if key is None:
+        return_key = parse_id(query.get("at", ""))
+        key = (
+            None
+            if any(application.pk == return_key for application in page_applications)
+            else return_key
+        )
+    return None if key is None else filter_applications(applications, "", "").filter(pk=key).first()
+
+
+def get_list_params(query: Mapping[str, str]) -> dict[str, str]:
+    """The list's own query parameters, dropping all others."""
+    names = ("application",) if query.get("application") else ("status", "stage", "page")
+    return {name: query[name][:40] for name in names if name in query}
+
+
+def encode_list_params(query: Mapping[str, str]) -> str:
+    return urlencode(get_list_params(query))
+
+
+def parse_status_and_stage(query: Mapping[str, str]) -> tuple[str, str]:
+    return query.get("status", "active"), query.get("stage", "")

@@ -1,0 +1,105 @@
+"""Follow-ups on an action: cancel, undo, retry, dismiss."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from portal.accounts.access import MemberRequest, member_only
+from portal.applications.actions import outbox, undo
+from portal.applications.actions.available_actions import build_action_context
+from portal.applications.actions.handlers import ACTION_HANDLERS, ActionRequest
+from portal.applications.forms.base import ActionForm
+from portal.applications.models import ApplicationAction
+from portal.applications.views.base import (
+    INCOMPLETE_MESSAGE,
+    get_own_action_or_404,
+    respond_with_row,
+    submit_action,
+)
+from portal.entitlements.rules import get_rights
+
+
+@require_POST
+@member_only
+def cancel_action(request: MemberRequest, pk: int) -> HttpResponse:
+    action = get_own_action_or_404(request, pk)
+    member_rights = get_rights(request.membership)
+    if not outbox.cancel_action(action, by=request.membership.user):
+        note = "It was too late: it is on its way to Greenhouse, or done already."
+        return respond_with_row(request, action.application, member_rights, note=note, status=409)
+    return respond_with_row(request, action.application, member_rights)
+
+
+@require_POST
+@member_only
+def undo_action(request: MemberRequest, pk: int) -> HttpResponse:
+    action = get_own_action_or_404(request, pk)
+    application, member_rights = action.application, get_rights(request.membership)
+    latest_id = undo.get_latest_effective_actions([application.pk]).get(application.pk)
+    action_context = build_action_context(request.membership, application.job_id, member_rights)
+    action_request = (
+        undo.get_undo_request(action, application, action_context) if latest_id == action.pk else ""
+    )
+    if isinstance(action_request, str):
+        if action.undone_by.filter(membership=request.membership).exists():
+            return respond_with_row(request, application, member_rights)  # a double click
+        note = action_request or "This can no longer be undone from here: something happened since."
+        return respond_with_row(request, application, member_rights, note=note, status=409)
+    return submit_action(
+        request,
+        application,
+        member_rights,
+        replace(action_request, key=_build_undo_key(action)),
+        action_context=action_context,
+    )
+
+
+def _build_undo_key(action: ApplicationAction) -> uuid.UUID:
+    """Stable across double clicks; changes after an undo had no effect."""
+    failed_count = action.undone_by.filter(
+        status__in=ApplicationAction.INEFFECTIVE_STATUSES
+    ).count()
+    return uuid.uuid5(action.key, f"undo {failed_count}")
+
+
+@require_POST
+@member_only
+def retry_action(request: MemberRequest, pk: int) -> HttpResponse:
+    action = get_own_action_or_404(request, pk)
+    application, member_rights = action.application, get_rights(request.membership)
+    form = ActionForm(request.POST)
+    if not form.is_valid():
+        return respond_with_row(
+            request, application, member_rights, note=INCOMPLETE_MESSAGE, status=422
+        )
+    return submit_action(request, application, member_rights, _build_retry_request(action, form))
+
+
+def _build_retry_request(action: ApplicationAction, form: ActionForm) -> ActionRequest:
+    action_request = form.build_request(action.kind)
+    return ActionRequest(
+        key=action_request.key,
+        kind=action.kind,
+        seen=action_request.seen,
+        seen_stage_name=action_request.seen_stage_name,
+        reason=action.reason,
+        notes=action.notes,
+        parameters=ACTION_HANDLERS[action.kind].rebuild_parameters(action, action.application),
+        undoes=action.undoes,
+    )
+
+
+@require_POST
+@member_only
+def dismiss_action(request: MemberRequest, pk: int) -> HttpResponse:
+    action = get_own_action_or_404(request, pk)
+    own_action = ApplicationAction.objects.filter(pk=action.pk, dismissed_at=None)
+    own_action.exclude(status__in=ApplicationAction.OPEN_STATUSES).update(
+        dismissed_at=timezone.now()
+    )
+    return respond_with_row(request, action.application, get_rights(request.membership))

@@ -1,0 +1,260 @@
+"""Batches: preview, confirm, progress page."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.accounts.access import MemberRequest, member_only
+from portal.applications.actions import undo
+from portal.applications.actions.acting_user import describe_acting_user
+from portal.applications.actions.available_actions import build_action_context
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.batches import runner
+from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
+from portal.applications.models import ApplicationAction, Batch
+from portal.applications.page.filters import (
+    STATUS_LABELS,
+    filter_applications,
+    parse_status_and_stage,
+)
+from portal.applications.page.labels import may_show_names
+from portal.applications.views.base import INCOMPLETE_MESSAGE
+from portal.core.id_parsing import parse_id
+from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
+from portal.sync.models import Application, Job, Stage
+from portal.web.htmx import format_page_range, render_page_or_partial
+
+Status = ApplicationAction.Status
+
+PER_PAGE = 50
+FAILURES_FIRST = Case(
+    *(
+        When(status=status, then=Value(rank))
+        for rank, status in enumerate(
+            (
+                Status.FAILED, Status.REFUSED, Status.CONFLICT, Status.UNKNOWN, Status.SENDING,
+                Status.QUEUED, Status.SCHEDULED, Status.CANCELED, Status.DONE,
+            )
+        )
+    ),
+    default=Value(99),
+    output_field=IntegerField(),
+)  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_only
+def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
+    member_rights = get_rights(request.membership)
+    job = get_object_or_404(
+        visible_jobs(request.membership, member_rights=member_rights), pk=job_pk
+    )
+    kind = (request.POST or request.GET).get("kind", "")
+    if kind not in runner.BATCH_KINDS:
+        raise Http404
+    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
+    if request.method == "POST":
+        return _start_from_form(request, job, member_rights, kind, visible)
+    return _render_preview(
+        request, job, member_rights, kind, _get_selected_applications(request, visible)
+    )
+
+
+def _get_selected_applications(
+    request: MemberRequest, visible: QuerySet[Application]
+) -> list[Application]:
+    status, stage = parse_status_and_stage(request.GET)
+    if request.GET.get("all"):
+        return list(filter_applications(visible, status, stage)[: runner.MAX_BATCH_SIZE])
+    keys = (parse_id(pk) for pk in request.GET.getlist("pick"))
+    picked = [key for key in keys if key is not None][: runner.MAX_BATCH_SIZE]
+    return list(filter_applications(visible.filter(pk__in=picked), "", ""))
+
+
+def _render_preview(
+    request: MemberRequest,
+    job: Job,
+    member_rights: Rights,
+    kind: str,
+    chosen: list[Application],
+    form: BatchForm | None = None,
+) -> HttpResponse:
+    action_context = build_action_context(request.membership, job.pk, member_rights)
+    preview = runner.preview_batch(chosen, kind, action_context)
+    initial = {"key": uuid.uuid4(), "chosen": BatchForm.pack_selection(preview.eligible)}
+    bound = form
+    form = form or get_batch_form_class(kind)(
+        initial=initial,
+        action_context=action_context,
+        membership=request.membership,
+        connection_id=job.connection_id,
+    )
+    context = {
+        "job": job,
+        "kind": kind,
+        "handler": ACTION_HANDLERS[kind],
+        "preview": preview,
+        "form": form,
+        "learned": action_context.refusals.get(kind),
+        "shown_as": describe_acting_user(action_context.acting_user, member_rights.match.user),
+        "chosen_by": _describe_selection(request, job),
+        "max_batch_size": runner.MAX_BATCH_SIZE,
+        "is_truncated": request.GET.get("all") and len(chosen) == runner.MAX_BATCH_SIZE,
+        "named": may_show_names(member_rights),
+    }
+    return render_page_or_partial(
+        request, "applications/start_batch.html", "bulk-form", context, status=422 if bound else 200
+    )
+
+
+def _describe_selection(request: MemberRequest, job: Job) -> str:
+    if request.method == "POST":
+        return ""
+    if not request.GET.get("all"):
+        return "the ones you ticked"
+    status, stage = parse_status_and_stage(request.GET)
+    status_label = STATUS_LABELS.get(status, "All").lower()
+    key = parse_id(stage)
+    name = Stage.objects.filter(job=job, pk=key).first() if key is not None else None
+    return f"all that match: {status_label}" + (f", in “{name}”" if name else "")
+
+
+def _start_from_form(
+    request: MemberRequest,
+    job: Job,
+    member_rights: Rights,
+    kind: str,
+    visible: QuerySet[Application],
+) -> HttpResponse:
+    action_context = build_action_context(request.membership, job.pk, member_rights)
+    form = get_batch_form_class(kind)(
+        request.POST,
+        initial={},
+        action_context=action_context,
+        membership=request.membership,
+        connection_id=job.connection_id,
+    )
+    if not form.is_valid():
+        seen = form.cleaned_data.get("chosen", {})
+        chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
+        return _render_preview(request, job, member_rights, kind, chosen, form)
+    data = form.cleaned_data
+    selected_ids = list(data["chosen"])[: runner.MAX_BATCH_SIZE]
+    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
+    batch_request = runner.BatchRequest(
+        kind=kind,
+        reason=data.get("reason"),
+        notes=data.get("notes", ""),
+        parameters=form.build_parameters(),
+    )
+    chosen_seen = [(application, data["chosen"][application.pk]) for application in applications]
+    batch, skipped = runner.start_batch(
+        request.membership, job, member_rights, batch_request, chosen_seen, key=data["key"]
+    )
+    _report_left_out(request, skipped)
+    return redirect("applications:batch", pk=batch.pk)
+
+
+def _report_left_out(request: MemberRequest, skipped: runner.SkippedApplications) -> None:
+    for reason, count in Counter(reason for _, reason in skipped).items():
+        messages.info(request, f"Left out: {count:,}. {reason}")
+
+
+def _get_batch_or_404(request: MemberRequest, pk: int) -> Batch:
+    own_batches = Batch.objects.filter(
+        membership=request.membership, job__in=visible_jobs(request.membership)
+    )
+    return get_object_or_404(
+        own_batches.select_related("job__connection", "membership__user", "undoes"), pk=pk
+    )
+
+
+@require_safe
+@member_only
+def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
+    batch = _get_batch_or_404(request, pk)
+    member_rights = get_rights(request.membership)
+    runner.release_due_batches()
+    counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
+    progress = runner.BatchProgress(dict(counts))
+    rows = batch.actions.select_related("application__candidate", "application__stage")
+    page = Paginator(rows.order_by(FAILURES_FIRST, "id"), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    visible = visible_applications(request.membership, member_rights=member_rights, closed=True)
+    seen = visible.filter(pk__in=[action.application_id for action in page])
+    failed = progress.failed and not progress.open
+    retried = runner.get_retry_batch(batch) if failed else None
+    retry_preview = (
+        runner.preview_retry(batch, member_rights) if failed and retried is None else None
+    )
+    first_action = batch.actions.select_related("reason").first()
+    context = {
+        "batch": batch,
+        "job": batch.job,
+        "label": runner.get_kind_label(batch.kind),
+        "undoes": runner.get_kind_label(batch.undoes.kind) if batch.undoes else "",
+        "progress": progress,
+        "page": page,
+        "summary": format_page_range(page) if page.has_other_pages() else "",
+        "seen": set(seen.values_list("pk", flat=True)),
+        "retried": retried,
+        "retry_preview": retry_preview,
+        "retry_selection": SelectionForm.pack_selection(retry_preview.eligible)
+        if retry_preview
+        else "",
+        "first": first_action,
+        "seconds_left": first_action.seconds_left
+        if first_action and first_action.status == Status.SCHEDULED
+        else 0,
+        "undo_warning": undo.get_undo_warning(first_action) if first_action else "",
+        "undoable": 0 if progress.open else len(runner.list_undo_requests(batch, member_rights)),
+        "undone_by": runner.get_undo_batch(batch),
+        "named": may_show_names(member_rights),
+    }
+    return render_page_or_partial(request, "applications/batch.html", "batch", context)
+
+
+@require_POST
+@member_only
+def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
+    batch = _get_batch_or_404(request, pk)
+    canceled_count = runner.cancel_batch(batch, by=request.membership.user)
+    if not canceled_count:
+        messages.warning(request, "It was too late: everything is on its way, or done already.")
+    return redirect("applications:batch", pk=batch.pk)
+
+
+@require_POST
+@member_only
+def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
+    batch = _get_batch_or_404(request, pk)
+    reversal = runner.undo_batch(batch, get_rights(request.membership))
+    if reversal is None:
+        messages.error(request, "Nothing of it can be undone any more.")
+    return redirect("applications:batch", pk=(reversal or batch).pk)
+
+
+@require_POST
+@member_only
+def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
+    batch = _get_batch_or_404(request, pk)
+    form = SelectionForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, INCOMPLETE_MESSAGE)
+        return redirect("applications:batch", pk=batch.pk)
+    new_batch, skipped = runner.retry_batch(
+        batch, get_rights(request.membership), form.cleaned_data["chosen"]
+    )
+    _report_left_out(request, skipped)
+    if new_batch is None:
+        messages.error(request, "Nothing of it can be tried again.")
+    return redirect("applications:batch", pk=(new_batch or batch).pk)

@@ -1,0 +1,114 @@
+"""A job's page with its pipeline and applications."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.functional import SimpleLazyObject
+from django.views.decorators.http import require_safe
+
+from integrations.ats.types import ApplicationStatus
+from portal.accounts.access import MemberRequest, member_only
+from portal.applications.actions.acting_user import describe_acting_user, get_acting_user
+from portal.applications.actions.available_actions import ActionOption, build_action_context
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.batches import runner
+from portal.applications.page.filters import (
+    STATUS_LABELS,
+    encode_list_params,
+    filter_applications,
+    find_linked_application,
+    parse_status_and_stage,
+)
+from portal.applications.page.rows import build_row, build_rows
+from portal.applications.review import sessions
+from portal.applications.views.base import get_current_application, render_row, render_unavailable
+from portal.core.prepared_statements import use_prepared_statements
+from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
+from portal.jobs.job_page.details import get_job_details
+from portal.jobs.job_page.last_viewed import record_view
+from portal.sync.models import Application, Job
+from portal.web.htmx import format_page_range, render_page_or_partial
+
+PER_PAGE = 50
+
+
+@require_safe
+@member_only
+def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
+    member_rights = get_rights(request.membership)
+    visible = visible_jobs(request.membership, member_rights=member_rights).select_related(
+        "department", "connection"
+    )
+    job = get_object_or_404(visible, pk=job_pk)
+    applications = visible_applications(request.membership, member_rights=member_rights).filter(
+        job=job
+    )
+    status, stage = parse_status_and_stage(request.GET)
+    paginator = Paginator(filter_applications(applications, status, stage), PER_PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    linked_application = find_linked_application(applications, request.GET, page.object_list)
+    if linked_application is not None:
+        status, stage = linked_application.status, ""
+        page = Paginator([linked_application], PER_PAGE).get_page(1)
+    acting_user = get_acting_user(request.membership, member_rights.match.connection)
+    context = {
+        "job": job,
+        "rights": member_rights,
+        "pipeline": _build_pipeline(job, applications),
+        "statuses": STATUS_LABELS,
+        "status": status,
+        "stage": stage,
+        "linked_application": linked_application,
+        "list_query": encode_list_params(request.GET),
+        "page": page,
+        "summary": format_page_range(page),
+        "rows": build_rows(page.object_list, request.membership, job.pk, member_rights),
+        "review_session": sessions.get_unfinished_session(request.membership, job),
+        "why_cannot_act": acting_user.why_not,
+        "shown_as": describe_acting_user(acting_user, member_rights.match.user),
+        "batch_options": _list_batch_options(member_rights, status),
+        "max_batch_size": runner.MAX_BATCH_SIZE,
+        # Only the full page shows them, not the HTMX partial.
+        "facts": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
+    }
+    # Views during impersonation are not recorded.
+    if not request.htmx and request.user.pk == request.membership.user_id:
+        record_view(request.membership, job, member_rights)
+    return render_page_or_partial(request, "applications/job_detail.html", "applications", context)
+
+
+def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption]:
+    kinds = runner.KINDS_BY_STATUS.get(status, ())
+    return [
+        ActionOption(
+            ACTION_HANDLERS[kind], member_rights.why_unavailable(ACTION_HANDLERS[kind].feature)
+        )
+        for kind in kinds
+    ]
+
+
+def _build_pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, object]]:
+    counts = dict(
+        applications.filter(status=ApplicationStatus.ACTIVE)
+        .order_by()
+        .values_list("stage_id")
+        .annotate(Count("id"))
+    )
+    stages = job.stages.filter(active=True, gone_at=None).order_by("order", "id")
+    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in stages]
+
+
+@require_safe
+@member_only
+@use_prepared_statements()
+def application_row(request: MemberRequest, pk: int) -> HttpResponse:
+    """The current row; a row with an open action polls this."""
+    try:
+        application, member_rights, last = get_current_application(request, pk)
+    except Http404:
+        return render_unavailable(request, pk, "gone-row")
+    action_context = build_action_context(request.membership, application.job_id, member_rights)
+    return render_row(request, build_row(application, last, request.membership, action_context))

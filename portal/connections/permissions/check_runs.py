@@ -1,0 +1,159 @@
+"""Permission checks: each permission is probed in turn, changing nothing in Greenhouse."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.ats.client_context import Lane
+from integrations.ats.errors import AtsError, BadCredential
+from integrations.ats.permissions import ProbeResult
+from integrations.ats.provider import Provider
+from portal.accounts.models import User
+from portal.connections.client import open_provider
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+from portal.core import transitions
+from portal.core.secrets import SecretUnreadable
+
+Cause = CheckRun.Cause
+RUN_TIMEOUT = timedelta(minutes=5)
+REQUEUE_AFTER = timedelta(minutes=1)  # without a worker taking it: the task may be lost
+
+
+class NoCredentialToCheck(Exception):
+    pass
+
+
+def open_run(
+    connection: Connection,
+    *,
+    by: User | None,
+    only: Collection[str] = (),
+    credential: Credential | None = None,
+) -> tuple[CheckRun, bool]:
+    """Join the open check or create one (True). `only` limits it to these permission keys; the
+    others keep their last result. Raises NoCredentialToCheck.
+    """
+    credential = credential or connection.credential
+    if credential is None:
+        raise NoCredentialToCheck
+    try:
+        with transaction.atomic():
+            run = CheckRun.objects.create(
+                connection=connection, credential=credential, requested_by=by
+            )
+            PermissionCheck.objects.bulk_create(_build_results(run, only))
+    except IntegrityError:
+        return credential.checks.get(status__in=CheckRun.OPEN), False
+    return run, True
+
+
+def _build_results(run: CheckRun, only: Collection[str]) -> list[PermissionCheck]:
+    credential = run.credential
+    permissions = credential.catalogue.list_permissions(credential.kind)
+    boxes = {credential.get_permission_label(p) for p in permissions if p.key in only}
+    last = credential.checks.filter(status=CheckRun.Status.DONE).first() if only else None
+    previous_results = {result.permission: result for result in last.results.all()} if last else {}
+    rows = []
+    for permission in permissions:
+        row = PermissionCheck(run=run, permission=permission.key)
+        previous = previous_results.get(permission.key)
+        if previous and credential.get_permission_label(permission) not in boxes:
+            for name in ("outcome", "message", "cause", "evidence", "checked_at"):
+                setattr(row, name, getattr(previous, name))
+        rows.append(row)
+    return rows
+
+
+def execute_run(check: CheckRun) -> bool:
+    """Run the check until it is done or has failed. Returns False if another worker has it."""
+    now = timezone.now()
+    if not transitions.try_move(
+        check, CheckRun.Status.RUNNING, why="a worker took it", started_at=now
+    ):
+        return False
+    try:
+        _probe_all(check)
+    except SecretUnreadable:
+        retry_text = "connect" if check.credential.is_consent else "enter it"
+        sentence = f"The stored credential can no longer be opened. Please {retry_text} again."
+        return _fail_run(check, Cause.UNREADABLE, sentence)
+    except BadCredential as error:
+        next_step = "connect again" if check.credential.is_consent else "enter a new one"
+        return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} Please {next_step}.")
+    except AtsError as error:
+        return _fail_run(check, Cause.NO_ANSWER, error.sentence)
+    return transitions.try_move(
+        check,
+        CheckRun.Status.DONE,
+        why="every permission was tried",
+        finished_at=timezone.now(),
+    )
+
+
+def _probe_all(check: CheckRun) -> None:
+    waiting = check.results.filter(outcome=PermissionCheck.WAITING)
+    keys = list(waiting.values_list("permission", flat=True))
+    provider = open_provider(check.credential, lane=Lane.PEOPLE)
+    provider.verify_credential()
+    for probe in provider.probe_permissions(keys):
+        _store_result(check, probe)
+    _store_unused_scopes(check, provider)
+
+
+def _store_unused_scopes(check: CheckRun, provider: Provider) -> None:
+    granted = provider.get_granted_scopes()
+    if granted is None:
+        return
+    credential = check.credential
+    catalogue = credential.catalogue
+    used = {
+        p.scope for p in catalogue.list_permissions(credential.kind)
+    } | catalogue.unlisted_scopes
+    CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
+
+
+def _store_result(check: CheckRun, probe: ProbeResult) -> None:
+    check.results.filter(permission=probe.permission).update(
+        outcome=probe.outcome.value,
+        message=probe.sentence[:400],
+        cause=probe.cause[:40],
+        evidence=msgspec.to_builtins(probe.evidence) if probe.evidence else None,
+        checked_at=timezone.now(),
+    )
+
+
+def _fail_run(check: CheckRun, cause: str, sentence: str) -> bool:
+    return transitions.try_move(
+        check,
+        CheckRun.Status.FAILED,
+        why=sentence,
+        cause=cause,
+        failure=sentence,
+        finished_at=timezone.now(),
+    )
+
+
+def interrupt_open_runs(connection: Connection, sentence: str) -> None:
+    for check in connection.checks.filter(status__in=CheckRun.OPEN):
+        _fail_run(check, Cause.INTERRUPTED, sentence)
+
+
+def list_unstarted_runs() -> list[int]:
+    waiting = CheckRun.objects.filter(
+        status=CheckRun.Status.QUEUED, queued_at__lt=timezone.now() - REQUEUE_AFTER
+    )
+    return list(waiting.values_list("pk", flat=True))
+
+
+def fail_silent_runs() -> list[CheckRun]:
+    """Fail checks whose worker died, and return them."""
+    silent = CheckRun.objects.filter(
+        status__in=CheckRun.OPEN, queued_at__lt=timezone.now() - RUN_TIMEOUT
+    )
+    sentence = "The check was interrupted. Please start it again."
+    return [check for check in silent if _fail_run(check, Cause.INTERRUPTED, sentence)]

@@ -1,0 +1,95 @@
+"""Features that are on or off, from the newest finished check of the credential in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from django.db.models import Q
+
+from integrations.ats import registry
+from integrations.ats.errors import NotSiteAdmin
+from integrations.ats.permissions import Feature, Permission, PermissionOrigin, ProbeOutcome
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+
+# Nothing can be shown without these.
+ESSENTIAL_FEATURES = frozenset({"requisitions", "people"})
+# Requested now so that admins need not be asked again; no page uses it yet.
+UNUSED_FEATURES = frozenset({"future_access"})
+# Results that switch a feature off.
+_DISABLING_RESULTS = Q(outcome=ProbeOutcome.MISSING) | Q(cause=NotSiteAdmin.__name__)
+
+
+@dataclass(frozen=True)
+class Features:
+    """`off` maps a feature's key to the feature and the permissions it lacks."""
+
+    off: Mapping[str, tuple[Feature, tuple[Permission, ...]]] = field(default_factory=dict)
+    checked: bool = False
+    no_site_admin: bool = False  # Harvest v3 shows lists to Site Admins only
+
+    def explain_missing(self, key: str) -> str:
+        """Why the feature is off, as a clause; empty while it is on."""
+        if key not in self.off:
+            return ""
+        feature, missing = self.off[key]
+        names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
+        return f"{feature.label} is off: the Greenhouse credential lacks {names}"
+
+    def explain_off(self, key: str) -> str:
+        reason = self.explain_missing(key)
+        return reason and f"{reason}. An admin of your organization can mend that in Set-up."
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a permission is missing that is not optional."""
+        return any(
+            p.origin != PermissionOrigin.OPTIONAL
+            for _, missing in self.off.values()
+            for p in missing
+        )
+
+    @property
+    def blocked(self) -> bool:
+        return self.no_site_admin or bool(ESSENTIAL_FEATURES & self.off.keys())
+
+
+def load_features(connection: Connection) -> Features:
+    """Features of a connection. Nothing is off before the first finished check."""
+    check = (
+        connection.checks.filter(
+            status=CheckRun.Status.DONE, credential__state=Credential.State.IN_USE
+        )
+        .values_list("pk", "credential__kind")
+        .first()
+    )
+    if check is None:
+        return Features()
+    run, kind = check
+    results = PermissionCheck.objects.filter(_DISABLING_RESULTS, run=run).order_by()
+    return _compute_features(kind, frozenset(results.values_list("permission", "outcome", "cause")))
+
+
+def build_features(credential: Credential, results: Iterable[PermissionCheck]) -> Features:
+    """Features that these results leave on. `unclear` switches nothing off."""
+    outcomes = frozenset((r.permission, r.outcome, r.cause) for r in results)
+    return _compute_features(credential.kind, outcomes)
+
+
+@lru_cache(maxsize=512)  # every page and action asks, and the answer rarely changes
+def _compute_features(kind: str, outcomes: frozenset[tuple[str, str, str]]) -> Features:
+    missing = {permission for permission, outcome, _ in outcomes if outcome == ProbeOutcome.MISSING}
+    catalogue = registry.get_permission_catalogue(kind)
+    permissions = catalogue.list_permissions(kind)
+    return Features(
+        off={
+            feature.key: (
+                feature,
+                tuple(p for p in permissions if p.key in missing and feature.key in p.features),
+            )
+            for feature in catalogue.get_disabled_features(missing, kind)
+        },
+        checked=True,
+        no_site_admin=any(cause == NotSiteAdmin.__name__ for _, _, cause in outcomes),
+    )

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.connections.models import Connection, Credential, FixLink
+from portal.connections.permissions.fix_links import SEND_EMAIL_TASK
+from portal.core import queue, transitions
+from portal.core.secrets import SecretUnreadable, reveal_secret
+
+REQUEUE_AFTER = timedelta(minutes=3)
+SEND_TIMEOUT = timedelta(minutes=10)
+Mail, State = FixLink.Mail, Connection.State
+
+
+@dataclass(frozen=True)
+class FixLinkEmail:
+    subject: str
+    text: str
+
+
+def build_link_url(token: str) -> str:
+    return f"{settings.PORTAL_URL}{reverse('onboarding:fix', args=[token])}"
+
+
+def compose_email(
+    credential: Credential,
+    keys: Collection[str],
+    *,
+    address: str,
+    until: datetime,
+    by: User | None,
+) -> FixLinkEmail:
+    """Compose the email. It contains no secret."""
+    catalogue, connection = credential.catalogue, credential.connection
+    permissions = [p for p in catalogue.list_permissions(credential.kind) if p.key in keys]
+    boxes = credential.list_checkboxes(permissions)
+    context = {
+        "organization": connection.organization,
+        "boxes": boxes,
+        "costs": [
+            f.without_it
+            for f in catalogue.get_disabled_features({p.key for p in permissions}, credential.kind)
+        ],
+        "place": credential.place,
+        "works": connection.state in {State.LIVE, State.DEGRADED},
+        "address": address,
+        "until": until,
+        "by": by,
+    }
+    number = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
+    return FixLinkEmail(
+        f"{connection.organization}: {number} to tick in Greenhouse",
+        render_to_string("connections/fix_link_email.txt", context).strip(),
+    )
+
+
+def send_email(link: FixLink) -> None:
+    credential = link.connection.credential
+    if credential is None or not link.is_open:
+        return
+    if not transitions.try_move(link, Mail.SENDING, why="a worker took it", field="email_status"):
+        return
+    try:
+        email = compose_email(
+            credential,
+            link.permissions,
+            address=build_link_url(reveal_secret(link.token)),
+            until=link.expires_at,
+            by=link.created_by,
+        )
+        send_mail(email.subject, email.text, None, [link.sent_to])
+    except (SMTPException, OSError, SecretUnreadable) as error:
+        transitions.try_move(
+            link, Mail.FAILED, why=type(error).__name__, field="email_status", token=""
+        )
+    else:
+        transitions.try_move(
+            link, Mail.SENT, why="the mail server took it", field="email_status", token=""
+        )
+
+
+def retry_lost_emails() -> None:
+    """Requeue emails whose task was lost, and fail those whose worker died."""
+    transitions.move_stalled_rows(
+        FixLink.objects.all(),
+        Mail.SENDING,
+        Mail.FAILED,
+        after=SEND_TIMEOUT,
+        field="email_status",
+        token="",
+    )
+    lost = FixLink.objects.filter(
+        email_status=Mail.QUEUED,
+        completed_at=None,
+        revoked_at=None,
+        created_at__lt=timezone.now() - REQUEUE_AFTER,
+    )
+    for pk in lost.values_list("pk", flat=True)[:200]:
+        queue.enqueue_task(SEND_EMAIL_TASK, pk)

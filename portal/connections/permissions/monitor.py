@@ -1,0 +1,251 @@
+"""Daily permission checks: opens issues, and notifies once when permissions change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from integrations.ats.permissions import Permission, PermissionOrigin, ProbeOutcome
+from portal.accounts.models import Organization
+from portal.connections.models import CheckRun, Connection, Credential
+from portal.connections.permissions import check_runs
+from portal.connections.permissions.features import ESSENTIAL_FEATURES
+from portal.connections.permissions.fixes import get_permission_fix
+from portal.core import queue
+from portal.issues import service
+from portal.issues.models import Issue
+from portal.notifications import notify
+
+CHECK_TASK = "portal.onboarding.tasks.check_permissions"
+CHECK_INTERVAL = timedelta(hours=24)
+BATCH_SIZE = 25  # checks per round, to spread the load
+RECHECK_COOLDOWN = timedelta(minutes=5)
+State = Connection.State
+_MONITORED_STATES = (State.ACTION_NEEDED, State.LIVE, State.DEGRADED)
+Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
+_CREDENTIAL_KIND_CHANGED = "another kind of credential is in use, which has no such permission"
+
+
+def list_due_connections() -> list[Connection]:
+    """Each connection keeps its own hour, which spreads the checks over the day."""
+    yesterday = timezone.now() - CHECK_INTERVAL
+    recent = CheckRun.objects.filter(queued_at__gt=yesterday).values("connection")
+    return list(
+        Connection.objects.filter(
+            state__in=_MONITORED_STATES, credentials__state=Credential.State.IN_USE
+        ).exclude(pk__in=recent)[:BATCH_SIZE]
+    )
+
+
+def request_check(connection: Connection) -> None:
+    run, is_new = check_runs.open_run(connection, by=None)
+    if is_new:
+        queue.enqueue_task(CHECK_TASK, run.pk)
+
+
+def recheck_after_refusal(connection: Connection, permission: str = "") -> None:
+    """Call this on every 403: it starts at most one check in five minutes."""
+    if connection.state not in _MONITORED_STATES or connection.credential is None:
+        return
+    last = connection.last_check
+    missing_result = {"permission": permission, "outcome": ProbeOutcome.MISSING}
+    if last is not None and last.results.filter(**missing_result).exists():
+        return
+    cutoff = timezone.now() - RECHECK_COOLDOWN
+    if not connection.checks.filter(queued_at__gt=cutoff).exists():
+        request_check(connection)
+
+
+def record_check_result(check: CheckRun, *, was_live: bool) -> None:
+    """Nobody is notified unless `was_live`: during the first setup the admin is watching."""
+    if check.status == CheckRun.Status.FAILED:
+        _report_failed_check(check, was_live)
+        return
+    organization = check.connection.organization
+    for cause in (Cause.BAD_CREDENTIAL, Cause.UNREADABLE_CREDENTIAL):
+        service.resolve_issues(organization, cause, why="Greenhouse accepts the credential")
+    _check_site_admin(check)
+    missing = _update_missing_permission_issues(check)
+    if was_live:
+        _notify_changes(check, missing)
+
+
+# -- the credential and its reader -------------------------------------------------------------
+def _report_failed_check(check: CheckRun, was_live: bool) -> None:
+    causes = {
+        CheckRun.Cause.CREDENTIAL: (
+            Cause.BAD_CREDENTIAL,
+            "Greenhouse no longer accepts the credential",
+        ),
+        CheckRun.Cause.UNREADABLE: (
+            Cause.UNREADABLE_CREDENTIAL,
+            "The stored credential can no longer be opened",
+        ),
+    }
+    if check.cause not in causes:
+        return
+    cause, title = causes[CheckRun.Cause(check.cause)]
+    organization = check.connection.organization
+    issue, is_new = service.open_issue(
+        organization,
+        cause,
+        title=title,
+        description=f"{check.failure} That is done in Set-up; nothing that was read is lost.",
+        severity=Severity.CRITICAL,
+        fixer=Fixer.ADMIN,
+        still_works="What was read stays visible. Nothing can be done on applications meanwhile.",
+        details={"check": check.pk},
+    )
+    if is_new and was_live:
+        _notify_admins_and_success(
+            organization, f"issue:{issue.pk}", title, issue.description, "/setup/credential/"
+        )
+
+
+def _check_site_admin(check: CheckRun) -> None:
+    organization = check.connection.organization
+    if not check.results.filter(cause="NotSiteAdmin").exists():
+        service.resolve_issues(organization, Cause.NO_SITE_ADMIN, why="the reader is a Site Admin")
+        return
+    service.open_issue(
+        organization,
+        Cause.NO_SITE_ADMIN,
+        title="The Greenhouse user behind the credential is no Site Admin",
+        description="Greenhouse shows its lists to Site Admins only, so nothing can be read. Make "
+        "that user a Site Admin, or enter the credential again with the user ID of one.",
+        severity=Severity.CRITICAL,
+        fixer=Fixer.GREENHOUSE_ADMIN,
+        details={"check": check.pk},
+    )
+
+
+# -- permissions --------------------------------------------------------------------------------
+def _update_missing_permission_issues(check: CheckRun) -> list[Permission]:
+    credential, organization = check.credential, check.connection.organization
+    outcomes = dict(check.results.values_list("permission", "outcome"))
+    permissions = credential.catalogue.list_permissions(credential.kind)
+    missing = [
+        p
+        for p in permissions
+        if outcomes.get(p.key) == ProbeOutcome.MISSING and p.origin != PermissionOrigin.OPTIONAL
+    ]
+    unclear = {
+        _get_checkbox_key(credential, p)
+        for p in permissions
+        if outcomes.get(p.key) == ProbeOutcome.UNCLEAR
+    }
+    permissions_by_key = {_get_checkbox_key(credential, p): p for p in reversed(missing)}
+    for checkbox_key, permission in permissions_by_key.items():
+        _open_missing_permission_issue(check, checkbox_key, permission)
+    checkbox_keys = {_get_checkbox_key(credential, p) for p in permissions}
+    # An unclear result leaves its issue as it was.
+    for issue in Issue.objects.filter(
+        organization=organization, cause=Cause.MISSING_PERMISSION, closed_at=None
+    ).exclude(key__in=unclear | permissions_by_key.keys()):
+        why = (
+            "the permission was granted" if issue.key in checkbox_keys else _CREDENTIAL_KIND_CHANGED
+        )
+        service.resolve_issues(organization, Cause.MISSING_PERMISSION, why=why, key=issue.key)
+    return missing
+
+
+def _get_checkbox_key(credential: Credential, permission: Permission) -> str:
+    """A scope of v3 covers several permissions."""
+    return permission.scope if credential.by_scope else permission.key
+
+
+def _open_missing_permission_issue(
+    check: CheckRun, checkbox_key: str, permission: Permission
+) -> None:
+    credential = check.credential
+    label = credential.get_permission_label(permission)
+    disabled_features = credential.catalogue.get_disabled_features(
+        {permission.key}, credential.kind
+    )
+    costs = " ".join(feature.without_it for feature in disabled_features)
+    blocks = bool(ESSENTIAL_FEATURES & {feature.key for feature in disabled_features})
+    fix = get_permission_fix(credential, permission)
+    since = _get_last_granted_date(check, permission.key)
+    history_text = f" It was still granted on {since}." if since else ""
+    service.open_issue(
+        check.connection.organization,
+        Cause.MISSING_PERMISSION,
+        key=checkbox_key,
+        title=f"Greenhouse does not grant “{permission.group}: {label}”",
+        description=f"{costs}{history_text} {fix.text} Then test again in Set-up.",
+        severity=Severity.CRITICAL if blocks else Severity.WARNING,
+        fixer=fix.fixer,
+        still_works="" if blocks else "Everything else works.",
+        details={"permission": permission.key, "last_granted": since},
+    )
+
+
+def _list_earlier_runs(check: CheckRun) -> QuerySet[CheckRun]:
+    """Runs of this credential, or of the one it has just replaced."""
+    same_credential = Q(credential=check.credential_id) | Q(
+        credential__state=Credential.State.PREVIOUS
+    )
+    return check.connection.checks.filter(
+        same_credential, status=CheckRun.Status.DONE, pk__lt=check.pk
+    )
+
+
+def _get_last_granted_date(check: CheckRun, key: str) -> str:
+    earlier = (
+        _list_earlier_runs(check)
+        .filter(results__permission=key, results__outcome=ProbeOutcome.GRANTED)
+        .values_list("finished_at", flat=True)
+        .first()
+    )
+    return date_format(earlier, "j F Y, H:i") + " UTC" if earlier else ""
+
+
+def _notify_changes(check: CheckRun, missing: Iterable[Permission]) -> None:
+    previous_run = _list_earlier_runs(check).first()
+    if previous_run is None:
+        return
+    missing_before = set(
+        previous_run.results.filter(outcome=ProbeOutcome.MISSING).values_list(
+            "permission", flat=True
+        )
+    )
+    credential = check.credential
+    permissions = credential.catalogue.list_permissions(credential.kind)
+    missing_now = {p.key for p in missing}
+    granted = set(
+        check.results.filter(outcome=ProbeOutcome.GRANTED).values_list("permission", flat=True)
+    )
+    revoked = [p for p in permissions if p.key in missing_now - missing_before]
+    regranted = [
+        p
+        for p in permissions
+        if p.key in missing_before & granted and p.origin != PermissionOrigin.OPTIONAL
+    ]
+    if not revoked and not regranted:
+        return
+    lines = [
+        *(f"No longer granted: {p.group}: {credential.get_permission_label(p)}" for p in revoked),
+        *(f"Granted again: {p.group}: {credential.get_permission_label(p)}" for p in regranted),
+    ]
+    organization = check.connection.organization
+    _notify_admins_and_success(
+        organization,
+        f"drift:{check.pk}",
+        f"{organization}: Greenhouse permits something else than before",
+        "\n".join(dict.fromkeys(lines)),
+        "/setup/permissions/",
+    )
+
+
+def _notify_admins_and_success(
+    organization: Organization, key: str, subject: str, body: str, path: str
+) -> None:
+    message = {"key": key, "subject": subject, "body": body}
+    notify.notify_users(notify.list_admins(organization), organization, path=path, **message)
+    notify.notify_users(
+        notify.list_staff(), organization, path=notify.get_staff_url(organization), **message
+    )

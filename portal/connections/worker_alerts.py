@@ -1,0 +1,56 @@
+"""Dead workers cannot report themselves, so web processes check (admin pages, /readyz)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+
+from portal.accounts.models import Organization
+from portal.connections.models import Connection
+from portal.core import worker_heartbeat
+from portal.issues import service
+from portal.issues.models import Issue
+
+State = Connection.State
+CAUSE = Issue.Cause.WORKER_DEAD
+
+
+def check_workers() -> worker_heartbeat.WorkerStatus:
+    """Return the worker status; opens issues when silence is first noticed."""
+    status = worker_heartbeat.get_worker_status()
+    if status.is_silent:
+        with transaction.atomic():  # a returning worker waits for this, then closes all
+            if worker_heartbeat.mark_silence_noticed():
+                _open_worker_issues(status)
+    return status
+
+
+def record_heartbeat() -> None:
+    worker_heartbeat.record_heartbeat()
+    with transaction.atomic():
+        if not worker_heartbeat.clear_silence():
+            return
+        organizations = Organization.objects.filter(issues__cause=CAUSE, issues__closed_at=None)
+        for organization in organizations:
+            service.resolve_issues(organization, CAUSE, why="a worker was heard again")
+
+
+def _open_worker_issues(status: worker_heartbeat.WorkerStatus) -> None:
+    active = Organization.objects.filter(connection__isnull=False).exclude(
+        connection__state__in=(State.DRAFT, State.DISCONNECTED)
+    )
+    for organization in active:
+        service.open_issue(
+            organization,
+            CAUSE,
+            title="No background worker is running",
+            description=(
+                f"No worker has been heard for more than {settings.WORKER_SILENT_MINUTES} minutes, "
+                f"since {status.since:%H:%M} UTC. Syncs, checks, clicks and mails wait. "
+                "The operator starts the worker cluster (python manage.py qcluster) and reads its "
+                "log; it closes this by itself."
+            ),
+            severity=Issue.Severity.CRITICAL,
+            fixer=Issue.Fixer.OPERATOR,
+            still_works="Everything that was read before is shown. Clicks are kept and sent later.",
+        )

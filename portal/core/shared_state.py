@@ -1,0 +1,111 @@
+"""Shared state for providers: one rate budget and one token per connection in all processes."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import redis
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from encrypted_model_fields import fields as encrypted
+
+from integrations.ats.client_context import StateChange, StateStore
+from portal.core.db_connections import close_thread_connections
+from portal.core.models import SharedState
+
+T = TypeVar("T")
+
+
+class DatabaseStore:
+    """State in the database: for one machine, or without Redis."""
+
+    def __init__(self) -> None:
+        self._owner_thread_id = threading.get_ident()
+
+    def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        with close_thread_connections(self._owner_thread_id):
+            try:
+                return self._update_row(key, change, ttl)
+            except IntegrityError:  # another process has just created the row
+                return self._update_row(key, change, ttl)
+
+    def _update_row(self, key: str, change: StateChange[T], ttl: float) -> T:
+        now = timezone.now()
+        with transaction.atomic():
+            row = SharedState.objects.select_for_update().filter(pk=key).first()
+            current = bytes(row.value) if row and row.expires_at > now else None
+            new, result = change(current)
+            expires_at = now + timedelta(seconds=ttl)
+            if new == current:
+                return result
+            if new is None:
+                SharedState.objects.filter(pk=key).delete()
+            elif row is None:
+                SharedState.objects.create(key=key, value=new, expires_at=expires_at)
+            else:
+                SharedState.objects.filter(pk=key).update(value=new, expires_at=expires_at)
+        return result
+
+
+# Sets or deletes the value if it is still the one that was read; "" stands for none.
+_COMPARE_AND_SWAP_SCRIPT = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1
+"""
+
+
+class RedisStore:
+    """State in Redis, by compare-and-swap: for several machines."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url)
+        self._swap = self._redis.register_script(_COMPARE_AND_SWAP_SCRIPT)
+
+    def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        name = f"{settings.Q_CLUSTER['name']}:state:{key}"
+        ttl_ms = max(1, int(ttl * 1000))
+        while True:
+            current = cast("bytes | None", self._redis.get(name))
+            new, result = change(current)
+            if new == current or self._swap([name], [current or b"", new or b"", ttl_ms]):
+                return result
+
+
+class EncryptedStore:
+    def __init__(self, inner: StateStore) -> None:
+        self._inner = inner
+
+    def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        def change_encrypted(current: bytes | None) -> tuple[bytes | None, T]:
+            decrypted = _decrypt_value(current)
+            new, result = change(decrypted)
+            if decrypted is not None and new == decrypted:
+                return current, result
+            return (encrypted.CRYPTER.encrypt(new) if new is not None else None), result
+
+        return self._inner.update(key, change_encrypted, ttl=ttl)
+
+
+def _decrypt_value(ciphertext: bytes | None) -> bytes | None:
+    try:
+        return encrypted.CRYPTER.decrypt(ciphertext) if ciphertext else None
+    except InvalidToken:  # created anew
+        return None
+
+
+_redis_store: RedisStore | None = None
+
+
+def get_shared_store() -> StateStore:
+    global _redis_store
+    if not settings.REDIS_URL:
+        return DatabaseStore()
+    if _redis_store is None:
+        _redis_store = RedisStore(settings.REDIS_URL)
+    return _redis_store

@@ -1,0 +1,297 @@
+"""Step-by-step explanations of `portal.entitlements.rules`; a property test ensures that both
+agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from integrations.ats.types import JobStatus
+from portal.accounts.models import Membership
+from portal.connections.models import Connection
+from portal.entitlements.rules import Rights, get_rights
+from portal.entitlements.user_matching import MatchStatus
+from portal.sync import freshness
+from portal.sync.models import AtsRole, AtsUser, Job, JobGrant, TeamMember
+
+GREENHOUSE_MANAGER = "The person who manages Greenhouse at the company"
+PORTAL_ADMIN = "An admin of the organization, in Set-up"
+_State = Connection.State
+
+
+class StepResult(StrEnum):
+    YES = "yes"
+    NO = "no"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class ExplanationStep:
+    result: StepResult
+    text: str
+    at: datetime | None = None  # shown after the text, which then has no period
+
+
+@dataclass(frozen=True)
+class AccessFix:
+    change: str
+    contact: str
+
+
+@dataclass(frozen=True)
+class AccessDecision:
+    is_visible: bool
+    steps: tuple[ExplanationStep, ...]
+    fix: AccessFix | None = None  # None if the job is visible
+
+
+def explain_access(
+    member: Membership, job: Job, *, member_rights: Rights | None = None
+) -> AccessDecision:
+    member_rights = member_rights or get_rights(member)
+    steps, fix = explain_member_access(member_rights)
+    if fix is None and job.connection_id != getattr(member_rights.match.connection, "pk", None):
+        steps += (ExplanationStep(StepResult.NO, "This requisition is not this organization's."),)
+        fix = AccessFix("Nothing would change that.", "Nobody")
+    if fix is not None or member_rights.match.user is None:
+        return AccessDecision(False, steps + build_freshness_steps(member_rights), fix)
+    status_step = _explain_job_status(job)
+    steps += (status_step,)
+    access_steps, access_fix = _explain_job_access(member_rights, member_rights.match.user, job)
+    steps += access_steps + build_freshness_steps(member_rights)
+    if status_step.result is StepResult.NO:
+        return AccessDecision(False, steps, _suggest_status_fix(job))
+    return AccessDecision(access_fix is None, steps, access_fix)
+
+
+def explain_member_access(
+    member_rights: Rights,
+) -> tuple[tuple[ExplanationStep, ...], AccessFix | None]:
+    """The steps common to all jobs, and a fix if they deny access."""
+    connection_step = _explain_connection(member_rights)
+    if connection_step.result is StepResult.NO:
+        return (connection_step,), AccessFix(
+            "Connect Greenhouse, or take the pause off.", PORTAL_ADMIN
+        )
+    match_step, fix = _explain_match(member_rights)
+    if fix is not None or member_rights.match.user is None:
+        return (connection_step, match_step), fix
+    if member_rights.match.user.deactivated:
+        deactivated_step = ExplanationStep(
+            StepResult.NO, "That Greenhouse account is deactivated, so it gives access nowhere."
+        )
+        return (connection_step, match_step, deactivated_step), AccessFix(
+            "Reactivate the account in Greenhouse.", GREENHOUSE_MANAGER
+        )
+    active_step = ExplanationStep(StepResult.YES, "That Greenhouse account is active.")
+    return (
+        connection_step,
+        match_step,
+        active_step,
+        _explain_site_admin(member_rights.match.user),
+    ), None
+
+
+def build_freshness_steps(member_rights: Rights) -> tuple[ExplanationStep, ...]:
+    connection = member_rights.match.connection
+    refreshed_at = freshness.get_access_read_at(connection) if connection else None
+    text = "People and their access were last read from Greenhouse on"
+    return (ExplanationStep(StepResult.NOTE, text, refreshed_at),) if refreshed_at else ()
+
+
+def _explain_connection(member_rights: Rights) -> ExplanationStep:
+    connection = member_rights.match.connection
+    if connection is None or connection.state == _State.DRAFT:
+        return ExplanationStep(StepResult.NO, "Greenhouse is not connected yet.")
+    if not member_rights.is_connected:
+        return ExplanationStep(
+            StepResult.NO,
+            f"The connection to Greenhouse is {connection.get_state_display().lower()}.",
+        )
+    return ExplanationStep(StepResult.YES, "Greenhouse is connected.")
+
+
+def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | None]:
+    user_match = member_rights.match
+    if user_match.status == MatchStatus.UNCONFIRMED:
+        return (
+            ExplanationStep(
+                StepResult.NO, f"The address {user_match.email} was never confirmed here."
+            ),
+            AccessFix("Follow the link in the confirmation mail.", "The person themself"),
+        )
+    if user_match.status == MatchStatus.AMBIGUOUS:
+        return (
+            ExplanationStep(
+                StepResult.NO,
+                f"More than one Greenhouse account has the address {user_match.email}.",
+            ),
+            AccessFix("Leave the address on one account only, in Greenhouse.", GREENHOUSE_MANAGER),
+        )
+    if user_match.is_unverified:
+        return (
+            ExplanationStep(
+                StepResult.NO,
+                f"Greenhouse has the address {user_match.email}, but it was never confirmed there.",
+            ),
+            AccessFix(
+                "Confirm the address in the Greenhouse profile.",
+                f"Its owner, or {_lowercase_first(GREENHOUSE_MANAGER)}",
+            ),
+        )
+    if user_match.user is None:
+        return (
+            ExplanationStep(
+                StepResult.NO, f"Nobody in Greenhouse has the address {user_match.email}."
+            ),
+            AccessFix(
+                "Use one address in both places: add this one to the Greenhouse account, or sign "
+                "in here with the one that Greenhouse knows.",
+                f"{GREENHOUSE_MANAGER}, or an admin of the organization",
+            ),
+        )
+    kind = "the primary address" if user_match.is_primary else "one of the addresses"
+    return (
+        ExplanationStep(
+            StepResult.YES,
+            f"Matched to {user_match.user} in Greenhouse by {user_match.email}, "
+            f"{kind} of that account.",
+        ),
+        None,
+    )
+
+
+def _explain_site_admin(user: AtsUser) -> ExplanationStep:
+    if user.site_admin:
+        return ExplanationStep(
+            StepResult.NOTE, "Site Admin in Greenhouse: every requisition that is not confidential."
+        )
+    return ExplanationStep(
+        StepResult.NOTE, "Not a Site Admin in Greenhouse: only requisitions that are granted."
+    )
+
+
+def _explain_job_status(job: Job) -> ExplanationStep:
+    if job.gone_at is not None:
+        return ExplanationStep(StepResult.NO, "Greenhouse no longer has this requisition.")
+    if job.status == JobStatus.OPEN:
+        return ExplanationStep(StepResult.YES, "The requisition is open.")
+    if job.status == JobStatus.CLOSED:
+        return ExplanationStep(
+            StepResult.YES, "The requisition is closed: it is under Closed, not in the list."
+        )
+    return ExplanationStep(
+        StepResult.NO, f"The requisition is “{job.status}” in Greenhouse: not open yet."
+    )
+
+
+def _suggest_status_fix(job: Job) -> AccessFix:
+    if job.gone_at is not None:
+        return AccessFix("Nothing here: it was deleted in Greenhouse.", GREENHOUSE_MANAGER)
+    return AccessFix(
+        "Open the requisition in Greenhouse.", f"{GREENHOUSE_MANAGER}, or a Job Admin of it"
+    )
+
+
+def _explain_job_access(
+    member_rights: Rights, user: AtsUser, job: Job
+) -> tuple[tuple[ExplanationStep, ...], AccessFix | None]:
+    steps: list[ExplanationStep] = []
+    is_allowed = False
+    if job.confidential:
+        steps.append(
+            ExplanationStep(
+                StepResult.NOTE,
+                "The requisition is confidential: only people it is granted to see it, and a Site "
+                "Admin is no exception.",
+            )
+        )
+    elif user.site_admin:
+        is_allowed = True
+        steps.append(
+            ExplanationStep(StepResult.YES, "It is not confidential, so a Site Admin sees it.")
+        )
+    if member_rights.uses_hiring_team:
+        job_steps = tuple(_explain_team_access(member_rights, user, job))
+    else:
+        job_steps = (*_explain_grants(user, job), *_explain_team_without_access(user, job))
+    is_allowed = is_allowed or any(step.result is StepResult.YES for step in job_steps)
+    steps += job_steps
+    return tuple(steps), None if is_allowed else _suggest_access_fix(member_rights, job)
+
+
+def _explain_grants(user: AtsUser, job: Job) -> Iterator[ExplanationStep]:
+    grants = JobGrant.objects.filter(user=user, job=job, gone_at=None).order_by("-job_admin", "id")
+    names = dict(
+        AtsRole.objects.filter(connection=job.connection_id).values_list("remote_id", "name")
+    )
+    for grant in grants:
+        name = names.get(grant.role_remote_id or 0)
+        role = f", in the role “{name}”" if name else ""
+        # Greenhouse doesn't tell when it granted access, so we show when we first saw the grant.
+        if grant.job_admin:
+            text = f"Greenhouse grants this requisition as Job Admin{role}. First seen here on"
+            yield ExplanationStep(StepResult.YES, text, grant.first_seen_at)
+        else:
+            text = f"Greenhouse grants only interviews here{role}, which shows nothing. First seen"
+            yield ExplanationStep(StepResult.NOTE, f"{text} here on", grant.first_seen_at)
+    if not grants:
+        yield ExplanationStep(
+            StepResult.NO if job.confidential or not user.site_admin else StepResult.NOTE,
+            "Greenhouse lists no grant of this requisition for that account.",
+        )
+
+
+def _explain_team_without_access(user: AtsUser, job: Job) -> Iterator[ExplanationStep]:
+    if roles := _format_team_roles(user, job):
+        yield ExplanationStep(
+            StepResult.NOTE,
+            f"On the hiring team as {roles}. In Greenhouse that is no right by itself.",
+        )
+
+
+def _explain_team_access(
+    member_rights: Rights, user: AtsUser, job: Job
+) -> Iterator[ExplanationStep]:
+    yield ExplanationStep(
+        StepResult.NOTE,
+        "The Greenhouse credential may not read who was granted which requisition, so a place on "
+        "the hiring team stands in for that, save for confidential ones.",
+    )
+    if not member_rights.can_read_hiring_team:
+        yield ExplanationStep(StepResult.NO, "It may not read hiring teams either.")
+    elif roles := _format_team_roles(user, job):
+        result = StepResult.NO if job.confidential else StepResult.YES
+        yield ExplanationStep(result, f"On the hiring team as {roles}.")
+    else:
+        yield ExplanationStep(StepResult.NO, "Not on the hiring team.")
+
+
+def _format_team_roles(user: AtsUser, job: Job) -> str:
+    memberships = TeamMember.objects.filter(user=user, job=job).order_by("role")
+    return " and ".join(membership.role.replace("_", " ") for membership in memberships)
+
+
+def _suggest_access_fix(member_rights: Rights, job: Job) -> AccessFix:
+    if member_rights.uses_hiring_team:
+        return AccessFix(
+            "Let the credential read “User Permissions · List Job Permissions”, so that exact "
+            "grants count.",
+            PORTAL_ADMIN,
+        )
+    if job.confidential:
+        return AccessFix(
+            "Add the account to the requisition in Greenhouse.",
+            "Somebody who is on that confidential requisition",
+        )
+    return AccessFix(
+        "Make the account a Job Admin of the requisition, or a Site Admin, in Greenhouse.",
+        GREENHOUSE_MANAGER,
+    )
+
+
+def _lowercase_first(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from django.db.models import Q
+
+from portal.accounts.models import Membership, User
+from portal.issues.issue_message import CUSTOMER_FIXERS, build_message, build_staff_text
+from portal.issues.models import Issue
+from portal.notifications import chat, notify
+
+# One cause opens issues at many customers: staff is notified once a day.
+_SHARED_CAUSE_FIXERS = {Issue.Fixer.OPERATOR, Issue.Fixer.GREENHOUSE, Issue.Fixer.NOBODY}
+
+# The permission monitor announces these itself, all changes in one notification.
+_ANNOUNCED_BY_PERMISSION_MONITOR = {
+    Issue.Cause.MISSING_PERMISSION,
+    Issue.Cause.BAD_CREDENTIAL,
+    Issue.Cause.UNREADABLE_CREDENTIAL,
+}
+
+
+def announce_opened(issue: Issue) -> None:
+    """Notify our staff, and the customer's admins if they must act. INFO is not announced."""
+    if issue.severity == Issue.Severity.INFO:
+        return
+    issue_message, organization = build_message(issue), issue.organization
+    subject = f"{organization}: {issue.title}"
+    key, staff_url = _build_notification_key(issue), notify.get_staff_url(organization)
+    chat.post_message(organization, key=key, text=issue.title, path=staff_url)
+    if issue.cause in _ANNOUNCED_BY_PERMISSION_MONITOR:
+        return
+    body = build_staff_text(issue)
+    notify.notify_users(
+        notify.list_staff(), organization, key=key, subject=subject, body=body, path=staff_url
+    )
+    if issue.severity == Issue.Severity.CRITICAL and issue.fixer in CUSTOMER_FIXERS:
+        notify.notify_users(
+            notify.list_admins(organization),
+            organization,
+            key=key,
+            subject=issue_message.subject,
+            body=issue_message.body,
+            path=issue_message.path,
+        )
+
+
+def announce_resolved(issue: Issue) -> None:
+    """Notify everyone who was notified when the issue opened."""
+    key = _build_notification_key(issue)
+    member_ids = Membership.objects.filter(organization=issue.organization).values("user")
+    recipient_filter = Q(is_staff=True) | Q(pk__in=member_ids)
+    people = User.objects.filter(
+        recipient_filter, is_active=True, notifications__key=key
+    ).distinct()
+    body = f"Solved: {issue.title} ({issue.resolution})."
+    subject = f"Solved at {issue.organization}: {issue.title}"
+    notify.notify_users(people, issue.organization, key=f"{key}:closed", subject=subject, body=body)
+    if chat.was_posted(key):
+        chat.post_message(issue.organization, key=f"{key}:closed", text=body)
+
+
+def _build_notification_key(issue: Issue) -> str:
+    if issue.fixer in _SHARED_CAUSE_FIXERS:
+        return f"issue:{issue.cause}:{issue.first_seen_at:%Y-%m-%d}"
+    return f"issue:{issue.pk}"

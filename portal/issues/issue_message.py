@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.urls import reverse
+
+from portal.issues.models import Issue
+
+Cause, Fixer = Issue.Cause, Issue.Fixer
+
+_FIX_PAGES = {
+    Cause.BAD_CREDENTIAL: "onboarding:credential",
+    Cause.UNREADABLE_CREDENTIAL: "onboarding:credential",
+    Cause.CONSENT_EXPIRING: "onboarding:credential",
+    Cause.MISSING_PERMISSION: "onboarding:permissions",
+    Cause.NO_SITE_ADMIN: "onboarding:permissions",
+    Cause.MASS_DELETION: "onboarding:permissions",
+    Cause.UNMATCHED_PEOPLE: "onboarding:setup",
+    Cause.SYNC_FAILING: "onboarding:sync",
+}
+# Fixers that the customer's admins reach; the others are ours or nobody.
+CUSTOMER_FIXERS = {Fixer.GREENHOUSE_ADMIN, Fixer.ADMIN}
+
+
+@dataclass(frozen=True)
+class IssueMessage:
+    subject: str
+    body: str
+    path: str  # the portal page with the fix
+
+    @property
+    def text(self) -> str:
+        return f"{self.body}\n\n{settings.PORTAL_URL}{self.path}"
+
+
+def build_message(issue: Issue) -> IssueMessage:
+    """Message for the person who can fix the issue. Issues contain no secrets or candidates."""
+    parts = [issue.description]
+    if issue.still_works:
+        parts.append(f"What still works: {issue.still_works}")
+    if issue.fixer == Fixer.GREENHOUSE_ADMIN:
+        parts.append("Whoever manages Greenhouse at your company can fix it here:")
+    elif issue.fixer == Fixer.ADMIN:
+        parts.append("You can fix it here:")
+    else:
+        parts.append("You need to do nothing. More about it:")
+    return IssueMessage(issue.title, "\n\n".join(parts), reverse(_get_fix_page(issue)))
+
+
+def build_staff_text(issue: Issue) -> str:
+    parts = [issue.description]
+    if issue.still_works:
+        parts.append(f"What still works: {issue.still_works}")
+    parts.append(f"Who can fix it: {issue.get_fixer_display()}. More about it:")
+    return "\n\n".join(parts)
+
+
+def needs_permission_fix(issue: Issue) -> bool:
+    return issue.cause == Cause.MISSING_PERMISSION
+
+
+def _get_fix_page(issue: Issue) -> str:
+    return _FIX_PAGES.get(Cause(issue.cause), "onboarding:setup")

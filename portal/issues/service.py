@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+from portal.issues import announcements
+from portal.issues.models import Issue
+
+
+def open_issue(
+    organization: Organization,
+    cause: Issue.Cause,
+    *,
+    title: str,
+    description: str,
+    severity: Issue.Severity,
+    fixer: Issue.Fixer,
+    key: str = "",
+    still_works: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> tuple[Issue, bool]:
+    """Open the issue or count another occurrence; return it and whether it is new."""
+    values = {
+        "title": title[:160],
+        "description": description,
+        "severity": severity,
+        "fixer": fixer,
+        "still_works": still_works[:300],
+        "details": dict(details or {}),
+    }
+    try:
+        with transaction.atomic():
+            lookup = {"organization": organization, "cause": cause, "key": key[:100]}
+            open_issues = Issue.objects.filter(**lookup, closed_at=None)
+            previous_severity = open_issues.values_list("severity", flat=True).first()
+            if open_issues.update(
+                **values, occurrences=F("occurrences") + 1, last_seen_at=timezone.now()
+            ):
+                issue = open_issues.get()
+                if previous_severity == Issue.Severity.INFO:  # not announced yet
+                    announcements.announce_opened(issue)
+                return issue, False
+            issue = Issue.objects.create(**lookup, **values)
+            announcements.announce_opened(issue)
+            return issue, True
+    except IntegrityError:  # another process opened it concurrently
+        return Issue.objects.get(**lookup, closed_at=None), False
+
+
+def resolve_issues(
+    organization: Organization,
+    *causes: Issue.Cause,
+    why: str,
+    key: str | None = None,
+    excluded_keys: Iterable[str] = (),
+) -> int:
+    """Close open issues of these causes, only the one with `key` if given; return how many."""
+    issues = Issue.objects.filter(organization=organization, cause__in=causes, closed_at=None)
+    if key is not None:
+        issues = issues.filter(key=key[:100])
+    closed_count = 0
+    for issue in issues.exclude(key__in=list(excluded_keys)).select_related("organization"):
+        issue.closed_at, issue.resolution = timezone.now(), why[:200]
+        still_open = Issue.objects.filter(pk=issue.pk, closed_at=None)
+        if still_open.update(closed_at=issue.closed_at, resolution=issue.resolution):
+            announcements.announce_resolved(issue)
+            closed_count += 1
+    return closed_count

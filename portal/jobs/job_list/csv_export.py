@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from django.db.models import QuerySet
+
+from portal.accounts.models import Membership
+from portal.entitlements.rules import Rights
+from portal.jobs.job_list.rows import JobRow, build_rows
+from portal.sync.models import Job
+
+CHUNK_SIZE = 200
+HEADINGS = (
+    "Title",
+    "Requisition ID",
+    "Greenhouse ID",
+    "Status",
+    "Confidential",
+    "Department",
+    "Offices",
+    "Recruiters",
+    "Opened",
+    "Openings left",
+    "Active applications",
+    "By stage",
+    "New since you looked",
+    "Waiting longest since",
+    "As of",
+)
+# Spreadsheets run cells that start with one of these as formulas (CSV injection).
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class _EchoWriter:
+    def write(self, line: str) -> str:
+        return line
+
+
+def stream_csv(
+    jobs: QuerySet[Job], member: Membership, rights: Rights, *, as_of: datetime | None
+) -> Iterator[str]:
+    """Yield the file line by line, so that it is never in memory as a whole."""
+    writer = csv.writer(_EchoWriter())
+    yield "\ufeff" + writer.writerow(HEADINGS)
+    remaining_jobs = jobs.select_related("department").iterator(chunk_size=CHUNK_SIZE)
+    while chunk := list(islice(remaining_jobs, CHUNK_SIZE)):
+        for row in build_rows(chunk, member, rights):
+            yield writer.writerow([escape_formula(cell) for cell in _build_cells(row, as_of)])
+
+
+def escape_formula(cell: str) -> str:
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_PREFIXES) else cell
+
+
+def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:
+    job = row.job
+    return (
+        job.name,
+        job.requisition_id,
+        str(job.remote_id),
+        job.status,
+        "yes" if job.confidential else "no",
+        job.department.name if job.department else "",
+        "; ".join(row.offices),
+        "; ".join(row.recruiters),
+        _format_date(job.opened_at),
+        "" if row.openings_left is None else str(row.openings_left),
+        str(row.active),
+        row.stage_words,
+        str(row.new),
+        _format_date(row.waiting_since),
+        _format_date(as_of),
+    )
+
+
+def _format_date(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""

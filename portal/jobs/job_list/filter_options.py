@@ -1,0 +1,106 @@
+"""Filter options of the requisition list: only names on jobs that the member may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.accounts.models import Membership
+from portal.connections.models import Connection
+from portal.entitlements.rules import Rights, visible_jobs
+from portal.jobs.job_list.filters import JobFilters
+from portal.jobs.models import StageCount
+from portal.sync.models import AtsUser, Department, Job, Office, Stage, StageName, TeamMember
+
+MAX_OPTIONS = 500  # the search finds people by name
+
+
+def render_options(pairs: Iterable[tuple[object, str]], chosen: object) -> SafeString:
+    """Render the options of a select. Much faster than a template for hundreds of them."""
+    return format_html_join(
+        "\n",
+        '<option value="{}"{}>{}</option>',
+        ((key, mark_safe(" selected") if key == chosen else "", name) for key, name in pairs),
+    )
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    departments: list[tuple[int, str]]
+    offices: list[tuple[int, str]]
+    recruiters: list[tuple[int, str]]
+    stages: list[tuple[int, str]]
+
+
+def get_filter_options(member: Membership, rights: Rights, filters: JobFilters) -> FilterOptions:
+    """Return (id, name) pairs; of stages, only those with active applications.
+
+    A selected option stays in the list while it occurs on any visible job, open or closed.
+    """
+    connection = rights.match.connection
+    listed_jobs = visible_jobs(member, member_rights=rights, closed=filters.closed).order_by()
+    visible = visible_jobs(member, member_rights=rights, closed=True).order_by()
+    return FilterOptions(
+        departments=_list_options(
+            _list_departments(connection, listed_jobs),
+            filters.department,
+            _list_departments(connection, visible),
+        ),
+        offices=_list_options(
+            _list_offices(connection, listed_jobs),
+            filters.office,
+            _list_offices(connection, visible),
+        ),
+        recruiters=_list_options(
+            _list_recruiters(connection, listed_jobs),
+            filters.recruiter,
+            _list_recruiters(connection, visible),
+        ),
+        stages=_list_options(
+            _list_occupied_stages(connection, listed_jobs),
+            filters.stage,
+            _list_stages(connection, visible),
+        ),
+    )
+
+
+def _list_options(
+    available: QuerySet[Any], chosen: int | None, selectable: QuerySet[Any]
+) -> list[tuple[int, str]]:
+    offered = list(available.order_by("name", "id").values_list("pk", "name")[:MAX_OPTIONS])
+    if chosen is None or any(key == chosen for key, _ in offered):
+        return offered
+    return [*selectable.filter(pk=chosen).values_list("pk", "name"), *offered]
+
+
+def _list_departments(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[Department]:
+    has_job = Exists(jobs.filter(department=OuterRef("pk")))
+    return Department.objects.filter(has_job, connection=connection)
+
+
+def _list_offices(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[Office]:
+    through: Any = Job.offices.through
+    office_jobs = through._default_manager.filter(office=OuterRef("pk"), job__in=jobs)
+    return Office.objects.filter(Exists(office_jobs), connection=connection)
+
+
+def _list_recruiters(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[AtsUser]:
+    recruiter_roles = TeamMember.objects.filter(user=OuterRef("pk"), role="recruiter", job__in=jobs)
+    return AtsUser.objects.filter(Exists(recruiter_roles), connection=connection)
+
+
+def _list_occupied_stages(
+    connection: Connection | None, jobs: QuerySet[Job]
+) -> QuerySet[StageName]:
+    stage_counts = StageCount.objects.filter(stage=OuterRef("pk"), active__gt=0, job__in=jobs)
+    return StageName.objects.filter(Exists(stage_counts), connection=connection)
+
+
+def _list_stages(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[StageName]:
+    job_stages = Stage.objects.filter(connection=connection, name=OuterRef("name"), job__in=jobs)
+    return StageName.objects.filter(Exists(job_stages), connection=connection)

@@ -1,0 +1,149 @@
+"""Template context of the requisition list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from portal.accounts.models import Membership
+from portal.entitlements.rules import Rights, visible_jobs
+from portal.jobs import pins_and_saved_views
+from portal.jobs.job_list.filter_options import get_filter_options, render_options
+from portal.jobs.job_list.filters import AGE_OPTIONS, MIN_ACTIVE_OPTIONS, JobFilters, filter_jobs
+from portal.jobs.job_list.paging import MAX_COUNTED, get_page
+from portal.jobs.job_list.rows import JobRow, build_rows
+from portal.jobs.job_list.search import find_candidate_matches, named_applications
+from portal.sync.models import Job, StageName
+
+PAGE_SIZE = 25
+SORT_LABELS = {
+    "name": "Title, A to Z",
+    "-name": "Title, Z to A",
+    "waiting": "Waiting longest",
+    "-active": "Most applications",
+    "active": "Fewest applications",
+    "opened": "Open longest",
+    "-opened": "Opened last",
+}
+# All that rows and paging need of a job.
+_ROW_COLUMNS = (
+    *("name", "status", "requisition_id", "confidential", "department__name"),
+    *("opened_at", "active_applications", "waiting_since"),
+)
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    member: Membership
+    rights: Rights
+    filters: JobFilters
+    after: str = ""
+    before: str = ""
+
+    @property
+    def is_first_page(self) -> bool:
+        """Whether this is the unfiltered first page, which starts with the pins."""
+        return not (self.filters.is_filtered or self.filters.closed or self.after or self.before)
+
+    def get_jobs(self) -> QuerySet[Job]:
+        visible = visible_jobs(self.member, member_rights=self.rights, closed=self.filters.closed)
+        user_match = self.rights.match
+        return filter_jobs(
+            visible,
+            self.filters,
+            connection=user_match.connection,
+            user=user_match.user,
+            named=self.get_named_applications,
+        )
+
+    def get_named_applications(self) -> QuerySet[Any]:
+        return named_applications(self.member, self.rights, closed=self.filters.closed)
+
+
+def build_page_context(list_request: ListRequest) -> dict[str, Any]:
+    member, rights, job_filters = list_request.member, list_request.rights, list_request.filters
+    jobs = list_request.get_jobs()
+    job_page = get_page(
+        _select_row_columns(jobs),
+        job_filters.order,
+        after=list_request.after,
+        before=list_request.before,
+        size=PAGE_SIZE,
+    )
+    pins = pins_and_saved_views.list_pinned_job_ids(member)
+    pinned_jobs = _list_pinned_jobs(list_request, pins) if list_request.is_first_page else []
+    rows_by_id = {
+        row.job.pk: row
+        for row in build_rows(
+            [*job_page.rows, *pinned_jobs], member, rights, pinned=frozenset(pins)
+        )
+    }
+    page_rows = [rows_by_id[job.pk] for job in job_page.rows]
+    _add_match_details(page_rows, list_request)
+    return {
+        "rows": page_rows,
+        "pinned": [rows_by_id[job.pk] for job in pinned_jobs],
+        "total": jobs.order_by()[: MAX_COUNTED + 1].count(),
+        "most": MAX_COUNTED,
+        "next_url": _build_page_url(job_filters, "after", job_page.after),
+        "previous_url": _build_page_url(job_filters, "before", job_page.before),
+    }
+
+
+def _select_row_columns(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    return jobs.select_related("department").only(*_ROW_COLUMNS)
+
+
+def _list_pinned_jobs(list_request: ListRequest, pins: list[int]) -> list[Job]:
+    if not pins:
+        return []
+    visible = visible_jobs(list_request.member, member_rights=list_request.rights).filter(
+        pk__in=pins
+    )
+    return sorted(_select_row_columns(visible), key=lambda job: pins.index(job.pk))
+
+
+def _add_match_details(page_rows: list[JobRow], list_request: ListRequest) -> None:
+    job_filters, connection = list_request.filters, list_request.rights.match.connection
+    if job_filters.search:
+        matches = find_candidate_matches(
+            [row.job.pk for row in page_rows],
+            job_filters.search,
+            list_request.get_named_applications(),
+            connection,
+        )
+        for row in page_rows:
+            row.candidate_matches = matches.get(row.job.pk, ())
+    if job_filters.stage is not None and page_rows:
+        stage = StageName.objects.filter(connection=connection, pk=job_filters.stage).first()
+        for row in page_rows:
+            row.stage_count = row.waiting_in(stage.name) if stage else None
+
+
+def _build_page_url(job_filters: JobFilters, direction: str, cursor: str) -> str:
+    if not cursor:
+        return ""
+    query = f"{job_filters.query}&" if job_filters.query else ""
+    return f"{reverse('jobs:list')}?{query}{direction}={cursor}"
+
+
+def build_sort_context(job_filters: JobFilters) -> dict[str, Any]:
+    return {"sorts": render_options(SORT_LABELS.items(), job_filters.order.key)}
+
+
+def build_filter_context(list_request: ListRequest) -> dict[str, Any]:
+    """The filter options: hundreds of names, so queried only when the filters are open."""
+    job_filters = list_request.filters
+    filter_options = get_filter_options(list_request.member, list_request.rights, job_filters)
+    return {
+        "choices": filter_options,
+        "departments": render_options(filter_options.departments, job_filters.department),
+        "offices": render_options(filter_options.offices, job_filters.office),
+        "recruiters": render_options(filter_options.recruiters, job_filters.recruiter),
+        "stages": render_options(filter_options.stages, job_filters.stage),
+        "leasts": render_options(MIN_ACTIVE_OPTIONS.items(), job_filters.min_active),
+        "ages": render_options(AGE_OPTIONS.items(), job_filters.age),
+    }

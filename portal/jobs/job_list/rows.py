@@ -1,0 +1,205 @@
+"""Rows of the requisition list, built per page so that the number of queries is constant."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, F, FilteredRelation, Min, Q
+from django.utils import dateformat, timezone
+from django.utils.safestring import SafeString, mark_safe
+
+from integrations.ats.types import ApplicationStatus
+from portal.accounts.models import Membership
+from portal.entitlements.rules import Rights, applications_on_jobs
+from portal.jobs.job_list.search import CandidateMatch
+from portal.jobs.job_list.stage_counts import build_waiting_since
+from portal.jobs.job_page.details import get_job_url, reverse_cached
+from portal.sync.models import Job, Opening, TeamMember
+
+# Age up to which applications count as new on a requisition that the member never opened.
+NEW_APPLICATION_PERIOD = timedelta(days=7)
+_STAGE_COLORS = 6
+_MAX_NAMES = 3
+
+
+@dataclass
+class JobRow:
+    """A row of the list. Texts are built here, since templates are slow for many rows."""
+
+    job: Job
+    offices: Sequence[str] = ()
+    recruiters: Sequence[str] = ()
+    openings_left: int | None = None  # None: unknown
+    active: int = 0
+    new: int = 0
+    waiting_since: datetime | None = None
+    pinned: bool = False
+    stages: list[tuple[str, int, int]] = field(default_factory=list)  # name, order, how many
+    candidate_matches: Sequence[CandidateMatch] = ()  # for the search
+    stage_count: tuple[str, int] | None = None  # of the stage filter
+
+    @property
+    def url(self) -> str:
+        return get_job_url(self.job)
+
+    @property
+    def pin_url(self) -> str:
+        return reverse_cached("jobs:set_pin", self.job.pk)
+
+    @property
+    def key(self) -> str:
+        return str(self.job.pk)
+
+    @property
+    def note(self) -> str:
+        department = self.job.department
+        parts = (
+            self.job.requisition_id or "No requisition ID",
+            department.name if department else "",
+        )
+        return " · ".join(part for part in (*parts, ", ".join(self.offices)) if part)
+
+    @property
+    def recruiter_words(self) -> str:
+        return ", ".join(self.recruiters)
+
+    @property
+    def openings_words(self) -> str:
+        return "" if self.openings_left is None else f"{self.openings_left:,}"
+
+    @property
+    def active_words(self) -> str:
+        return f"{self.active:,}"
+
+    @property
+    def new_words(self) -> str:
+        return f"{self.new:,}" if self.new else ""
+
+    @property
+    def candidate_links(self) -> list[tuple[str, str]]:
+        # A closed requisition's page doesn't show applications.
+        page = reverse_cached("applications:job_detail", self.job.pk) if self.job.is_open else ""
+        return [
+            (
+                candidate.name,
+                f"{page}?application={candidate.application}#applications" if page else "",
+            )
+            for candidate in self.candidate_matches[:_MAX_NAMES]
+        ]
+
+    @property
+    def more_people(self) -> str:
+        more = len(self.candidate_matches) - _MAX_NAMES
+        return f"{more:,} more" if more > 0 else ""
+
+    @cached_property
+    def stage_words(self) -> str:
+        return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
+
+    @property
+    def in_stage_words(self) -> str:
+        return f"{self.stage_count[1]:,} in {self.stage_count[0]}" if self.stage_count else ""
+
+    def waiting_in(self, stage: str) -> tuple[str, int]:
+        return stage, sum(n for name, _, n in self.stages if name == stage)
+
+    @property
+    def stage_bar_svg(self) -> SafeString:
+        bars, x = [], 0.0  # in percent
+        for _, order, n in self.stages:
+            width = 100 * n / self.active
+            color = min(max(order, 0), _STAGE_COLORS - 1) + 1
+            bars.append(f'<rect class="stage-{color}" x="{x:.2f}" y="0" width="{width:.2f}" ')
+            x += width
+        return mark_safe("".join(f'{bar}height="8"></rect>' for bar in bars))  # noqa: S308  (numbers)
+
+    @property
+    def days_waiting(self) -> int | None:
+        if self.waiting_since is None:
+            return None
+        return max((timezone.now() - self.waiting_since).days, 0)
+
+    @property
+    def waiting_words(self) -> str:
+        days = self.days_waiting
+        return "" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
+
+    @property
+    def waiting_exactly(self) -> str:
+        if self.waiting_since is None:
+            return ""
+        return dateformat.format(timezone.localtime(self.waiting_since), "l j F Y, H:i T")
+
+
+def build_rows(
+    jobs: Sequence[Job], member: Membership, rights: Rights, *, pinned: Collection[int] = ()
+) -> list[JobRow]:
+    """`jobs` must come from `visible_jobs` for the same member and rights."""
+    rows_by_job = {job.pk: JobRow(job, pinned=job.pk in pinned) for job in jobs}
+    if not rows_by_job:
+        return []
+    _add_recruiters(rows_by_job)
+    _add_offices(rows_by_job)
+    if "openings" not in rights.features.off:
+        _add_openings(rows_by_job)
+    _add_application_counts(rows_by_job, member, rights)
+    return list(rows_by_job.values())
+
+
+def _add_recruiters(rows_by_job: Mapping[int, JobRow]) -> None:
+    names_by_job = defaultdict(list)
+    memberships = TeamMember.objects.filter(job__in=rows_by_job, role="recruiter").order_by(
+        "user__name", "id"
+    )
+    for job, name in memberships.values_list("job_id", "user__name"):
+        names_by_job[job].append(name)
+    for job, names in names_by_job.items():
+        rows_by_job[job].recruiters = names
+
+
+def _add_offices(rows_by_job: Mapping[int, JobRow]) -> None:
+    names_by_job = defaultdict(list)
+    through: Any = Job.offices.through
+    offices = through._default_manager.filter(job_id__in=rows_by_job).order_by("office__name", "id")
+    for job, name in offices.values_list("job_id", "office__name"):
+        names_by_job[job].append(name)
+    for job, names in names_by_job.items():
+        rows_by_job[job].offices = names
+
+
+def _add_openings(rows_by_job: Mapping[int, JobRow]) -> None:
+    for row in rows_by_job.values():
+        row.openings_left = 0
+    openings = Opening.objects.filter(job__in=rows_by_job, is_open=True, gone_at=None).order_by()
+    for job, n in openings.values_list("job_id").annotate(Count("pk")):
+        rows_by_job[job].openings_left = n
+
+
+def _add_application_counts(
+    rows_by_job: Mapping[int, JobRow], member: Membership, rights: Rights
+) -> None:
+    last_view = FilteredRelation("job__last_views", condition=Q(job__last_views__membership=member))
+    is_new = Q(first_seen_at__gt=F("last_view__viewed_at")) | Q(
+        applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD, last_view__viewed_at=None
+    )
+    groups = (
+        applications_on_jobs(rows_by_job, rights)
+        .filter(status=ApplicationStatus.ACTIVE)
+        .alias(last_view=last_view)
+        .order_by("stage__order", "stage_id")
+        .values("job_id", "stage__name", "stage__order")
+        .annotate(n=Count("pk"), new=Count("pk", filter=is_new), since=Min(build_waiting_since()))
+    )
+    for group in groups:
+        row = rows_by_job[group["job_id"]]
+        row.active += group["n"]
+        row.new += group["new"]
+        name, order = group["stage__name"] or "No stage", group["stage__order"]
+        row.stages.append((name, _STAGE_COLORS if order is None else order, group["n"]))
+        times = [time for time in (row.waiting_since, group["since"]) if time]
+        row.waiting_since = min(times, default=None)

@@ -1,0 +1,62 @@
+"""Trigram indexes for search. Without PostgreSQL and `pg_trgm` it works, but slowly."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# Exactly the expressions that `icontains` compares, so that the planner uses the indexes.
+TRIGRAM_INDEXES = {
+    "job_name_trigrams": ("sync_job", "name"),
+    "job_requisition_id_trigrams": ("sync_job", "requisition_id"),
+    "ats_user_name_trigrams": ("sync_atsuser", "name"),
+    "candidate_name_trigrams": ("sync_candidate", "(first_name || ' ' || last_name)"),
+}
+
+
+class IndexResult(StrEnum):
+    CREATED = "The search has its indexes."
+    UNSUPPORTED = "Only PostgreSQL has indexes of trigrams. The search works, only slower."
+    NO_EXTENSION = (
+        "The extension pg_trgm is not there, and this database user may not make it. The search "
+        "works, only slower. Let somebody who may run CREATE EXTENSION pg_trgm in this database, "
+        "in a schema of its search path, and then run this once more."
+    )
+    NOT_ALLOWED = (
+        "The indexes could not be made: the tables are another database user's, or pg_trgm stands "
+        "in a schema that is not in the search path. The search works, only slower."
+    )
+
+
+def create_indexes(database: BaseDatabaseWrapper) -> IndexResult:
+    """Create the indexes if possible. Never fails and can be repeated."""
+    if database.vendor != "postgresql":
+        return IndexResult.UNSUPPORTED
+    if not _try_execute(database, "CREATE EXTENSION IF NOT EXISTS pg_trgm"):
+        return IndexResult.NO_EXTENSION
+    results = [
+        _try_execute(
+            database,
+            f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table}" '
+            f"USING gin (UPPER({expression}::text) gin_trgm_ops)",
+        )
+        for name, (table, expression) in TRIGRAM_INDEXES.items()
+    ]
+    return IndexResult.CREATED if all(results) else IndexResult.NOT_ALLOWED
+
+
+def drop_indexes(database: BaseDatabaseWrapper) -> None:
+    if database.vendor == "postgresql":
+        for name in TRIGRAM_INDEXES:
+            _try_execute(database, f'DROP INDEX IF EXISTS "{name}"')
+
+
+def _try_execute(database: BaseDatabaseWrapper, statement: str) -> bool:
+    try:
+        with transaction.atomic(using=database.alias), database.cursor() as cursor:
+            cursor.execute(statement)
+    except Error:
+        return False
+    return True

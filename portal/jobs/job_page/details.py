@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+
+import nh3
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.entitlements.rules import Rights
+from portal.jobs.job_page import last_viewed
+from portal.sync import freshness
+from portal.sync.freshness import Freshness
+from portal.sync.models import Job, JobPost, Opening
+
+# [Inferred to hold for every account: webhooks contain "http://app.greenhouse.io/sdash/<id>" as the
+# URL of an application's job.]
+GREENHOUSE_JOB_URL = "https://app.greenhouse.io/sdash/{id}"
+_ROLE_LABELS = {
+    "hiring_manager": "Hiring managers",
+    "recruiter": "Recruiters",
+    "coordinator": "Coordinators",
+    "sourcer": "Sourcers",
+}
+_ALLOWED_TAGS = {
+    "p",
+    "br",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "b",
+    "em",
+    "i",
+    "u",
+    "a",
+    "h3",
+    "h4",
+    "h5",
+    "blockquote",
+}
+_MAX_OPENINGS = 50
+
+
+@dataclass(frozen=True)
+class PostDetails:
+    title: str
+    live: bool
+    internal: bool
+    public_url: str
+    content: SafeString
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    job: Job
+    offices: list[str]
+    url: str
+    greenhouse_url: str
+    freshness: Freshness
+    is_refreshing: bool
+    # None: the credential can't read them.
+    team: dict[str, list[str]] | None = None
+    openings: list[Opening] | None = None
+    openings_left: int = 0
+    posts: list[PostDetails] | None = None
+
+
+def get_job_details(job: Job, rights: Rights) -> JobDetails:
+    unavailable = rights.features.off
+    openings = _list_openings(job) if "openings" not in unavailable else None
+    return JobDetails(
+        job=job,
+        offices=list(job.offices.order_by("name").values_list("name", flat=True)),
+        url=get_job_url(job),
+        greenhouse_url=GREENHOUSE_JOB_URL.format(id=job.remote_id),
+        freshness=freshness.get_freshness(job.connection, job=job),
+        is_refreshing=last_viewed.is_refreshing(job),
+        team=_group_team_by_role(job) if "hiring_team" not in unavailable else None,
+        openings=openings,
+        openings_left=sum(o.is_open for o in openings or ()),
+        posts=_list_posts(job) if "posts" not in unavailable else None,
+    )
+
+
+def get_job_url(job: Job) -> str:
+    return reverse_cached("applications:job_detail" if job.is_open else "jobs:closed_job", job.pk)
+
+
+def reverse_cached(view: str, pk: int) -> str:
+    """Like `reverse`, but resolves a view only once per process; for many rows."""
+    return _get_url_template(view).replace(_KEY_PLACEHOLDER, str(pk))
+
+
+_KEY_PLACEHOLDER = str(10**18)  # no row has it
+
+
+@cache
+def _get_url_template(view: str) -> str:
+    return reverse(view, args=[_KEY_PLACEHOLDER])
+
+
+def _group_team_by_role(job: Job) -> dict[str, list[str]]:
+    names_by_role = defaultdict(list)
+    memberships = job.team.order_by("user__name", "id").values_list("role", "user__name")
+    for role, name in memberships:
+        names_by_role[_ROLE_LABELS.get(role, role.replace("_", " ").capitalize())].append(name)
+    order = list(_ROLE_LABELS.values())
+    return dict(
+        sorted(
+            names_by_role.items(),
+            key=lambda item: (
+                item[0] not in order,
+                order.index(item[0]) if item[0] in order else 0,
+            ),
+        )
+    )
+
+
+def _list_openings(job: Job) -> list[Opening]:
+    openings = job.openings.filter(gone_at=None).select_related("close_reason")
+    return list(openings.order_by("-is_open", "opened_at", "id")[:_MAX_OPENINGS])
+
+
+def _list_posts(job: Job) -> list[PostDetails]:
+    posts = job.posts.filter(gone_at=None, active=True).order_by("-live", "internal", "title", "id")
+    return [_build_post(post) for post in posts]
+
+
+def _build_post(post: JobPost) -> PostDetails:
+    return PostDetails(
+        title=post.title,
+        live=post.live,
+        internal=post.internal,
+        public_url=post.public_url if post.public_url.startswith("https://") else "",
+        content=sanitize_html(post.content),
+    )
+
+
+def sanitize_html(html: str) -> SafeString:
+    """Keep only text formatting and links: anyone at the customer may have written the post."""
+    clean_html: str = nh3.clean(
+        html,
+        tags=_ALLOWED_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    )
+    return mark_safe(clean_html)  # noqa: S308  (sanitized above)

@@ -1,0 +1,41 @@
+"""Recording views of a requisition and refreshing stale ones."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from portal.accounts.models import Membership
+from portal.core import read_only
+from portal.entitlements.rules import Rights
+from portal.jobs.models import LastViewed
+from portal.sync.models import Job, RefreshRequest
+from portal.sync.records import record_refresh
+
+
+def record_view(member: Membership, job: Job, rights: Rights) -> None:
+    """Mark the job as viewed and refresh it if stale, except during impersonation."""
+    if read_only.is_read_only():
+        return
+    LastViewed.objects.bulk_create(
+        [LastViewed(membership=member, job=job, viewed_at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["membership", "job"],
+        update_fields=["viewed_at"],
+    )
+    if rights.can_act:
+        record_refresh.refresh_if_stale(job)
+
+
+def request_job_refresh(job: Job, rights: Rights) -> bool:
+    """Queue at most one refresh of the job; False if the connection can't be used."""
+    if not rights.can_act:
+        return False
+    record_refresh.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
+    return True
+
+
+def is_refreshing(job: Job) -> bool:
+    refresh_requests = RefreshRequest.objects.filter(
+        connection=job.connection_id, kind=RefreshRequest.Kind.JOB
+    )
+    return refresh_requests.filter(remote_id=job.remote_id).exists()

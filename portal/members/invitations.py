@@ -1,0 +1,197 @@
+"""Creating, sending, revoking and accepting invitations; repeated clicks take effect once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.ats.emails import normalize_email
+from portal.accounts.models import Membership, Organization, User
+from portal.core import queue, transitions
+from portal.core.link_tokens import generate_token, hash_token
+from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.members import memberships
+from portal.members.models import Invitation
+from portal.signin import email_confirmation
+
+SEND_TASK = "portal.members.tasks.send_invitation"
+LINK_LIFETIME = timedelta(days=7)
+REQUEUE_AFTER = timedelta(minutes=3)
+GIVE_UP_AFTER = timedelta(minutes=10)
+
+
+class InvitationRefused(Exception):
+    """The invitation cannot be created, sent or accepted; `message` says why."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+def create_invitation(
+    organization: Organization, email: str, *, role: str, by: User | None
+) -> tuple[Invitation, bool]:
+    """Return the invitation and whether it is new. Raises InvitationRefused for a member."""
+    email = normalize_email(email)
+    if Membership.objects.filter(organization=organization, user__email=email).exists():
+        raise InvitationRefused(f"{email} is already in your organization.")
+    token, now = generate_token(), timezone.now()
+    invitations = Invitation.objects.filter(organization=organization, email=email)
+    try:
+        with transaction.atomic():
+            pending = invitations.filter(accepted_at=None, revoked_at=None)
+            pending.filter(expires_at__lte=now).update(revoked_at=now, token="")
+            invitation = Invitation.objects.create(
+                organization=organization,
+                email=email,
+                role=role,
+                digest=hash_token(token),
+                token=token,
+                invited_by=by,
+                expires_at=now + LINK_LIFETIME,
+            )
+            queue.enqueue_task(SEND_TASK, invitation.pk)
+    except IntegrityError:
+        return invitations.get(accepted_at=None, revoked_at=None), False
+    return invitation, True
+
+
+@transaction.atomic
+def resend_invitation(invitation: Invitation, *, by: User) -> None:
+    """Replace the link and send again. Raises InvitationRefused."""
+    if invitation.accepted_at or invitation.revoked_at:
+        raise InvitationRefused("This invitation has been accepted or revoked.")
+    token, now = generate_token(), timezone.now()
+    if not transitions.try_move(
+        invitation,
+        Invitation.EmailStatus.QUEUED,
+        why="sent again",
+        by=by,
+        field="email_status",
+        digest=hash_token(token),
+        token=token,
+        invited_at=now,
+        expires_at=now + LINK_LIFETIME,
+    ):
+        raise InvitationRefused("A mail is on its way already.")
+    queue.enqueue_task(SEND_TASK, invitation.pk)
+
+
+def send_invitation(invitation: Invitation) -> None:
+    """Send the email, unless another worker is sending it or the invitation has ended."""
+    if not invitation.is_open or not transitions.try_move(
+        invitation, Invitation.EmailStatus.SENDING, why="a worker took it", field="email_status"
+    ):
+        return
+    try:
+        token = reveal_secret(invitation.token)
+        path = reverse("members:accept_invitation", args=[token])
+        context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
+        send_mail(
+            f"{invitation.organization} invites you to Inbound Talent",
+            render_to_string("members/invitation_email.txt", context),
+            None,
+            [invitation.email],
+        )
+    except (SMTPException, OSError, SecretUnreadable) as error:
+        _finish_sending(invitation, Invitation.EmailStatus.FAILED, type(error).__name__)
+    else:
+        _finish_sending(invitation, Invitation.EmailStatus.SENT, "the mail server took it")
+
+
+def _finish_sending(invitation: Invitation, status: str, reason: str) -> None:
+    transitions.try_move(invitation, status, why=reason, field="email_status", token="")
+
+
+def recover_lost_invitations() -> None:
+    """Requeue emails no worker took; fail those lost while being sent, which may have left."""
+    transitions.move_stalled_rows(
+        Invitation.objects.all(),
+        Invitation.EmailStatus.SENDING,
+        Invitation.EmailStatus.FAILED,
+        after=GIVE_UP_AFTER,
+        field="email_status",
+        token="",
+    )
+    lost_invitations = Invitation.objects.filter(
+        email_status=Invitation.EmailStatus.QUEUED,
+        accepted_at=None,
+        revoked_at=None,
+        invited_at__lt=timezone.now() - REQUEUE_AFTER,
+    )
+    for pk in lost_invitations.values_list("pk", flat=True)[:200]:
+        queue.enqueue_task(SEND_TASK, pk)
+
+
+def revoke_invitation(invitation: Invitation) -> bool:
+    pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
+    return bool(pending.update(revoked_at=timezone.now(), token=""))
+
+
+def find_invitation(token: str) -> Invitation | None:
+    """Return the open invitation for this token."""
+    invitation = (
+        Invitation.objects.select_related("organization", "invited_by")
+        .filter(digest=hash_token(token))
+        .first()
+    )
+    return invitation if invitation and invitation.is_open else None
+
+
+def was_joined_by_link(token: str, membership: Membership) -> bool:
+    accepted_invitations = Invitation.objects.filter(digest=hash_token(token)).exclude(
+        accepted_at=None
+    )
+    return accepted_invitations.filter(
+        organization=membership.organization_id, email=membership.user.email
+    ).exists()
+
+
+@transaction.atomic
+def accept_invitation(invitation: Invitation, user: User) -> Membership:
+    """Start the membership. Raises InvitationRefused if the link was used or has ended.
+
+    `user` is new, signed in with the invited address, or verified by the sign-in service.
+    """
+    pending = Invitation.objects.filter(
+        pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+    )
+    if not pending.update(accepted_at=timezone.now(), token=""):
+        raise InvitationRefused("This invitation has been used or has ended.")
+    if invitation.email == user.email:  # the link was emailed to this address
+        email_confirmation.confirm_email(user)
+    return memberships.start_membership(user, invitation.organization, role=invitation.role)
+
+
+def accept_pending_invitation(
+    user: User, organization: Organization, email: str
+) -> Membership | None:
+    """Accept an open invitation to the account's address or to the SSO-verified `email`."""
+    email_filter = Q(email=user.email) | Q(email=email)
+    invitations = Invitation.objects.filter(email_filter, organization=organization)
+    invitation = invitations.filter(accepted_at=None, revoked_at=None).first()
+    try:
+        return accept_invitation(invitation, user) if invitation else None
+    except InvitationRefused:  # expired, or ended concurrently
+        return None
+
+
+@transaction.atomic
+def join_with_new_account(invitation: Invitation, *, name: str, password: str) -> Membership:
+    """Create an account and accept; raises InvitationRefused if the account exists."""
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(invitation.email, password, name=name)
+    except IntegrityError as error:
+        raise InvitationRefused(
+            "There is an account with this address already. Please sign in."
+        ) from error
+    return accept_invitation(invitation, user)

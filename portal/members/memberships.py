@@ -1,0 +1,92 @@
+"""Starting, changing and ending memberships. An organization always keeps an admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import Membership, Organization, User
+from portal.members.models import Invitation
+from portal.notifications.models import Notification
+
+EndHook = Callable[[Membership, "User | None"], None]
+_end_hooks: list[EndHook] = []
+
+
+class LastAdmin(Exception):
+    """The organization would be left without an admin."""
+
+
+class MemberAlreadyRemoved(Exception):
+    """Somebody else removed this member concurrently."""
+
+
+@transaction.atomic
+def change_role(membership: Membership, role: str) -> str:
+    """Set a member's role and return the old one. Raises LastAdmin, MemberAlreadyRemoved."""
+    previous_role = _lock_current_role(membership, stays_admin=role == Membership.Role.ADMIN)
+    Membership.objects.filter(pk=membership.pk).update(role=role)
+    return previous_role
+
+
+def register_end_hook(hook: EndHook) -> None:
+    """Call `hook` with each ended membership and who ended it, within the transaction."""
+    _end_hooks.append(hook)
+
+
+@transaction.atomic
+def start_membership(user: User, organization: Organization, *, role: str) -> Membership:
+    """Start or resume a membership and close the user's open invitations."""
+    _close_invitations(user, organization, accepted_at=timezone.now())
+    return Membership.objects.start_membership(user, organization, role=role)[0]
+
+
+@transaction.atomic
+def remove_member(membership: Membership, *, by: User | None) -> None:
+    """End a membership; history and account stay. Raises LastAdmin, MemberAlreadyRemoved."""
+    _lock_current_role(membership, stays_admin=False)
+    end_membership(membership, by=by)
+
+
+@transaction.atomic
+def end_membership(membership: Membership, *, by: User | None) -> None:
+    """Like `remove_member`, for callers that have ensured an admin remains."""
+    now = timezone.now()
+    Membership.objects.filter(pk=membership.pk).update(ended_at=now)
+    membership.ended_at = now
+    _close_invitations(membership.user, membership.organization, revoked_at=now)
+    if not membership.user.is_staff:
+        unsent = Notification.objects.filter(
+            status__in=(Notification.Status.QUEUED, Notification.Status.HELD)
+        )
+        unsent.filter(
+            recipient=membership.user_id, organization=membership.organization_id
+        ).delete()
+    for hook in _end_hooks:
+        hook(membership, by)
+
+
+def _lock_current_role(membership: Membership, *, stays_admin: bool) -> str:
+    # Locked, so that the last two admins cannot both leave at once.
+    Organization.objects.select_for_update().get(pk=membership.organization_id)
+    current_role = (
+        Membership.objects.filter(pk=membership.pk).values_list("role", flat=True).first()
+    )
+    if current_role is None:
+        raise MemberAlreadyRemoved
+    others = Membership.objects.filter(
+        organization=membership.organization_id,
+        role=Membership.Role.ADMIN,
+        user__is_active=True,
+    ).exclude(pk=membership.pk)
+    if current_role == Membership.Role.ADMIN and not stays_admin and not others.exists():
+        raise LastAdmin
+    return current_role
+
+
+def _close_invitations(user: User, organization: Organization, **outcome: datetime) -> None:
+    invitations = Invitation.objects.filter(organization=organization, email=user.email)
+    invitations.filter(accepted_at=None, revoked_at=None).update(token="", **outcome)

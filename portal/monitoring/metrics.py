@@ -1,0 +1,140 @@
+"""Prometheus gauges, read from the database, so they hold for any number of processes."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from portal.accounts.access import public_view
+from portal.applications.models import ApplicationAction
+from portal.connections.models import ApiCall, Connection
+from portal.core import metrics, queue, worker_heartbeat
+from portal.issues.models import Issue
+from portal.notifications.models import Notification
+from portal.sync.models import SyncRun
+
+RECENT_WINDOW = timedelta(minutes=5)
+
+
+@require_safe
+@public_view("a machine asks, with METRICS_TOKEN; of people only operators")
+def export_metrics(request: HttpRequest) -> HttpResponse:
+    if not (_has_token(request) or request.user.has_perm("support.view_system_health")):
+        raise PermissionDenied
+    registry = CollectorRegistry()
+    registry.register(_PortalCollector())
+    return HttpResponse(
+        bytes(generate_latest(registry)) + metrics.render_metrics(),
+        content_type="text/plain; version=0.0.4; charset=utf-8",
+    )
+
+
+def _has_token(request: HttpRequest) -> bool:
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(
+        token.encode(), settings.METRICS_TOKEN.encode()
+    )
+
+
+class _PortalCollector(Collector):
+    def collect(self) -> Iterator[Metric]:
+        depth = queue.get_queue_depth()
+        yield _build_gauge("portal_queue_tasks", "Tasks that wait", -1 if depth is None else depth)
+        worker_status = worker_heartbeat.get_worker_status()
+        yield _build_gauge(
+            "portal_worker_silent_seconds", "Since a worker was heard", worker_status.silent_seconds
+        )
+        window_start = timezone.now() - RECENT_WINDOW
+        day_ago = timezone.now() - timedelta(days=1)
+        yield _build_labeled_gauge(
+            "portal_connections",
+            "Connections by state",
+            "state",
+            Connection.objects.order_by().values_list("state").annotate(Count("pk")),
+        )
+        yield _build_labeled_gauge(
+            "portal_open_issues",
+            "Open issues by cause",
+            "cause",
+            Issue.objects.filter(closed_at=None)
+            .order_by()
+            .values_list("cause")
+            .annotate(Count("pk")),
+        )
+        yield _build_labeled_gauge(
+            "portal_greenhouse_requests",
+            "Requests to Greenhouse in five minutes, by status (None: no answer)",
+            "status",
+            ApiCall.objects.filter(at__gte=window_start)
+            .order_by()
+            .values_list("status")
+            .annotate(Count("pk")),
+        )
+        yield _build_latency_histogram(window_start)
+        yield _build_labeled_gauge(
+            "portal_actions",
+            "Recruiters' actions in a day, by what came of them",
+            "status",
+            ApplicationAction.objects.filter(queued_at__gte=day_ago)
+            .order_by()
+            .values_list("status")
+            .annotate(Count("pk")),
+        )
+        yield _build_labeled_gauge(
+            "portal_syncs",
+            "Syncs in a day, by how they ended",
+            "status",
+            SyncRun.objects.filter(queued_at__gte=day_ago)
+            .order_by()
+            .values_list("status")
+            .annotate(Count("pk")),
+        )
+        unsent = Notification.objects.filter(status=Notification.Status.FAILED).count()
+        yield _build_gauge("portal_unsent_notices", "Notices that could not be sent", unsent)
+
+
+def _build_latency_histogram(since: datetime) -> Metric:
+    recent_calls = ApiCall.objects.filter(at__gte=since)
+    bounds_by_alias = {
+        f"s{index}": upper_bound for index, upper_bound in enumerate(metrics.BUCKET_SECONDS)
+    }
+    counts = recent_calls.aggregate(
+        n=Count("pk"),
+        sum=Sum("milliseconds"),
+        **{
+            name: Count("pk", filter=Q(milliseconds__lte=upper_bound * 1000))
+            for name, upper_bound in bounds_by_alias.items()
+        },
+    )
+    metric = GaugeHistogramMetricFamily(
+        "portal_greenhouse_request_seconds", "How long Greenhouse took, in five minutes"
+    )
+    buckets = [
+        (str(float(upper_bound)), counts[name]) for name, upper_bound in bounds_by_alias.items()
+    ]
+    metric.add_metric([], [*buckets, ("+Inf", counts["n"])], (counts["sum"] or 0) / 1000)
+    return metric
+
+
+def _build_gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _build_labeled_gauge(
+    name: str, documentation: str, label: str, counts: Iterable[tuple[object, int]]
+) -> Metric:
+    metric = GaugeMetricFamily(name, documentation, labels=[label])
+    for key, count in counts:
+        metric.add_metric([str(key)], count)
+    return metric

@@ -1,0 +1,113 @@
+"""Notifications to users, their delivery preferences, and messages to the chat tool."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+
+
+class Notification(models.Model):
+    """A message to one user, at most once per `key`."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to be sent"
+        HELD = "held", "Kept for the digest"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Could not be sent"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.SENDING},
+        Status.HELD: {Status.SENDING},
+        Status.SENDING: {Status.SENT, Status.FAILED},
+    }
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="notifications"
+    )
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    key = models.CharField(max_length=120)
+    subject = models.CharField(max_length=160)
+    body = models.TextField()
+    path = models.CharField(max_length=200, blank=True)  # linked portal page
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=["recipient", "key"], name="one_notification_per_key"),
+        )
+        indexes = (
+            models.Index(fields=["status", "created_at"], name="notifications_to_recover"),
+            models.Index(fields=["created_at"], name="notifications_by_age"),
+            models.Index(fields=["organization", "-created_at"], name="notifications_by_customer"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.recipient}"
+
+
+class Preference(models.Model):
+    """A user's delivery preferences. Without a row: immediately."""
+
+    class Frequency(models.TextChoices):
+        AT_ONCE = "at_once", "At once"
+        DAILY = "daily", "Once a day, in one mail"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_preference"
+    )
+    frequency = models.CharField(
+        max_length=10, choices=Frequency.choices, default=Frequency.AT_ONCE
+    )
+    paused_until = models.DateTimeField(null=True, blank=True)
+    last_digest_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_frequency_display()}"
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_until is not None and self.paused_until > timezone.now()
+
+    @property
+    def defers_delivery(self) -> bool:
+        return self.is_paused or self.frequency == self.Frequency.DAILY
+
+
+class ChatMessage(models.Model):
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to be sent"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Given up"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.SENDING},
+        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
+    }
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=120, unique=True)
+    text = models.TextField()
+    path = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["status", "due_at"], name="chat_messages_due"),)
+
+    def __str__(self) -> str:
+        return self.text[:60]

@@ -1,0 +1,168 @@
+"""Email notifications: one row per user and event, sent from the queue or in a daily digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.accounts.models import Membership, Organization, User
+from portal.core import queue, transitions
+from portal.notifications.models import Notification, Preference
+
+SEND_TASK = "portal.notifications.tasks.send_notification"
+REQUEUE_AFTER = timedelta(minutes=3)
+GIVE_UP_AFTER = timedelta(minutes=10)
+DIGEST_INTERVAL = timedelta(hours=23)  # under a day, so that the hourly task doesn't drift
+Status = Notification.Status
+
+
+def list_admins(organization: Organization) -> list[User]:
+    return list(
+        User.objects.filter(
+            is_active=True,
+            memberships__organization=organization,
+            memberships__role=Membership.Role.ADMIN,
+            memberships__ended_at=None,
+        )
+    )
+
+
+def list_staff() -> list[User]:
+    return list(User.objects.filter(is_active=True, is_staff=True))
+
+
+def get_staff_url(organization: Organization) -> str:
+    # Staff can't open a customer's pages.
+    return reverse("admin:accounts_organization_summary", args=[organization.pk])
+
+
+def notify_users(
+    people: Iterable[User],
+    organization: Organization,
+    *,
+    key: str,
+    subject: str,
+    body: str,
+    path: str = "",
+) -> list[Notification]:
+    """Notify each user once per `key` and return the new notifications. `body` has no secrets."""
+    people = list(people)
+    deferred_ids = {
+        preference.user_id
+        for preference in Preference.objects.filter(user__in=people)
+        if preference.defers_delivery
+    }
+    with transaction.atomic():
+        notified_ids = set(
+            Notification.objects.filter(recipient__in=people, key=key[:120]).values_list(
+                "recipient_id", flat=True
+            )
+        )
+        new = Notification.objects.bulk_create(
+            (
+                Notification(
+                    organization=organization,
+                    recipient=person,
+                    key=key[:120],
+                    subject=subject[:160],
+                    body=body,
+                    path=path,
+                    status=Status.HELD if person.pk in deferred_ids else Status.QUEUED,
+                )
+                for person in people
+                if person.pk not in notified_ids
+            ),
+            ignore_conflicts=True,
+        )
+        # With ignore_conflicts, bulk_create returns no primary keys.
+        stored_rows = Notification.objects.filter(
+            key=key[:120],
+            recipient__in=[n.recipient_id for n in new],
+            status__in=(Status.QUEUED, Status.HELD),
+        )
+        notifications = list(stored_rows)
+        for notification in notifications:
+            if notification.status == Status.QUEUED:
+                queue.enqueue_task(SEND_TASK, notification.pk)
+    return notifications
+
+
+def send_notification(notification: Notification) -> None:
+    """Send a queued notification together with others waiting for the same user."""
+    if not transitions.try_move(notification, Status.SENDING, why="a worker took it"):
+        return
+    pending = Notification.objects.filter(
+        recipient=notification.recipient, status=Status.QUEUED
+    ).exclude(pk=notification.pk)
+    claimed = [
+        extra
+        for extra in pending.select_related("organization").order_by("pk")[:50]
+        if transitions.try_move(extra, Status.SENDING, why="it leaves with another one")
+    ]
+    _send_email(notification.recipient, [notification, *claimed])
+
+
+def send_digests() -> None:
+    now = timezone.now()
+    due = (
+        Preference.objects.filter(Q(paused_until=None) | Q(paused_until__lte=now))
+        .filter(
+            Q(frequency=Preference.Frequency.AT_ONCE)
+            | Q(last_digest_at=None)
+            | Q(last_digest_at__lte=now - DIGEST_INTERVAL),
+            user__notifications__status=Status.HELD,
+        )
+        .select_related("user")
+        .distinct()
+    )
+    for preference in due:
+        deferred = Notification.objects.filter(recipient=preference.user, status=Status.HELD)
+        claimed = [
+            notification
+            for notification in deferred.select_related("organization").order_by("pk")[:200]
+            if transitions.try_move(notification, Status.SENDING, why="the digest leaves")
+        ]
+        if claimed:
+            Preference.objects.filter(pk=preference.pk).update(last_digest_at=now)
+            _send_email(preference.user, claimed)
+
+
+def _send_email(person: User, notifications: list[Notification]) -> None:
+    first = notifications[0]
+    other_count = len(notifications) - 1
+    subject = f"{first.subject} and {other_count} more" if other_count else first.subject
+    body = render_to_string(
+        "notifications/email.txt",
+        {"person": person, "notices": notifications, "portal_url": settings.PORTAL_URL},
+    )
+    try:
+        send_mail(subject, body, None, [person.email])
+    except (SMTPException, OSError) as error:
+        for notification in notifications:
+            transitions.try_move(notification, Status.FAILED, why=type(error).__name__)
+        return
+    for notification in notifications:
+        transitions.try_move(
+            notification, Status.SENT, why="the mail server took it", sent_at=timezone.now()
+        )
+
+
+def recover_lost_notifications() -> None:
+    """Requeue notifications that no worker received; fail those lost while sending."""
+    transitions.move_stalled_rows(
+        Notification.objects.all(), Status.SENDING, Status.FAILED, after=GIVE_UP_AFTER
+    )
+    lost = Notification.objects.filter(
+        status=Status.QUEUED, created_at__lt=timezone.now() - REQUEUE_AFTER
+    )
+    for pk in lost.values_list("pk", flat=True)[:200]:
+        queue.enqueue_task(SEND_TASK, pk)

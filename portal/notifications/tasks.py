@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from portal.notifications import chat, notify
+from portal.notifications.models import ChatMessage, Notification
+
+
+def send_notification(notice_id: int) -> None:
+    notify.send_notification(
+        Notification.objects.select_related("recipient", "organization").get(pk=notice_id)
+    )
+
+
+def send_chat_message(post_id: int) -> None:
+    chat.send_message(ChatMessage.objects.select_related("organization").get(pk=post_id))
+
+
+def recover_lost_messages() -> None:
+    notify.recover_lost_notifications()
+    chat.retry_due_messages()
+
+
+def send_digests() -> None:
+    notify.send_digests()

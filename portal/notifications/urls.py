@@ -1,0 +1,6 @@
+from django.urls import path
+
+from portal.notifications import views
+
+app_name = "notifications"
+urlpatterns = [path("", views.edit_preferences, name="preferences")]

@@ -1,0 +1,228 @@
+"""Access preview: what each member will see, counted from what has been synced so far.
+
+Follows the rules of `portal.entitlements.rules`, for many people at once; a test compares both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from integrations.ats.types import JobStatus
+from portal.accounts.models import Membership
+from portal.connections.models import Connection
+from portal.connections.permissions.features import Features, load_features
+from portal.entitlements.user_matching import MatchStatus
+from portal.sync.models import AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
+from portal.sync.records.hiring_team import normalize_address
+
+
+@dataclass(frozen=True)
+class PossibleMatch:
+    """A Greenhouse user who may be the unmatched member."""
+
+    user: AtsUser
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    membership: Membership
+    status: MatchStatus
+    user: AtsUser | None
+    jobs: int
+    reason: str
+    possible_matches: tuple[PossibleMatch, ...] = ()
+
+
+@dataclass(frozen=True)
+class _JobCounts:
+    """Open requisitions: `plain` are not confidential, the others are per Greenhouse user."""
+
+    plain: int
+    granted: dict[int, int]
+    confidential: dict[int, int]
+    on_team: dict[int, int]
+
+
+def build_preview_rows(connection: Connection, members: Sequence[Membership]) -> list[PreviewRow]:
+    """One row per member, by a constant number of queries."""
+    feature_set = load_features(connection)
+    matched = _match_users(connection, [normalize_address(m.user.email) for m in members])
+    user_pks = {user.pk: user for users in matched.values() for user in users}
+    counts = _count_jobs(connection, user_pks, feature_set)
+    unmatched = [m for m in members if not matched[normalize_address(m.user.email)]]
+    possible_matches = _find_possible_matches(connection, unmatched)
+    return [
+        _build_row(
+            m, matched[normalize_address(m.user.email)], counts, feature_set, possible_matches
+        )
+        for m in members
+    ]
+
+
+def _build_row(
+    member: Membership,
+    users: list[AtsUser],
+    counts: _JobCounts,
+    feature_set: Features,
+    possible_matches: dict[int, tuple[PossibleMatch, ...]],
+) -> PreviewRow:
+    if member.user.email_confirmed_at is None:
+        why = "They have not confirmed this address here yet, so they see nothing until they do."
+        return PreviewRow(member, MatchStatus.UNCONFIRMED, None, 0, why)
+    if not users:
+        why = (
+            "Nobody in Greenhouse has this address, so they see nothing. Add it to their "
+            "Greenhouse account, or invite the address that Greenhouse has."
+        )
+        return PreviewRow(
+            member, MatchStatus.UNMATCHED, None, 0, why, possible_matches.get(member.pk, ())
+        )
+    if len(users) > 1:
+        names = " and ".join(str(user) for user in users)
+        why = f"{names} share this address in Greenhouse. Leave it on one of them only."
+        return PreviewRow(member, MatchStatus.AMBIGUOUS, None, 0, why)
+    user = users[0]
+    if user.deactivated:
+        why = "Deactivated in Greenhouse, so they see nothing until reactivated there."
+        return PreviewRow(member, MatchStatus.DEACTIVATED, user, 0, why)
+    jobs, why = _describe_access(user, counts, feature_set)
+    return PreviewRow(member, MatchStatus.MATCHED, user, jobs, why)
+
+
+def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -> tuple[int, str]:
+    is_team_based = "job_admins" in feature_set.off
+    if user.site_admin:
+        extra_count = 0 if is_team_based else counts.confidential.get(user.pk, 0)
+        reason = "Site Admin: every open requisition that is not confidential"
+        extra = f", and {extra_count:,} confidential by a grant" if extra_count else ""
+        return counts.plain + extra_count, f"{reason}{extra}."
+    if is_team_based:
+        jobs = counts.on_team.get(user.pk, 0)
+        return jobs, "On these hiring teams. The credential may not read exact access."
+    jobs = counts.granted.get(user.pk, 0)
+    if jobs:
+        return jobs, "Job Admin of these in Greenhouse."
+    return 0, "Neither Site Admin nor Job Admin of an open requisition in Greenhouse."
+
+
+def _match_users(connection: Connection, addresses: list[str]) -> dict[str, list[AtsUser]]:
+    users_by_address: dict[str, list[AtsUser]] = defaultdict(list)
+    emails = AtsUserEmail.objects.filter(
+        address__in=addresses, user__connection=connection, user__gone_at=None
+    ).exclude(verified=False)
+    for row in emails.select_related("user"):
+        users_by_address[row.address].append(row.user)
+    return users_by_address
+
+
+def _count_jobs(
+    connection: Connection, user_pks: Iterable[int], feature_set: Features
+) -> _JobCounts:
+    user_pks = list(user_pks)
+    open_job = Q(job__status=JobStatus.OPEN, job__gone_at=None, job__connection=connection)
+    grants = JobGrant.objects.filter(open_job, user__in=user_pks, job_admin=True, gone_at=None)
+    plain = Job.objects.filter(
+        connection=connection, status=JobStatus.OPEN, gone_at=None, confidential=False
+    )
+    teams = TeamMember.objects.filter(open_job, user__in=user_pks, job__confidential=False)
+    can_read_hiring_team = "hiring_team" not in feature_set.off
+    return _JobCounts(
+        plain=plain.count(),
+        granted=_count_by_user(grants),
+        confidential=_count_by_user(grants.filter(job__confidential=True)),
+        on_team=_count_by_user(teams) if can_read_hiring_team else {},
+    )
+
+
+def _count_by_user(records: QuerySet) -> dict[int, int]:
+    pairs = records.order_by().values_list("user").annotate(jobs=Count("job", distinct=True))
+    return dict(pairs.values_list("user", "jobs"))
+
+
+# -- possible matches ------------------------------------------------------------------------------
+def _find_possible_matches(
+    connection: Connection, unmatched: list[Membership]
+) -> dict[int, tuple[PossibleMatch, ...]]:
+    if not unmatched:
+        return {}
+    match_filter = Q(pk__in=())
+    for member in unmatched:
+        local_part = _get_local_part(member.user.email)
+        match_filter |= Q(address__startswith=f"{local_part}@") | Q(
+            address__startswith=f"{local_part}+"
+        )
+        if member.user.name:
+            match_filter |= Q(user__name__iexact=member.user.name)
+    emails = AtsUserEmail.objects.filter(
+        match_filter, user__connection=connection, user__gone_at=None, user__deactivated=False
+    )
+    candidates = list(emails.select_related("user").order_by("user", "-primary", "id"))
+    return {member.pk: _select_possible_matches(member, candidates) for member in unmatched}
+
+
+def _select_possible_matches(
+    member: Membership, candidates: list[AtsUserEmail]
+) -> tuple[PossibleMatch, ...]:
+    matches: dict[int, PossibleMatch] = {}
+    for row in candidates:
+        why = _describe_resemblance(member, row)
+        if why and row.user_id not in matches:
+            matches[row.user_id] = PossibleMatch(row.user, row.address, why)
+    return tuple(matches.values())[:3]
+
+
+def _describe_resemblance(member: Membership, row: AtsUserEmail) -> str:
+    email = normalize_address(member.user.email)
+    if row.verified is False and row.address == email:
+        return "has this address, but never confirmed it in Greenhouse"
+    if _get_local_part(row.address) == _get_local_part(email):
+        same_domain = row.address.partition("@")[2] == email.partition("@")[2]
+        return "an alias of the same address" if same_domain else "same name, other domain"
+    if row.user.name and row.user.name.casefold() == member.user.name.casefold():
+        return "same name, other address"
+    return ""
+
+
+def _get_local_part(address: str) -> str:
+    return normalize_address(address).partition("@")[0].partition("+")[0]
+
+
+# -- uninvited users ---------------------------------------------------------------------------
+def list_uninvited_users(connection: Connection, search: str = "") -> QuerySet[AtsUser]:
+    """Greenhouse users with access and no account here, matching every word of `search`."""
+    organization = connection.organization_id
+    members = Membership.objects.filter(organization=organization)
+    member_emails = [
+        normalize_address(email) for email in members.values_list("user__email", flat=True)
+    ]
+    addresses = AtsUserEmail.objects.filter(user=OuterRef("pk"))
+    users = (
+        AtsUser.objects.filter(connection=connection, gone_at=None, deactivated=False)
+        .filter(Q(site_admin=True) | _build_job_access_filter(load_features(connection)))
+        .exclude(Exists(addresses.filter(address__in=member_emails)))
+        .exclude(primary_email="")
+    )
+    for word in search.split():
+        address = Exists(addresses.filter(address__contains=normalize_address(word)))
+        users = users.filter(Q(name__icontains=word) | address)
+    return users.order_by("name", "pk")
+
+
+def _build_job_access_filter(feature_set: Features) -> Q:
+    open_job = {
+        "user": OuterRef("pk"),
+        "job__status": JobStatus.OPEN,
+        "job__gone_at": None,
+    }
+    if "job_admins" not in feature_set.off:
+        return Q(Exists(JobGrant.objects.filter(**open_job, job_admin=True, gone_at=None)))
+    if "hiring_team" in feature_set.off:
+        return Q(pk__in=())
+    # Exact access may not be read: the hiring team stands in for it.
+    return Q(Exists(TeamMember.objects.filter(**open_job, job__confidential=False)))

@@ -1,0 +1,65 @@
+"""Records sign-in events and keeps email confirmation up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.account.models import EmailAddress
+from allauth.mfa import signals as mfa
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from integrations.ats.emails import normalize_email
+from portal.accounts.models import User
+from portal.audit.entries import record_entry
+from portal.signin import email_confirmation
+
+
+def _record_event(verb: str, description: str, request: HttpRequest | None, user: User) -> None:
+    for membership in user.memberships.select_related("organization"):
+        record_entry(
+            verb, description, organization=membership.organization, by=user, request=request
+        )
+
+
+@receiver(account.user_logged_in)
+def _record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    _record_event("signin.signed_in", "signed in", request, user)
+
+
+@receiver(account.email_confirmed)
+def _update_confirmed_email(email_address: EmailAddress, **_: Any) -> None:
+    if normalize_email(email_address.email) == email_address.user.email:
+        email_confirmation.confirm_email(email_address.user)
+
+
+@receiver(account.email_changed)
+def _update_changed_email(user: User, to_email_address: EmailAddress, **_: Any) -> None:
+    if to_email_address.verified:
+        email_confirmation.confirm_email(user)
+    else:
+        user.email_confirmed_at = None
+        user.save(update_fields=["email_confirmed_at"])
+
+
+@receiver(account.password_reset)
+def _confirm_after_reset(user: User, **_: Any) -> None:
+    email_confirmation.confirm_email(user)  # the reset link was emailed to this address
+
+
+@receiver(account.password_changed)
+@receiver(account.password_set)
+@receiver(account.password_reset)
+def _record_password_change(request: HttpRequest, user: User, **_: Any) -> None:
+    _record_event("signin.password", "chose a new password", request, user)
+
+
+@receiver(mfa.authenticator_added)
+def _record_codes_enabled(request: HttpRequest, user: User, **_: Any) -> None:
+    _record_event("signin.codes_on", "switched one-time codes on", request, user)
+
+
+@receiver(mfa.authenticator_removed)
+def _record_codes_disabled(request: HttpRequest, user: User, **_: Any) -> None:
+    _record_event("signin.codes_off", "switched one-time codes off", request, user)

@@ -1,0 +1,187 @@
+"""Actions staff can take on a customer's behalf, each recorded in the customer's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import Model
+from django.http import HttpRequest
+
+from portal.accounts.models import Organization, User
+from portal.audit.entries import record_entry
+from portal.connections import connection_state
+from portal.connections.models import Connection, FixLink
+from portal.connections.permissions import fix_links
+from portal.members import invitations
+from portal.members.models import Invitation
+from portal.onboarding import setup_flow
+from portal.sync.models import Job, RefreshRequest
+from portal.sync.records import record_refresh
+
+HELP_PERMISSION = "support.help_customer"
+State = Connection.State
+
+
+@dataclass(frozen=True)
+class CustomerAction:
+    """`question` is the confirmation text; `log_text` completes "Cas …" in the customer's log."""
+
+    key: str
+    label: str
+    question: str
+    log_text: str
+    success_message: str
+    run: Callable[[Connection, User], object]  # False: not applied
+    allowed_states: frozenset[str]
+
+
+class ActionNotApplied(Exception):
+    """The connection changed concurrently."""
+
+
+_SYNCING_STATES = frozenset({State.LIVE, State.DEGRADED, State.SYNCING})
+_CONNECTED_STATES = frozenset(set(State) - {State.DRAFT, State.DISCONNECTED, State.PAUSED})
+
+
+def _resume_connection(connection: Connection, by: User) -> bool:
+    if not connection_state.resume_connection(connection, by=by):
+        return False
+    setup_flow.request_check(connection, by=by)
+    return True
+
+
+CUSTOMER_ACTIONS = {
+    action.key: action
+    for action in (
+        CustomerAction(
+            "check",
+            "Check permissions",
+            "Every permission of the credential is tried again, without changing anything in "
+            "Greenhouse. It takes about a minute.",
+            "asked for a check of all permissions",
+            "The permissions are being checked.",
+            lambda connection, by: setup_flow.request_check(connection, by=by),
+            _CONNECTED_STATES,
+        ),
+        CustomerAction(
+            "sync",
+            "Sync now",
+            "Everything is read from Greenhouse again, behind what people do. A sync that already "
+            "runs is joined.",
+            "asked for a sync",
+            "The sync waits for a worker.",
+            lambda connection, by: setup_flow.request_sync(connection, by=by),
+            _SYNCING_STATES,
+        ),
+        CustomerAction(
+            "pause",
+            "Pause",
+            "Nothing is read from Greenhouse and nothing is done there until somebody ends the "
+            "pause; a sync that runs is ended. Recruiters see nothing meanwhile, and what waits "
+            "to be sent is not. Nothing is deleted.",
+            "paused the connection",
+            "Paused. Nothing is read or done until the pause is ended.",
+            lambda connection, by: setup_flow.pause_connection(connection, by=by),
+            _CONNECTED_STATES,
+        ),
+        CustomerAction(
+            "resume",
+            "End the pause",
+            "All permissions are checked first. Then Greenhouse is read again, and people see "
+            "and do as before.",
+            "ended the pause",
+            "The pause is over. The permissions are being checked.",
+            _resume_connection,
+            frozenset({State.PAUSED}),
+        ),
+    )
+}
+
+
+def list_available_actions(connection: Connection | None) -> list[tuple[CustomerAction, str]]:
+    """Return the actions relevant now, each with a reason if unavailable."""
+    is_paused = connection is not None and connection.state == State.PAUSED
+    hidden_key = "pause" if is_paused else "resume"
+    return [
+        (action, why_unavailable(action, connection))
+        for key, action in CUSTOMER_ACTIONS.items()
+        if key != hidden_key
+    ]
+
+
+def why_unavailable(action: CustomerAction, connection: Connection | None) -> str:
+    """Return a reason, or "" if the action is available."""
+    if connection is None or connection.credential is None:
+        return "No credential was entered yet."
+    if connection.state not in action.allowed_states:
+        return f"Not while the connection is “{connection.get_state_display()}”."
+    return ""
+
+
+def run_action(
+    action: CustomerAction, connection: Connection, *, by: User, request: HttpRequest
+) -> None:
+    """Run the action as this user. Raises ActionNotApplied."""
+    if action.run(connection, by) is False:
+        raise ActionNotApplied
+    _record_action(action.key, action.log_text, connection, connection.organization, by, request)
+
+
+def refresh_job(job: Job, *, by: User, request: HttpRequest) -> None:
+    """Request a refresh of one job and its applications; the log names it by number only."""
+    record_refresh.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
+    log_text = f"asked for the requisition {job.remote_id} to be read again"
+    _record_action("refresh", log_text, job, job.connection.organization, by, request)
+
+
+def create_fix_link(
+    connection: Connection, *, by: User, request: HttpRequest, send_to: str = ""
+) -> tuple[FixLink, str]:
+    """Create a link for all missing permissions and return its token; `send_to` gets it by email.
+
+    Raises fix_links.LimitReached, or ActionNotApplied if nothing is missing.
+    """
+    credential = connection.credential
+    missing_permissions = fix_links.list_permissions_to_request(credential) if credential else []
+    if not missing_permissions:
+        raise ActionNotApplied
+    keys = [permission.key for permission in missing_permissions]
+    link, token = fix_links.create_link(connection, keys, by=by, send_to=send_to)
+    log_text = "made a link for who manages Greenhouse"
+    log_text += f" and sent it to {send_to}" if send_to else ", to hand it over"
+    _record_action("fix_link", log_text, link, connection.organization, by, request)
+    return link, token
+
+
+def revoke_fix_link(link: FixLink, *, by: User, request: HttpRequest) -> None:
+    """Raises ActionNotApplied if it had ended."""
+    if not fix_links.revoke_link(link):
+        raise ActionNotApplied
+    log_text = "took back a link for who manages Greenhouse"
+    _record_action("fix_link_revoked", log_text, link, link.connection.organization, by, request)
+
+
+def resend_invitation(invitation: Invitation, *, by: User, request: HttpRequest) -> None:
+    """Raises InvitationRefused."""
+    invitations.resend_invitation(invitation, by=by)
+    log_text = f"sent the invitation of {invitation.email} again"
+    _record_action("invitation", log_text, invitation, invitation.organization, by, request)
+
+
+def _record_action(
+    key: str,
+    log_text: str,
+    subject: Model,
+    organization: Organization,
+    by: User,
+    request: HttpRequest,
+) -> None:
+    record_entry(
+        f"support.{key}",
+        log_text,
+        organization=organization,
+        by=by,
+        subject=subject,
+        request=request,
+    )

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from portal.accounts.models import Membership
+from portal.support.impersonation import sessions
+
+
+class ReasonForm(forms.Form):
+    """The customer's admins can read the reason."""
+
+    reason = forms.CharField(
+        min_length=10,
+        max_length=200,
+        label="Why do you need to look as this person?",
+        help_text="The customer's admins read this in their log. Ten characters at least.",
+        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
+    )
+
+
+def start_impersonation(request: HttpRequest, membership_id: int) -> HttpResponse:
+    """Ask for the reason, then continue in the portal as that member."""
+    if not request.user.has_perm(sessions.IMPERSONATE_PERMISSION):
+        raise PermissionDenied
+    member = get_object_or_404(
+        Membership.objects.select_related("user", "organization"), pk=membership_id
+    )
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            sessions.start_impersonation(request, member, reason=form.cleaned_data["reason"])
+        except sessions.CannotImpersonateStaff:
+            form.add_error(None, "This person is one of our staff. Look as somebody else.")
+        else:
+            return redirect("home")
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": f"Look as {member.user}",
+        "member": member,
+        "form": form,
+        "minutes": int(sessions.MAX_DURATION.total_seconds() // 60),
+    }
+    status = 422 if form.errors else 200
+    return TemplateResponse(
+        request, "admin/support/start_impersonation.html", context, status=status
+    )
+
+
+@require_POST
+def stop_impersonation(request: HttpRequest) -> HttpResponse:
+    impersonation = sessions.stop_impersonation(request)
+    if impersonation is None:
+        return redirect("admin:index")
+    messages.success(request, "You are yourself again.")
+    return redirect(
+        reverse("admin:accounts_organization_summary", args=[impersonation.organization_id])
+    )

@@ -1,0 +1,130 @@
+"""Periodic monitors for issues that only show across many people or actions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from portal.accounts.models import Organization
+from portal.applications.actions import refusals
+from portal.applications.models import ApplicationAction
+from portal.connections.models import Connection
+from portal.issues import service
+from portal.issues.models import Issue
+from portal.support.customers import overview
+from portal.sync.models import AtsUserEmail
+
+Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
+MIN_ACTIONS = 5  # in a day, before failures count as a pattern
+MAX_SHOWN_ADDRESSES = 5
+
+
+def run_monitors() -> None:
+    """Open and close the monitors' issues for every connected customer."""
+    connected = Organization.objects.filter(
+        connection__state__in=(Connection.State.LIVE, Connection.State.DEGRADED)
+    )
+    organizations = list(connected)
+    keys = [organization.pk for organization in organizations]
+    failing_counts, unmatched_emails = (
+        _find_failing_organizations(keys),
+        _group_unmatched_emails(keys),
+    )
+    for organization in organizations:
+        _update_failing_actions_issue(organization, failing_counts.get(organization.pk))
+        _update_unmatched_people_issue(organization, unmatched_emails.get(organization.pk, []))
+    refusals.close_stale_refusal_issues()
+
+
+def _find_failing_organizations(keys: list[int]) -> dict[int, tuple[int, int]]:
+    counted = (
+        ApplicationAction.objects.filter(
+            membership__organization__in=keys,
+            queued_at__gte=timezone.now() - timedelta(days=1),
+            settled_at__isnull=False,
+        )
+        .order_by()
+        .values_list("membership__organization")
+        .annotate(of=Count("pk"), failed=Count("pk", filter=Q(status__in=overview.FAILED_STATUSES)))
+    )
+    return {
+        key: (failed, total)
+        for key, total, failed in counted
+        if total >= MIN_ACTIONS and failed * 2 >= total
+    }
+
+
+def _update_failing_actions_issue(
+    organization: Organization, counts: tuple[int, int] | None
+) -> None:
+    if counts is None:
+        service.resolve_issues(
+            organization, Cause.ACTIONS_FAILING, why="most actions succeed again"
+        )
+        return
+    failed, total = counts
+    service.open_issue(
+        organization,
+        Cause.ACTIONS_FAILING,
+        title="At least half of today's actions did not go through",
+        description=(
+            f"{failed} of {total} clicks within a day did not do in Greenhouse what was asked. The "
+            "request log and the outcomes of the actions tell why: often a right that people lack "
+            "in Greenhouse, or a permission of the credential."
+        ),
+        severity=Severity.CRITICAL,
+        fixer=Fixer.CSM,
+        still_works="Everything can be read. Nothing was done twice.",
+        details={"failed": failed, "of": total},
+    )
+
+
+def _group_unmatched_emails(keys: list[int]) -> dict[int, list[str]]:
+    emails: dict[int, list[str]] = {}
+    members = overview.list_unmatched_members(keys).select_related("user").order_by("user__email")
+    for member in members:
+        emails.setdefault(member.organization_id, []).append(member.user.email)
+    return emails
+
+
+def _update_unmatched_people_issue(organization: Organization, unmatched_emails: list[str]) -> None:
+    if not unmatched_emails:
+        service.resolve_issues(organization, Cause.UNMATCHED_PEOPLE, why="everybody has a match")
+        return
+    missing_domains = sorted(
+        {address.rsplit("@", 1)[-1] for address in unmatched_emails}
+        - _list_known_domains(organization)
+    )
+    listed_addresses = ", ".join(unmatched_emails[:MAX_SHOWN_ADDRESSES]) + (
+        f" and {len(unmatched_emails) - MAX_SHOWN_ADDRESSES} more"
+        if unmatched_emails[MAX_SHOWN_ADDRESSES:]
+        else ""
+    )
+    domain_changed = len(unmatched_emails) > 1 and bool(missing_domains)
+    service.open_issue(
+        organization,
+        Cause.UNMATCHED_PEOPLE,
+        title=(
+            f"Nobody in Greenhouse has an address at {missing_domains[0]}"
+            if domain_changed
+            else f"{len(unmatched_emails)} without a match in Greenhouse"
+        ),
+        description=(
+            "These people see nothing, because no Greenhouse user has their address, or more than "
+            f"one: {listed_addresses}. "
+            + ("It looks as if the company's e-mail domain has changed. " if domain_changed else "")
+            + "Have it stand at their user in Greenhouse and at no other, or correct it here."
+        ),
+        severity=Severity.CRITICAL if domain_changed else Severity.WARNING,
+        fixer=Fixer.ADMIN,
+        still_works="Everybody else sees and acts as before.",
+    )
+
+
+def _list_known_domains(organization: Organization) -> set[str]:
+    emails = AtsUserEmail.objects.filter(
+        user__connection__organization=organization, user__gone_at=None, user__deactivated=False
+    )
+    return {address.rsplit("@", 1)[-1] for address in emails.values_list("address", flat=True)}

@@ -1,0 +1,115 @@
+"""Which lists a sync reads, and since when each is asked for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from portal.connections.models import Connection
+from portal.connections.permissions.features import load_features
+from portal.sync.engine.steps import STEPS, StepDefinition
+from portal.sync.models import SyncRun, SyncStep
+
+# Subtracted from the last read time: clocks differ, and pages take time to read.
+OVERLAP = timedelta(minutes=10)
+
+Scope = SyncRun.Scope
+_Status = SyncStep.Status
+
+
+def build_plan(connection: Connection, scope: str) -> tuple[str, list[SyncStep]]:
+    """Return the scope and the unsaved steps of a new run."""
+    now, statuses = timezone.now(), list(_load_list_statuses(connection))
+    # Stored records lack what refers to a skipped list: once it is needed, all are read again.
+    if scope == Scope.RECENT and any(
+        status.is_needed_again for status in statuses if not status.definition.people
+    ):
+        scope = Scope.FULL
+    steps = [status.build_step(scope) for status in statuses if status.is_due(scope, now)]
+    expected = _get_expected_counts(connection)
+    for step in steps:
+        step.expected = expected.get(step.kind)
+    return scope, steps
+
+
+def add_steps_for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
+    existing_kinds = set(run.steps.values_list("kind", flat=True))
+    for status in _load_list_statuses(run.connection):
+        if status.definition.follows_new_jobs and status.definition.kind not in existing_kinds:
+            step = status.build_step(run.scope)
+            step.run = run
+            step.save()
+            yield step
+
+
+@dataclass(frozen=True)
+class _ListStatus:
+    definition: StepDefinition
+    skip_reason: str  # empty if needed
+    read_at: datetime | None = None  # last complete read
+    was_skipped: bool = False  # by the last run that planned it
+
+    def is_due(self, scope: str, now: datetime) -> bool:
+        step = self.definition
+        if scope != Scope.RECENT:
+            return step.people or scope == Scope.FULL
+        interval = step.refresh_interval
+        if step.people or interval is None:
+            return False
+        return not interval or self.read_at is None or self.read_at + interval <= now
+
+    @property
+    def is_needed_again(self) -> bool:
+        return self.was_skipped and not self.skip_reason
+
+    def build_step(self, scope: str) -> SyncStep:
+        kind, reason = self.definition.kind, self.skip_reason[:300]
+        if reason:
+            return SyncStep(kind=kind, status=_Status.LEFT_OUT, skip_reason=reason)
+        return SyncStep(kind=kind, since=self._get_changed_since(scope))
+
+    def _get_changed_since(self, scope: str) -> datetime | None:
+        if scope != Scope.RECENT or not self.definition.supports_since or self.read_at is None:
+            return None
+        return self.read_at - OVERLAP
+
+
+def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:
+    feature_set, history = load_features(connection), _load_read_history(connection)
+    for step in STEPS:
+        yield _ListStatus(step, step.explain_unneeded(feature_set), *history.get(step.kind, ()))
+
+
+def _load_read_history(connection: Connection) -> dict[str, tuple[datetime | None, bool]]:
+    """Per kind: when it was last read, and whether it was skipped since its last attempt."""
+    # A refused step counts as attempted even if a check had found it granted: one retry is enough.
+    done, left_out = Q(status=_Status.DONE), Q(status=_Status.LEFT_OUT)
+    attempted = done | Q(status=_Status.REFUSED)
+    steps = SyncStep.objects.filter(attempted | left_out, run__connection=connection).order_by()
+    rows = steps.values_list("kind").annotate(
+        read_at=Max("run__started_at", filter=done),
+        attempted_run=Max("run", filter=attempted),
+        skipped_run=Max("run", filter=left_out),
+    )
+    return {
+        kind: (at, (skipped_run or 0) > (attempted_run or 0))
+        for kind, at, attempted_run, skipped_run in rows
+    }
+
+
+def _get_expected_counts(connection: Connection) -> dict[str, int]:
+    last = get_last_successful_run(connection, scope=Scope.FULL)
+    steps = last.steps.filter(status=_Status.DONE) if last else SyncStep.objects.none()
+    return dict(steps.values_list("kind", "read_count"))
+
+
+def get_last_successful_run(connection: Connection, *, scope: str | None = None) -> SyncRun | None:
+    """Return the newest completed run; runs for people only count if asked for by `scope`."""
+    ended = connection.syncs.filter(status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL))
+    if scope is not None:
+        return ended.filter(scope=scope).first()
+    return ended.exclude(scope=Scope.PEOPLE).first()

@@ -1,0 +1,234 @@
+"""Life of a sync run: request, claim, requeue, finish or fail; a failed run keeps what it read.
+
+The run of a worker that stops sending heartbeats is requeued and resumes after the last page.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.ats.errors import (
+    AtsError,
+    AtsUnavailable,
+    BadCredential,
+    MissingPermission,
+    NotSiteAdmin,
+    RateLimited,
+)
+from portal.accounts.models import User
+from portal.connections import connection_state
+from portal.connections.models import Connection, Credential
+from portal.core import queue, transitions
+from portal.core.secrets import SecretUnreadable
+from portal.sync import alerts
+from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
+from portal.sync.engine import plan
+from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS
+from portal.sync.engine.worker import LeaseLost, SyncWorker, TimeSliceExpired
+from portal.sync.integrity import drift
+from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
+from portal.sync.models import SyncRun, SyncStep
+
+RUN_TASK = "portal.sync.tasks.run_sync"
+# Claims without a written page after which a run fails.
+MAX_CLAIMS = 5
+
+_SYNCING_STATES = (Connection.State.SYNCING, Connection.State.LIVE, Connection.State.DEGRADED)
+Scope = SyncRun.Scope
+Cause = SyncRun.Cause
+
+
+def get_heartbeat_timeout() -> timedelta:
+    # Longer than the longest single request, during which a worker sends no heartbeat.
+    return timedelta(seconds=max(120.0, settings.PATIENCE_SYNC) + 60)
+
+
+# -- requesting a run ----------------------------------------------------------------------------
+def request_sync(connection: Connection, scope: str, *, by: User | None = None) -> SyncRun:
+    """Queue a sync, or return the open one."""
+    run, new = get_or_create_run(connection, by=by, scope=scope)
+    if new:
+        queue.enqueue_task(RUN_TASK, run.pk)
+    return run
+
+
+def get_or_create_run(
+    connection: Connection, *, by: User | None, scope: str = Scope.FULL
+) -> tuple[SyncRun, bool]:
+    """Return the open run or a new one, and whether it is new."""
+    scope, steps = plan.build_plan(connection, scope)
+    try:
+        with transaction.atomic():
+            run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
+            for step in steps:
+                step.run = run
+            SyncStep.objects.bulk_create(steps)
+    except IntegrityError:
+        return _open_runs(connection, scope).get(), False
+    return run, True
+
+
+def _open_runs(connection: Connection, scope: str) -> Any:
+    runs = connection.syncs.filter(status__in=SyncRun.OPEN)
+    people = runs.filter(scope=Scope.PEOPLE)
+    return people if scope == Scope.PEOPLE else runs.exclude(scope=Scope.PEOPLE)
+
+
+# -- a run ---------------------------------------------------------------------------------------
+def execute_run(sync: SyncRun) -> bool:
+    """Run the sync in this process. Returns False if another worker holds it."""
+    now = timezone.now()
+    if not transitions.try_move(
+        sync,
+        SyncRun.Status.RUNNING,
+        why="a worker took it",
+        started_at=sync.started_at or now,
+        heartbeat_at=now,
+        lease_token=uuid.uuid4().hex,
+        claim_count=sync.claim_count + 1,
+        credential=sync.credential or sync.connection.credential,
+    ):
+        return False
+    if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
+        cancel_runs(sync.connection)
+        return True
+    if restart_outdated_runs(sync.connection):
+        return True
+    try:
+        SyncWorker(sync).run_remaining_steps()
+    except LeaseLost:
+        return True
+    except TimeSliceExpired:
+        if _requeue_run(sync, "its time was up; it goes on from here"):
+            SyncRun.objects.filter(pk=sync.pk).update(claim_count=0)
+        return True
+    except SecretUnreadable:
+        _fail_run(
+            sync,
+            Cause.CREDENTIAL,
+            "The stored credential can no longer be opened. Please enter it again.",
+        )
+    except AtsError as error:
+        if isinstance(error, BadCredential) and restart_outdated_runs(sync.connection):
+            return True  # the credential was replaced during the run
+        _fail_run(sync, _classify_error(error), error.sentence)
+    else:
+        _finish_run(sync)
+    _update_connection(sync)
+    return True
+
+
+def restart_outdated_runs(connection: Connection) -> bool:
+    """End runs that use a replaced credential and request a full sync; True if there were any."""
+    ended = cancel_outdated_runs(connection)
+    needs_full_sync = any(run.scope != Scope.PEOPLE for run in ended)
+    if needs_full_sync and connection.credential is not None:
+        request_sync(connection, Scope.FULL)
+    return bool(ended)
+
+
+def _update_connection(sync: SyncRun) -> None:
+    connection = sync.connection
+    alerts.update_alerts(connection)
+    if sync.scope != Scope.PEOPLE:
+        connection_state.update_state(
+            connection, synced=plan.get_last_successful_run(connection) is not None
+        )
+
+
+def _classify_error(error: AtsError) -> str:
+    causes: tuple[tuple[type[AtsError], str], ...] = (
+        (BadCredential, Cause.CREDENTIAL),
+        (MissingPermission, Cause.FORBIDDEN),
+        (NotSiteAdmin, Cause.FORBIDDEN),
+        (MassDeletionSuspected, Cause.FORBIDDEN),  # the likeliest cause
+        (AtsUnavailable, Cause.DOWN),
+        (RateLimited, Cause.RATE_LIMIT),
+    )
+    return next((cause for kind, cause in causes if isinstance(error, kind)), Cause.UNREADABLE)
+
+
+# -- ending a run --------------------------------------------------------------------------------
+def _fail_run(sync: SyncRun, cause: str, sentence: str) -> bool:
+    return transitions.try_move(
+        sync,
+        SyncRun.Status.FAILED,
+        why=sentence,
+        failure=sentence[:300],
+        cause=cause,
+        finished_at=timezone.now(),
+    )
+
+
+def _finish_run(sync: SyncRun) -> None:
+    refused = list(
+        sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL_KINDS)
+    )
+    for step in refused:
+        if step.kind in ESSENTIAL_KINDS:
+            _fail_run(sync, Cause.FORBIDDEN, step.failure)
+            return
+    transitions.try_move(
+        sync,
+        SyncRun.Status.PARTIAL if refused else SyncRun.Status.DONE,
+        why="not everything may be read" if refused else "every list was read to its end",
+        finished_at=timezone.now(),
+    )
+    drift.report_drift(sync)
+
+
+def _requeue_run(sync: SyncRun, why: str) -> bool:
+    with transaction.atomic():
+        if not transitions.try_move(
+            sync, SyncRun.Status.QUEUED, why=why, lease_token="", queued_at=timezone.now()
+        ):
+            return False
+        queue.enqueue_task(RUN_TASK, sync.pk)
+    return True
+
+
+def recover_stalled_runs() -> None:
+    """Requeue runs whose worker or task was lost, and repair what killed processes left."""
+    cutoff = timezone.now() - get_heartbeat_timeout()
+    for sync in SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff):
+        if sync.claim_count < MAX_CLAIMS:
+            _requeue_run(sync, "its worker fell silent; the next one goes on from here")
+        elif _fail_run(
+            sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."
+        ):
+            _update_connection(sync)
+    for sync in SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=cutoff):
+        if SyncRun.objects.filter(pk=sync.pk, queued_at=sync.queued_at).update(
+            queued_at=timezone.now()
+        ):
+            queue.enqueue_task(RUN_TASK, sync.pk)
+    # The process that paused was killed before it ended the runs.
+    for connection in Connection.objects.filter(
+        state=Connection.State.PAUSED, syncs__status__in=SyncRun.OPEN
+    ).distinct():
+        cancel_runs(connection)
+    # The process that replaced the credential was killed before it ended the runs.
+    outdated = SyncRun.objects.filter(status__in=SyncRun.OPEN, credential__isnull=False).exclude(
+        credential__state=Credential.State.IN_USE
+    )
+    for sync in outdated.select_related("connection"):
+        if sync.connection.state in _SYNCING_STATES:
+            restart_outdated_runs(sync.connection)
+    # A worker was killed after finishing the run and before updating the connection.
+    waiting = Connection.objects.filter(state=Connection.State.SYNCING)
+    for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):
+        if plan.get_last_successful_run(connection) is not None:
+            connection_state.update_state(connection, synced=True)
+
+
+def sync_people(connection: Connection) -> SyncRun:
+    """Sync people and their access in this process, joining an open run."""
+    sync, _ = get_or_create_run(connection, by=None, scope=Scope.PEOPLE)
+    execute_run(sync)
+    return sync

@@ -1,0 +1,288 @@
+"""The lists that a sync reads, parents before children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations.ats.provider import Provider
+from integrations.ats.types import Page
+from portal.connections.models import Connection
+from portal.connections.permissions.features import Features, load_features
+from portal.sync.engine import record_writers
+from portal.sync.engine.upsert import WriteResult
+from portal.sync.models import (
+    Application,
+    AtsRole,
+    AtsUser,
+    Candidate,
+    CloseReason,
+    CustomField,
+    Department,
+    EmailTemplate,
+    Job,
+    JobGrant,
+    JobPost,
+    Office,
+    Opening,
+    RejectionReason,
+    Source,
+    Stage,
+    SyncedRecord,
+    SyncRun,
+)
+from portal.sync.records import hiring_team, stage_history
+
+Scope = SyncRun.Scope
+
+
+@dataclass(frozen=True)
+class ReadPosition:
+    since: datetime | None = None  # changes only
+    cursor: str | None = None  # after a page
+
+
+ReadPages = Callable[[Provider, Connection, ReadPosition], Iterator[Page[Any]]]
+WritePage = Callable[[Connection, Sequence[Any]], WriteResult]
+
+
+@dataclass(frozen=True)
+class StepDefinition:
+    """One kind of record: how its list is read and written."""
+
+    kind: str
+    label: str
+    read: ReadPages
+    write: WritePage
+    model: type[SyncedRecord] | None = None
+    supports_since: bool = False  # Greenhouse can be asked for changes only
+    refresh_interval: timedelta | None = None  # None: read by full syncs only
+    features: tuple[str, ...] = ()  # while one of them is off, the list is skipped
+    people: bool = False  # decides who may see what: read every few minutes
+    follows_new_jobs: bool = False  # read early when a sync finds new jobs
+    essential: bool = False  # a sync without it fails
+    guarded: bool = False  # against mass deletion (`mass_deletion_guard`)
+    optional: bool = False  # setup does not require it, so a refusal raises no alert
+    get_key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
+    delete_unlisted: Callable[[Connection, Any], int] | None = None
+    fetch_record: Callable[[Provider, int], Any] | None = None  # one record by its id
+
+    def explain_unneeded(self, feature_set: Features) -> str:
+        """Return why no feature needs the list, as a clause; empty if one does."""
+        return next(filter(None, map(feature_set.explain_missing, self.features)), "")
+
+    def count_records(self, connection: Connection) -> int:
+        if self.model is None:
+            return 0
+        return self.model._default_manager.filter(connection=connection, gone_at=None).count()
+
+
+def _list_job_admin_ids(connection: Connection) -> list[int]:
+    # Site Admins have no grants, deactivated users see nothing.
+    users = AtsUser.objects.filter(
+        connection=connection, gone_at=None, site_admin=False, deactivated=False
+    )
+    return list(users.order_by("remote_id").values_list("remote_id", flat=True))
+
+
+EVERY_SYNC = timedelta(0)
+HOURLY = timedelta(hours=1)
+
+STEPS: tuple[StepDefinition, ...] = (
+    StepDefinition(
+        "roles",
+        "Roles",
+        lambda p, c, at: p.list_user_roles(cursor=at.cursor),
+        record_writers.write_roles,
+        AtsRole,
+        features=("role_names",),
+        people=True,
+    ),
+    StepDefinition(
+        "users",
+        "People",
+        lambda p, c, at: p.list_users(cursor=at.cursor),
+        record_writers.write_users,
+        AtsUser,
+        people=True,
+        essential=True,
+        guarded=True,
+        fetch_record=lambda p, remote_id: p.get_user(remote_id),
+    ),
+    StepDefinition(
+        "emails",
+        "Addresses",
+        lambda p, c, at: p.list_user_emails(cursor=at.cursor),
+        hiring_team.write_user_emails,
+        features=("verified_emails",),
+        people=True,
+        get_key=hiring_team.get_email_key,
+        delete_unlisted=hiring_team.delete_unlisted_emails,
+    ),
+    StepDefinition(
+        "departments",
+        "Departments",
+        lambda p, c, at: p.list_departments(cursor=at.cursor),
+        record_writers.write_departments,
+        Department,
+        features=("departments",),
+    ),
+    StepDefinition(
+        "offices",
+        "Offices",
+        lambda p, c, at: p.list_offices(cursor=at.cursor),
+        record_writers.write_offices,
+        Office,
+        features=("offices",),
+    ),
+    StepDefinition(
+        "close_reasons",
+        "Close reasons",
+        lambda p, c, at: p.list_close_reasons(cursor=at.cursor),
+        record_writers.write_close_reasons,
+        CloseReason,
+        features=("close_reasons",),
+    ),
+    StepDefinition(
+        "jobs",
+        "Requisitions",
+        lambda p, c, at: p.list_jobs(updated_after=at.since, cursor=at.cursor),
+        record_writers.write_jobs,
+        Job,
+        supports_since=True,
+        refresh_interval=EVERY_SYNC,
+        essential=True,
+        guarded=True,
+        fetch_record=lambda p, remote_id: p.get_job(remote_id),
+    ),
+    StepDefinition(
+        "team",
+        "Hiring teams",
+        lambda p, c, at: p.list_hiring_team(cursor=at.cursor),
+        hiring_team.write_team_members,
+        features=("hiring_team",),
+        refresh_interval=HOURLY,
+        get_key=hiring_team.get_member_key,
+        delete_unlisted=hiring_team.delete_unlisted_members,
+    ),
+    StepDefinition(
+        "grants",
+        "Access to jobs",
+        lambda p, c, at: p.list_job_permissions(user_ids=_list_job_admin_ids(c), cursor=at.cursor),
+        record_writers.write_job_grants,
+        JobGrant,
+        features=("job_admins",),
+        people=True,
+    ),
+    StepDefinition(
+        "stages",
+        "Stages",
+        lambda p, c, at: p.list_stages(updated_after=at.since, cursor=at.cursor),
+        record_writers.write_stages,
+        Stage,
+        features=("stages",),
+        supports_since=True,
+        refresh_interval=HOURLY,
+        follows_new_jobs=True,
+        fetch_record=lambda p, remote_id: p.get_stage(remote_id),
+    ),
+    StepDefinition(
+        "openings",
+        "Openings",
+        lambda p, c, at: p.list_openings(cursor=at.cursor),
+        record_writers.write_openings,
+        Opening,
+        features=("openings",),
+        refresh_interval=HOURLY,
+        follows_new_jobs=True,
+    ),
+    StepDefinition(
+        "posts",
+        "Job posts",
+        lambda p, c, at: p.list_job_posts(updated_after=at.since, cursor=at.cursor),
+        record_writers.write_job_posts,
+        JobPost,
+        features=("posts",),
+        supports_since=True,
+        refresh_interval=HOURLY,
+        follows_new_jobs=True,
+    ),
+    StepDefinition(
+        "rejection_reasons",
+        "Rejection reasons",
+        lambda p, c, at: p.list_rejection_reasons(cursor=at.cursor),
+        record_writers.write_rejection_reasons,
+        RejectionReason,
+        features=("reject",),
+    ),
+    StepDefinition(
+        "sources",
+        "Sources",
+        lambda p, c, at: p.list_sources(cursor=at.cursor),
+        record_writers.write_sources,
+        Source,
+        features=("applications",),
+        optional=True,
+    ),
+    StepDefinition(
+        "email_templates",
+        "E-mail templates",
+        lambda p, c, at: p.list_email_templates(cursor=at.cursor),
+        record_writers.write_email_templates,
+        EmailTemplate,
+        features=("reject", "rejection_mail"),
+    ),
+    StepDefinition(
+        "custom_fields",
+        "Custom fields",
+        lambda p, c, at: p.list_custom_fields(cursor=at.cursor),
+        record_writers.write_custom_fields,
+        CustomField,
+        features=("applications", "custom_fields"),
+    ),
+    StepDefinition(
+        "candidates",
+        "Candidates",
+        lambda p, c, at: p.list_candidates(updated_after=at.since, cursor=at.cursor),
+        record_writers.write_candidates,
+        Candidate,
+        features=("applications", "candidates"),
+        supports_since=True,
+        refresh_interval=EVERY_SYNC,
+        guarded=True,
+        fetch_record=lambda p, remote_id: p.get_candidate(remote_id),
+    ),
+    StepDefinition(
+        "applications",
+        "Applications",
+        lambda p, c, at: p.list_applications(changed_after=at.since, cursor=at.cursor),
+        record_writers.write_applications,
+        Application,
+        features=("applications",),
+        supports_since=True,
+        refresh_interval=EVERY_SYNC,
+        guarded=True,
+        fetch_record=lambda p, remote_id: p.get_application(remote_id),
+    ),
+    StepDefinition(
+        "stays",
+        "Time in stage",
+        lambda p, c, at: p.list_current_stage_entries(updated_after=at.since, cursor=at.cursor),
+        stage_history.write_stage_entries,
+        features=("applications", "stage_history"),
+        supports_since=True,
+        refresh_interval=EVERY_SYNC,
+        optional=True,
+        get_key=lambda record: None,  # no rows are marked gone by it
+    ),
+)
+STEP_LABELS = {step.kind: step.label for step in STEPS}
+ESSENTIAL_KINDS = [step.kind for step in STEPS if step.essential]
+OPTIONAL_KINDS = [step.kind for step in STEPS if step.optional]
+
+
+def get_skipped_kinds(connection: Connection) -> frozenset[str]:
+    feature_set = load_features(connection)
+    return frozenset(step.kind for step in STEPS if step.explain_unneeded(feature_set))

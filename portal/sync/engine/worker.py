@@ -1,0 +1,238 @@
+"""The sync worker: reads a run step by step, writing each page together with its checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.ats.client_context import ApiCallRecord, Lane
+from integrations.ats.errors import AtsError, MissingPermission, NotSiteAdmin
+from integrations.ats.provider import Provider
+from integrations.ats.types import Page
+from portal.connections.client import open_provider
+from portal.connections.permissions import monitor
+from portal.core.secrets import SecretUnreadable
+from portal.sync.engine import plan
+from portal.sync.engine.steps import STEPS, ReadPosition, StepDefinition
+from portal.sync.engine.upsert import WriteResult, written_as_of
+from portal.sync.integrity import drift, mass_deletion_guard, missing_rows
+from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
+from portal.sync.models import Candidate, SyncRun, SyncStep
+from portal.sync.records import candidate_erasure
+
+HEARTBEAT_INTERVAL = timedelta(seconds=20)
+# A worker requeues a long run after this long, well within the queue's own limit.
+TIME_SLICE = timedelta(minutes=20)
+
+
+class LeaseLost(Exception):
+    """Another worker claimed the run, or it ended: this worker must not write."""
+
+
+class TimeSliceExpired(Exception):
+    """The run continues in another task."""
+
+
+class SyncWorker:
+    def __init__(self, sync: SyncRun) -> None:
+        self.sync = sync
+        self.connection = sync.connection
+        self._deadline = time.monotonic() + TIME_SLICE.total_seconds()
+        self._requests = 0
+        self._last_heartbeat = timezone.now()
+        self._steps = {step.kind: step for step in sync.steps.all()}
+
+    def run_remaining_steps(self) -> None:
+        """Run the open steps; a step that Greenhouse does not permit is refused, the others go on.
+
+        Raises LeaseLost, TimeSliceExpired, SecretUnreadable, AtsError or MassDeletionSuspected.
+        """
+        credential = self.sync.credential
+        if credential is None:
+            raise SecretUnreadable
+        provider = open_provider(credential, lane=Lane.SYNC, on_call=self._record_heartbeat)
+        for definition in STEPS:
+            step = self._steps.get(definition.kind)
+            if step is not None and step.is_open:
+                try:
+                    self._run_step(definition, step, provider)
+                except MassDeletionSuspected as error:  # raised at the end: others go on
+                    mass_deletion_guard.raise_alert(self.connection, definition, error)
+        for step in self._steps.values():
+            if step.status == SyncStep.Status.FAILED:  # maybe in an earlier task of this run
+                raise MassDeletionSuspected(step.failure)
+        if self.sync.scope == SyncRun.Scope.FULL:
+            self._erase_gone()
+
+    def _record_heartbeat(self, call: ApiCallRecord) -> None:
+        self._requests += 1
+        now = timezone.now()
+        if now - self._last_heartbeat > HEARTBEAT_INTERVAL:
+            self._last_heartbeat = now
+            if not self._select_leased_run().update(heartbeat_at=now):
+                raise LeaseLost
+
+    def _select_leased_run(self) -> Any:
+        return SyncRun.objects.filter(
+            pk=self.sync.pk, status=SyncRun.Status.RUNNING, lease_token=self.sync.lease_token
+        )
+
+    def _run_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
+        self._begin_step(step)
+        try:
+            if not step.at_end:
+                self._read_pages(definition, step, provider)
+            if provider.pages_may_shift:
+                self._recheck_missing(definition, step, provider)
+            self._complete_step(definition, step)
+        except (MissingPermission, NotSiteAdmin) as error:
+            self._end_step(step, SyncStep.Status.REFUSED, failure=error.sentence)
+            mass_deletion_guard.close_alert(self.connection, definition)
+            monitor.recheck_after_refusal(self.connection, getattr(error, "permission", ""))
+            return
+        except AtsError as error:
+            self._end_step(step, SyncStep.Status.FAILED, failure=error.sentence)
+            raise
+
+    @transaction.atomic
+    def _erase_gone(self) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
+            raise LeaseLost
+        # By now the sync has read the applications that merges moved to other candidates.
+        candidate_erasure.erase_gone_candidates(
+            Candidate.objects.filter(connection=self.connection)
+        )
+
+    @transaction.atomic
+    def _begin_step(self, step: SyncStep) -> None:
+        now = timezone.now()
+        if not self._select_leased_run().update(heartbeat_at=now):
+            raise LeaseLost
+        _update_step(step, SyncStep.Status.RUNNING, started_at=step.started_at or now)
+
+    def _read_pages(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
+        position = ReadPosition(since=step.since, cursor=step.cursor or None)
+        started, requested_at = time.monotonic(), timezone.now()
+        self._requests = 0
+        for page in definition.read(provider, self.connection, position):
+            with written_as_of(requested_at):
+                self._write_page(definition, step, page, started)
+            started, requested_at = time.monotonic(), timezone.now()
+            self._requests = 0
+            if page.cursor is not None and started > self._deadline:
+                raise TimeSliceExpired
+
+    def _recheck_missing(
+        self, definition: StepDefinition, step: SyncStep, provider: Provider
+    ) -> None:
+        # Numbered pages may have hidden records from the first read.
+        step.refresh_from_db()
+        missing = missing_rows.find_possibly_hidden_rows(self.connection, definition, step)
+        if not missing:
+            return
+        requested_at = timezone.now()
+        remaining = missing_rows.fetch_remaining_records(
+            self.connection, definition, provider, missing
+        )
+        if remaining is not None:
+            with written_as_of(requested_at):
+                self._write_remaining(definition, step, remaining)
+        elif not step.was_reread:
+            self._restart_step(step, was_reread=True)
+            self._read_pages(definition, step, provider)
+
+    @transaction.atomic
+    def _write_remaining(
+        self, definition: StepDefinition, step: SyncStep, remaining: Sequence[Any]
+    ) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
+            raise LeaseLost
+        definition.write(self.connection, remaining)
+        missing_rows.store_listed_keys(definition, step, Page(records=tuple(remaining)))
+        SyncStep.objects.filter(pk=step.pk).update(
+            read_count=F("read_count") + len(remaining), requests=F("requests") + self._requests
+        )
+
+    @transaction.atomic
+    def _restart_step(self, step: SyncStep, **fields: Any) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
+            raise LeaseLost
+        fields |= {"restarted": True, "cursor": "", "at_end": False}
+        SyncStep.objects.filter(pk=step.pk).update(
+            pages=0, read_count=0, unchanged=0, unreadable_count=0, **fields
+        )
+        step.refresh_from_db()
+
+    @transaction.atomic
+    def _write_page(
+        self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
+    ) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now(), claim_count=0):
+            raise LeaseLost
+        if page.restarted:
+            step.seen_pages.all().delete()
+            self._restart_step(step)
+        snapshot = drift.snapshot_applications(self.sync, definition, self.connection, page)
+        written = definition.write(self.connection, page.records)
+        drift.record_drift(self.sync, self.connection, page, written, snapshot)
+        if step.since is None:
+            missing_rows.store_listed_keys(definition, step, page)
+        self._save_checkpoint(step, page, written, started)
+
+    def _save_checkpoint(
+        self, step: SyncStep, page: Page[Any], written: WriteResult, started: float
+    ) -> None:
+        created, changed = len(written.created), len(written.changed)
+        SyncStep.objects.filter(pk=step.pk).update(
+            pages=F("pages") + 1,
+            read_count=F("read_count") + len(page.records),
+            created=F("created") + created,
+            changed=F("changed") + changed,
+            unchanged=F("unchanged") + max(0, written.record_count - created - changed),
+            unreadable_count=F("unreadable_count") + len(page.set_aside),
+            requests=F("requests") + self._requests,
+            milliseconds=F("milliseconds") + round(1000 * (time.monotonic() - started)),
+            cursor=page.cursor or "",
+            at_end=page.cursor is None,
+        )
+
+    @transaction.atomic
+    def _complete_step(self, definition: StepDefinition, step: SyncStep) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
+            raise LeaseLost
+        step.refresh_from_db()
+        is_complete = step.since is None and not step.has_unidentified_records
+        gone = 0
+        if is_complete:
+            gone = missing_rows.remove_missing_rows(self.connection, definition, step)
+        step.seen_pages.all().delete()
+        if step.restarted:  # the second read sees rows of the first as unchanged
+            step.unchanged = max(0, step.read_count - step.created - step.changed)
+        _update_step(
+            step,
+            SyncStep.Status.DONE,
+            gone=gone,
+            unchanged=step.unchanged,
+            finished_at=timezone.now(),
+        )
+        if definition.kind == "jobs" and step.created and self.sync.scope == SyncRun.Scope.RECENT:
+            self._steps |= {new.kind: new for new in plan.add_steps_for_new_jobs(self.sync)}
+
+    def _end_step(self, step: SyncStep, status: str, **fields: Any) -> None:
+        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
+            raise LeaseLost
+        step.seen_pages.all().delete()
+        SyncStep.objects.filter(pk=step.pk).update(requests=F("requests") + self._requests)
+        _update_step(step, status, finished_at=timezone.now(), **fields)
+
+
+def _update_step(step: SyncStep, status: str, **fields: Any) -> None:
+    SyncStep.objects.filter(pk=step.pk).update(status=status, **fields)
+    for name, value in {"status": status, **fields}.items():
+        setattr(step, name, value)

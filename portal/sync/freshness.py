@@ -1,0 +1,60 @@
+"""How old the synced data is, compared to how often it should be refreshed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.utils import timezone
+
+from portal.connections.models import Connection
+from portal.sync.engine.plan import get_last_successful_run
+from portal.sync.models import Job, SyncRun
+from portal.sync.schedule import RECENT_INTERVAL
+
+
+class State(StrEnum):
+    """`live`: within the promise; `late`: a refresh or two were missed; `stale`: out of date."""
+
+    NEVER = "never"
+    LIVE = "live"
+    LATE = "late"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """All data shown is at least as new as `as_of`; None before the first sync."""
+
+    state: State
+    as_of: datetime | None
+
+    @property
+    def stale(self) -> bool:
+        return self.state == State.STALE
+
+
+def get_freshness(connection: Connection, *, job: Job | None = None) -> Freshness:
+    """Freshness of a connection's data, or of a job that may have been refreshed on its own."""
+    run = get_last_successful_run(connection)
+    times = [run.started_at if run else None, job.read_at if job else None]
+    return classify_age(max((time for time in times if time), default=None))
+
+
+def get_access_read_at(connection: Connection) -> datetime | None:
+    runs = connection.syncs.filter(
+        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL),
+        scope__in=(SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE),
+    )
+    return runs.values_list("started_at", flat=True).first()
+
+
+def classify_age(as_of: datetime | None) -> Freshness:
+    if as_of is None:
+        return Freshness(State.NEVER, None)
+    # Late once a run was missed.
+    age = timezone.now() - as_of
+    if age <= 2 * RECENT_INTERVAL:
+        return Freshness(State.LIVE, as_of)
+    return Freshness(State.LATE if age <= 4 * RECENT_INTERVAL else State.STALE, as_of)

@@ -1,0 +1,101 @@
+"""Drift: applications that recent syncs missed, as found and corrected by a full sync.
+
+Deletions don't count, since only a full sync can find them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from integrations.ats.types import Page
+from portal.connections.models import Connection
+from portal.issues import service
+from portal.issues.models import Issue
+from portal.sync.engine.steps import StepDefinition
+from portal.sync.engine.upsert import WriteResult
+from portal.sync.models import Application, Job, SyncRun
+
+ApplicationSnapshot = dict[int, tuple[Any, ...]]
+# Changes younger than this at the start of the run may not have been synced yet.
+IN_TRANSIT_GRACE = timedelta(hours=1)
+MAX_ENTRIES = 200
+
+
+def snapshot_applications(
+    sync: SyncRun, definition: StepDefinition, connection: Connection, page: Page[Any]
+) -> ApplicationSnapshot:
+    """Return the stored state of a page's applications before it is written; full syncs only."""
+    if sync.scope != SyncRun.Scope.FULL or definition.model is not Application:
+        return {}
+    ids = [application.id for application in page.records if _is_settled(sync, application)]
+    rows = Application.objects.filter(connection=connection, remote_id__in=ids, gone_at=None)
+    values = rows.values_list("remote_id", "status", "stage_remote_id", "job__remote_id")
+    return {remote_id: tuple(state) for remote_id, *state in values.iterator(2000)}
+
+
+def _is_settled(sync: SyncRun, application: Any) -> bool:
+    times = [time for time in (application.updated_at, application.last_activity_at) if time]
+    return (
+        bool(times)
+        and sync.started_at is not None
+        and max(times) < sync.started_at - IN_TRANSIT_GRACE
+    )
+
+
+def record_drift(
+    sync: SyncRun,
+    connection: Connection,
+    page: Page[Any],
+    written: WriteResult,
+    snapshot: ApplicationSnapshot,
+) -> None:
+    changed = {*written.changed}
+    drifted: Counter[tuple[int | None, str]] = Counter()
+    for application in page.records if snapshot else ():
+        stored = snapshot.get(application.id) if application.id in changed else None
+        if stored is not None and stored != (
+            application.status,
+            application.stage_id,
+            application.job_id,
+        ):
+            drifted[(application.job_id, application.stage_name or "")] += 1
+    if not drifted:
+        return
+    rows = Job.objects.filter(connection=connection, remote_id__in=[job for job, _ in drifted])
+    pks = dict(rows.values_list("remote_id", "pk"))
+    entries = [
+        {"job": pks.get(job or 0), "stage": stage, "count": count}
+        for (job, stage), count in drifted.items()
+    ]
+    sync.refresh_from_db(fields=["drift"])
+    sync.drift = (sync.drift + entries)[:MAX_ENTRIES]
+    sync.save(update_fields=["drift"])
+
+
+def report_drift(sync: SyncRun) -> None:
+    """After a complete full sync, open or resolve the drift issue."""
+    if sync.scope != SyncRun.Scope.FULL or sync.status != SyncRun.Status.DONE:
+        return
+    organization = sync.connection.organization
+    total = sum(entry["count"] for entry in sync.drift)
+    if not total:
+        service.resolve_issues(
+            organization, Issue.Cause.DRIFT, why="a full sync found nothing out of place"
+        )
+        return
+    jobs = len({entry["job"] for entry in sync.drift})
+    service.open_issue(
+        organization,
+        Issue.Cause.DRIFT,
+        title=f"{total} application(s) had slipped through",
+        description=f"The full sync found {total} application(s) on {jobs} requisition(s) in "
+        "another stage or state than here, though they had changed long before. They are right "
+        "now. "
+        "If this happens again, web hooks or syncs may be missing something.",
+        severity=Issue.Severity.INFO,
+        fixer=Issue.Fixer.CSM,
+        still_works="Everything. What differed was mended by the same sync.",
+        details={"applications": total, "requisitions": jobs},
+    )

@@ -1,0 +1,107 @@
+"""Guard against mass deletion: a list must lack most stored rows for a day before they are gone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from integrations.ats.errors import AtsError
+from portal.connections.models import Connection
+from portal.issues import service
+from portal.issues.models import Issue
+from portal.sync.engine.steps import StepDefinition
+
+# Usually the credential's user lost rights in Greenhouse, which then returns fewer records. Access,
+# names and notes would not come back with the rights, while a day's delay is harmless: single
+# deletions arrive by webhook, and disconnecting deletes everything at once.
+MIN_RECORDS = 10  # of fewer, a normal clean-up may delete most, though not all
+CONFIRM_AFTER = timedelta(hours=24)
+MAX_READ_GAP = timedelta(hours=6)  # a failing list is retried at least every hour
+ISSUE_CAUSE = Issue.Cause.MASS_DELETION
+
+
+class MassDeletionSuspected(AtsError):
+    """A complete list lacks most stored rows; none were marked gone."""
+
+
+def _describe_missing(definition: StepDefinition, missing: int, stored_count: int) -> str:
+    return (
+        f"{definition.label}: Greenhouse's list was read to its end and lacks {missing} of the "
+        f"{stored_count} that are here. Nothing was removed here. The user behind the credential "
+        "must be a Site Admin in Greenhouse. What is really gone goes here when the readings agree "
+        "for a day."
+    )
+
+
+def check_missing_share(
+    connection: Connection, definition: StepDefinition, missing: int, *, stored_count: int
+) -> None:
+    """Raise MassDeletionSuspected if a complete list lacks most rows and has not for a day."""
+    issue_filter = {
+        "organization": connection.organization,
+        "cause": ISSUE_CAUSE,
+        "key": definition.kind,
+    }
+    if not _exceeds_threshold(missing, stored_count):
+        why = "the list holds most of what is here"
+    else:
+        now = timezone.now()
+        confirmed = Issue.objects.filter(
+            **issue_filter,
+            closed_at=None,
+            first_seen_at__lte=now - CONFIRM_AFTER,
+            last_seen_at__gte=now - MAX_READ_GAP,
+        )
+        if not confirmed.exists():
+            raise MassDeletionSuspected(_describe_missing(definition, missing, stored_count))
+        why = "the readings of a whole day agreed, so what was missing is gone here, too"
+    service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
+
+
+def _exceeds_threshold(missing: int, stored_count: int) -> bool:
+    return 0 < stored_count <= missing or (
+        stored_count >= MIN_RECORDS and 2 * missing > stored_count
+    )
+
+
+def raise_alert(
+    connection: Connection, definition: StepDefinition, error: MassDeletionSuspected
+) -> None:
+    """Open the alert or confirm it by another read; after a gap in reads the day starts again."""
+    cutoff = timezone.now() - MAX_READ_GAP
+    open_issues = Issue.objects.filter(
+        organization=connection.organization_id,
+        cause=ISSUE_CAUSE,
+        key=definition.kind,
+        closed_at=None,
+    )
+    if open_issues.filter(last_seen_at__lt=cutoff).exists():
+        why = "it was not read for hours, so what it lacks is doubted anew"
+        service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
+    service.open_issue(
+        connection.organization,
+        ISSUE_CAUSE,
+        key=definition.kind,
+        title=f"Greenhouse shows most of them no longer: {definition.label}",
+        description=error.sentence,
+        severity=Issue.Severity.CRITICAL,
+        fixer=Issue.Fixer.GREENHOUSE_ADMIN,
+        still_works="Everything read before can be looked at.",
+        details={"kind": definition.kind},
+    )
+
+
+def close_alert(connection: Connection, definition: StepDefinition) -> None:
+    if definition.guarded:
+        why = "the list may not be read any more"
+        service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
+
+
+def has_alert(connection: Connection, failure: str) -> bool:
+    return Issue.objects.filter(
+        organization=connection.organization_id,
+        cause=ISSUE_CAUSE,
+        closed_at=None,
+        description__startswith=failure,
+    ).exists()

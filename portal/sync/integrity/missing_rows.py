@@ -1,0 +1,155 @@
+"""Rows missing from a complete list, which may be hidden rather than deleted."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from integrations.ats.errors import MissingPermission, NotFound
+from integrations.ats.provider import Provider
+from integrations.ats.types import Page
+from portal.connections.models import Connection
+from portal.sync.engine import record_writers
+from portal.sync.engine.steps import StepDefinition
+from portal.sync.integrity import mass_deletion_guard
+from portal.sync.models import JobGrant, SeenPage, SyncedRecord, SyncStep
+
+MAX_SINGLE_LOOKUPS = 50
+LONG_LIST_SIZE = 100  # grants from which a user's list has a second page: Greenhouse's page size
+
+
+class ListedKeys:
+    """The keys of a complete read in eight bytes each."""
+
+    def __init__(self, pages: Iterable[bytes]) -> None:
+        keys = array("q")
+        for page in pages:
+            keys.frombytes(page)
+        self._keys = array("q", sorted(keys)) if keys else keys
+
+    def __contains__(self, key: object) -> bool:
+        index = bisect_left(self._keys, key)  # type: ignore[call-overload]
+        return index < len(self._keys) and bool(self._keys[index] == key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> None:
+    """Store which records a page contained, for when the list has been read to its end."""
+    keys = array("q")
+    for record in page.records:
+        key = definition.get_key(record)
+        # A job that became a template is gone.
+        if key is not None and not getattr(record, "is_template", False):
+            keys.append(key)
+    for unreadable in page.set_aside:
+        if unreadable.remote_id is None or definition.delete_unlisted is not None:
+            # It may be any stored record, so this step marks none gone.
+            SyncStep.objects.filter(pk=step.pk).update(has_unidentified_records=True)
+        else:
+            keys.append(unreadable.remote_id)
+    if keys:
+        SeenPage.objects.create(step=step, keys=keys.tobytes())
+
+
+def remove_missing_rows(connection: Connection, definition: StepDefinition, step: SyncStep) -> int:
+    """Mark rows missing from the complete read as gone. Raises MassDeletionSuspected."""
+    listed_keys = _load_listed_keys(step)
+    if definition.delete_unlisted is not None:
+        return definition.delete_unlisted(connection, listed_keys) if len(listed_keys) else 0
+    if definition.model is None:
+        return 0
+    missing = _find_missing_rows(connection, definition, step, listed_keys)
+    if definition.guarded:
+        mass_deletion_guard.check_missing_share(
+            connection,
+            definition,
+            len(missing),
+            stored_count=_count_before_step(connection, definition, step),
+        )
+    return record_writers.mark_gone(connection, definition.model, missing)
+
+
+def find_possibly_hidden_rows(
+    connection: Connection, definition: StepDefinition, step: SyncStep
+) -> list[int]:
+    """Return rows that a complete list lacked and that shifting pages may have hidden.
+
+    Harvest v1 numbers its pages: a deletion during a read moves the first record of the next page
+    to the page just read. Such a record stands well within a page of a second read.
+    """
+    if (
+        step.since is not None
+        or step.has_unidentified_records
+        or definition.model is None
+        or step.pages < 2
+    ):
+        return []
+    missing = _find_missing_rows(connection, definition, step, _load_listed_keys(step))
+    if definition.model is JobGrant and missing:
+        long_lists = JobGrant.objects.filter(
+            connection=connection, user__in=_select_users_with_long_lists(connection)
+        )
+        return sorted({*missing} & {*long_lists.values_list("remote_id", flat=True)})
+    return missing
+
+
+def fetch_remaining_records(
+    connection: Connection, definition: StepDefinition, provider: Provider, missing: Sequence[int]
+) -> list[Any] | None:
+    """Missing records that still exist; None to read the list again instead. Raises AtsError."""
+    if definition.model is JobGrant:
+        grants = JobGrant.objects.filter(connection=connection, remote_id__in=missing)
+        users = {*grants.values_list("user__remote_id", flat=True)}
+        pages = provider.list_job_permissions(user_ids=users)
+        return [record for page in pages for record in page.records if record.id in missing]
+    if definition.fetch_record is None or len(missing) > MAX_SINGLE_LOOKUPS:
+        return None
+    try:
+        return [*_fetch_existing(definition.fetch_record, provider, missing)]
+    except MissingPermission:  # only the list may be read
+        return None
+
+
+def _fetch_existing(fetch_record: Any, provider: Provider, missing: Sequence[int]) -> Iterator[Any]:
+    for remote_id in missing:
+        try:
+            yield fetch_record(provider, remote_id)
+        except NotFound:
+            continue
+
+
+def _select_users_with_long_lists(connection: Connection) -> Any:
+    # Each user's grants are a list of their own; one of a single page hides nothing.
+    active_grants = JobGrant.objects.filter(connection=connection, gone_at=None)
+    counted = active_grants.values("user").annotate(n=Count("pk"))
+    return counted.filter(n__gte=LONG_LIST_SIZE).values("user")
+
+
+def _load_listed_keys(step: SyncStep) -> ListedKeys:
+    return ListedKeys(
+        bytes(page) for page in step.seen_pages.values_list("keys", flat=True).iterator(100)
+    )
+
+
+def _count_before_step(connection: Connection, definition: StepDefinition, step: SyncStep) -> int:
+    return definition.count_records(connection) - step.created
+
+
+def _find_missing_rows(
+    connection: Connection, definition: StepDefinition, step: SyncStep, listed_keys: ListedKeys
+) -> list[int]:
+    if not len(listed_keys) and definition.kind == "openings":
+        return []  # v1 jobs include their openings, so this list is empty
+    model: Any = definition.model
+    # Rows written since the step began, by single reads, may be missing from its pages.
+    rows: QuerySet[SyncedRecord] = model._default_manager.filter(
+        connection=connection, gone_at=None, changed_at__lt=step.started_at
+    )
+    remote_ids = rows.values_list("remote_id", flat=True).order_by()
+    return [remote_id for remote_id in remote_ids.iterator(2000) if remote_id not in listed_keys]

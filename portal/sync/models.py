@@ -1,0 +1,585 @@
+"""Data synced from a Greenhouse account, the system of record, and the runs that sync it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
+from portal.connections.models import Connection, Credential
+
+
+class SyncedRecord(models.Model):
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    remote_id = models.BigIntegerField()  # Greenhouse's id
+    # Set once a complete list no longer contained the record: kept for history, never shown.
+    gone_at = models.DateTimeField(null=True, blank=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)  # when a write last changed the row
+    requested_at = models.DateTimeField(null=True)  # when Greenhouse was asked for that content
+    fingerprint = models.BigIntegerField(null=True)  # of that content; None forces the next write
+
+    class Meta:
+        abstract = True
+
+
+def unique_per_connection(name: str) -> tuple[models.UniqueConstraint]:
+    return (models.UniqueConstraint(fields=["connection", "remote_id"], name=f"{name}_once"),)
+
+
+class AtsUser(SyncedRecord):
+    name = models.CharField(max_length=200)
+    primary_email = models.CharField(max_length=254, blank=True)
+    site_admin = models.BooleanField(default=False)
+    deactivated = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = unique_per_connection("ats_user")
+        verbose_name = "Greenhouse user"
+
+    def __str__(self) -> str:
+        return self.name or self.primary_email or f"user {self.remote_id}"
+
+
+class AtsUserEmail(models.Model):
+    """A normalized email address of a Greenhouse user; `verified` is None if not known."""
+
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="emails")
+    address = models.CharField(max_length=254, db_index=True)
+    primary = models.BooleanField(default=False)
+    verified = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["user", "address"], name="address_once_a_user"),
+        )
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class AtsRole(SyncedRecord):
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = unique_per_connection("ats_role")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Department(SyncedRecord):
+    name = models.CharField(max_length=300)
+    parent_remote_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = unique_per_connection("department")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Office(SyncedRecord):
+    name = models.CharField(max_length=300)
+    location = models.CharField(max_length=300, blank=True)
+    parent_remote_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = unique_per_connection("office")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(SyncedRecord):
+    """A requisition, with one department (v1 lists at most one [inferred]) and several offices."""
+
+    name = models.CharField(max_length=300)
+    status = models.CharField(max_length=30)
+    requisition_id = models.CharField(max_length=120, blank=True)
+    confidential = models.BooleanField(default=False)
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    created_remotely_at = models.DateTimeField(null=True)
+    department = models.ForeignKey(
+        Department, null=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
+    offices = models.ManyToManyField(Office, related_name="jobs")
+    read_at = models.DateTimeField(null=True)  # last read on its own, with stages and applications
+    # Maintained by portal.jobs.job_list.stage_counts, up to a minute late, excluding private
+    # candidates. `waiting_since`: last activity of the longest-waiting active application.
+    active_applications = models.PositiveIntegerField(default=0)
+    waiting_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = unique_per_connection("job")
+        indexes = (
+            models.Index(fields=["connection", "status", "name", "id"], name="job_list"),
+            models.Index(fields=["connection", "status", "opened_at", "id"], name="job_opened"),
+            models.Index(
+                fields=["connection", "status", "waiting_since", "id"], name="job_waiting"
+            ),
+            models.Index(
+                fields=["connection", "status", "active_applications", "id"], name="job_active"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == JobStatus.OPEN
+
+
+class JobGrant(SyncedRecord):
+    """A Greenhouse user's explicit access to a job; with `gone_at` set it was revoked."""
+
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="grants")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="grants")
+    role_remote_id = models.BigIntegerField(null=True)
+    # False for interviewer roles, and for v1 roles of unknown type: deny by default.
+    job_admin = models.BooleanField()
+
+    class Meta:
+        constraints = unique_per_connection("job_grant")
+        indexes = (models.Index(fields=["user", "job"], name="grant_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.job}"
+
+
+class TeamMember(models.Model):
+    """Membership of a hiring team, which gives no permission by itself."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="team")
+    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="teams")
+    role = models.CharField(max_length=30)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["job", "user", "role"], name="team_place_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.job}"
+
+
+class Stage(SyncedRecord):
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(max_length=200)
+    order = models.IntegerField()
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = unique_per_connection("stage")
+        indexes = (
+            models.Index(fields=["job", "order"], name="stages_of_job"),
+            models.Index(fields=["connection", "changed_at"], name="stages_changed"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StageName(models.Model):
+    """Distinct names of stages with applications, since each job has its own stages."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["connection", "name"], name="stage_name_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RejectionReason(SyncedRecord):
+    name = models.CharField(max_length=300)
+    type_name = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        constraints = unique_per_connection("rejection_reason")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CloseReason(SyncedRecord):
+    name = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = unique_per_connection("close_reason")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Source(SyncedRecord):
+    name = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = unique_per_connection("source")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EmailTemplate(SyncedRecord):
+    """A template of a rejection email; only its name is stored, since Greenhouse sends it."""
+
+    name = models.CharField(max_length=300)
+    type = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        constraints = unique_per_connection("email_template")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CustomFieldQuerySet(models.QuerySet["CustomField"]):
+    def filter_visible(self, connection_id: int) -> CustomFieldQuerySet:
+        visible = self.filter(connection_id=connection_id, gone_at=None, private=False, active=True)
+        return visible.order_by("order", "id")
+
+
+class CustomField(SyncedRecord):
+    """A custom field of applications. The API does not say who may see private ones."""
+
+    key = models.CharField(max_length=255)
+    name = models.CharField(max_length=300)
+    type = models.CharField(max_length=40)  # Greenhouse's term
+    description = models.TextField(blank=True)
+    order = models.IntegerField(default=0)
+    required = models.BooleanField(default=False)
+    private = models.BooleanField(default=True)  # never shown
+    active = models.BooleanField(default=True)
+    options = models.JSONField(default=list)  # [id, name] pairs of a select, in order
+
+    objects = CustomFieldQuerySet.as_manager()
+
+    class Meta:
+        constraints = unique_per_connection("custom_field")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Opening(SyncedRecord):
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="openings")
+    opening_id = models.CharField(max_length=120, blank=True)  # the customer's own name for it
+    is_open = models.BooleanField()
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.ForeignKey(
+        CloseReason, null=True, on_delete=models.SET_NULL, related_name="openings"
+    )
+
+    class Meta:
+        constraints = unique_per_connection("opening")
+        indexes = (models.Index(fields=["job", "is_open"], name="openings_of_job"),)
+
+    def __str__(self) -> str:
+        return self.opening_id or f"opening {self.remote_id}"
+
+
+class JobPost(SyncedRecord):
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="posts")
+    title = models.CharField(max_length=300)
+    live = models.BooleanField()
+    internal = models.BooleanField()
+    active = models.BooleanField(default=True)
+    public_url = models.CharField(max_length=500, blank=True)
+    # Unsanitized HTML written by the customer.
+    content = models.TextField(blank=True)
+
+    class Meta:
+        constraints = unique_per_connection("job_post")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Candidate(SyncedRecord):
+    """A candidate; `erased_at` is set once they were anonymized or deleted in Greenhouse."""
+
+    first_name = models.CharField(max_length=200, blank=True)
+    last_name = models.CharField(max_length=200, blank=True)
+    company = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    private = models.BooleanField(default=False)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = unique_per_connection("candidate")
+        indexes = (models.Index(fields=["connection", "changed_at"], name="candidates_changed"),)
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or "Name not given"
+
+
+class Application(SyncedRecord):
+    """A candidate's application; without a job it is a prospect's and not shown."""
+
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="applications")
+    # Our key of the last job it left, whose stage counts must be updated as well.
+    previous_job_id = models.BigIntegerField(null=True)
+    candidate = models.ForeignKey(
+        Candidate, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    stage = models.ForeignKey(
+        Stage, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    stage_name = models.CharField(max_length=200, blank=True)
+    stage_remote_id = models.BigIntegerField(null=True)
+    stage_entry_id = models.BigIntegerField(null=True)
+    # From v3's stage history; until that is read, and always with v1, inferred
+    # (portal.sync.records.stage_history). None if unknown.
+    entered_stage_at = models.DateTimeField(null=True)
+    status = models.CharField(max_length=30)
+    prospect = models.BooleanField(default=False)
+    rejection_reason_remote_id = models.BigIntegerField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    rejected_at = models.DateTimeField(null=True)
+    last_activity_at = models.DateTimeField(null=True)
+    source = models.ForeignKey(
+        Source, null=True, on_delete=models.SET_NULL, related_name="applications"
+    )
+    source_name = models.CharField(max_length=300, blank=True)  # if Greenhouse gives only a name
+    recruiter = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
+    coordinator = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
+    # [{"question": …, "answer": …}] of the application form; erased with the candidate.
+    answers = models.JSONField(default=list)
+    # Values of visible custom fields by key; erased with the candidate.
+    custom = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = unique_per_connection("application")
+        indexes = (
+            models.Index(
+                fields=["job", "status", "-last_activity_at"],
+                name="applications_of_job",
+            ),
+            models.Index(fields=["connection", "changed_at"], name="applications_changed"),
+        )
+
+    def __str__(self) -> str:
+        return f"Application {self.remote_id}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ApplicationStatus.ACTIVE
+
+    @property
+    def days_in_stage(self) -> int | None:
+        """Whole days in the current stage; None if unknown or no longer active."""
+        if not self.is_active or self.entered_stage_at is None:
+            return None
+        return max((timezone.now() - self.entered_stage_at).days, 0)
+
+    @property
+    def source_label(self) -> str:
+        return self.source.name if self.source else self.source_name
+
+    @property
+    def seen_stage(self) -> SeenStage:
+        return SeenStage(stage_id=self.stage_remote_id, entry_id=self.stage_entry_id)
+
+
+class SyncRun(models.Model):
+    """One sync of a connection; only the worker whose `lease_token` matches may write."""
+
+    class Scope(models.TextChoices):
+        FULL = "full", "Everything"
+        RECENT = "recent", "What changed"
+        PEOPLE = "people", "People and their access"
+
+    class Cause(models.TextChoices):
+        CREDENTIAL = "credential", "The credential is not accepted"
+        FORBIDDEN = "forbidden", "Something essential may not be read"
+        DOWN = "down", "Greenhouse did not answer"
+        RATE_LIMIT = "rate_limit", "Greenhouse asked to slow down"
+        UNREADABLE = "unreadable", "Greenhouse's answer could not be read"
+        INTERRUPTED = "interrupted", "Its workers stopped again and again"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to start"
+        RUNNING = "running", "Syncing"
+        DONE = "done", "Up to date"
+        PARTIAL = "partial", "Up to date, except what may not be read"
+        FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Ended, because the connection was paused"
+        REPLACED = "replaced", "Ended, because the credential was changed"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED, Status.REPLACED},
+        # Back to queued: the worker died or used up its time slice; resumes from the checkpoint.
+        Status.RUNNING: {
+            Status.DONE,
+            Status.PARTIAL,
+            Status.FAILED,
+            Status.STOPPED,
+            Status.REPLACED,
+            Status.QUEUED,
+        },
+    }
+    OPEN = (Status.QUEUED, Status.RUNNING)
+    CUT_SHORT = (Status.STOPPED, Status.REPLACED)  # neither failed nor done: read again
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="syncs")
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.FULL)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    failure = models.CharField(max_length=300, blank=True)  # a sentence for a person
+    cause = models.CharField(max_length=20, choices=Cause.choices, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)  # of the worker
+    lease_token = models.CharField(max_length=32, blank=True)
+    # Fixed when a worker first claims the run: one run never mixes credentials.
+    credential = models.ForeignKey(
+        Credential, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    claim_count = models.PositiveSmallIntegerField(default=0)  # claims since the last written page
+    # Applications missed by earlier syncs: [{"job": pk, "stage": name, "count": number}].
+    drift = models.JSONField(default=list)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running"]) & ~models.Q(scope="people"),
+                name="one_open_sync",
+            ),
+            # People and access are read in parallel to a long sync.
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running"], scope="people"),
+                name="one_open_reading_of_people",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["connection", "scope", "status", "-id"], name="syncs_of_scope"),
+            models.Index(fields=["connection", "-id"], name="syncs_of_connection"),
+            models.Index(fields=["connection", "-finished_at"], name="syncs_by_end"),
+            models.Index(fields=["queued_at"], name="syncs_by_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"Sync {self.pk} of {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+
+class SyncStep(models.Model):
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Reading"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Not permitted"
+        FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Ended with its sync"
+        LEFT_OUT = "left_out", "Left out, because nothing that is on needs it"
+
+    OPEN = (Status.WAITING, Status.RUNNING)
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
+    kind = models.CharField(max_length=30)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.WAITING)
+    failure = models.CharField(max_length=300, blank=True)
+    # A clause to follow "because".
+    skip_reason = models.CharField(max_length=300, blank=True, db_default="")
+    pages = models.PositiveIntegerField(default=0)
+    read_count = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    gone = models.PositiveIntegerField(default=0)
+    unreadable_count = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    milliseconds = models.PositiveIntegerField(default=0)
+    expected = models.PositiveIntegerField(null=True)  # read_count of the last full run
+    since = models.DateTimeField(null=True)  # None: the whole list
+    # Checkpoint after the last written page.
+    cursor = models.TextField(blank=True)
+    at_end = models.BooleanField(default=False)
+    # A record without a readable id may be any of ours, so no row is marked gone.
+    has_unidentified_records = models.BooleanField(default=False)
+    restarted = models.BooleanField(default=False)  # some pages were read more than once
+    was_reread = models.BooleanField(default=False)  # to look for rows missing from the first read
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["run", "kind"], name="one_step_each"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.status}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def found_no_changes(self) -> bool:
+        has_changes = self.created or self.changed or self.gone or self.unreadable_count
+        return self.status == self.Status.DONE and not has_changes
+
+    @property
+    def pill(self) -> str:
+        if self.status == self.Status.WAITING and not self.run.is_open:
+            return "not_read"  # the run ended first
+        pills = {self.Status.RUNNING: "syncing", self.Status.STOPPED: "ended"}
+        return pills.get(self.Status(self.status), self.status)
+
+
+class SeenPage(models.Model):
+    """Record keys on one page of a complete read (int64 array), kept until the step ends."""
+
+    step = models.ForeignKey(SyncStep, on_delete=models.CASCADE, related_name="seen_pages")
+    keys = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"a page of {self.step_id}"
+
+
+class RefreshRequest(models.Model):
+    """A request to read one record again; deleted once fulfilled."""
+
+    class Kind(models.TextChoices):
+        APPLICATION = "application", "An application"
+        JOB = "job", "A requisition with what hangs on it"
+        CANDIDATE = "candidate", "A candidate"
+        PEOPLE = "people", "Users and their access"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    remote_id = models.BigIntegerField(default=0)
+    requested_at = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection", "kind", "remote_id"], name="one_wish_each"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Read {self.kind} {self.remote_id or ''}".strip()

@@ -1,0 +1,35 @@
+"""Queue tasks of the sync."""
+
+from __future__ import annotations
+
+from portal.core.queue import enqueue_task
+from portal.sync import schedule
+from portal.sync.engine import run_lifecycle
+from portal.sync.models import SyncRun
+from portal.sync.records import record_refresh
+
+
+def run_sync(sync_id: int) -> None:
+    sync_run = SyncRun.objects.select_related("connection").get(pk=sync_id)
+    run_lifecycle.execute_run(sync_run)
+    full_runs = SyncRun.objects.filter(pk=sync_id, scope=SyncRun.Scope.FULL)
+    is_complete = full_runs.filter(
+        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
+    ).exists()
+    task = (
+        "portal.jobs.tasks.recount_connection" if is_complete else "portal.jobs.tasks.update_counts"
+    )
+    enqueue_task(task, sync_run.connection_id)
+
+
+def refresh_record(request_id: int) -> None:
+    record_refresh.run_refresh_request(request_id)
+
+
+def recover_stalled_work() -> None:
+    record_refresh.requeue_stalled_requests()
+    run_lifecycle.recover_stalled_runs()
+
+
+def request_due_syncs() -> None:
+    schedule.request_due_syncs()

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from portal.accounts.access import get_membership
+
+
+def membership_context(request: HttpRequest) -> dict[str, Any]:
+    membership = get_membership(request)
+    return {
+        "membership": membership,
+        "organization": membership.organization if membership else None,
+        "can_authorize_in_greenhouse": bool(settings.GREENHOUSE_PARTNER_CLIENT_ID),
+        "impersonation": getattr(request, "impersonation", None),  # set by portal.support
+    }

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Page
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def format_page_range(page: Page[Any]) -> str:
+    """For example "1 to 50 of 1,240"."""
+    total = page.paginator.count
+    return f"{page.start_index():,} to {page.end_index():,} of {total:,}" if total else ""
+
+
+def render_page_or_partial(
+    request: HttpRequest,
+    template: str,
+    partial: str,
+    context: dict[str, Any],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """Render `template`, or its partial for HTMX; a history restore gets the full page."""
+    wants_partial = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    name = f"{template}#{partial}" if wants_partial else template
+    response = render(request, name, context, status=status)
+    response["Vary"] = "HX-Request"
+    return response

@@ -1,0 +1,109 @@
+"""Clients over their limit get 429 before the view runs. Counts POSTs per user (per IP if signed
+out) and not-found responses per IP, in the cache (per process without Redis). Fails open: if Redis
+is down, nobody is limited.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from redis import RedisError
+
+from portal.web.client_ip import get_client_ip
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND_STATUSES = {404, 410}
+
+
+class RateLimitMiddleware:
+    """Must come after AuthenticationMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        name = _get_view_name(request)
+        if name in settings.NOT_FOUND_RATE_LIMITS and response.status_code in NOT_FOUND_STATUSES:
+            count_hit(
+                f"guess:{name}:{get_client_ip(request)}", settings.NOT_FOUND_RATE_LIMITS[name]
+            )
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        name = _get_view_name(request)
+        if name in settings.POST_RATE_LIMITS and request.method == "POST":
+            seconds_left = count_hit(
+                f"post:{name}:{_get_client_key(request)}", settings.POST_RATE_LIMITS[name]
+            )
+            return _render_too_many_requests(request, seconds_left) if seconds_left else None
+        if name in settings.NOT_FOUND_RATE_LIMITS:
+            key, (max_hits, seconds) = (
+                f"guess:{name}:{get_client_ip(request)}",
+                settings.NOT_FOUND_RATE_LIMITS[name],
+            )
+            if _get_count(key) >= max_hits:
+                return _render_too_many_requests(request, _get_seconds_left(key, seconds))
+        return None
+
+
+def count_hit(key: str, limit: tuple[int, int]) -> int:
+    """Count one hit; return the seconds to wait if it exceeds `limit` (hits, seconds), else 0."""
+    max_hits, seconds = limit
+    return _get_seconds_left(key, seconds) if _increment_counter(key, seconds) > max_hits else 0
+
+
+def _get_view_name(request: HttpRequest) -> str:
+    match = request.resolver_match
+    return match.view_name if match else ""
+
+
+def _get_client_key(request: HttpRequest) -> str:
+    user = request.user
+    return f"user-{user.pk}" if user.is_authenticated else f"at-{get_client_ip(request)}"
+
+
+def _increment_counter(key: str, seconds: int) -> int:
+    try:
+        if cache.add(f"limit:{key}", 1, seconds):
+            cache.set(f"limit:{key}:ends", time.time() + seconds, seconds)
+            return 1
+        return int(cache.incr(f"limit:{key}"))
+    except ValueError:  # the window ended between the two commands
+        return 1
+    except (RedisError, OSError):
+        logger.warning("The cache does not answer: nobody is counted")
+        return 0
+
+
+def _get_count(key: str) -> int:
+    try:
+        return int(cache.get(f"limit:{key}", 0))
+    except (RedisError, OSError):
+        return 0
+
+
+def _get_seconds_left(key: str, seconds: int) -> int:
+    """At least 1; the whole window if its end cannot be read."""
+    try:
+        ends_at = cache.get(f"limit:{key}:ends")
+    except (RedisError, OSError):
+        ends_at = None
+    return max(1, math.ceil(ends_at - time.time())) if ends_at else seconds
+
+
+def _render_too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
+    response = render(request, "429.html", {"minutes": math.ceil(seconds / 60)}, status=429)
+    response["Retry-After"] = str(seconds)
+    return response

@@ -1,0 +1,155 @@
+"""Receive webhook deliveries: verify the signature, store the record ids and answer at once.
+
+The delivery id is in a header that the signature does not cover: a replayed body under a new id
+only causes one more read.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.ats.errors import UnreadableResponse
+from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookSpec
+from portal.connections.models import Connection
+from portal.core import queue
+from portal.web.rate_limits import count_hit
+from portal.webhooks.endpoint import get_accepted_secrets
+from portal.webhooks.models import Delivery, Endpoint, Heartbeat
+
+PROCESS_TASK = "portal.webhooks.tasks.process_deliveries"
+MAX_BODY_BYTES = 1024 * 1024  # Greenhouse's are some tens of kilobytes
+TEST_ACTION = "portal.test"  # no event of Greenhouse has a dot in its name
+MAX_ID_LENGTH = 100
+Outcome = Delivery.Outcome
+
+
+class SignatureMismatch(Exception):
+    """The delivery was not signed with an accepted secret."""
+
+
+def receive_delivery(
+    endpoint: Endpoint, vendor: WebhookSpec, *, body: bytes, signature: str, event_id: str
+) -> bool:
+    """Store a delivery; False if it needs no processing (a duplicate, or not relevant).
+
+    Raises SignatureMismatch, UnreadableResponse or SecretUnreadable, with nothing stored.
+    """
+    used_previous_secret = _check_signature(endpoint, vendor, body, signature)
+    event = vendor.read_event(body)
+    action = event.action[:60]
+    if not action:
+        raise UnreadableResponse
+    with transaction.atomic():
+        if action != TEST_ACTION:
+            _record_heartbeat(endpoint, action, used_previous_secret=used_previous_secret)
+        is_waiting = _store_delivery(endpoint, event, action, _normalize_event_id(event_id))
+        if is_waiting:
+            request_processing(endpoint)
+    return is_waiting
+
+
+def send_test_delivery(endpoint: Endpoint, vendor: WebhookSpec) -> None:
+    """Receive a signed delivery of our own, without the network. Raises SecretUnreadable."""
+    body = json.dumps({"action": TEST_ACTION, "payload": {}}).encode()
+    signature = vendor.sign(body, get_accepted_secrets(endpoint)[0])
+    now = timezone.now()
+    Endpoint.objects.filter(pk=endpoint.pk).update(tested_at=now, test_processed_at=None)
+    receive_delivery(endpoint, vendor, body=body, signature=signature, event_id=f"test-{uuid4()}")
+
+
+def record_bad_signature(endpoint: Endpoint) -> int:
+    """Count a bad signature; returns the seconds to wait if over the limit, or 0."""
+    wait = count_hit(f"webhook-signature:{endpoint.pk}", settings.WEBHOOK_BAD_SIGNATURES)
+    if not wait:  # a flood causes no writes
+        Endpoint.objects.filter(pk=endpoint.pk).update(
+            rejected_count=F("rejected_count") + 1, last_rejected_at=timezone.now()
+        )
+    return wait
+
+
+def request_processing(endpoint: Endpoint) -> None:
+    # One queued task handles all deliveries received before it starts.
+    unrequested = Endpoint.objects.filter(pk=endpoint.pk, queued_at=None)
+    if unrequested.update(queued_at=timezone.now()):
+        queue.enqueue_task(PROCESS_TASK, endpoint.pk)
+
+
+def _check_signature(endpoint: Endpoint, vendor: WebhookSpec, body: bytes, signature: str) -> bool:
+    # Tries every secret, so that timing reveals nothing. True: signed with the previous secret.
+    matches = [
+        vendor.is_signed(body, signature, secret) for secret in get_accepted_secrets(endpoint)
+    ]
+    if not any(matches):
+        raise SignatureMismatch
+    return not matches[0]
+
+
+def _record_heartbeat(endpoint: Endpoint, action: str, *, used_previous_secret: bool) -> None:
+    now = timezone.now()
+    Endpoint.objects.filter(pk=endpoint.pk).update(last_delivery_at=now)
+    heartbeats = Heartbeat.objects.filter(connection_id=endpoint.connection_id, action=action)
+    values = {"last_at": now, "used_previous_secret": used_previous_secret}
+    if not heartbeats.update(delivery_count=F("delivery_count") + 1, **values):
+        Heartbeat.objects.bulk_create(
+            [
+                Heartbeat(
+                    connection_id=endpoint.connection_id, action=action, first_at=now, **values
+                )
+            ],
+            ignore_conflicts=True,  # another process just stored the first one
+        )
+
+
+def _store_delivery(endpoint: Endpoint, event: WebhookEvent, action: str, event_id: str) -> bool:
+    outcome = _get_immediate_outcome(endpoint.connection, event)
+    delivery = Delivery(
+        connection_id=endpoint.connection_id,
+        event_id=event_id,
+        action=action,
+        subject=event.subject,
+        record_ids=_collect_record_ids(event),
+        is_deletion=event.is_deleted,
+        outcome=outcome,
+        processed_at=timezone.now() if outcome else None,
+    )
+    duplicates = Delivery.objects.filter(connection_id=endpoint.connection_id, event_id=event_id)
+    # A repeated delivery only counts, except that it retries a failed one.
+    duplicates.filter(outcome=Outcome.FAILED).update(
+        outcome=Outcome.WAITING, reason="", processed_at=None, retry_at=None, failure_count=0
+    )
+    if duplicates.update(delivery_count=F("delivery_count") + 1):
+        return duplicates.filter(outcome=Outcome.WAITING).exists()
+    Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
+    return not outcome
+
+
+def _get_immediate_outcome(connection: Connection, event: WebhookEvent) -> str:
+    if event.action != TEST_ACTION and connection.state == Connection.State.PAUSED:
+        return Outcome.PAUSED
+    if event.action == TEST_ACTION or event.subject != EventSubject.NOTHING:
+        return Outcome.WAITING
+    return Outcome.NOTHING
+
+
+def _collect_record_ids(event: WebhookEvent) -> dict[str, list[int]]:
+    ids_by_kind = {
+        "applications": event.application_ids,
+        "candidates": (*event.candidate_ids, *((event.merged_into,) if event.merged_into else ())),
+        "jobs": event.job_ids,
+    }
+    return {kind: list(ids) for kind, ids in ids_by_kind.items() if ids}
+
+
+def _normalize_event_id(raw_id: str) -> str:
+    # Without an id, each delivery counts as new.
+    raw_id = raw_id.strip()
+    if len(raw_id) > MAX_ID_LENGTH:
+        return sha256(raw_id.encode()).hexdigest()
+    return raw_id or str(uuid4())

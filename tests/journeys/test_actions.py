@@ -1,0 +1,258 @@
+"""A recruiter's actions in a real browser: undo, conflicts, bulk actions, review."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.journeys.conftest import PATIENCE, Demo, Person
+
+pytestmark = pytest.mark.browser
+
+ROW = re.compile(r"/row/$")
+
+
+@pytest.fixture
+def remy(connected_demo: Demo, person) -> Person:
+    """A recruiter at his first requisition."""
+    recruiter: Person = person("remy@acme.example")
+    recruiter.page.locator("#job-table tbody a").first.click()
+    recruiter.page.wait_for_url(re.compile(r"/requisitions/\d+/"))
+    return recruiter
+
+
+def _find_advanceable_rows(page: Page) -> list[Locator]:
+    """The rows with an enabled Advance button, each located by its id."""
+    button = page.get_by_role("button", name=re.compile("^Advance"), disabled=False)
+    rows = page.locator("tr[id^=application-]").filter(has=button)
+    return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
+
+
+def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
+    page = remy.page
+    row, other = _find_advanceable_rows(page)[:2]
+    row.get_by_role("link", name="Reject").click()
+    row.get_by_label("Reason").select_option(index=1)
+    row.get_by_role("button", name="Reject").click()
+    expect(row).to_contain_text("goes to Greenhouse in")
+    row.get_by_role("button", name="Undo").click()
+    expect(row).to_contain_text("Taken back in time")
+
+    row.get_by_role("link", name="Reject").click()
+    row.get_by_role("button", name="Reject").click()  # with the reason chosen before
+    expect(row).to_contain_text("goes to Greenhouse in")
+    remy.check_page("50-held")
+    demo.end_holds()
+    expect(row).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+    row.get_by_role("button", name="Undo").click()
+    expect(row).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
+
+    # Another window advances the other application; this page is now stale.
+    second = page.context.new_page()
+    second.goto(page.url)
+    same = second.locator(f"tr#{other.get_attribute('id')}")
+    same.get_by_role("button", name=re.compile("^Advance")).click()
+    expect(same).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+    other.get_by_role("button", name=re.compile("^Advance")).click()
+    expect(other).to_contain_text("Changed meanwhile", timeout=PATIENCE)
+    remy.check_page("51-conflict")
+    other.get_by_role("button", name="Skip").click()
+    expect(other).not_to_contain_text("Changed meanwhile")
+
+
+def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
+    page = remy.page
+    rows = _find_advanceable_rows(page)[:5]
+    for row in rows:
+        row.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Advance…").click()
+    demo.add_fault(regex="/move$", method="POST", status=403, times=3, body={"message": "No"})
+    remy.check_page("52-bulk-look")
+    page.get_by_role("button", name=f"Advance {len(rows)} applications").click()
+    expect(page.get_by_text("Goes to Greenhouse in")).to_be_visible()
+    demo.end_holds()
+    state = page.locator("#batch-state")
+    expect(state).to_contain_text(
+        f"{len(rows) - 3} done in Greenhouse, 3 not done", timeout=PATIENCE
+    )
+    first = page.locator("#batch tbody tr").first
+    expect(first).to_contain_text("Refused")
+    remy.check_page("54-bulk-failures")
+    page.get_by_role("button", name="Try only the 3 again").click()
+    expect(page.locator("#batch tbody tr")).to_have_count(3)
+    demo.end_holds()
+    expect(state).to_contain_text("3 done in Greenhouse", timeout=PATIENCE)
+
+
+def _reject_row(row: Locator, *, reason: int | None = None) -> Locator:
+    """Reject from the row; return its Undo button, shown during the countdown."""
+    row.get_by_role("link", name="Reject").click()
+    if reason is not None:
+        row.get_by_label("Reason").select_option(index=reason)
+    row.get_by_role("button", name="Reject").click()
+    expect(row).to_contain_text("goes to Greenhouse in")
+    return row.get_by_role("button", name="Undo")
+
+
+def _await_refreshes(page: Page, count: int = 2) -> None:
+    """Wait until a row was refreshed so many times."""
+    for _ in range(count):
+        with page.expect_response(ROW):
+            pass
+    page.wait_for_timeout(100)
+
+
+def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
+    page = remy.page
+    row = _find_advanceable_rows(page)[0]
+    undo = _reject_row(row, reason=1)
+    undo.hover()
+    page.mouse.down()
+    _await_refreshes(page)
+    page.mouse.up()
+    expect(row).to_contain_text("Taken back in time")
+
+    undo = _reject_row(row)
+    undo.focus()
+    page.keyboard.down("Space")
+    _await_refreshes(page)
+    page.keyboard.up("Space")
+    expect(row).to_contain_text("Taken back in time")
+
+    # A press elsewhere does not stop rows from being refreshed.
+    undo = _reject_row(row)
+    page.locator("h1").hover()
+    page.mouse.down()
+    left = row.locator(".num").inner_text()
+    expect(row.locator(".num")).not_to_have_text(left)
+    page.mouse.up()
+    demo.end_holds()
+    expect(row).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+
+
+def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None:
+    page, live = remy.page, remy.page.locator("#live")
+    row, other, third = _find_advanceable_rows(page)[:3]
+    requested: list[str] = []
+
+    def answered(status: int):
+        def answer(route: Route) -> None:
+            requested.append(route.request.url)
+            route.fulfill(status=status, body="<!doctype html><h1>No</h1>")
+
+        return answer
+
+    gone = "no longer here, or no longer open to you"
+    page.route(ROW, answered(404))
+    row.get_by_role("button", name=re.compile("^Advance")).click()
+    expect(row).to_contain_text(gone)
+    expect(live).to_contain_text(gone)
+    expect(row).not_to_have_attribute("aria-busy", "true")
+    page.wait_for_timeout(1500)
+    assert len(requested) == 1
+    page.unroute(ROW)
+
+    requested.clear()
+    page.route(ROW, answered(503))
+    other.get_by_role("button", name=re.compile("^Advance")).click()
+    page.wait_for_timeout(4000)
+    assert 1 <= len(requested) <= 3, "polls less often while the server fails"
+    page.unroute(ROW)
+    expect(other).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+
+    number = third.get_attribute("id").removeprefix("application-")
+    remote = demo.find_remote_id(int(number))
+    httpx.post(
+        f"{demo.sandbox_url}/__mutate",
+        json={"action": "delete_application", "application_id": remote},
+    ).raise_for_status()
+    third.get_by_role("button", name=re.compile("^Advance")).click()
+    for place in (third, live):
+        expect(place).to_contain_text("Greenhouse no longer has this record", timeout=PATIENCE)
+    expect(third).to_contain_text(gone)
+    expect(third).not_to_have_attribute("aria-busy", "true")
+    assert not third.get_by_role("button").count()
+
+
+def test_row_error_gets_focus_and_is_announced(demo: Demo, remy: Person) -> None:
+    page = remy.page
+    row = _find_advanceable_rows(page)[0]
+    row.get_by_role("link", name="Reject").click()
+    expect(row).to_be_focused()
+    row.get_by_role("button", name="Reject").click()
+    expect(row.locator(".callout")).to_contain_text("Choose a reason")
+    expect(row.locator(".callout")).to_be_focused()
+    expect(page.locator("#live")).to_contain_text("Choose a reason")
+
+
+def _await_place(page: Page, number: int) -> None:
+    """Wait for this place of the review, and for its keyboard shortcuts."""
+    expect(page.locator("#review-place")).to_contain_text(f"{number} of")
+    page.wait_for_load_state()
+
+
+def _go_to_advanceable(page: Page) -> int:
+    """Go on to the first application that can be advanced; return its place."""
+    number = 1
+    while not page.locator("#review-advance").count():  # in the last stage already
+        page.keyboard.press("j")
+        number += 1
+        _await_place(page, number)
+    return number
+
+
+def test_review_card_follows_decision(demo: Demo, remy: Person) -> None:
+    page, keys = remy.page, remy.page.keyboard
+    page.get_by_role("button", name="Review one by one").click()
+    card = page.locator("#review-card")
+    _await_place(page, 1)
+    number = _go_to_advanceable(page)
+    keys.press("r")
+    page.locator("[name=reason]").select_option(index=1)
+    page.get_by_role("button", name="Reject and go on").click()
+    _await_place(page, number + 1)
+    keys.press("k")
+    _await_place(page, number)
+    expect(card).to_contain_text("goes to Greenhouse in")
+    card.get_by_role("button", name="Undo").focus()
+    demo.end_holds()
+    expect(card).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+    expect(card.get_by_role("button", name="Unreject")).to_be_visible()
+    assert page.evaluate("document.activeElement.closest('#review-card') !== null")
+    keys.press("b")
+    _await_place(page, number + 1)
+    keys.press("k")
+    _await_place(page, number)
+    expect(card).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
+    expect(card.locator("#review-advance")).to_be_visible()
+
+
+def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
+    page, keys = remy.page, remy.page.keyboard
+    page.get_by_role("button", name="Review one by one").focus()
+    keys.press("Enter")
+    _await_place(page, 1)
+    keys.press("?")
+    expect(page.get_by_text("Undo the newest decision")).to_be_visible()
+    remy.check_page("55-review")
+    keys.press("?")
+    number = _go_to_advanceable(page)
+    keys.press("a")
+    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+    keys.press("r")
+    expect(page.locator("[name=reason]")).to_be_focused()
+    keys.press("ArrowDown")
+    for _ in range(6):  # past the note and the e-mail, to the button
+        keys.press("Tab")
+        if page.locator("button:focus", has_text="Reject and go on").count():
+            break
+    keys.press("Enter")
+    expect(page.locator("#decisions")).to_contain_text("Reject:")
+    keys.press("u")
+    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=PATIENCE)
+    remy.check_page("56-review-decided")
+    keys.press("k")
+    _await_place(page, number + 1)

@@ -1,0 +1,201 @@
+"""From set-up to a recruiter's action in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from integrations.greenhouse import sandbox as greenhouse
+from tests.journeys.conftest import PATIENCE, Demo, Person
+
+pytestmark = pytest.mark.browser
+
+
+def _collect_errors(page: Page) -> list[str]:
+    """Collect the browser's errors, such as those of scripts and the content security policy."""
+    errors: list[str] = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    return errors
+
+
+def _find_rows(page: Page, role: str, name: str) -> list[Locator]:
+    """The rows with this button enabled, each located by its id, which survives a swap."""
+    button = page.get_by_role(role, name=re.compile(f"^{name}"), disabled=False)  # type: ignore[arg-type]
+    rows = page.locator("tr[id^=application-]").filter(has=button)
+    expect(rows.first).to_be_visible()
+    page.wait_for_load_state()
+    return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
+
+
+def test_setup_to_recruiter_action(demo: Demo, person) -> None:
+    ada = person("ada@acme.example", by_form=True)
+    errors = _collect_errors(ada.page)
+    ada.page.get_by_role("link", name="Connect Greenhouse").click()
+    ada.page.get_by_role("button", name="Go on").click()
+    ada.check_page("1-credential")
+
+    # A wrong credential is refused next to its field.
+    ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, "not-the-secret")
+    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("does not accept")
+    ada.check_page("2-credential-refused")
+    errors.clear()  # Chromium reports the 422 itself as an error
+
+    # With the right one every permission is granted, then everything is synced.
+    ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
+    ada.check_page("3-permissions")
+    ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
+    ada.check_page("4-sync")
+    ada.page.get_by_role("link", name="See what is on").click()
+    expect(ada.page.get_by_role("heading", name="Greenhouse is connected")).to_be_visible()
+    ada.check_page("5-live")
+    assert errors == []
+
+    # Each recruiter sees what Greenhouse lets them see.
+    job_counts = demo.fetch_stats()["visible_open_jobs"]
+    for name in ("sam", "remy"):
+        recruiter = person(f"{name}@acme.example")
+        expect(recruiter.page.locator("#job-count")).to_have_text(
+            re.compile(rf"^\s*{job_counts[name]} requisition")
+        )
+    uma = person("uma@acme.example")
+    expect(uma.page.get_by_text("Nobody in Greenhouse has your address")).to_be_visible()
+    uma.check_page("6-unmatched")
+
+    # Remy advances one application and rejects another, in place.
+    remy = person("remy@acme.example")
+    errors = _collect_errors(remy.page)
+    remy.check_page("7-requisitions")
+    remy.page.locator("#job-table tbody a").first.click()
+    remy.check_page("8-requisition")
+    row, other = _find_rows(remy.page, "button", "Advance")[:2]
+    row.get_by_role("button", name="Advance").click()
+    expect(row).to_contain_text("Advanced in Greenhouse")
+
+    other.get_by_role("link", name="Reject").click()
+    other.get_by_role("button", name="Reject").click()
+    expect(other).to_contain_text("Choose a reason, please")
+    remy.check_page("9-reject")
+    other.get_by_label("Reason").select_option(index=1)
+    other.get_by_role("button", name="Reject").click()
+    expect(other).to_contain_text("goes to Greenhouse in")
+    demo.end_holds()
+    expect(other).to_contain_text("Rejected in Greenhouse")
+    remy.check_page("10-acted")
+    assert [c for c in errors if "422" not in c] == []
+
+    # Vic may advance, but Greenhouse refuses his rejection.
+    vic = person("vic@acme.example")
+    vic.page.locator("#job-table tbody a").first.click()
+    row = _find_rows(vic.page, "link", "Reject")[0]
+    row.get_by_role("link", name="Reject").click()
+    row.get_by_label("Reason").select_option(index=1)
+    row.get_by_role("button", name="Reject").click()
+    expect(row).to_contain_text("goes to Greenhouse in")
+    demo.end_holds()
+    expect(row).to_contain_text("Your rights there decide")
+    vic.check_page("11-refused")
+
+    # Customer success sees the connection, but no secret.
+    cas = person("cas@portal.example")
+    cas.open_path("/admin/connections/connection/")
+    expect(cas.page.get_by_role("link", name="Acme")).to_be_visible()
+    cas.check_page("12-customers", axe=False)  # Django's own pages
+    assert greenhouse.ACME_V3_CLIENT_SECRET not in cas.page.content()
+
+
+def test_limited_v1_key_goes_live_partially(demo: Demo, person) -> None:
+    credential = demo.create_credential("key", ["applications.reject", "candidates.list"])
+    ada = person("ada@acme.example")
+    ada.open_path("/setup/credential/?kind=harvest_key")
+    ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
+    ada.page.get_by_role("button", name="Try and save").click()
+    expect(ada.page.get_by_text("Something is missing, the rest goes live")).to_be_visible()
+    expect(ada.page.get_by_text("Post: Reject Application").first).to_be_visible()
+    ada.check_page("20-missing")
+    ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    expect(ada.page.get_by_text("What is switched on has been read")).to_be_visible()
+    ada.check_page("21-partial")
+    sam = person("sam@acme.example")
+    sam.page.locator("#job-table tbody a").first.click()
+    reject = sam.page.get_by_role("button", name="Reject")
+    expect(reject.first).to_have_attribute("aria-disabled", "true")
+    sam.check_page("22-reject-is-off")
+
+
+# Runs right after the scripts of a swap, before anything else can.
+COUNT_FOCUS_LOSSES = """() => {
+    window.swaps = window.losses = 0;
+    new MutationObserver(() => {
+        window.swaps += 1;
+        if (document.activeElement === document.body) window.losses += 1;
+    }).observe(document.querySelector("#applications tbody"), { childList: true });
+}"""
+
+
+def test_recruiter_acts_by_keyboard(connected_demo: Demo, person) -> None:
+    remy = person("remy@acme.example")
+    keys = remy.page.keyboard
+    remy.tab_to("#job-table tbody a")
+    keys.press("Enter")
+    remy.page.wait_for_url(re.compile(r"/requisitions/\d+/"))
+    row = _find_rows(remy.page, "button", "Advance")[0]
+    row_id = row.get_attribute("id")
+    remy.tab_to(f"#{row_id} button[type=submit]")
+    remy.page.evaluate(COUNT_FOCUS_LOSSES)
+    keys.press("Enter")
+    expect(row).to_contain_text("Advanced in Greenhouse")
+    # The row keeps the focus through every swap, and the live region announces the result.
+    assert remy.page.evaluate("[window.swaps > 1, window.losses]") == [True, 0]
+    focused = remy.page.evaluate("document.activeElement.closest('tr')?.id")
+    assert focused == row_id
+    expect(remy.page.locator("#live")).to_contain_text("Advanced in Greenhouse")
+
+    remy.tab_to(f"#{row_id} a[id^=reject]")
+    keys.press("Enter")
+    expect(row.get_by_label("Reason")).to_be_visible()
+    remy.tab_to(f"#{row_id} select")
+    keys.press("ArrowDown")
+    remy.tab_to(f"#{row_id} button[type=submit]")
+    keys.press("Enter")
+    expect(row).to_contain_text("goes to Greenhouse in")
+    connected_demo.end_holds()
+    expect(row).to_contain_text("Rejected in Greenhouse")
+
+
+def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
+    ada = person("ada@acme.example", scripts=False, by_form=True)
+    ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    _reload_until(ada, "Everything is granted")
+    ada.page.get_by_role("link", name="Go on").click()
+    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    _reload_until(ada, "Everything has been read")
+    remy = person("remy@acme.example", scripts=False)
+    remy.page.locator("#job-table tbody a").first.click()
+    row, other = _find_rows(remy.page, "button", "Advance")[:2]
+    row.get_by_role("button", name="Advance").click()
+    _reload_until(remy, "Advanced in Greenhouse")
+    other.get_by_role("link", name="Reject").click()
+    remy.page.get_by_label("Reason").select_option(index=1)
+    remy.check_page("30-reject-without-scripts", axe=False)  # axe itself is a script
+    remy.page.get_by_role("button", name="Reject").click()
+    remy.page.get_by_role("link", name="All").click()
+    expect(remy.page.get_by_text("goes to Greenhouse in").first).to_be_visible()
+    demo.end_holds()
+    _reload_until(remy, "Rejected in Greenhouse")
+
+
+def _reload_until(user: Person, text: str) -> None:
+    """Reload the page until it shows this text, as one does without scripts."""
+    for _ in range(PATIENCE // 250):
+        if user.page.get_by_text(text).count():
+            return
+        user.page.wait_for_timeout(250)
+        user.page.reload()
+    pytest.fail(f"“{text}” did not appear on {user.page.url}")

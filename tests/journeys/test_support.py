@@ -1,0 +1,103 @@
+"""Customer success in a real browser: helping a stuck customer, viewing as a member."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.journeys.conftest import Demo, Person
+
+pytestmark = pytest.mark.browser
+
+# Without the first two nobody sees any requisition.
+MISSING = ["jobs.list", "jobs.retrieve", "applications.reject"]
+
+
+@pytest.fixture
+def stuck_credential(demo: Demo, person) -> dict[str, str]:
+    """A credential too limited to finish set-up, which Ada pasted before she left."""
+    credential = demo.create_credential("key", MISSING)
+    ada: Person = person("ada@acme.example")
+    ada.open_path("/setup/credential/?kind=harvest_key")
+    ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
+    ada.page.get_by_role("button", name="Try and save").click()
+    expect(ada.page.get_by_text("Something essential is missing")).to_be_visible()
+    ada.page.close()
+    return credential
+
+
+def test_csm_finds_stuck_customer_and_sends_link(
+    demo: Demo, person, browser: Browser, stuck_credential: dict[str, str]
+) -> None:
+    cas: Person = person("cas@portal.example")
+    page = cas.page
+    expect(page.get_by_text("where somebody must act")).to_be_visible()
+    page.get_by_role("link", name="where somebody must act").click()
+    expect(page.get_by_role("link", name="Other Inc")).to_have_count(0)
+    cas.check_page("60-board")
+    page.get_by_role("link", name="Acme", exact=True).click()
+    expect(page.get_by_text("Somebody must act").first).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("List Jobs")).first).to_be_visible()
+    cas.check_page("61-customer")
+
+    page.locator(".support-next").get_by_role("link", name="Make a link").click()
+    expect(page.get_by_text("You need no account")).to_be_visible()
+    cas.check_page("62-link")
+    page.get_by_role("button", name="Make it, to copy").click()
+    letter = page.locator("#letter").inner_text()
+    path = re.search(r"/setup/fix/\S+", letter)
+    assert path, letter
+    page.get_by_role("link", name="Done").click()
+    issues = page.locator(".support-issue")
+    expect(issues).to_have_count(3)
+
+    # A colleague without an account grants the permissions in Greenhouse.
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    colleague = context.new_page()
+    colleague.goto(demo.url + path[0])
+    demo.grant_permissions(stuck_credential["key"], MISSING)
+    colleague.get_by_role("button", name="Test again").click()
+    expect(colleague.get_by_text("Everything is ticked. Thank you!", exact=True)).to_be_visible()
+    context.close()
+
+    # The issues close by themselves, and the timeline says so.
+    page.reload()
+    expect(issues).to_have_count(0)
+    expect(page.get_by_text("Issue closed:").first).to_be_visible()
+    cas.check_page("63-solved")
+
+
+def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
+    cas: Person = person("cas@portal.example")
+    page = cas.page
+    cas.open_path("/admin/accounts/organization/")
+    page.get_by_role("link", name="Acme", exact=True).click()
+    page.get_by_role("link", name="Look as Ada").click()
+    page.get_by_label("Why do you need").fill("short")
+    page.get_by_role("button", name="Look as Ada").click()
+    assert page.get_by_label("Why do you need").evaluate("field => field.validity.tooShort")
+    cas.check_page("64-reason")
+    page.get_by_label("Why do you need").fill("Ada asks where set-up stands")
+    page.get_by_role("button", name="Look as Ada").click()
+    banner = page.get_by_role("region", name="You are looking as somebody else")
+    expect(banner).to_contain_text("You see what Ada Adeyemi sees")
+    expect(banner).to_contain_text("until")
+    cas.check_page("65-looking")
+
+    cas.open_path("/members/")
+    page.get_by_label("E-mail").fill("nia@acme.example")
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_text("You are only looking")).to_be_visible()
+    cas.check_page("66-only-looking")
+    cas.open_path("/members/")
+    expect(page.get_by_text("nia@acme.example")).to_have_count(0)
+    banner.get_by_role("button", name="Stop looking").click()
+    expect(page.get_by_text("You are yourself again.")).to_be_visible()
+
+    ada: Person = person("ada@acme.example")
+    ada.open_path("/log/")
+    expect(ada.page.get_by_text("Ada asks where set-up stands")).to_be_visible()
+    expect(ada.page.get_by_text("no longer looks at the portal as Ada Adeyemi")).to_be_visible()
+    ada.check_page("67-their-log")

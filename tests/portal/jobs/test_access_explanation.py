@@ -1,0 +1,88 @@
+"""The page that explains why a person does not see a requisition."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.sync.models import Job, SyncRun
+from tests.personas import Personas, create_personas
+from tests.portal.entitlements import synced_data
+
+WHY_URL = "/requisitions/access/"
+
+
+@pytest.fixture
+def personas(db: None) -> Personas:
+    return create_personas()
+
+
+@pytest.fixture
+def hidden(acme, sam, remy) -> Job:
+    return synced_data.create_job(
+        acme, "Takeover lawyer", confidential=True, requisition_id="REQ-900"
+    )
+
+
+def _get_page(client, job: object, **more: object) -> str:
+    response = client.get(WHY_URL, {"job": job, **more})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_hidden_job_looks_like_missing_job(hidden: Job, personas: Personas, sign_in) -> None:
+    for member in (personas.remy, personas.sam):
+        client = sign_in(member)
+        hidden_page = _get_page(client, hidden.remote_id).replace(str(hidden.remote_id), "#")
+        missing_page = _get_page(client, hidden.remote_id + 5).replace(
+            str(hidden.remote_id + 5), "#"
+        )
+        assert "Takeover" not in hidden_page
+        assert _lines_without_token(hidden_page) == _lines_without_token(missing_page)
+
+
+def _lines_without_token(page: str) -> list[str]:
+    return [line for line in page.splitlines() if "csrf" not in line.lower()]
+
+
+def test_recruiter_cannot_ask_about_others(hidden: Job, personas: Personas, sign_in) -> None:
+    vic = synced_data.create_user(hidden.connection, "vic@acme.example")
+    synced_data.create_grant(vic, hidden)
+    page = _get_page(sign_in(personas.remy), hidden.remote_id, about=personas.vic.pk)
+    assert "Takeover" not in page
+    assert "vic@acme.example" not in page
+
+
+def test_admin_asks_only_about_own_members(acme, sam, remy, personas: Personas, sign_in) -> None:
+    job = synced_data.create_job(acme, "Nurse")
+    ada = sign_in(personas.ada)
+    page = _get_page(ada, "nurse", about=personas.remy.pk)
+    assert "Not seen" in page
+    assert "no grant of this requisition" in page
+    assert "Make the account a Job Admin" in page
+    response = ada.get(WHY_URL, {"job": "nurse", "about": personas.zoe.pk})
+    assert response.status_code == 422
+    assert "zoe@other.example" not in response.content.decode()
+    zoe = sign_in(personas.zoe)
+    assert "Nurse" not in _get_page(zoe, job.remote_id)
+    assert zoe.get(WHY_URL, {"job": "1", "about": personas.remy.pk}).status_code == 422
+
+
+def test_explanation_shows_exact_times(acme, remy, personas: Personas, sign_in) -> None:
+    grant = synced_data.create_grant(remy, synced_data.create_job(acme, "Nurse"))
+    page = " ".join(_get_page(sign_in(personas.remy), "nurse").split())
+    assert "as Job Admin. First seen here on <time" in page
+    assert "People and their access were last read from Greenhouse on <time" in page
+    for moment in (grant.first_seen_at, SyncRun.objects.get().started_at):
+        assert f'datetime="{moment:%Y-%m-%dT%H:%M:%S}' in page
+
+
+def test_unmatched_member_told_about_address(acme, personas: Personas, sign_in) -> None:
+    page = _get_page(sign_in(personas.uma), "anything")
+    assert "Nobody in Greenhouse has the address uma@acme.example" in page
+    assert "Use one address in both places" in page
+
+
+def test_empty_query_is_field_error(acme, personas: Personas, sign_in) -> None:
+    response = sign_in(personas.remy).get(WHY_URL, {"job": " "})
+    assert response.status_code == 422
+    assert "Paste an ID, a link or a title" in response.content.decode()

@@ -1,0 +1,218 @@
+"""Empty and error states of the requisition list, with reason and next step."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.connections.models import Connection
+from portal.sync.models import SyncRun, SyncStep
+from tests.factories import ConnectionFactory
+from tests.personas import Personas, create_personas
+from tests.portal.entitlements import synced_data
+
+LIST = "/requisitions/"
+
+
+@pytest.fixture
+def personas(db: None) -> Personas:
+    return create_personas()
+
+
+def _get_text(client, address: str = LIST, **headers: str) -> str:
+    return " ".join(client.get(address, **headers).content.decode().split())
+
+
+@pytest.fixture
+def new_connection(personas: Personas, db: None) -> Connection:
+    """A connection that has not synced yet."""
+    connection = ConnectionFactory(organization=personas.ada.organization, state="syncing")
+    synced_data.create_user(connection, "remy@acme.example", name="Remy Laurent")
+    return connection
+
+
+@pytest.mark.parametrize("state", [None, "draft"])
+def test_unconnected_state_depends_on_role(personas: Personas, sign_in, state: str | None) -> None:
+    if state:
+        ConnectionFactory(organization=personas.ada.organization, state=state)
+    assert "Connect Greenhouse</a>" in _get_text(sign_in(personas.ada))
+    for_remy = _get_text(sign_in(personas.remy))
+    assert "Greenhouse is not connected yet" in for_remy
+    assert "An admin of your organization does that in Set-up" in for_remy
+    assert "Connect Greenhouse</a>" not in for_remy
+
+
+def test_first_sync_shows_progress_and_polls(
+    new_connection: Connection, personas: Personas, sign_in
+) -> None:
+    remy = sign_in(personas.remy)
+    run = SyncRun.objects.create(connection=new_connection)
+    assert "Waiting to start" in _get_text(remy)
+    run.status = "running"
+    run.save()
+    now = timezone.now()
+    SyncStep.objects.create(run=run, kind="users", status="done", finished_at=now)
+    SyncStep.objects.create(run=run, kind="jobs", status="running")
+    page = _get_text(remy)
+    assert "Requisitions are on their way" in page
+    assert "You can close this page" in page
+    assert 'max="2" value="1"' in page
+    assert 'hx-trigger="every 4s"' in page
+    headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "first-sync"}
+    assert "<html" not in _get_text(remy, **headers)
+    run.status, run.finished_at, run.started_at = "done", now, now
+    run.save()
+    assert remy.get(LIST, **headers)["HX-Refresh"] == "true"
+    assert "No open requisition is yours to see" in _get_text(remy)
+
+
+def test_failed_first_sync_shows_reason_and_next_step(
+    new_connection: Connection, personas: Personas, sign_in
+) -> None:
+    SyncRun.objects.create(
+        connection=new_connection, status="failed", failure="Greenhouse is down."
+    )
+    for_remy, for_ada = _get_text(sign_in(personas.remy)), _get_text(sign_in(personas.ada))
+    for page in (for_remy, for_ada):
+        assert "The first sync could not be finished" in page
+        assert "Greenhouse is down." in page
+    assert "An admin of your organization can start it again" in for_remy
+    assert "Open Set-up</a>" in for_ada
+
+
+def test_unmatched_and_ungranted_states_differ(acme, remy, personas: Personas, sign_in):
+    ungranted = _get_text(sign_in(personas.remy))
+    assert "No open requisition is yours to see" in ungranted
+    assert "neither a Site Admin there nor a Job Admin of one" in ungranted
+    assert "can add you to a job" in ungranted
+    unmatched = _get_text(sign_in(personas.uma))
+    assert "Nobody in Greenhouse has your address, uma@acme.example" in unmatched
+    assert 'href="/requisitions/access/">See each step' in unmatched
+
+
+def test_no_match_links_to_all_jobs(acme, sam, personas: Personas, sign_in) -> None:
+    synced_data.create_job(acme, "Nurse")
+    page = _get_text(sign_in(personas.sam), f"{LIST}?q=nurse&mine=1")
+    assert "Nothing fits" in page
+    assert 'href="?status=open">Show all' in page
+    assert "Why can’t I see one?" in page
+    assert "No open requisition is yours" not in page
+    closed = _get_text(sign_in(personas.sam), f"{LIST}?status=closed")
+    assert "No closed requisition is yours to see" in closed
+
+
+def _age_syncs(connection: Connection, **ago: int) -> None:
+    moment = timezone.now() - timedelta(**ago)
+    connection.syncs.update(started_at=moment, finished_at=moment)
+
+
+def test_outdated_list_is_marked_with_time(acme, sam, personas: Personas, sign_in) -> None:
+    synced_data.create_job(acme, "Nurse")
+    sam = sign_in(personas.sam)
+    assert "This list is out of date" not in _get_text(sam)
+    _age_syncs(acme, days=2)
+    page = _get_text(sam)
+    assert "This list is out of date" in page
+    assert "Out of date: from Greenhouse <time" in page
+    assert "Nurse" in page
+
+
+def test_outage_keeps_list_with_notice(acme, sam, personas: Personas, sign_in) -> None:
+    job = synced_data.create_job(acme, "Nurse")
+    _age_syncs(acme, hours=2)
+    acme.state = "degraded"
+    acme.save()
+    SyncRun.objects.create(connection=acme, status="failed", failure="Greenhouse did not answer.")
+    # A recent sync of people does not hide the notice.
+    SyncRun.objects.create(connection=acme, scope="people", status="done")
+    sam = sign_in(personas.sam)
+    page = _get_text(sam)
+    for text in (
+        "Greenhouse could not be read lately",
+        "Greenhouse did not answer.",
+        "It is tried again by itself",
+        "Nurse",
+    ):
+        assert text in page
+    # Opening a job requests a refresh.
+    job_page = _get_text(sam, f"{LIST}{job.pk}/")
+    assert "Being read again from Greenhouse…" in job_page
+    assert "What you see is from <time" in job_page
+
+
+@pytest.mark.parametrize(
+    ("state", "notice"),
+    [
+        ("paused", "The connection to Greenhouse is paused"),
+        ("disconnected", "Greenhouse is disconnected"),
+    ],
+)
+def test_inactive_connection_hides_jobs(
+    acme, sam, personas: Personas, sign_in, state: str, notice: str
+) -> None:
+    synced_data.create_job(acme, "Nurse")
+    acme.state = state
+    acme.save()
+    synced_data.create_user(acme, "ada@acme.example", site_admin=True)
+    for_sam, for_ada = _get_text(sign_in(personas.sam)), _get_text(sign_in(personas.ada))
+    for page in (for_sam, for_ada):
+        assert notice in page
+        assert "Nurse" not in page
+    assert "An admin of your organization can" in for_sam
+    assert "in Set-up: Ada." in for_sam
+    assert "Open Set-up</a>" in for_ada
+    explanation = _get_text(sign_in(personas.sam), f"{LIST}access/?job=nurse")
+    assert f"The connection to Greenhouse is {acme.get_state_display().lower()}" in explanation
+
+
+@pytest.mark.parametrize("name", ["sam", "uma", "zoe"])
+def test_job_url_explains_why_nothing_is_visible(
+    acme, sam, personas: Personas, sign_in, name: str
+) -> None:
+    """The page is the same whether or not the job exists."""
+    job = synced_data.create_job(acme, "Nurse")
+    application = synced_data.create_application(
+        job, synced_data.create_candidate(acme, "Nora Naylor")
+    )
+    if name == "sam":
+        acme.state = "paused"
+        acme.save()
+    reason = {
+        "sam": "The connection to Greenhouse is paused",
+        "uma": "Nobody in Greenhouse has your address",
+        "zoe": "Greenhouse is not connected yet",
+    }[name]
+    client = sign_in(getattr(personas, name))
+    for existing_url, missing_url in (
+        (f"{LIST}{job.pk}/", f"{LIST}987654/"),
+        (f"{LIST}{job.pk}/closed/", f"{LIST}987654/closed/"),
+        (f"/applications/{application.pk}/history/", "/applications/987654/history/"),
+    ):
+        existing, missing = client.get(existing_url), client.get(missing_url)
+        assert existing.status_code == missing.status_code == 404
+        assert reason in existing.content.decode()
+        assert _without_tokens(existing) == _without_tokens(missing)
+    assert reason not in client.get("/no-such-page/").content.decode()
+
+
+def _without_tokens(page) -> str:
+    return re.sub(r'(csrfmiddlewaretoken" value="|CSRFToken": ")[^"]+', "", page.content.decode())
+
+
+def test_hidden_job_404_links_to_explanation(acme, sam, personas: Personas, sign_in) -> None:
+    hidden = synced_data.create_job(acme, "Spy", confidential=True)
+    page = sign_in(personas.sam).get(f"{LIST}{hidden.pk}/")
+    assert page.status_code == 404
+    assert 'href="/requisitions/access/"' in page.content.decode()
+
+
+def test_list_notes_hiring_team_fallback(acme, remy, personas: Personas, sign_in) -> None:
+    synced_data.record_check(acme, missing=(synced_data.GRANTS,))
+    synced_data.create_team_member(remy, synced_data.create_job(acme, "Nurse"))
+    page = _get_text(sign_in(personas.remy))
+    assert "Shown by hiring team" in page
+    assert "perhaps fewer than in Greenhouse" in page
+    assert "Nurse" in page

@@ -1,0 +1,99 @@
+"""Generated mirrors: list search and filters agree with a naive evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import QueryDict
+from hypothesis import HealthCheck, given, settings
+
+from portal.accounts.models import Membership
+from portal.entitlements.rules import get_rights, visible_jobs
+from portal.jobs.job_list import stage_counts
+from portal.jobs.job_list.filter_options import get_filter_options
+from portal.jobs.job_list.filters import JobFilters, filter_jobs, parse_filters
+from portal.jobs.job_list.search import named_applications
+from portal.sync.models import Candidate, StageName
+from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
+from tests.portal.entitlements import synced_data
+from tests.portal.entitlements.naive_rules import NaiveRules
+from tests.portal.entitlements.test_random_rules import ADDRESSES, create_world, world_strategy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.slow("builds and searches 20 generated mirrors")
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(drawn=world_strategy)
+def test_job_filters_match_naive_evaluation(drawn: dict[str, Any]) -> None:
+    with transaction.atomic():
+        _compare_with_naive_rules(drawn)
+        transaction.set_rollback(True)
+
+
+def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
+    acme = OrganizationFactory(name="Acme")
+    connection = ConnectionFactory(organization=acme, state=drawn["state"])
+    foreign_connection = ConnectionFactory(
+        organization=OrganizationFactory(name="Other"), state="live"
+    )
+    create_world(drawn, connection, foreign_connection)
+    synced_data.record_check(connection, missing=tuple(drawn["missing"]))
+    for each_connection in (connection, foreign_connection):
+        stage_counts.update_counts(each_connection)
+    naive, missing = NaiveRules(), set(drawn["missing"])
+    readable = {
+        "grants_read": synced_data.GRANTS not in missing,
+        "team_read": synced_data.TEAMS not in missing,
+    }
+    names_read = synced_data.CANDIDATES not in missing
+    for address in ADDRESSES[:2]:
+        member = MembershipFactory(user__email=address, user__password="-", organization=acme)
+        jobs = naive.visible_job_pks(member, connection, **readable)
+        visible = (
+            set()
+            if synced_data.APPLICATIONS in missing
+            else naive.visible_application_pks(
+                member, connection, names_read=names_read, **readable
+            )
+        )
+        applications = [
+            application for application in naive.applications if application.pk in visible
+        ]
+        for candidate in Candidate.objects.all():
+            expected = {a.job_id for a in applications if a.candidate_id == candidate.pk}
+            assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
+        active = [
+            application
+            for application in applications
+            if application.status == "active" and application.stage_id
+        ]
+        counts = Counter((application.job_id, application.stage.name) for application in active)
+        for stage in StageName.objects.all():
+            for minimum in (1, 2):
+                expected = {
+                    job
+                    for (job, name), n in counts.items()
+                    if name == stage.name and n >= minimum and stage.connection_id == connection.pk
+                }
+                assert _find_jobs(member, f"stage={stage.pk}&least={minimum}") == expected & jobs
+        offered_stages = get_filter_options(member, get_rights(member), JobFilters()).stages
+        assert {name for _, name in offered_stages} == {name for _, name in counts}
+
+
+def _find_jobs(member: Membership, query: str) -> set[int]:
+    member_rights, narrowing = get_rights(member), parse_filters(QueryDict(query))
+    named = partial(named_applications, member, member_rights)
+    context = {"connection": member_rights.match.connection, "user": member_rights.match.user}
+    matches = filter_jobs(
+        visible_jobs(member, member_rights=member_rights), narrowing, named=named, **context
+    )
+    return set(matches.values_list("pk", flat=True))

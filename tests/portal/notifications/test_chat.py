@@ -1,0 +1,109 @@
+"""Chat notifications: signed, sent once, retried, and only where configured."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from portal.notifications import chat, tasks
+from portal.notifications.models import ChatMessage
+from tests.personas import Personas
+
+
+class Listener:
+    """A chat tool that records requests and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.heard: list[tuple[str, bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.heard.append((self.headers[chat.SIGNATURE_HEADER], body))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Log nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture
+def listener(settings) -> Iterator[Listener]:
+    chat_listener = Listener()
+    thread = threading.Thread(target=chat_listener.server.serve_forever, daemon=True)
+    thread.start()
+    settings.NOTICE_HOOK_URL, settings.NOTICE_HOOK_SECRET = chat_listener.url, "shared"
+    yield chat_listener
+    chat_listener.server.shutdown()
+    chat_listener.server.server_close()
+    thread.join()
+
+
+def test_message_is_sent_once_and_signed(personas: Personas, run_tasks, listener: Listener) -> None:
+    for _ in range(2):
+        chat.post_message(
+            personas.ada.organization, key="k", text="Something is off", path="/setup/"
+        )
+    run_tasks()
+    [(signature, body)] = listener.heard
+    timestamp, signature_hex = (part.split("=", 1)[1] for part in signature.split(","))
+    expected = hmac.new(b"shared", timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert signature_hex == expected
+    assert json.loads(body)["text"].startswith("Acme: Something is off")
+    assert ChatMessage.objects.get().status == "sent"
+
+
+def test_failed_message_is_retried_up_to_limit(
+    personas: Personas, run_tasks, advance_clock, listener: Listener
+) -> None:
+    listener.status = 503
+    chat.post_message(personas.ada.organization, key="k", text="Something is off")
+    run_tasks()
+    chat.retry_due_messages()
+    assert run_tasks() == 0, "not retried at once"
+    for _ in range(10):
+        advance_clock(3600 * 2)
+        chat.retry_due_messages()
+        run_tasks()
+    assert len(listener.heard) == chat.MAX_ATTEMPTS
+    assert ChatMessage.objects.get().status == "failed"
+
+
+def test_interrupted_message_is_sent_again(
+    personas: Personas,
+    run_tasks,
+    advance_clock,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    chat.post_message(personas.ada.organization, key="k", text="Something is off")
+    with monkeypatch.context() as patched:
+        patched.setattr(chat.HttpClient, "send", die)
+        with pytest.raises(SystemExit):
+            run_tasks()
+    advance_clock(11 * 60)
+    tasks.recover_lost_messages()
+    run_tasks()
+    assert len(listener.heard) == 1
+    assert ChatMessage.objects.get().status == "sent"
+
+
+def test_nothing_stored_without_hook_url(personas: Personas, settings) -> None:
+    settings.NOTICE_HOOK_URL = ""
+    chat.post_message(personas.ada.organization, key="k", text="Something is off")
+    assert not ChatMessage.objects.exists()

@@ -1,0 +1,35 @@
+"""The live page lists every feature as on or off."""
+
+from __future__ import annotations
+
+from integrations.greenhouse.permission_catalogue import CATALOGUE
+from tests.personas import Personas
+
+LIVE = "/setup/live/"
+UNUSED = "Tomorrow's access"
+
+
+def test_granted_features_listed_as_on(connect, personas: Personas, sign_in) -> None:
+    connect()
+    page = sign_in(personas.ada).get(LIVE)
+    on = {feature.label for feature in page.context["on"]}
+    assert on == {feature.label for feature in CATALOGUE.features.values()} - {UNUSED}
+    assert page.context["off"] == []
+
+
+def test_missing_features_listed_with_their_cost(connect, personas: Personas, sign_in) -> None:
+    cost_by_label = {
+        "Job posts": "Requisitions are shown without their posts.",
+        "Openings": "It is not shown how many seats are left to fill.",
+        "Close reasons": "It is not shown why an opening was closed.",
+        "Departments": "Requisitions are shown without department names.",
+        "Offices": "Requisitions are shown without office names.",
+        "Role names": "Access is explained without the role&#x27;s name.",
+    }
+    keys = {key for key, feature in CATALOGUE.features.items() if feature.label in cost_by_label}
+    connect(without={p.key for p in CATALOGUE.permissions if keys & set(p.features)})
+    page = sign_in(personas.ada).get(LIVE)
+    assert {feature.label for feature, _ in page.context["off"]} == cost_by_label.keys()
+    assert not cost_by_label.keys() & {feature.label for feature in page.context["on"]}
+    for cost in cost_by_label.values():
+        assert cost in page.content.decode()

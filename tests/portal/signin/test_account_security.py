@@ -1,0 +1,207 @@
+"""Password resets, sessions, rate limits and one-time codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
+from cryptography.fernet import Fernet, MultiFernet
+from django.core.mail import EmailMessage
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from encrypted_model_fields import fields as encrypted
+from pytest_django import Settings
+
+from portal.accounts.models import User
+from tests.factories import PASSWORD
+from tests.personas import Personas
+
+NEW = "a-better-lantern-9"
+
+
+def _sign_in(client: Client, email: str, password: str = PASSWORD):
+    return client.post(reverse("account_login"), {"login": email, "password": password})
+
+
+def _is_signed_in(client: Client) -> bool:
+    return client.get(reverse("jobs:list")).status_code == 200
+
+
+# -- passwords -----------------------------------------------------------------------------------
+def _reset_link(client: Client, email: str, mailoutbox: list[EmailMessage]) -> str:
+    client.post(reverse("account_reset_password"), {"email": email})
+    [link] = re.findall(r"http://testserver(\S+reset/key\S+)", str(mailoutbox[-1].body))
+    return str(link)
+
+
+def _choose_password(client: Client, link: str, password: str) -> None:
+    form = client.get(link, follow=True)
+    if form.redirect_chain:
+        client.post(form.redirect_chain[-1][0], {"password1": password, "password2": password})
+
+
+def test_reset_link_works_once(
+    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    link = _reset_link(client, "remy@acme.example", mailoutbox)
+    _choose_password(client, link, NEW)
+    assert _sign_in(client, "remy@acme.example", NEW).status_code == 302
+    _choose_password(Client(), link, "another-lantern-3")
+    assert _sign_in(Client(), "remy@acme.example", "another-lantern-3").status_code == 200
+
+
+def test_reset_link_expires(
+    personas: Personas,
+    client: Client,
+    mailoutbox: list[EmailMessage],
+    advance_clock: Callable[[float], None],
+) -> None:
+    link = _reset_link(client, "remy@acme.example", mailoutbox)
+    advance_clock(61 * 60)
+    _choose_password(client, link, NEW)
+    assert _sign_in(client, "remy@acme.example", NEW).status_code == 200
+
+
+def test_reset_page_does_not_reveal_accounts(
+    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    known_account, unknown_account = (
+        Client().post(reverse("account_reset_password"), {"email": email}, follow=True)
+        for email in ("remy@acme.example", "nobody@acme.example")
+    )
+    assert known_account.redirect_chain == unknown_account.redirect_chain != []
+    token = re.compile(r'(name="csrfmiddlewaretoken" value="|X-CSRFToken": ")\w+')
+    pages = {
+        token.sub("", page.content.decode().replace("remy@acme", "nobody@acme"))
+        for page in (known_account, unknown_account)
+    }
+    assert len(pages) == 1
+
+
+def test_new_password_ends_other_sessions(personas: Personas) -> None:
+    this_session, other_session = Client(), Client()
+    for client in (this_session, other_session):
+        _sign_in(client, "remy@acme.example")
+    this_session.post(
+        reverse("account_change_password"),
+        {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW},
+    )
+    assert _is_signed_in(this_session)
+    assert not _is_signed_in(other_session)
+
+
+# -- sessions ------------------------------------------------------------------------------------
+def test_other_sessions_can_be_signed_out(personas: Personas) -> None:
+    this_session, other_session = Client(), Client()
+    for client in (this_session, other_session):
+        _sign_in(client, "remy@acme.example")
+        assert _is_signed_in(client)
+    assert (
+        "Sign Out Other Sessions" in this_session.get(reverse("usersessions_list")).content.decode()
+    )
+    this_session.post(reverse("usersessions_list"))
+    assert _is_signed_in(this_session)
+    assert not _is_signed_in(other_session)
+
+
+def test_session_ends_after_twelve_hours(
+    personas: Personas, client: Client, advance_clock: Callable[[float], None]
+) -> None:
+    _sign_in(client, "remy@acme.example")
+    advance_clock(12 * 60 * 60 + 1)
+    assert not _is_signed_in(client)
+
+
+# -- guessing and signing up ---------------------------------------------------------------------
+def test_password_guessing_is_rate_limited(personas: Personas, client: Client) -> None:
+    for _ in range(10):
+        _sign_in(client, "remy@acme.example", "a-wrong-guess")
+    page = _sign_in(client, "remy@acme.example")
+    assert page.status_code in {200, 429}
+    assert "Too many" in page.content.decode()
+    assert not _is_signed_in(client)
+
+
+def test_sign_up_is_closed(personas: Personas, client: Client) -> None:
+    form = {"email": "stranger@acme.example", "password1": NEW, "password2": NEW}
+    page = client.post(reverse("account_signup"), form)
+    assert not _is_signed_in(client)
+    assert "closed" in page.content.decode().lower()
+    assert not User.objects.filter(email="stranger@acme.example").exists()
+
+
+# -- one-time codes ------------------------------------------------------------------------------
+def _current_code(secret: str) -> str:
+    counter = next(iter(totp.yield_hotp_counters_from_time()))
+    return totp.format_hotp_value(totp.hotp_value(secret, counter))
+
+
+def _activate_totp(client: Client) -> str:
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    page = client.get(reverse("mfa_activate_totp"))
+    secret = page.context["form"].secret
+    assert (
+        client.post(reverse("mfa_activate_totp"), {"code": _current_code(secret)}).status_code
+        == 302
+    )
+    return str(secret)
+
+
+def test_one_time_code_is_required_at_sign_in(
+    personas: Personas, advance_clock: Callable[[float], None]
+) -> None:
+    remy = Client()
+    _sign_in(remy, "remy@acme.example")
+    secret = _activate_totp(remy)
+    advance_clock(60)
+    second_client = Client()
+    assert _sign_in(second_client, "remy@acme.example").url == reverse("mfa_authenticate")
+    assert not _is_signed_in(second_client)
+    second_client.post(reverse("mfa_authenticate"), {"code": "000000"})
+    assert not _is_signed_in(second_client)
+    second_client.post(reverse("mfa_authenticate"), {"code": _current_code(secret)})
+    assert _is_signed_in(second_client)
+
+
+def test_admin_site_requires_one_time_code(
+    personas: Personas, advance_clock: Callable[[float], None]
+) -> None:
+    cas = Client()
+    _sign_in(cas, "cas@portal.example")
+    _activate_totp(cas)
+    advance_clock(60)
+    second_client = Client()
+    _sign_in(second_client, "cas@portal.example")
+    answer = second_client.get(reverse("admin:index"))
+    assert answer.status_code == 302
+    assert reverse("account_login") in second_client.get(reverse("admin:login")).url
+
+
+def test_totp_secret_encrypted_and_rekeyed(
+    personas: Personas, settings: Settings, monkeypatch: pytest.MonkeyPatch, advance_clock
+) -> None:
+    remy = Client()
+    _sign_in(remy, "remy@acme.example")
+    secret = _activate_totp(remy)
+    assert not [
+        authenticator
+        for authenticator in Authenticator.objects.all()
+        if secret in str(authenticator.data)
+    ]
+
+    new_key = Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEY = [new_key, *settings.FIELD_ENCRYPTION_KEY]
+    keys = MultiFernet([Fernet(key) for key in settings.FIELD_ENCRYPTION_KEY])
+    monkeypatch.setattr(encrypted, "CRYPTER", keys)
+    call_command("reencrypt_secrets", stdout=StringIO())
+    monkeypatch.setattr(encrypted, "CRYPTER", MultiFernet([Fernet(new_key)]))
+    advance_clock(60)
+    second_client = Client()
+    _sign_in(second_client, "remy@acme.example")
+    second_client.post(reverse("mfa_authenticate"), {"code": _current_code(secret)})
+    assert _is_signed_in(second_client)

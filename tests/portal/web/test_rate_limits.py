@@ -1,0 +1,110 @@
+"""Rate limits per person and per address."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from integrations.greenhouse.sandbox import Sandbox
+from tests.personas import Personas
+from tests.portal import url_crawler
+
+CREDENTIAL = reverse("onboarding:credential")
+WRONG = {"kind": "harvest_key", "api_key": "a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4-1"}
+
+
+def test_credential_limit_applies_before_greenhouse_call(
+    personas: Personas, sandbox: Sandbox, sign_in, settings
+) -> None:
+    settings.POST_RATE_LIMITS = {"onboarding:credential": (3, 600)}
+    ada = sign_in(personas.ada)
+    for _ in range(3):
+        assert ada.post(CREDENTIAL, WRONG).status_code == 422
+    request_count = len(list(sandbox.requests))
+    response = ada.post(CREDENTIAL, WRONG)
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 600
+    assert "Nothing was done this time" in response.content.decode()
+    assert len(list(sandbox.requests)) == request_count
+    assert ada.get(CREDENTIAL).status_code == 200  # GET is not counted
+    assert sign_in(personas.zoe).post(CREDENTIAL, WRONG).status_code == 422  # nor is another person
+
+
+def test_retry_after_is_rest_of_window(
+    personas: Personas, sandbox: Sandbox, sign_in, settings, advance_clock
+) -> None:
+    settings.POST_RATE_LIMITS = {"onboarding:credential": (1, 600)}
+    ada = sign_in(personas.ada)
+    ada.post(CREDENTIAL, WRONG)
+    advance_clock(540)
+    response = ada.post(CREDENTIAL, WRONG)
+    assert 55 <= int(response["Retry-After"]) <= 60
+    assert "after 1 minute at" in response.content.decode()
+
+
+@pytest.fixture
+def counters(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The counters started in the cache, with the seconds that each lives."""
+    started: dict[str, int] = {}
+    add = cache.add
+
+    def record_and_add(key: str, value: object, timeout: int) -> bool:
+        if key.startswith("limit:"):
+            started[key] = timeout
+        return bool(add(key, value, timeout))
+
+    monkeypatch.setattr(cache, "add", record_and_add)
+    return started
+
+
+def test_limit_expires_after_its_period(
+    personas: Personas, sandbox: Sandbox, sign_in, settings, counters: dict[str, int]
+) -> None:
+    settings.POST_RATE_LIMITS = {"onboarding:credential": (1, 600)}
+    ada = sign_in(personas.ada)
+    ada.post(CREDENTIAL, WRONG)
+    assert ada.post(CREDENTIAL, WRONG).status_code == 429
+    assert list(counters.values()) == [600]
+    cache.delete_many(counters)  # as the cache itself does after ten minutes
+    assert ada.post(CREDENTIAL, WRONG).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["members:accept_invitation", "onboarding:fix"])
+def test_link_guessing_limited_per_address(
+    personas: Personas, client: Client, settings, name: str
+) -> None:
+    settings.NOT_FOUND_RATE_LIMITS = {name: (3, 600)}
+    for attempt in range(3):
+        assert client.get(reverse(name, args=[f"guess-{attempt}"])).status_code == 410
+    assert client.get(reverse(name, args=["guess-4"])).status_code == 429
+    other_client = {"REMOTE_ADDR": "198.51.100.7"}
+    assert client.get(reverse(name, args=["guess-4"]), **other_client).status_code == 410
+
+
+def test_unlimited_view_is_not_counted(
+    personas: Personas, sign_in, settings, counters: dict[str, int]
+) -> None:
+    settings.POST_RATE_LIMITS, settings.NOT_FOUND_RATE_LIMITS = {}, {}
+    ada = sign_in(personas.ada)
+    assert ada.post(reverse("members:list"), {"email": ""}).status_code == 422
+    assert ada.get(reverse("members:accept_invitation", args=["guess"])).status_code == 410
+    assert counters == {}
+
+
+def test_limits_fail_open_without_cache(
+    personas: Personas, sandbox: Sandbox, sign_in, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_connection_error(*_: object) -> None:
+        raise redis.ConnectionError("nobody there")
+
+    for name in ("add", "incr", "get"):
+        monkeypatch.setattr(type(cache._connections["default"]), name, raise_connection_error)
+    assert sign_in(personas.ada).post(CREDENTIAL, WRONG).status_code == 422
+
+
+def test_limited_views_exist(settings) -> None:
+    view_names = {name for name, _ in url_crawler.iterate_url_patterns()}
+    assert settings.POST_RATE_LIMITS.keys() | settings.NOT_FOUND_RATE_LIMITS.keys() <= view_names
