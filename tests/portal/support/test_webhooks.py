@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from portal.webhooks.models import Delivery, Endpoint, Heartbeat
 from tests.personas import Personas
-from tests.portal.webhooks.conftest import WebhookSender, webhook  # noqa: F401  (a fixture)
+from tests.portal.webhooks.conftest import WebhookSender
 
 
 def _read_pages(client, model) -> str:

@@ -1,0 +1,3 @@
+from tests.portal.webhooks.conftest import webhook
+
+__all__ = ["webhook"]
