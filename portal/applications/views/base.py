@@ -13,7 +13,7 @@ from portal.accounts.access import MemberRequest
 from portal.applications.actions import action_requests, outbox
 from portal.applications.actions.available_actions import build_action_context
 from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionRequest
-from portal.applications.batches import runner
+from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
 from portal.applications.page.filters import (
     encode_list_params,
@@ -181,7 +181,7 @@ def render_row(
     context = {
         "row": row,
         "note": note,
-        "selectable": parse_status_and_stage(page_query)[0] in runner.KINDS_BY_STATUS,
+        "selectable": parse_status_and_stage(page_query)[0] in preview.KINDS_BY_STATUS,
         "list_query": encode_list_params(page_query),
     }
     return render(request, "applications/_row.html", context, status=status)

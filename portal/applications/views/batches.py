@@ -17,7 +17,14 @@ from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import build_action_context
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.batches import runner
+from portal.applications.batches import retry, reversal, runner, scheduling
+from portal.applications.batches.preview import (
+    BATCH_KINDS,
+    MAX_BATCH_SIZE,
+    SkippedApplications,
+    preview_batch,
+)
+from portal.applications.batches.progress import BatchProgress, get_kind_label
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.page.filters import (
@@ -58,7 +65,7 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
         visible_jobs(request.membership, member_rights=member_rights), pk=job_pk
     )
     kind = (request.POST or request.GET).get("kind", "")
-    if kind not in runner.BATCH_KINDS:
+    if kind not in BATCH_KINDS:
         raise Http404
     visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
     if request.method == "POST":
@@ -73,9 +80,9 @@ def _get_selected_applications(
 ) -> list[Application]:
     status, stage = parse_status_and_stage(request.GET)
     if request.GET.get("all"):
-        return list(filter_applications(visible, status, stage)[: runner.MAX_BATCH_SIZE])
+        return list(filter_applications(visible, status, stage)[:MAX_BATCH_SIZE])
     keys = (parse_id(pk) for pk in request.GET.getlist("pick"))
-    picked = [key for key in keys if key is not None][: runner.MAX_BATCH_SIZE]
+    picked = [key for key in keys if key is not None][:MAX_BATCH_SIZE]
     return list(filter_applications(visible.filter(pk__in=picked), "", ""))
 
 
@@ -88,7 +95,7 @@ def _render_preview(
     form: BatchForm | None = None,
 ) -> HttpResponse:
     action_context = build_action_context(request.membership, job.pk, member_rights)
-    preview = runner.preview_batch(chosen, kind, action_context)
+    preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "chosen": BatchForm.pack_selection(preview.eligible)}
     bound = form
     form = form or get_batch_form_class(kind)(
@@ -106,8 +113,8 @@ def _render_preview(
         "learned": action_context.refusals.get(kind),
         "shown_as": describe_acting_user(action_context.acting_user, member_rights.match.user),
         "chosen_by": _describe_selection(request, job),
-        "max_batch_size": runner.MAX_BATCH_SIZE,
-        "is_truncated": request.GET.get("all") and len(chosen) == runner.MAX_BATCH_SIZE,
+        "max_batch_size": MAX_BATCH_SIZE,
+        "is_truncated": request.GET.get("all") and len(chosen) == MAX_BATCH_SIZE,
         "named": may_show_names(member_rights),
     }
     return render_page_or_partial(
@@ -147,23 +154,23 @@ def _start_from_form(
         chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
         return _render_preview(request, job, member_rights, kind, chosen, form)
     data = form.cleaned_data
-    selected_ids = list(data["chosen"])[: runner.MAX_BATCH_SIZE]
+    selected_ids = list(data["chosen"])[:MAX_BATCH_SIZE]
     applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
-    batch_request = runner.BatchRequest(
+    batch_request = scheduling.BatchRequest(
         kind=kind,
         reason=data.get("reason"),
         notes=data.get("notes", ""),
         parameters=form.build_parameters(),
     )
     chosen_seen = [(application, data["chosen"][application.pk]) for application in applications]
-    batch, skipped = runner.start_batch(
+    batch, skipped = scheduling.start_batch(
         request.membership, job, member_rights, batch_request, chosen_seen, key=data["key"]
     )
     _report_left_out(request, skipped)
     return redirect("applications:batch", pk=batch.pk)
 
 
-def _report_left_out(request: MemberRequest, skipped: runner.SkippedApplications) -> None:
+def _report_left_out(request: MemberRequest, skipped: SkippedApplications) -> None:
     for reason, count in Counter(reason for _, reason in skipped).items():
         messages.info(request, f"Left out: {count:,}. {reason}")
 
@@ -184,7 +191,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     member_rights = get_rights(request.membership)
     runner.release_due_batches()
     counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
-    progress = runner.BatchProgress(dict(counts))
+    progress = BatchProgress(dict(counts))
     rows = batch.actions.select_related("application__candidate", "application__stage")
     page = Paginator(rows.order_by(FAILURES_FIRST, "id"), PER_PAGE).get_page(
         request.GET.get("page")
@@ -192,16 +199,16 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     visible = visible_applications(request.membership, member_rights=member_rights, closed=True)
     seen = visible.filter(pk__in=[action.application_id for action in page])
     failed = progress.failed and not progress.open
-    retried = runner.get_retry_batch(batch) if failed else None
+    retried = retry.get_retry_batch(batch) if failed else None
     retry_preview = (
-        runner.preview_retry(batch, member_rights) if failed and retried is None else None
+        retry.preview_retry(batch, member_rights) if failed and retried is None else None
     )
     first_action = batch.actions.select_related("reason").first()
     context = {
         "batch": batch,
         "job": batch.job,
-        "label": runner.get_kind_label(batch.kind),
-        "undoes": runner.get_kind_label(batch.undoes.kind) if batch.undoes else "",
+        "label": get_kind_label(batch.kind),
+        "undoes": get_kind_label(batch.undoes.kind) if batch.undoes else "",
         "progress": progress,
         "page": page,
         "summary": format_page_range(page) if page.has_other_pages() else "",
@@ -216,8 +223,8 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         if first_action and first_action.status == Status.SCHEDULED
         else 0,
         "undo_warning": undo.get_undo_warning(first_action) if first_action else "",
-        "undoable": 0 if progress.open else len(runner.list_undo_requests(batch, member_rights)),
-        "undone_by": runner.get_undo_batch(batch),
+        "undoable": 0 if progress.open else len(reversal.list_undo_requests(batch, member_rights)),
+        "undone_by": reversal.get_undo_batch(batch),
         "named": may_show_names(member_rights),
     }
     return render_page_or_partial(request, "applications/batch.html", "batch", context)
@@ -227,7 +234,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
 @member_only
 def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
     batch = _get_batch_or_404(request, pk)
-    canceled_count = runner.cancel_batch(batch, by=request.membership.user)
+    canceled_count = scheduling.cancel_batch(batch, by=request.membership.user)
     if not canceled_count:
         messages.warning(request, "It was too late: everything is on its way, or done already.")
     return redirect("applications:batch", pk=batch.pk)
@@ -237,10 +244,10 @@ def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
 @member_only
 def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
     batch = _get_batch_or_404(request, pk)
-    reversal = runner.undo_batch(batch, get_rights(request.membership))
-    if reversal is None:
+    undoing_batch = reversal.undo_batch(batch, get_rights(request.membership))
+    if undoing_batch is None:
         messages.error(request, "Nothing of it can be undone any more.")
-    return redirect("applications:batch", pk=(reversal or batch).pk)
+    return redirect("applications:batch", pk=(undoing_batch or batch).pk)
 
 
 @require_POST
@@ -251,7 +258,7 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, INCOMPLETE_MESSAGE)
         return redirect("applications:batch", pk=batch.pk)
-    new_batch, skipped = runner.retry_batch(
+    new_batch, skipped = retry.retry_batch(
         batch, get_rights(request.membership), form.cleaned_data["chosen"]
     )
     _report_left_out(request, skipped)

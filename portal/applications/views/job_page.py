@@ -14,7 +14,7 @@ from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.acting_user import describe_acting_user, get_acting_user
 from portal.applications.actions.available_actions import ActionOption, build_action_context
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.batches import runner
+from portal.applications.batches import preview
 from portal.applications.page.filters import (
     STATUS_LABELS,
     encode_list_params,
@@ -70,7 +70,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "why_cannot_act": acting_user.why_not,
         "shown_as": describe_acting_user(acting_user, member_rights.match.user),
         "batch_options": _list_batch_options(member_rights, status),
-        "max_batch_size": runner.MAX_BATCH_SIZE,
+        "max_batch_size": preview.MAX_BATCH_SIZE,
         # Only the full page shows them, not the HTMX partial.
         "facts": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
     }
@@ -81,7 +81,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 
 def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption]:
-    kinds = runner.KINDS_BY_STATUS.get(status, ())
+    kinds = preview.KINDS_BY_STATUS.get(status, ())
     return [
         ActionOption(
             ACTION_HANDLERS[kind], member_rights.why_unavailable(ACTION_HANDLERS[kind].feature)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.batches import runner
+from portal.applications.batches import preview, runner
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.audit.models import Entry
 from portal.sync.models import Application, Stage
@@ -124,7 +124,7 @@ def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish_ac
     assert not Entry.objects.filter(verb="application.advanced").exists()
 
 
-@pytest.mark.parametrize("action_kind", runner.BATCH_KINDS)
+@pytest.mark.parametrize("action_kind", preview.BATCH_KINDS)
 @any_generation
 def test_batch_lost_responses_not_resent(
     remy: Client, sandbox: Sandbox, finish_actions, action_kind: str

@@ -1,0 +1,81 @@
+"""Which of the selected applications a batch can act on, and why it skips the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.applications.actions.available_actions import get_action_option
+from portal.applications.actions.handlers import ActionContext, ActionRequest
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.sync.models import Application
+
+BATCH_KINDS = (ActionKind.ADVANCE, ActionKind.REJECT, ActionKind.MOVE, ActionKind.UNREJECT)
+# Batch kinds by the status filter of the job page.
+KINDS_BY_STATUS = {
+    "active": (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.REJECT),
+    "rejected": (ActionKind.UNREJECT,),
+}
+MAX_BATCH_SIZE = 500
+ACTION_IN_PROGRESS_MESSAGE = "Its last action has not been settled yet."
+SAME_STAGE_MESSAGE = "It is in this stage already."
+SkippedApplications = Sequence[tuple[Application, str]]
+PreparedRequest = tuple[Application, ActionRequest]
+
+
+@dataclass(frozen=True)
+class BatchPreview:
+    eligible: Sequence[Application]
+    skipped: SkippedApplications
+
+
+def preview_batch(
+    applications: Iterable[Application],
+    kind: str,
+    action_context: ActionContext,
+    parameters: Mapping[int, Mapping[str, Any]] | None = None,
+) -> BatchPreview:
+    """Check the selected applications of one job; `parameters` are per application, once known."""
+    selected = list(applications)
+    busy_ids = set(
+        ApplicationAction.objects.filter(
+            application__in=selected, status__in=ApplicationAction.OPEN_STATUSES
+        ).values_list("application_id", flat=True)
+    )
+    eligible, skipped = [], []
+    for application in selected:
+        why_not = (
+            ACTION_IN_PROGRESS_MESSAGE
+            if application.pk in busy_ids
+            else get_action_option(application, action_context, kind).why_not
+        )
+        why_not = why_not or _why_already_in_stage(
+            application, (parameters or {}).get(application.pk, {})
+        )
+        if why_not:
+            skipped.append((application, why_not))
+        else:
+            eligible.append(application)
+    return BatchPreview(eligible, skipped)
+
+
+def _why_already_in_stage(application: Application, parameters: Mapping[str, Any]) -> str:
+    """Moving to the same stage would restart Greenhouse's days-in-stage count."""
+    target_stage_id = parameters.get("to_stage")
+    return (
+        SAME_STAGE_MESSAGE
+        if target_stage_id is not None and target_stage_id == application.stage_remote_id
+        else ""
+    )
+
+
+def preview_requests(
+    prepared: Sequence[PreparedRequest], kind: str, action_context: ActionContext
+) -> BatchPreview:
+    parameters = {
+        application.pk: action_request.parameters for application, action_request in prepared
+    }
+    return preview_batch(
+        (application for application, _ in prepared), kind, action_context, parameters
+    )

@@ -1,0 +1,160 @@
+"""Schedule one action on many applications of a job, and cancel it before it is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.ats.types import SeenStage
+from portal.accounts.models import Membership, User
+from portal.applications.actions import action_requests, batch_completion, outbox
+from portal.applications.actions.available_actions import build_action_context
+from portal.applications.actions.handlers import ActionContext, ActionRequest
+from portal.applications.batches.preview import (
+    BatchPreview,
+    PreparedRequest,
+    SkippedApplications,
+    preview_requests,
+)
+from portal.applications.models import ApplicationAction, Batch
+from portal.entitlements.rules import Rights
+from portal.sync.models import Application, Job, RejectionReason, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRequest:
+    kind: str
+    reason: RejectionReason | None = None
+    notes: str = ""
+    parameters: Mapping[str, Any]
+
+
+def start_batch(
+    member: Membership,
+    job: Job,
+    rights: Rights,
+    batch_request: BatchRequest,
+    chosen: Sequence[tuple[Application, SeenStage]],
+    *,
+    key: uuid.UUID,
+) -> tuple[Batch, SkippedApplications]:
+    """Schedule a batch and return it with the skipped applications. Idempotent by key."""
+    existing_batch = Batch.objects.filter(key=key, membership=member).first()
+    if existing_batch is not None:
+        return existing_batch, ()
+    names = get_stage_names(job, [seen for _, seen in chosen])
+    prepared = [
+        (application, _build_request(batch_request, key, application, seen, names))
+        for application, seen in chosen
+    ]
+    action_context = build_action_context(member, job.pk, rights)
+    batch_preview = preview_requests(prepared, batch_request.kind, action_context)
+    batch = Batch(key=key, membership=member, job=job, kind=batch_request.kind)
+    return schedule_batch(batch, prepared, batch_preview, action_context), batch_preview.skipped
+
+
+def _build_request(
+    batch_request: BatchRequest,
+    key: uuid.UUID,
+    application: Application,
+    seen: SeenStage,
+    names: Mapping[int | None, str],
+) -> ActionRequest:
+    return ActionRequest(
+        key=build_action_key(key, application),
+        kind=batch_request.kind,
+        seen=seen,
+        seen_stage_name=get_seen_stage_name(seen, application, names),
+        reason=batch_request.reason,
+        notes=batch_request.notes,
+        parameters=batch_request.parameters,
+    )
+
+
+def get_stage_names(job: Job, seen: Iterable[SeenStage]) -> dict[int | None, str]:
+    stage_ids = {seen_stage.stage_id for seen_stage in seen if seen_stage.stage_id is not None}
+    stages = Stage.objects.filter(job=job, remote_id__in=stage_ids)
+    return dict(stages.order_by().values_list("remote_id", "name"))
+
+
+def get_seen_stage_name(
+    seen: SeenStage, application: Application, names: Mapping[int | None, str]
+) -> str:
+    is_current_stage = seen.stage_id == application.stage_remote_id
+    return application.stage_name if is_current_stage else names.get(seen.stage_id, "")
+
+
+def build_action_key(batch_key: uuid.UUID, application: Application) -> uuid.UUID:
+    return uuid.uuid5(batch_key, str(application.pk))
+
+
+def schedule_batch(
+    batch: Batch,
+    prepared: Sequence[PreparedRequest],
+    batch_preview: BatchPreview,
+    action_context: ActionContext,
+) -> Batch:
+    batch.skipped_count = len(batch_preview.skipped)
+    batch.due_at = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    eligible_ids = {application.pk for application in batch_preview.eligible}
+    return create_batch(
+        batch,
+        [
+            (application, action_request)
+            for application, action_request in prepared
+            if application.pk in eligible_ids
+        ],
+        action_context,
+    )
+
+
+def create_batch(
+    batch: Batch, prepared: Sequence[PreparedRequest], action_context: ActionContext
+) -> Batch:
+    """Applications that got another open action in the meantime are skipped."""
+    try:
+        with transaction.atomic():
+            batch.save()
+            ApplicationAction.objects.bulk_create(
+                (
+                    _build_action(batch, application, action_request, action_context)
+                    for application, action_request in prepared
+                ),
+                ignore_conflicts=True,
+            )
+    except IntegrityError:  # a concurrent double click
+        return Batch.objects.get(key=batch.key, membership=batch.membership)
+    skipped_count = len(prepared) - batch.actions.count()
+    if skipped_count:
+        batch.skipped_count += skipped_count
+        batch.save(update_fields=["skipped_count"])
+    return batch
+
+
+def _build_action(
+    batch: Batch,
+    application: Application,
+    action_request: ActionRequest,
+    action_context: ActionContext,
+) -> ApplicationAction:
+    due_at = batch.due_at
+    action = action_requests.build_action(
+        batch.membership, application, action_request, action_context, due_at=due_at, batch=batch
+    )
+    action.give_up_at = None  # set at its first attempt, which may be long after the click
+    return action
+
+
+def cancel_batch(batch: Batch, *, by: User) -> int:
+    cancelable = batch.actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
+    with transaction.atomic():
+        canceled_count = sum(outbox.cancel_action(action, by=by) for action in cancelable)
+    batch_completion.complete_batch(batch.pk)
+    return canceled_count
