@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.applications.actions import outbox, perform
+from portal.applications.actions import outbox, perform, reconciliation
 from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch
 from portal.core.prepared_statements import use_prepared_statements
@@ -19,7 +19,7 @@ def send_action(action_id: int) -> None:
 
 @use_prepared_statements()
 def reconcile_action(action_id: int) -> None:
-    perform.reconcile_action(_ACTIONS.get(pk=action_id))
+    reconciliation.reconcile_action(_ACTIONS.get(pk=action_id))
 
 
 def send_batch(batch_id: int) -> None:

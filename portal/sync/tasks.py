@@ -6,7 +6,7 @@ from portal.core.queue import enqueue_task
 from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
-from portal.sync.records import record_refresh
+from portal.sync.records import refresh_worker
 
 
 def run_sync(sync_id: int) -> None:
@@ -23,11 +23,11 @@ def run_sync(sync_id: int) -> None:
 
 
 def refresh_record(request_id: int) -> None:
-    record_refresh.run_refresh_request(request_id)
+    refresh_worker.run_refresh_request(request_id)
 
 
 def recover_stalled_work() -> None:
-    record_refresh.requeue_stalled_requests()
+    refresh_worker.requeue_stalled_requests()
     run_lifecycle.recover_stalled_runs()
 
 

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats import errors
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
 from integrations.ats.provider import Provider
-from portal.applications.actions import audit_log, batch_completion
-from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.available_actions import build_action_context, get_action_option
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.base import ActionHandler, snapshot_application
+from portal.applications.actions.outcomes import (
+    finish_action,
+    mark_done,
+    mark_unknown,
+    query_application,
+    reread_application,
+    serialize_evidence,
+)
+from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, learn_refusal
 from portal.applications.models import ApplicationAction
-from portal.audit.entries import record_entry
 from portal.connections.client import open_interactive_provider
-from portal.connections.models import Credential
 from portal.connections.permissions import monitor
 from portal.core import transitions
 from portal.core.secrets import SecretUnreadable
 from portal.entitlements.rules import explain_no_access, get_rights, visible_application
-from portal.sync.engine import record_writers
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
-from portal.sync.records.record_refresh import refresh_application
+from portal.sync.writers import application_records
 
 logger = logging.getLogger(__name__)
 Status = ApplicationAction.Status
-
-# A write whose response was lost may still arrive: no change is a failure only after this long.
-IN_FLIGHT_PERIOD = timedelta(seconds=30)
-RECONCILE_DELAY = timedelta(seconds=5)
 # An action sent at once was checked when it was requested; skip the check within this time.
 CHECK_VALID_FOR = timedelta(seconds=2)
 ACCEPTED_MESSAGE = "Greenhouse took it. We are reading where the application stands now."
@@ -58,9 +54,7 @@ def send_action(action: ApplicationAction) -> None:
             send_action_with(provider, action)
     except SecretUnreadable:
         if _claim_action(action):
-            _finish_action(
-                action, Status.FAILED, "The Greenhouse credential must be entered again."
-            )
+            finish_action(action, Status.FAILED, "The Greenhouse credential must be entered again.")
 
 
 def send_action_with(provider: Provider, action: ApplicationAction) -> None:
@@ -68,13 +62,13 @@ def send_action_with(provider: Provider, action: ApplicationAction) -> None:
         return
     try:
         if why := _why_no_longer_allowed(action):
-            _finish_action(action, Status.FAILED, why)
+            finish_action(action, Status.FAILED, why)
         else:
             _send_to_greenhouse(provider, action)
     except Exception:  # our bug: it may have been sent, so read the outcome instead of resending
         logger.exception("Action %s stopped half-way", action.pk)
         action.refresh_from_db(fields=["status"])  # a failed update was rolled back
-        _mark_unknown(action, errors.OutcomeUnknown(), why="our own fault")
+        mark_unknown(action, errors.OutcomeUnknown(), why="our own fault")
 
 
 def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
@@ -87,51 +81,20 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
         return
     accepted = errors.OutcomeUnknown(ACCEPTED_MESSAGE)
     if receipt.application is None:
-        _mark_unknown(action, accepted, why="taken, but where it stands could not be read")
+        mark_unknown(action, accepted, why="taken, but where it stands could not be read")
         reconcile_action_with(provider, action)
         return
     try:
         with transaction.atomic():
-            record_writers.write_applications(action.application.connection, [receipt.application])
-            current = write_guard.get_written_row(_query_application(action))
-            _mark_done(action, handler.describe_success(action, current), current)
+            application_records.write_applications(
+                action.application.connection, [receipt.application]
+            )
+            current = write_guard.get_written_row(query_application(action))
+            mark_done(action, handler.describe_success(action, current), current)
     except write_guard.ConnectionChanged:
-        _mark_unknown(action, accepted, why="taken, while the connection was changed")
+        mark_unknown(action, accepted, why="taken, while the connection was changed")
         return
     clear_refusal(action)
-
-
-def _mark_done(action: ApplicationAction, sentence: str, current: Application) -> None:
-    """Call within a transaction."""
-    if action.as_service_account:
-        sentence = f"{sentence.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
-        _record_service_account_use(action)
-    _finish_action(action, Status.DONE, sentence, state_after=snapshot_application(current))
-
-
-def _mark_unknown(action: ApplicationAction, error: errors.OutcomeUnknown, *, why: str) -> None:
-    """`sent_at` becomes the latest time the request may have left."""
-    now = timezone.now()
-    transitions.try_move(
-        action, Status.UNKNOWN, why=why, sent_at=now, due_at=now + RECONCILE_DELAY,
-        outcome=error.sentence, evidence=_serialize_evidence(error),
-    )  # fmt: skip
-
-
-def _serialize_evidence(error: AtsError) -> Any:
-    return msgspec.to_builtins(error.evidence) if error.evidence else None
-
-
-def _record_service_account_use(action: ApplicationAction) -> None:
-    """Greenhouse shows the service account; our audit log names the person."""
-    record_entry(
-        "action.service_account",
-        f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
-        f"{AS_SERVICE_ACCOUNT}",
-        organization=action.membership.organization,
-        by=action.membership.user,
-        subject=action,
-    )
 
 
 def _claim_action(action: ApplicationAction) -> bool:
@@ -188,7 +151,7 @@ def _check_before_sending(
 
 def _handle_send_error(provider: Provider, action: ApplicationAction, error: AtsError) -> None:
     if isinstance(error, errors.OutcomeUnknown):
-        _mark_unknown(action, error, why="the answer was lost")
+        mark_unknown(action, error, why="the answer was lost")
         reconcile_action_with(provider, action)
         return
     if isinstance(error, (errors.AtsUnavailable, errors.RateLimited)) and _reschedule_send(
@@ -204,14 +167,14 @@ def _handle_send_error(provider: Provider, action: ApplicationAction, error: Ats
         errors.NotFound: Status.REFUSED,
         errors.InvalidValues: Status.REFUSED,
     }.get(type(error), Status.FAILED)
-    evidence = _serialize_evidence(error)
+    evidence = serialize_evidence(error)
     if status == Status.FAILED:
-        _finish_action(action, status, _describe_failure(error), evidence=evidence)
+        finish_action(action, status, _describe_failure(error), evidence=evidence)
         return
     learn_refusal(action, error)
     current = _try_refresh_application(provider, action)
     state_after = snapshot_application(current) if current else None
-    _finish_action(
+    finish_action(
         action, status, describe_refusal(action, error), evidence=evidence, state_after=state_after
     )
 
@@ -244,73 +207,8 @@ def _describe_failure(error: AtsError) -> str:
     return f"{error.sentence} Nothing was changed in Greenhouse."
 
 
-def reconcile_action(action: ApplicationAction) -> None:
-    """Determine a lost response's outcome by reading and comparing; never resends."""
-    credential: Credential | None = action.application.connection.credential
-    if credential is None:
-        return
-    with (
-        suppress(SecretUnreadable),
-        open_interactive_provider(credential, lane=Lane.PEOPLE) as provider,
-    ):
-        reconcile_action_with(provider, action)
-
-
-def reconcile_action_with(provider: Provider, action: ApplicationAction) -> None:
-    try:
-        current = _refresh_application(provider, action)
-    except errors.NotFound:
-        _finish_action(action, Status.CONFLICT, "Greenhouse no longer has this application.")
-        return
-    except AtsError:
-        return  # still unknown; retried later
-    status, sentence = ACTION_HANDLERS[action.kind].infer_outcome(action, current)
-    if status == Status.FAILED and not _is_past_in_flight_period(action):
-        return
-    if status != Status.DONE:
-        _finish_action(action, status, sentence, state_after=snapshot_application(current))
-        return
-    with transaction.atomic():
-        _mark_done(action, sentence, current)
-    clear_refusal(action)
-
-
-def _is_past_in_flight_period(action: ApplicationAction) -> bool:
-    sent: datetime | None = action.sent_at
-    return sent is None or sent < timezone.now() - IN_FLIGHT_PERIOD
-
-
 def _try_refresh_application(provider: Provider, action: ApplicationAction) -> Application | None:
     try:
-        return _refresh_application(provider, action)
+        return reread_application(provider, action)
     except AtsError:
         return None
-
-
-def _refresh_application(provider: Provider, action: ApplicationAction) -> Application:
-    application = action.application
-    refresh_application(application.connection, provider, application.remote_id)
-    return _query_application(action).get()
-
-
-def _query_application(action: ApplicationAction) -> QuerySet[Application]:
-    return Application.objects.select_related("job").filter(pk=action.application_id)
-
-
-def _finish_action(
-    action: ApplicationAction, status: str, sentence: str, **extra_fields: Any
-) -> None:
-    with transaction.atomic(savepoint=False):
-        moved = transitions.try_move(
-            action,
-            status,
-            why=sentence,
-            outcome=sentence[:400],
-            settled_at=timezone.now(),
-            due_at=None,
-            **{name: value for name, value in extra_fields.items() if value is not None},
-        )
-        if moved and action.batch_id is not None:
-            batch_completion.complete_batch(action.batch_id)
-        elif moved and status == Status.DONE:
-            audit_log.log_action(action)

@@ -9,7 +9,7 @@ from portal.core import read_only
 from portal.entitlements.rules import Rights
 from portal.jobs.models import LastViewed
 from portal.sync.models import Job, RefreshRequest
-from portal.sync.records import record_refresh
+from portal.sync.records.refresh_requests import refresh_if_stale, request_refresh
 
 
 def record_view(member: Membership, job: Job, rights: Rights) -> None:
@@ -23,14 +23,14 @@ def record_view(member: Membership, job: Job, rights: Rights) -> None:
         update_fields=["viewed_at"],
     )
     if rights.can_act:
-        record_refresh.refresh_if_stale(job)
+        refresh_if_stale(job)
 
 
 def request_job_refresh(job: Job, rights: Rights) -> bool:
     """Queue at most one refresh of the job; False if the connection can't be used."""
     if not rights.can_act:
         return False
-    record_refresh.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
+    request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
     return True
 
 

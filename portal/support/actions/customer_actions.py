@@ -17,7 +17,7 @@ from portal.members import invitations
 from portal.members.models import Invitation
 from portal.onboarding import setup_flow
 from portal.sync.models import Job, RefreshRequest
-from portal.sync.records import record_refresh
+from portal.sync.records import refresh_requests
 
 HELP_PERMISSION = "support.help_customer"
 State = Connection.State
@@ -130,7 +130,7 @@ def run_action(
 
 def refresh_job(job: Job, *, by: User, request: HttpRequest) -> None:
     """Request a refresh of one job and its applications; the log names it by number only."""
-    record_refresh.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
     log_text = f"asked for the requisition {job.remote_id} to be read again"
     _record_action("refresh", log_text, job, job.connection.organization, by, request)
 

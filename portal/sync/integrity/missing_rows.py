@@ -13,10 +13,10 @@ from integrations.ats.errors import MissingPermission, NotFound
 from integrations.ats.provider import Provider
 from integrations.ats.types import Page
 from portal.connections.models import Connection
-from portal.sync.engine import record_writers
 from portal.sync.engine.steps import StepDefinition
 from portal.sync.integrity import mass_deletion_guard
 from portal.sync.models import JobGrant, SeenPage, SyncedRecord, SyncStep
+from portal.sync.writers import gone_records
 
 MAX_SINGLE_LOOKUPS = 50
 LONG_LIST_SIZE = 100  # grants from which a user's list has a second page: Greenhouse's page size
@@ -72,7 +72,7 @@ def remove_missing_rows(connection: Connection, definition: StepDefinition, step
             len(missing),
             stored_count=_count_before_step(connection, definition, step),
         )
-    return record_writers.mark_gone(connection, definition.model, missing)
+    return gone_records.mark_gone(connection, definition.model, missing)
 
 
 def find_possibly_hidden_rows(

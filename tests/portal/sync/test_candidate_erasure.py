@@ -10,11 +10,12 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.connections.client import open_provider
 from portal.privacy.tasks import delete_expired_data
-from portal.sync.engine import record_writers, run_lifecycle
+from portal.sync.engine import run_lifecycle
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.models import Application, Candidate, SyncRun
-from portal.sync.records import record_refresh
-from portal.sync.records.record_refresh import Kind
+from portal.sync.records import record_refresh, refresh_requests
+from portal.sync.records.refresh_requests import Kind
+from portal.sync.writers import application_records
 from tests.personas import Personas
 
 MUTATIONS = ("anonymize_candidate", "delete_candidate")
@@ -45,12 +46,12 @@ def test_erased_candidate_not_restored_by_late_answer(
     late_application = provider.get_application(application.remote_id)
     late_candidate = provider.get_candidate(candidate.remote_id)
     sandbox.run_mutation(mutation, candidate_id=candidate.remote_id)
-    record_refresh.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
+    refresh_requests.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
     run_tasks()
     assert _is_erased(application)
     with written_as_of(asked):  # as a sync writes its pages
-        record_writers.write_candidates(connection, [late_candidate])
-        record_writers.write_applications(connection, [late_application])
+        application_records.write_candidates(connection, [late_candidate])
+        application_records.write_applications(connection, [late_application])
     assert _is_erased(application)
 
 
@@ -67,7 +68,7 @@ def test_candidate_erased_during_read_stays_erased(
         record_refresh.refresh_candidate(connection, candidate.remote_id)
 
     on_response(path, erase)
-    record_refresh.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
+    refresh_requests.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
     run_tasks()
     assert _is_erased(application)
 
@@ -83,8 +84,8 @@ def test_anonymized_candidate_ignores_remaining_data(
     sandbox.run_mutation("anonymize_candidate", candidate_id=candidate.remote_id)
     world.update_record(world.applications.get(application.remote_id), answers=answers)
     world.update_record(world.candidates.get(candidate.remote_id), company=company)
-    record_refresh.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
-    record_refresh.request_refresh(connection, Kind.APPLICATION, application.remote_id)
+    refresh_requests.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
+    refresh_requests.request_refresh(connection, Kind.APPLICATION, application.remote_id)
     run_tasks()
     assert _is_erased(application)
     run_lifecycle.request_sync(connection, SyncRun.Scope.FULL)
@@ -112,7 +113,7 @@ def test_merge_keeps_moved_applications(
     if trigger == "full sync":
         run_lifecycle.request_sync(connection, SyncRun.Scope.FULL)
     else:
-        record_refresh.request_refresh(connection, Kind.CANDIDATE, merged.remote_id)
+        refresh_requests.request_refresh(connection, Kind.CANDIDATE, merged.remote_id)
     run_tasks()
     for row in (application, pending_action, merged):
         row.refresh_from_db()

@@ -26,7 +26,7 @@ from portal.sync.models import (
     Stage,
     SyncRun,
 )
-from portal.sync.records import record_refresh
+from portal.sync.records import job_refresh
 from portal.webhooks import delivery_worker
 from portal.webhooks.models import Delivery, Endpoint
 from tests.api_generations import any_generation
@@ -103,7 +103,7 @@ def test_webhook_deletes_nothing_when_reader_sees_nothing(connect, sandbox: Sand
     assert count_rows() == before
     assert set(Delivery.objects.values_list("outcome", flat=True)) == {Delivery.Outcome.FAILED}
     with pytest.raises(Exception, match="is not a Site Admin"):
-        record_refresh.refresh_job(connection, application.job.remote_id)
+        job_refresh.refresh_job(connection, application.job.remote_id)
     assert count_rows() == before
 
 

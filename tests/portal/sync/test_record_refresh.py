@@ -23,12 +23,13 @@ from portal.audit.models import Entry
 from portal.connections.client import open_interactive_provider, open_provider
 from portal.onboarding import tasks as set_up
 from portal.sync import freshness
-from portal.sync.engine import record_writers, run_lifecycle
+from portal.sync.engine import run_lifecycle
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity.write_guard import ConnectionChanged
 from portal.sync.models import Application, AtsUser, Candidate, Job, JobGrant, RefreshRequest, Stage
-from portal.sync.records import record_refresh
-from portal.sync.records.record_refresh import Kind
+from portal.sync.records import job_refresh, record_refresh, refresh_requests, refresh_worker
+from portal.sync.records.refresh_requests import Kind
+from portal.sync.writers import application_records, job_records
 from tests.api_generations import any_generation
 from tests.conftest import V3
 from tests.personas import Personas
@@ -93,13 +94,13 @@ def test_older_answer_written_later_is_ignored(connect, sandbox: Sandbox, kind: 
     sandbox.run_mutation("reject_application", application_id=application.remote_id)
     record_refresh.refresh_application(connection, provider, application.remote_id)
     with written_as_of(asked):  # as a slow sync writes its page
-        result = record_writers.write_applications(connection, [answer])
+        result = application_records.write_applications(connection, [answer])
     assert result.written_ids == ()
     application.refresh_from_db()
     assert application.status == "rejected"
     sandbox.run_mutation("unreject_application", application_id=application.remote_id)
     with written_as_of(timezone.now()):
-        record_writers.write_applications(
+        application_records.write_applications(
             connection, [provider.get_application(application.remote_id)]
         )
     application.refresh_from_db()
@@ -119,9 +120,9 @@ def test_older_answer_written_first_blocks_no_newer_one(
     sandbox.run_mutation("reject_application", application_id=application.remote_id)
     asked_later, newer = timezone.now(), provider.get_application(application.remote_id)
     with written_as_of(asked):
-        record_writers.write_applications(connection, [page])
+        application_records.write_applications(connection, [page])
     with written_as_of(asked_later):
-        record_writers.write_applications(connection, [newer])
+        application_records.write_applications(connection, [newer])
     application.refresh_from_db()
     assert application.status == "rejected"
 
@@ -136,10 +137,10 @@ def test_older_page_waiting_for_lock_is_ignored(connect, sandbox: Sandbox, kind:
     sandbox.run_mutation("reject_application", application_id=application.remote_id)
     newer = provider.get_application(application.remote_id)
     with (
-        _hold_in_transaction(lambda: record_writers.write_applications(connection, [newer])),
+        _hold_in_transaction(lambda: application_records.write_applications(connection, [newer])),
         written_as_of(asked),
     ):
-        record_writers.write_applications(connection, [page])
+        application_records.write_applications(connection, [page])
     application.refresh_from_db()
     assert application.status == "rejected"
 
@@ -168,7 +169,7 @@ def test_job_refresh_reads_stages_and_applications(
     )
     sandbox.run_mutation("reject_application", application_id=rejected.remote_id)
     new = sandbox.run_mutation("new_application", job_id=job.remote_id, first_name="Nina")
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     for row in (job, moved, rejected):
         row.refresh_from_db()
@@ -199,7 +200,7 @@ def test_unreadable_stage_is_not_marked_gone(
         return [row for row in rows if row["id"] != deleted.remote_id]
 
     _change_answer(sandbox, path, break_stage)
-    record_refresh.refresh_job(connection, job.remote_id)
+    job_refresh.refresh_job(connection, job.remote_id)
     broken.refresh_from_db()
     deleted.refresh_from_db()
     assert broken.gone_at is None
@@ -232,9 +233,9 @@ def test_stage_created_during_refresh_is_not_gone(
     )
     on_response(
         STAGES[kind].format(job.remote_id),
-        lambda: record_writers.write_stages(connection, [new_stage]),
+        lambda: job_records.write_stages(connection, [new_stage]),
     )
-    record_refresh.refresh_job(connection, job.remote_id)
+    job_refresh.refresh_job(connection, job.remote_id)
     assert Stage.objects.get(remote_id=new_stage.id).gone_at is None
 
 
@@ -242,14 +243,14 @@ def test_stage_created_during_refresh_is_not_gone(
 def test_unknown_applicants_read_up_to_limits(
     connect, sandbox: Sandbox, run_tasks, monkeypatch, kind: str
 ) -> None:
-    monkeypatch.setattr(record_refresh, "MAX_SINGLE_READS", 2)
-    monkeypatch.setattr(record_refresh, "MAX_QUEUED_READS", 5)
+    monkeypatch.setattr(job_refresh, "MAX_SINGLE_READS", 2)
+    monkeypatch.setattr(job_refresh, "MAX_QUEUED_READS", 5)
     connection = connect(kind)
     job = _active_application().job
     for _ in range(6):
         sandbox.run_mutation("new_application", job_id=job.remote_id)
     unknown_applicants = Application.objects.filter(job=job, candidate=None)
-    record_refresh.refresh_job(connection, job.remote_id)
+    job_refresh.refresh_job(connection, job.remote_id)
     assert unknown_applicants.count() == 4
     assert RefreshRequest.objects.filter(kind=Kind.APPLICATION).count() == 3
     run_tasks()
@@ -261,7 +262,7 @@ def test_deleted_job_gone_after_refresh(connect, sandbox: Sandbox, run_tasks, ki
     connection = connect(kind)
     job = _active_application().job
     sandbox.run_mutation("delete_job", job_id=job.remote_id)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     job.refresh_from_db()
     assert job.gone_at is not None
@@ -273,9 +274,9 @@ def test_deleted_job_takes_its_applications_along(
     """Also those beyond the limit of immediate reads; a transferred application stays."""
     connection = connect(kind)
     job = _active_application().job
-    for _ in range(record_refresh.MAX_SINGLE_READS + 5):
+    for _ in range(job_refresh.MAX_SINGLE_READS + 5):
         sandbox.run_mutation("new_application", job_id=job.remote_id)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     moved = _active_application(job)
     other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
@@ -283,7 +284,7 @@ def test_deleted_job_takes_its_applications_along(
         "transfer_application", application_id=moved.remote_id, job_id=other.remote_id
     )
     sandbox.run_mutation("delete_job", job_id=job.remote_id)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     moved.refresh_from_db()
     assert (moved.job, moved.gone_at) == (other, None)
@@ -300,7 +301,7 @@ def test_deleted_candidate_erased_with_anonymous_receipt(
     candidate = application.candidate
     name = f"{candidate.first_name} {candidate.last_name}"
     sandbox.run_mutation("delete_candidate", candidate_id=candidate.remote_id)
-    record_refresh.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
+    refresh_requests.request_refresh(connection, Kind.CANDIDATE, candidate.remote_id)
     run_tasks()
     candidate.refresh_from_db()
     application.refresh_from_db()
@@ -320,7 +321,7 @@ def test_lost_access_ends_after_people_sync(
     leaver = AtsUser.objects.filter(deactivated=False, site_admin=True).first()
     sandbox.run_mutation("remove_grant", user=grant.user.remote_id, job_id=grant.job.remote_id)
     sandbox.run_mutation("deactivate_user", user=leaver.remote_id)
-    record_refresh.request_refresh(connection, Kind.PEOPLE)
+    refresh_requests.request_refresh(connection, Kind.PEOPLE)
     run_tasks()
     leaver.refresh_from_db()
     assert JobGrant.objects.get(pk=grant.pk).gone_at is not None
@@ -376,7 +377,7 @@ def test_emptied_mirror_not_refilled_by_open_read(
         set_up.delete_synced_data(connection.pk)
 
     on_response(f"/v3/{path}", disconnect)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     for model in (Job, Stage, Candidate, Application):
         assert not model.objects.exists(), model
@@ -394,7 +395,7 @@ def test_open_read_of_former_account_is_discarded(
         set_up.delete_synced_data(connection.pk)  # from here on the connection may be read again
 
     on_response("/v3/applications", switch_account)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     for model, kind in ((Job, "jobs"), (Application, "applications")):
         expected_ids = {row.id for row in getattr(sandbox.dataset("other"), kind)}
@@ -432,7 +433,7 @@ def test_disconnect_waits_for_open_write(
     new = sandbox.run_mutation("new_application", job_id=job.remote_id, first_name="Nina")
     provider = open_provider(connection.credential, lane=Lane.SYNC)
     answer = provider.get_candidate(new.candidate_id)
-    with _hold_in_transaction(lambda: record_writers.write_candidates(connection, [answer])):
+    with _hold_in_transaction(lambda: application_records.write_candidates(connection, [answer])):
         ada.post("/setup/disconnect/", {"name": "Acme"})
         set_up.delete_synced_data(connection.pk)
     assert not Candidate.objects.exists()
@@ -441,14 +442,14 @@ def test_disconnect_waits_for_open_write(
 def test_repeated_request_reads_once(connect, sandbox: Sandbox, run_tasks, on_response) -> None:
     connection = connect()
     job = _active_application().job
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     assert run_tasks() == 1
     assert not RefreshRequest.objects.exists()
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     on_response(
         "/v3/applications",
-        lambda: record_refresh.request_refresh(connection, Kind.JOB, job.remote_id),
+        lambda: refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id),
     )
     assert run_tasks() == 2
     assert not RefreshRequest.objects.exists()
@@ -460,23 +461,23 @@ def test_slow_refresh_not_given_to_second_worker(
     """A reader that makes requests is alive; only a silent one is replaced."""
     connection = connect()
     job = _active_application().job
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
 
     def let_minutes_pass() -> None:
         advance_clock(150)
-        record_refresh.requeue_stalled_requests()
+        refresh_worker.requeue_stalled_requests()
 
     for name in ("jobs", "job_interview_stages", "job_posts", "openings", "applications"):
         on_response(f"/v3/{name}", let_minutes_pass)
     assert run_tasks() == 1
     assert not RefreshRequest.objects.exists()
-    request = record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    request = refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     RefreshRequest.objects.filter(pk=request.pk).update(
         claimed_at=timezone.now()
     )  # the worker then died
     advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
     run_tasks()
-    record_refresh.requeue_stalled_requests()
+    refresh_worker.requeue_stalled_requests()
     assert run_tasks() == 1
     assert not RefreshRequest.objects.exists()
 
@@ -489,7 +490,7 @@ def test_request_fulfilled_during_repeat_is_kept(
     """Another worker fulfills it before any of the statements of the repeated request."""
     connection = connect()
     job = _active_application().job
-    request = record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    request = refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     if taken:
         RefreshRequest.objects.filter(pk=request.pk).update(claimed_at=timezone.now())
     countdown = iter(range(statement))
@@ -500,7 +501,7 @@ def test_request_fulfilled_during_repeat_is_kept(
         return execute(sql, *args)
 
     with database.execute_wrapper(fulfill_request):
-        again = record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+        again = refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     assert again.remote_id == job.remote_id
     run_tasks()
     assert not RefreshRequest.objects.filter(claimed_at=None).exists()
@@ -513,12 +514,12 @@ def test_request_retried_after_outage(
     job = _active_application().job
     sandbox.run_mutation("rename_job", job_id=job.remote_id, name="Renamed")
     sandbox.faults.add_fault("/v3/", kind="drop_before", times=None)
-    record_refresh.request_refresh(connection, Kind.JOB, job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
     assert RefreshRequest.objects.count() == 1
     sandbox.faults.clear_faults()
     advance_clock(120)
-    record_refresh.requeue_stalled_requests()
+    refresh_worker.requeue_stalled_requests()
     run_tasks()
     job.refresh_from_db()
     assert job.name == "Renamed"
@@ -528,10 +529,10 @@ def test_request_retried_after_outage(
 def test_stale_page_triggers_job_refresh(connect, sandbox, run_tasks, advance_clock) -> None:
     connection = connect()
     job = _active_application().job
-    assert not record_refresh.refresh_if_stale(job)
+    assert not refresh_requests.refresh_if_stale(job)
     advance_clock(2 * 60 * 60)
     assert freshness.get_freshness(connection, job=job).stale
-    assert record_refresh.refresh_if_stale(job)
+    assert refresh_requests.refresh_if_stale(job)
     run_tasks()
     job.refresh_from_db()
     assert freshness.get_freshness(connection, job=job).state == freshness.State.LIVE
@@ -545,7 +546,7 @@ def test_deleted_stage_and_unknown_candidate_are_handled(
     Candidate.objects.filter(pk=application.candidate_id).delete()
     stage = Stage.objects.filter(job=application.job).last()
     sandbox.run_mutation("delete_stage", stage_id=stage.remote_id)
-    record_refresh.request_refresh(connection, Kind.JOB, application.job.remote_id)
+    refresh_requests.request_refresh(connection, Kind.JOB, application.job.remote_id)
     run_tasks()
     application.refresh_from_db()
     stage.refresh_from_db()

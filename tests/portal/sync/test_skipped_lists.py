@@ -12,8 +12,8 @@ from portal.connections.models import Connection
 from portal.sync import tasks
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import Application, Candidate, Job, Office, SyncRun, SyncStep
-from portal.sync.records import record_refresh
-from portal.sync.records.record_refresh import Kind
+from portal.sync.records import job_refresh, refresh_requests
+from portal.sync.records.refresh_requests import Kind
 from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.sync.permission_changes import grant_permissions, revoke_permissions
@@ -148,13 +148,13 @@ def test_job_refresh_skips_disabled_records(connect, sandbox: Sandbox, kind: str
     disabled = {"job_posts.list", "job_posts.list_for_job", "job_posts.retrieve_for_job"}
     connection = connect(kind, without=disabled | CANDIDATES)
     job = Job.objects.filter(applications__status="active").first()
-    paths = _record_requests(sandbox, lambda: record_refresh.refresh_job(connection, job.remote_id))
+    paths = _record_requests(sandbox, lambda: job_refresh.refresh_job(connection, job.remote_id))
     assert [path for path in paths if "application" in path]
     assert not [path for path in paths if "candidates" in path or "job_post" in path]
 
 
 def test_webhook_refresh_skips_disabled_record(connect, sandbox: Sandbox) -> None:
     connection = connect(without=CANDIDATES)
-    request = record_refresh.request_refresh(connection, Kind.CANDIDATE, 1)
+    request = refresh_requests.request_refresh(connection, Kind.CANDIDATE, 1)
     assert _record_requests(sandbox, lambda: tasks.refresh_record(request.pk)) == []
     assert not type(request).objects.filter(pk=request.pk).exists()

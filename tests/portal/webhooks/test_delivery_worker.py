@@ -17,7 +17,7 @@ from integrations.greenhouse.sandbox.http_server.messages import HttpError
 from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection, Credential
 from portal.sync.models import Application, Candidate, Job, Stage
-from portal.webhooks import delivery_worker
+from portal.webhooks import delivery_lease
 from portal.webhooks.models import Delivery, Endpoint
 from portal.webhooks.tasks import process_deliveries, recover_stalled_work
 from tests.personas import Personas
@@ -582,7 +582,7 @@ def _run_worker(address_id: int) -> None:
 def test_worker_yields_between_time_slices(
     synced_webhook: WebhookSender, run_tasks: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery_worker, "TIME_SLICE", timedelta(0))
+    monkeypatch.setattr(delivery_lease, "TIME_SLICE", timedelta(0))
     for application in Application.objects.filter(gone_at=None)[:3]:
         synced_webhook.deliver_application(application.remote_id)
     assert run_tasks() == 3  # one record per task

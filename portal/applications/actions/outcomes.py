@@ -1,0 +1,88 @@
+"""Record what became of an action: its status, sentence, evidence and audit log entry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from integrations.ats import errors
+from integrations.ats.errors import AtsError
+from integrations.ats.provider import Provider
+from portal.applications.actions import audit_log, batch_completion
+from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
+from portal.applications.actions.handlers.base import snapshot_application
+from portal.applications.models import ApplicationAction
+from portal.audit.entries import record_entry
+from portal.core import transitions
+from portal.sync.models import Application
+from portal.sync.records.record_refresh import refresh_application
+
+Status = ApplicationAction.Status
+RECONCILE_DELAY = timedelta(seconds=5)
+
+
+def mark_done(action: ApplicationAction, sentence: str, current: Application) -> None:
+    """Call within a transaction."""
+    if action.as_service_account:
+        sentence = f"{sentence.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
+        _record_service_account_use(action)
+    finish_action(action, Status.DONE, sentence, state_after=snapshot_application(current))
+
+
+def mark_unknown(action: ApplicationAction, error: errors.OutcomeUnknown, *, why: str) -> None:
+    """`sent_at` becomes the latest time the request may have left."""
+    now = timezone.now()
+    transitions.try_move(
+        action, Status.UNKNOWN, why=why, sent_at=now, due_at=now + RECONCILE_DELAY,
+        outcome=error.sentence, evidence=serialize_evidence(error),
+    )  # fmt: skip
+
+
+def serialize_evidence(error: AtsError) -> Any:
+    return msgspec.to_builtins(error.evidence) if error.evidence else None
+
+
+def _record_service_account_use(action: ApplicationAction) -> None:
+    """Greenhouse shows the service account; our audit log names the person."""
+    record_entry(
+        "action.service_account",
+        f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
+        f"{AS_SERVICE_ACCOUNT}",
+        organization=action.membership.organization,
+        by=action.membership.user,
+        subject=action,
+    )
+
+
+def reread_application(provider: Provider, action: ApplicationAction) -> Application:
+    application = action.application
+    refresh_application(application.connection, provider, application.remote_id)
+    return query_application(action).get()
+
+
+def query_application(action: ApplicationAction) -> QuerySet[Application]:
+    return Application.objects.select_related("job").filter(pk=action.application_id)
+
+
+def finish_action(
+    action: ApplicationAction, status: str, sentence: str, **extra_fields: Any
+) -> None:
+    with transaction.atomic(savepoint=False):
+        moved = transitions.try_move(
+            action,
+            status,
+            why=sentence,
+            outcome=sentence[:400],
+            settled_at=timezone.now(),
+            due_at=None,
+            **{name: value for name, value in extra_fields.items() if value is not None},
+        )
+        if moved and action.batch_id is not None:
+            batch_completion.complete_batch(action.batch_id)
+        elif moved and status == Status.DONE:
+            audit_log.log_action(action)

@@ -1,0 +1,54 @@
+"""Request that a worker refreshes a record, for a webhook or when a stale page is opened."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from portal.connections.models import Connection
+from portal.core import queue
+from portal.sync import freshness
+from portal.sync.models import Job, RefreshRequest
+
+REFRESH_TASK = "portal.sync.tasks.refresh_record"
+Kind = RefreshRequest.Kind
+
+
+def request_refresh(connection: Connection, kind: str, remote_id: int = 0) -> RefreshRequest:
+    """Queue a read of this record and return its request; `people` needs no `remote_id`."""
+    while True:
+        refresh_request = _renew_request(connection, kind, remote_id) or _create_request(
+            connection, kind, remote_id
+        )
+        if refresh_request is not None:  # else it was completed or created concurrently
+            return refresh_request
+
+
+def _renew_request(connection: Connection, kind: str, remote_id: int) -> RefreshRequest | None:
+    requests = RefreshRequest.objects.filter(connection=connection, kind=kind, remote_id=remote_id)
+    refresh_request = requests.first()
+    if refresh_request is None or refresh_request.claimed_at is None:
+        return refresh_request
+    # A read is running: a newer request time makes it run again.
+    claimed = requests.filter(pk=refresh_request.pk, claimed_at__isnull=False)
+    return refresh_request if claimed.update(requested_at=timezone.now()) else None
+
+
+def _create_request(connection: Connection, kind: str, remote_id: int) -> RefreshRequest | None:
+    try:
+        with transaction.atomic():
+            refresh_request = RefreshRequest.objects.create(
+                connection=connection, kind=kind, remote_id=remote_id
+            )
+            queue.enqueue_task(REFRESH_TASK, refresh_request.pk)
+    except IntegrityError:
+        return None
+    return refresh_request
+
+
+def refresh_if_stale(job: Job) -> bool:
+    """Queue a read of a job whose data is old; returns whether it was queued."""
+    if freshness.get_freshness(job.connection, job=job).state == freshness.State.LIVE:
+        return False
+    request_refresh(job.connection, Kind.JOB, job.remote_id)
+    return True

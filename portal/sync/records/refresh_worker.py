@@ -1,0 +1,131 @@
+"""Fulfil refresh requests, each by one worker at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from integrations.ats.client_context import ApiCallRecord
+from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
+from portal.connections.models import Connection
+from portal.core import queue
+from portal.core.secrets import SecretUnreadable
+from portal.sync.engine import run_lifecycle
+from portal.sync.engine.steps import get_skipped_kinds
+from portal.sync.engine.worker import HEARTBEAT_INTERVAL
+from portal.sync.integrity import write_guard
+from portal.sync.models import RefreshRequest
+from portal.sync.records.job_refresh import refresh_job
+from portal.sync.records.record_refresh import (
+    ignore_unavailable,
+    open_sync_provider,
+    refresh_application,
+    refresh_candidate,
+)
+from portal.sync.records.refresh_requests import REFRESH_TASK
+
+MAX_ATTEMPTS = 5
+Kind = RefreshRequest.Kind
+_STEP_KINDS = {Kind.APPLICATION: "applications", Kind.CANDIDATE: "candidates"}
+_INACTIVE_STATES = (Connection.State.DRAFT, Connection.State.PAUSED, Connection.State.DISCONNECTED)
+
+
+def refresh_people(connection: Connection) -> None:
+    """Sync users, their addresses and job grants; the run records errors."""
+    run_lifecycle.sync_people(connection)
+
+
+def run_refresh_request(request_id: int) -> None:
+    """Fulfil a request, once, however many workers received it."""
+    lease = _RequestLease.claim_request(request_id)
+    if lease is None:
+        return
+    try:
+        _refresh_record(lease)
+    except (AtsUnavailable, RateLimited, write_guard.ConnectionChanged):
+        lease.postpone_request()
+    except (AtsError, SecretUnreadable):
+        # Refused or unreadable: the next sync reports it.
+        lease.select_claimed().delete()
+    else:
+        lease.complete_request()
+
+
+class _RequestLease:
+    """A worker's lease on a request: lost once `claimed_at` no longer matches the row."""
+
+    def __init__(self, refresh_request: RefreshRequest, started_at: datetime) -> None:
+        self.refresh_request, self._started_at, self._claimed_at = (
+            refresh_request,
+            started_at,
+            started_at,
+        )
+
+    @classmethod
+    def claim_request(cls, request_id: int) -> _RequestLease | None:
+        now = timezone.now()
+        unclaimed = RefreshRequest.objects.filter(pk=request_id, claimed_at=None)
+        if not unclaimed.update(claimed_at=now, attempts=F("attempts") + 1):
+            return None
+        return cls(RefreshRequest.objects.select_related("connection").get(pk=request_id), now)
+
+    def select_claimed(self) -> QuerySet[RefreshRequest]:
+        return RefreshRequest.objects.filter(
+            pk=self.refresh_request.pk, claimed_at=self._claimed_at
+        )
+
+    def record_heartbeat(self, call: ApiCallRecord) -> None:
+        now = timezone.now()
+        if now - self._claimed_at > HEARTBEAT_INTERVAL and self.select_claimed().update(
+            claimed_at=now
+        ):
+            self._claimed_at = now
+
+    def complete_request(self) -> None:
+        if self.select_claimed().filter(requested_at__lte=self._started_at).delete()[0]:
+            return
+        if self.select_claimed().update(claimed_at=None, attempts=0):
+            queue.enqueue_task(REFRESH_TASK, self.refresh_request.pk)
+
+    def postpone_request(self) -> None:
+        # Retried by `requeue_stalled_requests`; after the last attempt a sync brings the record.
+        if self.refresh_request.attempts >= MAX_ATTEMPTS:
+            self.select_claimed().delete()
+        else:
+            self.select_claimed().update(claimed_at=None)
+
+
+def _refresh_record(lease: _RequestLease) -> None:
+    refresh_request, connection = lease.refresh_request, lease.refresh_request.connection
+    if (
+        connection.state in _INACTIVE_STATES
+        or connection.data_deletion_pending
+        or connection.credential is None
+    ):
+        return
+    if _STEP_KINDS.get(Kind(refresh_request.kind), "") in get_skipped_kinds(connection):
+        return
+    if refresh_request.kind == Kind.PEOPLE:
+        refresh_people(connection)
+        return
+    with open_sync_provider(connection, on_call=lease.record_heartbeat) as provider:
+        if refresh_request.kind == Kind.JOB:
+            refresh_job(connection, refresh_request.remote_id, provider=provider)
+        elif refresh_request.kind == Kind.CANDIDATE:
+            refresh_candidate(connection, refresh_request.remote_id, provider=provider)
+        else:
+            ignore_unavailable(
+                lambda: refresh_application(connection, provider, refresh_request.remote_id)
+            )
+
+
+def requeue_stalled_requests() -> None:
+    cutoff = timezone.now() - run_lifecycle.get_heartbeat_timeout()
+    RefreshRequest.objects.filter(claimed_at__lt=cutoff).update(claimed_at=None)
+    waiting = RefreshRequest.objects.filter(
+        Q(requested_at__lt=timezone.now() - timedelta(minutes=1))
+    )
+    for pk in waiting.filter(claimed_at=None).values_list("pk", flat=True)[:200]:
+        queue.enqueue_task(REFRESH_TASK, pk)

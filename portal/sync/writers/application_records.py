@@ -1,0 +1,139 @@
+"""Write pages of candidates and applications.
+
+An optional parent, such as the stage, is left empty until it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.ats import types as ats
+from portal.connections.models import Connection
+from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
+from portal.sync.models import Application, AtsUser, Candidate, CustomField, Job, Source, Stage
+from portal.sync.records import candidate_erasure
+
+CANDIDATE_TABLE = UpsertTable(
+    Candidate,
+    ("first_name", "last_name", "company", "title", "private"),
+    # A candidate who loses both names was anonymized in Greenhouse.
+    on_update={
+        "erased_at": "CASE WHEN excluded.first_name <> '' OR excluded.last_name <> '' THEN NULL"
+        " WHEN existing.first_name <> '' OR existing.last_name <> '' THEN excluded.changed_at"
+        " ELSE existing.erased_at END"
+    },
+    # Other details of a candidate without a name are not stored [inferred].
+    overrides={
+        name: "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
+        f" THEN '' ELSE incoming.{name} END"
+        for name in ("company", "title")
+    },
+)
+_IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
+# Without a stage id (v3, when stages may not be read), the stage entry's id is compared.
+_IS_SAME_STAGE_SQL = (
+    "existing.stage_remote_id = excluded.stage_remote_id"
+    " OR COALESCE(existing.stage_remote_id, excluded.stage_remote_id) IS NULL"
+    " AND COALESCE(existing.stage_entry_id, excluded.stage_entry_id) IS NULL"
+    " OR (existing.stage_remote_id IS NULL OR excluded.stage_remote_id IS NULL)"
+    " AND existing.stage_entry_id = excluded.stage_entry_id"
+)
+APPLICATION_TABLE = UpsertTable(
+    Application,
+    (
+        "stage_name",
+        "stage_remote_id",
+        "stage_entry_id",
+        "status",
+        "prospect",
+        "rejection_reason_remote_id",
+        "applied_at",
+        "rejected_at",
+        "last_activity_at",
+        "source_name",
+        "answers",
+        "custom",
+    ),
+    parents={
+        "job": ParentRef(Job),
+        "candidate": ParentRef(Candidate),
+        "stage": ParentRef(Stage),
+        "source": ParentRef(Source),
+        "recruiter": ParentRef(AtsUser),
+        "coordinator": ParentRef(AtsUser),
+    },
+    # Inferred: an application in the first stage entered it on applying; a stage that changed
+    # between two reads changed at the latest activity.
+    on_insert={"entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN incoming.applied_at END'},
+    on_update={
+        "entered_stage_at": f"CASE WHEN {_IS_SAME_STAGE_SQL}"
+        " THEN existing.entered_stage_at ELSE excluded.last_activity_at END",
+        "previous_job_id": "CASE WHEN existing.job_id IS NULL OR existing.job_id = excluded.job_id"
+        " THEN existing.previous_job_id ELSE existing.job_id END",
+    },
+    # A candidate without a name was anonymized or deleted: a late response or a stale list must
+    # not restore what they wrote.
+    overrides={
+        "answers": f"CASE WHEN {_IS_NAMELESS_SQL} THEN '[]' ELSE incoming.answers END",
+        "custom": f"CASE WHEN {_IS_NAMELESS_SQL} THEN '{{}}' ELSE incoming.custom END",
+    },
+)
+
+
+def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> WriteResult:
+    written = CANDIDATE_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": c.id,
+                "first_name": c.first_name[:200],
+                "last_name": c.last_name[:200],
+                "company": (c.company or "")[:200],
+                "title": (c.title or "")[:300],
+                "private": c.private,
+            }
+            for c in page
+        ),
+    )
+    candidate_erasure.erase_anonymized_candidates(connection, written.changed)
+    return written
+
+
+def write_applications(connection: Connection, page: Sequence[ats.Application]) -> WriteResult:
+    """Write applications, keeping only values of custom fields that are visible in the portal."""
+    visible_keys: set[str] = set()
+    if any(a.custom_fields for a in page):
+        visible_keys.update(
+            CustomField.objects.filter_visible(connection.pk).values_list("key", flat=True)
+        )
+    return APPLICATION_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": a.id,
+                "job": a.job_id,
+                "candidate": a.candidate_id,
+                "stage": a.stage_id,
+                "stage_name": (a.stage_name or "")[:200],
+                "stage_remote_id": a.stage_id,
+                "stage_entry_id": a.stage_entry_id,
+                "status": a.status[:30],
+                "prospect": a.prospect,
+                "rejection_reason_remote_id": a.rejection_reason_id,
+                "applied_at": a.applied_at,
+                "rejected_at": a.rejected_at,
+                "last_activity_at": a.last_activity_at,
+                "source": a.source_id,
+                "source_name": (a.source_name or "")[:300],
+                "recruiter": a.recruiter_id,
+                "coordinator": a.coordinator_id,
+                "answers": a.answers,
+                "custom": {
+                    key: value
+                    for key, value in a.custom_fields.items()
+                    if key in visible_keys and value not in (None, "", [])
+                },
+            }
+            for a in page
+        ),
+    )

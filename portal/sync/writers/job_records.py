@@ -1,0 +1,228 @@
+"""Write pages of jobs and what belongs to them: stages, openings, posts and grants.
+
+Records without a required parent are skipped; an optional parent is left empty until it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from integrations.ats import types as ats
+from portal.connections.models import Connection
+from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
+from portal.sync.models import (
+    AtsRole,
+    AtsUser,
+    CloseReason,
+    Department,
+    Job,
+    JobGrant,
+    JobPost,
+    Office,
+    Opening,
+    Stage,
+    SyncedRecord,
+)
+from portal.sync.records import hiring_team
+from portal.sync.writers.gone_records import mark_gone
+
+JOB_TABLE = UpsertTable(
+    Job,
+    (
+        "name",
+        "status",
+        "requisition_id",
+        "confidential",
+        "opened_at",
+        "closed_at",
+        "created_remotely_at",
+    ),
+    parents={"department": ParentRef(Department)},
+)
+GRANT_TABLE = UpsertTable(
+    JobGrant,
+    ("role_remote_id", "job_admin"),
+    # A grant revoked and granted again under the same id counts from the second time.
+    on_update={
+        "first_seen_at": "CASE WHEN existing.gone_at IS NULL THEN existing.first_seen_at"
+        " ELSE excluded.changed_at END"
+    },
+    parents={"job": ParentRef(Job, needed=True), "user": ParentRef(AtsUser, needed=True)},
+)
+STAGE_TABLE = UpsertTable(
+    Stage, ("name", "order", "active"), parents={"job": ParentRef(Job, needed=True)}
+)
+OPENING_TABLE = UpsertTable(
+    Opening,
+    ("opening_id", "is_open", "opened_at", "closed_at"),
+    parents={"job": ParentRef(Job, needed=True), "close_reason": ParentRef(CloseReason)},
+)
+POST_TABLE = UpsertTable(
+    JobPost,
+    ("title", "live", "internal", "active", "public_url", "content"),
+    parents={"job": ParentRef(Job, needed=True)},
+)
+
+
+def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
+    """Write requisitions, not templates, with the team and openings that v1 includes."""
+    requisitions = [j for j in page if not j.is_template]
+    office_keys = _map_primary_keys(
+        connection, Office, (o for j in requisitions for o in j.office_ids)
+    )
+    user_keys = _map_primary_keys(
+        connection, AtsUser, (m.user_id for j in requisitions for m in j.hiring_team or ())
+    )
+    written = JOB_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": j.id,
+                "name": j.name[:300],
+                "status": j.status[:30],
+                "requisition_id": (j.requisition_id or "")[:120],
+                "confidential": j.confidential,
+                "opened_at": j.opened_at,
+                "closed_at": j.closed_at,
+                "created_remotely_at": j.created_at,
+                "department": next(iter(j.department_ids), None),
+                # Not columns: a change of these related records counts as a change of the job.
+                "offices": sorted(o for o in j.office_ids if o in office_keys),
+                "team": sorted(
+                    (m.role, m.user_id) for m in j.hiring_team or () if m.user_id in user_keys
+                ),
+                "openings": sorted(o.id for o in j.openings or ()),
+            }
+            for j in requisitions
+        ),
+    )
+    written_ids = {*written.written_ids}
+    changed = [j for j in requisitions if j.id in written_ids]
+    pks = _map_primary_keys(connection, Job, written_ids)
+    _replace_job_offices(
+        {pks[j.id]: [office_keys[o] for o in j.office_ids if o in office_keys] for j in changed}
+    )
+    hiring_team.replace_job_teams(
+        connection, {j.id: j.hiring_team for j in changed if j.hiring_team is not None}
+    )
+    _replace_job_openings(connection, requisitions, {j.id for j in changed})
+    return written
+
+
+def _replace_job_offices(offices_of: dict[int, list[int]]) -> None:
+    through = Job.offices.through
+    through._default_manager.filter(job_id__in=offices_of).delete()
+    through._default_manager.bulk_create(
+        through(job_id=job, office_id=office)
+        for job, office_ids in offices_of.items()
+        for office in dict.fromkeys(office_ids)
+    )
+
+
+def _replace_job_openings(
+    connection: Connection, page: Sequence[ats.Job], changed: set[int]
+) -> None:
+    with_openings = [j for j in page if j.openings is not None]
+    if not with_openings:
+        return
+    write_openings(connection, [o for j in with_openings for o in j.openings or ()])
+    listed_ids = {o.id for j in with_openings for o in j.openings or ()}
+    existing = Opening.objects.filter(
+        connection=connection,
+        gone_at=None,
+        job__remote_id__in=[j.id for j in with_openings if j.id in changed],
+    )
+    missing_ids = [
+        opening_id
+        for opening_id in existing.values_list("remote_id", flat=True)
+        if opening_id not in listed_ids
+    ]
+    mark_gone(connection, Opening, missing_ids)
+
+
+def write_job_grants(connection: Connection, page: Sequence[ats.JobGrant]) -> WriteResult:
+    types = dict(
+        AtsRole.objects.filter(connection=connection, gone_at=None).values_list("remote_id", "type")
+    )
+    credential = connection.credential
+    # Harvest v3 only lists grants of Job Admin roles; v1 also lists interviewers', so there a grant
+    # with an unknown role gives no access.
+    default_type = "job_admin" if credential and credential.kind != "harvest_key" else ""
+    return GRANT_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": g.id,
+                "job": g.job_id,
+                "user": g.user_id,
+                "role_remote_id": g.role_id,
+                "job_admin": types.get(g.role_id or 0, default_type) == "job_admin",
+            }
+            for g in page
+        ),
+    )
+
+
+def write_stages(connection: Connection, page: Sequence[ats.Stage]) -> WriteResult:
+    return STAGE_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": s.id,
+                "job": s.job_id,
+                "name": s.name[:200],
+                "order": s.order,
+                "active": s.active,
+            }
+            for s in page
+        ),
+    )
+
+
+def write_openings(connection: Connection, page: Sequence[ats.Opening]) -> WriteResult:
+    return OPENING_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": o.id,
+                "job": o.job_id,
+                "opening_id": (o.opening_id or "")[:120],
+                "is_open": o.is_open,
+                "opened_at": o.opened_at,
+                "closed_at": o.closed_at,
+                "close_reason": o.close_reason_id,
+            }
+            for o in page
+        ),
+    )
+
+
+def write_job_posts(connection: Connection, page: Sequence[ats.JobPost]) -> WriteResult:
+    """Write posts of jobs; posts for prospects have no job and are skipped."""
+    return POST_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": p.id,
+                "job": p.job_id,
+                "title": p.title[:300],
+                "live": p.live,
+                "internal": p.internal,
+                "active": p.active,
+                "public_url": (p.public_url or "")[:500],
+                "content": p.content or "",
+            }
+            for p in page
+        ),
+    )
+
+
+def _map_primary_keys(
+    connection: Connection, model: type[SyncedRecord], remote_ids: Iterable[int]
+) -> dict[int, int]:
+    wanted = {*remote_ids}
+    if not wanted:
+        return {}
+    rows: Any = model._default_manager.filter(connection=connection, remote_id__in=wanted)
+    return dict(rows.values_list("remote_id", "pk"))

@@ -1,0 +1,99 @@
+"""Write pages of what jobs and applications refer to: departments, offices, reasons, sources, email
+templates and custom fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.ats import types as ats
+from portal.connections.models import Connection
+from portal.sync.engine.upsert import UpsertTable, WriteResult
+from portal.sync.models import (
+    CloseReason,
+    CustomField,
+    Department,
+    EmailTemplate,
+    Office,
+    RejectionReason,
+    Source,
+)
+
+DEPARTMENT_TABLE = UpsertTable(Department, ("name", "parent_remote_id"))
+OFFICE_TABLE = UpsertTable(Office, ("name", "location", "parent_remote_id"))
+CLOSE_REASON_TABLE = UpsertTable(CloseReason, ("name",))
+REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name"))
+SOURCE_TABLE = UpsertTable(Source, ("name",))
+EMAIL_TEMPLATE_TABLE = UpsertTable(EmailTemplate, ("name", "type"))
+CUSTOM_FIELD_TABLE = UpsertTable(
+    CustomField,
+    ("key", "name", "type", "description", "order", "required", "private", "active", "options"),
+)
+
+
+def write_departments(connection: Connection, page: Sequence[ats.Department]) -> WriteResult:
+    return DEPARTMENT_TABLE.write(
+        connection,
+        ({"remote_id": d.id, "name": d.name[:300], "parent_remote_id": d.parent_id} for d in page),
+    )
+
+
+def write_offices(connection: Connection, page: Sequence[ats.Office]) -> WriteResult:
+    return OFFICE_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": o.id,
+                "name": o.name[:300],
+                "location": (o.location or "")[:300],
+                "parent_remote_id": o.parent_id,
+            }
+            for o in page
+        ),
+    )
+
+
+def write_close_reasons(connection: Connection, page: Sequence[ats.CloseReason]) -> WriteResult:
+    return CLOSE_REASON_TABLE.write(
+        connection, ({"remote_id": r.id, "name": r.name[:300]} for r in page)
+    )
+
+
+def write_rejection_reasons(
+    connection: Connection, page: Sequence[ats.RejectionReason]
+) -> WriteResult:
+    return REJECTION_REASON_TABLE.write(
+        connection,
+        ({"remote_id": r.id, "name": r.name[:300], "type_name": r.type_name[:120]} for r in page),
+    )
+
+
+def write_sources(connection: Connection, page: Sequence[ats.Source]) -> WriteResult:
+    return SOURCE_TABLE.write(connection, ({"remote_id": s.id, "name": s.name[:300]} for s in page))
+
+
+def write_email_templates(connection: Connection, page: Sequence[ats.EmailTemplate]) -> WriteResult:
+    return EMAIL_TEMPLATE_TABLE.write(
+        connection, ({"remote_id": t.id, "name": t.name[:300], "type": t.type[:60]} for t in page)
+    )
+
+
+def write_custom_fields(connection: Connection, page: Sequence[ats.CustomField]) -> WriteResult:
+    return CUSTOM_FIELD_TABLE.write(
+        connection,
+        (
+            {
+                "remote_id": f.id,
+                "key": f.key[:255],
+                "name": f.name[:300],
+                "type": f.type[:40],
+                "description": f.description,
+                "order": f.order,
+                "required": f.required,
+                "private": f.private,
+                "active": f.active,
+                "options": [[option.id, option.name] for option in f.options],
+            }
+            for f in page
+        ),
+    )

@@ -1,0 +1,68 @@
+"""The records that a delivery names, and reading them again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
+from integrations.ats.provider import Provider
+from integrations.ats.webhooks import EventSubject
+from portal.connections.models import Connection
+from portal.sync.integrity import write_guard
+from portal.sync.models import Application
+from portal.sync.records import job_refresh, record_refresh
+from portal.webhooks.models import Delivery
+
+Record = tuple[str, int]  # kind and Greenhouse id
+
+
+class RetryLater(Exception):
+    """Greenhouse can't be asked at the moment; `failed` counts towards the backoff."""
+
+    def __init__(self, at: datetime, *, failed: bool) -> None:
+        self.at, self.failed = at, failed
+
+
+def list_records(connection: Connection, delivery: Delivery) -> dict[Record, None]:
+    # Reading an application stores its missing parents. A candidate who is gone comes last, after
+    # the applications that a merge moved and after the surviving candidate.
+    candidates = delivery.record_ids.get("candidates", [])
+    records: list[Record] = []
+    if delivery.subject == EventSubject.JOB:
+        records += [("jobs", pk) for pk in delivery.record_ids.get("jobs", [])]
+    if delivery.subject == EventSubject.CANDIDATE and delivery.is_deletion:
+        records += _list_candidate_applications(connection, candidates)
+    if delivery.subject != EventSubject.JOB:
+        records += [("applications", pk) for pk in delivery.record_ids.get("applications", [])]
+    if delivery.subject == EventSubject.CANDIDATE:
+        records += [("candidates", pk) for pk in reversed(candidates)]
+    return dict.fromkeys(records)
+
+
+def _list_candidate_applications(connection: Connection, candidates: list[int]) -> list[Record]:
+    # Deletes do not cascade (documented), and a merge moves applications.
+    rows = Application.objects.filter(
+        connection=connection, candidate__remote_id__in=candidates, gone_at=None
+    )
+    return [("applications", pk) for pk in rows.values_list("remote_id", flat=True)]
+
+
+def refresh_record(connection: Connection, provider: Provider, record: Record) -> str:
+    """Read and store one record; returns the sentence of an error that retrying won't fix."""
+    kind, remote_id = record
+    try:
+        if kind == "jobs":
+            job_refresh.refresh_job(connection, remote_id, provider=provider)
+        elif kind == "candidates":
+            record_refresh.refresh_candidate(connection, remote_id, provider=provider)
+        else:
+            record_refresh.refresh_application(connection, provider, remote_id)
+    except NotFound:  # now marked gone
+        return ""
+    except RateLimited as error:
+        raise RetryLater(error.until, failed=False) from error
+    except (AtsUnavailable, BadCredential, write_guard.ConnectionChanged):
+        raise
+    except AtsError as error:
+        return error.sentence
+    return ""
