@@ -6,6 +6,7 @@ from portal.applications.views import (
     actions,
     activity,
     batches,
+    greenhouse_details,
     job_page,
     review,
 )
@@ -38,8 +39,8 @@ urlpatterns = [
     path("activity/", activity.my_activity, name="my_activity"),
     path("applications/<int:pk>/history/", activity.application_history, name="history"),
     path("applications/<int:pk>/review-card/", review.review_card, name="review_card"),
-    path("applications/<int:pk>/details/", review.stage_history, name="stage_history"),
-    path("applications/<int:pk>/resume/", review.open_resume, name="resume"),
+    path("applications/<int:pk>/details/", greenhouse_details.stage_history, name="stage_history"),
+    path("applications/<int:pk>/resume/", greenhouse_details.open_resume, name="resume"),
     path("applications/<int:pk>/row/", job_page.application_row, name="row"),
     path("applications/<int:pk>/advance/", actions.advance_application, name="advance"),
     path("applications/<int:pk>/reject/", actions.reject_application, name="reject"),

@@ -14,7 +14,7 @@ from portal.support.access.roles import can_see_people
 from portal.support.actions import action_pages, fix_link_page
 from portal.support.admin import audited_changes
 from portal.support.admin.base import ReadOnlyInline, UrgencyChangeList
-from portal.support.customers import overview, summary_page
+from portal.support.customers import customer_status, overview, summary_page
 
 
 class MembershipInline(ReadOnlyInline):
@@ -168,7 +168,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         status = organization.customer_status
         if status.last_synced_at is None:
             return "Never"
-        time_ago = overview.format_time_ago(status.last_synced_at)
+        time_ago = customer_status.format_time_ago(status.last_synced_at)
         return f"{time_ago}, late" if status.is_outdated else time_ago
 
     @admin.display(description="Issues", ordering="open_issues")

@@ -1,10 +1,9 @@
-"""Customer status for the customer list and each customer's page."""
+"""Query the status of customers, for the customer list, the dashboard and each customer's page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import (
@@ -22,133 +21,30 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from integrations.ats.permissions import ProbeOutcome
 from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
-from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+from portal.connections.models import CheckRun, Credential, PermissionCheck
 from portal.core.models import Transition
 from portal.issues.models import Issue
-from portal.sync.models import AtsUserEmail, SyncRun
-from portal.sync.schedule import RECENT_INTERVAL
+from portal.support.customers.customer_status import (
+    LIVE_STATES,
+    OUTDATED_AFTER,
+    SETUP_STATES,
+    STALLED_AFTER,
+    CustomerStatus,
+    State,
+)
+from portal.support.customers.unmatched_members import query_unmatched_members
+from portal.sync.models import SyncRun
 
-State = Connection.State
-STALLED_AFTER = timedelta(days=2)  # in one setup step
-OUTDATED_AFTER = 4 * RECENT_INTERVAL
-SETUP_STATES = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
-LIVE_STATES = (State.LIVE, State.DEGRADED)
 SUCCESSFUL_RUN_STATUSES = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
 FAILED_STATUSES = (
     ApplicationAction.Status.FAILED,
     ApplicationAction.Status.REFUSED,
     ApplicationAction.Status.CONFLICT,
 )
-
-_SETUP_STEP_LABELS = {
-    State.DRAFT: "Credential",
-    State.CHECKING: "Permissions",
-    State.ACTION_NEEDED: "Permissions",
-    State.SYNCING: "First sync",
-}
-
-
-@dataclass
-class CustomerStatus:
-    organization: Organization
-    connection: Connection | None
-    state: str
-    since: datetime
-    last_synced_at: datetime | None = None
-    issues: list[Issue] = field(default_factory=list)
-    people_count: int = 0
-    admin_count: int = 0
-    unmatched_count: int = 0
-    missing_count: int = 0
-    failure_count: int = 0
-
-    @property
-    def state_label(self) -> str:
-        return State(self.state).label
-
-    @property
-    def is_in_setup(self) -> bool:
-        return self.state in SETUP_STATES
-
-    @property
-    def setup_step(self) -> str:
-        """The current setup step, empty once setup is done."""
-        # A live customer that needs action has finished setup.
-        if self.last_synced_at and self.state in {State.CHECKING, State.ACTION_NEEDED}:
-            return ""
-        return _SETUP_STEP_LABELS.get(State(self.state), "")
-
-    @property
-    def is_stalled(self) -> bool:
-        return bool(self.setup_step) and self.since < timezone.now() - STALLED_AFTER
-
-    @property
-    def is_outdated(self) -> bool:
-        oldest_allowed = timezone.now() - OUTDATED_AFTER
-        return self.state in LIVE_STATES and (
-            self.last_synced_at is None or self.last_synced_at < oldest_allowed
-        )
-
-    @property
-    def must_act_issues(self) -> list[Issue]:
-        return [issue for issue in self.issues if issue.severity == Issue.Severity.CRITICAL]
-
-    @property
-    def tone(self) -> str:
-        if self.must_act_issues or self.state == State.ACTION_NEEDED:
-            return "bad"
-        if self.is_stalled or self.is_outdated or self.issues or self.state == State.DEGRADED:
-            return "warn"
-        return "good" if self.state == State.LIVE else "off"
-
-    @property
-    def health(self) -> str:
-        if self.must_act_issues:
-            return _describe_issue(self.must_act_issues[0])
-        if self.is_stalled:
-            return (
-                f"Set-up has stood still at “{self.setup_step}” for {_format_duration(self.since)}"
-            )
-        if self.state == State.ACTION_NEEDED:
-            return "Something essential is missing"
-        if self.setup_step:
-            return f"Setting up, at “{self.setup_step}” for {_format_duration(self.since)}"
-        if self.is_outdated:
-            return (
-                f"Not read for {_format_duration(self.last_synced_at)}"
-                if self.last_synced_at
-                else "Never read"
-            )
-        if self.issues:
-            return _describe_issue(self.issues[0])
-        if self.state == State.DEGRADED:
-            plural = "" if self.missing_count == 1 else "s"
-            return f"Live, {self.missing_count} permission{plural} missing"
-        return {
-            State.LIVE: "All is well",
-            State.CHECKING: "Permissions are being checked",
-        }.get(State(self.state), self.state_label)
-
-
-def _describe_issue(issue: Issue) -> str:
-    # Titles of refusal issues name a person.
-    is_refusal = issue.cause == Issue.Cause.ACTING_USER_REFUSED
-    return str(issue.get_cause_display()) if is_refusal else issue.title
-
-
-def format_time_ago(at: datetime) -> str:
-    return (
-        f"{_format_duration(at)} ago" if at < timezone.now() - timedelta(minutes=1) else "just now"
-    )
-
-
-def _format_duration(since: datetime) -> str:
-    return timesince(since, depth=1).replace("\xa0", " ")
 
 
 def annotate_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
@@ -246,27 +142,6 @@ def _build_status(organization: Organization) -> CustomerStatus:
     )
 
 
-def list_unmatched_members(organizations: Iterable[int]) -> QuerySet[Membership]:
-    """Return members without a unique Greenhouse user, where users were synced at all."""
-    return _query_unmatched_members().filter(organization__in=organizations)
-
-
-def _query_unmatched_members() -> QuerySet[Any]:
-    # An address of several Greenhouse users is no match (portal.entitlements.user_matching).
-    known_emails = AtsUserEmail.objects.filter(
-        user__connection__organization=OuterRef("organization"), user__gone_at=None
-    ).exclude(verified=False)
-    matching_emails = (
-        known_emails.filter(address=OuterRef("user__email")).order_by().values("address")
-    )
-    unmatched_members: QuerySet[Any] = (
-        Membership.objects.filter(Exists(known_emails))
-        .exclude(Exists(matching_emails.annotate(n=Count("pk")).filter(n=1)))
-        .order_by()
-    )
-    return unmatched_members
-
-
 def annotate_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
     """Annotate the counts of a row; computed only for the rows shown."""
     latest_checks = CheckRun.objects.filter(
@@ -280,7 +155,7 @@ def annotate_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
         people=_build_count_subquery(members, "organization"),
         admins=_build_count_subquery(members.filter(role=Membership.Role.ADMIN), "organization"),
         unmatched=_build_count_subquery(
-            _query_unmatched_members().filter(organization=OuterRef("pk")), "organization"
+            query_unmatched_members().filter(organization=OuterRef("pk")), "organization"
         ),
         missing=_build_count_subquery(
             PermissionCheck.objects.filter(

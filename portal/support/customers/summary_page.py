@@ -21,7 +21,7 @@ from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.support.access.roles import PERSONAL_CAUSES, can_see_people
 from portal.support.actions import customer_actions
-from portal.support.customers import overview, timeline
+from portal.support.customers import customer_status, overview, timeline, unmatched_members
 from portal.support.impersonation import sessions
 
 VIEW_PERMISSION = "accounts.view_organization"
@@ -112,7 +112,7 @@ def _split_page(events: list[timeline.TimelineEvent]) -> tuple[list[timeline.Tim
     return complete, complete[-1].at.isoformat()
 
 
-def suggest_next_step(status: overview.CustomerStatus) -> NextStep:
+def suggest_next_step(status: customer_status.CustomerStatus) -> NextStep:
     """Return the most urgent next step for this customer."""
     organization = status.organization
     if status.must_act_issues:
@@ -134,7 +134,7 @@ def suggest_next_step(status: overview.CustomerStatus) -> NextStep:
             "People and roles",
             f"{reverse('admin:accounts_membership_changelist')}?customer={organization.pk}",
         )
-    if status.state == overview.State.DRAFT:
+    if status.state == customer_status.State.DRAFT:
         return NextStep(
             "Ask their admin to enter the Greenhouse credential. Nothing can begin before."
         )
@@ -146,7 +146,7 @@ def suggest_next_step(status: overview.CustomerStatus) -> NextStep:
             f"{count} permission{' is' if count == 1 else 's are'} missing. Send a link to whoever "
         )
         return _suggest_fix_link(organization, f"{text}manages Greenhouse there.")
-    if status.state == overview.State.ACTION_NEEDED:
+    if status.state == customer_status.State.ACTION_NEEDED:
         return _suggest_action(organization, "check", "See whether it is fixed meanwhile.")
     if status.unmatched_count:
         count = status.unmatched_count
@@ -169,7 +169,7 @@ def _suggest_action(organization: Organization, key: str, text: str) -> NextStep
 
 def _list_members(organization: Organization) -> list[tuple[Membership, bool]]:
     unmatched_ids = set(
-        overview.list_unmatched_members([organization.pk]).values_list("pk", flat=True)
+        unmatched_members.list_unmatched_members([organization.pk]).values_list("pk", flat=True)
     )
     members = Membership.objects.filter(organization=organization).select_related("user")
     return [

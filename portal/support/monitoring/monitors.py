@@ -13,7 +13,7 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection
 from portal.issues import service
 from portal.issues.models import Issue
-from portal.support.customers import overview
+from portal.support.customers import overview, unmatched_members
 from portal.sync.models import AtsUserEmail
 
 Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
@@ -83,7 +83,11 @@ def _update_failing_actions_issue(
 
 def _group_unmatched_emails(keys: list[int]) -> dict[int, list[str]]:
     emails: dict[int, list[str]] = {}
-    members = overview.list_unmatched_members(keys).select_related("user").order_by("user__email")
+    members = (
+        unmatched_members.list_unmatched_members(keys)
+        .select_related("user")
+        .order_by("user__email")
+    )
     for member in members:
         emails.setdefault(member.organization_id, []).append(member.user.email)
     return emails

@@ -19,15 +19,11 @@ from portal.connections.models import Connection
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.notifications import notify
-from portal.support.customers import overview
+from portal.support.customers import customer_status, overview, unmatched_members
 from portal.support.monitoring import monitors
 from portal.sync.models import Application, Candidate, Job, SyncRun
 from tests.conftest import FULL_CREDENTIALS
-from tests.factories import (
-    ConnectionFactory,
-    MembershipFactory,
-    OrganizationFactory,
-)
+from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.personas import Personas
 from tests.portal.entitlements import synced_data
 
@@ -60,7 +56,7 @@ def test_customers_needing_attention_come_first(personas: Personas, sign_in) -> 
     for name in ("Aardvark", "Bison", "Cheetah"):
         ConnectionFactory(organization=OrganizationFactory(name=name), state="live")
     stalled = OrganizationFactory(
-        name="Zebra", created_at=timezone.now() - overview.STALLED_AFTER - timedelta(hours=1)
+        name="Zebra", created_at=timezone.now() - customer_status.STALLED_AFTER - timedelta(hours=1)
     )
     _open_issue(Organization.objects.get(name="Cheetah"))
     page = sign_in(personas.cas).get(BOARD).content.decode()
@@ -111,7 +107,9 @@ def test_customer_summary_is_correct(connect, personas: Personas, sign_in) -> No
     summary = overview.get_customer_statuses([acme])[acme.pk]
     assert summary.people_count == 7
     assert summary.missing_count >= 1
-    assert {member.user.name for member in overview.list_unmatched_members([acme.pk])} == {"Uma"}
+    assert {member.user.name for member in unmatched_members.list_unmatched_members([acme.pk])} == {
+        "Uma"
+    }
     assert summary.last_synced_at is not None
     assert not summary.is_outdated
     page = sign_in(personas.cas).get(_customer_url(acme)).content.decode()
@@ -120,7 +118,7 @@ def test_customer_summary_is_correct(connect, personas: Personas, sign_in) -> No
 
 def test_outdated_data_is_reported(connect, personas: Personas, advance_clock) -> None:
     connect()
-    advance_clock(overview.OUTDATED_AFTER.total_seconds() + 60)
+    advance_clock(customer_status.OUTDATED_AFTER.total_seconds() + 60)
     acme = personas.ada.organization
     summary = overview.get_customer_statuses([acme])[acme.pk]
     assert summary.is_outdated
@@ -153,7 +151,7 @@ def test_shared_address_counts_as_unmatched(
     for fields in users:
         synced_data.create_user(connection, "remy@acme.example", **fields)
     assert (
-        overview.list_unmatched_members([acme.pk]).filter(pk=personas.remy.pk).exists()
+        unmatched_members.list_unmatched_members([acme.pk]).filter(pk=personas.remy.pk).exists()
         == is_unmatched
     )
     assert overview.get_customer_statuses([acme])[acme.pk].unmatched_count == 6 + is_unmatched
