@@ -70,7 +70,7 @@ CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
             provider_path="integrations.greenhouse.provider.HarvestPartner",
             catalogue_path=_CATALOGUE,
             webhook_spec_path=_WEBHOOK_SPEC,
-            oauth_flow_path="integrations.greenhouse.oauth.partner.OAUTH_FLOW",
+            oauth_flow_path="integrations.greenhouse.oauth.authorization_flow.OAUTH_FLOW",
         ),
         CredentialKind(
             key="harvest_key",

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from integrations.greenhouse.sandbox.auth.consents import ConsentStore
 from integrations.greenhouse.sandbox.auth.credentials import Credentials
-from integrations.greenhouse.sandbox.auth.partners import ConsentStore
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.http_server.app import App
 from integrations.greenhouse.sandbox.http_server.faults import FaultInjector

@@ -10,7 +10,7 @@ from typing import Any
 from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
 from integrations.ats.oauth import MemoryTokenStore, OAuthApp, TokenPair, TokenStore
 from integrations.greenhouse import sandbox as greenhouse
-from integrations.greenhouse.oauth.partner import OAUTH_FLOW
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from integrations.greenhouse.provider import HarvestPartner, HarvestV1, HarvestV3
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.auth.permissions import ALL_SCOPES

@@ -18,7 +18,7 @@ from integrations.ats.oauth import (
     OAuthApp,
 )
 from integrations.ats.types import Application
-from integrations.greenhouse.oauth.partner import OAUTH_FLOW
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID
 from tests.consent_page import obtain_code
 from tests.integrations.greenhouse.conftest import OpenBench

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from integrations.greenhouse.sandbox.auth.partners import ConsentStore, Partner
+from integrations.greenhouse.sandbox.auth.consents import ConsentStore
+from integrations.greenhouse.sandbox.auth.partners import Partner
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.records import User
 from integrations.greenhouse.sandbox.http_server.messages import Request, Response

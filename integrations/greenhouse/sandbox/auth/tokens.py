@@ -18,17 +18,13 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from integrations.greenhouse.sandbox.auth.consents import Consent, ConsentStore, InvalidGrant
 from integrations.greenhouse.sandbox.auth.credentials import (
     CLIENT_ID_SUFFIX,
     Credentials,
     OAuthClient,
 )
-from integrations.greenhouse.sandbox.auth.partners import (
-    Consent,
-    ConsentStore,
-    InvalidGrant,
-    Partner,
-)
+from integrations.greenhouse.sandbox.auth.partners import Partner
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
 from integrations.greenhouse.sandbox.http_server.messages import (
     HttpError,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
-from integrations.greenhouse.sandbox.actions import application_actions
-from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS, RecordNotFound
+from integrations.greenhouse.sandbox.actions import refusals
+from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS
+from integrations.greenhouse.sandbox.actions.record_lookup import RecordNotFound
 from integrations.greenhouse.sandbox.auth.credentials import ApiKey
 from integrations.greenhouse.sandbox.auth.permissions import normalize_permission_names
 from integrations.greenhouse.sandbox.http_server.faults import FaultKind
@@ -186,7 +187,7 @@ def answer_control_request(app: App, request: Request) -> Response:
     params = request.query | _parse_body(request)
     try:
         return endpoint.handler(app, endpoint.read(params))
-    except (RecordNotFound, application_actions.ActionRefused, ValueError) as error:
+    except (RecordNotFound, refusals.ActionRefused, ValueError) as error:
         raise HttpError(422, {"message": str(error)}) from None
 
 

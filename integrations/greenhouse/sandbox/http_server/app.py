@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS, find_user
+from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS
+from integrations.greenhouse.sandbox.actions.record_lookup import find_user
 from integrations.greenhouse.sandbox.api.pagination import CursorSigner
 from integrations.greenhouse.sandbox.api.v1.handler import HarvestV1Handler
 from integrations.greenhouse.sandbox.api.v3.handler import HarvestV3Handler
 from integrations.greenhouse.sandbox.auth.consent_page import ConsentPage
+from integrations.greenhouse.sandbox.auth.consents import ConsentStore
 from integrations.greenhouse.sandbox.auth.credentials import Credentials
-from integrations.greenhouse.sandbox.auth.partners import ConsentStore
 from integrations.greenhouse.sandbox.auth.tokens import TokenIssuer, parse_basic_auth
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
 from integrations.greenhouse.sandbox.control_api import endpoints, home_page

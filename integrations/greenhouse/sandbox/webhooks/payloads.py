@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.greenhouse.sandbox.api.v1 import serializers
+from integrations.greenhouse.sandbox.api.v1 import application_serializers, job_serializers
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.records import Application, Candidate, Job, Stage
 
@@ -89,7 +89,7 @@ def build_nested_job(dataset: Dataset, row: Job) -> Payload:
 
 
 def build_job_payload(dataset: Dataset, row: Job) -> Payload:
-    team = serializers.serialize_hiring_team(dataset, row.id)
+    team = job_serializers.serialize_hiring_team(dataset, row.id)
     return build_nested_job(dataset, row) | {
         "hiring_team": {
             name: [{"user_id": member["user_id"], "employee_id": None} for member in members]
@@ -103,7 +103,7 @@ def build_job_payload(dataset: Dataset, row: Job) -> Payload:
 
 
 def build_application_payload(dataset: Dataset, row: Application) -> Payload:
-    data = serializers.serialize_application(dataset, row)
+    data = application_serializers.serialize_application(dataset, row)
     stage = dataset.stages.get(row.stage_id)
     source = dataset.sources.get(row.source_id)
     referrer = dataset.referrers.get(row.referrer_id)

@@ -17,7 +17,11 @@ from integrations.greenhouse.sandbox.api.listing import (
     select_ids,
 )
 from integrations.greenhouse.sandbox.api.pagination import paginate_v1
-from integrations.greenhouse.sandbox.api.v1 import serializers
+from integrations.greenhouse.sandbox.api.v1 import (
+    application_serializers,
+    job_serializers,
+    organization_serializers,
+)
 from integrations.greenhouse.sandbox.api.v1.filters import build_conditions
 from integrations.greenhouse.sandbox.dataset.access_rules import list_visible_grants
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
@@ -40,23 +44,35 @@ class Resource:
 
 
 RESOURCES: dict[str, Resource] = {
-    "applications": Resource("applications", serializers.serialize_application),
-    "candidates": Resource("candidates", serializers.serialize_candidate),
-    "jobs": Resource("jobs", serializers.serialize_job),
-    "job_posts": Resource("job_posts", serializers.serialize_job_post),
-    "job_stages": Resource("job_interview_stages", serializers.serialize_stage),
-    "users": Resource("users", serializers.serialize_user),
-    "user_roles": Resource("user_roles", serializers.serialize_user_role, next_only=True),
-    "close_reasons": Resource("close_reasons", serializers.serialize_close_reason),
-    "rejection_reasons": Resource("rejection_reasons", serializers.serialize_rejection_reason),
-    "departments": Resource("departments", serializers.serialize_department),
-    "offices": Resource("offices", serializers.serialize_office),
-    "sources": Resource("sources", serializers.serialize_source),
-    "email_templates": Resource("email_templates", serializers.serialize_email_template),
-    "custom_fields": Resource("custom_fields", serializers.serialize_custom_field, next_only=True),
-    "openings": Resource("openings", serializers.serialize_opening, next_only=True),
-    "permissions": Resource("user_job_permissions", serializers.serialize_job_permission),
-    "future": Resource("future_job_permissions", serializers.serialize_future_job_permission),
+    "applications": Resource("applications", application_serializers.serialize_application),
+    "candidates": Resource("candidates", application_serializers.serialize_candidate),
+    "jobs": Resource("jobs", job_serializers.serialize_job),
+    "job_posts": Resource("job_posts", job_serializers.serialize_job_post),
+    "job_stages": Resource("job_interview_stages", job_serializers.serialize_stage),
+    "users": Resource("users", organization_serializers.serialize_user),
+    "user_roles": Resource(
+        "user_roles", organization_serializers.serialize_user_role, next_only=True
+    ),
+    "close_reasons": Resource("close_reasons", job_serializers.serialize_close_reason),
+    "rejection_reasons": Resource(
+        "rejection_reasons", application_serializers.serialize_rejection_reason
+    ),
+    "departments": Resource("departments", organization_serializers.serialize_department),
+    "offices": Resource("offices", organization_serializers.serialize_office),
+    "sources": Resource("sources", application_serializers.serialize_source),
+    "email_templates": Resource(
+        "email_templates", organization_serializers.serialize_email_template
+    ),
+    "custom_fields": Resource(
+        "custom_fields", organization_serializers.serialize_custom_field, next_only=True
+    ),
+    "openings": Resource("openings", job_serializers.serialize_opening, next_only=True),
+    "permissions": Resource(
+        "user_job_permissions", organization_serializers.serialize_job_permission
+    ),
+    "future": Resource(
+        "future_job_permissions", organization_serializers.serialize_future_job_permission
+    ),
 }
 
 
@@ -116,7 +132,7 @@ def _retrieve_job_post(context: RequestContext, job_id: int | None) -> Response:
 
 def _retrieve_hiring_team(context: RequestContext, job_id: int | None) -> Response:
     job = get_record_or_404(context.dataset, "jobs", job_id)
-    return json_response(serializers.serialize_hiring_team(context.dataset, job.id))
+    return json_response(job_serializers.serialize_hiring_team(context.dataset, job.id))
 
 
 def _retrieve_opening(context: RequestContext, job_id: int | None, number: int | None) -> Response:

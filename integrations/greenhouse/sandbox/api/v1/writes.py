@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from integrations.greenhouse.sandbox.actions import application_actions
+from integrations.greenhouse.sandbox.actions import (
+    edit_actions,
+    refusals,
+    rejection_actions,
+    stage_actions,
+)
 from integrations.greenhouse.sandbox.api.v1.reads import RequestContext, retrieve_record
 from integrations.greenhouse.sandbox.dataset.records import Application, User
 from integrations.greenhouse.sandbox.http_server.messages import (
@@ -42,7 +47,7 @@ def get_acting_user(context: RequestContext) -> User:
     return user
 
 
-def to_v1_error(refusal: application_actions.ActionRefused) -> HttpError:
+def to_v1_error(refusal: refusals.ActionRefused) -> HttpError:
     """Map a refusal to 404, 403, or 422 without a ``message`` (as recorded)."""
     error: dict[str, str] = {"message": refusal.message}
     if refusal.field:
@@ -59,34 +64,32 @@ def run_write(context: RequestContext, template: str, number: int | None) -> Res
     body = context.request.parse_json()
     try:
         response = WRITE_HANDLERS[context.request.method, template](context, row, user, body)
-    except application_actions.ActionRefused as refusal:
+    except refusals.ActionRefused as refusal:
         raise to_v1_error(refusal) from None
     return response or retrieve_record(context, "applications", row.id)
 
 
 def _advance_application(context: RequestContext, row: Application, user: User, body: Body) -> None:
-    application_actions.advance_application(
+    stage_actions.advance_application(
         context.dataset, row, user, body.get("from_stage_id"), {row.stage_id}
     )
 
 
 def _move_application(context: RequestContext, row: Application, user: User, body: Body) -> None:
     from_stage, to_stage = body.get("from_stage_id"), body.get("to_stage_id")
-    application_actions.move_application(
-        context.dataset, row, user, from_stage, {row.stage_id}, to_stage
-    )
+    stage_actions.move_application(context.dataset, row, user, from_stage, {row.stage_id}, to_stage)
 
 
 def _transfer_application(
     context: RequestContext, row: Application, user: User, body: Body
 ) -> None:
-    application_actions.transfer_application(
+    stage_actions.transfer_application(
         context.dataset, row, user, body.get("new_job_id"), body.get("new_stage_id")
     )
 
 
 def _reject_application(context: RequestContext, row: Application, user: User, body: Body) -> None:
-    application_actions.reject_application(
+    rejection_actions.reject_application(
         context.dataset,
         row,
         user,
@@ -99,18 +102,18 @@ def _reject_application(context: RequestContext, row: Application, user: User, b
 def _unreject_application(
     context: RequestContext, row: Application, user: User, body: Body
 ) -> None:
-    application_actions.unreject_application(context.dataset, row, user)
+    rejection_actions.unreject_application(context.dataset, row, user)
 
 
 def _update_application(context: RequestContext, row: Application, user: User, body: Body) -> None:
-    application_actions.update_application(context.dataset, row, user, body)
+    edit_actions.update_application(context.dataset, row, user, body)
 
 
 def _change_rejection_reason(
     context: RequestContext, row: Application, user: User, body: Body
 ) -> Response:
     number = body.get("rejection_reason_id")
-    name = application_actions.change_rejection_reason(context.dataset, row, user, number)
+    name = rejection_actions.change_rejection_reason(context.dataset, row, user, number)
     message = f"Rejection reason updated to {number} ({name})"
     return json_response({"success": True, "message": message, "id": row.id})
 

@@ -11,7 +11,12 @@ from typing import Any
 
 import msgspec
 
-from integrations.greenhouse.sandbox.actions import application_actions
+from integrations.greenhouse.sandbox.actions import (
+    edit_actions,
+    refusals,
+    rejection_actions,
+    stage_actions,
+)
 from integrations.greenhouse.sandbox.api.listing import encode_page, encode_record, select_ids
 from integrations.greenhouse.sandbox.api.pagination import (
     CursorSigner,
@@ -184,7 +189,7 @@ class HarvestV3Handler:
         body = request.parse_json()
         try:
             self._run_action(dataset, user, row, template, body)
-        except application_actions.ActionRefused as refusal:
+        except refusals.ActionRefused as refusal:
             if refusal.reason in ("hidden", "forbidden"):
                 return self._build_forbidden(refusal.message)
             field = refusal.field
@@ -202,9 +207,9 @@ class HarvestV3Handler:
         elif action == "reject":
             self._reject_application(dataset, user, row, body)
         elif action == "unreject":
-            application_actions.unreject_application(dataset, row, user)
+            rejection_actions.unreject_application(dataset, row, user)
         else:
-            application_actions.update_application(dataset, row, user, body)
+            edit_actions.update_application(dataset, row, user, body)
 
     def _move_application(
         self, dataset: Dataset, user: User, row: Application, body: dict[str, Any]
@@ -213,17 +218,15 @@ class HarvestV3Handler:
         to_stage, to_job = body.get("to_stage_id"), body.get("to_job_id")
         # Public sources differ on whether both may be given.
         if to_stage is not None and to_job is not None:
-            raise application_actions.ActionRefused(
-                "state", "Pass either to_stage_id or to_job_id, not both."
-            )
+            raise refusals.ActionRefused("state", "Pass either to_stage_id or to_job_id, not both.")
         if to_stage is not None:
-            application_actions.move_application(dataset, row, user, from_stage, accepted, to_stage)
+            stage_actions.move_application(dataset, row, user, from_stage, accepted, to_stage)
         elif to_job is not None:
-            application_actions.transfer_application_from_stage(
+            stage_actions.transfer_application_from_stage(
                 dataset, row, user, from_stage, accepted, to_job
             )
         else:
-            application_actions.advance_application(dataset, row, user, from_stage, accepted)
+            stage_actions.advance_application(dataset, row, user, from_stage, accepted)
 
     def _get_accepted_stage_ids(self, row: Application) -> set[int | None]:
         # Public sources differ on what from_stage_id refers to, so a setting decides.
@@ -236,11 +239,11 @@ class HarvestV3Handler:
     def _reject_application(
         self, dataset: Dataset, user: User, row: Application, body: dict[str, Any]
     ) -> None:
-        application_actions.check_permission(dataset, user, row, "reject")
-        application_actions.require_status(row, "active")
+        refusals.check_permission(dataset, user, row, "reject")
+        refusals.require_status(row, "active")
         if body.get("rejection_reason_id") is None:
-            raise application_actions.invalid_value("rejection_reason_id", "is required")
-        application_actions.reject_application(
+            raise refusals.invalid_value("rejection_reason_id", "is required")
+        rejection_actions.reject_application(
             dataset,
             row,
             user,
