@@ -72,6 +72,10 @@ types: $(ENVIRONMENT) ## Check types
 walls: $(ENVIRONMENT) ## Check who may import whom (the rooms of docs/architecture.md)
 	$(BIN)/lint-imports
 
+.PHONY: shape
+shape: $(ENVIRONMENT) ## Check names, docstrings, test names and sizes against their bars
+	@$(BIN)/python .ci/shape.py
+
 .PHONY: templates
 templates: $(ENVIRONMENT) ## Look for mistakes in templates
 	$(BIN)/djlint templates --lint --quiet
@@ -95,7 +99,7 @@ audit: $(ENVIRONMENT) ## Ask for known vulnerabilities of what is locked; says s
 	@$(BIN)/python .ci/audit.py var/requirements.txt
 
 .PHONY: check
-check: lint format-check types walls templates migrations deploy-check secrets audit test ## All of the above: what CI does
+check: lint format-check types walls shape templates migrations deploy-check secrets audit test ## All of the above: what CI does
 
 ##- Keep
 
