@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def test_mutated_function_replaces_loaded_one() -> None:
     assert change is not None
     before, after = change
     assert rate_limiter._parse_number("") is None
+    gc.freeze()  # as `demo_prepare` does
     swap_function(before, after)
     try:
         with pytest.raises(ValueError, match="invalid literal"):

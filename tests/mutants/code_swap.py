@@ -64,6 +64,7 @@ def swap_function(before: CodeType, after: CodeType) -> None:
 
     Raises LookupError where there is none, ValueError where its closure would not fit.
     """
+    gc.unfreeze()  # get_objects leaves out what `demo_prepare` froze in this process
     functions = [
         f for f in gc.get_objects() if type(f) is FunctionType and _is_from(f.__code__, before)
     ]

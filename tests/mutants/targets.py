@@ -30,6 +30,8 @@ TARGETS = (
     Target("portal.entitlements.lookup", ENTITLEMENT_TESTS),
     Target("portal.core.transitions", ("tests/portal/core/test_transitions.py",)),
     Target("portal.applications.actions.perform", ACTION_TESTS),
+    Target("portal.applications.actions.outcomes", ACTION_TESTS),
+    Target("portal.applications.actions.reconciliation", ACTION_TESTS),
     Target("portal.applications.actions.undo", ACTION_TESTS),
     Target("portal.applications.actions.outbox", ACTION_TESTS),
     Target("portal.applications.actions.action_requests", ACTION_TESTS),
