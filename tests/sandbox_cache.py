@@ -8,17 +8,17 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+from integrations.greenhouse.sandbox import state
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.generation.account import DatasetSize, generate_account
 from integrations.greenhouse.sandbox.dataset.generation.personas import Persona
-from integrations.greenhouse.sandbox.http_server import app
 
 _built: dict[tuple[Any, ...], bytes] = {}
 
 
 def install_cache() -> None:
     """Have every sandbox of this process use the cache."""
-    app.generate_account = _build_or_copy
+    state.generate_account = _build_or_copy
 
 
 def _build_or_copy(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
-from integrations.ats.oauth import SERVICE_ACCOUNT_USER_ID
+from integrations.ats.oauth_tokens import SERVICE_ACCOUNT_USER_ID
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
 from portal.connections.models import Connection

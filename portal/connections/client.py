@@ -12,7 +12,7 @@ from django.conf import settings
 
 from integrations.ats import registry
 from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
-from integrations.ats.oauth import TokenStores
+from integrations.ats.oauth_tokens import TokenStores
 from integrations.ats.provider import Provider
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.connections.oauth import partner_app

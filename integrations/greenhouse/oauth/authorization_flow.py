@@ -20,13 +20,8 @@ from integrations.ats.errors import (
     Evidence,
     OutcomeUnknown,
 )
-from integrations.ats.oauth import (
-    AuthorizationCodeRejected,
-    OAuthApp,
-    OAuthGrant,
-    TokenPair,
-    TokenStore,
-)
+from integrations.ats.oauth import AuthorizationCodeRejected, OAuthApp, OAuthGrant
+from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from integrations.greenhouse.oauth.client import TokenResponse, decode_token_response
 from integrations.greenhouse.oauth.token_refresh import (
     REFRESH_LEASE,

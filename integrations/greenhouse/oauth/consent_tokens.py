@@ -6,7 +6,7 @@ import threading
 
 from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import ActingUserRefused, AtsUnavailable, BadCredential, RateLimited
-from integrations.ats.oauth import TokenPair, TokenStore
+from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from integrations.greenhouse.oauth.client import OAuthClient, TokenClaims
 from integrations.greenhouse.oauth.client_credentials import POLL_INTERVAL
 from integrations.greenhouse.oauth.token_refresh import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.ats.oauth import SERVICE_ACCOUNT_USER_ID
+from integrations.ats.oauth_tokens import SERVICE_ACCOUNT_USER_ID
 from integrations.greenhouse.client.harvest_v3 import HarvestV3, TokenSource
 from integrations.greenhouse.oauth.consent_tokens import ConsentTokens
 from integrations.greenhouse.oauth.token_refresh import create_oauth_client

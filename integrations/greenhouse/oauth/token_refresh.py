@@ -16,7 +16,7 @@ from integrations.ats.errors import (
     OutcomeUnknown,
     RateLimited,
 )
-from integrations.ats.oauth import TokenPair, TokenStore
+from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from integrations.greenhouse.oauth.client import OAuthClient, TokenResponse, decode_token_response
 from integrations.greenhouse.transport.error_body import ErrorBody
 from integrations.http.client import HttpClient, HttpResponse

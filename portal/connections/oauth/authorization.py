@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError, NotSiteAdmin
-from integrations.ats.oauth import MemoryTokenStore, OAuthApp, OAuthGrant
+from integrations.ats.oauth import OAuthApp, OAuthGrant
+from integrations.ats.oauth_tokens import MemoryTokenStore
 from portal.accounts.models import Membership, User
 from portal.connections.client import build_client_context, open_trial_provider
 from portal.connections.credentials.store import (

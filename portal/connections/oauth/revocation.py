@@ -5,7 +5,7 @@ from functools import partial
 from django.db import transaction
 
 from integrations.ats.client_context import Lane
-from integrations.ats.oauth import TokenPair
+from integrations.ats.oauth_tokens import TokenPair
 from portal.accounts.models import Membership, User
 from portal.connections.client import build_client_context
 from portal.connections.models import Connection, Consent, Credential

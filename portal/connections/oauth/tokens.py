@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.ats.errors import BadCredential
-from integrations.ats.oauth import TokenPair, TokenStore
+from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from portal.accounts.models import User
 from portal.connections.models import Connection, Consent, Credential
 from portal.core import queue, transitions
@@ -71,7 +71,7 @@ class ConsentTokenStore:
 
 
 class ConsentTokenStores:
-    """The consents of a connection and of its credential (`integrations.ats.oauth.TokenStores`)."""
+    """The token stores of a connection: its own consent and personal ones."""
 
     def __init__(self, connection: Connection, credential: Credential) -> None:
         self._connection_id, self._credential_id = connection.pk, credential.pk

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
-from integrations.ats.oauth import MemoryTokenStore, OAuthApp, TokenPair, TokenStore
+from integrations.ats.oauth import OAuthApp
+from integrations.ats.oauth_tokens import MemoryTokenStore, TokenPair, TokenStore
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from integrations.greenhouse.provider import HarvestPartner, HarvestV1, HarvestV3

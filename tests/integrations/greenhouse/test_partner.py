@@ -11,12 +11,8 @@ import msgspec
 import pytest
 
 from integrations.ats.errors import ActingUserRefused, AtsUnavailable, BadCredential, NotSiteAdmin
-from integrations.ats.oauth import (
-    SERVICE_ACCOUNT_USER_ID,
-    AuthorizationCodeRejected,
-    MemoryTokenStore,
-    OAuthApp,
-)
+from integrations.ats.oauth import AuthorizationCodeRejected, OAuthApp
+from integrations.ats.oauth_tokens import SERVICE_ACCOUNT_USER_ID, MemoryTokenStore
 from integrations.ats.types import Application
 from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -25,10 +25,8 @@ from integrations.greenhouse.sandbox.http_server.messages import (
     encode_json,
     json_response,
 )
+from integrations.greenhouse.sandbox.state import SandboxState
 from integrations.greenhouse.sandbox.webhooks.delivery import is_loopback
-
-if TYPE_CHECKING:
-    from integrations.greenhouse.sandbox.http_server.app import App
 
 AccountName = Literal["acme", "other"]
 
@@ -110,7 +108,7 @@ def _build_params_struct(mutation: Callable[..., Any]) -> type[msgspec.Struct]:
 class ControlEndpoint:
     """A handler and its parameters: one struct, or several by the ``discriminator`` field."""
 
-    handler: Callable[[App, Any], Response]
+    handler: Callable[[SandboxState, Any], Response]
     params: type[msgspec.Struct] | Mapping[str, type[msgspec.Struct]] = NoParams
     discriminator: str = ""
     default: str = ""
@@ -172,7 +170,7 @@ def _describe_allowed_values(struct: type[msgspec.Struct], params: dict[str, Any
     return "".join(sentences)
 
 
-def answer_control_request(app: App, request: Request) -> Response:
+def answer_control_request(state: SandboxState, request: Request) -> Response:
     if not is_loopback(request.peer):
         raise HttpError(403, {"message": "Control endpoints are for this machine only."})
     endpoint = CONTROL_ENDPOINTS.get((request.method, request.path))
@@ -186,7 +184,7 @@ def answer_control_request(app: App, request: Request) -> Response:
         )
     params = request.query | _parse_body(request)
     try:
-        return endpoint.handler(app, endpoint.read(params))
+        return endpoint.handler(state, endpoint.read(params))
     except (RecordNotFound, refusals.ActionRefused, ValueError) as error:
         raise HttpError(422, {"message": str(error)}) from None
 
@@ -203,47 +201,47 @@ def _parse_body(request: Request) -> dict[str, Any]:
     return value
 
 
-def _show_stats(app: App, params: AccountParams) -> Response:
-    return json_response(app.count_records(params.account))
+def _show_stats(state: SandboxState, params: AccountParams) -> Response:
+    return json_response(state.count_records(params.account))
 
 
-def _add_fault(app: App, params: NewFaultParams) -> Response:
-    app.faults.add_fault(**msgspec.structs.asdict(params))
-    return json_response(app.faults.to_dicts())
+def _add_fault(state: SandboxState, params: NewFaultParams) -> Response:
+    state.faults.add_fault(**msgspec.structs.asdict(params))
+    return json_response(state.faults.to_dicts())
 
 
-def _list_faults(app: App, _: NoParams) -> Response:
-    return json_response(app.faults.to_dicts())
+def _list_faults(state: SandboxState, _: NoParams) -> Response:
+    return json_response(state.faults.to_dicts())
 
 
-def _clear_faults(app: App, _: NoParams) -> Response:
-    app.faults.clear_faults()
+def _clear_faults(state: SandboxState, _: NoParams) -> Response:
+    state.faults.clear_faults()
     return json_response([])
 
 
-def _list_requests(app: App, _: NoParams) -> Response:
-    return json_response(app.requests.to_dicts())
+def _list_requests(state: SandboxState, _: NoParams) -> Response:
+    return json_response(state.requests.to_dicts())
 
 
-def _clear_requests(app: App, _: NoParams) -> Response:
-    app.requests.clear_entries()
+def _clear_requests(state: SandboxState, _: NoParams) -> Response:
+    state.requests.clear_entries()
     return json_response([])
 
 
-def _list_credentials(app: App, _: NoParams) -> Response:
-    with app.lock:
-        return json_response(app.credentials.to_state())
+def _list_credentials(state: SandboxState, _: NoParams) -> Response:
+    with state.lock:
+        return json_response(state.credentials.to_state())
 
 
-def _add_credential(app: App, params: NewKeyParams | NewClientParams) -> Response:
+def _add_credential(state: SandboxState, params: NewKeyParams | NewClientParams) -> Response:
     values = msgspec.structs.asdict(params)
     if isinstance(params, NewKeyParams):
-        with app.lock:
-            key = app.credentials.create_key(**values)
+        with state.lock:
+            key = state.credentials.create_key(**values)
         description = {"kind": "key", "account": key.account, "key": key.secret}
         return json_response(description | {"permissions": sorted(key.permissions)})
-    with app.lock:
-        client = app.credentials.create_client(**values)
+    with state.lock:
+        client = state.credentials.create_client(**values)
     return json_response(
         {
             "kind": "client",
@@ -256,80 +254,80 @@ def _add_credential(app: App, params: NewKeyParams | NewClientParams) -> Respons
     )
 
 
-def _change_credential(app: App, params: CredentialChangeParams) -> Response:
-    with app.lock:
+def _change_credential(state: SandboxState, params: CredentialChangeParams) -> Response:
+    with state.lock:
         name = params.credential
-        holder = app.credentials.find_credential(name) or app.consents.partners.get(name)
+        holder = state.credentials.find_credential(name) or state.consents.partners.get(name)
         if holder is None:
             raise RecordNotFound(f"credential {name}")
         normalize_permission_names([*params.remove, *params.grant])
         holder.remove_permissions(params.remove)
         holder.grant_permissions(params.grant)
-        app.notify_change()
+        state.notify_change()
         allowed = holder.permissions if isinstance(holder, ApiKey) else holder.scopes
         return json_response({"allowed": sorted(allowed)})
 
 
-def _run_mutation(app: App, params: msgspec.Struct) -> Response:
+def _run_mutation(state: SandboxState, params: msgspec.Struct) -> Response:
     values = msgspec.structs.asdict(params)
     account = values.pop("account")
-    row = app.run_mutation(type(params).__name__, account, **values)
+    row = state.run_mutation(type(params).__name__, account, **values)
     return json_response({"done": True, "record": row})
 
 
-def _list_webhooks(app: App, _: NoParams) -> Response:
+def _list_webhooks(state: SandboxState, _: NoParams) -> Response:
     return json_response(
         {
             "hooks": [
                 {"url": hook.url, "account": hook.account, "enabled": hook.enabled}
-                for hook in app.webhooks.hooks
+                for hook in state.webhooks.hooks
             ],
             "deliveries": [
                 {"url": d.url, "action": d.action, "event_id": d.event_id, "status": d.status}
-                for d in app.webhooks.deliveries
+                for d in state.webhooks.deliveries
             ],
         }
     )
 
 
-def _add_webhook(app: App, params: NewWebhookParams) -> Response:
-    hook = app.webhooks.register_webhook(**msgspec.structs.asdict(params))
+def _add_webhook(state: SandboxState, params: NewWebhookParams) -> Response:
+    hook = state.webhooks.register_webhook(**msgspec.structs.asdict(params))
     return json_response({"url": hook.url, "events": sorted(hook.events), "enabled": hook.enabled})
 
 
-def _clear_webhooks(app: App, _: NoParams) -> Response:
-    app.webhooks.clear_webhooks()
+def _clear_webhooks(state: SandboxState, _: NoParams) -> Response:
+    state.webhooks.clear_webhooks()
     return json_response([])
 
 
-def _redeliver_webhook(app: App, params: RedeliveryParams) -> Response:
-    if not app.webhooks.redeliver_event(params.event_id):
+def _redeliver_webhook(state: SandboxState, params: RedeliveryParams) -> Response:
+    if not state.webhooks.redeliver_event(params.event_id):
         raise RecordNotFound(f"delivery {params.event_id}")
     return json_response({"queued": True})
 
 
-def _expire_tokens(app: App, _: NoParams) -> Response:
-    app.tokens.expire_all()
+def _expire_tokens(state: SandboxState, _: NoParams) -> Response:
+    state.tokens.expire_all()
     return json_response({"done": True})
 
 
-def _list_consents(app: App, _: NoParams) -> Response:
-    with app.lock:
-        return json_response(app.consents.to_state()["consents"])
+def _list_consents(state: SandboxState, _: NoParams) -> Response:
+    with state.lock:
+        return json_response(state.consents.to_state()["consents"])
 
 
-def _withdraw_consents(app: App, params: WithdrawalParams) -> Response:
-    return json_response({"ended": app.withdraw_consents(params.account, params.user)})
+def _withdraw_consents(state: SandboxState, params: WithdrawalParams) -> Response:
+    return json_response({"ended": state.withdraw_consents(params.account, params.user)})
 
 
-def _reset_sandbox(app: App, _: NoParams) -> Response:
-    app.reset_state()
+def _reset_sandbox(state: SandboxState, _: NoParams) -> Response:
+    state.reset_state()
     return json_response({"done": True})
 
 
-def _list_emails(app: App, params: AccountParams) -> Response:
-    with app.lock:
-        return Response(200, encode_json(list(app.dataset(params.account).mails)))
+def _list_emails(state: SandboxState, params: AccountParams) -> Response:
+    with state.lock:
+        return Response(200, encode_json(list(state.dataset(params.account).mails)))
 
 
 CONTROL_ENDPOINTS: dict[tuple[str, str], ControlEndpoint] = {

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from integrations.greenhouse.sandbox.control_api.endpoints import CONTROL_ENDPOINTS
 from integrations.greenhouse.sandbox.http_server.messages import Response
-
-if TYPE_CHECKING:
-    from integrations.greenhouse.sandbox.http_server.app import App
+from integrations.greenhouse.sandbox.state import SandboxState
 
 
-def render_home_page(app: App) -> Response:
+def render_home_page(state: SandboxState) -> Response:
     rows = "".join(
         f"<li><code>{escape(method)} {escape(path)}</code></li>"
         for method, path in CONTROL_ENDPOINTS
@@ -20,7 +17,7 @@ def render_home_page(app: App) -> Response:
     counts = "".join(
         f"<li>{escape(name)}: {len(dataset.jobs)} jobs, {len(dataset.applications)} applications, "
         f"{len(dataset.users)} users</li>"
-        for name, dataset in app.datasets.items()
+        for name, dataset in state.datasets.items()
     )
     text = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'

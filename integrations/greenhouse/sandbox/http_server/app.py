@@ -1,35 +1,20 @@
-"""The sandbox without its socket: accounts, credentials and request routing."""
+"""The sandbox without its socket: request routing, faults and the request log."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS
-from integrations.greenhouse.sandbox.actions.record_lookup import find_user
 from integrations.greenhouse.sandbox.api.pagination import CursorSigner
 from integrations.greenhouse.sandbox.api.v1.handler import HarvestV1Handler
 from integrations.greenhouse.sandbox.api.v3.handler import HarvestV3Handler
 from integrations.greenhouse.sandbox.auth.consent_page import ConsentPage
-from integrations.greenhouse.sandbox.auth.consents import ConsentStore
-from integrations.greenhouse.sandbox.auth.credentials import Credentials
-from integrations.greenhouse.sandbox.auth.tokens import TokenIssuer, parse_basic_auth
+from integrations.greenhouse.sandbox.auth.tokens import parse_basic_auth
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
 from integrations.greenhouse.sandbox.control_api import endpoints, home_page
-from integrations.greenhouse.sandbox.dataset.dataset import Dataset
-from integrations.greenhouse.sandbox.dataset.generation import personas
-from integrations.greenhouse.sandbox.dataset.generation.account import (
-    LATEST_TIME,
-    DatasetSize,
-    generate_account,
-)
-from integrations.greenhouse.sandbox.dataset.records import User
-from integrations.greenhouse.sandbox.dataset.stats import count_records
-from integrations.greenhouse.sandbox.http_server.faults import Fault, FaultInjector
+from integrations.greenhouse.sandbox.http_server.faults import Fault
 from integrations.greenhouse.sandbox.http_server.messages import (
     HttpError,
     Request,
@@ -37,147 +22,33 @@ from integrations.greenhouse.sandbox.http_server.messages import (
     not_found_error,
 )
 from integrations.greenhouse.sandbox.http_server.rate_limiter import FixedWindowRateLimiter
-from integrations.greenhouse.sandbox.http_server.request_log import RequestLog
 from integrations.greenhouse.sandbox.settings import Settings
-from integrations.greenhouse.sandbox.state_file import encode_state
-from integrations.greenhouse.sandbox.webhooks.delivery import WebhookSender
+from integrations.greenhouse.sandbox.state import SandboxState
 
 logger = logging.getLogger("greenhouse.sandbox")
-
-OTHER_ACCOUNT_ID_OFFSET = 1_000_000_000
 
 
 class ConnectionDropped(Exception):
     """The connection must be closed without a response."""
 
 
-class App:
-    """Answers requests. One lock guards the datasets; delays happen outside it."""
+class App(SandboxState):
+    """Answers requests. Delays happen outside the lock."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.lock = threading.RLock()
-        self.faults = FaultInjector()
-        self.requests = RequestLog()
-        self.webhooks = WebhookSender()
-        self.on_change: list[Callable[[], None]] = []
         self._serial = 0
-        self._create_components()
-        self._generate_data()
+        super().__init__(settings, clock)
 
     def _create_components(self) -> None:
+        super()._create_components()
         settings, clock = self.settings, self.clock
-        secret = hashlib.sha256(f"greenhouse sandbox {settings.seed}".encode()).digest()
-        self.datasets: dict[str, Dataset] = {
-            "acme": Dataset("acme", settings.domain, clock),
-            "other": Dataset("other", "other.example", clock, OTHER_ACCOUNT_ID_OFFSET),
-        }
-        self.credentials = Credentials(self._add_service_user, self.notify_change)
-        self.consents = ConsentStore(
-            settings, clock, secret, self._add_service_user, self.notify_change
-        )
-        self.tokens = TokenIssuer(settings, clock, self.credentials, self.consents, secret)
         self._consent_page = ConsentPage(self.consents, self.datasets)
         self._token_rate_limiter = FixedWindowRateLimiter(clock, 60, settings.token_limit)
-        cursors = CursorSigner(secret, settings.cursor_lifetime)
+        cursors = CursorSigner(self.secret, settings.cursor_lifetime)
         v1_rate_limiter = FixedWindowRateLimiter(clock, 10, settings.v1_limit)
         v3_rate_limiter = FixedWindowRateLimiter(clock, 30, settings.v3_limit)
-        self._rate_limiters = (self._token_rate_limiter, v1_rate_limiter, v3_rate_limiter)
         self._v1 = HarvestV1Handler(settings, self.credentials, v1_rate_limiter, self.dataset)
         self._v3 = HarvestV3Handler(settings, self.tokens, v3_rate_limiter, self.dataset, cursors)
-
-    def _generate_data(self) -> None:
-        settings = self.settings
-        size = DatasetSize(settings.jobs, settings.users, settings.applications)
-        generate_account(self.datasets["acme"], personas.ACME_PERSONAS, size, settings.seed)
-        generate_account(
-            self.datasets["other"], personas.OTHER_PERSONAS, DatasetSize(5, 6, 30), settings.seed
-        )
-        self.credentials.add_well_known()
-        self.consents.add_well_known()
-        self._connect_listeners()
-
-    def _connect_listeners(self) -> None:
-        for dataset in self.datasets.values():
-            dataset.change_hooks.append(self.notify_change)
-            dataset.event_listeners.append(self.webhooks.queue_event)
-
-    def _add_service_user(self, account: str, site_admin: bool) -> int:
-        return (
-            self.dataset(account)
-            .add_record(
-                User,
-                format_timestamp(LATEST_TIME),  # a seed gives the same data at any time
-                first_name="Integration",
-                last_name="Service User",
-                service_account=True,
-                site_admin=site_admin,
-            )
-            .id
-        )
-
-    def notify_change(self) -> None:
-        for hook in self.on_change:
-            hook()
-
-    def dataset(self, account: str = "acme") -> Dataset:
-        if account not in self.datasets:
-            raise ValueError(f"Unknown account {account}; known are: {', '.join(self.datasets)}")
-        return self.datasets[account]
-
-    def reset_state(self) -> None:
-        with self.lock:
-            self._create_components()
-            self._generate_data()
-            self.faults.clear_faults()
-            self.webhooks.clear_webhooks()
-            self.requests.clear_entries()
-            self.notify_change()
-
-    def take_snapshot(self) -> bytes:
-        """Return everything that outlives the process, as JSON."""
-        with self.lock:
-            return encode_state(
-                {
-                    "worlds": {name: dataset.to_state() for name, dataset in self.datasets.items()},
-                    "credentials": self.credentials.to_state(),
-                    "consents": self.consents.to_state(),
-                    "tokens": [self.tokens.serial, self.tokens.expired_up_to],
-                }
-            )
-
-    def restore_state(self, state: dict[str, Any]) -> None:
-        """Restore a decoded :meth:`take_snapshot`."""
-        with self.lock:
-            self._create_components()
-            for name, dataset in self.datasets.items():
-                dataset.domain = state["worlds"][name]["domain"]
-                dataset.load_state(state["worlds"][name])
-            self.credentials.load_state(state["credentials"])
-            if "consents" in state:
-                self.consents.load_state(state["consents"])
-            else:  # state files from before partners existed
-                self.consents.add_well_known()
-            self.tokens.serial, self.tokens.expired_up_to = state["tokens"]
-            self._connect_listeners()
-
-    def count_records(self, account: str = "acme") -> dict[str, Any]:
-        with self.lock:
-            return count_records(
-                self.dataset(account), site_admin_grants=self.settings.site_admin_grants
-            )
-
-    def run_mutation(self, action: str, /, account: str = "acme", **values: Any) -> Any:
-        if action not in MUTATIONS:
-            raise ValueError(f"Unknown action; known are: {', '.join(MUTATIONS)}")
-        with self.lock:
-            return MUTATIONS[action](self.dataset(account), **values)
-
-    def withdraw_consents(self, account: str = "acme", user: str | None = None) -> int:
-        with self.lock:
-            user_id = None if user is None else find_user(self.dataset(account), user).id
-            return self.consents.withdraw_consents(account, user_id)
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Raises :class:`ConnectionDropped` if a fault drops it."""
