@@ -68,8 +68,8 @@ format-check: $(ENVIRONMENT) ## See that Python is in that shape
 types: $(ENVIRONMENT) ## Check types
 	DEBUG=true $(BIN)/mypy
 
-.PHONY: walls
-walls: $(ENVIRONMENT) ## Check who may import whom (the rooms of docs/architecture.md)
+.PHONY: imports
+imports: $(ENVIRONMENT) ## Check the import contracts (docs/architecture.md)
 	$(BIN)/lint-imports
 
 .PHONY: shape
@@ -99,7 +99,7 @@ audit: $(ENVIRONMENT) ## Ask for known vulnerabilities of what is locked; says s
 	@$(BIN)/python .ci/audit.py var/requirements.txt
 
 .PHONY: check
-check: lint format-check types walls shape templates migrations deploy-check secrets audit test ## All of the above: what CI does
+check: lint format-check types imports shape templates migrations deploy-check secrets audit test ## All of the above: what CI does
 
 ##- Keep
 

@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "portal.support",
     "portal.privacy",
     "portal.demo",
+    "portal.wiring",
 ]
 MIDDLEWARE = [
     "portal.core.request_ids.RequestIdMiddleware",

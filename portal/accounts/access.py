@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts.models import Membership
+from portal.core import links
 
 View = Callable[..., HttpResponseBase]
 
@@ -66,7 +67,7 @@ def _redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
     referring_page = urlsplit(referrer if is_same_site else "")
     query = f"?{referring_page.query}" if referring_page.query else ""
     return redirect_to_login(
-        f"{referring_page.path}{query}" if referring_page.path else reverse("home")
+        f"{referring_page.path}{query}" if referring_page.path else reverse(links.HOME)
     )
 
 

@@ -28,3 +28,6 @@ def send_batch(batch_id: int) -> None:
 
 def recover_lost_actions() -> None:
     outbox.recover_lost_actions()
+
+
+SCHEDULES = {recover_lost_actions: 1}  # minutes

@@ -4,23 +4,21 @@ which are hidden here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
 from portal.audit.models import Entry
+from portal.core.hooks import Hook
 
 JOB_KEY = "job"  # a Greenhouse job ID
 _HIDDEN_KEYS = {"job_name"}
 
 JobTitles = Mapping[int, str]
-_title_lookups: list[Callable[[Membership, set[int]], JobTitles]] = []
-
-
-def register_title_lookup(lookup: Callable[[Membership, set[int]], JobTitles]) -> None:
-    _title_lookups[:] = [lookup]
+# Called with the reader and Greenhouse job IDs; returns the titles this reader may see.
+job_title_lookup: Hook[[Membership, set[int]], JobTitles] = Hook()
 
 
 def get_visible_values(
@@ -51,4 +49,5 @@ def get_job_titles(reader: Membership, entries: Iterable[Entry]) -> JobTitles:
         state.get(JOB_KEY) for entry in entries for state in (entry.before, entry.after) if state
     ]
     job_ids = {job_id for job_id in values if type(job_id) is int}
-    return _title_lookups[0](reader, job_ids) if job_ids and _title_lookups else {}
+    titles = job_title_lookup.run(reader, job_ids) if job_ids else []
+    return titles[0] if titles else {}

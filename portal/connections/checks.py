@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.urls import Resolver404, resolve
 
 from portal.connections.oauth import partner_app
+from portal.core import links
 
 
 @register
@@ -31,7 +32,7 @@ def _check_redirect_uri() -> list[CheckMessage]:
             )
         )
     try:
-        is_portal_url = resolve(parts.path).view_name == "onboarding:oauth_callback"
+        is_portal_url = resolve(parts.path).view_name == links.OAUTH_CALLBACK
     except Resolver404:
         is_portal_url = False
     if not is_portal_url:

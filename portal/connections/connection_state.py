@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.connections.models import CheckRun, Connection
 from portal.connections.permissions.features import load_features
-from portal.core import transitions
+from portal.core import links, transitions
 from portal.notifications import chat, notify
 
 State = Connection.State
@@ -78,7 +79,7 @@ def _notify_when_first_live(connection: Connection, previous_state: str) -> None
         key=key,
         subject="Greenhouse is connected",
         body="The first sync has ended. Recruiters see their requisitions now.",
-        path="/setup/live/",
+        path=reverse(links.SETUP_LIVE),
     )
     body = "Set-up is done. The first sync has ended, and recruiters see their requisitions."
     notify.notify_users(

@@ -1,13 +1,35 @@
 from __future__ import annotations
 
 from portal.connections import worker_alerts
-from portal.connections.models import FixLink
+from portal.connections.models import CheckRun, FixLink
 from portal.connections.oauth import renewal
-from portal.connections.permissions import fix_link_email
+from portal.connections.permissions import check_runs, fix_link_email, monitor
+from portal.core import queue
 
 
 def record_heartbeat() -> None:
     worker_alerts.record_heartbeat()
+
+
+def check_permissions(check_id: int) -> None:
+    run = CheckRun.objects.select_related("connection", "credential", "requested_by").get(
+        pk=check_id
+    )
+    if check_runs.execute_run(run):
+        check_runs.check_ended.run(run)
+
+
+def recover_lost_checks() -> None:
+    """Fail checks whose worker died, and requeue those whose task was lost."""
+    for run in check_runs.fail_silent_runs():
+        check_runs.check_ended.run(run)
+    for pk in check_runs.list_unstarted_runs():
+        queue.enqueue_task(check_runs.CHECK_TASK, pk)
+
+
+def check_due_connections() -> None:
+    for connection in monitor.list_due_connections():
+        monitor.request_check(connection)
 
 
 def send_fix_link_email(link_id: int) -> None:
@@ -29,3 +51,12 @@ def renew_consent(consent_id: int) -> None:
 
 def report_lost_consent(consent_id: int) -> None:
     renewal.handle_lost_consent(consent_id)
+
+
+SCHEDULES = {  # minutes
+    record_heartbeat: 1,
+    retry_fix_link_emails: 1,
+    recover_lost_checks: 1,
+    renew_due_consents: 10,
+    check_due_connections: 10,
+}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from integrations.greenhouse.sandbox.auth import credentials as sandbox_credentials
+from portal.core.links import LIVENESS_PATH
 from portal.demo.folder import (
     DEFAULT_FOLDER,
     PROJECT_ROOT,
@@ -151,7 +152,7 @@ def _start_processes(
         access_logfile="-",
     )
     worker = children.start_process("worker", [*MANAGE_COMMAND, "qcluster"])
-    children.wait_for(web, check_url(f"http://127.0.0.1:{options.port}/healthz"))
+    children.wait_for(web, check_url(f"http://127.0.0.1:{options.port}{LIVENESS_PATH}"))
     children.wait_for(worker, check_log(worker, "ready for work"))
     stopwatch.record_lap("web server and worker")
     _print_line(f"Started in {stopwatch}.")

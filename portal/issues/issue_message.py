@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.urls import reverse
 
+from portal.core import links
 from portal.issues.models import Issue
 
 Cause, Fixer = Issue.Cause, Issue.Fixer
 
 _FIX_PAGES = {
-    Cause.BAD_CREDENTIAL: "onboarding:credential",
-    Cause.UNREADABLE_CREDENTIAL: "onboarding:credential",
-    Cause.CONSENT_EXPIRING: "onboarding:credential",
-    Cause.MISSING_PERMISSION: "onboarding:permissions",
-    Cause.NO_SITE_ADMIN: "onboarding:permissions",
-    Cause.MASS_DELETION: "onboarding:permissions",
-    Cause.UNMATCHED_PEOPLE: "onboarding:setup",
-    Cause.SYNC_FAILING: "onboarding:sync",
+    Cause.BAD_CREDENTIAL: links.SETUP_CREDENTIAL,
+    Cause.UNREADABLE_CREDENTIAL: links.SETUP_CREDENTIAL,
+    Cause.CONSENT_EXPIRING: links.SETUP_CREDENTIAL,
+    Cause.MISSING_PERMISSION: links.SETUP_PERMISSIONS,
+    Cause.NO_SITE_ADMIN: links.SETUP_PERMISSIONS,
+    Cause.MASS_DELETION: links.SETUP_PERMISSIONS,
+    Cause.UNMATCHED_PEOPLE: links.SETUP,
+    Cause.SYNC_FAILING: links.SETUP_SYNC,
 }
 # Fixers that the customer's admins reach; the others are ours or nobody.
 CUSTOMER_FIXERS = {Fixer.GREENHOUSE_ADMIN, Fixer.ADMIN}
@@ -61,4 +62,4 @@ def needs_permission_fix(issue: Issue) -> bool:
 
 
 def _get_fix_page(issue: Issue) -> str:
-    return _FIX_PAGES.get(Cause(issue.cause), "onboarding:setup")
+    return _FIX_PAGES.get(Cause(issue.cause), links.SETUP)

@@ -17,3 +17,6 @@ def update_all_counts() -> None:
     inactive_states = (state.DRAFT, state.PAUSED, state.DISCONNECTED)
     for connection in Connection.objects.exclude(state__in=inactive_states):
         stage_counts.update_counts(connection)
+
+
+SCHEDULES = {update_all_counts: 1}  # minutes

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
+from portal.core.hooks import Hook
 from portal.members.models import Invitation
 from portal.notifications.models import Notification
 
-EndHook = Callable[[Membership, "User | None"], None]
-_end_hooks: list[EndHook] = []
+# Called with the membership and who ended it, within the transaction.
+membership_ended: Hook[[Membership, User | None], None] = Hook()
 
 
 class LastAdmin(Exception):
@@ -30,11 +30,6 @@ def change_role(membership: Membership, role: str) -> str:
     previous_role = _lock_current_role(membership, stays_admin=role == Membership.Role.ADMIN)
     Membership.objects.filter(pk=membership.pk).update(role=role)
     return previous_role
-
-
-def register_end_hook(hook: EndHook) -> None:
-    """Call `hook` with each ended membership and who ended it, within the transaction."""
-    _end_hooks.append(hook)
 
 
 @transaction.atomic
@@ -65,8 +60,7 @@ def end_membership(membership: Membership, *, by: User | None) -> None:
         unsent.filter(
             recipient=membership.user_id, organization=membership.organization_id
         ).delete()
-    for hook in _end_hooks:
-        hook(membership, by)
+    membership_ended.run(membership, by)
 
 
 def _lock_current_role(membership: Membership, *, stays_admin: bool) -> str:

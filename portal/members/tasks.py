@@ -12,3 +12,6 @@ def send_invitation(invitation_id: int) -> None:
 
 def recover_lost_invitations() -> None:
     invitations.recover_lost_invitations()
+
+
+SCHEDULES = {recover_lost_invitations: 1}  # minutes

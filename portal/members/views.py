@@ -11,6 +11,7 @@ from portal.accounts.access import MemberRequest, admin_only, get_membership, pu
 from portal.accounts.models import Membership, User
 from portal.audit.entries import record_entry
 from portal.audit.member_actions import record_member_action
+from portal.core import links
 from portal.members import invitations, memberships
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
@@ -120,7 +121,7 @@ def _redirect_after_change(request: MemberRequest, membership: Membership) -> Ht
     is_still_admin = Membership.objects.filter(
         pk=membership.pk, role=Membership.Role.ADMIN
     ).exists()
-    return redirect("members:list" if is_still_admin else "home")
+    return redirect("members:list" if is_still_admin else links.HOME)
 
 
 def _change_role(request: MemberRequest, membership: Membership, role: str) -> None:
@@ -191,7 +192,7 @@ def _render_ended_invitation(request: HttpRequest, token: str) -> HttpResponse:
     membership = get_membership(request)
     # After joining by single sign-on, users return to the invitation link.
     if membership is not None and invitations.was_joined_by_link(token, membership):
-        return redirect("home")
+        return redirect(links.HOME)
     return render(request, "members/invitation_ended.html", status=410)
 
 
@@ -225,4 +226,4 @@ def _complete_joining(request: HttpRequest, membership: Membership) -> HttpRespo
         request=request,
     )
     login(request, membership.user)
-    return redirect("home")
+    return redirect(links.HOME)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
-from portal.core import queue, transitions
+from portal.core import links, queue, transitions
 from portal.notifications.models import Notification, Preference
 
 SEND_TASK = "portal.notifications.tasks.send_notification"
@@ -42,7 +42,7 @@ def list_staff() -> list[User]:
 
 def get_staff_url(organization: Organization) -> str:
     # Staff can't open a customer's pages.
-    return reverse("admin:accounts_organization_summary", args=[organization.pk])
+    return reverse(links.CUSTOMER_SUMMARY, args=[organization.pk])
 
 
 def notify_users(

@@ -21,3 +21,9 @@ def recover_lost_messages() -> None:
 
 def send_digests() -> None:
     notify.send_digests()
+
+
+SCHEDULES = {  # minutes
+    recover_lost_messages: 1,
+    send_digests: 60,
+}

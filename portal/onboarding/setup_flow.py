@@ -18,7 +18,6 @@ from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan, run_lifecycle
 from portal.sync.models import SyncRun
 
-CHECK_TASK = "portal.onboarding.tasks.check_permissions"
 DELETE_DATA_TASK = "portal.onboarding.tasks.delete_synced_data"
 _SYNCING_STATES = frozenset({Connection.State.LIVE, Connection.State.DEGRADED})
 
@@ -44,7 +43,7 @@ def request_check(
     run, is_new = check_runs.open_run(connection, by=by, only=only)
     if is_new:
         connection_state.mark_checking(connection, by=by)
-        queue.enqueue_task(CHECK_TASK, run.pk)
+        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
     return run
 
 
@@ -54,7 +53,7 @@ def request_pending_check(connection: Connection, *, by: User | None) -> None:
         return
     run, is_new = check_runs.open_run(connection, by=by, credential=pending)
     if is_new:
-        queue.enqueue_task(CHECK_TASK, run.pk)
+        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
 
 
 def request_sync(connection: Connection, *, by: User | None) -> SyncRun:

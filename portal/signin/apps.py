@@ -5,7 +5,4 @@ class SigninConfig(AppConfig):
     name = "portal.signin"
 
     def ready(self) -> None:
-        from portal.core import key_rotation
-        from portal.signin import one_time_codes, signal_handlers  # noqa: F401  # registers receivers
-
-        key_rotation.register_secret_store(one_time_codes.SECRET_STORE)
+        from portal.signin import signal_handlers  # noqa: F401  # registers receivers

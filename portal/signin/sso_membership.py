@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.db import transaction
 
 from portal.accounts.models import Membership, Organization, User
+from portal.core.hooks import Hook
 
-InvitationHook = Callable[[User, Organization, str], "Membership | None"]
-_invitation_hooks: list[InvitationHook] = []
+# Accepts a pending invitation to the user or the address, if there is one.
+joining_by_sso: Hook[[User, Organization, str], Membership | None] = Hook()
 
 
 class MembershipEnded(Exception):
     """Only a new invitation can restore the ended membership."""
-
-
-def register_invitation_hook(hook: InvitationHook) -> None:
-    """Register a hook that accepts a pending invitation during single sign-on."""
-    _invitation_hooks.append(hook)
 
 
 @transaction.atomic
@@ -30,8 +24,8 @@ def join_organization(user: User, organization: Organization, email: str) -> Mem
     memberships = Membership._base_manager.filter(user=user, organization=organization)
     if memberships.filter(ended_at=None).exists():
         return None
-    for hook in _invitation_hooks:
-        if membership := hook(user, organization, email):
+    for membership in joining_by_sso.run(user, organization, email):
+        if membership is not None:
             return membership
     # The provider does not know whom an admin has removed here.
     if memberships.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from portal.core.queue import enqueue_task
 from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
@@ -16,10 +15,7 @@ def run_sync(sync_id: int) -> None:
     is_complete = full_runs.filter(
         status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
     ).exists()
-    task = (
-        "portal.jobs.tasks.recount_connection" if is_complete else "portal.jobs.tasks.update_counts"
-    )
-    enqueue_task(task, sync_run.connection_id)
+    run_lifecycle.data_synced.run(sync_run.connection_id, is_complete)
 
 
 def refresh_record(request_id: int) -> None:
@@ -33,3 +29,9 @@ def recover_stalled_work() -> None:
 
 def request_due_syncs() -> None:
     schedule.request_due_syncs()
+
+
+SCHEDULES = {  # minutes
+    request_due_syncs: 1,
+    recover_stalled_work: 1,
+}

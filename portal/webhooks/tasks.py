@@ -19,3 +19,9 @@ def recover_stalled_work() -> None:
 
 def detect_silence() -> None:
     heartbeat.check_all_connections()
+
+
+SCHEDULES = {  # minutes
+    recover_stalled_work: 1,
+    detect_silence: 15,
+}

@@ -15,6 +15,7 @@ from integrations.ats.webhooks import WebhookSpec
 from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
+from portal.core import links
 from portal.core.id_parsing import parse_id
 from portal.core.secrets import SecretUnreadable
 from portal.web.client_ip import get_client_ip
@@ -90,7 +91,7 @@ def setup_page(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     vendor = endpoints.get_vendor(connection)
     if vendor is None:
-        return redirect("onboarding:setup")
+        return redirect(links.SETUP)
     return render_page_or_partial(
         request, "webhooks/setup.html", "marks", _build_context(connection, vendor)
     )
@@ -104,7 +105,7 @@ def create_secret(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     vendor = endpoints.get_vendor(connection)
     if vendor is None:
-        return redirect("onboarding:setup")
+        return redirect(links.SETUP)
     try:
         secret = _create_or_rotate(request, connection)
     except endpoints.SecretAlreadyChanged:
@@ -142,7 +143,7 @@ def send_test(request: MemberRequest) -> HttpResponse:
     endpoint = _get_endpoint(request)
     vendor = endpoints.get_vendor(endpoint.connection)
     if vendor is None:
-        return redirect("onboarding:setup")
+        return redirect(links.SETUP)
     try:
         receiver.send_test_delivery(endpoint, vendor)
     except SecretUnreadable:

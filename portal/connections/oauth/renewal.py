@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
@@ -13,7 +14,7 @@ from portal.connections.models import Consent
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStore
 from portal.connections.permissions import monitor
-from portal.core import queue
+from portal.core import links, queue
 from portal.core.secrets import SecretUnreadable
 from portal.issues import service
 from portal.issues.models import Issue
@@ -92,7 +93,7 @@ def _warn_before_expiry(consent: Consent) -> None:
             key=f"issue:{issue.pk}",
             subject=issue.title,
             body=issue.description,
-            path="/setup/credential/",
+            path=reverse(links.SETUP_CREDENTIAL),
         )
 
 
@@ -113,5 +114,5 @@ def handle_lost_consent(consent_id: int) -> None:
             subject="Your own consent in Greenhouse has ended",
             body="The portal can no longer act in Greenhouse in your name. Give your consent "
             "again to go on; it takes one click.",
-            path="/account/greenhouse/",
+            path=reverse(links.OWN_CONSENT),
         )

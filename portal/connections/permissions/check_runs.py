@@ -17,11 +17,15 @@ from portal.accounts.models import User
 from portal.connections.client import open_provider
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core import transitions
+from portal.core.hooks import Hook
 from portal.core.secrets import SecretUnreadable
 
+CHECK_TASK = "portal.connections.tasks.check_permissions"
 Cause = CheckRun.Cause
 RUN_TIMEOUT = timedelta(minutes=5)
 REQUEUE_AFTER = timedelta(minutes=1)  # without a worker taking it: the task may be lost
+# Called with a check that is done or has failed.
+check_ended: Hook[[CheckRun], None] = Hook()
 
 
 class NoCredentialToCheck(Exception):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.connections.models import Connection, Credential, FixLink
 from portal.connections.permissions.fix_links import SEND_EMAIL_TASK
-from portal.core import queue, transitions
+from portal.core import links, queue, transitions
 from portal.core.secrets import SecretUnreadable, reveal_secret
 
 REQUEUE_AFTER = timedelta(minutes=3)
@@ -29,7 +29,7 @@ class FixLinkEmail:
 
 
 def build_link_url(token: str) -> str:
-    return f"{settings.PORTAL_URL}{reverse('onboarding:fix', args=[token])}"
+    return f"{settings.PORTAL_URL}{reverse(links.FIX_LINK, args=[token])}"
 
 
 def compose_email(

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.ats.permissions import Permission, PermissionOrigin, ProbeOutcome
 from portal.accounts.models import User
 from portal.connections.models import CheckRun, Connection, Credential, FixLink
-from portal.core import queue
+from portal.core import links, queue
 from portal.core.link_tokens import generate_token, hash_token
 from portal.notifications import notify
 
@@ -124,9 +125,8 @@ def _close_link(link: FixLink) -> None:
         "subject": f"{organization}: everything is ticked in Greenhouse",
         "body": "What was asked for with a link is ticked in Greenhouse now. The link has ended.",
     }
-    notify.notify_users(
-        notify.list_admins(organization), organization, path="/setup/permissions/", **message
-    )
+    path = reverse(links.SETUP_PERMISSIONS)
+    notify.notify_users(notify.list_admins(organization), organization, path=path, **message)
     notify.notify_users(
         notify.list_staff(), organization, path=notify.get_staff_url(organization), **message
     )

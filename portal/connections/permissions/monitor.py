@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -15,12 +16,11 @@ from portal.connections.models import CheckRun, Connection, Credential
 from portal.connections.permissions import check_runs
 from portal.connections.permissions.features import ESSENTIAL_FEATURES
 from portal.connections.permissions.fixes import get_permission_fix
-from portal.core import queue
+from portal.core import links, queue
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.notifications import notify
 
-CHECK_TASK = "portal.onboarding.tasks.check_permissions"
 CHECK_INTERVAL = timedelta(hours=24)
 BATCH_SIZE = 25  # checks per round, to spread the load
 RECHECK_COOLDOWN = timedelta(minutes=5)
@@ -44,7 +44,7 @@ def list_due_connections() -> list[Connection]:
 def request_check(connection: Connection) -> None:
     run, is_new = check_runs.open_run(connection, by=None)
     if is_new:
-        queue.enqueue_task(CHECK_TASK, run.pk)
+        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
 
 
 def recheck_after_refusal(connection: Connection, permission: str = "") -> None:
@@ -101,9 +101,8 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
         details={"check": check.pk},
     )
     if is_new and was_live:
-        _notify_admins_and_success(
-            organization, f"issue:{issue.pk}", title, issue.description, "/setup/credential/"
-        )
+        key, path = f"issue:{issue.pk}", reverse(links.SETUP_CREDENTIAL)
+        _notify_admins_and_success(organization, key, title, issue.description, path)
 
 
 def _check_site_admin(check: CheckRun) -> None:
@@ -237,7 +236,7 @@ def _notify_changes(check: CheckRun, missing: Iterable[Permission]) -> None:
         f"drift:{check.pk}",
         f"{organization}: Greenhouse permits something else than before",
         "\n".join(dict.fromkeys(lines)),
-        "/setup/permissions/",
+        reverse(links.SETUP_PERMISSIONS),
     )
 
 

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
+from portal.core import links
 from portal.entitlements.rules import Rights, applications_on_jobs
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
@@ -83,7 +84,7 @@ class JobRow:
     @property
     def candidate_links(self) -> list[tuple[str, str]]:
         # A closed requisition's page doesn't show applications.
-        page = reverse_cached("applications:job_detail", self.job.pk) if self.job.is_open else ""
+        page = reverse_cached(links.JOB_PAGE, self.job.pk) if self.job.is_open else ""
         return [
             (
                 candidate.name,

@@ -17,13 +17,20 @@ from django.utils import timezone
 from integrations.ats.types import ApplicationStatus
 from portal.connections.models import Connection
 from portal.connections.permissions.features import load_features
+from portal.core import queue
 from portal.entitlements.rules import public_applications
 from portal.jobs.models import StageCount, StageCountRun
 from portal.sync.models import Application, Job, Stage, StageName
 
+UPDATE_TASK = "portal.jobs.tasks.update_counts"
+RECOUNT_TASK = "portal.jobs.tasks.recount_connection"
 # `changed_at` is set before its transaction commits: look back this far for late commits.
 CHANGE_OVERLAP = timedelta(minutes=5)
 BATCH_SIZE = 500
+
+
+def request_count_update(connection_id: int, whole: bool) -> None:
+    queue.enqueue_task(RECOUNT_TASK if whole else UPDATE_TASK, connection_id)
 
 
 def update_counts(connection: Connection, *, whole: bool = False) -> int:

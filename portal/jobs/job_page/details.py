@@ -8,6 +8,7 @@ import nh3
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from portal.core import links
 from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
 from portal.sync import freshness
@@ -85,7 +86,7 @@ def get_job_details(job: Job, rights: Rights) -> JobDetails:
 
 
 def get_job_url(job: Job) -> str:
-    return reverse_cached("applications:job_detail" if job.is_open else "jobs:closed_job", job.pk)
+    return reverse_cached(links.JOB_PAGE if job.is_open else "jobs:closed_job", job.pk)
 
 
 def reverse_cached(view: str, pk: int) -> str:

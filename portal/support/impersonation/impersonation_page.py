@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from portal.accounts.models import Membership
+from portal.core import links
 from portal.support.impersonation import sessions
 
 
@@ -41,7 +42,7 @@ def start_impersonation(request: HttpRequest, membership_id: int) -> HttpRespons
         except sessions.CannotImpersonateStaff:
             form.add_error(None, "This person is one of our staff. Look as somebody else.")
         else:
-            return redirect("home")
+            return redirect(links.HOME)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": f"Look as {member.user}",

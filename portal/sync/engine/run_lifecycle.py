@@ -25,6 +25,7 @@ from portal.accounts.models import User
 from portal.connections import connection_state
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
+from portal.core.hooks import Hook
 from portal.core.secrets import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
@@ -36,6 +37,8 @@ from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
 from portal.sync.models import SyncRun, SyncStep
 
 RUN_TASK = "portal.sync.tasks.run_sync"
+# Called with the connection's ID after each turn of a run, and whether a full run is complete.
+data_synced: Hook[[int, bool], None] = Hook()
 # Claims without a written page after which a run fails.
 MAX_CLAIMS = 5
 

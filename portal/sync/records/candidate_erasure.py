@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -11,18 +11,15 @@ from django.utils import timezone
 
 from portal.audit.entries import record_entry
 from portal.connections.models import Connection
+from portal.core.hooks import Hook
 from portal.sync.engine.upsert import get_request_time
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application, Candidate
 
 _BLANK_FIELDS = {"first_name": "", "last_name": "", "company": "", "title": ""}
 
-_erasure_hooks: list[Callable[[Sequence[int]], object]] = []
-
-
-def register_erasure_hook(hook: Callable[[Sequence[int]], object]) -> None:
-    """Register a callback for the primary keys of erased candidates."""
-    _erasure_hooks.append(hook)
+# Called with the candidates' primary keys.
+candidates_erased: Hook[[Sequence[int]], object] = Hook()
 
 
 @transaction.atomic
@@ -93,8 +90,7 @@ def _erase_related_data(candidates: Sequence[int]) -> None:
     Application.objects.filter(candidate__in=candidates).update(
         answers=[], custom={}, fingerprint=None, changed_at=now, requested_at=now
     )
-    for hook in _erasure_hooks:
-        hook(candidates)
+    candidates_erased.run(candidates)
 
 
 def _record_erasure(connection: Connection, candidates: Sequence[int], how: str) -> None:

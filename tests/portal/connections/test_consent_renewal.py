@@ -10,9 +10,9 @@ from django_q.models import Schedule
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection, Consent
 from portal.connections.oauth import renewal
+from portal.connections.permissions import check_runs
 from portal.core import queue
 from portal.issues.models import Issue
-from portal.onboarding import setup_flow
 from portal.sync.models import Job
 from tests.portal.consent_flow import CREDENTIAL_URL, complete_authorization, enable_oauth_app
 
@@ -33,7 +33,7 @@ def consent(personas, sandbox: Sandbox, settings, sign_in) -> Consent:
 def connection(consent: Consent, run_tasks) -> Connection:
     """A live connection by that consent, fully synced."""
     connection = consent.connection
-    queue.enqueue_task(setup_flow.CHECK_TASK, connection.last_check.pk)
+    queue.enqueue_task(check_runs.CHECK_TASK, connection.last_check.pk)
     run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE

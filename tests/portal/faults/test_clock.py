@@ -16,10 +16,10 @@ from portal.applications.tasks import recover_lost_actions
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.issues.models import Issue
-from portal.onboarding.apps import schedule_recurring_tasks
 from portal.sync import schedule, tasks
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
+from portal.wiring.schedules import schedule_recurring_tasks
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     find_application,

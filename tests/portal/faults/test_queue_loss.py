@@ -20,9 +20,9 @@ from portal.connections.models import CheckRun
 from portal.core.models import SharedState
 from portal.issues.models import Issue
 from portal.onboarding import setup_flow
-from portal.onboarding.apps import schedule_recurring_tasks
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
+from portal.wiring.schedules import schedule_recurring_tasks
 from tests import queue
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -71,7 +71,7 @@ def test_lost_queue_is_restored_by_sweeps(
         reverse("members:list"), {"email": "new@acme.example", "role": "recruiter"}
     )
     queued_modules = {task.rsplit(".", 1)[0] for task, _ in queue.list_queued_tasks()}
-    assert {"portal.applications.tasks", "portal.onboarding.tasks", "portal.sync.tasks",
+    assert {"portal.applications.tasks", "portal.connections.tasks", "portal.sync.tasks",
             "portal.members.tasks"} <= queued_modules  # fmt: skip
     mail_count = len(mail.outbox)
 

@@ -13,9 +13,9 @@ from portal.applications import tasks as applications
 from portal.applications.actions import outbox
 from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch
+from portal.connections import tasks as connections
 from portal.connections.models import CheckRun
 from portal.onboarding import setup_flow
-from portal.onboarding import tasks as onboarding
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     find_application,
@@ -43,7 +43,7 @@ def run_recovery(run_tasks: Callable[[], int], advance_clock) -> Callable[[], No
     def run_sweeps() -> None:
         for _ in range(4):
             advance_clock(4 * MINUTE)
-            onboarding.recover_lost_tasks()
+            connections.recover_lost_checks()
             applications.recover_lost_actions()
             runner.release_due_batches()
             run_tasks()
@@ -61,7 +61,7 @@ def test_killed_check_ends_and_can_be_repeated(
     for _ in range(3):
         run = setup_flow.request_check(connection, by=personas.ada.user)
         assert kill_at_statement(
-            rng.randint(6, 40), lambda run=run: onboarding.check_permissions(run.pk)
+            rng.randint(6, 40), lambda run=run: connections.check_permissions(run.pk)
         )
         run_recovery()
         run.refresh_from_db()

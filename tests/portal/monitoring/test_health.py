@@ -114,7 +114,7 @@ def test_busy_worker_still_sends_heartbeat(
 
 
 def test_heartbeat_scheduled_every_minute(personas: Personas) -> None:
-    from portal.onboarding.apps import schedule_recurring_tasks
+    from portal.wiring.schedules import schedule_recurring_tasks
 
     schedule_recurring_tasks()
     assert Schedule.objects.get(func="portal.connections.tasks.record_heartbeat").minutes == 1

@@ -138,7 +138,7 @@ def test_disconnected_account_can_reconnect(ada: Client, connection: Connection,
 def test_lost_deletion_task_is_queued_again(ada: Client, connection: Connection, run_tasks) -> None:
     ada.post(DISCONNECT, {"name": "Acme"})
     get_broker().purge_queue()
-    tasks.recover_lost_tasks()
+    tasks.recover_lost_deletions()
     run_tasks()
     assert not Job.objects.exists()
 

@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from integrations.ats import registry
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections import tasks
 from portal.connections.models import CheckRun, Connection
-from portal.onboarding import setup_flow, tasks
+from portal.onboarding import setup_flow
 from portal.sync.models import SyncRun
 from tests.api_generations import any_generation
 from tests.conftest import FULL_CREDENTIALS, each_refusal
@@ -144,7 +145,7 @@ def test_interrupted_check_failed_by_sweep(connect, advance_clock, personas: Per
     connection = connect()
     setup_flow.request_check(connection, by=None)
     advance_clock(10 * 60)
-    tasks.recover_lost_tasks()
+    tasks.recover_lost_checks()
     check = connection.checks.first()
     assert check.status == CheckRun.Status.FAILED
     assert "start it again" in check.failure

@@ -10,10 +10,10 @@ from encrypted_model_fields import fields as encrypted
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.actions.outbox import release_due_actions
 from portal.applications.models import ApplicationAction
+from portal.connections import tasks
 from portal.connections.models import Connection
 from portal.connections.permissions import monitor
 from portal.issues.models import Issue
-from portal.onboarding import tasks
 from tests.api_generations import any_generation
 from tests.conftest import FULL_CREDENTIALS, V3, each_refusal
 from tests.personas import Personas
@@ -160,7 +160,7 @@ def test_refused_click_disables_button_and_mails_once(
     assert "Reject is off: the Greenhouse credential lacks" in action_helpers.fetch_row(remy, first)
     assert action_helpers.reject_application(remy, first).status_code == 403
     advance_clock(10 * 60)
-    tasks.recover_lost_tasks()
+    tasks.recover_lost_checks()
     run_tasks()
     mails = [message for message in mail.outbox if "permits something else" in message.subject]
     assert sorted(to for message in mails for to in message.to) == [

@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections import tasks
 from portal.connections.models import Connection
-from portal.onboarding import setup_flow, tasks
+from portal.onboarding import setup_flow
 from portal.sync.models import SyncRun
 from tests.conftest import V1, V3
 from tests.personas import Personas

@@ -53,14 +53,14 @@ def test_request_id_accepted_only_from_proxy(client: Client, settings, request_i
 
 
 def test_scheduled_task_gets_own_request_id() -> None:
-    request_ids.adopt_task_group("portal.onboarding.tasks.recover_lost_tasks")
+    request_ids.adopt_task_group("portal.onboarding.tasks.recover_lost_deletions")
     first = request_ids.get_request_id()
     request_ids.adopt_task_group(None)
     assert first
     assert request_ids.get_request_id() not in {
         "",
         first,
-        "portal.onboarding.tasks.recover_lost_tasks",
+        "portal.onboarding.tasks.recover_lost_deletions",
     }
 
 

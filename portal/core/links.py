@@ -1,0 +1,20 @@
+"""URL names of pages that packages below the page's own link to. Use them with `reverse`."""
+
+HOME = "home"
+SIGN_IN = "account_login"
+JOB_LIST = "jobs:list"
+JOB_PAGE = "applications:job_detail"
+OWN_CONSENT = "applications:acting_user"
+
+SETUP = "onboarding:setup"
+SETUP_CREDENTIAL = "onboarding:credential"
+SETUP_PERMISSIONS = "onboarding:permissions"
+SETUP_SYNC = "onboarding:sync"
+SETUP_LIVE = "onboarding:live"
+FIX_LINK = "onboarding:fix"
+OAUTH_CALLBACK = "onboarding:oauth_callback"
+
+ADMIN_HOME = "admin:index"
+CUSTOMER_SUMMARY = "admin:accounts_organization_summary"
+
+LIVENESS_PATH = "/healthz"  # for the demo, which runs without Django

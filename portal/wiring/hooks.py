@@ -1,0 +1,37 @@
+"""What happens in one package because of another: every callback into a higher package."""
+
+from __future__ import annotations
+
+from portal.applications import note_erasure
+from portal.applications.actions import outbox
+from portal.applications.batches import runner
+from portal.audit import presentation
+from portal.connections.oauth import revocation
+from portal.connections.permissions import check_runs
+from portal.core import key_rotation, queue, worker_heartbeat
+from portal.entitlements import job_titles
+from portal.jobs.job_list import stage_counts
+from portal.members import invitations, memberships
+from portal.onboarding import setup_flow
+from portal.privacy import member_data
+from portal.signin import one_time_codes, sso_membership
+from portal.sync.engine import run_lifecycle
+from portal.sync.records import candidate_erasure
+
+
+def register_hooks() -> None:
+    check_runs.check_ended.register(setup_flow.handle_check_result)
+    run_lifecycle.data_synced.register(stage_counts.request_count_update)
+    candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
+
+    sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)
+    memberships.membership_ended.register(revocation.revoke_member_consents)
+    memberships.membership_ended.register(member_data.delete_membership_data)
+
+    presentation.job_title_lookup.register(job_titles.get_job_titles)
+    key_rotation.register_secret_store(one_time_codes.SECRET_STORE)
+
+    # From a thread, so that a long task does not make its worker look dead.
+    queue.run_every_second(worker_heartbeat.record_heartbeat_if_due)
+    queue.run_every_second(outbox.release_due_actions)
+    queue.run_every_second(runner.release_due_batches)
