@@ -16,10 +16,10 @@ from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.connections.permissions.features import load_features
-from portal.wiring.schedules import schedule_recurring_tasks
 from portal.privacy import retention, tasks
 from portal.sync.engine import plan
 from portal.sync.models import Application, AtsUser, JobGrant, SyncRun
+from portal.wiring.schedules import schedule_recurring_tasks
 from tests.factories import PASSWORD, ConnectionFactory
 from tests.personas import Personas
 from tests.portal.entitlements import synced_data
