@@ -21,9 +21,9 @@ urlpatterns = [
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
     path("", include("portal.webhooks.urls")),
-    path("set-up/syncs/", include("portal.sync.urls")),
+    path("setup/syncs/", include("portal.sync.urls")),
     path("setup/", include("portal.onboarding.urls")),
-    path("log/", include("portal.audit.urls")),
+    path("activity-log/", include("portal.audit.urls")),
     path("notifications/", include("portal.notifications.urls")),
     path("metrics", export_metrics, name="metrics"),
     path(f"{settings.ADMIN_PATH}/", admin.site.urls),
@@ -32,4 +32,4 @@ urlpatterns = [
 if settings.DEBUG:
     from portal.web.component_gallery import show_component_gallery
 
-    urlpatterns.append(path("__kit/", show_component_gallery, name="component_gallery"))
+    urlpatterns.append(path("__components/", show_component_gallery, name="component_gallery"))

@@ -14,32 +14,32 @@ from portal.applications.views import (
 app_name = "applications"
 urlpatterns = [
     path("account/greenhouse/", acting_user.manage_own_consent, name="acting_user"),
-    path("account/greenhouse/take-back/", acting_user.revoke_consent, name="revoke_consent"),
+    path("account/greenhouse/revoke/", acting_user.revoke_consent, name="revoke_consent"),
     # /requisitions/<job>/
     path("requisitions/<int:job_pk>/", job_page.job_detail, name="job_detail"),
     path("requisitions/<int:job_pk>/bulk/", batches.start_batch, name="start_batch"),
     path("requisitions/<int:job_pk>/review/", review.show_review, name="review"),
-    path("requisitions/<int:job_pk>/review/begin/", review.start_review, name="start_review"),
+    path("requisitions/<int:job_pk>/review/start/", review.start_review, name="start_review"),
     path(
         "requisitions/<int:job_pk>/review/decisions/",
         review.review_decisions,
         name="review_decisions",
     ),
     path(
-        "requisitions/<int:job_pk>/review/habits/",
+        "requisitions/<int:job_pk>/review/preferences/",
         review.save_preferences,
         name="review_preferences",
     ),
     # /batches/<batch>/
     path("batches/<int:pk>/", batches.batch_detail, name="batch"),
-    path("batches/<int:pk>/withdraw/", batches.cancel_batch, name="cancel_batch"),
+    path("batches/<int:pk>/cancel/", batches.cancel_batch, name="cancel_batch"),
     path("batches/<int:pk>/undo/", batches.undo_batch, name="undo_batch"),
     path("batches/<int:pk>/retry/", batches.retry_batch, name="retry_batch"),
     # /applications/<application>/
     path("activity/", activity.my_activity, name="my_activity"),
     path("applications/<int:pk>/history/", activity.application_history, name="history"),
     path("applications/<int:pk>/review-card/", review.review_card, name="review_card"),
-    path("applications/<int:pk>/details/", greenhouse_details.stage_history, name="stage_history"),
+    path("applications/<int:pk>/stage-history/", greenhouse_details.stage_history, name="stage_history"),
     path("applications/<int:pk>/resume/", greenhouse_details.open_resume, name="resume"),
     path("applications/<int:pk>/row/", job_page.application_row, name="row"),
     path("applications/<int:pk>/advance/", actions.advance_application, name="advance"),
@@ -49,8 +49,8 @@ urlpatterns = [
     path("applications/<int:pk>/transfer/", actions.transfer_application, name="transfer"),
     path("applications/<int:pk>/update/", actions.update_application, name="update"),
     # /actions/<action>/
-    path("actions/<int:pk>/withdraw/", action_results.cancel_action, name="cancel_action"),
+    path("actions/<int:pk>/cancel/", action_results.cancel_action, name="cancel_action"),
     path("actions/<int:pk>/undo/", action_results.undo_action, name="undo_action"),
-    path("actions/<int:pk>/again/", action_results.retry_action, name="retry_action"),
+    path("actions/<int:pk>/retry/", action_results.retry_action, name="retry_action"),
     path("actions/<int:pk>/dismiss/", action_results.dismiss_action, name="dismiss_action"),
 ]

@@ -5,5 +5,5 @@ from portal.audit import views
 app_name = "audit"
 urlpatterns = [
     path("", views.show_log, name="log"),
-    path("log.csv", views.export_csv, name="export_csv"),
+    path("export.csv", views.export_csv, name="export_csv"),
 ]

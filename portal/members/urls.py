@@ -7,6 +7,6 @@ urlpatterns = [
     path("members/", views.list_members, name="list"),
     path("members/<int:pk>/", views.update_member, name="update_member"),
     path("members/invitations/<int:pk>/", views.revoke_invitation, name="revoke_invitation"),
-    path("members/invitations/<int:pk>/again/", views.resend_invitation, name="resend_invitation"),
+    path("members/invitations/<int:pk>/resend/", views.resend_invitation, name="resend_invitation"),
     path("invitation/<str:token>/", views.accept_invitation, name="accept_invitation"),
 ]

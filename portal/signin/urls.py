@@ -11,10 +11,10 @@ OWN_URLS = [
 # No namespace: allauth looks these names up.
 urlpatterns = [
     *OWN_URLS,
-    path("single-sign-on/", views.start_single_sign_on, name="single_sign_on"),
+    path("sso/", views.start_single_sign_on, name="single_sign_on"),
     path("account/", include([p for p in account if p.name not in {o.name for o in OWN_URLS}])),
     path("account/one-time-codes/", include("allauth.mfa.urls")),
     path("account/sessions/", include("allauth.usersessions.urls")),
-    path("account/elsewhere/", include("allauth.socialaccount.urls")),
+    path("account/third-party/", include("allauth.socialaccount.urls")),
     path("", include("allauth.socialaccount.providers.openid_connect.urls")),
 ]

@@ -428,8 +428,8 @@ class Report:
             yield f"customer, {size}", ask(desk)
             yield f"customer, older, {size}", ask(f"{desk}?before=2026-01-01T00:00:00%2B00:00")
             yield f"customer, actions, {size}", ask(f"{desk}?kind=action")
-            yield f"their log, {size}", log("/log/")
-            yield f"their log, one verb, {size}", log("/log/?what=room.deed7")
+            yield f"their log, {size}", log("/activity-log/")
+            yield f"their log, one verb, {size}", log("/activity-log/?what=room.deed7")
             yield f"requests, {size}", ask(f"/admin/connections/apicall/?customer={pk}")
             yield f"audit, {size}", ask(f"/admin/audit/entry/?customer={pk}")
 

@@ -131,7 +131,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     expect(other_tab.locator("main")).to_have_count(1)
     other_tab.close()
     ada.check_page("48-paused")
-    ada.open_path("/set-up/syncs/")
+    ada.open_path("/setup/syncs/")
     expect(page.get_by_text("Ended, because the connection was paused").first).to_be_visible()
     ada.check_page("49-ended-by-a-pause")
     demo.clear_faults()

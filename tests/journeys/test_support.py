@@ -97,7 +97,7 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     expect(page.get_by_text("You are yourself again.")).to_be_visible()
 
     ada: Person = person("ada@acme.example")
-    ada.open_path("/log/")
+    ada.open_path("/activity-log/")
     expect(ada.page.get_by_text("Ada asks where set-up stands")).to_be_visible()
     expect(ada.page.get_by_text("no longer looks at the portal as Ada Adeyemi")).to_be_visible()
     ada.check_page("67-their-log")

@@ -14,7 +14,7 @@ from tests.journeys.conftest import Demo, Person
 
 pytestmark = pytest.mark.browser
 
-SYNCS = "/set-up/syncs/"
+SYNCS = "/setup/syncs/"
 
 
 def _control_sandbox(demo: Demo, method: str, path: str, /, **body: object) -> Any:
@@ -39,11 +39,11 @@ def ada(person) -> Person:
 def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> None:
     sam: Person = person("sam@acme.example")  # a Site Admin, with the list open
     name = sam.page.locator("#job-table tbody a").first.inner_text().strip()
-    ada.open_path("/set-up/web-hooks/")
-    ada.check_page("60-web-hooks-before")
+    ada.open_path("/setup/webhooks/")
+    ada.check_page("60-webhooks-before")
     ada.page.get_by_role("button", name="Make address and secret").click()
     expect(ada.page.get_by_text("Your secret, shown this once")).to_be_visible()
-    ada.check_page("61-web-hooks-secret")
+    ada.check_page("61-webhooks-secret")
     address = ada.page.locator("#address").inner_text()
     secret = ada.page.locator("#secret").inner_text()
 
@@ -62,7 +62,7 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     )
     expect(ada.page.locator("#event-job_updated")).to_contain_text("Seen")
     expect(ada.page.locator("#seen-count")).to_have_text(re.compile("^1 of"))
-    ada.check_page("62-web-hooks-heard")
+    ada.check_page("62-webhooks-heard")
     sam.page.reload()
     expect(sam.page.locator("#job-table")).to_contain_text("Renamed by webhook")
 

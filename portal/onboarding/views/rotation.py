@@ -63,7 +63,7 @@ def rotate_credential(request: MemberRequest, action: str) -> HttpResponse:
         request, verb, f"{summary} {credential.last_four or 'a consent'}", subject=credential
     )
     messages.success(request, message)
-    if action in {"switch", "back"}:
+    if action in {"switch", "restore"}:
         setup_flow.handle_credential_switch(connection, by=by)
     return redirect("onboarding:rotation" if action == "switch" else "onboarding:live")
 
@@ -86,7 +86,7 @@ _ROTATION_ACTIONS = {
         "confirmed the new credential; destroyed the one ending in",
         "The old credential is destroyed here. You can revoke it in Greenhouse now.",
     ),
-    "back": (
+    "restore": (
         rotation.restore_previous_credential,
         "credential.taken_back",
         "took back the credential ending in",

@@ -19,7 +19,7 @@ from tests.portal.applications.action_helpers import submit_action
 from tests.portal.consent_flow import CALLBACK_URL, complete_authorization, enable_oauth_app
 from tests.setup_cache import run_or_replay
 
-ACTING, TAKE_BACK = "/account/greenhouse/", "/account/greenhouse/take-back/"
+ACTING, REVOKE = "/account/greenhouse/", "/account/greenhouse/revoke/"
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_consent_withdrawal_revokes_in_greenhouse(
     sam: Client, personas: Personas, sandbox: Sandbox
 ) -> None:
     _consent(sam, sandbox, "sam")
-    sam.post(TAKE_BACK)
+    sam.post(REVOKE)
     consent = Consent.objects.get(membership=personas.sam)
     assert (consent.state, consent.refresh_token) == ("ended", "")
     assert list(sandbox.consents.rows.values())[-1].ended_reason == "revoked by the partner"

@@ -373,8 +373,10 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
         candidate=application.candidate
     )
     page = _begin_review(remy, application.job_id)
-    habits_url = reverse("applications:review_preferences", args=[application.job_id])
-    remy.post(habits_url, {"highlighted_words": "REMOTE, berlin", "single_key_shortcuts": "on"})
+    preferences_url = reverse("applications:review_preferences", args=[application.job_id])
+    remy.post(
+        preferences_url, {"highlighted_words": "REMOTE, berlin", "single_key_shortcuts": "on"}
+    )
     place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     page_html = remy.get(f"{page}?at={place}").content.decode()
     linked = other_applications.first()
@@ -383,7 +385,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in page_html
     assert "The same person elsewhere" in page_html
     assert "data-keys" in page_html
-    remy.post(habits_url, {"highlighted_words": ""})
+    remy.post(preferences_url, {"highlighted_words": ""})
     assert "data-keys" not in remy.get(page).content.decode()
 
 

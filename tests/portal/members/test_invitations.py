@@ -60,7 +60,7 @@ def test_link_expires_after_a_week(link: str, advance_clock, client: Client) -> 
 def test_resent_invitation_replaces_link(
     link: str, personas: Personas, sign_in, run_tasks, client: Client
 ) -> None:
-    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/resend/"
     assert sign_in(personas.zoe).post(resend).status_code == 404
     sign_in(personas.ada).post(resend)
     run_tasks()
@@ -239,14 +239,14 @@ def test_interrupted_mail_fails_and_can_be_resent(
     invitation = Invitation.objects.get()
     assert (invitation.email_status, invitation.token) == ("failed", "")
     assert "could not be sent" in ada.get(MEMBERS).content.decode()
-    ada.post(f"{MEMBERS}invitations/{invitation.pk}/again/")
+    ada.post(f"{MEMBERS}invitations/{invitation.pk}/resend/")
     run_tasks()
     assert len(mail.outbox) == 1
 
 
 def test_resending_is_rate_limited(link: str, personas: Personas, sign_in, settings) -> None:
     limit, _ = settings.POST_RATE_LIMITS["members:resend_invitation"]
-    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/again/"
+    resend = f"{MEMBERS}invitations/{Invitation.objects.get().pk}/resend/"
     ada = sign_in(personas.ada)
     assert [ada.post(resend).status_code for _ in range(limit + 1)] == [302] * limit + [429]
 

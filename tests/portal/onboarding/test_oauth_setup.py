@@ -281,7 +281,7 @@ def test_consent_replaces_credential_and_can_roll_back(
     ada.post(f"{ROTATION}switch/")
     run_tasks()
     assert (_connection().state, _connection().credential.kind) == ("live", "harvest_partner")
-    ada.post(f"{ROTATION}back/")
+    ada.post(f"{ROTATION}restore/")
     run_tasks()
     assert _connection().credential.kind == "harvest_oauth"
     consent = Consent.objects.get()

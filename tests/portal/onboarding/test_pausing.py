@@ -86,7 +86,7 @@ def test_pause_stops_running_sync(
     jobs_index = [kind for kind, _ in step_statuses].index("jobs")
     assert {status for _, status in step_statuses[:jobs_index]} == {"done"}
     assert {status for _, status in step_statuses[jobs_index:]} == {"stopped"}
-    page = ada.get("/set-up/syncs/").content.decode()
+    page = ada.get("/setup/syncs/").content.decode()
     assert "Ended, because the connection was paused." in page
     assert "When the pause ends" in page
     assert "Failed" not in page
@@ -203,7 +203,7 @@ def test_stopped_people_sync_shown_in_history(
     run_lifecycle.request_sync(connection, SyncRun.Scope.PEOPLE)
     ada.post(PAUSE)
     run_tasks()
-    assert "ended, because the connection was paused" in ada.get("/set-up/syncs/").content.decode()
+    assert "ended, because the connection was paused" in ada.get("/setup/syncs/").content.decode()
 
 
 # -- pending actions ----------------------------------------------------------------------------

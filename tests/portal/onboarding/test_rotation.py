@@ -97,7 +97,7 @@ def test_switch_can_be_rolled_back(ada: Client, connection: Connection, run_task
     ada.post(CREDENTIAL, V3)
     run_tasks()
     ada.post(f"{ROTATION}switch/")
-    ada.post(f"{ROTATION}back/")
+    ada.post(f"{ROTATION}restore/")
     run_tasks()
     assert connection.credential.kind == "harvest_key"
     assert _credential_states(connection) == ["in_use", "destroyed"]

@@ -58,7 +58,7 @@ def test_switch_restarts_running_sync(
     run.refresh_from_db()
     assert run.credential.kind == "harvest_key"
     assert not alerts.get_recent_failures(connection)
-    page = ada.get("/set-up/syncs/").content.decode()
+    page = ada.get("/setup/syncs/").content.decode()
     assert "Ended, because the credential was changed. What had been read is kept." in page
     assert "Failed" not in page
     assert_sync_matches(sandbox, "harvest_oauth")
@@ -68,7 +68,7 @@ def test_rollback_restarts_running_sync(
     ada: Client, connection: Connection, sandbox: Sandbox, run_tasks
 ) -> None:
     ada.post(SWITCH)
-    with run_during_sync("/v3/jobs", lambda: ada.post("/setup/rotation/back/")):
+    with run_during_sync("/v3/jobs", lambda: ada.post("/setup/rotation/restore/")):
         run_tasks()
     assert _newest_runs(connection, 2) == [(Scope.FULL, Status.DONE), (Scope.FULL, Status.REPLACED)]
     assert connection.syncs.first().credential.kind == "harvest_key"

@@ -70,7 +70,7 @@ def test_setup_addresses_work_without_connection(personas: Personas, sign_in) ->
     for path in (
         *("", "before/", "credential/", "permissions/", "permissions/jobs.list/", "people/"),
         *("people/invite/", "sync/", "live/", "links/", "links/1/", "rotation/", "pause/"),
-        *("rotation/switch/", "rotation/check/", "rotation/confirm/", "rotation/back/"),
+        *("rotation/switch/", "rotation/check/", "rotation/confirm/", "rotation/restore/"),
         *("rotation/discard/", "resume/", "disconnect/"),
     ):
         for send in (zoe.get, zoe.post):

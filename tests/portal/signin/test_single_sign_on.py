@@ -129,9 +129,11 @@ def test_unrequested_callback_opens_nothing(
 
 def test_address_leads_to_sso_link(personas: Personas, client: Client) -> None:
     configure_sso(personas.ada.organization, "acme.example")
-    page = client.get(reverse("single_sign_on"), {"login": "new@ACME.example", "next": "/log/"})
+    page = client.get(
+        reverse("single_sign_on"), {"login": "new@ACME.example", "next": "/activity-log/"}
+    )
     start = reverse("openid_connect_login", kwargs={"provider_id": personas.ada.organization.slug})
-    assert f'href="{start}?next=%2Flog%2F"' in page.content.decode()
+    assert f'href="{start}?next=%2Factivity-log%2F"' in page.content.decode()
 
 
 def test_address_without_sso_reported_next_to_field(personas: Personas, client: Client) -> None:

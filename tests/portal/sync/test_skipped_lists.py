@@ -65,7 +65,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
         "Left out: Time in stage, because Stage history is off: the Greenhouse credential lacks "
         "“Applications · Get: List Application Stages”."
     )
-    assert notice in html.unescape(ada.get("/set-up/syncs/").content.decode())
+    assert notice in html.unescape(ada.get("/setup/syncs/").content.decode())
 
 
 @any_generation

@@ -13,7 +13,7 @@ from portal.sync.engine import run_lifecycle
 from portal.sync.models import Job, SyncRun, SyncStep
 from tests.personas import Personas
 
-PAGE = "/set-up/syncs/"
+PAGE = "/setup/syncs/"
 
 
 def test_admin_sees_results_and_next_sync(connect, personas: Personas, sign_in) -> None:

@@ -20,7 +20,7 @@ from portal.webhooks.models import Endpoint
 from tests.factories import ConnectionFactory
 from tests.personas import Personas
 
-PAGE = "/set-up/web-hooks/"
+PAGE = "/setup/webhooks/"
 SECRET = re.compile(r'<code id="secret">([\w-]+)</code>')
 
 
@@ -44,7 +44,7 @@ class WebhookSender:
 
     @property
     def path(self) -> str:
-        return f"/web-hooks/{self.endpoint.token}/"
+        return f"/webhooks/{self.endpoint.token}/"
 
     def post_body(self, body: bytes, **headers: str) -> HttpResponse:
         """Post these bytes as they are; headers may be changed or, with "", left out."""

@@ -113,7 +113,7 @@ def test_signature_covers_exact_bytes(webhook: WebhookSender) -> None:
 
 def test_unknown_token_returns_404(webhook: WebhookSender) -> None:
     for token in ("x", "x" * 300, webhook.endpoint.token[:-1]):
-        assert Client().post(f"/web-hooks/{token}/", {}).status_code == 404
+        assert Client().post(f"/webhooks/{token}/", {}).status_code == 404
 
 
 def test_only_post_accepted(webhook: WebhookSender) -> None:

@@ -134,7 +134,7 @@ def test_former_secret_deleted_after_a_week(webhook: WebhookSender, ada, advance
 
 def test_former_secret_ended_at_once(webhook: WebhookSender, ada: Client) -> None:
     new = _renew_secret(webhook, ada)
-    ada.post(f"{PAGE}end-former/")
+    ada.post(f"{PAGE}revoke-previous-secret/")
     assert webhook.deliver_application(1).status_code == 401
     assert new.deliver_application(1).status_code == 200
     assert Entry.objects.filter(verb="webhooks.ended").count() == 1
@@ -172,7 +172,7 @@ def test_recruiters_cannot_use_page(
     webhook: WebhookSender, personas: Personas, sign_in, name: str
 ) -> None:
     recruiter = sign_in(getattr(personas, name))
-    for path in ("", "secret/", "end-former/", "test/"):
+    for path in ("", "secret/", "revoke-previous-secret/", "test/"):
         assert recruiter.get(PAGE + path).status_code in {403, 405}
         assert recruiter.post(PAGE + path).status_code in {403, 405}
     assert webhook.endpoint.version == 1
@@ -182,7 +182,7 @@ def test_other_customers_cannot_use_page(
     webhook: WebhookSender, personas: Personas, sign_in
 ) -> None:
     zoe = sign_in(personas.zoe)
-    for path in ("", "secret/", "end-former/", "test/"):
+    for path in ("", "secret/", "revoke-previous-secret/", "test/"):
         for answer in (zoe.get(PAGE + path), zoe.post(PAGE + path, {"version": 1})):
             assert webhook.endpoint.token not in answer.content.decode()
             assert answer.status_code in {302, 404, 405}
