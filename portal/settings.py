@@ -173,6 +173,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "portal.web.templatetags.icons",
             ],
+            "libraries": {"navigation": "portal.web.templatetags.navigation"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
