@@ -119,7 +119,9 @@ class Membership(models.Model):
     class Meta:
         ordering = ("organization", "user")
         constraints = (
-            models.UniqueConstraint(fields=["user", "organization"], name="one_membership_each"),
+            models.UniqueConstraint(
+                fields=["user", "organization"], name="one_membership_per_user"
+            ),
         )
 
     def __str__(self) -> str:

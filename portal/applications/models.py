@@ -53,7 +53,7 @@ class ApplicationAction(models.Model):
     Kind: ClassVar = ActionKind
 
     class Status(models.TextChoices):
-        SCHEDULED = "held", "In the outbox"
+        SCHEDULED = "scheduled", "In the outbox"
         QUEUED = "queued", "Waiting to be sent"
         SENDING = "sending", "Being sent"
         DONE = "done", "Done in Greenhouse"
@@ -61,7 +61,7 @@ class ApplicationAction(models.Model):
         CONFLICT = "conflict", "Changed meanwhile"
         FAILED = "failed", "Not sent"
         UNKNOWN = "unknown", "Checking with Greenhouse"
-        CANCELED = "withdrawn", "Taken back before it was sent"
+        CANCELED = "canceled", "Taken back before it was sent"
 
     MOVES: ClassVar = {
         Status.SCHEDULED: {Status.QUEUED, Status.SENDING, Status.CANCELED, Status.FAILED},
@@ -121,12 +121,12 @@ class ApplicationAction(models.Model):
             # At most one open action per application.
             models.UniqueConstraint(
                 fields=["application"],
-                condition=models.Q(status__in=["held", "queued", "sending", "unknown"]),
+                condition=models.Q(status__in=["scheduled", "queued", "sending", "unknown"]),
                 name="one_open_action",
             ),
         )
         indexes = (
-            models.Index(fields=["status", "queued_at"], name="actions_to_sweep"),
+            models.Index(fields=["status", "queued_at"], name="actions_to_recover"),
             models.Index(fields=["status", "due_at"], name="actions_due"),
             models.Index(fields=["membership", "-id"], name="actions_of_member"),
             models.Index(fields=["membership", "queued_at"], name="actions_of_member_by_age"),
@@ -181,7 +181,7 @@ class LearnedRefusal(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["connection", "role_remote_id", "kind"], name="one_refusal_each"
+                fields=["connection", "role_remote_id", "kind"], name="one_refusal_per_role"
             ),
         )
 
@@ -214,7 +214,9 @@ class ReviewSession(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["membership", "job"], name="one_review_session_each"),
+            models.UniqueConstraint(
+                fields=["membership", "job"], name="one_review_session_per_job"
+            ),
         )
 
     def __str__(self) -> str:

@@ -121,12 +121,12 @@ class Entry(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["organization", "number"],
-                name="audit_place_in_chain",
+                name="unique_entry_number",
             ),
             models.UniqueConstraint(
                 fields=["number"],
                 condition=models.Q(organization=None),
-                name="audit_place_in_ours",
+                name="unique_internal_entry_number",
             ),
         )
         indexes = (

@@ -47,7 +47,7 @@ def end_connection(connection: Connection, *, by: User) -> bool:
         people_reviewed_at=None,
     ):
         return False
-    for credential in connection.credentials.exclude(state=Credential.State.DESTROYED):
+    for credential in connection.credentials.exclude(state=Credential.State.DELETED):
         destroy_credential(credential, by=by, why="disconnected")
     revoke_all_consents(connection, why="disconnected", by=by)
     interrupt_open_runs(connection, "Greenhouse was disconnected.")
@@ -62,7 +62,7 @@ def end_connection(connection: Connection, *, by: User) -> bool:
 @transaction.atomic
 def mark_account_changed(connection: Connection, *, by: User) -> None:
     """Hide and delete the old account's data first, so that two accounts are never mixed."""
-    for consent in connection.consents.filter(membership__isnull=False, state="living"):
+    for consent in connection.consents.filter(membership__isnull=False, state="active"):
         revoke_consent(consent, why="another account was connected", by=by)
     interrupt_open_runs(connection, "Another Greenhouse account was connected.")
     Connection.objects.filter(pk=connection.pk).update(

@@ -110,15 +110,15 @@ class Credential(models.Model):
     """Secrets are never shown; destroyed rows keep kind, last four and fingerprint."""
 
     class State(models.TextChoices):
-        PENDING = "beside", "Beside the one in use"
+        PENDING = "pending", "Beside the one in use"
         IN_USE = "in_use", "In use"
-        PREVIOUS = "kept", "Kept until the new one is confirmed"
-        DESTROYED = "destroyed", "Destroyed"
+        PREVIOUS = "previous", "Kept until the new one is confirmed"
+        DELETED = "deleted", "Destroyed"
 
     MOVES: ClassVar = {
-        State.PENDING: {State.IN_USE, State.DESTROYED},
-        State.IN_USE: {State.PREVIOUS, State.DESTROYED},
-        State.PREVIOUS: {State.IN_USE, State.DESTROYED},
+        State.PENDING: {State.IN_USE, State.DELETED},
+        State.IN_USE: {State.PREVIOUS, State.DELETED},
+        State.PREVIOUS: {State.IN_USE, State.DELETED},
     }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="credentials")
@@ -138,8 +138,8 @@ class Credential(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["connection", "state"],
-                condition=~models.Q(state="destroyed"),
-                name="one_credential_a_state",
+                condition=~models.Q(state="deleted"),
+                name="one_credential_per_state",
             ),
         )
 
@@ -193,7 +193,7 @@ class Consent(models.Model):
     """
 
     class State(models.TextChoices):
-        ACTIVE = "living", "Given"
+        ACTIVE = "active", "Given"
         ENDED = "ended", "Ended"
 
     MOVES: ClassVar = {State.ACTIVE: {State.ENDED}}
@@ -226,8 +226,8 @@ class Consent(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["membership"],
-                condition=models.Q(state="living", membership__isnull=False),
-                name="one_living_consent_each",
+                condition=models.Q(state="active", membership__isnull=False),
+                name="one_active_consent_per_member",
             ),
         )
         indexes = (models.Index(fields=["state", "refresh_expires_at"], name="consents_to_renew"),)
@@ -303,7 +303,7 @@ class CheckRun(models.Model):
             models.UniqueConstraint(
                 fields=["credential"],
                 condition=models.Q(status__in=["queued", "running"]),
-                name="one_open_check_each",
+                name="one_open_check_per_credential",
             ),
         )
         indexes = (models.Index(fields=["connection", "-id"], name="checks_of_connection"),)
@@ -334,7 +334,7 @@ class PermissionCheck(models.Model):
     class Meta:
         ordering = ("id",)
         constraints = (
-            models.UniqueConstraint(fields=["run", "permission"], name="one_result_each"),
+            models.UniqueConstraint(fields=["run", "permission"], name="one_result_per_permission"),
         )
 
     def __str__(self) -> str:
@@ -418,10 +418,10 @@ class ApiCall(models.Model):
             models.Index(
                 fields=["status", "-at"],
                 condition=models.Q(status__gte=400) | models.Q(status=None),
-                name="calls_in_trouble",
+                name="calls_failed",
             ),
-            models.Index(fields=["request_id"], name="calls_by_their_id"),
-            models.Index(fields=["trace"], name="calls_by_our_id"),
+            models.Index(fields=["request_id"], name="calls_by_request_id"),
+            models.Index(fields=["trace"], name="calls_by_trace"),
         )
         verbose_name = "Greenhouse request"
 

@@ -12,15 +12,18 @@ class Issue(models.Model):
 
     class Cause(models.TextChoices):
         BAD_CREDENTIAL = "bad_credential", "The credential is not accepted"
-        UNREADABLE_CREDENTIAL = "unreadable", "The stored credential can no longer be opened"
-        CONSENT_EXPIRING = "consent_ending", "The consent ends soon"
+        UNREADABLE_CREDENTIAL = (
+            "unreadable_credential",
+            "The stored credential can no longer be opened",
+        )
+        CONSENT_EXPIRING = "consent_expiring", "The consent ends soon"
         MISSING_PERMISSION = "missing_permission", "A permission is missing"
         NO_SITE_ADMIN = "no_site_admin", "The reader is no Site Admin"
         ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refuses to act as somebody"
         RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is exhausted"
         GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse does not answer"
         DRIFT = "drift", "The mirror differed from Greenhouse"
-        MASS_DELETION = "most_missing", "A list lacks most of what is here"
+        MASS_DELETION = "mass_deletion", "A list lacks most of what is here"
         UNMATCHED_PEOPLE = "unmatched_people", "People without a match in Greenhouse"
         SYNC_FAILING = "sync_failing", "Syncs fail again and again"
         WORKER_DEAD = "worker_dead", "No worker is running"
@@ -30,9 +33,9 @@ class Issue(models.Model):
     class Severity(models.TextChoices):
         """CRITICAL only where a person must act."""
 
-        CRITICAL = "must_act", "Somebody must act"
-        WARNING = "degraded", "Something is off"
-        INFO = "fyi", "Good to know"
+        CRITICAL = "critical", "Somebody must act"
+        WARNING = "warning", "Something is off"
+        INFO = "info", "Good to know"
 
     class Fixer(models.TextChoices):
         GREENHOUSE_ADMIN = "greenhouse_admin", "Whoever manages Greenhouse at the customer"

@@ -17,7 +17,7 @@ class Pin(models.Model):
 
     class Meta:
         ordering = ("pinned_at", "id")
-        constraints = (models.UniqueConstraint(fields=["membership", "job"], name="pinned_once"),)
+        constraints = (models.UniqueConstraint(fields=["membership", "job"], name="unique_pin"),)
 
     def __str__(self) -> str:
         return f"{self.membership}: {self.job_id}"
@@ -48,7 +48,7 @@ class SavedView(models.Model):
     class Meta:
         ordering = ("name", "id")
         constraints = (
-            models.UniqueConstraint(fields=["membership", "name"], name="view_name_once"),
+            models.UniqueConstraint(fields=["membership", "name"], name="unique_view_name"),
             models.UniqueConstraint(
                 fields=["membership"],
                 condition=models.Q(is_default=True),

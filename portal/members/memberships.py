@@ -55,7 +55,7 @@ def end_membership(membership: Membership, *, by: User | None) -> None:
     _close_invitations(membership.user, membership.organization, revoked_at=now)
     if not membership.user.is_staff:
         unsent = Notification.objects.filter(
-            status__in=(Notification.Status.QUEUED, Notification.Status.HELD)
+            status__in=(Notification.Status.QUEUED, Notification.Status.DEFERRED)
         )
         unsent.filter(
             recipient=membership.user_id, organization=membership.organization_id

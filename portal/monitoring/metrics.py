@@ -101,7 +101,7 @@ class _PortalCollector(Collector):
             .annotate(Count("pk")),
         )
         unsent = Notification.objects.filter(status=Notification.Status.FAILED).count()
-        yield _build_gauge("portal_unsent_notices", "Notices that could not be sent", unsent)
+        yield _build_gauge("portal_unsent_notifications", "Notices that could not be sent", unsent)
 
 
 def _build_latency_histogram(since: datetime) -> Metric:

@@ -16,14 +16,14 @@ class Notification(models.Model):
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to be sent"
-        HELD = "held", "Kept for the digest"
+        DEFERRED = "deferred", "Kept for the digest"
         SENDING = "sending", "Being sent"
         SENT = "sent", "Sent"
         FAILED = "failed", "Could not be sent"
 
     MOVES: ClassVar = {
         Status.QUEUED: {Status.SENDING},
-        Status.HELD: {Status.SENDING},
+        Status.DEFERRED: {Status.SENDING},
         Status.SENDING: {Status.SENT, Status.FAILED},
     }
 

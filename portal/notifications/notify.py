@@ -76,7 +76,7 @@ def notify_users(
                     subject=subject[:160],
                     body=body,
                     path=path,
-                    status=Status.HELD if person.pk in deferred_ids else Status.QUEUED,
+                    status=Status.DEFERRED if person.pk in deferred_ids else Status.QUEUED,
                 )
                 for person in people
                 if person.pk not in notified_ids
@@ -87,7 +87,7 @@ def notify_users(
         stored_rows = Notification.objects.filter(
             key=key[:120],
             recipient__in=[n.recipient_id for n in new],
-            status__in=(Status.QUEUED, Status.HELD),
+            status__in=(Status.QUEUED, Status.DEFERRED),
         )
         notifications = list(stored_rows)
         for notification in notifications:
@@ -119,13 +119,13 @@ def send_digests() -> None:
             Q(frequency=Preference.Frequency.AT_ONCE)
             | Q(last_digest_at=None)
             | Q(last_digest_at__lte=now - DIGEST_INTERVAL),
-            user__notifications__status=Status.HELD,
+            user__notifications__status=Status.DEFERRED,
         )
         .select_related("user")
         .distinct()
     )
     for preference in due:
-        deferred = Notification.objects.filter(recipient=preference.user, status=Status.HELD)
+        deferred = Notification.objects.filter(recipient=preference.user, status=Status.DEFERRED)
         claimed = [
             notification
             for notification in deferred.select_related("organization").order_by("pk")[:200]

@@ -27,7 +27,7 @@ class SyncedRecord(models.Model):
 
 
 def unique_per_connection(name: str) -> tuple[models.UniqueConstraint]:
-    return (models.UniqueConstraint(fields=["connection", "remote_id"], name=f"{name}_once"),)
+    return (models.UniqueConstraint(fields=["connection", "remote_id"], name=f"unique_{name}"),)
 
 
 class AtsUser(SyncedRecord):
@@ -54,7 +54,7 @@ class AtsUserEmail(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["user", "address"], name="address_once_a_user"),
+            models.UniqueConstraint(fields=["user", "address"], name="unique_user_email"),
         )
 
     def __str__(self) -> str:
@@ -162,7 +162,7 @@ class TeamMember(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["job", "user", "role"], name="team_place_once"),
+            models.UniqueConstraint(fields=["job", "user", "role"], name="unique_team_member"),
         )
 
     def __str__(self) -> str:
@@ -194,7 +194,7 @@ class StageName(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["connection", "name"], name="stage_name_once"),
+            models.UniqueConstraint(fields=["connection", "name"], name="unique_stage_name"),
         )
 
     def __str__(self) -> str:
@@ -467,7 +467,7 @@ class SyncRun(models.Model):
             models.UniqueConstraint(
                 fields=["connection"],
                 condition=models.Q(status__in=["queued", "running"], scope="people"),
-                name="one_open_reading_of_people",
+                name="one_open_people_sync",
             ),
         )
         indexes = (
@@ -493,7 +493,7 @@ class SyncStep(models.Model):
         REFUSED = "refused", "Not permitted"
         FAILED = "failed", "Failed"
         STOPPED = "stopped", "Ended with its sync"
-        LEFT_OUT = "left_out", "Left out, because nothing that is on needs it"
+        SKIPPED = "skipped", "Left out, because nothing that is on needs it"
 
     OPEN = (Status.WAITING, Status.RUNNING)
 
@@ -526,7 +526,7 @@ class SyncStep(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=["run", "kind"], name="one_step_each"),)
+        constraints = (models.UniqueConstraint(fields=["run", "kind"], name="one_step_per_kind"),)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.status}"
@@ -577,7 +577,7 @@ class RefreshRequest(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["connection", "kind", "remote_id"], name="one_wish_each"
+                fields=["connection", "kind", "remote_id"], name="one_request_per_record"
             ),
         )
 

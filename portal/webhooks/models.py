@@ -20,7 +20,7 @@ class Endpoint(models.Model):
     """A connection's webhook URL and secret, and the state of processing its deliveries."""
 
     connection = models.OneToOneField(
-        Connection, on_delete=models.CASCADE, related_name="web_hook_address"
+        Connection, on_delete=models.CASCADE, related_name="webhook_endpoint"
     )
     token = models.CharField(max_length=64, unique=True, default=generate_token)
     secret = SecretField(blank=True, default="")
@@ -65,7 +65,7 @@ class Delivery(models.Model):
         FAILED = "failed", "Could not be read: the next sync brings it"
 
     connection = models.ForeignKey(
-        Connection, on_delete=models.CASCADE, related_name="web_hook_deliveries"
+        Connection, on_delete=models.CASCADE, related_name="webhook_deliveries"
     )
     event_id = models.CharField(max_length=100)  # Greenhouse's id of the delivery
     action = models.CharField(max_length=60)
@@ -85,7 +85,7 @@ class Delivery(models.Model):
         ordering = ("-id",)
         verbose_name_plural = "deliveries"
         constraints = (
-            models.UniqueConstraint(fields=["connection", "event_id"], name="delivered_once"),
+            models.UniqueConstraint(fields=["connection", "event_id"], name="unique_delivery"),
         )
         indexes = (
             models.Index(
@@ -102,7 +102,7 @@ class Delivery(models.Model):
 
 class Heartbeat(models.Model):
     connection = models.ForeignKey(
-        Connection, on_delete=models.CASCADE, related_name="web_hook_heartbeats"
+        Connection, on_delete=models.CASCADE, related_name="webhook_heartbeats"
     )
     action = models.CharField(max_length=60)
     first_at = models.DateTimeField(default=timezone.now)
@@ -113,7 +113,9 @@ class Heartbeat(models.Model):
     class Meta:
         ordering = ("action",)
         constraints = (
-            models.UniqueConstraint(fields=["connection", "action"], name="one_heartbeat_each"),
+            models.UniqueConstraint(
+                fields=["connection", "action"], name="one_heartbeat_per_action"
+            ),
         )
 
     def __str__(self) -> str:

@@ -259,7 +259,7 @@ class DatabaseFiller:
             organization_id=f"g % {n} + 1",
             cause=causes,
             key="g::text",
-            severity="(ARRAY['must_act','degraded','fyi'])[g % 3 + 1]",
+            severity="(ARRAY['critical','warning','info'])[g % 3 + 1]",
             fixer="'admin'",
             title="'Something ' || g",
             description="'Words'",

@@ -68,15 +68,15 @@ class Demo:
     def end_holds(self) -> None:
         """Let the time pass in which actions that are held can be undone."""
         now = self._now()
-        is_held = "status = 'held' AND due_at > ?"
-        batches = f"SELECT batch_id FROM applications_applicationaction WHERE {is_held}"  # noqa: S608
+        is_scheduled = "status = 'scheduled' AND due_at > ?"
+        batches = f"SELECT batch_id FROM applications_applicationaction WHERE {is_scheduled}"  # noqa: S608
         with self._open() as database:
             database.execute(
                 f"UPDATE applications_batch SET due_at = ? WHERE id IN ({batches})",  # noqa: S608
                 (now, now),
             )
             database.execute(
-                f"UPDATE applications_applicationaction SET due_at = ? WHERE {is_held}",  # noqa: S608
+                f"UPDATE applications_applicationaction SET due_at = ? WHERE {is_scheduled}",  # noqa: S608
                 (now, now),
             )
 

@@ -166,11 +166,11 @@ def _start_from_form(
     batch, skipped = scheduling.start_batch(
         request.membership, job, member_rights, batch_request, chosen_seen, key=data["key"]
     )
-    _report_left_out(request, skipped)
+    _report_skipped(request, skipped)
     return redirect("applications:batch", pk=batch.pk)
 
 
-def _report_left_out(request: MemberRequest, skipped: SkippedApplications) -> None:
+def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
     for reason, count in Counter(reason for _, reason in skipped).items():
         messages.info(request, f"Left out: {count:,}. {reason}")
 
@@ -261,7 +261,7 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
     new_batch, skipped = retry.retry_batch(
         batch, get_rights(request.membership), form.cleaned_data["chosen"]
     )
-    _report_left_out(request, skipped)
+    _report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "Nothing of it can be tried again.")
     return redirect("applications:batch", pk=(new_batch or batch).pk)

@@ -135,7 +135,7 @@ def destroy_credential(credential: Credential, *, by: User | None, why: str) -> 
     revoke_credential_consents(credential, why=why, by=by)
     transitions.move_state(
         credential,
-        Credential.State.DESTROYED,
+        Credential.State.DELETED,
         why=why,
         by=by,
         field="state",
@@ -151,7 +151,7 @@ def destroy_replaced_credentials(connection: Connection, *, by: User, as_pending
     has_ended = current.state == Connection.State.DISCONNECTED and connection.state != current.state
     if has_ended or current.data_deletion_pending or (as_pending and current.credential is None):
         raise ConnectionEnded
-    replaced = connection.credentials.exclude(state=Credential.State.DESTROYED)
+    replaced = connection.credentials.exclude(state=Credential.State.DELETED)
     if as_pending:
         replaced = replaced.filter(state=Credential.State.PENDING)
     for credential in replaced:

@@ -77,7 +77,7 @@ def format_admin_names(member: Membership) -> str:
 def _get_first_sync_state(run: SyncRun | None) -> ListState:
     if run is not None and run.status == SyncRun.Status.FAILED:
         return ListState("first_sync_failed", failure=run.failure)
-    steps = list(run.steps.exclude(status=SyncStep.Status.LEFT_OUT)) if run else []
+    steps = list(run.steps.exclude(status=SyncStep.Status.SKIPPED)) if run else []
     running_kind = next((s.kind for s in steps if s.status == s.Status.RUNNING), "")
     return ListState(
         "first_sync",

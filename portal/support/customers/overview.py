@@ -112,14 +112,14 @@ def build_dashboard() -> dict[str, object]:
     annotated = annotate_attention(Organization.objects.all())
     counts = annotated.aggregate(
         customers=Count("pk"),
-        must_act=Count("pk", filter=Q(attention=3)),
+        critical=Count("pk", filter=Q(attention=3)),
         stalled_count=Count("pk", filter=Q(stalled=True)),
     )
     most_urgent = list(annotated.filter(attention__gt=0).order_by("-attention", "since")[:8])
     statuses = get_customer_statuses(most_urgent)
     return {
         "customer_count": counts["customers"],
-        "must_act_count": counts["must_act"],
+        "critical_count": counts["critical"],
         "stalled_count": counts["stalled_count"],
         "issue_count": _list_open_issues().count(),
         "most_urgent": [statuses[organization.pk] for organization in most_urgent],

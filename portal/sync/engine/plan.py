@@ -69,7 +69,7 @@ class _ListStatus:
     def build_step(self, scope: str) -> SyncStep:
         kind, reason = self.definition.kind, self.skip_reason[:300]
         if reason:
-            return SyncStep(kind=kind, status=_Status.LEFT_OUT, skip_reason=reason)
+            return SyncStep(kind=kind, status=_Status.SKIPPED, skip_reason=reason)
         return SyncStep(kind=kind, since=self._get_changed_since(scope))
 
     def _get_changed_since(self, scope: str) -> datetime | None:
@@ -87,13 +87,13 @@ def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:
 def _load_read_history(connection: Connection) -> dict[str, tuple[datetime | None, bool]]:
     """Per kind: when it was last read, and whether it was skipped since its last attempt."""
     # A refused step counts as attempted even if a check had found it granted: one retry is enough.
-    done, left_out = Q(status=_Status.DONE), Q(status=_Status.LEFT_OUT)
+    done, skipped = Q(status=_Status.DONE), Q(status=_Status.SKIPPED)
     attempted = done | Q(status=_Status.REFUSED)
-    steps = SyncStep.objects.filter(attempted | left_out, run__connection=connection).order_by()
+    steps = SyncStep.objects.filter(attempted | skipped, run__connection=connection).order_by()
     rows = steps.values_list("kind").annotate(
         read_at=Max("run__started_at", filter=done),
         attempted_run=Max("run", filter=attempted),
-        skipped_run=Max("run", filter=left_out),
+        skipped_run=Max("run", filter=skipped),
     )
     return {
         kind: (at, (skipped_run or 0) > (attempted_run or 0))

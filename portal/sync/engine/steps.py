@@ -267,7 +267,7 @@ STEPS: tuple[StepDefinition, ...] = (
         fetch_record=lambda p, remote_id: p.get_application(remote_id),
     ),
     StepDefinition(
-        "stays",
+        "stage_history",
         "Time in stage",
         lambda p, c, at: p.list_current_stage_entries(updated_after=at.since, cursor=at.cursor),
         stage_history.write_stage_entries,

@@ -33,7 +33,7 @@ def get_member_key(member: ats.TeamMember) -> int:
 # -- addresses -----------------------------------------------------------------------------------
 def has_email_list(connection: Connection) -> bool:
     """Whether the last sync read the list of addresses; v1 has none, its users carry them."""
-    ended = (SyncStep.Status.DONE, SyncStep.Status.REFUSED, SyncStep.Status.LEFT_OUT)
+    ended = (SyncStep.Status.DONE, SyncStep.Status.REFUSED, SyncStep.Status.SKIPPED)
     steps = SyncStep.objects.filter(run__connection=connection, kind="emails", status__in=ended)
     last = steps.order_by("-run_id").first()
     return last is not None and last.status == SyncStep.Status.DONE and last.read_count > 0

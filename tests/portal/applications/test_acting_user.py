@@ -127,7 +127,7 @@ def test_repeated_consent_keeps_one_grant(
 ) -> None:
     _consent(sam, sandbox, "sam")
     _consent(sam, sandbox, "sam")
-    active_consents = Consent.objects.filter(membership=personas.sam, state="living")
+    active_consents = Consent.objects.filter(membership=personas.sam, state="active")
     assert active_consents.count() == 1
     assert [
         row.ended_reason

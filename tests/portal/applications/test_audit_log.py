@@ -96,5 +96,5 @@ def test_log_omits_conflicts_refusals_and_withdrawals(
     reject_application(remy, application)
     remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
     run_tasks()
-    assert get_latest_action().status == "withdrawn"
+    assert get_latest_action().status == "canceled"
     assert _action_entries() == []

@@ -114,7 +114,7 @@ def test_retry_keeps_individual_reason_and_notes(
     assert details[0] == details[1]
 
 
-@pytest.mark.parametrize("ending", ["withdrawn", "refused"])
+@pytest.mark.parametrize("ending", ["canceled", "refused"])
 def test_failed_batch_undo_can_be_repeated(
     remy: Client, sandbox: Sandbox, finish_actions, ending: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_failed_batch_undo_can_be_repeated(
     if ending == "refused":
         sandbox.faults.add_fault(regex=WRITE, method="POST", status=422, times=2)
     failed_undo = _post_button(remy, "undo_batch", batch)
-    if ending == "withdrawn":
+    if ending == "canceled":
         _post_button(remy, "cancel_batch", failed_undo)
     finish_actions()
     page = _get_page(remy, batch)

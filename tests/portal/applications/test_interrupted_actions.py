@@ -212,7 +212,7 @@ def test_accepted_write_reread_with_new_credential(
 
     def send_then_destroy_credential(*args: Any) -> WriteResult:
         receipt = send(*args)
-        Credential.objects.filter(pk=credential.pk).update(state=Credential.State.DESTROYED)
+        Credential.objects.filter(pk=credential.pk).update(state=Credential.State.DELETED)
         return receipt
 
     submit_action(remy, "advance", application)

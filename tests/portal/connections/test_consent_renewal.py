@@ -76,14 +76,14 @@ def test_idle_connection_stays_connected(
         advance_clock(6.1 * HOUR)
         _run_renewal(run_tasks)
     consent.refresh_from_db()
-    assert (consent.state, consent.token_number) == ("living", 13)
+    assert (consent.state, consent.token_number) == ("active", 13)
 
 
 def test_consent_survives_night_without_worker(consent: Consent, advance_clock, run_tasks) -> None:
     advance_clock(14 * HOUR)
     _run_renewal(run_tasks)
     consent.refresh_from_db()
-    assert (consent.state, consent.token_number) == ("living", 2)
+    assert (consent.state, consent.token_number) == ("active", 2)
 
 
 def test_failed_renewal_reported_before_consent_ends(
@@ -167,4 +167,4 @@ def test_nothing_renewed_without_settings(
     advance_clock(20 * HOUR)
     _run_renewal(run_tasks)
     consent.refresh_from_db()
-    assert (consent.state, consent.token_number) == ("living", 1)
+    assert (consent.state, consent.token_number) == ("active", 1)

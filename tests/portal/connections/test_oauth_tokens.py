@@ -85,7 +85,7 @@ def test_scheduled_renewal_beside_workers_refreshes_once(
     assert _all_succeeded([_fork_process(operations[number % 2]) for number in range(8)])
     _read_jobs()
     consent.refresh_from_db()
-    assert (consent.state, consent.token_number) == ("living", 2)
+    assert (consent.state, consent.token_number) == ("active", 2)
     assert [row.ended_reason for row in sandbox.consents.rows.values()] == [""]
 
 
@@ -107,7 +107,7 @@ def test_kill_before_refresh_loses_nothing(consent: Consent, advance_clock) -> N
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
     _read_jobs()
     consent.refresh_from_db()
-    assert (consent.state, consent.token_number) == ("living", 2)
+    assert (consent.state, consent.token_number) == ("active", 2)
 
 
 def test_kill_after_refresh_ends_consent(consent: Consent, advance_clock) -> None:

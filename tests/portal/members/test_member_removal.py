@@ -139,7 +139,7 @@ def test_removal_deletes_pins_and_stops_mail(
     )
     _remove_member(sign_in(personas.ada), personas.uma)
     assert not Pin.objects.exists()
-    assert not Notification.objects.filter(recipient=uma, status="held").exists()
+    assert not Notification.objects.filter(recipient=uma, status="deferred").exists()
     service.resolve_issues(acme, Issue.Cause.DRIFT, why="it fits again")
     closed = Notification.objects.filter(subject__startswith="Solved")
     assert set(closed.values_list("recipient__email", flat=True)) == {

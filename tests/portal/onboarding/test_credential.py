@@ -211,7 +211,7 @@ def test_second_tab_leaves_one_credential_in_use(ada: Client, connect) -> None:
     ada.post(URL, V3)
     ada.post(URL, V3)
     states = sorted(connection.credentials.values_list("state", flat=True))
-    assert states == ["beside", "destroyed", "in_use"]
+    assert states == ["pending", "deleted", "in_use"]
 
 
 def test_unused_credential_replaced_and_emptied(ada: Client) -> None:
@@ -219,7 +219,7 @@ def test_unused_credential_replaced_and_emptied(ada: Client) -> None:
     ada.post(URL, V3)
     connection = Connection.objects.get()
     assert connection.credential.kind == "harvest_oauth"
-    assert connection.credentials.get(state="destroyed").secret == ""
+    assert connection.credentials.get(state="deleted").secret == ""
 
 
 def test_tasks_carry_no_secret(ada: Client) -> None:

@@ -111,7 +111,7 @@ def test_credential_tried_during_disconnect_not_stored(
     assert "Greenhouse was disconnected here meanwhile" in page
     assert "<dt>In use</dt>" not in page
     run_tasks()
-    assert {(c.state, c.secret) for c in connection.credentials.all()} == {("destroyed", "")}
+    assert {(c.state, c.secret) for c in connection.credentials.all()} == {("deleted", "")}
     connection.refresh_from_db()
     assert connection.state == Connection.State.DISCONNECTED
 

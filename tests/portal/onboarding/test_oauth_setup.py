@@ -253,7 +253,7 @@ def test_reconnecting_keeps_mirror_ids(
     assert _connection().state == "live"
     assert list(Consent.objects.order_by("pk").values_list("state", flat=True)) == [
         "ended",
-        "living",
+        "active",
     ]
 
 
@@ -302,7 +302,7 @@ def test_consent_during_disconnect_is_revoked(
     with run_after_response(disconnect, path="/v3/users"):  # the new consent is being verified
         text = _read_outcome(ada, complete_authorization(ada, sandbox))
     assert "disconnected here meanwhile" in text
-    assert not Consent.objects.filter(state="living").exists()
+    assert not Consent.objects.filter(state="active").exists()
     assert {row.ended_reason for row in sandbox.consents.rows.values()} == {
         "revoked by the partner"
     }

@@ -37,7 +37,7 @@ def test_new_credential_checked_while_old_in_use(
     ada: Client, connection: Connection, run_tasks
 ) -> None:
     assert ada.post(CREDENTIAL, V3).url == ROTATION
-    assert _credential_states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "pending"]
     run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
@@ -86,11 +86,11 @@ def test_old_credential_kept_until_confirmed(
     run_tasks()
     ada.post(f"{ROTATION}switch/")
     old.refresh_from_db()
-    assert (old.state, old.secret) == ("kept", V1["api_key"])
+    assert (old.state, old.secret) == ("previous", V1["api_key"])
     ada.post(f"{ROTATION}confirm/")
     old.refresh_from_db()
-    assert (old.state, old.secret) == ("destroyed", "")
-    assert _credential_states(connection) == ["destroyed", "in_use"]
+    assert (old.state, old.secret) == ("deleted", "")
+    assert _credential_states(connection) == ["deleted", "in_use"]
 
 
 def test_switch_can_be_rolled_back(ada: Client, connection: Connection, run_tasks) -> None:
@@ -100,7 +100,7 @@ def test_switch_can_be_rolled_back(ada: Client, connection: Connection, run_task
     ada.post(f"{ROTATION}restore/")
     run_tasks()
     assert connection.credential.kind == "harvest_key"
-    assert _credential_states(connection) == ["in_use", "destroyed"]
+    assert _credential_states(connection) == ["in_use", "deleted"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
@@ -109,8 +109,8 @@ def test_new_credential_can_be_discarded(ada: Client, connection: Connection, ru
     ada.post(CREDENTIAL, V3)
     run_tasks()
     ada.post(f"{ROTATION}discard/")
-    assert _credential_states(connection) == ["in_use", "destroyed"]
-    assert connection.credentials.get(state="destroyed").secret == ""
+    assert _credential_states(connection) == ["in_use", "deleted"]
+    assert connection.credentials.get(state="deleted").secret == ""
 
 
 def test_lost_permissions_shown_before_switch(
@@ -137,13 +137,13 @@ def test_second_switch_is_refused(ada: Client, connection: Connection, run_tasks
     ada.post(f"{ROTATION}switch/")
     second = ada.post(f"{ROTATION}switch/", follow=True)
     assert "done already" in second.content.decode()
-    assert _credential_states(connection) == ["kept", "in_use"]
+    assert _credential_states(connection) == ["previous", "in_use"]
 
 
 def test_unchecked_credential_cannot_be_switched_to(ada: Client, connection: Connection) -> None:
     ada.post(CREDENTIAL, V3)
     ada.post(f"{ROTATION}switch/")
-    assert _credential_states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "pending"]
 
 
 def test_broken_credential_replaced_at_once(
@@ -155,7 +155,7 @@ def test_broken_credential_replaced_at_once(
     assert connection.last_check.cause == CheckRun.Cause.CREDENTIAL
     ada.post(CREDENTIAL, V3)
     run_tasks()
-    assert _credential_states(connection) == ["destroyed", "in_use"]
+    assert _credential_states(connection) == ["deleted", "in_use"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
 
@@ -195,7 +195,7 @@ def test_same_account_kept_despite_typed_name(
     assert ada.post(CREDENTIAL, {**V3, "another_account": "Acme"}).url == ROTATION
     run_tasks()
     assert set(Job.objects.values_list("pk", flat=True)) == before
-    assert _credential_states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "pending"]
 
 
 def test_every_rotation_step_is_logged(ada: Client, connection: Connection, run_tasks) -> None:
@@ -222,4 +222,4 @@ def test_other_people_cannot_switch(
     run_tasks()
     sign_in(personas.zoe).post(f"{ROTATION}switch/")
     assert sign_in(personas.remy).post(f"{ROTATION}switch/").status_code == 403
-    assert _credential_states(connection) == ["in_use", "beside"]
+    assert _credential_states(connection) == ["in_use", "pending"]

@@ -139,8 +139,8 @@ def test_revoked_replaced_credential_is_no_failure(
     def replace_credential() -> None:
         ada = sign_in(personas.ada)
         ada.post(CREDENTIAL, V3)
-        connection.credentials.filter(state="in_use").update(state="kept")
-        connection.credentials.filter(state="beside").update(state="in_use")
+        connection.credentials.filter(state="in_use").update(state="previous")
+        connection.credentials.filter(state="pending").update(state="in_use")
         sandbox.faults.add_fault("/v1/", status=401, times=None)
 
     with run_during_sync("/v1/users", replace_credential):

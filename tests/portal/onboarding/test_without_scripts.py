@@ -114,7 +114,7 @@ def test_new_credential_discarded_without_scripts(connect, personas: Personas, r
     ada.open_path(ada.path)
     ada.press_button("Throw the new one away")
     assert connection.credential.kind == "harvest_key"
-    assert set(connection.credentials.values_list("state", flat=True)) == {"in_use", "destroyed"}
+    assert set(connection.credentials.values_list("state", flat=True)) == {"in_use", "deleted"}
 
 
 def test_people_invited_and_revoked_without_scripts(connect, personas: Personas, run_tasks) -> None:

@@ -103,7 +103,7 @@ def test_merge_keeps_moved_applications(
         application=application,
         kind="reject",
         membership=personas.ada,
-        status="held",
+        status="scheduled",
         notes="No Rust",
     )
     answers = application.answers

@@ -45,7 +45,7 @@ def test_recent_sync_writes_only_changed_rows(
     changed_at_before = {a.pk: a.changed_at for a in Application.objects.all()}
     run = run_sync(connection, Scope.RECENT)
     steps = {step.kind: step for step in run.steps.all()}
-    assert set(steps) == {"jobs", "candidates", "applications", "stays"}
+    assert set(steps) == {"jobs", "candidates", "applications", "stage_history"}
     assert sum(step.requests for step in steps.values()) <= 5  # a page each, and v3's token
     assert steps["applications"].changed == 1
     written_pks = [

@@ -40,7 +40,7 @@ def run_sync(run_tasks):
 
 
 def _skipped_steps(run: SyncRun) -> list[str]:
-    steps = run.steps.filter(status=SyncStep.Status.LEFT_OUT)
+    steps = run.steps.filter(status=SyncStep.Status.SKIPPED)
     return list(steps.order_by("id").values_list("kind", flat=True))
 
 
@@ -60,7 +60,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
     assert "/v3/applications" in paths
     assert "/v3/application_stages" not in paths
     run = connection.syncs.first()
-    assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["stays"])
+    assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["stage_history"])
     notice = (
         "Left out: Time in stage, because Stage history is off: the Greenhouse credential lacks "
         "“Applications · Get: List Application Stages”."

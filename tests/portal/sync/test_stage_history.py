@@ -62,7 +62,7 @@ def test_move_updates_stage_entry_time_in_one_request(
     run_tasks()
     application.refresh_from_db()
     assert application.entered_stage_at == entry_times()[application.remote_id]
-    step = run.steps.get(kind="stays")
+    step = run.steps.get(kind="stage_history")
     assert (step.requests, step.changed) == (1, 1)
 
 
@@ -77,7 +77,7 @@ def test_stage_entry_inferred_without_history_permission(connect) -> None:
 
 def test_v1_infers_stage_entry_without_requests(connect, sandbox: Sandbox) -> None:
     connect("harvest_key")
-    step = SyncRun.objects.get().steps.get(kind="stays")
+    step = SyncRun.objects.get().steps.get(kind="stage_history")
     assert (step.read_count, step.requests) == (0, 0)
     first = Application.objects.filter(stage__order=0).first()
     assert first.entered_stage_at == first.applied_at

@@ -146,7 +146,7 @@ def test_merge_keeps_data_of_moved_application(
         application=application,
         kind="reject",
         membership=personas.ada,
-        status="held",
+        status="scheduled",
         notes="No Rust",
     )
     sandbox.run_mutation(
@@ -409,14 +409,14 @@ def test_deletion_waits_while_writes_are_blocked(
         try:
             return original_get(self, remote_id)
         finally:
-            Credential.objects.filter(state="in_use").update(state="kept")
+            Credential.objects.filter(state="in_use").update(state="previous")
 
     synced_webhook.deliver_event("delete_candidate", {"candidate": {"id": candidate.remote_id}})
     with monkeypatch.context() as patched:
         patched.setattr(HarvestV3, "get_candidate", get_while_credential_is_replaced)
         process_deliveries(synced_webhook.endpoint.pk)
     assert _outcomes() == {Outcome.WAITING}
-    Credential.objects.filter(state="kept").update(state="in_use")
+    Credential.objects.filter(state="previous").update(state="in_use")
     process_deliveries(synced_webhook.endpoint.pk)
     candidate.refresh_from_db()
     assert candidate.erased_at
