@@ -151,7 +151,7 @@ def closed_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     )
     counts = applications.filter(job=job).order_by("status").values_list("status")
     context = {
-        "facts": get_job_details(job, member_rights),
+        "details": get_job_details(job, member_rights),
         "rights": member_rights,
         "counts": counts.annotate(Count("pk")),
     }
@@ -171,7 +171,7 @@ def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     if not request.htmx:
         return redirect(get_job_url(job))
     details = get_job_details(job, member_rights)
-    context = {"facts": details, "rights": member_rights, "just_read": not details.is_refreshing}
+    context = {"details": details, "rights": member_rights, "just_read": not details.is_refreshing}
     return render(request, "jobs/_freshness.html", context)
 
 

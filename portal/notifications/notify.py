@@ -142,7 +142,7 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
     subject = f"{first.subject} and {other_count} more" if other_count else first.subject
     body = render_to_string(
         "notifications/email.txt",
-        {"person": person, "notices": notifications, "portal_url": settings.PORTAL_URL},
+        {"person": person, "notifications": notifications, "portal_url": settings.PORTAL_URL},
     )
     try:
         send_mail(subject, body, None, [person.email])

@@ -93,7 +93,7 @@ def setup_page(request: MemberRequest) -> HttpResponse:
     if vendor is None:
         return redirect(links.SETUP)
     return render_page_or_partial(
-        request, "webhooks/setup.html", "marks", _build_context(connection, vendor)
+        request, "webhooks/setup.html", "events", _build_context(connection, vendor)
     )
 
 

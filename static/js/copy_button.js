@@ -1,5 +1,5 @@
 "use strict";
-/* The one comfort of the desk's pages: copying a message. Without it the text can be selected. */
+/* Copies a message on the support pages. Without it the text can be selected. */
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;

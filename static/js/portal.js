@@ -234,24 +234,24 @@
   });
 
   /* ---- Asking before, and never sending twice --------------------------- */
-  const isAsked = new WeakSet();
-  let askedAbout = null; // the form, while the dialog is open
+  const confirmedForms = new WeakSet();
+  let confirmingForm = null; // the form, while the dialog is open
 
   function ask(form, submitter) {
     const dialog = byId("confirm");
-    const told = { ...form.dataset, ...(submitter ? submitter.dataset : {}) };
-    dialog.querySelector("[data-confirm-title]").textContent = told.confirm;
-    dialog.querySelector("[data-confirm-words]").textContent = told.confirmText || "";
+    const options = { ...form.dataset, ...(submitter ? submitter.dataset : {}) };
+    dialog.querySelector("[data-confirm-title]").textContent = options.confirm;
+    dialog.querySelector("[data-confirm-body]").textContent = options.confirmText || "";
     const yes = dialog.querySelector("[value=yes]");
-    yes.textContent = told.confirmYes || (submitter ? words(submitter) : "Yes");
-    yes.classList.toggle("btn-danger", told.confirmTone === "danger");
-    yes.classList.toggle("btn-primary", told.confirmTone !== "danger");
+    yes.textContent = options.confirmYes || (submitter ? words(submitter) : "Yes");
+    yes.classList.toggle("btn-danger", options.confirmTone === "danger");
+    yes.classList.toggle("btn-primary", options.confirmTone !== "danger");
     dialog.returnValue = "no";
-    askedAbout = form;
+    confirmingForm = form;
     dialog.addEventListener("close", () => {
-      askedAbout = null;
+      confirmingForm = null;
       if (dialog.returnValue !== "yes") return;
-      isAsked.add(form);
+      confirmedForms.add(form);
       form.requestSubmit(submitter);
     }, { once: true });
     dialog.showModal();
@@ -271,8 +271,8 @@
       event.stopImmediatePropagation();
       return;
     }
-    const wantsAsking = form.dataset.confirm || (submitter && submitter.dataset.confirm);
-    if (wantsAsking && !isAsked.delete(form) && byId("confirm").showModal) {
+    const needsConfirmation = form.dataset.confirm || (submitter && submitter.dataset.confirm);
+    if (needsConfirmation && !confirmedForms.delete(form) && byId("confirm").showModal) {
       event.preventDefault();
       event.stopImmediatePropagation();
       ask(form, submitter);
@@ -291,15 +291,15 @@
   });
 
   /* ---- What is never sent back into a page: this tab alone remembers it, for one answer -------- */
-  const typedIn = (field) => "typed:" + location.pathname + ":" + field.name;
+  const typedTextKey = (field) => "typed:" + location.pathname + ":" + field.name;
 
   document.addEventListener("submit", (event) => {
-    all("[data-typed-again]", event.target).forEach((field) => sessionStorage.setItem(typedIn(field), field.value));
+    all("[data-retype]", event.target).forEach((field) => sessionStorage.setItem(typedTextKey(field), field.value));
   });
 
-  function typeAgain(field) {
-    const typed = sessionStorage.getItem(typedIn(field));
-    sessionStorage.removeItem(typedIn(field));
+  function restoreTypedText(field) {
+    const typed = sessionStorage.getItem(typedTextKey(field));
+    sessionStorage.removeItem(typedTextKey(field));
     if (typed && !field.value && field.form.querySelector(".callout.tone-bad")) field.value = typed;
   }
 
@@ -310,7 +310,7 @@
   let focused = null;
 
   on("beforeRequest", (event) => {
-    if (rests(poller(event))) return event.preventDefault();
+    if (isBackingOff(poller(event))) return event.preventDefault();
     const form = ownForm(event);
     if (form && event.target === form && isPost(form)) busy(form, true);
   });
@@ -333,7 +333,7 @@
     const same = focused.id && byId(focused.id);
     const keeper = focused.keeper && byId(focused.keeper);
     let target = same && !same.disabled ? same : null;
-    if (!target && keeper) target = keeper.querySelector("[data-focus-here]") || keeper;
+    if (!target && keeper) target = keeper.querySelector("[data-focus-fallback]") || keeper;
     if (!target) return;
     if (target === keeper && !keeper.hasAttribute("tabindex")) keeper.tabIndex = -1;
     target.focus({ preventScroll: true });
@@ -341,29 +341,29 @@
 
   /* Parts that ask for themselves: each less often while nobody answers, and no more once it is gone. */
   const SLOWEST = 30000;
-  const resting = new WeakMap();
+  const backoffs = new WeakMap();
 
   function poller(event) {
     const asking = isRead(event) && event.detail.requestConfig.elt;
     return asking && /every /.test(asking.getAttribute("hx-trigger") || "") ? asking : null;
   }
 
-  const rests = (part) => resting.has(part) && Date.now() < resting.get(part).until;
+  const isBackingOff = (part) => backoffs.has(part) && Date.now() < backoffs.get(part).until;
 
   function slowDown(part) {
-    const { pause } = resting.get(part) || { pause: 1000 };
+    const { pause } = backoffs.get(part) || { pause: 1000 };
     const longer = Math.min(2 * pause, SLOWEST);
-    resting.set(part, { pause: longer, until: Date.now() + longer });
+    backoffs.set(part, { pause: longer, until: Date.now() + longer });
   }
 
-  function stopAsking(part) {
-    resting.set(part, { until: Infinity });
+  function stopPolling(part) {
+    backoffs.set(part, { until: Infinity });
     part.removeAttribute("aria-busy");
   }
 
-  function sayGone(part) {
+  function showUnavailable(part) {
     const text = "This is no longer here, or no longer open to you.";
-    const place = part.querySelector("[data-gone-here]");
+    const place = part.querySelector("[data-unavailable-target]");
     if (!place) return tell("error", text + " Reload the page to see.");
     focused = null;
     remember();
@@ -382,7 +382,7 @@
 
   // Nor is it taken away while somebody is asked about it, or what was clicked in it is on its way.
   const isInUse = (part) =>
-    part.contains(pressed) || part.contains(askedAbout) || part.querySelector("form[aria-busy=true]");
+    part.contains(pressed) || part.contains(confirmingForm) || part.querySelector("form[aria-busy=true]");
 
   on("beforeSwap", (event) => {
     const { xhr } = event.detail;
@@ -394,7 +394,7 @@
       location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
       return;
     }
-    if (part && xhr.status < 400) resting.delete(part);
+    if (part && xhr.status < 400) backoffs.delete(part);
     if (part && event.detail.shouldSwap && isInUse(part)) {
       event.detail.shouldSwap = false; // the next answer brings it
       return;
@@ -402,7 +402,7 @@
     if (xhr.status >= 400 && event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
       // A whole page as an answer to a part: say its sentence, keep what is here.
       event.detail.shouldSwap = false;
-      if (part) stopAsking(part);
+      if (part) stopPolling(part);
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
       const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
@@ -425,27 +425,27 @@
   });
   on("afterSettle", restore);
 
-  const unsure = "No answer came back, so we do not know yet whether it was done. Reload the page to see.";
+  const outcomeUnknown = "No answer came back, so we do not know yet whether it was done. Reload the page to see.";
 
-  function noAnswer(event) {
+  function handleNoResponse(event) {
     const part = poller(event);
     if (part) return slowDown(part);
-    tell("error", isRead(event) ? "The portal did not answer. Check your connection and try again." : unsure);
+    tell("error", isRead(event) ? "The portal did not answer. Check your connection and try again." : outcomeUnknown);
   }
-  on("sendError", noAnswer);
-  on("timeout", noAnswer);
+  on("sendError", handleNoResponse);
+  on("timeout", handleNoResponse);
   on("responseError", (event) => {
     const { status } = event.detail.xhr;
     const part = poller(event);
     if (part && (status >= 500 || status === 429)) return slowDown(part);
     if (part) {
-      stopAsking(part);
-      return sayGone(part);
+      stopPolling(part);
+      return showUnavailable(part);
     }
     if (status === 404) return tell("error", "This is no longer here, or no longer open to you. Reload the page to see.");
     if (status === 429) return tell("warning", "That was a lot at once. Wait a moment, then try again.");
     if (status < 500) return tell("error", "That did not work. Reload the page and try again.");
-    tell("error", isRead(event) ? "Something broke on our side. Try again in a moment." : unsure);
+    tell("error", isRead(event) ? "Something broke on our side. Try again in a moment." : outcomeUnknown);
   });
 
   let started = false;
@@ -461,7 +461,7 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
-    all("[data-typed-again]", document.body).forEach(typeAgain);
+    all("[data-retype]", document.body).forEach(restoreTypedText);
     takeFocus(document.body);
     started = true;
   }

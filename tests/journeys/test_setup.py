@@ -94,7 +94,7 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     keys.press("Enter")
     page.wait_for_url("**/setup/people/")
     expect(page.get_by_text("Somebody will see nothing")).to_be_visible()
-    ada.tab_to(".wizard-foot button")
+    ada.tab_to(".page-foot button")
     keys.press("Enter")
     page.wait_for_url("**/setup/sync/")
     expect(page.get_by_text("Everything has been read")).to_be_visible()

@@ -46,7 +46,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     expect(page.get_by_text("You need no account")).to_be_visible()
     cas.check_page("62-link")
     page.get_by_role("button", name="Make it, to copy").click()
-    letter = page.locator("#letter").inner_text()
+    letter = page.locator("#email-text").inner_text()
     path = re.search(r"/setup/fix/\S+", letter)
     assert path, letter
     page.get_by_role("link", name="Done").click()

@@ -96,5 +96,5 @@ def _act_with_form(
     }
     status = 422 if form.is_bound else 200
     return render_page_or_partial(
-        request, "applications/action_form.html", "act-row", context, status=status
+        request, "applications/action_form.html", "action-row", context, status=status
     )

@@ -72,7 +72,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "batch_options": _list_batch_options(member_rights, status),
         "max_batch_size": preview.MAX_BATCH_SIZE,
         # Only the full page shows them, not the HTMX partial.
-        "facts": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
+        "details": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
     }
     # Views during impersonation are not recorded.
     if not request.htmx and request.user.pk == request.membership.user_id:
@@ -109,6 +109,6 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
     try:
         application, member_rights, last = get_current_application(request, pk)
     except Http404:
-        return render_unavailable(request, pk, "gone-row")
+        return render_unavailable(request, pk, "unavailable-row")
     action_context = build_action_context(request.membership, application.job_id, member_rights)
     return render_row(request, build_row(application, last, request.membership, action_context))

@@ -149,7 +149,7 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
     try:
         application, member_rights, last = get_current_application(request, pk)
     except Http404:
-        return render_unavailable(request, pk, "gone-card")
+        return render_unavailable(request, pk, "unavailable-card")
     context = _build_card_context(request, application, last, member_rights)
     return render(request, "applications/review.html#review-card", context)
 

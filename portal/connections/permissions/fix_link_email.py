@@ -46,7 +46,7 @@ def compose_email(
     boxes = credential.list_checkboxes(permissions)
     context = {
         "organization": connection.organization,
-        "boxes": boxes,
+        "checkbox_labels": boxes,
         "costs": [
             f.without_it
             for f in catalogue.get_disabled_features({p.key for p in permissions}, credential.kind)

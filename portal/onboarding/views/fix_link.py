@@ -108,12 +108,12 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "link": link,
         "organization_name": link.connection.organization.name,
-        "boxes": group_by_checkbox(items, previous_results),
+        "checkboxes": group_by_checkbox(items, previous_results),
         "place": credential.place,
         "check": check,
         "watching": link.is_open and link.test_count < fix_links.MAX_TESTS - 40,
     }
-    return render_page_or_partial(request, "onboarding/fix_link.html", "boxes", context)
+    return render_page_or_partial(request, "onboarding/fix_link.html", "permissions", context)
 
 
 def _test_link(request: HttpRequest, link: FixLink) -> None:

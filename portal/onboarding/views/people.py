@@ -137,4 +137,4 @@ def invite_people(request: MemberRequest) -> HttpResponse:
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
     query = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
-    return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-here")
+    return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")

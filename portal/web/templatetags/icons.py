@@ -1,5 +1,5 @@
-"""`{% icon "check" %}` or `{% icon name class="spin" %}`: a symbol of `static/icons.svg`, hidden from
-screen readers. Available in every template without `{% load %}`.
+"""`{% icon "check" %}` or `{% icon name class="spin" %}`: a symbol of `static/icons.svg`, hidden
+from screen readers. Available in every template without `{% load %}`.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def test_everyone_reachable_by_page(
     assert [len(page) for page in pages[:2]] == [50, 50]
     assert {name for page in pages for name in page} >= {f"Number {n:03}" for n in range(120)}
     page = ada.get(f"{PEOPLE}?others=2").content.decode()
-    assert 'href="?others=3#not-here"' in page
+    assert 'href="?others=3#not-invited"' in page
     assert f"51 to 100 of {access_preview.list_uninvited_users(crowded_connection).count()}" in page
 
 
@@ -217,7 +217,7 @@ def test_invitation_returns_to_same_search(
     page = ada.get(f"{PEOPLE}?find=117").content.decode()
     assert f'action="{PEOPLE}invite/?find=117"' in page
     answer = ada.post(f"{PEOPLE}invite/?find=117&next=//evil", {"user": [user.pk]})
-    assert answer.url == f"{PEOPLE}?find=117#not-here"
+    assert answer.url == f"{PEOPLE}?find=117#not-invited"
     run_tasks()
     assert mail.outbox[-1].to == ["number117@acme.example"]
     assert ada.get(answer.url).context["invited"] == {"number117@acme.example"}

@@ -80,7 +80,7 @@ def test_link_marks_granted_permissions(
     _grant(sandbox, connection, "job_posts.list")
     client.post(link)
     run_tasks()
-    boxes = {box.label: box.state for box in client.get(link).context["boxes"]}
+    boxes = {box.label: box.state for box in client.get(link).context["checkboxes"]}
     assert boxes == {
         "harvest:applications:reject": "missing",
         "harvest:job_posts:list": "granted",
