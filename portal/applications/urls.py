@@ -39,7 +39,11 @@ urlpatterns = [
     path("activity/", activity.my_activity, name="my_activity"),
     path("applications/<int:pk>/history/", activity.application_history, name="history"),
     path("applications/<int:pk>/review-card/", review.review_card, name="review_card"),
-    path("applications/<int:pk>/stage-history/", greenhouse_details.stage_history, name="stage_history"),
+    path(
+        "applications/<int:pk>/stage-history/",
+        greenhouse_details.stage_history,
+        name="stage_history",
+    ),
     path("applications/<int:pk>/resume/", greenhouse_details.open_resume, name="resume"),
     path("applications/<int:pk>/row/", job_page.application_row, name="row"),
     path("applications/<int:pk>/advance/", actions.advance_application, name="advance"),
