@@ -52,6 +52,7 @@ REQUIREMENTS = (
     Requirement("sqlite", _is_sqlite, "unset DATABASE_URL"),
     Requirement("postgres", lambda: not _is_sqlite(), "set DATABASE_URL=postgres://…"),
     Requirement("redis", lambda: bool(settings.REDIS_URL), "set REDIS_URL=redis://…"),
+    Requirement("redis_server", lambda: _has_program("redis-server"), "apt install redis-server"),
     Requirement("browser", lambda: find_chromium() is not None, "apt install chromium"),
     Requirement("nginx", lambda: _has_program("nginx"), "apt install nginx-light"),
     Requirement("caddy", lambda: _has_program("caddy"), "apt install caddy"),
