@@ -222,7 +222,7 @@ REDIS_URL = env.str("REDIS_URL", default="none")
 REDIS_URL = "" if REDIS_URL == "none" else REDIS_URL
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
         "LOCATION": REDIS_URL,
         # Several portals may share one Redis.
         "KEY_PREFIX": env.str("QUEUE_NAME", default="portal"),
@@ -243,7 +243,11 @@ Q_CLUSTER = {
     "save_limit": 1000,
     "catch_up": False,
     "poll": 0.1,
-    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+    **(
+        {"broker_class": "portal.core.redis_broker.RedisBroker"}
+        if REDIS_URL
+        else {"orm": "default"}
+    ),
 }
 
 # Minutes without a heartbeat after which workers count as dead.

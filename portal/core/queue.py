@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import Any
 
 import redis
-from django.db import close_old_connections, transaction
+from django.db import Error, close_old_connections, transaction
 from django.db.models.functions import Now
 from django.dispatch import receiver
 from django_q.brokers import Broker, get_broker
@@ -44,10 +44,10 @@ def _get_broker() -> Broker:
 
 
 def _send_to_broker(task: str, *ids: int, group: str) -> None:
-    # The row is stored by now: without a broker it only waits.
+    # The row is stored by now: a task that no broker takes only waits.
     try:
         async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group, broker=_get_broker())
-    except (redis.RedisError, OSError):
+    except (redis.RedisError, OSError, Error):
         logger.exception("The broker does not take %s; the sweep asks again", task)
 
 

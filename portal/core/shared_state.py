@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -16,7 +17,9 @@ from encrypted_model_fields import fields as encrypted
 from integrations.ats.client_context import StateChange, StateStore
 from portal.core.db_connections import close_thread_connections
 from portal.core.models import SharedState
+from portal.core.redis_client import get_redis_client
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -61,13 +64,23 @@ return 1
 
 
 class RedisStore:
-    """State in Redis, by compare-and-swap: for several machines."""
+    """State in Redis, by compare-and-swap: for several machines. In the database while Redis does
+    not respond.
+    """
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url)
+        self._redis = get_redis_client(url)
         self._swap = self._redis.register_script(_COMPARE_AND_SWAP_SCRIPT)
+        self._database_store = DatabaseStore()
 
     def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        try:
+            return self._update_in_redis(key, change, ttl)
+        except redis.RedisError as error:
+            logger.warning("Shared state is kept in the database: %s", error)
+            return self._database_store.update(key, change, ttl=ttl)
+
+    def _update_in_redis(self, key: str, change: StateChange[T], ttl: float) -> T:
         name = f"{settings.Q_CLUSTER['name']}:state:{key}"
         ttl_ms = max(1, int(ttl * 1000))
         while True:
@@ -99,13 +112,6 @@ def _decrypt_value(ciphertext: bytes | None) -> bytes | None:
         return None
 
 
-_redis_store: RedisStore | None = None
-
-
 def get_shared_store() -> StateStore:
-    global _redis_store
-    if not settings.REDIS_URL:
-        return DatabaseStore()
-    if _redis_store is None:
-        _redis_store = RedisStore(settings.REDIS_URL)
-    return _redis_store
+    """Return a store for the current thread."""
+    return RedisStore(settings.REDIS_URL) if settings.REDIS_URL else DatabaseStore()

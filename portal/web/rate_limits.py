@@ -1,11 +1,10 @@
 """Clients over their limit get 429 before the view runs. Counts POSTs per user (per IP if signed
-out) and not-found responses per IP, in the cache (per process without Redis). Fails open: if Redis
-is down, nobody is limited.
+out) and not-found responses per IP, in the cache. Without Redis, or while it is down, each process
+counts for itself.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -15,11 +14,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from redis import RedisError
 
 from portal.web.client_ip import get_client_ip
-
-logger = logging.getLogger(__name__)
 
 NOT_FOUND_STATUSES = {404, 410}
 
@@ -82,24 +78,15 @@ def _increment_counter(key: str, seconds: int) -> int:
         return int(cache.incr(f"limit:{key}"))
     except ValueError:  # the window ended between the two commands
         return 1
-    except (RedisError, OSError):
-        logger.warning("The cache does not answer: nobody is counted")
-        return 0
 
 
 def _get_count(key: str) -> int:
-    try:
-        return int(cache.get(f"limit:{key}", 0))
-    except (RedisError, OSError):
-        return 0
+    return int(cache.get(f"limit:{key}", 0))
 
 
 def _get_seconds_left(key: str, seconds: int) -> int:
     """At least 1; the whole window if its end cannot be read."""
-    try:
-        ends_at = cache.get(f"limit:{key}:ends")
-    except (RedisError, OSError):
-        ends_at = None
+    ends_at = cache.get(f"limit:{key}:ends")
     return max(1, math.ceil(ends_at - time.time())) if ends_at else seconds
 
 

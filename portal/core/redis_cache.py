@@ -1,0 +1,54 @@
+"""Django's cache in Redis. While Redis does not respond, each process uses its own memory: rate
+limits then count per process, and nobody is refused because Redis is down.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+
+from portal.core.redis_client import get_redis_client
+
+logger = logging.getLogger(__name__)
+
+MAX_MEMORY_ENTRIES = 10_000
+OPERATIONS = (
+    "add", "get", "set", "touch", "delete", "incr", "has_key",
+    "get_many", "set_many", "delete_many", "clear",
+)  # fmt: skip
+
+
+class _SharedRedisCacheClient(RedisCacheClient):
+    def get_client(self, key: str | None = None, *, write: bool = False) -> redis.Redis:
+        return get_redis_client(self._servers[0])
+
+
+class FallbackRedisCache(RedisCache):
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__([server], params)
+        self._class = _SharedRedisCacheClient
+        memory_options = {"MAX_ENTRIES": MAX_MEMORY_ENTRIES}
+        self.memory_cache = LocMemCache(server, {**params, "OPTIONS": memory_options})
+
+
+def _with_fallback(name: str) -> Callable[..., Any]:
+    in_redis = getattr(RedisCache, name)
+
+    def operation(self: FallbackRedisCache, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return in_redis(self, *args, **kwargs)
+        except redis.RedisError as error:
+            logger.warning("Cached in this process only: %s", error)
+            return getattr(self.memory_cache, name)(*args, **kwargs)
+
+    operation.__name__ = name
+    return operation
+
+
+for _name in OPERATIONS:
+    setattr(FallbackRedisCache, _name, _with_fallback(_name))

@@ -1,0 +1,239 @@
+"""Redis is stopped, or frozen by SIGSTOP: pages, sign-in, rate limits and clicks go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import redis
+from django.core.cache import caches
+from django.test import Client
+from django.urls import reverse
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+from pytest_django import Settings
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.core import queue, redis_client
+from portal.core.models import SharedState
+from portal.core.redis_broker import RedisBroker
+from portal.core.redis_client import get_redis_client
+from tests.conftest import V1
+from tests.factories import PASSWORD
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import find_application, list_writes, submit_action
+from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.redis_server
+
+each_fault = pytest.mark.parametrize("fault", ["stopped", "frozen"])
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    get_redis_client(server.url).close()
+    server.stop()
+
+
+@pytest.fixture
+def portal_redis(redis_server: RedisServer, settings: Settings) -> Iterator[RedisServer]:
+    """The portal is configured as in production, with this Redis."""
+    settings.REDIS_URL = redis_server.url
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+            "LOCATION": redis_server.url,
+        }
+    }
+    queue._get_broker.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Conf, "BROKER_CLASS", "portal.core.redis_broker.RedisBroker")
+        yield redis_server
+    queue._get_broker.cache_clear()
+    caches["default"].memory_cache.clear()
+    OrmQ.objects.all().delete()
+
+
+@pytest.fixture
+def commands_sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that were really sent to Redis, or tried to be."""
+    sent: list[str] = []
+    execute_command = redis.Redis.execute_command
+
+    def record_command(self: redis.Redis, *args, **options):
+        sent.append(args[0])
+        return execute_command(self, *args, **options)
+
+    monkeypatch.setattr(redis.Redis, "execute_command", record_command)
+    return sent
+
+
+def _close_breaker(server: RedisServer) -> None:
+    """As if the cooldown were over."""
+    get_redis_client(server.url).breaker = redis_client.CircuitBreaker()
+
+
+def _post_sign_in(client: Client, password: str = PASSWORD):
+    return client.post(
+        reverse("account_login"), {"login": "remy@acme.example", "password": password}
+    )
+
+
+def _run_worker() -> int:
+    """Do what a worker takes from the queue; return the number of tasks."""
+    broker, count = RedisBroker(), 0
+    broker._is_away = not broker.ping()
+    while tasks := broker.dequeue():
+        for _, payload in tasks:
+            task = SignedPackage.loads(payload)
+            module, name = task["func"].rsplit(".", 1)
+            getattr(import_module(module), name)(*task["args"])
+            count += 1
+        broker._next_look_at = 0.0
+    if broker._blocking_client:
+        broker._blocking_client.close()
+    return count
+
+
+@each_fault
+def test_sign_in_and_pages_go_on(
+    personas: Personas, portal_redis: RedisServer, client: Client, fault: str
+) -> None:
+    assert client.get(reverse("account_login")).status_code == 200
+    portal_redis.take_away(fault)
+    response = _post_sign_in(client)
+    assert response.status_code == 302
+    assert client.get(response.url, follow=True).status_code == 200
+    assert client.get("/healthz").status_code == 200
+
+
+@each_fault
+def test_sign_in_limits_count_in_process(
+    personas: Personas, portal_redis: RedisServer, client: Client, fault: str
+) -> None:
+    """Passwords cannot be guessed without limit while Redis is down."""
+    portal_redis.take_away(fault)
+    statuses = [_post_sign_in(client, "not it").status_code for _ in range(12)]
+    assert statuses[0] == 200
+    assert "Too many" in _post_sign_in(client).content.decode()
+
+
+@each_fault
+def test_requests_do_not_wait_in_turn(
+    personas: Personas,
+    portal_redis: RedisServer,
+    client: Client,
+    commands_sent: list[str],
+    fault: str,
+) -> None:
+    _post_sign_in(client, "not it")
+    assert commands_sent
+    portal_redis.take_away(fault)
+    commands_sent.clear()
+    started_at = time.monotonic()
+    for _ in range(10):
+        assert _post_sign_in(Client(), "not it").status_code < 500
+    elapsed = time.monotonic() - started_at
+    assert 1 <= len(commands_sent) <= 1 + elapsed / redis_client.COOLDOWN_SECONDS
+
+
+@each_fault
+def test_operation_ends_within_deadline(redis_server: RedisServer, fault: str) -> None:
+    client = get_redis_client(redis_server.url)
+    client.set("key", "value")
+    redis_server.take_away(fault)
+    started_at = time.monotonic()
+    with pytest.raises(redis.RedisError):
+        client.get("key")
+    assert time.monotonic() - started_at < 3 * redis_client.TIMEOUT_SECONDS
+    with pytest.raises(redis_client.CircuitOpenError):
+        client.get("key")
+
+
+@each_fault
+def test_breaker_closes_when_redis_is_back(redis_server: RedisServer, fault: str) -> None:
+    client = get_redis_client(redis_server.url)
+    client.set("key", "value")
+    redis_server.take_away(fault)
+    with pytest.raises(redis.RedisError):
+        client.get("key")
+    redis_server.start()
+    client.breaker._next_probe_at = time.monotonic()  # the cooldown is over
+    client.set("key", "new")
+    assert client.get("key") == b"new"
+
+
+def test_connections_closed_by_restart_are_replaced(redis_server: RedisServer) -> None:
+    client = get_redis_client(redis_server.url)
+    client.set("key", "value")
+    redis_server.stop()
+    redis_server.start()
+    assert client.get("key") is None
+
+
+@pytest.mark.slow("connects and sends a click")
+@each_fault
+def test_click_is_carried_out_without_redis(
+    connect,
+    personas: Personas,
+    sandbox: Sandbox,
+    sign_in,
+    portal_redis: RedisServer,
+    fault: str,
+) -> None:
+    connect(V1["kind"])
+    application, remy = find_application(), sign_in(personas.remy)
+    OrmQ.objects.all().delete()
+    portal_redis.take_away(fault)
+    assert submit_action(remy, "advance", application).status_code == 200
+    assert OrmQ.objects.count() == 1
+    assert _run_worker() >= 1
+    assert ApplicationAction.objects.get().status == ApplicationAction.Status.DONE
+    assert len(list_writes(sandbox)) == 1
+    assert SharedState.objects.exists()  # the rate limiter counts in the database
+    assert not OrmQ.objects.exists()
+
+
+@pytest.mark.slow("connects and sends a click")
+@each_fault
+def test_click_is_handed_over_when_redis_is_back(
+    connect,
+    personas: Personas,
+    sandbox: Sandbox,
+    sign_in,
+    portal_redis: RedisServer,
+    fault: str,
+) -> None:
+    connect(V1["kind"])
+    first, remy = find_application(), sign_in(personas.remy)
+    OrmQ.objects.all().delete()
+    portal_redis.take_away(fault)
+    submit_action(remy, "advance", first)
+    portal_redis.start()
+    _close_breaker(portal_redis)
+    submit_action(remy, "advance", find_application(stage=1))
+    assert queue.get_queue_depth() >= 2  # one in the database, one in Redis
+    _run_worker()
+    statuses = ApplicationAction.objects.values_list("status", flat=True)
+    assert list(statuses) == [ApplicationAction.Status.DONE] * 2
+    assert len(list_writes(sandbox)) == 2
+    assert queue.get_queue_depth() == 0
+
+
+@each_fault
+def test_readyz_tells_and_asks_anew(
+    personas: Personas, portal_redis: RedisServer, client: Client, fault: str
+) -> None:
+    assert b"queue: ok" in client.get("/readyz").content
+    portal_redis.take_away(fault)
+    assert b"queue: does not answer" in client.get("/readyz").content
+    portal_redis.start()
+    assert b"queue: ok" in client.get("/readyz").content  # without waiting for a cooldown
