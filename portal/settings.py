@@ -145,6 +145,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.core.request_ids.RequestIdMiddleware",
+    # Before whatever needs a known host, a session or the database.
+    "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.web.http_caching.PrivateCacheControlMiddleware",
@@ -300,7 +302,6 @@ if not INSECURE_COOKIES:
     CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

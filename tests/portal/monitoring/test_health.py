@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django_q.models import Schedule
 
@@ -13,6 +18,7 @@ from portal.connections.models import Connection
 from portal.connections.tasks import record_heartbeat
 from portal.core import queue, worker_heartbeat
 from portal.issues.models import Issue
+from portal.monitoring import health
 from tests.factories import ConnectionFactory
 from tests.personas import Personas
 
@@ -32,16 +38,26 @@ def acme(personas: Personas) -> Organization:
     ).organization
 
 
-def test_healthz_answers_without_database(client: Client) -> None:
+@pytest.mark.parametrize("cookies", [{}, {settings.SESSION_COOKIE_NAME: "a-session"}])
+def test_healthz_answers_any_host_without_database(client: Client, cookies) -> None:
     """pytest-django refuses any query here."""
-    assert client.get("/healthz").content == b"ok"
+    client.cookies.load(cookies)
+    response = client.get("/healthz", headers={"host": "10.0.0.7:8000"})
+    assert (response.status_code, response.content) == (200, b"ok")
+    assert not response.cookies
+    assert client.post("/healthz").status_code == 405
+
+
+def test_healthz_not_redirected_to_https(client: Client, settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/healthz").status_code == 200
 
 
 def test_readyz_ok_with_live_worker(personas: Personas, client: Client) -> None:
     record_heartbeat()
     response = client.get("/readyz")
     assert response.status_code == 200
-    pattern = r"database: ok\nqueue: ok\nworkers: heard \d+ seconds ago\n"
+    pattern = r"database: ok\nqueue: ok\nmigrations: ok\nworkers: heard \d+ seconds ago\n"
     assert re.fullmatch(pattern, response.content.decode())
 
 
@@ -132,3 +148,46 @@ def test_readyz_reports_unreachable_queue(
     response = client.get("/readyz")
     assert response.status_code == 503
     assert b"queue: does not answer" in response.content
+
+
+def test_readyz_reports_missing_migration(personas: Personas, client: Client) -> None:
+    record_heartbeat()
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("core", "0001_initial")
+    try:
+        response = client.get("/readyz", headers={"host": "10.0.0.7"})
+    finally:
+        recorder.record_applied("core", "0001_initial")
+    assert response.status_code == 503
+    assert b"migrations: 1 not applied" in response.content
+
+
+def test_readyz_does_not_wait_for_hanging_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, started_checks = threading.Event(), []
+
+    def hang() -> health.CheckResult:
+        started_checks.append(threading.current_thread())
+        released.wait(60)
+        return True, "ok"
+
+    monkeypatch.setattr(health, "_database_check", health.BoundedCheck(hang))
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", 0.1)
+    with ThreadPoolExecutor(4) as executor:
+        responses = list(executor.map(client.get, ["/readyz"] * 4))
+    released.set()
+    for response in responses:
+        assert response.status_code == 503
+        assert b"database: does not answer" in response.content
+        assert b"workers: cannot be told" in response.content
+    assert len(started_checks) == 1  # one thread, however many ask
+    started_checks[0].join()
+
+
+def test_readyz_answers_session_cookie_without_database(client: Client) -> None:
+    """pytest-django refuses any query here."""
+    client.cookies[settings.SESSION_COOKIE_NAME] = "a-session"
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert b"database: does not answer" in response.content
