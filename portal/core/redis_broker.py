@@ -11,6 +11,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import Error, close_old_connections, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.brokers.redis_broker import Redis
 from django_q.models import OrmQ
@@ -73,7 +74,7 @@ class RedisBroker(Redis):
         return [(None, item[1])] if item else None
 
     def queue_size(self) -> int:
-        return int(super().queue_size()) + self._get_stored_tasks().count()
+        return int(super().queue_size()) + int(self._get_stored_tasks().count())
 
     def purge_queue(self) -> None:
         super().purge_queue()
@@ -96,8 +97,9 @@ class RedisBroker(Redis):
             )
         return self._blocking_client
 
-    def _get_stored_tasks(self) -> Any:
-        return OrmQ.objects.filter(key=self.list_key)
+    def _get_stored_tasks(self) -> QuerySet[OrmQ]:
+        rows: QuerySet[OrmQ] = OrmQ.objects.filter(key=self.list_key)
+        return rows
 
     def _take_stored_tasks(self) -> list[tuple[None, Any]]:
         """Each task is taken once: whoever deletes its row has it."""

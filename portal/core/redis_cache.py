@@ -24,8 +24,8 @@ OPERATIONS = (
 
 
 class _SharedRedisCacheClient(RedisCacheClient):
-    def get_client(self, key: str | None = None, *, write: bool = False) -> redis.Redis:
-        return get_redis_client(self._servers[0])
+    def get_client(self, key: Any = None, *, write: bool = False) -> redis.Redis:
+        return get_redis_client(self._servers[0])  # type: ignore[attr-defined]
 
 
 class FallbackRedisCache(RedisCache):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -63,17 +63,18 @@ class GuardedRedis(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with self.breaker.guard(is_probe=args[0] == "PING"):
-            return super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
 @cache
 def get_redis_client(url: str) -> GuardedRedis:
-    client: GuardedRedis = GuardedRedis.from_url(
+    client = GuardedRedis.from_url(
         url,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         # Connections that Redis closed while idle are replaced; a timeout is not waited for twice.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
-    client.breaker = CircuitBreaker()
-    return client
+    guarded_client = cast("GuardedRedis", client)
+    guarded_client.breaker = CircuitBreaker()
+    return guarded_client

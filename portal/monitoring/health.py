@@ -39,7 +39,8 @@ class HealthMiddleware:
         if request.path_info not in {"/healthz", "/readyz"}:
             return self.get_response(request)
         request.resolver_match = resolve(request.path_info)
-        return request.resolver_match.func(request)
+        response: HttpResponse = request.resolver_match.func(request)
+        return response
 
 
 @require_safe
