@@ -16,13 +16,12 @@ from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
 from portal.core import links
-from portal.core.id_parsing import parse_id
 from portal.core.secrets import SecretUnreadable
 from portal.web.client_ip import get_client_ip
 from portal.web.htmx import render_page_or_partial
 from portal.web.rate_limits import count_hit
 from portal.webhooks import endpoint as endpoints
-from portal.webhooks import receiver
+from portal.webhooks import receiver, request_body
 from portal.webhooks.event_list import build_event_list
 from portal.webhooks.models import Endpoint
 
@@ -38,13 +37,19 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     vendor = endpoints.get_vendor(endpoint.connection)
     if vendor is None or endpoint.connection.state == Connection.State.DISCONNECTED:
         return _reject_unknown(request, 410, "This connection was ended.")
-    if _get_content_length(request) > receiver.MAX_BODY_BYTES:
+    try:
+        body = request_body.read_body(request, receiver.MAX_BODY_BYTES)
+    except request_body.BodyTooLarge:
         return _render_text(413, "That is too large for a web hook.")
+    except request_body.LengthRequired:
+        return _render_text(411, "Send the length of the delivery (Content-Length).")
+    except request_body.BodyUnreadable:
+        return _render_text(400, "The delivery could not be read to its end.")
     try:
         receiver.receive_delivery(
             endpoint,
             vendor,
-            body=request.body,
+            body=body,
             signature=request.headers.get(vendor.signature_header, ""),
             event_id=request.headers.get(vendor.id_header, ""),
         )
@@ -75,10 +80,6 @@ def _reject_delivery(wait: int, status: int, message: str) -> HttpResponse:
 
 def _render_text(status: int, message: str) -> HttpResponse:
     return HttpResponse(f"{message}\n", content_type="text/plain", status=status)
-
-
-def _get_content_length(request: HttpRequest) -> int:
-    return parse_id(request.META.get("CONTENT_LENGTH") or "") or 0
 
 
 # -- setup -------------------------------------------------------------------------------------
