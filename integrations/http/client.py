@@ -3,11 +3,12 @@ from __future__ import annotations
 import functools
 import math
 import os
-import time
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
+
+from integrations.http.deadline import DeadlineBackend, limit_total_time
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes, decoded; 500 candidates are about 5 MB
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=5.0)
@@ -19,12 +20,17 @@ def _get_client() -> httpx.Client:
     # Shared by all providers, so that clicks don't wait for handshakes. Servers usually close idle
     # connections after a minute, and a write into a closed one may be lost: expire them earlier.
     # No cookies, since customers share the connections.
-    return httpx.Client(
+    client = httpx.Client(
         follow_redirects=False,
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
         limits=httpx.Limits(max_connections=100, keepalive_expiry=15.0),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
+    # httpx accepts no network backend, and a transport of our own would ignore HTTPS_PROXY.
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = DeadlineBackend()
+    return client
 
 
 # A forked process must not use its parent's connections.
@@ -70,18 +76,23 @@ class HttpClient:
         headers: Mapping[str, str],
         content: bytes | None = None,
         max_wait: float = math.inf,
+        max_total: float = math.inf,
     ) -> HttpResponse:
         """Raises RequestNotSent, ResponseLost or ResponseTooLarge. `max_wait` (seconds) limits each
-        phase.
+        phase, `max_total` everything from connecting to the end of the body.
         """
         try:
-            with _get_client().stream(
-                method,
-                url,
-                headers=dict(headers),
-                content=content,
-                timeout=self._build_timeout(max_wait),
-            ) as reply:
+            with (
+                limit_total_time(max_total),
+                _get_client().stream(
+                    method,
+                    url,
+                    headers=dict(headers),
+                    content=content,
+                    timeout=self._build_timeout(min(max_wait, max_total)),
+                ) as reply,
+                limit_total_time(self._max_body_seconds),
+            ):
                 return HttpResponse(reply.status_code, reply.headers, self._read_body(reply))
         except (
             httpx.ConnectError,
@@ -102,12 +113,10 @@ class HttpClient:
         )
 
     def _read_body(self, reply: httpx.Response) -> bytes:
-        pieces, size, end = [], 0, time.monotonic() + self._max_body_seconds
+        pieces, size = [], 0
         for piece in reply.iter_bytes():
             size += len(piece)
             if size > self._max_body_bytes:
                 raise ResponseTooLarge(f"more than {self._max_body_bytes} bytes")
-            if time.monotonic() > end:
-                raise ResponseLost("the answer took too long to arrive")
             pieces.append(piece)
         return b"".join(pieces)

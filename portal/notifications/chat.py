@@ -17,11 +17,11 @@ from django.utils import timezone
 from integrations.http.client import HttpClient, RequestNotSent, ResponseLost, ResponseTooLarge
 from portal.accounts.models import Organization
 from portal.core import queue, transitions
+from portal.notifications import delivery
 from portal.notifications.models import ChatMessage
 
 SEND_TASK = "portal.notifications.tasks.send_chat_message"
-MAX_ATTEMPTS = 6
-TIMEOUT_SECONDS = 10.0
+DEADLINE_SECONDS = 10.0
 GIVE_UP_AFTER = timedelta(minutes=10)
 SIGNATURE_HEADER = "X-Portal-Signature"
 Status = ChatMessage.Status
@@ -67,17 +67,17 @@ def send_message(post: ChatMessage) -> None:
             settings.NOTICE_HOOK_URL,
             headers=headers,
             content=body,
-            max_wait=TIMEOUT_SECONDS,
+            max_total=DEADLINE_SECONDS,
         )
         is_delivered, why = response.ok, f"answered {response.status}"
     except (RequestNotSent, ResponseLost, ResponseTooLarge) as error:
         is_delivered, why = False, type(error).__name__
+    due_at = delivery.get_next_attempt(post.attempts)
     if is_delivered:
         transitions.try_move(post, Status.SENT, why=why)
-    elif post.attempts >= MAX_ATTEMPTS:
+    elif due_at is None:
         transitions.try_move(post, Status.FAILED, why=why)
     else:
-        due_at = timezone.now() + timedelta(minutes=2**post.attempts)
         transitions.try_move(post, Status.QUEUED, why=why, due_at=due_at)
 
 
@@ -91,9 +91,11 @@ def sign_body(body: bytes, timestamp: int) -> str:
 def retry_due_messages() -> None:
     """Queue due messages and those lost with a worker: a duplicate is better than none."""
     posts = ChatMessage.objects.all()
-    final_attempts = posts.filter(attempts__gte=MAX_ATTEMPTS)
     transitions.move_stalled_rows(
-        final_attempts, Status.SENDING, Status.FAILED, after=GIVE_UP_AFTER
+        posts.filter(attempts__gte=delivery.MAX_ATTEMPTS),
+        Status.SENDING,
+        Status.FAILED,
+        after=GIVE_UP_AFTER,
     )
     transitions.move_stalled_rows(posts, Status.SENDING, Status.QUEUED, after=GIVE_UP_AFTER)
     due = ChatMessage.objects.filter(
