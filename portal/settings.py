@@ -386,9 +386,15 @@ USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
-EMAIL_TIMEOUT = 60  # seconds; well below the timeout after which sweeps give up an email
+EMAIL_TIMEOUT = 15  # seconds that the mail server may stay silent
+EMAIL_DEADLINE_SECONDS = 30  # for one email
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+# Workers send with the delivery backend; what is sent anywhere else is queued in the outbox.
+DELIVERY_EMAIL_BACKEND = {
+    "django.core.mail.backends.smtp.EmailBackend": "portal.notifications.smtp.EmailBackend"
+}.get(EMAIL_CONFIG["EMAIL_BACKEND"], EMAIL_CONFIG["EMAIL_BACKEND"])
+EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
 
 LOGGING = {
     "version": 1,

@@ -93,6 +93,12 @@ def run_tasks() -> Iterator[Callable[[], int]]:
     get_broker().purge_queue()
 
 
+@pytest.fixture(autouse=True)
+def _queue_emails(settings: Settings) -> None:
+    """As in production; Django's test environment would let requests send."""
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+
+
 @pytest.fixture
 def sign_in() -> SignIn:
     def sign_in_user(person: Membership | User) -> Client:

@@ -26,6 +26,7 @@ from portal.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE, STORAGES  # n
 
 INSTALLED_APPS += ["tests.flush"]
 
+DELIVERY_EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE.insert(
     0, "tests.house.secret_scanner.SecretScanMiddleware"

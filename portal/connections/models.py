@@ -355,7 +355,7 @@ class FixLink(models.Model):
 
     MOVES: ClassVar = {
         Mail.QUEUED: {Mail.SENDING},
-        Mail.SENDING: {Mail.SENT, Mail.FAILED},
+        Mail.SENDING: {Mail.SENT, Mail.QUEUED, Mail.FAILED},
     }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
@@ -366,6 +366,8 @@ class FixLink(models.Model):
     email_status = models.CharField(
         max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE
     )
+    email_attempts = models.PositiveSmallIntegerField(default=0)
+    email_due_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

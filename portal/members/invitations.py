@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -20,6 +18,7 @@ from portal.core.link_tokens import generate_token, hash_token
 from portal.core.secrets import SecretUnreadable, reveal_secret
 from portal.members import memberships
 from portal.members.models import Invitation
+from portal.notifications import delivery
 from portal.signin import email_confirmation
 
 SEND_TASK = "portal.members.tasks.send_invitation"
@@ -78,6 +77,8 @@ def resend_invitation(invitation: Invitation, *, by: User) -> None:
         field="email_status",
         digest=hash_token(token),
         token=token,
+        email_attempts=0,
+        email_due_at=now,
         invited_at=now,
         expires_at=now + LINK_LIFETIME,
     ):
@@ -95,14 +96,15 @@ def send_invitation(invitation: Invitation) -> None:
         token = reveal_secret(invitation.token)
         path = reverse("members:accept_invitation", args=[token])
         context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
-        send_mail(
+        delivery.send_email(
             f"{invitation.organization} invites you to Inbound Talent",
             render_to_string("members/invitation_email.txt", context),
-            None,
-            [invitation.email],
+            invitation.email,
         )
-    except (SMTPException, OSError, SecretUnreadable) as error:
-        _finish_sending(invitation, Invitation.EmailStatus.FAILED, type(error).__name__)
+    except SecretUnreadable:
+        _finish_sending(invitation, Invitation.EmailStatus.FAILED, "SecretUnreadable")
+    except delivery.EmailNotSent as error:
+        _schedule_retry(invitation, error.reason)
     else:
         _finish_sending(invitation, Invitation.EmailStatus.SENT, "the mail server took it")
 
@@ -111,8 +113,24 @@ def _finish_sending(invitation: Invitation, status: str, reason: str) -> None:
     transitions.try_move(invitation, status, why=reason, field="email_status", token="")
 
 
+def _schedule_retry(invitation: Invitation, reason: str) -> None:
+    attempts = invitation.email_attempts + 1
+    due_at = delivery.get_next_attempt(attempts)
+    if due_at is None:
+        _finish_sending(invitation, Invitation.EmailStatus.FAILED, reason)
+    else:
+        transitions.try_move(
+            invitation,
+            Invitation.EmailStatus.QUEUED,
+            why=reason,
+            field="email_status",
+            email_attempts=attempts,
+            email_due_at=due_at,
+        )
+
+
 def recover_lost_invitations() -> None:
-    """Requeue emails no worker took; fail those lost while being sent, which may have left."""
+    """Requeue emails that are due or lost; fail those lost while sending: they may have left."""
     transitions.move_stalled_rows(
         Invitation.objects.all(),
         Invitation.EmailStatus.SENDING,
@@ -121,11 +139,13 @@ def recover_lost_invitations() -> None:
         field="email_status",
         token="",
     )
+    now = timezone.now()
     lost_invitations = Invitation.objects.filter(
         email_status=Invitation.EmailStatus.QUEUED,
         accepted_at=None,
         revoked_at=None,
-        invited_at__lt=timezone.now() - REQUEUE_AFTER,
+        invited_at__lt=now - REQUEUE_AFTER,
+        email_due_at__lte=now,
     )
     for pk in lost_invitations.values_list("pk", flat=True)[:200]:
         queue.enqueue_task(SEND_TASK, pk)

@@ -22,7 +22,7 @@ class Invitation(models.Model):
 
     MOVES: ClassVar = {
         EmailStatus.QUEUED: {EmailStatus.SENDING},
-        EmailStatus.SENDING: {EmailStatus.SENT, EmailStatus.FAILED},
+        EmailStatus.SENDING: {EmailStatus.SENT, EmailStatus.QUEUED, EmailStatus.FAILED},
         EmailStatus.SENT: {EmailStatus.QUEUED},  # resent with a new link
         EmailStatus.FAILED: {EmailStatus.QUEUED},
     }
@@ -39,6 +39,8 @@ class Invitation(models.Model):
     email_status = models.CharField(
         max_length=10, choices=EmailStatus.choices, default=EmailStatus.QUEUED
     )
+    email_attempts = models.PositiveSmallIntegerField(default=0)
+    email_due_at = models.DateTimeField(default=timezone.now)
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

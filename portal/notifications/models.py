@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.core.secrets import SecretField
 
 
 class Notification(models.Model):
@@ -24,7 +25,7 @@ class Notification(models.Model):
     MOVES: ClassVar = {
         Status.QUEUED: {Status.SENDING},
         Status.DEFERRED: {Status.SENDING},
-        Status.SENDING: {Status.SENT, Status.FAILED},
+        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
     }
 
     organization = models.ForeignKey(
@@ -38,7 +39,9 @@ class Notification(models.Model):
     body = models.TextField()
     path = models.CharField(max_length=200, blank=True)  # linked portal page
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -111,3 +114,45 @@ class ChatMessage(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+
+class OutgoingEmail(models.Model):
+    """An email of the sign-in pages, or any other that code sent during a request."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to be sent"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Could not be sent"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.SENDING},
+        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
+    }
+
+    recipient = models.ForeignKey(  # None: an address without an account
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    kind = models.CharField(max_length=60, blank=True)  # such as "password_reset_key"
+    content = SecretField(blank=True, default="")  # cleared once it is sent or given up
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=["status", "due_at"], name="outgoing_emails_due"),
+            models.Index(fields=["created_at"], name="outgoing_emails_by_age"),
+        )
+        verbose_name = "sign-in email"
+
+    def __str__(self) -> str:
+        return f"{self.kind_label} {self.pk}"
+
+    @property
+    def kind_label(self) -> str:
+        return self.kind.replace("_", " ").capitalize() or "Email"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -16,6 +14,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
 from portal.core import links, queue, transitions
+from portal.notifications import delivery
 from portal.notifications.models import Notification, Preference
 
 SEND_TASK = "portal.notifications.tasks.send_notification"
@@ -145,10 +144,10 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
         {"person": person, "notifications": notifications, "portal_url": settings.PORTAL_URL},
     )
     try:
-        send_mail(subject, body, None, [person.email])
-    except (SMTPException, OSError) as error:
+        delivery.send_email(subject, body, person.email)
+    except delivery.EmailNotSent as error:
         for notification in notifications:
-            transitions.try_move(notification, Status.FAILED, why=type(error).__name__)
+            _schedule_retry(notification, error.reason)
         return
     for notification in notifications:
         transitions.try_move(
@@ -156,13 +155,25 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
         )
 
 
+def _schedule_retry(notification: Notification, reason: str) -> None:
+    attempts = notification.attempts + 1
+    due_at = delivery.get_next_attempt(attempts)
+    if due_at is None:
+        transitions.try_move(notification, Status.FAILED, why=reason, attempts=attempts)
+    else:
+        transitions.try_move(
+            notification, Status.QUEUED, why=reason, attempts=attempts, due_at=due_at
+        )
+
+
 def recover_lost_notifications() -> None:
-    """Requeue notifications that no worker received; fail those lost while sending."""
+    """Requeue notifications that are due or lost; fail those lost while sending."""
     transitions.move_stalled_rows(
         Notification.objects.all(), Status.SENDING, Status.FAILED, after=GIVE_UP_AFTER
     )
+    now = timezone.now()
     lost = Notification.objects.filter(
-        status=Status.QUEUED, created_at__lt=timezone.now() - REQUEUE_AFTER
+        status=Status.QUEUED, created_at__lt=now - REQUEUE_AFTER, due_at__lte=now
     )
     for pk in lost.values_list("pk", flat=True)[:200]:
         queue.enqueue_task(SEND_TASK, pk)

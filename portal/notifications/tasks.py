@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from portal.notifications import chat, notify
-from portal.notifications.models import ChatMessage, Notification
+from portal.notifications import chat, notify, outbox
+from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 
 
 def send_notification(notice_id: int) -> None:
@@ -14,8 +14,16 @@ def send_chat_message(post_id: int) -> None:
     chat.send_message(ChatMessage.objects.select_related("organization").get(pk=post_id))
 
 
+def send_outgoing_email(email_id: int) -> None:
+    # None: erased with its recipient.
+    email = OutgoingEmail.objects.filter(pk=email_id).first()
+    if email is not None:
+        outbox.send_outgoing_email(email)
+
+
 def recover_lost_messages() -> None:
     notify.recover_lost_notifications()
+    outbox.recover_lost_emails()
     chat.retry_due_messages()
 
 

@@ -21,7 +21,7 @@ from portal.core import queue
 from portal.core.models import SharedState, Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
-from portal.notifications.models import ChatMessage, Notification
+from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 from portal.support.models import Impersonation
 from portal.sync import schedule
 from portal.sync.models import Application, AtsUser, Candidate, JobGrant
@@ -75,6 +75,11 @@ RETENTION_RULES = (
         "notifications.ChatMessage",
         "NOTICE_DAYS",
         lambda d: ChatMessage.objects.filter(created_at__lt=d),
+    ),
+    RetentionRule(
+        "notifications.OutgoingEmail",
+        "NOTICE_DAYS",
+        lambda d: OutgoingEmail.objects.filter(created_at__lt=d),
     ),
     RetentionRule(
         "members.Invitation",

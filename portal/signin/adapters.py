@@ -10,6 +10,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess, Provider
 from django.core.exceptions import PermissionDenied
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
@@ -40,6 +41,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def render_mail(self, template_prefix: str, *args: Any, **kwargs: Any) -> EmailMessage:
+        message = super().render_mail(template_prefix, *args, **kwargs)
+        message.kind = template_prefix.rsplit("/", 1)[-1]  # type: ignore[attr-defined]  # the outbox shows it
+        return message
 
     def get_client_ip(self, request: HttpRequest) -> str:
         address = get_client_ip(request)

@@ -116,6 +116,8 @@ class Migration(migrations.Migration):
                 ('sent_to', models.EmailField(blank=True, max_length=254, verbose_name='sent to')),
                 ('token', portal.core.secrets.SecretField(blank=True, default='')),
                 ('email_status', models.CharField(blank=True, choices=[('', 'Handed over by hand'), ('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='', max_length=10)),
+                ('email_attempts', models.PositiveSmallIntegerField(default=0)),
+                ('email_due_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('opened_at', models.DateTimeField(null=True)),

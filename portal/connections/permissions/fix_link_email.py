@@ -3,10 +3,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +14,7 @@ from portal.connections.models import Connection, Credential, FixLink
 from portal.connections.permissions.fix_links import SEND_EMAIL_TASK
 from portal.core import links, queue, transitions
 from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.notifications import delivery
 
 REQUEUE_AFTER = timedelta(minutes=3)
 SEND_TIMEOUT = timedelta(minutes=10)
@@ -78,19 +77,39 @@ def send_email(link: FixLink) -> None:
             until=link.expires_at,
             by=link.created_by,
         )
-        send_mail(email.subject, email.text, None, [link.sent_to])
-    except (SMTPException, OSError, SecretUnreadable) as error:
-        transitions.try_move(
-            link, Mail.FAILED, why=type(error).__name__, field="email_status", token=""
-        )
+        delivery.send_email(email.subject, email.text, link.sent_to)
+    except SecretUnreadable:
+        _give_up(link, "SecretUnreadable")
+    except delivery.EmailNotSent as error:
+        _schedule_retry(link, error.reason)
     else:
         transitions.try_move(
             link, Mail.SENT, why="the mail server took it", field="email_status", token=""
         )
 
 
+def _schedule_retry(link: FixLink, reason: str) -> None:
+    attempts = link.email_attempts + 1
+    due_at = delivery.get_next_attempt(attempts)
+    if due_at is None:
+        _give_up(link, reason)
+    else:
+        transitions.try_move(
+            link,
+            Mail.QUEUED,
+            why=reason,
+            field="email_status",
+            email_attempts=attempts,
+            email_due_at=due_at,
+        )
+
+
+def _give_up(link: FixLink, reason: str) -> None:
+    transitions.try_move(link, Mail.FAILED, why=reason, field="email_status", token="")
+
+
 def retry_lost_emails() -> None:
-    """Requeue emails whose task was lost, and fail those whose worker died."""
+    """Requeue emails that are due or whose task was lost, and fail those whose worker died."""
     transitions.move_stalled_rows(
         FixLink.objects.all(),
         Mail.SENDING,
@@ -99,11 +118,13 @@ def retry_lost_emails() -> None:
         field="email_status",
         token="",
     )
+    now = timezone.now()
     lost = FixLink.objects.filter(
         email_status=Mail.QUEUED,
         completed_at=None,
         revoked_at=None,
-        created_at__lt=timezone.now() - REQUEUE_AFTER,
+        created_at__lt=now - REQUEUE_AFTER,
+        email_due_at__lte=now,
     )
     for pk in lost.values_list("pk", flat=True)[:200]:
         queue.enqueue_task(SEND_EMAIL_TASK, pk)

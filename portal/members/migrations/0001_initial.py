@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('token', portal.core.secrets.SecretField(blank=True, default='')),
                 ('email_status', models.CharField(choices=[('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='queued', max_length=10)),
+                ('email_attempts', models.PositiveSmallIntegerField(default=0)),
+                ('email_due_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('invited_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('accepted_at', models.DateTimeField(null=True)),

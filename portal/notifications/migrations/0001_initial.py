@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+import portal.core.secrets
 from django.conf import settings
 from django.db import migrations, models
 
@@ -53,7 +54,9 @@ class Migration(migrations.Migration):
                 ('body', models.TextField()),
                 ('path', models.CharField(blank=True, max_length=200)),
                 ('status', models.CharField(choices=[('queued', 'Waiting to be sent'), ('deferred', 'Kept for the digest'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='queued', max_length=20)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('sent_at', models.DateTimeField(null=True)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to='accounts.organization')),
                 ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
@@ -62,6 +65,26 @@ class Migration(migrations.Migration):
                 'ordering': ('-id',),
                 'indexes': [models.Index(fields=['status', 'created_at'], name='notifications_to_recover'), models.Index(fields=['created_at'], name='notifications_by_age'), models.Index(fields=['organization', '-created_at'], name='notifications_by_customer')],
                 'constraints': [models.UniqueConstraint(fields=('recipient', 'key'), name='one_notification_per_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='OutgoingEmail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(blank=True, max_length=60)),
+                ('content', portal.core.secrets.SecretField(blank=True, default='')),
+                ('status', models.CharField(choices=[('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='queued', max_length=20)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('last_error', models.CharField(blank=True, max_length=60)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('sent_at', models.DateTimeField(null=True)),
+                ('recipient', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'sign-in email',
+                'ordering': ('-id',),
+                'indexes': [models.Index(fields=['status', 'due_at'], name='outgoing_emails_due'), models.Index(fields=['created_at'], name='outgoing_emails_by_age')],
             },
         ),
     ]

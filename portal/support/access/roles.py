@@ -24,7 +24,7 @@ _VIEW_PERMISSIONS = {
     "webhooks": ("view_endpoint", "view_delivery", "view_heartbeat"),
     "applications": ("view_applicationaction",),
     "issues": ("view_issue",),
-    "notifications": ("view_notification",),
+    "notifications": ("view_notification", "view_outgoingemail"),
     "audit": ("view_entry",),
     "support": ("view_impersonation",),
 }  # fmt: skip

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from portal.notifications.models import Notification
+from portal.notifications.models import Notification, OutgoingEmail
 from portal.support.admin.base import LogAdmin, ReadOnlyAdmin
 from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.models import Impersonation
@@ -14,7 +14,21 @@ class NotificationAdmin(LogAdmin):
     list_filter = (build_customer_filter("organization"), "status")
     search_fields = ("recipient__email", "subject")
     list_select_related = ("organization", "recipient")
-    fields = (*list_display, "body", "path")
+    fields = (*list_display, "attempts", "due_at", "body", "path")
+
+
+@admin.register(OutgoingEmail)
+class OutgoingEmailAdmin(LogAdmin):
+    """Never the content, which holds links that open accounts."""
+
+    list_display = (
+        "created_at", "recipient", "kind_label", "status", "attempts", "due_at", "sent_at",
+    )  # fmt: skip
+    list_filter = ("status",)
+    search_fields = ("recipient__email",)
+    list_select_related = ("recipient",)
+    fields = (*list_display, "last_error")
+    readonly_fields = ("kind_label",)
 
 
 @admin.register(Impersonation)

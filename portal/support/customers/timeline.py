@@ -14,13 +14,13 @@ from django.utils import timezone
 
 from integrations.ats.permissions import ProbeOutcome
 from integrations.http.redaction import redact_text
-from portal.accounts.models import Organization
+from portal.accounts.models import Organization, User
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import CheckRun, Connection
 from portal.core.models import Transition
 from portal.issues.models import Issue
-from portal.notifications.models import Notification
+from portal.notifications.models import Notification, OutgoingEmail
 from portal.support.access import roles
 from portal.sync.models import SyncRun
 
@@ -232,6 +232,22 @@ def _list_notification_events(
         yield TimelineEvent(
             notice.created_at, "notice", text, notice.get_status_display().lower(), "info"
         )
+    yield from _list_unsent_email_events(organization, until, limit)
+
+
+def _list_unsent_email_events(
+    organization: Organization, until: datetime, limit: int
+) -> Iterator[TimelineEvent]:
+    unsent = OutgoingEmail.objects.filter(
+        recipient__in=User.objects.filter(memberships__organization=organization),
+        created_at__lt=until,
+        attempts__gt=0,
+        status__in=(OutgoingEmail.Status.QUEUED, OutgoingEmail.Status.FAILED),
+    )
+    for email in unsent.select_related("recipient").order_by("-created_at")[:limit]:
+        text = f"Email to {email.recipient} not sent: {email.kind_label.lower()}"
+        details = email.get_status_display().lower()
+        yield TimelineEvent(email.created_at, "notice", text, details, "warn")
 
 
 EventSource = Callable[[Organization, datetime, int], Iterator[TimelineEvent]]

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.connections.models import ApiCall, Connection
 from portal.core import queue, worker_heartbeat
-from portal.notifications.models import Notification
+from portal.notifications.models import Notification, OutgoingEmail
 
 RECENT_WINDOW = timedelta(minutes=10)
 
@@ -67,4 +67,15 @@ def build_system_health() -> dict[str, Any]:
         "meters": list_request_meters(),
         "window_minutes": int(RECENT_WINDOW.total_seconds() // 60),
         "unsent_count": Notification.objects.filter(status=Notification.Status.FAILED).count(),
+        "unsent_email_count": OutgoingEmail.objects.filter(
+            status=OutgoingEmail.Status.FAILED
+        ).count(),
+        "retried_email_count": _count_retried_emails(),
     }
+
+
+def _count_retried_emails() -> int:
+    return sum(
+        model._default_manager.filter(status="queued", attempts__gt=0).count()
+        for model in (Notification, OutgoingEmail)
+    )

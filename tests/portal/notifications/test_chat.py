@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from portal.notifications import chat, tasks
+from portal.notifications import chat, delivery, tasks
 from portal.notifications.models import ChatMessage
 from tests.personas import Personas
 
@@ -21,6 +22,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.status = 200
+        self.drips = False
         self.heard: list[tuple[str, bytes]] = []
         outer = self
 
@@ -29,8 +31,14 @@ class Listener:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.heard.append((self.headers[chat.SIGNATURE_HEADER], body))
                 self.send_response(outer.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", "1000" if outer.drips else "0")
                 self.end_headers()
+                for _ in range(1000 if outer.drips else 0):
+                    time.sleep(0.1)
+                    try:
+                        self.wfile.write(b"x")
+                    except OSError:
+                        break
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""
@@ -73,12 +81,25 @@ def test_failed_message_is_retried_up_to_limit(
     run_tasks()
     chat.retry_due_messages()
     assert run_tasks() == 0, "not retried at once"
-    for _ in range(10):
+    for _ in range(2 * delivery.MAX_ATTEMPTS):
         advance_clock(3600 * 2)
         chat.retry_due_messages()
         run_tasks()
-    assert len(listener.heard) == chat.MAX_ATTEMPTS
+    assert len(listener.heard) == delivery.MAX_ATTEMPTS
     assert ChatMessage.objects.get().status == "failed"
+
+
+def test_dripping_receiver_is_given_up_in_time(
+    personas: Personas, run_tasks, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "DEADLINE_SECONDS", 0.6)
+    listener.drips = True
+    chat.post_message(personas.ada.organization, key="k", text="Something is off")
+    started = time.monotonic()
+    run_tasks()
+    assert time.monotonic() - started < 2
+    post = ChatMessage.objects.get()
+    assert (post.status, post.attempts) == ("queued", 1)
 
 
 def test_interrupted_message_is_sent_again(

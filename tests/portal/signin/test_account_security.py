@@ -20,6 +20,7 @@ from pytest_django import Settings
 from portal.accounts.models import User
 from tests.factories import PASSWORD
 from tests.personas import Personas
+from tests.queue import run_tasks
 
 NEW = "a-better-lantern-9"
 
@@ -35,6 +36,8 @@ def _is_signed_in(client: Client) -> bool:
 # -- passwords -----------------------------------------------------------------------------------
 def _reset_link(client: Client, email: str, mailoutbox: list[EmailMessage]) -> str:
     client.post(reverse("account_reset_password"), {"email": email})
+    assert mailoutbox == [], "not within the request"
+    run_tasks()
     [link] = re.findall(r"http://testserver(\S+reset/key\S+)", str(mailoutbox[-1].body))
     return str(link)
 

@@ -30,12 +30,13 @@ def test_unconfirmed_member_sees_no_jobs(connect, personas: Personas, sign_in) -
 
 
 def test_confirmation_link_confirms_address(
-    connect, personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+    connect, personas: Personas, client: Client, run_tasks, mailoutbox: list[EmailMessage]
 ) -> None:
     connect()
     email_confirmation.reset_confirmation(personas.sam.user)
     client.post(reverse("account_login"), {"login": personas.sam.user.email, "password": PASSWORD})
     client.post(reverse("account_email"))
+    run_tasks()
     [link] = re.findall(r"http://testserver(\S+confirm-email\S+)", str(mailoutbox[-1].body))
     client.post(link)
     assert "is not confirmed yet" not in _read_jobs_page(client)
@@ -62,10 +63,11 @@ def test_email_page_names_who_can_change_it(personas: Personas, sign_in) -> None
 
 
 def test_member_cannot_change_own_address(
-    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+    personas: Personas, client: Client, run_tasks, mailoutbox: list[EmailMessage]
 ) -> None:
     client.force_login(personas.remy.user)
     client.post(reverse("account_email"), {"email": "sam@acme.example", "action_add": ""})
     personas.remy.user.refresh_from_db()
     assert personas.remy.user.email == "remy@acme.example"
+    run_tasks()
     assert mailoutbox == []

@@ -1,0 +1,82 @@
+"""Hands emails to the mail server, from workers only, and says when to try again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.mail import EmailMessage, get_connection
+from django.utils import timezone
+from redis import RedisError
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 19  # over a day, with these delays
+MIN_RETRY_DELAY = timedelta(minutes=1)
+MAX_RETRY_DELAY = timedelta(hours=2)
+# Circuit breaker: after a failure that held a worker this long, nobody tries for a while.
+SLOW_FAILURE_SECONDS = 5.0
+BREAKER_SECONDS = 45  # less than MIN_RETRY_DELAY
+_BREAKER_KEY = "mail-server-is-slow"
+
+
+class EmailNotSent(Exception):
+    """`reason` names the error and the server's code; its text may quote addresses."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def send_email(subject: str, text: str, address: str) -> None:
+    """Raises EmailNotSent."""
+    deliver_message(EmailMessage(subject, text, None, [address]))
+
+
+def deliver_message(message: EmailMessage) -> None:
+    """Raises EmailNotSent, after EMAIL_DEADLINE_SECONDS at the latest."""
+    if _is_breaker_open():
+        raise EmailNotSent("the mail server was too slow just now")
+    started_at = time.monotonic()
+    try:
+        get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([message])
+    except (SMTPException, OSError, ValueError) as error:  # ValueError: an impossible address
+        if time.monotonic() - started_at >= SLOW_FAILURE_SECONDS:
+            _open_breaker()
+        reason = _describe_error(error)
+        logger.warning("The mail server did not take an email: %s", reason)
+        raise EmailNotSent(reason) from None
+
+
+def get_next_attempt(attempts: int) -> datetime | None:
+    """When to try again after so many attempts; None: give up."""
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    return timezone.now() + min(MIN_RETRY_DELAY * 2 ** (attempts - 1), MAX_RETRY_DELAY)
+
+
+def _describe_error(error: Exception) -> str:
+    code: int | None = None
+    if isinstance(error, SMTPResponseException):
+        code = error.smtp_code
+    elif isinstance(error, SMTPRecipientsRefused):
+        code = next((code for code, _ in error.recipients.values()), None)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
+
+
+def _is_breaker_open() -> bool:
+    try:
+        return bool(cache.get(_BREAKER_KEY))
+    except (RedisError, OSError):
+        return False
+
+
+def _open_breaker() -> None:
+    try:
+        cache.set(_BREAKER_KEY, True, BREAKER_SECONDS)
+    except (RedisError, OSError):
+        logger.warning("The cache does not answer: the next email waits for the mail server again")
