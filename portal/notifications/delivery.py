@@ -56,7 +56,8 @@ def get_next_attempt(attempts: int) -> datetime | None:
     """When to try again after so many attempts; None: give up."""
     if attempts >= MAX_ATTEMPTS:
         return None
-    return timezone.now() + min(MIN_RETRY_DELAY * 2 ** (attempts - 1), MAX_RETRY_DELAY)
+    delay: timedelta = MIN_RETRY_DELAY * 2 ** (attempts - 1)
+    return timezone.now() + min(delay, MAX_RETRY_DELAY)
 
 
 def _describe_error(error: Exception) -> str:

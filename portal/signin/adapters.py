@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -43,9 +43,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def render_mail(self, template_prefix: str, *args: Any, **kwargs: Any) -> EmailMessage:
-        message = super().render_mail(template_prefix, *args, **kwargs)
-        message.kind = template_prefix.rsplit("/", 1)[-1]  # type: ignore[attr-defined]  # the outbox shows it
-        return message
+        message: Any = super().render_mail(template_prefix, *args, **kwargs)
+        message.kind = template_prefix.rsplit("/", 1)[-1]  # shown by the outbox
+        return cast(EmailMessage, message)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         address = get_client_ip(request)

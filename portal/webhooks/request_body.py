@@ -48,7 +48,8 @@ def _get_content_length(request: HttpRequest) -> int:
 
 
 def _read_stream(stream: object, max_bytes: int) -> bytes:
-    pieces, size = [], 0
+    pieces: list[bytes] = []
+    size = 0
     while True:
         try:
             piece = stream.read(max_bytes + 1 - size)  # type: ignore[attr-defined]
