@@ -17,4 +17,6 @@ OAUTH_CALLBACK = "onboarding:oauth_callback"
 ADMIN_HOME = "admin:index"
 CUSTOMER_SUMMARY = "admin:accounts_organization_summary"
 
-LIVENESS_PATH = "/healthz"  # for the demo, which runs without Django
+# Answered before URLs are resolved; the demo, which runs without Django, asks for liveness.
+LIVENESS_PATH = "/healthz"
+READINESS_PATH = "/readyz"

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
-from portal.core import queue
+from portal.core import links, queue
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class HealthMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info not in {"/healthz", "/readyz"}:
+        if request.path_info not in {links.LIVENESS_PATH, links.READINESS_PATH}:
             return self.get_response(request)
         request.resolver_match = resolve(request.path_info)
         response: HttpResponse = request.resolver_match.func(request)

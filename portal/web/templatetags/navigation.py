@@ -6,6 +6,8 @@ from django import template
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 
+from portal.core import links
+
 register = template.Library()
 
 _ENTRY_BY_NAMESPACE = {
@@ -22,7 +24,7 @@ _ENTRY_BY_VIEW = {
     "account_set_password": "password",
     "account_email": "email",
     "usersessions_list": "sessions",
-    "applications:acting_user": "greenhouse_account",
+    links.OWN_CONSENT: "greenhouse_account",
 }
 _ONE_TIME_CODES_PREFIX = "mfa_"
 _ENTRIES = {*_ENTRY_BY_NAMESPACE.values(), *_ENTRY_BY_VIEW.values(), "one_time_codes"}

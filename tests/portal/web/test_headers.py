@@ -107,4 +107,4 @@ def test_scripts_avoid_cookies_and_limit_storage() -> None:
         assert "indexedDB" not in text, path
         stored += re.findall(r"(\w+Storage)\.setItem\(([^,]+),", text)
         assert not re.search(r"Storage(\[|\.(?!setItem|getItem|removeItem))", text), path
-    assert sorted(stored) == [("localStorage", "KEY"), ("sessionStorage", "typedIn(field)")]
+    assert sorted(stored) == [("localStorage", "KEY"), ("sessionStorage", "typedTextKey(field)")]
