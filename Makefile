@@ -20,7 +20,7 @@ MARKERS ?=
 PARALLEL ?= -n auto --maxprocesses 4
 
 .PHONY: help
-help: ## Tell what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##- Run
@@ -30,7 +30,7 @@ demo: $(ENVIRONMENT) ## Start the whole portal with a Greenhouse sandbox [PORT=8
 	@$(BIN)/python -m portal.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT) --jobs $(JOBS)
 
 .PHONY: reset
-reset: ## Forget what the demo has stored
+reset: ## Delete the demo's data
 	rm -rf var/demo
 
 .PHONY: key
@@ -44,24 +44,24 @@ test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"
 	$(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
 .PHONY: bench-smoke
-bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size: does it still measure? [DATABASE_URL= REDIS_URL=]
+bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size [DATABASE_URL= REDIS_URL=]
 	$(BIN)/python -m tests.bench.smoke
 
 .PHONY: mutants
-mutants: $(ENVIRONMENT) ## Mutate the critical modules, see what the tests miss [SEED=1 COUNT=200 ONLY=budget]
+mutants: $(ENVIRONMENT) ## Mutate critical modules and report what the tests miss [SEED=1 COUNT=200 ONLY=budget]
 	@$(BIN)/python -m tests.mutants --seed $(or $(SEED),1) --count $(or $(COUNT),200) --only "$(ONLY)"
 
 .PHONY: lint
-lint: $(ENVIRONMENT) ## Look for mistakes in Python
+lint: $(ENVIRONMENT) ## Lint Python
 	$(BIN)/ruff check .
 
 .PHONY: format
-format: $(ENVIRONMENT) ## Put Python into one shape, mend what can be mended
+format: $(ENVIRONMENT) ## Format Python and apply safe lint fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 .PHONY: format-check
-format-check: $(ENVIRONMENT) ## See that Python is in that shape
+format-check: $(ENVIRONMENT) ## Check the formatting of Python
 	$(BIN)/ruff format --check .
 
 .PHONY: types
@@ -77,31 +77,31 @@ shape: $(ENVIRONMENT) ## Check names, docstrings, test names and sizes against t
 	@$(BIN)/python .ci/shape.py
 
 .PHONY: templates
-templates: $(ENVIRONMENT) ## Look for mistakes in templates
+templates: $(ENVIRONMENT) ## Lint templates
 	$(BIN)/djlint templates --lint --quiet
 
 .PHONY: migrations
-migrations: $(ENVIRONMENT) ## See that no migration is missing
+migrations: $(ENVIRONMENT) ## Check that no migration is missing
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 
 .PHONY: deploy-check
-deploy-check: $(ENVIRONMENT) ## Django's own check of the production settings
+deploy-check: $(ENVIRONMENT) ## Run Django's deployment checks on the production settings
 	@.ci/production $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 .PHONY: secrets
-secrets: $(ENVIRONMENT) ## Look for secrets in the tree
+secrets: $(ENVIRONMENT) ## Scan the tree for secrets
 	@$(BIN)/python .ci/secrets.py
 
 .PHONY: audit
-audit: $(ENVIRONMENT) ## Ask for known vulnerabilities of what is locked; says so where nobody answers
+audit: $(ENVIRONMENT) ## Check locked packages for known vulnerabilities, if the service answers
 	@$(INSTALL_UV)
 	@mkdir -p var && $(UV) export --frozen --quiet --no-dev --output-file var/requirements.txt
 	@$(BIN)/python .ci/audit.py var/requirements.txt
 
 .PHONY: check
-check: lint format-check types imports shape templates migrations deploy-check secrets audit test ## All of the above: what CI does
+check: lint format-check types imports shape templates migrations deploy-check secrets audit test ## Run all of the above
 
-##- Keep
+##- Maintain
 
 .PHONY: lock
 lock: ## Update uv.lock after a change to pyproject.toml [UPGRADE=--upgrade]
@@ -109,7 +109,7 @@ lock: ## Update uv.lock after a change to pyproject.toml [UPGRADE=--upgrade]
 	$(UV) lock $(UPGRADE)
 
 .PHONY: clean
-clean: ## Remove the environment and everything that a run leaves behind
+clean: ## Delete the environment and everything runs leave behind
 	rm -rf .venv var artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(ENVIRONMENT): uv.lock
