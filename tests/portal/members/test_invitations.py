@@ -14,6 +14,7 @@ from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
 from portal.members import invitations, memberships, tasks
 from portal.members.models import Invitation
+from portal.notifications import delivery
 from tests.factories import MembershipFactory
 from tests.personas import Personas
 from tests.portal.signin.fake_provider import FakeProvider, configure_sso, sign_in_with_sso
@@ -209,13 +210,20 @@ def test_foreign_required_sso_link_opens_nothing(
     assert not User.objects.filter(email="new@acme.example").exists()
 
 
-def test_mail_failure_shown_to_admin(personas: Personas, sign_in, run_tasks, settings) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+def test_mail_failure_shown_to_admin(
+    personas: Personas, sign_in, run_tasks, advance_clock, settings
+) -> None:
+    settings.DELIVERY_EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     ada = sign_in(personas.ada)
     ada.post(MEMBERS, NEW)
     run_tasks()
-    assert "could not be sent" in ada.get(MEMBERS).content.decode()
+    assert "keep trying for a day" in ada.get(MEMBERS).content.decode()
+    for _ in range(delivery.MAX_ATTEMPTS):
+        advance_clock(2 * 3600 + 1)
+        tasks.recover_lost_invitations()
+        run_tasks()
+    assert "could not be sent" in sign_in(personas.ada).get(MEMBERS).content.decode()
     assert Invitation.objects.get().token == ""
 
 
@@ -228,7 +236,7 @@ def test_interrupted_mail_fails_and_can_be_resent(
     ada = sign_in(personas.ada)
     ada.post(MEMBERS, NEW)
     with monkeypatch.context() as patched:
-        patched.setattr(invitations, "send_mail", die)
+        patched.setattr(delivery, "send_email", die)
         with pytest.raises(SystemExit):
             run_tasks()
     advance_clock(5 * 60)

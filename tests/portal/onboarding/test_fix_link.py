@@ -15,6 +15,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection, FixLink
 from portal.connections.permissions import fix_link_email
 from portal.connections.permissions.fix_links import MAX_TESTS
+from portal.notifications import delivery
 from tests.conftest import V3
 from tests.personas import Personas
 
@@ -206,7 +207,7 @@ def test_interrupted_mail_fails_and_can_be_resent(
     cas.post(page, form)
     advance_clock(3600)  # the mail was queued for an hour
     with monkeypatch.context() as patched:
-        patched.setattr(fix_link_email, "send_mail", Mock(side_effect=_KilledError))
+        patched.setattr(delivery, "send_email", Mock(side_effect=_KilledError))
         with pytest.raises(_KilledError):
             run_tasks()
     fix_link_email.retry_lost_emails()
