@@ -53,7 +53,7 @@ def open_provider(
     return registry.create_provider(
         credential.kind,
         _load_secrets(credential),
-        _build_context(
+        _build_client_context(
             key,
             lane,
             deadline_seconds,
@@ -96,17 +96,19 @@ def open_trial_provider(
 ) -> Provider:
     """For a credential that is not stored yet."""
     log = _build_call_logger(connection.pk)
-    context = _build_context(f"trial:{connection.pk}:{key}", Lane.PEOPLE, None, log, token_stores)
+    context = _build_client_context(
+        f"trial:{connection.pk}:{key}", Lane.PEOPLE, None, log, token_stores
+    )
     return registry.create_provider(kind, secrets, context)
 
 
 def build_client_context(connection: Connection, lane: Lane) -> ClientContext:
-    return _build_context(
+    return _build_client_context(
         f"connection:{connection.pk}", lane, None, _build_call_logger(connection.pk)
     )
 
 
-def _build_context(
+def _build_client_context(
     key: str,
     lane: Lane,
     deadline_seconds: float | None,

@@ -46,7 +46,7 @@ class DemoFolder:
             jobs_file.write_text(f"{requested}\n")
         return int(jobs_file.read_text())
 
-    def get_keys(self) -> dict[str, str]:
+    def get_or_create_keys(self) -> dict[str, str]:
         """Return SECRET_KEY and FIELD_ENCRYPTION_KEY, created once in a file with mode 600."""
         path = self.folder / "keys.env"
         if not path.exists():
@@ -69,7 +69,7 @@ class DemoFolder:
         return inherited | {
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
-            **self.get_keys(),
+            **self.get_or_create_keys(),
             "DEBUG": "false",
             "INSECURE_COOKIES": "true",
             "TRUSTED_PROXIES": "0",

@@ -64,11 +64,11 @@ def send_outgoing_email(email: OutgoingEmail) -> None:
     try:
         delivery.deliver_message(_deserialize_message(reveal_secret(email.content)))
     except SecretUnreadable:
-        _give_up(email, "SecretUnreadable")
+        _mark_email_failed(email, "SecretUnreadable")
     except delivery.EmailNotSent as error:
         due_at = delivery.get_next_attempt(email.attempts)
         if due_at is None:
-            _give_up(email, error.reason)
+            _mark_email_failed(email, error.reason)
         else:
             transitions.try_move(
                 email, Status.QUEUED, why=error.reason, due_at=due_at, last_error=error.reason[:60]
@@ -104,7 +104,7 @@ def recover_lost_emails() -> None:
         queue.enqueue_task(SEND_TASK, pk)
 
 
-def _give_up(email: OutgoingEmail, reason: str) -> None:
+def _mark_email_failed(email: OutgoingEmail, reason: str) -> None:
     transitions.try_move(email, Status.FAILED, why=reason, content="", last_error=reason[:60])
 
 

@@ -69,7 +69,7 @@ def handle_check_result(check: CheckRun) -> None:
     synced = plan.get_last_successful_run(connection) is not None
     monitor.record_check_result(check, was_live=synced)
     if check.status == CheckRun.Status.DONE:
-        fix_links.close_granted_links(check)
+        fix_links.end_resolved_fix_links(check)
     state = connection_state.update_state(connection, synced=synced)
     if state == Connection.State.SYNCING:
         request_sync(connection, by=check.requested_by)

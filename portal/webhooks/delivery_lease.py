@@ -15,7 +15,7 @@ LEASE_TIMEOUT = timedelta(minutes=5)  # longer than the longest single request
 TIME_SLICE = timedelta(seconds=30)  # then other tasks get their turn
 
 
-class DeliveryLease:
+class EndpointLease:
     """The right to process an endpoint's deliveries: lost once `heartbeat_at` no longer matches."""
 
     def __init__(self, endpoint: Endpoint, at: datetime) -> None:
@@ -36,13 +36,13 @@ class DeliveryLease:
 
 
 @contextmanager
-def acquire_lease(endpoint: Endpoint) -> Iterator[DeliveryLease | None]:
+def hold_endpoint_lease(endpoint: Endpoint) -> Iterator[EndpointLease | None]:
     now = timezone.now()
     is_free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - LEASE_TIMEOUT)
     if not Endpoint.objects.filter(is_free, pk=endpoint.pk).update(heartbeat_at=now):
         yield None
         return
-    lease = DeliveryLease(endpoint, now)
+    lease = EndpointLease(endpoint, now)
     try:
         yield lease
     finally:

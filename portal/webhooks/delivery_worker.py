@@ -22,7 +22,7 @@ from portal.connections.models import Connection
 from portal.core.secrets import SecretUnreadable
 from portal.sync.integrity import write_guard
 from portal.webhooks import receiver
-from portal.webhooks.delivery_lease import LEASE_TIMEOUT, DeliveryLease, acquire_lease
+from portal.webhooks.delivery_lease import LEASE_TIMEOUT, EndpointLease, hold_endpoint_lease
 from portal.webhooks.delivery_records import Record, RetryLater, list_records, refresh_record
 from portal.webhooks.delivery_states import (
     expire_deliveries,
@@ -46,7 +46,7 @@ def process_deliveries(endpoint: Endpoint) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(queued_at=None)
     if _is_postponed(endpoint):  # requeued by `requeue_stalled_endpoints`
         return
-    with acquire_lease(endpoint) as lease:
+    with hold_endpoint_lease(endpoint) as lease:
         if lease is None:
             return
         try:
@@ -88,7 +88,7 @@ def _is_postponed(endpoint: Endpoint) -> bool:
     return Endpoint.objects.filter(pk=endpoint.pk, retry_at__gt=timezone.now()).exists()
 
 
-def _refresh_waiting_records(connection: Connection, lease: DeliveryLease) -> None:
+def _refresh_waiting_records(connection: Connection, lease: EndpointLease) -> None:
     credential = connection.credential
     if (
         connection.state in _INACTIVE_STATES
@@ -128,7 +128,7 @@ class _ProcessingRun:
 
     connection: Connection
     provider: Provider
-    lease: DeliveryLease
+    lease: EndpointLease
     deferred: dict[Record, tuple[datetime, int]] = field(default_factory=dict)
     has_failed: bool = False
     has_answered: bool = False

@@ -25,7 +25,7 @@ from integrations.ats.errors import (
 )
 from integrations.ats.provider import AccountSample
 from integrations.ats.types import Application, CompleteList, Job, Page, User
-from integrations.greenhouse.payloads.decoding import RecordReader, decode_record, decode_records
+from integrations.greenhouse.payloads.decoding import RecordParser, decode_record, decode_records
 from integrations.greenhouse.transport.error_body import ErrorBody
 from integrations.greenhouse.transport.request import HarvestRequest
 from integrations.greenhouse.transport.sender import OutgoingRequest, RequestSender
@@ -33,7 +33,7 @@ from integrations.http.client import HttpClient, HttpResponse
 from integrations.http.link_header import build_target_url, find_next_target
 
 Record = TypeVar("Record")
-ListPart = tuple[HarvestRequest, RecordReader[Record]]
+ListPart = tuple[HarvestRequest, RecordParser[Record]]
 
 PER_PAGE = "500"  # documented maximum of v1 and v3
 MAX_PAGES = 100_000
@@ -152,7 +152,7 @@ class HarvestClient(ABC):
     def _iterate_pages(
         self,
         request: HarvestRequest,
-        read: RecordReader[Record],
+        read: RecordParser[Record],
         *,
         cursor: str | None = None,
         keep: Callable[[Record], bool] = lambda _: True,
@@ -230,7 +230,7 @@ class HarvestClient(ABC):
     def _list_all(
         self,
         request: HarvestRequest,
-        read: RecordReader[Record],
+        read: RecordParser[Record],
         keep: Callable[[Record], bool] = lambda _: True,
     ) -> CompleteList[Record]:
         pages = list(self._iterate_pages(request, read, keep=keep))
@@ -239,7 +239,7 @@ class HarvestClient(ABC):
             (unreadable for page in pages for unreadable in page.set_aside),
         )
 
-    def _fetch_record(self, request: HarvestRequest, read: RecordReader[Record]) -> Record:
+    def _fetch_record(self, request: HarvestRequest, read: RecordParser[Record]) -> Record:
         return decode_record(self._send_request(request).body, read)
 
     # -- the credential ----------------------------------------------------------------------

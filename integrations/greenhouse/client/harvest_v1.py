@@ -57,7 +57,7 @@ from integrations.greenhouse.client.base import PER_PAGE, HarvestClient, format_
 from integrations.greenhouse.oauth.client import build_basic_auth
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v1 as payloads
-from integrations.greenhouse.payloads.decoding import RecordReader, decode_record
+from integrations.greenhouse.payloads.decoding import RecordParser, decode_record
 from integrations.greenhouse.permission_catalogue import get_permission_label
 from integrations.greenhouse.probes import v1
 from integrations.greenhouse.transport.error_body import (
@@ -253,7 +253,7 @@ class HarvestV1(HarvestClient):
             user_ids,
             "permissions/future_jobs",
             "user_permissions.list_future_job_permissions",
-            payloads.make_future_grant_reader,
+            payloads.make_future_grant_parser,
             cursor,
         )
 
@@ -262,7 +262,7 @@ class HarvestV1(HarvestClient):
         user_ids: Iterable[int],
         subpath: str,
         permission: str,
-        make_reader: Callable[[int], RecordReader[Record]],
+        make_reader: Callable[[int], RecordParser[Record]],
         cursor: str | None,
     ) -> Iterator[Page[Record]]:
         """Chain one list per user, in order of user id; the cursor's path contains the user id."""
@@ -387,7 +387,7 @@ class HarvestV1(HarvestClient):
 
     # -- single records ----------------------------------------------------------------------
     def _get_record(
-        self, path: str, record_id: int, permission: str, read: RecordReader[Record]
+        self, path: str, record_id: int, permission: str, read: RecordParser[Record]
     ) -> Record:
         request = HarvestRequest(
             path=path.format(id=int(record_id)),
@@ -421,7 +421,7 @@ class HarvestV1(HarvestClient):
         )
 
     def _list_for_job(
-        self, job_id: int, subpath: str, permission: str, read: RecordReader[Record]
+        self, job_id: int, subpath: str, permission: str, read: RecordParser[Record]
     ) -> Any:
         request = HarvestRequest(
             path=f"/v1/jobs/{int(job_id)}/{subpath}",

@@ -64,7 +64,7 @@ from integrations.greenhouse.oauth.client_credentials import ClientCredentialTok
 from integrations.greenhouse.oauth.scopes import ObservedAccess, get_required_scope
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v3 as payloads
-from integrations.greenhouse.payloads.decoding import RecordReader
+from integrations.greenhouse.payloads.decoding import RecordParser
 from integrations.greenhouse.probes import v3
 from integrations.greenhouse.transport.error_body import (
     ErrorBody,
@@ -289,7 +289,7 @@ class HarvestV3(HarvestClient):
         user_ids: Iterable[int],
         resource: str,
         permission: str,
-        read: RecordReader[Any],
+        read: RecordParser[Any],
         cursor: str | None,
     ) -> Iterator[Page[Any]]:
         wanted_ids = frozenset(user_ids)
@@ -425,7 +425,7 @@ class HarvestV3(HarvestClient):
 
     # -- single records ----------------------------------------------------------------------
     def _get_record(
-        self, resource: str, record_id: int, permission: str, read: RecordReader[IdentifiedRecord]
+        self, resource: str, record_id: int, permission: str, read: RecordParser[IdentifiedRecord]
     ) -> IdentifiedRecord:
         """Fetch a record by filtering its list: v3 has no endpoints for single records."""
         request = HarvestRequest(

@@ -19,7 +19,7 @@ from integrations.http.redaction import redact_text
 
 Record = TypeVar("Record")
 Wire = TypeVar("Wire", bound=msgspec.Struct)
-RecordReader = Callable[[msgspec.Raw], Record]
+RecordParser = Callable[[msgspec.Raw], Record]
 
 RawTimestamp = str | int | float | None
 RawText = str | int | float | None  # official examples have numbers where text is documented
@@ -33,7 +33,7 @@ class InvalidRecord(ValueError):
 
 
 def decode_records(
-    body: bytes, read: RecordReader[Record]
+    body: bytes, read: RecordParser[Record]
 ) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
     """Decode a JSON array into records and unreadable ones. Raises UnreadableResponse."""
     records: list[Record] = []
@@ -48,7 +48,7 @@ def decode_records(
     return tuple(records), tuple(unreadable)
 
 
-def decode_record(body: bytes, read: RecordReader[Record]) -> Record:
+def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
     """Decode a single record. Raises UnreadableResponse."""
     try:
         return read(msgspec.Raw(body))
@@ -58,7 +58,7 @@ def decode_record(body: bytes, read: RecordReader[Record]) -> Record:
         ) from error
 
 
-def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordReader[Record]:
+def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordParser[Record]:
     """A reader that decodes JSON as `wire_type` and converts it to one of our types."""
     # Not strict: ids beyond 2**53 may be sent as strings.
     decode = msgspec.json.Decoder(wire_type, strict=False).decode

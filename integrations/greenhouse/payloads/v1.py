@@ -33,7 +33,7 @@ from integrations.ats.types import (
 from integrations.greenhouse.payloads.decoding import (
     RawText,
     RawTimestamp,
-    RecordReader,
+    RecordParser,
     build_full_name,
     make_reader,
     parse_timestamp,
@@ -121,7 +121,7 @@ class _FutureJobGrant(msgspec.Struct):
     office_id: int | None = None
 
 
-def make_grant_reader(user_id: int) -> RecordReader[JobGrant]:
+def make_grant_reader(user_id: int) -> RecordParser[JobGrant]:
     """Reader for `/users/{user_id}/permissions/jobs`, whose rows do not contain the user id."""
     return make_reader(
         _JobGrant,
@@ -131,7 +131,7 @@ def make_grant_reader(user_id: int) -> RecordReader[JobGrant]:
     )
 
 
-def make_future_grant_reader(user_id: int) -> RecordReader[FutureJobGrant]:
+def make_future_grant_parser(user_id: int) -> RecordParser[FutureJobGrant]:
     return make_reader(
         _FutureJobGrant,
         lambda wire: FutureJobGrant(
@@ -192,7 +192,7 @@ def _convert_opening(job_id: int, wire: _Opening) -> Opening:
     )
 
 
-def make_opening_reader(job_id: int) -> RecordReader[Opening]:
+def make_opening_reader(job_id: int) -> RecordParser[Opening]:
     """Reader for `/jobs/{job_id}/openings`, whose rows do not contain the job id."""
     return make_reader(_Opening, lambda wire: _convert_opening(job_id, wire))
 

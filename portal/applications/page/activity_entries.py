@@ -52,7 +52,7 @@ class ActivityEntry:
 
     @property
     def job_url(self) -> str:
-        return _build_job_url(self.action)
+        return _get_job_page_path(self.action)
 
     @property
     def can_cancel(self) -> bool:
@@ -104,12 +104,12 @@ def _build_review_url(action: ApplicationAction, review_session: ReviewSession) 
 
 
 def _build_application_url(action: ApplicationAction) -> str:
-    job_url = _build_job_url(action)
+    job_url = _get_job_page_path(action)
     # A closed job's page cannot show a single application.
     return f"{job_url}?application={action.application_id}" if _is_on_open_job(action) else job_url
 
 
-def _build_job_url(action: ApplicationAction) -> str:
+def _get_job_page_path(action: ApplicationAction) -> str:
     name = "applications:job_detail" if _is_on_open_job(action) else "jobs:closed_job"
     return reverse(name, args=[action.application.job_id])
 

@@ -130,7 +130,7 @@ def store_connection_consent(
     connection = request.connection
     try:
         _verify_account(connection, grant, same_account)
-        credential = _create_credential(request, grant, by=by, as_pending=as_pending)
+        credential = _replace_credential(request, grant, by=by, as_pending=as_pending)
     except CredentialRefused:
         revocation.revoke_tokens(connection, grant.pair, subject=grant.subject)
         raise
@@ -174,7 +174,7 @@ def _verify_account(
 
 
 @transaction.atomic
-def _create_credential(
+def _replace_credential(
     request: ConsentRequest, grant: OAuthGrant, *, by: User, as_pending: bool
 ) -> Credential:
     connection = request.connection

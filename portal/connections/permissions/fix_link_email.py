@@ -79,7 +79,7 @@ def send_email(link: FixLink) -> None:
         )
         delivery.send_email(email.subject, email.text, link.sent_to)
     except SecretUnreadable:
-        _give_up(link, "SecretUnreadable")
+        _mark_email_failed(link, "SecretUnreadable")
     except delivery.EmailNotSent as error:
         _schedule_retry(link, error.reason)
     else:
@@ -92,7 +92,7 @@ def _schedule_retry(link: FixLink, reason: str) -> None:
     attempts = link.email_attempts + 1
     due_at = delivery.get_next_attempt(attempts)
     if due_at is None:
-        _give_up(link, reason)
+        _mark_email_failed(link, reason)
     else:
         transitions.try_move(
             link,
@@ -104,7 +104,7 @@ def _schedule_retry(link: FixLink, reason: str) -> None:
         )
 
 
-def _give_up(link: FixLink, reason: str) -> None:
+def _mark_email_failed(link: FixLink, reason: str) -> None:
     transitions.try_move(link, Mail.FAILED, why=reason, field="email_status", token="")
 
 

@@ -106,7 +106,7 @@ def count_test(link: FixLink) -> None:
     raise LimitReached("It was tested just now. Please wait ten seconds.")
 
 
-def close_granted_links(check: CheckRun) -> None:
+def end_resolved_fix_links(check: CheckRun) -> None:
     """End links whose permissions are all granted, and notify admins and staff."""
     outcomes = dict(check.results.values_list("permission", "outcome"))
     for link in list_open_links(check.connection):

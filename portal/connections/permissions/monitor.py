@@ -68,7 +68,7 @@ def record_check_result(check: CheckRun, *, was_live: bool) -> None:
     organization = check.connection.organization
     for cause in (Cause.BAD_CREDENTIAL, Cause.UNREADABLE_CREDENTIAL):
         service.resolve_issues(organization, cause, why="Greenhouse accepts the credential")
-    _check_site_admin(check)
+    _update_site_admin_issue(check)
     missing = _update_missing_permission_issues(check)
     if was_live:
         _notify_changes(check, missing)
@@ -105,7 +105,7 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
         _notify_admins_and_success(organization, key, title, issue.description, path)
 
 
-def _check_site_admin(check: CheckRun) -> None:
+def _update_site_admin_issue(check: CheckRun) -> None:
     organization = check.connection.organization
     if not check.results.filter(cause="NotSiteAdmin").exists():
         service.resolve_issues(organization, Cause.NO_SITE_ADMIN, why="the reader is a Site Admin")

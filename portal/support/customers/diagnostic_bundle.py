@@ -40,7 +40,7 @@ def build_bundle(organization: Organization) -> dict[str, Any]:
         },
         "queue": queue.get_queue_depth(),
         "connection": _serialize_connection(status.connection),
-        "issues": [_serialize_issue(issue) for issue in _list_issues(organization)],
+        "issues": [_serialize_redacted_issue(issue) for issue in _list_issues(organization)],
         "timeline": [
             {
                 "at": event.at,
@@ -57,7 +57,7 @@ def _list_issues(organization: Organization) -> list[Issue]:
     return list(Issue.objects.filter(organization=organization)[:100])
 
 
-def _serialize_issue(issue: Issue) -> dict[str, Any]:
+def _serialize_redacted_issue(issue: Issue) -> dict[str, Any]:
     return {
         "cause": issue.cause,
         "key": redact_text(issue.key),

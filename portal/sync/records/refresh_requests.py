@@ -17,14 +17,16 @@ Kind = RefreshRequest.Kind
 def request_refresh(connection: Connection, kind: str, remote_id: int = 0) -> RefreshRequest:
     """Queue a read of this record and return its request; `people` needs no `remote_id`."""
     while True:
-        refresh_request = _renew_request(connection, kind, remote_id) or _create_request(
+        refresh_request = _reuse_refresh_request(connection, kind, remote_id) or _create_request(
             connection, kind, remote_id
         )
         if refresh_request is not None:  # else it was completed or created concurrently
             return refresh_request
 
 
-def _renew_request(connection: Connection, kind: str, remote_id: int) -> RefreshRequest | None:
+def _reuse_refresh_request(
+    connection: Connection, kind: str, remote_id: int
+) -> RefreshRequest | None:
     requests = RefreshRequest.objects.filter(connection=connection, kind=kind, remote_id=remote_id)
     refresh_request = requests.first()
     if refresh_request is None or refresh_request.claimed_at is None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from integrations.ats.errors import UnreadableResponse
 from integrations.greenhouse.payloads import custom_fields, v1, v3
 from integrations.greenhouse.payloads.decoding import (
-    RecordReader,
+    RecordParser,
     decode_record,
     decode_records,
     parse_timestamp,
@@ -23,14 +23,14 @@ from integrations.greenhouse.payloads.decoding import (
 from integrations.http.redaction import redact_text
 from tests.reference.records import BIG_ID, V1, V3, Schema, read_table
 
-V1_READERS: dict[str, RecordReader[Any]] = {
+V1_READERS: dict[str, RecordParser[Any]] = {
     "application": v1.read_application,
     "candidate": v1.read_candidate,
     "close_reason": v1.read_close_reason,
     "custom_field": custom_fields.read_field,
     "department": v1.read_department,
     "email_template": v1.read_email_template,
-    "future_job_permission": v1.make_future_grant_reader(1),
+    "future_job_permission": v1.make_future_grant_parser(1),
     "job_permission": v1.make_grant_reader(1),
     "opening": v1.make_opening_reader(1),
     "job_post": v1.read_job_post,
@@ -43,7 +43,7 @@ V1_READERS: dict[str, RecordReader[Any]] = {
     "user": v1.read_user,
 }
 
-V3_READERS: dict[str, RecordReader[Any]] = {
+V3_READERS: dict[str, RecordParser[Any]] = {
     "applications": v3.read_application,
     "application_stages": v3.read_stage_entry,
     "attachments": v3.read_attachment,
@@ -118,7 +118,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(("schema", "name", "read"), RECORDS)
-def test_documented_record_is_read(schema: Schema, name: str, read: RecordReader[Any]) -> None:
+def test_documented_record_is_read(schema: Schema, name: str, read: RecordParser[Any]) -> None:
     """With a value everywhere, and null or absent wherever that is documented."""
     rows = [schema.build(name), schema.build(name, sparse=True)]
     records, aside = decode_records(json.dumps(rows).encode(), read)
@@ -129,7 +129,7 @@ def test_documented_record_is_read(schema: Schema, name: str, read: RecordReader
 
 @pytest.mark.parametrize(("schema", "name", "read"), RECORDS)
 def test_record_lacking_one_field_is_handled(
-    schema: Schema, name: str, read: RecordReader[Any]
+    schema: Schema, name: str, read: RecordParser[Any]
 ) -> None:
     """One field missing, or null, at a time: read, or set aside with a reason."""
     whole = schema.build(name)
@@ -278,7 +278,7 @@ def test_nulls_in_lists_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("read", [v1.read_job, v3.read_job])
-def test_job_is_confidential_by_default(read: RecordReader[Any]) -> None:
+def test_job_is_confidential_by_default(read: RecordParser[Any]) -> None:
     assert decode_record(b'{"id": 1}', read).confidential is True
     assert decode_record(b'{"id": 1, "confidential": null}', read).confidential is True
     assert decode_record(b'{"id": 1, "confidential": false}', read).confidential is False
@@ -289,7 +289,7 @@ def test_job_is_confidential_by_default(read: RecordReader[Any]) -> None:
     [(v1.read_candidate, "is_private", True), (v3.read_candidate, "private", False)],
     ids=["v1", "v3"],
 )
-def test_candidate_is_private_by_default(read: RecordReader[Any], flag: str, of_null: bool) -> None:
+def test_candidate_is_private_by_default(read: RecordParser[Any], flag: str, of_null: bool) -> None:
     """Null is v3's documented default; v1 documents none."""
 
     def is_private(**fields: object) -> bool:
@@ -347,7 +347,7 @@ READERS = [
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_nul_characters_are_removed_from_records(read: RecordReader[Any]) -> None:
+def test_nul_characters_are_removed_from_records(read: RecordParser[Any]) -> None:
     ids = dict.fromkeys(("id", "job_id", "user_id", "candidate_id", "application_id"), 1)
     shapes = (NUL, {"id": 1, "name": NUL})  # a string in some records, an object in others
     bodies = [
@@ -368,7 +368,7 @@ def test_nul_characters_are_removed_from_errors() -> None:
 
 @pytest.mark.parametrize("read", [v1.read_user, v3.read_user])
 def test_user_has_no_rights_by_default(
-    read: RecordReader[Any],
+    read: RecordParser[Any],
 ) -> None:
     user = decode_record(b'{"id": 1, "name": null}', read)
     assert (user.deactivated, user.site_admin, user.name) == (True, False, "")
