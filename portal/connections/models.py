@@ -306,7 +306,15 @@ class CheckRun(models.Model):
                 name="one_open_check_per_credential",
             ),
         )
-        indexes = (models.Index(fields=["connection", "-id"], name="checks_of_connection"),)
+        indexes = (
+            models.Index(fields=["connection", "-id"], name="checks_of_connection"),
+            models.Index(fields=["connection", "queued_at"], name="checks_by_time"),
+            models.Index(
+                fields=["queued_at"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="checks_open",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"Check {self.pk} of {self.connection}"

@@ -13,9 +13,7 @@ def recount_connection(connection_id: int) -> None:
 
 
 def update_all_counts() -> None:
-    state = Connection.State
-    inactive_states = (state.DRAFT, state.PAUSED, state.DISCONNECTED)
-    for connection in Connection.objects.exclude(state__in=inactive_states):
+    for connection in stage_counts.list_changed_connections():
         stage_counts.update_counts(connection)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
 
 from portal.connections.models import Connection
 from portal.connections.permissions import monitor
@@ -14,6 +13,7 @@ from portal.sync.models import SyncRun
 
 MIN_BACKOFF = timedelta(minutes=2)
 MAX_BACKOFF = timedelta(hours=1)
+MAX_COUNTED_FAILURES = 12
 ALERT_AFTER_FAILURES = 3  # failures in a row; outages and rate limits alert after two
 _Scope, _Cause, _Status = SyncRun.Scope, SyncRun.Cause, SyncRun.Status
 # Causes with an issue of their own, so that no failure is reported twice.
@@ -21,12 +21,12 @@ _CAUSES_WITH_OWN_ISSUE = {_Cause.DOWN, _Cause.RATE_LIMIT, _Cause.CREDENTIAL}
 
 
 def get_recent_failures(connection: Connection, *, people: bool = False) -> list[SyncRun]:
-    """Return the failed runs since the last completed one, newest first, at most a dozen."""
+    """Return the failed runs since the last completed one, newest first, up to a limit."""
     # Canceled runs say nothing, and syncs of people nothing about other syncs.
     failed = []
     ended = connection.syncs.exclude(status__in=(*SyncRun.OPEN, *SyncRun.CUT_SHORT))
     same_kind = ended.filter(scope=_Scope.PEOPLE) if people else ended.exclude(scope=_Scope.PEOPLE)
-    for run in same_kind[:12]:
+    for run in same_kind[:MAX_COUNTED_FAILURES]:
         if run.status != _Status.FAILED:
             break
         failed.append(run)
@@ -36,8 +36,13 @@ def get_recent_failures(connection: Connection, *, people: bool = False) -> list
 def get_retry_time(failed: list[SyncRun]) -> datetime | None:
     if not failed or failed[0].finished_at is None:
         return None
-    delay = min(MAX_BACKOFF, MIN_BACKOFF * 2 ** (len(failed) - 1))
-    return cast("datetime", failed[0].finished_at + delay)
+    return compute_retry_time(len(failed), failed[0].finished_at)
+
+
+def compute_retry_time(failure_count: int, last_failed_at: datetime) -> datetime:
+    doublings = min(failure_count, MAX_COUNTED_FAILURES) - 1
+    backoff: timedelta = min(MAX_BACKOFF, MIN_BACKOFF * 2**doublings)
+    return last_failed_at + backoff
 
 
 def update_alerts(connection: Connection) -> None:

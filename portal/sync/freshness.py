@@ -44,7 +44,7 @@ def get_freshness(connection: Connection, *, job: Job | None = None) -> Freshnes
 
 def get_access_read_at(connection: Connection) -> datetime | None:
     runs = connection.syncs.filter(
-        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL),
+        status__in=SyncRun.COMPLETED,
         scope__in=(SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE),
     )
     return runs.values_list("started_at", flat=True).first()

@@ -432,6 +432,7 @@ class SyncRun(models.Model):
         },
     }
     OPEN = (Status.QUEUED, Status.RUNNING)
+    COMPLETED = (Status.DONE, Status.PARTIAL)
     CUT_SHORT = (Status.STOPPED, Status.REPLACED)  # neither failed nor done: read again
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="syncs")
@@ -475,6 +476,22 @@ class SyncRun(models.Model):
             models.Index(fields=["connection", "-id"], name="syncs_of_connection"),
             models.Index(fields=["connection", "-finished_at"], name="syncs_by_end"),
             models.Index(fields=["queued_at"], name="syncs_by_age"),
+            # For the scheduler, which asks about all connections at once.
+            models.Index(
+                fields=["connection", "scope", "-id"],
+                condition=models.Q(status__in=["done", "partial"]),
+                name="syncs_completed",
+            ),
+            models.Index(
+                fields=["connection", "-id"],
+                condition=models.Q(status="failed"),
+                name="syncs_failed",
+            ),
+            models.Index(
+                fields=["status", "connection"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="syncs_open",
+            ),
         )
 
     def __str__(self) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.sync import alerts
-from portal.sync.engine import plan, run_lifecycle
+from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
 from portal.sync.records.hiring_team import hash_key
 
@@ -27,56 +30,152 @@ SCHEDULED_STATES = (Connection.State.LIVE, Connection.State.DEGRADED)
 
 
 def request_due_syncs() -> None:
-    for connection in Connection.objects.filter(state__in=SCHEDULED_STATES).select_related(
-        "organization"
-    ):
-        for scope in get_due_scopes(connection):
-            run_lifecycle.request_sync(connection, scope)
+    """Request every sync that is due. The number of queries depends only on what is due."""
+    now = timezone.now()
+    scheduled = Connection.objects.filter(state__in=SCHEDULED_STATES).select_related("organization")
+    open_runs = {
+        (connection_id, scope == Scope.PEOPLE)
+        for connection_id, scope in SyncRun.objects.filter(status__in=SyncRun.OPEN)
+        .order_by()
+        .values_list("connection_id", "scope")
+    }
+    for history in _load_run_histories(scheduled, now):
+        for scope in history.list_due_scopes(now):
+            if (history.connection.pk, scope == Scope.PEOPLE) not in open_runs:
+                run_lifecycle.request_sync(history.connection, scope)
 
 
 def get_due_scopes(connection: Connection) -> list[str]:
     now = timezone.now()
-    scopes: list[str] = []
-    next_at, scope = get_next_run(connection)
-    if next_at <= now and not _is_backing_off(connection, now):
-        scopes.append(scope)
-    if _get_people_due_time(connection) <= now and not _is_backing_off(
-        connection, now, people=True
-    ):
-        scopes.append(Scope.PEOPLE)
-    return scopes
-
-
-def _is_backing_off(connection: Connection, now: datetime, *, people: bool = False) -> bool:
-    wait = alerts.get_retry_time(alerts.get_recent_failures(connection, people=people))
-    return wait is not None and now < wait
+    return _load_run_history(connection, now).list_due_scopes(now)
 
 
 def get_next_run(connection: Connection) -> tuple[datetime, str]:
     now = timezone.now()
-    full = plan.get_last_successful_run(connection, scope=Scope.FULL)
-    if full is None or full.started_at is None:
-        return now, Scope.FULL
-    night = _get_last_night_slot(connection, now)
-    if full.started_at < night and not _has_full_sync_just_failed(connection, now):
-        return night, Scope.FULL
-    last = plan.get_last_successful_run(connection)
-    started = last.started_at if last and last.started_at else full.started_at
-    recent = _get_next_slot(connection, started, RECENT_INTERVAL)
-    tomorrow = night + timedelta(days=1)
-    return (recent, Scope.RECENT) if recent < tomorrow else (tomorrow, Scope.FULL)
+    return _load_run_history(connection, now).get_next_run(now)
 
 
-def _has_full_sync_just_failed(connection: Connection, now: datetime) -> bool:
-    newest = connection.syncs.filter(scope=Scope.FULL).first()
-    return bool(
-        newest
-        and newest.status == SyncRun.Status.FAILED
-        and newest.finished_at
-        and newest.finished_at > now - FULL_RETRY_AFTER
+@dataclass(frozen=True)
+class _RunHistory:
+    """What decides when a connection is synced next."""
+
+    connection: Connection
+    completed: Mapping[str, SyncRun]  # the newest completed run of each scope
+    retry_at: Mapping[bool, datetime]  # when a backoff ends, by whether it is that of people
+    has_full_sync_just_failed: bool
+
+    def list_due_scopes(self, now: datetime) -> list[str]:
+        scopes: list[str] = []
+        next_at, scope = self.get_next_run(now)
+        if next_at <= now and not self._is_backing_off(now):
+            scopes.append(scope)
+        if self._get_people_due_time(now) <= now and not self._is_backing_off(now, people=True):
+            scopes.append(Scope.PEOPLE)
+        return scopes
+
+    def get_next_run(self, now: datetime) -> tuple[datetime, str]:
+        full = self.completed.get(Scope.FULL)
+        if full is None or full.started_at is None:
+            return now, Scope.FULL
+        night = _get_last_night_slot(self.connection, now)
+        if full.started_at < night and not self.has_full_sync_just_failed:
+            return night, Scope.FULL
+        last = max(full, self.completed.get(Scope.RECENT, full), key=lambda run: run.pk)
+        started = last.started_at or full.started_at
+        recent = _get_next_slot(self.connection, started, RECENT_INTERVAL)
+        tomorrow = night + timedelta(days=1)
+        return (recent, Scope.RECENT) if recent < tomorrow else (tomorrow, Scope.FULL)
+
+    def _is_backing_off(self, now: datetime, *, people: bool = False) -> bool:
+        wait = self.retry_at.get(people)
+        return wait is not None and now < wait
+
+    def _get_people_due_time(self, now: datetime) -> datetime:
+        last, full = self.completed.get(Scope.PEOPLE), self.completed.get(Scope.FULL)
+        times = [run.started_at for run in (last, full) if run and run.started_at]
+        if not times:
+            return now
+        duration = timedelta(0)
+        if last and last.started_at and last.finished_at:
+            duration = last.finished_at - last.started_at
+        return max(
+            _get_next_slot(self.connection, max(times), PEOPLE_INTERVAL),
+            max(times) + PEOPLE_TIME_DIVISOR * duration,
+        )
+
+
+# -- loading histories, with a constant number of queries -----------------------------------------
+def _load_run_history(connection: Connection, now: datetime) -> _RunHistory:
+    return _load_run_histories(Connection.objects.filter(pk=connection.pk), now)[0]
+
+
+def _load_run_histories(connections: QuerySet[Connection], now: datetime) -> list[_RunHistory]:
+    completed: dict[int, dict[str, SyncRun]] = defaultdict(dict)
+    for scope in Scope.values:
+        for run in _select_newest_completed(connections, scope):
+            completed[run.connection_id][scope] = run
+    retry_times = _load_retry_times(connections)
+    failed_ids = _load_just_failed_ids(connections, now)
+    return [
+        _RunHistory(
+            connection,
+            completed[connection.pk],
+            retry_times[connection.pk],
+            connection.pk in failed_ids,
+        )
+        for connection in connections
+    ]
+
+
+def _select_newest_completed(connections: QuerySet[Connection], scope: str) -> QuerySet[SyncRun]:
+    runs = SyncRun.objects.filter(
+        connection=OuterRef("pk"), scope=scope, status__in=SyncRun.COMPLETED
     )
+    newest = Subquery(runs.order_by("-id").values("pk")[:1])
+    newest_ids = connections.order_by().annotate(newest_run=newest).values("newest_run")
+    return SyncRun.objects.filter(pk__in=newest_ids).order_by()
 
 
+def _load_retry_times(connections: QuerySet[Connection]) -> dict[int, dict[bool, datetime]]:
+    later = SyncRun.objects.filter(
+        connection=OuterRef("connection"), status__in=SyncRun.COMPLETED, pk__gt=OuterRef("pk")
+    )
+    people = Q(scope=Scope.PEOPLE)
+    unresolved = SyncRun.objects.filter(
+        (people & ~Exists(later.filter(people))) | (~people & ~Exists(later.exclude(people))),
+        connection__in=connections.order_by().values("pk"),
+        status=SyncRun.Status.FAILED,
+        finished_at__isnull=False,
+    )
+    failures: dict[tuple[int, bool], list[tuple[int, datetime]]] = defaultdict(list)
+    for connection_id, scope, count, finished_at in (
+        unresolved.order_by()
+        .values_list("connection_id", "scope")
+        .annotate(count=Count("pk"), last=Max("finished_at"))
+    ):
+        failures[connection_id, scope == Scope.PEOPLE].append((count, finished_at))
+    retry_times: dict[int, dict[bool, datetime]] = defaultdict(dict)
+    for (connection_id, is_people), rows in failures.items():
+        retry_times[connection_id][is_people] = alerts.compute_retry_time(
+            sum(count for count, _ in rows), max(finished_at for _, finished_at in rows)
+        )
+    return retry_times
+
+
+def _load_just_failed_ids(connections: QuerySet[Connection], now: datetime) -> set[int]:
+    """Return the connections whose newest full sync failed so recently that it has to wait."""
+    full_runs = SyncRun.objects.filter(scope=Scope.FULL)
+    later = full_runs.filter(connection=OuterRef("connection"), pk__gt=OuterRef("pk"))
+    failed = full_runs.filter(
+        ~Exists(later),
+        connection__in=connections.order_by().values("pk"),
+        status=SyncRun.Status.FAILED,
+        finished_at__gt=now - FULL_RETRY_AFTER,
+    )
+    return set(failed.order_by().values_list("connection_id", flat=True))
+
+
+# -- slots -----------------------------------------------------------------------------------------
 def _get_phase(connection: Connection, within: timedelta) -> timedelta:
     return timedelta(seconds=hash_key("phase", connection.pk) % int(within.total_seconds()))
 
@@ -92,21 +191,6 @@ def _get_next_slot(connection: Connection, last: datetime, every: timedelta) -> 
     return epoch + ((last - epoch) // every + 1) * every
 
 
-def _get_people_due_time(connection: Connection) -> datetime:
-    last = plan.get_last_successful_run(connection, scope=Scope.PEOPLE)
-    full = plan.get_last_successful_run(connection, scope=Scope.FULL)
-    times = [run.started_at for run in (last, full) if run and run.started_at]
-    if not times:
-        return timezone.now()
-    duration = timedelta(0)
-    if last and last.started_at and last.finished_at:
-        duration = last.finished_at - last.started_at
-    return max(
-        _get_next_slot(connection, max(times), PEOPLE_INTERVAL),
-        max(times) + PEOPLE_TIME_DIVISOR * duration,
-    )
-
-
 def list_expired_runs() -> QuerySet[SyncRun]:
     """Runs past their retention, except each connection's newest full one."""
     now = timezone.now()
@@ -114,7 +198,7 @@ def list_expired_runs() -> QuerySet[SyncRun]:
     full_runs = ended.filter(
         connection=OuterRef("connection"),
         scope=Scope.FULL,
-        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL),
+        status__in=SyncRun.COMPLETED,
     )
     people = Q(scope=Scope.PEOPLE, queued_at__lt=now - PEOPLE_RUN_RETENTION)
     other_runs = ~Q(scope=Scope.PEOPLE) & Q(queued_at__lt=now - timedelta(days=settings.SYNC_DAYS))

@@ -12,9 +12,7 @@ def run_sync(sync_id: int) -> None:
     sync_run = SyncRun.objects.select_related("connection").get(pk=sync_id)
     run_lifecycle.execute_run(sync_run)
     full_runs = SyncRun.objects.filter(pk=sync_id, scope=SyncRun.Scope.FULL)
-    is_complete = full_runs.filter(
-        status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
-    ).exists()
+    is_complete = full_runs.filter(status__in=SyncRun.COMPLETED).exists()
     run_lifecycle.data_synced.run(sync_run.connection_id, is_complete)
 
 

@@ -4,31 +4,97 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import cache
 
+from django.db.models import Max, Q
 from django.utils import timezone
 
+from integrations.ats import registry
 from integrations.ats.webhooks import WebhookEventType, WebhookSpec
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.sync.models import SyncStep
 from portal.webhooks.endpoint import get_vendor
-from portal.webhooks.models import Endpoint, Heartbeat
+from portal.webhooks.models import Heartbeat
 
 ISSUE_CAUSE = Issue.Cause.WEBHOOK_SILENT
 # Greenhouse disables a webhook without notice when a ping fails. Silence alone means nothing, since
 # there may be no changes: several syncs must have found changes that the webhook should deliver.
 SILENT_AFTER = timedelta(hours=6)
 MIN_SYNCS_WITH_CHANGES = 3
+SUSPICION_WINDOW = timedelta(days=1)  # a connection without changes since is not examined again
 DELIVERY_DELAY = timedelta(minutes=10)  # a sync may read a change before its delivery arrives
+
+_ACTIVE_STATES = (Connection.State.LIVE, Connection.State.DEGRADED)
+_COUNTERS = ("created", "changed", "gone")
 
 
 def check_all_connections() -> None:
-    active_states = (Connection.State.LIVE, Connection.State.DEGRADED)
-    for endpoint in Endpoint.objects.filter(connection__state__in=active_states).select_related(
-        "connection__organization"
+    """Examine the connections that may be silent. Healthy ones cost no queries of their own."""
+    connections = Connection.objects.filter(
+        pk__in=_list_suspected_ids() | _list_reported_ids(), state__in=_ACTIVE_STATES
+    )
+    for connection in connections.select_related("organization"):
+        detect_silence(connection)
+
+
+def _list_reported_ids() -> set[int]:
+    issues = Issue.objects.filter(
+        cause=ISSUE_CAUSE,
+        closed_at=None,
+        organization__connection__web_hook_address__isnull=False,
+    )
+    return set(issues.values_list("organization__connection", flat=True))
+
+
+def _list_suspected_ids() -> set[int]:
+    """Return connections that lately found changes by sync of a kind no longer delivered."""
+    silent = _list_silent_changes()
+    if not silent:
+        return set()
+    has_changes = Q()
+    for counter in _COUNTERS:
+        has_changes |= Q(**{f"{counter}__gt": 0})
+    steps = SyncStep.objects.filter(
+        has_changes,
+        run__connection__in={connection_id for connection_id, _ in silent},
+        run__queued_at__gt=timezone.now() - SUSPICION_WINDOW,
+        started_at__isnull=False,
+    ).order_by()
+    rows = steps.values_list("run__connection", "kind").annotate(
+        **{f"max_{counter}": Max(counter) for counter in _COUNTERS}
+    )
+    return {
+        connection_id
+        for connection_id, kind, *counts in rows
+        for counter, count in zip(_COUNTERS, counts, strict=True)
+        if count and (connection_id, f"{kind}.{counter}") in silent
+    }
+
+
+def _list_silent_changes() -> set[tuple[int, str]]:
+    """Return connections with a change that webhooks used to deliver, but not lately."""
+    heartbeats = Heartbeat.objects.filter(
+        connection__state__in=_ACTIVE_STATES,
+        connection__web_hook_address__isnull=False,
+        connection__credentials__state=Credential.State.IN_USE,
+    ).order_by()
+    last_delivered: dict[tuple[int, str], datetime] = {}
+    for connection_id, kind, action, last_at in heartbeats.values_list(
+        "connection", "connection__credentials__kind", "action", "last_at"
     ):
-        detect_silence(endpoint.connection)
+        if change := _map_actions_to_changes(kind).get(action):
+            key = connection_id, change
+            last_delivered[key] = max(last_at, last_delivered.get(key, last_at))
+    silent_since = timezone.now() - SILENT_AFTER
+    return {key for key, last_at in last_delivered.items() if last_at <= silent_since}
+
+
+@cache
+def _map_actions_to_changes(credential_kind: str) -> dict[str, str]:
+    events = registry.get_webhook_spec(credential_kind).events
+    return {e.action: e.replaces_polling_of for e in events if e.replaces_polling_of}
 
 
 def detect_silence(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -33,11 +33,13 @@ _CREDENTIAL_KIND_CHANGED = "another kind of credential is in use, which has no s
 def list_due_connections() -> list[Connection]:
     """Each connection keeps its own hour, which spreads the checks over the day."""
     yesterday = timezone.now() - CHECK_INTERVAL
-    recent = CheckRun.objects.filter(queued_at__gt=yesterday).values("connection")
+    recent = CheckRun.objects.filter(connection=OuterRef("pk"), queued_at__gt=yesterday)
     return list(
         Connection.objects.filter(
-            state__in=_MONITORED_STATES, credentials__state=Credential.State.IN_USE
-        ).exclude(pk__in=recent)[:BATCH_SIZE]
+            ~Exists(recent),
+            state__in=_MONITORED_STATES,
+            credentials__state=Credential.State.IN_USE,
+        )[:BATCH_SIZE]
     )
 
 

@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Count, F, Min, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    Count,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -20,13 +31,18 @@ from portal.connections.permissions.features import load_features
 from portal.core import queue
 from portal.entitlements.rules import public_applications
 from portal.jobs.models import StageCount, StageCountRun
-from portal.sync.models import Application, Job, Stage, StageName
+from portal.sync.models import Application, Candidate, Job, Stage, StageName
 
 UPDATE_TASK = "portal.jobs.tasks.update_counts"
 RECOUNT_TASK = "portal.jobs.tasks.recount_connection"
 # `changed_at` is set before its transaction commits: look back this far for late commits.
 CHANGE_OVERLAP = timedelta(minutes=5)
 BATCH_SIZE = 500
+_INACTIVE_STATES = (
+    Connection.State.DRAFT,
+    Connection.State.PAUSED,
+    Connection.State.DISCONNECTED,
+)
 
 
 def request_count_update(connection_id: int, whole: bool) -> None:
@@ -48,6 +64,28 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
             _update_stage_counts(connection, active, pks)
     StageCountRun.objects.filter(pk=last_run.pk).update(counted_until=now)
     return len(changed_ids)
+
+
+def list_changed_connections() -> list[Connection]:
+    """Return the active connections with changes that may not be counted yet."""
+    runs = StageCountRun.objects.annotate(
+        since=ExpressionWrapper(F("counted_until") - CHANGE_OVERLAP, output_field=DateTimeField())
+    )
+    changed = Q(counted_until=None)
+    for model in (Application, Candidate, Stage):
+        changed |= Q(
+            Exists(
+                model._default_manager.filter(
+                    connection=OuterRef("connection"), changed_at__gt=OuterRef("since")
+                )
+            )
+        )
+    uncounted = ~Exists(StageCountRun.objects.filter(connection=OuterRef("pk")))
+    return list(
+        Connection.objects.exclude(state__in=_INACTIVE_STATES).filter(
+            Q(pk__in=runs.filter(changed).values("connection")) | uncounted
+        )
+    )
 
 
 def _list_changed_job_ids(connection: Connection, last_run: StageCountRun) -> Iterable[int]:

@@ -32,9 +32,17 @@ def run_monitors() -> None:
         _find_failing_organizations(keys),
         _group_unmatched_emails(keys),
     )
+    open_issues = set(
+        Issue.objects.filter(
+            cause__in=(Cause.ACTIONS_FAILING, Cause.UNMATCHED_PEOPLE), closed_at=None
+        ).values_list("organization_id", "cause")
+    )
     for organization in organizations:
-        _update_failing_actions_issue(organization, failing_counts.get(organization.pk))
-        _update_unmatched_people_issue(organization, unmatched_emails.get(organization.pk, []))
+        key = organization.pk
+        if key in failing_counts or (key, Cause.ACTIONS_FAILING) in open_issues:
+            _update_failing_actions_issue(organization, failing_counts.get(key))
+        if key in unmatched_emails or (key, Cause.UNMATCHED_PEOPLE) in open_issues:
+            _update_unmatched_people_issue(organization, unmatched_emails.get(key, []))
     refusals.close_stale_refusal_issues()
 
 

@@ -109,7 +109,7 @@ def _get_expected_counts(connection: Connection) -> dict[str, int]:
 
 def get_last_successful_run(connection: Connection, *, scope: str | None = None) -> SyncRun | None:
     """Return the newest completed run; runs for people only count if asked for by `scope`."""
-    ended = connection.syncs.filter(status__in=(SyncRun.Status.DONE, SyncRun.Status.PARTIAL))
+    ended = connection.syncs.filter(status__in=SyncRun.COMPLETED)
     if scope is not None:
         return ended.filter(scope=scope).first()
     return ended.exclude(scope=Scope.PEOPLE).first()

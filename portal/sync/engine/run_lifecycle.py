@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations.ats.errors import (
@@ -224,10 +225,14 @@ def recover_stalled_runs() -> None:
         if sync.connection.state in _SYNCING_STATES:
             restart_outdated_runs(sync.connection)
     # A worker was killed after finishing the run and before updating the connection.
-    waiting = Connection.objects.filter(state=Connection.State.SYNCING)
-    for connection in waiting.exclude(syncs__status__in=SyncRun.OPEN):
-        if plan.get_last_successful_run(connection) is not None:
-            connection_state.update_state(connection, synced=True)
+    runs = SyncRun.objects.filter(connection=OuterRef("pk"))
+    completed = runs.filter(status__in=SyncRun.COMPLETED).exclude(scope=Scope.PEOPLE)
+    for connection in Connection.objects.filter(
+        ~Exists(runs.filter(status__in=SyncRun.OPEN)),
+        Exists(completed),
+        state=Connection.State.SYNCING,
+    ):
+        connection_state.update_state(connection, synced=True)
 
 
 def sync_people(connection: Connection) -> SyncRun:
