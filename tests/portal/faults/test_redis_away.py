@@ -44,8 +44,11 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def portal_redis(redis_server: RedisServer, settings: Settings) -> Iterator[RedisServer]:
-    """The portal is configured as in production, with this Redis."""
+def portal_redis(redis_server: RedisServer, settings: Settings, run_tasks) -> Iterator[RedisServer]:
+    """The portal is configured as in production, with this Redis.
+
+    Depends on `run_tasks` so that its queue is purged after the usual broker is back.
+    """
     settings.REDIS_URL = redis_server.url
     settings.CACHES = {
         "default": {

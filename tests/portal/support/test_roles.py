@@ -46,6 +46,7 @@ EVERYTHING = CONNECTIONS | {
     "impersonation",
     "entry",
     "notification",
+    "outgoingemail",
 }
 INTERNAL = {"ormq", "success", "failure", "schedule"}
 MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon"}}
