@@ -91,10 +91,10 @@ def _resolve(host: str, port: int) -> list[str]:
     if math.isinf(_ends_at.get()):  # each address may have the whole timeout
         return [host]
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
-    return [str(info[4][0]) for info in found]
+    return [str(info[4][0]) for info in addresses]
 
 
 def _limit_timeout(timeout: float | None, error: type[Exception]) -> float | None:
