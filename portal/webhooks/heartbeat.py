@@ -43,7 +43,7 @@ def _list_reported_ids() -> set[int]:
     issues = Issue.objects.filter(
         cause=ISSUE_CAUSE,
         closed_at=None,
-        organization__connection__web_hook_address__isnull=False,
+        organization__connection__webhook_endpoint__isnull=False,
     )
     return set(issues.values_list("organization__connection", flat=True))
 
@@ -77,7 +77,7 @@ def _list_silent_changes() -> set[tuple[int, str]]:
     """Return connections with a change that webhooks used to deliver, but not lately."""
     heartbeats = Heartbeat.objects.filter(
         connection__state__in=_ACTIVE_STATES,
-        connection__web_hook_address__isnull=False,
+        connection__webhook_endpoint__isnull=False,
         connection__credentials__state=Credential.State.IN_USE,
     ).order_by()
     last_delivered: dict[tuple[int, str], datetime] = {}

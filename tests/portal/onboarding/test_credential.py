@@ -211,7 +211,7 @@ def test_second_tab_leaves_one_credential_in_use(ada: Client, connect) -> None:
     ada.post(URL, V3)
     ada.post(URL, V3)
     states = sorted(connection.credentials.values_list("state", flat=True))
-    assert states == ["pending", "deleted", "in_use"]
+    assert states == ["deleted", "in_use", "pending"]
 
 
 def test_unused_credential_replaced_and_emptied(ada: Client) -> None:

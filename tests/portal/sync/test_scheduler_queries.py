@@ -25,7 +25,8 @@ TASKS = (
     "portal.connections.tasks.record_heartbeat",
     "portal.connections.tasks.retry_fix_link_emails",
     "portal.connections.tasks.renew_due_consents",
-    "portal.onboarding.tasks.recover_lost_tasks",
+    "portal.connections.tasks.recover_lost_checks",
+    "portal.onboarding.tasks.recover_lost_deletions",
     "portal.applications.tasks.recover_lost_actions",
     "portal.sync.tasks.recover_stalled_work",
     "portal.notifications.tasks.recover_lost_messages",
@@ -33,12 +34,12 @@ TASKS = (
     "portal.jobs.tasks.update_all_counts",
     "portal.webhooks.tasks.recover_stalled_work",
     "portal.webhooks.tasks.detect_silence",
-    "portal.onboarding.tasks.check_due_connections",
+    "portal.connections.tasks.check_due_connections",
     "portal.notifications.tasks.send_digests",
     "portal.support.tasks.run_periodic_checks",
     "portal.sync.tasks.request_due_syncs",
 )
-FIND_DUE = ("portal.sync.tasks.request_due_syncs", "portal.onboarding.tasks.check_due_connections")
+FIND_DUE = ("portal.sync.tasks.request_due_syncs", "portal.connections.tasks.check_due_connections")
 pytestmark = pytest.mark.django_db
 
 

@@ -132,10 +132,15 @@ def test_huge_body_refused_before_reading(webhook: WebhookSender) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"hello", b"[]", b"{}", b'{"action": 5}', b'{"action": "", "payload": {}}', b"\xff\xfe"],
+    [b"hello", b"[]", b"{}", b'{"action": 5}', b'{"action": "", "payload": {}}', b"\xff\xfe"],
 )
 def test_signed_malformed_body_refused(webhook: WebhookSender, body: bytes) -> None:
     assert webhook.post_body(body).status_code == 400
+    assert not Delivery.objects.exists()
+
+
+def test_body_without_length_refused(webhook: WebhookSender) -> None:
+    assert webhook.post_body(b"").status_code == 411
     assert not Delivery.objects.exists()
 
 
