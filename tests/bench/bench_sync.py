@@ -363,7 +363,7 @@ def _measure_sync(scope: str) -> dict[str, Any]:
     run.refresh_from_db()
     if run.status != "done":
         raise SystemExit(f"{run.status}: {run.failure}")
-    totals = run.steps.aggregate(*(Sum(name) for name in ("seen", "created", "changed")))
+    totals = run.steps.aggregate(*(Sum(name) for name in ("read_count", "created", "changed")))
     pages = {step.kind: step for step in run.steps.all()}
     least = sum(
         max(1, math.ceil(step.read_count / 500)) if step.requests else 0
@@ -377,7 +377,7 @@ def _measure_sync(scope: str) -> dict[str, Any]:
         meter.to_dict()
         | counts
         | {
-            "records": totals["seen__sum"],
+            "records": totals["read_count__sum"],
             "created": totals["created__sum"],
             "changed": totals["changed__sum"],
             "least": least,
