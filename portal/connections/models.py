@@ -354,7 +354,7 @@ class FixLink(models.Model):
     digest of the token, and the token itself until it is emailed.
     """
 
-    class Mail(models.TextChoices):
+    class EmailStatus(models.TextChoices):
         NONE = "", "Handed over by hand"
         QUEUED = "queued", "Waiting to be sent"
         SENDING = "sending", "Being sent"
@@ -362,8 +362,8 @@ class FixLink(models.Model):
         FAILED = "failed", "Could not be sent"
 
     MOVES: ClassVar = {
-        Mail.QUEUED: {Mail.SENDING},
-        Mail.SENDING: {Mail.SENT, Mail.QUEUED, Mail.FAILED},
+        EmailStatus.QUEUED: {EmailStatus.SENDING},
+        EmailStatus.SENDING: {EmailStatus.SENT, EmailStatus.QUEUED, EmailStatus.FAILED},
     }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="fix_links")
@@ -372,7 +372,7 @@ class FixLink(models.Model):
     sent_to = NormalizedEmailField("sent to", blank=True)
     token = SecretField(blank=True, default="")  # cleared once emailed
     email_status = models.CharField(
-        max_length=10, choices=Mail.choices, blank=True, default=Mail.NONE
+        max_length=10, choices=EmailStatus.choices, blank=True, default=EmailStatus.NONE
     )
     email_attempts = models.PositiveSmallIntegerField(default=0)
     email_due_at = models.DateTimeField(default=timezone.now)

@@ -104,29 +104,15 @@ def send_invitation(invitation: Invitation) -> None:
     except SecretUnreadable:
         _finish_sending(invitation, Invitation.EmailStatus.FAILED, "SecretUnreadable")
     except delivery.EmailNotSent as error:
-        _schedule_retry(invitation, error.reason)
+        attempts = invitation.email_attempts + 1
+        if not delivery.requeue(invitation, attempts, error.reason, prefix="email_"):
+            _finish_sending(invitation, Invitation.EmailStatus.FAILED, error.reason)
     else:
         _finish_sending(invitation, Invitation.EmailStatus.SENT, "the mail server took it")
 
 
 def _finish_sending(invitation: Invitation, status: str, reason: str) -> None:
     transitions.try_move(invitation, status, why=reason, field="email_status", token="")
-
-
-def _schedule_retry(invitation: Invitation, reason: str) -> None:
-    attempts = invitation.email_attempts + 1
-    due_at = delivery.get_next_attempt(attempts)
-    if due_at is None:
-        _finish_sending(invitation, Invitation.EmailStatus.FAILED, reason)
-    else:
-        transitions.try_move(
-            invitation,
-            Invitation.EmailStatus.QUEUED,
-            why=reason,
-            field="email_status",
-            email_attempts=attempts,
-            email_due_at=due_at,
-        )
 
 
 def recover_lost_invitations() -> None:

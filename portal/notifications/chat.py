@@ -72,13 +72,10 @@ def send_message(post: ChatMessage) -> None:
         is_delivered, why = response.ok, f"answered {response.status}"
     except (RequestNotSent, ResponseLost, ResponseTooLarge) as error:
         is_delivered, why = False, type(error).__name__
-    due_at = delivery.get_next_attempt(post.attempts)
     if is_delivered:
         transitions.try_move(post, Status.SENT, why=why)
-    elif due_at is None:
+    elif not delivery.requeue(post, post.attempts, why):
         transitions.try_move(post, Status.FAILED, why=why)
-    else:
-        transitions.try_move(post, Status.QUEUED, why=why, due_at=due_at)
 
 
 def sign_body(body: bytes, timestamp: int) -> str:

@@ -10,8 +10,10 @@ from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage, get_connection
+from django.db.models import Model
 from django.utils import timezone
-from redis import RedisError
+
+from portal.core import transitions
 
 logger = logging.getLogger(__name__)
 
@@ -39,25 +41,43 @@ def send_email(subject: str, text: str, address: str) -> None:
 
 def deliver_message(message: EmailMessage) -> None:
     """Raises EmailNotSent, after EMAIL_DEADLINE_SECONDS at the latest."""
-    if _is_breaker_open():
+    if cache.get(_BREAKER_KEY):
         raise EmailNotSent("the mail server was too slow just now")
     started_at = time.monotonic()
     try:
         get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([message])
     except (SMTPException, OSError, ValueError) as error:  # ValueError: an impossible address
         if time.monotonic() - started_at >= SLOW_FAILURE_SECONDS:
-            _open_breaker()
+            cache.set(_BREAKER_KEY, True, BREAKER_SECONDS)
         reason = _describe_error(error)
         logger.warning("The mail server did not take an email: %s", reason)
         raise EmailNotSent(reason) from None
 
 
-def get_next_attempt(attempts: int) -> datetime | None:
+def _get_next_attempt(attempts: int) -> datetime | None:
     """When to try again after so many attempts; None: give up."""
     if attempts >= MAX_ATTEMPTS:
         return None
     delay: timedelta = MIN_RETRY_DELAY * 2 ** (attempts - 1)
     return timezone.now() + min(delay, MAX_RETRY_DELAY)
+
+
+def requeue(
+    row: Model, attempts: int, reason: str, *, prefix: str = "", **extra_fields: object
+) -> bool:
+    """Move a row that is being sent back to queued until its next attempt.
+
+    Returns False, and changes nothing, after the last one. `prefix` precedes the names of the
+    row's fields status, attempts and due_at.
+    """
+    due_at = _get_next_attempt(attempts)
+    if due_at is None:
+        return False
+    schedule = {f"{prefix}attempts": attempts, f"{prefix}due_at": due_at}
+    transitions.try_move(
+        row, "queued", why=reason, field=f"{prefix}status", **schedule, **extra_fields
+    )
+    return True
 
 
 def _describe_error(error: Exception) -> str:
@@ -67,17 +87,3 @@ def _describe_error(error: Exception) -> str:
     elif isinstance(error, SMTPRecipientsRefused):
         code = next((code for code, _ in error.recipients.values()), None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__
-
-
-def _is_breaker_open() -> bool:
-    try:
-        return bool(cache.get(_BREAKER_KEY))
-    except (RedisError, OSError):
-        return False
-
-
-def _open_breaker() -> None:
-    try:
-        cache.set(_BREAKER_KEY, True, BREAKER_SECONDS)
-    except (RedisError, OSError):
-        logger.warning("The cache does not answer: the next email waits for the mail server again")

@@ -147,22 +147,15 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
         delivery.send_email(subject, body, person.email)
     except delivery.EmailNotSent as error:
         for notification in notifications:
-            _schedule_retry(notification, error.reason)
+            attempts = notification.attempts + 1
+            if not delivery.requeue(notification, attempts, error.reason):
+                transitions.try_move(
+                    notification, Status.FAILED, why=error.reason, attempts=attempts
+                )
         return
     for notification in notifications:
         transitions.try_move(
             notification, Status.SENT, why="the mail server took it", sent_at=timezone.now()
-        )
-
-
-def _schedule_retry(notification: Notification, reason: str) -> None:
-    attempts = notification.attempts + 1
-    due_at = delivery.get_next_attempt(attempts)
-    if due_at is None:
-        transitions.try_move(notification, Status.FAILED, why=reason, attempts=attempts)
-    else:
-        transitions.try_move(
-            notification, Status.QUEUED, why=reason, attempts=attempts, due_at=due_at
         )
 
 

@@ -66,13 +66,9 @@ def send_outgoing_email(email: OutgoingEmail) -> None:
     except SecretUnreadable:
         _mark_email_failed(email, "SecretUnreadable")
     except delivery.EmailNotSent as error:
-        due_at = delivery.get_next_attempt(email.attempts)
-        if due_at is None:
-            _mark_email_failed(email, error.reason)
-        else:
-            transitions.try_move(
-                email, Status.QUEUED, why=error.reason, due_at=due_at, last_error=error.reason[:60]
-            )
+        reason = error.reason
+        if not delivery.requeue(email, email.attempts, reason, last_error=reason[:60]):
+            _mark_email_failed(email, reason)
     else:
         transitions.try_move(
             email,

@@ -33,12 +33,6 @@ def get_recent_failures(connection: Connection, *, people: bool = False) -> list
     return failed
 
 
-def get_retry_time(failed: list[SyncRun]) -> datetime | None:
-    if not failed or failed[0].finished_at is None:
-        return None
-    return compute_retry_time(len(failed), failed[0].finished_at)
-
-
 def compute_retry_time(failure_count: int, last_failed_at: datetime) -> datetime:
     doublings = min(failure_count, MAX_COUNTED_FAILURES) - 1
     backoff: timedelta = min(MAX_BACKOFF, MIN_BACKOFF * 2**doublings)

@@ -33,7 +33,7 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     application.
     """
     application, member_rights = get_application_or_404(request, pk)
-    context: dict[str, object] = {"application": application, "entries": (), "files": ()}
+    context: dict[str, object] = {"application": application, "entries": ()}
     try:
         provider = open_provider(_get_credential(application), lane=Lane.PEOPLE)
         if not member_rights.why_unavailable("stage_history"):

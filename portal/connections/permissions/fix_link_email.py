@@ -18,7 +18,7 @@ from portal.notifications import delivery
 
 REQUEUE_AFTER = timedelta(minutes=3)
 SEND_TIMEOUT = timedelta(minutes=10)
-Mail, State = FixLink.Mail, Connection.State
+EmailStatus, State = FixLink.EmailStatus, Connection.State
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def send_email(link: FixLink) -> None:
     credential = link.connection.credential
     if credential is None or not link.is_open:
         return
-    if not transitions.try_move(link, Mail.SENDING, why="a worker took it", field="email_status"):
+    if not transitions.try_move(
+        link, EmailStatus.SENDING, why="a worker took it", field="email_status"
+    ):
         return
     try:
         email = compose_email(
@@ -81,46 +83,31 @@ def send_email(link: FixLink) -> None:
     except SecretUnreadable:
         _mark_email_failed(link, "SecretUnreadable")
     except delivery.EmailNotSent as error:
-        _schedule_retry(link, error.reason)
+        if not delivery.requeue(link, link.email_attempts + 1, error.reason, prefix="email_"):
+            _mark_email_failed(link, error.reason)
     else:
         transitions.try_move(
-            link, Mail.SENT, why="the mail server took it", field="email_status", token=""
-        )
-
-
-def _schedule_retry(link: FixLink, reason: str) -> None:
-    attempts = link.email_attempts + 1
-    due_at = delivery.get_next_attempt(attempts)
-    if due_at is None:
-        _mark_email_failed(link, reason)
-    else:
-        transitions.try_move(
-            link,
-            Mail.QUEUED,
-            why=reason,
-            field="email_status",
-            email_attempts=attempts,
-            email_due_at=due_at,
+            link, EmailStatus.SENT, why="the mail server took it", field="email_status", token=""
         )
 
 
 def _mark_email_failed(link: FixLink, reason: str) -> None:
-    transitions.try_move(link, Mail.FAILED, why=reason, field="email_status", token="")
+    transitions.try_move(link, EmailStatus.FAILED, why=reason, field="email_status", token="")
 
 
 def retry_lost_emails() -> None:
     """Requeue emails that are due or whose task was lost, and fail those whose worker died."""
     transitions.move_stalled_rows(
         FixLink.objects.all(),
-        Mail.SENDING,
-        Mail.FAILED,
+        EmailStatus.SENDING,
+        EmailStatus.FAILED,
         after=SEND_TIMEOUT,
         field="email_status",
         token="",
     )
     now = timezone.now()
     lost = FixLink.objects.filter(
-        email_status=Mail.QUEUED,
+        email_status=EmailStatus.QUEUED,
         completed_at=None,
         revoked_at=None,
         created_at__lt=now - REQUEUE_AFTER,

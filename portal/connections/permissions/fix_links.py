@@ -62,7 +62,7 @@ def create_link(
             expires_at=timezone.now() + LINK_LIFETIME,
             sent_to=send_to,
             token=token if send_to else "",
-            email_status=FixLink.Mail.QUEUED if send_to else FixLink.Mail.NONE,
+            email_status=FixLink.EmailStatus.QUEUED if send_to else FixLink.EmailStatus.NONE,
         )
         if send_to:
             queue.enqueue_task(SEND_EMAIL_TASK, link.pk)

@@ -35,7 +35,6 @@ def rotation_page(request: MemberRequest) -> HttpResponse:
         "previous": previous,
         "check": check,
         "difference": rotation.compare_credentials(credential_in_use, pending) if pending else None,
-        "used_check": credential_in_use.checks.first(),
         "connection": connection,
     }
     return render_page_or_partial(request, "onboarding/rotation.html", "rotation", context)

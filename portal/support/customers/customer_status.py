@@ -45,10 +45,6 @@ class CustomerStatus:
         return State(self.state).label
 
     @property
-    def is_in_setup(self) -> bool:
-        return self.state in SETUP_STATES
-
-    @property
     def setup_step(self) -> str:
         """The current setup step, empty once setup is done."""
         # A live customer that needs action has finished setup.

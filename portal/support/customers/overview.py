@@ -39,7 +39,6 @@ from portal.support.customers.customer_status import (
 from portal.support.customers.unmatched_members import query_unmatched_members
 from portal.sync.models import SyncRun
 
-SUCCESSFUL_RUN_STATUSES = (SyncRun.Status.DONE, SyncRun.Status.PARTIAL)
 FAILED_STATUSES = (
     ApplicationAction.Status.FAILED,
     ApplicationAction.Status.REFUSED,
@@ -54,7 +53,7 @@ def annotate_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
     ).order_by("-at")
     syncs = SyncRun.objects.filter(
         connection=OuterRef("connection__pk"),
-        status__in=SUCCESSFUL_RUN_STATUSES,
+        status__in=SyncRun.COMPLETED,
         finished_at__isnull=False,
     ).order_by("-finished_at")
     issues = _list_open_issues().filter(organization=OuterRef("pk"))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
@@ -23,51 +17,18 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection, Credential
 from tests import queue
 from tests.conftest import V3
-from tests.demo_process import PROJECT, find_free_port
+from tests.demo_process import find_free_port
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import list_applications, list_writes, submit_action
+from tests.server_processes import (
+    TIMEOUT_SECONDS,
+    make_environment,
+    responds,
+    run_process,
+    wait_until,
+)
 
 LATENCY_MS = 1500  # long enough for SIGTERM to arrive during the request
-TIMEOUT_SECONDS = 60
-
-
-def _make_environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """This process's environment with the test's database and sandbox."""
-    database = connection.settings_dict
-    url = f"sqlite:///{database['NAME']}"
-    if connection.vendor == "postgresql":
-        login = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
-        url = f"postgres://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "DATABASE_URL": url,
-        "GREENHOUSE_API_URL": sandbox.url,
-        "GREENHOUSE_AUTH_URL": sandbox.url,
-        "QUEUE_WORKERS": "1",
-        "WEB_WORKERS": "1",
-        **more,
-    }
-
-
-@contextmanager
-def _run_process(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(  # noqa: S603  (ours)
-        [sys.executable, *command], cwd=PROJECT, env=environment, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "condition was never met"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow("starts a worker process")
@@ -82,8 +43,8 @@ def test_worker_sigterm_finishes_current_task(
         "/v3/applications", kind="latency", latency_ms=LATENCY_MS, times=1, method="POST"
     )
     status = ApplicationAction.Status
-    with _run_process("manage.py", "qcluster", environment=_make_environment(sandbox)) as cluster:
-        _wait_until(lambda: ApplicationAction.objects.get().status == status.SENDING)
+    with run_process("manage.py", "qcluster", environment=make_environment(sandbox)) as cluster:
+        wait_until(lambda: ApplicationAction.objects.get().status == status.SENDING)
         cluster.send_signal(signal.SIGTERM)
         submit_action(remy, "advance", second)
         assert cluster.wait(timeout=TIMEOUT_SECONDS) == 0
@@ -119,13 +80,13 @@ def test_web_sigterm_finishes_open_request(personas: Personas, sandbox: Sandbox,
             )
         )
 
-    environment = _make_environment(sandbox, WEB_PORT=str(port))
-    with _run_process("-m", "gunicorn", environment=environment) as web:
-        _wait_until(lambda: _responds(url))
+    environment = make_environment(sandbox, WEB_PORT=str(port))
+    with run_process("-m", "gunicorn", environment=environment) as web:
+        wait_until(lambda: responds(url))
         request_count = len(list(sandbox.requests))
         request_thread = threading.Thread(target=submit_credential)
         request_thread.start()
-        _wait_until(
+        wait_until(
             lambda: len(list(sandbox.requests)) > request_count or not request_thread.is_alive()
         )
         web.send_signal(signal.SIGTERM)
@@ -134,15 +95,8 @@ def test_web_sigterm_finishes_open_request(personas: Personas, sandbox: Sandbox,
     connections.close_all()
     assert [response.status_code for response in responses] == [302]
     assert Credential.objects.get().connection == Connection.objects.get()
-    assert not _responds(url)
+    assert not responds(url)
 
 
 def _csrf_cookie(client: Client) -> str:
     return client.cookies[settings.CSRF_COOKIE_NAME].value
-
-
-def _responds(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz", timeout=5).is_success
-    except httpx.TransportError:
-        return False

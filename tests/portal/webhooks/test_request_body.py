@@ -16,13 +16,8 @@ from integrations.greenhouse.sandbox.webhooks.delivery import encode_delivery, s
 from portal.webhooks.models import Delivery
 from portal.webhooks.receiver import MAX_BODY_BYTES
 from tests.demo_process import find_free_port
-from tests.portal.faults.test_shutdown import (
-    _make_environment,
-    _responds,
-    _run_process,
-    _wait_until,
-)
 from tests.portal.webhooks.conftest import WebhookSender
+from tests.server_processes import make_environment, responds, run_process, wait_until
 
 BODY = encode_delivery("candidate_stage_change", {"application": {"id": 1}})
 
@@ -109,9 +104,9 @@ def test_server_without_chunk_decoding_answers_411(webhook: WebhookSender, live_
 def test_gunicorn_reads_chunks(webhook: WebhookSender, sandbox) -> None:
     port = find_free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = _make_environment(sandbox, WEB_PORT=str(port))
-    with _run_process("-m", "gunicorn", environment=environment):
-        _wait_until(lambda: _responds(url))
+    environment = make_environment(sandbox, WEB_PORT=str(port))
+    with run_process("-m", "gunicorn", environment=environment):
+        wait_until(lambda: responds(url))
         assert _post_in_chunks(url, webhook, BODY) == 200
         assert _post_in_chunks(url, webhook, b"x" * (MAX_BODY_BYTES + 1)) == 413
     assert Delivery.objects.get().record_ids == {"applications": [1]}

@@ -53,6 +53,3 @@ class FixedWindowRateLimiter:
         reset = (window + 1) * self._seconds
         remaining = max(0, limit - count - allowed)
         return RateLimitResult(allowed, limit, remaining, reset, max(1, math.ceil(reset - now)))
-
-    def reset_counts(self) -> None:
-        self._counts.clear()
