@@ -8,6 +8,8 @@ from django_q import core_signing as signing
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.signing import BadSignature, PickleSerializer, SignedPackage
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from portal.core import queue
 from portal.notifications.models import Notification
@@ -17,7 +19,8 @@ from tests.personas import Personas
 @pytest.fixture
 def broker_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is configured but unreachable."""
-    monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9})
+    no_retry = Retry(NoBackoff(), 0)
+    monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9, "retry": no_retry})
     monkeypatch.setattr("portal.core.queue._get_broker", lambda: Redis("nobody"))
 
 

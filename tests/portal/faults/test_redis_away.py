@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import redis
 from django.core.cache import caches
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
-from pytest_django import Settings
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
@@ -44,24 +43,24 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def portal_redis(redis_server: RedisServer, settings: Settings, run_tasks) -> Iterator[RedisServer]:
+def portal_redis(redis_server: RedisServer, run_tasks) -> Iterator[RedisServer]:
     """The portal is configured as in production, with this Redis.
 
     Depends on `run_tasks` so that its queue is purged after the usual broker is back.
     """
-    settings.REDIS_URL = redis_server.url
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
-            "LOCATION": redis_server.url,
-        }
+    location = {
+        "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+        "LOCATION": redis_server.url,
     }
     queue._get_broker.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        override_settings(REDIS_URL=redis_server.url, CACHES={"default": location}),
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(Conf, "BROKER_CLASS", "portal.core.redis_broker.RedisBroker")
         yield redis_server
+        caches["default"].memory_cache.clear()
     queue._get_broker.cache_clear()
-    caches["default"].memory_cache.clear()
     OrmQ.objects.all().delete()
 
 

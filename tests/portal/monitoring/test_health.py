@@ -17,6 +17,7 @@ from portal.accounts.models import Organization
 from portal.connections.models import Connection
 from portal.connections.tasks import record_heartbeat
 from portal.core import queue, worker_heartbeat
+from portal.core.redis_broker import RedisBroker
 from portal.issues.models import Issue
 from portal.monitoring import health
 from tests.factories import ConnectionFactory
@@ -139,11 +140,8 @@ def test_heartbeat_scheduled_every_minute(personas: Personas) -> None:
 def test_readyz_reports_unreachable_queue(
     personas: Personas, client: Client, settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django_q.brokers.redis_broker import Redis as RedisBroker
-    from django_q.conf import Conf
-
     record_heartbeat()
-    monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9})
+    settings.REDIS_URL = "redis://127.0.0.1:9"
     monkeypatch.setattr("portal.core.queue.get_broker", lambda: RedisBroker("nobody"))
     response = client.get("/readyz")
     assert response.status_code == 503
