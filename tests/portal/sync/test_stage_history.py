@@ -96,4 +96,4 @@ def test_stage_history_write_uses_index(connect) -> None:
     with database.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {queries[-1]['sql']}")
         plan = [line for *_, line in cursor.fetchall()]
-    assert [line for line in plan if "SEARCH here" in line and "remote_id=?" in line], plan
+    assert [line for line in plan if "SEARCH existing" in line and "remote_id=?" in line], plan
