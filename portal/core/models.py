@@ -33,6 +33,14 @@ class Transition(models.Model):
         return f"{self.subject} {self.subject_id}: {self.old} → {self.new}"
 
 
+class QueueLane(models.TextChoices):
+    """Earlier lanes go first and have workers reserved."""
+
+    CLICKS = "clicks"
+    CHECKS = "checks"
+    SYNCS = "syncs"
+
+
 class SharedState(models.Model):
     """A few bytes per key (rate budgets, tokens) shared by all processes; used without Redis."""
 

@@ -22,6 +22,7 @@ from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
 from portal.core import metrics, request_ids
+from portal.core.models import QueueLane as QueueLane
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,17 @@ _last_repaired_at = 0.0
 _started_at_by_task: dict[str, float] = {}  # by task ID
 
 
-def enqueue_task(task: str, *ids: int) -> None:
+class RetryLater(Exception):
+    """Ends a task's turn: the same task comes again at `due_at`. No failure."""
+
+    def __init__(self, due_at: datetime) -> None:
+        super().__init__(f"due at {due_at:%H:%M:%S}")
+        self.due_at = due_at
+
+
+def enqueue_task(
+    task: str, *ids: int, organization_id: int | None = None, due_at: datetime | None = None
+) -> None:
     """Have a worker call `task` (dotted path) once the current transaction commits."""
     transaction.on_commit(
         partial(_send_to_broker, task, *ids, group=request_ids.build_task_group())
