@@ -91,7 +91,9 @@ def notify_users(
         notifications = list(stored_rows)
         for notification in notifications:
             if notification.status == Status.QUEUED:
-                queue.enqueue_task(SEND_TASK, notification.pk)
+                queue.enqueue_task(
+                    SEND_TASK, notification.pk, organization_id=notification.organization_id
+                )
     return notifications
 
 
@@ -168,5 +170,4 @@ def recover_lost_notifications() -> None:
     lost = Notification.objects.filter(
         status=Status.QUEUED, created_at__lt=now - REQUEUE_AFTER, due_at__lte=now
     )
-    for pk in lost.values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(SEND_TASK, pk)
+    queue.requeue_lost_tasks(SEND_TASK, dict(lost.values_list("pk", "organization_id")[:200]))

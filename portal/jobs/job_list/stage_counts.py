@@ -46,7 +46,12 @@ _INACTIVE_STATES = (
 
 
 def request_count_update(connection_id: int, whole: bool) -> None:
-    queue.enqueue_task(RECOUNT_TASK if whole else UPDATE_TASK, connection_id)
+    connections = Connection.objects.filter(pk=connection_id)
+    queue.enqueue_task(
+        RECOUNT_TASK if whole else UPDATE_TASK,
+        connection_id,
+        organization_id=connections.values_list("organization_id", flat=True).first(),
+    )
 
 
 def update_counts(connection: Connection, *, whole: bool = False) -> int:
