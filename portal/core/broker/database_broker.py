@@ -27,6 +27,7 @@ from portal.core.broker.lanes import (
     get_task_options,
 )
 from portal.core.broker.leases import TaskLease
+from portal.core.broker.selection import TaskSelector
 from portal.core.broker.task_call import TaskCall
 from portal.core.models import QueuedTask
 
@@ -44,7 +45,8 @@ class DatabaseBroker(Broker):
         super().__init__(list_key)
         self.cluster_id = f"{socket.gethostname()[:40]}:{uuid4().hex[:12]}"
         self.lanes = get_served_lanes()
-        self._shares = WorkerShares(settings.Q_CLUSTER["workers"], self.lanes)
+        shares = WorkerShares(settings.Q_CLUSTER["workers"], self.lanes)
+        self._selector = TaskSelector(self.cluster_id, shares)
         self._wakeups: wakeups.Wakeups | None = None  # opened after the fork
         self._next_look_at = self._next_release_at = self._next_repair_at = 0.0
         self._is_away = False
@@ -74,9 +76,9 @@ class DatabaseBroker(Broker):
         """Lease a task that may start now."""
         self._maintain_rows()
         now = timezone.now()
-        due_times = leases.find_next_due_times(self.lanes)
+        due_times = self._selector.find_next_due_times()
         due_lanes = [lane for lane in self.lanes if lane in due_times and due_times[lane] <= now]
-        taken = leases.lease_task(self.cluster_id, self._shares, due_lanes) if due_lanes else None
+        taken = self._selector.lease_next_task(due_lanes) if due_lanes else None
         if taken is not None:
             lease, row = taken
             return lease, _prepare_payload(row)
