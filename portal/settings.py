@@ -242,7 +242,8 @@ Q_CLUSTER = {
     "timeout": 60,  # longer ones are declared in portal.wiring.lanes
     "retry": 90,  # our leases decide; Django-Q warns if this is not above the timeout
     "ack_failures": True,  # sweeps requeue by the state of rows, not the broker
-    "save_limit": 1000,
+    # Failures are stored. To store a success, Django-Q locks all that are stored already.
+    "save_limit": -1,
     "catch_up": False,
     "broker_class": "portal.core.broker.database_broker.DatabaseBroker",
 }

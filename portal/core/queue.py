@@ -7,17 +7,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import Error, close_old_connections
+from django.conf import settings
+from django.db import Error, connection
 from django.db.models import Count, Min
 from django.db.models.functions import Now
 from django.dispatch import receiver
 from django.utils import timezone
-from django_q.brokers import get_broker
 from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
@@ -29,12 +29,13 @@ from portal.core.broker.lanes import TaskOptions as TaskOptions
 from portal.core.broker.lanes import register_task_options as register_task_options
 from portal.core.broker.leases import TaskLease
 from portal.core.broker.task_call import RetryLater as RetryLater
-from portal.core.models import QueuedTask
+from portal.core.broker.task_call import TaskTurn as TaskTurn
+from portal.core.broker.ticker import run_every_second as run_every_second
+from portal.core.models import QueuedTask, QueueTurn
 from portal.core.models import QueueLane as QueueLane
 
 logger = logging.getLogger(__name__)
 
-_EVERY_SECOND_HOOKS: list[Callable[[], object]] = []
 REPAIR_INTERVAL_SECONDS = 30
 LEASE_RENEWAL_SECONDS = 5
 _last_repaired_at = 0.0
@@ -142,7 +143,7 @@ def _end_lease(lease: TaskLease, task: dict[str, Any]) -> None:
         logger.warning("A task's lease could not be ended: %s", error)
 
 
-def _renew_lease_if_due() -> None:
+def renew_lease_if_due() -> None:
     running, now = _running_task, time.monotonic()
     if running and running.lease and now - running.renewed_at >= LEASE_RENEWAL_SECONDS:
         running.renewed_at = now
@@ -180,38 +181,21 @@ def _repair_schedules_if_due() -> None:
         repair_schedules()
 
 
-def is_broker_reachable() -> bool:
-    return bool(get_broker().ping())
+def _start_renewal_thread(**_: Any) -> None:
+    threading.Thread(target=_renew_leases, daemon=True, name="lease-renewal").start()
 
 
-def run_every_second(hook: Callable[[], object]) -> None:
-    """Call `hook` each second in a thread of every worker process, for work due at a moment. Hooks
-    must be quick (one query, one `enqueue_task`) and safe to run concurrently.
-    """
-    _EVERY_SECOND_HOOKS.append(hook)
-
-
-def _start_ticker_thread(**_: Any) -> None:
-    threading.Thread(target=_run_ticker, daemon=True, name="each-second").start()
-
-
-def _run_ticker() -> None:
+def _renew_leases() -> None:
     while True:
         time.sleep(1)
-        run_every_second_hooks()
-
-
-def run_every_second_hooks() -> None:
-    for hook in _EVERY_SECOND_HOOKS:
         try:
-            hook()
-        except Exception:
-            logger.exception("Looking at what is due failed; the next second tries again")
-    close_old_connections()
+            renew_lease_if_due()
+        except Error as error:
+            logger.warning("A task's lease could not be renewed: %s", error)
+            connection.close()
 
 
-post_spawn.connect(_start_ticker_thread)
-run_every_second(_renew_lease_if_due)
+post_spawn.connect(_start_renewal_thread)
 run_every_second(_repair_schedules_if_due)
 
 
@@ -235,6 +219,18 @@ def list_lane_statuses() -> list[LaneStatus]:
     rows = due.values_list("lane").annotate(waiting_count=Count("pk"), oldest_due_at=Min("due_at"))
     counts = {lane: (count, oldest) for lane, count, oldest in rows}
     return [LaneStatus(lane, *counts.get(lane.value, (0, None))) for lane in QueueLane]
+
+
+def list_unserved_lanes() -> list[QueueLane]:
+    """Return lanes with due tasks from which nothing was taken for WORKER_SILENT_MINUTES."""
+    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_SILENT_MINUTES)
+    recent_turns = QueueTurn.objects.filter(last_served_at__gte=cutoff)
+    served = set(recent_turns.values_list("lane", flat=True))
+    return [
+        status.lane
+        for status in list_lane_statuses()
+        if status.oldest_due_at and status.oldest_due_at < cutoff and status.lane not in served
+    ]
 
 
 def get_queue_depth() -> int:

@@ -113,7 +113,8 @@ def send_notification(notification: Notification) -> None:
 
 
 def send_digests() -> None:
-    now = timezone.now()
+    """Raises RetryLater when its turn is over."""
+    now, turn = timezone.now(), queue.TaskTurn()
     due = (
         Preference.objects.filter(Q(paused_until=None) | Q(paused_until__lte=now))
         .filter(
@@ -135,6 +136,7 @@ def send_digests() -> None:
         if claimed:
             Preference.objects.filter(pk=preference.pk).update(last_digest_at=now)
             _send_email(preference.user, claimed)
+            turn.end_if_over()
 
 
 def _send_email(person: User, notifications: list[Notification]) -> None:

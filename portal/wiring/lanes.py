@@ -7,6 +7,8 @@ from portal.core.queue import QueueLane, TaskOptions
 _CLICKS = TaskOptions(QueueLane.CLICKS)
 _CHECKS = TaskOptions(QueueLane.CHECKS)
 _SYNCS = TaskOptions(QueueLane.SYNCS)
+# Counting starts over when interrupted, and a hundred thousand requisitions take minutes.
+_COUNTS = TaskOptions(QueueLane.SYNCS, timeout_seconds=600)
 
 TASK_OPTIONS = {
     "portal.applications.tasks.send_action": _CLICKS,
@@ -23,7 +25,7 @@ TASK_OPTIONS = {
     "portal.sync.tasks.refresh_record": _CHECKS,
     "portal.webhooks.tasks.process_deliveries": _CHECKS,
     "portal.jobs.tasks.update_counts": _CHECKS,
-    "portal.jobs.tasks.recount_connection": _SYNCS,
+    "portal.jobs.tasks.recount_connection": _COUNTS,
     "portal.onboarding.tasks.delete_synced_data": _SYNCS,
     "portal.sync.tasks.run_sync": _SYNCS,
     # Scheduled
@@ -41,7 +43,7 @@ TASK_OPTIONS = {
     "portal.sync.tasks.request_due_syncs": _CHECKS,
     "portal.webhooks.tasks.detect_silence": _CHECKS,
     "portal.webhooks.tasks.recover_stalled_work": _CHECKS,
-    "portal.jobs.tasks.update_all_counts": _SYNCS,
+    "portal.jobs.tasks.update_all_counts": _COUNTS,
     "portal.privacy.tasks.delete_expired_data": _SYNCS,
     "portal.support.tasks.run_periodic_checks": _CHECKS,
 }

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_q.brokers import Broker
 from django_q.signing import BadSignature, SignedPackage
 
-from portal.core.broker import leases, wakeups
+from portal.core.broker import leases, ticker, wakeups
 from portal.core.broker.lanes import (
     TaskWithoutLane,
     WorkerShares,
@@ -90,6 +90,7 @@ class DatabaseBroker(Broker):
     def _wait_for_next_look(self) -> bool:
         if self._wakeups is None:
             self._wakeups = wakeups.open_wakeups([*self.lanes, self.cluster_id])
+            ticker.start_ticker()
         remaining_seconds = self._next_look_at - time.monotonic()
         if remaining_seconds <= 0:
             return True
@@ -145,6 +146,9 @@ class DatabaseBroker(Broker):
         except Error:
             return False
         return True
+
+    def set_stat(self, key: str, value: str, timeout: int) -> None:
+        """Django-Q's own monitor is not used; it would write twice a second."""
 
     def info(self) -> str:
         return f"Database ({connection.vendor})"

@@ -72,7 +72,7 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
 
 
 def list_changed_connections() -> list[Connection]:
-    """Return the active connections with changes that may not be counted yet."""
+    """Return the active connections that may have uncounted changes, the oldest count first."""
     runs = StageCountRun.objects.annotate(
         since=ExpressionWrapper(F("counted_until") - CHANGE_OVERLAP, output_field=DateTimeField())
     )
@@ -86,11 +86,12 @@ def list_changed_connections() -> list[Connection]:
             )
         )
     uncounted = ~Exists(StageCountRun.objects.filter(connection=OuterRef("pk")))
-    return list(
-        Connection.objects.exclude(state__in=_INACTIVE_STATES).filter(
-            Q(pk__in=runs.filter(changed).values("connection")) | uncounted
-        )
+    connections = Connection.objects.exclude(state__in=_INACTIVE_STATES).filter(
+        Q(pk__in=runs.filter(changed).values("connection")) | uncounted
     )
+    last_run = StageCountRun.objects.filter(connection=OuterRef("pk"))
+    counted_until = Subquery(last_run.values("counted_until"))
+    return list(connections.order_by(counted_until.asc(nulls_first=True)))
 
 
 def _list_changed_job_ids(connection: Connection, last_run: StageCountRun) -> Iterable[int]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
 from pytest_django import Settings
@@ -30,8 +31,9 @@ def workers(transactional_db: None, settings: Settings, request: pytest.FixtureR
 
 
 def _enqueue(task: str, organization_id: int, count: int = 1) -> None:
-    for _ in range(count):
-        queue.enqueue_task(task, 1, organization_id=organization_id)
+    with transaction.atomic():
+        for _ in range(count):
+            queue.enqueue_task(task, 1, organization_id=organization_id)
 
 
 class Cluster:
