@@ -237,20 +237,18 @@ CACHES = {
 Q_CLUSTER = {
     "name": env.str("QUEUE_NAME", default="portal"),
     "label": "Background tasks",
-    "workers": env.int("QUEUE_WORKERS", default=2),
-    "timeout": 1800,
-    "retry": 2100,  # longer than the timeout, or a running task would be started twice
-    "max_attempts": 3,
+    "workers": env.int("QUEUE_WORKERS", default=4),
+    "queue_limit": 1,  # tasks wait in the database, where others can overtake them
+    "timeout": 60,  # longer ones are declared in portal.wiring.lanes
+    "retry": 90,  # our leases decide; Django-Q warns if this is not above the timeout
     "ack_failures": True,  # sweeps requeue by the state of rows, not the broker
-    "save_limit": 1000,
+    # Failures are stored. To store a success, Django-Q locks all that are stored already.
+    "save_limit": -1,
     "catch_up": False,
-    "poll": 0.1,
-    **(
-        {"broker_class": "portal.core.redis_broker.RedisBroker"}
-        if REDIS_URL
-        else {"orm": "default"}
-    ),
+    "broker_class": "portal.core.broker.database_broker.DatabaseBroker",
 }
+# The lanes this cluster serves; others need a cluster of their own.
+QUEUE_LANES = env.list("QUEUE_LANES", default=["clicks", "checks", "syncs"])
 
 # Minutes without a heartbeat after which workers count as dead.
 WORKER_SILENT_MINUTES = env.int("WORKER_SILENT_MINUTES", default=5)

@@ -23,8 +23,7 @@ def recover_lost_checks() -> None:
     """Fail checks whose worker died, and requeue those whose task was lost."""
     for run in check_runs.fail_silent_runs():
         check_runs.check_ended.run(run)
-    for pk in check_runs.list_unstarted_runs():
-        queue.enqueue_task(check_runs.CHECK_TASK, pk)
+    queue.requeue_lost_tasks(check_runs.CHECK_TASK, check_runs.list_unstarted_runs())
 
 
 def check_due_connections() -> None:

@@ -1,5 +1,5 @@
-"""A task carries IDs, its row holds the state. Brokers may deliver a task twice or (Redis) lose it,
-so tasks start with a compare-and-swap on their row, and sweeps requeue rows left behind.
+"""A task carries IDs, its row holds the state. Tasks may be delivered twice, so they start with a
+compare-and-swap on their row; sweeps requeue rows left behind.
 """
 
 from __future__ import annotations
@@ -7,64 +7,147 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, partial
 from typing import Any
 
-import redis
-from django.db import Error, close_old_connections, transaction
+from django.conf import settings
+from django.db import Error, connection
+from django.db.models import Count, Min
 from django.db.models.functions import Now
 from django.dispatch import receiver
-from django_q.brokers import Broker, get_broker
+from django.utils import timezone
 from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
 from portal.core import metrics, request_ids
+from portal.core.broker import leases
+from portal.core.broker.database_broker import insert_task
+from portal.core.broker.lanes import TaskOptions as TaskOptions
+from portal.core.broker.lanes import register_task_options as register_task_options
+from portal.core.broker.leases import TaskLease
+from portal.core.broker.task_call import RetryLater as RetryLater
+from portal.core.broker.task_call import TaskTurn as TaskTurn
+from portal.core.broker.ticker import run_every_second as run_every_second
+from portal.core.models import QueuedTask, QueueTurn
+from portal.core.models import QueueLane as QueueLane
 
 logger = logging.getLogger(__name__)
 
-_EVERY_SECOND_HOOKS: list[Callable[[], object]] = []
 REPAIR_INTERVAL_SECONDS = 30
+LEASE_RENEWAL_SECONDS = 5
 _last_repaired_at = 0.0
-_started_at_by_task: dict[str, float] = {}  # by task ID
 
 
-def enqueue_task(task: str, *ids: int) -> None:
-    """Have a worker call `task` (dotted path) once the current transaction commits."""
-    transaction.on_commit(
-        partial(_send_to_broker, task, *ids, group=request_ids.build_task_group())
+def enqueue_task(
+    task: str, *ids: int, organization_id: int | None = None, due_at: datetime | None = None
+) -> None:
+    """Have a worker call `task` (dotted path) after the current transaction commits, and after
+    `due_at`. `organization_id` is the customer whose turn it takes.
+    """
+    insertion = _Insertion(task, ids, organization_id or 0, due_at)
+    async_task(
+        task,
+        *ids,
+        task_name=task.rsplit(".", 1)[-1],
+        group=request_ids.build_task_group(),
+        broker=insertion,
     )
 
 
-@cache  # one broker connection per process, so that no request waits for a new one
-def _get_broker() -> Broker:
-    return get_broker()
+@dataclass(frozen=True)
+class _Insertion:
+    """The part of a broker that `async_task` calls."""
+
+    task: str
+    ids: tuple[int, ...]
+    organization_id: int
+    due_at: datetime | None
+
+    @property
+    def list_key(self) -> str:
+        return self.task
+
+    def enqueue(self, payload: str) -> int:
+        row = insert_task(
+            self.task,
+            payload,
+            arguments=_join_ids(self.ids),
+            organization_id=self.organization_id,
+            due_at=self.due_at,
+        )
+        return int(row.pk)
 
 
-def _send_to_broker(task: str, *ids: int, group: str) -> None:
-    # The row is stored by now: a task that no broker takes only waits.
-    try:
-        async_task(task, *ids, task_name=task.rsplit(".", 1)[-1], group=group, broker=_get_broker())
-    except (redis.RedisError, OSError, Error):
-        logger.exception("The broker does not take %s; the sweep asks again", task)
+def _join_ids(ids: tuple[int, ...]) -> str:
+    return ",".join(map(str, ids))
+
+
+def requeue_lost_tasks(task: str, organization_ids: Mapping[int, int | None]) -> None:
+    """Enqueue `task` for those IDs for which it neither waits nor runs."""
+    arguments = [_join_ids((pk,)) for pk in organization_ids]
+    tasks = QueuedTask.objects.filter(task=task, arguments__in=arguments)
+    queued = set(tasks.values_list("arguments", flat=True))
+    for pk, organization_id in organization_ids.items():
+        if _join_ids((pk,)) not in queued:
+            enqueue_task(task, pk, organization_id=organization_id)
+
+
+@dataclass
+class _RunningTask:
+    lease: TaskLease | None  # None: not from this queue
+    started_at: float
+    renewed_at: float
+
+
+_running_task: _RunningTask | None = None  # a process runs one task at a time
 
 
 @receiver(pre_execute)
 def record_task_start(task: dict[str, Any], **_: Any) -> None:
+    global _running_task
     request_ids.adopt_task_group(task.get("group"))
-    # One task at a time per process; a killed one leaves its entry behind.
-    _started_at_by_task.clear()
-    _started_at_by_task[str(task.get("id"))] = time.monotonic()
+    now = time.monotonic()
+    _running_task = _RunningTask(task.get("ack_id"), started_at=now, renewed_at=now)
 
 
 @receiver(post_execute_in_worker)
-def _record_task_duration(task: dict[str, Any], **_: Any) -> None:
-    started_at = _started_at_by_task.pop(str(task.get("id")), None)
-    if started_at is not None:
-        name, succeeded = str(task.get("func")), bool(task.get("success"))
-        metrics.observe_task(name, succeeded=succeeded, seconds=time.monotonic() - started_at)
+def _end_task(task: dict[str, Any], **_: Any) -> None:
+    global _running_task
+    running, _running_task = _running_task, None
+    if running is None:
+        return
+    seconds = time.monotonic() - running.started_at
+    name, succeeded = str(task.get("func")), bool(task.get("success"))
+    metrics.observe_task(name, succeeded=succeeded, seconds=seconds)
+    if running.lease is not None:
+        _end_lease(running.lease, task)
+
+
+def _end_lease(lease: TaskLease, task: dict[str, Any]) -> None:
+    """End it in the worker, which is idle now; Django-Q's monitor stores the result first."""
+    later = task.get("result")
+    try:
+        if isinstance(later, RetryLater):
+            # Django-Q stores one result for each task, not for each turn.
+            task["save"], task["result"] = False, str(later)
+            leases.postpone_task(lease, later.due_at)
+        else:
+            leases.complete_task(lease)
+        task["ack_id"] = None
+    except Error as error:
+        if isinstance(later, RetryLater):
+            task["ack_id"] = None
+        logger.warning("A task's lease could not be ended: %s", error)
+
+
+def renew_lease_if_due() -> None:
+    running, now = _running_task, time.monotonic()
+    if running and running.lease and now - running.renewed_at >= LEASE_RENEWAL_SECONDS:
+        running.renewed_at = now
+        leases.renew_lease(running.lease)
 
 
 def register_schedules(tasks: Mapping[str, int]) -> None:
@@ -98,48 +181,61 @@ def _repair_schedules_if_due() -> None:
         repair_schedules()
 
 
-def is_broker_reachable() -> bool:
-    try:
-        return bool(get_broker().ping())
-    except (redis.RedisError, OSError):
-        return False
+def _start_renewal_thread(**_: Any) -> None:
+    threading.Thread(target=_renew_leases, daemon=True, name="lease-renewal").start()
 
 
-def run_every_second(hook: Callable[[], object]) -> None:
-    """Call `hook` each second in a thread of every worker process, for work due at a moment. Hooks
-    must be quick (one query, one `enqueue_task`) and safe to run concurrently.
-    """
-    _EVERY_SECOND_HOOKS.append(hook)
-
-
-def _start_ticker_thread(**_: Any) -> None:
-    threading.Thread(target=_run_ticker, daemon=True, name="each-second").start()
-
-
-def _run_ticker() -> None:
+def _renew_leases() -> None:
     while True:
         time.sleep(1)
-        run_every_second_hooks()
-
-
-def run_every_second_hooks() -> None:
-    for hook in _EVERY_SECOND_HOOKS:
         try:
-            hook()
-        except Exception:
-            logger.exception("Looking at what is due failed; the next second tries again")
-    close_old_connections()
+            renew_lease_if_due()
+        except Error as error:
+            logger.warning("A task's lease could not be renewed: %s", error)
+            connection.close()
 
 
-post_spawn.connect(_start_ticker_thread)
+post_spawn.connect(_start_renewal_thread)
 run_every_second(_repair_schedules_if_due)
 
 
-def get_queue_depth() -> int | None:
-    try:
-        return int(get_broker().queue_size())
-    except (redis.RedisError, OSError):
-        return None
+@dataclass(frozen=True)
+class LaneStatus:
+    """`waiting_count` and `oldest_due_at` are of tasks that are due."""
+
+    lane: QueueLane
+    waiting_count: int
+    oldest_due_at: datetime | None
+
+    @property
+    def oldest_age_seconds(self) -> float:
+        if self.oldest_due_at is None:
+            return 0.0
+        return max(0.0, (timezone.now() - self.oldest_due_at).total_seconds())
+
+
+def list_lane_statuses() -> list[LaneStatus]:
+    due = QueuedTask.objects.filter(leased_until=None, due_at__lte=timezone.now())
+    rows = due.values_list("lane").annotate(waiting_count=Count("pk"), oldest_due_at=Min("due_at"))
+    counts = {lane: (count, oldest) for lane, count, oldest in rows}
+    return [LaneStatus(lane, *counts.get(lane.value, (0, None))) for lane in QueueLane]
+
+
+def list_unserved_lanes() -> list[QueueLane]:
+    """Return lanes with due tasks from which nothing was taken for WORKER_SILENT_MINUTES."""
+    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_SILENT_MINUTES)
+    recent_turns = QueueTurn.objects.filter(last_served_at__gte=cutoff)
+    served = set(recent_turns.values_list("lane", flat=True))
+    return [
+        status.lane
+        for status in list_lane_statuses()
+        if status.oldest_due_at and status.oldest_due_at < cutoff and status.lane not in served
+    ]
+
+
+def get_queue_depth() -> int:
+    """Count the tasks that are due and wait."""
+    return sum(status.waiting_count for status in list_lane_statuses())
 
 
 def delete_task_results(before: datetime) -> int:

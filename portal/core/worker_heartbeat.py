@@ -1,4 +1,4 @@
-"""Heartbeats come from a thread of each worker process, however long its task, and from a task
+"""Heartbeats come from a thread of each cluster, however long its tasks, and from a task
 scheduled every minute, which also ends reported silence.
 """
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from portal.connections.models import Connection
+from portal.core import queue
 from portal.jobs.job_list import stage_counts
 
 
@@ -13,8 +14,10 @@ def recount_connection(connection_id: int) -> None:
 
 
 def update_all_counts() -> None:
+    turn = queue.TaskTurn()
     for connection in stage_counts.list_changed_connections():
         stage_counts.update_counts(connection)
+        turn.end_if_over()
 
 
 SCHEDULES = {update_all_counts: 1}  # minutes

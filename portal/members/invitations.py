@@ -57,7 +57,7 @@ def create_invitation(
                 invited_by=by,
                 expires_at=now + LINK_LIFETIME,
             )
-            queue.enqueue_task(SEND_TASK, invitation.pk)
+            queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
     except IntegrityError:
         return invitations.get(accepted_at=None, revoked_at=None), False
     return invitation, True
@@ -83,7 +83,7 @@ def resend_invitation(invitation: Invitation, *, by: User) -> None:
         expires_at=now + LINK_LIFETIME,
     ):
         raise InvitationRefused("A mail is on its way already.")
-    queue.enqueue_task(SEND_TASK, invitation.pk)
+    queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
 
 
 def send_invitation(invitation: Invitation) -> None:
@@ -133,8 +133,8 @@ def recover_lost_invitations() -> None:
         invited_at__lt=now - REQUEUE_AFTER,
         email_due_at__lte=now,
     )
-    for pk in lost_invitations.values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(SEND_TASK, pk)
+    rows = lost_invitations.values_list("pk", "organization_id")[:200]
+    queue.requeue_lost_tasks(SEND_TASK, dict(rows))
 
 
 def revoke_invitation(invitation: Invitation) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
 
+from django.conf import settings
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
 from portal.core import links, queue
+from portal.core.redis_client import get_redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +54,16 @@ def check_liveness(request: HttpRequest) -> HttpResponse:
 @require_safe
 @public_view("a monitor asks, and learns only which part is in trouble")
 def check_readiness(request: HttpRequest) -> HttpResponse:
-    """Database, queue, migrations and workers, one line each; 503 if one of them fails."""
+    """Database, Redis, queue, migrations and workers, a line each; 503 if one of them fails."""
     _get_expected_migrations()  # slow the first time, and no part's fault
-    results = {"database": _database_check.run(), "queue": _queue_check.run()}
-    for name, check in (("migrations", _migration_check), ("workers", _worker_check)):
+    results = {"database": _database_check.run()}
+    if settings.REDIS_URL:
+        results["redis"] = _redis_check.run()
+    for name, check in (
+        ("queue", _queue_check),
+        ("migrations", _migration_check),
+        ("workers", _worker_check),
+    ):
         results[name] = check.run() if results["database"][0] else (False, "cannot be told")
     lines = "".join(f"{name}: {detail}\n" for name, (_, detail) in results.items())
     status = 200 if all(is_ok for is_ok, _ in results.values()) else 503
@@ -108,7 +116,13 @@ def _check_database() -> CheckResult:
 
 
 def _check_queue() -> CheckResult:
-    return (True, "ok") if queue.is_broker_reachable() else (False, "does not answer")
+    unserved_lanes = ", ".join(queue.list_unserved_lanes())
+    return (False, f"no worker takes {unserved_lanes}") if unserved_lanes else (True, "ok")
+
+
+def _check_redis() -> CheckResult:
+    # Asks Redis, whatever the circuit breaker remembers.
+    return (True, "ok") if get_redis_client(settings.REDIS_URL).ping() else (False, "unwell")
 
 
 @cache
@@ -132,6 +146,7 @@ def _check_workers() -> CheckResult:
 
 
 _database_check = BoundedCheck(_check_database)
+_redis_check = BoundedCheck(_check_redis)
 _queue_check = BoundedCheck(_check_queue)
 _migration_check = BoundedCheck(_check_migrations)
 _worker_check = BoundedCheck(_check_workers)

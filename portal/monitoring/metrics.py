@@ -49,8 +49,19 @@ def _has_token(request: HttpRequest) -> bool:
 
 class _PortalCollector(Collector):
     def collect(self) -> Iterator[Metric]:
-        depth = queue.get_queue_depth()
-        yield _build_gauge("portal_queue_tasks", "Tasks that wait", -1 if depth is None else depth)
+        statuses = queue.list_lane_statuses()
+        yield _build_labeled_gauge(
+            "portal_queue_tasks",
+            "Tasks that are due and wait",
+            "lane",
+            [(status.lane.value, status.waiting_count) for status in statuses],
+        )
+        yield _build_labeled_gauge(
+            "portal_queue_oldest_seconds",
+            "Since the oldest of them was due",
+            "lane",
+            [(status.lane.value, status.oldest_age_seconds) for status in statuses],
+        )
         worker_status = worker_heartbeat.get_worker_status()
         yield _build_gauge(
             "portal_worker_silent_seconds", "Since a worker was heard", worker_status.silent_seconds
@@ -132,7 +143,7 @@ def _build_gauge(name: str, documentation: str, value: float) -> Metric:
 
 
 def _build_labeled_gauge(
-    name: str, documentation: str, label: str, counts: Iterable[tuple[object, int]]
+    name: str, documentation: str, label: str, counts: Iterable[tuple[object, float]]
 ) -> Metric:
     metric = GaugeMetricFamily(name, documentation, labels=[label])
     for key, count in counts:

@@ -35,7 +35,7 @@ def post_message(organization: Organization, *, key: str, text: str, path: str =
         key=key[:120], defaults={"organization": organization, "text": text, "path": path}
     )
     if created:
-        queue.enqueue_task(SEND_TASK, post.pk)
+        queue.enqueue_task(SEND_TASK, post.pk, organization_id=organization.pk)
 
 
 def was_posted(key: str) -> bool:
@@ -100,5 +100,4 @@ def retry_due_messages() -> None:
         due_at__lt=timezone.now(),
         created_at__lt=timezone.now() - timedelta(minutes=1),
     )
-    for pk in due.values_list("pk", flat=True)[:100]:
-        queue.enqueue_task(SEND_TASK, pk)
+    queue.requeue_lost_tasks(SEND_TASK, dict(due.values_list("pk", "organization_id")[:100]))

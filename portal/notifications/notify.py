@@ -91,7 +91,9 @@ def notify_users(
         notifications = list(stored_rows)
         for notification in notifications:
             if notification.status == Status.QUEUED:
-                queue.enqueue_task(SEND_TASK, notification.pk)
+                queue.enqueue_task(
+                    SEND_TASK, notification.pk, organization_id=notification.organization_id
+                )
     return notifications
 
 
@@ -111,7 +113,8 @@ def send_notification(notification: Notification) -> None:
 
 
 def send_digests() -> None:
-    now = timezone.now()
+    """Raises RetryLater when its turn is over."""
+    now, turn = timezone.now(), queue.TaskTurn()
     due = (
         Preference.objects.filter(Q(paused_until=None) | Q(paused_until__lte=now))
         .filter(
@@ -133,6 +136,7 @@ def send_digests() -> None:
         if claimed:
             Preference.objects.filter(pk=preference.pk).update(last_digest_at=now)
             _send_email(preference.user, claimed)
+            turn.end_if_over()
 
 
 def _send_email(person: User, notifications: list[Notification]) -> None:
@@ -168,5 +172,4 @@ def recover_lost_notifications() -> None:
     lost = Notification.objects.filter(
         status=Status.QUEUED, created_at__lt=now - REQUEUE_AFTER, due_at__lte=now
     )
-    for pk in lost.values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(SEND_TASK, pk)
+    queue.requeue_lost_tasks(SEND_TASK, dict(lost.values_list("pk", "organization_id")[:200]))

@@ -46,12 +46,13 @@ def store_message(message: EmailMessage) -> OutgoingEmail:
     """Store a message to be sent after the current transaction. Raises ValueError for
     attachments.
     """
+    recipient = _find_recipient(message)
     email = OutgoingEmail.objects.create(
-        recipient=_find_recipient(message),
+        recipient=recipient,
         kind=str(getattr(message, "kind", ""))[:60],
         content=_serialize_message(message),
     )
-    queue.enqueue_task(SEND_TASK, email.pk)
+    queue.enqueue_task(SEND_TASK, email.pk, organization_id=_find_organization_id(recipient))
     return email
 
 
@@ -96,8 +97,7 @@ def recover_lost_emails() -> None:
     due = emails.filter(
         status=Status.QUEUED, due_at__lte=now, created_at__lt=now - REQUEUE_AFTER
     ).order_by("due_at")
-    for pk in due.values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(SEND_TASK, pk)
+    queue.requeue_lost_tasks(SEND_TASK, dict.fromkeys(due.values_list("pk", flat=True)[:200]))
 
 
 def _mark_email_failed(email: OutgoingEmail, reason: str) -> None:
@@ -109,6 +109,14 @@ def _find_recipient(message: EmailMessage) -> User | None:
     if len(addresses) != 1:
         return None
     return User.objects.filter(email=normalize_email(addresses[0])).first()
+
+
+def _find_organization_id(recipient: User | None) -> int | None:
+    if recipient is None:
+        return None
+    memberships = recipient.memberships.order_by("pk")
+    organization_id: int | None = memberships.values_list("organization_id", flat=True).first()
+    return organization_id
 
 
 def _serialize_message(message: EmailMessage) -> str:

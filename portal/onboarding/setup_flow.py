@@ -43,7 +43,9 @@ def request_check(
     run, is_new = check_runs.open_run(connection, by=by, only=only)
     if is_new:
         connection_state.mark_checking(connection, by=by)
-        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
+        queue.enqueue_task(
+            check_runs.CHECK_TASK, run.pk, organization_id=connection.organization_id
+        )
     return run
 
 
@@ -53,7 +55,9 @@ def request_pending_check(connection: Connection, *, by: User | None) -> None:
         return
     run, is_new = check_runs.open_run(connection, by=by, credential=pending)
     if is_new:
-        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
+        queue.enqueue_task(
+            check_runs.CHECK_TASK, run.pk, organization_id=connection.organization_id
+        )
 
 
 def request_sync(connection: Connection, *, by: User | None) -> SyncRun:
@@ -119,14 +123,18 @@ def disconnect_greenhouse(connection: Connection, *, by: User) -> bool:
     """Disconnect; a worker deletes the synced data. False if already disconnected."""
     ended = disconnection.end_connection(connection, by=by)
     if ended:
-        queue.enqueue_task(DELETE_DATA_TASK, connection.pk)
+        _request_data_deletion(connection)
     return ended
 
 
 def change_account(connection: Connection, *, by: User) -> None:
     """Delete the synced data of the previous account, then check and sync the new one."""
     disconnection.mark_account_changed(connection, by=by)
-    queue.enqueue_task(DELETE_DATA_TASK, connection.pk)
+    _request_data_deletion(connection)
+
+
+def _request_data_deletion(connection: Connection) -> None:
+    queue.enqueue_task(DELETE_DATA_TASK, connection.pk, organization_id=connection.organization_id)
 
 
 def handle_data_deleted(connection: Connection) -> None:

@@ -17,8 +17,9 @@ def delete_synced_data(connection_id: int) -> None:
 
 
 def recover_lost_deletions() -> None:
-    for connection in Connection.objects.filter(data_deletion_pending=True):
-        queue.enqueue_task(setup_flow.DELETE_DATA_TASK, connection.pk)
+    pending = Connection.objects.filter(data_deletion_pending=True)
+    rows = pending.values_list("pk", "organization_id")
+    queue.requeue_lost_tasks(setup_flow.DELETE_DATA_TASK, dict(rows))
 
 
 SCHEDULES = {recover_lost_deletions: 1}  # minutes

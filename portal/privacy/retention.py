@@ -18,7 +18,7 @@ from django.utils import timezone
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.core import queue
-from portal.core.models import SharedState, Transition
+from portal.core.models import QueueTurn, SharedState, Transition
 from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
@@ -114,6 +114,9 @@ RETENTION_RULES = (
     RetentionRule("sync.AtsUser", "GONE_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)),
     RetentionRule("sync.JobGrant", "GONE_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)),
     RetentionRule(
+        "core.QueueTurn", "GONE_DAYS", lambda d: QueueTurn.objects.filter(last_served_at__lt=d)
+    ),
+    RetentionRule(
         "core.SharedState", "", lambda now: SharedState.objects.filter(expires_at__lt=now)
     ),
     RetentionRule("sessions.Session", "", lambda now: Session.objects.filter(expire_date__lt=now)),
@@ -122,11 +125,15 @@ RETENTION_RULES = (
 
 
 def delete_expired_rows() -> int:
-    """Delete rows past their retention period and return how many."""
-    now = timezone.now()
+    """Delete rows past their retention period and return how many. Raises RetryLater when its turn
+    is over.
+    """
+    now, turn = timezone.now(), queue.TaskTurn()
     deleted_count = 0
     for rule in RETENTION_RULES:
-        deleted = delete_in_batches(rule.list_expired(_get_cutoff(rule.setting, now)))
+        deleted = delete_in_batches(
+            rule.list_expired(_get_cutoff(rule.setting, now)), after_batch=turn.end_if_over
+        )
         if deleted:
             logger.info("Dropped %d of %s by their age", deleted, rule.label)
         deleted_count += deleted
@@ -141,11 +148,13 @@ def _get_cutoff(setting: str, now: datetime) -> datetime:
     return now - timedelta(days=getattr(settings, setting)) if setting else now
 
 
-def delete_in_batches(rows: QuerySet[Any]) -> int:
+def delete_in_batches(rows: QuerySet[Any], *, after_batch: Callable[[], None] | None = None) -> int:
     """Return the number of deleted rows, including cascades."""
     deleted_count = 0
     while keys := list(rows.order_by().values_list("pk", flat=True)[:BATCH_SIZE]):
         deleted_count += rows.model._base_manager.filter(pk__in=keys).delete()[0]
+        if after_batch is not None:
+            after_batch()
     return deleted_count
 
 

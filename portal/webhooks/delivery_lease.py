@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.webhooks.models import Endpoint
 
 LEASE_TIMEOUT = timedelta(minutes=5)  # longer than the longest single request
-TIME_SLICE = timedelta(seconds=30)  # then other tasks get their turn
+TIME_SLICE = timedelta(seconds=20)  # then other tasks get their turn
 
 
 class EndpointLease:

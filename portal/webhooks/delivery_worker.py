@@ -19,6 +19,7 @@ from integrations.ats.errors import AtsUnavailable, BadCredential
 from integrations.ats.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
+from portal.core import queue
 from portal.core.secrets import SecretUnreadable
 from portal.sync.integrity import write_guard
 from portal.webhooks import receiver
@@ -65,9 +66,10 @@ def requeue_stalled_endpoints() -> None:
         Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - LEASE_TIMEOUT),
         Q(queued_at=None) | Q(queued_at__lt=now - timedelta(minutes=1)),
         connection__in=waiting.values("connection"),
-    ):
-        Endpoint.objects.filter(pk=endpoint.pk).update(queued_at=None)
-        receiver.request_processing(endpoint)
+    ).select_related("connection"):
+        Endpoint.objects.filter(pk=endpoint.pk).update(queued_at=now)
+        organization_id = endpoint.connection.organization_id
+        queue.requeue_lost_tasks(receiver.PROCESS_TASK, {endpoint.pk: organization_id})
 
 
 def _postpone_endpoint(endpoint: Endpoint, error: RetryLater) -> None:

@@ -78,7 +78,9 @@ def request_processing(endpoint: Endpoint) -> None:
     # One queued task handles all deliveries received before it starts.
     unrequested = Endpoint.objects.filter(pk=endpoint.pk, queued_at=None)
     if unrequested.update(queued_at=timezone.now()):
-        queue.enqueue_task(PROCESS_TASK, endpoint.pk)
+        queue.enqueue_task(
+            PROCESS_TASK, endpoint.pk, organization_id=endpoint.connection.organization_id
+        )
 
 
 def _check_signature(endpoint: Endpoint, vendor: WebhookSpec, body: bytes, signature: str) -> bool:

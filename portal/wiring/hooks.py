@@ -31,7 +31,7 @@ def register_hooks() -> None:
     presentation.job_title_lookup.register(job_titles.get_job_titles)
     key_rotation.register_secret_store(one_time_codes.SECRET_STORE)
 
-    # From a thread, so that a long task does not make its worker look dead.
+    # From a thread, so that long tasks do not make their workers look dead.
     queue.run_every_second(worker_heartbeat.record_heartbeat_if_due)
-    queue.run_every_second(outbox.release_due_actions)
-    queue.run_every_second(runner.release_due_batches)
+    queue.run_every_second(outbox.release_due_actions, lane=queue.QueueLane.CLICKS)
+    queue.run_every_second(runner.release_due_batches, lane=queue.QueueLane.CLICKS)

@@ -31,11 +31,14 @@ SCHEDULES: tuple[Mapping[Callable[[], None], int], ...] = (
 )
 
 
+def list_scheduled_tasks() -> dict[str, int]:
+    """Return each task's dotted path and its interval in minutes."""
+    return {
+        f"{task.__module__}.{task.__name__}": minutes
+        for schedules in SCHEDULES
+        for task, minutes in schedules.items()
+    }
+
+
 def schedule_recurring_tasks(**_: Any) -> None:
-    register_schedules(
-        {
-            f"{task.__module__}.{task.__name__}": minutes
-            for schedules in SCHEDULES
-            for task, minutes in schedules.items()
-        }
-    )
+    register_schedules(list_scheduled_tasks())

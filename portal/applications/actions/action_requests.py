@@ -68,7 +68,7 @@ def request_action(
         with transaction.atomic():
             action.save(force_insert=True)
             if action.status == Status.QUEUED:
-                queue.enqueue_task(SEND_TASK, action.pk)
+                queue.enqueue_task(SEND_TASK, action.pk, organization_id=membership.organization_id)
     except IntegrityError:
         if existing_action := _find_existing_action(membership, application, action_request.key):
             return existing_action

@@ -29,10 +29,13 @@ def release_due_actions() -> None:
     """Enqueue what is due. Several workers may call this at once."""
     now = timezone.now()
     due = ApplicationAction.objects.filter(due_at__lte=now)
-    for action in due.filter(status=Status.SCHEDULED, batch=None)[:MAX_ACTIONS_PER_RUN]:
+    scheduled = due.filter(status=Status.SCHEDULED, batch=None).select_related("membership")
+    for action in scheduled[:MAX_ACTIONS_PER_RUN]:
         release_action(action)
-    unknown = due.filter(status=Status.UNKNOWN).values_list("pk", "due_at", "sent_at")
-    for pk, due_at, sent_at in unknown[:MAX_ACTIONS_PER_RUN]:
+    unknown = due.filter(status=Status.UNKNOWN).values_list(
+        "pk", "due_at", "sent_at", "membership__organization_id"
+    )
+    for pk, due_at, sent_at, organization_id in unknown[:MAX_ACTIONS_PER_RUN]:
         rows = ApplicationAction.objects.filter(pk=pk, due_at=due_at, status=Status.UNKNOWN)
         pause = (
             SLOW_RECONCILE_INTERVAL
@@ -40,7 +43,7 @@ def release_due_actions() -> None:
             else RECONCILE_INTERVAL
         )
         if rows.update(due_at=now + pause):
-            queue.enqueue_task(RECONCILE_TASK, pk)
+            queue.enqueue_task(RECONCILE_TASK, pk, organization_id=organization_id)
 
 
 def release_action(action: ApplicationAction) -> None:
@@ -49,7 +52,7 @@ def release_action(action: ApplicationAction) -> None:
         return
     due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
     if due and transitions.try_move(action, Status.QUEUED, why="its time came"):
-        queue.enqueue_task(SEND_TASK, action.pk)
+        queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
 def cancel_action(action: ApplicationAction, *, by: User) -> bool:
@@ -80,8 +83,8 @@ def recover_lost_actions() -> None:
     delete_expired_refusals()
     long_ago = timezone.now() - WORKER_TIMEOUT
     lost = ApplicationAction.objects.filter(status=Status.QUEUED, queued_at__lt=long_ago)
-    for pk in lost.values_list("pk", flat=True)[:MAX_ACTIONS_PER_RUN]:
-        queue.enqueue_task(SEND_TASK, pk)
+    rows = lost.values_list("pk", "membership__organization_id")[:MAX_ACTIONS_PER_RUN]
+    queue.requeue_lost_tasks(SEND_TASK, dict(rows))
     for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):
         # It may have been sent, so read the outcome instead of resending.
         transitions.try_move(

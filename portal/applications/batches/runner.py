@@ -31,9 +31,11 @@ def release_due_batches() -> None:
     if read_only.is_read_only():
         return
     now = timezone.now()
-    for pk, due in Batch.objects.filter(due_at__lte=now).values_list("pk", "due_at")[:20]:
+    due_batches = Batch.objects.filter(due_at__lte=now)
+    rows = due_batches.values_list("pk", "due_at", "membership__organization_id")
+    for pk, due, organization_id in rows[:20]:
         if Batch.objects.filter(pk=pk, due_at=due).update(due_at=now + LEASE):
-            queue.enqueue_task(SEND_BATCH_TASK, pk)
+            queue.enqueue_task(SEND_BATCH_TASK, pk, organization_id=organization_id)
 
 
 def send_batch_turn(batch: Batch) -> None:
@@ -116,7 +118,9 @@ def _schedule_next_turn(batch: Batch) -> None:
         batch_completion.complete_batch(batch.pk)
     elif next_due_at <= timezone.now():
         _set_due_at(batch, timezone.now() + LEASE)
-        queue.enqueue_task(SEND_BATCH_TASK, batch.pk)
+        queue.enqueue_task(
+            SEND_BATCH_TASK, batch.pk, organization_id=batch.job.connection.organization_id
+        )
     else:
         _set_due_at(batch, next_due_at)
 

@@ -29,16 +29,17 @@ BATCH_SIZE = 50  # per round; all share one application and its token rate limit
 CAUSE = Issue.Cause.CONSENT_EXPIRING
 
 
-def list_due_consents() -> list[int]:
+def list_due_consents() -> dict[int, int]:
+    """Return consent IDs with the ID of their organization."""
     renew_before = timezone.now() + RENEW_BEFORE_EXPIRY
     active = Consent.objects.filter(state=State.ACTIVE, refresh_expires_at__lt=renew_before)
-    return list(active.order_by("refresh_expires_at").values_list("pk", flat=True)[:BATCH_SIZE])
+    due = active.order_by("refresh_expires_at")
+    return dict(due.values_list("pk", "connection__organization_id")[:BATCH_SIZE])
 
 
 def enqueue_due_renewals() -> None:
     if partner_app.is_configured():
-        for pk in list_due_consents():
-            queue.enqueue_task(RENEW_TASK, pk)
+        queue.requeue_lost_tasks(RENEW_TASK, list_due_consents())
 
 
 def renew_consent(consent_id: int) -> None:

@@ -64,7 +64,9 @@ class ConsentTokenStore:
         with self._closing_connections():
             row = self._filter_generation(number).first()
             if row is not None and mark_consent_ended(row, why=why, by=None):
-                queue.enqueue_task(CONSENT_LOST_TASK, row.pk)
+                queue.enqueue_task(
+                    CONSENT_LOST_TASK, row.pk, organization_id=row.connection.organization_id
+                )
 
     def _filter_generation(self, number: int) -> Any:
         return Consent.objects.filter(pk=self._id, state=State.ACTIVE, token_number=number)

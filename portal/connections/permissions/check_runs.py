@@ -147,11 +147,12 @@ def interrupt_open_runs(connection: Connection, sentence: str) -> None:
         _fail_run(check, Cause.INTERRUPTED, sentence)
 
 
-def list_unstarted_runs() -> list[int]:
+def list_unstarted_runs() -> dict[int, int]:
+    """Return IDs of checks with the ID of their organization."""
     waiting = CheckRun.objects.filter(
         status=CheckRun.Status.QUEUED, queued_at__lt=timezone.now() - REQUEUE_AFTER
     )
-    return list(waiting.values_list("pk", flat=True))
+    return dict(waiting.values_list("pk", "connection__organization_id"))
 
 
 def fail_silent_runs() -> list[CheckRun]:

@@ -113,5 +113,5 @@ def retry_lost_emails() -> None:
         created_at__lt=now - REQUEUE_AFTER,
         email_due_at__lte=now,
     )
-    for pk in lost.values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(SEND_EMAIL_TASK, pk)
+    rows = lost.values_list("pk", "connection__organization_id")[:200]
+    queue.requeue_lost_tasks(SEND_EMAIL_TASK, dict(rows))

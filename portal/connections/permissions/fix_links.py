@@ -65,7 +65,7 @@ def create_link(
             email_status=FixLink.EmailStatus.QUEUED if send_to else FixLink.EmailStatus.NONE,
         )
         if send_to:
-            queue.enqueue_task(SEND_EMAIL_TASK, link.pk)
+            queue.enqueue_task(SEND_EMAIL_TASK, link.pk, organization_id=connection.organization_id)
     return link, token
 
 

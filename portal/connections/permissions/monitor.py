@@ -46,7 +46,9 @@ def list_due_connections() -> list[Connection]:
 def request_check(connection: Connection) -> None:
     run, is_new = check_runs.open_run(connection, by=None)
     if is_new:
-        queue.enqueue_task(check_runs.CHECK_TASK, run.pk)
+        queue.enqueue_task(
+            check_runs.CHECK_TASK, run.pk, organization_id=connection.organization_id
+        )
 
 
 def recheck_after_refusal(connection: Connection, permission: str = "") -> None:

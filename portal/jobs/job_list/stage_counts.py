@@ -46,7 +46,12 @@ _INACTIVE_STATES = (
 
 
 def request_count_update(connection_id: int, whole: bool) -> None:
-    queue.enqueue_task(RECOUNT_TASK if whole else UPDATE_TASK, connection_id)
+    connections = Connection.objects.filter(pk=connection_id)
+    queue.enqueue_task(
+        RECOUNT_TASK if whole else UPDATE_TASK,
+        connection_id,
+        organization_id=connections.values_list("organization_id", flat=True).first(),
+    )
 
 
 def update_counts(connection: Connection, *, whole: bool = False) -> int:
@@ -67,7 +72,7 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
 
 
 def list_changed_connections() -> list[Connection]:
-    """Return the active connections with changes that may not be counted yet."""
+    """Return the active connections that may have uncounted changes, the oldest count first."""
     runs = StageCountRun.objects.annotate(
         since=ExpressionWrapper(F("counted_until") - CHANGE_OVERLAP, output_field=DateTimeField())
     )
@@ -81,11 +86,12 @@ def list_changed_connections() -> list[Connection]:
             )
         )
     uncounted = ~Exists(StageCountRun.objects.filter(connection=OuterRef("pk")))
-    return list(
-        Connection.objects.exclude(state__in=_INACTIVE_STATES).filter(
-            Q(pk__in=runs.filter(changed).values("connection")) | uncounted
-        )
+    connections = Connection.objects.exclude(state__in=_INACTIVE_STATES).filter(
+        Q(pk__in=runs.filter(changed).values("connection")) | uncounted
     )
+    last_run = StageCountRun.objects.filter(connection=OuterRef("pk"))
+    counted_until = Subquery(last_run.values("counted_until"))
+    return list(connections.order_by(counted_until.asc(nulls_first=True)))
 
 
 def _list_changed_job_ids(connection: Connection, last_run: StageCountRun) -> Iterable[int]:

@@ -43,7 +43,8 @@ _OPERATOR_PERMISSIONS = {
     "signin": ("view_singlesignon", "add_singlesignon", "change_singlesignon",
                "view_singlesignondomain", "add_singlesignondomain", "change_singlesignondomain"),
     "support": ("view_system_health",),
-    "django_q": ("view_ormq", "view_success", "view_failure", "view_schedule"),
+    "core": ("view_queuedtask",),
+    "django_q": ("view_failure", "view_schedule"),
 }  # fmt: skip
 ROLES = {
     CSM: (_VIEW_PERMISSIONS, _HELP_PERMISSIONS),

@@ -38,7 +38,7 @@ def build_bundle(organization: Organization) -> dict[str, Any]:
             "missing_permissions": status.missing_count,
             "action_failures_in_a_day": status.failure_count,
         },
-        "queue": queue.get_queue_depth(),
+        "queue": {status.lane.value: status.waiting_count for status in queue.list_lane_statuses()},
         "connection": _serialize_connection(status.connection),
         "issues": [_serialize_redacted_issue(issue) for issue in _list_issues(organization)],
         "timeline": [

@@ -62,7 +62,7 @@ def list_request_meters() -> list[RequestMeter]:
 
 def build_system_health() -> dict[str, Any]:
     return {
-        "queue_depth": queue.get_queue_depth(),
+        "lane_statuses": queue.list_lane_statuses(),
         "worker_status": worker_heartbeat.get_worker_status(),
         "meters": list_request_meters(),
         "window_minutes": int(RECENT_WINDOW.total_seconds() // 60),

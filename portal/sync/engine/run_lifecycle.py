@@ -58,7 +58,7 @@ def request_sync(connection: Connection, scope: str, *, by: User | None = None) 
     """Queue a sync, or return the open one."""
     run, new = get_or_create_run(connection, by=by, scope=scope)
     if new:
-        queue.enqueue_task(RUN_TASK, run.pk)
+        queue.enqueue_task(RUN_TASK, run.pk, organization_id=connection.organization_id)
     return run
 
 
@@ -193,25 +193,24 @@ def _requeue_run(sync: SyncRun, why: str) -> bool:
             sync, SyncRun.Status.QUEUED, why=why, lease_token="", queued_at=timezone.now()
         ):
             return False
-        queue.enqueue_task(RUN_TASK, sync.pk)
+        queue.enqueue_task(RUN_TASK, sync.pk, organization_id=sync.connection.organization_id)
     return True
 
 
 def recover_stalled_runs() -> None:
     """Requeue runs whose worker or task was lost, and repair what killed processes left."""
     cutoff = timezone.now() - get_heartbeat_timeout()
-    for sync in SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff):
+    running = SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff)
+    for sync in running.select_related("connection"):
         if sync.claim_count < MAX_CLAIMS:
             _requeue_run(sync, "its worker fell silent; the next one goes on from here")
         elif _fail_run(
             sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."
         ):
             _update_connection(sync)
-    for sync in SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=cutoff):
-        if SyncRun.objects.filter(pk=sync.pk, queued_at=sync.queued_at).update(
-            queued_at=timezone.now()
-        ):
-            queue.enqueue_task(RUN_TASK, sync.pk)
+    queued = SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=cutoff)
+    rows = queued.values_list("pk", "connection__organization_id")
+    queue.requeue_lost_tasks(RUN_TASK, dict(rows))
     # The process that paused was killed before it ended the runs.
     for connection in Connection.objects.filter(
         state=Connection.State.PAUSED, syncs__status__in=SyncRun.OPEN

@@ -27,8 +27,8 @@ from portal.sync.models import Candidate, SyncRun, SyncStep
 from portal.sync.records import candidate_erasure
 
 HEARTBEAT_INTERVAL = timedelta(seconds=20)
-# A worker requeues a long run after this long, well within the queue's own limit.
-TIME_SLICE = timedelta(minutes=20)
+# A worker requeues a longer run, so that other customers get their turn.
+TIME_SLICE = timedelta(seconds=20)
 
 
 class LeaseLost(Exception):

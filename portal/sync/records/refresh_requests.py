@@ -42,7 +42,9 @@ def _create_request(connection: Connection, kind: str, remote_id: int) -> Refres
             refresh_request = RefreshRequest.objects.create(
                 connection=connection, kind=kind, remote_id=remote_id
             )
-            queue.enqueue_task(REFRESH_TASK, refresh_request.pk)
+            queue.enqueue_task(
+                REFRESH_TASK, refresh_request.pk, organization_id=connection.organization_id
+            )
     except IntegrityError:
         return None
     return refresh_request

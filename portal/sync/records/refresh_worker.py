@@ -87,7 +87,11 @@ class _RequestLease:
         if self.select_claimed().filter(requested_at__lte=self._started_at).delete()[0]:
             return
         if self.select_claimed().update(claimed_at=None, attempts=0):
-            queue.enqueue_task(REFRESH_TASK, self.refresh_request.pk)
+            queue.enqueue_task(
+                REFRESH_TASK,
+                self.refresh_request.pk,
+                organization_id=self.refresh_request.connection.organization_id,
+            )
 
     def postpone_request(self) -> None:
         # Retried by `requeue_stalled_requests`; after the last attempt a sync brings the record.
@@ -127,5 +131,6 @@ def requeue_stalled_requests() -> None:
     waiting = RefreshRequest.objects.filter(
         Q(requested_at__lt=timezone.now() - timedelta(minutes=1))
     )
-    for pk in waiting.filter(claimed_at=None).values_list("pk", flat=True)[:200]:
-        queue.enqueue_task(REFRESH_TASK, pk)
+    unclaimed = waiting.filter(claimed_at=None)
+    rows = unclaimed.values_list("pk", "connection__organization_id")[:200]
+    queue.requeue_lost_tasks(REFRESH_TASK, dict(rows))

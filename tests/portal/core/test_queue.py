@@ -1,50 +1,196 @@
-"""The task queue when its broker is unreachable, and the signature of tasks."""
+"""Tasks on their way from `enqueue_task` to a worker."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 from django_q import core_signing as signing
-from django_q.brokers.redis_broker import Redis
+from django_q.brokers import get_broker
 from django_q.conf import Conf
 from django_q.signing import BadSignature, PickleSerializer, SignedPackage
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from django_q.tasks import async_task
 
 from portal.core import queue
-from portal.notifications.models import Notification
-from tests.personas import Personas
+from portal.core.broker import leases
+from portal.core.broker.lanes import TaskWithoutLane
+from portal.core.broker.selection import TaskSelector
+from portal.core.models import QueuedTask, QueueLane
+from portal.core.queue import RetryLater, TaskOptions
+from tests.queue import list_queued_tasks, run_leased_task, run_tasks
+
+PATH = f"{__name__}.record_call"
+SLOW_PATH = f"{__name__}.record_slow_call"
+calls: list[tuple[int, ...]] = []
+retry_times: list[datetime] = []
 
 
-@pytest.fixture
-def broker_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis is configured but unreachable."""
-    no_retry = Retry(NoBackoff(), 0)
-    monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 9, "retry": no_retry})
-    monkeypatch.setattr("portal.core.queue._get_broker", lambda: Redis("nobody"))
+def record_call(*ids: int) -> None:
+    calls.append(ids)
+    if retry_times:
+        raise RetryLater(retry_times.pop())
 
 
-def test_enqueue_survives_unreachable_broker(
-    personas: Personas, broker_away: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The request succeeds, because a sweep enqueues the task again."""
-    after = []
+def record_slow_call(*ids: int) -> None:
+    calls.append(ids)
+
+
+@pytest.fixture(autouse=True)
+def _declared_tasks(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {PATH: TaskOptions(QueueLane.CHECKS), SLOW_PATH: TaskOptions(QueueLane.SYNCS, 300)}
+    monkeypatch.setattr("portal.core.broker.lanes._OPTIONS_BY_TASK", options)
+    calls.clear()
+    retry_times.clear()
+
+
+def _let_lease_expire() -> None:
+    QueuedTask.objects.update(leased_until=Now() - timedelta(seconds=1))
+
+
+def test_task_runs_once_with_ids() -> None:
+    queue.enqueue_task(PATH, 3, 4)
+    assert run_tasks() == 1
+    assert calls == [(3, 4)]
+    assert not QueuedTask.objects.exists()
+
+
+def test_rollback_leaves_no_task() -> None:
     with transaction.atomic():
-        notice = Notification.objects.create(
-            organization=personas.ada.organization,
-            recipient=personas.ada.user,
-            key="k",
-            subject="s",
-            body="w",
-        )
-        queue.enqueue_task("portal.notifications.tasks.send_notification", notice.pk)
-        transaction.on_commit(lambda: after.append("later callback"))
-    assert Notification.objects.filter(pk=notice.pk).exists()
-    assert after == ["later callback"]
-    assert "the sweep asks again" in caplog.text
+        queue.enqueue_task(PATH, 1)
+        transaction.set_rollback(True)
+    assert list_queued_tasks() == []
 
 
-def test_unsigned_task_is_never_unpickled(transactional_db: None) -> None:
+def test_undeclared_task_is_refused() -> None:
+    with pytest.raises(TaskWithoutLane):
+        queue.enqueue_task("portal.nothing.tasks.run", 1)
+
+
+def test_due_task_waits_for_its_time(advance_clock: Callable[[float], None]) -> None:
+    queue.enqueue_task(PATH, 1, due_at=timezone.now() + timedelta(seconds=30))
+    assert run_tasks() == 0
+    assert queue.get_queue_depth() == 0
+    advance_clock(31)
+    assert run_tasks() == 1
+
+
+def test_retry_later_comes_again_when_due(advance_clock: Callable[[float], None]) -> None:
+    queue.enqueue_task(PATH, 1)
+    retry_times.append(timezone.now() + timedelta(seconds=30))
+    assert run_tasks() == 1
+    queue.enqueue_task(PATH, 2)  # the worker is free for others meanwhile
+    assert run_tasks() == 1
+    assert calls == [(1,), (2,)]
+    advance_clock(31)
+    assert run_tasks() == 1
+    assert calls == [(1,), (2,), (1,)]
+    assert not QueuedTask.objects.exists()
+
+
+def test_retry_later_is_no_failure() -> None:
+    queue.enqueue_task(PATH, 1)
+    retry_times.append(timezone.now() + timedelta(seconds=30))
+    _, payload = get_broker().take_task()
+    assert isinstance(SignedPackage.loads(payload)["func"](1), RetryLater)
+
+
+def test_failed_task_is_not_repeated() -> None:
+    queue.enqueue_task(PATH, 1)
+    lease, payload = get_broker().take_task()
+    package = SignedPackage.loads(payload) | {"args": ("not an ID", RetryLater)}
+    package["func"] = pytest.fail
+    with pytest.raises(pytest.fail.Exception):
+        run_leased_task(lease, SignedPackage.dumps(package | {"args": ("broken",)}))
+    assert not QueuedTask.objects.exists()
+
+
+def test_killed_workers_task_comes_again() -> None:
+    queue.enqueue_task(PATH, 1)
+    taken = get_broker().take_task()
+    assert get_broker().take_task() is None  # leased
+    _let_lease_expire()
+    assert run_tasks() == 1
+    leases.complete_task(taken[0])  # the first worker only hung: its end changes nothing
+    assert calls == [(1,)]
+
+
+def test_late_worker_cannot_end_next_lease() -> None:
+    queue.enqueue_task(PATH, 1)
+    late_lease, _ = get_broker().take_task()
+    _let_lease_expire()
+    current_lease, _ = get_broker().take_task()
+    leases.complete_task(late_lease)
+    leases.postpone_task(late_lease, timezone.now())
+    assert QueuedTask.objects.get().lease_token == current_lease.token
+
+
+def test_task_that_kills_workers_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    queue.enqueue_task(PATH, 1)
+    for _ in range(leases.MAX_DELIVERIES):
+        assert get_broker().take_task() is not None
+        _let_lease_expire()
+    assert get_broker().take_task() is None
+    assert not QueuedTask.objects.exists()
+    assert "is dropped" in caplog.text
+
+
+def test_running_task_renews_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "LEASE_RENEWAL_SECONDS", 0)
+    queue.enqueue_task(PATH, 1)
+    lease, payload = get_broker().take_task()
+    queue.record_task_start(task={"ack_id": lease})
+    _let_lease_expire()
+    queue.renew_lease_if_due()
+    assert get_broker().take_task() is None
+    run_leased_task(lease, payload)
+
+
+def test_long_timeout_reaches_worker() -> None:
+    queue.enqueue_task(SLOW_PATH, 1)
+    _, payload = get_broker().take_task()
+    assert SignedPackage.loads(payload)["timeout"] == 300
+
+
+def test_waiting_sweep_is_not_enqueued_again() -> None:
+    for _ in range(3):
+        async_task(PATH, broker=get_broker())  # as Django-Q's scheduler does
+    assert list_queued_tasks() == [(PATH, ())]
+
+
+def test_lost_tasks_are_requeued_once() -> None:
+    queue.enqueue_task(PATH, 1)
+    queue.requeue_lost_tasks(PATH, {1: None, 2: None})
+    queue.requeue_lost_tasks(PATH, {1: None, 2: None})
+    assert list_queued_tasks() == [(PATH, (1,)), (PATH, (2,))]
+
+
+def test_task_enqueued_by_fast_clock_runs(advance_clock: Callable[[float], None]) -> None:
+    advance_clock(3600)
+    queue.enqueue_task(PATH, 1)
+    advance_clock(-3600)
+    assert run_tasks() == 1
+
+
+def test_database_away_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.core.broker.ticker.start_ticker", lambda: None)
+    broker = get_broker()
+    queue.enqueue_task(PATH, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(TaskSelector, "find_next_due_times", _raise_operational_error)
+        assert broker.dequeue() is None
+    broker._next_look_at = 0.0
+    assert broker.dequeue() is not None
+
+
+def _raise_operational_error(*_: object) -> None:
+    raise OperationalError("the server closed the connection")
+
+
+def test_unsigned_task_is_never_unpickled() -> None:
     """Unpickling can run code, so the signature is verified first."""
 
     class Trap:
@@ -55,6 +201,10 @@ def test_unsigned_task_is_never_unpickled(transactional_db: None) -> None:
         {"id": "1", "task": Trap()}, key="not-our-key", salt=Conf.PREFIX,
         serializer=PickleSerializer,
     )  # fmt: skip
+    queue.enqueue_task(PATH, 1)
+    QueuedTask.objects.update(payload=forged)
+    lease, payload = get_broker().take_task()
     with pytest.raises(BadSignature):
-        SignedPackage.loads(forged)
-    assert SignedPackage.loads(SignedPackage.dumps({"id": "1"})) == {"id": "1"}
+        SignedPackage.loads(payload)
+    get_broker().fail(lease)  # as the pusher does: it stays for a cluster with the right key
+    assert QueuedTask.objects.get().due_at > timezone.now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,11 @@ import redis
 from django.core.cache import caches
 from django.test import Client, override_settings
 from django.urls import reverse
-from django_q.conf import Conf
-from django_q.models import OrmQ
-from django_q.signing import SignedPackage
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
-from portal.core import queue, redis_client
+from portal.core import redis_client
 from portal.core.models import SharedState
-from portal.core.redis_broker import RedisBroker
 from portal.core.redis_client import get_redis_client
 from tests.conftest import V1
 from tests.factories import PASSWORD
@@ -43,25 +38,15 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def portal_redis(redis_server: RedisServer, run_tasks) -> Iterator[RedisServer]:
-    """The portal is configured as in production, with this Redis.
-
-    Depends on `run_tasks` so that its queue is purged after the usual broker is back.
-    """
+def portal_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """The portal is configured as in production, with this Redis."""
     location = {
         "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
         "LOCATION": redis_server.url,
     }
-    queue._get_broker.cache_clear()
-    with (
-        override_settings(REDIS_URL=redis_server.url, CACHES={"default": location}),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(Conf, "BROKER_CLASS", "portal.core.redis_broker.RedisBroker")
+    with override_settings(REDIS_URL=redis_server.url, CACHES={"default": location}):
         yield redis_server
         caches["default"].memory_cache.clear()
-    queue._get_broker.cache_clear()
-    OrmQ.objects.all().delete()
 
 
 @pytest.fixture
@@ -78,31 +63,10 @@ def commands_sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def _close_breaker(server: RedisServer) -> None:
-    """As if the cooldown were over."""
-    get_redis_client(server.url).breaker = redis_client.CircuitBreaker()
-
-
 def _post_sign_in(client: Client, password: str = PASSWORD):
     return client.post(
         reverse("account_login"), {"login": "remy@acme.example", "password": password}
     )
-
-
-def _run_worker() -> int:
-    """Do what a worker takes from the queue; return the number of tasks."""
-    broker, count = RedisBroker(), 0
-    broker._is_away = not broker.ping()
-    while tasks := broker.dequeue():
-        for _, payload in tasks:
-            task = SignedPackage.loads(payload)
-            module, name = task["func"].rsplit(".", 1)
-            getattr(import_module(module), name)(*task["args"])
-            count += 1
-        broker._next_look_at = 0.0
-    if broker._blocking_client:
-        broker._blocking_client.close()
-    return count
 
 
 @each_fault
@@ -189,53 +153,25 @@ def test_click_is_carried_out_without_redis(
     sandbox: Sandbox,
     sign_in,
     portal_redis: RedisServer,
+    run_tasks,
     fault: str,
 ) -> None:
     connect(V1["kind"])
     application, remy = find_application(), sign_in(personas.remy)
-    OrmQ.objects.all().delete()
     portal_redis.take_away(fault)
     assert submit_action(remy, "advance", application).status_code == 200
-    assert OrmQ.objects.count() == 1
-    assert _run_worker() >= 1
+    assert run_tasks() >= 1
     assert ApplicationAction.objects.get().status == ApplicationAction.Status.DONE
     assert len(list_writes(sandbox)) == 1
     assert SharedState.objects.exists()  # the rate limiter counts in the database
-    assert not OrmQ.objects.exists()
-
-
-@pytest.mark.slow("connects and sends a click")
-@each_fault
-def test_click_is_handed_over_when_redis_is_back(
-    connect,
-    personas: Personas,
-    sandbox: Sandbox,
-    sign_in,
-    portal_redis: RedisServer,
-    fault: str,
-) -> None:
-    connect(V1["kind"])
-    first, remy = find_application(), sign_in(personas.remy)
-    OrmQ.objects.all().delete()
-    portal_redis.take_away(fault)
-    submit_action(remy, "advance", first)
-    portal_redis.start()
-    _close_breaker(portal_redis)
-    submit_action(remy, "advance", find_application(stage=1))
-    assert queue.get_queue_depth() >= 2  # one in the database, one in Redis
-    _run_worker()
-    statuses = ApplicationAction.objects.values_list("status", flat=True)
-    assert list(statuses) == [ApplicationAction.Status.DONE] * 2
-    assert len(list_writes(sandbox)) == 2
-    assert queue.get_queue_depth() == 0
 
 
 @each_fault
 def test_readyz_tells_and_asks_anew(
     personas: Personas, portal_redis: RedisServer, client: Client, fault: str
 ) -> None:
-    assert b"queue: ok" in client.get("/readyz").content
+    assert b"redis: ok" in client.get("/readyz").content
     portal_redis.take_away(fault)
-    assert b"queue: does not answer" in client.get("/readyz").content
+    assert b"redis: does not answer" in client.get("/readyz").content
     portal_redis.start()
-    assert b"queue: ok" in client.get("/readyz").content  # without waiting for a cooldown
+    assert b"redis: ok" in client.get("/readyz").content  # without waiting for a cooldown

@@ -29,18 +29,10 @@ LOOKUPS = (
     "__in",
     "__isnull",
 )
-# The queue has an admin of its own only where it is kept in the database.
-MARKS = {"django_q.OrmQ": pytest.mark.sqlite}
 ADMINS = [
-    pytest.param(
-        model,
-        model_admin,
-        id=model._meta.label,
-        marks=MARKS.get(model._meta.label, ()),
-    )
-    for model, model_admin in REGISTERED
+    pytest.param(model, model_admin, id=model._meta.label) for model, model_admin in REGISTERED
 ]
-MODELS = [pytest.param(param.values[0], id=param.id, marks=param.marks) for param in ADMINS]
+MODELS = [pytest.param(param.values[0], id=param.id) for param in ADMINS]
 
 
 @pytest.fixture

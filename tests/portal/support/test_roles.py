@@ -48,7 +48,7 @@ EVERYTHING = CONNECTIONS | {
     "notification",
     "outgoingemail",
 }
-INTERNAL = {"ormq", "success", "failure", "schedule"}
+INTERNAL = {"queuedtask", "failure", "schedule"}
 MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon"}}
 MAY_ADD = {
     CSM: {"organization", "membership"},

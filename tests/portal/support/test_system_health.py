@@ -46,7 +46,8 @@ def test_metrics_require_token(connect, personas: Personas, sign_in, client, set
     assert client.get(METRICS, headers={"Authorization": "Bearer b-token"}).status_code == 403
     metrics = client.get(METRICS, headers={"Authorization": "Bearer a-token"}).content.decode()
     assert 'portal_connections{state="live"} 1.0' in metrics
-    assert "portal_queue_tasks 0.0" in metrics
+    assert 'portal_queue_tasks{lane="clicks"} 0.0' in metrics
+    assert 'portal_queue_oldest_seconds{lane="syncs"} 0.0' in metrics
     assert "portal_greenhouse_requests" in metrics
     for person in (personas.ada, personas.cas):
         assert sign_in(person).get(METRICS).status_code == 403
