@@ -8,7 +8,7 @@ from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import ActingUserRefused, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from integrations.greenhouse.oauth.client import OAuthClient, TokenClaims
-from integrations.greenhouse.oauth.client_credentials import POLL_INTERVAL
+from integrations.greenhouse.oauth.client_credentials import wait_for_lease
 from integrations.greenhouse.oauth.token_refresh import (
     CONSENT_ENDED,
     REFRESH_LEASE,
@@ -83,9 +83,7 @@ class ConsentTokens:
                 return self._refresh_pair(token_store, pair)
             if self._is_usable(pair):
                 return pair
-            if self._context.now() + POLL_INTERVAL > until:
-                raise AtsUnavailable
-            self._context.sleep(POLL_INTERVAL)
+            wait_for_lease(self._context, until)
 
     def _refresh_pair(self, token_store: TokenStore, pair: TokenPair) -> TokenPair:
         try:
