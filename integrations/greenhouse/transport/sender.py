@@ -13,6 +13,7 @@ import msgspec
 
 from integrations.ats.client_context import ApiCallRecord, CallRefusal, ClientContext
 from integrations.ats.errors import (
+    SLOW_SENTENCE,
     AtsError,
     AtsUnavailable,
     Evidence,
@@ -119,6 +120,9 @@ class RequestSender:
     def _send_admitted(
         self, request: OutgoingRequest, until: float, retries: int, map_error: ErrorMapper
     ) -> HttpResponse:
+        if self._context.now() >= self._context.ends_at:
+            retry_at = self._context.to_datetime(self._context.now() + 1)
+            raise AtsUnavailable(SLOW_SENTENCE, retry_at=retry_at)
         slot = self._rate_limiter.acquire_slot(self._context.lane, until=until)
         started = time.perf_counter()
         response: HttpResponse | None = None
