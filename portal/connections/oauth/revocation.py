@@ -87,5 +87,6 @@ def revoke_token(revocation: TokenRevocation) -> None:
 
 def requeue_lost_revocations() -> None:
     long_ago = timezone.now() - REQUEUE_AFTER
-    for row in TokenRevocation.objects.filter(created_at__lt=long_ago)[:200]:
-        queue.enqueue_task(REVOKE_TASK, row.pk, organization_id=row.connection.organization_id)
+    lost = TokenRevocation.objects.filter(created_at__lt=long_ago)
+    rows = lost.values_list("pk", "connection__organization_id")[:200]
+    queue.requeue_lost_tasks(REVOKE_TASK, dict(rows))
