@@ -90,7 +90,7 @@ WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
 WORKER_TURN_SECONDS = env.float("WORKER_TURN_SECONDS", default=45.0)
 # Minutes for which a task is tried again while Greenhouse is down, or asks to wait.
 OUTAGE_PATIENCE_MINUTES = env.float("OUTAGE_PATIENCE_MINUTES", default=5.0)
-RATE_LIMIT_PATIENCE_MINUTES = env.float("RATE_LIMIT_PATIENCE_MINUTES", default=60.0)
+RATE_LIMIT_PATIENCE_MINUTES = env.float("RATE_LIMIT_PATIENCE_MINUTES", default=20.0)
 # Circuit breaker of a connection: failures in a row that open it, seconds after which an answer
 # counts as one, and seconds until a probe, which double up to a maximum. 0 failures: off.
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
