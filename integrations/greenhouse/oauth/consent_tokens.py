@@ -12,6 +12,7 @@ from integrations.greenhouse.oauth.client_credentials import wait_for_lease
 from integrations.greenhouse.oauth.token_refresh import (
     CONSENT_ENDED,
     REFRESH_LEASE,
+    RESPONSE_TIMEOUT,
     refresh_token_pair,
 )
 
@@ -77,7 +78,9 @@ class ConsentTokens:
             if self._is_usable(pair, _EXPIRY_MARGIN):
                 return pair
             now = self._context.now()
-            if token_store.acquire_refresh_lease(
+            # A refresh that is cut off would lose the token: callers in a hurry leave it to others.
+            has_time = now + RESPONSE_TIMEOUT <= self._context.ends_at
+            if has_time and token_store.acquire_refresh_lease(
                 pair.generation, now=now, until=now + REFRESH_LEASE
             ):
                 return self._refresh_pair(token_store, pair)

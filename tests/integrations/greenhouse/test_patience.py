@@ -14,6 +14,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.http.bulkhead import ProcessBulkhead
 from tests.integrations.greenhouse.conftest import OpenBench
 from tests.integrations.greenhouse.provider_bench import (
+    PARTNER,
     V1,
     V3,
     ManualClock,
@@ -271,3 +272,18 @@ def test_call_beyond_bulkhead_is_refused_at_once(
     assert CallRefusal.BULKHEAD_FULL in refusals
     assert other.calls == []
     get_job(other)
+
+
+def test_hurried_caller_refreshes_no_consent(open_bench: OpenBench) -> None:
+    bench = open_bench(PARTNER, wired={"max_wait_seconds": 1.0})
+    bench.clock.time += 3500  # within the margin: still valid
+    bench.context.ends_at = bench.clock.get_time() + 3
+    get_job(bench)
+    bench.clock.time += 200
+    bench.context.ends_at = bench.clock.get_time() + 3
+    with pytest.raises(AtsUnavailable) as caught:
+        bench.provider.get_job(1)
+    assert caught.value.retry_at is not None
+    assert [r.path for r in bench.sandbox.requests].count("/token") == 1  # the consent's code
+    bench.context.ends_at = bench.clock.get_time() + 45
+    get_job(bench)
