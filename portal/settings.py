@@ -79,10 +79,28 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
         "GREENHOUSE_PARTNER_CLIENT_ID and GREENHOUSE_PARTNER_CLIENT_SECRET belong together"
     )
 
-# Seconds that one Greenhouse operation may take, including retries: while a person waits, and in
-# a sync.
+# Seconds that one Greenhouse operation may take in a worker, including retries: for a person, and
+# in a sync; and that all operations of a web request may take together.
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
-PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=120.0)
+PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=30.0)
+PATIENCE_WEB = env.float("PATIENCE_WEB", default=3.0)
+# Seconds a task may sleep for a rate limit, a retry or a lease. Beyond that it is due later.
+WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
+# Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.
+WORKER_TURN_SECONDS = env.float("WORKER_TURN_SECONDS", default=45.0)
+# Minutes for which a task is tried again while Greenhouse is down, or asks to wait.
+OUTAGE_PATIENCE_MINUTES = env.float("OUTAGE_PATIENCE_MINUTES", default=5.0)
+RATE_LIMIT_PATIENCE_MINUTES = env.float("RATE_LIMIT_PATIENCE_MINUTES", default=20.0)
+# Circuit breaker of a connection: failures in a row that open it, seconds after which an answer
+# counts as one, and seconds until a probe, which double up to a maximum. 0 failures: off.
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
+BREAKER_SLOW_SECONDS = env.float("BREAKER_SLOW_SECONDS", default=10.0)
+BREAKER_COOLDOWN_SECONDS = env.float("BREAKER_COOLDOWN_SECONDS", default=5.0)
+BREAKER_MAX_COOLDOWN_SECONDS = env.float("BREAKER_MAX_COOLDOWN_SECONDS", default=300.0)
+# Bulkhead: requests and tasks of one process that may be calling Greenhouse at the same time, for
+# one customer and together. The last web thread always stays free for pages.
+CALLERS_PER_ACCOUNT = env.int("CALLERS_PER_ACCOUNT", default=2)
+CALLERS_PER_PROCESS = env.int("CALLERS_PER_PROCESS", default=3)
 
 # Seconds in which a rejection, or a bulk action, can be undone before it is sent; minutes for
 # which the outbox retries while Greenhouse does not respond.

@@ -139,6 +139,7 @@ def advance_clock(time_machine: TimeMachineFixture) -> Callable[[float], None]:
 def quick_retries(settings: Settings) -> None:
     """Greenhouse is given up on soon."""
     settings.PATIENCE_PEOPLE = settings.PATIENCE_SYNC = 0.2
+    settings.OUTAGE_PATIENCE_MINUTES = settings.RATE_LIMIT_PATIENCE_MINUTES = 0
 
 
 V3 = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -49,6 +51,44 @@ class MemoryStateStore:
             return result
 
 
+class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a circuit breaker stops calls, and for how many seconds."""
+
+    failures: int = 0  # in a row; 0 switches it off
+    slow_seconds: float = math.inf  # an answer that takes longer counts as a failure
+    cooldown: float = 5.0  # doubles with each failed probe
+    max_cooldown: float = 300.0
+
+
+class CallPause(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of this connection stop until then."""
+
+    class Cause(StrEnum):
+        SLOW = "slow"
+        RATE_LIMIT = "rate_limit"
+
+    until: datetime
+    cause: Cause
+    requested_until: datetime | None = None  # if Greenhouse asked for longer than we wait
+
+
+class CallRefusal(StrEnum):
+    """Why a call was refused without asking Greenhouse."""
+
+    BREAKER_OPEN = "breaker_open"
+    BULKHEAD_FULL = "bulkhead_full"
+
+
+class Bulkhead(Protocol):
+    def enter(self, account: str, caller: object) -> AbstractContextManager[None]:
+        """Raises AtsUnavailable at once if too many others are inside."""
+
+
+class _UnlimitedBulkhead:
+    def enter(self, account: str, caller: object) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 class ApiCallRecord(msgspec.Struct, frozen=True, kw_only=True):
     # No body, secret, personal data or real id.
     method: str
@@ -63,7 +103,7 @@ class ApiCallRecord(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-def _discard_call(call: ApiCallRecord) -> None: ...
+def _discard(_: object) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -76,7 +116,29 @@ class ClientContext:
     state_store: StateStore = field(default_factory=MemoryStateStore)
     token_cache: StateStore = field(default_factory=MemoryStateStore)
     token_stores: TokenStores | None = None  # only for credentials granted by OAuth consent
-    log_call: Callable[[ApiCallRecord], None] = _discard_call
+    log_call: Callable[[ApiCallRecord], None] = _discard
+    # All waits together (rate limit, backoff, others' leases); beyond it, errors say until when.
+    max_wait_seconds: float = math.inf
+    ends_at: float = math.inf  # epoch second after which no operation continues
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    bulkhead: Bulkhead = field(default_factory=_UnlimitedBulkhead)
+    on_pause: Callable[[CallPause | None], None] = _discard  # None: calls go on
+    on_refusal: Callable[[CallRefusal], None] = _discard
     # The clock, replaceable in tests.
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
+    _waited_seconds: float = field(default=0.0, init=False)
+
+    def may_wait(self, seconds: float) -> bool:
+        return self._waited_seconds + seconds <= self.max_wait_seconds
+
+    def wait(self, seconds: float) -> None:
+        self._waited_seconds += seconds
+        self.sleep(seconds)
+
+    def get_deadline(self) -> float:
+        """Epoch second at which an operation that starts now ends."""
+        return min(self.now() + self.deadline_seconds, self.ends_at)
+
+    def to_datetime(self, epoch_seconds: float) -> datetime:
+        return datetime.fromtimestamp(epoch_seconds, UTC)

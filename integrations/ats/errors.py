@@ -33,6 +33,19 @@ class AtsUnavailable(AtsError):
         "Greenhouse is not answering at the moment. Nothing was changed; please try again shortly."
     )
 
+    def __init__(
+        self,
+        sentence: str = "",
+        *,
+        evidence: Evidence | None = None,
+        retry_at: datetime | None = None,
+    ) -> None:
+        self.retry_at = retry_at  # aware, UTC; set while calls are paused
+        super().__init__(sentence, evidence=evidence)
+
+
+SLOW_SENTENCE = "Greenhouse is slow right now. Still trying."
+
 
 class OutcomeUnknown(AtsError):
     """A write was sent and its response lost. Reread the record before anything else."""
@@ -46,9 +59,15 @@ class RateLimited(AtsError):
     default_sentence = "Greenhouse asks us to slow down. We go on by ourselves in a moment."
 
     def __init__(
-        self, until: datetime, sentence: str = "", *, evidence: Evidence | None = None
+        self,
+        until: datetime,
+        sentence: str = "",
+        *,
+        evidence: Evidence | None = None,
+        requested_until: datetime | None = None,
     ) -> None:
         self.until = until  # aware, UTC
+        self.requested_until = requested_until  # if Greenhouse asked for longer than we wait
         super().__init__(sentence, evidence=evidence)
 
 

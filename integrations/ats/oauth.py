@@ -51,5 +51,5 @@ class OAuthFlow(Protocol):
         (consent ended), AtsUnavailable, RateLimited or UnreadableResponse.
         """
 
-    def revoke_tokens(self, context: ClientContext, partner: OAuthApp, pair: TokenPair) -> bool:
-        """Return False on failure. Never raises."""
+    def revoke_token(self, context: ClientContext, partner: OAuthApp, refresh_token: str) -> bool:
+        """End a consent; False if it is refused. Raises AtsUnavailable or RateLimited."""

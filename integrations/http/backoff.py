@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 MAX_ATTEMPTS = 5
 _BASE_DELAY = 0.25
 _MAX_DELAY = 8.0
-_MAX_RETRY_AFTER = 3600.0  # longer waits are not honored
+_LONGEST_RETRY_AFTER = 30 * 86400.0  # a longer time is a mistake
+MAX_RETRY_AFTER = 900.0  # after this a single request probes whether it still holds
 
 
 def compute_backoff(attempt: int) -> float:
@@ -21,13 +22,13 @@ def random_jitter(seconds: float = 0.3) -> float:
 
 
 def parse_retry_after(retry_after: str | None, reset: str | None, *, now: float) -> float | None:
-    """Seconds to wait; None if unknown. `X-RateLimit-Reset` is documented only as a "timestamp", so
-    epoch seconds and ISO are accepted.
+    """Seconds that the server asks to wait; None if unknown. `X-RateLimit-Reset` is documented only
+    as a "timestamp", so epoch seconds and ISO are accepted.
     """
     until = _parse_timestamp(retry_after, now=now)
     if until is None:
         until = _parse_timestamp(reset, now=now)
-    return None if until is None else min(max(0.0, until - now), _MAX_RETRY_AFTER)
+    return None if until is None else min(max(0.0, until - now), _LONGEST_RETRY_AFTER)
 
 
 def parse_rate_limit_reset(reset: str | None, *, now: float) -> float | None:

@@ -75,11 +75,10 @@ class HttpClient:
         *,
         headers: Mapping[str, str],
         content: bytes | None = None,
-        max_wait: float = math.inf,
         max_total: float = math.inf,
     ) -> HttpResponse:
-        """Raises RequestNotSent, ResponseLost or ResponseTooLarge. `max_wait` (seconds) limits each
-        phase, `max_total` everything from connecting to the end of the body.
+        """Raises RequestNotSent, ResponseLost or ResponseTooLarge. `max_total` limits
+        the seconds from connecting to the end of the body.
         """
         try:
             with (
@@ -89,7 +88,7 @@ class HttpClient:
                     url,
                     headers=dict(headers),
                     content=content,
-                    timeout=self._build_timeout(min(max_wait, max_total)),
+                    timeout=self._build_timeout(max_total),
                 ) as reply,
                 limit_total_time(self._max_body_seconds),
             ):
@@ -106,8 +105,8 @@ class HttpClient:
         except httpx.HTTPError as error:
             raise ResponseLost(type(error).__name__) from error
 
-    def _build_timeout(self, max_wait: float) -> httpx.Timeout:
-        timeout = max(0.1, max_wait)
+    def _build_timeout(self, max_total: float) -> httpx.Timeout:
+        timeout = max(0.1, max_total)
         return httpx.Timeout(
             **{name: min(timeout, phase or timeout) for name, phase in self._phase_timeouts.items()}
         )

@@ -9,14 +9,21 @@ leaves a tenth free and yields while a user waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from secrets import token_hex
+from typing import NoReturn
 
 import msgspec
 
-from integrations.ats.client_context import Lane, StateStore
-from integrations.ats.errors import RateLimited
-from integrations.http.backoff import parse_rate_limit_reset, parse_retry_after, random_jitter
+from integrations.ats.client_context import CallPause, CallRefusal, ClientContext, Lane
+from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable, Evidence, RateLimited
+from integrations.http import circuit_breaker
+from integrations.http.backoff import (
+    MAX_RETRY_AFTER,
+    parse_rate_limit_reset,
+    parse_retry_after,
+    random_jitter,
+)
+from integrations.http.circuit_breaker import BreakerState, Outcome
 
 DEFAULT_LIMIT = 50  # if responses have no limit; documented for v1, Airbyte's choice for v3
 INITIAL_LIMIT = 10  # until the first response
@@ -24,7 +31,9 @@ _MAX_REQUEST_SECONDS = 90.0  # a crashed process's slot expires after this plus 
 _POLL_INTERVAL = 0.25
 _PERSON_WAITING_TTL = 1.0  # seconds a sync yields to a waiting user
 _MIN_SLEEP = 0.01
+_LEASE_MARGIN = 10.0  # a probe is over by then
 _STATE_TTL = 3600.0
+Cause = CallPause.Cause
 
 
 class LimiterState(msgspec.Struct, array_like=True):
@@ -35,35 +44,56 @@ class LimiterState(msgspec.Struct, array_like=True):
     foreign_until: float = 0.0
     person_waiting_until: float = 0.0
     blocked_until: float = 0.0
+    requested_until: float = 0.0  # what a 429 asked for, if that is longer than we wait
+    breakers: dict[str, BreakerState] = {}  # by connection, while calls of it fail
+
+
+class _Wait(msgspec.Struct, frozen=True):
+    seconds: float
+    until: float
+    cause: str  # "breaker", "429" or "" for our own limit
+    requested_until: float = 0.0
 
 
 class SharedRateLimiter:
-    def __init__(
-        self,
-        store: StateStore,
-        key: str,
-        window: float,
-        *,
-        now: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._store, self._key, self._window = store, key, window
-        self._now, self._sleep = now, sleep
+    """Admits calls by the rate limit of `key` and by the connection's circuit breaker."""
+
+    def __init__(self, context: ClientContext, key: str, window: float) -> None:
+        self._context, self._key, self._window = context, key, window
+        self._breaker_key = context.connection_key
 
     def acquire_slot(self, lane: Lane, *, until: float) -> str:
-        """Raises RateLimited once no slot can be free before `until` (epoch seconds)."""
-        while wait := self._try_acquire(slot := token_hex(6), lane):
-            blocked, seconds = wait
-            if self._now() + seconds > until:
-                raise RateLimited(datetime.fromtimestamp(self._now() + seconds, UTC))
-            is_last_sleep = seconds <= _POLL_INTERVAL
-            jitter = random_jitter() if blocked and is_last_sleep else 0.0
-            self._sleep(max(_MIN_SLEEP, seconds + jitter if is_last_sleep else _POLL_INTERVAL))
+        """Raises RateLimited, or AtsUnavailable while the breaker is open, if no slot can be free
+        before `until` (epoch seconds) or within the context's patience.
+        """
+        while wait := self._try_acquire(slot := token_hex(6), lane, until):
+            now = self._context.now()
+            if now + wait.seconds > until or not self._context.may_wait(wait.seconds):
+                self._raise_refusal(wait)
+            is_last_sleep = wait.seconds <= _POLL_INTERVAL
+            jitter = random_jitter() if wait.cause and is_last_sleep else 0.0
+            seconds = wait.seconds + jitter if is_last_sleep else _POLL_INTERVAL
+            self._context.wait(max(_MIN_SLEEP, seconds))
         return slot
 
-    def record_response(self, slot: str, status: int | None, headers: Mapping[str, str]) -> None:
-        """`status` None: no response came, but the request may have counted."""
-        now = self._now()
+    def _raise_refusal(self, wait: _Wait) -> NoReturn:
+        until = self._context.to_datetime(wait.until)
+        if wait.cause == "breaker":
+            self._context.on_refusal(CallRefusal.BREAKER_OPEN)
+            raise AtsUnavailable(SLOW_SENTENCE, retry_at=until)
+        raise build_rate_limited(self._context, wait.until, wait.requested_until)
+
+    def record_response(
+        self,
+        slot: str,
+        status: int | None,
+        headers: Mapping[str, str],
+        outcome: Outcome = Outcome.ANSWERED,
+    ) -> CallPause | None:
+        """`status` None: no response came, but the request may have counted. Returns until when
+        calls are paused.
+        """
+        now = self._context.now()
         limit = _parse_number(headers.get("x-ratelimit-limit"))
         remaining = _parse_number(headers.get("x-ratelimit-remaining"))
         reset = parse_rate_limit_reset(headers.get("x-ratelimit-reset"), now=now)
@@ -71,8 +101,7 @@ class SharedRateLimiter:
             headers.get("retry-after"), headers.get("x-ratelimit-reset"), now=now
         )
 
-        def apply_response(raw: bytes | None) -> tuple[bytes, None]:
-            state = _decode_state(raw)
+        def apply_response(state: LimiterState) -> None:
             state.slots[slot] = now + self._window
             if status is not None:
                 state.limit = limit or state.limit or DEFAULT_LIMIT
@@ -82,50 +111,102 @@ class SharedRateLimiter:
                 self._record_foreign_count(
                     state, limit - remaining - _count_slots(state, now), now, until
                 )
+            self._record_outcome(state, slot, outcome, now)
             if status == 429:
-                state.blocked_until = now + (self._window if retry_after is None else retry_after)
-            return _ENCODE(state), None
+                self._block(state, now, self._window if retry_after is None else retry_after)
 
-        self._store.update(self._key, apply_response, ttl=_STATE_TTL)
+        return self._update_state(apply_response)
 
-    def release_slot(self, slot: str) -> None:
-        def free_slot(raw: bytes | None) -> tuple[bytes, None]:
-            state = _decode_state(raw)
+    def release_slot(self, slot: str) -> CallPause | None:
+        """The request did not arrive: no connection was made."""
+
+        def free_slot(state: LimiterState) -> None:
             state.slots.pop(slot, None)
-            return _ENCODE(state), None
+            self._record_outcome(state, slot, Outcome.FAILED, self._context.now())
 
-        self._store.update(self._key, free_slot, ttl=_STATE_TTL)
+        return self._update_state(free_slot)
 
-    def _try_acquire(self, slot: str, lane: Lane) -> tuple[bool, float] | None:
-        # None: acquired. Else whether a 429 blocks us, and seconds until the next try.
-        now = self._now()
+    def _update_state(self, change: Callable[[LimiterState], None]) -> CallPause | None:
+        def update(raw: bytes | None) -> tuple[bytes, tuple[CallPause | None, CallPause | None]]:
+            state = _decode_state(raw)
+            before = self._get_pause(state)
+            change(state)
+            return _ENCODE(state), (before, self._get_pause(state))
 
-        def acquire_if_free(raw: bytes | None) -> tuple[bytes | None, tuple[bool, float] | None]:
+        before, after = self._context.state_store.update(self._key, update, ttl=_STATE_TTL)
+        if before != after:
+            self._context.on_pause(after)
+        return after
+
+    def _get_pause(self, state: LimiterState) -> CallPause | None:
+        to_datetime = self._context.to_datetime
+        breaker = state.breakers.get(self._breaker_key)
+        if state.blocked_until > self._context.now():
+            requested = to_datetime(state.requested_until) if state.requested_until else None
+            until = to_datetime(state.blocked_until)
+            return CallPause(until=until, cause=Cause.RATE_LIMIT, requested_until=requested)
+        if breaker is None or not breaker.open_until:
+            return None
+        return CallPause(until=to_datetime(breaker.open_until), cause=Cause.SLOW)
+
+    def _record_outcome(self, state: LimiterState, slot: str, outcome: Outcome, now: float) -> None:
+        if not self._context.breaker.failures and self._breaker_key not in state.breakers:
+            return
+        breaker = circuit_breaker.record_outcome(
+            state.breakers.pop(self._breaker_key, None),
+            slot,
+            outcome,
+            now=now,
+            policy=self._context.breaker,
+        )
+        if breaker is not None:
+            state.breakers[self._breaker_key] = breaker
+
+    def _block(self, state: LimiterState, now: float, seconds: float) -> None:
+        seconds_honored = min(seconds, MAX_RETRY_AFTER)
+        state.blocked_until, state.requested_until = now + seconds_honored, 0.0
+        if seconds > seconds_honored:
+            state.requested_until = now + seconds
+            # Half open afterwards, so that a single request asks whether it still holds.
+            breaker = circuit_breaker.open_breaker(now, seconds_honored)
+            state.breakers[self._breaker_key] = breaker
+
+    def _try_acquire(self, slot: str, lane: Lane, until: float) -> _Wait | None:
+        now = self._context.now()
+        lease = min(until - now, _MAX_REQUEST_SECONDS) + _LEASE_MARGIN
+
+        def acquire_if_free(raw: bytes | None) -> tuple[bytes | None, _Wait | None]:
             state = _decode_state(raw)
             state.slots = {name: end for name, end in state.slots.items() if end > now}
             wait = self._compute_wait(state, lane, now)
             if wait is None:
                 state.slots[slot] = now + _MAX_REQUEST_SECONDS + self._window
-            elif lane is Lane.PEOPLE:
+                breaker = state.breakers.get(self._breaker_key)
+                circuit_breaker.start_call(breaker, slot, now + lease)
+            elif lane is Lane.PEOPLE and wait.cause != "breaker":
                 state.person_waiting_until = now + _PERSON_WAITING_TTL
             else:
                 return raw, wait
             return _ENCODE(state), wait
 
-        return self._store.update(self._key, acquire_if_free, ttl=_STATE_TTL)
+        return self._context.state_store.update(self._key, acquire_if_free, ttl=_STATE_TTL)
 
-    def _compute_wait(
-        self, state: LimiterState, lane: Lane, now: float
-    ) -> tuple[bool, float] | None:
+    def _compute_wait(self, state: LimiterState, lane: Lane, now: float) -> _Wait | None:
         if state.blocked_until > now:
-            return True, state.blocked_until - now
+            seconds = state.blocked_until - now
+            return _Wait(seconds, state.blocked_until, "429", state.requested_until)
+        breaker = state.breakers.get(self._breaker_key)
+        if retry_at := circuit_breaker.get_retry_time(breaker, now):
+            return _Wait(retry_at - now, retry_at, "breaker")
         if lane is Lane.SYNC and state.person_waiting_until > now:
-            return False, state.person_waiting_until - now
+            return _Wait(state.person_waiting_until - now, state.person_waiting_until, "")
         limit = state.limit or INITIAL_LIMIT
         reserve = 0 if lane is Lane.PEOPLE else max(1, limit // 10) if limit > 1 else 0
         if self._count_used(state, now) < limit - reserve:
             return None
-        return False, max(_MIN_SLEEP, self._get_next_free_time(state, now) - now)
+        free_at = self._get_free_time(state, now, 1)
+        until = free_at if lane is Lane.PEOPLE else self._get_free_time(state, now, limit // 5)
+        return _Wait(max(_MIN_SLEEP, free_at - now), until, "")
 
     def _record_foreign_count(
         self, state: LimiterState, count: int, now: float, until: float
@@ -138,11 +219,32 @@ class SharedRateLimiter:
     def _count_used(self, state: LimiterState, now: float) -> int:
         return _count_slots(state, now) + (state.foreign_count if state.foreign_until > now else 0)
 
-    def _get_next_free_time(self, state: LimiterState, now: float) -> float:
+    def _get_free_time(self, state: LimiterState, now: float, count: int) -> float:
+        """When about so many slots will be free: a sync should not come back for each."""
         ends = [end for end in state.slots.values() if now < end <= now + self._window]
-        if state.foreign_count and state.foreign_until > now:
-            ends.append(state.foreign_until)
-        return min(ends, default=now + _POLL_INTERVAL)  # all requests are in flight
+        if state.foreign_until > now:
+            ends += [state.foreign_until] * state.foreign_count
+        if not ends:  # all requests are in flight
+            return now + _POLL_INTERVAL
+        return sorted(ends)[min(max(count, 1), len(ends)) - 1]
+
+
+def build_rate_limited(
+    context: ClientContext,
+    until: float,
+    requested_until: float = 0.0,
+    evidence: Evidence | None = None,
+) -> RateLimited:
+    if not requested_until:
+        return RateLimited(context.to_datetime(until), evidence=evidence)
+    requested, retry_at = context.to_datetime(requested_until), context.to_datetime(until)
+    return RateLimited(
+        retry_at,
+        f"Greenhouse asks us to wait until {requested:%B %-d, %H:%M} UTC. "
+        f"We try again at {retry_at:%H:%M} UTC.",
+        evidence=evidence,
+        requested_until=requested,
+    )
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +13,15 @@ from functools import partial
 from django.conf import settings
 
 from integrations.ats import registry
-from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
+from integrations.ats.client_context import ApiCallRecord, BreakerPolicy, ClientContext, Lane
 from integrations.ats.oauth_tokens import TokenStores
 from integrations.ats.provider import Provider
+from integrations.http.bulkhead import ProcessBulkhead
+from portal.connections import call_pauses
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStores
-from portal.core import request_ids
+from portal.core import metrics, request_ids
 from portal.core.db_connections import close_thread_connections
 from portal.core.secrets import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
@@ -42,36 +46,41 @@ def open_provider(
     credential: Credential,
     *,
     lane: Lane,
+    patience: float | None = None,
     deadline_seconds: float | None = None,
     on_call: Callable[[ApiCallRecord], None] | None = None,
     log: Callable[[ApiCallRecord], None] | None = None,
 ) -> Provider:
-    """`deadline_seconds` overrides the lane's limit for one operation including retries. `on_call`
-    adds to the request log, `log` replaces it. Raises SecretUnreadable.
+    """`patience` is for web requests: the seconds that all operations may take together. Without
+    it, the caller is a task: it sleeps at most a second, and longer waits are errors that say until
+    when. `deadline_seconds` overrides the lane's limit for one operation of a task. `on_call` adds
+    to the request log, `log` replaces it. Raises SecretUnreadable.
     """
-    key = f"connection:{credential.connection_id}:{credential.fingerprint}"
-    return registry.create_provider(
-        credential.kind,
-        _load_secrets(credential),
-        _build_client_context(
-            key,
-            lane,
-            deadline_seconds,
-            log or _build_call_logger(credential.connection_id, on_call),
-            ConsentTokenStores(credential.connection, credential),
-        ),
+    connection_id = credential.connection_id
+    context = _build_client_context(
+        f"connection:{connection_id}:{credential.fingerprint}",
+        lane,
+        patience,
+        log or _build_call_logger(connection_id, on_call),
     )
+    context.token_stores = ConsentTokenStores(credential.connection, credential)
+    context.on_pause = call_pauses.build_recorder(connection_id)
+    if deadline_seconds is not None:
+        context.deadline_seconds = deadline_seconds
+    return registry.create_provider(credential.kind, _load_secrets(credential), context)
 
 
 @contextmanager
-def open_interactive_provider(credential: Credential, *, lane: Lane) -> Iterator[Provider]:
+def open_interactive_provider(
+    credential: Credential, *, lane: Lane, patience: float | None = None
+) -> Iterator[Provider]:
     """Writes its request log at the end, so that nobody waits for it, and attributes writes inside
     to this credential. Raises SecretUnreadable.
     """
     recorded_calls: list[ApiCallRecord] = []
     try:
         with attribute_writes_to(credential):
-            yield open_provider(credential, lane=lane, log=recorded_calls.append)
+            yield open_provider(credential, lane=lane, patience=patience, log=recorded_calls.append)
     finally:
         build_row = partial(build_api_call, credential.connection_id, request_ids.get_request_id())
         ApiCall.objects.bulk_create(map(build_row, recorded_calls))
@@ -93,41 +102,67 @@ def open_trial_provider(
     *,
     key: str,
     token_stores: TokenStores | None = None,
+    patience: float | None = None,
 ) -> Provider:
-    """For a credential that is not stored yet."""
-    log = _build_call_logger(connection.pk)
+    """For a credential that is not stored yet; `patience` as in `open_provider`."""
     context = _build_client_context(
-        f"trial:{connection.pk}:{key}", Lane.PEOPLE, None, log, token_stores
+        f"trial:{connection.pk}:{key}", Lane.PEOPLE, patience, _build_call_logger(connection.pk)
     )
+    context.token_stores = token_stores
     return registry.create_provider(kind, secrets, context)
 
 
-def build_client_context(connection: Connection, lane: Lane) -> ClientContext:
-    return _build_client_context(
-        f"connection:{connection.pk}", lane, None, _build_call_logger(connection.pk)
+def build_client_context(
+    connection: Connection, lane: Lane, *, patience: float | None = None
+) -> ClientContext:
+    context = _build_client_context(
+        f"connection:{connection.pk}", lane, patience, _build_call_logger(connection.pk)
     )
+    context.on_pause = call_pauses.build_recorder(connection.pk)
+    return context
 
 
 def _build_client_context(
-    key: str,
-    lane: Lane,
-    deadline_seconds: float | None,
-    log: Callable[[ApiCallRecord], None],
-    token_stores: TokenStores | None = None,
+    key: str, lane: Lane, patience: float | None, log: Callable[[ApiCallRecord], None]
 ) -> ClientContext:
     store = get_shared_store()
-    default_deadline = settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE
-    return ClientContext(
+    context = ClientContext(
         api_url=settings.GREENHOUSE_API_URL,
         auth_url=settings.GREENHOUSE_AUTH_URL,
         connection_key=key,
         lane=lane,
-        deadline_seconds=default_deadline if deadline_seconds is None else deadline_seconds,
+        deadline_seconds=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
+        max_wait_seconds=settings.WORKER_WAIT_SECONDS,
         state_store=store,
         token_cache=EncryptedStore(store),
-        token_stores=token_stores,
         log_call=log,
+        breaker=_build_breaker_policy(),
+        bulkhead=_get_bulkhead(settings.CALLERS_PER_ACCOUNT, settings.CALLERS_PER_PROCESS),
+        on_refusal=metrics.count_refused_call,
     )
+    if patience is not None:
+        context.deadline_seconds = context.max_wait_seconds = patience
+    context.ends_at = context.now() + (patience or settings.WORKER_TURN_SECONDS)
+    return context
+
+
+def _build_breaker_policy() -> BreakerPolicy:
+    return BreakerPolicy(
+        failures=settings.BREAKER_FAILURES,
+        slow_seconds=settings.BREAKER_SLOW_SECONDS,
+        cooldown=settings.BREAKER_COOLDOWN_SECONDS,
+        max_cooldown=settings.BREAKER_MAX_COOLDOWN_SECONDS,
+    )
+
+
+@functools.cache
+def _get_bulkhead(per_account: int, total: int) -> ProcessBulkhead:
+    return ProcessBulkhead(
+        per_account=per_account, total=total, on_change=metrics.GREENHOUSE_CALLERS.set
+    )
+
+
+os.register_at_fork(after_in_child=_get_bulkhead.cache_clear)
 
 
 def _build_call_logger(

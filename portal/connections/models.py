@@ -240,6 +240,20 @@ class Consent(models.Model):
         return bool(self.state == self.State.ACTIVE)
 
 
+class TokenRevocation(models.Model):
+    """A refresh token that a worker revokes at Greenhouse; deleted then, or after `LASTS`."""
+
+    LASTS = timedelta(hours=1)
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    subject = models.BigIntegerField(null=True)
+    refresh_token = SecretField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Revocation {self.pk} for {self.connection}"
+
+
 class ConsentRequest(models.Model):
     """A pending OAuth authorization, valid once and only in the session that started it."""
 
@@ -263,7 +277,46 @@ class ConsentRequest(models.Model):
         return self.created_at < timezone.now() - self.LASTS
 
 
-class CheckRun(models.Model):
+class WaitCause(models.TextChoices):
+    SLOW = "slow", "Greenhouse is slow"
+    RATE_LIMIT = "rate_limit", "Greenhouse asked us to wait"
+
+
+class CallPause(models.Model):
+    """Exists while calls to this customer's Greenhouse are paused: after a 429, or by the circuit
+    breaker, which lets a probe through once `until` has passed.
+    """
+
+    connection = models.OneToOneField(
+        Connection, on_delete=models.CASCADE, related_name="call_pause"
+    )
+    cause = models.CharField(max_length=20, choices=WaitCause.choices)
+    since = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField()
+    requested_until = models.DateTimeField(null=True)  # if Greenhouse asked for longer than we wait
+
+    def __str__(self) -> str:
+        return f"{self.get_cause_display()} until {self.until:%H:%M}"
+
+
+class GreenhouseWait(models.Model):
+    """A task's row that may wait for Greenhouse: it is tried again at `due_at`."""
+
+    due_at = models.DateTimeField(null=True)
+    wait_cause = models.CharField(
+        max_length=20, choices=WaitCause.choices, blank=True, default="", db_default=""
+    )
+    waiting_since = models.DateTimeField(null=True)  # since its last progress
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.due_at is not None and self.due_at > timezone.now()
+
+
+class CheckRun(GreenhouseWait):
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to start"
         RUNNING = "running", "Checking"
@@ -278,7 +331,8 @@ class CheckRun(models.Model):
 
     MOVES: ClassVar = {
         Status.QUEUED: {Status.RUNNING, Status.FAILED},
-        Status.RUNNING: {Status.DONE, Status.FAILED},
+        # Back to queued: Greenhouse asks to wait; resumes with the permissions not tried yet.
+        Status.RUNNING: {Status.DONE, Status.FAILED, Status.QUEUED},
     }
     OPEN = (Status.QUEUED, Status.RUNNING)
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from portal.connections import worker_alerts
-from portal.connections.models import CheckRun, FixLink
-from portal.connections.oauth import renewal
+from portal.connections.models import CheckRun, FixLink, TokenRevocation
+from portal.connections.oauth import renewal, revocation
 from portal.connections.permissions import check_runs, fix_link_email, monitor
 from portal.core import queue
 
@@ -48,6 +48,16 @@ def renew_consent(consent_id: int) -> None:
     renewal.renew_consent(consent_id)
 
 
+def revoke_token(revocation_id: int) -> None:
+    revocations = TokenRevocation.objects.select_related("connection")
+    if row := revocations.filter(pk=revocation_id).first():
+        revocation.revoke_token(row)
+
+
+def requeue_lost_revocations() -> None:
+    revocation.requeue_lost_revocations()
+
+
 def report_lost_consent(consent_id: int) -> None:
     renewal.handle_lost_consent(consent_id)
 
@@ -57,5 +67,6 @@ SCHEDULES = {  # minutes
     retry_fix_link_emails: 1,
     recover_lost_checks: 1,
     renew_due_consents: 10,
+    requeue_lost_revocations: 10,
     check_due_connections: 10,
 }

@@ -12,7 +12,14 @@ if settings.METRICS_DIR:  # prometheus_client reads this when imported
     os.makedirs(settings.METRICS_DIR, exist_ok=True)
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", settings.METRICS_DIR)
 
-from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 BUCKET_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -26,6 +33,21 @@ REQUEST_DURATION = Histogram(
 TASK_DURATION = Histogram(
     "portal_task_seconds", "Tasks by name", ("task", "outcome"), buckets=BUCKET_SECONDS
 )
+
+GREENHOUSE_CALLERS = Gauge(
+    "portal_greenhouse_callers",
+    "Requests and tasks that are calling Greenhouse",
+    multiprocess_mode="livesum",
+)
+REFUSED_CALLS = Counter(
+    "portal_greenhouse_calls_refused",
+    "Calls not made: the circuit breaker is open, or the bulkhead is full",
+    ("reason",),
+)
+
+
+def count_refused_call(reason: str) -> None:
+    REFUSED_CALLS.labels(str(reason)).inc()
 
 
 def observe_request(view: str, method: str, status: int, seconds: float) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from portal.accounts.access import public_view
 from portal.applications.models import ApplicationAction
-from portal.connections.models import ApiCall, Connection
+from portal.connections.models import ApiCall, CallPause, Connection
 from portal.core import metrics, queue, worker_heartbeat
 from portal.issues.models import Issue
 from portal.notifications.models import Notification
@@ -90,6 +90,15 @@ class _PortalCollector(Collector):
             ApiCall.objects.filter(at__gte=window_start)
             .order_by()
             .values_list("status")
+            .annotate(Count("pk")),
+        )
+        yield _build_labeled_gauge(
+            "portal_greenhouse_pauses",
+            "Connections whose calls to Greenhouse are paused, by cause",
+            "cause",
+            CallPause.objects.filter(until__gt=timezone.now())
+            .order_by()
+            .values_list("cause")
             .annotate(Count("pk")),
         )
         yield _build_latency_histogram(window_start)

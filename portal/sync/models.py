@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
-from portal.connections.models import Connection, Credential
+from portal.connections.models import Connection, Credential, GreenhouseWait
 
 
 class SyncedRecord(models.Model):
@@ -394,7 +394,7 @@ class Application(SyncedRecord):
         return SeenStage(stage_id=self.stage_remote_id, entry_id=self.stage_entry_id)
 
 
-class SyncRun(models.Model):
+class SyncRun(GreenhouseWait):
     """One sync of a connection; only the worker whose `lease_token` matches may write."""
 
     class Scope(models.TextChoices):
@@ -575,7 +575,7 @@ class SeenPage(models.Model):
         return f"a page of {self.step_id}"
 
 
-class RefreshRequest(models.Model):
+class RefreshRequest(GreenhouseWait):
     """A request to read one record again; deleted once fulfilled."""
 
     class Kind(models.TextChoices):

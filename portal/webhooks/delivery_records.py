@@ -7,6 +7,7 @@ from datetime import datetime
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
 from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
+from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
@@ -16,7 +17,7 @@ from portal.webhooks.models import Delivery
 Record = tuple[str, int]  # kind and Greenhouse id
 
 
-class RetryLater(Exception):
+class ProcessingPostponed(Exception):
     """Greenhouse can't be asked at the moment; `failed` counts towards the backoff."""
 
     def __init__(self, at: datetime, *, failed: bool) -> None:
@@ -59,9 +60,11 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
             record_refresh.refresh_application(connection, provider, remote_id)
     except NotFound:  # now marked gone
         return ""
-    except RateLimited as error:
-        raise RetryLater(error.until, failed=False) from error
-    except (AtsUnavailable, BadCredential, write_guard.ConnectionChanged):
+    except (RateLimited, AtsUnavailable) as error:
+        if retry_at := waiting.get_retry_time(error):
+            raise ProcessingPostponed(retry_at, failed=False) from error
+        raise
+    except (BadCredential, write_guard.ConnectionChanged):
         raise
     except AtsError as error:
         return error.sentence

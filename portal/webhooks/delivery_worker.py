@@ -24,7 +24,12 @@ from portal.core.secrets import SecretUnreadable
 from portal.sync.integrity import write_guard
 from portal.webhooks import receiver
 from portal.webhooks.delivery_lease import LEASE_TIMEOUT, EndpointLease, hold_endpoint_lease
-from portal.webhooks.delivery_records import Record, RetryLater, list_records, refresh_record
+from portal.webhooks.delivery_records import (
+    ProcessingPostponed,
+    Record,
+    list_records,
+    refresh_record,
+)
 from portal.webhooks.delivery_states import (
     expire_deliveries,
     is_not_deferred,
@@ -42,7 +47,9 @@ _INACTIVE_STATES = (Connection.State.PAUSED, Connection.State.DISCONNECTED)
 
 
 def process_deliveries(endpoint: Endpoint) -> None:
-    """Process the waiting deliveries; returns at once if another worker holds the lease."""
+    """Process the waiting deliveries; returns at once if another worker holds the lease. Raises
+    RetryLater while Greenhouse asks to wait.
+    """
     # Deliveries stored from here on queue another task; earlier ones are processed below.
     Endpoint.objects.filter(pk=endpoint.pk).update(queued_at=None)
     if _is_postponed(endpoint):  # requeued by `requeue_stalled_endpoints`
@@ -52,8 +59,9 @@ def process_deliveries(endpoint: Endpoint) -> None:
             return
         try:
             _refresh_waiting_records(endpoint.connection, lease)
-        except RetryLater as error:
+        except ProcessingPostponed as error:
             _postpone_endpoint(endpoint, error)
+            raise queue.RetryLater(error.at) from error
     _requeue_if_due(endpoint)
 
 
@@ -72,7 +80,7 @@ def requeue_stalled_endpoints() -> None:
         queue.requeue_lost_tasks(receiver.PROCESS_TASK, {endpoint.pk: organization_id})
 
 
-def _postpone_endpoint(endpoint: Endpoint, error: RetryLater) -> None:
+def _postpone_endpoint(endpoint: Endpoint, error: ProcessingPostponed) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(
         retry_at=error.at,
         failure_count=F("failure_count") + 1 if error.failed else F("failure_count"),
@@ -156,7 +164,7 @@ class _ProcessingRun:
         self.deferred[record] = (timezone.now() + _get_backoff(failure_count - 1), failure_count)
         self.defer_deliveries(record, deliveries)
         if self.has_failed:
-            raise RetryLater(_get_next_retry_time(self.connection), failed=True)
+            raise ProcessingPostponed(_get_next_retry_time(self.connection), failed=True)
         self.has_failed = True
 
     def defer_deliveries(self, record: Record, deliveries: list[int]) -> None:

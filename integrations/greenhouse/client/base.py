@@ -146,7 +146,7 @@ class HarvestClient(ABC):
         )
 
     def _get_deadline(self) -> float:
-        return self._context.now() + self._context.deadline_seconds
+        return self._context.get_deadline()
 
     # -- lists -------------------------------------------------------------------------------
     def _iterate_pages(

@@ -19,6 +19,7 @@ from integrations.ats.errors import (
     BadCredential,
     Evidence,
     OutcomeUnknown,
+    RateLimited,
 )
 from integrations.ats.oauth import AuthorizationCodeRejected, OAuthApp, OAuthGrant
 from integrations.ats.oauth_tokens import TokenPair, TokenStore
@@ -104,8 +105,8 @@ class _GreenhouseOAuthFlow:
         )
         return refresh_token_pair(context, oauth_client, token_store, pair)
 
-    def revoke_tokens(self, context: ClientContext, partner: OAuthApp, pair: TokenPair) -> bool:
-        form = {"token": pair.refresh_token, "token_type_hint": "refresh_token"}
+    def revoke_token(self, context: ClientContext, partner: OAuthApp, refresh_token: str) -> bool:
+        form = {"token": refresh_token, "token_type_hint": "refresh_token"}
         oauth_client = create_oauth_client(
             context, HttpClient(), partner.client_id, partner.client_secret
         )
@@ -120,6 +121,10 @@ class _GreenhouseOAuthFlow:
                 single_attempt=True,
                 consumes_token=True,
             )
+        except (AtsUnavailable, RateLimited):
+            raise
+        except OutcomeUnknown as error:  # revoking twice does no harm
+            raise AtsUnavailable(evidence=error.evidence) from error
         except AtsError:
             return False
         return True

@@ -12,6 +12,7 @@ import msgspec
 
 from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import (
+    SLOW_SENTENCE,
     ActingUserRefused,
     AtsError,
     AtsUnavailable,
@@ -33,6 +34,7 @@ from integrations.http.client import HttpClient, HttpResponse
 EXPIRY_MARGIN = 60.0
 _FETCH_LEASE = 20.0  # how long other processes wait for the one that fetches a token
 POLL_INTERVAL = 0.1
+LEASE_RETRY_SECONDS = 2.0  # when to ask again for a token that another process fetches
 _NO_SCOPES_TEXT = "not requesting any scopes"
 
 
@@ -114,9 +116,7 @@ class ClientCredentialTokens:
             try:
                 return self._load_or_claim(sub)
             except _FetchInProgress:
-                if self._context.now() + POLL_INTERVAL > until:
-                    raise AtsUnavailable from None
-                self._context.sleep(POLL_INTERVAL)
+                wait_for_lease(self._context, until)
 
     def _load_or_claim(self, sub: str | None) -> _CachedToken | None:
         now = self._context.now()
@@ -157,6 +157,15 @@ class ClientCredentialTokens:
 
     def _build_key(self, sub: str | None) -> str:
         return f"{self._prefix}:{sub or 'service'}"
+
+
+def wait_for_lease(context: ClientContext, until: float) -> None:
+    """Wait a moment for the process that fetches a token. Raises AtsUnavailable."""
+    if context.now() + POLL_INTERVAL > until or not context.may_wait(POLL_INTERVAL):
+        raise AtsUnavailable(
+            SLOW_SENTENCE, retry_at=context.to_datetime(context.now() + LEASE_RETRY_SECONDS)
+        )
+    context.wait(POLL_INTERVAL)
 
 
 def _make_error_mapper(sub: str | None) -> ErrorMapper:

@@ -8,10 +8,11 @@ from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import ActingUserRefused, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from integrations.greenhouse.oauth.client import OAuthClient, TokenClaims
-from integrations.greenhouse.oauth.client_credentials import POLL_INTERVAL
+from integrations.greenhouse.oauth.client_credentials import wait_for_lease
 from integrations.greenhouse.oauth.token_refresh import (
     CONSENT_ENDED,
     REFRESH_LEASE,
+    RESPONSE_TIMEOUT,
     refresh_token_pair,
 )
 
@@ -77,15 +78,15 @@ class ConsentTokens:
             if self._is_usable(pair, _EXPIRY_MARGIN):
                 return pair
             now = self._context.now()
-            if token_store.acquire_refresh_lease(
+            # A refresh that is cut off would lose the token: callers in a hurry leave it to others.
+            has_time = now + RESPONSE_TIMEOUT <= self._context.ends_at
+            if has_time and token_store.acquire_refresh_lease(
                 pair.generation, now=now, until=now + REFRESH_LEASE
             ):
                 return self._refresh_pair(token_store, pair)
             if self._is_usable(pair):
                 return pair
-            if self._context.now() + POLL_INTERVAL > until:
-                raise AtsUnavailable
-            self._context.sleep(POLL_INTERVAL)
+            wait_for_lease(self._context, until)
 
     def _refresh_pair(self, token_store: TokenStore, pair: TokenPair) -> TokenPair:
         try:

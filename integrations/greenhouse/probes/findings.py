@@ -10,12 +10,14 @@ import msgspec
 
 from integrations.ats.errors import (
     AtsError,
+    AtsUnavailable,
     BadCredential,
     Conflict,
     Evidence,
     InvalidValues,
     MissingPermission,
     NotFound,
+    RateLimited,
 )
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
 from integrations.greenhouse.transport.request import HarvestRequest
@@ -77,7 +79,14 @@ def build_granted_finding(
     return ProbeFinding(outcome=ProbeOutcome.GRANTED, evidence=evidence)
 
 
+def raise_if_paused(error: AtsError) -> None:
+    """Raise errors that say nothing about a permission, only when to ask again."""
+    if isinstance(error, RateLimited) or (isinstance(error, AtsUnavailable) and error.retry_at):
+        raise error
+
+
 def classify_error(error: AtsError) -> ProbeFinding:
+    raise_if_paused(error)
     # Inferred: Greenhouse checks permissions before existence and values.
     if isinstance(error, NotFound | InvalidValues | Conflict):
         return ProbeFinding(outcome=ProbeOutcome.GRANTED, evidence=error.evidence)
@@ -92,6 +101,7 @@ def classify_error(error: AtsError) -> ProbeFinding:
 
 
 def build_unclear_finding(error: AtsError) -> ProbeFinding:
+    raise_if_paused(error)
     return ProbeFinding(
         outcome=ProbeOutcome.UNCLEAR,
         evidence=error.evidence,

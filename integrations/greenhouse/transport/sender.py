@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
 
-from integrations.ats.client_context import ApiCallRecord, ClientContext
+from integrations.ats.client_context import ApiCallRecord, CallRefusal, ClientContext
 from integrations.ats.errors import (
+    SLOW_SENTENCE,
     AtsError,
     AtsUnavailable,
     Evidence,
@@ -23,7 +26,13 @@ from integrations.greenhouse.transport.error_body import (
     build_html_page_error,
     parse_error_body,
 )
-from integrations.http.backoff import MAX_ATTEMPTS, compute_backoff, parse_retry_after
+from integrations.http.backoff import (
+    MAX_ATTEMPTS,
+    MAX_RETRY_AFTER,
+    compute_backoff,
+    parse_retry_after,
+)
+from integrations.http.circuit_breaker import Outcome
 from integrations.http.client import (
     HttpClient,
     HttpResponse,
@@ -31,12 +40,15 @@ from integrations.http.client import (
     ResponseLost,
     ResponseTooLarge,
 )
-from integrations.http.rate_limiter import SharedRateLimiter
+from integrations.http.rate_limiter import SharedRateLimiter, build_rate_limited
 from integrations.http.redaction import redact_text
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _MIN_WRITE_TIMEOUT = 5.0
+MAX_CALL_SECONDS = 60.0  # for one request and its whole response, however slowly it comes
 
 ErrorMapper = Callable[[HttpResponse, ErrorBody, Evidence], AtsError]
 
@@ -64,9 +76,7 @@ class RequestSender:
     ) -> None:
         self._context, self._http_client, self._window = context, http, window
         self._secrets = tuple(secrets)
-        self._rate_limiter = SharedRateLimiter(
-            context.state_store, key, window, now=context.now, sleep=context.sleep
-        )
+        self._rate_limiter = SharedRateLimiter(context, key, window)
 
     def retry_request(self, send: Callable[[int], T], *, until: float) -> T:
         """Call `send(retries)`, retrying only what had no effect. `until` is an epoch second."""
@@ -74,22 +84,45 @@ class RequestSender:
             try:
                 return send(attempt - 1)
             except (AtsUnavailable, RateLimited) as error:
-                # Writes raise AtsUnavailable only if they never arrived. After a 429 the rate
-                # limiter does the waiting.
-                wait = compute_backoff(attempt) if isinstance(error, AtsUnavailable) else 0.0
-                retry_at = self._context.now() + wait
-                if isinstance(error, RateLimited):
-                    retry_at = max(retry_at, error.until.timestamp())
-                if attempt == MAX_ATTEMPTS or retry_at > until:
+                # Writes raise AtsUnavailable only if they never arrived.
+                wait = self._compute_wait(error, attempt)
+                is_too_long = self._context.now() + wait > until or not self._context.may_wait(wait)
+                if attempt == MAX_ATTEMPTS or is_too_long:
                     raise
-                if wait:
-                    self._context.sleep(wait)
+                if isinstance(error, AtsUnavailable):  # else the rate limiter waits
+                    self._context.wait(wait)
         raise AssertionError  # pragma: no cover  # the last attempt returned or raised
+
+    def _compute_wait(self, error: AtsUnavailable | RateLimited, attempt: int) -> float:
+        retry_at = error.until if isinstance(error, RateLimited) else error.retry_at
+        if retry_at is not None:
+            return max(0.0, retry_at.timestamp() - self._context.now())
+        return compute_backoff(attempt)
 
     def send_once(
         self, request: OutgoingRequest, *, until: float, retries: int, map_error: ErrorMapper
     ) -> HttpResponse:
         """Wait for a rate limiter slot, send, and log the call. Raises AtsError unless 2xx."""
+        with self._enter_bulkhead():
+            return self._send_admitted(request, until, retries, map_error)
+
+    @contextmanager
+    def _enter_bulkhead(self) -> Iterator[None]:
+        context = self._context
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(context.bulkhead.enter(context.connection_key, context))
+            except AtsUnavailable:
+                context.on_refusal(CallRefusal.BULKHEAD_FULL)
+                raise
+            yield
+
+    def _send_admitted(
+        self, request: OutgoingRequest, until: float, retries: int, map_error: ErrorMapper
+    ) -> HttpResponse:
+        if self._context.now() >= self._context.ends_at:
+            retry_at = self._context.to_datetime(self._context.now() + 1)
+            raise AtsUnavailable(SLOW_SENTENCE, retry_at=retry_at)
         slot = self._rate_limiter.acquire_slot(self._context.lane, until=until)
         started = time.perf_counter()
         response: HttpResponse | None = None
@@ -100,28 +133,43 @@ class RequestSender:
                 request.url,
                 headers=request.headers,
                 content=request.content,
-                max_wait=self._compute_timeout(request, until),
+                max_total=self._compute_timeout(request, until),
             )
         except RequestNotSent as exc:
-            self._rate_limiter.release_slot(slot)
+            pause = self._rate_limiter.release_slot(slot)
             error = AtsUnavailable(
                 evidence=self._build_evidence(request, None, f"not connected: {exc}")
             )
         except (ResponseLost, ResponseTooLarge) as exc:
-            self._rate_limiter.record_response(slot, None, {})
+            is_lost = isinstance(exc, ResponseLost)
+            outcome = Outcome.FAILED if is_lost else Outcome.ANSWERED
+            pause = self._rate_limiter.record_response(slot, None, {}, outcome)
             error = self._map_lost_response(request, exc)
         else:
-            self._rate_limiter.record_response(slot, response.status, response.headers)
+            outcome = self._rate_outcome(response, time.perf_counter() - started, retries)
+            pause = self._rate_limiter.record_response(
+                slot, response.status, response.headers, outcome
+            )
             error = self._map_response(request, response, map_error)
+        if isinstance(error, AtsUnavailable) and pause is not None:
+            error.retry_at = pause.until
         self._log_request(request, response, error, retries, time.perf_counter() - started)
         if error is not None:
             raise error
         assert response is not None  # noqa: S101  # for the type checker
         return response
 
+    def _rate_outcome(self, response: HttpResponse, seconds: float, retries: int) -> Outcome:
+        if seconds > self._context.breaker.slow_seconds:
+            return Outcome.FAILED
+        if response.status < 500 and response.status != 408:
+            return Outcome.ANSWERED
+        return Outcome.FAILED_AGAIN if retries else Outcome.FAILED
+
     def _compute_timeout(self, request: OutgoingRequest, until: float) -> float:
         # Past the deadline a write still gets a few seconds: giving up would lose its outcome.
-        return max(_MIN_WRITE_TIMEOUT if request.is_write else 0.0, until - self._context.now())
+        seconds = max(_MIN_WRITE_TIMEOUT if request.is_write else 0.0, until - self._context.now())
+        return min(seconds, MAX_CALL_SECONDS)
 
     def _map_lost_response(self, request: OutgoingRequest, exc: Exception) -> AtsError:
         evidence = self._build_evidence(request, None, f"answer lost: {exc}")
@@ -163,8 +211,18 @@ class RequestSender:
         retry_after = parse_retry_after(
             response.headers.get("retry-after"), response.headers.get("x-ratelimit-reset"), now=now
         )
-        until = now + (self._window if retry_after is None else retry_after)
-        return RateLimited(datetime.fromtimestamp(until, UTC), evidence=evidence)
+        seconds = self._window if retry_after is None else retry_after
+        if seconds <= MAX_RETRY_AFTER:
+            return build_rate_limited(self._context, now + seconds, evidence=evidence)
+        logger.warning(
+            "Greenhouse asks to wait %d s (%s); we ask again after %d s",
+            seconds,
+            self._context.connection_key,
+            MAX_RETRY_AFTER,
+        )
+        return build_rate_limited(
+            self._context, now + MAX_RETRY_AFTER, now + seconds, evidence=evidence
+        )
 
     def _build_evidence(
         self, request: OutgoingRequest, response: HttpResponse | None, message: str

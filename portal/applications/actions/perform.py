@@ -26,6 +26,7 @@ from portal.applications.actions.outcomes import (
 from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, learn_refusal
 from portal.applications.models import ApplicationAction
+from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
 from portal.core import transitions
@@ -184,8 +185,8 @@ def _reschedule_send(action: ApplicationAction, error: AtsError) -> bool:
     now = timezone.now()
     delay = RETRY_DELAYS[min(action.attempts, len(RETRY_DELAYS)) - 1]
     due_at = now + timedelta(seconds=delay)
-    if isinstance(error, errors.RateLimited):
-        due_at = max(error.until, now + timedelta(seconds=1))
+    if retry_at := waiting.get_retry_time(error):
+        due_at = max(retry_at, now + timedelta(seconds=1))
     if action.give_up_at is None or due_at > action.give_up_at:
         return False
     return transitions.try_move(
@@ -196,6 +197,8 @@ def _reschedule_send(action: ApplicationAction, error: AtsError) -> bool:
 def _describe_wait(error: AtsError) -> str:
     if isinstance(error, errors.RateLimited):
         return "Greenhouse asks us to slow down. It goes out by itself in a moment."
+    if waiting.get_retry_time(error):
+        return errors.SLOW_SENTENCE
     return "Greenhouse does not answer at the moment. We keep trying by ourselves."
 
 

@@ -17,6 +17,7 @@ from portal.applications.actions.handlers.base import snapshot_application
 from portal.applications.actions.outcomes import finish_action, mark_done, reread_application
 from portal.applications.actions.refusals import clear_refusal
 from portal.applications.models import ApplicationAction
+from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.models import Credential
 from portal.core.secrets import SecretUnreadable
@@ -44,8 +45,11 @@ def reconcile_action_with(provider: Provider, action: ApplicationAction) -> None
     except errors.NotFound:
         finish_action(action, Status.CONFLICT, "Greenhouse no longer has this application.")
         return
-    except AtsError:
-        return  # still unknown; retried later
+    except AtsError as error:  # still unknown; retried later
+        if retry_at := waiting.get_retry_time(error):
+            unknown = ApplicationAction.objects.filter(pk=action.pk, status=Status.UNKNOWN)
+            unknown.filter(due_at__lt=retry_at).update(due_at=retry_at)
+        return
     status, sentence = ACTION_HANDLERS[action.kind].infer_outcome(action, current)
     if status == Status.FAILED and not _is_past_in_flight_period(action):
         return

@@ -132,7 +132,7 @@ def store_connection_consent(
         _verify_account(connection, grant, same_account)
         credential = _replace_credential(request, grant, by=by, as_pending=as_pending)
     except CredentialRefused:
-        revocation.revoke_tokens(connection, grant.pair, subject=grant.subject)
+        revocation.request_revocation(connection, grant.pair.refresh_token, subject=grant.subject)
         raise
     renewal.close_expiry_issue(credential.consent)
     return credential
@@ -144,7 +144,9 @@ def store_personal_consent(
     """Raises DifferentPerson and revokes the consent unless it is surely the member's own."""
     member = request.membership
     if grant.subject is None or grant.subject != greenhouse_user:
-        revocation.revoke_tokens(request.connection, grant.pair, subject=grant.subject)
+        revocation.request_revocation(
+            request.connection, grant.pair.refresh_token, subject=grant.subject
+        )
         raise DifferentPerson("", "This was not agreed to by the person's own user in Greenhouse.")
     with transaction.atomic():
         Connection.objects.select_for_update().get(pk=request.connection_id)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
-from integrations.ats.errors import AtsError, BadCredential
+from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.permissions import ProbeResult
 from integrations.ats.provider import Provider
 from portal.accounts.models import User
+from portal.connections import waiting
 from portal.connections.client import open_provider
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
-from portal.core import transitions
+from portal.core import queue, transitions
 from portal.core.hooks import Hook
 from portal.core.secrets import SecretUnreadable
 
@@ -74,12 +78,16 @@ def _build_results(run: CheckRun, only: Collection[str]) -> list[PermissionCheck
 
 
 def execute_run(check: CheckRun) -> bool:
-    """Run the check until it is done or has failed. Returns False if another worker has it."""
+    """Run the check; True if it ended, False if another worker has it or it goes on later."""
     now = timezone.now()
-    if not transitions.try_move(
-        check, CheckRun.Status.RUNNING, why="a worker took it", started_at=now
+    if check.is_waiting or not transitions.try_move(
+        check,
+        CheckRun.Status.RUNNING,
+        why="a worker took it",
+        started_at=check.started_at or now,
     ):
         return False
+    waiting_count = _select_waiting(check).count()
     try:
         _probe_all(check)
     except SecretUnreadable:
@@ -89,6 +97,12 @@ def execute_run(check: CheckRun) -> bool:
     except BadCredential as error:
         next_step = "connect again" if check.credential.is_consent else "enter a new one"
         return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} Please {next_step}.")
+    except (AtsUnavailable, RateLimited) as error:
+        has_progressed = _select_waiting(check).count() < waiting_count
+        if wait := waiting.plan_wait(check, error, has_progressed=has_progressed):
+            _postpone_run(check, wait)
+            return False
+        return _fail_run(check, Cause.NO_ANSWER, waiting.describe_giving_up(error))
     except AtsError as error:
         return _fail_run(check, Cause.NO_ANSWER, error.sentence)
     return transitions.try_move(
@@ -99,9 +113,24 @@ def execute_run(check: CheckRun) -> bool:
     )
 
 
+@transaction.atomic
+def _postpone_run(check: CheckRun, wait: dict[str, Any]) -> None:
+    why = f"{wait['wait_cause'].label}: it goes on later"
+    if transitions.try_move(check, CheckRun.Status.QUEUED, why=why, **wait):
+        queue.enqueue_task(
+            CHECK_TASK,
+            check.pk,
+            organization_id=check.connection.organization_id,
+            due_at=wait["due_at"],
+        )
+
+
+def _select_waiting(check: CheckRun) -> QuerySet[PermissionCheck]:
+    return check.results.filter(outcome=PermissionCheck.WAITING)
+
+
 def _probe_all(check: CheckRun) -> None:
-    waiting = check.results.filter(outcome=PermissionCheck.WAITING)
-    keys = list(waiting.values_list("permission", flat=True))
+    keys = list(_select_waiting(check).values_list("permission", flat=True))
     provider = open_provider(check.credential, lane=Lane.PEOPLE)
     provider.verify_credential()
     for probe in provider.probe_permissions(keys):
@@ -149,16 +178,19 @@ def interrupt_open_runs(connection: Connection, sentence: str) -> None:
 
 def list_unstarted_runs() -> dict[int, int]:
     """Return IDs of checks with the ID of their organization."""
-    waiting = CheckRun.objects.filter(
-        status=CheckRun.Status.QUEUED, queued_at__lt=timezone.now() - REQUEUE_AFTER
+    unstarted = _select_due_before(timezone.now() - REQUEUE_AFTER).filter(
+        status=CheckRun.Status.QUEUED
     )
-    return dict(waiting.values_list("pk", "connection__organization_id"))
+    return dict(unstarted.values_list("pk", "connection__organization_id"))
 
 
 def fail_silent_runs() -> list[CheckRun]:
     """Fail checks whose worker died, and return them."""
-    silent = CheckRun.objects.filter(
-        status__in=CheckRun.OPEN, queued_at__lt=timezone.now() - RUN_TIMEOUT
-    )
+    silent = _select_due_before(timezone.now() - RUN_TIMEOUT).filter(status__in=CheckRun.OPEN)
     sentence = "The check was interrupted. Please start it again."
     return [check for check in silent if _fail_run(check, Cause.INTERRUPTED, sentence)]
+
+
+def _select_due_before(cutoff: datetime) -> QuerySet[CheckRun]:
+    # A postponed check is not silent until after its due time.
+    return CheckRun.objects.annotate(due=Coalesce("due_at", "queued_at")).filter(due__lt=cutoff)

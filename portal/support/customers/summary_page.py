@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from portal.accounts.models import Membership, Organization
-from portal.connections.models import ApiCall
+from portal.connections.models import ApiCall, CallPause
 from portal.issues.issue_message import CUSTOMER_FIXERS, build_message, needs_permission_fix
 from portal.issues.models import Issue
 from portal.members.models import Invitation
@@ -86,6 +86,9 @@ def summary_page(request: HttpRequest, organization_id: int) -> HttpResponse:
         "may_impersonate": request.user.has_perm(sessions.IMPERSONATE_PERMISSION),
         "members": _list_members(organization) if may_see_people else [],
         "calls": _count_recent_calls(organization),
+        "call_pause": CallPause.objects.filter(
+            connection__organization=organization, until__gt=timezone.now()
+        ).first(),
         "events": events,
         "older_before": older_before,
         "kinds": timeline.list_kinds(include_people=may_see_people).items(),

@@ -6,12 +6,13 @@ The run of a worker that stops sending heartbeats is requeued and resumes after 
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from integrations.ats.errors import (
@@ -23,7 +24,7 @@ from integrations.ats.errors import (
     RateLimited,
 )
 from portal.accounts.models import User
-from portal.connections import connection_state
+from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.hooks import Hook
@@ -88,7 +89,7 @@ def _open_runs(connection: Connection, scope: str) -> Any:
 def execute_run(sync: SyncRun) -> bool:
     """Run the sync in this process. Returns False if another worker holds it."""
     now = timezone.now()
-    if not transitions.try_move(
+    if sync.is_waiting or not transitions.try_move(
         sync,
         SyncRun.Status.RUNNING,
         why="a worker took it",
@@ -104,13 +105,13 @@ def execute_run(sync: SyncRun) -> bool:
         return True
     if restart_outdated_runs(sync.connection):
         return True
+    worker = SyncWorker(sync)
     try:
-        SyncWorker(sync).run_remaining_steps()
+        worker.run_remaining_steps()
     except LeaseLost:
         return True
     except TimeSliceExpired:
-        if _requeue_run(sync, "its time was up; it goes on from here"):
-            SyncRun.objects.filter(pk=sync.pk).update(claim_count=0)
+        _requeue_run(sync, "its time was up; it goes on from here", claim_count=0)
         return True
     except SecretUnreadable:
         _fail_run(
@@ -118,6 +119,10 @@ def execute_run(sync: SyncRun) -> bool:
             Cause.CREDENTIAL,
             "The stored credential can no longer be opened. Please enter it again.",
         )
+    except (AtsUnavailable, RateLimited) as error:
+        if _postpone_run(sync, error):
+            return True
+        _give_up_waiting(sync, worker, error)
     except AtsError as error:
         if isinstance(error, BadCredential) and restart_outdated_runs(sync.connection):
             return True  # the credential was replaced during the run
@@ -126,6 +131,26 @@ def execute_run(sync: SyncRun) -> bool:
         _finish_run(sync)
     _update_connection(sync)
     return True
+
+
+def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:
+    """Go on later from here; False once the run has waited for too long."""
+    # A written page resets the count.
+    has_progressed = SyncRun.objects.filter(pk=sync.pk, claim_count=0).exists()
+    wait = waiting.plan_wait(sync, error, has_progressed=has_progressed)
+    if wait is None:
+        return False
+    _requeue_run(sync, f"{wait['wait_cause'].label}; it goes on later", claim_count=0, **wait)
+    return True
+
+
+def _give_up_waiting(
+    sync: SyncRun, worker: SyncWorker, error: AtsUnavailable | RateLimited
+) -> None:
+    sentence = waiting.describe_giving_up(error)
+    with suppress(LeaseLost):
+        worker.fail_running_step(sentence)
+    _fail_run(sync, _classify_error(error), sentence)
 
 
 def restart_outdated_runs(connection: Connection) -> bool:
@@ -187,14 +212,16 @@ def _finish_run(sync: SyncRun) -> None:
     drift.report_drift(sync)
 
 
-def _requeue_run(sync: SyncRun, why: str) -> bool:
-    with transaction.atomic():
-        if not transitions.try_move(
-            sync, SyncRun.Status.QUEUED, why=why, lease_token="", queued_at=timezone.now()
-        ):
-            return False
-        queue.enqueue_task(RUN_TASK, sync.pk, organization_id=sync.connection.organization_id)
-    return True
+@transaction.atomic
+def _requeue_run(sync: SyncRun, why: str, **fields: Any) -> None:
+    values = {"lease_token": "", "queued_at": timezone.now(), **waiting.NOT_WAITING, **fields}
+    if transitions.try_move(sync, SyncRun.Status.QUEUED, why=why, **values):
+        queue.enqueue_task(
+            RUN_TASK,
+            sync.pk,
+            organization_id=sync.connection.organization_id,
+            due_at=values["due_at"],
+        )
 
 
 def recover_stalled_runs() -> None:
@@ -208,7 +235,8 @@ def recover_stalled_runs() -> None:
             sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."
         ):
             _update_connection(sync)
-    queued = SyncRun.objects.filter(status=SyncRun.Status.QUEUED, queued_at__lt=cutoff)
+    is_due = Q(due_at=None) | Q(due_at__lt=cutoff)
+    queued = SyncRun.objects.filter(is_due, status=SyncRun.Status.QUEUED, queued_at__lt=cutoff)
     rows = queued.values_list("pk", "connection__organization_id")
     queue.requeue_lost_tasks(RUN_TASK, dict(rows))
     # The process that paused was killed before it ended the runs.

@@ -12,7 +12,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from integrations.ats.client_context import ApiCallRecord, Lane
-from integrations.ats.errors import AtsError, MissingPermission, NotSiteAdmin
+from integrations.ats.errors import (
+    AtsError,
+    AtsUnavailable,
+    MissingPermission,
+    NotSiteAdmin,
+    RateLimited,
+)
 from integrations.ats.provider import Provider
 from integrations.ats.types import Page
 from portal.connections.client import open_provider
@@ -96,9 +102,16 @@ class SyncWorker:
             mass_deletion_guard.close_alert(self.connection, definition)
             monitor.recheck_after_refusal(self.connection, getattr(error, "permission", ""))
             return
+        except (AtsUnavailable, RateLimited):
+            raise  # the step stays open: the run may go on later
         except AtsError as error:
             self._end_step(step, SyncStep.Status.FAILED, failure=error.sentence)
             raise
+
+    def fail_running_step(self, sentence: str) -> None:
+        for step in self._steps.values():
+            if step.status == SyncStep.Status.RUNNING:
+                self._end_step(step, SyncStep.Status.FAILED, failure=sentence)
 
     @transaction.atomic
     def _erase_gone(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from integrations.ats.client_context import ApiCallRecord
 from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
+from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.core.secrets import SecretUnreadable
@@ -44,8 +46,10 @@ def run_refresh_request(request_id: int) -> None:
         return
     try:
         _refresh_record(lease)
-    except (AtsUnavailable, RateLimited, write_guard.ConnectionChanged):
-        lease.postpone_request()
+    except (AtsUnavailable, RateLimited) as error:
+        lease.await_greenhouse(error)
+    except write_guard.ConnectionChanged:
+        lease.retry_request()
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the next sync reports it.
         lease.select_claimed().delete()
@@ -66,7 +70,7 @@ class _RequestLease:
     @classmethod
     def claim_request(cls, request_id: int) -> _RequestLease | None:
         now = timezone.now()
-        unclaimed = RefreshRequest.objects.filter(pk=request_id, claimed_at=None)
+        unclaimed = RefreshRequest.objects.filter(_is_due(now), pk=request_id, claimed_at=None)
         if not unclaimed.update(claimed_at=now, attempts=F("attempts") + 1):
             return None
         return cls(RefreshRequest.objects.select_related("connection").get(pk=request_id), now)
@@ -86,14 +90,28 @@ class _RequestLease:
     def complete_request(self) -> None:
         if self.select_claimed().filter(requested_at__lte=self._started_at).delete()[0]:
             return
-        if self.select_claimed().update(claimed_at=None, attempts=0):
-            queue.enqueue_task(
-                REFRESH_TASK,
-                self.refresh_request.pk,
-                organization_id=self.refresh_request.connection.organization_id,
-            )
+        if self.select_claimed().update(
+            claimed_at=None, attempts=0, waiting_since=None, **waiting.NOT_WAITING
+        ):
+            self._enqueue_again(None)
 
-    def postpone_request(self) -> None:
+    @transaction.atomic
+    def await_greenhouse(self, error: AtsUnavailable | RateLimited) -> None:
+        wait = waiting.plan_wait(self.refresh_request, error)
+        if wait is None:  # a sync brings the record
+            self.select_claimed().delete()
+        elif self.select_claimed().update(claimed_at=None, attempts=0, **wait):
+            self._enqueue_again(wait["due_at"])
+
+    def _enqueue_again(self, due_at: datetime | None) -> None:
+        queue.enqueue_task(
+            REFRESH_TASK,
+            self.refresh_request.pk,
+            organization_id=self.refresh_request.connection.organization_id,
+            due_at=due_at,
+        )
+
+    def retry_request(self) -> None:
         # Retried by `requeue_stalled_requests`; after the last attempt a sync brings the record.
         if self.refresh_request.attempts >= MAX_ATTEMPTS:
             self.select_claimed().delete()
@@ -128,9 +146,11 @@ def _refresh_record(lease: _RequestLease) -> None:
 def requeue_stalled_requests() -> None:
     cutoff = timezone.now() - run_lifecycle.get_heartbeat_timeout()
     RefreshRequest.objects.filter(claimed_at__lt=cutoff).update(claimed_at=None)
-    waiting = RefreshRequest.objects.filter(
-        Q(requested_at__lt=timezone.now() - timedelta(minutes=1))
-    )
-    unclaimed = waiting.filter(claimed_at=None)
-    rows = unclaimed.values_list("pk", "connection__organization_id")[:200]
-    queue.requeue_lost_tasks(REFRESH_TASK, dict(rows))
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    unclaimed = RefreshRequest.objects.filter(claimed_at=None, requested_at__lt=minute_ago)
+    rows = unclaimed.filter(_is_due(minute_ago)).values_list("pk", "connection__organization_id")
+    queue.requeue_lost_tasks(REFRESH_TASK, dict(rows[:200]))
+
+
+def _is_due(at: datetime) -> Q:
+    return Q(due_at=None) | Q(due_at__lte=at)

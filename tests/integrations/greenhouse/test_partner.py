@@ -267,6 +267,6 @@ def test_removed_scope_is_missing_at_once(bench: ProviderBench) -> None:
 def test_tokens_are_revoked_where_supported(open_bench: OpenBench, revocation: bool) -> None:
     bench = open_bench(PARTNER, revocation=revocation)
     wiring = replace(bench.context)
-    pair = _get_token_store(bench).pair
-    assert OAUTH_FLOW.revoke_tokens(wiring, _get_consent_store(bench).partner, pair) is revocation
+    token, partner = _get_token_store(bench).pair.refresh_token, _get_consent_store(bench).partner
+    assert OAUTH_FLOW.revoke_token(wiring, partner, token) is revocation
     assert bool(bench.sandbox.consents.rows[1].ended_reason) is revocation

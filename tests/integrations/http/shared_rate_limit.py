@@ -9,7 +9,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from integrations.ats.client_context import Lane, StateChange, T
+from integrations.ats.client_context import ClientContext, Lane, StateChange, T
 from integrations.http.rate_limiter import SharedRateLimiter
 
 LIMIT, SHORT_WINDOW = 20, 0.2
@@ -40,9 +40,8 @@ class SqliteStore:
 
 
 def open_rate_limiter(path: str) -> SharedRateLimiter:
-    return SharedRateLimiter(
-        SqliteStore(Path(path)), "b", SHORT_WINDOW, now=time.time, sleep=time.sleep
-    )
+    context = ClientContext(api_url="", auth_url="", state_store=SqliteStore(Path(path)))
+    return SharedRateLimiter(context, "b", SHORT_WINDOW)
 
 
 def send_many(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.ats.client_context import Lane, MemoryStateStore
+from integrations.ats.client_context import ClientContext, Lane, MemoryStateStore
 from integrations.ats.errors import RateLimited
 from integrations.http.rate_limiter import INITIAL_LIMIT, SharedRateLimiter
 from tests.integrations.greenhouse.provider_bench import ManualClock
@@ -28,9 +28,14 @@ WINDOW = 10.0
 def make_rate_limiter(
     clock: ManualClock, store: MemoryStateStore | None = None
 ) -> SharedRateLimiter:
-    return SharedRateLimiter(
-        store or MemoryStateStore(), "b", WINDOW, now=clock.get_time, sleep=clock.sleep
+    context = ClientContext(
+        api_url="",
+        auth_url="",
+        state_store=store or MemoryStateStore(),
+        now=clock.get_time,
+        sleep=clock.sleep,
     )
+    return SharedRateLimiter(context, "b", WINDOW)
 
 
 def limit_headers(limit: int, remaining: int, **more: str) -> dict[str, str]:
@@ -436,8 +441,7 @@ def test_processes_share_one_window(tmp_path: Path) -> None:
 
 def test_threads_share_one_window() -> None:
     window, limit = 0.1, 10
-    store = MemoryStateStore()
-    shared = SharedRateLimiter(store, "b", window, now=time.time, sleep=time.sleep)
+    shared = SharedRateLimiter(ClientContext(api_url="", auth_url=""), "b", window)
     shared.record_response(
         shared.acquire_slot(Lane.PEOPLE, until=time.time()), 200, limit_headers(limit, 9)
     )

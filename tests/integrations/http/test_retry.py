@@ -20,7 +20,8 @@ NOW = 1_800_000_000.0
         ("nan", None, None),
         ("soon", "later", None),
         (None, str(NOW - 100), 0),
-        ("86400", None, 3600),
+        ("86400", None, 86400),
+        ("99999999999999999999", None, 30 * 86400),
     ],
 )
 def test_wait_follows_response_headers(

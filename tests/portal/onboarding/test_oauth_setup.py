@@ -132,11 +132,12 @@ def test_refusal_explained_with_retry(ada: Client, sandbox: Sandbox) -> None:
 
 
 @each_refusal
-def test_consent_without_site_admin_discarded(ada: Client, sandbox: Sandbox) -> None:
+def test_consent_without_site_admin_discarded(ada: Client, sandbox: Sandbox, run_tasks) -> None:
     text = _read_outcome(ada, complete_authorization(ada, sandbox, who="remy"))
     assert "no Site Admin" in text
     assert reverse("members:list") in text
     assert not Consent.objects.exists()
+    run_tasks()
     assert sandbox.consents.rows[1].ended_reason == "revoked by the partner"
 
 
@@ -303,6 +304,7 @@ def test_consent_during_disconnect_is_revoked(
         text = _read_outcome(ada, complete_authorization(ada, sandbox))
     assert "disconnected here meanwhile" in text
     assert not Consent.objects.filter(state="active").exists()
+    run_tasks()
     assert {row.ended_reason for row in sandbox.consents.rows.values()} == {
         "revoked by the partner"
     }
@@ -315,8 +317,8 @@ def test_disconnect_revokes_consent(ada: Client, sandbox: Sandbox, run_tasks) ->
     ada.post("/setup/disconnect/", {"name": "Acme"})
     consent = Consent.objects.get()
     assert (consent.state, consent.access_token, consent.refresh_token) == ("ended", "", "")
-    assert sandbox.consents.rows[1].ended_reason == "revoked by the partner"
     run_tasks()
+    assert sandbox.consents.rows[1].ended_reason == "revoked by the partner"
     assert complete_authorization(ada, sandbox).url == PERMISSIONS_URL
 
 

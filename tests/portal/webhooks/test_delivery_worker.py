@@ -322,7 +322,9 @@ def test_retries_back_off_and_stop_after_a_day(
     run_tasks: Work,
     advance_clock,
     quick_retries: None,
+    settings,
 ) -> None:
+    settings.BREAKER_FAILURES = 0  # it would decide when to try again
     sandbox.faults.add_fault(kind="drop_before", times=None)
     synced_webhook.deliver_application(_active_application().remote_id)
     for pause in (30, 60, 120, 240, 480, 900, 900):
@@ -379,7 +381,9 @@ def test_due_retry_read_in_same_run(
     advance_clock,
     quick_retries: None,
     monkeypatch,
+    settings,
 ) -> None:
+    settings.WORKER_TURN_SECONDS = 3600
     failing, slow = Application.objects.filter(status="active", gone_at=None)[:2]
     original_handle = _fail_for(sandbox, failing.remote_id)
     synced_webhook.deliver_application(failing.remote_id)

@@ -75,7 +75,9 @@ class App(SandboxState):
     def _with_faults(self, request: Request) -> Response:
         credential = self._get_credential_name(request)
         matching = self.faults.take_matching(request, credential)
-        wait = self.settings.latency_ms + sum(fault.latency_ms for fault in matching)
+        wait = self.settings.latency_ms + sum(
+            fault.latency_ms for fault in matching if fault.kind != "drip"
+        )
         if wait:
             time.sleep(wait / 1000)
         fault = next((fault for fault in matching if fault.kind != "latency"), None)
@@ -101,6 +103,8 @@ class App(SandboxState):
             raise ConnectionDropped
         if fault.kind == "truncated_json":
             response.body = response.body[: len(response.body) // 2]
+        if fault.kind == "drip":
+            response.seconds_per_byte = fault.latency_ms / 1000 or 1.0
         return response
 
     def _run_guarded(self, request: Request, handler: Any, *args: Any) -> Response:

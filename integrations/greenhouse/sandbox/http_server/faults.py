@@ -23,6 +23,7 @@ FaultKind = Literal[
     "drop_before",
     "drop_after",
     "truncated_json",
+    "drip",
     "token_expired",
     "permission_removed",
 ]

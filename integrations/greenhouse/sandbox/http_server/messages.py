@@ -63,6 +63,7 @@ class Response:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    seconds_per_byte: float = 0.0
 
 
 class HttpError(Exception):

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import socketserver
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -109,8 +110,18 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD" and response.status != 204:
-            self.wfile.write(response.body)
+            self._write_body(response)
         self.wfile.flush()
+
+    def _write_body(self, response: Response) -> None:
+        if not response.seconds_per_byte:
+            self.wfile.write(response.body)
+            return
+        self.wfile.flush()
+        for byte in response.body:
+            time.sleep(response.seconds_per_byte)
+            self.wfile.write(bytes((byte,)))
+            self.wfile.flush()
 
     def _drop_connection(self) -> None:
         self.close_connection = True
