@@ -9,11 +9,12 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
+from portal.core.name_search import match_name
 from portal.signin import email_confirmation
 from portal.support.access.roles import can_see_people
 from portal.support.actions import action_pages, fix_link_page
 from portal.support.admin import audited_changes
-from portal.support.admin.base import ReadOnlyInline, UrgencyChangeList
+from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyInline, UrgencyChangeList
 from portal.support.customers import customer_status, overview, summary_page
 
 
@@ -97,7 +98,9 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         for word in search_term.split():
             criteria = Q(name__icontains=word) | Q(slug__icontains=word)
             if can_see_people(request):
-                people = Membership.objects.filter(user__email__icontains=word)
+                people = Membership.objects.filter(
+                    Q(user__email__icontains=word) | match_name("user__search_name", word)
+                )
                 criteria |= Q(pk__in=people.values("organization"))
             queryset = queryset.filter(criteria)
         return queryset, False
@@ -189,10 +192,10 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(PeopleSearchAdmin):
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_staff", "is_active")
-    search_fields = ("email", "name")
+    search_fields = ("search_name", "email")
     fields = (
         "email",
         "email_confirmed_at",

@@ -69,8 +69,9 @@ def _find_jobs(client, query: str, **more: str) -> list[str]:
         ("pia private", [], []),
         ("private", [], []),
         ("gus gone", [], []),
-        ("naylor nora", [], []),
-        ("nor_", [], []),
+        ("naylor nora", ["Cook"], ["Cook"]),
+        ("  Naylor,   Nora ", ["Cook"], ["Cook"]),
+        ("nor_lash", [], []),
     ],
 )
 def test_search_finds_only_visible_candidates(

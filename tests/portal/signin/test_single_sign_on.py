@@ -66,15 +66,22 @@ def test_known_address_opens_existing_account(
     assert Membership.objects.get(user=personas.remy.user).organization == personas.ada.organization
 
 
-@pytest.mark.parametrize("verified", [False, None, "false"])
+@pytest.mark.parametrize(
+    ("verified", "trusted"),
+    [(False, False), (None, False), ("false", False), ("False", True), ("no", True)],
+)
 def test_unverified_address_opens_nothing(
-    personas: Personas, client: Client, mocked: responses.RequestsMock, verified: object
+    personas: Personas,
+    client: Client,
+    mocked: responses.RequestsMock,
+    verified: object,
+    trusted: bool,
 ) -> None:
-    configure_sso(personas.ada.organization, "acme.example")
+    configure_sso(personas.ada.organization, "acme.example", addresses_verified=trusted)
     FakeProvider(mocked, NINA | {"email_verified": verified})
     answer = sign_in_with_sso(client, personas.ada.organization)
     assert answer.status_code == 403
-    assert "did not confirm your e-mail address" in answer.content.decode()
+    assert "claim “email_verified”" in answer.content.decode()
     assert not User.objects.filter(email__iexact="nina@acme.example").exists()
 
 
