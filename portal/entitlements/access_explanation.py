@@ -127,7 +127,7 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
         return (
             ExplanationStep(
                 StepResult.NO,
-                f"More than one active Greenhouse account has the address {user_match.email}.",
+                f"More than one Greenhouse account has the address {user_match.email}.",
             ),
             AccessFix("Leave the address on one account only, in Greenhouse.", GREENHOUSE_MANAGER),
         )

@@ -192,7 +192,7 @@ def explain_no_access(member_rights: Rights) -> str:
         MatchStatus.UNMATCHED: f"Nobody in Greenhouse has your address, {user_match.email}. "
         "Both must use the same one: ask the person who manages Greenhouse at your company to add "
         "it to your Greenhouse account, or an admin here to change the address you sign in with.",
-        MatchStatus.AMBIGUOUS: "More than one active Greenhouse account has your address, "
+        MatchStatus.AMBIGUOUS: "More than one Greenhouse account has your address, "
         f"{user_match.email}, so it is not clear which one is yours. Ask the person who "
         "manages Greenhouse at your company to leave it on one account only.",
         MatchStatus.DEACTIVATED: "Your Greenhouse account is deactivated. Ask the person who "

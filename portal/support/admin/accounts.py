@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
 from portal.core.name_search import match_name
+from portal.members import memberships
 from portal.signin import email_confirmation
 from portal.support.access.roles import can_see_people
 from portal.support.actions import action_pages, fix_link_page
@@ -191,8 +193,21 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         return int(organization.customer_status.failure_count)
 
 
+class UserForm(forms.ModelForm[User]):
+    def clean_is_active(self) -> bool:
+        is_active: bool = self.cleaned_data["is_active"]
+        if self.instance.pk and not is_active:
+            for organization in memberships.list_organizations_left_without_admin(self.instance):
+                raise forms.ValidationError(
+                    f"{organization} would be left without an active admin. Make somebody else an "
+                    "admin first."
+                )
+        return is_active
+
+
 @admin.register(User)
 class UserAdmin(PeopleSearchAdmin):
+    form = UserForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("search_name", "email")
