@@ -174,6 +174,7 @@ TEMPLATES = [
             "builtins": [
                 "template_partials.templatetags.partials",
                 "portal.web.templatetags.icons",
+                "portal.web.templatetags.names",
             ],
             "libraries": {"navigation": "portal.web.templatetags.navigation"},
             "context_processors": [

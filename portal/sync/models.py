@@ -44,7 +44,15 @@ class AtsUser(SyncedRecord):
         verbose_name = "Greenhouse user"
 
     def __str__(self) -> str:
-        return format_name(self.name) or self.primary_email or format_unnamed(self.remote_id)
+        return format_user_name(self.name, self.primary_email, self.remote_id)
+
+
+def format_user_name(name: str, primary_email: str, remote_id: int) -> str:
+    return format_name(name) or primary_email or format_unnamed(remote_id)
+
+
+# The fields that `format_user_name` takes, for queries that start from a team member.
+USER_NAME_FIELDS = ("user__name", "user__primary_email", "user__remote_id")
 
 
 class AtsUserEmail(models.Model):
