@@ -8,6 +8,7 @@ import unicodedata
 # Embeddings, overrides and isolates, which can turn the text after them around.
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINE_BREAKS_AND_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_RIGHT_TO_LEFT_CLASSES = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
 # Letters and symbols that are drawn as nothing.
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Cs", "Mn", "Me", "Zs", "Zl", "Zp"})
@@ -33,6 +34,13 @@ def is_visible(text: str) -> bool:
             and unicodedata.category(character) not in _INVISIBLE_CATEGORIES
         )
         for character in text
+    )
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether any of the text may turn the text around it."""
+    return not text.isascii() and any(
+        unicodedata.bidirectional(character) in _RIGHT_TO_LEFT_CLASSES for character in text
     )
 
 

@@ -1,4 +1,4 @@
-"""`{{ name|isolate }}`: a name of somebody or something, with a direction of its own.
+"""`{{ name|isolate }}`: a name with a direction of its own, if it needs one.
 
 Available in every template without `{% load %}`.
 """
@@ -6,10 +6,10 @@ Available in every template without `{% load %}`.
 from __future__ import annotations
 
 from django import template
-from django.utils.html import conditional_escape
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.core.text import format_name
+from portal.core.text import format_name, is_right_to_left
 
 register = template.Library()
 NAMELESS = "No name"
@@ -26,7 +26,8 @@ def isolate(value: object) -> SafeString | str:
     if not text:
         return ""
     name = format_name(text) or NAMELESS
-    css_class = ' class="long-word"' if max(map(len, name.split())) > MAX_UNBROKEN_WORD else ""
     # Removing characters keeps what was escaped before safe.
-    html = name if isinstance(value, SafeString) else conditional_escape(name)
-    return mark_safe(f"<bdi{css_class}>{html}</bdi>")  # noqa: S308 - escaped above
+    html = mark_safe(name) if isinstance(value, SafeString) else conditional_escape(name)  # noqa: S308
+    if max(map(len, name.split())) > MAX_UNBROKEN_WORD:
+        return format_html('<bdi class="long-word">{}</bdi>', html)
+    return format_html("<bdi>{}</bdi>", html) if is_right_to_left(text) else html
