@@ -6,22 +6,32 @@ from typing import Any, NoReturn, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess, Provider
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.access import get_membership
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.core.secrets import SecretUnreadable, reveal_secret
 from portal.core.text import clean_name
-from portal.signin import email_confirmation, sso_claims, sso_membership, sso_subjects
+from portal.signin import (
+    email_confirmation,
+    known_devices,
+    sso_claims,
+    sso_membership,
+    sso_subjects,
+)
 from portal.signin.models import SingleSignOn, find_single_sign_on
 from portal.web.client_ip import get_client_ip
 
@@ -47,6 +57,27 @@ class AccountAdapter(DefaultAccountAdapter):
         message: Any = super().render_mail(template_prefix, *args, **kwargs)
         message.kind = template_prefix.rsplit("/", 1)[-1]  # shown by the outbox
         return cast(EmailMessage, message)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        email = normalize_email(str(credentials.get("email", "")))
+        device = known_devices.find_device(request, email)
+        return f"device:{device}" if device else f"email:{email}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        self._is_locked = False
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            # Whoever also has a one-time code may go on; `authenticate` refuses all others.
+            if not ratelimit.consume(request, action="login_while_locked"):
+                raise
+            self._is_locked = True
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        user = super().authenticate(request, **credentials)
+        if self._is_locked and not (user and is_mfa_enabled(user)):
+            raise self.validation_error("too_many_login_attempts")
+        return user
 
     def get_client_ip(self, request: HttpRequest) -> str:
         address = get_client_ip(request)

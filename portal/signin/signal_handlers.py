@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
-from portal.signin import email_confirmation, sso_subjects
+from portal.signin import email_confirmation, known_devices, sso_subjects
 from portal.signin.models import SingleSignOn
 
 
@@ -28,6 +28,7 @@ def _record_event(verb: str, description: str, request: HttpRequest | None, user
 @receiver(account.user_logged_in)
 def _record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     _record_event("signin.signed_in", "signed in", request, user)
+    known_devices.remember_device(request, user)
 
 
 @receiver(account.email_confirmed)
@@ -46,8 +47,9 @@ def _update_changed_email(user: User, to_email_address: EmailAddress, **_: Any) 
 
 
 @receiver(account.password_reset)
-def _confirm_after_reset(user: User, **_: Any) -> None:
+def _confirm_after_reset(request: HttpRequest, user: User, **_: Any) -> None:
     email_confirmation.confirm_email(user)  # the reset link was emailed to this address
+    known_devices.remember_device(request, user)
 
 
 @receiver(account.password_changed)

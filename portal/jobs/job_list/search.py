@@ -45,6 +45,8 @@ def search_jobs(
     """
     own_jobs = Job.objects.filter(connection=connection).order_by()
     people = AtsUser.objects.filter(match_name("search_name", query), connection=connection)
+    if count_letters(query) < 2 <= len(query):  # “C++” is nobody with a C
+        people = people.none()
     teams = TeamMember.objects.filter(
         _InSubqueryArray(F("user_id"), Subquery(people.order_by().values("pk")))
     )
