@@ -173,6 +173,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.rate_limits.RateLimitMiddleware",
+    "portal.signin.known_devices.KnownDeviceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.support.access.middleware.AdminAccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -192,6 +193,7 @@ TEMPLATES = [
             "builtins": [
                 "template_partials.templatetags.partials",
                 "portal.web.templatetags.icons",
+                "portal.web.templatetags.names",
             ],
             "libraries": {"navigation": "portal.web.templatetags.navigation"},
             "context_processors": [
@@ -277,6 +279,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 AUTHENTICATION_BACKENDS = ["portal.signin.backends.PasswordBackend"]
+# Per client address and per account or known device; see portal.signin.adapters.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key", "login_while_locked": "10/m/ip"}
 ACCOUNT_ADAPTER = "portal.signin.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"login": "portal.signin.forms.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -316,6 +320,10 @@ if not INSECURE_COOKIES:
     # Browsers refuse __Host- cookies from another host, for a path and over plain HTTP.
     SESSION_COOKIE_NAME = "__Host-session"
     CSRF_COOKIE_NAME = "__Host-csrf"
+DEVICE_COOKIE_NAME = "device" if INSECURE_COOKIES else "__Host-device"
+# In the session rather than in a cookie: they end with it.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+CSRF_FAILURE_VIEW = "portal.web.views.handle_csrf_failure"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60

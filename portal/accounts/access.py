@@ -56,7 +56,7 @@ def public_view(reason: str) -> Callable[[View], View]:
     return decorate
 
 
-def _redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
+def redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
     # A POST cannot be repeated after sign-in: return to the page it was sent from.
@@ -65,6 +65,8 @@ def _redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
         referrer, {request.get_host()}, require_https=request.is_secure()
     )
     referring_page = urlsplit(referrer if is_same_site else "")
+    if referring_page.path == reverse(links.SIGN_IN):
+        return HttpResponseRedirect(reverse(links.SIGN_IN))
     query = f"?{referring_page.query}" if referring_page.query else ""
     return redirect_to_login(
         f"{referring_page.path}{query}" if referring_page.path else reverse(links.HOME)
@@ -75,7 +77,7 @@ def _build_member_view(view: View, *, admin: bool) -> View:
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _redirect_to_sign_in(request)
+            return redirect_to_sign_in(request)
         member = get_membership(request)
         if member is None:
             ended = Membership._base_manager.filter(user=request.user).exclude(ended_at=None)
@@ -97,7 +99,7 @@ def signed_in_only(view: View) -> View:
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _redirect_to_sign_in(request)
+            return redirect_to_sign_in(request)
         return view(request, *args, **kwargs)
 
     wrapper.policy = "signed in"  # type: ignore[attr-defined]

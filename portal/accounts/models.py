@@ -9,7 +9,8 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
 
-from portal.core.fields import NormalizedEmailField
+from portal.core.fields import NameField, NormalizedEmailField, SearchNameField
+from portal.core.text import format_name
 
 FORMER_MEMBER = "Former member"  # display name of erased users
 
@@ -32,7 +33,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in by email; staff work in the admin."""
 
     email = NormalizedEmailField("e-mail", unique=True)
-    name = models.CharField(max_length=150, blank=True)
+    name = NameField(max_length=150, blank=True)
+    search_name = SearchNameField(sources=("name",))
     is_staff = models.BooleanField(
         "staff", default=False, help_text="May sign in to the customer success admin."
     )
@@ -57,16 +59,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ("email",)
 
     def __str__(self) -> str:
-        return self.name or self.email
+        return format_name(self.name) or self.email
 
     def get_short_name(self) -> str:
-        return self.name.split(" ")[0] if self.name else self.email
+        return str(self).split(" ")[0]
 
 
 class Organization(models.Model):
     """A customer."""
 
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")

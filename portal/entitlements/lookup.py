@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
 from portal.core.id_parsing import parse_id
+from portal.core.name_search import match_title
 from portal.entitlements.access_explanation import (
     AccessDecision,
     AccessFix,
@@ -104,7 +105,7 @@ def _find_jobs(jobs: QuerySet[Job], query: str) -> QuerySet[Job]:
     text = query.strip()[:300]
     if not text:
         return jobs.none()
-    job_filter = Q(requisition_id__iexact=text) | Q(name__icontains=text)
+    job_filter = Q(requisition_id__iexact=text) | match_title(text)
     if (remote_id := _parse_remote_id(text)) is not None:
         job_filter |= Q(remote_id=remote_id)
     return jobs.filter(job_filter).order_by("name", "id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,7 +35,8 @@ class UserMatch:
 
 def match_user(member: Membership) -> UserMatch:
     """Match by the member's confirmed email, ignoring case. All emails of a Greenhouse user count
-    except unverified ones; an email of two users never matches, even if it is primary for one.
+    except unverified ones; an email of two active users never matches, even if it is primary for
+    one.
     """
     address = normalize_address(member.user.email)
     rows = _find_user_emails(member.organization_id, address)
@@ -46,11 +48,23 @@ def match_user(member: Membership) -> UserMatch:
     accepted_rows = [row for row in rows if row.verified is not False]
     if not accepted_rows:
         return UserMatch(MatchStatus.UNMATCHED, address, connection, is_unverified=bool(rows))
-    if len(accepted_rows) > 1:
+    candidates = select_match_candidates([row.user for row in accepted_rows])
+    if len(candidates) > 1:
         return UserMatch(MatchStatus.AMBIGUOUS, address, connection)
-    user = accepted_rows[0].user
+    [user] = candidates
+    [is_primary] = [row.primary for row in accepted_rows if row.user_id == user.pk]
     status = MatchStatus.DEACTIVATED if user.deactivated else MatchStatus.MATCHED
-    return UserMatch(status, address, connection, user, is_primary=accepted_rows[0].primary)
+    return UserMatch(status, address, connection, user, is_primary=is_primary)
+
+
+def select_match_candidates(users: Sequence[AtsUser]) -> list[AtsUser]:
+    """Of the users with one address, return those it may stand for: more than one is no match.
+
+    The active ones; people who return or are rehired often get a second account. If all are
+    deactivated, the latest of them.
+    """
+    active_users = [user for user in users if not user.deactivated]
+    return active_users or sorted(users, key=lambda user: user.remote_id)[-1:]
 
 
 def _find_user_emails(organization_id: int, address: str) -> list[AtsUserEmail]:

@@ -6,13 +6,14 @@ from django import forms
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
+from portal.core import form_fields
 from portal.jobs.job_list.filters import JobFilters, parse_filters
 
 
 class SaveViewForm(forms.Form):
     """The query is normalized like the list's URL, so nothing else is saved."""
 
-    name = forms.CharField(
+    name = form_fields.NameField(
         label="Name of this view",
         max_length=60,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
+from portal.core.fields import NameField
 from portal.sync.models import Job, StageName
 
 
@@ -41,7 +42,7 @@ class LastViewed(models.Model):
 
 class SavedView(models.Model):
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="job_views")
-    name = models.CharField(max_length=60)
+    name = NameField(max_length=60)
     query = models.CharField(max_length=600, blank=True)
     is_default = models.BooleanField(default=False)
 

@@ -9,11 +9,12 @@ from django.contrib.auth.password_validation import (
 )
 
 from portal.accounts.models import Membership, User
+from portal.core import form_fields
 from portal.members.models import Invitation
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(
+    email = form_fields.EmailField(
         label="E-mail",
         max_length=Invitation._meta.get_field("email").max_length,
         help_text="The address this person has in Greenhouse: that is how they are matched.",
@@ -29,7 +30,7 @@ class InviteForm(forms.Form):
 
 
 class AcceptForm(forms.Form):
-    name = forms.CharField(
+    name = form_fields.NameField(
         label="Your name",
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -14,6 +15,7 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
+from portal.core.form_fields import EmailField
 from portal.core.link_tokens import generate_token, hash_token
 from portal.core.secrets import SecretUnreadable, reveal_secret
 from portal.members import memberships
@@ -38,8 +40,11 @@ class InvitationRefused(Exception):
 def create_invitation(
     organization: Organization, email: str, *, role: str, by: User | None
 ) -> tuple[Invitation, bool]:
-    """Return the invitation and whether it is new. Raises InvitationRefused for a member."""
+    """Return the invitation and whether it is new. Raises InvitationRefused for a member,
+    or for an address that nobody could sign in with.
+    """
     email = normalize_email(email)
+    _check_email(email)
     if Membership.objects.filter(organization=organization, user__email=email).exists():
         raise InvitationRefused(f"{email} is already in your organization.")
     token, now = generate_token(), timezone.now()
@@ -61,6 +66,13 @@ def create_invitation(
     except IntegrityError:
         return invitations.get(accepted_at=None, revoked_at=None), False
     return invitation, True
+
+
+def _check_email(email: str) -> None:
+    try:
+        EmailField().clean(email)
+    except ValidationError as error:
+        raise InvitationRefused(f"{email} can’t be invited. {error.messages[0]}") from error
 
 
 @transaction.atomic

@@ -1,10 +1,11 @@
-"""Starting, changing and ending memberships. An organization always keeps an admin."""
+"""Starting, changing and ending memberships. An organization always keeps an active admin."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
@@ -63,6 +64,25 @@ def end_membership(membership: Membership, *, by: User | None) -> None:
     membership_ended.run(membership, by)
 
 
+def list_organizations_left_without_admin(user: User) -> list[Organization]:
+    """List where the user is the only active admin of other members."""
+    return [
+        membership.organization
+        for membership in user.memberships.select_related("organization")
+        if membership.is_admin
+        and membership.organization.memberships.exclude(user=user).exists()
+        and not _list_other_admins(membership).exists()
+    ]
+
+
+def _list_other_admins(membership: Membership) -> QuerySet[Membership]:
+    return Membership.objects.filter(
+        organization=membership.organization_id,
+        role=Membership.Role.ADMIN,
+        user__is_active=True,
+    ).exclude(pk=membership.pk)
+
+
 def _lock_current_role(membership: Membership, *, stays_admin: bool) -> str:
     # Locked, so that the last two admins cannot both leave at once.
     Organization.objects.select_for_update().get(pk=membership.organization_id)
@@ -71,12 +91,8 @@ def _lock_current_role(membership: Membership, *, stays_admin: bool) -> str:
     )
     if current_role is None:
         raise MemberAlreadyRemoved
-    others = Membership.objects.filter(
-        organization=membership.organization_id,
-        role=Membership.Role.ADMIN,
-        user__is_active=True,
-    ).exclude(pk=membership.pk)
-    if current_role == Membership.Role.ADMIN and not stays_admin and not others.exists():
+    is_leaving = current_role == Membership.Role.ADMIN and not stays_admin
+    if is_leaving and not _list_other_admins(membership).exists():
         raise LastAdmin
     return current_role
 

@@ -15,6 +15,7 @@ from portal.core import links
 from portal.members import invitations, memberships
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
+from portal.signin import sso_subjects
 from portal.signin.models import find_single_sign_on
 
 
@@ -33,6 +34,7 @@ def list_members(request: MemberRequest) -> HttpResponse:
         ),
         "invitations": pending.select_related("invited_by"),
         "roles": Membership.Role.choices,
+        "linked_user_ids": sso_subjects.list_linked_users(organization),
     }
     status = 422 if form.errors else 200
     return render(request, "members/list.html", context, status=status)
@@ -107,6 +109,8 @@ def update_member(request: MemberRequest, pk: int) -> HttpResponse:
             _change_role(request, membership, role)
         elif "remove" in request.POST:
             _remove_member(request, membership)
+        elif "allow_new_sign_in" in request.POST:
+            _allow_new_sign_in(request, membership)
     except memberships.LastAdmin:
         messages.error(request, "An organization needs an admin. Make somebody else one first.")
     except memberships.MemberAlreadyRemoved:
@@ -140,6 +144,24 @@ def _change_role(request: MemberRequest, membership: Membership, role: str) -> N
     )
     subject = "You are" if membership.pk == request.membership.pk else f"{membership.user} is"
     messages.success(request, f"{subject} {Membership.Role(role).label.lower()} now.")
+
+
+def _allow_new_sign_in(request: MemberRequest, membership: Membership) -> None:
+    if not sso_subjects.unlink_subjects(membership.user, membership.organization):
+        return
+    record_entry(
+        "member.sign_in_unlinked",
+        f"allowed {membership.user.email} to sign in with another single sign-on account",
+        organization=membership.organization,
+        by=request.membership.user,
+        subject=membership,
+        request=request,
+    )
+    messages.success(
+        request,
+        f"The next single sign-on account with {membership.user.email} opens this member’s "
+        "account.",
+    )
 
 
 def _remove_member(request: MemberRequest, membership: Membership) -> None:

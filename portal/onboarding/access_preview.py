@@ -15,7 +15,8 @@ from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
-from portal.entitlements.user_matching import MatchStatus
+from portal.core.name_search import is_same_name, match_name
+from portal.entitlements.user_matching import MatchStatus, select_match_candidates
 from portal.sync.models import AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
 from portal.sync.records.hiring_team import normalize_address
 
@@ -118,6 +119,8 @@ def _match_users(connection: Connection, addresses: list[str]) -> dict[str, list
     ).exclude(verified=False)
     for row in emails.select_related("user"):
         users_by_address[row.address].append(row.user)
+    for address, users in users_by_address.items():
+        users_by_address[address] = select_match_candidates(users)
     return users_by_address
 
 
@@ -158,7 +161,7 @@ def _find_possible_matches(
             address__startswith=f"{local_part}+"
         )
         if member.user.name:
-            match_filter |= Q(user__name__iexact=member.user.name)
+            match_filter |= match_name("user__search_name", member.user.name)
     emails = AtsUserEmail.objects.filter(
         match_filter, user__connection=connection, user__gone_at=None, user__deactivated=False
     )
@@ -184,7 +187,7 @@ def _describe_resemblance(member: Membership, row: AtsUserEmail) -> str:
     if _get_local_part(row.address) == _get_local_part(email):
         same_domain = row.address.partition("@")[2] == email.partition("@")[2]
         return "an alias of the same address" if same_domain else "same name, other domain"
-    if row.user.name and row.user.name.casefold() == member.user.name.casefold():
+    if is_same_name(row.user.name, member.user.name):
         return "same name, other address"
     return ""
 
@@ -210,7 +213,7 @@ def list_uninvited_users(connection: Connection, search: str = "") -> QuerySet[A
     )
     for word in search.split():
         address = Exists(addresses.filter(address__contains=normalize_address(word)))
-        users = users.filter(Q(name__icontains=word) | address)
+        users = users.filter(match_name("search_name", word) | address)
     return users.order_by("name", "pk")
 
 

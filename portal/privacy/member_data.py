@@ -24,6 +24,7 @@ from portal.connections.oauth import revocation
 from portal.connections.permissions import fix_links
 from portal.core.models import Transition
 from portal.issues.models import Issue
+from portal.members import memberships
 from portal.members.models import Invitation
 from portal.notifications.models import ChatMessage, Notification
 from portal.privacy import related_rows
@@ -159,13 +160,8 @@ def delete_membership_data(membership: Membership, by: User | None) -> None:
 
 
 def _ensure_not_last_admin(person: User) -> None:
-    for membership in person.memberships.filter(role=Membership.Role.ADMIN).select_related(
-        "organization"
-    ):
-        other_members = membership.organization.memberships.exclude(user=person)
-        admins = other_members.filter(role=Membership.Role.ADMIN, user__is_active=True)
-        if other_members.exists() and not admins.exists():
-            raise LastAdmin(membership.organization.name)
+    for organization in memberships.list_organizations_left_without_admin(person):
+        raise LastAdmin(organization.name)
 
 
 def _end_sessions(person: User) -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, NoReturn, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess, Provider
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
@@ -20,7 +24,14 @@ from portal.accounts.access import get_membership
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.core.secrets import SecretUnreadable, reveal_secret
-from portal.signin import email_confirmation, sso_membership
+from portal.core.text import clean_name
+from portal.signin import (
+    email_confirmation,
+    known_devices,
+    sso_claims,
+    sso_membership,
+    sso_subjects,
+)
 from portal.signin.models import SingleSignOn, find_single_sign_on
 from portal.web.client_ip import get_client_ip
 
@@ -46,6 +57,27 @@ class AccountAdapter(DefaultAccountAdapter):
         message: Any = super().render_mail(template_prefix, *args, **kwargs)
         message.kind = template_prefix.rsplit("/", 1)[-1]  # shown by the outbox
         return cast(EmailMessage, message)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        email = normalize_email(str(credentials.get("email", "")))
+        device = known_devices.find_device(request, email)
+        return f"device:{device}" if device else f"email:{email}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        self._is_locked = False
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            # Whoever also has a one-time code may go on; `authenticate` refuses all others.
+            if not ratelimit.consume(request, action="login_while_locked"):
+                raise
+            self._is_locked = True
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        user = super().authenticate(request, **credentials)
+        if self._is_locked and not (user and is_mfa_enabled(user)):
+            raise self.validation_error("too_many_login_attempts")
+        return user
 
     def get_client_ip(self, request: HttpRequest) -> str:
         address = get_client_ip(request)
@@ -82,14 +114,14 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     # Trusts a provider only for verified addresses in its organization's own domains.
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         sign_on = _get_single_sign_on(sociallogin)
-        email = _get_verified_email(sociallogin)
         if sociallogin.state.get("process") == AuthProcess.CONNECT:
             # The verified address decides which account opens, not the current session.
             _refuse_sign_in(
                 request, "A sign-in service is not added to an account: sign in with it."
             )
-        if sign_on is None or not email:
-            _refuse_sign_in(request, "Your sign-in service did not confirm your e-mail address.")
+        if sign_on is None:
+            _refuse_sign_in(request, "This sign-in service is switched off.")
+        email = _get_verified_email(request, sociallogin, sign_on)
         if find_single_sign_on(email) != sign_on:
             _refuse_sign_in(request, f"{sign_on.name} does not speak for {email}.")
         existing_user = User.objects.filter(email=email).first()
@@ -98,11 +130,13 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
             _refuse_sign_in(request, f"{email} belongs to another account here than yours so far.")
         user = linked_user or existing_user
         if user is None:
+            _set_verified_email(sociallogin, email)
             return
         _check_account_allowed(request, user, sign_on)
-        _ensure_membership(request, user, sign_on, email)
         if linked_user is None:
-            sociallogin.connect(request, user)
+            _link_subject(request, sociallogin, user, sign_on, email)
+        else:
+            _ensure_membership(request, user, sign_on, email)
         if existing_user is not None:
             email_confirmation.confirm_email(existing_user)
 
@@ -120,7 +154,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     ) -> User:
         user: User = super().populate_user(request, sociallogin, data)
         parts = (data.get("first_name"), data.get("last_name"))
-        user.name = str(data.get("name") or " ".join(p for p in parts if p))[:150]
+        user.name = clean_name(str(data.get("name") or " ".join(p for p in parts if p)))[:150]
         return user
 
     def on_authentication_error(
@@ -157,14 +191,44 @@ def _get_single_sign_on(sociallogin: SocialLogin) -> SingleSignOn | None:
     )
 
 
-def _get_verified_email(sociallogin: SocialLogin) -> str:
-    """Return the address the provider vouches for, or ""."""
-    # `is True`: some providers send the string "false".
-    verified_emails = [e.email for e in sociallogin.email_addresses if e.verified is True]
+def _get_verified_email(
+    request: HttpRequest, sociallogin: SocialLogin, sign_on: SingleSignOn
+) -> str:
+    # The raw claims: allauth lowercases beyond ASCII, perhaps into somebody else's address.
     claims = sociallogin.account.get_provider_account().get_user_data() or {}
-    # The raw claim: allauth lowercases beyond ASCII, perhaps into somebody else's address.
-    claimed_email = normalize_email(str(claims.get("email", "")))
-    return claimed_email if claimed_email in verified_emails else ""
+    try:
+        return sso_claims.get_verified_email(claims, sign_on)
+    except sso_claims.AddressNotVerified as refusal:
+        _refuse_sign_in(request, refusal.message)
+
+
+def _set_verified_email(sociallogin: SocialLogin, email: str) -> None:
+    """Have allauth create the account with the address as we compare it."""
+    user = cast(User, sociallogin.user)
+    user.email = email
+    sociallogin.email_addresses = [EmailAddress(email=email, verified=True, primary=True)]
+
+
+@transaction.atomic
+def _link_subject(
+    request: HttpRequest, sociallogin: SocialLogin, user: User, sign_on: SingleSignOn, email: str
+) -> None:
+    """Link a new subject to the account with its address, or refuse.
+
+    If the account has another subject, the address may have changed hands: only an invitation, or
+    an admin who allowed it (`sso_subjects.unlink_subjects`), opens the account.
+    """
+    User.objects.select_for_update().get(pk=user.pk)  # two subjects may arrive at once
+    has_other_subject = sso_subjects.list_subjects(user, sign_on.organization).exists()
+    joined = _ensure_membership(request, user, sign_on, email, invited_only=has_other_subject)
+    if has_other_subject and not joined:
+        _refuse_sign_in(
+            request,
+            f"{email} belongs to another {sign_on.name} account so far. An admin of "
+            f"{sign_on.organization} can allow yours on the Members page.",
+        )
+    sso_subjects.unlink_subjects(user, sign_on.organization)
+    sociallogin.connect(request, user)
 
 
 def _check_account_allowed(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
@@ -180,9 +244,19 @@ def _check_account_allowed(request: HttpRequest, user: User, sign_on: SingleSign
         )
 
 
-def _ensure_membership(request: HttpRequest, user: User, sign_on: SingleSignOn, email: str) -> None:
+def _ensure_membership(
+    request: HttpRequest,
+    user: User,
+    sign_on: SingleSignOn,
+    email: str,
+    *,
+    invited_only: bool = False,
+) -> bool:
+    """Return whether the user joined just now."""
     try:
-        membership = sso_membership.join_organization(user, sign_on.organization, email)
+        membership = sso_membership.join_organization(
+            user, sign_on.organization, email, invited_only=invited_only
+        )
     except sso_membership.MembershipEnded:
         page = render(request, "signin/membership_ended.html", {"sign_on": sign_on}, status=403)
         raise ImmediateHttpResponse(page) from None
@@ -194,6 +268,7 @@ def _ensure_membership(request: HttpRequest, user: User, sign_on: SingleSignOn, 
             by=user,
             request=request,
         )
+    return membership is not None
 
 
 def _refuse_sign_in(request: HttpRequest, message: str) -> NoReturn:

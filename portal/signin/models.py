@@ -7,8 +7,9 @@ from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 
-from integrations.ats.emails import normalize_email
+from integrations.ats.emails import is_lookalike_email, normalize_email
 from portal.accounts.models import Organization
+from portal.core.fields import NameField, NormalizedDomainField
 from portal.core.secrets import SecretField
 
 
@@ -18,17 +19,15 @@ def validate_https_url(value: str) -> None:
 
 
 def validate_bare_domain(value: str) -> None:
-    if "@" in value or "/" in value or "." not in value or value != normalize_email(value):
-        raise ValidationError("A domain in small letters, please, like acme.example.")
+    if "@" in value or "/" in value or "." not in value or is_lookalike_email(value):
+        raise ValidationError("Enter a domain, like acme.example.")
 
 
 class SingleSignOn(models.Model):
     organization = models.OneToOneField(
         Organization, on_delete=models.CASCADE, related_name="single_sign_on"
     )
-    name = models.CharField(
-        max_length=80, help_text="What people know it as, for example “Acme login”."
-    )
+    name = NameField(max_length=80, help_text="What people know it as, for example “Acme login”.")
     server_url = models.CharField(
         "issuer address",
         max_length=300,
@@ -39,6 +38,13 @@ class SingleSignOn(models.Model):
     client_secret = SecretField()
     required = models.BooleanField(
         default=False, help_text="People of its domains cannot use a password any more."
+    )
+    # For operators only: a customer would vouch for addresses of other organizations.
+    addresses_verified = models.BooleanField(
+        "addresses are verified by the organization",
+        default=False,
+        help_text="Accept addresses without the claim “email_verified”, which Microsoft Entra ID "
+        "does not send. Only if the organization assigns every address of these domains itself.",
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -59,7 +65,7 @@ class SingleSignOnDomain(models.Model):
     single_sign_on = models.ForeignKey(
         SingleSignOn, on_delete=models.CASCADE, related_name="domains"
     )
-    domain = models.CharField(max_length=200, unique=True, validators=[validate_bare_domain])
+    domain = NormalizedDomainField(max_length=200, unique=True, validators=[validate_bare_domain])
 
     class Meta:
         ordering = ("domain",)

@@ -7,13 +7,15 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.models import EmailAddress
 from allauth.mfa import signals as mfa
+from django.db.models.signals import post_delete, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
-from portal.signin import email_confirmation
+from portal.signin import email_confirmation, known_devices, sso_subjects
+from portal.signin.models import SingleSignOn
 
 
 def _record_event(verb: str, description: str, request: HttpRequest | None, user: User) -> None:
@@ -26,6 +28,7 @@ def _record_event(verb: str, description: str, request: HttpRequest | None, user
 @receiver(account.user_logged_in)
 def _record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     _record_event("signin.signed_in", "signed in", request, user)
+    known_devices.remember_device(request, user)
 
 
 @receiver(account.email_confirmed)
@@ -44,8 +47,9 @@ def _update_changed_email(user: User, to_email_address: EmailAddress, **_: Any) 
 
 
 @receiver(account.password_reset)
-def _confirm_after_reset(user: User, **_: Any) -> None:
+def _confirm_after_reset(request: HttpRequest, user: User, **_: Any) -> None:
     email_confirmation.confirm_email(user)  # the reset link was emailed to this address
+    known_devices.remember_device(request, user)
 
 
 @receiver(account.password_changed)
@@ -63,3 +67,20 @@ def _record_codes_enabled(request: HttpRequest, user: User, **_: Any) -> None:
 @receiver(mfa.authenticator_removed)
 def _record_codes_disabled(request: HttpRequest, user: User, **_: Any) -> None:
     _record_event("signin.codes_off", "switched one-time codes off", request, user)
+
+
+@receiver(pre_save, sender=SingleSignOn)
+def _unlink_after_provider_change(instance: SingleSignOn, **_: Any) -> None:
+    # Subjects are unique only within one issuer, and for some issuers only for one client.
+    stored = SingleSignOn.objects.filter(pk=instance.pk).first()
+    if stored is None or _identify_provider(stored) != _identify_provider(instance):
+        sso_subjects.unlink_all_subjects(instance)
+
+
+def _identify_provider(sign_on: SingleSignOn) -> tuple[int, str, str]:
+    return sign_on.organization_id, sign_on.server_url.rstrip("/"), sign_on.client_id
+
+
+@receiver(post_delete, sender=SingleSignOn)
+def _unlink_after_deletion(instance: SingleSignOn, **_: Any) -> None:
+    sso_subjects.unlink_all_subjects(instance)

@@ -16,10 +16,13 @@ class MembershipEnded(Exception):
 
 
 @transaction.atomic
-def join_organization(user: User, organization: Organization, email: str) -> Membership | None:
+def join_organization(
+    user: User, organization: Organization, email: str, *, invited_only: bool = False
+) -> Membership | None:
     """Return the new membership, or None if one is active. Raises MembershipEnded.
 
-    The role comes from a pending invitation to the account's address or to `email`.
+    The role comes from a pending invitation to the account's address or to `email`. With
+    `invited_only`, nobody joins without one, and None is returned.
     """
     memberships = Membership._base_manager.filter(user=user, organization=organization)
     if memberships.filter(ended_at=None).exists():
@@ -30,5 +33,7 @@ def join_organization(user: User, organization: Organization, email: str) -> Mem
     # The provider does not know whom an admin has removed here.
     if memberships.exists():
         raise MembershipEnded
+    if invited_only:
+        return None
     role = Membership.Role.RECRUITER
     return Membership.objects.start_membership(user, organization, role=role)[0]

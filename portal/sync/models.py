@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
 from portal.connections.models import Connection, Credential, GreenhouseWait
+from portal.core.fields import SearchNameField
+from portal.core.text import format_name, format_unnamed
 
 
 class SyncedRecord(models.Model):
@@ -32,6 +34,7 @@ def unique_per_connection(name: str) -> tuple[models.UniqueConstraint]:
 
 class AtsUser(SyncedRecord):
     name = models.CharField(max_length=200)
+    search_name = SearchNameField(sources=("name",))
     primary_email = models.CharField(max_length=254, blank=True)
     site_admin = models.BooleanField(default=False)
     deactivated = models.BooleanField(default=False)
@@ -41,7 +44,15 @@ class AtsUser(SyncedRecord):
         verbose_name = "Greenhouse user"
 
     def __str__(self) -> str:
-        return self.name or self.primary_email or f"user {self.remote_id}"
+        return format_user_name(self.name, self.primary_email, self.remote_id)
+
+
+def format_user_name(name: str, primary_email: str, remote_id: int) -> str:
+    return format_name(name) or primary_email or format_unnamed(remote_id)
+
+
+# The fields that `format_user_name` takes, for queries that start from a team member.
+USER_NAME_FIELDS = ("user__name", "user__primary_email", "user__remote_id")
 
 
 class AtsUserEmail(models.Model):
@@ -99,6 +110,7 @@ class Job(SyncedRecord):
     """A requisition, with one department (v1 lists at most one [inferred]) and several offices."""
 
     name = models.CharField(max_length=300)
+    search_name = SearchNameField(sources=("name",))
     status = models.CharField(max_length=30)
     requisition_id = models.CharField(max_length=120, blank=True)
     confidential = models.BooleanField(default=False)
@@ -313,6 +325,7 @@ class Candidate(SyncedRecord):
 
     first_name = models.CharField(max_length=200, blank=True)
     last_name = models.CharField(max_length=200, blank=True)
+    search_name = SearchNameField(sources=("first_name", "last_name"))
     company = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=300, blank=True)
     private = models.BooleanField(default=False)
@@ -323,7 +336,8 @@ class Candidate(SyncedRecord):
         indexes = (models.Index(fields=["connection", "changed_at"], name="candidates_changed"),)
 
     def __str__(self) -> str:
-        return f"{self.first_name} {self.last_name}".strip() or "Name not given"
+        name = format_name(self.first_name, self.last_name)
+        return name or format_unnamed(self.remote_id)
 
 
 class Application(SyncedRecord):

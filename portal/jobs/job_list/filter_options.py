@@ -72,10 +72,10 @@ def get_filter_options(member: Membership, rights: Rights, filters: JobFilters) 
 def _list_options(
     available: QuerySet[Any], chosen: int | None, selectable: QuerySet[Any]
 ) -> list[tuple[int, str]]:
-    offered = list(available.order_by("name", "id").values_list("pk", "name")[:MAX_OPTIONS])
+    offered = [(row.pk, str(row)) for row in available.order_by("name", "id")[:MAX_OPTIONS]]
     if chosen is None or any(key == chosen for key, _ in offered):
         return offered
-    return [*selectable.filter(pk=chosen).values_list("pk", "name"), *offered]
+    return [*((row.pk, str(row)) for row in selectable.filter(pk=chosen)), *offered]
 
 
 def _list_departments(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[Department]:

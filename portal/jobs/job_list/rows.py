@@ -20,7 +20,7 @@ from portal.entitlements.rules import Rights, applications_on_jobs
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
 from portal.jobs.job_page.details import get_job_url, reverse_cached
-from portal.sync.models import Job, Opening, TeamMember
+from portal.sync.models import USER_NAME_FIELDS, Job, Opening, TeamMember, format_user_name
 
 # Age up to which applications count as new on a requisition that the member never opened.
 NEW_APPLICATION_PERIOD = timedelta(days=7)
@@ -157,8 +157,8 @@ def _add_recruiters(rows_by_job: Mapping[int, JobRow]) -> None:
     memberships = TeamMember.objects.filter(job__in=rows_by_job, role="recruiter").order_by(
         "user__name", "id"
     )
-    for job, name in memberships.values_list("job_id", "user__name"):
-        names_by_job[job].append(name)
+    for job, *name_fields in memberships.values_list("job_id", *USER_NAME_FIELDS):
+        names_by_job[job].append(format_user_name(*name_fields))
     for job, names in names_by_job.items():
         rows_by_job[job].recruiters = names
 

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, F, Func, QuerySet, Subquery, TextField, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Subquery
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.core.id_parsing import parse_id
+from portal.core.name_search import count_letters, match_name, match_title
+from portal.core.text import format_name, format_unnamed
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application, AtsUser, Candidate, Job, TeamMember
 
@@ -42,9 +44,13 @@ def search_jobs(
     limited to `connection`, since matches of other customers would cost as much.
     """
     own_jobs = Job.objects.filter(connection=connection).order_by()
-    people = AtsUser.objects.filter(connection=connection, name__icontains=query).order_by()
-    teams = TeamMember.objects.filter(_InSubqueryArray(F("user_id"), Subquery(people.values("pk"))))
-    name_matches = own_jobs.filter(name__icontains=query).values("pk")
+    people = AtsUser.objects.filter(match_name("search_name", query), connection=connection)
+    if count_letters(query) < 2 <= len(query):  # “C++” is nobody with a C
+        people = people.none()
+    teams = TeamMember.objects.filter(
+        _InSubqueryArray(F("user_id"), Subquery(people.order_by().values("pk")))
+    )
+    name_matches = own_jobs.filter(match_title(query)).values("pk")
     other_matches = [
         own_jobs.filter(requisition_id__icontains=query).values("pk"),
         teams.order_by().values("job_id"),
@@ -77,32 +83,22 @@ def find_candidate_matches(
         return {}
     matches = defaultdict(list)
     people = _filter_by_candidate_name(named.filter(job__in=jobs), query, connection)
-    for job, application, first, last in people.order_by(
+    for job, application, first, last, remote_id in people.order_by(
         "candidate__last_name", "candidate_id", "pk"
-    ).values_list("job_id", "pk", "candidate__first_name", "candidate__last_name")[:_MAX_MATCHES]:
-        matches[job].append(CandidateMatch(application, f"{first} {last}".strip()))
+    ).values_list(
+        "job_id", "pk", "candidate__first_name", "candidate__last_name", "candidate__remote_id"
+    )[:_MAX_MATCHES]:
+        name = format_name(first, last) or format_unnamed(remote_id)
+        matches[job].append(CandidateMatch(application, name))
     return matches
 
 
 def _is_searchable_name(query: str) -> bool:
-    return len(query) >= MIN_NAME_LENGTH or not query.isascii()
+    return count_letters(query) >= MIN_NAME_LENGTH or not query.isascii()
 
 
 def _filter_by_candidate_name(
     applications: QuerySet[Application], query: str, connection: Connection | None
 ) -> QuerySet[Application]:
-    candidates = Candidate.objects.filter(connection=connection).alias(whole=_build_full_name())
-    people = candidates.filter(whole__icontains=query)
+    people = Candidate.objects.filter(match_name("search_name", query), connection=connection)
     return applications.filter(candidate__in=people.order_by())
-
-
-def _build_full_name() -> Func:
-    # Exactly the expression of the index `candidate_name_trigrams`.
-    return Func(
-        F("first_name"),
-        Value(" "),
-        F("last_name"),
-        template="(%(expressions)s)",
-        arg_joiner=" || ",
-        output_field=TextField(),
-    )

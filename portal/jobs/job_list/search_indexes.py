@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# Exactly the expressions that `icontains` compares, so that the planner uses the indexes.
+# Exactly the expressions that are compared, so that the planner uses the indexes: `icontains`
+# compares UPPER, search keys (`SearchNameField`) are compared as they are.
 TRIGRAM_INDEXES = {
-    "job_name_trigrams": ("sync_job", "name"),
-    "job_requisition_id_trigrams": ("sync_job", "requisition_id"),
-    "ats_user_name_trigrams": ("sync_atsuser", "name"),
-    "candidate_name_trigrams": ("sync_candidate", "(first_name || ' ' || last_name)"),
+    "job_name_trigrams": ("sync_job", "UPPER(name::text)"),
+    "job_requisition_id_trigrams": ("sync_job", "UPPER(requisition_id::text)"),
+    "job_search_name_trigrams": ("sync_job", "search_name"),
+    "ats_user_search_name_trigrams": ("sync_atsuser", "search_name"),
+    "candidate_search_name_trigrams": ("sync_candidate", "search_name"),
 }
 
 
@@ -40,7 +43,7 @@ def create_indexes(database: BaseDatabaseWrapper) -> IndexResult:
         _try_execute(
             database,
             f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table}" '
-            f"USING gin (UPPER({expression}::text) gin_trgm_ops)",
+            f"USING gin ({expression} gin_trgm_ops)",
         )
         for name, (table, expression) in TRIGRAM_INDEXES.items()
     ]
@@ -48,8 +51,16 @@ def create_indexes(database: BaseDatabaseWrapper) -> IndexResult:
 
 
 def drop_indexes(database: BaseDatabaseWrapper) -> None:
+    _drop(database, TRIGRAM_INDEXES)
+
+
+def drop_outdated_indexes(database: BaseDatabaseWrapper) -> None:
+    _drop(database, ("ats_user_name_trigrams", "candidate_name_trigrams"))
+
+
+def _drop(database: BaseDatabaseWrapper, names: Iterable[str]) -> None:
     if database.vendor == "postgresql":
-        for name in TRIGRAM_INDEXES:
+        for name in names:
             _try_execute(database, f'DROP INDEX IF EXISTS "{name}"')
 
 

@@ -13,7 +13,7 @@ from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
 from portal.sync import freshness
 from portal.sync.freshness import Freshness
-from portal.sync.models import Job, JobPost, Opening
+from portal.sync.models import USER_NAME_FIELDS, Job, JobPost, Opening, format_user_name
 
 # [Inferred to hold for every account: webhooks contain "http://app.greenhouse.io/sdash/<id>" as the
 # URL of an application's job.]
@@ -104,9 +104,10 @@ def _get_url_template(view: str) -> str:
 
 def _group_team_by_role(job: Job) -> dict[str, list[str]]:
     names_by_role = defaultdict(list)
-    memberships = job.team.order_by("user__name", "id").values_list("role", "user__name")
-    for role, name in memberships:
-        names_by_role[_ROLE_LABELS.get(role, role.replace("_", " ").capitalize())].append(name)
+    memberships = job.team.order_by("user__name", "id")
+    for role, *name_fields in memberships.values_list("role", *USER_NAME_FIELDS):
+        label = _ROLE_LABELS.get(role, role.replace("_", " ").capitalize())
+        names_by_role[label].append(format_user_name(*name_fields))
     order = list(_ROLE_LABELS.values())
     return dict(
         sorted(

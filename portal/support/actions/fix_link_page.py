@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from portal.accounts.models import Organization, User
 from portal.connections.models import Connection, Credential, FixLink
 from portal.connections.permissions import fix_link_email, fix_links
+from portal.core import form_fields
 from portal.notifications import notify
 from portal.support.actions import customer_actions
 from portal.support.actions.action_pages import authorize_help
@@ -27,7 +28,7 @@ LINK_PLACEHOLDER = "(the link stands here once it is made)"
 
 class RecipientForm(forms.Form):
     to = forms.ChoiceField(label="To", widget=forms.RadioSelect)
-    other = forms.EmailField(
+    other = form_fields.EmailField(
         label="Their e-mail",
         required=False,
         help_text="For somebody else. They need no account here.",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
@@ -9,11 +10,13 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
+from portal.core.name_search import match_name
+from portal.members import memberships
 from portal.signin import email_confirmation
 from portal.support.access.roles import can_see_people
 from portal.support.actions import action_pages, fix_link_page
 from portal.support.admin import audited_changes
-from portal.support.admin.base import ReadOnlyInline, UrgencyChangeList
+from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyInline, UrgencyChangeList
 from portal.support.customers import customer_status, overview, summary_page
 
 
@@ -97,7 +100,9 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         for word in search_term.split():
             criteria = Q(name__icontains=word) | Q(slug__icontains=word)
             if can_see_people(request):
-                people = Membership.objects.filter(user__email__icontains=word)
+                people = Membership.objects.filter(
+                    Q(user__email__icontains=word) | match_name("user__search_name", word)
+                )
                 criteria |= Q(pk__in=people.values("organization"))
             queryset = queryset.filter(criteria)
         return queryset, False
@@ -188,11 +193,24 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         return int(organization.customer_status.failure_count)
 
 
+class UserForm(forms.ModelForm[User]):
+    def clean_is_active(self) -> bool:
+        is_active: bool = self.cleaned_data["is_active"]
+        if self.instance.pk and not is_active:
+            for organization in memberships.list_organizations_left_without_admin(self.instance):
+                raise forms.ValidationError(
+                    f"{organization} would be left without an active admin. Make somebody else an "
+                    "admin first."
+                )
+        return is_active
+
+
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(PeopleSearchAdmin):
+    form = UserForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_staff", "is_active")
-    search_fields = ("email", "name")
+    search_fields = ("search_name", "email")
     fields = (
         "email",
         "email_confirmed_at",

@@ -10,9 +10,10 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db import connections
-from django.db.models import Max, Model, QuerySet
+from django.db.models import Max, Model, Q, QuerySet
 from django.http import HttpRequest
 
+from portal.core.name_search import match_name
 from portal.support.access.roles import can_see_people
 from portal.support.admin.customer_filter import is_customer_chosen
 
@@ -87,6 +88,20 @@ def _hide_people_fields(request: HttpRequest, names: Any) -> Any:
     return (
         names if can_see_people(request) else [name for name in names if name not in PEOPLE_FIELDS]
     )
+
+
+class PeopleSearchAdmin(admin.ModelAdmin[Any]):
+    """Finds people however their name is typed; of `search_fields`, the first is a search key."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        name_field, email_field = self.get_search_fields(request)
+        for word in search_term.split():
+            # A subquery, as joins would repeat people with several addresses.
+            emails = self.model._default_manager.filter(**{f"{email_field}__icontains": word})
+            queryset = queryset.filter(match_name(name_field, word) | Q(pk__in=emails.values("pk")))
+        return queryset, False
 
 
 class NoAddDeleteAdmin(admin.ModelAdmin[Any]):

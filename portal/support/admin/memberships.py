@@ -15,7 +15,7 @@ from portal.accounts.models import Membership
 from portal.core.id_parsing import parse_id
 from portal.members import memberships
 from portal.support.admin import audited_changes
-from portal.support.admin.base import NoAddDeleteAdmin
+from portal.support.admin.base import NoAddDeleteAdmin, PeopleSearchAdmin
 from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.impersonation import sessions
 
@@ -36,7 +36,7 @@ class MembershipForm(forms.ModelForm[Membership]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(NoAddDeleteAdmin):
+class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
     """Deleting ends the membership; its row and history stay."""
 
     form = MembershipForm
@@ -46,7 +46,7 @@ class MembershipAdmin(NoAddDeleteAdmin):
     )  # fmt: skip
     list_filter = (build_customer_filter("organization"), "role")
     list_select_related = ("user", "organization")
-    search_fields = ("user__name", "user__email")
+    search_fields = ("user__search_name", "user__email")
     ordering = ("user__name", "user__email", "pk")
     fields = ("user", "organization", "role")
     autocomplete_fields = ("user", "organization")

@@ -28,7 +28,15 @@ class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
 
     class Meta:
         model = SingleSignOn
-        fields = ("organization", "name", "server_url", "client_id", "required", "enabled")
+        fields = (
+            "organization",
+            "name",
+            "server_url",
+            "client_id",
+            "required",
+            "addresses_verified",
+            "enabled",
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -50,7 +58,9 @@ class DomainInline(admin.TabularInline[SingleSignOnDomain, SingleSignOn]):
 @admin.register(SingleSignOn)
 class SingleSignOnAdmin(admin.ModelAdmin[SingleSignOn]):
     form = SingleSignOnForm
-    list_display = ("organization", "name", "server_url", "required", "enabled")
+    list_display = (
+        "organization", "name", "server_url", "required", "addresses_verified", "enabled",
+    )  # fmt: skip
     list_filter = ("enabled", "required")
     search_fields = ("organization__name", "name", "domains__domain")
     list_select_related = ("organization",)

@@ -12,7 +12,8 @@ from django.http import HttpRequest
 from django.urls import path
 
 from portal.core.id_parsing import parse_id
-from portal.support.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from portal.core.name_search import match_title
+from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyAdmin, ReadOnlyInline
 from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.customers.access_check import access_check_page
 from portal.sync.models import AtsUser, Job, SyncRun, SyncStep
@@ -53,7 +54,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AtsUser)
-class AtsUserAdmin(ReadOnlyAdmin):
+class AtsUserAdmin(PeopleSearchAdmin, ReadOnlyAdmin):
     list_display = (
         "name",
         "primary_email",
@@ -63,7 +64,7 @@ class AtsUserAdmin(ReadOnlyAdmin):
         "gone_at",
     )
     list_filter = (build_customer_filter("connection__organization"), "site_admin", "deactivated")
-    search_fields = ("name", "emails__address")
+    search_fields = ("search_name", "emails__address")
     list_select_related = ("connection__organization",)
     fields = (*list_display, "remote_id")
 
@@ -119,8 +120,9 @@ class JobAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Job], bool]:
         if not search_term.strip():
             return queryset, False
-        name_matches, _ = super().get_search_results(
-            request, queryset.filter(confidential=False), search_term
+        name_matches = queryset.filter(
+            match_title(search_term) | Q(requisition_id__icontains=search_term.strip()),
+            confidential=False,
         )
         criteria = Q(pk__in=name_matches.order_by().values("pk"))
         if (remote_id := parse_id(search_term.strip())) is not None:

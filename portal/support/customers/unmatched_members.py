@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from portal.accounts.models import Membership
 from portal.sync.models import AtsUserEmail
@@ -17,16 +17,15 @@ def list_unmatched_members(organizations: Iterable[int]) -> QuerySet[Membership]
 
 
 def query_unmatched_members() -> QuerySet[Any]:
-    # An address of several Greenhouse users is no match (portal.entitlements.user_matching).
+    # As in portal.entitlements.user_matching: one active user, or only deactivated ones.
     known_emails = AtsUserEmail.objects.filter(
         user__connection__organization=OuterRef("organization"), user__gone_at=None
     ).exclude(verified=False)
-    matching_emails = (
-        known_emails.filter(address=OuterRef("user__email")).order_by().values("address")
-    )
+    same_emails = known_emails.filter(address=OuterRef("user__email")).order_by().values("address")
+    active_users = Count("pk", filter=Q(user__deactivated=False))
     unmatched_members: QuerySet[Any] = (
         Membership.objects.filter(Exists(known_emails))
-        .exclude(Exists(matching_emails.annotate(n=Count("pk")).filter(n=1)))
+        .exclude(Exists(same_emails.annotate(active=active_users).filter(active__lte=1)))
         .order_by()
     )
     return unmatched_members

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.name_search import build_search_key
+from portal.core.text import clean_name, clean_person_name
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import Application, AtsUser, Candidate, CustomField, Job, Source, Stage
 from portal.sync.records import candidate_erasure
 
 CANDIDATE_TABLE = UpsertTable(
     Candidate,
-    ("first_name", "last_name", "company", "title", "private"),
+    ("first_name", "last_name", "search_name", "company", "title", "private"),
     # A candidate who loses both names was anonymized in Greenhouse.
     on_update={
         "erased_at": "CASE WHEN excluded.first_name <> '' OR excluded.last_name <> '' THEN NULL"
@@ -86,10 +88,11 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
         (
             {
                 "remote_id": c.id,
-                "first_name": c.first_name[:200],
-                "last_name": c.last_name[:200],
-                "company": (c.company or "")[:200],
-                "title": (c.title or "")[:300],
+                "first_name": clean_person_name(c.first_name)[:200],
+                "last_name": clean_person_name(c.last_name)[:200],
+                "search_name": build_search_key(c.first_name, c.last_name),
+                "company": clean_name(c.company or "")[:200],
+                "title": clean_name(c.title or "")[:300],
                 "private": c.private,
             }
             for c in page
@@ -114,7 +117,7 @@ def write_applications(connection: Connection, page: Sequence[ats.Application]) 
                 "job": a.job_id,
                 "candidate": a.candidate_id,
                 "stage": a.stage_id,
-                "stage_name": (a.stage_name or "")[:200],
+                "stage_name": clean_name(a.stage_name or "")[:200],
                 "stage_remote_id": a.stage_id,
                 "stage_entry_id": a.stage_entry_id,
                 "status": a.status[:30],
@@ -124,7 +127,7 @@ def write_applications(connection: Connection, page: Sequence[ats.Application]) 
                 "rejected_at": a.rejected_at,
                 "last_activity_at": a.last_activity_at,
                 "source": a.source_id,
-                "source_name": (a.source_name or "")[:300],
+                "source_name": clean_name(a.source_name or "")[:300],
                 "recruiter": a.recruiter_id,
                 "coordinator": a.coordinator_id,
                 "answers": a.answers,

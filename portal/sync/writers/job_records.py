@@ -10,6 +10,8 @@ from typing import Any
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.name_search import build_search_key
+from portal.core.text import clean_title
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import (
     AtsRole,
@@ -31,6 +33,7 @@ JOB_TABLE = UpsertTable(
     Job,
     (
         "name",
+        "search_name",
         "status",
         "requisition_id",
         "confidential",
@@ -79,7 +82,8 @@ def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
         (
             {
                 "remote_id": j.id,
-                "name": j.name[:300],
+                "name": clean_title(j.name, j.id)[:300],
+                "search_name": build_search_key(j.name),
                 "status": j.status[:30],
                 "requisition_id": (j.requisition_id or "")[:120],
                 "confidential": j.confidential,
@@ -171,7 +175,7 @@ def write_stages(connection: Connection, page: Sequence[ats.Stage]) -> WriteResu
             {
                 "remote_id": s.id,
                 "job": s.job_id,
-                "name": s.name[:200],
+                "name": clean_title(s.name, s.id)[:200],
                 "order": s.order,
                 "active": s.active,
             }
@@ -206,7 +210,7 @@ def write_job_posts(connection: Connection, page: Sequence[ats.JobPost]) -> Writ
             {
                 "remote_id": p.id,
                 "job": p.job_id,
-                "title": p.title[:300],
+                "title": clean_title(p.title, p.id)[:300],
                 "live": p.live,
                 "internal": p.internal,
                 "active": p.active,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.text import clean_title
 from portal.sync.engine.upsert import UpsertTable, WriteResult
 from portal.sync.models import (
     CloseReason,
@@ -34,7 +35,14 @@ CUSTOM_FIELD_TABLE = UpsertTable(
 def write_departments(connection: Connection, page: Sequence[ats.Department]) -> WriteResult:
     return DEPARTMENT_TABLE.write(
         connection,
-        ({"remote_id": d.id, "name": d.name[:300], "parent_remote_id": d.parent_id} for d in page),
+        (
+            {
+                "remote_id": d.id,
+                "name": clean_title(d.name, d.id)[:300],
+                "parent_remote_id": d.parent_id,
+            }
+            for d in page
+        ),
     )
 
 
@@ -44,7 +52,7 @@ def write_offices(connection: Connection, page: Sequence[ats.Office]) -> WriteRe
         (
             {
                 "remote_id": o.id,
-                "name": o.name[:300],
+                "name": clean_title(o.name, o.id)[:300],
                 "location": (o.location or "")[:300],
                 "parent_remote_id": o.parent_id,
             }
@@ -55,7 +63,7 @@ def write_offices(connection: Connection, page: Sequence[ats.Office]) -> WriteRe
 
 def write_close_reasons(connection: Connection, page: Sequence[ats.CloseReason]) -> WriteResult:
     return CLOSE_REASON_TABLE.write(
-        connection, ({"remote_id": r.id, "name": r.name[:300]} for r in page)
+        connection, ({"remote_id": r.id, "name": clean_title(r.name, r.id)[:300]} for r in page)
     )
 
 
@@ -64,17 +72,30 @@ def write_rejection_reasons(
 ) -> WriteResult:
     return REJECTION_REASON_TABLE.write(
         connection,
-        ({"remote_id": r.id, "name": r.name[:300], "type_name": r.type_name[:120]} for r in page),
+        (
+            {
+                "remote_id": r.id,
+                "name": clean_title(r.name, r.id)[:300],
+                "type_name": r.type_name[:120],
+            }
+            for r in page
+        ),
     )
 
 
 def write_sources(connection: Connection, page: Sequence[ats.Source]) -> WriteResult:
-    return SOURCE_TABLE.write(connection, ({"remote_id": s.id, "name": s.name[:300]} for s in page))
+    return SOURCE_TABLE.write(
+        connection, ({"remote_id": s.id, "name": clean_title(s.name, s.id)[:300]} for s in page)
+    )
 
 
 def write_email_templates(connection: Connection, page: Sequence[ats.EmailTemplate]) -> WriteResult:
     return EMAIL_TEMPLATE_TABLE.write(
-        connection, ({"remote_id": t.id, "name": t.name[:300], "type": t.type[:60]} for t in page)
+        connection,
+        (
+            {"remote_id": t.id, "name": clean_title(t.name, t.id)[:300], "type": t.type[:60]}
+            for t in page
+        ),
     )
 
 
@@ -85,7 +106,7 @@ def write_custom_fields(connection: Connection, page: Sequence[ats.CustomField])
             {
                 "remote_id": f.id,
                 "key": f.key[:255],
-                "name": f.name[:300],
+                "name": clean_title(f.name, f.id)[:300],
                 "type": f.type[:40],
                 "description": f.description,
                 "order": f.order,

@@ -6,18 +6,26 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.name_search import build_search_key
+from portal.core.text import clean_person_name, clean_title
 from portal.sync.engine.upsert import UpsertTable, WriteResult
 from portal.sync.models import AtsRole, AtsUser
 from portal.sync.records import hiring_team
 from portal.sync.records.hiring_team import normalize_address
 
 ROLE_TABLE = UpsertTable(AtsRole, ("name", "type"))
-USER_TABLE = UpsertTable(AtsUser, ("name", "primary_email", "site_admin", "deactivated"))
+USER_TABLE = UpsertTable(
+    AtsUser, ("name", "search_name", "primary_email", "site_admin", "deactivated")
+)
 
 
 def write_roles(connection: Connection, page: Sequence[ats.UserRole]) -> WriteResult:
     return ROLE_TABLE.write(
-        connection, ({"remote_id": r.id, "name": r.name[:200], "type": r.type[:40]} for r in page)
+        connection,
+        (
+            {"remote_id": r.id, "name": clean_title(r.name, r.id)[:200], "type": r.type[:40]}
+            for r in page
+        ),
     )
 
 
@@ -27,7 +35,8 @@ def write_users(connection: Connection, page: Sequence[ats.User]) -> WriteResult
         (
             {
                 "remote_id": u.id,
-                "name": u.name[:200],
+                "name": clean_person_name(u.name)[:200],
+                "search_name": build_search_key(u.name),
                 "primary_email": normalize_address(u.primary_email),
                 "site_admin": u.site_admin,
                 "deactivated": u.deactivated,

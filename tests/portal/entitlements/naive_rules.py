@@ -86,7 +86,7 @@ class NaiveRules:
             return None
         if member.user.email_confirmed_at is None:
             return None
-        address = member.user.email.strip().lower()
+        address = member.user.email.strip()
         owners = {
             row.user.pk: row.user
             for row in self.addresses
@@ -95,7 +95,5 @@ class NaiveRules:
             and row.user.connection_id == connection.pk
             and row.user.gone_at is None
         }
-        if len(owners) != 1:
-            return None
-        user = next(iter(owners.values()))
-        return None if user.deactivated else user
+        active = [user for user in owners.values() if not user.deactivated]
+        return active[0] if len(active) == 1 else None

@@ -27,6 +27,8 @@ MATCH_KINDS = (
     "nobody",
     "two",
     "two_one_unverified",
+    "two_one_deactivated",
+    "two_all_deactivated",
     "deactivated",
     "gone",
 )
@@ -51,7 +53,11 @@ def _user(connection: Connection, match: str, address: str, admin: bool) -> AtsU
         return synced_data.create_user(connection, other_address, site_admin=admin)
     if match.startswith("two"):
         synced_data.create_user(
-            connection, other_address, address, verified=False if "un" in match else None
+            connection,
+            other_address,
+            address,
+            verified=False if "un" in match else None,
+            deactivated=match.endswith("deactivated"),
         )
     if match.startswith("second"):
         verified = {"second_verified": True, "second_unverified": False}.get(match)
@@ -63,7 +69,7 @@ def _user(connection: Connection, match: str, address: str, admin: bool) -> AtsU
         address,
         verified=False if match == "primary_unverified" else None,
         site_admin=admin,
-        deactivated=match == "deactivated",
+        deactivated=match in ("deactivated", "two_all_deactivated"),
         gone_at="2026-01-01T00:00:00Z" if match == "gone" else None,
     )
 

@@ -69,8 +69,9 @@ def _find_jobs(client, query: str, **more: str) -> list[str]:
         ("pia private", [], []),
         ("private", [], []),
         ("gus gone", [], []),
-        ("naylor nora", [], []),
-        ("nor_", [], []),
+        ("naylor nora", ["Cook"], ["Cook"]),
+        ("  Naylor,   Nora ", ["Cook"], ["Cook"]),
+        ("nor_lash", [], []),
     ],
 )
 def test_search_finds_only_visible_candidates(
@@ -155,4 +156,43 @@ def test_search_index_command_creates_indexes(db: None, capsys) -> None:
     assert "has its indexes" in output
     with database.cursor() as cursor:
         cursor.execute("SELECT indexname FROM pg_indexes WHERE indexname LIKE '%trigrams'")
-        assert len(cursor.fetchall()) == 4
+        assert len(cursor.fetchall()) == 5
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "queries"),
+    [
+        ("Sean", "O’Brien", ("O'Brien", "obrien", "O’BRIEN  sean")),
+        ("José", "García", ("García, José", "garcia jose", "JOSÉ", "jose\u0301")),
+        ("小龙", "李", ("李小龙", "小龙 李")),
+        ("Łukasz", "Øst", ("lukasz", "ŁUKASZ", "ost lukasz")),
+    ],
+)
+def test_candidate_found_however_typed(
+    acme, jobs, personas: Personas, sign_in, first: str, last: str, queries: tuple[str, ...]
+) -> None:
+    candidate = synced_data.create_candidate(acme, f"{first} {last}")
+    synced_data.create_application(jobs["Nurse"], candidate)
+    client = sign_in(personas.sam)
+    for query in queries:
+        assert _find_jobs(client, query) == ["Nurse"], query
+
+
+def test_team_and_title_found_however_typed(acme, jobs, personas: Personas, sign_in) -> None:
+    recruiter = synced_data.create_user(acme, name="Zoë D’Arc")
+    synced_data.create_team_member(recruiter, jobs["Cook"])
+    synced_data.create_job(acme, "Ärztin (C++)")
+    client = sign_in(personas.sam)
+    for query, title in (
+        ("d'arc, ZOE", "Cook"),
+        ("ÄRZTIN", "Ärztin (C++)"),
+        ("c++", "Ärztin (C++)"),
+    ):
+        assert _find_jobs(client, query) == [title], query
+
+
+def test_nameless_candidate_shown_by_id(acme, jobs, personas: Personas, sign_in) -> None:
+    candidate = synced_data.create_candidate(acme, "\u200b \u3164")
+    synced_data.create_application(jobs["Nurse"], candidate)
+    page = sign_in(personas.sam).get(f"{LIST}{jobs['Nurse'].pk}/").content.decode()
+    assert f"No name ({candidate.remote_id})" in page

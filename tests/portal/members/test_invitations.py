@@ -344,3 +344,28 @@ def test_query_count_independent_of_members(
     MembershipFactory.create_batch(12, organization=personas.ada.organization)
     with django_assert_num_queries(len(baseline)):
         ada.get(MEMBERS)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["new@acme.example\n", "new@acme.example\r\nBcc: x@y.example", "new\u2028@acme.example"],
+)
+def test_address_with_line_break_refused(personas: Personas, sign_in, email: str) -> None:
+    answer = sign_in(personas.ada).post(MEMBERS, {**NEW, "email": email})
+    assert answer.status_code == 422
+    assert "on one line" in answer.content.decode()
+    assert not Invitation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Nia\nNew", "Nia\r\nBcc: x@y.example", "Nia\u2028New", "Nia\u202e", "\u200b", "\u3164"],
+)
+def test_name_must_be_visible_line(link: str, client: Client, name: str) -> None:
+    assert client.post(link, {**GOOD, "name": name}).status_code == 422
+    assert not User.objects.filter(email="new@acme.example").exists()
+
+
+def test_name_keeps_its_script(link: str, client: Client) -> None:
+    client.post(link, {**GOOD, "name": "  محمد   علي "})
+    assert User.objects.get(email="new@acme.example").name == "محمد علي"

@@ -18,7 +18,7 @@ CLIENT_SECRET = "idp-secret-77aa"
 
 
 def configure_sso(
-    organization: Organization, *domains: str, required: bool = False
+    organization: Organization, *domains: str, required: bool = False, **fields: object
 ) -> SingleSignOn:
     """Configure single sign-on for a customer, as an operator does."""
     single_sign_on = SingleSignOn.objects.create(
@@ -28,6 +28,7 @@ def configure_sso(
         client_id="portal",
         client_secret=CLIENT_SECRET,
         required=required,
+        **fields,
     )
     for domain in domains:
         SingleSignOnDomain.objects.create(single_sign_on=single_sign_on, domain=domain)

@@ -130,6 +130,113 @@ def test_password_guessing_is_rate_limited(personas: Personas, client: Client) -
     assert not _is_signed_in(client)
 
 
+def _lock_account(email: str) -> None:
+    """Guess wrong from other addresses, as somebody who wants to lock the owner out."""
+    for guess in range(12):
+        address = f"198.51.100.{guess}"
+        Client(REMOTE_ADDR=address).post(
+            reverse("account_login"), {"login": email, "password": "a-wrong-guess"}
+        )
+
+
+def test_known_device_gets_through_lock(personas: Personas, client: Client) -> None:
+    _sign_in(client, "remy@acme.example")
+    client.post(reverse("account_logout"))
+    _lock_account("remy@acme.example")
+    assert "Too many" in _sign_in(Client(), "remy@acme.example").content.decode()
+    assert _sign_in(client, "REMY@acme.example").status_code == 302
+    assert _is_signed_in(client)
+
+
+def test_known_device_may_not_guess_forever(personas: Personas, client: Client) -> None:
+    _sign_in(client, "remy@acme.example")
+    client.post(reverse("account_logout"))
+    for _ in range(5):
+        _sign_in(client, "remy@acme.example", "a-wrong-guess")
+    assert "Too many" in _sign_in(client, "remy@acme.example").content.decode()
+    assert _sign_in(Client(), "remy@acme.example").status_code == 302
+
+
+@pytest.mark.parametrize("forgery", ["{}x", "made-up", "", "[1, 2]"])
+def test_device_of_other_account_is_unknown(
+    personas: Personas, client: Client, forgery: str
+) -> None:
+    _sign_in(client, "sam@acme.example")
+    client.post(reverse("account_logout"))
+    device = client.cookies["device"].value
+    assert client.cookies["device"]["httponly"]
+    _lock_account("remy@acme.example")
+    assert "Too many" in _sign_in(client, "remy@acme.example").content.decode()
+    client.cookies["device"] = forgery.format(device)
+    assert "Too many" in _sign_in(client, "remy@acme.example").content.decode()
+
+
+def test_reset_password_gets_through_lock(
+    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    _lock_account("remy@acme.example")
+    _choose_password(client, _reset_link(client, "remy@acme.example", mailoutbox), NEW)
+    _lock_account("remy@acme.example")
+    assert _sign_in(client, "remy@acme.example", NEW).status_code == 302
+
+
+def test_second_factor_gets_through_lock(personas: Personas, client: Client) -> None:
+    _sign_in(client, "remy@acme.example")
+    secret = _activate_totp(client)
+    _lock_account("remy@acme.example")
+    stranger = Client(REMOTE_ADDR="198.51.100.99")
+    page = _sign_in(stranger, "remy@acme.example", "a-wrong-guess")
+    assert "Too many" in page.content.decode()
+    page = _sign_in(stranger, "remy@acme.example")
+    assert page.url == reverse("mfa_authenticate")
+    assert not _is_signed_in(stranger)
+    stranger.post(reverse("mfa_authenticate"), {"code": _current_code(secret)})
+    assert _is_signed_in(stranger)
+
+
+def test_guesses_while_locked_are_limited(personas: Personas, client: Client) -> None:
+    _sign_in(client, "remy@acme.example")
+    _activate_totp(client)
+    _lock_account("remy@acme.example")
+    stranger = Client(REMOTE_ADDR="198.51.100.99")
+    for _ in range(20):
+        _sign_in(stranger, "remy@acme.example", "a-wrong-guess")
+    assert "Too many" in _sign_in(stranger, "remy@acme.example").content.decode()
+
+
+# -- messages and lost cookies -------------------------------------------------------------------
+def test_messages_end_with_session(personas: Personas, client: Client) -> None:
+    _sign_in(client, "ada@acme.example")
+    form = {"email": "nina@acme.example", "role": "recruiter"}
+    client.post(reverse("members:list"), form)
+    assert "messages" not in client.cookies
+    client.post(reverse("account_logout"))
+    assert "nina@acme.example" not in client.get(reverse("account_login")).content.decode()
+    _sign_in(client, "zoe@other.example")
+    assert "nina@acme.example" not in client.get("/notifications/").content.decode()
+
+
+def test_lost_cookies_lead_to_sign_in(personas: Personas) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post(
+        reverse("members:list"), {"email": "x@acme.example"},
+        headers={"referer": "http://testserver/members/?page=2"},
+    )  # fmt: skip
+    assert answer.status_code == 403
+    page = answer.content.decode()
+    assert "You’re signed out" in page
+    assert "try" not in page.split("<main")[1].lower().replace("entry", "")
+    assert f"{reverse('account_login')}?next=/members/%3Fpage%3D2" in page
+
+
+def test_stale_page_asks_to_try_again(personas: Personas) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(personas.ada.user)
+    page = client.post(reverse("members:list"), {"email": "x@acme.example"}).content.decode()
+    assert "try that once more" in page
+    assert "signed out" not in page
+
+
 def test_sign_up_is_closed(personas: Personas, client: Client) -> None:
     form = {"email": "stranger@acme.example", "password1": NEW, "password2": NEW}
     page = client.post(reverse("account_signup"), form)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import responses
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -15,6 +16,7 @@ from portal.accounts.models import Membership, User
 from portal.connections.models import Connection
 from portal.entitlements.user_matching import MatchStatus, match_user
 from portal.members import invitations
+from portal.members.models import Invitation
 from portal.signin.models import find_single_sign_on
 from portal.sync.records import hiring_team
 from tests.factories import PASSWORD, ConnectionFactory, MembershipFactory, UserFactory
@@ -23,9 +25,12 @@ from tests.portal.entitlements import synced_data
 from tests.portal.signin.fake_provider import FakeProvider, configure_sso, sign_in_with_sso
 
 PAIRS = [("kim", "\u212aim"), ("sam", "\u017fam"), ("ivy", "\u0131vy"), ("ivy", "\u0130vy")]
+LOOKALIKES = [*PAIRS[:2], ("fin", "\ufb01n"), ("sam", "\uff53am"), ("sam", "s\u200bam")]
 similar = pytest.mark.parametrize(
     ("name", "other"), PAIRS, ids=["kelvin sign", "long s", "dotless i", "dotted I"]
 )
+dotted = pytest.mark.parametrize(("name", "other"), PAIRS[2:])
+lookalike = pytest.mark.parametrize(("name", "other"), LOOKALIKES)
 
 
 @pytest.fixture
@@ -87,19 +92,60 @@ def test_single_sign_on_domain_is_not_a_similar_one(personas: Personas) -> None:
     assert find_single_sign_on("sam@kio\u017fk.example") is None
 
 
-@similar
-def test_invitation_makes_an_account_of_its_own(
-    connection: Connection, client: Client, name: str, other: str
+@lookalike
+@pytest.mark.parametrize("address", ["{}@acme.example", "{}.smith@acme.example", "sam@{}.example"])
+def test_lookalike_is_never_invited(
+    personas: Personas, sign_in, name: str, other: str, address: str
 ) -> None:
-    acme, address = connection.organization, f"{other}@acme.example"
-    invitation, _ = invitations.create_invitation(acme, address, role="recruiter", by=None)
-    client.post(
-        reverse("members:accept_invitation", args=[invitation.token]),
-        {"name": "Somebody", "password": "quiet-lantern-8"},
-    )
-    signed_in = User.objects.get(pk=_signed_in(client))
-    assert signed_in.email == address
-    assert signed_in.pk != _member(name).user_id
+    form = {"email": address.format(other), "role": "admin"}
+    answer = sign_in(personas.ada).post(reverse("members:list"), form)
+    assert answer.status_code == 422
+    with pytest.raises(invitations.InvitationRefused):
+        invitations.create_invitation(
+            personas.ada.organization, form["email"], role="admin", by=None
+        )
+    assert not Invitation.objects.exists()
+
+
+@lookalike
+def test_lookalike_account_is_never_stored(db: None, name: str, other: str) -> None:
+    with pytest.raises(ValidationError):
+        UserFactory(email=f"{other}@acme.example")
+
+
+@lookalike
+def test_provider_refused_for_lookalike(
+    personas: Personas,
+    client: Client,
+    mocked: responses.RequestsMock,
+    name: str,
+    other: str,
+) -> None:
+    acme = personas.ada.organization
+    configure_sso(acme, "acme.example")
+    FakeProvider(mocked, {"sub": "7", "email": f"{other}@acme.example", "email_verified": True})
+    answer = sign_in_with_sso(client, acme)
+    assert answer.status_code == 403
+    assert "claim “email”" in answer.content.decode()
+
+
+@pytest.mark.parametrize("domain", ["BÜRO.example", "xn--bro-hoa.EXAMPLE"])
+def test_international_domain_and_punycode_are_one(personas: Personas, domain: str) -> None:
+    acme = personas.ada.organization
+    sign_on = configure_sso(acme, "büro.example")
+    assert find_single_sign_on(f"ina@{domain}") == sign_on
+    user = UserFactory(email="ina@büro.example")
+    assert User.objects.get(email=f"INA@{domain}") == user
+    with pytest.raises(IntegrityError), transaction.atomic():
+        UserFactory(email=f"ina@{domain}")
+
+
+def test_member_matches_punycode_in_greenhouse(connection: Connection) -> None:
+    user = synced_data.create_user(connection, site_admin=True)
+    listed = ats.User(id=user.remote_id, name="Ina", primary_email="ina@xn--bro-hoa.example")
+    hiring_team.replace_user_emails(connection, [listed], listed=False)
+    member = MembershipFactory(user__email="ina@büro.example", organization=connection.organization)
+    assert match_user(member).status == MatchStatus.MATCHED
 
 
 def test_invitation_finds_member_whatever_ascii_case(personas: Personas) -> None:
@@ -109,7 +155,7 @@ def test_invitation_finds_member_whatever_ascii_case(personas: Personas) -> None
         )
 
 
-@similar
+@dotted
 def test_similar_member_does_not_match_greenhouse_user(
     connection: Connection, name: str, other: str
 ) -> None:
@@ -141,7 +187,7 @@ def test_greenhouse_user_matches_whatever_ascii_case(connection: Connection) -> 
     assert match_user(member).status == MatchStatus.MATCHED
 
 
-@similar
+@dotted
 def test_similar_address_is_another_account(db: None, name: str, other: str) -> None:
     for local in (name, other):
         UserFactory(email=f"{local}@acme.example")

@@ -66,15 +66,22 @@ def test_known_address_opens_existing_account(
     assert Membership.objects.get(user=personas.remy.user).organization == personas.ada.organization
 
 
-@pytest.mark.parametrize("verified", [False, None, "false"])
+@pytest.mark.parametrize(
+    ("verified", "trusted"),
+    [(False, False), (None, False), ("false", False), ("False", True), ("no", True)],
+)
 def test_unverified_address_opens_nothing(
-    personas: Personas, client: Client, mocked: responses.RequestsMock, verified: object
+    personas: Personas,
+    client: Client,
+    mocked: responses.RequestsMock,
+    verified: object,
+    trusted: bool,
 ) -> None:
-    configure_sso(personas.ada.organization, "acme.example")
+    configure_sso(personas.ada.organization, "acme.example", addresses_verified=trusted)
     FakeProvider(mocked, NINA | {"email_verified": verified})
     answer = sign_in_with_sso(client, personas.ada.organization)
     assert answer.status_code == 403
-    assert "did not confirm your e-mail address" in answer.content.decode()
+    assert "claim “email_verified”" in answer.content.decode()
     assert not User.objects.filter(email__iexact="nina@acme.example").exists()
 
 
@@ -364,3 +371,107 @@ def test_expired_invitation_gives_no_role(
     FakeProvider(mocked, dict(NINA))
     sign_in_with_sso(client, acme)
     assert Membership.objects.get(user__email="nina@acme.example").role == "recruiter"
+
+
+# -- addresses that changed hands ------------------------------------------------------------------
+@pytest.fixture
+def recycled(personas: Personas, mocked: responses.RequestsMock) -> Personas:
+    """The provider gave Remy another address, and his old one to somebody new."""
+    acme = personas.ada.organization
+    configure_sso(acme, "acme.example")
+    FakeProvider(mocked, NINA | {"sub": "1", "email": "remy@acme.example"})
+    sign_in_with_sso(Client(), acme)
+    _set_claims(mocked, sub="1", email="remy.new@acme.example")
+    sign_in_with_sso(Client(), acme)
+    _set_claims(mocked, sub="2", email="remy@acme.example", name="Somebody New")
+    return personas
+
+
+def test_recycled_address_does_not_open_account(recycled: Personas, client: Client) -> None:
+    answer = sign_in_with_sso(client, recycled.ada.organization)
+    assert answer.status_code == 403
+    assert "belongs to another Acme login account" in answer.content.decode()
+    assert client.get(reverse("jobs:list")).status_code == 302
+    assert SocialAccount.objects.get().uid == "1"
+
+
+def test_former_owner_keeps_account(
+    recycled: Personas, client: Client, mocked: responses.RequestsMock
+) -> None:
+    sign_in_with_sso(Client(), recycled.ada.organization)
+    _set_claims(mocked, sub="1", email="remy.new@acme.example")
+    sign_in_with_sso(client, recycled.ada.organization)
+    assert client.get(reverse("home"), follow=True).wsgi_request.user == recycled.remy.user
+
+
+def test_admin_allows_new_subject(recycled: Personas, client: Client, sign_in) -> None:
+    ada, page = sign_in(recycled.ada), f"/members/{recycled.remy.pk}/"
+    assert "Allow new sign-in" in ada.get("/members/").content.decode()
+    ada.post(page, {"allow_new_sign_in": "yes"})
+    assert sign_in_with_sso(client, recycled.ada.organization).url == reverse("home")
+    assert SocialAccount.objects.get().uid == "2"
+    entry = Entry.objects.get(verb="member.sign_in_unlinked")
+    assert (entry.actor, entry.organization) == (recycled.ada.user, recycled.ada.organization)
+
+
+def test_recruiter_cannot_allow_new_subject(recycled: Personas, sign_in) -> None:
+    page = f"/members/{recycled.remy.pk}/"
+    assert sign_in(recycled.sam).post(page, {"allow_new_sign_in": "yes"}).status_code == 403
+    assert sign_in(recycled.zoe).post(page, {"allow_new_sign_in": "yes"}).status_code == 404
+    assert SocialAccount.objects.get().uid == "1"
+
+
+def test_invitation_admits_new_subject(recycled: Personas, client: Client, sign_in) -> None:
+    ada = sign_in(recycled.ada)
+    ada.post(f"/members/{recycled.remy.pk}/", {"remove": "yes"})
+    assert sign_in_with_sso(Client(), recycled.ada.organization).status_code == 403
+    ada.post("/members/", {"email": "remy@acme.example", "role": "recruiter"})
+    assert sign_in_with_sso(client, recycled.ada.organization).url == reverse("home")
+    assert SocialAccount.objects.get().uid == "2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "opens"),
+    [({"name": "Login"}, True), ({"server_url": "https://idp.example/"}, True),
+     ({"client_id": "other"}, False), ({"server_url": "https://new.example"}, False)],
+)  # fmt: skip
+def test_subjects_end_with_their_provider(
+    personas: Personas, mocked: responses.RequestsMock, changes: dict[str, str], opens: bool
+) -> None:
+    sign_on = configure_sso(personas.ada.organization, "acme.example")
+    FakeProvider(mocked, NINA | {"email": "remy@acme.example"})
+    sign_in_with_sso(Client(), personas.ada.organization)
+    for name, value in changes.items():
+        setattr(sign_on, name, value)
+    sign_on.save()
+    assert SocialAccount.objects.exists() == opens
+    sign_on.delete()
+    assert not SocialAccount.objects.exists()
+
+
+def test_provider_without_verified_claim_is_trusted(
+    personas: Personas, client: Client, mocked: responses.RequestsMock, sign_in
+) -> None:
+    acme = personas.ada.organization
+    sign_on = configure_sso(acme, "acme.example")
+    claims = {name: value for name, value in NINA.items() if name != "email_verified"}
+    FakeProvider(mocked, claims)
+    assert sign_in_with_sso(client, acme).status_code == 403
+    page = reverse("admin:signin_singlesignon_change", args=[sign_on.pk])
+    form = {
+        "organization": acme.pk, "name": "Acme login", "server_url": sign_on.server_url,
+        "client_id": "portal", "enabled": "on", "addresses_verified": "on",
+        "domains-TOTAL_FORMS": 0, "domains-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert sign_in(personas.ola).post(page, form).status_code == 302
+    assert sign_in_with_sso(client, acme).url == reverse("home")
+    assert User.objects.get(email="nina@acme.example").email_confirmed_at
+
+
+def test_text_boolean_creates_account(
+    personas: Personas, client: Client, mocked: responses.RequestsMock
+) -> None:
+    configure_sso(personas.ada.organization, "büro.example")
+    FakeProvider(mocked, NINA | {"email": "Nina@BÜRO.example", "email_verified": "true"})
+    assert sign_in_with_sso(client, personas.ada.organization).url == reverse("home")
+    assert User.objects.get(name="Nina Novak").email == "nina@xn--bro-hoa.example"

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Membership, Organization, User
 from portal.audit.models import Entry
+from tests.factories import MembershipFactory
 from tests.personas import Personas
 
 
@@ -94,3 +95,15 @@ def test_deactivated_account_appears_in_log(personas: Personas, sign_in) -> None
     entry = _newest_entry("account.changed")
     assert entry.organization_id == personas.uma.organization_id
     assert (entry.before, entry.after) == ({"is_active": True}, {"is_active": False})
+
+
+def test_last_active_admin_stays_active(personas: Personas, sign_in) -> None:
+    page = reverse("admin:accounts_user_change", args=[personas.ada.user_id])
+    form = {"email": "ada@acme.example", "name": "Ada", "memberships-TOTAL_FORMS": 0,
+            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    colleague = MembershipFactory(
+        organization=personas.ada.organization, role="admin", user__is_active=False
+    )
+    assert "without an active admin" in sign_in(personas.ola).post(page, form).content.decode()
+    User.objects.filter(pk=colleague.user_id).update(is_active=True)
+    assert sign_in(personas.ola).post(page, form).status_code == 302

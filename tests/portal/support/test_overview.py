@@ -140,7 +140,15 @@ def test_healthy_list_excludes_outdated_customers(personas: Personas, sign_in) -
 
 @pytest.mark.parametrize(
     ("users", "is_unmatched"),
-    [([], True), ([{}], False), ([{}, {}], True), ([{"deactivated": True}], False)],
+    [
+        ([], True),
+        ([{}], False),
+        ([{}, {}], True),
+        ([{"deactivated": True}], False),
+        ([{"deactivated": True}, {}], False),
+        ([{"deactivated": True}, {}, {}], True),
+        ([{"deactivated": True}, {"deactivated": True}], False),
+    ],
 )
 def test_shared_address_counts_as_unmatched(
     personas: Personas, sign_in, users: list[dict[str, bool]], is_unmatched: bool

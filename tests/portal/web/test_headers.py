@@ -89,10 +89,11 @@ def test_production_cookies_bound_to_host() -> None:
         "from django.conf import settings as s; "
         "print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, "
         "s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY, s.SESSION_COOKIE_SAMESITE, "
-        "s.SECURE_HSTS_SECONDS, s.SECURE_SSL_REDIRECT)"
+        "s.SECURE_HSTS_SECONDS, s.SECURE_SSL_REDIRECT, s.DEVICE_COOKIE_NAME)"
     )
     assert process.stdout.split() == [
-        "__Host-session", "__Host-csrf", "True", "True", "True", "Lax", "31536000", "True"
+        "__Host-session", "__Host-csrf", "True", "True", "True", "Lax", "31536000", "True",
+        "__Host-device",
     ]  # fmt: skip
 
 

@@ -1,0 +1,125 @@
+"""Search keys of names: a name is found however it is typed.
+
+A key is stored beside the name (`SearchNameField`), so that PostgreSQL can index it and SQLite,
+which ignores case only in ASCII, finds the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from django.db.models import Model, Q
+
+MAX_KEY_LENGTH = 1000
+# Marks of letters and vowel signs that many leave out. Marks that make other letters (kana,
+# Indic vowels) stay.
+_OPTIONAL_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
+    "\u0640\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]"
+)
+_APOSTROPHES = re.compile(
+    "['`\u00b4\u02b9-\u02bf\u02c8\u05f3\u2018-\u201b\u2032\u2035\ua78b\ua78c]"
+)
+# Letters that have no decomposition.
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h",
+        "ı": "i", "ĸ": "k", "ŋ": "n", "ŧ": "t", "ŀ": "l", "ƒ": "f", "ə": "e", "ɛ": "e", "ɔ": "o",
+        "ɖ": "d", "ɗ": "d", "ɓ": "b", "ƙ": "k", "ƴ": "y", "ƀ": "b", "ǥ": "g", "ȷ": "j", "ɨ": "i",
+        "ʉ": "u", "ƶ": "z", "ȥ": "z", "ɫ": "l", "ɉ": "j", "ⱥ": "a", "ɇ": "e", "ɵ": "o", "ς": "σ",
+    }
+)  # fmt: skip
+# How the same letters are written where their dots or rings are not available.
+_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_NO_SPACE_SCRIPTS = re.compile(
+    "[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
+_WORD = re.compile(r"[^\W_]+(?:[\u0900-\u0dff\u0e00-\u0eff\u3099\u309a]+[^\W_]*)*")
+
+
+def build_search_key(*parts: str) -> str:
+    """Return the text that `match_name` searches: `parts` are a given name and a family name, or
+    one full name.
+    """
+    words = _split_words(" ".join(parts))
+    spelled_words = _split_words(_spell_out(" ".join(parts)))
+    keys = [*words, *(word for word in spelled_words if word not in words)]
+    joined = ["".join(_split_words(part)) for part in parts]
+    if len(words) > 1 and _NO_SPACE_SCRIPTS.search("".join(words)):
+        # Written without a blank, family name first.
+        keys += ["".join(reversed(joined)), "".join(joined)]
+    keys += [word for word in map(_join_hyphenated, " ".join(parts).split()) if word]
+    return " ".join(dict.fromkeys(keys))[:MAX_KEY_LENGTH]
+
+
+def match_name(field: str, query: str) -> Q:
+    """Match names that contain every word of the query, in any order."""
+    matches = Q() if _split_words(query) else Q(pk__in=())
+    for typed in query.split():
+        words, spelled_words = _split_words(typed), _split_words(_spell_out(typed))
+        match = _match_words(field, words)
+        matches &= match if words == spelled_words else match | _match_words(field, spelled_words)
+    return matches
+
+
+def match_title(query: str) -> Q:
+    """Match the text itself, symbols included, or all its words.
+
+    Not the words alone: “C++” would match every title with a C.
+    """
+    exact = Q(name__icontains=query)
+    return exact | match_name("search_name", query) if count_letters(query) > 2 else exact
+
+
+def fill_search_names(model: type[Model], sources: tuple[str, ...]) -> None:
+    """Set `search_name` of rows from before the column, for migrations."""
+    rows = model._default_manager.filter(search_name="").only("pk", *sources).order_by("pk")
+    batch: list[Any] = []
+    for row in rows.iterator(2000):
+        batch.append(row)
+        row.search_name = build_search_key(*(getattr(row, name) for name in sources))
+        if len(batch) == 500:
+            model._default_manager.bulk_update(batch, ["search_name"])
+            batch.clear()
+    model._default_manager.bulk_update(batch, ["search_name"])
+
+
+def count_letters(query: str) -> int:
+    return sum(map(len, _split_words(query)))
+
+
+def is_same_name(first: str, second: str) -> bool:
+    words = sorted(_split_words(first))
+    return bool(words) and words == sorted(_split_words(second))
+
+
+def _match_words(field: str, words: list[str]) -> Q:
+    matches = Q()
+    for word in words:
+        matches &= Q(**{f"{field}__contains": word})
+    return matches
+
+
+def _split_words(text: str) -> list[str]:
+    return _WORD.findall(_fold(text))
+
+
+def _fold(text: str) -> str:
+    if text.isascii():
+        return _APOSTROPHES.sub("", text.lower())
+    folded = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text))
+    folded = _OPTIONAL_MARKS.sub("", folded).casefold().translate(_PLAIN_LETTERS)
+    folded = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    # Composed again, so that Hangul syllables are compared whole, and casefold's marks removed.
+    return unicodedata.normalize("NFC", _OPTIONAL_MARKS.sub("", folded))
+
+
+def _spell_out(text: str) -> str:
+    return unicodedata.normalize("NFC", text).lower().translate(_SPELLED_OUT)
+
+
+def _join_hyphenated(word: str) -> str:
+    parts = _split_words(word)
+    return "".join(parts) if len(parts) > 1 else ""
