@@ -11,5 +11,5 @@ def create_indexes(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0002_trigram_indexes"), ("sync", "0003_search_names")]
+    dependencies = [("jobs", "0002_trigram_indexes"), ("sync", "0004_search_names")]
     operations = [migrations.RunPython(create_indexes, migrations.RunPython.noop)]

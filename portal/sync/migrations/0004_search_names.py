@@ -15,7 +15,7 @@ def fill_names(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sync', '0002_scheduler_indexes'),
+        ('sync', '0003_refreshrequest_due_at_refreshrequest_wait_cause_and_more'),
     ]
 
     operations = [
