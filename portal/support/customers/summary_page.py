@@ -21,7 +21,13 @@ from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.support.access.roles import PERSONAL_CAUSES, can_see_people
 from portal.support.actions import customer_actions
-from portal.support.customers import customer_status, overview, timeline, unmatched_members
+from portal.support.customers import (
+    customer_status,
+    freshness_summary,
+    overview,
+    timeline,
+    unmatched_members,
+)
 from portal.support.impersonation import sessions
 
 VIEW_PERMISSION = "accounts.view_organization"
@@ -86,6 +92,7 @@ def summary_page(request: HttpRequest, organization_id: int) -> HttpResponse:
         "may_impersonate": request.user.has_perm(sessions.IMPERSONATE_PERMISSION),
         "members": _list_members(organization) if may_see_people else [],
         "calls": _count_recent_calls(organization),
+        "freshness": freshness_summary.build_summary(connection) if connection else None,
         "events": events,
         "older_before": older_before,
         "kinds": timeline.list_kinds(include_people=may_see_people).items(),

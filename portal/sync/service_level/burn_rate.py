@@ -33,6 +33,11 @@ class BurnRateAlert:
     short_minutes: int
     burn_rate: float
 
+    @property
+    def window_label(self) -> str:
+        hours = self.long_minutes // 60
+        return "the last hour" if hours == 1 else f"the last {hours} hours"
+
 
 @dataclass(frozen=True)
 class Burn:

@@ -101,16 +101,14 @@ def _list_explained_organizations(ids: set[int]) -> set[int]:
 
 def _open_issue(connection: Connection, kind: FreshnessKind, burn: Burn) -> None:
     promised_minutes = PROMISED_AGE[kind] // MINUTE
-    hours = burn.alert.long_minutes // 60
-    window = "hour" if hours == 1 else f"{hours} hours"
     service.open_issue(
         connection.organization,
         Cause.FRESHNESS,
         key=kind,
         title=f"{kind.label} are older than promised",
         description=f"{kind.label} should be at most {promised_minutes} minutes old. They were "
-        f"older for {burn.minutes_outside} minutes of the last {window}, and no other issue says "
-        "why. We are looking into it. The next sync that completes catches up.",
+        f"older for {burn.minutes_outside} minutes of {burn.alert.window_label}, and no other "
+        "issue says why. We are looking into it. The next sync that completes catches up.",
         severity=_SEVERITIES[burn.alert.speed],
         fixer=Issue.Fixer.OPERATOR,
         still_works=_STILL_WORKS[kind],
