@@ -273,6 +273,12 @@ QUEUE_LANES = env.list("QUEUE_LANES", default=["clicks", "checks", "syncs"])
 # Minutes without a heartbeat after which workers count as dead.
 WORKER_SILENT_MINUTES = env.int("WORKER_SILENT_MINUTES", default=5)
 
+# Percentage of the time in which each customer's data is as new as promised
+# (portal.sync.freshness.PROMISED_AGE).
+FRESHNESS_OBJECTIVE = env.float("FRESHNESS_OBJECTIVE", default=99.0)
+if not 90 <= FRESHNESS_OBJECTIVE < 100:
+    raise ImproperlyConfigured("FRESHNESS_OBJECTIVE is a percentage from 90 to below 100")
+
 # -- People ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "account_login"
@@ -390,6 +396,7 @@ NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)  # notifications, ended links a
 EVENT_DAYS = env.int("EVENT_DAYS", default=400)  # transitions, closed issues, checks
 ACTION_DAYS = env.int("ACTION_DAYS", default=730)  # completed actions of recruiters
 GONE_DAYS = env.int("GONE_DAYS", default=30)  # records deleted in Greenhouse
+FRESHNESS_DAYS = env.int("FRESHNESS_DAYS", default=35)  # minutes within the freshness promise
 
 # Bearer token of Prometheus; without it only operators may read metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -29,6 +29,7 @@ class Issue(models.Model):
         WORKER_DEAD = "worker_dead", "No worker is running"
         WEBHOOK_SILENT = "webhook_silent", "Web hooks have fallen silent"
         ACTIONS_FAILING = "actions_failing", "Many actions fail"
+        FRESHNESS = "freshness", "Data is older than promised"
 
     class Severity(models.TextChoices):
         """CRITICAL only where a person must act."""

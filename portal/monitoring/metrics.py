@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -13,7 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeHistogramMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from portal.accounts.access import public_view
@@ -22,7 +28,9 @@ from portal.connections.models import ApiCall, CallPause, Connection
 from portal.core import metrics, queue, worker_heartbeat
 from portal.issues.models import Issue
 from portal.notifications.models import Notification
-from portal.sync.models import SyncRun
+from portal.sync.models import FreshnessKind, FreshnessTotal, SyncRun
+from portal.sync.service_level import burn_rate
+from portal.sync.service_level.periods import truncate_to_minute
 
 RECENT_WINDOW = timedelta(minutes=5)
 
@@ -120,8 +128,50 @@ class _PortalCollector(Collector):
             .values_list("status")
             .annotate(Count("pk")),
         )
+        yield from _build_freshness_metrics()
         unsent = Notification.objects.filter(status=Notification.Status.FAILED).count()
         yield _build_gauge("portal_unsent_notifications", "Notices that could not be sent", unsent)
+
+
+def _build_freshness_metrics() -> Iterator[Metric]:
+    """Sums over all customers; a label per customer would grow without limit."""
+    yield _build_gauge(
+        "portal_freshness_objective_ratio",
+        "Share of the time in which data is to be as new as promised",
+        settings.FRESHNESS_OBJECTIVE / 100,
+    )
+    totals = list(FreshnessTotal.objects.order_by("kind"))
+    minutes = CounterMetricFamily(
+        "portal_freshness_minutes",
+        "Minutes of all customers in which data was as new as promised, or older",
+        labels=["kind", "result"],
+    )
+    for total in totals:
+        minutes.add_metric([total.kind, "within"], total.minutes_within)
+        minutes.add_metric([total.kind, "outside"], total.minutes_outside)
+    yield minutes
+    if totals:
+        age = timezone.now() - min(total.recorded_until for total in totals)
+        yield _build_gauge(
+            "portal_freshness_recorded_age_seconds",
+            "Since minutes were last recorded",
+            max(age.total_seconds(), 0),
+        )
+    yield _build_burning_gauge()
+
+
+def _build_burning_gauge() -> Metric:
+    burns = burn_rate.find_burns(Connection.objects.all(), truncate_to_minute(timezone.now()))
+    counts = Counter((kind, burn.alert.speed) for (_, kind), burn in burns.items())
+    metric = GaugeMetricFamily(
+        "portal_freshness_burning_customers",
+        "Customers whose data is older than promised too often, by burn rate",
+        labels=["kind", "speed"],
+    )
+    for kind in FreshnessKind:
+        for alert in burn_rate.ALERTS:
+            metric.add_metric([kind, alert.speed], counts[kind, alert.speed])
+    return metric
 
 
 def _build_latency_histogram(since: datetime) -> Metric:

@@ -24,7 +24,7 @@ from portal.members.models import Invitation
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 from portal.support.models import Impersonation
 from portal.sync import schedule
-from portal.sync.models import Application, AtsUser, Candidate, JobGrant
+from portal.sync.models import Application, AtsUser, Candidate, FreshnessHour, JobGrant
 from portal.sync.records import candidate_erasure
 from portal.webhooks.models import Delivery
 
@@ -115,6 +115,11 @@ RETENTION_RULES = (
     RetentionRule("sync.JobGrant", "GONE_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)),
     RetentionRule(
         "core.QueueTurn", "GONE_DAYS", lambda d: QueueTurn.objects.filter(last_served_at__lt=d)
+    ),
+    RetentionRule(
+        "sync.FreshnessHour",
+        "FRESHNESS_DAYS",
+        lambda d: FreshnessHour.objects.filter(hour__lt=d),
     ),
     RetentionRule(
         "core.SharedState", "", lambda now: SharedState.objects.filter(expires_at__lt=now)

@@ -10,8 +10,14 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.sync.engine.plan import get_last_successful_run
-from portal.sync.models import Job, SyncRun
-from portal.sync.schedule import RECENT_INTERVAL
+from portal.sync.models import FreshnessKind, Job, SyncRun
+from portal.sync.schedule import PEOPLE_INTERVAL, RECENT_INTERVAL
+
+# How old each may be at most: within the promise, one sync may be missed.
+PROMISED_AGE = {
+    FreshnessKind.DATA: 2 * RECENT_INTERVAL,
+    FreshnessKind.ACCESS: 2 * PEOPLE_INTERVAL,
+}
 
 
 class State(StrEnum):
@@ -53,8 +59,7 @@ def get_access_read_at(connection: Connection) -> datetime | None:
 def classify_age(as_of: datetime | None) -> Freshness:
     if as_of is None:
         return Freshness(State.NEVER, None)
-    # Late once a run was missed.
-    age = timezone.now() - as_of
-    if age <= 2 * RECENT_INTERVAL:
+    age, promised = timezone.now() - as_of, PROMISED_AGE[FreshnessKind.DATA]
+    if age <= promised:
         return Freshness(State.LIVE, as_of)
-    return Freshness(State.LATE if age <= 4 * RECENT_INTERVAL else State.STALE, as_of)
+    return Freshness(State.LATE if age <= 2 * promised else State.STALE, as_of)

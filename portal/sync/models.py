@@ -502,6 +502,11 @@ class SyncRun(GreenhouseWait):
                 name="syncs_failed",
             ),
             models.Index(
+                fields=["finished_at"],
+                condition=models.Q(status__in=["done", "partial"]),
+                name="syncs_completed_by_end",
+            ),
+            models.Index(
                 fields=["status", "connection"],
                 condition=models.Q(status__in=["queued", "running"]),
                 name="syncs_open",
@@ -614,3 +619,49 @@ class RefreshRequest(GreenhouseWait):
 
     def __str__(self) -> str:
         return f"Read {self.kind} {self.remote_id or ''}".strip()
+
+
+class FreshnessKind(models.TextChoices):
+    """What the freshness promise is about."""
+
+    DATA = "data", "Requisitions and applications"
+    ACCESS = "access", "People and their access"
+
+
+class FreshnessHour(models.Model):
+    """Which minutes of an hour counted for the freshness promise, and which met it."""
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="freshness_hours"
+    )
+    kind = models.CharField(max_length=10, choices=FreshnessKind.choices)
+    hour = models.DateTimeField()
+    # One bit per minute of the hour, the first minute lowest: burn rates need single minutes.
+    counted_mask = models.BigIntegerField()
+    within_mask = models.BigIntegerField()
+    # The number of bits, for sums in the database.
+    minutes_counted = models.PositiveSmallIntegerField()
+    minutes_within = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection", "kind", "hour"], name="one_freshness_per_hour"
+            ),
+        )
+        indexes = (models.Index(fields=["hour"], name="freshness_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.minutes_within} of {self.minutes_counted} minutes within promise"
+
+
+class FreshnessTotal(models.Model):
+    """Minutes of all customers since measuring began, and until when they are recorded."""
+
+    kind = models.CharField(max_length=10, choices=FreshnessKind.choices, primary_key=True)
+    minutes_within = models.BigIntegerField(default=0)
+    minutes_outside = models.BigIntegerField(default=0)
+    recorded_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} until {self.recorded_until:%Y-%m-%d %H:%M}"

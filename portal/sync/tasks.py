@@ -6,6 +6,7 @@ from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
 from portal.sync.records import refresh_worker
+from portal.sync.service_level import burn_rate_alerts, recorder
 
 
 def run_sync(sync_id: int) -> None:
@@ -29,7 +30,13 @@ def request_due_syncs() -> None:
     schedule.request_due_syncs()
 
 
+def record_freshness() -> None:
+    recorder.record_minutes()
+    burn_rate_alerts.update_issues()
+
+
 SCHEDULES = {  # minutes
     request_due_syncs: 1,
     recover_stalled_work: 1,
+    record_freshness: 1,
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
@@ -17,7 +18,12 @@ from portal.support.access.roles import can_see_people
 from portal.support.actions import action_pages, fix_link_page
 from portal.support.admin import audited_changes
 from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyInline, UrgencyChangeList
-from portal.support.customers import customer_status, overview, summary_page
+from portal.support.customers import (
+    customer_status,
+    freshness_summary,
+    overview,
+    summary_page,
+)
 
 
 class MembershipInline(ReadOnlyInline):
@@ -49,6 +55,24 @@ class AttentionFilter(admin.SimpleListFilter):
         return queryset.filter(criteria[value]) if value in criteria else queryset
 
 
+class FreshnessFilter(admin.SimpleListFilter):
+    title = "freshness in 30 days"
+    parameter_name = "freshness"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        objective = f"{settings.FRESHNESS_OBJECTIVE:g}%"
+        return [("below", f"Within promise below {objective}"), ("met", f"At least {objective}")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
+        objective = settings.FRESHNESS_OBJECTIVE / 100
+        criteria = {
+            "below": Q(freshness_share__lt=objective),
+            "met": Q(freshness_share__gte=objective),
+        }
+        value = self.value() or ""
+        return queryset.filter(criteria[value]) if value in criteria else queryset
+
+
 class OrganizationChangeList(UrgencyChangeList):
     """Attaches each customer's status to its row."""
 
@@ -70,13 +94,14 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         "connection_state",
         "setup_step",
         "last_good_sync",
+        "within_promise",
         "issue_count",
         "unmatched_count",
         "missing_permissions",
         "failed_actions",
     )
     list_display_links = None  # the name links to the customer's summary, not to the form
-    list_filter = (AttentionFilter, "connection__state")
+    list_filter = (AttentionFilter, FreshnessFilter, "connection__state")
     search_fields = ("name", "slug", "memberships__user__email")  # see get_search_results
     list_per_page = 50
     urgency = ("-attention", "since", "pk")
@@ -175,6 +200,13 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
             return "Never"
         time_ago = customer_status.format_time_ago(status.last_synced_at)
         return f"{time_ago}, late" if status.is_outdated else time_ago
+
+    @admin.display(
+        description="Within promise, 30 days",
+        ordering=F("freshness_share").asc(nulls_last=True),
+    )
+    def within_promise(self, organization: Any) -> str:
+        return freshness_summary.format_share(organization.customer_status.freshness_share)
 
     @admin.display(description="Issues", ordering="open_issues")
     def issue_count(self, organization: Any) -> int:

@@ -39,6 +39,7 @@ class CustomerStatus:
     unmatched_count: int = 0
     missing_count: int = 0
     failure_count: int = 0
+    freshness_share: float | None = None  # within promise in 30 days, from 0 to 1
 
     @property
     def state_label(self) -> str:

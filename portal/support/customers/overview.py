@@ -38,6 +38,7 @@ from portal.support.customers.customer_status import (
 )
 from portal.support.customers.unmatched_members import query_unmatched_members
 from portal.sync.models import SyncRun
+from portal.sync.service_level.report import build_share_subquery
 
 FAILED_STATUSES = (
     ApplicationAction.Status.FAILED,
@@ -138,6 +139,7 @@ def _build_status(organization: Organization) -> CustomerStatus:
         unmatched_count=columns["unmatched"],
         missing_count=columns["missing"],
         failure_count=columns["failures"],
+        freshness_share=columns["freshness_share"],
     )
 
 
@@ -163,6 +165,7 @@ def annotate_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
             "run",
         ),
         failures=_build_count_subquery(_list_recent_failures(), "membership__organization"),
+        freshness_share=build_share_subquery("connection__pk"),
     )
     return counted
 

@@ -21,7 +21,13 @@ from portal.issues.models import Issue
 from portal.members.models import Invitation
 from portal.support.access.roles import PERSONAL_CAUSES, can_see_people
 from portal.support.actions import customer_actions
-from portal.support.customers import customer_status, overview, timeline, unmatched_members
+from portal.support.customers import (
+    customer_status,
+    freshness_summary,
+    overview,
+    timeline,
+    unmatched_members,
+)
 from portal.support.impersonation import sessions
 
 VIEW_PERMISSION = "accounts.view_organization"
@@ -89,6 +95,7 @@ def summary_page(request: HttpRequest, organization_id: int) -> HttpResponse:
         "call_pause": CallPause.objects.filter(
             connection__organization=organization, until__gt=timezone.now()
         ).first(),
+        "freshness": freshness_summary.build_summary(connection) if connection else None,
         "events": events,
         "older_before": older_before,
         "kinds": timeline.list_kinds(include_people=may_see_people).items(),

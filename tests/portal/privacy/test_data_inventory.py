@@ -60,10 +60,12 @@ def _person_fields(model: Model) -> set[str]:
     }
 
 
+EXPIRING_MODELS = {rule.label for rule in retention.RETENTION_RULES}
 STORED_MODELS = {
     model._meta.label: model
     for model in apps.get_models(include_auto_created=True)
-    if not model._meta.proxy and (_free_fields(model) or _person_fields(model))
+    if not model._meta.proxy
+    and (_free_fields(model) or _person_fields(model) or model._meta.label in EXPIRING_MODELS)
 }
 
 

@@ -11,12 +11,15 @@ from django.urls import reverse
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.support.monitoring import runbook
+from portal.sync.tasks import record_freshness
 from tests.personas import Personas
 
 PAGE = reverse("admin:runbook")
 SECTIONS = {section.key: section for section in runbook.load_sections()}
 BEYOND_ISSUES = {"readyz_database", "readyz_queue", "queue_backlog", "unsent_notifications",
-                 "server_errors", "audit_log_broken"}  # fmt: skip
+                 "server_errors", "audit_log_broken", "freshness_burning",
+                 "freshness_fleet_burning", "freshness_not_recorded"}  # fmt: skip
+ALERT_RULES = (settings.BASE_DIR / "docs" / "deploy" / "prometheus-alerts.yml").read_text()
 
 
 @pytest.mark.parametrize("cause", Issue.Cause.values)
@@ -41,6 +44,24 @@ def test_runbook_names_only_existing_settings() -> None:
     settings_source = (settings.BASE_DIR / "portal" / "settings.py").read_text()
     for name in re.findall(r"`([A-Z][A-Z_]+)`", runbook.RUNBOOK_PATH.read_text()):
         assert f'"{name}"' in settings_source, name
+
+
+def test_alert_rules_link_to_their_section() -> None:
+    alerts = re.findall(r"- alert: (\w+)", ALERT_RULES)
+    links = re.findall(r"runbook: /admin/runbook/#(\w+)", ALERT_RULES)
+    assert len(alerts) == len(links) == 5
+    for alert, section in zip(alerts, links, strict=True):
+        means = str(dict(SECTIONS[section].parts)["Means"])
+        assert alert in means, alert
+
+
+def test_alert_rules_use_exported_metrics(personas: Personas, sign_in) -> None:
+    record_freshness()
+    metrics = sign_in(personas.ola).get(reverse("metrics")).content.decode()
+    names = set(re.findall(r"portal_\w+", ALERT_RULES))
+    assert names
+    for name in names:
+        assert f"# TYPE {name.removesuffix('_total')}" in metrics, name
 
 
 def test_issue_links_to_its_section(personas: Personas, sign_in) -> None:

@@ -15,7 +15,8 @@ from portal.core.models import WorkerHeartbeat
 from portal.jobs.job_list import stage_counts
 from portal.jobs.models import StageCountRun
 from portal.sync import schedule
-from portal.sync.models import SyncRun
+from portal.sync.models import FreshnessTotal, SyncRun
+from portal.sync.tasks import record_freshness
 from portal.webhooks.models import Endpoint, Heartbeat
 from tests.factories import ConnectionFactory, OrganizationFactory
 from tests.portal.entitlements.synced_data import create_application, create_candidate, create_job
@@ -29,6 +30,7 @@ TASKS = (
     "portal.onboarding.tasks.recover_lost_deletions",
     "portal.applications.tasks.recover_lost_actions",
     "portal.sync.tasks.recover_stalled_work",
+    "portal.sync.tasks.record_freshness",
     "portal.notifications.tasks.recover_lost_messages",
     "portal.members.tasks.recover_lost_invitations",
     "portal.jobs.tasks.update_all_counts",
@@ -77,6 +79,9 @@ def _create_quiet_connection(number: int) -> Connection:
 
 def _count_queries_per_task() -> dict[str, int]:
     counts = {}
+    record_freshness()  # from here on
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    FreshnessTotal.objects.update(recorded_until=minute_ago)
     for path in TASKS:
         module, name = path.rsplit(".", 1)
         with CaptureQueriesContext(database) as captured:
