@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connections', "0004_search_names"),
+        ('connections', '0002_scheduler_indexes'),
         ('sync', "0004_search_names"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
