@@ -15,8 +15,8 @@ from tests.personas import Personas
 
 PAGE = reverse("admin:runbook")
 SECTIONS = {section.key: section for section in runbook.load_sections()}
-BEYOND_ISSUES = {"readyz_database", "readyz_queue", "queue_backlog", "unsent_notifications",
-                 "server_errors", "audit_log_broken"}  # fmt: skip
+BEYOND_ISSUES = {"readyz_database", "readyz_redis", "readyz_queue", "queue_backlog",
+                 "unsent_notifications", "server_errors", "audit_log_broken"}  # fmt: skip
 
 
 @pytest.mark.parametrize("cause", Issue.Cause.values)
