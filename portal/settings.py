@@ -268,7 +268,10 @@ Q_CLUSTER = {
     "broker_class": "portal.core.broker.database_broker.DatabaseBroker",
 }
 # The lanes this cluster serves; others need a cluster of their own.
-QUEUE_LANES = env.list("QUEUE_LANES", default=["clicks", "checks", "syncs"])
+_LANES = ["clicks", "checks", "syncs"]
+QUEUE_LANES = env.list("QUEUE_LANES", default=_LANES)
+if not QUEUE_LANES or not set(QUEUE_LANES) <= set(_LANES):
+    raise ImproperlyConfigured(f"QUEUE_LANES may name {', '.join(_LANES)}")
 
 # Minutes without a heartbeat after which workers count as dead.
 WORKER_SILENT_MINUTES = env.int("WORKER_SILENT_MINUTES", default=5)

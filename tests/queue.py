@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django_q.brokers import get_broker
@@ -14,6 +15,7 @@ from portal.core.models import QueuedTask
 def run_tasks() -> int:
     """Do what is due, and what that queues, in this process; returns how many tasks ran."""
     broker, done = get_broker(), 0
+    broker._next_repair_at = math.inf  # a clock that a test moved is not wrong
     while taken := broker.take_task():
         run_leased_task(*taken)
         done += 1

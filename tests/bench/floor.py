@@ -28,6 +28,8 @@ from portal.core import queue
 from portal.urls import urlpatterns as _portal
 
 Status = ApplicationAction.Status
+SEND_TASK = f"{__name__}.send"
+queue.register_task_options({SEND_TASK: queue.TaskOptions(queue.QueueLane.CLICKS)})
 _calls: list[ApiCallRecord] = []
 
 
@@ -44,7 +46,7 @@ def advance(request: MemberRequest, pk: int) -> HttpResponse:
             seen_stage_remote_id=int(request.POST["stage"]),
             seen_entry_id=int(request.POST["entry"]),
         )
-        queue.enqueue_task(f"{__name__}.send", action.pk)
+        queue.enqueue_task(SEND_TASK, action.pk, organization_id=request.membership.organization_id)
     return HttpResponse("recorded")
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import Now
 
 from portal.core.broker import wakeups
@@ -86,6 +86,7 @@ def release_expired_leases() -> None:
 
 
 def repair_due_times() -> None:
-    """Make tasks due that a clock that was ahead enqueued for later."""
+    """Bring forward what a clock that was ahead enqueued."""
     ahead = QueuedTask.objects.filter(leased_until=None, enqueued_at__gt=Now() + CLOCK_TOLERANCE)
-    ahead.update(due_at=Now() - CLOCK_TOLERANCE, enqueued_at=Now())
+    delay = ExpressionWrapper(F("due_at") - F("enqueued_at"), output_field=DurationField())
+    ahead.update(due_at=Now() - CLOCK_TOLERANCE + delay, enqueued_at=Now())

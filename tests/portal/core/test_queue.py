@@ -155,6 +155,12 @@ def test_long_timeout_reaches_worker() -> None:
     assert SignedPackage.loads(payload)["timeout"] == 300
 
 
+def test_unknown_schedule_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    async_task("portal.newer.tasks.run", broker=get_broker())  # as Django-Q's scheduler does
+    assert "portal.newer.tasks.run is not declared" in caplog.text
+    assert list_queued_tasks() == []
+
+
 def test_waiting_sweep_is_not_enqueued_again() -> None:
     for _ in range(3):
         async_task(PATH, broker=get_broker())  # as Django-Q's scheduler does
@@ -171,8 +177,13 @@ def test_lost_tasks_are_requeued_once() -> None:
 def test_task_enqueued_by_fast_clock_runs(advance_clock: Callable[[float], None]) -> None:
     advance_clock(3600)
     queue.enqueue_task(PATH, 1)
+    queue.enqueue_task(PATH, 2, due_at=timezone.now() + timedelta(minutes=10))
     advance_clock(-3600)
+    leases.repair_due_times()  # the broker does so every half a minute
     assert run_tasks() == 1
+    advance_clock(601)
+    assert run_tasks() == 1
+    assert calls == [(1,), (2,)]
 
 
 def test_database_away_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:

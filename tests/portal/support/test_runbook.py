@@ -16,8 +16,8 @@ from tests.personas import Personas
 
 PAGE = reverse("admin:runbook")
 SECTIONS = {section.key: section for section in runbook.load_sections()}
-BEYOND_ISSUES = {"readyz_database", "readyz_queue", "queue_backlog", "unsent_notifications",
-                 "server_errors", "audit_log_broken", "freshness_burning",
+BEYOND_ISSUES = {"readyz_database", "readyz_redis", "readyz_queue", "queue_backlog",
+                 "unsent_notifications", "server_errors", "audit_log_broken", "freshness_burning",
                  "freshness_fleet_burning", "freshness_not_recorded"}  # fmt: skip
 ALERT_RULES = (settings.BASE_DIR / "docs" / "deploy" / "prometheus-alerts.yml").read_text()
 
