@@ -136,6 +136,7 @@ def test_endless_rate_limit_backs_off_and_opens_issue(
     assert Issue.objects.get(cause=Issue.Cause.RATE_LIMIT).is_open
     sandbox.faults.clear_faults()
     advance_clock(60 * 60)
+    run_to_end()  # what still waits
     for scope in (Scope.FULL, Scope.PEOPLE):  # failures are counted per scope
         run_lifecycle.request_sync(connection, scope)
     run_to_end()
