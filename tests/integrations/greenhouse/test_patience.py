@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -287,3 +288,18 @@ def test_hurried_caller_refreshes_no_consent(open_bench: OpenBench) -> None:
     assert [r.path for r in bench.sandbox.requests].count("/token") == 1  # the consent's code
     bench.context.ends_at = bench.clock.get_time() + 45
     get_job(bench)
+
+
+class CountingStore(MemoryStateStore):
+    updates = 0
+
+    def update(self, *args: Any, **kwargs: Any) -> Any:
+        self.updates += 1
+        return super().update(*args, **kwargs)
+
+
+def test_breaker_costs_no_round_trip(open_bench: OpenBench) -> None:
+    store = CountingStore()
+    bench = open_bench(V1, wired={"state_store": store, **WORKER})
+    next(bench.provider.list_jobs())
+    assert store.updates == 2  # a slot, and what came of it

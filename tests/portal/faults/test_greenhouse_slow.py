@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -29,9 +29,9 @@ ACME = {"credential": greenhouse.ACME_V3_CLIENT_ID, "times": None}
 
 
 @pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[int]]:
+def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, float]]:
     """Seconds that each task slept: nobody more than one."""
-    seconds: Counter[int] = Counter()
+    seconds: dict[int, float] = defaultdict(float)
     wait = ClientContext.wait
 
     def record_wait(context: ClientContext, amount: float) -> None:
