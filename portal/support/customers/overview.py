@@ -99,8 +99,9 @@ def get_customer_statuses(organizations: Iterable[Organization]) -> dict[int, Cu
     keys = [organization.pk for organization in organizations]
     rows = annotate_counts(annotate_attention(Organization.objects.filter(pk__in=keys)))
     statuses = {organization.pk: _build_status(organization) for organization in rows}
-    for organization_id, share in get_shares(keys).items():
-        statuses[organization_id].freshness_share = share
+    connected = {status.connection.pk: status for status in statuses.values() if status.connection}
+    for connection_id, share in get_shares(connected).items():
+        connected[connection_id].freshness_share = share
     issues_by_severity = sorted(
         _list_open_issues().filter(organization__in=keys),
         key=lambda issue: Issue.Severity.values.index(issue.severity),

@@ -74,19 +74,17 @@ def build_report(connection: Connection) -> list[KindReport]:
     ]
 
 
-def get_shares(organization_ids: Iterable[int]) -> dict[int, float]:
-    """Return each organization's share within the promise over 30 days, of the worse kind."""
+def get_shares(connection_ids: Iterable[int]) -> dict[int, float]:
+    """Return each connection's share within the promise over 30 days, of the worse kind."""
     hours = FreshnessHour.objects.filter(
-        connection__organization__in=list(organization_ids),
-        hour__gte=_get_first_hour(),
-        minutes_counted__gt=0,
+        connection__in=list(connection_ids), hour__gte=_get_first_hour(), minutes_counted__gt=0
     )
-    sums = hours.order_by().values_list("connection__organization_id", "kind")
+    sums = hours.order_by().values_list("connection_id", "kind")
     shares: dict[int, float] = {}
-    for organization_id, _, counted, within in sums.annotate(
+    for connection_id, _, counted, within in sums.annotate(
         counted=Sum("minutes_counted"), within=Sum("minutes_within")
     ):
-        shares[organization_id] = min(within / counted, shares.get(organization_id, 1.0))
+        shares[connection_id] = min(within / counted, shares.get(connection_id, 1.0))
     return shares
 
 
