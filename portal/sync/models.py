@@ -649,7 +649,15 @@ class FreshnessHour(models.Model):
                 fields=["connection", "kind", "hour"], name="one_freshness_per_hour"
             ),
         )
-        indexes = (models.Index(fields=["hour"], name="freshness_by_age"),)
+        indexes = (
+            models.Index(fields=["hour"], name="freshness_by_age"),
+            # Few rows: what looks for trouble reads nothing of customers that have none.
+            models.Index(
+                fields=["connection", "hour"],
+                condition=models.Q(minutes_within__lt=models.F("minutes_counted")),
+                name="freshness_outside",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.minutes_within} of {self.minutes_counted} minutes within promise"

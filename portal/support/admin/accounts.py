@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
@@ -24,6 +23,7 @@ from portal.support.customers import (
     overview,
     summary_page,
 )
+from portal.sync.service_level.report import build_outside_subquery, get_allowed_minutes
 
 
 class MembershipInline(ReadOnlyInline):
@@ -60,14 +60,13 @@ class FreshnessFilter(admin.SimpleListFilter):
     parameter_name = "freshness"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        objective = f"{settings.FRESHNESS_OBJECTIVE:g}%"
-        return [("below", f"Within promise below {objective}"), ("met", f"At least {objective}")]
+        return [("used_up", "Allowance used up"), ("left", "Allowance left")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
-        objective = settings.FRESHNESS_OBJECTIVE / 100
+        allowed_minutes = get_allowed_minutes()
         criteria = {
-            "below": Q(freshness_share__lt=objective),
-            "met": Q(freshness_share__gte=objective),
+            "used_up": Q(minutes_outside__gt=allowed_minutes),
+            "left": Q(minutes_outside__lte=allowed_minutes),
         }
         value = self.value() or ""
         return queryset.filter(criteria[value]) if value in criteria else queryset
@@ -116,7 +115,12 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         audited_changes.record_organization_change(request, obj, before)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        return overview.annotate_counts(overview.annotate_attention(super().get_queryset(request)))
+        customers = (
+            super()
+            .get_queryset(request)
+            .annotate(minutes_outside=build_outside_subquery("connection__pk"))
+        )
+        return overview.annotate_counts(overview.annotate_attention(customers))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Organization], search_term: str
@@ -201,10 +205,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         time_ago = customer_status.format_time_ago(status.last_synced_at)
         return f"{time_ago}, late" if status.is_outdated else time_ago
 
-    @admin.display(
-        description="Within promise, 30 days",
-        ordering=F("freshness_share").asc(nulls_last=True),
-    )
+    @admin.display(description="Within promise", ordering="-minutes_outside")
     def within_promise(self, organization: Any) -> str:
         return freshness_summary.format_share(organization.customer_status.freshness_share)
 

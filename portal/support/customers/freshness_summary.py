@@ -9,7 +9,8 @@ from math import floor
 from django.conf import settings
 
 from portal.connections.models import Connection
-from portal.sync.service_level.burn_rate import BurnSpeed
+from portal.sync.models import FreshnessKind
+from portal.sync.service_level.burn_rate import Burn, BurnSpeed
 from portal.sync.service_level.report import KindReport, PromiseWindow, build_report
 
 _FULL_DAY_MINUTES = 24 * 60
@@ -74,18 +75,22 @@ def _build_sentence(reports: list[KindReport]) -> str:
     measured = [report.longest for report in reports if report.longest.minutes_counted]
     if not measured:
         return "Nothing measured yet. Measuring starts when the first sync is complete."
-    burns = [
-        f"{report.kind.label} were older than promised for "
-        f"{_format_duration(report.burn.minutes_outside)} of {report.burn.alert.window_label}."
-        for report in reports
-        if report.burn
-    ]
+    burns = [_describe_burn(report.kind, report.burn) for report in reports if report.burn]
     worst = min(measured, key=lambda window: window.share or 0)
     outside = (
         f", {_format_duration(worst.minutes_outside)} outside" if worst.minutes_outside else ""
     )
     share = f"Within promise: {format_share(worst.share)} of {_describe_window(worst)}{outside}."
     return " ".join([*burns, share])
+
+
+def _describe_burn(kind: FreshnessKind, burn: Burn) -> str:
+    window = burn.alert.window_label
+    if burn.minutes_outside < burn.alert.long_minutes:
+        during = f"for {_format_duration(burn.minutes_outside)} of {window}"
+    else:
+        during = f"throughout {window}"
+    return f"{kind.label} were older than promised {during}."
 
 
 def _describe_window(window: PromiseWindow) -> str:
@@ -108,7 +113,7 @@ def _build_row(report: KindReport) -> FreshnessRow:
 def _format_duration(minutes: int) -> str:
     days, hours = minutes // _FULL_DAY_MINUTES, minutes // 60
     if days >= 2:
-        return f"{days} days {hours % 24} h" if hours % 24 else f"{days} days"
-    if not hours:
-        return f"{minutes} min"
-    return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+        parts = [(days, "days"), (hours % 24, "h")]
+    else:
+        parts = [(hours, "h"), (minutes % 60, "min")]
+    return " ".join(f"{number}\N{NO-BREAK SPACE}{unit}" for number, unit in parts if number)

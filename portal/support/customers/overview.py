@@ -38,7 +38,7 @@ from portal.support.customers.customer_status import (
 )
 from portal.support.customers.unmatched_members import query_unmatched_members
 from portal.sync.models import SyncRun
-from portal.sync.service_level.report import build_share_subquery
+from portal.sync.service_level.report import get_shares
 
 FAILED_STATUSES = (
     ApplicationAction.Status.FAILED,
@@ -99,6 +99,9 @@ def get_customer_statuses(organizations: Iterable[Organization]) -> dict[int, Cu
     keys = [organization.pk for organization in organizations]
     rows = annotate_counts(annotate_attention(Organization.objects.filter(pk__in=keys)))
     statuses = {organization.pk: _build_status(organization) for organization in rows}
+    connected = {status.connection.pk: status for status in statuses.values() if status.connection}
+    for connection_id, share in get_shares(connected).items():
+        connected[connection_id].freshness_share = share
     issues_by_severity = sorted(
         _list_open_issues().filter(organization__in=keys),
         key=lambda issue: Issue.Severity.values.index(issue.severity),
@@ -139,7 +142,6 @@ def _build_status(organization: Organization) -> CustomerStatus:
         unmatched_count=columns["unmatched"],
         missing_count=columns["missing"],
         failure_count=columns["failures"],
-        freshness_share=columns["freshness_share"],
     )
 
 
@@ -165,7 +167,6 @@ def annotate_counts(organizations: QuerySet[Any]) -> QuerySet[Any]:
             "run",
         ),
         failures=_build_count_subquery(_list_recent_failures(), "membership__organization"),
-        freshness_share=build_share_subquery("connection__pk"),
     )
     return counted
 

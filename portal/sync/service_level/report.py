@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, FloatField, Max, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Cast
+from django.db.models import F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.sync.freshness import PROMISED_AGE
 from portal.sync.models import FreshnessHour, FreshnessKind
 from portal.sync.service_level import burn_rate
+from portal.sync.service_level.burn_rate import get_allowed_share
 from portal.sync.service_level.measurement import MaskKey
 from portal.sync.service_level.periods import (
     MINUTE,
@@ -73,18 +74,43 @@ def build_report(connection: Connection) -> list[KindReport]:
     ]
 
 
-def build_share_subquery(connection: str) -> Subquery:
-    """Share within the promise over 30 days, of the worse kind, of the connection in `connection`
-    (a lookup path); null if no minute counted.
-    """
-    first_hour = truncate_to_hour(timezone.now()) - timedelta(days=WINDOW_DAYS[-1])
-    hours = FreshnessHour.objects.filter(connection=OuterRef(connection), hour__gte=first_hour)
-    shares = (
+def get_shares(connection_ids: Iterable[int]) -> dict[int, float]:
+    """Return each connection's share within the promise over 30 days, of the worse kind."""
+    hours = FreshnessHour.objects.filter(
+        connection__in=list(connection_ids), hour__gte=_get_first_hour(), minutes_counted__gt=0
+    )
+    sums = hours.order_by().values_list("connection_id", "kind")
+    shares: dict[int, float] = {}
+    for connection_id, _, counted, within in sums.annotate(
+        counted=Sum("minutes_counted"), within=Sum("minutes_within")
+    ):
+        shares[connection_id] = min(within / counted, shares.get(connection_id, 1.0))
+    return shares
+
+
+def build_outside_subquery(connection: str) -> Coalesce:
+    """Minutes outside the promise in 30 days, of the worse kind; `connection` is a lookup path."""
+    hours = FreshnessHour.objects.filter(
+        connection=OuterRef(connection),
+        hour__gte=_get_first_hour(),
+        minutes_within__lt=F("minutes_counted"),
+    )
+    sums = (
         hours.order_by()
         .values("kind")
-        .annotate(share=Cast(Sum("minutes_within"), FloatField()) / Sum("minutes_counted"))
+        .annotate(minutes=Sum(F("minutes_counted") - F("minutes_within")))
     )
-    return Subquery(shares.order_by("share").values("share")[:1], output_field=FloatField())
+    worst = sums.order_by("-minutes").values("minutes")[:1]
+    return Coalesce(Subquery(worst, output_field=IntegerField()), 0)
+
+
+def get_allowed_minutes() -> float:
+    """Minutes outside the promise that the objective allows in 30 days."""
+    return get_allowed_share() * WINDOW_DAYS[-1] * 24 * 60
+
+
+def _get_first_hour() -> datetime:
+    return truncate_to_hour(timezone.now()) - timedelta(days=WINDOW_DAYS[-1])
 
 
 def _sum_recorded_minutes(connection: Connection, until: datetime) -> Mapping[str, dict[str, Any]]:
@@ -95,9 +121,8 @@ def _sum_recorded_minutes(connection: Connection, until: datetime) -> Mapping[st
         recent = Q(hour__gte=truncate_to_hour(until) - timedelta(days=days))
         sums[f"counted_{days}"] = Sum("minutes_counted", filter=recent, default=0)
         sums[f"within_{days}"] = Sum("minutes_within", filter=recent, default=0)
-    first_hour = truncate_to_hour(until) - timedelta(days=WINDOW_DAYS[-1])
     hours: QuerySet[FreshnessHour] = connection.freshness_hours.filter(
-        hour__gte=first_hour, hour__lt=until
+        hour__gte=_get_first_hour(), hour__lt=until
     )
     return {row["kind"]: dict(row) for row in hours.order_by().values("kind").annotate(**sums)}
 

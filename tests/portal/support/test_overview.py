@@ -183,6 +183,7 @@ def test_senseless_timestamp_shows_newest_entries(personas: Personas, sign_in, b
 
 def test_query_count_independent_of_customers(personas: Personas, sign_in) -> None:
     acme, cas = personas.ada.organization, sign_in(personas.cas)
+    ConnectionFactory(organization=acme, state="action_needed")
     _open_issue(acme)
 
     def count_queries() -> dict[str, int]:
