@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,11 +17,11 @@ from integrations.ats.oauth_tokens import TokenStores
 from integrations.ats.provider import Provider
 from integrations.http.bulkhead import ProcessBulkhead
 from portal.connections import call_pauses
+from portal.connections.call_log import CallLog, build_api_call
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStores
 from portal.core import metrics, request_ids
-from portal.core.db_connections import close_thread_connections
 from portal.core.secrets import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
 
@@ -61,7 +60,7 @@ def open_provider(
         f"connection:{connection_id}:{credential.fingerprint}",
         lane,
         patience,
-        log or _build_call_logger(connection_id, on_call),
+        log or CallLog(connection_id, on_call).record_call,
     )
     context.token_stores = ConsentTokenStores(credential.connection, credential)
     context.on_pause = call_pauses.build_recorder(connection_id)
@@ -106,7 +105,7 @@ def open_trial_provider(
 ) -> Provider:
     """For a credential that is not stored yet; `patience` as in `open_provider`."""
     context = _build_client_context(
-        f"trial:{connection.pk}:{key}", Lane.PEOPLE, patience, _build_call_logger(connection.pk)
+        f"trial:{connection.pk}:{key}", Lane.PEOPLE, patience, CallLog(connection.pk).record_call
     )
     context.token_stores = token_stores
     return registry.create_provider(kind, secrets, context)
@@ -116,7 +115,7 @@ def build_client_context(
     connection: Connection, lane: Lane, *, patience: float | None = None
 ) -> ClientContext:
     context = _build_client_context(
-        f"connection:{connection.pk}", lane, patience, _build_call_logger(connection.pk)
+        f"connection:{connection.pk}", lane, patience, CallLog(connection.pk).record_call
     )
     context.on_pause = call_pauses.build_recorder(connection.pk)
     return context
@@ -163,42 +162,3 @@ def _get_bulkhead(per_account: int, total: int) -> ProcessBulkhead:
 
 
 os.register_at_fork(after_in_child=_get_bulkhead.cache_clear)
-
-
-def _build_call_logger(
-    connection_id: int, on_call: Callable[[ApiCallRecord], None] | None = None
-) -> Callable[[ApiCallRecord], None]:
-    return partial(
-        _log_call, connection_id, threading.get_ident(), request_ids.get_request_id(), on_call
-    )
-
-
-def _log_call(
-    connection_id: int,
-    owner: int,
-    trace_id: str,
-    on_call: Callable[[ApiCallRecord], None] | None,
-    call: ApiCallRecord,
-) -> None:
-    # Provider threads do not inherit context variables, so the trace ID is passed in.
-    with close_thread_connections(owner):
-        build_api_call(connection_id, trace_id, call).save(force_insert=True)
-        if on_call is not None:
-            on_call(call)
-
-
-def build_api_call(connection_id: int, trace_id: str, call: ApiCallRecord) -> ApiCall:
-    return ApiCall(
-        connection_id=connection_id,
-        at=call.at,
-        method=call.method,
-        path=call.path[:120],
-        status=call.status,
-        milliseconds=round(call.seconds * 1000),
-        retries=call.retries,
-        lane=call.lane,
-        remaining=call.remaining,
-        request_id=(call.request_id or "")[:80],
-        error=call.error,
-        trace=trace_id,
-    )

@@ -22,7 +22,7 @@ from integrations.ats.provider import Provider
 from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.models import ActionKind, ApplicationAction
-from portal.connections.client import build_api_call
+from portal.connections.call_log import build_api_call
 from portal.connections.models import ApiCall
 from portal.core import queue
 from portal.urls import urlpatterns as _portal

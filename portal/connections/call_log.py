@@ -1,0 +1,89 @@
+"""The log of requests to Greenhouse. The thread that opened a provider writes it; the provider's
+own threads would need a database connection for each request.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from django.core.signals import request_finished
+from django.db import Error
+from django.dispatch import receiver
+from django_q.signals import post_execute_in_worker
+
+from integrations.ats.client_context import ApiCallRecord
+from portal.connections.models import ApiCall
+from portal.core import request_ids
+from portal.core.db_connections import close_thread_connections
+
+logger = logging.getLogger(__name__)
+
+
+class _ThreadLogs(threading.local):
+    def __init__(self) -> None:
+        self.logs: list[CallLog] = []
+
+
+_thread_logs = _ThreadLogs()
+
+
+class CallLog:
+    """Logs the requests of one provider. What the provider's threads add is written with the next
+    request of the owner, or at the end of its task or web request.
+    """
+
+    def __init__(
+        self, connection_id: int, on_call: Callable[[ApiCallRecord], None] | None = None
+    ) -> None:
+        self._connection_id, self._on_call = connection_id, on_call
+        self._owner = threading.get_ident()
+        # Provider threads do not inherit context variables.
+        self._trace_id = request_ids.get_request_id()
+        self._rows: deque[ApiCall] = deque()
+        _thread_logs.logs.append(self)
+
+    def record_call(self, call: ApiCallRecord) -> None:
+        self._rows.append(build_api_call(self._connection_id, self._trace_id, call))
+        if threading.get_ident() == self._owner:
+            self.write_rows()
+        if self._on_call is not None:
+            with close_thread_connections(self._owner):
+                self._on_call(call)
+
+    def write_rows(self) -> None:
+        rows = []
+        while self._rows:
+            rows.append(self._rows.popleft())
+        ApiCall.objects.bulk_create(rows)
+
+
+@receiver(request_finished)
+@receiver(post_execute_in_worker)
+def write_thread_logs(**_: Any) -> None:
+    logs, _thread_logs.logs = _thread_logs.logs, []
+    for log in logs:
+        try:
+            log.write_rows()
+        except Error:
+            logger.exception("Requests to Greenhouse are missing in the log")
+
+
+def build_api_call(connection_id: int, trace_id: str, call: ApiCallRecord) -> ApiCall:
+    return ApiCall(
+        connection_id=connection_id,
+        at=call.at,
+        method=call.method,
+        path=call.path[:120],
+        status=call.status,
+        milliseconds=round(call.seconds * 1000),
+        retries=call.retries,
+        lane=call.lane,
+        remaining=call.remaining,
+        request_id=(call.request_id or "")[:80],
+        error=call.error,
+        trace=trace_id,
+    )
