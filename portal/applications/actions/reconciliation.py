@@ -12,8 +12,8 @@ from integrations.ats import errors
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
 from integrations.ats.provider import Provider
+from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.handlers.base import snapshot_application
 from portal.applications.actions.outcomes import finish_action, mark_done, reread_application
 from portal.applications.actions.refusals import clear_refusal
 from portal.applications.models import ApplicationAction

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from integrations.ats.types import SeenStage
-from portal.applications.actions.handlers import ActionContext
+from portal.applications.actions.action_context import ActionContext
 from portal.applications.forms.move import StageFields
 from portal.applications.forms.reject import RejectionFields, get_last_reason
 from portal.applications.models import ActionKind
@@ -43,12 +43,10 @@ class BatchForm(SelectionForm):
         *,
         initial: Mapping[str, Any],
         action_context: ActionContext,
-        membership: Any,
         connection_id: int,
     ) -> None:
         super().__init__(data, initial=dict(initial))
         self.action_context = action_context
-        self.membership = membership
         self.connection_id = connection_id
         self.populate_choices()
 
@@ -76,7 +74,7 @@ def _parse_key(text: str) -> int:
 
 class RejectBatchForm(RejectionFields, BatchForm):
     def populate_choices(self) -> None:
-        self.set_reason_choices(self.connection_id, get_last_reason(self.membership))
+        self.set_reason_choices(self.connection_id, get_last_reason(self.action_context.member))
         self.set_email_choices(self.connection_id, self.action_context.rights)
 
 

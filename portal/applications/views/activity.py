@@ -12,7 +12,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.page.activity_entries import build_activity_entries
 from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.views.base import get_application_or_404
+from portal.applications.views.lookups import get_application_or_404
 from portal.entitlements.rules import get_rights, visible_applications
 from portal.web.htmx import format_page_range, render_page_or_partial
 
