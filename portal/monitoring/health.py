@@ -102,7 +102,7 @@ class BoundedCheck:
         try:
             result = self._check()
         except Exception:
-            logger.warning("A part did not pass its readiness check", exc_info=True)
+            logger.warning("A readiness check failed", exc_info=True)
             result = (False, "does not answer")
         finally:
             connections.close_all()

@@ -53,7 +53,7 @@ def send_message(post: ChatMessage) -> None:
         {
             "text": f"{post.organization}: {post.text}\n{settings.PORTAL_URL}{post.path}",
             "organization": post.organization.slug,
-            "words": post.text,
+            "message": post.text,
             "link": f"{settings.PORTAL_URL}{post.path}",
         }
     ).encode()

@@ -32,7 +32,7 @@ def export_candidate(candidate: Candidate) -> dict[str, Any]:
     applications = Application.objects.filter(candidate=candidate).select_related("job")
     actions = ApplicationAction.objects.filter(application__candidate=candidate)
     return {
-        "made_at": timezone.now(),
+        "generated_at": timezone.now(),
         "candidate": related_rows.serialize_row(candidate),
         "applications": [
             {**related_rows.serialize_row(row), "job": row.job.name if row.job else None}

@@ -140,7 +140,7 @@ def delete_expired_rows() -> int:
             rule.list_expired(_get_cutoff(rule.setting, now)), after_batch=turn.end_if_over
         )
         if deleted:
-            logger.info("Dropped %d of %s by their age", deleted, rule.label)
+            logger.info("Deleted %d expired rows of %s", deleted, rule.label)
         deleted_count += deleted
     _clear_expired_answers(_get_cutoff("GONE_DAYS", now))
     candidate_erasure.erase_gone_candidates(

@@ -56,7 +56,9 @@ def create_endpoint(connection: Connection, *, by: User, request: HttpRequest | 
                 version=1,
                 created_by=by,
             )
-            _record_event("made", "made an address for web hooks", endpoint, by, request)
+            _record_event(
+                "endpoint_created", "made an address for web hooks", endpoint, by, request
+            )
     except IntegrityError as error:
         raise SecretAlreadyChanged from error
     return secret
@@ -79,7 +81,7 @@ def rotate_secret(
         )
         if not changed:
             raise SecretAlreadyChanged
-        _record_event("renewed", "renewed the secret of web hooks", endpoint, by, request)
+        _record_event("secret_renewed", "renewed the secret of web hooks", endpoint, by, request)
     return secret
 
 
@@ -92,7 +94,9 @@ def revoke_previous_secret(
             Endpoint.objects.filter(pk=endpoint.pk, previous_secret_expires_at__isnull=False)
         )
         if ended:
-            _record_event("ended", "ended the former secret of web hooks", endpoint, by, request)
+            _record_event(
+                "secret_revoked", "ended the former secret of web hooks", endpoint, by, request
+            )
     return bool(ended)
 
 

@@ -334,12 +334,12 @@ def _start_batch(sam: httpx.Client, job: int, part: list[Any]) -> None:
 
     address = reverse("applications:start_batch", args=[job])
     page = sam.get(
-        address, params={"kind": "advance", "pick": [application.pk for application in part]}
+        address, params={"kind": "advance", "selected": [application.pk for application in part]}
     )
     key = re.search(r'name="key" value="([^"]+)"', page.text)
     if key is None:
         raise SystemExit(f"No confirmation page: {page.status_code}")
-    values = {"kind": "advance", "key": key[1], "chosen": BatchForm.pack_selection(part)}
+    values = {"kind": "advance", "key": key[1], "selection": BatchForm.pack_selection(part)}
     sam.post(address, data=values)
 
 

@@ -50,7 +50,7 @@ def serialize_evidence(error: AtsError) -> Any:
 def _record_service_account_use(action: ApplicationAction) -> None:
     """Greenhouse shows the service account; our audit log names the person."""
     record_entry(
-        "action.service_account",
+        "service_account.used",
         f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
         f"{AS_SERVICE_ACCOUNT}",
         organization=action.membership.organization,

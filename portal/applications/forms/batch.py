@@ -19,7 +19,7 @@ from portal.sync.models import Application
 class SelectionForm(forms.Form):
     """The selected applications, each with the stage shown on screen."""
 
-    chosen = forms.CharField(widget=forms.HiddenInput)
+    selection = forms.CharField(widget=forms.HiddenInput)
 
     @staticmethod
     def pack_selection(applications: Iterable[Application]) -> str:
@@ -27,9 +27,9 @@ class SelectionForm(forms.Form):
             f"{a.pk}:{a.stage_remote_id or ''}:{a.stage_entry_id or ''}" for a in applications
         )
 
-    def clean_chosen(self) -> dict[int, SeenStage]:
+    def clean_selection(self) -> dict[int, SeenStage]:
         try:
-            return dict(_parse_entry(entry) for entry in self.cleaned_data["chosen"].split())
+            return dict(_parse_entry(entry) for entry in self.cleaned_data["selection"].split())
         except ValueError:
             raise forms.ValidationError("This page was incomplete. Choose again, please.") from None
 

@@ -101,7 +101,7 @@ def _get_former_job_ids(actions: Iterable[ApplicationAction]) -> set[int]:
 
 def _build_review_url(action: ApplicationAction, review_session: ReviewSession) -> str:
     url = reverse("applications:review", args=[review_session.job_id])
-    return f"{url}?at={review_session.application_ids.index(action.application_id) + 1}"
+    return f"{url}?position={review_session.application_ids.index(action.application_id) + 1}"
 
 
 def _build_application_url(action: ApplicationAction) -> str:

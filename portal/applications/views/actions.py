@@ -84,7 +84,7 @@ def _act_with_form(
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "back_url": get_return_url(request, application),
         "list_query": get_list_query(request),
-        "came_from": get_origin(request),
+        "origin": get_origin(request),
     }
     status = 422 if form.is_bound else 200
     return render_page_or_partial(

@@ -80,9 +80,9 @@ def _get_selected_applications(
     request: MemberRequest, visible: QuerySet[Application]
 ) -> list[Application]:
     status, stage = parse_status_and_stage(request.GET)
-    if request.GET.get("all"):
+    if request.GET.get("all_matching"):
         return list(filter_applications(visible, status, stage)[:MAX_BATCH_SIZE])
-    keys = (parse_id(pk) for pk in request.GET.getlist("pick"))
+    keys = (parse_id(pk) for pk in request.GET.getlist("selected"))
     picked = [key for key in keys if key is not None][:MAX_BATCH_SIZE]
     return list(filter_applications(visible.filter(pk__in=picked), "", ""))
 
@@ -96,7 +96,7 @@ def _render_preview(
     form: BatchForm | None = None,
 ) -> HttpResponse:
     preview = preview_batch(chosen, kind, action_context)
-    initial = {"key": uuid.uuid4(), "chosen": BatchForm.pack_selection(preview.eligible)}
+    initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
     bound = form
     form = form or get_batch_form_class(kind)(
         initial=initial,
@@ -115,7 +115,7 @@ def _render_preview(
         ),
         "chosen_by": _describe_selection(request, job),
         "max_batch_size": MAX_BATCH_SIZE,
-        "is_truncated": request.GET.get("all") and len(chosen) == MAX_BATCH_SIZE,
+        "is_truncated": request.GET.get("all_matching") and len(chosen) == MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
     return render_page_or_partial(
@@ -126,7 +126,7 @@ def _render_preview(
 def _describe_selection(request: MemberRequest, job: Job) -> str:
     if request.method == "POST":
         return ""
-    if not request.GET.get("all"):
+    if not request.GET.get("all_matching"):
         return "the ones you ticked"
     status, stage = parse_status_and_stage(request.GET)
     status_label = STATUS_LABELS.get(status, "All").lower()
@@ -149,11 +149,11 @@ def _start_from_form(
         connection_id=job.connection_id,
     )
     if not form.is_valid():
-        seen = form.cleaned_data.get("chosen", {})
+        seen = form.cleaned_data.get("selection", {})
         chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
         return _render_preview(request, job, action_context, kind, chosen, form)
     data = form.cleaned_data
-    selected_ids = list(data["chosen"])[:MAX_BATCH_SIZE]
+    selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
     applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
     batch_request = scheduling.BatchRequest(
         kind=kind,
@@ -161,7 +161,7 @@ def _start_from_form(
         notes=data.get("notes", ""),
         parameters=form.build_parameters(),
     )
-    chosen_seen = [(application, data["chosen"][application.pk]) for application in applications]
+    chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
     batch, skipped = scheduling.start_batch(
         action_context, job, batch_request, chosen_seen, key=data["key"]
     )
@@ -260,7 +260,7 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, INCOMPLETE_MESSAGE)
         return redirect("applications:batch", pk=batch.pk)
-    new_batch, skipped = retry.retry_batch(batch, action_context, form.cleaned_data["chosen"])
+    new_batch, skipped = retry.retry_batch(batch, action_context, form.cleaned_data["selection"])
     _report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "Nothing of it can be tried again.")

@@ -18,11 +18,11 @@ from portal.sync.models import Application
 
 def get_origin(request: MemberRequest) -> str:
     """The kind of page: review, activity or history; empty for a job's page."""
-    return request.POST.get("in") or request.GET.get("in") or ""
+    return request.POST.get("origin") or request.GET.get("origin") or ""
 
 
 def get_list_query(request: MemberRequest) -> str:
-    return request.POST.get("list") or request.GET.get("list") or ""
+    return request.POST.get("list_query") or request.GET.get("list_query") or ""
 
 
 def get_return_url(request: MemberRequest, application: Application) -> str:
@@ -36,7 +36,7 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
         return f"{reverse('applications:my_activity')}{query}"
     if origin == "history":
         return reverse("applications:history", args=[application.pk])
-    query = urlencode({**list_params, "at": application.pk})
+    query = urlencode({**list_params, "return_to": application.pk})
     job_url = reverse("applications:job_detail", args=[job.pk])
     return f"{job_url}?{query}#application-{application.pk}"
 
@@ -48,4 +48,4 @@ def get_next_review_url(request: MemberRequest, application: Application) -> str
     review_session = sessions.get_review_session(request.membership, job)
     if review_session is None or application.pk not in review_session.application_ids:
         return url
-    return f"{url}?at={review_session.application_ids.index(application.pk) + 2}"
+    return f"{url}?position={review_session.application_ids.index(application.pk) + 2}"

@@ -69,7 +69,7 @@ def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
         "polls": _has_open_action(entries),
         "preferences": preferences,
         "preferences_form": ReviewPreferencesForm(instance=preferences),
-        "came_from": "review",
+        "origin": "review",
         "back": sessions.build_return_url(review_session),
     }
     if not context["at_end"]:
@@ -78,7 +78,7 @@ def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 
 def _apply_position(request: MemberRequest, review_session: ReviewSession) -> None:
-    position = request.GET.get("at", "")
+    position = request.GET.get("position", "")
     if position.isdecimal() and len(position) < 6:
         sessions.move_to_position(review_session, int(position) - 1)
 
@@ -138,7 +138,7 @@ def _build_card_context(
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "reject_form": RejectForm(application=application, action_context=action_context),
         "custom_fields": _list_custom_fields(application, rights),
-        "came_from": "review",
+        "origin": "review",
     }
 
 
@@ -207,7 +207,7 @@ def review_decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
         "job": job,
         "activity_entries": entries,
         "polls": _has_open_action(entries),
-        "came_from": "review",
+        "origin": "review",
     }
     return render(request, "applications/review.html#decisions", context)
 

@@ -68,10 +68,10 @@ def _is_reading_people(connection: Connection) -> bool:
 
 
 def _list_invitable_users(request: MemberRequest, connection: Connection) -> dict[str, Any]:
-    search = request.GET.get("find", "")[:100].strip()
+    search = request.GET.get("q", "")[:100].strip()
     user_page = Paginator(
         access_preview.list_uninvited_users(connection, search), PAGE_SIZE
-    ).get_page(request.GET.get("others"))
+    ).get_page(request.GET.get("user_page"))
     emails = [user.primary_email for user in user_page]
     pending = Invitation.objects.filter(
         organization=connection.organization,
@@ -81,8 +81,8 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
         expires_at__gt=timezone.now(),
     )
     return {
-        "find": search,
-        "others": user_page,
+        "search": search,
+        "user_page": user_page,
         "others_summary": format_page_range(user_page),
         "invited": set(pending.values_list("email", flat=True)),
     }
@@ -136,5 +136,5 @@ def invite_people(request: MemberRequest) -> HttpResponse:
         )
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    query = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
+    query = {key: request.GET[key] for key in ("page", "q", "user_page") if key in request.GET}
     return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")
