@@ -131,7 +131,9 @@ def _build_client_context(
         auth_url=settings.GREENHOUSE_AUTH_URL,
         connection_key=key,
         lane=lane,
-        deadline_seconds=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
+        deadline_seconds=settings.SYNC_DEADLINE_SECONDS
+        if lane is Lane.SYNC
+        else settings.INTERACTIVE_DEADLINE_SECONDS,
         max_wait_seconds=settings.WORKER_WAIT_SECONDS,
         state_store=store,
         token_cache=EncryptedStore(store),

@@ -222,8 +222,8 @@ def list_lane_statuses() -> list[LaneStatus]:
 
 
 def list_unserved_lanes() -> list[QueueLane]:
-    """Return lanes with due tasks from which nothing was taken for WORKER_SILENT_MINUTES."""
-    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_SILENT_MINUTES)
+    """Return lanes with due tasks from which nothing was taken for WORKER_TIMEOUT_MINUTES."""
+    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_TIMEOUT_MINUTES)
     recent_turns = QueueTurn.objects.filter(last_served_at__gte=cutoff)
     served = set(recent_turns.values_list("lane", flat=True))
     return [

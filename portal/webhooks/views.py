@@ -64,7 +64,7 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _reject_unknown(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    limit = settings.WEBHOOK_UNKNOWN_ADDRESSES
+    limit = settings.WEBHOOK_UNKNOWN_ENDPOINTS
     return _reject_delivery(
         count_hit(f"webhook-address:{get_client_ip(request)}", limit), status, message
     )

@@ -109,7 +109,7 @@ def _run_portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
                 "DJANGO_SETTINGS_MODULE": "tests.bench.floor_settings",
                 "WEB_PORT": str(WEB),
                 "WEB_WORKERS": "1",
-                "BULK_HOLD_SECONDS": "0.01",
+                "BATCH_UNDO_SECONDS": "0.01",
             }
         )
         _use_database(database)

@@ -84,7 +84,7 @@ def _find_existing_action(
 
 
 def _compute_due_at(action_request: ActionRequest) -> datetime | None:
-    setting = ACTION_HANDLERS[action_request.kind].hold_setting
+    setting = ACTION_HANDLERS[action_request.kind].undo_setting
     seconds = getattr(settings, setting) if setting and action_request.undoes is None else 0
     return timezone.now() + timedelta(seconds=seconds) if seconds else None
 
@@ -119,6 +119,6 @@ def build_action(
         role_remote_id=action_context.role,
         queued_at=now,
         due_at=due_at,
-        give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES),
+        give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_RETRY_MINUTES),
         **extra_fields,
     )

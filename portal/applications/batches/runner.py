@@ -46,8 +46,8 @@ def send_batch_turn(batch: Batch) -> None:
     try:
         if credential is None:
             raise SecretUnreadable
-        patience = settings.PATIENCE_PEOPLE
-        provider = open_provider(credential, lane=Lane.SYNC, deadline_seconds=patience)
+        deadline = settings.INTERACTIVE_DEADLINE_SECONDS
+        provider = open_provider(credential, lane=Lane.SYNC, deadline_seconds=deadline)
         with attribute_writes_to(credential):
             _send_until_turn_ends(batch, provider)
     except SecretUnreadable:
@@ -92,8 +92,7 @@ def _is_other_batch_sending(batch: Batch) -> bool:
 def _start_give_up_timer(action: ApplicationAction) -> bool:
     if action.give_up_at is not None:
         return True
-    patience = timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES)
-    action.give_up_at = timezone.now() + patience
+    action.give_up_at = timezone.now() + timedelta(minutes=settings.OUTBOX_RETRY_MINUTES)
     action.save(update_fields=["give_up_at"])
     return False
 

@@ -99,7 +99,7 @@ def schedule_batch(
     action_context: ActionContext,
 ) -> Batch:
     batch.skipped_count = len(batch_preview.skipped)
-    batch.due_at = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    batch.due_at = timezone.now() + timedelta(seconds=settings.BATCH_UNDO_SECONDS)
     eligible_ids = {application.pk for application in batch_preview.eligible}
     return create_batch(
         batch,

@@ -81,9 +81,9 @@ class RejectionFields(forms.Form):
             for name in ("template", "mail_after", "mail_at", "zone"):
                 del self.fields[name]
             return
-        soonest = (settings.REJECT_HOLD_SECONDS + settings.BULK_HOLD_SECONDS) / 60
+        soonest = (settings.REJECT_UNDO_SECONDS + settings.BATCH_UNDO_SECONDS) / 60
         self.soonest = (
-            timedelta(minutes=soonest + settings.OUTBOX_PATIENCE_MINUTES) + EMAIL_TIME_MARGIN
+            timedelta(minutes=soonest + settings.OUTBOX_RETRY_MINUTES) + EMAIL_TIME_MARGIN
         )
         for name in ("mail_after", "mail_at"):
             self.fields[name].hide_optional = True  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ Cause = SyncRun.Cause
 
 def get_heartbeat_timeout() -> timedelta:
     # Longer than the longest single request, during which a worker sends no heartbeat.
-    return timedelta(seconds=max(120.0, settings.PATIENCE_SYNC) + 60)
+    return timedelta(seconds=max(120.0, settings.SYNC_DEADLINE_SECONDS) + 60)
 
 
 # -- requesting a run ----------------------------------------------------------------------------

@@ -26,7 +26,7 @@ REFUSED = Issue.objects.filter(cause=Issue.Cause.ACTING_USER_REFUSED)
 
 @pytest.fixture(autouse=True)
 def _send_at_once(settings: Any) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
 
 
 @any_generation

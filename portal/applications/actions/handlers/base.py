@@ -35,7 +35,7 @@ class ActionHandler:
     verb: ClassVar[str]  # imperative, for buttons and pending messages: "Advance"
     past_tense: ClassVar[str]  # for the audit log: "advanced"
     feature: ClassVar[str]  # the feature key it requires
-    hold_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
+    undo_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
     # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
     checked_by_greenhouse: ClassVar[bool] = False
 

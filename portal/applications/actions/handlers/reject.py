@@ -30,7 +30,7 @@ class RejectHandler(ActionHandler):
     verb = "Reject"
     past_tense = "rejected"
     feature = "reject"
-    hold_setting = "REJECT_HOLD_SECONDS"
+    undo_setting = "REJECT_UNDO_SECONDS"
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
         if action.reason is None:
