@@ -194,6 +194,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "portal.web.templatetags.icons",
                 "portal.web.templatetags.names",
+                "portal.web.templatetags.page_links",
             ],
             "libraries": {"navigation": "portal.web.templatetags.navigation"},
             "context_processors": [
