@@ -162,7 +162,7 @@ INSTALLED_APPS = [
     "portal.wiring",
 ]
 MIDDLEWARE = [
-    "portal.core.request_ids.RequestIdMiddleware",
+    "portal.core.observability.request_ids.RequestIdMiddleware",
     # Before whatever needs a known host, a session or the database.
     "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -245,7 +245,7 @@ REDIS_URL = env.str("REDIS_URL", default="none")
 REDIS_URL = "" if REDIS_URL == "none" else REDIS_URL
 CACHES = {
     "default": {
-        "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+        "BACKEND": "portal.core.redis.cache.FallbackRedisCache",
         "LOCATION": REDIS_URL,
         # Several portals may share one Redis.
         "KEY_PREFIX": env.str("QUEUE_NAME", default="portal"),
@@ -436,12 +436,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "portal.core.log_formatting.RequestIdFilter"},
-        "route": {"()": "portal.core.log_formatting.RouteFilter"},
+        "request_id": {"()": "portal.core.observability.log_formatting.RequestIdFilter"},
+        "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
     },
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {request_id}: {message}", "style": "{"},
-        "json": {"()": "portal.core.log_formatting.JsonFormatter"},
+        "json": {"()": "portal.core.observability.log_formatting.JsonFormatter"},
     },
     "handlers": {
         "console": {

@@ -21,9 +21,9 @@ from portal.connections import call_pauses
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStores
-from portal.core import metrics, request_ids
-from portal.core.db_connections import close_thread_connections
-from portal.core.secrets import SecretUnreadable
+from portal.core.database.thread_connections import close_thread_connections
+from portal.core.observability import metrics, request_ids
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
 
 _writing_credential_id: ContextVar[int | None] = ContextVar("writing_credential_id", default=None)

@@ -22,7 +22,6 @@ from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
-from portal.core import metrics, request_ids
 from portal.core.broker import leases
 from portal.core.broker.database_broker import insert_task
 from portal.core.broker.lanes import TaskOptions as TaskOptions
@@ -33,6 +32,7 @@ from portal.core.broker.task_call import TaskTurn as TaskTurn
 from portal.core.broker.ticker import run_every_second as run_every_second
 from portal.core.models import QueuedTask, QueueTurn
 from portal.core.models import QueueLane as QueueLane
+from portal.core.observability import metrics, request_ids
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
 from portal.core import links, queue
-from portal.core.redis_client import get_redis_client
+from portal.core.redis.client import get_redis_client
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from integrations.ats import registry
-from portal.core.id_parsing import parse_id
+from portal.web.id_parsing import parse_id
 
 # The format of Harvest API keys in public examples [inferred]; only used for a hint.
 _API_KEY_PATTERN = re.compile(r"[0-9a-f]{32}-\d{1,3}")

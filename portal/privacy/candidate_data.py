@@ -10,7 +10,7 @@ from integrations.ats.errors import AtsError
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import Connection
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.privacy import related_rows
 from portal.sync.models import Application, Candidate
 from portal.sync.records import candidate_erasure, record_refresh

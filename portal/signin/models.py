@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from integrations.ats.emails import is_lookalike_email, normalize_email
 from portal.accounts.models import Organization
-from portal.core.fields import NameField, NormalizedDomainField
-from portal.core.secrets import SecretField
+from portal.core.names.model_fields import NameField, NormalizedDomainField
+from portal.core.secrets.secret_field import SecretField
 
 
 def validate_https_url(value: str) -> None:

@@ -17,7 +17,7 @@ from integrations.ats.webhooks import WebhookSpec
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.connections.models import Connection
-from portal.core.secrets import reveal_secret
+from portal.core.secrets.secret_field import reveal_secret
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.webhooks.models import Delivery, Endpoint, Heartbeat

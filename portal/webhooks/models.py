@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.core.secrets import SecretField
+from portal.core.secrets.secret_field import SecretField
 
 
 def generate_token() -> str:

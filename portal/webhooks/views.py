@@ -16,7 +16,7 @@ from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
 from portal.core import links
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.web.client_ip import get_client_ip
 from portal.web.htmx import render_page_or_partial
 from portal.web.rate_limits import count_hit

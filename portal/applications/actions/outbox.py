@@ -11,7 +11,8 @@ from portal.applications.actions.action_requests import SEND_TASK
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
-from portal.core import queue, read_only, transitions
+from portal.core import queue, transitions
+from portal.core.database import read_only
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status

@@ -31,7 +31,7 @@ from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
 from portal.core import transitions
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.entitlements.rules import explain_no_access, get_rights, visible_application
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application

@@ -20,7 +20,7 @@ from portal.applications.models import ApplicationAction
 from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 
 Status = ApplicationAction.Status
 # A write whose response was lost may still arrive: no change is a failure only after this long.

@@ -16,8 +16,9 @@ from integrations.ats.provider import Provider
 from portal.applications.actions import batch_completion, perform
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.client import attribute_writes_to, open_provider
-from portal.core import queue, read_only
-from portal.core.secrets import SecretUnreadable
+from portal.core import queue
+from portal.core.database import read_only
+from portal.core.secrets.secret_field import SecretUnreadable
 
 Status = ApplicationAction.Status
 SEND_BATCH_TASK = "portal.applications.tasks.send_batch"

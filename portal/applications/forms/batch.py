@@ -12,8 +12,8 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.forms.move import StageFields
 from portal.applications.forms.reject import RejectionFields, get_last_reason
 from portal.applications.models import ActionKind
-from portal.core.id_parsing import parse_id
 from portal.sync.models import Application
+from portal.web.id_parsing import parse_id
 
 
 class SelectionForm(forms.Form):

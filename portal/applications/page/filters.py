@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from django.db.models import F, QuerySet
 
-from portal.core.id_parsing import parse_id
 from portal.sync.models import Application
+from portal.web.id_parsing import parse_id
 
 STATUS_LABELS = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
 

@@ -17,7 +17,7 @@ from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.return_urls import get_list_query, get_origin, get_return_url
 from portal.applications.views.row_responses import respond_with_row
 from portal.applications.views.submission import submit_action
-from portal.core.prepared_statements import use_prepared_statements
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.web.htmx import render_page_or_partial
 
 

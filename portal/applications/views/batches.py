@@ -34,10 +34,10 @@ from portal.applications.page.filters import (
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
-from portal.core.id_parsing import parse_id
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job, Stage
 from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.id_parsing import parse_id
 
 Status = ApplicationAction.Status
 

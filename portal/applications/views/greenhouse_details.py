@@ -18,7 +18,7 @@ from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application, Stage
 from portal.web.htmx import render_page_or_partial
 

@@ -28,7 +28,7 @@ from portal.applications.page.rows import build_row, build_rows
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_row, render_unavailable
-from portal.core.prepared_statements import use_prepared_statements
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.jobs.job_page.details import get_job_details
 from portal.jobs.job_page.last_viewed import record_view

@@ -15,7 +15,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.page.rows import build_row
 from portal.applications.views.return_urls import get_next_review_url, get_origin
 from portal.applications.views.row_responses import render_row, respond_with_row
-from portal.core.prepared_statements import use_prepared_statements
+from portal.core.database.prepared_statements import use_prepared_statements
 
 ACTION_IN_PROGRESS_MESSAGE = "The last action on this application has not been settled yet."
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
-from portal.core.id_parsing import parse_id
 from portal.jobs.job_list.paging import SortOrder
 from portal.jobs.job_list.search import search_jobs
 from portal.jobs.models import StageCount
 from portal.sync.models import Application, AtsUser, Job, TeamMember
+from portal.web.id_parsing import parse_id
 
 SORT_ORDERS = {
     "name": SortOrder("name", "name"),

@@ -16,13 +16,13 @@ from portal.accounts.models import Membership
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection, Credential
-from portal.core.id_parsing import parse_id
 from portal.entitlements.user_matching import MatchStatus
 from portal.members import invitations
 from portal.members.models import Invitation
 from portal.onboarding import access_preview, setup_flow
 from portal.sync.models import AtsUser, SyncStep
 from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.id_parsing import parse_id
 
 PAGE_SIZE = 50
 # The first steps of a sync, which the preview needs.

@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.accounts.models import Organization
-from portal.core.id_parsing import parse_id
+from portal.web.id_parsing import parse_id
 
 MAX_SHOWN = 10
 NO_CUSTOMER = "none"

@@ -28,7 +28,7 @@ from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.hooks import Hook
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan

@@ -15,7 +15,7 @@ from portal.accounts.models import Organization
 from portal.audit.models import Entry
 from portal.connections.models import Connection, FixLink
 from portal.connections.permissions import fix_link_email
-from portal.core.secrets import reveal_secret
+from portal.core.secrets.secret_field import reveal_secret
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.members import invitations
