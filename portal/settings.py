@@ -81,16 +81,16 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
 
 # Seconds that one Greenhouse operation may take in a worker, including retries: for a person, and
 # in a sync; and that all operations of a web request may take together.
-PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
-PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=30.0)
-PATIENCE_WEB = env.float("PATIENCE_WEB", default=3.0)
+INTERACTIVE_DEADLINE_SECONDS = env.float("INTERACTIVE_DEADLINE_SECONDS", default=20.0)
+SYNC_DEADLINE_SECONDS = env.float("SYNC_DEADLINE_SECONDS", default=30.0)
+WEB_DEADLINE_SECONDS = env.float("WEB_DEADLINE_SECONDS", default=3.0)
 # Seconds a task may sleep for a rate limit, a retry or a lease. Beyond that it is due later.
 WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
 # Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.
 WORKER_TURN_SECONDS = env.float("WORKER_TURN_SECONDS", default=45.0)
 # Minutes for which a task is tried again while Greenhouse is down, or asks to wait.
-OUTAGE_PATIENCE_MINUTES = env.float("OUTAGE_PATIENCE_MINUTES", default=5.0)
-RATE_LIMIT_PATIENCE_MINUTES = env.float("RATE_LIMIT_PATIENCE_MINUTES", default=20.0)
+OUTAGE_RETRY_MINUTES = env.float("OUTAGE_RETRY_MINUTES", default=5.0)
+RATE_LIMIT_RETRY_MINUTES = env.float("RATE_LIMIT_RETRY_MINUTES", default=20.0)
 # Circuit breaker of a connection: failures in a row that open it, seconds after which an answer
 # counts as one, and seconds until a probe, which double up to a maximum. 0 failures: off.
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
@@ -104,11 +104,11 @@ CALLERS_PER_PROCESS = env.int("CALLERS_PER_PROCESS", default=3)
 
 # Seconds in which a rejection, or a bulk action, can be undone before it is sent; minutes for
 # which the outbox retries while Greenhouse does not respond.
-REJECT_HOLD_SECONDS = env.float("REJECT_HOLD_SECONDS", default=8.0)
-BULK_HOLD_SECONDS = env.float("BULK_HOLD_SECONDS", default=10.0)
-OUTBOX_PATIENCE_MINUTES = env.float("OUTBOX_PATIENCE_MINUTES", default=10.0)
+REJECT_UNDO_SECONDS = env.float("REJECT_UNDO_SECONDS", default=8.0)
+BATCH_UNDO_SECONDS = env.float("BATCH_UNDO_SECONDS", default=10.0)
+OUTBOX_RETRY_MINUTES = env.float("OUTBOX_RETRY_MINUTES", default=10.0)
 # Days for which an action that Greenhouse refused to a role stays disabled for others with it.
-REFUSAL_REMEMBERED_DAYS = env.float("REFUSAL_REMEMBERED_DAYS", default=14.0)
+LEARNED_REFUSAL_DAYS = env.float("LEARNED_REFUSAL_DAYS", default=14.0)
 
 # Base URL of the portal, for links in emails.
 PORTAL_URL = env.str(
@@ -162,7 +162,7 @@ INSTALLED_APPS = [
     "portal.wiring",
 ]
 MIDDLEWARE = [
-    "portal.core.request_ids.RequestIdMiddleware",
+    "portal.core.observability.request_ids.RequestIdMiddleware",
     # Before whatever needs a known host, a session or the database.
     "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -194,6 +194,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "portal.web.templatetags.icons",
                 "portal.web.templatetags.names",
+                "portal.web.templatetags.page_links",
             ],
             "libraries": {"navigation": "portal.web.templatetags.navigation"},
             "context_processors": [
@@ -244,7 +245,7 @@ REDIS_URL = env.str("REDIS_URL", default="none")
 REDIS_URL = "" if REDIS_URL == "none" else REDIS_URL
 CACHES = {
     "default": {
-        "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+        "BACKEND": "portal.core.redis.cache.FallbackRedisCache",
         "LOCATION": REDIS_URL,
         # Several portals may share one Redis.
         "KEY_PREFIX": env.str("QUEUE_NAME", default="portal"),
@@ -274,7 +275,7 @@ if not QUEUE_LANES or not set(QUEUE_LANES) <= set(_LANES):
     raise ImproperlyConfigured(f"QUEUE_LANES may name {', '.join(_LANES)}")
 
 # Minutes without a heartbeat after which workers count as dead.
-WORKER_SILENT_MINUTES = env.int("WORKER_SILENT_MINUTES", default=5)
+WORKER_TIMEOUT_MINUTES = env.int("WORKER_TIMEOUT_MINUTES", default=5)
 
 # Percentage of the time in which each customer's data is as new as promised
 # (portal.sync.freshness.PROMISED_AGE).
@@ -389,16 +390,18 @@ NOT_FOUND_RATE_LIMITS = {
 }
 # Refused webhook deliveries; correctly signed ones are never limited.
 WEBHOOK_BAD_SIGNATURES = (60, 600)  # per endpoint
-WEBHOOK_UNKNOWN_ADDRESSES = (60, 600)  # per client IP
+WEBHOOK_UNKNOWN_ENDPOINTS = (60, 600)  # per client IP
 
 # -- Retention in days (portal.privacy.retention; docs/data.md) ---------------------------------
 # The audit log is kept forever.
 REQUEST_LOG_DAYS = env.int("REQUEST_LOG_DAYS", default=30)  # requests to and from Greenhouse
 SYNC_DAYS = env.int("SYNC_DAYS", default=60)  # sync runs
-NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)  # notifications, ended links and invitations
+NOTIFICATION_DAYS = env.int(
+    "NOTIFICATION_DAYS", default=90
+)  # notifications, ended links and invitations
 EVENT_DAYS = env.int("EVENT_DAYS", default=400)  # transitions, closed issues, checks
 ACTION_DAYS = env.int("ACTION_DAYS", default=730)  # completed actions of recruiters
-GONE_DAYS = env.int("GONE_DAYS", default=30)  # records deleted in Greenhouse
+DELETED_RECORD_DAYS = env.int("DELETED_RECORD_DAYS", default=30)  # records deleted in Greenhouse
 FRESHNESS_DAYS = env.int("FRESHNESS_DAYS", default=35)  # minutes within the freshness promise
 
 # Bearer token of Prometheus; without it only operators may read metrics.
@@ -408,10 +411,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_DIR = env.str("METRICS_DIR", default="")
 
 # Incoming webhook of a chat tool, for messages to customer success.
-NOTICE_HOOK_URL = env.str("NOTICE_HOOK_URL", default="")
-NOTICE_HOOK_SECRET = env.str("NOTICE_HOOK_SECRET", default="")
-if NOTICE_HOOK_URL and not NOTICE_HOOK_SECRET:
-    raise ImproperlyConfigured("NOTICE_HOOK_URL needs NOTICE_HOOK_SECRET, which signs what it says")
+CHAT_WEBHOOK_URL = env.str("CHAT_WEBHOOK_URL", default="")
+CHAT_WEBHOOK_SECRET = env.str("CHAT_WEBHOOK_SECRET", default="")
+if CHAT_WEBHOOK_URL and not CHAT_WEBHOOK_SECRET:
+    raise ImproperlyConfigured(
+        "CHAT_WEBHOOK_URL needs CHAT_WEBHOOK_SECRET, which signs what it says"
+    )
 
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = ["portal.web.formats"]
@@ -434,12 +439,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "portal.core.log_formatting.RequestIdFilter"},
-        "route": {"()": "portal.core.log_formatting.RouteFilter"},
+        "request_id": {"()": "portal.core.observability.log_formatting.RequestIdFilter"},
+        "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
     },
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {request_id}: {message}", "style": "{"},
-        "json": {"()": "portal.core.log_formatting.JsonFormatter"},
+        "json": {"()": "portal.core.observability.log_formatting.JsonFormatter"},
     },
     "handlers": {
         "console": {

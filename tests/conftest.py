@@ -138,8 +138,8 @@ def advance_clock(time_machine: TimeMachineFixture) -> Callable[[float], None]:
 @pytest.fixture
 def quick_retries(settings: Settings) -> None:
     """Greenhouse is given up on soon."""
-    settings.PATIENCE_PEOPLE = settings.PATIENCE_SYNC = 0.2
-    settings.OUTAGE_PATIENCE_MINUTES = settings.RATE_LIMIT_PATIENCE_MINUTES = 0
+    settings.INTERACTIVE_DEADLINE_SECONDS = settings.SYNC_DEADLINE_SECONDS = 0.2
+    settings.OUTAGE_RETRY_MINUTES = settings.RATE_LIMIT_RETRY_MINUTES = 0
 
 
 V3 = {

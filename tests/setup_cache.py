@@ -164,7 +164,7 @@ def _replay_setup(recorded: RecordedSetup, sandbox: Sandbox) -> None:
     if recorded.sandbox_state:
         sandbox.app.restore_state(msgspec.json.decode(recorded.sandbox_state))
     mail.outbox.extend(recorded.emails)
-    sandbox.requests.add_entries(recorded.requests)
+    sandbox.requests.entries.extend(recorded.requests)
 
 
 class _TimeShifter:

@@ -9,8 +9,8 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
 
-from portal.core.fields import NameField, NormalizedEmailField, SearchNameField
-from portal.core.text import format_name
+from portal.core.names.model_fields import NameField, NormalizedEmailField, SearchNameField
+from portal.core.names.text import format_name
 
 FORMER_MEMBER = "Former member"  # display name of erased users
 

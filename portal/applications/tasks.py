@@ -5,7 +5,7 @@ from __future__ import annotations
 from portal.applications.actions import outbox, perform, reconciliation
 from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch
-from portal.core.prepared_statements import use_prepared_statements
+from portal.core.database.prepared_statements import use_prepared_statements
 
 _ACTIONS = ApplicationAction.objects.select_related(
     "application__connection", "membership__user", "membership__organization", "reason"

@@ -13,9 +13,9 @@ STAFF_CHOICE, PORTAL_CHOICE = "success", "portal"
 _VERB_LABELS = {
     "signin.signed_in": "Signed in",
     "signin.joined": "Joined by single sign-on",
-    "signin.password": "Password changed",
-    "signin.codes_on": "One-time codes on",
-    "signin.codes_off": "One-time codes off",
+    "signin.password_changed": "Password changed",
+    "signin.one_time_codes_enabled": "One-time codes on",
+    "signin.one_time_codes_disabled": "One-time codes off",
     "setup.prepared": "Set-up prepared",
     "jobs.exported": "Requisitions exported",
 }

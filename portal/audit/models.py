@@ -163,7 +163,7 @@ class Entry(models.Model):
             )
         if annotations["about_erased"]:
             self.before = None
-            self.after = self.after if self.verb == "person.erased" else None
+            self.after = self.after if self.verb == "user.erased" else None
             self.description = _REDACTED_DESCRIPTIONS.get(self.verb, self.description)
         if emails:
             self.description = erased_users.redact_emails(self.description, emails)

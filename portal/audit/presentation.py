@@ -40,7 +40,7 @@ def redact_search(query: str) -> dict[str, Any]:
     """Drop the search terms, which may be a candidate's name."""
     params = QueryDict(query, mutable=True)
     search_terms = params.pop("q", None)
-    return {"query": params.urlencode()} | ({"words": "looked for"} if search_terms else {})
+    return {"query": params.urlencode()} | ({"search_terms": "not shown"} if search_terms else {})
 
 
 def get_job_titles(reader: Membership, entries: Iterable[Entry]) -> JobTitles:

@@ -5,7 +5,7 @@ from django.db import connection
 from portal.audit.models import Entry
 
 # A loose index scan on `audit_by_verb`; DISTINCT would read every entry. It starts with SELECT, so
-# that `portal.core.read_only` allows it.
+# that `portal.core.database.read_only` allows it.
 _DISTINCT_VERBS_SQL = """
 SELECT verb FROM (
     WITH RECURSIVE used(verb) AS (

@@ -17,8 +17,8 @@ from django_q.signals import post_execute_in_worker
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.models import ApiCall
-from portal.core import request_ids
-from portal.core.db_connections import close_thread_connections
+from portal.core.database.thread_connections import close_thread_connections
+from portal.core.observability import request_ids
 
 logger = logging.getLogger(__name__)
 

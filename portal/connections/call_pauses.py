@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 
 from integrations.ats import client_context
 from portal.connections.models import CallPause
-from portal.core.db_connections import close_thread_connections
+from portal.core.database.thread_connections import close_thread_connections
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from portal.connections.call_log import CallLog, build_api_call
 from portal.connections.models import ApiCall, Connection, Credential
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStores
-from portal.core import metrics, request_ids
-from portal.core.secrets import SecretUnreadable
+from portal.core.observability import metrics, request_ids
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
 
 _writing_credential_id: ContextVar[int | None] = ContextVar("writing_credential_id", default=None)
@@ -130,7 +130,9 @@ def _build_client_context(
         auth_url=settings.GREENHOUSE_AUTH_URL,
         connection_key=key,
         lane=lane,
-        deadline_seconds=settings.PATIENCE_SYNC if lane is Lane.SYNC else settings.PATIENCE_PEOPLE,
+        deadline_seconds=settings.SYNC_DEADLINE_SECONDS
+        if lane is Lane.SYNC
+        else settings.INTERACTIVE_DEADLINE_SECONDS,
         max_wait_seconds=settings.WORKER_WAIT_SECONDS,
         state_store=store,
         token_cache=EncryptedStore(store),

@@ -11,8 +11,8 @@ from django.utils import timezone
 from integrations.ats import registry
 from integrations.ats.permissions import Permission, PermissionCatalogue, ProbeOutcome
 from portal.accounts.models import Membership, Organization
-from portal.core.fields import NormalizedEmailField
-from portal.core.secrets import SecretField, reveal_secret
+from portal.core.names.model_fields import NormalizedEmailField
+from portal.core.secrets.secret_field import SecretField, reveal_secret
 
 
 def list_credential_kinds() -> list[tuple[str, str]]:
@@ -471,7 +471,7 @@ class ApiCall(models.Model):
     remaining = models.IntegerField(null=True)
     request_id = models.CharField(max_length=80, blank=True)
     error = models.CharField(max_length=40, blank=True)
-    trace = models.CharField("our request", max_length=40, blank=True)  # portal.core.request_ids
+    trace = models.CharField("our request", max_length=40, blank=True)  # of RequestIdMiddleware
 
     class Meta:
         ordering = ("-at",)

@@ -29,9 +29,7 @@ def plan_wait(
     now = timezone.now()
     since = now if has_progressed or row.waiting_since is None else row.waiting_since
     is_rate_limit = isinstance(error, RateLimited)
-    minutes = (
-        settings.RATE_LIMIT_PATIENCE_MINUTES if is_rate_limit else settings.OUTAGE_PATIENCE_MINUTES
-    )
+    minutes = settings.RATE_LIMIT_RETRY_MINUTES if is_rate_limit else settings.OUTAGE_RETRY_MINUTES
     if now - since >= timedelta(minutes=minutes):
         return None
     # Without a time, the delay grows with the wait so far.

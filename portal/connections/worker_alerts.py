@@ -45,8 +45,8 @@ def _open_worker_issues(status: worker_heartbeat.WorkerStatus) -> None:
             CAUSE,
             title="No background worker is running",
             description=(
-                f"No worker has been heard for more than {settings.WORKER_SILENT_MINUTES} minutes, "
-                f"since {status.since:%H:%M} UTC. Syncs, checks, clicks and mails wait. "
+                f"No worker has been heard for more than {settings.WORKER_TIMEOUT_MINUTES} "
+                f"minutes, since {status.since:%H:%M} UTC. Syncs, checks, clicks and mails wait. "
                 "The operator starts the worker cluster (python manage.py qcluster) and reads its "
                 "log; it closes this by itself."
             ),

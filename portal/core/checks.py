@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
-from portal.core import key_rotation
+from portal.core.secrets import key_rotation
 
 
 @register(Tags.database)

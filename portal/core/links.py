@@ -1,7 +1,10 @@
-"""URL names of pages that packages below the page's own link to. Use them with `reverse`."""
+"""URL names of pages that packages below the page's own link to. Use them with
+`reverse`, in templates with `{% page_url %}`.
+"""
 
 HOME = "home"
 SIGN_IN = "account_login"
+SIGN_OUT = "account_logout"
 JOB_LIST = "jobs:list"
 JOB_PAGE = "applications:job_detail"
 OWN_CONSENT = "applications:acting_user"

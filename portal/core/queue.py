@@ -22,7 +22,6 @@ from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 
-from portal.core import metrics, request_ids
 from portal.core.broker import leases
 from portal.core.broker.database_broker import insert_task
 from portal.core.broker.lanes import TaskOptions as TaskOptions
@@ -33,6 +32,7 @@ from portal.core.broker.task_call import TaskTurn as TaskTurn
 from portal.core.broker.ticker import run_every_second as run_every_second
 from portal.core.models import QueuedTask, QueueTurn
 from portal.core.models import QueueLane as QueueLane
+from portal.core.observability import metrics, request_ids
 
 logger = logging.getLogger(__name__)
 
@@ -222,8 +222,8 @@ def list_lane_statuses() -> list[LaneStatus]:
 
 
 def list_unserved_lanes() -> list[QueueLane]:
-    """Return lanes with due tasks from which nothing was taken for WORKER_SILENT_MINUTES."""
-    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_SILENT_MINUTES)
+    """Return lanes with due tasks from which nothing was taken for WORKER_TIMEOUT_MINUTES."""
+    cutoff = timezone.now() - timedelta(minutes=settings.WORKER_TIMEOUT_MINUTES)
     recent_turns = QueueTurn.objects.filter(last_served_at__gte=cutoff)
     served = set(recent_turns.values_list("lane", flat=True))
     return [

@@ -15,9 +15,9 @@ from django.utils import timezone
 from encrypted_model_fields import fields as encrypted
 
 from integrations.ats.client_context import StateChange, StateStore
-from portal.core.db_connections import close_thread_connections
+from portal.core.database.thread_connections import close_thread_connections
 from portal.core.models import SharedState
-from portal.core.redis_client import get_redis_client
+from portal.core.redis.client import get_redis_client
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

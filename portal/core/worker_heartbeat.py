@@ -55,7 +55,7 @@ def get_worker_status() -> WorkerStatus:
     if heartbeat is None:
         heartbeat, _ = WorkerHeartbeat.objects.get_or_create(pk=WORKERS_KEY)
     since = heartbeat.heartbeat_at or heartbeat.listening_since
-    timeout = timedelta(minutes=settings.WORKER_SILENT_MINUTES)
+    timeout = timedelta(minutes=settings.WORKER_TIMEOUT_MINUTES)
     return WorkerStatus(since, heartbeat.heartbeat_at is not None, timezone.now() - since > timeout)
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership
-from portal.core.id_parsing import parse_id
-from portal.core.name_search import match_title
+from portal.core.names.search_keys import match_title
 from portal.entitlements.access_explanation import (
     AccessDecision,
     AccessFix,
@@ -25,6 +24,7 @@ from portal.entitlements.access_explanation import (
 )
 from portal.entitlements.rules import Rights, get_rights, visible_jobs
 from portal.sync.models import Job
+from portal.web.id_parsing import parse_id
 
 # URLs of a job in Greenhouse: /sdash/274075, /plans/274075, /jobs/274075.
 _JOB_LINK = re.compile(r"greenhouse\.io/(?:[a-z_]+/)*(\d{1,18})(?!\d)", re.I)

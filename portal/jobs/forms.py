@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
-from portal.core import form_fields
+from portal.core.names import form_fields
 from portal.jobs.job_list.filters import JobFilters, parse_filters
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.core.fields import NameField
+from portal.core.names.model_fields import NameField
 from portal.sync.models import Job, StageName
 
 

@@ -230,15 +230,15 @@ def save_view(request: MemberRequest) -> HttpResponse:
 @member_only
 def update_saved_view(request: MemberRequest, pk: int) -> HttpResponse:
     view = get_object_or_404(SavedView, pk=pk, membership=request.membership)
-    action = request.POST.get("do")
+    action = request.POST.get("action")
     if action == "delete":
         view.delete()
         messages.success(request, f"“{view.name}” is deleted.")
-    elif action in {"default", "not_default"}:
+    elif action in {"set_default", "clear_default"}:
         pins_and_saved_views.set_default_view(
-            view if action == "default" else None, owner=request.membership
+            view if action == "set_default" else None, owner=request.membership
         )
-        opens = "opens with" if action == "default" else "no longer opens with"
+        opens = "opens with" if action == "set_default" else "no longer opens with"
         messages.success(request, f"The list {opens} “{view.name}”.")
     return redirect(f"{reverse('jobs:list')}?status=open")
 

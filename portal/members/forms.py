@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import (
 )
 
 from portal.accounts.models import Membership, User
-from portal.core import form_fields
+from portal.core.names import form_fields
 from portal.members.models import Invitation
 
 

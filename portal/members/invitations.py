@@ -15,9 +15,9 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
-from portal.core.form_fields import EmailField
-from portal.core.link_tokens import generate_token, hash_token
-from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.core.names.form_fields import EmailField
+from portal.core.secrets.link_tokens import generate_token, hash_token
+from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.members import memberships
 from portal.members.models import Invitation
 from portal.notifications import delivery

@@ -7,8 +7,8 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization
-from portal.core.fields import NormalizedEmailField
-from portal.core.secrets import SecretField
+from portal.core.names.model_fields import NormalizedEmailField
+from portal.core.secrets.secret_field import SecretField
 
 
 class Invitation(models.Model):

@@ -90,7 +90,7 @@ def resend_invitation(request: MemberRequest, pk: int) -> HttpResponse:
         return redirect("members:list")
     record_member_action(
         request,
-        "member.invited_again",
+        "member.invitation_resent",
         f"sent the invitation of {invitation.email} again",
         subject=invitation,
     )

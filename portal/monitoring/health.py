@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
 from portal.core import links, queue
-from portal.core.redis_client import get_redis_client
+from portal.core.redis.client import get_redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class BoundedCheck:
         try:
             result = self._check()
         except Exception:
-            logger.warning("A part did not pass its readiness check", exc_info=True)
+            logger.warning("A readiness check failed", exc_info=True)
             result = (False, "does not answer")
         finally:
             connections.close_all()

@@ -25,7 +25,8 @@ from prometheus_client.registry import Collector
 from portal.accounts.access import public_view
 from portal.applications.models import ApplicationAction
 from portal.connections.models import ApiCall, CallPause, Connection
-from portal.core import metrics, queue, worker_heartbeat
+from portal.core import queue, worker_heartbeat
+from portal.core.observability import metrics
 from portal.issues.models import Issue
 from portal.notifications.models import Notification
 from portal.sync.models import FreshnessKind, FreshnessTotal, SyncRun

@@ -29,7 +29,7 @@ Status = ChatMessage.Status
 
 def post_message(organization: Organization, *, key: str, text: str, path: str = "") -> None:
     """Post once per `key`, if a webhook is configured."""
-    if not settings.NOTICE_HOOK_URL:
+    if not settings.CHAT_WEBHOOK_URL:
         return
     post, created = ChatMessage.objects.get_or_create(
         key=key[:120], defaults={"organization": organization, "text": text, "path": path}
@@ -53,7 +53,7 @@ def send_message(post: ChatMessage) -> None:
         {
             "text": f"{post.organization}: {post.text}\n{settings.PORTAL_URL}{post.path}",
             "organization": post.organization.slug,
-            "words": post.text,
+            "message": post.text,
             "link": f"{settings.PORTAL_URL}{post.path}",
         }
     ).encode()
@@ -64,7 +64,7 @@ def send_message(post: ChatMessage) -> None:
     try:
         response = HttpClient().send(
             "POST",
-            settings.NOTICE_HOOK_URL,
+            settings.CHAT_WEBHOOK_URL,
             headers=headers,
             content=body,
             max_total=DEADLINE_SECONDS,
@@ -79,9 +79,9 @@ def send_message(post: ChatMessage) -> None:
 
 
 def sign_body(body: bytes, timestamp: int) -> str:
-    """`t=<epoch seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>" under NOTICE_HOOK_SECRET>`."""
+    """`t=<epoch seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>" under CHAT_WEBHOOK_SECRET>`."""
     signed = str(timestamp).encode() + b"." + body
-    digest = hmac.new(settings.NOTICE_HOOK_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    digest = hmac.new(settings.CHAT_WEBHOOK_SECRET.encode(), signed, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 

@@ -50,7 +50,7 @@ def deliver_message(message: EmailMessage) -> None:
         if time.monotonic() - started_at >= SLOW_FAILURE_SECONDS:
             cache.set(_BREAKER_KEY, True, BREAKER_SECONDS)
         reason = _describe_error(error)
-        logger.warning("The mail server did not take an email: %s", reason)
+        logger.warning("The mail server refused an email: %s", reason)
         raise EmailNotSent(reason) from None
 
 

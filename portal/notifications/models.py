@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Organization
-from portal.core.secrets import SecretField
+from portal.core.secrets.secret_field import SecretField
 
 
 class Notification(models.Model):

@@ -21,7 +21,7 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.core import queue, transitions
-from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.notifications import delivery
 from portal.notifications.models import OutgoingEmail
 

@@ -15,7 +15,7 @@ from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
-from portal.core.name_search import is_same_name, match_name
+from portal.core.names.search_keys import is_same_name, match_name
 from portal.entitlements.user_matching import MatchStatus, select_match_candidates
 from portal.sync.models import AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
 from portal.sync.records.hiring_team import normalize_address

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from integrations.ats import registry
-from portal.core.id_parsing import parse_id
+from portal.web.id_parsing import parse_id
 
 # The format of Harvest API keys in public examples [inferred]; only used for a hint.
 _API_KEY_PATTERN = re.compile(r"[0-9a-f]{32}-\d{1,3}")
@@ -39,7 +39,7 @@ class _SecretSafeInput(forms.TextInput):
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         # The browser tab restores everything else (static/js/portal.js).
         shown = value if parse_id(str(value or "")) is not None else None
-        return super().get_context(name, shown, {**(attrs or {}), "data-retype": True})
+        return super().get_context(name, shown, {**(attrs or {}), "data-restore-text": True})
 
 
 def _matches_name(typed: str, name: str) -> bool:

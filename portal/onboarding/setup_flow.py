@@ -24,7 +24,7 @@ _SYNCING_STATES = frozenset({Connection.State.LIVE, Connection.State.DEGRADED})
 
 @dataclass(frozen=True)
 class SetupStep:
-    """`state` is done, current, stuck or todo."""
+    """`state` is done, current, blocked or todo."""
 
     key: str
     label: str

@@ -10,7 +10,7 @@ from integrations.ats.errors import AtsError
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import Connection
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.privacy import related_rows
 from portal.sync.models import Application, Candidate
 from portal.sync.records import candidate_erasure, record_refresh
@@ -32,7 +32,7 @@ def export_candidate(candidate: Candidate) -> dict[str, Any]:
     applications = Application.objects.filter(candidate=candidate).select_related("job")
     actions = ApplicationAction.objects.filter(application__candidate=candidate)
     return {
-        "made_at": timezone.now(),
+        "generated_at": timezone.now(),
         "candidate": related_rows.serialize_row(candidate),
         "applications": [
             {**related_rows.serialize_row(row), "job": row.job.name if row.job else None}

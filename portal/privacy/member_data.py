@@ -56,24 +56,31 @@ def export_member(person: User) -> dict[str, Any]:
     """Return everything stored about a member, ready for JSON, without secrets and candidates."""
     memberships = Membership._base_manager.filter(user=person).select_related("organization")
     return {
-        "made_at": timezone.now(),
+        "generated_at": timezone.now(),
         "person": related_rows.serialize_row(person),
         "memberships": [
             {**related_rows.serialize_row(row), "organization": row.organization.name}
             for row in memberships
         ],
-        "theirs": _group_by_model(related_rows.iterate_owned_rows(person), _serialize_own_row),
-        "named_in": _group_by_model(
+        "owned_rows": _group_by_model(related_rows.iterate_owned_rows(person), _serialize_own_row),
+        "references": _group_by_model(
             related_rows.iterate_referencing_rows(person),
             related_rows.serialize_outline,
             excluded_model=Entry,
         ),
-        "audit_record": [
-            {"at": row.at, "verb": row.verb, "words": row.description, "address": row.ip_address}
+        "audit_log": [
+            {
+                "at": row.at,
+                "verb": row.verb,
+                "description": row.description,
+                "address": row.ip_address,
+            }
             for row in Entry.objects.filter(by=person).order_by("id")
         ],
         "invitations": [related_rows.serialize_row(row) for row in _list_invitations(person)],
-        "in_greenhouse": [_serialize_ats_user(row) for row in _list_ats_users(person, memberships)],
+        "greenhouse_users": [
+            _serialize_ats_user(row) for row in _list_ats_users(person, memberships)
+        ],
     }
 
 
@@ -143,7 +150,7 @@ def erase_member(person: User) -> dict[str, int]:
     _anonymize_user(person)
     for organization in organizations or [None]:
         record_entry(
-            "person.erased",
+            "user.erased",
             "erased a member's personal data on request",
             organization=organization,
             subject=person,

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 
 from portal.accounts.models import Membership, Organization, User
-from portal.core.secrets import SecretField
+from portal.core.secrets.secret_field import SecretField
 
 Model = type[models.Model]
 # Never exported: secrets, and values that are meaningless elsewhere.

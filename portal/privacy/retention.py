@@ -68,26 +68,28 @@ RETENTION_RULES = (
     RetentionRule("sync.SyncRun", "SYNC_DAYS", lambda _: schedule.list_expired_runs()),
     RetentionRule(
         "notifications.Notification",
-        "NOTICE_DAYS",
+        "NOTIFICATION_DAYS",
         lambda d: Notification.objects.filter(created_at__lt=d),
     ),
     RetentionRule(
         "notifications.ChatMessage",
-        "NOTICE_DAYS",
+        "NOTIFICATION_DAYS",
         lambda d: ChatMessage.objects.filter(created_at__lt=d),
     ),
     RetentionRule(
         "notifications.OutgoingEmail",
-        "NOTICE_DAYS",
+        "NOTIFICATION_DAYS",
         lambda d: OutgoingEmail.objects.filter(created_at__lt=d),
     ),
     RetentionRule(
         "members.Invitation",
-        "NOTICE_DAYS",
+        "NOTIFICATION_DAYS",
         lambda d: Invitation.objects.filter(expires_at__lt=d),
     ),
     RetentionRule(
-        "connections.FixLink", "NOTICE_DAYS", lambda d: FixLink.objects.filter(expires_at__lt=d)
+        "connections.FixLink",
+        "NOTIFICATION_DAYS",
+        lambda d: FixLink.objects.filter(expires_at__lt=d),
     ),
     RetentionRule("core.Transition", "EVENT_DAYS", lambda d: Transition.objects.filter(at__lt=d)),
     RetentionRule("issues.Issue", "EVENT_DAYS", lambda d: Issue.objects.filter(closed_at__lt=d)),
@@ -111,10 +113,16 @@ RETENTION_RULES = (
         "ACTION_DAYS",
         lambda d: Batch.objects.filter(created_at__lt=d, actions=None),
     ),
-    RetentionRule("sync.AtsUser", "GONE_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)),
-    RetentionRule("sync.JobGrant", "GONE_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)),
     RetentionRule(
-        "core.QueueTurn", "GONE_DAYS", lambda d: QueueTurn.objects.filter(last_served_at__lt=d)
+        "sync.AtsUser", "DELETED_RECORD_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)
+    ),
+    RetentionRule(
+        "sync.JobGrant", "DELETED_RECORD_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)
+    ),
+    RetentionRule(
+        "core.QueueTurn",
+        "DELETED_RECORD_DAYS",
+        lambda d: QueueTurn.objects.filter(last_served_at__lt=d),
     ),
     RetentionRule(
         "sync.FreshnessHour",
@@ -140,13 +148,13 @@ def delete_expired_rows() -> int:
             rule.list_expired(_get_cutoff(rule.setting, now)), after_batch=turn.end_if_over
         )
         if deleted:
-            logger.info("Dropped %d of %s by their age", deleted, rule.label)
+            logger.info("Deleted %d expired rows of %s", deleted, rule.label)
         deleted_count += deleted
-    _clear_expired_answers(_get_cutoff("GONE_DAYS", now))
+    _clear_expired_answers(_get_cutoff("DELETED_RECORD_DAYS", now))
     candidate_erasure.erase_gone_candidates(
         Candidate.objects.filter(gone_at__lt=now - ERASURE_GRACE)
     )
-    return deleted_count + queue.delete_task_results(_get_cutoff("NOTICE_DAYS", now))
+    return deleted_count + queue.delete_task_results(_get_cutoff("NOTIFICATION_DAYS", now))
 
 
 def _get_cutoff(setting: str, now: datetime) -> datetime:

@@ -23,8 +23,8 @@ from integrations.ats.emails import normalize_email
 from portal.accounts.access import get_membership
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
-from portal.core.secrets import SecretUnreadable, reveal_secret
-from portal.core.text import clean_name
+from portal.core.names.text import clean_name
+from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.signin import (
     email_confirmation,
     known_devices,

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from integrations.ats.emails import is_lookalike_email, normalize_email
 from portal.accounts.models import Organization
-from portal.core.fields import NameField, NormalizedDomainField
-from portal.core.secrets import SecretField
+from portal.core.names.model_fields import NameField, NormalizedDomainField
+from portal.core.secrets.secret_field import SecretField
 
 
 def validate_https_url(value: str) -> None:
@@ -27,17 +27,18 @@ class SingleSignOn(models.Model):
     organization = models.OneToOneField(
         Organization, on_delete=models.CASCADE, related_name="single_sign_on"
     )
-    name = NameField(max_length=80, help_text="What people know it as, for example “Acme login”.")
+    name = NameField(max_length=80, help_text="Shown to members, for example “Acme login”.")
     server_url = models.CharField(
         "issuer address",
         max_length=300,
         validators=[validate_https_url],
-        help_text="Its discovery document lies under /.well-known/openid-configuration.",
+        help_text="The issuer URL; it must serve /.well-known/openid-configuration.",
     )
     client_id = models.CharField("client ID", max_length=200)
     client_secret = SecretField()
     required = models.BooleanField(
-        default=False, help_text="People of its domains cannot use a password any more."
+        default=False,
+        help_text="Members with an email address of its domains can no longer use a password.",
     )
     # For operators only: a customer would vouch for addresses of other organizations.
     addresses_verified = models.BooleanField(

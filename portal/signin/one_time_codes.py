@@ -6,7 +6,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from encrypted_model_fields import fields as encrypted
 
-from portal.core.key_rotation import SecretStore
+from portal.core.secrets.key_rotation import SecretStore
 
 
 class EncryptedMfaAdapter(DefaultMFAAdapter):

@@ -56,17 +56,17 @@ def _confirm_after_reset(request: HttpRequest, user: User, **_: Any) -> None:
 @receiver(account.password_set)
 @receiver(account.password_reset)
 def _record_password_change(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.password", "chose a new password", request, user)
+    _record_event("signin.password_changed", "chose a new password", request, user)
 
 
 @receiver(mfa.authenticator_added)
 def _record_codes_enabled(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.codes_on", "switched one-time codes on", request, user)
+    _record_event("signin.one_time_codes_enabled", "switched one-time codes on", request, user)
 
 
 @receiver(mfa.authenticator_removed)
 def _record_codes_disabled(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.codes_off", "switched one-time codes off", request, user)
+    _record_event("signin.one_time_codes_disabled", "switched one-time codes off", request, user)
 
 
 @receiver(pre_save, sender=SingleSignOn)

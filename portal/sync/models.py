@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
 from portal.connections.models import Connection, Credential, GreenhouseWait
-from portal.core.fields import SearchNameField
-from portal.core.text import format_name, format_unnamed
+from portal.core.names.model_fields import SearchNameField
+from portal.core.names.text import format_name, format_unnamed
 
 
 class SyncedRecord(models.Model):

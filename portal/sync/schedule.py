@@ -45,11 +45,6 @@ def request_due_syncs() -> None:
                 run_lifecycle.request_sync(history.connection, scope)
 
 
-def get_due_scopes(connection: Connection) -> list[str]:
-    now = timezone.now()
-    return _load_run_history(connection, now).list_due_scopes(now)
-
-
 def get_next_run(connection: Connection) -> tuple[datetime, str]:
     now = timezone.now()
     return _load_run_history(connection, now).get_next_run(now)

@@ -32,7 +32,7 @@ def show_component_gallery(request: HttpRequest) -> HttpResponse:
         "form": _SampleForm(),
         "bad_form": invalid_form,
         "steps": build_steps("done", "current", "todo", "todo"),
-        "stuck_steps": build_steps("done", "stuck", "todo", "todo"),
+        "blocked_steps": build_steps("done", "blocked", "todo", "todo"),
         "recent": timezone.now() - timedelta(minutes=3),
         "old": timezone.now() - timedelta(days=9),
         "bars": [

@@ -20,7 +20,7 @@ from integrations.ats.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
 from portal.core import queue
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.integrity import write_guard
 from portal.webhooks import receiver
 from portal.webhooks.delivery_lease import LEASE_TIMEOUT, EndpointLease, hold_endpoint_lease

@@ -17,7 +17,7 @@ from integrations.ats.webhooks import WebhookSpec
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.connections.models import Connection
-from portal.core.secrets import reveal_secret
+from portal.core.secrets.secret_field import reveal_secret
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.webhooks.models import Delivery, Endpoint, Heartbeat
@@ -56,7 +56,9 @@ def create_endpoint(connection: Connection, *, by: User, request: HttpRequest | 
                 version=1,
                 created_by=by,
             )
-            _record_event("made", "made an address for web hooks", endpoint, by, request)
+            _record_event(
+                "endpoint_created", "made an address for web hooks", endpoint, by, request
+            )
     except IntegrityError as error:
         raise SecretAlreadyChanged from error
     return secret
@@ -79,7 +81,7 @@ def rotate_secret(
         )
         if not changed:
             raise SecretAlreadyChanged
-        _record_event("renewed", "renewed the secret of web hooks", endpoint, by, request)
+        _record_event("secret_renewed", "renewed the secret of web hooks", endpoint, by, request)
     return secret
 
 
@@ -92,7 +94,9 @@ def revoke_previous_secret(
             Endpoint.objects.filter(pk=endpoint.pk, previous_secret_expires_at__isnull=False)
         )
         if ended:
-            _record_event("ended", "ended the former secret of web hooks", endpoint, by, request)
+            _record_event(
+                "secret_revoked", "ended the former secret of web hooks", endpoint, by, request
+            )
     return bool(ended)
 
 

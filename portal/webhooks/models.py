@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.core.secrets import SecretField
+from portal.core.secrets.secret_field import SecretField
 
 
 def generate_token() -> str:
@@ -47,8 +47,8 @@ class Endpoint(models.Model):
     failure_count = models.PositiveIntegerField(default=0)  # consecutive
 
     class Meta:
-        verbose_name = "web hook address"
-        verbose_name_plural = "web hook addresses"
+        verbose_name = "webhook endpoint"
+        verbose_name_plural = "webhook endpoints"
 
     def __str__(self) -> str:
         return f"Web hooks of {self.connection}"

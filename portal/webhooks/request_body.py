@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, UnreadablePostError
 
-from portal.core.id_parsing import parse_id
+from portal.web.id_parsing import parse_id
 
 
 class LengthRequired(Exception):

@@ -16,7 +16,7 @@ from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
 from portal.core import links
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.web.client_ip import get_client_ip
 from portal.web.htmx import render_page_or_partial
 from portal.web.rate_limits import count_hit
@@ -64,7 +64,7 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _reject_unknown(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    limit = settings.WEBHOOK_UNKNOWN_ADDRESSES
+    limit = settings.WEBHOOK_UNKNOWN_ENDPOINTS
     return _reject_delivery(
         count_hit(f"webhook-address:{get_client_ip(request)}", limit), status, message
     )

@@ -8,7 +8,8 @@ from portal.applications.batches import runner
 from portal.audit import presentation
 from portal.connections.oauth import revocation
 from portal.connections.permissions import check_runs
-from portal.core import key_rotation, queue, worker_heartbeat
+from portal.core import queue, worker_heartbeat
+from portal.core.secrets import key_rotation
 from portal.entitlements import job_titles
 from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships

@@ -243,7 +243,7 @@
     dialog.querySelector("[data-confirm-title]").textContent = options.confirm;
     dialog.querySelector("[data-confirm-body]").textContent = options.confirmText || "";
     const yes = dialog.querySelector("[value=yes]");
-    yes.textContent = options.confirmYes || (submitter ? words(submitter) : "Yes");
+    yes.textContent = options.confirmLabel || (submitter ? words(submitter) : "Yes");
     yes.classList.toggle("btn-danger", options.confirmTone === "danger");
     yes.classList.toggle("btn-primary", options.confirmTone !== "danger");
     dialog.returnValue = "no";
@@ -294,7 +294,7 @@
   const typedTextKey = (field) => "typed:" + location.pathname + ":" + field.name;
 
   document.addEventListener("submit", (event) => {
-    all("[data-retype]", event.target).forEach((field) => sessionStorage.setItem(typedTextKey(field), field.value));
+    all("[data-restore-text]", event.target).forEach((field) => sessionStorage.setItem(typedTextKey(field), field.value));
   });
 
   function restoreTypedText(field) {
@@ -461,7 +461,7 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
-    all("[data-retype]", document.body).forEach(restoreTypedText);
+    all("[data-restore-text]", document.body).forEach(restoreTypedText);
     takeFocus(document.body);
     started = true;
   }

@@ -109,7 +109,7 @@ def _run_portal(options: Namespace, *, limit: int) -> Iterator[httpx.Client]:
                 "DJANGO_SETTINGS_MODULE": "tests.bench.floor_settings",
                 "WEB_PORT": str(WEB),
                 "WEB_WORKERS": "1",
-                "BULK_HOLD_SECONDS": "0.01",
+                "BATCH_UNDO_SECONDS": "0.01",
             }
         )
         _use_database(database)
@@ -334,12 +334,12 @@ def _start_batch(sam: httpx.Client, job: int, part: list[Any]) -> None:
 
     address = reverse("applications:start_batch", args=[job])
     page = sam.get(
-        address, params={"kind": "advance", "pick": [application.pk for application in part]}
+        address, params={"kind": "advance", "selected": [application.pk for application in part]}
     )
     key = re.search(r'name="key" value="([^"]+)"', page.text)
     if key is None:
         raise SystemExit(f"No confirmation page: {page.status_code}")
-    values = {"kind": "advance", "key": key[1], "chosen": BatchForm.pack_selection(part)}
+    values = {"kind": "advance", "key": key[1], "selection": BatchForm.pack_selection(part)}
     sam.post(address, data=values)
 
 

@@ -428,7 +428,7 @@ class Report:
                 for name, address in {
                     "list": "/requisitions/",
                     "filtered": f"/requisitions/?department={office}&office={office}&age=30",
-                    "by what waits": "/requisitions/?waiting=1&sort=waiting",
+                    "by what waits": "/requisitions/?with_active=1&sort=waiting",
                     "search": "/requisitions/?q=senior+nurse",
                     "search for a person": "/requisitions/?q=porterson",
                     "requisition": f"/requisitions/{job}/",

@@ -56,7 +56,7 @@ PATHS = {
     **{f"list of {name}": f"/admin/{name}/" for name in LISTS},
     "requests, latest page": "/admin/connections/apicall/?p={last_page}",
     "requests, no answer": "/admin/connections/apicall/?outcome=unanswered",
-    "requests, of a name": "/admin/connections/apicall/?named=company+77",
+    "requests, of a name": "/admin/connections/apicall/?customer_name=company+77",
     "requests, searched by path": "/admin/connections/apicall/?q=/v3/jobs/77",
     "notices, searched": "/admin/notifications/notification/?q=something+77",
     "requests, searched by id": "/admin/connections/apicall/?q=" + "a" * 32,

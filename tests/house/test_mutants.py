@@ -29,7 +29,7 @@ def test_operator_examples(operator) -> None:
 
 
 def test_draw_depends_on_seed_alone() -> None:
-    targets = [t for t in TARGETS if t.module == "portal.core.secrets"]
+    targets = [t for t in TARGETS if t.module == "portal.core.secrets.secret_field"]
     first, again, other = (draw_mutations(targets, 5, seed, with_redis=True) for seed in (1, 1, 2))
     assert len(first) == 5
     assert first == again != other
@@ -42,7 +42,7 @@ def test_redis_classes_need_redis() -> None:
 
 
 def test_annotations_are_not_mutated() -> None:
-    target = Target("portal.core.secrets", ())
+    target = Target("portal.core.secrets.secret_field", ())
     mutations = list_mutations(target, with_redis=True)
     assert "ReplaceBinaryOperator_BitOr_BitAnd" in OPERATORS
     assert not [m for m in mutations if m.operator == "ReplaceBinaryOperator_BitOr_BitAnd"]

@@ -1,7 +1,7 @@
 """Strings don't point upwards: task paths, URL names and URLs of higher packages.
 
 Imports are checked by import-linter. A string that names a higher package is allowed only in
-`portal.core.links` and `portal.wiring`.
+`portal.core.links` and `portal.wiring`; templates use `{% page_url %}`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from pathlib import Path
 
 import pytest
 
+from portal.core import links
 from portal.wiring import schedules
 
 PROJECT = Path(__file__).resolve().parents[2]
 PORTAL = PROJECT / "portal"
 ALLOWED = {PORTAL / "core" / "links.py"}
+TEMPLATES = PROJECT / "templates"
+# Folders that are not named like their package. Templates in no folder are the whole site's.
+TEMPLATE_PACKAGES = {"admin": "support", "allauth": "signin", "components": "web"}
+URL_TAG = re.compile(r"""{%\s*url\s+["']([^"']+)["']""")
+PAGE_URL_TAG = re.compile(r"""{%\s*page_url\s+["']([^"']+)["']""")
+TEMPLATE_REFERENCE = re.compile(r"""{%\s*(?:include|extends)\s+["'](\w+)/""")
+LITERAL_PATH = re.compile(r"""(?:href|action|hx-get|hx-post)=["'](/[^"'{?#]*)""")
 REVERSING_FUNCTIONS = {"redirect", "reverse", "reverse_cached", "reverse_lazy", "resolve_url"}
 
 
@@ -99,8 +107,34 @@ class WiringCheck:
         return [
             f"line {line}: “{text}” belongs to {owner}"
             for line, text, owner in references
-            if owner != package and self.ranks.get(owner, -1) >= self.ranks[package]
+            if self._points_upward(owner, package)
         ]
+
+    def find_upward_references(self, template: str, package: str) -> list[str]:
+        """URL names, paths and other templates of higher packages."""
+        references = [
+            (name, self.urls.names[name])
+            for name in URL_TAG.findall(template)
+            if name in self.urls.names
+        ]
+        references += [
+            (text, owner)
+            for text in URL_TAG.findall(template) + LITERAL_PATH.findall(template)
+            for owner in self._find_owners(text)
+        ]
+        references += [
+            (folder, TEMPLATE_PACKAGES.get(folder, folder))
+            for folder in TEMPLATE_REFERENCE.findall(template)
+            if folder != "components"  # for every package, as base.html is
+        ]
+        return [
+            f"“{text}” belongs to {owner}"
+            for text, owner in references
+            if self._points_upward(owner, package)
+        ]
+
+    def _points_upward(self, owner: str, package: str) -> bool:
+        return owner != package and self.ranks.get(owner, -1) >= self.ranks[package]
 
     def _find_owners(self, text: str) -> Iterator[str]:
         if match := re.fullmatch(r"portal\.(\w+)\.[\w.]+", text):
@@ -154,6 +188,28 @@ def test_no_string_points_to_a_higher_package() -> None:
     assert not problems, "\n".join(problems)
 
 
+def test_no_template_points_to_a_higher_package() -> None:
+    problems = [
+        f"{path.relative_to(PROJECT)}: {problem}"
+        for path in sorted(TEMPLATES.glob("*/**/*.*"))
+        for problem in CHECK.find_upward_references(path.read_text(), _get_template_package(path))
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def _get_template_package(path: Path) -> str:
+    folder = path.relative_to(TEMPLATES).parts[0]
+    return TEMPLATE_PACKAGES.get(folder, folder)
+
+
+def test_page_links_in_templates_exist() -> None:
+    names = {
+        name for path in TEMPLATES.rglob("*.*") for name in PAGE_URL_TAG.findall(path.read_text())
+    }
+    assert names
+    assert not {name for name in names if not hasattr(links, name)}
+
+
 def test_all_schedules_are_collected() -> None:
     collected = {task.__module__ for tasks in schedules.SCHEDULES for task in tasks}
     modules = [path for path in PORTAL.glob("*/tasks.py") if "\nSCHEDULES =" in path.read_text()]
@@ -193,3 +249,31 @@ def test_upward_string_is_found(package: str, source: str) -> None:
 )
 def test_other_strings_are_allowed(package: str, source: str) -> None:
     assert not CHECK.find_upward_strings(source, package)
+
+
+@pytest.mark.parametrize(
+    ("package", "template"),
+    [
+        ("jobs", '{% url "onboarding:setup" as setup_url %}'),
+        ("applications", "{% url 'onboarding:people' %}"),
+        ("web", '{% url "account_login" %}'),
+        ("signin", '<a href="/requisitions/">Requisitions</a>'),
+        ("jobs", '{% include "applications/_row.html" %}'),
+    ],
+)
+def test_upward_template_reference_is_found(package: str, template: str) -> None:
+    assert CHECK.find_upward_references(template, package)
+
+
+@pytest.mark.parametrize(
+    ("package", "template"),
+    [
+        ("applications", '{% url "jobs:list" %}'),
+        ("onboarding", '{% url "onboarding:setup" %}'),
+        ("jobs", '{% page_url "SETUP" %}'),
+        ("jobs", '{% include "components/_field.html" %}'),
+        ("accounts", '<a href="/">Home</a>'),
+    ],
+)
+def test_other_template_references_are_allowed(package: str, template: str) -> None:
+    assert not CHECK.find_upward_references(template, package)

@@ -24,8 +24,8 @@ CHROMIUM = find_chromium()
 # Set KEEP_SCREENSHOTS to keep a picture of every page that is checked.
 SCREENSHOTS = PROJECT / "artifacts" / "screenshots" if os.environ.get("KEEP_SCREENSHOTS") else None
 
-PATIENCE = 60_000  # milliseconds: real workers and real HTTP, on a machine that may be busy
-expect.set_options(timeout=PATIENCE)
+TIMEOUT_MS = 60_000  # milliseconds: real workers and real HTTP, on a machine that may be busy
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -142,8 +142,8 @@ class Demo:
 def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with pytest.MonkeyPatch.context() as patch:
         # Long enough to undo something on a slow machine; `end_holds` ends it early.
-        patch.setenv("REJECT_HOLD_SECONDS", "30")
-        patch.setenv("BULK_HOLD_SECONDS", "30")
+        patch.setenv("REJECT_UNDO_SECONDS", "30")
+        patch.setenv("BATCH_UNDO_SECONDS", "30")
         with DemoProcess(tmp_path_factory.mktemp("demo")) as launched:
             output = launched.read_startup_output()
             assert launched.process.poll() is None, output
@@ -256,7 +256,7 @@ def person(demo: Demo, browser: Browser) -> Iterator[Any]:
 
     def sign_in(email: str, *, scripts: bool = True, by_form: bool = False) -> Person:
         context = browser.new_context(java_script_enabled=scripts)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         user = Person(demo, context, email)
         if by_form:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.journeys.conftest import PATIENCE, Demo, Person
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person
 
 pytestmark = pytest.mark.browser
 
@@ -46,18 +46,18 @@ def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
     expect(row).to_contain_text("goes to Greenhouse in")
     remy.check_page("50-held")
     demo.end_holds()
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+    expect(row).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
     row.get_by_role("button", name="Undo").click()
-    expect(row).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
+    expect(row).to_contain_text("Active again in Greenhouse", timeout=TIMEOUT_MS)
 
     # Another window advances the other application; this page is now stale.
     second = page.context.new_page()
     second.goto(page.url)
     same = second.locator(f"tr#{other.get_attribute('id')}")
     same.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(same).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+    expect(same).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
     other.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(other).to_contain_text("Changed meanwhile", timeout=PATIENCE)
+    expect(other).to_contain_text("Changed meanwhile", timeout=TIMEOUT_MS)
     remy.check_page("51-conflict")
     other.get_by_role("button", name="Skip").click()
     expect(other).not_to_contain_text("Changed meanwhile")
@@ -76,7 +76,7 @@ def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     demo.end_holds()
     state = page.locator("#batch-state")
     expect(state).to_contain_text(
-        f"{len(rows) - 3} done in Greenhouse, 3 not done", timeout=PATIENCE
+        f"{len(rows) - 3} done in Greenhouse, 3 not done", timeout=TIMEOUT_MS
     )
     first = page.locator("#batch tbody tr").first
     expect(first).to_contain_text("Refused")
@@ -84,7 +84,7 @@ def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     page.get_by_role("button", name="Try only the 3 again").click()
     expect(page.locator("#batch tbody tr")).to_have_count(3)
     demo.end_holds()
-    expect(state).to_contain_text("3 done in Greenhouse", timeout=PATIENCE)
+    expect(state).to_contain_text("3 done in Greenhouse", timeout=TIMEOUT_MS)
 
 
 def _reject_row(row: Locator, *, reason: int | None = None) -> Locator:
@@ -130,7 +130,7 @@ def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
     expect(row.locator(".num")).not_to_have_text(left)
     page.mouse.up()
     demo.end_holds()
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+    expect(row).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
 
 
 def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None:
@@ -161,7 +161,7 @@ def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None
     page.wait_for_timeout(4000)
     assert 1 <= len(requested) <= 3, "polls less often while the server fails"
     page.unroute(ROW)
-    expect(other).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+    expect(other).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
 
     number = third.get_attribute("id").removeprefix("application-")
     remote = demo.find_remote_id(int(number))
@@ -171,7 +171,7 @@ def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None
     ).raise_for_status()
     third.get_by_role("button", name=re.compile("^Advance")).click()
     for place in (third, live):
-        expect(place).to_contain_text("Greenhouse no longer has this record", timeout=PATIENCE)
+        expect(place).to_contain_text("Greenhouse no longer has this record", timeout=TIMEOUT_MS)
     expect(third).to_contain_text(gone)
     expect(third).not_to_have_attribute("aria-busy", "true")
     assert not third.get_by_role("button").count()
@@ -219,14 +219,14 @@ def test_review_card_follows_decision(demo: Demo, remy: Person) -> None:
     expect(card).to_contain_text("goes to Greenhouse in")
     card.get_by_role("button", name="Undo").focus()
     demo.end_holds()
-    expect(card).to_contain_text("Rejected in Greenhouse", timeout=PATIENCE)
+    expect(card).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
     expect(card.get_by_role("button", name="Unreject")).to_be_visible()
     assert page.evaluate("document.activeElement.closest('#review-card') !== null")
     keys.press("b")
     _await_place(page, number + 1)
     keys.press("k")
     _await_place(page, number)
-    expect(card).to_contain_text("Active again in Greenhouse", timeout=PATIENCE)
+    expect(card).to_contain_text("Active again in Greenhouse", timeout=TIMEOUT_MS)
     expect(card.locator("#review-advance")).to_be_visible()
 
 
@@ -241,7 +241,7 @@ def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
     keys.press("?")
     number = _go_to_advanceable(page)
     keys.press("a")
-    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=PATIENCE)
+    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
     keys.press("r")
     expect(page.locator("[name=reason]")).to_be_focused()
     keys.press("ArrowDown")
@@ -252,7 +252,7 @@ def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
     keys.press("Enter")
     expect(page.locator("#decisions")).to_contain_text("Reject:")
     keys.press("u")
-    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=PATIENCE)
+    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=TIMEOUT_MS)
     remy.check_page("56-review-decided")
     keys.press("k")
     _await_place(page, number + 1)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import PATIENCE, Demo, Person
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person
 
 pytestmark = pytest.mark.browser
 
@@ -193,7 +193,7 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
 
 def _reload_until(user: Person, text: str) -> None:
     """Reload the page until it shows this text, as one does without scripts."""
-    for _ in range(PATIENCE // 250):
+    for _ in range(TIMEOUT_MS // 250):
         if user.page.get_by_text(text).count():
             return
         user.page.wait_for_timeout(250)

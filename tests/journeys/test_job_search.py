@@ -49,7 +49,7 @@ def _search_filter_and_go_back(page: Page) -> None:
 
     _open_filters(page)
     page.get_by_label("At least").select_option("2")
-    expect(page).to_have_url(re.compile(r"least=2"))
+    expect(page).to_have_url(re.compile(r"min_active=2"))
     page.go_back()
     expect(page.locator("#job-count")).to_have_text(re.compile(re.escape(narrowed_count)))
     expect(page.get_by_label("Search", exact=True)).to_have_value(word)

@@ -50,7 +50,7 @@ TARGETS = (
         needs_redis=("RedisStore",),
     ),
     Target(
-        "portal.core.secrets",
+        "portal.core.secrets.secret_field",
         ("tests/portal/core/test_secrets.py", "tests/portal/core/test_key_rotation.py"),
     ),
 )

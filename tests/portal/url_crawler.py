@@ -159,7 +159,7 @@ def build_list_queries(about: Application) -> list[dict[str, Any]]:
         build_query(about),
         {"q": str(about.candidate)[:-1]},
         {"stage": stage.pk if stage else 1, "status": "open"},
-        {"least": 2, "sort": "-active"},
+        {"min_active": 2, "sort": "-active"},
     ]
 
 

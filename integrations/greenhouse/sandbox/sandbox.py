@@ -128,8 +128,5 @@ class Sandbox:
         """Change an account as if someone worked in Greenhouse; see ``MUTATIONS``."""
         return self.app.run_mutation(action, account, **values)
 
-    def expire_tokens(self) -> None:
-        self.app.tokens.expire_all()
-
     def reset_state(self) -> None:
         self.app.reset_state()

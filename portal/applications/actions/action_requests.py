@@ -12,9 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from portal.accounts.models import Membership
-from portal.applications.actions.available_actions import ActionOption, get_action_option
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionRequest
-from portal.applications.actions.handlers.base import has_stage_changed, snapshot_application
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.application_state import has_stage_changed, snapshot_application
+from portal.applications.actions.available_actions import ActionOption, AvailableActions
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 from portal.core import queue
 from portal.sync.models import Application
@@ -37,14 +38,12 @@ class ActionInProgress(Exception):
 
 
 def request_action(
-    membership: Membership,
-    application: Application,
-    action_request: ActionRequest,
-    *,
-    action_context: ActionContext,
+    available_actions: AvailableActions, action_request: ActionRequest
 ) -> ApplicationAction:
     """Idempotent by key. Raises ActionUnavailable or ActionInProgress."""
-    option = get_action_option(application, action_context, action_request.kind)
+    application, action_context = available_actions.application, available_actions.context
+    membership = action_context.member
+    option = available_actions.get_option(action_request.kind)
     if option.allowed and (
         why_not := ACTION_HANDLERS[action_request.kind].why_target_unavailable(
             action_request.parameters, action_context
@@ -85,7 +84,7 @@ def _find_existing_action(
 
 
 def _compute_due_at(action_request: ActionRequest) -> datetime | None:
-    setting = ACTION_HANDLERS[action_request.kind].hold_setting
+    setting = ACTION_HANDLERS[action_request.kind].undo_setting
     seconds = getattr(settings, setting) if setting and action_request.undoes is None else 0
     return timezone.now() + timedelta(seconds=seconds) if seconds else None
 
@@ -120,6 +119,6 @@ def build_action(
         role_remote_id=action_context.role,
         queued_at=now,
         due_at=due_at,
-        give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES),
+        give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_RETRY_MINUTES),
         **extra_fields,
     )

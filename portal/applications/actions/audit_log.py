@@ -42,7 +42,7 @@ def log_batch(batch: Batch) -> None:
     handler = ACTION_HANDLERS[batch.kind]
     undo_note = ", to undo what was done before" if batch.undoes_id else ""
     record_entry(
-        f"application.{handler.past_tense}_many",
+        f"batch.{handler.past_tense}",
         f"{handler.past_tense} {done_count} of {actions.count()} chosen applications in Greenhouse"
         f"{undo_note}, "
         f"{_describe_acting_user(batch.job.connection_id, first_action)}",

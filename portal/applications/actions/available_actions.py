@@ -4,15 +4,15 @@ what is shown is what is enforced.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portal.accounts.models import Membership
-from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT, get_acting_user
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionHandler
-from portal.applications.actions.refusals import get_learned_refusals, get_role_id
+from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
+from portal.applications.actions.action_context import ActionContext
+from portal.applications.actions.handlers import ACTION_HANDLERS, ActionHandler
 from portal.applications.models import LearnedRefusal
 from portal.entitlements.rules import Rights
-from portal.sync.models import Application, Stage
+from portal.sync.models import Application
 
 
 @dataclass(frozen=True)
@@ -48,36 +48,39 @@ class ActionOption:
         return self.handler.icon
 
 
-def build_action_context(member: Membership, job_id: int | None, rights: Rights) -> ActionContext:
-    job_id = job_id or 0
-    stages = Stage.objects.filter(job_id=job_id, active=True, gone_at=None)
-    role = get_role_id(job_id, rights)
-    return ActionContext(
-        member=member,
-        job_id=job_id,
-        rights=rights,
-        role=role,
-        stages=tuple(stages.order_by("order", "id")),
-        refusals=get_learned_refusals(rights.match.connection, role),
-        acting_user=get_acting_user(member, rights.match.connection),
-    )
+@dataclass(frozen=True)
+class AvailableActions:
+    """What a member can do on one application; each kind is worked out once."""
+
+    application: Application
+    context: ActionContext
+    _options: dict[str, ActionOption] = field(default_factory=dict, init=False, repr=False)
+
+    def get_option(self, kind: str) -> ActionOption:
+        """The option for this kind, whether or not its button is shown."""
+        if kind not in self._options:
+            self._options[kind] = get_action_option(self.application, self.context, kind)
+        return self._options[kind]
+
+    def list_options(self) -> list[ActionOption]:
+        """The actions that fit the application's status, in button order."""
+        return [
+            self.get_option(handler.kind)
+            for handler in ACTION_HANDLERS.values()
+            if handler.is_applicable(self.application)
+        ]
 
 
-def list_action_options(
-    application: Application, action_context: ActionContext
-) -> list[ActionOption]:
-    """The actions that fit the application's status, in button order."""
-    return [
-        get_action_option(application, action_context, handler.kind)
-        for handler in ACTION_HANDLERS.values()
-        if handler.is_applicable(application)
-    ]
+def build_available_actions(
+    application: Application, member: Membership, rights: Rights
+) -> AvailableActions:
+    job_id = application.job_id or 0  # only prospects have none
+    return AvailableActions(application, ActionContext(member, job_id, rights))
 
 
 def get_action_option(
     application: Application, action_context: ActionContext, kind: str
 ) -> ActionOption:
-    """The option for this kind, whether or not its button is shown."""
     handler = ACTION_HANDLERS[kind]
     if unavailable := action_context.rights.why_unavailable(handler.feature):
         return ActionOption(handler, unavailable, fixable_in_setup=action_context.member.is_admin)

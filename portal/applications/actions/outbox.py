@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from django.db.models import Max
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.applications.actions.action_requests import SEND_TASK
+from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
-from portal.core import queue, read_only, transitions
+from portal.core import queue, transitions
+from portal.core.database import read_only
+from portal.sync.models import Application
 
 Status = ApplicationAction.Status
 
@@ -55,6 +56,14 @@ def release_action(action: ApplicationAction) -> None:
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
+def release_latest_action(application: Application) -> ApplicationAction | None:
+    """The latest action, enqueued first if it is due."""
+    action = get_latest_action(application)
+    if action is not None:
+        release_action(action)
+    return action
+
+
 def cancel_action(action: ApplicationAction, *, by: User) -> bool:
     """Cancel an action that is not sent yet. False if a worker has already claimed it."""
     return transitions.try_move(
@@ -66,15 +75,6 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         settled_at=timezone.now(),
         due_at=None,
     )
-
-
-def get_latest_action_ids(
-    applications: Sequence[int], *, excluded_statuses: Collection[str] = ()
-) -> dict[int, int]:
-    rows = ApplicationAction.objects.filter(application__in=applications).order_by()
-    rows = rows.exclude(status__in=excluded_statuses)
-    latest_ids = rows.values_list("application").annotate(newest=Max("pk"))
-    return dict(latest_ids)
 
 
 def recover_lost_actions() -> None:

@@ -15,7 +15,7 @@ from integrations.ats.errors import AtsError
 from integrations.ats.provider import Provider
 from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
-from portal.applications.actions.handlers.base import snapshot_application
+from portal.applications.actions.application_state import snapshot_application
 from portal.applications.models import ApplicationAction
 from portal.audit.entries import record_entry
 from portal.core import transitions
@@ -50,7 +50,7 @@ def serialize_evidence(error: AtsError) -> Any:
 def _record_service_account_use(action: ApplicationAction) -> None:
     """Greenhouse shows the service account; our audit log names the person."""
     record_entry(
-        "action.service_account",
+        "service_account.used",
         f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
         f"{AS_SERVICE_ACCOUNT}",
         organization=action.membership.organization,

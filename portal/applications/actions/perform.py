@@ -12,9 +12,10 @@ from integrations.ats import errors
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
 from integrations.ats.provider import Provider
-from portal.applications.actions.available_actions import build_action_context, get_action_option
+from portal.applications.actions.application_state import snapshot_application
+from portal.applications.actions.available_actions import build_available_actions
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.handlers.base import ActionHandler, snapshot_application
+from portal.applications.actions.handlers.base import ActionHandler
 from portal.applications.actions.outcomes import (
     finish_action,
     mark_done,
@@ -30,7 +31,7 @@ from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
 from portal.core import transitions
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.entitlements.rules import explain_no_access, get_rights, visible_application
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
@@ -123,10 +124,10 @@ def _why_no_longer_allowed(action: ApplicationAction) -> str:
         if reason := explain_no_access(member_rights):
             return f"{reason} Nothing was sent."
         return "You can no longer see this application in Greenhouse, so nothing was sent."
-    action_context = build_action_context(member, application.job_id, member_rights)
-    option = get_action_option(application, action_context, action.kind)
+    available_actions = build_available_actions(application, member, member_rights)
+    option = available_actions.get_option(action.kind)
     if reason := ACTION_HANDLERS[action.kind].why_target_unavailable(
-        action.parameters, action_context
+        action.parameters, available_actions.context
     ):
         return f"{reason} Nothing was sent."
     # If the state changed since the click, let Greenhouse report the conflict.

@@ -12,15 +12,15 @@ from integrations.ats import errors
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
 from integrations.ats.provider import Provider
+from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.handlers.base import snapshot_application
 from portal.applications.actions.outcomes import finish_action, mark_done, reread_application
 from portal.applications.actions.refusals import clear_refusal
 from portal.applications.models import ApplicationAction
 from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 
 Status = ApplicationAction.Status
 # A write whose response was lost may still arrive: no change is a failure only after this long.

@@ -154,4 +154,4 @@ def delete_expired_refusals() -> None:
 
 
 def _get_expiry_cutoff() -> object:
-    return timezone.now() - timedelta(days=settings.REFUSAL_REMEMBERED_DAYS)
+    return timezone.now() - timedelta(days=settings.LEARNED_REFUSAL_DAYS)

@@ -4,41 +4,28 @@ application. Greenhouse's own stale-stage check applies as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from portal.applications.actions.available_actions import get_action_option
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext, ActionRequest
-from portal.applications.actions.handlers.base import is_unchanged_since
-from portal.applications.actions.outbox import get_latest_action_ids
+from portal.applications.actions.action_context import ActionRequest
+from portal.applications.actions.application_state import is_unchanged_since
+from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ActionKind, ApplicationAction
-from portal.sync.models import Application
 
 Status = ApplicationAction.Status
 
 
-def get_latest_effective_actions(applications: Sequence[int]) -> dict[int, int]:
-    """The latest action ID per application that had, or may have had, an effect."""
-    return get_latest_action_ids(
-        applications, excluded_statuses=ApplicationAction.INEFFECTIVE_STATUSES
-    )
-
-
 def get_undo_request(
-    action: ApplicationAction, current: Application, action_context: ActionContext
+    action: ApplicationAction, available_actions: AvailableActions
 ) -> ActionRequest | str:
     """Return the undo request, or a reason; empty when no reason needs showing."""
-    if action.status != Status.DONE or not is_unchanged_since(action.state_after, current):
+    application = available_actions.application
+    if action.status != Status.DONE or not is_unchanged_since(action.state_after, application):
         return ""
     action_request = ACTION_HANDLERS[action.kind].build_inverse_request(
-        action, current, action_context
+        action, application, available_actions.context
     )
     if isinstance(action_request, str):
         return action_request
-    return (
-        action_request
-        if not (reason := get_action_option(current, action_context, action_request.kind).why_not)
-        else reason
-    )
+    return available_actions.get_option(action_request.kind).why_not or action_request
 
 
 def get_undo_warning(action: ApplicationAction) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.available_actions import get_action_option
-from portal.applications.actions.handlers import ActionContext, ActionRequest
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 

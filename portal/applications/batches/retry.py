@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping
 
 from integrations.ats.types import SeenStage
-from portal.applications.actions.available_actions import build_action_context
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionRequest
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches.attempts import filter_visible_actions, find_attempt
 from portal.applications.batches.preview import (
     BatchPreview,
@@ -39,29 +39,28 @@ def get_retry_batch(batch: Batch) -> Batch | None:
     return find_attempt(batch, "retry")[1]
 
 
-def preview_retry(batch: Batch, rights: Rights) -> BatchPreview:
-    unsuccessful = list_unsuccessful_actions(batch, rights)
+def preview_retry(batch: Batch, action_context: ActionContext) -> BatchPreview:
+    unsuccessful = list_unsuccessful_actions(batch, action_context.rights)
     parameters = {
         action.application_id: ACTION_HANDLERS[action.kind].rebuild_parameters(
             action, action.application
         )
         for action in unsuccessful
     }
-    action_context = build_action_context(batch.membership, batch.job_id, rights)
     return preview_batch(
         (action.application for action in unsuccessful), batch.kind, action_context, parameters
     )
 
 
 def retry_batch(
-    batch: Batch, rights: Rights, seen: Mapping[int, SeenStage]
+    batch: Batch, action_context: ActionContext, seen: Mapping[int, SeenStage]
 ) -> tuple[Batch | None, SkippedApplications]:
     """Retry from the stage shown on the page (`seen`, by application ID), once per batch. The
     returned batch is None if nothing can be retried.
     """
     unsuccessful = [
         action
-        for action in list_unsuccessful_actions(batch, rights)
+        for action in list_unsuccessful_actions(batch, action_context.rights)
         if action.application_id in seen
     ]
     if not unsuccessful:
@@ -74,7 +73,6 @@ def retry_batch(
         (action.application, _build_retry_request(action, key, seen[action.application_id], names))
         for action in unsuccessful
     ]
-    action_context = build_action_context(batch.membership, batch.job_id, rights)
     batch_preview = preview_requests(prepared, batch.kind, action_context)
     if not batch_preview.eligible:
         return None, batch_preview.skipped

@@ -7,8 +7,9 @@ from dataclasses import replace
 from django.utils import timezone
 
 from portal.applications.actions import undo
-from portal.applications.actions.available_actions import build_action_context
-from portal.applications.actions.handlers import ActionRequest
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.batches.attempts import (
     EFFECTIVE_STATUSES,
     filter_visible_actions,
@@ -17,25 +18,24 @@ from portal.applications.batches.attempts import (
 from portal.applications.batches.preview import PreparedRequest
 from portal.applications.batches.scheduling import build_action_key, create_batch
 from portal.applications.models import ApplicationAction, Batch
-from portal.entitlements.rules import Rights
 
 Status = ApplicationAction.Status
 
 
-def list_undo_requests(batch: Batch, rights: Rights) -> list[PreparedRequest]:
+def list_undo_requests(batch: Batch, action_context: ActionContext) -> list[PreparedRequest]:
     done_actions = list(
-        filter_visible_actions(batch, rights)
+        filter_visible_actions(batch, action_context.rights)
         .filter(status=Status.DONE)
         .select_related(
             "application__job", "application__stage", "application__candidate", "reason"
         )
     )
-    latest_ids = undo.get_latest_effective_actions(
-        [action.application_id for action in done_actions]
-    )
-    action_context = build_action_context(batch.membership, batch.job_id, rights)
+    latest_ids = get_latest_effective_action_ids([action.application_id for action in done_actions])
     undo_requests = (
-        (action.application, undo.get_undo_request(action, action.application, action_context))
+        (
+            action.application,
+            undo.get_undo_request(action, AvailableActions(action.application, action_context)),
+        )
         for action in done_actions
         if latest_ids.get(action.application_id) == action.pk
     )
@@ -54,11 +54,11 @@ def get_undo_batch(batch: Batch) -> Batch | None:
     return reversal
 
 
-def undo_batch(batch: Batch, rights: Rights) -> Batch | None:
+def undo_batch(batch: Batch, action_context: ActionContext) -> Batch | None:
     """Start a batch that undoes this one, sent without delay; None if nothing can be undone."""
     if (reversal := get_undo_batch(batch)) is not None:
         return reversal
-    prepared = list_undo_requests(batch, rights)
+    prepared = list_undo_requests(batch, action_context)
     if not prepared:
         return None
     key, _ = find_attempt(batch, "undo")
@@ -74,6 +74,4 @@ def undo_batch(batch: Batch, rights: Rights) -> Batch | None:
         undoes=batch,
         due_at=timezone.now(),
     )
-    return create_batch(
-        reversal, rekeyed, build_action_context(batch.membership, batch.job_id, rights)
-    )
+    return create_batch(reversal, rekeyed, action_context)

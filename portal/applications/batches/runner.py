@@ -16,8 +16,9 @@ from integrations.ats.provider import Provider
 from portal.applications.actions import batch_completion, perform
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.client import attribute_writes_to, open_provider
-from portal.core import queue, read_only
-from portal.core.secrets import SecretUnreadable
+from portal.core import queue
+from portal.core.database import read_only
+from portal.core.secrets.secret_field import SecretUnreadable
 
 Status = ApplicationAction.Status
 SEND_BATCH_TASK = "portal.applications.tasks.send_batch"
@@ -46,8 +47,8 @@ def send_batch_turn(batch: Batch) -> None:
     try:
         if credential is None:
             raise SecretUnreadable
-        patience = settings.PATIENCE_PEOPLE
-        provider = open_provider(credential, lane=Lane.SYNC, deadline_seconds=patience)
+        deadline = settings.INTERACTIVE_DEADLINE_SECONDS
+        provider = open_provider(credential, lane=Lane.SYNC, deadline_seconds=deadline)
         with attribute_writes_to(credential):
             _send_until_turn_ends(batch, provider)
     except SecretUnreadable:
@@ -92,8 +93,7 @@ def _is_other_batch_sending(batch: Batch) -> bool:
 def _start_give_up_timer(action: ApplicationAction) -> bool:
     if action.give_up_at is not None:
         return True
-    patience = timedelta(minutes=settings.OUTBOX_PATIENCE_MINUTES)
-    action.give_up_at = timezone.now() + patience
+    action.give_up_at = timezone.now() + timedelta(minutes=settings.OUTBOX_RETRY_MINUTES)
     action.save(update_fields=["give_up_at"])
     return False
 

@@ -13,10 +13,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.ats.types import SeenStage
-from portal.accounts.models import Membership, User
+from portal.accounts.models import User
 from portal.applications.actions import action_requests, batch_completion, outbox
-from portal.applications.actions.available_actions import build_action_context
-from portal.applications.actions.handlers import ActionContext, ActionRequest
+from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.batches.preview import (
     BatchPreview,
     PreparedRequest,
@@ -24,7 +23,6 @@ from portal.applications.batches.preview import (
     preview_requests,
 )
 from portal.applications.models import ApplicationAction, Batch
-from portal.entitlements.rules import Rights
 from portal.sync.models import Application, Job, RejectionReason, Stage
 
 
@@ -37,15 +35,15 @@ class BatchRequest:
 
 
 def start_batch(
-    member: Membership,
+    action_context: ActionContext,
     job: Job,
-    rights: Rights,
     batch_request: BatchRequest,
     chosen: Sequence[tuple[Application, SeenStage]],
     *,
     key: uuid.UUID,
 ) -> tuple[Batch, SkippedApplications]:
     """Schedule a batch and return it with the skipped applications. Idempotent by key."""
+    member = action_context.member
     existing_batch = Batch.objects.filter(key=key, membership=member).first()
     if existing_batch is not None:
         return existing_batch, ()
@@ -54,7 +52,6 @@ def start_batch(
         (application, _build_request(batch_request, key, application, seen, names))
         for application, seen in chosen
     ]
-    action_context = build_action_context(member, job.pk, rights)
     batch_preview = preview_requests(prepared, batch_request.kind, action_context)
     batch = Batch(key=key, membership=member, job=job, kind=batch_request.kind)
     return schedule_batch(batch, prepared, batch_preview, action_context), batch_preview.skipped
@@ -102,7 +99,7 @@ def schedule_batch(
     action_context: ActionContext,
 ) -> Batch:
     batch.skipped_count = len(batch_preview.skipped)
-    batch.due_at = timezone.now() + timedelta(seconds=settings.BULK_HOLD_SECONDS)
+    batch.due_at = timezone.now() + timedelta(seconds=settings.BATCH_UNDO_SECONDS)
     eligible_ids = {application.pk for application in batch_preview.eligible}
     return create_batch(
         batch,

@@ -9,8 +9,10 @@ from typing import Any
 from django import forms
 
 from integrations.ats.types import SeenStage
-from portal.applications.actions.handlers import ActionContext, ActionRequest
+from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.sync.models import Application
+
+INCOMPLETE_MESSAGE = "This page was incomplete. Please look again and click once more."
 
 
 class ActionForm(forms.Form):
@@ -54,13 +56,11 @@ class ApplicationActionForm(ActionForm):
         *,
         application: Application,
         action_context: ActionContext,
-        membership: Any,
     ) -> None:
         initial = ActionForm.build_initial_data(application)
         super().__init__(data, initial=initial, auto_id=f"%s-{application.pk}")
         self.application = application
         self.action_context = action_context
-        self.membership = membership
         self.populate_choices()
 
     def populate_choices(self) -> None:

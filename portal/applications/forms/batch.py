@@ -8,18 +8,18 @@ from typing import Any
 from django import forms
 
 from integrations.ats.types import SeenStage
-from portal.applications.actions.handlers import ActionContext
+from portal.applications.actions.action_context import ActionContext
 from portal.applications.forms.move import StageFields
 from portal.applications.forms.reject import RejectionFields, get_last_reason
 from portal.applications.models import ActionKind
-from portal.core.id_parsing import parse_id
 from portal.sync.models import Application
+from portal.web.id_parsing import parse_id
 
 
 class SelectionForm(forms.Form):
     """The selected applications, each with the stage shown on screen."""
 
-    chosen = forms.CharField(widget=forms.HiddenInput)
+    selection = forms.CharField(widget=forms.HiddenInput)
 
     @staticmethod
     def pack_selection(applications: Iterable[Application]) -> str:
@@ -27,9 +27,9 @@ class SelectionForm(forms.Form):
             f"{a.pk}:{a.stage_remote_id or ''}:{a.stage_entry_id or ''}" for a in applications
         )
 
-    def clean_chosen(self) -> dict[int, SeenStage]:
+    def clean_selection(self) -> dict[int, SeenStage]:
         try:
-            return dict(_parse_entry(entry) for entry in self.cleaned_data["chosen"].split())
+            return dict(_parse_entry(entry) for entry in self.cleaned_data["selection"].split())
         except ValueError:
             raise forms.ValidationError("This page was incomplete. Choose again, please.") from None
 
@@ -43,12 +43,10 @@ class BatchForm(SelectionForm):
         *,
         initial: Mapping[str, Any],
         action_context: ActionContext,
-        membership: Any,
         connection_id: int,
     ) -> None:
         super().__init__(data, initial=dict(initial))
         self.action_context = action_context
-        self.membership = membership
         self.connection_id = connection_id
         self.populate_choices()
 
@@ -76,7 +74,7 @@ def _parse_key(text: str) -> int:
 
 class RejectBatchForm(RejectionFields, BatchForm):
     def populate_choices(self) -> None:
-        self.set_reason_choices(self.connection_id, get_last_reason(self.membership))
+        self.set_reason_choices(self.connection_id, get_last_reason(self.action_context.member))
         self.set_email_choices(self.connection_id, self.action_context.rights)
 
 

@@ -61,7 +61,8 @@ class TransferForm(ApplicationActionForm):
     )
 
     def populate_choices(self) -> None:
-        jobs = visible_jobs(self.membership, member_rights=self.action_context.rights).exclude(
+        context = self.action_context
+        jobs = visible_jobs(context.member, member_rights=context.rights).exclude(
             pk=self.application.job_id or 0
         )
         first = Stage.objects.filter(job=OuterRef("pk"), active=True, gone_at=None)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 
+from portal.accounts.models import Membership
 from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.entitlements.rules import Rights
@@ -80,9 +81,9 @@ class RejectionFields(forms.Form):
             for name in ("template", "mail_after", "mail_at", "zone"):
                 del self.fields[name]
             return
-        soonest = (settings.REJECT_HOLD_SECONDS + settings.BULK_HOLD_SECONDS) / 60
+        soonest = (settings.REJECT_UNDO_SECONDS + settings.BATCH_UNDO_SECONDS) / 60
         self.soonest = (
-            timedelta(minutes=soonest + settings.OUTBOX_PATIENCE_MINUTES) + EMAIL_TIME_MARGIN
+            timedelta(minutes=soonest + settings.OUTBOX_RETRY_MINUTES) + EMAIL_TIME_MARGIN
         )
         for name in ("mail_after", "mail_at"):
             self.fields[name].hide_optional = True  # type: ignore[attr-defined]
@@ -154,11 +155,12 @@ def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
 
 class RejectForm(RejectionFields, ApplicationActionForm):
     def populate_choices(self) -> None:
-        self.set_reason_choices(self.application.connection_id, get_last_reason(self.membership))
-        self.set_email_choices(self.application.connection_id, self.action_context.rights)
+        connection_id, context = self.application.connection_id, self.action_context
+        self.set_reason_choices(connection_id, get_last_reason(context.member))
+        self.set_email_choices(connection_id, context.rights)
 
 
-def get_last_reason(membership: Any) -> int | None:
+def get_last_reason(membership: Membership) -> int | None:
     rejections = ApplicationAction.objects.filter(membership=membership, kind=ActionKind.REJECT)
     reason_id: int | None = (
         rejections.filter(reason__gone_at=None).values_list("reason", flat=True).first()

@@ -12,8 +12,8 @@ from portal.applications.actions.handlers.update import STANDARD_FIELDS
 from portal.applications.custom_field_values import EMPTY_VALUES, CustomFieldValue
 from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.forms.custom_fields import build_form_field, to_greenhouse_value
-from portal.core.id_parsing import parse_id
 from portal.sync.models import AtsUser, Source
+from portal.web.id_parsing import parse_id
 
 NO_CHANGES_MESSAGE = "Nothing is changed yet. Change something above."
 REQUIRED_MESSAGE = "Greenhouse asks for a value here, so it cannot be emptied."

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from portal.accounts.models import Membership
+from portal.applications.actions.application_state import is_unchanged_since
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.handlers.base import FieldChange, is_unchanged_since
-from portal.applications.actions.undo import get_latest_effective_actions
+from portal.applications.actions.handlers.base import FieldChange
+from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
 from portal.applications.page.labels import get_candidate_label
 from portal.entitlements.job_titles import get_job_titles
@@ -69,7 +70,7 @@ def build_activity_entries(
 ) -> list[ActivityEntry]:
     """Entries for these actions; with a `review_session` they link into it."""
     action_list = list(actions)
-    latest_ids = get_latest_effective_actions([action.application_id for action in action_list])
+    latest_ids = get_latest_effective_action_ids([action.application_id for action in action_list])
     former_job_ids = _get_former_job_ids(action_list)
     visible_job_ids = _filter_visible_open_jobs(former_job_ids, member, rights)
     former_titles = get_job_titles(member, former_job_ids, rights=rights) if former_job_ids else {}
@@ -100,7 +101,7 @@ def _get_former_job_ids(actions: Iterable[ApplicationAction]) -> set[int]:
 
 def _build_review_url(action: ApplicationAction, review_session: ReviewSession) -> str:
     url = reverse("applications:review", args=[review_session.job_id])
-    return f"{url}?at={review_session.application_ids.index(action.application_id) + 1}"
+    return f"{url}?position={review_session.application_ids.index(action.application_id) + 1}"
 
 
 def _build_application_url(action: ApplicationAction) -> str:

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from django.db.models import F, QuerySet
 
-from portal.core.id_parsing import parse_id
 from portal.sync.models import Application
+from portal.web.id_parsing import parse_id
 
 STATUS_LABELS = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
 
@@ -30,12 +30,12 @@ def find_linked_application(
     query: Mapping[str, str],
     page_applications: Iterable[Application],
 ) -> Application | None:
-    """`application` names the application directly. `at` names the one to return to, which matters
-    only if the current page (`page_applications`) does not show it.
+    """`application` names it directly; `return_to` only matters if the current page
+    (`page_applications`) does not show it.
     """
     key = parse_id(query.get("application", ""))
     if key is None:
-        return_key = parse_id(query.get("at", ""))
+        return_key = parse_id(query.get("return_to", ""))
         key = (
             None
             if any(application.pk == return_key for application in page_applications)

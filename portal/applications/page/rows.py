@@ -10,20 +10,14 @@ from datetime import timedelta
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from portal.accounts.models import Membership
 from portal.applications.actions import undo
-from portal.applications.actions.available_actions import (
-    ActionOption,
-    build_action_context,
-    get_action_option,
-    list_action_options,
-)
+from portal.applications.actions.action_context import ActionContext
+from portal.applications.actions.available_actions import ActionOption, AvailableActions
 from portal.applications.actions.conflicts import Conflict, build_greenhouse_url, describe_conflict
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionContext
-from portal.applications.actions.outbox import get_latest_action_ids
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.latest_actions import get_latest_actions
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label, may_show_names
-from portal.entitlements.rules import Rights
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -105,49 +99,41 @@ class ApplicationRow:
 
 
 def build_rows(
-    applications: Iterable[Application], member: Membership, job_id: int | None, rights: Rights
+    applications: Iterable[Application], action_context: ActionContext
 ) -> list[ApplicationRow]:
     application_list = list(applications)
     return _build_rows_from_actions(
-        application_list,
-        _get_latest_actions(application_list),
-        member,
-        build_action_context(member, job_id, rights),
+        [AvailableActions(application, action_context) for application in application_list],
+        get_latest_actions(application_list),
     )
 
 
 def build_row(
-    application: Application,
-    last: ApplicationAction | None,
-    member: Membership,
-    action_context: ActionContext,
+    available_actions: AvailableActions, last: ApplicationAction | None
 ) -> ApplicationRow:
     """A row whose latest action is already loaded."""
-    return _build_rows_from_actions(
-        [application], {application.pk: last} if last else {}, member, action_context
-    )[0]
+    latest_actions = {last.application_id: last} if last else {}
+    return _build_rows_from_actions([available_actions], latest_actions)[0]
 
 
 def _build_rows_from_actions(
-    application_list: Sequence[Application],
-    latest_actions: Mapping[int, ApplicationAction],
-    member: Membership,
-    action_context: ActionContext,
+    available_list: Sequence[AvailableActions], latest_actions: Mapping[int, ApplicationAction]
 ) -> list[ApplicationRow]:
     conflicts = [a.application_id for a in latest_actions.values() if a.status == Status.CONFLICT]
     _with_people(
         [
-            a
-            for a in application_list
-            if a.pk in conflicts and latest_actions[a.pk].kind == ActionKind.UPDATE
+            available_actions.application
+            for available_actions in available_list
+            if available_actions.application.pk in conflicts
+            and latest_actions[available_actions.application.pk].kind == ActionKind.UPDATE
         ]
     )
     done_actions = _list_done_actions(conflicts)
     return [
         _assemble_row(
-            application, latest_actions.get(application.pk), done_actions, member, action_context
+            available_actions, latest_actions.get(available_actions.application.pk), done_actions
         )
-        for application in application_list
+        for available_actions in available_list
     ]
 
 
@@ -157,13 +143,12 @@ def _with_people(updated: list[Application]) -> None:
 
 
 def _assemble_row(
-    application: Application,
+    available_actions: AvailableActions,
     last: ApplicationAction | None,
     done_actions: Sequence[ApplicationAction],
-    member: Membership,
-    action_context: ActionContext,
 ) -> ApplicationRow:
-    is_own = last is not None and last.membership_id == member.pk
+    application, action_context = available_actions.application, available_actions.context
+    is_own = last is not None and last.membership_id == action_context.member.pk
     if last is not None and last.dismissed_at:
         last = None
     if last is not None:
@@ -173,16 +158,12 @@ def _assemble_row(
     ]
     can_retry = last is not None and is_own and last.status in (Status.CONFLICT, Status.FAILED)
     undo_request = (
-        undo.get_undo_request(last, application, action_context)
-        if last is not None and is_own
-        else ""
+        undo.get_undo_request(last, available_actions) if last is not None and is_own else ""
     )
     return ApplicationRow(
         application=application,
         # Buttons are hidden while an action is open.
-        options=()
-        if last is not None and last.is_open
-        else list_action_options(application, action_context),
+        options=() if last is not None and last.is_open else available_actions.list_options(),
         last=last,
         is_own=is_own,
         shows_name=may_show_names(action_context.rights),
@@ -191,34 +172,13 @@ def _assemble_row(
         why_not_undoable=undo_request if isinstance(undo_request, str) else "",
         can_retry=last is not None
         and can_retry
-        and get_action_option(application, action_context, last.kind).allowed,
+        and available_actions.get_option(last.kind).allowed,
         conflict=describe_conflict(last, application, relevant_actions)
         if last is not None and last.status == Status.CONFLICT
         else None,
         greenhouse_url=build_greenhouse_url(application),
         shows_stage_age="stage_history" not in action_context.rights.features.off,
     )
-
-
-def get_latest_action(application: Application) -> ApplicationAction | None:
-    actions = application.actions.select_related("membership__user")
-    latest: ApplicationAction | None = actions.order_by("-pk").first()
-    return latest
-
-
-def get_own_latest_action(member: Membership, application_pk: int) -> ApplicationAction | None:
-    """The reader's own latest action, visible application or not; None if dismissed."""
-    own_actions = ApplicationAction.objects.filter(membership=member, application=application_pk)
-    latest = own_actions.order_by("-pk").first()
-    return latest if latest is not None and not latest.dismissed_at else None
-
-
-def _get_latest_actions(application_list: Sequence[Application]) -> dict[int, ApplicationAction]:
-    latest_ids = get_latest_action_ids([application.pk for application in application_list])
-    actions = ApplicationAction.objects.filter(pk__in=latest_ids.values()).select_related(
-        "membership__user"
-    )
-    return {action.application_id: action for action in actions}
 
 
 def _list_done_actions(applications: Sequence[int]) -> list[ApplicationAction]:

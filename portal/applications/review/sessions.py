@@ -15,7 +15,7 @@ from django.utils import timezone
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
 from portal.applications.page.filters import encode_list_params
-from portal.core import read_only
+from portal.core.database import read_only
 from portal.sync.models import Job
 
 MAX_APPLICATIONS = 1000

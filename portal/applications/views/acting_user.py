@@ -28,7 +28,7 @@ def manage_own_consent(request: MemberRequest) -> HttpResponse:
         if not can_consent or user_match.connection is None:
             return redirect("applications:acting_user")
         _record_consent_change(
-            request, "consent.asked", "went to Greenhouse to let the portal act in their name"
+            request, "consent.requested", "went to Greenhouse to let the portal act in their name"
         )
         url = authorization.start_authorization(
             request.membership, user_match.connection, request.session, is_personal=True
@@ -51,7 +51,7 @@ def revoke_consent(request: MemberRequest) -> HttpResponse:
         raise Http404
     if acting_user.revoke_own_consent(request.membership, by=request.membership.user):
         _record_consent_change(
-            request, "consent.taken_back", "took back that the portal acts in their name"
+            request, "consent.revoked", "took back that the portal acts in their name"
         )
         messages.success(request, "The portal no longer acts in Greenhouse in your name.")
     return redirect("applications:acting_user")

@@ -11,51 +11,40 @@ from django.views.decorators.http import require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox, undo
-from portal.applications.actions.available_actions import build_action_context
-from portal.applications.actions.handlers import ACTION_HANDLERS, ActionRequest
-from portal.applications.forms.base import ActionForm
+from portal.applications.actions.action_context import ActionRequest
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.latest_actions import get_latest_effective_action_ids
+from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm
 from portal.applications.models import ApplicationAction
-from portal.applications.views.base import (
-    INCOMPLETE_MESSAGE,
-    get_own_action_or_404,
-    respond_with_row,
-    submit_action,
-)
-from portal.entitlements.rules import get_rights
+from portal.applications.views.lookups import get_own_action_or_404
+from portal.applications.views.row_responses import respond_with_row
+from portal.applications.views.submission import submit_action
 
 
 @require_POST
 @member_only
 def cancel_action(request: MemberRequest, pk: int) -> HttpResponse:
-    action = get_own_action_or_404(request, pk)
-    member_rights = get_rights(request.membership)
+    action, available_actions = get_own_action_or_404(request, pk)
     if not outbox.cancel_action(action, by=request.membership.user):
         note = "It was too late: it is on its way to Greenhouse, or done already."
-        return respond_with_row(request, action.application, member_rights, note=note, status=409)
-    return respond_with_row(request, action.application, member_rights)
+        return respond_with_row(request, available_actions, note=note, status=409)
+    return respond_with_row(request, available_actions)
 
 
 @require_POST
 @member_only
 def undo_action(request: MemberRequest, pk: int) -> HttpResponse:
-    action = get_own_action_or_404(request, pk)
-    application, member_rights = action.application, get_rights(request.membership)
-    latest_id = undo.get_latest_effective_actions([application.pk]).get(application.pk)
-    action_context = build_action_context(request.membership, application.job_id, member_rights)
-    action_request = (
-        undo.get_undo_request(action, application, action_context) if latest_id == action.pk else ""
-    )
+    action, available_actions = get_own_action_or_404(request, pk)
+    latest_ids = get_latest_effective_action_ids([action.application_id])
+    is_latest = latest_ids.get(action.application_id) == action.pk
+    action_request = undo.get_undo_request(action, available_actions) if is_latest else ""
     if isinstance(action_request, str):
         if action.undone_by.filter(membership=request.membership).exists():
-            return respond_with_row(request, application, member_rights)  # a double click
+            return respond_with_row(request, available_actions)  # a double click
         note = action_request or "This can no longer be undone from here: something happened since."
-        return respond_with_row(request, application, member_rights, note=note, status=409)
+        return respond_with_row(request, available_actions, note=note, status=409)
     return submit_action(
-        request,
-        application,
-        member_rights,
-        replace(action_request, key=_build_undo_key(action)),
-        action_context=action_context,
+        request, available_actions, replace(action_request, key=_build_undo_key(action))
     )
 
 
@@ -70,14 +59,11 @@ def _build_undo_key(action: ApplicationAction) -> uuid.UUID:
 @require_POST
 @member_only
 def retry_action(request: MemberRequest, pk: int) -> HttpResponse:
-    action = get_own_action_or_404(request, pk)
-    application, member_rights = action.application, get_rights(request.membership)
+    action, available_actions = get_own_action_or_404(request, pk)
     form = ActionForm(request.POST)
     if not form.is_valid():
-        return respond_with_row(
-            request, application, member_rights, note=INCOMPLETE_MESSAGE, status=422
-        )
-    return submit_action(request, application, member_rights, _build_retry_request(action, form))
+        return respond_with_row(request, available_actions, note=INCOMPLETE_MESSAGE, status=422)
+    return submit_action(request, available_actions, _build_retry_request(action, form))
 
 
 def _build_retry_request(action: ApplicationAction, form: ActionForm) -> ActionRequest:
@@ -97,9 +83,9 @@ def _build_retry_request(action: ApplicationAction, form: ActionForm) -> ActionR
 @require_POST
 @member_only
 def dismiss_action(request: MemberRequest, pk: int) -> HttpResponse:
-    action = get_own_action_or_404(request, pk)
+    action, available_actions = get_own_action_or_404(request, pk)
     own_action = ApplicationAction.objects.filter(pk=action.pk, dismissed_at=None)
     own_action.exclude(status__in=ApplicationAction.OPEN_STATUSES).update(
         dismissed_at=timezone.now()
     )
-    return respond_with_row(request, action.application, get_rights(request.membership))
+    return respond_with_row(request, available_actions)

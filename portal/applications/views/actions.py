@@ -7,22 +7,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.acting_user import describe_acting_user
-from portal.applications.actions.available_actions import build_action_context, get_action_option
-from portal.applications.forms.base import ActionForm, ApplicationActionForm
+from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm, ApplicationActionForm
 from portal.applications.forms.move import MoveForm, TransferForm
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.update import UpdateForm
 from portal.applications.models import ActionKind
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.views.base import (
-    INCOMPLETE_MESSAGE,
-    get_application_or_404,
-    get_list_query,
-    get_return_url,
-    respond_with_row,
-    submit_action,
-)
-from portal.core.prepared_statements import use_prepared_statements
+from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.views.return_urls import get_list_query, get_origin, get_return_url
+from portal.applications.views.row_responses import respond_with_row
+from portal.applications.views.submission import submit_action
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.web.htmx import render_page_or_partial
 
 
@@ -64,35 +59,32 @@ def update_application(request: MemberRequest, pk: int) -> HttpResponse:
 
 @use_prepared_statements()
 def _act_immediately(request: MemberRequest, pk: int, kind: str) -> HttpResponse:
-    application, rights = get_application_or_404(request, pk)
+    available_actions = get_available_actions_or_404(request, pk)
     form = ActionForm(request.POST)
     if not form.is_valid():
-        return respond_with_row(request, application, rights, note=INCOMPLETE_MESSAGE, status=422)
-    return submit_action(request, application, rights, form.build_request(kind))
+        return respond_with_row(request, available_actions, note=INCOMPLETE_MESSAGE, status=422)
+    return submit_action(request, available_actions, form.build_request(kind))
 
 
 def _act_with_form(
     request: MemberRequest, pk: int, kind: str, form_class: type[ApplicationActionForm]
 ) -> HttpResponse:
-    application, rights = get_application_or_404(request, pk)
-    action_context = build_action_context(request.membership, application.job_id, rights)
+    available_actions = get_available_actions_or_404(request, pk)
+    application, action_context = available_actions.application, available_actions.context
     data = request.POST if request.method == "POST" else None
-    form = form_class(
-        data, application=application, action_context=action_context, membership=request.membership
-    )
+    form = form_class(data, application=application, action_context=action_context)
     if form.is_bound and form.is_valid():
-        return submit_action(
-            request, application, rights, form.build_request(kind), action_context=action_context
-        )
+        return submit_action(request, available_actions, form.build_request(kind))
+    rights = action_context.rights
     context = {
         "application": application,
         "who": get_candidate_label(application, rights),
         "form": form,
-        "option": get_action_option(application, action_context, kind),
+        "option": available_actions.get_option(kind),
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "back_url": get_return_url(request, application),
         "list_query": get_list_query(request),
-        "came_from": request.POST.get("in") or request.GET.get("in") or "",
+        "origin": get_origin(request),
     }
     status = 422 if form.is_bound else 200
     return render_page_or_partial(

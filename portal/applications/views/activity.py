@@ -12,7 +12,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.page.activity_entries import build_activity_entries
 from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.views.base import get_application_or_404
+from portal.applications.views.lookups import get_application_or_404
 from portal.entitlements.rules import get_rights, visible_applications
 from portal.web.htmx import format_page_range, render_page_or_partial
 
@@ -39,7 +39,7 @@ def my_activity(request: MemberRequest) -> HttpResponse:
         "activity_entries": build_activity_entries(
             page.object_list, request.membership, member_rights
         ),
-        "came_from": "activity",
+        "origin": "activity",
         "list_query": encode_list_params(request.GET),
         "polls": any(action.is_open for action in page.object_list),
     }
@@ -56,7 +56,7 @@ def application_history(request: MemberRequest, pk: int) -> HttpResponse:
     context = {
         "application": application,
         "activity_entries": build_activity_entries(actions, request.membership, member_rights),
-        "came_from": "history",
+        "origin": "history",
         "who": get_candidate_label(application, member_rights),
     }
     return render(request, "applications/application_history.html", context)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
-from portal.applications.actions.available_actions import build_action_context
+from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import retry, reversal, runner, scheduling
 from portal.applications.batches.preview import (
@@ -25,6 +25,7 @@ from portal.applications.batches.preview import (
     preview_batch,
 )
 from portal.applications.batches.progress import BatchProgress, get_kind_label
+from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.page.filters import (
@@ -33,11 +34,10 @@ from portal.applications.page.filters import (
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
-from portal.applications.views.base import INCOMPLETE_MESSAGE
-from portal.core.id_parsing import parse_id
-from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
+from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job, Stage
 from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.id_parsing import parse_id
 
 Status = ApplicationAction.Status
 
@@ -68,10 +68,11 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
     if kind not in BATCH_KINDS:
         raise Http404
     visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
+    action_context = ActionContext(request.membership, job.pk, member_rights)
     if request.method == "POST":
-        return _start_from_form(request, job, member_rights, kind, visible)
+        return _start_from_form(request, job, action_context, kind, visible)
     return _render_preview(
-        request, job, member_rights, kind, _get_selected_applications(request, visible)
+        request, job, action_context, kind, _get_selected_applications(request, visible)
     )
 
 
@@ -79,9 +80,9 @@ def _get_selected_applications(
     request: MemberRequest, visible: QuerySet[Application]
 ) -> list[Application]:
     status, stage = parse_status_and_stage(request.GET)
-    if request.GET.get("all"):
+    if request.GET.get("all_matching"):
         return list(filter_applications(visible, status, stage)[:MAX_BATCH_SIZE])
-    keys = (parse_id(pk) for pk in request.GET.getlist("pick"))
+    keys = (parse_id(pk) for pk in request.GET.getlist("selected"))
     picked = [key for key in keys if key is not None][:MAX_BATCH_SIZE]
     return list(filter_applications(visible.filter(pk__in=picked), "", ""))
 
@@ -89,19 +90,17 @@ def _get_selected_applications(
 def _render_preview(
     request: MemberRequest,
     job: Job,
-    member_rights: Rights,
+    action_context: ActionContext,
     kind: str,
     chosen: list[Application],
     form: BatchForm | None = None,
 ) -> HttpResponse:
-    action_context = build_action_context(request.membership, job.pk, member_rights)
     preview = preview_batch(chosen, kind, action_context)
-    initial = {"key": uuid.uuid4(), "chosen": BatchForm.pack_selection(preview.eligible)}
+    initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
     bound = form
     form = form or get_batch_form_class(kind)(
         initial=initial,
         action_context=action_context,
-        membership=request.membership,
         connection_id=job.connection_id,
     )
     context = {
@@ -111,11 +110,13 @@ def _render_preview(
         "preview": preview,
         "form": form,
         "learned": action_context.refusals.get(kind),
-        "shown_as": describe_acting_user(action_context.acting_user, member_rights.match.user),
+        "shown_as": describe_acting_user(
+            action_context.acting_user, action_context.rights.match.user
+        ),
         "chosen_by": _describe_selection(request, job),
         "max_batch_size": MAX_BATCH_SIZE,
-        "is_truncated": request.GET.get("all") and len(chosen) == MAX_BATCH_SIZE,
-        "named": may_show_names(member_rights),
+        "is_truncated": request.GET.get("all_matching") and len(chosen) == MAX_BATCH_SIZE,
+        "named": may_show_names(action_context.rights),
     }
     return render_page_or_partial(
         request, "applications/start_batch.html", "bulk-form", context, status=422 if bound else 200
@@ -125,7 +126,7 @@ def _render_preview(
 def _describe_selection(request: MemberRequest, job: Job) -> str:
     if request.method == "POST":
         return ""
-    if not request.GET.get("all"):
+    if not request.GET.get("all_matching"):
         return "the ones you ticked"
     status, stage = parse_status_and_stage(request.GET)
     status_label = STATUS_LABELS.get(status, "All").lower()
@@ -137,24 +138,22 @@ def _describe_selection(request: MemberRequest, job: Job) -> str:
 def _start_from_form(
     request: MemberRequest,
     job: Job,
-    member_rights: Rights,
+    action_context: ActionContext,
     kind: str,
     visible: QuerySet[Application],
 ) -> HttpResponse:
-    action_context = build_action_context(request.membership, job.pk, member_rights)
     form = get_batch_form_class(kind)(
         request.POST,
         initial={},
         action_context=action_context,
-        membership=request.membership,
         connection_id=job.connection_id,
     )
     if not form.is_valid():
-        seen = form.cleaned_data.get("chosen", {})
+        seen = form.cleaned_data.get("selection", {})
         chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
-        return _render_preview(request, job, member_rights, kind, chosen, form)
+        return _render_preview(request, job, action_context, kind, chosen, form)
     data = form.cleaned_data
-    selected_ids = list(data["chosen"])[:MAX_BATCH_SIZE]
+    selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
     applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
     batch_request = scheduling.BatchRequest(
         kind=kind,
@@ -162,9 +161,9 @@ def _start_from_form(
         notes=data.get("notes", ""),
         parameters=form.build_parameters(),
     )
-    chosen_seen = [(application, data["chosen"][application.pk]) for application in applications]
+    chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
     batch, skipped = scheduling.start_batch(
-        request.membership, job, member_rights, batch_request, chosen_seen, key=data["key"]
+        action_context, job, batch_request, chosen_seen, key=data["key"]
     )
     _report_skipped(request, skipped)
     return redirect("applications:batch", pk=batch.pk)
@@ -175,20 +174,23 @@ def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> Non
         messages.info(request, f"Left out: {count:,}. {reason}")
 
 
-def _get_batch_or_404(request: MemberRequest, pk: int) -> Batch:
+def _get_batch_or_404(request: MemberRequest, pk: int) -> tuple[Batch, ActionContext]:
+    member_rights = get_rights(request.membership)
     own_batches = Batch.objects.filter(
-        membership=request.membership, job__in=visible_jobs(request.membership)
+        membership=request.membership,
+        job__in=visible_jobs(request.membership, member_rights=member_rights),
     )
-    return get_object_or_404(
+    batch = get_object_or_404(
         own_batches.select_related("job__connection", "membership__user", "undoes"), pk=pk
     )
+    return batch, ActionContext(request.membership, batch.job_id, member_rights)
 
 
 @require_safe
 @member_only
 def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
-    batch = _get_batch_or_404(request, pk)
-    member_rights = get_rights(request.membership)
+    batch, action_context = _get_batch_or_404(request, pk)
+    member_rights = action_context.rights
     runner.release_due_batches()
     counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
     progress = BatchProgress(dict(counts))
@@ -201,7 +203,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     failed = progress.failed and not progress.open
     retried = retry.get_retry_batch(batch) if failed else None
     retry_preview = (
-        retry.preview_retry(batch, member_rights) if failed and retried is None else None
+        retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
     first_action = batch.actions.select_related("reason").first()
     context = {
@@ -223,7 +225,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         if first_action and first_action.status == Status.SCHEDULED
         else 0,
         "undo_warning": undo.get_undo_warning(first_action) if first_action else "",
-        "undoable": 0 if progress.open else len(reversal.list_undo_requests(batch, member_rights)),
+        "undoable": 0 if progress.open else len(reversal.list_undo_requests(batch, action_context)),
         "undone_by": reversal.get_undo_batch(batch),
         "named": may_show_names(member_rights),
     }
@@ -233,7 +235,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @member_only
 def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
-    batch = _get_batch_or_404(request, pk)
+    batch, _ = _get_batch_or_404(request, pk)
     canceled_count = scheduling.cancel_batch(batch, by=request.membership.user)
     if not canceled_count:
         messages.warning(request, "It was too late: everything is on its way, or done already.")
@@ -243,8 +245,8 @@ def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @member_only
 def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
-    batch = _get_batch_or_404(request, pk)
-    undoing_batch = reversal.undo_batch(batch, get_rights(request.membership))
+    batch, action_context = _get_batch_or_404(request, pk)
+    undoing_batch = reversal.undo_batch(batch, action_context)
     if undoing_batch is None:
         messages.error(request, "Nothing of it can be undone any more.")
     return redirect("applications:batch", pk=(undoing_batch or batch).pk)
@@ -253,14 +255,12 @@ def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @member_only
 def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
-    batch = _get_batch_or_404(request, pk)
+    batch, action_context = _get_batch_or_404(request, pk)
     form = SelectionForm(request.POST)
     if not form.is_valid():
         messages.error(request, INCOMPLETE_MESSAGE)
         return redirect("applications:batch", pk=batch.pk)
-    new_batch, skipped = retry.retry_batch(
-        batch, get_rights(request.membership), form.cleaned_data["chosen"]
-    )
+    new_batch, skipped = retry.retry_batch(batch, action_context, form.cleaned_data["selection"])
     _report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "Nothing of it can be tried again.")

@@ -15,10 +15,10 @@ from integrations.ats.errors import AtsError
 from integrations.ats.types import Attachment
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.views.base import get_application_or_404
+from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
 from portal.connections.models import Credential
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application, Stage
 from portal.web.htmx import render_page_or_partial
 

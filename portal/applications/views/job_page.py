@@ -11,8 +11,10 @@ from django.views.decorators.http import require_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications.actions.acting_user import describe_acting_user, get_acting_user
-from portal.applications.actions.available_actions import ActionOption, build_action_context
+from portal.applications.actions import outbox
+from portal.applications.actions.acting_user import describe_acting_user
+from portal.applications.actions.action_context import ActionContext
+from portal.applications.actions.available_actions import ActionOption
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview
 from portal.applications.page.filters import (
@@ -24,12 +26,13 @@ from portal.applications.page.filters import (
 )
 from portal.applications.page.rows import build_row, build_rows
 from portal.applications.review import sessions
-from portal.applications.views.base import get_current_application, render_row, render_unavailable
-from portal.core.prepared_statements import use_prepared_statements
+from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.views.row_responses import render_row, render_unavailable
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.jobs.job_page.details import get_job_details
 from portal.jobs.job_page.last_viewed import record_view
-from portal.sync.models import Application, Job
+from portal.sync.models import Application
 from portal.web.htmx import format_page_range, render_page_or_partial
 
 PER_PAGE = 50
@@ -53,11 +56,12 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     if linked_application is not None:
         status, stage = linked_application.status, ""
         page = Paginator([linked_application], PER_PAGE).get_page(1)
-    acting_user = get_acting_user(request.membership, member_rights.match.connection)
+    action_context = ActionContext(request.membership, job.pk, member_rights)
+    acting_user = action_context.acting_user
     context = {
         "job": job,
         "rights": member_rights,
-        "pipeline": _build_pipeline(job, applications),
+        "pipeline": _build_pipeline(action_context, applications),
         "statuses": STATUS_LABELS,
         "status": status,
         "stage": stage,
@@ -65,7 +69,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "list_query": encode_list_params(request.GET),
         "page": page,
         "summary": format_page_range(page),
-        "rows": build_rows(page.object_list, request.membership, job.pk, member_rights),
+        "rows": build_rows(page.object_list, action_context),
         "review_session": sessions.get_unfinished_session(request.membership, job),
         "why_cannot_act": acting_user.why_not,
         "shown_as": describe_acting_user(acting_user, member_rights.match.user),
@@ -90,15 +94,16 @@ def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption
     ]
 
 
-def _build_pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[str, object]]:
+def _build_pipeline(
+    action_context: ActionContext, applications: QuerySet[Application]
+) -> list[dict[str, object]]:
     counts = dict(
         applications.filter(status=ApplicationStatus.ACTIVE)
         .order_by()
         .values_list("stage_id")
         .annotate(Count("id"))
     )
-    stages = job.stages.filter(active=True, gone_at=None).order_by("order", "id")
-    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in stages]
+    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in action_context.stages]
 
 
 @require_safe
@@ -107,8 +112,8 @@ def _build_pipeline(job: Job, applications: QuerySet[Application]) -> list[dict[
 def application_row(request: MemberRequest, pk: int) -> HttpResponse:
     """The current row; a row with an open action polls this."""
     try:
-        application, member_rights, last = get_current_application(request, pk)
+        available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
-    action_context = build_action_context(request.membership, application.job_id, member_rights)
-    return render_row(request, build_row(application, last, request.membership, action_context))
+    latest_action = outbox.release_latest_action(available_actions.application)
+    return render_row(request, build_row(available_actions, latest_action))

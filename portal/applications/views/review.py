@@ -12,7 +12,8 @@ from portal.accounts.access import MemberRequest, member_only
 from portal.applications import custom_field_values
 from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
-from portal.applications.actions.available_actions import build_action_context, get_action_option
+from portal.applications.actions.available_actions import AvailableActions, build_available_actions
+from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.custom_field_values import CustomFieldValue
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review_preferences import ReviewPreferencesForm
@@ -20,9 +21,10 @@ from portal.applications.models import ApplicationAction, ReviewPreferences, Rev
 from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
 from portal.applications.page.filters import filter_applications, parse_status_and_stage
 from portal.applications.page.labels import may_show_names
-from portal.applications.page.rows import build_row, get_latest_action
+from portal.applications.page.rows import build_row
 from portal.applications.review import sessions
-from portal.applications.views.base import get_current_application, render_unavailable
+from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job
 
@@ -67,7 +69,7 @@ def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
         "polls": _has_open_action(entries),
         "preferences": preferences,
         "preferences_form": ReviewPreferencesForm(instance=preferences),
-        "came_from": "review",
+        "origin": "review",
         "back": sessions.build_return_url(review_session),
     }
     if not context["at_end"]:
@@ -76,7 +78,7 @@ def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 
 def _apply_position(request: MemberRequest, review_session: ReviewSession) -> None:
-    position = request.GET.get("at", "")
+    position = request.GET.get("position", "")
     if position.isdecimal() and len(position) < 6:
         sessions.move_to_position(review_session, int(position) - 1)
 
@@ -96,6 +98,7 @@ def _build_application_context(
     ).first()
     if application is None:
         return {"application": None}
+    available_actions = build_available_actions(application, request.membership, member_rights)
     highlighted_words = preferences.highlighted_words
     next_application = visible.filter(
         pk__in=review_session.application_ids[
@@ -104,7 +107,7 @@ def _build_application_context(
     ).first()
     other_applications = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
-        **_build_card_context(request, application, get_latest_action(application), member_rights),
+        **_build_card_context(available_actions, get_latest_action(application)),
         "answers": [
             (
                 answer.get("question") or "",
@@ -124,22 +127,18 @@ def _build_application_context(
 
 
 def _build_card_context(
-    request: MemberRequest,
-    application: Application,
-    last: ApplicationAction | None,
-    member_rights: Rights,
+    available_actions: AvailableActions, last: ApplicationAction | None
 ) -> dict[str, object]:
-    action_context = build_action_context(request.membership, application.job_id, member_rights)
+    application, action_context = available_actions.application, available_actions.context
+    rights = action_context.rights
     return {
         "application": application,
-        "row": build_row(application, last, request.membership, action_context),
-        "reject_option": get_action_option(application, action_context, "reject"),
-        "shown_as": describe_acting_user(action_context.acting_user, member_rights.match.user),
-        "reject_form": RejectForm(
-            application=application, action_context=action_context, membership=request.membership
-        ),
-        "custom_fields": _list_custom_fields(application, member_rights),
-        "came_from": "review",
+        "row": build_row(available_actions, last),
+        "reject_option": available_actions.get_option("reject"),
+        "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
+        "reject_form": RejectForm(application=application, action_context=action_context),
+        "custom_fields": _list_custom_fields(application, rights),
+        "origin": "review",
     }
 
 
@@ -147,10 +146,11 @@ def _build_card_context(
 @member_only
 def review_card(request: MemberRequest, pk: int) -> HttpResponse:
     try:
-        application, member_rights, last = get_current_application(request, pk)
+        available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
-    context = _build_card_context(request, application, last, member_rights)
+    latest_action = outbox.release_latest_action(available_actions.application)
+    context = _build_card_context(available_actions, latest_action)
     return render(request, "applications/review.html#review-card", context)
 
 
@@ -207,7 +207,7 @@ def review_decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
         "job": job,
         "activity_entries": entries,
         "polls": _has_open_action(entries),
-        "came_from": "review",
+        "origin": "review",
     }
     return render(request, "applications/review.html#decisions", context)
 

@@ -13,7 +13,7 @@ from portal.connections.client import open_trial_provider
 from portal.connections.models import Connection, Credential
 from portal.connections.oauth.revocation import revoke_credential_consents
 from portal.core import transitions
-from portal.core.secrets import fingerprint_secrets
+from portal.core.secrets.secret_field import fingerprint_secrets
 
 # Compares a sample with synced data, which this package may not import.
 AccountMatcher = Callable[[AccountSample], bool]

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import portal.connections.models
-import portal.core.secrets
+import portal.core.secrets.secret_field
 from django.conf import settings
 from django.db import migrations, models
 
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('is_personal', models.BooleanField(default=False)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('session_digest', models.CharField(max_length=64)),
-                ('verifier', portal.core.secrets.SecretField()),
+                ('verifier', portal.core.secrets.secret_field.SecretField()),
                 ('scopes', models.JSONField(default=list)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('used_at', models.DateTimeField(null=True)),
@@ -54,8 +54,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=portal.connections.models.list_credential_kinds, max_length=20)),
-                ('client_id', portal.core.secrets.SecretField(blank=True, default='')),
-                ('secret', portal.core.secrets.SecretField()),
+                ('client_id', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
+                ('secret', portal.core.secrets.secret_field.SecretField()),
                 ('reader_id', models.BigIntegerField(blank=True, null=True)),
                 ('last_four', models.CharField(max_length=4)),
                 ('fingerprint', models.CharField(max_length=12)),
@@ -73,9 +73,9 @@ class Migration(migrations.Migration):
                 ('subject', models.BigIntegerField(null=True)),
                 ('scopes', models.JSONField(default=list)),
                 ('token_number', models.PositiveIntegerField(default=1)),
-                ('access_token', portal.core.secrets.SecretField(blank=True, default='')),
+                ('access_token', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('access_expires_at', models.DateTimeField()),
-                ('refresh_token', portal.core.secrets.SecretField(blank=True, default='')),
+                ('refresh_token', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('refresh_expires_at', models.DateTimeField()),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('granted_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('permissions', models.JSONField()),
                 ('sent_to', models.EmailField(blank=True, max_length=254, verbose_name='sent to')),
-                ('token', portal.core.secrets.SecretField(blank=True, default='')),
+                ('token', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('email_status', models.CharField(blank=True, choices=[('', 'Handed over by hand'), ('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='', max_length=10)),
                 ('email_attempts', models.PositiveSmallIntegerField(default=0)),
                 ('email_due_at', models.DateTimeField(default=django.utils.timezone.now)),

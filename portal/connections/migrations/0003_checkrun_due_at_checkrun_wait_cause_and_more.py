@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import portal.core.secrets
+import portal.core.secrets.secret_field
 from django.db import migrations, models
 
 
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('subject', models.BigIntegerField(null=True)),
-                ('refresh_token', portal.core.secrets.SecretField()),
+                ('refresh_token', portal.core.secrets.secret_field.SecretField()),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],

@@ -25,8 +25,8 @@ from portal.connections.credentials.store import (
 from portal.connections.models import Connection, Consent, ConsentRequest, Credential
 from portal.connections.oauth import partner_app, renewal, revocation
 from portal.connections.oauth.tokens import build_token_fields
-from portal.core.link_tokens import generate_token, hash_token
-from portal.core.secrets import fingerprint_secrets, reveal_secret
+from portal.core.secrets.link_tokens import generate_token, hash_token
+from portal.core.secrets.secret_field import fingerprint_secrets, reveal_secret
 
 _SESSION_KEY = "greenhouse_consent"
 # Digests of the states of personal requests, newest last.

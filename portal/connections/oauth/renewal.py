@@ -15,7 +15,7 @@ from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStore
 from portal.connections.permissions import monitor
 from portal.core import links, queue
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.notifications import notify

@@ -15,7 +15,7 @@ from portal.connections.models import Connection, Consent, Credential, TokenRevo
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import mark_consent_ended, read_token_pair
 from portal.core import queue
-from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 
 State = Consent.State
 REVOKE_TASK = "portal.connections.tasks.revoke_token"

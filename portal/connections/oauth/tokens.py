@@ -16,8 +16,8 @@ from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from portal.accounts.models import User
 from portal.connections.models import Connection, Consent, Credential
 from portal.core import queue, transitions
-from portal.core.db_connections import close_thread_connections
-from portal.core.secrets import reveal_secret
+from portal.core.database.thread_connections import close_thread_connections
+from portal.core.secrets.secret_field import reveal_secret
 
 State = Consent.State
 CONSENT_LOST_TASK = "portal.connections.tasks.report_lost_consent"

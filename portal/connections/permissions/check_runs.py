@@ -22,7 +22,7 @@ from portal.connections.client import open_provider
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core import queue, transitions
 from portal.core.hooks import Hook
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 
 CHECK_TASK = "portal.connections.tasks.check_permissions"
 Cause = CheckRun.Cause

@@ -13,7 +13,7 @@ from portal.accounts.models import User
 from portal.connections.models import Connection, Credential, FixLink
 from portal.connections.permissions.fix_links import SEND_EMAIL_TASK
 from portal.core import links, queue, transitions
-from portal.core.secrets import SecretUnreadable, reveal_secret
+from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.notifications import delivery
 
 REQUEUE_AFTER = timedelta(minutes=3)

@@ -14,7 +14,7 @@ from integrations.ats.permissions import Permission, PermissionOrigin, ProbeOutc
 from portal.accounts.models import User
 from portal.connections.models import CheckRun, Connection, Credential, FixLink
 from portal.core import links, queue
-from portal.core.link_tokens import generate_token, hash_token
+from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.notifications import notify
 
 SEND_EMAIL_TASK = "portal.connections.tasks.send_fix_link_email"

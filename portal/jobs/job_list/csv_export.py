@@ -69,7 +69,7 @@ def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:
         _format_date(job.opened_at),
         "" if row.openings_left is None else str(row.openings_left),
         str(row.active),
-        row.stage_words,
+        row.stage_label,
         str(row.new),
         _format_date(row.waiting_since),
         _format_date(as_of),

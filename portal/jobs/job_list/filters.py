@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
-from portal.core.id_parsing import parse_id
 from portal.jobs.job_list.paging import SortOrder
 from portal.jobs.job_list.search import search_jobs
 from portal.jobs.models import StageCount
 from portal.sync.models import Application, AtsUser, Job, TeamMember
+from portal.web.id_parsing import parse_id
 
 SORT_ORDERS = {
     "name": SortOrder("name", "name"),
@@ -56,7 +56,7 @@ class JobFilters:
     min_active: int | None = None  # active applications, in `stage` if it is set
     mine: bool = False
     confidential: bool = False
-    waiting: bool = False
+    with_active: bool = False
     closed: bool = False
     age: str = ""
     order: SortOrder = SORT_ORDERS["name"]
@@ -72,7 +72,7 @@ class JobFilters:
             self.min_active,
             self.age,
         )
-        return sum(map(bool, (*chosen, self.mine, self.confidential, self.waiting)))
+        return sum(map(bool, (*chosen, self.mine, self.confidential, self.with_active)))
 
     @property
     def is_filtered(self) -> bool:
@@ -81,7 +81,7 @@ class JobFilters:
 
 def parse_filters(query: QueryDict) -> JobFilters:
     """Parse a query string, ignoring values that make no sense: URLs may be old or made up."""
-    min_active, age = parse_id(query.get("least", "")), query.get("age", "")
+    min_active, age = parse_id(query.get("min_active", "")), query.get("age", "")
     filters = JobFilters(
         search=query.get("q", "").replace("\x00", "").strip()[:_MAX_QUERY_LENGTH],
         department=parse_id(query.get("department", "")),
@@ -91,7 +91,7 @@ def parse_filters(query: QueryDict) -> JobFilters:
         min_active=min_active if min_active in MIN_ACTIVE_OPTIONS else None,
         mine=bool(query.get("mine")),
         confidential=bool(query.get("confidential")),
-        waiting=bool(query.get("waiting")),
+        with_active=bool(query.get("with_active")),
         closed=query.get("status") == "closed",
         age=age if age in AGE_OPTIONS else "",
         order=SORT_ORDERS.get(query.get("sort", ""), SORT_ORDERS["name"]),
@@ -108,10 +108,10 @@ def add_query(filters: JobFilters) -> JobFilters:
         "office": filters.office,
         "recruiter": filters.recruiter,
         "stage": filters.stage,
-        "least": filters.min_active,
+        "min_active": filters.min_active,
         "mine": "1" if filters.mine else "",
         "confidential": "1" if filters.confidential else "",
-        "waiting": "1" if filters.waiting else "",
+        "with_active": "1" if filters.with_active else "",
         "status": "closed" if filters.closed else "",
         "age": filters.age,
         "sort": filters.order.key if filters.order.key != "name" else "",
@@ -158,7 +158,7 @@ def filter_jobs(
 
 
 def _filter_by_counts(jobs: QuerySet[Job], filters: JobFilters) -> QuerySet[Job]:
-    if filters.waiting:
+    if filters.with_active:
         jobs = jobs.filter(active_applications__gt=0)
     if filters.stage is not None:
         in_stage = StageCount.objects.filter(job=OuterRef("pk"), stage_id=filters.stage)

@@ -144,6 +144,6 @@ def build_filter_context(list_request: ListRequest) -> dict[str, Any]:
         "offices": render_options(filter_options.offices, job_filters.office),
         "recruiters": render_options(filter_options.recruiters, job_filters.recruiter),
         "stages": render_options(filter_options.stages, job_filters.stage),
-        "leasts": render_options(MIN_ACTIVE_OPTIONS.items(), job_filters.min_active),
-        "ages": render_options(AGE_OPTIONS.items(), job_filters.age),
+        "min_active_options": render_options(MIN_ACTIVE_OPTIONS.items(), job_filters.min_active),
+        "age_options": render_options(AGE_OPTIONS.items(), job_filters.age),
     }

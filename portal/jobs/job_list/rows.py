@@ -66,19 +66,19 @@ class JobRow:
         return " · ".join(part for part in (*parts, ", ".join(self.offices)) if part)
 
     @property
-    def recruiter_words(self) -> str:
+    def recruiter_label(self) -> str:
         return ", ".join(self.recruiters)
 
     @property
-    def openings_words(self) -> str:
+    def openings_label(self) -> str:
         return "" if self.openings_left is None else f"{self.openings_left:,}"
 
     @property
-    def active_words(self) -> str:
+    def active_label(self) -> str:
         return f"{self.active:,}"
 
     @property
-    def new_words(self) -> str:
+    def new_label(self) -> str:
         return f"{self.new:,}" if self.new else ""
 
     @property
@@ -99,11 +99,11 @@ class JobRow:
         return f"{more:,} more" if more > 0 else ""
 
     @cached_property
-    def stage_words(self) -> str:
+    def stage_label(self) -> str:
         return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
 
     @property
-    def in_stage_words(self) -> str:
+    def in_stage_label(self) -> str:
         return f"{self.stage_count[1]:,} in {self.stage_count[0]}" if self.stage_count else ""
 
     def waiting_in(self, stage: str) -> tuple[str, int]:
@@ -126,7 +126,7 @@ class JobRow:
         return max((timezone.now() - self.waiting_since).days, 0)
 
     @property
-    def waiting_words(self) -> str:
+    def waiting_label(self) -> str:
         days = self.days_waiting
         return "" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
 

@@ -10,11 +10,11 @@ from django.db.models import BooleanField, F, Func, QuerySet, Subquery
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.core.id_parsing import parse_id
-from portal.core.name_search import count_letters, match_name, match_title
-from portal.core.text import format_name, format_unnamed
+from portal.core.names.search_keys import count_letters, match_name, match_title
+from portal.core.names.text import format_name, format_unnamed
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application, AtsUser, Candidate, Job, TeamMember
+from portal.web.id_parsing import parse_id
 
 # Trigram indexes can't find shorter words. Names in other scripts have fewer letters.
 MIN_NAME_LENGTH = 3

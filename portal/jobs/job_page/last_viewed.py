@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from portal.accounts.models import Membership
-from portal.core import read_only
+from portal.core.database import read_only
 from portal.entitlements.rules import Rights
 from portal.jobs.models import LastViewed
 from portal.sync.models import Job, RefreshRequest

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import portal.core.secrets
+import portal.core.secrets.secret_field
 from django.conf import settings
 from django.db import migrations, models
 
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(max_length=254, verbose_name='e-mail')),
                 ('role', models.CharField(choices=[('admin', 'Admin'), ('recruiter', 'Recruiter')], default='recruiter', max_length=20)),
                 ('digest', models.CharField(max_length=64, unique=True)),
-                ('token', portal.core.secrets.SecretField(blank=True, default='')),
+                ('token', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('email_status', models.CharField(choices=[('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Could not be sent')], default='queued', max_length=10)),
                 ('email_attempts', models.PositiveSmallIntegerField(default=0)),
                 ('email_due_at', models.DateTimeField(default=django.utils.timezone.now)),

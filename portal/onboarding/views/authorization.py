@@ -115,7 +115,7 @@ def authorization_page(request: MemberRequest) -> HttpResponse:
             return _redirect_with_failure(request, "emptying")
         request.session.pop(_SESSION_KEY, None)
         record_member_action(
-            request, "consent.asked", "went to Greenhouse to agree", subject=connection
+            request, "consent.requested", "went to Greenhouse to agree", subject=connection
         )
         authorization_url = authorization.start_authorization(
             request.membership, connection, request.session, is_personal=False
@@ -167,7 +167,7 @@ def _store_personal_consent(
         return _redirect_with_failure(request, _classify_error(error), is_personal=True)
     record_member_action(
         request,
-        "consent.given",
+        "consent.granted",
         "agreed that the portal acts in Greenhouse in their name",
         subject=consent,
     )

@@ -65,7 +65,7 @@ def _create_link(
         messages.warning(request, error.sentence)
         return ""
     record_member_action(
-        request, "fix_link.made", "made a link for who manages Greenhouse", subject=link
+        request, "fix_link.created", "made a link for who manages Greenhouse", subject=link
     )
     return request.build_absolute_uri(reverse("onboarding:fix", args=[token]))
 
@@ -111,7 +111,7 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
         "checkboxes": group_by_checkbox(items, previous_results),
         "place": credential.place,
         "check": check,
-        "watching": link.is_open and link.test_count < fix_links.MAX_TESTS - 40,
+        "polls": link.is_open and link.test_count < fix_links.MAX_TESTS - 40,
     }
     return render_page_or_partial(request, "onboarding/fix_link.html", "permissions", context)
 
@@ -121,7 +121,7 @@ def _test_link(request: HttpRequest, link: FixLink) -> None:
         fix_links.count_test(link)
         setup_flow.request_check(link.connection, by=None, only=link.permissions)
     except fix_links.LimitReached as error:
-        if "watching" not in request.POST:
+        if "polling" not in request.POST:
             messages.info(request, error.sentence)
     except check_runs.NoCredentialToCheck:
         pass

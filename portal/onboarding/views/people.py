@@ -16,13 +16,13 @@ from portal.accounts.models import Membership
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection, Credential
-from portal.core.id_parsing import parse_id
 from portal.entitlements.user_matching import MatchStatus
 from portal.members import invitations
 from portal.members.models import Invitation
 from portal.onboarding import access_preview, setup_flow
 from portal.sync.models import AtsUser, SyncStep
 from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.id_parsing import parse_id
 
 PAGE_SIZE = 50
 # The first steps of a sync, which the preview needs.
@@ -68,10 +68,10 @@ def _is_reading_people(connection: Connection) -> bool:
 
 
 def _list_invitable_users(request: MemberRequest, connection: Connection) -> dict[str, Any]:
-    search = request.GET.get("find", "")[:100].strip()
+    search = request.GET.get("q", "")[:100].strip()
     user_page = Paginator(
         access_preview.list_uninvited_users(connection, search), PAGE_SIZE
-    ).get_page(request.GET.get("others"))
+    ).get_page(request.GET.get("user_page"))
     emails = [user.primary_email for user in user_page]
     pending = Invitation.objects.filter(
         organization=connection.organization,
@@ -81,8 +81,8 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
         expires_at__gt=timezone.now(),
     )
     return {
-        "find": search,
-        "others": user_page,
+        "search": search,
+        "user_page": user_page,
         "others_summary": format_page_range(user_page),
         "invited": set(pending.values_list("email", flat=True)),
     }
@@ -136,5 +136,5 @@ def invite_people(request: MemberRequest) -> HttpResponse:
         )
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    query = {key: request.GET[key] for key in ("page", "find", "others") if key in request.GET}
+    query = {key: request.GET[key] for key in ("page", "q", "user_page") if key in request.GET}
     return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")

@@ -29,7 +29,7 @@ def permissions_page(request: MemberRequest) -> HttpResponse:
     if request.method == "POST":
         setup_flow.request_check(connection, by=request.membership.user)
         record_member_action(
-            request, "permissions.tested", "had all permissions tested", subject=connection
+            request, "permissions.checked", "had all permissions tested", subject=connection
         )
         if not request.htmx:
             return redirect("onboarding:permissions")
@@ -48,7 +48,7 @@ def retest_permission(request: MemberRequest, key: str) -> HttpResponse:
         raise Http404
     setup_flow.request_check(connection, by=request.membership.user, only={key})
     record_member_action(
-        request, "permissions.tested", f"had the permission {key} tested", subject=connection
+        request, "permissions.checked", f"had the permission {key} tested", subject=connection
     )
     if not request.htmx:
         return redirect(f"{reverse('onboarding:permissions')}#permission-{key}")

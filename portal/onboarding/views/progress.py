@@ -39,7 +39,7 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         return redirect("onboarding:permissions")
     if request.method == "POST" and not paused:
         setup_flow.request_sync(connection, by=request.membership.user)
-        record_member_action(request, "sync.asked", "asked for a sync", subject=connection)
+        record_member_action(request, "sync.requested", "asked for a sync", subject=connection)
         return redirect("onboarding:sync")
     run = _get_shown_run(connection)
     all_steps = list(run.steps.order_by("id")) if run else []
@@ -53,7 +53,7 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         "lines": [(STEP_LABELS.get(step.kind, step.kind), step) for step in steps],
         "ended": ended_count,
         "number": len(steps),
-        "words": f"{ended_count} of {len(steps)}",
+        "progress_text": f"{ended_count} of {len(steps)}",
         "left": _estimate_time_left(run, steps),
         "skipped_lists": skipped_lists,
         "whole": "What is switched on has been read"

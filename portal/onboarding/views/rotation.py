@@ -81,13 +81,13 @@ _ROTATION_ACTIONS = {
     ),
     "confirm": (
         rotation.confirm_switch,
-        "credential.destroyed",
+        "credential.deleted",
         "confirmed the new credential; destroyed the one ending in",
         "The old credential is destroyed here. You can revoke it in Greenhouse now.",
     ),
     "restore": (
         rotation.restore_previous_credential,
-        "credential.taken_back",
+        "credential.restored",
         "took back the credential ending in",
         "The old credential is in use again; the new one is destroyed here.",
     ),

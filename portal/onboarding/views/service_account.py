@@ -26,7 +26,7 @@ def set_service_account_acting(request: MemberRequest) -> HttpResponse:
         verb = "allowed" if allowed else "no longer allows"
         record_member_action(
             request,
-            "acting.service_account",
+            "connection.service_account_changed",
             f"{verb} the service account to act for people who have not agreed themselves",
             subject=connection,
             before={"service_account_acts": not allowed},

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import portal.core.secrets
+import portal.core.secrets.secret_field
 import portal.signin.models
 from django.db import migrations, models
 
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(help_text='What people know it as, for example “Acme login”.', max_length=80)),
                 ('server_url', models.CharField(help_text='Its discovery document lies under /.well-known/openid-configuration.', max_length=300, validators=[portal.signin.models.validate_https_url], verbose_name='issuer address')),
                 ('client_id', models.CharField(max_length=200, verbose_name='client ID')),
-                ('client_secret', portal.core.secrets.SecretField()),
+                ('client_secret', portal.core.secrets.secret_field.SecretField()),
                 ('required', models.BooleanField(default=False, help_text='People of its domains cannot use a password any more.')),
                 ('enabled', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -157,7 +157,7 @@ def send_issue_message(request: HttpRequest, issue_id: int) -> HttpResponse:
     )
     if notified:
         record_entry(
-            "support.message",
+            "support.message_sent",
             f"sent “{issue.title}” to {len(notified)} admin{'' if len(notified) == 1 else 's'}",
             organization=organization,
             by=cast(User, request.user),
@@ -175,7 +175,7 @@ def download_bundle(request: HttpRequest, organization_id: int) -> HttpResponse:
     if request.method != "POST":
         raise PermissionDenied
     record_entry(
-        "support.bundle",
+        "support.bundle_downloaded",
         "downloaded a diagnostic bundle, without secrets and without candidates",
         organization=organization,
         by=cast(User, request.user),

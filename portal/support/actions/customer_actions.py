@@ -28,6 +28,7 @@ class CustomerAction:
     """`question` is the confirmation text; `log_text` completes "Cas …" in the customer's log."""
 
     key: str
+    verb: str  # of the log entry
     label: str
     question: str
     log_text: str
@@ -56,6 +57,7 @@ CUSTOMER_ACTIONS = {
     for action in (
         CustomerAction(
             "check",
+            "support.check_requested",
             "Check permissions",
             "Every permission of the credential is tried again, without changing anything in "
             "Greenhouse. It takes about a minute.",
@@ -66,6 +68,7 @@ CUSTOMER_ACTIONS = {
         ),
         CustomerAction(
             "sync",
+            "support.sync_requested",
             "Sync now",
             "Everything is read from Greenhouse again, behind what people do. A sync that already "
             "runs is joined.",
@@ -76,6 +79,7 @@ CUSTOMER_ACTIONS = {
         ),
         CustomerAction(
             "pause",
+            "support.connection_paused",
             "Pause",
             "Nothing is read from Greenhouse and nothing is done there until somebody ends the "
             "pause; a sync that runs is ended. Recruiters see nothing meanwhile, and what waits "
@@ -87,6 +91,7 @@ CUSTOMER_ACTIONS = {
         ),
         CustomerAction(
             "resume",
+            "support.connection_resumed",
             "End the pause",
             "All permissions are checked first. Then Greenhouse is read again, and people see "
             "and do as before.",
@@ -125,14 +130,16 @@ def run_action(
     """Run the action as this user. Raises ActionNotApplied."""
     if action.run(connection, by) is False:
         raise ActionNotApplied
-    _record_action(action.key, action.log_text, connection, connection.organization, by, request)
+    _record_action(action.verb, action.log_text, connection, connection.organization, by, request)
 
 
 def refresh_job(job: Job, *, by: User, request: HttpRequest) -> None:
     """Request a refresh of one job and its applications; the log names it by number only."""
     refresh_requests.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
     log_text = f"asked for the requisition {job.remote_id} to be read again"
-    _record_action("refresh", log_text, job, job.connection.organization, by, request)
+    _record_action(
+        "support.refresh_requested", log_text, job, job.connection.organization, by, request
+    )
 
 
 def create_fix_link(
@@ -150,7 +157,7 @@ def create_fix_link(
     link, token = fix_links.create_link(connection, keys, by=by, send_to=send_to)
     log_text = "made a link for who manages Greenhouse"
     log_text += f" and sent it to {send_to}" if send_to else ", to hand it over"
-    _record_action("fix_link", log_text, link, connection.organization, by, request)
+    _record_action("support.fix_link_created", log_text, link, connection.organization, by, request)
     return link, token
 
 
@@ -159,18 +166,22 @@ def revoke_fix_link(link: FixLink, *, by: User, request: HttpRequest) -> None:
     if not fix_links.revoke_link(link):
         raise ActionNotApplied
     log_text = "took back a link for who manages Greenhouse"
-    _record_action("fix_link_revoked", log_text, link, link.connection.organization, by, request)
+    _record_action(
+        "support.fix_link_revoked", log_text, link, link.connection.organization, by, request
+    )
 
 
 def resend_invitation(invitation: Invitation, *, by: User, request: HttpRequest) -> None:
     """Raises InvitationRefused."""
     invitations.resend_invitation(invitation, by=by)
     log_text = f"sent the invitation of {invitation.email} again"
-    _record_action("invitation", log_text, invitation, invitation.organization, by, request)
+    _record_action(
+        "support.invitation_resent", log_text, invitation, invitation.organization, by, request
+    )
 
 
 def _record_action(
-    key: str,
+    verb: str,
     log_text: str,
     subject: Model,
     organization: Organization,
@@ -178,7 +189,7 @@ def _record_action(
     request: HttpRequest,
 ) -> None:
     record_entry(
-        f"support.{key}",
+        verb,
         log_text,
         organization=organization,
         by=by,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from portal.accounts.models import Organization, User
 from portal.connections.models import Connection, Credential, FixLink
 from portal.connections.permissions import fix_link_email, fix_links
-from portal.core import form_fields
+from portal.core.names import form_fields
 from portal.notifications import notify
 from portal.support.actions import customer_actions
 from portal.support.actions.action_pages import authorize_help

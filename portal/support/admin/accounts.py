@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership, Organization, User
-from portal.core.name_search import match_name
+from portal.core.names.search_keys import match_name
 from portal.members import memberships
 from portal.signin import email_confirmation
 from portal.support.access.roles import can_see_people

@@ -11,9 +11,9 @@ from portal.accounts import erased_users
 from portal.audit import presentation, verbs
 from portal.audit.forms import format_verb
 from portal.audit.models import Entry
-from portal.core.id_parsing import parse_id
 from portal.support.admin.base import LogAdmin
 from portal.support.admin.customer_filter import build_customer_filter
+from portal.web.id_parsing import parse_id
 
 
 class VerbFilter(admin.SimpleListFilter):

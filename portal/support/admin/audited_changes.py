@@ -60,7 +60,7 @@ USER_FIELDS = ("email", "name", "is_active", "is_staff")
 
 def record_organization_change(request: HttpRequest, row: Organization, before: Values) -> None:
     text = f"changed what {row} is called" if before else f"made the organization {row}"
-    verb = "organization.changed" if before else "organization.made"
+    verb = "organization.changed" if before else "organization.created"
     after = serialize_fields(row, ORGANIZATION_FIELDS)
     record_changes(request, verb, text, organization=row, subject=row, before=before, after=after)
 
@@ -86,7 +86,7 @@ def record_membership_removal(request: HttpRequest, row: Membership, before: Val
 def record_user_change(request: HttpRequest, row: User, before: Values) -> None:
     """Record the change in the log of each of the user's organizations."""
     text = f"changed the account of {row.email}" if before else f"made an account for {row.email}"
-    verb = "account.changed" if before else "account.made"
+    verb = "account.changed" if before else "account.created"
     members = row.memberships.select_related("organization")
     organizations = [member.organization for member in members]
     no_organization: list[Organization | None] = [None]

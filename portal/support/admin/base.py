@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models import Max, Model, Q, QuerySet
 from django.http import HttpRequest
 
-from portal.core.name_search import match_name
+from portal.core.names.search_keys import match_name
 from portal.support.access.roles import can_see_people
 from portal.support.admin.customer_filter import is_customer_chosen
 

@@ -8,15 +8,15 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.accounts.models import Organization
-from portal.core.id_parsing import parse_id
+from portal.web.id_parsing import parse_id
 
 MAX_SHOWN = 10
 NO_CUSTOMER = "none"
-_CUSTOMER_PARAM, _NAME_PARAM = "customer", "named"
+_CUSTOMER_PARAM, _NAME_PARAM = "customer", "customer_name"
 
 
 class CustomerFilter(admin.ListFilter):
-    """`?customer=<pk>` from links, or `?named=<part of the name>` as typed.
+    """`?customer=<pk>` from links, or `?customer_name=<part of the name>` as typed.
 
     `path` leads from a row to its organization.
     """
@@ -71,7 +71,7 @@ class CustomerFilter(admin.ListFilter):
         for name in self.parameter_names:
             hidden_params.pop(name, None)
         yield {
-            "chosen": self.matches[:MAX_SHOWN],
+            "selected": self.matches[:MAX_SHOWN],
             "more": len(self.matches) - MAX_SHOWN,
             "name_query": self.name_query,
             "active": self._is_active,

@@ -199,7 +199,7 @@ class IssueAdmin(NoAddDeleteAdmin):
         labels = ", ".join(_STAFF_FIELDS[name] for name in changed_fields)
         assert isinstance(request.user, User)  # noqa: S101  (for the type)
         record_entry(
-            "issue.handled",
+            "issue.updated",
             f"took care of “{obj.title}” ({labels})",
             organization=obj.organization,
             by=request.user,

@@ -12,12 +12,12 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from portal.accounts.models import Membership
-from portal.core.id_parsing import parse_id
 from portal.members import memberships
 from portal.support.admin import audited_changes
 from portal.support.admin.base import NoAddDeleteAdmin, PeopleSearchAdmin
 from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.impersonation import sessions
+from portal.web.id_parsing import parse_id
 
 LAST_ADMIN_MESSAGE = "An organization needs an admin. Make somebody else one first."
 REMOVED_MESSAGE = "Somebody else has taken this person out meanwhile."

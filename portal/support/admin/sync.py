@@ -11,12 +11,12 @@ from django.db.models.query import ModelIterable
 from django.http import HttpRequest
 from django.urls import path
 
-from portal.core.id_parsing import parse_id
-from portal.core.name_search import match_title
+from portal.core.names.search_keys import match_title
 from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyAdmin, ReadOnlyInline
 from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.customers.access_check import access_check_page
 from portal.sync.models import AtsUser, Job, SyncRun, SyncStep
+from portal.web.id_parsing import parse_id
 
 CONFIDENTIAL_TITLE = "A confidential requisition"
 

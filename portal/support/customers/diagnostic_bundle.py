@@ -25,7 +25,7 @@ MAX_CALLS, MAX_RUNS, MAX_EVENTS = 300, 10, 300
 def build_bundle(organization: Organization) -> dict[str, Any]:
     status = overview.get_customer_statuses([organization])[organization.pk]
     return {
-        "made_at": timezone.now(),
+        "generated_at": timezone.now(),
         "versions": {"python": platform.python_version(), "django": django.get_version()},
         "organization": {"id": organization.pk, "slug": organization.slug},
         "status": {
@@ -45,7 +45,7 @@ def build_bundle(organization: Organization) -> dict[str, Any]:
             {
                 "at": event.at,
                 "kind": event.kind,
-                "words": redact_text(event.text),
+                "text": redact_text(event.text),
                 "more": redact_text(event.details),
             }
             for event in timeline.list_events(organization, limit=MAX_EVENTS, include_people=False)
@@ -63,7 +63,7 @@ def _serialize_redacted_issue(issue: Issue) -> dict[str, Any]:
         "key": redact_text(issue.key),
         "severity": issue.severity,
         "fixer": issue.fixer,
-        "words": redact_text(issue.description),
+        "description": redact_text(issue.description),
         "times": issue.occurrences,
         "first_seen_at": issue.first_seen_at,
         "last_seen_at": issue.last_seen_at,

@@ -1,7 +1,7 @@
 """Impersonation: staff view the portal as a customer's member, read-only and time-limited.
 
 Membership lookups return the member's, unsafe methods are refused, and the database rejects
-writes (portal.core.read_only). Start and end are recorded in the customer's log.
+writes (portal.core.database.read_only). Start and end are recorded in the customer's log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils import timezone
 from portal.accounts.access import impersonate_membership
 from portal.accounts.models import Membership, User
 from portal.audit.entries import record_entry
-from portal.core import read_only
+from portal.core.database import read_only
 from portal.support.models import Impersonation
 
 MAX_DURATION = timedelta(minutes=30)

@@ -28,7 +28,7 @@ from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.hooks import Hook
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan
@@ -51,7 +51,7 @@ Cause = SyncRun.Cause
 
 def get_heartbeat_timeout() -> timedelta:
     # Longer than the longest single request, during which a worker sends no heartbeat.
-    return timedelta(seconds=max(120.0, settings.PATIENCE_SYNC) + 60)
+    return timedelta(seconds=max(120.0, settings.SYNC_DEADLINE_SECONDS) + 60)
 
 
 # -- requesting a run ----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from integrations.ats.provider import Provider
 from integrations.ats.types import Page
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import plan
 from portal.sync.engine.steps import STEPS, ReadPosition, StepDefinition
 from portal.sync.engine.upsert import WriteResult, written_as_of

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from portal.core.name_search import fill_search_names
+from portal.core.names.search_keys import fill_search_names
 
 
 def fill_names(apps, schema_editor):

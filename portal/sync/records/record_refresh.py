@@ -21,7 +21,7 @@ from integrations.ats.errors import (
 from integrations.ats.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity import write_guard

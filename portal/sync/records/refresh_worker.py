@@ -13,7 +13,7 @@ from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
 from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
-from portal.core.secrets import SecretUnreadable
+from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import run_lifecycle
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.worker import HEARTBEAT_INTERVAL

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.name_search import build_search_key
-from portal.core.text import clean_name, clean_person_name
+from portal.core.names.search_keys import build_search_key
+from portal.core.names.text import clean_name, clean_person_name
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import Application, AtsUser, Candidate, CustomField, Job, Source, Stage
 from portal.sync.records import candidate_erasure

@@ -10,8 +10,8 @@ from typing import Any
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.name_search import build_search_key
-from portal.core.text import clean_title
+from portal.core.names.search_keys import build_search_key
+from portal.core.names.text import clean_title
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import (
     AtsRole,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.text import clean_title
+from portal.core.names.text import clean_title
 from portal.sync.engine.upsert import UpsertTable, WriteResult
 from portal.sync.models import (
     CloseReason,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.name_search import build_search_key
-from portal.core.text import clean_person_name, clean_title
+from portal.core.names.search_keys import build_search_key
+from portal.core.names.text import clean_person_name, clean_title
 from portal.sync.engine.upsert import UpsertTable, WriteResult
 from portal.sync.models import AtsRole, AtsUser
 from portal.sync.records import hiring_team

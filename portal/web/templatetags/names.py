@@ -9,7 +9,7 @@ from django import template
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.core.text import format_name, is_right_to_left
+from portal.core.names.text import format_name, is_right_to_left
 
 register = template.Library()
 NAMELESS = "No name"

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import portal.core.secrets
+import portal.core.secrets.secret_field
 import portal.webhooks.models
 from django.conf import settings
 from django.db import migrations, models
@@ -23,10 +23,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('token', models.CharField(default=portal.webhooks.models.generate_token, max_length=64, unique=True)),
-                ('secret', portal.core.secrets.SecretField(blank=True, default='')),
+                ('secret', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('last_four', models.CharField(blank=True, max_length=4)),
                 ('version', models.PositiveIntegerField(default=0)),
-                ('previous_secret', portal.core.secrets.SecretField(blank=True, default='')),
+                ('previous_secret', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
                 ('previous_secret_expires_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),

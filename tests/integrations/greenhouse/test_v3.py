@@ -89,7 +89,7 @@ def test_token_lifetime_is_read_from_any_field(open_bench: OpenBench, field: str
 def test_rejected_token_is_renewed_once(open_bench: OpenBench) -> None:
     bench = open_bench(V3)
     bench.provider.verify_credential()
-    bench.sandbox.expire_tokens()
+    bench.sandbox.app.tokens.expire_all()
     bench.provider.verify_credential()
     assert count_token_requests(bench) == 2
     bench.sandbox.faults.add_fault("/v3/jobs", kind="token_expired", times=None)

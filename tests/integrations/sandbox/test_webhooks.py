@@ -54,7 +54,7 @@ def test_hook_gets_ping_and_signed_events(api: ApiClient, receiver: Receiver) ->
     row = api.find_application()
     api.v1("POST", f"/applications/{row.id}/reject", by="ada", json={})
     api.sandbox.run_mutation("unreject_application", application_id=row.id)
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     assert receiver.actions() == ["ping", "reject_candidate"]
     headers, body = receiver.received[-1]
     digest = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
@@ -72,7 +72,7 @@ def test_webhook_bodies_are_escaped(api: ApiClient, receiver: Receiver) -> None:
         first_name="Zoë",
         last_name="<b>",
     )
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     body = receiver.received[-1][1]
     assert b"Zo\\u00eb" in body
     assert b"\\u003cb\\u003e" in body
@@ -83,17 +83,17 @@ def test_hook_with_failed_ping_stays_disabled(api: ApiClient, receiver: Receiver
     hook = api.sandbox.webhooks.register_webhook(receiver.url, "s")
     assert not hook.enabled
     api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     assert receiver.actions() == ["ping"]
 
 
 def test_deliveries_can_be_repeated(api: ApiClient, receiver: Receiver) -> None:
     api.sandbox.webhooks.register_webhook(receiver.url, "s", twice=True)
     api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     event = api.sandbox.webhooks.deliveries[-1].event_id
     api.http.post("/__webhooks/redeliver", json={"event_id": event})
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     assert receiver.actions() == ["ping", *["job_updated"] * 3]
     assert {d.event_id for d in api.sandbox.webhooks.deliveries[1:]} == {event}
 
@@ -101,7 +101,7 @@ def test_deliveries_can_be_repeated(api: ApiClient, receiver: Receiver) -> None:
 def test_hooks_get_only_own_account(api: ApiClient, receiver: Receiver) -> None:
     api.sandbox.webhooks.register_webhook(receiver.url, "s", account="other")
     api.sandbox.run_mutation("close_job", job_id=api.find_application().job_id)
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     assert receiver.actions() == ["ping"]
 
 
@@ -109,7 +109,7 @@ def test_user_changes_send_no_webhook(api: ApiClient, receiver: Receiver) -> Non
     api.sandbox.webhooks.register_webhook(receiver.url, "s")
     api.sandbox.run_mutation("set_site_admin", user="basil")
     api.sandbox.run_mutation("deactivate_user", user="remy")
-    api.sandbox.webhooks.wait_for_deliveries()
+    api.sandbox.webhooks.queue.join()
     assert receiver.actions() == ["ping"]
 
 

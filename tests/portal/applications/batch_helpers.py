@@ -25,14 +25,14 @@ def _bulk_url(chosen: list[Application]) -> str:
 def open_bulk_page(client: Client, kind: str, chosen: list[Application], **more: object):
     return client.get(
         _bulk_url(chosen),
-        {"kind": kind, "pick": [application.pk for application in chosen], **more},
+        {"kind": kind, "selected": [application.pk for application in chosen], **more},
     )
 
 
 def confirm_batch(client: Client, kind: str, chosen: list[Application], page=None, **more: object):
     page = page or open_bulk_page(client, kind, chosen)
     form = page.context["form"]
-    values = {name: form[name].value() for name in ("key", "chosen")}
+    values = {name: form[name].value() for name in ("key", "selection")}
     return client.post(_bulk_url(chosen), {"kind": kind, **values, **more})
 
 
@@ -40,7 +40,7 @@ def retry_batch(client: Client, batch: Batch, page=None):
     """Press the retry button on the batch page as it was loaded."""
     page = page or client.get(reverse("applications:batch", args=[batch.pk]))
     address = reverse("applications:retry_batch", args=[batch.pk])
-    return client.post(address, {"chosen": page.context["retry_selection"]})
+    return client.post(address, {"selection": page.context["retry_selection"]})
 
 
 def first_reason_pk() -> int:

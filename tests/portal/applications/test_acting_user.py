@@ -119,7 +119,7 @@ def test_consent_withdrawal_revokes_in_greenhouse(
     assert (consent.state, consent.refresh_token) == ("ended", "")
     assert list(sandbox.consents.rows.values())[-1].ended_reason == "revoked by the partner"
     assert "Agree in Greenhouse first" in _get_job_page(sam, _find_movable())
-    assert Entry.objects.filter(verb="consent.taken_back").exists()
+    assert Entry.objects.filter(verb="consent.revoked").exists()
 
 
 def test_repeated_consent_keeps_one_grant(
@@ -151,7 +151,7 @@ def test_service_account_acting_is_disclosed(
     action = ApplicationAction.objects.get()
     assert action.as_service_account
     assert action.outcome.endswith("as the service account.")
-    entry = Entry.objects.get(verb="action.service_account")
+    entry = Entry.objects.get(verb="service_account.used")
     assert (entry.by, "as the service account" in entry.description) == (personas.sam.user, True)
     advanced = Entry.objects.get(verb="application.advanced")
     assert advanced.description.endswith("in Greenhouse, as the service account")
@@ -196,7 +196,7 @@ def test_lost_response_attributed_to_service_account(
     action = ApplicationAction.objects.get()
     assert action.status == "done"
     assert action.outcome.endswith(", as the service account.")
-    assert Entry.objects.filter(verb="action.service_account").count() == 1
+    assert Entry.objects.filter(verb="service_account.used").count() == 1
 
 
 def test_consent_revoked_in_greenhouse_notifies_person(

@@ -44,7 +44,7 @@ def test_action_under_fault_has_one_outcome(
     kind: str,
     fault: str,
 ) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
     connect(kind)
     sam = sign_in(personas.sam)
     rule, status, applied = FAULTS[fault]

@@ -59,7 +59,7 @@ KINDS_SWITCHED_OFF = {
 
 @pytest.fixture(autouse=True)
 def _send_rejections_at_once(settings) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
 
 
 @any_generation

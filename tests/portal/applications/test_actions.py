@@ -60,7 +60,7 @@ def _remote_application(sandbox: Sandbox, application: Application):
 @pytest.fixture(autouse=True)
 def _send_rejections_at_once(settings) -> None:
     """The undo delay of rejections is tested in test_outbox.py."""
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_lost_request_checked_then_failed(
 def test_long_outage_fails_action(
     remy: Client, personas: Personas, sandbox: Sandbox, run_tasks, quick_retries: None, settings
 ) -> None:
-    settings.OUTBOX_PATIENCE_MINUTES = 0
+    settings.OUTBOX_RETRY_MINUTES = 0
     application = _find_application(personas)
     _advance(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"

@@ -23,7 +23,7 @@ from tests.portal.applications.action_matrix import WRITE
 
 @pytest.fixture
 def remy(personas: Personas, connect, sign_in, settings) -> Client:
-    settings.REJECT_HOLD_SECONDS = settings.BULK_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = settings.BATCH_UNDO_SECONDS = 0
     connect()
     return sign_in(personas.remy)
 
@@ -92,7 +92,7 @@ def test_log_omits_conflicts_refusals_and_withdrawals(
     submit_action(remy, "advance", application)
     run_tasks()
     assert get_latest_action().status == "refused"
-    settings.REJECT_HOLD_SECONDS = 8
+    settings.REJECT_UNDO_SECONDS = 8
     reject_application(remy, application)
     remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
     run_tasks()

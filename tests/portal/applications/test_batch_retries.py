@@ -44,7 +44,7 @@ def remy(personas: Personas, connect, sign_in) -> Client:
 def _post_button(client: Client, name: str, batch: Batch) -> Batch:
     """Press one of the batch's buttons and return the batch whose page follows."""
     page = client.get(reverse("applications:batch", args=[batch.pk]))
-    data = {"chosen": page.context["retry_selection"]} if name == "retry_batch" else {}
+    data = {"selection": page.context["retry_selection"]} if name == "retry_batch" else {}
     url = client.post(reverse(f"applications:{name}", args=[batch.pk]), data).url
     return Batch.objects.get(pk=int(url.rstrip("/").rpartition("/")[2]))
 
@@ -162,7 +162,7 @@ def test_withdrawn_batch_retry_can_be_repeated(
 
 
 def _log_summaries() -> list[str]:
-    entries = Entry.objects.filter(verb="application.advanced_many").order_by("id")
+    entries = Entry.objects.filter(verb="batch.advanced").order_by("id")
     return [entry.description.partition(" chosen")[0] for entry in entries]
 
 
@@ -302,7 +302,7 @@ def test_retry_requires_positions_from_page(remy: Client, sandbox: Sandbox, fini
     sandbox.faults.add_fault(regex=WRITE, method="POST", status=422, times=2)
     confirm_batch(remy, "advance", pick_from_one_job(2))
     finish_actions()
-    for data in ({}, {"chosen": "nonsense"}):
+    for data in ({}, {"selection": "nonsense"}):
         response = remy.post(
             reverse("applications:retry_batch", args=[_latest_batch().pk]), data, follow=True
         )
@@ -398,15 +398,15 @@ def test_batch_gives_up_together_during_outage(
 def test_bulk_ignores_out_of_range_numbers(remy: Client, number: str) -> None:
     [application] = pick_from_one_job(1)
     bulk_page = reverse("applications:start_batch", args=[application.job_id])
-    params = {"kind": "advance", "pick": [number, application.pk]}
+    params = {"kind": "advance", "selected": [number, application.pk]}
     assert len(remy.get(bulk_page, params).context["preview"].eligible) == 1
-    for query in ({"kind": "advance", "all": "yes", "stage": number}, {"stage": number}):
+    for query in ({"kind": "advance", "all_matching": "yes", "stage": number}, {"stage": number}):
         assert remy.get(bulk_page, {"kind": "advance", **query}).status_code == 200
     job_page = reverse("applications:job_detail", args=[application.job_id])
     assert remy.get(job_page, {"stage": number}).status_code == 200
     form = open_bulk_page(remy, "advance", [application]).context["form"]
     for chosen in (f"{number}::", f"{application.pk}:{number}:", f"{application.pk}::{number}"):
-        posted = {"kind": "advance", "key": form["key"].value(), "chosen": chosen}
+        posted = {"kind": "advance", "key": form["key"].value(), "selection": chosen}
         response = remy.post(bulk_page, posted)
         assert response.status_code == 422
 

@@ -116,7 +116,7 @@ def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish_ac
     sandbox.run_mutation("move_application", application_id=chosen[0].remote_id)
     confirm_batch(remy, "advance", chosen)
     finish_actions()
-    [entry] = Entry.objects.filter(verb="application.advanced_many")
+    [entry] = Entry.objects.filter(verb="batch.advanced")
     assert entry.description.startswith(
         "advanced 2 of 3 chosen applications in Greenhouse, in the name"
     )
@@ -176,7 +176,12 @@ def test_batch_can_select_entire_filter(remy: Client) -> None:
     application = pick_from_one_job(1)[0]
     page = remy.get(
         reverse("applications:start_batch", args=[application.job_id]),
-        {"kind": "advance", "all": "yes", "status": "active", "stage": application.stage_id},
+        {
+            "kind": "advance",
+            "all_matching": "yes",
+            "status": "active",
+            "stage": application.stage_id,
+        },
     ).content.decode()
     assert "You chose all that match: active, in “" in page
     matches = Application.objects.filter(
@@ -279,7 +284,7 @@ def test_batch_query_count_stays_constant(remy: Client, django_assert_max_num_qu
     )
     address = reverse("applications:start_batch", args=[job.pk])
     with django_assert_max_num_queries(18):
-        page = remy.get(address, {"kind": "advance", "all": "yes"})
+        page = remy.get(address, {"kind": "advance", "all_matching": "yes"})
     assert len(page.context["preview"].eligible) > 40
     response = confirm_batch(remy, "advance", chosen, page=page)
     with django_assert_max_num_queries(18):

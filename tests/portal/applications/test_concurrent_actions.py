@@ -61,7 +61,7 @@ def test_concurrent_actions_each_settle_once(
     connect, personas: Personas, sandbox: Sandbox, sign_in, settings, capsys
 ) -> None:
     """50 applications on PostgreSQL; 10 on SQLite, which serializes writes."""
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
     connect()
     applications = list(
         Application.objects.filter(

@@ -151,7 +151,7 @@ def test_settle_delay_counts_from_actual_send(
 def test_foreign_rejection_not_taken_as_ours(
     remy: Client, sandbox: Sandbox, run_tasks, advance_clock, settings
 ) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
     application = find_application()
     ours, theirs = RejectionReason.objects.order_by("remote_id")[:2]
     sandbox.faults.add_fault(regex=WRITE, method="POST", kind="drop_before", times=1)
@@ -256,7 +256,7 @@ def test_failed_precheck_sends_nothing(
 def test_undo_leaves_foreign_rejection_in_place(
     remy: Client, sandbox: Sandbox, run_tasks, settings, synced: bool
 ) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
     ours, theirs = RejectionReason.objects.order_by("remote_id")[:2]
     application = find_application()
     reject_application(remy, application, reason=ours.pk)

@@ -32,7 +32,7 @@ Status = ApplicationAction.Status
 
 @pytest.fixture(autouse=True)
 def _send_rejections_at_once(settings) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
 
 
 @pytest.fixture

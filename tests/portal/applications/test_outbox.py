@@ -308,7 +308,7 @@ def test_rejection_conflicts_after_concurrent_move(
 def test_role_refusal_warns_next_person(
     connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, advance_clock, settings
 ) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
     connect()
     vic = sign_in(personas.vic)  # may advance, not reject
     application = find_application("vic")

@@ -136,10 +136,12 @@ def test_list_parameter_cannot_redirect_elsewhere(remy: ScriptlessBrowser) -> No
     remy.open_path(_list_url(application))
     client = remy.client
     client.handler.enforce_csrf_checks = False
-    extra_fields = {"list": "status=&stage=7&page=2&next=//elsewhere.example&at=5&status=hired"}
+    extra_fields = {
+        "list_query": "status=&stage=7&page=2&next=//elsewhere.example&return_to=5&status=hired"
+    }
     response = client.post(
         build_action_url("advance", application.pk), build_form_values(application, **extra_fields)
     )
     assert response.url == (
-        f"{_list_url(application)}?status=hired&stage=7&page=2&at={application.pk}#application-{application.pk}"
+        f"{_list_url(application)}?status=hired&stage=7&page=2&return_to={application.pk}#application-{application.pk}"
     )

@@ -48,7 +48,7 @@ def _begin_review(client: Client, job_id: int, **more: str) -> str:
 
 
 def _get_place(client: Client, url: str, place: int) -> str:
-    page_html: str = client.get(f"{url}?at={place}").content.decode()
+    page_html: str = client.get(f"{url}?position={place}").content.decode()
     return page_html
 
 
@@ -70,10 +70,10 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     total = first.context["review_session"].total
     assert f"1 of {total}" in first.content.decode()
     place = first.context["review_session"].application_ids.index(application.pk) + 1
-    assert remy.get(f"{page}?at={place}").context["application"] == application
+    assert remy.get(f"{page}?position={place}").context["application"] == application
     response = remy.post(
         build_action_url("advance", application.pk),
-        build_form_values(application, **{"in": "review"}),
+        build_form_values(application, **{"origin": "review"}),
         follow=True,
     )
     run_tasks()
@@ -81,10 +81,10 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     assert progress in response.content.decode()
     assert progress in remy.get(page).content.decode()  # back later
     assert "Advanced in Greenhouse" in remy.get(page).content.decode()
-    remy.get(f"{page}?at=2")
+    remy.get(f"{page}?position=2")
     job_url = reverse("applications:job_detail", args=[application.job_id])
     assert f"Go on at 2 of {total}" in remy.get(job_url).content.decode()
-    end = remy.get(f"{page}?at={total + 1}").content.decode()
+    end = remy.get(f"{page}?position={total + 1}").content.decode()
     assert f"You have been through all {total}" in end
 
 
@@ -93,11 +93,11 @@ def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, run_tasks) -> N
     page = _begin_review(remy, find_application().job_id)
     application = remy.get(page).context["application"]
     reason = RejectionReason.objects.order_by("remote_id").first()
-    values = build_form_values(application, reason=reason.pk, **{"in": "review"})
+    values = build_form_values(application, reason=reason.pk, **{"origin": "review"})
     response = remy.post(build_action_url("reject", application.pk), values, follow=True)
     number = response.context["review_session"].number
     undo_response = remy.post(
-        build_action_url("cancel_action", get_latest_action().pk), {"in": "review"}, follow=True
+        build_action_url("cancel_action", get_latest_action().pk), {"origin": "review"}, follow=True
     )
     assert undo_response.context["review_session"].number == number
     assert get_latest_action().status == Status.CANCELED
@@ -111,7 +111,7 @@ def test_undo_button_id_is_stable(remy: Client) -> None:
     """Focus is restored by id after a partial update."""
     application = find_application()
     page = _begin_review(remy, application.job_id)
-    reject_application(remy, application, **{"in": "review"})
+    reject_application(remy, application, **{"origin": "review"})
     undo_id = f'id="undo-activity-{get_latest_action().pk}"'
     assert undo_id in remy.get(page).content.decode()
     decisions_url = reverse("applications:review_decisions", args=[application.job_id])
@@ -141,11 +141,11 @@ def test_decision_links_to_place_and_is_announced(
     page = _begin_review(remy, application.job_id)
     place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     sandbox.run_mutation("move_application", application_id=application.remote_id)
-    submit_action(remy, "advance", application, **{"in": "review"})
+    submit_action(remy, "advance", application, **{"origin": "review"})
     run_tasks()
     decisions_url = reverse("applications:review_decisions", args=[application.job_id])
     decisions = remy.get(decisions_url, **HTMX).content.decode()
-    assert f'href="{page}?at={place}"' in decisions
+    assert f'href="{page}?position={place}"' in decisions
     assert f'id="activity-status-{get_latest_action().pk}" data-announce="Advance: ' in decisions
     assert "changed meanwhile" in decisions
     application_link = f'href="{reverse("applications:job_detail", args=[application.job_id])}'
@@ -181,7 +181,7 @@ def test_review_card_polls_until_settled(
     place = _review_order().index(application.pk) + 1
     poll_attribute = f'hx-get="{build_action_url("review_card", application.pk)}"'
     assert poll_attribute not in _get_place(remy, page, place)
-    reject_application(remy, application, **{"in": "review"})
+    reject_application(remy, application, **{"origin": "review"})
     assert poll_attribute in _get_place(remy, page, place)
     card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
     assert poll_attribute in card
@@ -231,7 +231,7 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
     submit_action(remy, "advance", application)
     job_url = reverse("applications:job_detail", args=[application.job_id])
     for url in (
-        f"{page}?at={place}",
+        f"{page}?position={place}",
         reverse("applications:my_activity"),
         build_action_url("history", application.pk),
         f"{job_url}?application={application.pk}",
@@ -287,7 +287,9 @@ def test_review_back_link_keeps_filters(remy: Client) -> None:
     job_url = reverse("applications:job_detail", args=[application.job_id])
     back_link = f'href="{job_url}?status=active&amp;stage={application.stage_id}"'
     assert back_link in page
-    last_page = remy.get(reverse("applications:review", args=[application.job_id]), {"at": 9999})
+    last_page = remy.get(
+        reverse("applications:review", args=[application.job_id]), {"position": 9999}
+    )
     assert last_page.content.decode().count(back_link) == 2  # a breadcrumb and a button
 
 
@@ -330,7 +332,7 @@ def test_impersonation_does_not_move_review_place(
         reverse("admin:start_impersonation", args=[personas.remy.pk]),
         {"reason": "They ask for help"},
     )
-    response = cas.get(f"{page}?at=2")
+    response = cas.get(f"{page}?position=2")
     assert response.status_code == 200
     assert response.context["review_session"].number == 2
     assert ReviewSession.objects.get().position == 0
@@ -378,7 +380,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
         preferences_url, {"highlighted_words": "REMOTE, berlin", "single_key_shortcuts": "on"}
     )
     place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
-    page_html = remy.get(f"{page}?at={place}").content.decode()
+    page_html = remy.get(f"{page}?position={place}").content.decode()
     linked = other_applications.first()
     assert linked is not None
     assert f'/requisitions/{linked.job_id}/?application={linked.pk}"' in page_html
@@ -396,7 +398,7 @@ def test_review_shows_custom_field_values(remy: Client) -> None:
     )
     _begin_review(remy, application.job_id)
     place = ReviewSession.objects.get().application_ids.index(application.pk) + 1
-    response = remy.get(f"/requisitions/{application.job_id}/review/?at={place}")
+    response = remy.get(f"/requisitions/{application.job_id}/review/?position={place}")
     page = response.content.decode()
     year = application.custom["available_from"][:4]
     assert re.search(rf"<dt>Available from</dt><dd[^>]*>[^<]*{year}[^<]*</dd>", page)
@@ -489,7 +491,7 @@ def test_activity_listed_per_person_and_application(
     assert history.count('class="row-item"') == 2
     assert "Sam" in history
     response = remy.post(
-        build_action_url("cancel_action", get_latest_action().pk), {"in": "activity"}
+        build_action_url("cancel_action", get_latest_action().pk), {"origin": "activity"}
     )
     assert response.url == reverse("applications:my_activity")
 

@@ -14,7 +14,7 @@ from encrypted_model_fields import fields as encrypted
 from pytest_django import Settings
 
 from portal.connections.models import Credential
-from portal.core import key_rotation
+from portal.core.secrets import key_rotation
 from tests.factories import ConnectionFactory, OrganizationFactory
 
 pytestmark = pytest.mark.django_db

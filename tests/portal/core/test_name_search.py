@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.core.name_search import build_search_key, fill_search_names, match_name
+from portal.core.names.search_keys import build_search_key, fill_search_names, match_name
 from portal.sync.models import Candidate
 from tests.factories import ConnectionFactory
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from portal.accounts.models import User
-from portal.core.prepared_statements import use_prepared_statements
+from portal.core.database.prepared_statements import use_prepared_statements
 
 pytestmark = pytest.mark.django_db
 

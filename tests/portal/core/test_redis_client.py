@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from portal.core import redis_client
-from portal.core.redis_client import CircuitBreaker, CircuitOpenError
+from portal.core.redis import client as redis_client
+from portal.core.redis.client import CircuitBreaker, CircuitOpenError
 
 
 @pytest.fixture

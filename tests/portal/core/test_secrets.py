@@ -8,7 +8,7 @@ from django.db import connection as database
 from encrypted_model_fields import fields as encrypted
 
 from portal.connections.models import Credential
-from portal.core.secrets import (
+from portal.core.secrets.secret_field import (
     SecretUnreadable,
     UndecryptableValue,
     fingerprint_secrets,

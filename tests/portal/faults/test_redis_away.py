@@ -14,9 +14,9 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
-from portal.core import redis_client
 from portal.core.models import SharedState
-from portal.core.redis_client import get_redis_client
+from portal.core.redis import client as redis_client
+from portal.core.redis.client import get_redis_client
 from tests.conftest import V1
 from tests.factories import PASSWORD
 from tests.personas import Personas
@@ -41,7 +41,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 def portal_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
     """The portal is configured as in production, with this Redis."""
     location = {
-        "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+        "BACKEND": "portal.core.redis.cache.FallbackRedisCache",
         "LOCATION": redis_server.url,
     }
     with override_settings(REDIS_URL=redis_server.url, CACHES={"default": location}):

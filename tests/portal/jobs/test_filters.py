@@ -79,12 +79,12 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
         ("recruiter={remy}", ["Porter"]),
         ("mine=1", ["Cook"]),
         ("confidential=1", []),
-        ("waiting=1", ["Cook", "Nurse"]),
-        ("least=2", ["Nurse"]),
-        ("least=5", []),
+        ("with_active=1", ["Cook", "Nurse"]),
+        ("min_active=2", ["Nurse"]),
+        ("min_active=5", []),
         ("stage={phone}", ["Cook", "Nurse"]),
         ("stage={offer}", ["Nurse"]),
-        ("stage={phone}&least=2", []),
+        ("stage={phone}&min_active=2", []),
         ("stage=987654", []),
         ("age=60", ["Porter"]),
         ("status=closed", ["Surgeon"]),
@@ -93,7 +93,7 @@ def jobs(acme, sam, remy) -> dict[str, Job]:
         ("sort=-active", ["Nurse", "Cook", "Porter"]),
         ("sort=opened", ["Porter", "Nurse", "Cook"]),
         ("sort=-opened", ["Nurse", "Porter", "Cook"]),
-        ("waiting=1&sort=waiting&q=c", ["Cook"]),
+        ("with_active=1&sort=waiting&q=c", ["Cook"]),
     ],
 )
 def test_query_determines_listed_jobs(
@@ -114,7 +114,7 @@ def test_query_determines_listed_jobs(
     "query",
     [
         "department=x&office=-1&recruiter=99999999999999999999&age=7&sort=password",
-        "stage=phone&least=1000000&stage=٣",
+        "stage=phone&min_active=1000000&stage=٣",
         "after=!!!&before=%00",
         "after=W10",  # []
         "after=WyIiLDBd",  # ["",0]
@@ -232,7 +232,7 @@ def test_filter_options_load_on_demand(jobs, personas: Personas, sign_in) -> Non
     assert "<table" not in partial
     for html in (full_page, partial):
         assert ">Care</option>" in html
-        assert 'name="least"' in html
+        assert 'name="min_active"' in html
     # Active filters are rendered immediately.
     care = jobs["Nurse"].department_id
     filtered = client.get(f"{LIST}?department={care}").content.decode()
@@ -326,9 +326,9 @@ def test_search_url_pushed_once_then_replaced(jobs, personas: Personas, sign_in)
     )
     assert refined["HX-Replace-Url"] == f"{LIST}?q=nu"
     filtered = client.get(
-        f"{LIST}?q=nu&least=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **headers
+        f"{LIST}?q=nu&min_active=2", HTTP_HX_CURRENT_URL=f"http://testserver{LIST}?q=nu", **headers
     )
-    assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&least=2"
+    assert filtered["HX-Push-Url"] == f"{LIST}?q=nu&min_active=2"
     unreadable = client.get(f"{LIST}?q=nu", HTTP_HX_CURRENT_URL="http://[?q=n#top", **headers)
     assert unreadable["HX-Replace-Url"] == f"{LIST}?q=nu"
 
@@ -354,8 +354,8 @@ def test_list_query_count_independent_of_size(acme, sam, personas: Personas, sig
             "",
             "?q=job&mine=1&sort=waiting",
             "?q=cara",
-            f"?stage={phone}&least=1&sort=-active",
-            "?least=2&department=1&office=1&recruiter=1&age=30&confidential=1",
+            f"?stage={phone}&min_active=1&sort=-active",
+            "?min_active=2&department=1&office=1&recruiter=1&age=30&confidential=1",
             "?filters=1",
             "?status=closed",
         )

@@ -112,18 +112,18 @@ def test_default_view_opens_with_list(acme, sam, personas: Personas, sign_in) ->
     assert "My longest waits" in client.get(response.url).content.decode()
     view = SavedView.objects.get()
     change_url = reverse("jobs:update_saved_view", args=[view.pk])
-    client.post(change_url, {"do": "not_default"})
+    client.post(change_url, {"action": "clear_default"})
     assert client.get(LIST).status_code == 200
-    client.post(change_url, {"do": "delete"})
+    client.post(change_url, {"action": "delete"})
     assert not SavedView.objects.exists()
 
 
 def test_saved_view_default_and_name_unique(acme, sam, personas: Personas, sign_in) -> None:
     client = sign_in(personas.sam)
-    for name, query in (("A", "mine=1"), ("B", "waiting=1"), ("A", "age=30")):
+    for name, query in (("A", "mine=1"), ("B", "with_active=1"), ("A", "age=30")):
         client.post(reverse("jobs:save_view"), {"name": name, "query": query, "default": "on"})
     views = SavedView.objects.values_list("name", "query", "is_default")
-    assert list(views) == [("A", "age=30", True), ("B", "waiting=1", False)]
+    assert list(views) == [("A", "age=30", True), ("B", "with_active=1", False)]
 
 
 @pytest.mark.parametrize("query", ["nurse", "REQ-7", "1000000007"])
@@ -180,7 +180,7 @@ def test_saved_view_404_for_others(acme, sam, personas: Personas, sign_in, name:
     view = SavedView.objects.create(membership=personas.sam, name="Mine", query="mine=1")
     stranger = sign_in(getattr(personas, name))
     change_url = reverse("jobs:update_saved_view", args=[view.pk])
-    assert stranger.post(change_url, {"do": "delete"}).status_code == 404
+    assert stranger.post(change_url, {"action": "delete"}).status_code == 404
     assert SavedView.objects.exists()
 
 
@@ -208,11 +208,12 @@ def test_export_log_omits_search_terms(acme, sam, personas: Personas, sign_in) -
         synced_data.create_candidate(acme, "Jolanta Kwiatkowska"),
     )
     assert (
-        len(_export_rows(sign_in(personas.sam), "q=Jolanta+Kwiatkowska&waiting=&sort=opened")) == 2
+        len(_export_rows(sign_in(personas.sam), "q=Jolanta+Kwiatkowska&with_active=&sort=opened"))
+        == 2
     )
     _export_rows(sign_in(personas.sam), "sort=opened")
     with_query, without_query = Entry.objects.filter(verb="jobs.exported").order_by("id")
-    assert with_query.after == {"query": "sort=opened", "words": "looked for"}
+    assert with_query.after == {"query": "sort=opened", "search_terms": "not shown"}
     assert without_query.after == {"query": "sort=opened"}
 
 

@@ -84,7 +84,9 @@ def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
                     for (job, name), n in counts.items()
                     if name == stage.name and n >= minimum and stage.connection_id == connection.pk
                 }
-                assert _find_jobs(member, f"stage={stage.pk}&least={minimum}") == expected & jobs
+                assert (
+                    _find_jobs(member, f"stage={stage.pk}&min_active={minimum}") == expected & jobs
+                )
         offered_stages = get_filter_options(member, get_rights(member), JobFilters()).stages
         assert {name for _, name in offered_stages} == {name for _, name in counts}
 

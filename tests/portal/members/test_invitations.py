@@ -68,7 +68,7 @@ def test_resent_invitation_replaces_link(
     newer = re.search(r"(/invitation/\S+)", mail.outbox[-1].body).group(1)
     assert client.get(link).status_code == 410
     assert "Join Acme" in client.get(newer).content.decode()
-    assert Entry.objects.filter(verb="member.invited_again").count() == 1
+    assert Entry.objects.filter(verb="member.invitation_resent").count() == 1
 
 
 def test_revoked_link_opens_nothing(link: str, personas: Personas, sign_in, client: Client) -> None:

@@ -52,7 +52,7 @@ def listener(settings) -> Iterator[Listener]:
     chat_listener = Listener()
     thread = threading.Thread(target=chat_listener.server.serve_forever, daemon=True)
     thread.start()
-    settings.NOTICE_HOOK_URL, settings.NOTICE_HOOK_SECRET = chat_listener.url, "shared"
+    settings.CHAT_WEBHOOK_URL, settings.CHAT_WEBHOOK_SECRET = chat_listener.url, "shared"
     yield chat_listener
     chat_listener.server.shutdown()
     chat_listener.server.server_close()
@@ -125,6 +125,6 @@ def test_interrupted_message_is_sent_again(
 
 
 def test_nothing_stored_without_hook_url(personas: Personas, settings) -> None:
-    settings.NOTICE_HOOK_URL = ""
+    settings.CHAT_WEBHOOK_URL = ""
     chat.post_message(personas.ada.organization, key="k", text="Something is off")
     assert not ChatMessage.objects.exists()

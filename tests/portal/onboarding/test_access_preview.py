@@ -175,18 +175,18 @@ def crowded_connection(connect) -> Connection:
 
 
 def _offered_names(client: Client, query: str = "") -> list[str]:
-    return [user.name for user in client.get(f"{PEOPLE}{query}").context["others"]]
+    return [user.name for user in client.get(f"{PEOPLE}{query}").context["user_page"]]
 
 
 def test_everyone_reachable_by_page(
     crowded_connection: Connection, personas: Personas, sign_in
 ) -> None:
     ada = sign_in(personas.ada)
-    pages = [_offered_names(ada, f"?others={number}") for number in (1, 2, 3)]
+    pages = [_offered_names(ada, f"?user_page={number}") for number in (1, 2, 3)]
     assert [len(page) for page in pages[:2]] == [50, 50]
     assert {name for page in pages for name in page} >= {f"Number {n:03}" for n in range(120)}
-    page = ada.get(f"{PEOPLE}?others=2").content.decode()
-    assert 'href="?others=3#not-invited"' in page
+    page = ada.get(f"{PEOPLE}?user_page=2").content.decode()
+    assert 'href="?user_page=3#not-invited"' in page
     assert f"51 to 100 of {access_preview.list_uninvited_users(crowded_connection).count()}" in page
 
 
@@ -204,9 +204,9 @@ def test_people_found_by_name_or_address(
     crowded_connection: Connection, personas: Personas, sign_in, query: str, names: list[str]
 ) -> None:
     ada = sign_in(personas.ada)
-    assert [n for n in _offered_names(ada, f"?find={query}") if n.startswith("Number")] == names
+    assert [n for n in _offered_names(ada, f"?q={query}") if n.startswith("Number")] == names
     if not names:
-        assert "is called “nobody”" in ada.get(f"{PEOPLE}?find={query}").content.decode()
+        assert "is called “nobody”" in ada.get(f"{PEOPLE}?q={query}").content.decode()
 
 
 def test_invitation_returns_to_same_search(
@@ -214,10 +214,10 @@ def test_invitation_returns_to_same_search(
 ) -> None:
     ada = sign_in(personas.ada)
     user = AtsUser.objects.get(name="Number 117")
-    page = ada.get(f"{PEOPLE}?find=117").content.decode()
-    assert f'action="{PEOPLE}invite/?find=117"' in page
-    answer = ada.post(f"{PEOPLE}invite/?find=117&next=//evil", {"user": [user.pk]})
-    assert answer.url == f"{PEOPLE}?find=117#not-invited"
+    page = ada.get(f"{PEOPLE}?q=117").content.decode()
+    assert f'action="{PEOPLE}invite/?q=117"' in page
+    answer = ada.post(f"{PEOPLE}invite/?q=117&next=//evil", {"user": [user.pk]})
+    assert answer.url == f"{PEOPLE}?q=117#not-invited"
     run_tasks()
     assert mail.outbox[-1].to == ["number117@acme.example"]
     assert ada.get(answer.url).context["invited"] == {"number117@acme.example"}
@@ -232,7 +232,7 @@ def test_expired_invitation_can_be_sent_again(
         ada.post(f"{PEOPLE}invite/", {"user": [user.pk]})
         advance_clock(8 * 24 * 3600)
         ada = sign_in(personas.ada)
-        assert ada.get(f"{PEOPLE}?find=000").context["invited"] == set()
+        assert ada.get(f"{PEOPLE}?q=000").context["invited"] == set()
     run_tasks()
     assert Invitation.objects.count() == 2
 
@@ -249,7 +249,7 @@ def test_query_count_independent_of_greenhouse_users(
 
     count_queries()
     baseline = count_queries()
-    assert count_queries("?find=117") == baseline
+    assert count_queries("?q=117") == baseline
     AtsUser.objects.filter(name__startswith="Number").exclude(name="Number 000").delete()
     assert count_queries() == baseline
 

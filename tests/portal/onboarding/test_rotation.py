@@ -208,7 +208,7 @@ def test_every_rotation_step_is_logged(ada: Client, connection: Connection, run_
         "credential.entered",
         "credential.entered",
         "credential.switched",
-        "credential.destroyed",
+        "credential.deleted",
     ]
     text = " ".join(entry.description for entry in entries)
     assert V3["client_secret"] not in text

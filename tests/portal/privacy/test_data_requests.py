@@ -56,10 +56,10 @@ def test_member_export_holds_only_own_data(connect, personas: Personas, client) 
     export = _run_command("export", "person", "REMY@acme.example")
     assert export["person"]["email"] == "remy@acme.example"
     assert export["memberships"][0]["organization"] == "Acme"
-    assert export["theirs"]["jobs.SavedView"][0]["name"] == "Mine"
-    assert export["theirs"]["applications.ApplicationAction"][0]["id"] == action.pk
-    assert export["theirs"]["usersessions.UserSession"][0]["ip"] == "127.0.0.1"
-    assert export["in_greenhouse"][0]["addresses"] == ["remy@acme.example"]
+    assert export["owned_rows"]["jobs.SavedView"][0]["name"] == "Mine"
+    assert export["owned_rows"]["applications.ApplicationAction"][0]["id"] == action.pk
+    assert export["owned_rows"]["usersessions.UserSession"][0]["ip"] == "127.0.0.1"
+    assert export["greenhouse_users"][0]["addresses"] == ["remy@acme.example"]
     text = json.dumps(export)
     for hidden in ("thin", str(action.application.candidate), "ada@acme.example", "password"):
         assert hidden not in text
@@ -69,8 +69,8 @@ def test_member_export_holds_only_own_data(connect, personas: Personas, client) 
 def test_member_export_omits_connection_secrets(connect, personas: Personas, kind: str) -> None:
     connect(kind)
     export = _run_command("export", "person", "ada@acme.example")
-    assert export["named_in"]["connections.Credential"][0].keys() == {"id", "entered_at"}
-    assert any(entry["verb"].startswith("credential.") for entry in export["audit_record"])
+    assert export["references"]["connections.Credential"][0].keys() == {"id", "entered_at"}
+    assert any(entry["verb"].startswith("credential.") for entry in export["audit_log"])
     for name, value in FULL_CREDENTIALS[kind].items():
         assert name == "kind" or value not in json.dumps(export)
 
@@ -140,7 +140,7 @@ def test_entries_about_erased_member_are_masked(personas: Personas, sign_in) -> 
     text = "advanced application 5 in Greenhouse, in the name of Uma Umber (Greenhouse user 12)"
     record_entry("application.advanced", text, organization=acme, by=uma)
     record_entry(
-        "support.fix_link",
+        "support.fix_link_created",
         f"made a link and sent it to {uma.email}.",
         organization=acme,
         by=personas.cas,
@@ -154,7 +154,7 @@ def test_entries_about_erased_member_are_masked(personas: Personas, sign_in) -> 
     link.refresh_from_db()
     assert not link.is_open
     ola, ada = sign_in(personas.ola), sign_in(personas.ada)
-    entry = Entry.objects.get(verb="support.fix_link")
+    entry = Entry.objects.get(verb="support.fix_link_created")
     overview = reverse("admin:accounts_organization_summary", args=[acme.pk])
     pages = [
         *(ada.get(reverse(page)).getvalue().decode() for page in ("audit:log", "audit:export_csv")),
@@ -245,13 +245,13 @@ def _models_containing(text: str) -> set[str]:
 
 def test_repeated_erasure_changes_nothing(personas: Personas) -> None:
     _run_command("erase", "person", "remy@acme.example")
-    entries = Entry.objects.filter(verb="person.erased").count()
+    entries = Entry.objects.filter(verb="user.erased").count()
     with pytest.raises(CommandError, match="Nobody signs in"):
         _run_command("erase", "person", "remy@acme.example")
     assert _run_command("erase", "person", f"erased-{personas.remy.user_id}@erased.invalid") == {
         "erased": {}
     }
-    assert Entry.objects.filter(verb="person.erased").count() == entries == 1
+    assert Entry.objects.filter(verb="user.erased").count() == entries == 1
     out = StringIO()
     call_command("verify_audit_log", stdout=out)
     assert "The record is whole." in out.getvalue()

@@ -63,10 +63,10 @@ def test_list_filters_by_customer(acme: Connection, other: Connection, ola: Clie
     _add_call(acme, "/v3/acmes")
     _add_call(other, "/v3/others")
     assert "/v3/others" in _read_table(ola, REQUESTS)
-    for filters in ({"customer": acme.organization_id}, {"named": "acm"}):
+    for filters in ({"customer": acme.organization_id}, {"customer_name": "acm"}):
         table = _read_table(ola, REQUESTS, **filters)
         assert ("/v3/acmes" in table, "/v3/others" in table) == (True, False)
-    no_match_page = ola.get(REQUESTS, {"named": "umbrella"}).content.decode()
+    no_match_page = ola.get(REQUESTS, {"customer_name": "umbrella"}).content.decode()
     assert "No customer has “umbrella” in its name." in no_match_page
     assert "/v3/acmes" not in no_match_page
 

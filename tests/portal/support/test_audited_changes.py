@@ -79,7 +79,7 @@ def test_last_admin_cannot_be_demoted_or_removed(personas: Personas, sign_in) ->
 def test_new_customer_and_removal_are_logged(personas: Personas, sign_in) -> None:
     ola, add = sign_in(personas.ola), reverse("admin:accounts_organization_add")
     ola.post(add, {"name": "Third", "slug": "third"})
-    assert _newest_entry("organization.made").after == {"name": "Third", "slug": "third"}
+    assert _newest_entry("organization.created").after == {"name": "Third", "slug": "third"}
     delete = reverse(f"{MEMBERSHIP}delete", args=[personas.uma.pk])
     assert "Take Uma out of Acme?" in ola.get(delete).content.decode()
     assert ola.post(delete, {"post": "yes"}).status_code == 302

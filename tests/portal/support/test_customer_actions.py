@@ -15,7 +15,7 @@ from portal.accounts.models import Organization
 from portal.audit.models import Entry
 from portal.connections.models import Connection, FixLink
 from portal.connections.permissions import fix_link_email
-from portal.core.secrets import reveal_secret
+from portal.core.secrets.secret_field import reveal_secret
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.members import invitations
@@ -81,7 +81,7 @@ def test_csm_pauses_and_resumes_connection(connect, personas: Personas, sign_in,
     log = _read_customer_log(personas, sign_in)
     assert "paused the connection" in log
     assert "ended the pause" in log
-    assert Entry.objects.filter(verb="support.pause").count() == 1
+    assert Entry.objects.filter(verb="support.connection_paused").count() == 1
 
 
 def test_impossible_actions_explain_why(personas: Personas, sign_in) -> None:
@@ -279,7 +279,7 @@ def test_resent_invitation_replaces_link(
     assert Client().get(first).status_code == 410
     assert Client().get(second).status_code == 200
     assert "sent the invitation of nia@acme.example again" in _read_customer_log(personas, sign_in)
-    assert Entry.objects.filter(verb="support.invitation").count() == 1
+    assert Entry.objects.filter(verb="support.invitation_resent").count() == 1
     assert (
         cas.post(
             _action_url(personas.zoe.organization, "resend_invitation", invitation.pk)
@@ -312,7 +312,7 @@ def test_message_to_admin_sent_once_an_hour(
     assert mail.to == ["ada@acme.example"]
     assert reverse("onboarding:setup") in mail.body
     assert "Everybody else sees and acts as before." in mail.body
-    assert Entry.objects.filter(verb="support.message").count() == 1
+    assert Entry.objects.filter(verb="support.message_sent").count() == 1
 
 
 @pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)

@@ -10,7 +10,7 @@ from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.permissions import fix_links
-from portal.core import read_only
+from portal.core.database import read_only
 from portal.jobs.models import LastViewed
 from portal.support.impersonation import sessions
 from portal.support.models import Impersonation

@@ -26,7 +26,7 @@ REFUSED = Issue.objects.filter(cause=Issue.Cause.ACTING_USER_REFUSED)
 
 @pytest.fixture(autouse=True)
 def _send_at_once(settings: Any) -> None:
-    settings.REJECT_HOLD_SECONDS = 0
+    settings.REJECT_UNDO_SECONDS = 0
 
 
 @any_generation
@@ -86,7 +86,7 @@ def test_credential_refused_in_sync_opens_one_issue(
 ) -> None:
     connection = connect()
     sandbox.faults.add_fault("/token", status=401, body={"error": "invalid_client"}, times=None)
-    sandbox.expire_tokens()
+    sandbox.app.tokens.expire_all()
     for _ in range(4):
         advance_clock(3600)
         schedule.request_due_syncs()

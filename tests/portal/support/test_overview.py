@@ -230,7 +230,7 @@ def test_issue_can_be_assigned_and_snoozed(personas: Personas, sign_in) -> None:
         personas.ada.organization_id
     ]
     assert summary.issues == []
-    assert "issue.handled" in Entry.objects.values_list("verb", flat=True)
+    assert "issue.updated" in Entry.objects.values_list("verb", flat=True)
 
 
 @pytest.mark.parametrize("sandbox", [{"jobs": 6}], indirect=True)
@@ -284,7 +284,7 @@ def test_bundle_contains_no_secrets_or_personal_data(
     for word in [*secrets, *names, *Job.objects.values_list("name", flat=True)]:
         assert word not in text
     assert "@" not in text
-    assert Entry.objects.filter(verb="support.bundle", organization=acme).exists()
+    assert Entry.objects.filter(verb="support.bundle_downloaded", organization=acme).exists()
 
 
 def test_bundle_names_no_customer_member(personas: Personas, sign_in, advance_clock) -> None:
@@ -311,7 +311,7 @@ def test_bundle_names_no_customer_member(personas: Personas, sign_in, advance_cl
     text = answer.content.decode()
     assert "Vogelsang" not in text
     assert "marg@" not in text
-    assert "Issue opened: “Reject” is not ticked" in json.loads(text)["timeline"][0]["words"]
+    assert "Issue opened: “Reject” is not ticked" in json.loads(text)["timeline"][0]["text"]
 
 
 def test_customer_page_shows_only_its_customer(connect, personas: Personas, sign_in) -> None:

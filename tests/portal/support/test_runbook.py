@@ -80,5 +80,5 @@ def test_issue_links_to_its_section(personas: Personas, sign_in) -> None:
         assert link in cas.get(address).content.decode()
     page = cas.get(PAGE).content.decode()
     assert 'id="sync_failing"' in page
-    assert "<code>REFUSAL_REMEMBERED_DAYS</code>" in page
+    assert "<code>LEARNED_REFUSAL_DAYS</code>" in page
     assert "](" not in page

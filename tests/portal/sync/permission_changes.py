@@ -11,13 +11,13 @@ from portal.connections.models import Connection
 def grant_permissions(sandbox: Sandbox, connection: Connection, *permissions: str) -> None:
     """Grant these permissions."""
     _find_credential(sandbox, connection).grant_permissions(set(permissions))
-    sandbox.expire_tokens()
+    sandbox.app.tokens.expire_all()
 
 
 def revoke_permissions(sandbox: Sandbox, connection: Connection, *permissions: str) -> None:
     """Revoke these permissions."""
     _find_credential(sandbox, connection).remove_permissions(set(permissions))
-    sandbox.expire_tokens()
+    sandbox.app.tokens.expire_all()
 
 
 def _find_credential(sandbox: Sandbox, connection: Connection) -> Any:

@@ -97,7 +97,7 @@ def test_rate_limited_sync_waits_and_repeats_no_request(
     _, unlimited_requests = run_full_sync(connection)
     for model in (JobGrant, Application, Candidate, Job):
         model.objects.all().delete()
-    sandbox.expire_tokens()
+    sandbox.app.tokens.expire_all()
     wait_by_path = _add_rate_limits(sandbox, kind, random.Random(seed))
     run, requests = run_full_sync(connection)
     assert run.status == Status.DONE

@@ -291,8 +291,9 @@ def test_repeated_failure_reported_and_backed_off(
         run_tasks()
     issue = Issue.objects.get(cause=Issue.Cause.SYNC_FAILING)
     assert issue.details["failures"] >= 3
-    assert Scope.FULL not in schedule.get_due_scopes(connection)
-    assert Scope.RECENT not in schedule.get_due_scopes(connection)
+    schedule.request_due_syncs()
+    queued_runs = SyncRun.objects.filter(connection=connection, status=Status.QUEUED)
+    assert not queued_runs.exclude(scope=Scope.PEOPLE).exists()
     sandbox.faults.clear_faults()
     advance_clock(60 * 60)
     schedule.request_due_syncs()

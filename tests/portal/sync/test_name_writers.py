@@ -6,7 +6,7 @@ import pytest
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.name_search import match_name
+from portal.core.names.search_keys import match_name
 from portal.sync.models import AtsUser, Candidate, Job
 from portal.sync.records import candidate_erasure
 from portal.sync.writers.application_records import write_candidates

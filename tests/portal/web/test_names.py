@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.template import Context, Template
 
-from portal.core.text import clean_name, format_name, is_single_line
+from portal.core.names.text import clean_name, format_name, is_single_line
 
 
 def _render(name: object) -> str:

@@ -100,7 +100,7 @@ def test_limits_hold_within_process_without_redis(
     settings.POST_RATE_LIMITS = {"onboarding:credential": (1, 600)}
     settings.CACHES = {
         "default": {
-            "BACKEND": "portal.core.redis_cache.FallbackRedisCache",
+            "BACKEND": "portal.core.redis.cache.FallbackRedisCache",
             "LOCATION": "redis://127.0.0.1:9/0",
         }
     }

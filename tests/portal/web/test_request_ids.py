@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 
 from portal.connections.models import ApiCall
-from portal.core import request_ids
-from portal.core.link_tokens import generate_token, hash_token
-from portal.core.log_formatting import JsonFormatter, RequestIdFilter
+from portal.core.observability import request_ids
+from portal.core.observability.log_formatting import JsonFormatter, RequestIdFilter
+from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.members import invitations
 from tests.conftest import FULL_CREDENTIALS
 from tests.personas import Personas

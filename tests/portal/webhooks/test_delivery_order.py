@@ -29,7 +29,7 @@ def test_mirror_equals_greenhouse_after_shuffled_deliveries(
     sandbox.webhooks.hooks.append(nowhere)
     for _ in range(CHANGES):
         _apply_random_change(sandbox, chance)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     assert _mirror_rows() != _greenhouse_rows(sandbox)
 
     deliveries = list(sandbox.webhooks.deliveries)

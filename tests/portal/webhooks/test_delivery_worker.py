@@ -61,7 +61,7 @@ def test_move_arrives_by_webhook(
     application = _active_application()
     before = application.stage_id
     moved = sandbox.run_mutation("move_application", application_id=application.remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     application.refresh_from_db()
     assert application.stage_id != before
@@ -74,7 +74,7 @@ def test_new_application_arrives_with_candidate_name(
 ) -> None:
     job = Job.objects.filter(status="open").first()
     made = sandbox.run_mutation("new_application", job_id=job.remote_id, first_name="Nova")
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     application = Application.objects.get(remote_id=made.id)
     assert (application.job, application.candidate.first_name) == (job, "Nova")
@@ -84,7 +84,7 @@ def test_new_job_and_changes_arrive(
     delivering_webhook: WebhookSender, sandbox: Sandbox, run_tasks: Work
 ) -> None:
     made = sandbox.run_mutation("create_job", name="Lighthouse keeper")
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     job = Job.objects.get(remote_id=made.id)
     assert (job.name, job.status) == ("Lighthouse keeper", "open")
@@ -93,7 +93,7 @@ def test_new_job_and_changes_arrive(
     sandbox.run_mutation("close_job", job_id=made.id)
     stage = Stage.objects.filter(job=job).last()
     sandbox.run_mutation("delete_stage", stage_id=stage.remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     job.refresh_from_db()
     stage.refresh_from_db()
@@ -110,7 +110,7 @@ def test_deleted_records_disappear(
     sandbox.run_mutation("delete_candidate", candidate_id=candidate.remote_id)
     job = Job.objects.exclude(applications__pk__in=application_pks | {application.pk}).first()
     sandbox.run_mutation("delete_job", job_id=job.remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     assert Application.objects.get(pk=application.pk).gone_at
     assert not Application.objects.filter(pk__in=application_pks, gone_at=None).exists()
@@ -130,7 +130,7 @@ def test_merge_moves_applications(
     sandbox.run_mutation(
         "merge_candidate", candidate_id=merged.remote_id, into_id=survivor.remote_id
     )
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     assert {a.candidate for a in Application.objects.filter(pk__in=application_pks)} == {survivor}
     assert Candidate.objects.get(pk=merged.pk).gone_at
@@ -155,7 +155,7 @@ def test_merge_keeps_data_of_moved_application(
     sandbox.run_mutation(
         "merge_candidate", candidate_id=merged.remote_id, into_id=survivor.remote_id
     )
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     for row in (application, pending_action, merged):
         row.refresh_from_db()
@@ -169,7 +169,7 @@ def test_anonymized_candidate_loses_name(
     candidate = _active_application().candidate
     assert candidate.last_name
     sandbox.run_mutation("anonymize_candidate", candidate_id=candidate.remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     candidate.refresh_from_db()
     assert (candidate.first_name, candidate.last_name) == ("", "")
@@ -261,7 +261,7 @@ def test_duplicate_delivery_read_once(
         f"{live_server.url}{synced_webhook.path}", synced_webhook.secret, twice=True
     )
     sandbox.run_mutation("move_application", application_id=_active_application().remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     assert set(
         Delivery.objects.exclude(action="ping").values_list("delivery_count", flat=True)
@@ -273,12 +273,12 @@ def test_redelivery_not_read_again(
     delivering_webhook: WebhookSender, sandbox: Sandbox, run_tasks: Work, count_requests
 ) -> None:
     sandbox.run_mutation("move_application", application_id=_active_application().remote_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     before = count_requests("applications")
     for delivery in [d for d in sandbox.webhooks.deliveries if d.action != "ping"]:
         sandbox.webhooks.redeliver_event(delivery.event_id)
-    sandbox.webhooks.wait_for_deliveries()
+    sandbox.webhooks.queue.join()
     run_tasks()
     assert count_requests("applications") == before
 
@@ -484,7 +484,7 @@ def test_rate_limit_waited_for_as_told(
 def test_refused_credential_fails_delivery(
     synced_webhook: WebhookSender, sandbox: Sandbox, run_tasks: Work
 ) -> None:
-    sandbox.expire_tokens()
+    sandbox.app.tokens.expire_all()
     sandbox.faults.add_fault("/token", status=401, times=None)
     sandbox.faults.add_fault("/v3", status=401, times=None)
     synced_webhook.deliver_application(_active_application().remote_id)

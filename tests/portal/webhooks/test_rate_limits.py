@@ -14,7 +14,7 @@ WRONG = {"Signature": "sha256 00"}
 
 @pytest.fixture(autouse=True)
 def low_limits(settings) -> None:
-    settings.WEBHOOK_BAD_SIGNATURES = settings.WEBHOOK_UNKNOWN_ADDRESSES = (2, 600)
+    settings.WEBHOOK_BAD_SIGNATURES = settings.WEBHOOK_UNKNOWN_ENDPOINTS = (2, 600)
 
 
 def _post_to(token: str, ip: str = "127.0.0.1") -> int:

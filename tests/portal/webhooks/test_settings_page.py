@@ -48,7 +48,7 @@ def test_secret_encrypted_and_creation_audited(webhook: WebhookSender) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT secret FROM webhooks_endpoint")
         assert webhook.secret not in cursor.fetchone()[0]
-    entry = Entry.objects.filter(verb="webhooks.made").get()
+    entry = Entry.objects.filter(verb="webhooks.endpoint_created").get()
     assert "ada@acme.example" in entry.actor_label
     assert webhook.secret not in str(entry.__dict__)
 
@@ -137,7 +137,7 @@ def test_former_secret_ended_at_once(webhook: WebhookSender, ada: Client) -> Non
     ada.post(f"{PAGE}revoke-previous-secret/")
     assert webhook.deliver_application(1).status_code == 401
     assert new.deliver_application(1).status_code == 200
-    assert Entry.objects.filter(verb="webhooks.ended").count() == 1
+    assert Entry.objects.filter(verb="webhooks.secret_revoked").count() == 1
 
 
 def test_repeated_form_creates_one_secret(webhook: WebhookSender, ada: Client) -> None:
@@ -152,7 +152,7 @@ def test_repeated_form_creates_one_secret(webhook: WebhookSender, ada: Client) -
         .status_code
         == 200
     )
-    assert Entry.objects.filter(verb="webhooks.renewed").count() == 1
+    assert Entry.objects.filter(verb="webhooks.secret_renewed").count() == 1
 
 
 @pytest.mark.parametrize("version", ["", "0", "-1", "x", "9" * 30, "²"])

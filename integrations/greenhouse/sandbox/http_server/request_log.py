@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,10 +29,10 @@ class RequestLog:
     """The latest requests, oldest first, without control requests."""
 
     def __init__(self, max_entries: int = 20_000) -> None:
-        self._entries: deque[LoggedRequest] = deque(maxlen=max_entries)
+        self.entries: deque[LoggedRequest] = deque(maxlen=max_entries)
 
     def log_request(self, request: Request, status: int, time: str, milliseconds: float) -> None:
-        self._entries.append(
+        self.entries.append(
             LoggedRequest(
                 time,
                 request.method,
@@ -46,27 +46,17 @@ class RequestLog:
             )
         )
 
-    def add_entries(self, entries: Iterable[LoggedRequest]) -> None:
-        self._entries.extend(entries)
-
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        return iter(list(self._entries))
+        return iter(list(self.entries))
 
     def __getitem__(self, index: int) -> LoggedRequest:
-        return self._entries[index]
-
-    def filter_by_path(self, path: str, method: str | None = None) -> list[LoggedRequest]:
-        return [
-            entry
-            for entry in self
-            if entry.path.startswith(path) and method in (None, entry.method)
-        ]
+        return self.entries[index]
 
     def clear_entries(self) -> None:
-        self._entries.clear()
+        self.entries.clear()
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self]

@@ -39,7 +39,7 @@ class HttpServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.debug("A client went away.")
+        logger.debug("A client disconnected.")
 
     def close_all(self) -> None:
         self.server_close()

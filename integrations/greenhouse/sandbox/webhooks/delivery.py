@@ -90,7 +90,7 @@ class WebhookSender:
     def __init__(self) -> None:
         self.hooks: list[Webhook] = []
         self.deliveries: list[Delivery] = []
-        self._queue: queue.Queue[tuple[Webhook, str, str, bytes] | None] = queue.Queue()
+        self.queue: queue.Queue[tuple[Webhook, str, str, bytes] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
 
     def register_webhook(
@@ -142,16 +142,13 @@ class WebhookSender:
                 return True
         return False
 
-    def wait_for_deliveries(self) -> None:
-        self._queue.join()
-
     def clear_webhooks(self) -> None:
         self.hooks.clear()
         self.deliveries.clear()
 
     def stop_thread(self) -> None:
         if self._thread:
-            self._queue.put(None)
+            self.queue.put(None)
             self._thread.join(timeout=10)
             self._thread = None
 
@@ -159,13 +156,13 @@ class WebhookSender:
         if self._thread is None:
             self._thread = threading.Thread(target=self._send_queued, name="webhooks", daemon=True)
             self._thread.start()
-        self._queue.put((hook, action, event_id, body))
+        self.queue.put((hook, action, event_id, body))
 
     def _send_queued(self) -> None:
-        while (task := self._queue.get()) is not None:
+        while (task := self.queue.get()) is not None:
             self._send_delivery(*task)
-            self._queue.task_done()
-        self._queue.task_done()
+            self.queue.task_done()
+        self.queue.task_done()
 
     def _send_delivery(self, hook: Webhook, action: str, event_id: str, body: bytes) -> int:
         signature = sign_body(hook.secret, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal.applications.actions.handlers.advance import AdvanceHandler
-from portal.applications.actions.handlers.base import ActionContext, ActionHandler, ActionRequest
+from portal.applications.actions.handlers.base import ActionHandler
 from portal.applications.actions.handlers.move import MoveHandler
 from portal.applications.actions.handlers.reject import RejectHandler
 from portal.applications.actions.handlers.transfer import TransferHandler
@@ -25,4 +25,4 @@ ACTION_HANDLERS: Mapping[str, ActionHandler] = {
     )
 }
 
-__all__ = ["ACTION_HANDLERS", "ActionContext", "ActionHandler", "ActionKind", "ActionRequest"]
+__all__ = ["ACTION_HANDLERS", "ActionHandler", "ActionKind"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.application_state import has_stage_changed
 from portal.applications.actions.handlers.base import (
     NOTHING_CHANGED_MESSAGE,
-    ActionContext,
     ActionHandler,
-    ActionRequest,
     Status,
     build_undo_request,
-    has_stage_changed,
 )
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application, Stage

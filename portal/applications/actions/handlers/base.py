@@ -1,61 +1,22 @@
-"""Base class for action handlers, and the request and context they work with."""
+"""Base class for action handlers."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from integrations.ats import types as ats
 from integrations.ats.provider import Provider
-from integrations.ats.types import ApplicationStatus, SeenStage, WriteResult
-from portal.accounts.models import Membership
-from portal.applications.actions.acting_user import ActingUser
-from portal.applications.models import ApplicationAction, LearnedRefusal
-from portal.entitlements.rules import Rights, visible_jobs
-from portal.sync.models import Application, RejectionReason, Stage
+from integrations.ats.types import ApplicationStatus, WriteResult
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.application_state import has_stage_changed
+from portal.applications.models import ApplicationAction
+from portal.sync.models import Application
 
 Status = ApplicationAction.Status
 NOTHING_CHANGED_MESSAGE = "Greenhouse's answer was lost; it did not happen. You can do it again."
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionRequest:
-    """What the person asked for, and the stage they saw on screen."""
-
-    key: uuid.UUID
-    kind: str
-    seen: SeenStage
-    seen_stage_name: str = ""
-    reason: RejectionReason | None = None
-    notes: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    undoes: ApplicationAction | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionContext:
-    """What decides which actions are available on one job, loaded once for all its applications."""
-
-    member: Membership
-    job_id: int
-    rights: Rights
-    role: int | None
-    stages: tuple[Stage, ...]
-    refusals: Mapping[str, LearnedRefusal]
-    acting_user: ActingUser = field(default_factory=ActingUser)
-
-    @cached_property
-    def sees_other_jobs(self) -> bool:
-        return visible_jobs(self.member, member_rights=self.rights).exclude(pk=self.job_id).exists()
-
-    @cached_property
-    def visible_job_ids(self) -> frozenset[int]:
-        """Greenhouse IDs of the open jobs the person may see."""
-        jobs = visible_jobs(self.member, member_rights=self.rights)
-        return frozenset(jobs.values_list("remote_id", flat=True))
 
 
 @dataclass(frozen=True)
@@ -74,7 +35,7 @@ class ActionHandler:
     verb: ClassVar[str]  # imperative, for buttons and pending messages: "Advance"
     past_tense: ClassVar[str]  # for the audit log: "advanced"
     feature: ClassVar[str]  # the feature key it requires
-    hold_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
+    undo_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
     # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
     checked_by_greenhouse: ClassVar[bool] = False
 
@@ -146,42 +107,6 @@ class ActionHandler:
         """Parameters for a retry from the application's current state."""
         parameters: Mapping[str, Any] = action.parameters
         return parameters
-
-
-def snapshot_application(application: Application) -> dict[str, Any]:
-    """The application's state, stored with an action. Contains no personal data."""
-    return {
-        "job": application.job.remote_id if application.job else None,
-        "job_name": application.job.name if application.job else "",
-        "status": application.status,
-        "stage": application.stage_remote_id,
-        "entry": application.stage_entry_id,
-        "stage_name": application.stage_name,
-        "reason": application.rejection_reason_remote_id,
-    }
-
-
-def is_unchanged_since(state: Mapping[str, Any] | None, application: Application) -> bool:
-    if not state:
-        return False
-    current = snapshot_application(application)
-    is_same_state = all(current[key] == state[key] for key in ("job", "status"))
-    if are_both_set_and_differ(state.get("reason"), current["reason"]):
-        return False
-    return is_same_state and not has_stage_changed(
-        SeenStage(stage_id=state["stage"], entry_id=state["entry"]), application.seen_stage
-    )
-
-
-def are_both_set_and_differ(first: int | None, second: int | None) -> bool:
-    return first is not None and second is not None and first != second
-
-
-def has_stage_changed(seen: SeenStage, current: SeenStage) -> bool:
-    """Entry IDs (v3) are stricter than stage IDs: they also detect moving away and back."""
-    if seen.entry_id is not None and current.entry_id is not None:
-        return seen.entry_id != current.entry_id
-    return seen.stage_id != current.stage_id
 
 
 def build_undo_request(

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.application_state import has_stage_changed
 from portal.applications.actions.handlers.advance import build_move_back_request
-from portal.applications.actions.handlers.base import (
-    NOTHING_CHANGED_MESSAGE,
-    ActionContext,
-    ActionHandler,
-    ActionRequest,
-    Status,
-    has_stage_changed,
-)
+from portal.applications.actions.handlers.base import NOTHING_CHANGED_MESSAGE, ActionHandler, Status
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 

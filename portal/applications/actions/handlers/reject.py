@@ -9,13 +9,12 @@ from django.utils import timezone
 from integrations.ats.errors import InvalidValues
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, RejectionEmail, WriteResult
+from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.application_state import are_both_set_and_differ
 from portal.applications.actions.handlers.base import (
     NOTHING_CHANGED_MESSAGE,
-    ActionContext,
     ActionHandler,
-    ActionRequest,
     Status,
-    are_both_set_and_differ,
     build_undo_request,
 )
 from portal.applications.models import ActionKind, ApplicationAction
@@ -31,7 +30,7 @@ class RejectHandler(ActionHandler):
     verb = "Reject"
     past_tense = "rejected"
     feature = "reject"
-    hold_setting = "REJECT_HOLD_SECONDS"
+    undo_setting = "REJECT_UNDO_SECONDS"
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
         if action.reason is None:

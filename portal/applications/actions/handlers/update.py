@@ -12,11 +12,10 @@ from integrations.ats.errors import InvalidValues
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationChanges, ApplicationStatus, WriteResult
 from portal.applications import custom_field_values
+from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.handlers.base import (
     NOTHING_CHANGED_MESSAGE,
-    ActionContext,
     ActionHandler,
-    ActionRequest,
     FieldChange,
     Status,
     build_undo_request,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from portal.core import key_rotation
+from portal.core.secrets import key_rotation
 
 
 class Command(BaseCommand):

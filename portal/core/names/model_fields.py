@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models.lookups import Exact
 
 from integrations.ats.emails import is_lookalike_email, normalize_domain, normalize_email
-from portal.core import form_fields
-from portal.core.name_search import MAX_KEY_LENGTH, build_search_key
+from portal.core.names import form_fields
+from portal.core.names.search_keys import MAX_KEY_LENGTH, build_search_key
 
 
 class NormalizedEmailField(models.EmailField[str, str]):
@@ -66,7 +66,7 @@ class NameField(models.CharField[str, str]):
 
 
 class SearchNameField(models.CharField[str, str]):
-    """The search key of the fields that `sources` names; see `portal.core.name_search`.
+    """The search key of the fields that `sources` names; see `portal.core.names.search_keys`.
 
     Set by `save` and `bulk_create`; SQL and `update` have to set it beside the name.
     """

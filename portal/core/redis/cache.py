@@ -12,7 +12,7 @@ import redis
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
-from portal.core.redis_client import get_redis_client
+from portal.core.redis.client import get_redis_client
 
 logger = logging.getLogger(__name__)
 

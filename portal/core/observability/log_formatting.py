@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from portal.core import request_ids
+from portal.core.observability import request_ids
 
 _EXTERNAL_URL = re.compile(r"(https?://[^/\s]+)/\S*")
 

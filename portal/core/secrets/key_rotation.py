@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models.functions import Cast
 from encrypted_model_fields import fields as encrypted
 
-from portal.core.secrets import SecretField, UndecryptableValue
+from portal.core.secrets.secret_field import SecretField, UndecryptableValue
 
 BATCH_SIZE = 200
 

@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from integrations.ats.emails import is_lookalike_email
-from portal.core.text import clean_name, is_single_line, is_visible
+from portal.core.names.text import clean_name, is_single_line, is_visible
 
 LOOKALIKE_EMAIL = "Type this address with plain letters: some of these only look like them."
 

@@ -1,0 +1,69 @@
+"""What a person asks for, and what decides whether they may do it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from integrations.ats.types import SeenStage
+from portal.accounts.models import Membership
+from portal.applications.actions.acting_user import ActingUser, get_acting_user
+from portal.applications.actions.refusals import get_learned_refusals, get_role_id
+from portal.applications.models import ApplicationAction, LearnedRefusal
+from portal.entitlements.rules import Rights, visible_jobs
+from portal.sync.models import RejectionReason, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRequest:
+    """What the person asked for, and the stage they saw on screen."""
+
+    key: uuid.UUID
+    kind: str
+    seen: SeenStage
+    seen_stage_name: str = ""
+    reason: RejectionReason | None = None
+    notes: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    undoes: ApplicationAction | None = None
+
+
+@dataclass(frozen=True)
+class ActionContext:
+    """What decides which actions are available on one job. Built once per request for all its
+    applications; each part is loaded when it is first needed.
+    """
+
+    member: Membership
+    job_id: int
+    rights: Rights
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        stages = Stage.objects.filter(job_id=self.job_id, active=True, gone_at=None)
+        return tuple(stages.order_by("order", "id"))
+
+    @cached_property
+    def role(self) -> int | None:
+        return get_role_id(self.job_id, self.rights)
+
+    @cached_property
+    def refusals(self) -> Mapping[str, LearnedRefusal]:
+        return get_learned_refusals(self.rights.match.connection, self.role)
+
+    @cached_property
+    def acting_user(self) -> ActingUser:
+        return get_acting_user(self.member, self.rights.match.connection)
+
+    @cached_property
+    def sees_other_jobs(self) -> bool:
+        return visible_jobs(self.member, member_rights=self.rights).exclude(pk=self.job_id).exists()
+
+    @cached_property
+    def visible_job_ids(self) -> frozenset[int]:
+        """Greenhouse IDs of the open jobs the person may see."""
+        jobs = visible_jobs(self.member, member_rights=self.rights)
+        return frozenset(jobs.values_list("remote_id", flat=True))

@@ -1,0 +1,62 @@
+"""Responds with an application's row, or sends the browser back to the page it came from."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from portal.accounts.access import MemberRequest
+from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
+from portal.applications.batches import preview
+from portal.applications.models import ApplicationAction
+from portal.applications.page.filters import encode_list_params, parse_status_and_stage
+from portal.applications.page.rows import ApplicationRow, build_row
+from portal.applications.views.return_urls import get_return_url
+
+LOCATION_STATUSES = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
+
+
+def respond_with_row(
+    request: MemberRequest,
+    available_actions: AvailableActions,
+    *,
+    note: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The row for HTMX, else a redirect to the page the request came from."""
+    application = available_actions.application
+    if request.htmx:
+        row = build_row(available_actions, get_latest_action(application))
+        return render_row(request, row, note=note, status=status)
+    if note:
+        messages.error(request, note)
+    return redirect(get_return_url(request, application))
+
+
+def render_row(
+    request: MemberRequest, row: ApplicationRow, *, note: str = "", status: int = 200
+) -> HttpResponse:
+    page_query = QueryDict(urlsplit(request.htmx.current_url or "").query)
+    context = {
+        "row": row,
+        "note": note,
+        "selectable": parse_status_and_stage(page_query)[0] in preview.KINDS_BY_STATUS,
+        "list_query": encode_list_params(page_query),
+    }
+    return render(request, "applications/_row.html", context, status=status)
+
+
+def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpResponse:
+    """The outcome of the reader's own action on an application they can no longer see, unless it
+    reveals the application's current stage.
+    """
+    action = get_own_latest_action(request.membership, pk)
+    if action is None:
+        raise Http404
+    reveals_location = action.status in LOCATION_STATUSES and action.state_after is not None
+    context = {"action": action, "outcome": "" if reveals_location else action.outcome}
+    return render(request, f"applications/_unavailable.html#{part}", context)

@@ -1,0 +1,49 @@
+"""Submits an action and responds with what became of it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from portal.accounts.access import MemberRequest
+from portal.applications.actions import action_requests
+from portal.applications.actions.action_context import ActionRequest
+from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.models import ApplicationAction
+from portal.applications.page.rows import build_row
+from portal.applications.views.return_urls import get_next_review_url, get_origin
+from portal.applications.views.row_responses import render_row, respond_with_row
+from portal.core.database.prepared_statements import use_prepared_statements
+
+ACTION_IN_PROGRESS_MESSAGE = "The last action on this application has not been settled yet."
+
+
+@use_prepared_statements()
+def submit_action(
+    request: MemberRequest, available_actions: AvailableActions, action_request: ActionRequest
+) -> HttpResponse:
+    """Record the action and respond with its row, or redirect to the page it came from."""
+    try:
+        action = action_requests.request_action(available_actions, action_request)
+    except action_requests.ActionUnavailable as error:
+        return respond_with_row(request, available_actions, note=error.option.why_not, status=403)
+    except action_requests.ActionInProgress:
+        return respond_with_row(
+            request, available_actions, note=ACTION_IN_PROGRESS_MESSAGE, status=409
+        )
+    if get_origin(request) == "review":
+        return redirect(get_next_review_url(request, available_actions.application))
+    if request.htmx and action.is_open:  # then it is the latest: only one can be open
+        return render_row(request, build_row(available_actions, action))
+    if action.is_open:
+        messages.success(request, _describe_pending_action(action))
+    return respond_with_row(request, available_actions)
+
+
+def _describe_pending_action(action: ApplicationAction) -> str:
+    verb = ACTION_HANDLERS[action.kind].verb
+    if action.due_at:
+        return f"{verb} goes out in {action.seconds_left} seconds. Undo stops it."
+    return f"{verb} is on its way to Greenhouse."
