@@ -13,7 +13,6 @@ from typing import Any
 from django.core.signals import request_finished
 from django.db import Error
 from django.dispatch import receiver
-from django_q.signals import post_execute_in_worker
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.models import ApiCall
@@ -62,7 +61,6 @@ class CallLog:
 
 
 @receiver(request_finished)
-@receiver(post_execute_in_worker)
 def write_thread_logs(**_: Any) -> None:
     logs, _thread_logs.logs = _thread_logs.logs, []
     for log in logs:

@@ -30,6 +30,7 @@ from portal.core.broker.leases import TaskLease
 from portal.core.broker.task_call import RetryLater as RetryLater
 from portal.core.broker.task_call import TaskTurn as TaskTurn
 from portal.core.broker.ticker import run_every_second as run_every_second
+from portal.core.hooks import Hook
 from portal.core.models import QueuedTask, QueueTurn
 from portal.core.models import QueueLane as QueueLane
 from portal.core.observability import metrics, request_ids
@@ -102,6 +103,8 @@ class _RunningTask:
     renewed_at: float
 
 
+# Called in the worker when a task has returned or failed.
+task_ended: Hook[[], None] = Hook()
 _running_task: _RunningTask | None = None  # a process runs one task at a time
 
 
@@ -116,6 +119,7 @@ def record_task_start(task: dict[str, Any], **_: Any) -> None:
 @receiver(post_execute_in_worker)
 def _end_task(task: dict[str, Any], **_: Any) -> None:
     global _running_task
+    task_ended.run()
     running, _running_task = _running_task, None
     if running is None:
         return

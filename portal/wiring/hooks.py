@@ -6,6 +6,7 @@ from portal.applications import note_erasure
 from portal.applications.actions import outbox
 from portal.applications.batches import runner
 from portal.audit import presentation
+from portal.connections import call_log
 from portal.connections.oauth import revocation
 from portal.connections.permissions import check_runs
 from portal.core import queue, worker_heartbeat
@@ -32,6 +33,7 @@ def register_hooks() -> None:
     presentation.job_title_lookup.register(job_titles.get_job_titles)
     key_rotation.register_secret_store(one_time_codes.SECRET_STORE)
 
+    queue.task_ended.register(call_log.write_thread_logs)
     # From a thread, so that long tasks do not make their workers look dead.
     queue.run_every_second(worker_heartbeat.record_heartbeat_if_due)
     queue.run_every_second(outbox.release_due_actions, lane=queue.QueueLane.CLICKS)
