@@ -41,6 +41,7 @@ TASK_OPTIONS = {
     "portal.notifications.tasks.recover_lost_messages": _CHECKS,
     "portal.notifications.tasks.send_digests": _CHECKS,
     "portal.onboarding.tasks.recover_lost_deletions": _CHECKS,
+    "portal.sync.tasks.record_freshness": _CHECKS,
     "portal.sync.tasks.recover_stalled_work": _CHECKS,
     "portal.sync.tasks.request_due_syncs": _CHECKS,
     "portal.webhooks.tasks.detect_silence": _CHECKS,
