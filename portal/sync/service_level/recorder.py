@@ -21,6 +21,8 @@ from portal.sync.service_level.periods import (
 
 # After a longer standstill only its end is recorded.
 MAX_PERIOD = timedelta(days=7)
+# Of a long standstill, so that the task ends long before its timeout; the next call goes on.
+MAX_PERIOD_PER_CALL = timedelta(days=1)
 # A clock that is set back by less only waits until it has caught up.
 CLOCK_TOLERANCE = timedelta(minutes=2)
 ROWS_PER_STATEMENT = 5000
@@ -38,10 +40,11 @@ def record_minutes() -> None:
             _delete_minutes_after(until)
             FreshnessTotal.objects.update(recorded_until=until)
         elif until > recorded_until:
-            period = Period(max(recorded_until, until - MAX_PERIOD), until)
+            start = max(recorded_until, until - MAX_PERIOD)
+            period = Period(start, min(until, start + MAX_PERIOD_PER_CALL))
             measured = measure_minutes(Connection.objects.all(), period)
             _store_minutes(period, measured)
-            _add_to_totals(totals, measured, until)
+            _add_to_totals(totals, measured, period.end)
 
 
 def measure_unrecorded_minutes(
