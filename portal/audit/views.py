@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC
 from itertools import islice
@@ -17,6 +16,7 @@ from portal.accounts.models import Membership
 from portal.audit import presentation
 from portal.audit.forms import LogForm, format_verb
 from portal.audit.models import Entry
+from portal.web.csv_rows import stream_rows
 
 PAGE_SIZE = 50
 CHUNK_SIZE = 500
@@ -86,23 +86,17 @@ def export_csv(request: MemberRequest) -> HttpResponseBase:
     return response
 
 
-class _EchoWriter:
-    def write(self, text: str) -> str:
-        return text
-
-
 def _stream_csv(form: LogForm, reader: Membership) -> Iterator[str]:
-    writer = csv.writer(_EchoWriter())
-    yield "\ufeff" + str(
-        writer.writerow(("When (UTC)", "Who", "What", "In words", "From", "Before", "After"))
-    )
+    headings = ("When (UTC)", "Who", "What", "In words", "From", "Before", "After")
+    return stream_rows(headings, _list_rows(form, reader))
+
+
+def _list_rows(form: LogForm, reader: Membership) -> Iterator[tuple[str, ...]]:
     entries = form.get_entries().iterator(chunk_size=CHUNK_SIZE)
     while chunk := list(islice(entries, CHUNK_SIZE)):
         titles = presentation.get_job_titles(reader, chunk)
         for entry in chunk:
-            yield str(
-                writer.writerow(map(escape_formula, _build_cells(entry, form.members, titles)))
-            )
+            yield _build_cells(entry, form.members, titles)
 
 
 def _build_cells(
@@ -122,8 +116,3 @@ def _build_cells(
 
 def _format_pairs(values: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {value}" for name, value in values.items())
-
-
-def escape_formula(text: str) -> str:
-    """Keep spreadsheets from running the cell as a formula (OWASP: CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -11,6 +10,7 @@ from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights
 from portal.jobs.job_list.rows import JobRow, build_rows
 from portal.sync.models import Job
+from portal.web.csv_rows import stream_rows
 
 CHUNK_SIZE = 200
 HEADINGS = (
@@ -30,29 +30,21 @@ HEADINGS = (
     "Waiting longest since",
     "As of",
 )
-# Spreadsheets run cells that start with one of these as formulas (CSV injection).
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-class _EchoWriter:
-    def write(self, line: str) -> str:
-        return line
 
 
 def stream_csv(
     jobs: QuerySet[Job], member: Membership, rights: Rights, *, as_of: datetime | None
 ) -> Iterator[str]:
-    """Yield the file line by line, so that it is never in memory as a whole."""
-    writer = csv.writer(_EchoWriter())
-    yield "\ufeff" + writer.writerow(HEADINGS)
+    return stream_rows(HEADINGS, _list_rows(jobs, member, rights, as_of))
+
+
+def _list_rows(
+    jobs: QuerySet[Job], member: Membership, rights: Rights, as_of: datetime | None
+) -> Iterator[tuple[str, ...]]:
     remaining_jobs = jobs.select_related("department").iterator(chunk_size=CHUNK_SIZE)
     while chunk := list(islice(remaining_jobs, CHUNK_SIZE)):
         for row in build_rows(chunk, member, rights):
-            yield writer.writerow([escape_formula(cell) for cell in _build_cells(row, as_of)])
-
-
-def escape_formula(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_PREFIXES) else cell
+            yield _build_cells(row, as_of)
 
 
 def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.core.models import Transition
-from portal.sync.models import Application, AtsUser, Job, RejectionReason
+from portal.sync.models import Application, AtsUser, Job, RejectionReason, Stage
 from tests.api_generations import any_generation
 from tests.conftest import FULL_CREDENTIALS
 from tests.personas import Personas
@@ -110,6 +110,40 @@ def test_advance_sent_under_recruiters_name(
     acting_user_id = AtsUser.objects.get(primary_email="remy@acme.example").remote_id
     writes = [r for r in sandbox.requests if r.method == "POST" and "/applications/" in r.path]
     assert [r.acting_user for r in writes if r.status < 300] == [acting_user_id]
+
+
+def _offers_advance(client: Client, application: Application) -> bool:
+    page = client.get(_url("row", application)).content.decode()
+    return f'id="advance-{application.pk}"' in page
+
+
+@any_generation
+@pytest.mark.parametrize("later_orders", [0, 1], ids=["all-equal", "later-equal"])
+def test_advance_compares_stages_by_place(
+    remy: Client, personas: Personas, later_orders: int
+) -> None:
+    application = _find_application(personas)
+    stages = list(application.job.stages.filter(active=True, gone_at=None).order_by("order", "id"))
+    for place, stage in enumerate(stages):
+        stage.order = min(place, later_orders)
+    Stage.objects.bulk_update(stages, ["order"])
+    for stage in stages:
+        Application.objects.filter(pk=application.pk).update(
+            stage=stage, stage_remote_id=stage.remote_id
+        )
+        assert _offers_advance(remy, application) == (stage != stages[-1])
+
+
+@any_generation
+def test_advance_needs_stage(remy: Client, personas: Personas) -> None:
+    application = _find_application(personas)
+    assert _offers_advance(remy, application)
+    rows = Application.objects.filter(pk=application.pk)
+    rows.update(stage=None, stage_remote_id=None)
+    assert not _offers_advance(remy, application)
+    rows.update(stage=application.stage, stage_remote_id=application.stage_remote_id)
+    application.job.stages.update(active=False)
+    assert not _offers_advance(remy, application)
 
 
 @any_generation

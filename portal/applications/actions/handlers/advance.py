@@ -26,10 +26,13 @@ class AdvanceHandler(ActionHandler):
     checked_by_greenhouse = True
 
     def why_wrong_stage(self, application: Application, action_context: ActionContext) -> str:
-        stage = application.stage
-        if stage is not None and (
-            not action_context.stages or stage.order >= action_context.stages[-1].order
-        ):
+        stage_ids = [stage.pk for stage in action_context.stages]
+        if not stage_ids:
+            return "This requisition has no stages."
+        if application.stage_remote_id is None:
+            return "It is in no stage."
+        # By place: Greenhouse may give several stages the same order.
+        if application.stage_id == stage_ids[-1]:
             return "It is in the last stage already."
         return ""
 
