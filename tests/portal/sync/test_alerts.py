@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.core.models import QueuedTask
 from portal.issues.models import Issue
 from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
@@ -38,20 +39,27 @@ def _sleep_moves_clock(advance_clock, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run_full_sync(sandbox: Sandbox, run_tasks, advance_clock):
-    """Run a full sync, at each of its due times, and return it with its requests."""
+def run_to_end(run_tasks, advance_clock):
+    """Run all tasks, each at its due time."""
 
-    def run_open_syncs() -> None:
+    def run_all() -> None:
         run_tasks()
-        while run := SyncRun.objects.filter(status__in=SyncRun.OPEN).first():
-            advance_clock(max(0.1, (run.due_at - timezone.now()).total_seconds()))
+        while task := QueuedTask.objects.order_by("due_at").first():
+            advance_clock(max(0.1, (task.due_at - timezone.now()).total_seconds()))
             run_tasks()
 
+    return run_all
+
+
+@pytest.fixture
+def run_full_sync(sandbox: Sandbox, run_to_end):
+    """Run a full sync and return it with its requests."""
+
     def synced(connection: Any) -> tuple[SyncRun, list[Any]]:
-        run_open_syncs()  # of the setup
+        run_to_end()  # of the setup
         before = len(sandbox.requests)
         run = run_lifecycle.request_sync(connection, Scope.FULL)
-        run_open_syncs()
+        run_to_end()
         run.refresh_from_db()
         return run, list(sandbox.requests)[before:]
 
@@ -108,9 +116,10 @@ def test_rate_limited_sync_waits_and_repeats_no_request(
 
 @any_generation
 def test_endless_rate_limit_backs_off_and_opens_issue(
-    connect, sandbox: Sandbox, run_tasks, advance_clock, kind: str
+    connect, sandbox: Sandbox, run_tasks, run_to_end, advance_clock, kind: str
 ) -> None:
     connection = connect(kind)
+    run_to_end()
     Application.objects.all().delete()
     runs_before, requests_before = SyncRun.objects.count(), len(sandbox.requests)
     sandbox.faults.add_fault("/v", status=429, retry_after=6, times=None)
@@ -128,6 +137,6 @@ def test_endless_rate_limit_backs_off_and_opens_issue(
     advance_clock(60 * 60)
     for scope in (Scope.FULL, Scope.PEOPLE):  # failures are counted per scope
         run_lifecycle.request_sync(connection, scope)
-    run_tasks()
+    run_to_end()
     assert not Issue.objects.get(cause=Issue.Cause.RATE_LIMIT).is_open
     assert_sync_matches(sandbox, kind)
