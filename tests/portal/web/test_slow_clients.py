@@ -78,6 +78,12 @@ def _measure_page(port: int, path: str) -> float:
     return time.monotonic() - started_at
 
 
+def _drip(client: socket.socket) -> None:
+    for _ in range(100):
+        client.sendall(b"a")
+        time.sleep(0.1)
+
+
 def _read_to_end(client: socket.socket) -> bytes:
     pieces = []
     while piece := client.recv(65536):
@@ -184,7 +190,5 @@ def test_unfinished_request_ends_at_timeout(tmp_path: Path) -> None:
         wait_until(lambda: responds(f"http://127.0.0.1:{port}"))
         with _connect(port, HALF_HEADERS) as silent, _connect(port, HALF_BODY) as dripping:
             assert silent.recv(1) == b""
-            with pytest.raises(OSError, match="reset|Broken pipe"):
-                for _ in range(100):
-                    dripping.sendall(b"a")
-                    time.sleep(0.1)
+            with pytest.raises(OSError, match=r"reset|Broken pipe"):
+                _drip(dripping)
