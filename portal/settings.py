@@ -84,6 +84,8 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
 PATIENCE_PEOPLE = env.float("PATIENCE_PEOPLE", default=20.0)
 PATIENCE_SYNC = env.float("PATIENCE_SYNC", default=30.0)
 PATIENCE_WEB = env.float("PATIENCE_WEB", default=3.0)
+# Seconds for the test of a typed credential in a request; then a worker goes on with it.
+PATIENCE_CREDENTIAL_TEST = env.float("PATIENCE_CREDENTIAL_TEST", default=5.0)
 # Seconds a task may sleep for a rate limit, a retry or a lease. Beyond that it is due later.
 WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
 # Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.

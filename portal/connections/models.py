@@ -378,6 +378,54 @@ class CheckRun(GreenhouseWait):
         return self.status in self.OPEN
 
 
+class CredentialTest(GreenhouseWait):
+    """A typed credential whose test takes longer than a request may: a worker goes on with it.
+    `secrets` is emptied when the test ends, and the row deleted after `LASTS`.
+    """
+
+    LASTS = timedelta(minutes=10)
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        TESTING = "testing", "Being tested"
+        ACCEPTED = "accepted", "Saved"
+        REFUSED = "refused", "Not saved"
+
+    OPEN = (Status.QUEUED, Status.TESTING)
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.TESTING, Status.REFUSED},
+        Status.TESTING: {Status.ACCEPTED, Status.REFUSED, Status.QUEUED},
+    }
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="credential_tests"
+    )
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=list_credential_kinds)
+    secrets = SecretField(blank=True, default="")  # JSON, by field name
+    confirms_account_change = models.BooleanField(default=False)
+    ip_address = models.GenericIPAddressField(null=True)  # for the activity log
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(default=timezone.now)
+    next_step = models.CharField(max_length=20, blank=True)  # of setup, once accepted
+    # Why it was refused, as in CredentialRefused.
+    refused_field = models.CharField(max_length=20, blank=True)
+    refusal = models.CharField(max_length=400, blank=True)
+    suggested_kind = models.CharField(max_length=20, blank=True)
+    is_other_account = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"Test {self.pk} for {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def is_expired(self) -> bool:
+        return self.created_at < timezone.now() - self.LASTS
+
+
 class PermissionCheck(models.Model):
     WAITING = "waiting"
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from portal.connections.models import Connection
+from portal.connections.models import Connection, CredentialTest
 from portal.core import queue
-from portal.onboarding import setup_flow
+from portal.onboarding import credential_entry, setup_flow
 from portal.sync import purge
 from portal.webhooks import endpoint
 
@@ -22,4 +22,16 @@ def recover_lost_deletions() -> None:
     queue.requeue_lost_tasks(setup_flow.DELETE_DATA_TASK, dict(rows))
 
 
-SCHEDULES = {recover_lost_deletions: 1}  # minutes
+def run_credential_test(test_id: int) -> None:
+    tests = CredentialTest.objects.select_related(
+        "connection__organization", "membership__user", "membership__organization"
+    )
+    if test := tests.filter(pk=test_id).first():
+        credential_entry.run_test(test)
+
+
+def clean_up_credential_tests() -> None:
+    credential_entry.clean_up_tests()
+
+
+SCHEDULES = {recover_lost_deletions: 1, clean_up_credential_tests: 1}  # minutes

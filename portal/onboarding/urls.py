@@ -18,6 +18,7 @@ urlpatterns = [
     path("", start.redirect_to_current_step, name="setup"),
     path("start/", start.start_page, name="start"),
     path("credential/", credential.credential_page, name="credential"),
+    path("credential/test/<int:pk>/", credential.credential_test_page, name="credential_test"),
     path("authorize/", authorization.authorization_page, name="authorize"),
     path("authorize/callback/", authorization.oauth_callback, name="oauth_callback"),
     path("permissions/", permissions.permissions_page, name="permissions"),
