@@ -138,7 +138,7 @@ def advance_clock(time_machine: TimeMachineFixture) -> Callable[[float], None]:
 @pytest.fixture
 def quick_retries(settings: Settings) -> None:
     """Greenhouse is given up on soon."""
-    settings.PATIENCE_PEOPLE = settings.PATIENCE_SYNC = settings.PATIENCE_CREDENTIAL_TEST = 0.2
+    settings.PATIENCE_PEOPLE = settings.PATIENCE_SYNC = 0.2
     settings.OUTAGE_PATIENCE_MINUTES = settings.RATE_LIMIT_PATIENCE_MINUTES = 0
 
 

@@ -188,11 +188,12 @@ def test_other_account_refused_and_credential_kept(
     ids=["drops", "503", "html"],
 )
 def test_outage_reported_and_credential_kept(
-    ada: Client, sandbox: Sandbox, connect, run_tasks, fault: dict, message: str,
-    quick_retries: None, advance_clock,
+    ada: Client, sandbox: Sandbox, connect, run_tasks, settings, advance_clock, fault: dict,
+    message: str,
 ) -> None:  # fmt: skip
     connection = connect()
     before = connection.credential
+    settings.OUTAGE_PATIENCE_MINUTES = 0
     sandbox.faults.add_fault(**fault, times=None)
     response = ada.post(URL, V1)
     if response.status_code == 302:
@@ -207,11 +208,13 @@ def test_outage_reported_and_credential_kept(
 
 
 def test_unreachable_greenhouse_is_reported(
-    personas: Personas, sign_in, settings, run_tasks, quick_retries: None
+    personas: Personas, sign_in, settings, run_tasks, advance_clock, quick_retries: None
 ) -> None:
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     ada = sign_in(personas.ada)
     test_page = ada.post(URL, V1).url
+    advance_clock(70)
+    tasks.clean_up_credential_tests()
     run_tasks()
     assert "not answering" in _field_errors(ada.get(test_page), "api_key")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from django.db import connection as database
 from django.test import Client
@@ -41,9 +39,7 @@ def _slow_down(sandbox: Sandbox) -> None:
 def _post_slowly(ada: Client, sandbox: Sandbox, values: dict[str, str]) -> str:
     """Post while Greenhouse is slow; the page that shows the test."""
     _slow_down(sandbox)
-    started_at = time.monotonic()
     response = ada.post(URL, values)
-    assert time.monotonic() - started_at < 2
     assert response.status_code == 302, response.content.decode()
     assert response.url.startswith(f"{URL}test/")
     sandbox.faults.clear_faults()
@@ -52,7 +48,9 @@ def _post_slowly(ada: Client, sandbox: Sandbox, values: dict[str, str]) -> str:
 
 def test_slow_test_continues_and_saves(ada: Client, sandbox: Sandbox, run_tasks) -> None:
     url = _post_slowly(ada, sandbox, V3)
-    assert ApiCall.objects.first().status is None  # given up before Greenhouse answered
+    call = ApiCall.objects.get()
+    assert call.status is None  # given up before Greenhouse answered
+    assert call.milliseconds < 800
     page = ada.get(url).content.decode()
     assert SLOW in page
     assert V3["client_secret"] not in page
