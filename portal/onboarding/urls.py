@@ -21,6 +21,11 @@ urlpatterns = [
     path("credential/test/<int:pk>/", credential.credential_test_page, name="credential_test"),
     path("authorize/", authorization.authorization_page, name="authorize"),
     path("authorize/callback/", authorization.oauth_callback, name="oauth_callback"),
+    path(
+        "authorize/<int:pk>/",
+        authorization.authorization_progress,
+        name="authorization_progress",
+    ),
     path("permissions/", permissions.permissions_page, name="permissions"),
     path("permissions/<str:key>/", permissions.retest_permission, name="retest_permission"),
     path("people/", people.people_page, name="people"),

@@ -198,7 +198,7 @@ def test_outage_reported_and_credential_kept(
     response = ada.post(URL, V1)
     if response.status_code == 302:
         advance_clock(70)
-        tasks.clean_up_credential_tests()
+        tasks.clean_up_entered_secrets()
         run_tasks()
         response = ada.get(response.url)
     errors = _field_errors(response, "api_key")
@@ -214,7 +214,7 @@ def test_unreachable_greenhouse_is_reported(
     ada = sign_in(personas.ada)
     test_page = ada.post(URL, V1).url
     advance_clock(70)
-    tasks.clean_up_credential_tests()
+    tasks.clean_up_entered_secrets()
     run_tasks()
     assert "not answering" in _field_errors(ada.get(test_page), "api_key")
 

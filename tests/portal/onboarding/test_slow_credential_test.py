@@ -187,7 +187,7 @@ def test_test_ends_after_ten_minutes(
     url = _post_slowly(ada, sandbox, V3)
     advance_clock(601)
     assert ada.get(url).url == URL
-    tasks.clean_up_credential_tests()
+    tasks.clean_up_entered_secrets()
     assert not CredentialTest.objects.exists()
     run_tasks()
     assert not Credential.objects.exists()
@@ -201,7 +201,7 @@ def test_killed_worker_leaves_test_to_the_next(
     run_tasks()
     assert SLOW in ada.get(url).content.decode()
     advance_clock(130)
-    tasks.clean_up_credential_tests()
+    tasks.clean_up_entered_secrets()
     run_tasks()
     assert ada.get(url).url == "/setup/permissions/"
 
@@ -215,7 +215,7 @@ def test_outage_ends_test_after_patience(
     run_tasks()
     assert CredentialTest.objects.get().status == CredentialTest.Status.QUEUED
     advance_clock(60 * settings.OUTAGE_PATIENCE_MINUTES)
-    tasks.clean_up_credential_tests()
+    tasks.clean_up_entered_secrets()
     run_tasks()
     page = ada.get(url).content.decode()
     assert "not answering" in page
