@@ -175,6 +175,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.rate_limits.RateLimitMiddleware",
+    "portal.notifications.recent_emails.RecentEmailsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.support.access.middleware.AdminAccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
