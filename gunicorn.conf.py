@@ -8,8 +8,10 @@ from typing import Any
 wsgi_app = "portal.wsgi"
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-# Threads, since a request may wait for Greenhouse (a credential is tried while its owner looks on).
-worker_class = "gthread"
+# Threads, since a request may wait a few seconds for Greenhouse. They never wait for a client.
+worker_class = "portal.web.buffering_worker.BufferingWorker"
+worker_connections = 500
+sendfile = False  # it would wait for the client
 threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 60
 # At the end: no new requests, and those under way have this long.

@@ -84,6 +84,8 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
 INTERACTIVE_DEADLINE_SECONDS = env.float("INTERACTIVE_DEADLINE_SECONDS", default=20.0)
 SYNC_DEADLINE_SECONDS = env.float("SYNC_DEADLINE_SECONDS", default=30.0)
 WEB_DEADLINE_SECONDS = env.float("WEB_DEADLINE_SECONDS", default=3.0)
+# Seconds for the test of a typed credential in a request; then a worker goes on with it.
+CREDENTIAL_TEST_DEADLINE_SECONDS = env.float("CREDENTIAL_TEST_DEADLINE_SECONDS", default=5.0)
 # Seconds a task may sleep for a rate limit, a retry or a lease. Beyond that it is due later.
 WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
 # Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.
@@ -174,6 +176,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.rate_limits.RateLimitMiddleware",
     "portal.signin.known_devices.KnownDeviceMiddleware",
+    "portal.notifications.recent_emails.RecentEmailsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.support.access.middleware.AdminAccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

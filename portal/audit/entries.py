@@ -24,6 +24,7 @@ def record_entry(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     request: HttpRequest | None = None,
+    ip_address: str | None = None,
 ) -> Entry:
     """Append an entry; `by` None means the portal. `description` completes "<actor> …". `before`
     and `after` have no secrets or personal data of candidates. Call this last in a transaction: it
@@ -34,7 +35,7 @@ def record_entry(
             organization=organization,
             by=by,
             actor_label=_format_actor(by)[:200],
-            ip_address=get_client_ip(request) if request is not None else None,
+            ip_address=get_client_ip(request) if request is not None else ip_address,
             verb=verb,
             description=description[:300],
             subject=subject._meta.label_lower if subject is not None else "",

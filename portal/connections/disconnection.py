@@ -49,6 +49,7 @@ def end_connection(connection: Connection, *, by: User) -> bool:
         return False
     for credential in connection.credentials.exclude(state=Credential.State.DELETED):
         destroy_credential(credential, by=by, why="disconnected")
+    connection.credential_tests.all().delete()
     revoke_all_consents(connection, why="disconnected", by=by)
     interrupt_open_runs(connection, "Greenhouse was disconnected.")
     connection.fix_links.filter(completed_at=None, revoked_at=None).update(

@@ -258,9 +258,28 @@ class ConsentRequest(models.Model):
     """A pending OAuth authorization, valid once and only in the session that started it."""
 
     LASTS = timedelta(minutes=15)
+    # After the person's return; a code is good for a minute, and one turn of a worker takes less.
+    GIVEN_UP_AFTER = timedelta(minutes=2)
+
+    class Status(models.TextChoices):
+        ASKED = "asked", "At Greenhouse"
+        QUEUED = "queued", "Waiting for a worker"
+        RUNNING = "running", "A worker exchanges the code"
+        DONE = "done", "Stored"
+        FAILED = "failed", "Not stored"
+
+    OPEN = (Status.QUEUED, Status.RUNNING)
+    MOVES: ClassVar = {
+        Status.ASKED: {Status.QUEUED},
+        Status.QUEUED: {Status.RUNNING, Status.FAILED},
+        Status.RUNNING: {Status.DONE, Status.FAILED},
+    }
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    status = models.CharField(
+        max_length=10, choices=Status.choices, default=Status.ASKED, db_default=Status.ASKED
+    )
     is_personal = models.BooleanField(default=False)
     digest = models.CharField(max_length=64, unique=True)  # of the OAuth state
     session_digest = models.CharField(max_length=64)  # of a token kept in the session
@@ -268,9 +287,21 @@ class ConsentRequest(models.Model):
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True)
+    code = SecretField(blank=True, default="", db_default="")  # emptied once exchanged
+    ip_address = models.GenericIPAddressField(null=True)  # for the activity log
+    next_step = models.CharField(max_length=20, blank=True, default="", db_default="")
+    failure = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"Request {self.pk} for {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN and not self.is_given_up
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.used_at is not None and self.used_at < timezone.now() - self.GIVEN_UP_AFTER
 
     @property
     def is_expired(self) -> bool:
@@ -376,6 +407,54 @@ class CheckRun(GreenhouseWait):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+
+class CredentialTest(GreenhouseWait):
+    """A typed credential whose test takes longer than a request may: a worker goes on with it.
+    `secrets` is emptied when the test ends, and the row deleted after `LASTS`.
+    """
+
+    LASTS = timedelta(minutes=10)
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        TESTING = "testing", "Being tested"
+        ACCEPTED = "accepted", "Saved"
+        REFUSED = "refused", "Not saved"
+
+    OPEN = (Status.QUEUED, Status.TESTING)
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.TESTING, Status.REFUSED},
+        Status.TESTING: {Status.ACCEPTED, Status.REFUSED, Status.QUEUED},
+    }
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="credential_tests"
+    )
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=list_credential_kinds)
+    secrets = SecretField(blank=True, default="")  # JSON, by field name
+    confirms_account_change = models.BooleanField(default=False)
+    ip_address = models.GenericIPAddressField(null=True)  # for the activity log
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(default=timezone.now)
+    next_step = models.CharField(max_length=20, blank=True)  # of setup, once accepted
+    # Why it was refused, as in CredentialRefused.
+    refused_field = models.CharField(max_length=20, blank=True)
+    refusal = models.CharField(max_length=400, blank=True)
+    suggested_kind = models.CharField(max_length=20, blank=True)
+    is_other_account = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"Test {self.pk} for {self.connection}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def is_expired(self) -> bool:
+        return self.created_at < timezone.now() - self.LASTS
 
 
 class PermissionCheck(models.Model):

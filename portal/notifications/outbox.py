@@ -22,7 +22,7 @@ from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.core import queue, transitions
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
-from portal.notifications import delivery
+from portal.notifications import delivery, recent_emails
 from portal.notifications.models import OutgoingEmail
 
 SEND_TASK = "portal.notifications.tasks.send_outgoing_email"
@@ -53,6 +53,7 @@ def store_message(message: EmailMessage) -> OutgoingEmail:
         content=_serialize_message(message),
     )
     queue.enqueue_task(SEND_TASK, email.pk, organization_id=_find_organization_id(recipient))
+    recent_emails.remember_email(email)
     return email
 
 

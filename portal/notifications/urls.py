@@ -3,4 +3,7 @@ from django.urls import path
 from portal.notifications import views
 
 app_name = "notifications"
-urlpatterns = [path("", views.edit_preferences, name="preferences")]
+urlpatterns = [
+    path("", views.edit_preferences, name="preferences"),
+    path("recent/", views.show_recent_emails, name="recent_emails"),
+]

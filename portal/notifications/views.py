@@ -5,12 +5,17 @@ from typing import cast
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.accounts.access import signed_in_only
+from portal.accounts.access import public_view, signed_in_only
 from portal.accounts.models import User
 from portal.notifications.forms import PreferenceForm
-from portal.notifications.models import Preference
+from portal.notifications.models import Notification, OutgoingEmail, Preference
+from portal.notifications.recent_emails import list_recent_emails
+from portal.web.htmx import render_page_or_partial
+
+_UNFINISHED = {OutgoingEmail.Status.QUEUED, OutgoingEmail.Status.SENDING}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -25,5 +30,20 @@ def edit_preferences(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Your choice is saved.")
         return redirect("notifications:preferences")
     status = 422 if form.errors else 200
-    context = {"form": form, "preference": preference}
+    notifications = Notification.objects.filter(recipient=cast(User, request.user))
+    context = {"form": form, "preference": preference, "notifications": notifications[:10]}
     return render(request, "notifications/preferences.html", context, status=status)
+
+
+@require_safe
+@never_cache
+@public_view("a password reset is asked for signed out; shows no address, and this session's alone")
+def show_recent_emails(request: HttpRequest) -> HttpResponse:
+    emails = list_recent_emails(request)
+    context = {
+        "emails": emails,
+        "is_unfinished": any(email.status in _UNFINISHED for email in emails),
+    }
+    return render_page_or_partial(
+        request, "notifications/recent_emails.html", "recent-emails", context
+    )

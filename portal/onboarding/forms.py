@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.forms.utils import ErrorDict
 
 from integrations.ats import registry
 from portal.web.id_parsing import parse_id
@@ -37,9 +38,8 @@ class _SecretSafeInput(forms.TextInput):
     """Never echoes a value that may be a secret; a short number, such as a user ID, is not one."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        # The browser tab restores everything else (static/js/portal.js).
         shown = value if parse_id(str(value or "")) is not None else None
-        return super().get_context(name, shown, {**(attrs or {}), "data-restore-text": True})
+        return super().get_context(name, shown, attrs)
 
 
 def _matches_name(typed: str, name: str) -> bool:
@@ -118,12 +118,17 @@ class CredentialForm(forms.Form):
             raise forms.ValidationError("A Greenhouse user ID has digits only.")
         return value
 
+    def show_refusal(self) -> None:
+        """Let an empty form take the errors of an earlier one."""
+        self.is_bound, self._errors = True, ErrorDict()
+        self.cleaned_data: dict[str, Any] = {}
+
     def add_account_change_field(self, name: str) -> None:
         """Offer to switch accounts; the admin confirms by typing the organization's name."""
         self.fields["another_account"] = forms.CharField(
             label="Connect the other account instead?",
             help_text=f"Then everything that was read of the connected account is deleted first. "
-            f"To do that, type {name} here and paste the credential again.",
+            f"To do that, type {name} here and test again.",
             required=False,
             widget=_SecretSafeInput(attrs={"autocomplete": "off"}),
         )

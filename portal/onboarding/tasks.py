@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from portal.connections.models import Connection
+from portal.connections.models import Connection, ConsentRequest, CredentialTest
 from portal.core import queue
-from portal.onboarding import setup_flow
+from portal.onboarding import consent_entry, credential_entry, setup_flow
 from portal.sync import purge
 from portal.webhooks import endpoint
 
@@ -22,4 +22,25 @@ def recover_lost_deletions() -> None:
     queue.requeue_lost_tasks(setup_flow.DELETE_DATA_TASK, dict(rows))
 
 
-SCHEDULES = {recover_lost_deletions: 1}  # minutes
+def run_credential_test(test_id: int) -> None:
+    tests = CredentialTest.objects.select_related(
+        "connection__organization", "membership__user", "membership__organization"
+    )
+    if test := tests.filter(pk=test_id).first():
+        credential_entry.run_test(test)
+
+
+def exchange_code(request_id: int) -> None:
+    requests = ConsentRequest.objects.select_related(
+        "connection__organization", "membership__user", "membership__organization"
+    )
+    if request := requests.filter(pk=request_id).first():
+        consent_entry.exchange_code(request)
+
+
+def clean_up_entered_secrets() -> None:
+    credential_entry.clean_up_tests()
+    consent_entry.fail_unfinished_requests()
+
+
+SCHEDULES = {recover_lost_deletions: 1, clean_up_entered_secrets: 1}  # minutes

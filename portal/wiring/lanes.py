@@ -27,6 +27,8 @@ TASK_OPTIONS = {
     "portal.webhooks.tasks.process_deliveries": _CHECKS,
     "portal.jobs.tasks.update_counts": _CHECKS,
     "portal.jobs.tasks.recount_connection": _COUNTS,
+    "portal.onboarding.tasks.exchange_code": _CHECKS,
+    "portal.onboarding.tasks.run_credential_test": _CHECKS,
     "portal.onboarding.tasks.delete_synced_data": _SYNCS,
     "portal.sync.tasks.run_sync": _SYNCS,
     # Scheduled
@@ -40,6 +42,7 @@ TASK_OPTIONS = {
     "portal.members.tasks.recover_lost_invitations": _CHECKS,
     "portal.notifications.tasks.recover_lost_messages": _CHECKS,
     "portal.notifications.tasks.send_digests": _CHECKS,
+    "portal.onboarding.tasks.clean_up_entered_secrets": _CHECKS,
     "portal.onboarding.tasks.recover_lost_deletions": _CHECKS,
     "portal.sync.tasks.record_freshness": _CHECKS,
     "portal.sync.tasks.recover_stalled_work": _CHECKS,

@@ -290,19 +290,6 @@
     document.querySelectorAll("form[aria-busy]").forEach((form) => busy(form, false));
   });
 
-  /* ---- What is never sent back into a page: this tab alone remembers it, for one answer -------- */
-  const typedTextKey = (field) => "typed:" + location.pathname + ":" + field.name;
-
-  document.addEventListener("submit", (event) => {
-    all("[data-restore-text]", event.target).forEach((field) => sessionStorage.setItem(typedTextKey(field), field.value));
-  });
-
-  function restoreTypedText(field) {
-    const typed = sessionStorage.getItem(typedTextKey(field));
-    sessionStorage.removeItem(typedTextKey(field));
-    if (typed && !field.value && field.form.querySelector(".callout.tone-bad")) field.value = typed;
-  }
-
   /* ---- htmx: busy, focus, sessions, answers that did not come ----------- */
   const on = (name, does) => document.addEventListener("htmx:" + name, does);
   const ownForm = (event) => event.target.closest && event.target.closest("form");
@@ -461,7 +448,6 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
-    all("[data-restore-text]", document.body).forEach(restoreTypedText);
     takeFocus(document.body);
     started = true;
   }

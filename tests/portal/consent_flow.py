@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from django.test import Client
 
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
+from portal.onboarding import tasks
 from tests.consent_page import submit_decision
 
 AUTHORIZE_URL, CALLBACK_URL = "/setup/authorize/", "/setup/authorize/callback/"
@@ -35,7 +37,17 @@ def complete_authorization(
     """Press the button, decide in Greenhouse (Ada's service account, unless told), come back."""
     decided = {"service_account": "who" not in decided} | decided
     answer = submit_decision(sandbox, start_authorization(browser, start), **decided)
-    return browser.get(get_callback_path(answer.headers["location"]))
+    return open_callback(browser, get_callback_path(answer.headers["location"]))
+
+
+def open_callback(browser: Client, path: str) -> Any:
+    """Come back with the browser; where the page leads once a worker has exchanged the code."""
+    answer = browser.get(path)
+    progress = re.fullmatch(rf"{AUTHORIZE_URL}(\d+)/", answer.headers.get("location", ""))
+    if not progress:
+        return answer
+    tasks.exchange_code(int(progress[1]))
+    return browser.get(answer.url)
 
 
 def get_callback_path(address: str) -> str:

@@ -1,97 +1,137 @@
-"""Stage history and résumés, read from Greenhouse on demand and never stored."""
+"""Stage history and résumés, read from Greenhouse on demand and never stored. While Greenhouse is
+slow, the page says so and asks again by itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from django.contrib import messages
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from integrations.ats.client_context import Lane
-from integrations.ats.errors import AtsError
-from integrations.ats.types import Attachment
+from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
+from integrations.ats.provider import Provider
+from integrations.ats.types import Attachment, StageEntry
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
+from portal.connections import waiting
 from portal.connections.client import open_provider
-from portal.connections.models import Credential
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application, Stage
 from portal.web.htmx import render_page_or_partial
 
+T = TypeVar("T")
+
 RESUME_TYPE = "resume"
 PREFETCH_SECONDS = 60  # browser cache time of the next application's details
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 3, 15
+
+
+@dataclass(frozen=True)
+class _ReadFailure:
+    sentence: str
+    retry_seconds: int = 0  # 0: asking again would not help
+
+
+def _read_from_greenhouse(
+    application: Application, read: Callable[[Provider], T]
+) -> T | _ReadFailure:
+    credential = application.connection.credential
+    try:
+        if credential is None:
+            raise SecretUnreadable
+        return read(
+            open_provider(credential, lane=Lane.PEOPLE, patience=settings.WEB_DEADLINE_SECONDS)
+        )
+    except SecretUnreadable:
+        return _ReadFailure("The Greenhouse credential must be entered again.")
+    except (AtsUnavailable, RateLimited) as error:
+        return _ReadFailure(SLOW_SENTENCE, _compute_retry_seconds(error))
+    except AtsError as error:
+        return _ReadFailure(error.sentence)
+
+
+def _compute_retry_seconds(error: AtsError) -> int:
+    retry_at = waiting.get_retry_time(error) or timezone.now()
+    seconds = round((retry_at - timezone.now()).total_seconds())
+    return min(MAX_RETRY_SECONDS, max(MIN_RETRY_SECONDS, seconds))
 
 
 @require_safe
 @member_only
 def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
-    """Read live from Greenhouse and not stored; browsers may cache it to prefetch the next
-    application.
-    """
+    """Browsers may cache the response, to prefetch the next application's."""
     application, member_rights = get_application_or_404(request, pk)
-    context: dict[str, object] = {"application": application, "entries": ()}
-    try:
-        provider = open_provider(_get_credential(application), lane=Lane.PEOPLE)
-        if not member_rights.why_unavailable("stage_history"):
-            names = dict(Stage.objects.filter(job=application.job).values_list("remote_id", "name"))
-            history = provider.list_stage_history(application.remote_id)
-            context["entries"] = [
-                (names.get(stage_entry.stage_id, ""), stage_entry) for stage_entry in history
-            ]
-    except (AtsError, SecretUnreadable) as error:
-        context["failed"] = getattr(error, "sentence", "The credential must be entered again.")
-    context["who"] = get_candidate_label(application, member_rights)
+    history: tuple[StageEntry, ...] | _ReadFailure = ()
+    if not member_rights.why_unavailable("stage_history"):
+        history = _read_from_greenhouse(
+            application, lambda provider: provider.list_stage_history(application.remote_id)
+        )
+    context: dict[str, object] = {
+        "application": application,
+        "who": get_candidate_label(application, member_rights),
+    }
+    if isinstance(history, _ReadFailure):
+        context["failure"] = history
+    else:
+        names = dict(Stage.objects.filter(job=application.job).values_list("remote_id", "name"))
+        context["entries"] = [(names.get(entry.stage_id, ""), entry) for entry in history]
     response = render_page_or_partial(
         request, "applications/stage_history.html", "stage-history", context
     )
-    response["Cache-Control"] = f"private, max-age={PREFETCH_SECONDS}"
+    has_failed = isinstance(history, _ReadFailure)
+    response["Cache-Control"] = "no-store" if has_failed else f"private, max-age={PREFETCH_SECONDS}"
     return response
-
-
-def _get_credential(application: Application) -> Credential:
-    credential = application.connection.credential
-    if credential is None:
-        raise SecretUnreadable
-    return credential
 
 
 @require_safe
 @member_only
 def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
     """Redirect to the newest résumé by a short-lived Greenhouse link, which is not stored."""
-    application, _ = get_application_or_404(request, pk)
-    try:
-        link = _get_resume_url(application)
-    except AtsError as error:
-        link, reason = None, error.sentence
-    except SecretUnreadable:
-        link, reason = None, "The Greenhouse credential must be entered again."
+    application, member_rights = get_application_or_404(request, pk)
+    url = _get_resume_url(application)
+    if isinstance(url, _ReadFailure):
+        context = {
+            "application": application,
+            "who": get_candidate_label(application, member_rights),
+            "failure": url,
+        }
+        response = render_page_or_partial(request, "applications/resume.html", "resume", context)
     else:
-        reason = "Greenhouse has no résumé of this candidate."
-    if link is None:
-        messages.warning(request, reason)
-        return redirect(reverse("applications:review", args=[application.job_id]))
-    response = redirect(link)
+        response = HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+        response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def _get_resume_url(application: Application) -> str | None:
-    if application.candidate is None:
-        return None
-    provider = open_provider(_get_credential(application), lane=Lane.PEOPLE)
-    attachments = provider.list_attachments(application.candidate.remote_id)
+def _get_resume_url(application: Application) -> str | _ReadFailure:
+    candidate = application.candidate
+    attachments = (
+        _read_from_greenhouse(
+            application, lambda provider: provider.list_attachments(candidate.remote_id)
+        )
+        if candidate
+        else ()
+    )
+    if isinstance(attachments, _ReadFailure):
+        return attachments
     resumes = [
         attachment
         for attachment in attachments
         if attachment.type == RESUME_TYPE and attachment.url.startswith("https://")
     ]
-    return max(resumes, key=_get_created_at).url if resumes else None
+    if not resumes:
+        return _ReadFailure("Greenhouse has no résumé of this candidate.")
+    return max(resumes, key=_get_created_at).url
 
 
 def _get_created_at(file: Attachment) -> datetime:

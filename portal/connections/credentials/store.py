@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
 
-from integrations.ats.errors import AtsError, BadCredential
-from integrations.ats.provider import AccountSample
+from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
+from integrations.ats.provider import AccountSample, Provider
 from portal.accounts.models import User
 from portal.connections.client import open_trial_provider
-from portal.connections.models import Connection, Credential
+from portal.connections.models import Connection, Credential, CredentialTest
 from portal.connections.oauth.revocation import revoke_credential_consents
 from portal.core import transitions
 from portal.core.secrets.secret_field import fingerprint_secrets
@@ -57,46 +58,51 @@ class AuthorizerNotSiteAdmin(CredentialRefused):
     pass
 
 
-def store_credential(
+def verify_secrets(
     connection: Connection,
     *,
     kind: str,
     secrets: Mapping[str, str],
-    by: User,
-    same_account: AccountMatcher,
-    as_pending: bool = False,
-) -> Credential:
-    """Save `secrets` (by field name) if Greenhouse accepts them.
-
-    `as_pending` leaves the credential in use. Raises CredentialRefused, with nothing changed.
+    patience: float | None = None,
+) -> AccountSample:
+    """Try `secrets` (by field name) in Greenhouse; `patience` is for web requests. Raises
+    CredentialRefused, and AtsUnavailable or RateLimited while Greenhouse does not answer.
     """
-    fingerprint = fingerprint_secrets(kind, *secrets.values())
-    provider = open_trial_provider(connection, kind, secrets, key=fingerprint)
+    trial = _Trial(connection, patience)
+    provider = trial.open_provider(kind, secrets)
     try:
         provider.verify_credential()
-        sample = provider.get_account_sample()
+        return provider.get_account_sample()
+    except (AtsUnavailable, RateLimited):
+        raise
     except BadCredential as error:
-        raise _explain_refusal(connection, kind, secrets) from error
+        raise _explain_refusal(trial, kind, secrets) from error
     except AtsError as error:
         raise CredentialRefused(
-            _get_first_field(kind), f"{error.sentence} Nothing was saved."
+            get_first_field(kind), f"{error.sentence} Nothing was saved."
         ) from error
-    if not same_account(sample):
-        raise DifferentAccount(
-            _get_first_field(kind),
-            "This credential opens another Greenhouse account than the one that is connected. "
-            "Nothing was saved. Use a credential of the connected account.",
+
+
+class _Trial:
+    """Providers that share a patience, in seconds."""
+
+    def __init__(self, connection: Connection, patience: float | None) -> None:
+        self._connection = connection
+        self._ends_at = None if patience is None else time.monotonic() + patience
+
+    def open_provider(self, kind: str, secrets: Mapping[str, str]) -> Provider:
+        patience = None if self._ends_at is None else max(0.1, self._ends_at - time.monotonic())
+        fingerprint = fingerprint_secrets(kind, *secrets.values())
+        return open_trial_provider(
+            self._connection, kind, secrets, key=fingerprint, patience=patience
         )
-    return _create_credential(connection, kind, secrets, fingerprint, by, as_pending=as_pending)
 
 
-def _get_first_field(kind: str) -> str:
+def get_first_field(kind: str) -> str:
     return "api_key" if kind == "harvest_key" else "client_id"
 
 
-def _explain_refusal(
-    connection: Connection, kind: str, secrets: Mapping[str, str]
-) -> CredentialRefused:
+def _explain_refusal(trial: _Trial, kind: str, secrets: Mapping[str, str]) -> CredentialRefused:
     if kind == "harvest_key":
         return CredentialRefused(
             "api_key",
@@ -106,7 +112,7 @@ def _explain_refusal(
         )
     # A v1 key in the v3 form is recognized by trying it.
     for field in ("client_id", "client_secret"):
-        if _is_api_key(connection, secrets[field]):
+        if _is_api_key(trial, secrets[field]):
             return DifferentKind(
                 "harvest_key",
                 field,
@@ -120,11 +126,11 @@ def _explain_refusal(
     )
 
 
-def _is_api_key(connection: Connection, value: str) -> bool:
-    fingerprint = fingerprint_secrets("harvest_key", value)
-    provider = open_trial_provider(connection, "harvest_key", {"api_key": value}, key=fingerprint)
+def _is_api_key(trial: _Trial, value: str) -> bool:
     try:
-        provider.verify_credential()
+        trial.open_provider("harvest_key", {"api_key": value}).verify_credential()
+    except (AtsUnavailable, RateLimited):
+        raise
     except AtsError:
         return False
     return True
@@ -146,7 +152,9 @@ def destroy_credential(credential: Credential, *, by: User | None, why: str) -> 
 
 
 def destroy_replaced_credentials(connection: Connection, *, by: User, as_pending: bool) -> None:
-    """Locks the connection. Raises ConnectionEnded if it was disconnected since it was read."""
+    """Locks the connection, and ends tests of other credentials. Raises ConnectionEnded if it was
+    disconnected since it was read.
+    """
     current = Connection.objects.select_for_update().get(pk=connection.pk)
     has_ended = current.state == Connection.State.DISCONNECTED and connection.state != current.state
     if has_ended or current.data_deletion_pending or (as_pending and current.credential is None):
@@ -156,18 +164,21 @@ def destroy_replaced_credentials(connection: Connection, *, by: User, as_pending
         replaced = replaced.filter(state=Credential.State.PENDING)
     for credential in replaced:
         destroy_credential(credential, by=by, why="a new one was entered")
+    connection.credential_tests.filter(status__in=CredentialTest.OPEN).delete()
 
 
 @transaction.atomic
-def _create_credential(
+def save_credential(
     connection: Connection,
+    *,
     kind: str,
     secrets: Mapping[str, str],
-    fingerprint: str,
     by: User,
-    *,
     as_pending: bool,
 ) -> Credential:
+    """Store a tested credential. `as_pending` leaves the credential in use. Raises
+    ConnectionEnded.
+    """
     destroy_replaced_credentials(connection, by=by, as_pending=as_pending)
     secret = secrets["api_key"] if kind == "harvest_key" else secrets["client_secret"]
     return Credential.objects.create(
@@ -177,7 +188,7 @@ def _create_credential(
         secret=secret,
         reader_id=int(secrets["reader_id"]) if secrets.get("reader_id") else None,
         last_four=secret[-4:],
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_secrets(kind, *secrets.values()),
         state=Credential.State.PENDING if as_pending else Credential.State.IN_USE,
         entered_by=by,
     )

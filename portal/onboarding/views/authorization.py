@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
-from integrations.ats.errors import AtsError, BadCredential
-from integrations.ats.oauth import AuthorizationCodeRejected
 from portal.accounts.access import MemberRequest, admin_only, member_only
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
-from portal.connections.credentials import store
 from portal.connections.models import ConsentRequest
 from portal.connections.oauth import authorization, partner_app
 from portal.connections.oauth.csp import allow_greenhouse_form_action
-from portal.entitlements.user_matching import match_user
-from portal.onboarding import setup_flow
-from portal.sync import account_match
+from portal.onboarding import consent_entry, setup_flow
+from portal.web.client_ip import get_client_ip
+from portal.web.htmx import render_page_or_partial
 
 
 @dataclass(frozen=True)
@@ -147,85 +145,43 @@ def oauth_callback(request: MemberRequest) -> HttpResponse:
     if not code:
         failure_key = _FAILURE_BY_OAUTH_ERROR.get(request.GET.get("error", ""), "down")
         return _redirect_with_failure(request, failure_key, is_personal=consent_request.is_personal)
-    if consent_request.is_personal:
-        return _store_personal_consent(request, consent_request, code)
-    if not request.membership.is_admin:  # no longer
+    if not consent_request.is_personal and not request.membership.is_admin:  # no longer
         raise PermissionDenied
-    return _store_connection_consent(request, consent_request, code)
+    consent_entry.exchange_code_later(consent_request, code, ip_address=get_client_ip(request))
+    return redirect("onboarding:authorization_progress", pk=consent_request.pk)
 
 
-def _store_personal_consent(
-    request: MemberRequest, consent_request: ConsentRequest, code: str
-) -> HttpResponse:
-    user = match_user(request.membership).user
-    try:
-        grant = authorization.exchange_code(consent_request, code)
-        consent = authorization.store_personal_consent(
-            consent_request, grant, greenhouse_user=user.remote_id if user else None
+@require_safe
+@member_only
+def authorization_progress(request: MemberRequest, pk: int) -> HttpResponse:
+    """Polls until a worker has exchanged the code."""
+    consent_request = get_object_or_404(ConsentRequest, pk=pk, membership=request.membership)
+    if consent_request.is_open:
+        return render_page_or_partial(
+            request, "onboarding/authorization_progress.html", "progress", {}
         )
-    except (AtsError, store.CredentialRefused) as error:
-        return _redirect_with_failure(request, _classify_error(error), is_personal=True)
-    record_member_action(
-        request,
-        "consent.granted",
-        "agreed that the portal acts in Greenhouse in their name",
-        subject=consent,
-    )
-    messages.success(request, "From now on the portal acts in Greenhouse in your name.")
-    return redirect("applications:acting_user")
-
-
-def _store_connection_consent(
-    request: MemberRequest, consent_request: ConsentRequest, code: str
-) -> HttpResponse:
-    connection, by = consent_request.connection, request.membership.user
-    credential_in_use = connection.credential
-    as_pending = (
-        setup_flow.needs_rotation(connection)
-        and credential_in_use is not None
-        and not credential_in_use.is_consent
-    )
-    try:
-        grant = authorization.exchange_code(consent_request, code)
-        credential = authorization.store_connection_consent(
-            consent_request,
-            grant,
-            by=by,
-            same_account=lambda sample: account_match.is_same_account(connection, sample),
-            as_pending=as_pending,
+    if consent_request.status == ConsentRequest.Status.DONE:
+        response = _redirect_to_next_step(request, consent_request)
+    else:
+        response = _redirect_with_failure(
+            request, consent_request.failure or "down", is_personal=consent_request.is_personal
         )
-    except (AtsError, store.CredentialRefused) as error:
-        return _redirect_with_failure(request, _classify_error(error))
-    record_member_action(
-        request,
-        "credential.entered",
-        "connected by consent in Greenhouse",
-        subject=credential,
-        after={"scopes": credential.consent.scopes},
-    )
-    if as_pending:
-        setup_flow.request_pending_check(connection, by=by)
-        return redirect("onboarding:rotation")
-    messages.success(request, "Greenhouse is connected. Now we look at what was agreed to.")
-    setup_flow.request_check(connection, by=by)
-    return redirect("onboarding:permissions")
+    return HttpResponseClientRedirect(response.url) if request.htmx else response
 
 
-def _classify_error(error: Exception) -> str:
-    kinds: tuple[tuple[type[Exception], str], ...] = (
-        (AuthorizationCodeRejected, "late"),
-        (BadCredential, "application"),
-        (store.DifferentPerson, "another_person"),
-        (store.AuthorizerNotSiteAdmin, "no_site_admin"),
-        (store.DifferentAccount, "another_account"),
-        (store.ConnectionEnded, "ended"),
-    )
-    return next((key for kind, key in kinds if isinstance(error, kind)), "down")
+def _redirect_to_next_step(
+    request: MemberRequest, consent_request: ConsentRequest
+) -> HttpResponseRedirect:
+    if consent_request.is_personal:
+        messages.success(request, "From now on the portal acts in Greenhouse in your name.")
+    elif consent_request.next_step == "onboarding:permissions":
+        messages.success(request, "Greenhouse is connected. Now we look at what was agreed to.")
+    return redirect(consent_request.next_step)
 
 
 def _redirect_with_failure(
     request: MemberRequest, failure_key: str, *, is_personal: bool = False
-) -> HttpResponse:
+) -> HttpResponseRedirect:
     """Redirect to a page with the message, so that a reload does not call Greenhouse again."""
     if is_personal:
         failure = FAILURES[failure_key]

@@ -1,58 +1,28 @@
-"""The credential form: tested with Greenhouse, saved only if accepted."""
+"""The credential form: tested with Greenhouse, saved only if accepted. No response contains a typed
+secret; with HTMX only the message changes, so that the fields keep what was typed.
+"""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRedirect, retarget
 
 from integrations.ats import registry
+from integrations.ats.errors import AtsUnavailable, RateLimited
 from portal.accounts.access import MemberRequest, admin_only
-from portal.accounts.models import User
-from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import store
-from portal.connections.models import Connection, Credential
+from portal.connections.models import Connection, CredentialTest
 from portal.connections.oauth.csp import allow_greenhouse_form_action
-from portal.onboarding import setup_flow
+from portal.onboarding import credential_entry, setup_flow
 from portal.onboarding.forms import CredentialForm, detect_kind
-from portal.sync import account_match
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@admin_only
-@allow_greenhouse_form_action
-def credential_page(request: MemberRequest) -> HttpResponse:
-    posted = request.method == "POST"
-    connection = get_connection(request.membership.organization_id, create=posted)
-    current = connection.credential
-    requested_kind = request.POST.get("kind") or request.GET.get("kind")
-    kind = _FORM_KINDS.get(
-        requested_kind or (current.kind if current else ""), _FORM_KINDS[_DEFAULT_KIND]
-    )
-    form, kind_hint = _build_form(request, kind)
-    if posted and not kind_hint and form.is_valid():
-        try:
-            step = _save_form(request, connection, form)
-        except store.DifferentKind as error:
-            step, kind_hint = "", error.sentence
-            form = CredentialForm(kind=registry.CREDENTIAL_KINDS[error.kind])
-        if step:
-            return redirect(f"onboarding:{step}")
-    context = {
-        "steps": setup_flow.build_steps(connection, shown_step="credential"),
-        "connection": connection,
-        "form": form,
-        "kind": form.kind,
-        "kinds": _FORM_KINDS.values(),
-        "current": connection.credential,  # may have ended while the new one was tried
-        "kind_hint": kind_hint,
-        "needs_rotation": setup_flow.needs_rotation(connection),
-    }
-    status = 422 if form.errors or kind_hint else 200
-    return render(request, "onboarding/credential.html", context, status=status)
-
+from portal.web.client_ip import get_client_ip
+from portal.web.htmx import render_page_or_partial
 
 _DEFAULT_KIND = "harvest_oauth"
 _FORM_KINDS = {
@@ -60,73 +30,130 @@ _FORM_KINDS = {
 }
 
 
-def _build_form(
-    request: MemberRequest, kind: registry.CredentialKind
-) -> tuple[CredentialForm, str]:
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_only
+@allow_greenhouse_form_action
+def credential_page(request: MemberRequest) -> HttpResponse:
+    connection = get_connection(request.membership.organization_id, create=request.method == "POST")
+    kind = _choose_kind(request, connection)
     if request.method != "POST":
-        return CredentialForm(kind=kind), ""
+        return _render_form(request, connection, CredentialForm(kind=kind))
     fitting_kind, kind_hint = detect_kind(request.POST, kind)
-    if not kind_hint:
-        return CredentialForm(request.POST, kind=kind), ""
-    return CredentialForm(kind=fitting_kind), kind_hint
+    if kind_hint:
+        form = CredentialForm(kind=fitting_kind)
+        return _render_form(request, connection, form, kind_hint=kind_hint)
+    form = CredentialForm(request.POST, kind=kind)
+    if not form.is_valid():
+        return _render_form(request, connection, form)
+    return _enter_credential(request, connection, form)
 
 
-def _save_form(request: MemberRequest, connection: Connection, form: CredentialForm) -> str:
-    """The next step, or "" if refused, with the reason in the form. Raises DifferentKind."""
-    if connection.data_deletion_pending:
-        form.add_error(None, "What was read before is still being deleted. Try again in a minute.")
-        return ""
-    by, changes_account = request.membership.user, False
-    as_pending = setup_flow.needs_rotation(connection)
-    try:
-        try:
-            credential = _store_credential(connection, form, by, as_pending=as_pending)
-        except store.DifferentAccount:
-            changes_account = form.confirms_account_change(request.membership.organization.name)
-            if not changes_account:
-                raise
-            as_pending = False
-            credential = _store_credential(connection, form, by, as_pending=False, any_account=True)
-    except store.DifferentKind:
-        raise
-    except store.CredentialRefused as refusal:
-        form.add_error(refusal.field or None, refusal.sentence)
-        if isinstance(refusal, store.DifferentAccount):
-            form.add_account_change_field(request.membership.organization.name)
-        return ""
-    record_member_action(
-        request,
-        "credential.entered",
-        f"entered a credential ({form.kind.label}) ending in {credential.last_four}"
-        + (", of another Greenhouse account" if changes_account else ""),
-        subject=credential,
+def _choose_kind(request: MemberRequest, connection: Connection) -> registry.CredentialKind:
+    current = connection.credential
+    requested_kind = request.POST.get("kind") or request.GET.get("kind")
+    return _FORM_KINDS.get(
+        requested_kind or (current.kind if current else ""), _FORM_KINDS[_DEFAULT_KIND]
     )
-    if as_pending:
-        setup_flow.request_pending_check(connection, by=by)
-        return "rotation"
-    messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
-    if changes_account:
-        setup_flow.change_account(connection, by=by)
-    else:
-        setup_flow.request_check(connection, by=by)
-    return "permissions"
 
 
-def _store_credential(
-    connection: Connection,
-    form: CredentialForm,
-    by: User,
-    *,
-    as_pending: bool,
-    any_account: bool = False,
-) -> Credential:
-    return store.store_credential(
-        connection,
+def _enter_credential(
+    request: MemberRequest, connection: Connection, form: CredentialForm
+) -> HttpResponse:
+    entered = credential_entry.EnteredCredential(
         kind=form.kind.key,
         secrets=form.get_secrets(),
-        by=by,
-        same_account=lambda sample: (
-            any_account or account_match.is_same_account(connection, sample)
-        ),
-        as_pending=as_pending,
+        confirms_account_change=form.confirms_account_change(request.membership.organization.name),
+        membership=request.membership,
+        ip_address=get_client_ip(request),
     )
+    try:
+        next_step = credential_entry.enter_credential(
+            connection, entered, patience=settings.CREDENTIAL_TEST_DEADLINE_SECONDS
+        )
+    except (AtsUnavailable, RateLimited) as error:
+        test = credential_entry.continue_in_background(connection, entered, error)
+        if not request.htmx:
+            return redirect("onboarding:credential_test", pk=test.pk)
+        return _render_form(request, connection, form, test=test)
+    except store.CredentialRefused as refusal:
+        return _render_refusal(request, connection, form, refusal)
+    return _go_to_next_step(request, next_step)
+
+
+@require_safe
+@admin_only
+@allow_greenhouse_form_action
+def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
+    """The form again, while a worker goes on with the test, and what became of it."""
+    connection = get_connection(request.membership.organization_id)
+    test = CredentialTest.objects.filter(
+        pk=pk,
+        connection__organization=request.membership.organization_id,
+        membership=request.membership,
+    ).first()
+    if test is None or test.is_expired:
+        messages.warning(
+            request,
+            "This credential was not saved: another one was entered, Greenhouse was disconnected, "
+            "or the test took too long. Enter it again.",
+        )
+        return _redirect(request, "onboarding:credential")
+    if test.status == CredentialTest.Status.ACCEPTED:
+        return _go_to_next_step(request, test.next_step)
+    form = CredentialForm(kind=registry.CREDENTIAL_KINDS[test.kind])
+    if test.is_open:
+        return _render_form(request, connection, form, test=test)
+    form.show_refusal()
+    return _render_refusal(request, connection, form, credential_entry.load_refusal(test))
+
+
+def _go_to_next_step(request: MemberRequest, next_step: str) -> HttpResponse:
+    if next_step == "permissions":
+        messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
+    return _redirect(request, f"onboarding:{next_step}")
+
+
+def _redirect(request: MemberRequest, url_name: str) -> HttpResponse:
+    return HttpResponseClientRedirect(reverse(url_name)) if request.htmx else redirect(url_name)
+
+
+def _render_refusal(
+    request: MemberRequest,
+    connection: Connection,
+    form: CredentialForm,
+    refusal: store.CredentialRefused,
+) -> HttpResponse:
+    if isinstance(refusal, store.DifferentKind):
+        form = CredentialForm(kind=registry.CREDENTIAL_KINDS[refusal.kind])
+        return _render_form(request, connection, form, kind_hint=refusal.sentence)
+    form.add_error(refusal.field or None, refusal.sentence)
+    if isinstance(refusal, store.DifferentAccount):
+        form.add_account_change_field(request.membership.organization.name)
+    return _render_form(request, connection, form)
+
+
+def _render_form(
+    request: MemberRequest,
+    connection: Connection,
+    form: CredentialForm,
+    *,
+    kind_hint: str = "",
+    test: CredentialTest | None = None,
+) -> HttpResponse:
+    context = {
+        "steps": setup_flow.build_steps(connection, shown_step="credential"),
+        "connection": connection,
+        "form": form,
+        "kind": form.kind,
+        "kinds": _FORM_KINDS.values(),
+        "current": connection.credential,  # may have ended while the new one was tested
+        "kind_hint": kind_hint,
+        "needs_rotation": setup_flow.needs_rotation(connection),
+        "test": test,
+    }
+    status = 422 if form.errors or kind_hint else 200
+    partial = "credential-entry" if kind_hint else "credential-message"
+    response = render_page_or_partial(
+        request, "onboarding/credential.html", partial, context, status=status
+    )
+    return retarget(response, "#credential-entry") if request.htmx and kind_hint else response

@@ -229,9 +229,7 @@ def _list_notification_events(
     notifications = Notification.objects.filter(organization=organization, created_at__lt=until)
     for notice in notifications.select_related("recipient").order_by("-created_at")[:limit]:
         text = f"Told {notice.recipient}: {notice.subject}"
-        yield TimelineEvent(
-            notice.created_at, "notice", text, notice.get_status_display().lower(), "info"
-        )
+        yield TimelineEvent(notice.created_at, "notice", text, _describe_delivery(notice), "info")
     yield from _list_unsent_email_events(organization, until, limit)
 
 
@@ -246,8 +244,14 @@ def _list_unsent_email_events(
     )
     for email in unsent.select_related("recipient").order_by("-created_at")[:limit]:
         text = f"Email to {email.recipient} not sent: {email.kind_label.lower()}"
-        details = email.get_status_display().lower()
-        yield TimelineEvent(email.created_at, "notice", text, details, "warn")
+        yield TimelineEvent(email.created_at, "notice", text, _describe_delivery(email), "warn")
+
+
+def _describe_delivery(email: Notification | OutgoingEmail) -> str:
+    label = email.get_status_display().lower()
+    if email.status == "queued" and email.attempts:
+        return f"{label}; next try {email.due_at:%d %b, %H:%M} UTC"
+    return label
 
 
 EventSource = Callable[[Organization, datetime, int], Iterator[TimelineEvent]]

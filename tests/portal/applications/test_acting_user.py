@@ -91,13 +91,16 @@ def test_consented_action_sent_in_own_name(
     "options",
     [{"who": "ada"}, {"who": "ada", "service_account": True}, {"who": "zoe", "account": "other"}],
 )
-def test_consent_by_another_user_discarded(sam: Client, sandbox: Sandbox, options) -> None:
+def test_consent_by_another_user_discarded(
+    sam: Client, sandbox: Sandbox, run_tasks, options
+) -> None:
     before = Consent.objects.count()
     response = complete_authorization(sam, sandbox, start=ACTING, **options)
     assert response.url == ACTING
     assert "That was not you" in sam.get(ACTING).content.decode()
     assert Consent.objects.count() == before
     # A service account's consent is not revoked: the connection's own belongs to the same user.
+    run_tasks()
     endings = [row.ended_reason for row in sandbox.consents.rows.values()]
     assert (endings[-1] == "revoked by the partner") is not options.get("service_account", False)
     assert endings[0] == ""
@@ -111,12 +114,13 @@ def test_consent_refusal_and_bad_callback_reported(sam: Client, sandbox: Sandbox
 
 
 def test_consent_withdrawal_revokes_in_greenhouse(
-    sam: Client, personas: Personas, sandbox: Sandbox
+    sam: Client, personas: Personas, sandbox: Sandbox, run_tasks
 ) -> None:
     _consent(sam, sandbox, "sam")
     sam.post(REVOKE)
     consent = Consent.objects.get(membership=personas.sam)
     assert (consent.state, consent.refresh_token) == ("ended", "")
+    run_tasks()
     assert list(sandbox.consents.rows.values())[-1].ended_reason == "revoked by the partner"
     assert "Agree in Greenhouse first" in _get_job_page(sam, _find_movable())
     assert Entry.objects.filter(verb="consent.revoked").exists()

@@ -218,7 +218,7 @@ def test_mail_failure_shown_to_admin(
     ada = sign_in(personas.ada)
     ada.post(MEMBERS, NEW)
     run_tasks()
-    assert "keep trying for a day" in ada.get(MEMBERS).content.decode()
+    assert "couldn’t be sent yet. Next try" in ada.get(MEMBERS).content.decode()
     for _ in range(delivery.MAX_ATTEMPTS):
         advance_clock(2 * 3600 + 1)
         tasks.recover_lost_invitations()

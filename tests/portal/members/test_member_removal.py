@@ -96,6 +96,7 @@ def test_removal_revokes_personal_consent(
         _remove_member(ada, personas.sam)
         consent = Consent.objects.get(membership=personas.sam.pk)
         assert (consent.state, consent.refresh_token) == ("ended", "")
+    run_tasks()
     ends = [row.ended_reason for row in sandbox.consents.rows.values()]
     assert ends == ["", "revoked by the partner"], (
         "only the member's consent ends, not the connection's"

@@ -26,6 +26,7 @@ from tests.portal.consent_flow import (
     complete_authorization,
     enable_oauth_app,
     get_callback_path,
+    open_callback,
     start_authorization,
 )
 
@@ -144,16 +145,16 @@ def test_consent_without_site_admin_discarded(ada: Client, sandbox: Sandbox, run
 def test_expired_code_is_reported(ada: Client, sandbox: Sandbox, advance_clock) -> None:
     answer = submit_decision(sandbox, start_authorization(ada), service_account=True)
     advance_clock(61)
-    back = ada.get(get_callback_path(answer.headers["location"]))
+    back = open_callback(ada, get_callback_path(answer.headers["location"]))
     assert "came too late" in _read_outcome(ada, back)
 
 
 def test_callback_accepted_once(ada: Client, sandbox: Sandbox, run_tasks) -> None:
     answer = submit_decision(sandbox, start_authorization(ada), service_account=True)
     home = get_callback_path(answer.headers["location"])
-    assert ada.get(home).url == PERMISSIONS_URL
+    assert open_callback(ada, home).url == PERMISSIONS_URL
     run_tasks()
-    assert "was used already" in _read_outcome(ada, ada.get(home))
+    assert "was used already" in _read_outcome(ada, open_callback(ada, home))
     assert Consent.objects.get().is_active  # the code was not sent again
     assert _connection().state == "live"
 
@@ -165,7 +166,7 @@ def test_callback_bound_to_session_and_organization(
     home = get_callback_path(answer.headers["location"])
     for browser in (sign_in(personas.ada), sign_in(personas.zoe)):
         browser.post(AUTHORIZE_URL)
-        assert "does not belong to you" in _read_outcome(browser, browser.get(home))
+        assert "does not belong to you" in _read_outcome(browser, open_callback(browser, home))
     assert not Consent.objects.exists()
 
 
@@ -175,7 +176,7 @@ def test_callback_refused_after_fifteen_minutes(
     authorize_url = start_authorization(ada)
     advance_clock(16 * 60)
     answer = submit_decision(sandbox, authorize_url, service_account=True)
-    back = ada.get(get_callback_path(answer.headers["location"]))
+    back = open_callback(ada, get_callback_path(answer.headers["location"]))
     assert "does not belong to you" in _read_outcome(ada, back)
 
 
@@ -199,9 +200,9 @@ def test_failed_own_consent_returns_to_own_page(
     if reason == "replaced":
         start_authorization(ada)  # in another tab, for the connection
     if reason == "used":
-        ada.get(home)
+        open_callback(ada, home)
     browser = sign_in(personas.ada) if reason == "another session" else ada
-    assert browser.get(home).url == OWN
+    assert open_callback(browser, home).url == OWN
     assert "does not belong to you" in browser.get(OWN).content.decode()
     assert browser.get(AUTHORIZE_URL).url == CREDENTIAL_URL  # no outcome to show there
 
@@ -209,7 +210,7 @@ def test_failed_own_consent_returns_to_own_page(
 def test_unknown_scope_reported_as_operator_fault(ada: Client, sandbox: Sandbox, settings) -> None:
     sandbox.consents.partners[PARTNER_CLIENT_ID].remove_permissions(["harvest:users:list"])
     refused = httpx.get(start_authorization(ada))
-    text = _read_outcome(ada, ada.get(get_callback_path(refused.headers["location"])))
+    text = _read_outcome(ada, open_callback(ada, get_callback_path(refused.headers["location"])))
     assert "does not know something that this portal asks for" in text
     scopes = httpx.URL(start_authorization(ada)).params["scope"].split()
     settings.GREENHOUSE_PARTNER_SCOPES = [
@@ -223,7 +224,7 @@ def test_wrong_partner_secret_reported_as_operator_fault(
 ) -> None:
     answer = submit_decision(sandbox, start_authorization(ada), service_account=True)
     settings.GREENHOUSE_PARTNER_CLIENT_SECRET = "not-the-secret"
-    back = ada.get(get_callback_path(answer.headers["location"]))
+    back = open_callback(ada, get_callback_path(answer.headers["location"]))
     assert "does not know this portal" in _read_outcome(ada, back)
 
 
@@ -326,7 +327,7 @@ def test_newer_request_replaces_older_one(ada: Client, sandbox: Sandbox) -> None
     old = submit_decision(sandbox, start_authorization(ada), service_account=True)
     start_authorization(ada)
     assert ConsentRequest.objects.count() == 1
-    back = ada.get(get_callback_path(old.headers["location"]))
+    back = open_callback(ada, get_callback_path(old.headers["location"]))
     assert "does not belong to you" in _read_outcome(ada, back)
     assert not Consent.objects.exists()
 
