@@ -7,8 +7,8 @@
 
 For each size it creates a database named like the one in DATABASE_URL with `_capacity` appended,
 connects that many customers to a sandbox in a process of its own, and lets ten simulated minutes
-pass: the clock is moved from minute to minute, and in each the scheduled tasks, the hooks of each
-second (of two workers) and whatever they queue run in one process. Its CPU time is the portal's;
+pass: the clock is moved from minute to minute, and in each the scheduled tasks, what a cluster does
+each second, and whatever these queue run in one process. Its CPU time is the portal's;
 the sandbox, PostgreSQL and Redis are other processes. Minutes before that warm up, and do not
 count. Nobody is signed in, and nothing changes in Greenhouse.
 
@@ -53,6 +53,7 @@ MOST_CPU_SECONDS = 1.8  # per customer-hour, with many
 MOST_GROWTH = 1.1  # of that, from few customers to many
 MOST_FINDING_QUERIES = 10  # a minute
 MOST_REQUESTS = 45  # of Greenhouse per customer-hour
+LOADING_SECONDS = 0.2  # of CPU in two seconds; more says that code is being loaded
 TOKENS_PER_HOUR = 1  # a token outlives the simulated minutes
 MEASURES = {
     "cpu_seconds": "CPU seconds per customer-hour",
@@ -121,13 +122,22 @@ def measure_idle_processes(seconds: float, environment: dict[str, str], figures:
     web = ["-m", "gunicorn", "--bind", f"127.0.0.1:{find_free_port()}"]
     for name, arguments in (("web", web), ("workers", ["manage.py", "qcluster"])):
         with run_process([sys.executable, *arguments], environment=environment) as process:
-            time.sleep(6)  # loads its code
+            wait_until_idle(process.pid)
             began, used = time.monotonic(), get_tree_cpu_seconds(process.pid)
             time.sleep(seconds)
             used = get_tree_cpu_seconds(process.pid) - used
             an_hour = 3600 * used / (time.monotonic() - began)
         figures.record(IDLE[name], an_hour)
         print(f"{IDLE[name]}: {an_hour:.0f}")
+
+
+def wait_until_idle(pid: int) -> None:
+    """Wait until a process and its children have loaded their code."""
+    for _ in range(30):
+        used = get_tree_cpu_seconds(pid)
+        time.sleep(2)
+        if used > 0 and get_tree_cpu_seconds(pid) - used < LOADING_SECONDS:
+            return
 
 
 def print_verdict(results: dict[str, dict[str, float]], figures: Figures) -> bool:

@@ -204,8 +204,8 @@ class TenantBench:
         current.times = measure_times(current.events, window)
         for role, waits in (("workers", current.worker_waits), ("web", current.web_waits)):
             waits += read_waits(self._sleep_log, role, current.began_at)
-        self._calm_down(name)
         print_round(current)
+        self._calm_down(name)
         return current
 
     def _start_misbehavior(self, stack: ExitStack) -> list[Misbehavior]:
