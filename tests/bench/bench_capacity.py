@@ -66,14 +66,11 @@ MEASURES = {
     "nightly_cpu_seconds": "CPU seconds of a nightly full sync",
     "nightly_requests": "Greenhouse requests of a nightly full sync",
 }
-IDLE = {
-    "web": "idle web server, CPU seconds an hour",
-    "workers": "idle workers, CPU seconds an hour",
-}
+IDLE = "idle web server and workers, CPU seconds an hour"
 FIGURES = [
     *(f"{size}, {label}" for size in ("few", "many") for label in MEASURES.values()),
     "growth of CPU per customer-hour",
-    *IDLE.values(),
+    IDLE,
 ]
 
 
@@ -118,17 +115,19 @@ def measure_size(size: str, options: argparse.Namespace, figures: Figures) -> di
 
 
 def measure_idle_processes(seconds: float, environment: dict[str, str], figures: Figures) -> None:
-    """Measure web server and workers before there is any customer."""
+    """Measure a web server and a cluster before there is any customer."""
     web = ["-m", "gunicorn", "--bind", f"127.0.0.1:{find_free_port()}"]
-    for name, arguments in (("web", web), ("workers", ["manage.py", "qcluster"])):
+    an_hour = 0.0
+    for name, arguments in (("web server", web), ("workers", ["manage.py", "qcluster"])):
         with run_process([sys.executable, *arguments], environment=environment) as process:
             wait_until_idle(process.pid)
             began, used = time.monotonic(), get_tree_cpu_seconds(process.pid)
             time.sleep(seconds)
             used = get_tree_cpu_seconds(process.pid) - used
-            an_hour = 3600 * used / (time.monotonic() - began)
-        figures.record(IDLE[name], an_hour)
-        print(f"{IDLE[name]}: {an_hour:.0f}")
+            share = 3600 * used / (time.monotonic() - began)
+        print(f"idle {name}: {share:.0f} CPU seconds an hour")
+        an_hour += share
+    figures.record(IDLE, an_hour)
 
 
 def wait_until_idle(pid: int) -> None:

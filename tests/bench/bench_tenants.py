@@ -55,7 +55,7 @@ from tests.bench.tenant_results import (
     watch_refreshes,
 )
 from tests.bench.tenant_setup import add_requisitions, create_tenants, drop_queued_refreshes
-from tests.bench.tenant_verdict import Round, Verdict
+from tests.bench.tenant_verdict import LONGEST_WAIT, Round, Verdict
 from tests.demo_process import find_free_port
 
 SIZES = {
@@ -252,12 +252,12 @@ def wait_for_empty_queue(patience: float) -> None:
 
 
 def print_round(current: Round) -> None:
-    slept = sum(current.worker_waits)
-    long_waits = sum(seconds for seconds in current.worker_waits if seconds > 1)
+    slept = sum(wait.seconds for wait in current.worker_waits)
+    long_waits = sum(wait.seconds for wait in current.worker_waits if wait.seconds > LONGEST_WAIT)
     print(
         f"{current.name}: {len(current.events)} events, {current.cpu_share:.0%} of the CPU, "
         f"settled {current.settling_seconds:.0f} s later; workers slept {slept:.1f} s for "
-        f"Greenhouse, {long_waits:.1f} s of that in waits over a second"
+        f"Greenhouse, {long_waits:.1f} s of that in waits over {LONGEST_WAIT} s"
     )
 
 

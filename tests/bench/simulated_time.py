@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import time_machine
@@ -53,7 +51,6 @@ class SimulatedPortal:
         yesterday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._clock = time_machine.travel(yesterday - timedelta(days=1) + NOON, tick=True).start()
         self._minute = 0
-        self._run_hooks = _find_every_second_hooks()
         self._queries = QueryCounter()
 
     def run_minutes(self, count: int) -> Usage:
@@ -71,6 +68,7 @@ class SimulatedPortal:
         usage.simulated_seconds = (_get_now() - began).total_seconds()
 
     def _run_minute(self) -> None:
+        from portal.core.broker.ticker import run_every_second_hooks
         from tests.queue import run_tasks
 
         self._minute += 1
@@ -82,7 +80,7 @@ class SimulatedPortal:
             moment = began + timedelta(seconds=second)
             if moment > _get_now():  # the work may have taken longer
                 self._clock.move_to(moment)
-            self._run_hooks()
+            run_every_second_hooks()
         run_tasks()
         self._clock.move_to(max(began + timedelta(minutes=1), _get_now()))
 
@@ -111,6 +109,7 @@ class SimulatedPortal:
 
     def count_idle_queries(self) -> int:
         """Count the queries of a minute in which nothing is due."""
+        from portal.core.broker.ticker import run_every_second_hooks
         from tests.queue import run_tasks
 
         for task in self._list_due_tasks():
@@ -120,7 +119,7 @@ class SimulatedPortal:
             for task in self._list_due_tasks():
                 task()
             for _ in range(60):
-                self._run_hooks()
+                run_every_second_hooks()
         run_tasks()
         return usage.queries
 
@@ -136,22 +135,6 @@ class SimulatedPortal:
                 run_lifecycle.request_sync(connection, SyncRun.Scope.FULL)
             run_tasks()
         return usage
-
-
-def _find_every_second_hooks() -> Callable[[], None]:
-    """Return what the processes of a cluster do each second."""
-    if find_spec("portal.core.broker"):  # there it is a thread of the cluster
-        hooks: Callable[[], None] = import_module(
-            "portal.core.broker.ticker"
-        ).run_every_second_hooks
-        return hooks
-    from portal.core import queue
-
-    def run_in_each_worker() -> None:
-        for _ in range(2):
-            queue.run_every_second_hooks()
-
-    return run_in_each_worker
 
 
 def _get_now() -> datetime:

@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -192,24 +193,31 @@ def watch_health(base_url: str, seconds: list[float]) -> Iterator[None]:
         watcher.join()
 
 
-def read_waits(folder: Path, role: str, since: float) -> list[float]:
-    """Return for how long processes of this role slept for Greenhouse, in seconds each time.
+@dataclass
+class Wait:
+    """A stretch in which a thread slept for Greenhouse; the client polls, so it has many sleeps."""
 
-    Sleeps of a thread with hardly anything between them are one wait: the client polls.
-    """
-    waits: list[float] = []
+    seconds: float
+    where: str
+
+
+def read_waits(folder: Path, role: str, since: float) -> list[Wait]:
+    """Return the waits of processes of this role: sleeps of a thread that follow each other."""
+    waits: list[Wait] = []
     for path in folder.glob(f"{role}-*"):
-        latest: dict[str, float] = {}
+        latest: dict[str, tuple[float, Wait | None]] = {}
         for line in path.read_text().splitlines():
-            ended_at, seconds, thread = line.split()
+            ended_at, seconds, thread, where = line.split()
             end, length = float(ended_at), float(seconds)
             if end < since:
                 continue
-            if end - length - latest.get(thread, 0.0) < SAME_WAIT_SECONDS and waits:
-                waits[-1] += length
+            previous_end, wait = latest.get(thread, (0.0, None))
+            if wait is not None and end - length - previous_end < SAME_WAIT_SECONDS:
+                wait.seconds += length
             else:
-                waits.append(length)
-            latest[thread] = end
+                wait = Wait(length, where)
+                waits.append(wait)
+            latest[thread] = (end, wait)
     return waits
 
 
