@@ -158,6 +158,7 @@ def portal_environment(database: str, greenhouse: str = "http://127.0.0.1:9") ->
         "GREENHOUSE_API_URL": greenhouse,
         "GREENHOUSE_AUTH_URL": greenhouse,
         "LOG_LEVEL": "ERROR",
+        "EMAIL_URL": "dummymail://",
         "DJANGO_SETTINGS_MODULE": "tests.bench.page_settings",
     }
 
@@ -171,10 +172,16 @@ def set_up_django(environment: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def run_process(command: list[str], *, until_answers: str = "") -> Iterator[None]:
+def run_process(
+    command: list[str], *, until_answers: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command until the block ends; enter it once that URL answers."""
     process = subprocess.Popen(  # noqa: S603  (the benchmarks' own commands)
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         if until_answers:
@@ -182,7 +189,7 @@ def run_process(command: list[str], *, until_answers: str = "") -> Iterator[None
             wait_until(lambda: _answers(until_answers) or process.poll() is not None, what)
             if process.poll() is not None:
                 raise SystemExit(f"Ended before it answered: {' '.join(command[1:])}")
-        yield
+        yield process
     finally:
         process.terminate()
         try:

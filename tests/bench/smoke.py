@@ -28,8 +28,9 @@ from tests.bench.common import (
 )
 
 # The longest first: two run side by side.
-BENCHMARKS = ("click", "support", "sync", "pages", "client")
-NEED_POSTGRES = {"support", "pages"}
+BENCHMARKS = ("tenants", "capacity", "click", "support", "sync", "pages", "client")
+NEED_POSTGRES = {"support", "pages", "tenants", "capacity"}
+HAVE_REPORT = {"support", "pages"}
 TEMPLATE = "bench_template"
 TIMEOUT = 300
 
@@ -67,7 +68,7 @@ def _run(name: str, template: str, folder: Path) -> str:
     figures = folder / f"{name}.json"
     command = [sys.executable, "-m", f"tests.bench.bench_{name}", "--small"]
     command += ["--figures", str(figures), "--template", template]
-    if name in NEED_POSTGRES:
+    if name in HAVE_REPORT:
         command += ["--report", str(folder / f"{name}.md")]
     started = time.monotonic()
     try:

@@ -21,6 +21,7 @@ from integrations.greenhouse.sandbox.auth.credentials import (
     OAuthClient,
 )
 from integrations.greenhouse.sandbox.auth.partners import PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET
+from integrations.greenhouse.sandbox.numbered_accounts import NumberedAccount
 
 from .sandbox import Sandbox
 from .settings import Settings
@@ -40,6 +41,7 @@ __all__ = [
     "PARTNER_CLIENT_ID",
     "PARTNER_CLIENT_SECRET",
     "ApiKey",
+    "NumberedAccount",
     "OAuthClient",
     "Sandbox",
     "Settings",

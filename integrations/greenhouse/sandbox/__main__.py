@@ -27,6 +27,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=20)
     add("--users", type=int, help="how many users (grows with the jobs)")
     add("--applications", type=int, help="how many applications (10 per job)")
+    add("--accounts", type=int, default=0, metavar="N", help="more accounts: customer-1 to -N")
+    add("--account-jobs", type=int, default=6, help="how many jobs each of them has")
+    add("--account-users", type=int, default=8)
+    add("--account-applications", type=int, default=40)
     add("--domain", default="acme.example", help="e-mail domain of acme's people")
     add("--state", metavar="FILE", help="keep the world in this file from start to start")
     add("--v1-limit", type=int, default=50, help="requests per 10 s, 0 is unlimited")
@@ -103,9 +107,16 @@ def _print_banner(sandbox: Sandbox) -> None:
         f"  {credentials.OTHER_V3_CLIENT_SECRET}\n"
         f"  partner, by consent     {partners.PARTNER_CLIENT_ID}"
         f"  {partners.PARTNER_CLIENT_SECRET}\n"
+        f"{_describe_numbered_accounts(sandbox.settings.accounts)}"
         "Ctrl-C stops it.\n"
     )
     sys.stdout.flush()
+
+
+def _describe_numbered_accounts(count: int) -> str:
+    if not count:
+        return ""
+    return f"  customer-1 to -{count}, all     see GET /__credentials\n"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ class Settings:
     jobs: int = 20
     users: int | None = None
     applications: int | None = None
+    # Numbered accounts beside acme and other, and the size of each.
+    accounts: int = 0
+    account_jobs: int = 6
+    account_users: int = 8
+    account_applications: int = 40
     # Email domain of acme's users.
     domain: str = "acme.example"
     # Requests per 10 s, 30 s and 60 s; 0 is unlimited.

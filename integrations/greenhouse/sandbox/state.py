@@ -24,10 +24,12 @@ from integrations.greenhouse.sandbox.dataset.records import User
 from integrations.greenhouse.sandbox.dataset.stats import count_records
 from integrations.greenhouse.sandbox.http_server.faults import FaultInjector
 from integrations.greenhouse.sandbox.http_server.request_log import RequestLog
+from integrations.greenhouse.sandbox.numbered_accounts import NumberedAccount
 from integrations.greenhouse.sandbox.settings import Settings
 from integrations.greenhouse.sandbox.state_file import encode_state
 from integrations.greenhouse.sandbox.webhooks.delivery import WebhookSender
 
+NAMED_ACCOUNTS = ("acme", "other")
 OTHER_ACCOUNT_ID_OFFSET = 1_000_000_000
 
 
@@ -52,7 +54,10 @@ class SandboxState:
             "acme": Dataset("acme", settings.domain, clock),
             "other": Dataset("other", "other.example", clock, OTHER_ACCOUNT_ID_OFFSET),
         }
-        self.credentials = Credentials(self._add_service_user, self.notify_change)
+        self.numbered_accounts: dict[str, NumberedAccount] = {}
+        self.credentials = Credentials(
+            self.check_account, self._add_service_user, self.notify_change
+        )
         self.consents = ConsentStore(
             settings, clock, self.secret, self._add_service_user, self.notify_change
         )
@@ -67,12 +72,19 @@ class SandboxState:
         )
         self.credentials.add_well_known()
         self.consents.add_well_known()
-        self._connect_listeners()
-
-    def _connect_listeners(self) -> None:
+        self._add_numbered_accounts(settings.accounts)
         for dataset in self.datasets.values():
-            dataset.change_hooks.append(self.notify_change)
-            dataset.event_listeners.append(self.webhooks.queue_event)
+            self._connect_listeners(dataset)
+
+    def _add_numbered_accounts(self, count: int) -> None:
+        for number in range(1, count + 1):
+            account = NumberedAccount(number)
+            self.numbered_accounts[account.name] = account
+            account.add_credentials(self.credentials)
+
+    def _connect_listeners(self, dataset: Dataset) -> None:
+        dataset.change_hooks.append(self.notify_change)
+        dataset.event_listeners.append(self.webhooks.queue_event)
 
     def _add_service_user(self, account: str, site_admin: bool) -> int:
         return (
@@ -93,9 +105,20 @@ class SandboxState:
             hook()
 
     def dataset(self, account: str = "acme") -> Dataset:
-        if account not in self.datasets:
-            raise ValueError(f"Unknown account {account}; known are: {', '.join(self.datasets)}")
-        return self.datasets[account]
+        self.check_account(account)
+        with self.lock:
+            if account not in self.datasets:
+                numbered_account = self.numbered_accounts[account]
+                dataset = numbered_account.generate_dataset(self.settings, self.clock)
+                self._connect_listeners(dataset)
+                self.datasets[account] = dataset
+            return self.datasets[account]
+
+    def check_account(self, account: str) -> None:
+        """Raise ValueError for an account that does not exist."""
+        if account not in self.datasets and account not in self.numbered_accounts:
+            names = [*NAMED_ACCOUNTS, *self.numbered_accounts]
+            raise ValueError(f"Unknown account {account}; known are: {', '.join(names)}")
 
     def reset_state(self) -> None:
         with self.lock:
@@ -111,6 +134,7 @@ class SandboxState:
         with self.lock:
             return encode_state(
                 {
+                    "accounts": len(self.numbered_accounts),
                     "worlds": {name: dataset.to_state() for name, dataset in self.datasets.items()},
                     "credentials": self.credentials.to_state(),
                     "consents": self.consents.to_state(),
@@ -122,16 +146,20 @@ class SandboxState:
         """Restore a decoded :meth:`take_snapshot`."""
         with self.lock:
             self._create_components()
-            for name, dataset in self.datasets.items():
-                dataset.domain = state["worlds"][name]["domain"]
-                dataset.load_state(state["worlds"][name])
             self.credentials.load_state(state["credentials"])
+            self._add_numbered_accounts(max(self.settings.accounts, state.get("accounts", 0)))
+            for name, dataset_state in state["worlds"].items():
+                if name not in self.datasets:
+                    self.datasets[name] = self.numbered_accounts[name].create_dataset(self.clock)
+                self.datasets[name].domain = dataset_state["domain"]
+                self.datasets[name].load_state(dataset_state)
             if "consents" in state:
                 self.consents.load_state(state["consents"])
             else:  # state files from before partners existed
                 self.consents.add_well_known()
             self.tokens.serial, self.tokens.expired_up_to = state["tokens"]
-            self._connect_listeners()
+            for dataset in self.datasets.values():
+                self._connect_listeners(dataset)
 
     def count_records(self, account: str = "acme") -> dict[str, Any]:
         with self.lock:

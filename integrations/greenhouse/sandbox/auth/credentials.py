@@ -17,8 +17,6 @@ from integrations.greenhouse.sandbox.auth.permissions import (
     to_v3_scopes,
 )
 
-ACCOUNTS = ("acme", "other")
-
 # Suffix of well-formed client IDs. The real one is not public: an assumption.
 CLIENT_ID_SUFFIX = "-ghv3"
 
@@ -46,6 +44,8 @@ LIMITED_CLIENT_MISSING_SCOPES = (
     "harvest:rejection_reasons:list",
 )
 
+# Raises ValueError for an account that does not exist.
+CheckAccount = Callable[[str], None]
 # Creates a service user in an account, as Site Admin or not, and returns its ID.
 AddServiceUser = Callable[[str, bool], int]
 
@@ -90,13 +90,14 @@ class OAuthClient:
         self.scopes |= to_v3_scopes(names)
 
 
-def _check_account(account: str) -> None:
-    if account not in ACCOUNTS:
-        raise ValueError(f"Unknown account {account}; known are: {', '.join(ACCOUNTS)}")
-
-
 class Credentials:
-    def __init__(self, add_service_user: AddServiceUser, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        check_account: CheckAccount,
+        add_service_user: AddServiceUser,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._check_account = check_account
         self._add_service_user = add_service_user
         self._on_change = on_change
         self.keys: dict[str, ApiKey] = {}
@@ -137,7 +138,7 @@ class Credentials:
         Permissions are v1 keys (``jobs.list``) or v3 scopes. What real keys look like is not
         documented, so ``secret`` may be any text. Raises ValueError if it is taken.
         """
-        _check_account(account)
+        self._check_account(account)
         number = len(self.keys) + 1
         digest = hashlib.sha256(f"key {account} {number}".encode()).hexdigest()
         allowed = set(ALL_V1_PERMISSIONS) if only is None else to_v1_permissions(only)
@@ -160,7 +161,7 @@ class Credentials:
 
         ``reader_is_site_admin`` lets its service user read lists; the real default is not public.
         """
-        _check_account(account)
+        self._check_account(account)
         number = len(self.clients) + 1
         digest = hashlib.sha256(f"client {account} {number}".encode()).hexdigest()
         allowed = set(ALL_SCOPES) if only is None else to_v3_scopes(only)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -28,15 +28,22 @@ from integrations.greenhouse.sandbox.http_server.messages import (
 from integrations.greenhouse.sandbox.state import SandboxState
 from integrations.greenhouse.sandbox.webhooks.delivery import is_loopback
 
-AccountName = Literal["acme", "other"]
-
 
 class NoParams(msgspec.Struct):
     pass
 
 
 class AccountParams(msgspec.Struct):
-    account: AccountName = "acme"
+    account: str = "acme"
+
+
+class FaultSelectionParams(msgspec.Struct):
+    account: str = ""
+
+
+class RequestSelectionParams(msgspec.Struct):
+    account: str = ""
+    method: str = ""
 
 
 class NewFaultParams(msgspec.Struct):
@@ -45,6 +52,7 @@ class NewFaultParams(msgspec.Struct):
     method: str = ""
     regex: str = ""
     credential: str = ""
+    account: str = ""
     times: int | None = 1
     latency_ms: int = 0
     status: int | None = None
@@ -55,14 +63,14 @@ class NewFaultParams(msgspec.Struct):
 
 
 class NewKeyParams(msgspec.Struct):
-    account: AccountName = "acme"
+    account: str = "acme"
     without: list[str] = []
     only: list[str] | None = None
     secret: str = ""
 
 
 class NewClientParams(msgspec.Struct):
-    account: AccountName = "acme"
+    account: str = "acme"
     without: list[str] = []
     only: list[str] | None = None
     reader_is_site_admin: bool = True
@@ -78,7 +86,7 @@ class NewWebhookParams(msgspec.Struct):
     url: str
     secret: str
     events: list[str] = []
-    account: AccountName = "acme"
+    account: str = "acme"
     twice: bool = False
 
 
@@ -87,7 +95,7 @@ class RedeliveryParams(msgspec.Struct):
 
 
 class WithdrawalParams(msgspec.Struct):
-    account: AccountName = "acme"
+    account: str = "acme"
     user: str | None = None
 
 
@@ -99,9 +107,7 @@ def _build_params_struct(mutation: Callable[..., Any]) -> type[msgspec.Struct]:
             fields.append((name, hints[name]))
         else:
             fields.append((name, hints[name], parameter.default))
-    return msgspec.defstruct(
-        mutation.__name__, [*fields, ("account", AccountName, "acme")], kw_only=True
-    )
+    return msgspec.defstruct(mutation.__name__, [*fields, ("account", str, "acme")], kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -184,9 +190,15 @@ def answer_control_request(state: SandboxState, request: Request) -> Response:
         )
     params = request.query | _parse_body(request)
     try:
-        return endpoint.handler(state, endpoint.read(params))
+        return endpoint.handler(state, _check_account(state, endpoint.read(params)))
     except (RecordNotFound, refusals.ActionRefused, ValueError) as error:
         raise HttpError(422, {"message": str(error)}) from None
+
+
+def _check_account(state: SandboxState, params: msgspec.Struct) -> msgspec.Struct:
+    if account := getattr(params, "account", ""):
+        state.check_account(account)
+    return params
 
 
 def _parse_body(request: Request) -> dict[str, Any]:
@@ -214,13 +226,13 @@ def _list_faults(state: SandboxState, _: NoParams) -> Response:
     return json_response(state.faults.to_dicts())
 
 
-def _clear_faults(state: SandboxState, _: NoParams) -> Response:
-    state.faults.clear_faults()
-    return json_response([])
+def _clear_faults(state: SandboxState, params: FaultSelectionParams) -> Response:
+    state.faults.clear_faults(params.account)
+    return json_response(state.faults.to_dicts())
 
 
-def _list_requests(state: SandboxState, _: NoParams) -> Response:
-    return json_response(state.requests.to_dicts())
+def _list_requests(state: SandboxState, params: RequestSelectionParams) -> Response:
+    return json_response(state.requests.to_dicts(params.account, params.method))
 
 
 def _clear_requests(state: SandboxState, _: NoParams) -> Response:
@@ -334,8 +346,8 @@ CONTROL_ENDPOINTS: dict[tuple[str, str], ControlEndpoint] = {
     ("GET", "/__stats"): ControlEndpoint(_show_stats, AccountParams),
     ("GET", "/__faults"): ControlEndpoint(_list_faults),
     ("POST", "/__faults"): ControlEndpoint(_add_fault, NewFaultParams),
-    ("DELETE", "/__faults"): ControlEndpoint(_clear_faults),
-    ("GET", "/__requests"): ControlEndpoint(_list_requests),
+    ("DELETE", "/__faults"): ControlEndpoint(_clear_faults, FaultSelectionParams),
+    ("GET", "/__requests"): ControlEndpoint(_list_requests, RequestSelectionParams),
     ("DELETE", "/__requests"): ControlEndpoint(_clear_requests),
     ("GET", "/__credentials"): ControlEndpoint(_list_credentials),
     ("POST", "/__credentials"): ControlEndpoint(

@@ -68,6 +68,11 @@ _INDEXED_FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 
+def compute_first_id(kind: str, offset: int = 0) -> int:
+    """Return the ID of an account's first record of this kind."""
+    return offset + ID_RANGE_SIZE * (list(RECORD_TYPES).index(kind) + 1) + 1
+
+
 class Dataset:
     """The records of one account.
 
@@ -87,10 +92,7 @@ class Dataset:
         self.tables: dict[str, Table[Any]] = {
             kind: Table(kind, _INDEXED_FIELDS.get(kind, ())) for kind in RECORD_TYPES
         }
-        self._next = {
-            kind: offset + ID_RANGE_SIZE * (number + 1) + 1
-            for number, kind in enumerate(RECORD_TYPES)
-        }
+        self._next = {kind: compute_first_id(kind, offset) for kind in RECORD_TYPES}
         self._kind_of = {cls: kind for kind, cls in RECORD_TYPES.items()}
         self._name_tables()
 

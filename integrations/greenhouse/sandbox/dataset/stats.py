@@ -7,10 +7,7 @@ from typing import Any
 
 from integrations.greenhouse.sandbox.dataset.access_rules import list_visible_open_jobs
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
-from integrations.greenhouse.sandbox.dataset.generation.personas import (
-    ACME_PERSONAS,
-    OTHER_PERSONAS,
-)
+from integrations.greenhouse.sandbox.dataset.generation.personas import get_personas
 
 
 def count_records(dataset: Dataset, *, site_admin_grants: bool = False) -> dict[str, Any]:
@@ -46,9 +43,8 @@ def count_records(dataset: Dataset, *, site_admin_grants: bool = False) -> dict[
 
 
 def _list_visible_jobs(dataset: Dataset, site_admin_grants: bool) -> dict[str, list[int]]:
-    account_personas = ACME_PERSONAS if dataset.account == "acme" else OTHER_PERSONAS
     job_ids_by_name = {}
-    for persona in account_personas:
+    for persona in get_personas(dataset.account):
         user = dataset.find_user_by_email(f"{persona.email_names[0]}@{dataset.domain}")
         if user:
             job_ids_by_name[persona.email_names[0]] = list_visible_open_jobs(

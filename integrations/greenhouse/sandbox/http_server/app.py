@@ -73,7 +73,7 @@ class App(SandboxState):
         self.requests.log_request(request, status, format_timestamp(self.clock()), elapsed)
 
     def _with_faults(self, request: Request) -> Response:
-        credential = self._get_credential_name(request)
+        credential, request.account = self._identify_caller(request)
         matching = self.faults.take_matching(request, credential)
         wait = self.settings.latency_ms + sum(
             fault.latency_ms for fault in matching if fault.kind != "drip"
@@ -158,14 +158,18 @@ class App(SandboxState):
     def _has_user(self, account: str, user_id: int) -> bool:
         return user_id in self.dataset(account).users.rows
 
-    def _get_credential_name(self, request: Request) -> str:
-        # Faults match by name, so the credential need not be valid.
-        basic_auth = parse_basic_auth(request)
-        if basic_auth:
-            return basic_auth[0]
-        token = request.headers.get("authorization", "").partition(" ")[2]
-        claims = self.tokens.decode_claims(token) if token else None
-        return str(claims["client_id"]) if claims else ""
+    def _identify_caller(self, request: Request) -> tuple[str, str]:
+        """Return names of the credential, which need not be valid, and of its account."""
+        consent = None
+        if basic_auth := parse_basic_auth(request):
+            name = basic_auth[0]
+        else:
+            token = request.headers.get("authorization", "").partition(" ")[2]
+            claims = (self.tokens.decode_claims(token) if token else None) or {}
+            name = str(claims.get("client_id", ""))
+            consent = self.consents.rows.get(claims.get("consent", 0))
+        holder = consent or self.credentials.find_credential(name)
+        return name, holder.account if holder else ""
 
 
 def _add_request_id(response: Response, request: Request) -> Response:

@@ -51,6 +51,7 @@ class Fault:
     regex: str = ""
     method: str = ""
     credential: str = ""
+    account: str = ""
     times: int | None = 1
     latency_ms: int = 0
     status: int = 500
@@ -66,6 +67,7 @@ class Fault:
             and (not self.regex or re.search(self.regex, request.path) is not None)
             and self.method in ("", request.method)
             and credential.startswith(self.credential)
+            and self.account in ("", request.account)
         )
 
     def count_use(self) -> None:
@@ -106,6 +108,7 @@ class FaultInjector:
         method: str = "",
         regex: str = "",
         credential: str = "",
+        account: str = "",
         times: int | None = 1,
         latency_ms: int = 0,
         status: int | None = None,
@@ -135,6 +138,7 @@ class FaultInjector:
             regex=regex,
             method=method.upper(),
             credential=credential,
+            account=account,
             times=times,
             latency_ms=latency_ms,
             status=status or (200 if kind == "html" else 500),
@@ -143,11 +147,14 @@ class FaultInjector:
             retry_after=retry_after,
             permissions=list(permissions or []),
         )
-        self._faults.append(fault)
+        with self._lock:
+            self._faults.append(fault)
         return fault
 
-    def clear_faults(self) -> None:
-        self._faults.clear()
+    def clear_faults(self, account: str = "") -> None:
+        """Remove the faults that name this account, or all of them."""
+        with self._lock:
+            self._faults = [fault for fault in self._faults if account not in ("", fault.account)]
 
     def take_matching(self, request: Request, credential: str) -> list[Fault]:
         """Use and return the matching faults: every latency and the first of the others."""

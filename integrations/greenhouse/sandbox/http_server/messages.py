@@ -28,6 +28,7 @@ class Request:
     peer: str = "127.0.0.1"
     query: dict[str, str] = field(init=False)
     credential: str = ""
+    account: str = ""
     acting_user: int | None = None
     request_id: str = ""
 

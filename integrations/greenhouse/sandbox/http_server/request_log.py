@@ -18,6 +18,7 @@ class LoggedRequest:
     method: str
     path: str
     query: str
+    account: str
     credential: str
     acting_user: int | None
     status: int
@@ -38,6 +39,7 @@ class RequestLog:
                 request.method,
                 request.path,
                 request.query_text,
+                request.account,
                 request.credential,
                 request.acting_user,
                 status,
@@ -58,5 +60,9 @@ class RequestLog:
     def clear_entries(self) -> None:
         self.entries.clear()
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        return [asdict(entry) for entry in self]
+    def to_dicts(self, account: str = "", method: str = "") -> list[dict[str, Any]]:
+        return [
+            asdict(entry)
+            for entry in self
+            if account in ("", entry.account) and method in ("", entry.method)
+        ]

@@ -61,7 +61,8 @@ class GenerationContext:
 def generate_account(
     dataset: Dataset, personas: tuple[Persona, ...], size: DatasetSize, seed: int
 ) -> None:
-    context = GenerationContext(dataset, Random(f"{dataset.account} {seed}"))
+    family = dataset.account.partition("-")[0]  # numbered accounts get the same records
+    context = GenerationContext(dataset, Random(f"{family} {seed}"))
     _add_departments_and_offices(context)
     _add_lookup_records(context)
     _add_users(context, personas, size)

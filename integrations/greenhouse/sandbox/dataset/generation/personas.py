@@ -33,7 +33,17 @@ ACME_PERSONAS: tuple[Persona, ...] = (
     Persona("Shan", "Rowe", ("shan", "shared"), "basic"),
 )
 
+NUMBERED_ACCOUNT_PERSONAS: tuple[Persona, ...] = (
+    Persona("Ada", "Adeyemi", ("ada",), "site_admin"),
+    Persona("Sam", "Okafor", ("sam",), "site_admin"),
+    Persona("Remy", "Laurent", ("remy",), "standard"),
+)
+
 OTHER_PERSONAS: tuple[Persona, ...] = (
     Persona("Zoe", "Zimmer", ("zoe",), "site_admin"),
     Persona("Otto", "Olsen", ("otto",), "standard"),
 )
+
+
+def get_personas(account: str) -> tuple[Persona, ...]:
+    return {"acme": ACME_PERSONAS, "other": OTHER_PERSONAS}.get(account, NUMBERED_ACCOUNT_PERSONAS)

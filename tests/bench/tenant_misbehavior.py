@@ -1,0 +1,157 @@
+"""Customers that misbehave, each in its own manner, until they are stopped."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.bench.customers import SandboxControl
+from tests.bench.tenant_load import Event, Tenant, run_event
+
+Action = Callable[[Event], httpx.Response | None]
+BAD_DELIVERIES_PER_MINUTE = 200
+REFRESHES_PER_SECOND = 10
+
+
+class Misbehavior:
+    """One customer's; `events` are its own pages and clicks."""
+
+    def __init__(
+        self, tenant: Tenant, sandbox: SandboxControl, *, refreshes: int, details: int
+    ) -> None:
+        self.tenant, self.sandbox = tenant, sandbox
+        self.refreshes, self.details = refreshes, details
+        self.account = tenant.customer.account.name
+        self.events: list[Event] = []
+        self.stopped = threading.Event()
+        self.pool = ThreadPoolExecutor(64)
+        self._application_ids = itertools.cycle(tenant.application_ids)
+
+    def start_event(self, kind: str, action: Action) -> None:
+        event = Event(kind, self.tenant.customer, time.time())
+        self.events.append(event)
+        self.pool.submit(run_event, event, action)
+
+    def open_details(self, _: Event) -> httpx.Response:
+        path = f"/applications/{next(self._application_ids)}/stage-history/"
+        return self.tenant.recruiter.get(path)
+
+    def open_resume(self, _: Event) -> httpx.Response:
+        path = f"/applications/{next(self._application_ids)}/resume/"
+        response = self.tenant.recruiter.get(path)
+        if response.is_redirect and response.headers["Location"].startswith("/"):
+            return self.tenant.recruiter.get(response.headers["Location"])  # it has the message
+        return response
+
+    def use_portal(self) -> None:
+        """One round of what its people do: pages, details, refreshes and a click."""
+        self.start_event("list page", self.tenant.open_list)
+        self.start_event("requisition page", self.tenant.open_requisition)
+        for _ in range(self.details // 2):
+            self.start_event("details", self.open_details)
+            self.start_event("resume", self.open_resume)
+        for _ in range(4):
+            self.start_event("refresh", self.tenant.refresh_requisition)
+        self.start_event("click", self.tenant.advance_application)
+
+    def use_until_stopped(self) -> None:
+        self.start_event("check", self.tenant.test_permissions)
+        while not self.stopped.is_set():
+            if all(event.answered_at for event in self.events):  # people wait for their pages
+                self.use_portal()
+            self.stopped.wait(3)
+
+    def send_too_much(self) -> None:
+        """Wrongly signed deliveries by the minute, and many refreshes at once."""
+        senders = [
+            threading.Thread(target=self._send_bad_deliveries),
+            threading.Thread(target=self._queue_refreshes),
+        ]
+        for sender in senders:
+            sender.start()
+        while not self.stopped.is_set():
+            self.start_event("list page", self.tenant.open_list)
+            self.start_event("requisition page", self.tenant.open_requisition)
+            self.stopped.wait(3)
+        for sender in senders:
+            sender.join()
+
+    def _send_bad_deliveries(self) -> None:
+        while not self.stopped.wait(60 / BAD_DELIVERIES_PER_MINUTE):
+            self.start_event(
+                "bad delivery",
+                lambda _: self.tenant.send_delivery(1, "not the secret", str(uuid.uuid4())),
+            )
+
+    def _queue_refreshes(self) -> None:
+        for _ in range(self.refreshes):
+            if self.stopped.wait(1 / REFRESHES_PER_SECOND):
+                return
+            self.start_event("refresh", self.tenant.refresh_requisition)
+
+    def send_half_requests(self) -> None:
+        """Connections that send the beginning of a request, and nothing more."""
+        url = urlsplit(str(self.tenant.recruiter.base_url))
+        address = (str(url.hostname), url.port or 80)
+        connections: list[socket.socket] = []
+        while not self.stopped.wait(1):
+            for connection in connections:
+                connection.close()
+            connections = [socket.create_connection(address, 5) for _ in range(12)]
+            for connection in connections:
+                connection.sendall(b"POST /login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            self.stopped.wait(20)
+        for connection in connections:
+            connection.close()
+
+
+def build_faults(latency_ms: int, retry_after: int) -> dict[str, dict[str, Any]]:
+    """Return what Greenhouse does to a customer, by the name of the misbehavior."""
+    return {
+        "slow": {"latency_ms": latency_ms},
+        "limited": {"status": 429, "retry_after": retry_after},
+        "limited_for_a_day": {"status": 429, "retry_after": 86_400},
+        "failing": {"status": 503},
+        "dropping": {"kind": "drop_after"},
+        "html": {"kind": "html", "status": 502},
+        "seconds": {"latency_ms": 5_000},
+    }
+
+
+OTHERS = {"noisy": Misbehavior.send_too_much, "half_requests": Misbehavior.send_half_requests}
+DEFAULT = ("slow", "limited", "noisy")
+
+
+@contextmanager
+def misbehave(
+    names: list[str], behaviors: list[Misbehavior], faults: dict[str, dict[str, Any]]
+) -> Iterator[None]:
+    """Have these customers misbehave until the block ends."""
+    threads = []
+    for name, behavior in zip(names, behaviors, strict=True):
+        if name in faults:
+            behavior.sandbox.add_fault(behavior.account, **faults[name])
+        run = OTHERS.get(name, Misbehavior.use_until_stopped)
+        threads.append(threading.Thread(target=run, args=[behavior]))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for behavior in behaviors:
+            behavior.stopped.set()
+        for thread in threads:
+            thread.join()
+        for behavior in behaviors:
+            behavior.pool.shutdown()
+        behaviors[0].sandbox.clear_faults()
