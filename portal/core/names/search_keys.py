@@ -13,6 +13,8 @@ from typing import Any
 from django.db.models import Model, Q
 
 MAX_KEY_LENGTH = 1000
+# Equals no key. Not `pk__in=()`: Django leaves such a subquery out, which some SQL cannot be.
+_NO_KEY = "-"
 MAX_QUERY_WORDS = 20  # further ones are not compared
 # Marks of letters and vowel signs that many leave out. Marks that make other letters (kana,
 # Indic vowels) stay.
@@ -44,20 +46,24 @@ def build_search_key(*parts: str) -> str:
     """Return the text that `match_name` searches: `parts` are a given name and a family name, or
     one full name.
     """
-    tokens = _split_tokens(" ".join(parts))
-    spelled_tokens = _split_tokens(_spell_out(" ".join(parts)))
-    keys = [*tokens, *(word for word in spelled_tokens if word not in tokens)]
-    joined = ["".join(_split_tokens(part)) for part in parts]
-    if len(tokens) > 1 and _NO_SPACE_SCRIPTS.search("".join(tokens)):
-        # Written without a blank, family name first.
-        keys += ["".join(reversed(joined)), "".join(joined)]
-    keys += [word for word in map(_join_hyphenated, " ".join(parts).split()) if word]
+    name = " ".join(parts)
+    keys = tokens = _split_tokens(name)
+    if not name.isascii():
+        keys = [*tokens, *_split_tokens(_spell_out(name))]
+        if len(tokens) > 1 and _NO_SPACE_SCRIPTS.search(name):
+            # Written without a blank, family name first.
+            joined = ["".join(_split_tokens(part)) for part in parts]
+            keys += ["".join(reversed(joined)), "".join(joined)]
+    if "-" in name or len(tokens) > name.count(" ") + 1:
+        keys = [*keys, *filter(None, map(_join_hyphenated, name.split()))]
     return " ".join(dict.fromkeys(keys))[:MAX_KEY_LENGTH]
 
 
 def match_name(field: str, query: str) -> Q:
     """Match names that contain every word of the query, in any order."""
-    matches = Q() if _split_tokens(query) else Q(pk__in=())
+    if not count_letters(query):
+        return Q(**{field: _NO_KEY})
+    matches = Q()
     for typed in query.split()[:MAX_QUERY_WORDS]:
         tokens, spelled_tokens = _split_tokens(typed), _split_tokens(_spell_out(typed))
         match = _match_tokens(field, tokens)
@@ -87,6 +93,11 @@ def fill_search_names(model: type[Model], sources: tuple[str, ...]) -> None:
             model._default_manager.bulk_update(batch, ["search_name"])
             batch.clear()
     model._default_manager.bulk_update(batch, ["search_name"])
+
+
+def may_be_name(query: str) -> bool:
+    """Whether the query is more than a letter with symbols: “C++” is nobody with a C."""
+    return count_letters(query) > 1 or len(query) == 1 or not query.isascii()
 
 
 def count_letters(query: str) -> int:
