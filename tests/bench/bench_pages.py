@@ -252,8 +252,8 @@ def _copy_all(
     _copy_rows(
         cursor,
         "sync_job",
-        f"{MIRRORED}, name, search_name, status, requisition_id, confidential, opened_at, department_id,"
-        " active_applications",
+        f"{MIRRORED}, name, search_name, status, requisition_id, confidential, opened_at,"
+        " department_id, active_applications",
         (
             (
                 *mirrored(job),
