@@ -74,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):
             self._is_locked = True
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
-        user = super().authenticate(request, **credentials)
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
         if self._is_locked and not (user and is_mfa_enabled(user)):
             raise self.validation_error("too_many_login_attempts")
         return user

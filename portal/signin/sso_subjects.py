@@ -5,6 +5,8 @@ A provider may give a former employee's address to somebody new, who arrives as 
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.socialaccount.models import SocialAccount
 from django.db.models import QuerySet
 
@@ -12,8 +14,9 @@ from portal.accounts.models import Organization, User
 from portal.signin.models import SingleSignOn
 
 
-def list_subjects(user: User, organization: Organization) -> QuerySet[SocialAccount]:
-    return SocialAccount.objects.filter(user=user, provider=organization.slug)
+def list_subjects(user: User, organization: Organization) -> QuerySet[Any]:
+    subjects: QuerySet[Any] = SocialAccount.objects.filter(user=user, provider=organization.slug)
+    return subjects
 
 
 def list_linked_users(organization: Organization) -> set[int]:

@@ -241,22 +241,24 @@ def _copy_all(
     _copy_rows(
         cursor,
         "sync_atsuser",
-        f"{MIRRORED}, name, primary_email, site_admin, deactivated",
+        f"{MIRRORED}, name, search_name, primary_email, site_admin, deactivated",
         (
-            (*mirrored(p), f"Person {p:x} {chance.choice(WORDS)}son", "", False, False)
+            (*mirrored(p), name, name.lower(), "", False, False)
             for p in people
+            for name in (f"Person {p:x} {chance.choice(WORDS)}son",)
         ),
     )
     span = range(first, first + jobs)
     _copy_rows(
         cursor,
         "sync_job",
-        f"{MIRRORED}, name, status, requisition_id, confidential, opened_at, department_id,"
-        " active_applications",
+        f"{MIRRORED}, name, search_name, status, requisition_id, confidential, opened_at,"
+        " department_id, active_applications",
         (
             (
                 *mirrored(job),
-                f"{chance.choice(LEVELS)} {chance.choice(WORDS)} {job}",
+                title,
+                title.lower(),
                 "closed" if job % 5 == 0 else "open",
                 f"REQ-{job}",
                 job % 50 == 0,
@@ -265,6 +267,7 @@ def _copy_all(
                 0,
             )
             for job in span
+            for title in (f"{chance.choice(LEVELS)} {chance.choice(WORDS)} {job}",)
         ),
     )
     _copy_rows(
@@ -310,8 +313,11 @@ def _copy_all(
     _copy_rows(
         cursor,
         "sync_candidate",
-        f"{MIRRORED}, first_name, last_name, company, title, private",
-        ((*mirrored(n), "Cara", f"Candidate{n}", "", "", n % 40 == 0) for n in numbers),
+        f"{MIRRORED}, first_name, last_name, search_name, company, title, private",
+        (
+            (*mirrored(n), "Cara", f"Candidate{n}", f"cara candidate{n}", "", "", n % 40 == 0)
+            for n in numbers
+        ),
     )
     _copy_rows(
         cursor,

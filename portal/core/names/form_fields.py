@@ -14,7 +14,7 @@ LOOKALIKE_EMAIL = "Type this address with plain letters: some of these only look
 class EmailField(forms.EmailField):
     """Refuses line breaks and look-alikes of other addresses."""
 
-    def to_python(self, value: Any) -> str:
+    def to_python(self, value: Any) -> Any:
         _check_single_line(value, "Enter the address on one line.")
         return super().to_python(value)
 

@@ -13,6 +13,9 @@ from typing import Any
 from django.db.models import Model, Q
 
 MAX_KEY_LENGTH = 1000
+# Equals no key. Not `pk__in=()`: Django leaves such a subquery out, which some SQL cannot be.
+_NO_KEY = "-"
+MAX_QUERY_WORDS = 20  # further ones are not compared
 # Marks of letters and vowel signs that many leave out. Marks that make other letters (kana,
 # Indic vowels) stay.
 _OPTIONAL_MARKS = re.compile(
@@ -43,24 +46,30 @@ def build_search_key(*parts: str) -> str:
     """Return the text that `match_name` searches: `parts` are a given name and a family name, or
     one full name.
     """
-    words = _split_words(" ".join(parts))
-    spelled_words = _split_words(_spell_out(" ".join(parts)))
-    keys = [*words, *(word for word in spelled_words if word not in words)]
-    joined = ["".join(_split_words(part)) for part in parts]
-    if len(words) > 1 and _NO_SPACE_SCRIPTS.search("".join(words)):
-        # Written without a blank, family name first.
-        keys += ["".join(reversed(joined)), "".join(joined)]
-    keys += [word for word in map(_join_hyphenated, " ".join(parts).split()) if word]
+    name = " ".join(parts)
+    keys = tokens = _split_tokens(name)
+    if not name.isascii():
+        keys = [*tokens, *_split_tokens(_spell_out(name))]
+        if len(tokens) > 1 and _NO_SPACE_SCRIPTS.search(name):
+            # Written without a blank, family name first.
+            joined = ["".join(_split_tokens(part)) for part in parts]
+            keys += ["".join(reversed(joined)), "".join(joined)]
+    if "-" in name or len(tokens) > name.count(" ") + 1:
+        keys = [*keys, *filter(None, map(_join_hyphenated, name.split()))]
     return " ".join(dict.fromkeys(keys))[:MAX_KEY_LENGTH]
 
 
 def match_name(field: str, query: str) -> Q:
     """Match names that contain every word of the query, in any order."""
-    matches = Q() if _split_words(query) else Q(pk__in=())
-    for typed in query.split():
-        words, spelled_words = _split_words(typed), _split_words(_spell_out(typed))
-        match = _match_words(field, words)
-        matches &= match if words == spelled_words else match | _match_words(field, spelled_words)
+    if not count_letters(query):
+        return Q(**{field: _NO_KEY})
+    matches = Q()
+    for typed in query.split()[:MAX_QUERY_WORDS]:
+        tokens, spelled_tokens = _split_tokens(typed), _split_tokens(_spell_out(typed))
+        match = _match_tokens(field, tokens)
+        matches &= (
+            match if tokens == spelled_tokens else match | _match_tokens(field, spelled_tokens)
+        )
     return matches
 
 
@@ -79,30 +88,35 @@ def fill_search_names(model: type[Model], sources: tuple[str, ...]) -> None:
     batch: list[Any] = []
     for row in rows.iterator(2000):
         batch.append(row)
-        row.search_name = build_search_key(*(getattr(row, name) for name in sources))
+        setattr(row, "search_name", build_search_key(*(getattr(row, n) for n in sources)))  # noqa: B010
         if len(batch) == 500:
             model._default_manager.bulk_update(batch, ["search_name"])
             batch.clear()
     model._default_manager.bulk_update(batch, ["search_name"])
 
 
+def may_be_name(query: str) -> bool:
+    """Whether the query is more than a letter with symbols: “C++” is nobody with a C."""
+    return count_letters(query) > 1 or len(query) == 1 or not query.isascii()
+
+
 def count_letters(query: str) -> int:
-    return sum(map(len, _split_words(query)))
+    return sum(map(len, _split_tokens(query)))
 
 
 def is_same_name(first: str, second: str) -> bool:
-    words = sorted(_split_words(first))
-    return bool(words) and words == sorted(_split_words(second))
+    tokens = sorted(_split_tokens(first))
+    return bool(tokens) and tokens == sorted(_split_tokens(second))
 
 
-def _match_words(field: str, words: list[str]) -> Q:
+def _match_tokens(field: str, tokens: list[str]) -> Q:
     matches = Q()
-    for word in words:
+    for word in tokens[:MAX_QUERY_WORDS]:
         matches &= Q(**{f"{field}__contains": word})
     return matches
 
 
-def _split_words(text: str) -> list[str]:
+def _split_tokens(text: str) -> list[str]:
     return _WORD.findall(_fold(text))
 
 
@@ -121,5 +135,5 @@ def _spell_out(text: str) -> str:
 
 
 def _join_hyphenated(word: str) -> str:
-    parts = _split_words(word)
+    parts = _split_tokens(word)
     return "".join(parts) if len(parts) > 1 else ""

@@ -10,7 +10,7 @@ from django.db.models import BooleanField, F, Func, QuerySet, Subquery
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.core.names.search_keys import count_letters, match_name, match_title
+from portal.core.names.search_keys import count_letters, match_name, match_title, may_be_name
 from portal.core.names.text import format_name, format_unnamed
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application, AtsUser, Candidate, Job, TeamMember
@@ -44,9 +44,8 @@ def search_jobs(
     limited to `connection`, since matches of other customers would cost as much.
     """
     own_jobs = Job.objects.filter(connection=connection).order_by()
-    people = AtsUser.objects.filter(match_name("search_name", query), connection=connection)
-    if count_letters(query) < 2 <= len(query):  # “C++” is nobody with a C
-        people = people.none()
+    name = query if may_be_name(query) else ""
+    people = AtsUser.objects.filter(match_name("search_name", name), connection=connection)
     teams = TeamMember.objects.filter(
         _InSubqueryArray(F("user_id"), Subquery(people.order_by().values("pk")))
     )

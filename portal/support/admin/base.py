@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models import Max, Model, Q, QuerySet
 from django.http import HttpRequest
 
-from portal.core.names.search_keys import match_name
+from portal.core.names.search_keys import MAX_QUERY_WORDS, match_name
 from portal.support.access.roles import can_see_people
 from portal.support.admin.customer_filter import is_customer_chosen
 
@@ -97,7 +97,7 @@ class PeopleSearchAdmin(admin.ModelAdmin[Any]):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         name_field, email_field = self.get_search_fields(request)
-        for word in search_term.split():
+        for word in search_term.split()[:MAX_QUERY_WORDS]:
             # A subquery, as joins would repeat people with several addresses.
             emails = self.model._default_manager.filter(**{f"{email_field}__icontains": word})
             queryset = queryset.filter(match_name(name_field, word) | Q(pk__in=emails.values("pk")))

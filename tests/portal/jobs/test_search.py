@@ -72,6 +72,9 @@ def _find_jobs(client, query: str, **more: str) -> list[str]:
         ("naylor nora", ["Cook"], ["Cook"]),
         ("  Naylor,   Nora ", ["Cook"], ["Cook"]),
         ("nor_lash", [], []),
+        ("'", [], []),
+        (",;-", [], []),
+        ("\u3164", [], []),
     ],
 )
 def test_search_finds_only_visible_candidates(

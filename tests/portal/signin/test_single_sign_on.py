@@ -411,7 +411,7 @@ def test_admin_allows_new_subject(recycled: Personas, client: Client, sign_in) -
     assert sign_in_with_sso(client, recycled.ada.organization).url == reverse("home")
     assert SocialAccount.objects.get().uid == "2"
     entry = Entry.objects.get(verb="member.sign_in_unlinked")
-    assert (entry.actor, entry.organization) == (recycled.ada.user, recycled.ada.organization)
+    assert (entry.by, entry.organization) == (recycled.ada.user, recycled.ada.organization)
 
 
 def test_recruiter_cannot_allow_new_subject(recycled: Personas, sign_in) -> None:
