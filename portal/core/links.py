@@ -17,6 +17,8 @@ SETUP_LIVE = "onboarding:live"
 FIX_LINK = "onboarding:fix"
 OAUTH_CALLBACK = "onboarding:oauth_callback"
 
+RECENT_EMAILS = "notifications:recent_emails"
+
 ADMIN_HOME = "admin:index"
 CUSTOMER_SUMMARY = "admin:accounts_organization_summary"
 

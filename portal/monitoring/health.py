@@ -94,11 +94,11 @@ class BoundedCheck:
             if self._running is None or self._running.done() or is_abandoned:
                 self._running, self._started_at = Future(), now
                 threading.Thread(
-                    target=self._complete, args=(self._running,), daemon=True, name="readyz"
+                    target=self._run_check, args=(self._running,), daemon=True, name="readyz"
                 ).start()
             return self._running
 
-    def _complete(self, future: Future[CheckResult]) -> None:
+    def _run_check(self, future: Future[CheckResult]) -> None:
         try:
             result = self._check()
         except Exception:

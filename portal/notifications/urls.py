@@ -5,5 +5,5 @@ from portal.notifications import views
 app_name = "notifications"
 urlpatterns = [
     path("", views.edit_preferences, name="preferences"),
-    path("recent/", views.show_recent_emails, name="recent_emails"),
+    path("recent/", views.show_delivery_of_recent_emails, name="recent_emails"),
 ]

@@ -38,7 +38,7 @@ def edit_preferences(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @public_view("a password reset is asked for signed out; shows no address, and this session's alone")
-def show_recent_emails(request: HttpRequest) -> HttpResponse:
+def show_delivery_of_recent_emails(request: HttpRequest) -> HttpResponse:
     emails = list_recent_emails(request)
     context = {
         "emails": emails,

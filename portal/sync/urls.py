@@ -4,4 +4,4 @@ from portal.sync import views
 
 app_name = "sync"
 
-urlpatterns = [path("", views.history_page, name="history")]
+urlpatterns = [path("", views.show_sync_history, name="history")]

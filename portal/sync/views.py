@@ -16,7 +16,7 @@ from portal.web.htmx import render_page_or_partial
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
-def history_page(request: MemberRequest) -> HttpResponse:
+def show_sync_history(request: MemberRequest) -> HttpResponse:
     connection = (
         Connection.objects.filter(organization_id=request.membership.organization_id)
         .select_related("organization")

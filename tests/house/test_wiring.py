@@ -24,7 +24,12 @@ PORTAL = PROJECT / "portal"
 ALLOWED = {PORTAL / "core" / "links.py"}
 TEMPLATES = PROJECT / "templates"
 # Folders that are not named like their package. Templates in no folder are the whole site's.
-TEMPLATE_PACKAGES = {"admin": "support", "allauth": "signin", "components": "web"}
+TEMPLATE_PACKAGES = {
+    "account": "signin",
+    "admin": "support",
+    "allauth": "signin",
+    "components": "web",
+}
 URL_TAG = re.compile(r"""{%\s*url\s+["']([^"']+)["']""")
 PAGE_URL_TAG = re.compile(r"""{%\s*page_url\s+["']([^"']+)["']""")
 TEMPLATE_REFERENCE = re.compile(r"""{%\s*(?:include|extends)\s+["'](\w+)/""")

@@ -4,7 +4,7 @@ since Greenhouse does not notify us when permissions change.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
@@ -39,7 +39,7 @@ def get_learned_refusals(
     if role is None or connection is None:
         return {}
     refusals = LearnedRefusal.objects.filter(
-        connection=connection, role_remote_id=role, refused_at__gt=_get_expiry_cutoff()
+        connection=connection, role_remote_id=role, refused_at__gt=_get_refusal_cutoff()
     )
     return {refusal.kind: refusal for refusal in refusals}
 
@@ -150,8 +150,8 @@ def close_stale_refusal_issues() -> None:
 
 
 def delete_expired_refusals() -> None:
-    LearnedRefusal.objects.filter(refused_at__lte=_get_expiry_cutoff()).delete()
+    LearnedRefusal.objects.filter(refused_at__lte=_get_refusal_cutoff()).delete()
 
 
-def _get_expiry_cutoff() -> object:
+def _get_refusal_cutoff() -> datetime:
     return timezone.now() - timedelta(days=settings.LEARNED_REFUSAL_DAYS)

@@ -57,12 +57,12 @@ def measure_minutes(
     for connection_id, state, first_synced_at in _list_synced_connections(connections):
         spans = list(_list_counted_spans(state, changes[connection_id], first_synced_at, period))
         for kind in FreshnessKind:
-            within = _compute_within(kind, runs[connection_id], period)
+            within = _build_within_mask(kind, runs[connection_id], period)
             measured[connection_id, kind] = _compute_masks(kind, spans, within, period)
     return measured
 
 
-def _compute_within(kind: FreshnessKind, runs: list[_ReadRun], period: Period) -> int:
+def _build_within_mask(kind: FreshnessKind, runs: list[_ReadRun], period: Period) -> int:
     mask = 0
     for run in runs:
         if kind in run.kinds:
