@@ -4,7 +4,7 @@ retried.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -79,13 +79,19 @@ class Provider(Protocol):
         self, *, updated_after: datetime | None = None, cursor: str | None = None
     ) -> Iterator[Page[User]]: ...
 
-    def list_user_emails(self, *, cursor: str | None = None) -> Iterator[Page[UserEmail]]: ...
+    def list_user_emails(
+        self, *, user_ids: Collection[int] | None = None, cursor: str | None = None
+    ) -> Iterator[Page[UserEmail]]: ...
 
     def list_user_roles(self, *, cursor: str | None = None) -> Iterator[Page[UserRole]]: ...
 
     def list_job_permissions(
-        self, *, user_ids: Iterable[int], cursor: str | None = None
-    ) -> Iterator[Page[JobGrant]]: ...
+        self, *, user_ids: Iterable[int], narrow: bool = False, cursor: str | None = None
+    ) -> Iterator[Page[JobGrant]]:
+        """Grants of these users. `narrow` asks for them only, even if they are many."""
+
+    def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
+        """About how many requests `list_job_permissions` needs."""
 
     def list_future_job_permissions(
         self, *, user_ids: Iterable[int], cursor: str | None = None

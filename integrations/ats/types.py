@@ -40,6 +40,8 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     cursor: str | None = None
     # The requested position was unknown, so the list restarts with this page.
     restarted: bool = False
+    # Users whose records are all on this page, in a list that is read user by user.
+    complete_users: tuple[int, ...] = ()
 
 
 class CompleteList(tuple[Record, ...]):

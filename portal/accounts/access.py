@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.accounts import activity
 from portal.accounts.models import Membership
 from portal.core import links
 
@@ -87,6 +88,7 @@ def _build_member_view(view: View, *, admin: bool) -> View:
         if admin and not member.is_admin:
             raise PermissionDenied
         request.membership = member  # type: ignore[attr-defined]
+        activity.record_activity(member)
         return view(request, *args, **kwargs)
 
     wrapper.policy = "admin" if admin else "member"  # type: ignore[attr-defined]

@@ -115,6 +115,8 @@ class Membership(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     # Removed members keep their row for history; returning members resume it.
     ended_at = models.DateTimeField(null=True, editable=False)
+    # When they last used the portal, to the minute (portal.accounts.activity).
+    last_active_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipManager()
 
@@ -132,3 +134,22 @@ class Membership(models.Model):
     @property
     def is_admin(self) -> bool:
         return self.role == self.Role.ADMIN
+
+
+class ActivityPeriod(models.Model):
+    """A time in which members of an organization used the portal, without a long pause."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="activity_periods"
+    )
+    began_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["organization", "last_at"], name="activity_of_organization"),
+            models.Index(fields=["last_at"], name="activity_by_end"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.organization}: {self.began_at:%Y-%m-%d %H:%M} to {self.last_at:%H:%M}"

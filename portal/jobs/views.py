@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.access import MemberRequest, member_only
 from portal.audit.member_actions import record_member_action
 from portal.audit.presentation import redact_search
+from portal.entitlements.access_refresh import refresh_old_access
 from portal.entitlements.lookup import explain_access_to_admin, explain_own_access
 from portal.entitlements.rules import (
     Rights,
@@ -62,6 +63,7 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
             "admins": empty_states.format_admin_names(request.membership),
         }
         return render_page_or_partial(request, "jobs/list.html", "waiting", context)
+    context["old_access"] = refresh_old_access(member_rights) if is_full_page else None
     list_request = _build_list_request(request, member_rights, filters)
     if request.htmx and request.htmx.target == FILTERS_ID and not is_full_page:
         return render_page_or_partial(

@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
+from portal.core.hooks import Hook
 from portal.core.names.form_fields import EmailField
 from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
@@ -27,6 +28,8 @@ SEND_TASK = "portal.members.tasks.send_invitation"
 LINK_LIFETIME = timedelta(days=7)
 REQUEUE_AFTER = timedelta(minutes=3)
 GIVE_UP_AFTER = timedelta(minutes=10)
+# Called within the transaction.
+invitation_created: Hook[[Invitation], None] = Hook()
 
 
 class InvitationRefused(Exception):
@@ -63,6 +66,7 @@ def create_invitation(
                 expires_at=now + LINK_LIFETIME,
             )
             queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
+            invitation_created.run(invitation)
     except IntegrityError:
         return invitations.get(accepted_at=None, revoked_at=None), False
     return invitation, True

@@ -13,8 +13,9 @@ from portal.core.hooks import Hook
 from portal.members.models import Invitation
 from portal.notifications.models import Notification
 
-# Called with the membership and who ended it, within the transaction.
+# Called within the transaction; the first with who ended the membership.
 membership_ended: Hook[[Membership, User | None], None] = Hook()
+membership_started: Hook[[Membership], None] = Hook()
 
 
 class LastAdmin(Exception):
@@ -37,7 +38,10 @@ def change_role(membership: Membership, role: str) -> str:
 def start_membership(user: User, organization: Organization, *, role: str) -> Membership:
     """Start or resume a membership and close the user's open invitations."""
     _close_invitations(user, organization, accepted_at=timezone.now())
-    return Membership.objects.start_membership(user, organization, role=role)[0]
+    membership, is_new = Membership.objects.start_membership(user, organization, role=role)
+    if is_new:
+        membership_started.run(membership)
+    return membership
 
 
 @transaction.atomic

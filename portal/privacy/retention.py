@@ -15,6 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from portal.accounts.models import ActivityPeriod
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.core import queue
@@ -123,6 +124,11 @@ RETENTION_RULES = (
         "core.QueueTurn",
         "DELETED_RECORD_DAYS",
         lambda d: QueueTurn.objects.filter(last_served_at__lt=d),
+    ),
+    RetentionRule(
+        "accounts.ActivityPeriod",
+        "FRESHNESS_DAYS",
+        lambda d: ActivityPeriod.objects.filter(last_at__lt=d),
     ),
     RetentionRule(
         "sync.FreshnessHour",

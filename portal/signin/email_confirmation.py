@@ -8,7 +8,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.core.hooks import Hook
 from portal.signin.models import find_single_sign_on
+
+# Called whenever an address is confirmed, also again.
+email_confirmed: Hook[[User], None] = Hook()
 
 
 def confirm_email(user: User) -> None:
@@ -20,6 +24,7 @@ def confirm_email(user: User) -> None:
     if user.email_confirmed_at is None:
         user.email_confirmed_at = timezone.now()
         user.save(update_fields=["email_confirmed_at"])
+    email_confirmed.run(user)
 
 
 def send_confirmation(request: HttpRequest, user: User) -> None:

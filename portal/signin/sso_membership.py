@@ -9,6 +9,8 @@ from portal.core.hooks import Hook
 
 # Accepts a pending invitation to the user or the address, if there is one.
 joining_by_sso: Hook[[User, Organization, str], Membership | None] = Hook()
+# Called within the transaction.
+joined_by_sso: Hook[[Membership], None] = Hook()
 
 
 class MembershipEnded(Exception):
@@ -36,4 +38,6 @@ def join_organization(
     if invited_only:
         return None
     role = Membership.Role.RECRUITER
-    return Membership.objects.start_membership(user, organization, role=role)[0]
+    membership, _ = Membership.objects.start_membership(user, organization, role=role)
+    joined_by_sso.run(membership)
+    return membership

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.sync.engine.plan import get_last_successful_run
-from portal.sync.models import FreshnessKind, Job, SyncRun
+from portal.sync.models import AtsUser, FreshnessKind, Job, SyncRun
 from portal.sync.schedule import PEOPLE_INTERVAL, RECENT_INTERVAL
 
-# How old each may be at most: within the promise, one sync may be missed.
+# How old each may be at most: within the promise, one sync may be missed. Access is promised while
+# anybody uses the portal (`portal.accounts.activity`).
 PROMISED_AGE = {
     FreshnessKind.DATA: 2 * RECENT_INTERVAL,
     FreshnessKind.ACCESS: 2 * PEOPLE_INTERVAL,
@@ -48,12 +49,17 @@ def get_freshness(connection: Connection, *, job: Job | None = None) -> Freshnes
     return classify_age(max((time for time in times if time), default=None))
 
 
-def get_access_read_at(connection: Connection) -> datetime | None:
+def get_access_read_at(connection: Connection, user: AtsUser | None = None) -> datetime | None:
+    """Return when everybody's access was last read, or this user's if that is newer."""
     runs = connection.syncs.filter(
         status__in=SyncRun.COMPLETED,
         scope__in=(SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE),
     )
-    return runs.values_list("started_at", flat=True).first()
+    times = [
+        runs.values_list("started_at", flat=True).first(),
+        user.access_read_at if user else None,
+    ]
+    return max((time for time in times if time), default=None)
 
 
 def classify_age(as_of: datetime | None) -> Freshness:

@@ -38,6 +38,8 @@ class AtsUser(SyncedRecord):
     primary_email = models.CharField(max_length=254, blank=True)
     site_admin = models.BooleanField(default=False)
     deactivated = models.BooleanField(default=False)
+    # When this user's access was last read on its own, between the syncs of everybody's.
+    access_read_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = unique_per_connection("ats_user")
@@ -557,6 +559,10 @@ class SyncStep(models.Model):
     has_unidentified_records = models.BooleanField(default=False)
     restarted = models.BooleanField(default=False)  # some pages were read more than once
     was_reread = models.BooleanField(default=False)  # to look for rows missing from the first read
+    # Ids of the users whose records are read, in this order, until the step ends; None: no such
+    # list. Only their records can be missing if `members_only`.
+    user_ids = models.JSONField(null=True)
+    members_only = models.BooleanField(default=False)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -602,6 +608,7 @@ class RefreshRequest(GreenhouseWait):
         JOB = "job", "A requisition with what hangs on it"
         CANDIDATE = "candidate", "A candidate"
         PEOPLE = "people", "Users and their access"
+        PERSON = "person", "A user and their access"
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from portal.accounts.activity import build_active_filter
+from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.sync import alerts
 from portal.sync.engine import run_lifecycle
@@ -18,9 +21,10 @@ from portal.sync.models import SyncRun
 from portal.sync.records.hiring_team import hash_key
 
 RECENT_INTERVAL = timedelta(minutes=15)
-PEOPLE_INTERVAL = timedelta(minutes=5)
-# In Harvest v1, syncing people takes one request per Job Admin: at most a tenth of the time.
-PEOPLE_TIME_DIVISOR = 10
+PEOPLE_INTERVAL = timedelta(minutes=5)  # while anybody uses the portal
+QUIET_PEOPLE_INTERVAL = timedelta(minutes=30)
+# In Harvest v1, syncing people takes one request per member: at most half of the time.
+PEOPLE_TIME_DIVISOR = 2
 NIGHT_WINDOW = timedelta(hours=6)  # from midnight, UTC
 FULL_RETRY_AFTER = timedelta(hours=1)
 PEOPLE_RUN_RETENTION = timedelta(days=2)
@@ -58,6 +62,7 @@ class _RunHistory:
     completed: Mapping[str, SyncRun]  # the newest completed run of each scope
     retry_at: Mapping[bool, datetime]  # when a backoff ends, by whether it is that of people
     has_full_sync_just_failed: bool
+    is_in_use: bool  # some member was active just now
 
     def list_due_scopes(self, now: datetime) -> list[str]:
         scopes: list[str] = []
@@ -93,8 +98,9 @@ class _RunHistory:
         duration = timedelta(0)
         if last and last.started_at and last.finished_at:
             duration = last.finished_at - last.started_at
+        interval = PEOPLE_INTERVAL if self.is_in_use else QUIET_PEOPLE_INTERVAL
         return max(
-            _get_next_slot(self.connection, max(times), PEOPLE_INTERVAL),
+            _get_next_slot(self.connection, max(times), interval),
             max(times) + PEOPLE_TIME_DIVISOR * duration,
         )
 
@@ -117,9 +123,18 @@ def _load_run_histories(connections: QuerySet[Connection], now: datetime) -> lis
             completed[connection.pk],
             retry_times[connection.pk],
             connection.pk in failed_ids,
+            connection.is_in_use,
         )
-        for connection in connections
+        for connection in annotate_use(connections)
     ]
+
+
+def annotate_use(connections: QuerySet[Connection]) -> QuerySet[Any]:
+    """Add `is_in_use`: whether a member was active just now."""
+    periods = ActivityPeriod.objects.filter(
+        build_active_filter(), organization=OuterRef("organization")
+    )
+    return connections.annotate(is_in_use=Exists(periods))
 
 
 def _select_newest_completed(connections: QuerySet[Connection], scope: str) -> QuerySet[SyncRun]:

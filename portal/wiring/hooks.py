@@ -16,9 +16,9 @@ from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
 from portal.onboarding import setup_flow
 from portal.privacy import member_data
-from portal.signin import one_time_codes, sso_membership
+from portal.signin import email_confirmation, one_time_codes, sso_membership
 from portal.sync.engine import run_lifecycle
-from portal.sync.records import candidate_erasure
+from portal.sync.records import access_requests, candidate_erasure
 
 
 def register_hooks() -> None:
@@ -27,6 +27,10 @@ def register_hooks() -> None:
     candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
 
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)
+    memberships.membership_started.register(access_requests.request_member_access)
+    sso_membership.joined_by_sso.register(access_requests.request_member_access)
+    invitations.invitation_created.register(access_requests.request_invited_access)
+    email_confirmation.email_confirmed.register(access_requests.request_confirmed_access)
     memberships.membership_ended.register(revocation.revoke_member_consents)
     memberships.membership_ended.register(member_data.delete_membership_data)
 

@@ -181,6 +181,29 @@ def test_job_permissions_resume_from_cursor(provider: Provider) -> None:
         assert rest == pages[index + 1 :]
 
 
+@pytest.mark.usefixtures("small_pages")
+def test_narrow_job_permissions_resume_from_cursor(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integrations.greenhouse.client.harvest_v3.MAX_FILTER_IDS", 5)
+    users = [user.id for page in provider.list_users() for user in page.records][::-1]
+    pages = list(provider.list_job_permissions(user_ids=users, narrow=True))
+    grants = {grant for page in pages for grant in page.records}
+    assert grants == {
+        grant for page in provider.list_job_permissions(user_ids=users) for grant in page.records
+    }
+    complete = {user for page in pages for user in page.complete_users}
+    assert complete <= {*users}  # who has more than a page is complete only at the end
+    for page in pages:
+        assert not page.complete_users or {g.user_id for g in page.records} <= {
+            *page.complete_users
+        }
+    for index, page in enumerate(pages[:-1]):
+        rest = provider.list_job_permissions(user_ids=users, narrow=True, cursor=page.cursor)
+        following = {grant for page in rest for grant in page.records}
+        assert following >= {g for later in pages[index + 1 :] for g in later.records}
+
+
 def test_cursor_of_other_list_is_refused(provider: Provider, bench: ProviderBench) -> None:
     with pytest.raises(UnreadableResponse):
         next(provider.list_jobs(cursor="/v3/candidates?cursor=x"))

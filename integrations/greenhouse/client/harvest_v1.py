@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -226,7 +226,9 @@ class HarvestV1(HarvestClient):
         )
         return self._iterate_pages(request, payloads.read_user, cursor=cursor)
 
-    def list_user_emails(self, *, cursor: str | None = None) -> Iterator[Page[UserEmail]]:
+    def list_user_emails(
+        self, *, user_ids: Collection[int] | None = None, cursor: str | None = None
+    ) -> Iterator[Page[UserEmail]]:
         """One empty page: v1 users include their addresses."""
         yield Page(records=())
 
@@ -235,9 +237,9 @@ class HarvestV1(HarvestClient):
         return self._iterate_pages(request, payloads.read_user_role, cursor=cursor)
 
     def list_job_permissions(
-        self, *, user_ids: Iterable[int], cursor: str | None = None
+        self, *, user_ids: Iterable[int], narrow: bool = False, cursor: str | None = None
     ) -> Iterator[Page[JobGrant]]:
-        """Sends one request per user, so pass only users who can have grants."""
+        """Sends one request per user, in their order: pass only users who can have grants."""
         return self._list_per_user(
             user_ids,
             "permissions/jobs",
@@ -245,6 +247,9 @@ class HarvestV1(HarvestClient):
             payloads.make_grant_reader,
             cursor,
         )
+
+    def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
+        return users
 
     def list_future_job_permissions(
         self, *, user_ids: Iterable[int], cursor: str | None = None
@@ -265,9 +270,11 @@ class HarvestV1(HarvestClient):
         make_reader: Callable[[int], RecordParser[Record]],
         cursor: str | None,
     ) -> Iterator[Page[Record]]:
-        """Chain one list per user, in order of user id; the cursor's path contains the user id."""
-        start_id = int(urlsplit(cursor).path.split("/")[3]) if cursor else 0
-        remaining_ids = [user_id for user_id in sorted(set(user_ids)) if user_id >= start_id]
+        """Chain one list per user; the cursor's path contains the user id."""
+        remaining_ids = list(dict.fromkeys(user_ids))
+        resumed_id = int(urlsplit(cursor).path.split("/")[3]) if cursor else None
+        if resumed_id in remaining_ids:
+            del remaining_ids[: remaining_ids.index(resumed_id)]
         parts = [
             (
                 HarvestRequest(
@@ -282,14 +289,23 @@ class HarvestV1(HarvestClient):
         ]
         if not parts:
             yield Page(records=())
-        for position, (request, read) in enumerate(parts):
+        for position, (user_id, (request, read)) in enumerate(
+            zip(remaining_ids, parts, strict=True)
+        ):
             next_list = parts[position + 1][0].target if position + 1 < len(parts) else None
             resume = cursor if cursor and urlsplit(cursor).path == request.path else None
+            is_first_page = resume is None or resume == request.target
             try:
                 for page in self._iterate_pages(request, read, cursor=resume):
-                    yield msgspec.structs.replace(page, cursor=page.cursor or next_list)
+                    is_complete = is_first_page and page.cursor is None
+                    yield msgspec.structs.replace(
+                        page,
+                        cursor=page.cursor or next_list,
+                        complete_users=(user_id,) if is_complete else (),
+                    )
+                    is_first_page = False
             except NotFound:  # deleted since the users were listed
-                yield Page(records=(), cursor=next_list)
+                yield Page(records=(), cursor=next_list, complete_users=(user_id,))
 
     def list_jobs(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

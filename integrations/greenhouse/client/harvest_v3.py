@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -254,24 +255,31 @@ class HarvestV3(HarvestClient):
         request = _build_list_request("users", "users.list", **_build_since_param(updated_after))
         return self._iterate_pages(request, payloads.read_user, cursor=cursor)
 
-    def list_user_emails(self, *, cursor: str | None = None) -> Iterator[Page[UserEmail]]:
-        request = _build_list_request("user_emails", "user_emails.list")
-        return self._iterate_pages(request, payloads.read_user_email, cursor=cursor)
+    def list_user_emails(
+        self, *, user_ids: Collection[int] | None = None, cursor: str | None = None
+    ) -> Iterator[Page[UserEmail]]:
+        if user_ids is None:
+            request = _build_list_request("user_emails", "user_emails.list")
+            return self._iterate_pages(request, payloads.read_user_email, cursor=cursor)
+        return self._list_for_users(
+            user_ids, "user_emails", "user_emails.list", payloads.read_user_email, cursor
+        )
 
     def list_user_roles(self, *, cursor: str | None = None) -> Iterator[Page[UserRole]]:
         request = _build_list_request("user_roles", "user_roles.list")
         return self._iterate_pages(request, payloads.read_user_role, cursor=cursor)
 
     def list_job_permissions(
-        self, *, user_ids: Iterable[int], cursor: str | None = None
+        self, *, user_ids: Iterable[int], narrow: bool = False, cursor: str | None = None
     ) -> Iterator[Page[JobGrant]]:
-        return self._list_for_users(
-            user_ids,
-            "user_job_permissions",
-            "user_permissions.list_job_permissions",
-            payloads.read_grant,
-            cursor,
-        )
+        resource, permission = "user_job_permissions", "user_permissions.list_job_permissions"
+        if not narrow:
+            return self._list_for_users(user_ids, resource, permission, payloads.read_grant, cursor)
+        return self._list_in_batches(user_ids, resource, permission, payloads.read_grant, cursor)
+
+    def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
+        batches, pages = ceil(users / MAX_FILTER_IDS), ceil(account_grants / int(PER_PAGE))
+        return batches if narrow else max(1, pages)
 
     def list_future_job_permissions(
         self, *, user_ids: Iterable[int], cursor: str | None = None
@@ -303,6 +311,50 @@ class HarvestV3(HarvestClient):
         return self._iterate_pages(
             request, read, cursor=cursor, keep=lambda row: row.user_id in wanted_ids
         )
+
+    def _list_in_batches(
+        self,
+        user_ids: Iterable[int],
+        resource: str,
+        permission: str,
+        read: RecordParser[Any],
+        cursor: str | None,
+    ) -> Iterator[Page[Any]]:
+        """Chain filtered lists; the cursor is the first page of the batch to go on with."""
+        wanted_ids = list(dict.fromkeys(user_ids))
+        batches = [
+            wanted_ids[start : start + MAX_FILTER_IDS]
+            for start in range(0, len(wanted_ids), MAX_FILTER_IDS)
+        ]
+        requests = [
+            _build_list_request(resource, permission, user_ids=_join_ids(batch))
+            for batch in batches
+        ]
+        targets = [request.target for request in requests]
+        if not batches:
+            yield Page(records=())
+        first = targets.index(cursor) if cursor in targets else 0
+        for position in range(first, len(batches)):
+            next_target = targets[position + 1] if position + 1 < len(targets) else None
+            batch = frozenset(batches[position])
+            yield from self._read_batch(requests[position], read, batch, next_target)
+
+    def _read_batch(
+        self,
+        request: HarvestRequest,
+        read: RecordParser[Any],
+        batch: frozenset[int],
+        next_target: str | None,
+    ) -> Iterator[Page[Any]]:
+        has_one_page = None
+        for page in self._iterate_pages(request, read, keep=lambda row: row.user_id in batch):
+            has_one_page = has_one_page is None and page.cursor is None
+            yield msgspec.structs.replace(
+                page,
+                cursor=request.target if page.cursor else next_target,
+                restarted=False,  # of this batch only
+                complete_users=tuple(batch) if has_one_page else (),
+            )
 
     def list_jobs(
         self, *, updated_after: datetime | None = None, cursor: str | None = None

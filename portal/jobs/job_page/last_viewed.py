@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.core.database import read_only
+from portal.entitlements.access_refresh import refresh_old_access
 from portal.entitlements.rules import Rights
 from portal.jobs.models import LastViewed
 from portal.sync.models import Job, RefreshRequest
@@ -22,6 +23,7 @@ def record_view(member: Membership, job: Job, rights: Rights) -> None:
         unique_fields=["membership", "job"],
         update_fields=["viewed_at"],
     )
+    refresh_old_access(rights)
     if rights.can_act:
         refresh_if_stale(job)
 

@@ -20,7 +20,7 @@ from portal.entitlements.user_matching import MatchStatus
 from portal.members import invitations
 from portal.members.models import Invitation
 from portal.onboarding import access_preview, setup_flow
-from portal.sync.models import AtsUser, SyncStep
+from portal.sync.models import AtsUser, SyncRun, SyncStep
 from portal.web.htmx import format_page_range, render_page_or_partial
 from portal.web.id_parsing import parse_id
 
@@ -44,7 +44,7 @@ def people_page(request: MemberRequest) -> HttpResponse:
         "user__name", "user__email", "pk"
     )
     page = Paginator(members, PAGE_SIZE).get_page(request.GET.get("page"))
-    pending = _is_reading_people(connection)
+    pending = _is_first_read(connection)
     rows = access_preview.build_preview_rows(connection, list(page))
     context = {
         "steps": setup_flow.build_steps(connection, shown_step="people"),
@@ -60,11 +60,21 @@ def people_page(request: MemberRequest) -> HttpResponse:
     return render_page_or_partial(request, "onboarding/people.html", "people", context)
 
 
-def _is_reading_people(connection: Connection) -> bool:
-    run = connection.syncs.first()
-    if run is None or not run.is_open:
-        return False
-    return run.steps.filter(kind__in=REQUIRED_STEPS, status__in=SyncStep.OPEN).exists()
+def _is_first_read(connection: Connection) -> bool:
+    """Whether people are being read, and no earlier result could be shown until then."""
+    open_steps = SyncStep.objects.filter(
+        run__connection=connection,
+        run__status__in=SyncRun.OPEN,
+        kind__in=REQUIRED_STEPS,
+        status__in=SyncStep.OPEN,
+    )
+    unread_kinds = set(open_steps.order_by().values_list("kind", flat=True))
+    if not unread_kinds or not AtsUser.objects.filter(connection=connection).exists():
+        return bool(unread_kinds)
+    done = SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
+    return bool(
+        unread_kinds - set(done.filter(kind__in=unread_kinds).values_list("kind", flat=True))
+    )
 
 
 def _list_invitable_users(request: MemberRequest, connection: Connection) -> dict[str, Any]:

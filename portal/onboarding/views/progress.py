@@ -16,6 +16,7 @@ from portal.connections.permissions.features import UNUSED_FEATURES, Features, l
 from portal.issues.open_issues import list_open_issues
 from portal.onboarding import setup_flow
 from portal.sync import history
+from portal.sync.access_promise import get_access_promise
 from portal.sync.engine import plan
 from portal.sync.engine.steps import STEP_LABELS, STEPS
 from portal.sync.models import SyncRun, SyncStep
@@ -109,6 +110,7 @@ def live_page(request: MemberRequest) -> HttpResponse:
         "on": _list_active_features(credential, feature_set),
         "off": [off for key, off in feature_set.off.items() if key not in UNUSED_FEATURES],
         "last_sync": plan.get_last_successful_run(connection),
+        "access": get_access_promise(connection),
         "counts": count_records(connection),
         "previous_credential": rotation.find_credential(connection, Credential.State.PREVIOUS),
         "pending_credential": rotation.find_credential(connection, Credential.State.PENDING),

@@ -29,6 +29,7 @@ from portal.support.customers import (
     unmatched_members,
 )
 from portal.support.impersonation import sessions
+from portal.sync.access_promise import get_access_promise
 
 VIEW_PERMISSION = "accounts.view_organization"
 VALID_YEARS = range(2000, 2200)  # safe for databases and time zone conversion
@@ -69,6 +70,7 @@ def summary_page(request: HttpRequest, organization_id: int) -> HttpResponse:
         "status": status,
         "connection": connection,
         "credential": connection.credential if connection else None,
+        "access": get_access_promise(connection) if connection else None,
         "next": suggest_next_step(status)
         if may_help
         else replace(suggest_next_step(status), url=""),

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.connections.permissions.features import load_features
-from portal.sync.engine.steps import STEPS, StepDefinition
-from portal.sync.models import SyncRun, SyncStep
+from portal.sync.engine.steps import EVERY_SYNC, STEPS, StepDefinition
+from portal.sync.models import AtsRole, JobGrant, SyncRun, SyncStep
 
 # Subtracted from the last read time: clocks differ, and pages take time to read.
 OVERLAP = timedelta(minutes=10)
@@ -24,12 +24,17 @@ _Status = SyncStep.Status
 def build_plan(connection: Connection, scope: str) -> tuple[str, list[SyncStep]]:
     """Return the scope and the unsaved steps of a new run."""
     now, statuses = timezone.now(), list(_load_list_statuses(connection))
+    has_unknown_roles = scope == Scope.PEOPLE and _has_unknown_roles(connection)
     # Stored records lack what refers to a skipped list: once it is needed, all are read again.
     if scope == Scope.RECENT and any(
         status.is_needed_again for status in statuses if not status.definition.people
     ):
         scope = Scope.FULL
-    steps = [status.build_step(scope) for status in statuses if status.is_due(scope, now)]
+    steps = [
+        status.build_step(scope)
+        for status in statuses
+        if status.is_due(scope, now) or (has_unknown_roles and status.definition.kind == "roles")
+    ]
     expected = _get_expected_counts(connection)
     for step in steps:
         step.expected = expected.get(step.kind)
@@ -52,13 +57,18 @@ class _ListStatus:
     skip_reason: str  # empty if needed
     read_at: datetime | None = None  # last complete read
     was_skipped: bool = False  # by the last run that planned it
+    decides_access: bool = False
 
     def is_due(self, scope: str, now: datetime) -> bool:
         step = self.definition
-        if scope != Scope.RECENT:
-            return step.people or scope == Scope.FULL
+        if scope == Scope.FULL:
+            return True
+        if self.decides_access != (scope == Scope.PEOPLE):
+            return False
         interval = step.refresh_interval
-        if step.people or interval is None:
+        if scope == Scope.PEOPLE:
+            interval = step.people_interval or EVERY_SYNC
+        if interval is None:
             return False
         return not interval or self.read_at is None or self.read_at + interval <= now
 
@@ -81,7 +91,14 @@ class _ListStatus:
 def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:
     feature_set, history = load_features(connection), _load_read_history(connection)
     for step in STEPS:
-        yield _ListStatus(step, step.explain_unneeded(feature_set), *history.get(step.kind, ()))
+        read_at, was_skipped = history.get(step.kind, (None, False))
+        yield _ListStatus(
+            step,
+            step.explain_unneeded(feature_set),
+            read_at,
+            was_skipped,
+            decides_access=step.people or step.stands_in_for in feature_set.off,
+        )
 
 
 def _load_read_history(connection: Connection) -> dict[str, tuple[datetime | None, bool]]:
@@ -99,6 +116,13 @@ def _load_read_history(connection: Connection) -> dict[str, tuple[datetime | Non
         kind: (at, (skipped_run or 0) > (attempted_run or 0))
         for kind, at, attempted_run, skipped_run in rows
     }
+
+
+def _has_unknown_roles(connection: Connection) -> bool:
+    # A grant with an unknown role may open nothing until the role is read.
+    roles = AtsRole.objects.filter(connection=connection, gone_at=None).values("remote_id")
+    grants = JobGrant.objects.filter(connection=connection, gone_at=None)
+    return grants.exclude(role_remote_id=None).exclude(role_remote_id__in=roles).exists()
 
 
 def _get_expected_counts(connection: Connection) -> dict[str, int]:

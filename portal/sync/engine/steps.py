@@ -11,6 +11,7 @@ from integrations.ats.provider import Provider
 from integrations.ats.types import Page
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
+from portal.sync.engine.grant_readers import UserSelection, select_grant_readers
 from portal.sync.engine.upsert import WriteResult
 from portal.sync.models import (
     Application,
@@ -42,10 +43,13 @@ Scope = SyncRun.Scope
 class ReadPosition:
     since: datetime | None = None  # changes only
     cursor: str | None = None  # after a page
+    user_ids: Sequence[int] = ()  # of a list that is read for some users
+    members_only: bool = False
 
 
 ReadPages = Callable[[Provider, Connection, ReadPosition], Iterator[Page[Any]]]
 WritePage = Callable[[Connection, Sequence[Any]], WriteResult]
+SelectUsers = Callable[[Connection, str, Provider], UserSelection]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class StepDefinition:
     refresh_interval: timedelta | None = None  # None: read by full syncs only
     features: tuple[str, ...] = ()  # while one of them is off, the list is skipped
     people: bool = False  # decides who may see what: read every few minutes
+    people_interval: timedelta | None = None  # None: by every sync of people
+    stands_in_for: str = ""  # decides who may see what while this feature is off
+    select_users: SelectUsers | None = None
     follows_new_jobs: bool = False  # read early when a sync finds new jobs
     essential: bool = False  # a sync without it fails
     guarded: bool = False  # against mass deletion (`mass_deletion_guard`)
@@ -79,14 +86,6 @@ class StepDefinition:
         return self.model._default_manager.filter(connection=connection, gone_at=None).count()
 
 
-def _list_job_admin_ids(connection: Connection) -> list[int]:
-    # Site Admins have no grants, deactivated users see nothing.
-    users = AtsUser.objects.filter(
-        connection=connection, gone_at=None, site_admin=False, deactivated=False
-    )
-    return list(users.order_by("remote_id").values_list("remote_id", flat=True))
-
-
 EVERY_SYNC = timedelta(0)
 HOURLY = timedelta(hours=1)
 
@@ -99,6 +98,7 @@ STEPS: tuple[StepDefinition, ...] = (
         AtsRole,
         features=("role_names",),
         people=True,
+        people_interval=HOURLY,
     ),
     StepDefinition(
         "users",
@@ -164,17 +164,21 @@ STEPS: tuple[StepDefinition, ...] = (
         hiring_team.write_team_members,
         features=("hiring_team",),
         refresh_interval=HOURLY,
+        stands_in_for="job_admins",
         get_key=hiring_team.get_member_key,
         delete_unlisted=hiring_team.delete_unlisted_members,
     ),
     StepDefinition(
         "grants",
         "Access to jobs",
-        lambda p, c, at: p.list_job_permissions(user_ids=_list_job_admin_ids(c), cursor=at.cursor),
+        lambda p, c, at: p.list_job_permissions(
+            user_ids=at.user_ids, narrow=at.members_only, cursor=at.cursor
+        ),
         job_records.write_job_grants,
         JobGrant,
         features=("job_admins",),
         people=True,
+        select_users=select_grant_readers,
     ),
     StepDefinition(
         "stages",

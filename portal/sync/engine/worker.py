@@ -90,7 +90,7 @@ class SyncWorker:
         )
 
     def _run_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
-        self._begin_step(step)
+        self._begin_step(definition, step, provider)
         try:
             if not step.at_end:
                 self._read_pages(definition, step, provider)
@@ -123,14 +123,22 @@ class SyncWorker:
         )
 
     @transaction.atomic
-    def _begin_step(self, step: SyncStep) -> None:
-        now = timezone.now()
+    def _begin_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
+        now, selected = timezone.now(), {}
         if not self._select_leased_run().update(heartbeat_at=now):
             raise LeaseLost
-        _update_step(step, SyncStep.Status.RUNNING, started_at=step.started_at or now)
+        if definition.select_users is not None and step.user_ids is None:
+            # Stored, so that the next worker goes on with the same list.
+            selected = vars(definition.select_users(self.connection, self.sync.scope, provider))
+        _update_step(step, SyncStep.Status.RUNNING, started_at=step.started_at or now, **selected)
 
     def _read_pages(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
-        position = ReadPosition(since=step.since, cursor=step.cursor or None)
+        position = ReadPosition(
+            since=step.since,
+            cursor=step.cursor or None,
+            user_ids=step.user_ids or (),
+            members_only=step.members_only,
+        )
         started, requested_at = time.monotonic(), timezone.now()
         self._requests = 0
         for page in definition.read(provider, self.connection, position):
@@ -196,10 +204,11 @@ class SyncWorker:
         drift.record_drift(self.sync, self.connection, page, written, snapshot)
         if step.since is None:
             missing_rows.store_listed_keys(definition, step, page)
-        self._save_checkpoint(step, page, written, started)
+        gone = missing_rows.remove_unlisted_grants(self.connection, page)
+        self._save_checkpoint(step, page, written, started, gone)
 
     def _save_checkpoint(
-        self, step: SyncStep, page: Page[Any], written: WriteResult, started: float
+        self, step: SyncStep, page: Page[Any], written: WriteResult, started: float, gone: int
     ) -> None:
         created, changed = len(written.created), len(written.changed)
         SyncStep.objects.filter(pk=step.pk).update(
@@ -207,6 +216,7 @@ class SyncWorker:
             read_count=F("read_count") + len(page.records),
             created=F("created") + created,
             changed=F("changed") + changed,
+            gone=F("gone") + gone,
             unchanged=F("unchanged") + max(0, written.record_count - created - changed),
             unreadable_count=F("unreadable_count") + len(page.set_aside),
             requests=F("requests") + self._requests,
@@ -221,9 +231,9 @@ class SyncWorker:
             raise LeaseLost
         step.refresh_from_db()
         is_complete = step.since is None and not step.has_unidentified_records
-        gone = 0
+        gone = step.gone
         if is_complete:
-            gone = missing_rows.remove_missing_rows(self.connection, definition, step)
+            gone += missing_rows.remove_missing_rows(self.connection, definition, step)
         step.seen_pages.all().delete()
         if step.restarted:  # the second read sees rows of the first as unchanged
             step.unchanged = max(0, step.read_count - step.created - step.changed)
@@ -232,6 +242,7 @@ class SyncWorker:
             SyncStep.Status.DONE,
             gone=gone,
             unchanged=step.unchanged,
+            user_ids=None,
             finished_at=timezone.now(),
         )
         if definition.kind == "jobs" and step.created and self.sync.scope == SyncRun.Scope.RECENT:
@@ -242,7 +253,7 @@ class SyncWorker:
             raise LeaseLost
         step.seen_pages.all().delete()
         SyncStep.objects.filter(pk=step.pk).update(requests=F("requests") + self._requests)
-        _update_step(step, status, finished_at=timezone.now(), **fields)
+        _update_step(step, status, finished_at=timezone.now(), user_ids=None, **fields)
 
 
 def _update_step(step: SyncStep, status: str, **fields: Any) -> None:

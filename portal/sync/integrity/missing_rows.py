@@ -7,15 +7,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from integrations.ats.errors import MissingPermission, NotFound
 from integrations.ats.provider import Provider
+from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page
 from portal.connections.models import Connection
 from portal.sync.engine.steps import StepDefinition
+from portal.sync.engine.upsert import get_request_time
 from portal.sync.integrity import mass_deletion_guard
 from portal.sync.models import JobGrant, SeenPage, SyncedRecord, SyncStep
+from portal.sync.records.member_users import select_members_without_grants
 from portal.sync.writers import gone_records
 
 MAX_SINGLE_LOOKUPS = 50
@@ -73,6 +76,27 @@ def remove_missing_rows(connection: Connection, definition: StepDefinition, step
             stored_count=_count_before_step(connection, definition, step),
         )
     return gone_records.mark_gone(connection, definition.model, missing)
+
+
+def remove_unlisted_grants(connection: Connection, page: Page[JobGrantRecord]) -> int:
+    """Mark grants gone of users whose whole list is on this page, before the step ends.
+
+    Call within `written_as_of`.
+    """
+    listed = [record.id for record in page.records] if page.complete_users else []
+    unreadable = [record.remote_id for record in page.set_aside]
+    if not page.complete_users or None in unreadable:
+        return 0
+    grants = JobGrant.objects.filter(
+        connection=connection,
+        gone_at=None,
+        user__remote_id__in=page.complete_users,
+        changed_at__lt=get_request_time(),
+    )
+    missing = grants.exclude(remote_id__in=[*listed, *unreadable])
+    return gone_records.mark_gone(
+        connection, JobGrant, list(missing.values_list("remote_id", flat=True))
+    )
 
 
 def find_possibly_hidden_rows(
@@ -151,5 +175,8 @@ def _find_missing_rows(
     rows: QuerySet[SyncedRecord] = model._default_manager.filter(
         connection=connection, gone_at=None, changed_at__lt=step.started_at
     )
+    if step.members_only:
+        members = Q(user__remote_id__in=step.user_ids or ())
+        rows = rows.filter(members | Q(user__in=select_members_without_grants(connection)))
     remote_ids = rows.values_list("remote_id", flat=True).order_by()
     return [remote_id for remote_id in remote_ids.iterator(2000) if remote_id not in listed_keys]

@@ -109,9 +109,13 @@ def write_user_emails(connection: Connection, page: Sequence[ats.UserEmail]) -> 
     )
 
 
-def delete_unlisted_emails(connection: Connection, listed_keys: object) -> int:
-    """After a complete read: delete addresses that Greenhouse no longer lists."""
+def delete_unlisted_emails(
+    connection: Connection, listed_keys: object, user_ids: Sequence[int] | None = None
+) -> int:
+    """After a complete read, or one of some users: delete addresses no longer listed."""
     listed = AtsUserEmail.objects.filter(user__connection=connection, verified__isnull=False)
+    if user_ids is not None:
+        listed = listed.filter(user__remote_id__in=user_ids)
     rows = listed.values_list("pk", "user__remote_id", "address", "primary")
     missing: list[int] = []
     unlisted: list[int] = []

@@ -19,6 +19,7 @@ from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.worker import HEARTBEAT_INTERVAL
 from portal.sync.integrity import write_guard
 from portal.sync.models import RefreshRequest
+from portal.sync.records.access_refresh import refresh_access
 from portal.sync.records.job_refresh import refresh_job
 from portal.sync.records.record_refresh import (
     ignore_unavailable,
@@ -135,6 +136,8 @@ def _refresh_record(lease: _RequestLease) -> None:
     with open_sync_provider(connection, on_call=lease.record_heartbeat) as provider:
         if refresh_request.kind == Kind.JOB:
             refresh_job(connection, refresh_request.remote_id, provider=provider)
+        elif refresh_request.kind == Kind.PERSON:
+            refresh_access(connection, refresh_request.remote_id, provider)
         elif refresh_request.kind == Kind.CANDIDATE:
             refresh_candidate(connection, refresh_request.remote_id, provider=provider)
         else:

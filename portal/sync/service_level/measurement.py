@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from portal.accounts.activity import ACTIVE_FOR
+from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.core.models import Transition
 from portal.sync.freshness import PROMISED_AGE
@@ -20,6 +22,7 @@ from portal.sync.service_level.periods import MinuteMasks, Period
 
 Scope, State = SyncRun.Scope, Connection.State
 MaskKey = tuple[int, FreshnessKind]  # connection ID and kind
+Span = tuple[datetime, datetime]  # begin and end; the end is not a part of it
 
 _UNCOUNTED_STATES = {State.DRAFT, State.PAUSED, State.DISCONNECTED}
 _KINDS_OF_SCOPE = {
@@ -48,15 +51,20 @@ class _ReadRun:
 def measure_minutes(
     connections: QuerySet[Connection], period: Period
 ) -> dict[MaskKey, MinuteMasks]:
-    """Return the masks of every synced connection, with three queries."""
+    """Return the masks of every synced connection, with four queries."""
     if not period.minute_count:
         return {}
     changes = _load_state_changes(connections, period)
     runs = _load_runs(connections, period)
+    activity = _load_activity(connections, period)
     measured = {}
     for connection_id, state, first_synced_at in _list_synced_connections(connections):
         spans = list(_list_counted_spans(state, changes[connection_id], first_synced_at, period))
-        for kind in FreshnessKind:
+        spans_of_kind = {
+            FreshnessKind.DATA: spans,
+            FreshnessKind.ACCESS: _intersect_spans(spans, activity[connection_id]),
+        }
+        for kind, spans in spans_of_kind.items():
             within = _build_within_mask(kind, runs[connection_id], period)
             measured[connection_id, kind] = _compute_masks(kind, spans, within, period)
     return measured
@@ -71,7 +79,7 @@ def _build_within_mask(kind: FreshnessKind, runs: list[_ReadRun], period: Period
 
 
 def _compute_masks(
-    kind: FreshnessKind, spans: list[tuple[datetime, datetime]], within: int, period: Period
+    kind: FreshnessKind, spans: list[Span], within: int, period: Period
 ) -> MinuteMasks:
     counted = catching_up = 0
     for begin, end in spans:
@@ -82,9 +90,14 @@ def _compute_masks(
     return MinuteMasks(counted, within & counted)
 
 
+def _intersect_spans(spans: list[Span], others: list[Span]) -> list[Span]:
+    pairs = ((max(a, c), min(b, d)) for a, b in spans for c, d in others)
+    return [(begin, end) for begin, end in pairs if begin < end]
+
+
 def _list_counted_spans(
     current_state: str, changes: list[_StateChange], first_synced_at: datetime, period: Period
-) -> Iterator[tuple[datetime, datetime]]:
+) -> Iterator[Span]:
     """Yield begin and end of each time that counts; an end is not a part of it."""
     state = changes[0].old if changes else current_state
     times = [change.at for change in changes]
@@ -128,6 +141,21 @@ def _load_state_changes(
     ):
         changes[connection_id].append(_StateChange(at, old, new))
     return changes
+
+
+def _load_activity(connections: QuerySet[Connection], period: Period) -> dict[int, list[Span]]:
+    """Times in which access counts, per connection."""
+    spans: dict[int, list[Span]] = defaultdict(list)
+    rows = ActivityPeriod.objects.filter(
+        organization__connection__in=connections.order_by().values("pk"),
+        last_at__gt=period.start - ACTIVE_FOR,
+        began_at__lt=period.end,
+    )
+    for connection_id, began_at, last_at in rows.order_by("began_at").values_list(
+        "organization__connection", "began_at", "last_at"
+    ):
+        spans[connection_id].append((began_at, last_at + ACTIVE_FOR))
+    return spans
 
 
 def _load_runs(connections: QuerySet[Connection], period: Period) -> dict[int, list[_ReadRun]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from portal.accounts.activity import ACTIVE_FOR
+from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.core import transitions
 from portal.sync.models import FreshnessHour, FreshnessKind, SyncRun
@@ -37,13 +39,21 @@ def _build_run(
 
 
 def create_synced_connection(name: str = "Acme", *, synced_at: datetime = NOON) -> Connection:
-    """A live connection whose first sync began and ended at that time."""
+    """A live connection, in use, whose first sync began and ended at that time."""
     connection = ConnectionFactory(
         organization=OrganizationFactory(name=name), state=Connection.State.LIVE
     )
+    use_portal(connection, synced_at - 2 * HOUR, synced_at + timedelta(days=30))
     complete_run(connection, synced_at - HOUR)
     complete_run(connection, synced_at)
     return connection
+
+
+def use_portal(connection: Connection, begin: datetime, end: datetime) -> None:
+    """Members used it; then it counts as in use for another quarter of an hour."""
+    ActivityPeriod.objects.create(
+        organization=connection.organization, began_at=begin, last_at=end - ACTIVE_FOR
+    )
 
 
 def sync_on_schedule(connection: Connection, begin: datetime, end: datetime) -> None:

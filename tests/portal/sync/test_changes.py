@@ -94,7 +94,11 @@ def test_recent_sync_reads_stages_of_new_job(
 def test_mirror_equals_greenhouse_after_random_changes(
     connect, sandbox: Sandbox, advance_clock, run_sync, kind: str, seed: int
 ) -> None:
-    """Only a full sync detects deletions, so they come last."""
+    """Only a full sync detects deletions, so they come last.
+
+    With v1, only a full sync reads the grants of Greenhouse users who are no members.
+    """
+    nightly = ("grants",) if kind == "harvest_key" else ()
     connection = connect(kind)
     chance = random.Random(seed)
     for _ in range(3):
@@ -103,7 +107,7 @@ def test_mirror_equals_greenhouse_after_random_changes(
         advance_clock(61 * 60)
         assert run_sync(connection, Scope.RECENT).status == SyncRun.Status.DONE
         assert run_sync(connection, Scope.PEOPLE).status == SyncRun.Status.DONE
-        assert_sync_matches(sandbox, kind)
+        assert_sync_matches(sandbox, kind, but=nightly)
     for _ in range(12):
         _apply_random_change(sandbox, chance, deletions=True)
     advance_clock(61 * 60)
@@ -229,7 +233,7 @@ def test_access_read_during_long_sync(connect, sandbox: Sandbox, advance_clock, 
 
 @pytest.mark.django_db
 def test_slow_people_sync_is_repeated_less_often(advance_clock) -> None:
-    """Reading people takes at most a tenth of the time."""
+    """Reading people takes at most half of the time."""
     connection = ConnectionFactory(state="live")
     now = timezone.now()
     for scope in (Scope.FULL, Scope.PEOPLE):
@@ -238,10 +242,10 @@ def test_slow_people_sync_is_repeated_less_often(advance_clock) -> None:
             scope=scope,
             status=SyncRun.Status.DONE,
             started_at=now,
-            finished_at=now + timedelta(minutes=2),
+            finished_at=now + timedelta(minutes=20),
         )
     queued = connection.syncs.filter(scope=Scope.PEOPLE, status=SyncRun.Status.QUEUED)
-    advance_clock(19 * 60)
+    advance_clock(39 * 60)
     schedule.request_due_syncs()
     assert not queued.exists()
     advance_clock(2 * 60)

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django_q.models import Schedule
 from time_machine import TimeMachineFixture
 
+from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.core.models import Transition
 from portal.privacy import retention
@@ -30,6 +31,7 @@ from tests.portal.sync.freshness_helpers import (
     move_connection,
     sum_minutes,
     sync_on_schedule,
+    use_portal,
 )
 
 State, ACCESS = Connection.State, FreshnessKind.ACCESS
@@ -59,6 +61,15 @@ def test_data_is_outside_after_promised_age(record_at) -> None:
     record_at(NOON + 40 * MINUTE)
     assert sum_minutes(acme) == (30, 10)
     assert sum_minutes(acme, ACCESS) == (10, 30)
+
+
+def test_access_counts_only_while_portal_is_used(record_at) -> None:
+    acme = create_synced_connection()
+    ActivityPeriod.objects.all().delete()
+    use_portal(acme, NOON + 20 * MINUTE, NOON + 50 * MINUTE)
+    record_at(NOON + HOUR)
+    # From 12:20 the next sync has ten minutes to catch up.
+    assert sum_minutes(acme, ACCESS) == (0, 19)
 
 
 def test_age_counts_from_start_of_sync(record_at) -> None:

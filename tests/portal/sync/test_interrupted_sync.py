@@ -17,11 +17,15 @@ import pytest
 from django.db import connection as database
 from django.db import connections
 
+from integrations.ats.emails import normalize_email
 from integrations.greenhouse.sandbox import Sandbox
+from portal.accounts.models import User
+from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.sync import schedule, tasks
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import Application, Job, SeenPage, SyncRun, SyncStep
+from tests.factories import MembershipFactory
 from tests.portal.sync.sandbox_truth import assert_sync_matches
 
 Scope, Status = SyncRun.Scope, SyncRun.Status
@@ -107,7 +111,11 @@ def test_smaller_run_killed_anywhere_completes(
 ) -> None:
     """Each place of the kill has a run and changes of its own."""
     connection = connect(kind)
-    changes = _change_records(sandbox) if scope == Scope.RECENT else _change_access(sandbox)
+    changes = _change_records(sandbox)
+    if scope == Scope.PEOPLE:
+        users = _list_grantable_users(sandbox)[:-1]  # the last remains a stranger
+        _add_members(connection, sandbox, users)
+        changes = _change_access(sandbox, users)
     advance_clock(15 * 60)
     for place in range(1, 100):
         next(changes)
@@ -141,9 +149,20 @@ def _change_records(sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
-def _change_access(sandbox: Sandbox) -> Iterator[None]:
+def _list_grantable_users(sandbox: Sandbox) -> list[Any]:
     world = sandbox.dataset()
-    users = [u for u in world.users if world.list_user_emails(u.id) and not u.site_admin]
+    return [u for u in world.users if world.list_user_emails(u.id) and not u.site_admin]
+
+
+def _add_members(connection: Connection, sandbox: Sandbox, users: list[Any]) -> None:
+    for user in users:
+        email = normalize_email(sandbox.dataset().list_user_emails(user.id)[0].email)
+        if not User.objects.filter(email=email).exists():
+            MembershipFactory(user__email=email, organization=connection.organization)
+
+
+def _change_access(sandbox: Sandbox, users: list[Any]) -> Iterator[None]:
+    world = sandbox.dataset()
     jobs = [job for job in world.jobs if not job.is_template]
     for number in itertools.count():
         user, job = users[number % len(users)], jobs[number % len(jobs)]

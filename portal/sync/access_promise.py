@@ -1,0 +1,107 @@
+"""Whether everybody's access is read as often as promised, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from portal.accounts.activity import build_active_filter
+from portal.accounts.models import ActivityPeriod
+from portal.connections.models import Connection
+from portal.connections.permissions.features import load_features
+from portal.sync import freshness, schedule
+from portal.sync.models import SyncRun
+
+MARGIN = timedelta(minutes=2)  # to start a due sync and finish it
+_PER_PERSON_API = "harvest_key"  # Harvest v1 lists grants person by person
+
+
+@dataclass(frozen=True)
+class AccessPromise:
+    """`sentence` says how often access is read; with the reason if that is too rarely."""
+
+    is_kept: bool
+    sentence: str
+    read_at: datetime | None
+
+
+def get_access_promise(connection: Connection) -> AccessPromise:
+    read_at = freshness.get_access_read_at(connection)
+    if connection.state not in schedule.SCHEDULED_STATES:
+        return AccessPromise(True, "Access isn’t being read at the moment.", read_at)
+    broken = "" if read_at is None else _explain_delay(connection, timezone.now() - read_at)
+    return AccessPromise(not broken, broken or _describe_schedule(), read_at)
+
+
+def _describe_schedule() -> str:
+    busy, quiet = map(_format_minutes, (schedule.PEOPLE_INTERVAL, schedule.QUIET_PEOPLE_INTERVAL))
+    return (
+        f"Access is read every {busy} while anybody uses the portal, and every {quiet} otherwise."
+    )
+
+
+def _explain_delay(connection: Connection, age: timedelta) -> str:
+    runs = connection.syncs.filter(scope=SyncRun.Scope.PEOPLE)
+    if age > _get_allowed_age(connection):
+        return f"Access was last read {_format_minutes(age)} ago because {_explain_age(runs)}"
+    last = runs.filter(status__in=SyncRun.COMPLETED).first()
+    return (_explain_slow_read(last) if last else "") or _explain_stand_in(connection)
+
+
+def _get_allowed_age(connection: Connection) -> timedelta:
+    busy, quiet = schedule.PEOPLE_INTERVAL + MARGIN, schedule.QUIET_PEOPLE_INTERVAL + MARGIN
+    in_use = ActivityPeriod.objects.filter(
+        build_active_filter(),
+        organization=connection.organization_id,
+        began_at__lte=timezone.now() - busy,
+    )
+    return busy if in_use.exists() else quiet
+
+
+def _explain_age(runs: QuerySet[SyncRun]) -> str:
+    newest = runs.first()
+    if newest is not None and newest.status == SyncRun.Status.FAILED:
+        return f"the newest attempt failed: {newest.failure}"
+    if newest is None or not newest.is_open:
+        return "no newer sync has started."
+    if newest.is_waiting:
+        return f"the next sync has to wait: {newest.get_wait_cause_display()}."
+    if newest.started_at is None:
+        return "the next sync waits for a free worker."
+    return "the next sync is still running."
+
+
+def _explain_slow_read(run: SyncRun) -> str:
+    if run.started_at is None or run.finished_at is None:
+        return ""
+    duration = run.finished_at - run.started_at
+    interval = schedule.PEOPLE_TIME_DIVISOR * duration
+    if interval <= schedule.PEOPLE_INTERVAL + MARGIN:
+        return ""
+    requests = sum(run.steps.values_list("requests", flat=True))
+    kind = run.credential.kind if run.credential else ""
+    why = f"reading it took {_format_minutes(duration)} and {requests:,} requests"
+    if kind == _PER_PERSON_API:
+        why += ": Harvest v1 lists it for each member separately"
+    return f"Access is read every {_format_minutes(interval)} because {why}."
+
+
+def _explain_stand_in(connection: Connection) -> str:
+    credential = connection.credential
+    if credential is None or credential.kind != _PER_PERSON_API:
+        return ""
+    if "job_admins" not in load_features(connection).off:
+        return ""
+    interval = _format_minutes(schedule.RECENT_INTERVAL)
+    return (
+        f"Access is read every {interval} because it follows hiring teams, which Harvest v1 lists "
+        "with the requisitions."
+    )
+
+
+def _format_minutes(duration: timedelta) -> str:
+    minutes = max(1, round(duration / timedelta(minutes=1)))
+    return f"{minutes:,} minute{'s' * (minutes > 1)}"
