@@ -289,7 +289,7 @@ class ConsentRequest(models.Model):
     used_at = models.DateTimeField(null=True)
     code = SecretField(blank=True, default="", db_default="")  # emptied once exchanged
     ip_address = models.GenericIPAddressField(null=True)  # for the activity log
-    next_step = models.CharField(max_length=20, blank=True, default="", db_default="")
+    next_step = models.CharField(max_length=60, blank=True, default="", db_default="")
     failure = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
@@ -438,7 +438,7 @@ class CredentialTest(GreenhouseWait):
     ip_address = models.GenericIPAddressField(null=True)  # for the activity log
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_at = models.DateTimeField(default=timezone.now)
-    next_step = models.CharField(max_length=20, blank=True)  # of setup, once accepted
+    next_step = models.CharField(max_length=60, blank=True)  # of setup, once accepted
     # Why it was refused, as in CredentialRefused.
     refused_field = models.CharField(max_length=20, blank=True)
     refusal = models.CharField(max_length=400, blank=True)

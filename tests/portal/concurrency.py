@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from django.db.models.signals import post_save
+import pytest
 
-from portal.connections.models import ApiCall
+from integrations.ats.client_context import ApiCallRecord
+from portal.connections.call_log import CallLog
 
 
 @contextmanager
 def run_after_response(
-    do: Callable[[], object], *, path: str = "", when: Callable[[ApiCall], bool] | None = None
+    do: Callable[[], object], *, path: str = "", when: Callable[[ApiCallRecord], bool] | None = None
 ) -> Iterator[None]:
     """Do it once, after the first answer, or the first of this path, and before anything else;
     `when` tells more closely which answer is meant.
     """
     pending = [do]
 
-    def run_callback(instance: ApiCall, **_: Any) -> None:
-        meant = instance.path.startswith(path) and (when is None or when(instance))
+    record_call = CallLog.record_call
+
+    def record_and_run(log: CallLog, call: ApiCallRecord) -> None:
+        record_call(log, call)
+        meant = call.path.startswith(path) and (when is None or when(call))
         if pending and meant:
             pending.pop()()
 
-    post_save.connect(run_callback, sender=ApiCall)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CallLog, "record_call", record_and_run)
         yield
-    finally:
-        post_save.disconnect(run_callback, sender=ApiCall)
     assert not pending, f"Greenhouse was never asked for {path or 'anything'}"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
 
-from django.db.models import Model, Q
+from django.db.models import Q
 
 MAX_KEY_LENGTH = 1000
 # Equals no key. Not `pk__in=()`: Django leaves such a subquery out, which some SQL cannot be.
@@ -80,19 +79,6 @@ def match_title(query: str) -> Q:
     """
     exact = Q(name__icontains=query)
     return exact | match_name("search_name", query) if count_letters(query) > 2 else exact
-
-
-def fill_search_names(model: type[Model], sources: tuple[str, ...]) -> None:
-    """Set `search_name` of rows from before the column, for migrations."""
-    rows = model._default_manager.filter(search_name="").only("pk", *sources).order_by("pk")
-    batch: list[Any] = []
-    for row in rows.iterator(2000):
-        batch.append(row)
-        setattr(row, "search_name", build_search_key(*(getattr(row, n) for n in sources)))  # noqa: B010
-        if len(batch) == 500:
-            model._default_manager.bulk_update(batch, ["search_name"])
-            batch.clear()
-    model._default_manager.bulk_update(batch, ["search_name"])
 
 
 def may_be_name(query: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 from django.db import Error, transaction
@@ -51,16 +50,8 @@ def create_indexes(database: BaseDatabaseWrapper) -> IndexResult:
 
 
 def drop_indexes(database: BaseDatabaseWrapper) -> None:
-    _drop(database, TRIGRAM_INDEXES)
-
-
-def drop_outdated_indexes(database: BaseDatabaseWrapper) -> None:
-    _drop(database, ("ats_user_name_trigrams", "candidate_name_trigrams"))
-
-
-def _drop(database: BaseDatabaseWrapper, names: Iterable[str]) -> None:
     if database.vendor == "postgresql":
-        for name in names:
+        for name in TRIGRAM_INDEXES:
             _try_execute(database, f'DROP INDEX IF EXISTS "{name}"')
 
 

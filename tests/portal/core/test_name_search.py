@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.core.names.search_keys import build_search_key, fill_search_names, match_name
+from portal.core.names.search_keys import build_search_key, match_name
 from portal.sync.models import Candidate
 from tests.factories import ConnectionFactory
 
@@ -63,13 +63,6 @@ def test_search_key_follows_renaming(candidates: None) -> None:
     candidate.last_name = "Ólafs"
     candidate.save()
     assert Candidate.objects.get(match_name("search_name", "olafs")) == candidate
-
-
-def test_older_rows_are_filled(candidates: None) -> None:
-    keys = set(Candidate.objects.values_list("search_name", flat=True))
-    Candidate.objects.update(search_name="")
-    fill_search_names(Candidate, ("first_name", "last_name"))
-    assert set(Candidate.objects.values_list("search_name", flat=True)) == keys
 
 
 def test_search_key_is_bounded() -> None:
