@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Batch
-from portal.connections.models import FixLink
+from portal.connections.models import ConsentRequest, CredentialTest, FixLink
 from portal.jobs.models import SavedView
 from portal.members.models import Invitation
 from portal.sync.models import Application, StageName
@@ -62,6 +62,16 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         permissions=[],
         expires_at=timezone.now() + timedelta(days=1),
     )
+    credential_test = CredentialTest.objects.create(
+        connection=application.connection, membership=owner, kind="harvest_key"
+    )
+    consent_request = ConsentRequest.objects.create(
+        connection=application.connection,
+        membership=owner,
+        digest=uuid4().hex,
+        session_digest="",
+        verifier="",
+    )
     of_action = ("cancel_action", "undo_action", "retry_action", "dismiss_action")
     of_batch = ("batch", "cancel_batch", "undo_batch", "retry_batch")
     return {
@@ -77,6 +87,8 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         ("onboarding:retest_permission", "key"): "jobs.list",
         ("onboarding:rotate", "action"): "switch",
         ("onboarding:revoke_fix_link", "pk"): link.pk,
+        ("onboarding:credential_test", "pk"): credential_test.pk,
+        ("onboarding:authorization_progress", "pk"): consent_request.pk,
     }
 
 

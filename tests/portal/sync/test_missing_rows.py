@@ -77,8 +77,10 @@ def test_expired_cursor_counts_no_record_twice(
     on_response,
     advance_clock,
     monkeypatch: pytest.MonkeyPatch,
+    settings,
 ) -> None:
     """v3 cursors live one hour [inferred], so the list restarts."""
+    settings.WORKER_TURN_SECONDS = 3 * 60 * 60  # the jump of the clock ends no turn
     connection = connect()
     monkeypatch.setattr(harvest_v3, "PER_PAGE", "40")
     Application.objects.all().delete()
