@@ -175,7 +175,9 @@ def test_log_waits_for_late_outcomes(
     advance_clock,
     lost: int,
     quick_retries: None,
+    settings,
 ) -> None:
+    settings.BREAKER_FAILURES = 0  # or the last action would not be sent
     chosen = pick_from_one_job(3)
     confirm_batch(remy, "advance", chosen)
     batch = _latest_batch()
