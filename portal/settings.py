@@ -98,7 +98,7 @@ RATE_LIMIT_RETRY_MINUTES = env.float("RATE_LIMIT_RETRY_MINUTES", default=20.0)
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
 BREAKER_SLOW_SECONDS = env.float("BREAKER_SLOW_SECONDS", default=10.0)
 BREAKER_COOLDOWN_SECONDS = env.float("BREAKER_COOLDOWN_SECONDS", default=5.0)
-BREAKER_MAX_COOLDOWN_SECONDS = env.float("BREAKER_MAX_COOLDOWN_SECONDS", default=300.0)
+BREAKER_MAX_COOLDOWN_SECONDS = env.float("BREAKER_MAX_COOLDOWN_SECONDS", default=120.0)
 # Bulkhead: requests and tasks of one process that may be calling Greenhouse at the same time, for
 # one customer and together. The last web thread always stays free for pages.
 CALLERS_PER_ACCOUNT = env.int("CALLERS_PER_ACCOUNT", default=2)

@@ -57,7 +57,7 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0  # in a row; 0 switches it off
     slow_seconds: float = math.inf  # an answer that takes longer counts as a failure
     cooldown: float = 5.0  # doubles with each failed probe
-    max_cooldown: float = 300.0
+    max_cooldown: float = 120.0
 
 
 class CallPause(msgspec.Struct, frozen=True, kw_only=True):

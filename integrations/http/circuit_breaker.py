@@ -39,10 +39,12 @@ def get_retry_time(state: BreakerState | None, now: float) -> float | None:
     return min(state.probe_until, now + _PROBE_POLL_SECONDS) if state.probe_until > now else None
 
 
-def start_call(state: BreakerState | None, call: str, until: float) -> None:
+def start_call(state: BreakerState | None, call: str, until: float) -> bool:
     """Make an admitted call the probe if the breaker is half open; its lease ends at `until`."""
-    if state is not None and state.open_until:
-        state.probe, state.probe_until = call, until
+    if state is None or not state.open_until:
+        return False
+    state.probe, state.probe_until = call, until
+    return True
 
 
 def open_breaker(now: float, seconds: float) -> BreakerState:

@@ -48,6 +48,11 @@ class LimiterState(msgspec.Struct, array_like=True):
     breakers: dict[str, BreakerState] = {}  # by connection, while calls of it fail
 
 
+class Slot(msgspec.Struct, frozen=True):
+    id: str
+    is_probe: bool = False  # of a half-open circuit breaker
+
+
 class _Wait(msgspec.Struct, frozen=True):
     seconds: float
     until: float
@@ -62,11 +67,11 @@ class SharedRateLimiter:
         self._context, self._key, self._window = context, key, window
         self._breaker_key = context.connection_key
 
-    def acquire_slot(self, lane: Lane, *, until: float) -> str:
+    def acquire_slot(self, lane: Lane, *, until: float) -> Slot:
         """Raises RateLimited, or AtsUnavailable while the breaker is open, if no slot can be free
         before `until` (epoch seconds) or within the context's patience.
         """
-        while wait := self._try_acquire(slot := token_hex(6), lane, until):
+        while isinstance(wait := self._try_acquire(token_hex(6), lane, until), _Wait):
             now = self._context.now()
             if now + wait.seconds > until or not self._context.may_wait(wait.seconds):
                 self._raise_refusal(wait)
@@ -74,7 +79,7 @@ class SharedRateLimiter:
             jitter = random_jitter() if wait.cause and is_last_sleep else 0.0
             seconds = wait.seconds + jitter if is_last_sleep else _POLL_INTERVAL
             self._context.wait(max(_MIN_SLEEP, seconds))
-        return slot
+        return wait
 
     def _raise_refusal(self, wait: _Wait) -> NoReturn:
         until = self._context.to_datetime(wait.until)
@@ -85,7 +90,7 @@ class SharedRateLimiter:
 
     def record_response(
         self,
-        slot: str,
+        slot: Slot,
         status: int | None,
         headers: Mapping[str, str],
         outcome: Outcome = Outcome.ANSWERED,
@@ -102,7 +107,7 @@ class SharedRateLimiter:
         )
 
         def apply_response(state: LimiterState) -> None:
-            state.slots[slot] = now + self._window
+            state.slots[slot.id] = now + self._window
             if status is not None:
                 state.limit = limit or state.limit or DEFAULT_LIMIT
             if remaining is not None and limit:
@@ -117,11 +122,11 @@ class SharedRateLimiter:
 
         return self._update_state(apply_response)
 
-    def release_slot(self, slot: str) -> CallPause | None:
+    def release_slot(self, slot: Slot) -> CallPause | None:
         """The request did not arrive: no connection was made."""
 
         def free_slot(state: LimiterState) -> None:
-            state.slots.pop(slot, None)
+            state.slots.pop(slot.id, None)
             self._record_outcome(state, slot, Outcome.FAILED, self._context.now())
 
         return self._update_state(free_slot)
@@ -149,12 +154,14 @@ class SharedRateLimiter:
             return None
         return CallPause(until=to_datetime(breaker.open_until), cause=Cause.SLOW)
 
-    def _record_outcome(self, state: LimiterState, slot: str, outcome: Outcome, now: float) -> None:
+    def _record_outcome(
+        self, state: LimiterState, slot: Slot, outcome: Outcome, now: float
+    ) -> None:
         if not self._context.breaker.failures and self._breaker_key not in state.breakers:
             return
         breaker = circuit_breaker.record_outcome(
             state.breakers.pop(self._breaker_key, None),
-            slot,
+            slot.id,
             outcome,
             now=now,
             policy=self._context.breaker,
@@ -171,22 +178,22 @@ class SharedRateLimiter:
             breaker = circuit_breaker.open_breaker(now, seconds_honored)
             state.breakers[self._breaker_key] = breaker
 
-    def _try_acquire(self, slot: str, lane: Lane, until: float) -> _Wait | None:
+    def _try_acquire(self, slot: str, lane: Lane, until: float) -> Slot | _Wait:
         now = self._context.now()
         lease = min(until - now, _MAX_REQUEST_SECONDS) + _LEASE_MARGIN
 
-        def acquire_if_free(raw: bytes | None) -> tuple[bytes | None, _Wait | None]:
+        def acquire_if_free(raw: bytes | None) -> tuple[bytes | None, Slot | _Wait]:
             state = _decode_state(raw)
             state.slots = {name: end for name, end in state.slots.items() if end > now}
             wait = self._compute_wait(state, lane, now)
             if wait is None:
                 state.slots[slot] = now + _MAX_REQUEST_SECONDS + self._window
                 breaker = state.breakers.get(self._breaker_key)
-                circuit_breaker.start_call(breaker, slot, now + lease)
-            elif lane is Lane.PEOPLE and wait.cause != "breaker":
-                state.person_waiting_until = now + _PERSON_WAITING_TTL
-            else:
+                is_probe = circuit_breaker.start_call(breaker, slot, now + lease)
+                return _ENCODE(state), Slot(slot, is_probe)
+            if lane is not Lane.PEOPLE or wait.cause == "breaker":
                 return raw, wait
+            state.person_waiting_until = now + _PERSON_WAITING_TTL
             return _ENCODE(state), wait
 
         return self._context.state_store.update(self._key, acquire_if_free, ttl=_STATE_TTL)

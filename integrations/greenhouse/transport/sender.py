@@ -40,7 +40,7 @@ from integrations.http.client import (
     ResponseLost,
     ResponseTooLarge,
 )
-from integrations.http.rate_limiter import SharedRateLimiter, build_rate_limited
+from integrations.http.rate_limiter import SharedRateLimiter, Slot, build_rate_limited
 from integrations.http.redaction import redact_text
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class RequestSender:
                 request.url,
                 headers=request.headers,
                 content=request.content,
-                max_total=self._compute_timeout(request, until),
+                max_total=self._compute_timeout(request, until, slot),
             )
         except RequestNotSent as exc:
             pause = self._rate_limiter.release_slot(slot)
@@ -166,10 +166,13 @@ class RequestSender:
             return Outcome.ANSWERED
         return Outcome.FAILED_AGAIN if retries else Outcome.FAILED
 
-    def _compute_timeout(self, request: OutgoingRequest, until: float) -> float:
+    def _compute_timeout(self, request: OutgoingRequest, until: float, slot: Slot) -> float:
         # Past the deadline a write still gets a few seconds: giving up would lose its outcome.
         seconds = max(_MIN_WRITE_TIMEOUT if request.is_write else 0.0, until - self._context.now())
-        return min(seconds, MAX_CALL_SECONDS)
+        # A slower probe counts as failed anyway, and must not hold its caller.
+        is_read_probe = slot.is_probe and not request.is_write
+        longest = self._context.breaker.slow_seconds if is_read_probe else MAX_CALL_SECONDS
+        return min(seconds, longest, MAX_CALL_SECONDS)
 
     def _map_lost_response(self, request: OutgoingRequest, exc: Exception) -> AtsError:
         evidence = self._build_evidence(request, None, f"answer lost: {exc}")

@@ -99,6 +99,7 @@ def test_consent_by_another_user_discarded(
     assert response.url == ACTING
     assert "That was not you" in sam.get(ACTING).content.decode()
     assert Consent.objects.count() == before
+    run_tasks()
     # A service account's consent is not revoked: the connection's own belongs to the same user.
     run_tasks()
     endings = [row.ended_reason for row in sandbox.consents.rows.values()]

@@ -225,6 +225,7 @@ def test_outbox_gives_up_then_allows_retry(
     assert get_latest_action().status == Status.FAILED
     assert "Nothing was changed" in fetch_row(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
+    advance_clock(settings.BREAKER_MAX_COOLDOWN_SECONDS)
     response = remy.post(
         build_action_url("retry_action", get_latest_action().pk), _fresh_form(application), **HTMX
     )
