@@ -167,7 +167,7 @@ def _build_copied_value(field: Any, tables: set[str]) -> str:
 
 def _create_credentials(count: int) -> None:
     from portal.connections.models import Credential
-    from portal.core.secrets import fingerprint_secrets
+    from portal.core.secrets.secret_field import fingerprint_secrets
 
     original = Credential.objects.get()
     copies = []

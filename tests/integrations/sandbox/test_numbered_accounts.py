@@ -96,7 +96,7 @@ def test_webhook_gets_events_of_its_account(accounts_api: ApiClient) -> None:
     for account, job_id in jobs.items():
         body = {"action": "rename_job", "account": account, "job_id": job_id, "name": account}
         assert accounts_api.http.post("/__mutate", json=body).status_code == 200
-    hooks.wait_for_deliveries()
+    hooks.queue.join()
     sent = [delivery for delivery in hooks.deliveries if delivery.action == "job_updated"]
     assert len(sent) == 1
     assert FIRST.name.encode() in sent[0].body
