@@ -181,13 +181,14 @@ def test_slow_answers_open_breaker(open_bench: OpenBench) -> None:
 def test_slow_probe_is_cut_short(open_bench: OpenBench) -> None:
     slow = BreakerPolicy(failures=1, slow_seconds=0.1)
     bench = open_bench(V1, wired={"max_wait_seconds": 1.0, "breaker": slow})
-    bench.sandbox.faults.add_fault(regex="jobs", latency_ms=1000, times=None)
+    bench.sandbox.faults.add_fault(regex="jobs", latency_ms=150)
     next(bench.provider.list_jobs())  # slow, but nothing is cut off yet
+    bench.sandbox.faults.add_fault(regex="jobs", latency_ms=4000)
     bench.clock.time += 5.1
     started = time.monotonic()
     with pytest.raises(AtsUnavailable) as caught:
         next(bench.provider.list_jobs())
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 3
     assert caught.value.retry_at.timestamp() == pytest.approx(bench.clock.get_time() + 10)
 
 

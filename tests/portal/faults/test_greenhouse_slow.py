@@ -14,6 +14,7 @@ from integrations.ats.client_context import ClientContext, Lane
 from integrations.ats.errors import AtsUnavailable
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.actions import outbox
 from portal.applications.models import ApplicationAction
 from portal.connections.client import open_provider
 from portal.connections.models import CallPause, CheckRun, Connection, TokenRevocation
@@ -41,6 +42,12 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, float]]:
     monkeypatch.setattr(ClientContext, "wait", record_wait)
     yield seconds
     assert max(seconds.values(), default=0) <= 1
+
+
+@pytest.fixture(autouse=True)
+def _long_pause(settings) -> None:
+    """Calls stay paused until the test moves the clock, however busy the machine is."""
+    settings.BREAKER_COOLDOWN_SECONDS = 100.0
 
 
 @pytest.fixture
@@ -181,7 +188,7 @@ def test_open_breaker_is_shown_and_measured(
     with pytest.raises(AtsUnavailable):
         open_provider(acme.credential, lane=Lane.PEOPLE).get_job(1)
     assert len(sandbox.requests) == sent
-    advance_clock(6)
+    advance_clock(101)
     request = refresh_any_job(acme)
     run_tasks()
     assert not RefreshRequest.objects.filter(pk=request.pk).exists()
@@ -200,15 +207,21 @@ def test_action_waits_for_breaker_unsent(
     assert action.status == ApplicationAction.Status.SCHEDULED
     assert action.outcome == "Greenhouse is slow right now. Still trying."
     assert not [r for r in sandbox.requests if r.path.endswith("/move")]
+    advance_clock(101)
+    outbox.release_due_actions()
+    run_tasks()
+    action.refresh_from_db()
+    assert action.status == ApplicationAction.Status.DONE
+    assert len([r for r in sandbox.requests if r.path.endswith("/move")]) == 1
 
 
 def test_web_request_has_a_patience(acme: Connection, sandbox: Sandbox) -> None:
     provider = open_provider(acme.credential, lane=Lane.PEOPLE, patience=0.3)
-    sandbox.faults.add_fault("/v3/jobs", latency_ms=700)
+    sandbox.faults.add_fault("/v3/jobs", latency_ms=4000)
     started_at = timezone.now()
     with pytest.raises(AtsUnavailable):
         provider.get_job(1)
-    assert timezone.now() - started_at < timedelta(seconds=0.65)
+    assert timezone.now() - started_at < timedelta(seconds=3)
 
 
 # -- revocation --------------------------------------------------------------------------------
