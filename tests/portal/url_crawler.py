@@ -33,6 +33,7 @@ PUBLIC_URL_NAMES = {
     "account_logout",
     "single_sign_on",
     "members:accept_invitation",
+    "notifications:recent_emails",
     "webhooks:receive",
     "onboarding:fix",
 }

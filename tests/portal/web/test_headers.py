@@ -98,7 +98,7 @@ def test_production_cookies_bound_to_host() -> None:
 
 
 def test_scripts_avoid_cookies_and_limit_storage() -> None:
-    """Browser storage holds the theme and, for one tab, text typed into a marked field."""
+    """Browser storage holds the theme, and nothing that was typed."""
     stored = []
     scripts = list((PROJECT / "static" / "js").glob("*.js"))
     assert scripts
@@ -108,4 +108,4 @@ def test_scripts_avoid_cookies_and_limit_storage() -> None:
         assert "indexedDB" not in text, path
         stored += re.findall(r"(\w+Storage)\.setItem\(([^,]+),", text)
         assert not re.search(r"Storage(\[|\.(?!setItem|getItem|removeItem))", text), path
-    assert sorted(stored) == [("localStorage", "KEY"), ("sessionStorage", "typedTextKey(field)")]
+    assert stored == [("localStorage", "KEY")]
