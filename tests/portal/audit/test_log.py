@@ -120,6 +120,7 @@ def test_log_query_count_independent_of_names(
         record_entry(
             "test.event", f"invited p{number}@acme.example", organization=acme, by=personas.sam.user
         )
+    ada.get(LOG)  # records that the portal is in use, once a minute
     with django_assert_num_queries(7):
         ada.get(LOG)
 
@@ -178,6 +179,7 @@ def test_log_query_count_independent_of_size(
     acme, ada = personas.ada.organization, sign_in(personas.ada)
     for number in range(60):
         record_entry(f"test.event{number % 7}", "did it", organization=acme, by=personas.sam.user)
+    ada.get(LOG)  # records that the portal is in use, once a minute
     with django_assert_num_queries(6):
         ada.get(LOG)
 
@@ -249,6 +251,7 @@ def test_log_titles_take_one_query(takeover: Job, personas: Personas, sign_in) -
         return len(captured)
 
     _record_advance(takeover, personas.remy)
+    _get_page(ada)  # records that the portal is in use, once a minute
     count_for_one_title = count_queries()
     for number in range(30):
         _record_advance(
