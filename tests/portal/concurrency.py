@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import pytest
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.call_log import CallLog
+from portal.core.database.thread_connections import close_thread_connections
 
 
 @contextmanager
@@ -19,15 +21,16 @@ def run_after_response(
     `when` tells more closely which answer is meant.
     """
     pending = [do]
-
     record_call = CallLog.record_call
 
     def record_and_run(log: CallLog, call: ApiCallRecord) -> None:
         record_call(log, call)
         meant = call.path.startswith(path) and (when is None or when(call))
         if pending and meant:
-            pending.pop()()
+            with close_thread_connections(owner):  # it may run in a thread of the provider
+                pending.pop()()
 
+    owner = threading.get_ident()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CallLog, "record_call", record_and_run)
         yield
