@@ -25,9 +25,9 @@ def run_after_response(
 
     def record_and_run(log: CallLog, call: ApiCallRecord) -> None:
         record_call(log, call)
-        meant = call.path.startswith(path) and (when is None or when(call))
-        if pending and meant:
-            with close_thread_connections(owner):  # it may run in a thread of the provider
+        with close_thread_connections(owner):  # this may be a thread of the provider
+            meant = call.path.startswith(path) and (when is None or when(call))
+            if pending and meant:
                 pending.pop()()
 
     owner = threading.get_ident()
