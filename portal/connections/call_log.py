@@ -32,22 +32,29 @@ _thread_logs = _ThreadLogs()
 
 class CallLog:
     """Logs the requests of one provider. What the provider's threads add is written with the next
-    request of the owner, or at the end of its task or web request.
+    request of the owner, or at the end of its task or web request. If `is_deferred`, the owner
+    calls `write_rows` itself.
     """
 
     def __init__(
-        self, connection_id: int, on_call: Callable[[ApiCallRecord], None] | None = None
+        self,
+        connection_id: int,
+        on_call: Callable[[ApiCallRecord], None] | None = None,
+        *,
+        is_deferred: bool = False,
     ) -> None:
         self._connection_id, self._on_call = connection_id, on_call
+        self._is_deferred = is_deferred
         self._owner = threading.get_ident()
         # Provider threads do not inherit context variables.
         self._trace_id = request_ids.get_request_id()
         self._rows: deque[ApiCall] = deque()
-        _thread_logs.logs.append(self)
+        if not is_deferred:
+            _thread_logs.logs.append(self)
 
     def record_call(self, call: ApiCallRecord) -> None:
         self._rows.append(build_api_call(self._connection_id, self._trace_id, call))
-        if threading.get_ident() == self._owner:
+        if not self._is_deferred and threading.get_ident() == self._owner:
             self.write_rows()
         if self._on_call is not None:
             with close_thread_connections(self._owner):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 
 from django.conf import settings
 
@@ -17,11 +16,11 @@ from integrations.ats.oauth_tokens import TokenStores
 from integrations.ats.provider import Provider
 from integrations.http.bulkhead import ProcessBulkhead
 from portal.connections import call_pauses
-from portal.connections.call_log import CallLog, build_api_call
-from portal.connections.models import ApiCall, Connection, Credential
+from portal.connections.call_log import CallLog
+from portal.connections.models import Connection, Credential
 from portal.connections.oauth import partner_app
 from portal.connections.oauth.tokens import ConsentTokenStores
-from portal.core.observability import metrics, request_ids
+from portal.core.observability import metrics
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
 
@@ -76,13 +75,12 @@ def open_interactive_provider(
     """Writes its request log at the end, so that nobody waits for it, and attributes writes inside
     to this credential. Raises SecretUnreadable.
     """
-    recorded_calls: list[ApiCallRecord] = []
+    log = CallLog(credential.connection_id, is_deferred=True)
     try:
         with attribute_writes_to(credential):
-            yield open_provider(credential, lane=lane, patience=patience, log=recorded_calls.append)
+            yield open_provider(credential, lane=lane, patience=patience, log=log.record_call)
     finally:
-        build_row = partial(build_api_call, credential.connection_id, request_ids.get_request_id())
-        ApiCall.objects.bulk_create(map(build_row, recorded_calls))
+        log.write_rows()
 
 
 def _load_secrets(credential: Credential) -> dict[str, str]:
