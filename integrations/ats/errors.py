@@ -21,6 +21,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 class AtsError(Exception):
     default_sentence: ClassVar[str] = "Something went wrong while talking to Greenhouse."
+    retry_at: datetime | None = None  # aware, UTC; set if the error says when to ask again
 
     def __init__(self, sentence: str = "", *, evidence: Evidence | None = None) -> None:
         self.sentence = sentence or self.default_sentence
@@ -40,7 +41,7 @@ class AtsUnavailable(AtsError):
         evidence: Evidence | None = None,
         retry_at: datetime | None = None,
     ) -> None:
-        self.retry_at = retry_at  # aware, UTC; set while calls are paused
+        self.retry_at = retry_at
         super().__init__(sentence, evidence=evidence)
 
 
@@ -60,13 +61,13 @@ class RateLimited(AtsError):
 
     def __init__(
         self,
-        until: datetime,
+        retry_at: datetime,
         sentence: str = "",
         *,
         evidence: Evidence | None = None,
         requested_until: datetime | None = None,
     ) -> None:
-        self.until = until  # aware, UTC
+        self.retry_at = retry_at
         self.requested_until = requested_until  # if Greenhouse asked for longer than we wait
         super().__init__(sentence, evidence=evidence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,13 +13,6 @@ from portal.connections.models import GreenhouseWait, WaitCause
 
 MIN_DELAY, MAX_DELAY = timedelta(seconds=5), timedelta(minutes=1)
 NOT_WAITING: dict[str, Any] = {"due_at": None, "wait_cause": ""}
-
-
-def get_retry_time(error: AtsError) -> datetime | None:
-    """When Greenhouse may be asked again, if the error says so."""
-    if isinstance(error, RateLimited):
-        return error.until
-    return error.retry_at if isinstance(error, AtsUnavailable) else None
 
 
 def plan_wait(
@@ -33,7 +26,7 @@ def plan_wait(
     if now - since >= timedelta(minutes=minutes):
         return None
     # Without a time, the delay grows with the wait so far.
-    retry_at = get_retry_time(error) or now + min(MAX_DELAY, max(MIN_DELAY, now - since))
+    retry_at = error.retry_at or now + min(MAX_DELAY, max(MIN_DELAY, now - since))
     return {
         "due_at": max(retry_at, now + timedelta(seconds=1)),
         "wait_cause": WaitCause.RATE_LIMIT if is_rate_limit else WaitCause.SLOW,

@@ -126,7 +126,7 @@ def continue_in_background(
         confirms_account_change=entered.confirms_account_change,
         ip_address=entered.ip_address,
         waiting_since=timezone.now(),
-        due_at=waiting.get_retry_time(error),
+        due_at=error.retry_at,
     )
     _enqueue_test(test)
     return test

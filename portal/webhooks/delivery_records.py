@@ -7,7 +7,6 @@ from datetime import datetime
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
 from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
-from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
@@ -61,7 +60,7 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
     except NotFound:  # now marked gone
         return ""
     except (RateLimited, AtsUnavailable) as error:
-        if retry_at := waiting.get_retry_time(error):
+        if retry_at := error.retry_at:
             raise ProcessingPostponed(retry_at, failed=False) from error
         raise
     except (BadCredential, write_guard.ConnectionChanged):

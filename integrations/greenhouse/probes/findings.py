@@ -10,14 +10,12 @@ import msgspec
 
 from integrations.ats.errors import (
     AtsError,
-    AtsUnavailable,
     BadCredential,
     Conflict,
     Evidence,
     InvalidValues,
     MissingPermission,
     NotFound,
-    RateLimited,
 )
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
 from integrations.greenhouse.transport.request import HarvestRequest
@@ -81,7 +79,7 @@ def build_granted_finding(
 
 def raise_if_paused(error: AtsError) -> None:
     """Raise errors that say nothing about a permission, only when to ask again."""
-    if isinstance(error, RateLimited) or (isinstance(error, AtsUnavailable) and error.retry_at):
+    if error.retry_at:
         raise error
 
 

@@ -94,9 +94,8 @@ class RequestSender:
         raise AssertionError  # pragma: no cover  # the last attempt returned or raised
 
     def _compute_wait(self, error: AtsUnavailable | RateLimited, attempt: int) -> float:
-        retry_at = error.until if isinstance(error, RateLimited) else error.retry_at
-        if retry_at is not None:
-            return max(0.0, retry_at.timestamp() - self._context.now())
+        if error.retry_at is not None:
+            return max(0.0, error.retry_at.timestamp() - self._context.now())
         return compute_backoff(attempt)
 
     def send_once(

@@ -27,7 +27,6 @@ from portal.applications.actions.outcomes import (
 from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, learn_refusal
 from portal.applications.models import ApplicationAction
-from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
 from portal.core import transitions
@@ -186,7 +185,7 @@ def _reschedule_send(action: ApplicationAction, error: AtsError) -> bool:
     now = timezone.now()
     delay = RETRY_DELAYS[min(action.attempts, len(RETRY_DELAYS)) - 1]
     due_at = now + timedelta(seconds=delay)
-    if retry_at := waiting.get_retry_time(error):
+    if retry_at := error.retry_at:
         due_at = max(retry_at, now + timedelta(seconds=1))
     if action.give_up_at is None or due_at > action.give_up_at:
         return False
@@ -198,7 +197,7 @@ def _reschedule_send(action: ApplicationAction, error: AtsError) -> bool:
 def _describe_wait(error: AtsError) -> str:
     if isinstance(error, errors.RateLimited):
         return "Greenhouse asks us to slow down. It goes out by itself in a moment."
-    if waiting.get_retry_time(error):
+    if error.retry_at:
         return errors.SLOW_SENTENCE
     return "Greenhouse does not answer at the moment. We keep trying by ourselves."
 

@@ -17,7 +17,6 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.outcomes import finish_action, mark_done, reread_application
 from portal.applications.actions.refusals import clear_refusal
 from portal.applications.models import ApplicationAction
-from portal.connections import waiting
 from portal.connections.client import open_interactive_provider
 from portal.connections.models import Credential
 from portal.core.secrets.secret_field import SecretUnreadable
@@ -46,7 +45,7 @@ def reconcile_action_with(provider: Provider, action: ApplicationAction) -> None
         finish_action(action, Status.CONFLICT, "Greenhouse no longer has this application.")
         return
     except AtsError as error:  # still unknown; retried later
-        if retry_at := waiting.get_retry_time(error):
+        if retry_at := error.retry_at:
             unknown = ApplicationAction.objects.filter(pk=action.pk, status=Status.UNKNOWN)
             unknown.filter(due_at__lt=retry_at).update(due_at=retry_at)
         return

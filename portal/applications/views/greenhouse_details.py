@@ -23,7 +23,6 @@ from integrations.ats.types import Attachment, StageEntry
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
-from portal.connections import waiting
 from portal.connections.client import open_provider
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application, Stage
@@ -61,7 +60,7 @@ def _read_from_greenhouse(
 
 
 def _compute_retry_seconds(error: AtsError) -> int:
-    retry_at = waiting.get_retry_time(error) or timezone.now()
+    retry_at = error.retry_at or timezone.now()
     seconds = round((retry_at - timezone.now()).total_seconds())
     return min(MAX_RETRY_SECONDS, max(MIN_RETRY_SECONDS, seconds))
 

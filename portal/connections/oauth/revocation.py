@@ -9,7 +9,6 @@ from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsUnavailable, RateLimited
 from integrations.ats.oauth_tokens import TokenPair
 from portal.accounts.models import Membership, User
-from portal.connections import waiting
 from portal.connections.client import build_client_context
 from portal.connections.models import Connection, Consent, Credential, TokenRevocation
 from portal.connections.oauth import partner_app
@@ -80,7 +79,7 @@ def revoke_token(revocation: TokenRevocation) -> None:
         except SecretUnreadable:
             pass
         except (AtsUnavailable, RateLimited) as error:
-            retry_at = waiting.get_retry_time(error) or timezone.now() + timedelta(minutes=1)
+            retry_at = error.retry_at or timezone.now() + timedelta(minutes=1)
             raise queue.RetryLater(retry_at) from error
     revocation.delete()
 

@@ -115,7 +115,7 @@ def test_429_without_time_costs_one_window() -> None:
     budget.record_response(budget.acquire_slot(Lane.PEOPLE, until=clock.get_time()), 429, {})
     with pytest.raises(RateLimited) as caught:
         budget.acquire_slot(Lane.PEOPLE, until=clock.get_time() + 5)
-    assert caught.value.until.timestamp() == pytest.approx(clock.get_time() + WINDOW)
+    assert caught.value.retry_at.timestamp() == pytest.approx(clock.get_time() + WINDOW)
 
 
 def test_requests_by_others_are_subtracted() -> None:
@@ -214,7 +214,7 @@ def is_refused(
     with pytest.raises(RateLimited) as caught:
         budget.acquire_slot(lane, until=clock.get_time() + within)
     assert len(clock.slept) == waited
-    return caught.value.until.timestamp() - clock.get_time()
+    return caught.value.retry_at.timestamp() - clock.get_time()
 
 
 def test_waiting_ends_when_slot_is_free() -> None:
