@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http.response import HttpResponseRedirectBase
+from django.shortcuts import redirect, render
+from django_htmx.http import HttpResponseClientRedirect
 
 
 def format_page_range(page: Page[Any]) -> str:
@@ -27,3 +29,9 @@ def render_page_or_partial(
     response = render(request, name, context, status=status)
     response["Vary"] = "HX-Request"
     return response
+
+
+def redirect_page(request: HttpRequest, to: str) -> HttpResponseRedirectBase:
+    """Take the whole page to a URL or URL name, also when HTMX asks for a part of it."""
+    response = redirect(to)
+    return HttpResponseClientRedirect(response.url) if request.htmx else response  # type: ignore[attr-defined]

@@ -11,10 +11,8 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
@@ -26,7 +24,7 @@ from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application, Stage
-from portal.web.htmx import render_page_or_partial
+from portal.web.htmx import redirect_page, render_page_or_partial
 
 T = TypeVar("T")
 
@@ -106,7 +104,7 @@ def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
         }
         response = render_page_or_partial(request, "applications/resume.html", "resume", context)
     else:
-        response = HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+        response = redirect_page(request, url)
         response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "no-store"
     return response

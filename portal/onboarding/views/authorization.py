@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from portal.accounts.access import MemberRequest, admin_only, member_only
 from portal.audit.member_actions import record_member_action
@@ -19,7 +18,7 @@ from portal.connections.oauth import authorization, partner_app
 from portal.connections.oauth.csp import allow_greenhouse_form_action
 from portal.onboarding import consent_entry, setup_flow
 from portal.web.client_ip import get_client_ip
-from portal.web.htmx import render_page_or_partial
+from portal.web.htmx import redirect_page, render_page_or_partial
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def authorization_progress(request: MemberRequest, pk: int) -> HttpResponse:
         response = _redirect_with_failure(
             request, consent_request.failure or "down", is_personal=consent_request.is_personal
         )
-    return HttpResponseClientRedirect(response.url) if request.htmx else response
+    return redirect_page(request, response.url)
 
 
 def _redirect_to_next_step(

@@ -8,9 +8,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRedirect, retarget
+from django_htmx.http import retarget
 
 from integrations.ats import registry
 from integrations.ats.errors import AtsUnavailable, RateLimited
@@ -22,7 +21,7 @@ from portal.connections.oauth.csp import allow_greenhouse_form_action
 from portal.onboarding import credential_entry, setup_flow
 from portal.onboarding.forms import CredentialForm, detect_kind
 from portal.web.client_ip import get_client_ip
-from portal.web.htmx import render_page_or_partial
+from portal.web.htmx import redirect_page, render_page_or_partial
 
 _DEFAULT_KIND = "harvest_oauth"
 _FORM_KINDS = {
@@ -97,7 +96,7 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
             "This credential was not saved: another one was entered, Greenhouse was disconnected, "
             "or the test took too long. Enter it again.",
         )
-        return _redirect(request, "onboarding:credential")
+        return redirect_page(request, "onboarding:credential")
     if test.status == CredentialTest.Status.ACCEPTED:
         return _go_to_next_step(request, test.next_step)
     form = CredentialForm(kind=registry.CREDENTIAL_KINDS[test.kind])
@@ -110,11 +109,7 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
 def _go_to_next_step(request: MemberRequest, next_step: str) -> HttpResponse:
     if next_step == "permissions":
         messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
-    return _redirect(request, f"onboarding:{next_step}")
-
-
-def _redirect(request: MemberRequest, url_name: str) -> HttpResponse:
-    return HttpResponseClientRedirect(reverse(url_name)) if request.htmx else redirect(url_name)
+    return redirect_page(request, f"onboarding:{next_step}")
 
 
 def _render_refusal(
