@@ -237,10 +237,5 @@ def list_unserved_lanes() -> list[QueueLane]:
     ]
 
 
-def get_queue_depth() -> int:
-    """Count the tasks that are due and wait."""
-    return sum(status.waiting_count for status in list_lane_statuses())
-
-
 def delete_task_results(before: datetime) -> int:
     return int(Task.objects.filter(stopped__lt=before).delete()[0])
