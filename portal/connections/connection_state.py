@@ -69,7 +69,7 @@ def update_state(connection: Connection, *, synced: bool) -> str:
 
 
 def _notify_when_first_live(connection: Connection, previous_state: str) -> None:
-    if previous_state != State.SYNCING or connection.state not in {State.LIVE, State.DEGRADED}:
+    if previous_state != State.SYNCING or connection.state not in connection.LIVE_STATES:
         return
     organization = connection.organization
     key = f"live:{connection.pk}:{timezone.now():%Y-%m-%d}"

@@ -31,6 +31,7 @@ class Connection(models.Model):
         PAUSED = "paused", "Paused"
         DISCONNECTED = "disconnected", "Disconnected"
 
+    LIVE_STATES: ClassVar = frozenset({State.LIVE, State.DEGRADED})  # syncs run, pages are open
     MOVES: ClassVar = {
         State.DRAFT: {State.CHECKING},
         State.CHECKING: {

@@ -20,7 +20,7 @@ from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
 from portal.sync.models import Application, AtsUser, Job, JobGrant, TeamMember
 
 _State = Connection.State
-_ACTION_STATES = {_State.LIVE, _State.DEGRADED, _State.CHECKING, _State.SYNCING}
+_ACTION_STATES = Connection.LIVE_STATES | {_State.CHECKING, _State.SYNCING}
 _VIEW_STATES = _ACTION_STATES | {_State.ACTION_NEEDED}
 
 

@@ -19,7 +19,6 @@ from portal.sync.engine import plan, run_lifecycle
 from portal.sync.models import SyncRun
 
 DELETE_DATA_TASK = "portal.onboarding.tasks.delete_synced_data"
-_SYNCING_STATES = frozenset({Connection.State.LIVE, Connection.State.DEGRADED})
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def handle_check_result(check: CheckRun) -> None:
     state = connection_state.update_state(connection, synced=synced)
     if state == Connection.State.SYNCING:
         request_sync(connection, by=check.requested_by)
-    elif state in _SYNCING_STATES:
+    elif state in Connection.LIVE_STATES:
         _restart_interrupted_sync(connection, by=check.requested_by)
 
 
@@ -115,7 +114,7 @@ def handle_credential_switch(connection: Connection, *, by: User) -> None:
     if check is not None and not check.is_open:
         handle_check_result(check)
     connection.refresh_from_db()
-    if connection.state in _SYNCING_STATES:
+    if connection.state in Connection.LIVE_STATES:
         request_sync(connection, by=by)
 
 

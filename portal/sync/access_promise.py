@@ -30,7 +30,7 @@ class AccessPromise:
 
 def get_access_promise(connection: Connection) -> AccessPromise:
     read_at = freshness.get_access_read_at(connection)
-    if connection.state not in schedule.SCHEDULED_STATES:
+    if connection.state not in Connection.LIVE_STATES:
         return AccessPromise(True, "Access isn’t being read at the moment.", read_at)
     broken = "" if read_at is None else _explain_delay(connection, timezone.now() - read_at)
     return AccessPromise(not broken, broken or _describe_schedule(), read_at)

@@ -30,13 +30,14 @@ FULL_RETRY_AFTER = timedelta(hours=1)
 PEOPLE_RUN_RETENTION = timedelta(days=2)
 
 Scope = SyncRun.Scope
-SCHEDULED_STATES = (Connection.State.LIVE, Connection.State.DEGRADED)
 
 
 def request_due_syncs() -> None:
     """Request every sync that is due. The number of queries depends only on what is due."""
     now = timezone.now()
-    scheduled = Connection.objects.filter(state__in=SCHEDULED_STATES).select_related("organization")
+    scheduled = Connection.objects.filter(state__in=Connection.LIVE_STATES).select_related(
+        "organization"
+    )
     open_runs = {
         (connection_id, scope == Scope.PEOPLE)
         for connection_id, scope in SyncRun.objects.filter(status__in=SyncRun.OPEN)

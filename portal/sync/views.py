@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.connections.models import Connection
-from portal.sync import freshness, history, schedule
+from portal.sync import freshness, history
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
 from portal.web.htmx import render_page_or_partial
@@ -22,7 +22,7 @@ def show_sync_history(request: MemberRequest) -> HttpResponse:
         .select_related("organization")
         .first()
     )
-    live = connection is not None and connection.state in schedule.SCHEDULED_STATES
+    live = connection is not None and connection.state in Connection.LIVE_STATES
     if request.method == "POST":
         if connection is not None and live:
             run_lifecycle.request_sync(connection, SyncRun.Scope.RECENT, by=request.membership.user)

@@ -26,14 +26,13 @@ MIN_SYNCS_WITH_CHANGES = 3
 SUSPICION_WINDOW = timedelta(days=1)  # a connection without changes since is not examined again
 DELIVERY_DELAY = timedelta(minutes=10)  # a sync may read a change before its delivery arrives
 
-_ACTIVE_STATES = (Connection.State.LIVE, Connection.State.DEGRADED)
 _COUNTERS = ("created", "changed", "gone")
 
 
 def check_all_connections() -> None:
     """Examine the connections that may be silent. Healthy ones cost no queries of their own."""
     connections = Connection.objects.filter(
-        pk__in=_list_suspected_ids() | _list_reported_ids(), state__in=_ACTIVE_STATES
+        pk__in=_list_suspected_ids() | _list_reported_ids(), state__in=Connection.LIVE_STATES
     )
     for connection in connections.select_related("organization"):
         detect_silence(connection)
@@ -76,7 +75,7 @@ def _list_suspected_ids() -> set[int]:
 def _list_silent_changes() -> set[tuple[int, str]]:
     """Return connections with a change that webhooks used to deliver, but not lately."""
     heartbeats = Heartbeat.objects.filter(
-        connection__state__in=_ACTIVE_STATES,
+        connection__state__in=Connection.LIVE_STATES,
         connection__webhook_endpoint__isnull=False,
         connection__credentials__state=Credential.State.IN_USE,
     ).order_by()

@@ -51,7 +51,7 @@ def compose_email(
             for f in catalogue.get_disabled_features({p.key for p in permissions}, credential.kind)
         ],
         "place": credential.place,
-        "works": connection.state in {State.LIVE, State.DEGRADED},
+        "works": connection.state in connection.LIVE_STATES,
         "address": address,
         "until": until,
         "by": by,

@@ -25,7 +25,7 @@ CHECK_INTERVAL = timedelta(hours=24)
 BATCH_SIZE = 25  # checks per round, to spread the load
 RECHECK_COOLDOWN = timedelta(minutes=5)
 State = Connection.State
-_MONITORED_STATES = (State.ACTION_NEEDED, State.LIVE, State.DEGRADED)
+_MONITORED_STATES = Connection.LIVE_STATES | {State.ACTION_NEEDED}
 Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
 _CREDENTIAL_KIND_CHANGED = "another kind of credential is in use, which has no such permission"
 

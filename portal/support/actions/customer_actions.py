@@ -41,7 +41,7 @@ class ActionNotApplied(Exception):
     """The connection changed concurrently."""
 
 
-_SYNCING_STATES = frozenset({State.LIVE, State.DEGRADED, State.SYNCING})
+_SYNCING_STATES = Connection.LIVE_STATES | {State.SYNCING}
 _CONNECTED_STATES = frozenset(set(State) - {State.DRAFT, State.DISCONNECTED, State.PAUSED})
 
 

@@ -17,7 +17,6 @@ State = Connection.State
 STALLED_AFTER = timedelta(days=2)  # in one setup step
 OUTDATED_AFTER = 4 * RECENT_INTERVAL
 SETUP_STATES = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
-LIVE_STATES = (State.LIVE, State.DEGRADED)
 _SETUP_STEP_LABELS = {
     State.DRAFT: "Credential",
     State.CHECKING: "Permissions",
@@ -60,7 +59,7 @@ class CustomerStatus:
     @property
     def is_outdated(self) -> bool:
         oldest_allowed = timezone.now() - OUTDATED_AFTER
-        return self.state in LIVE_STATES and (
+        return self.state in Connection.LIVE_STATES and (
             self.last_synced_at is None or self.last_synced_at < oldest_allowed
         )
 

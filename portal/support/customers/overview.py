@@ -25,11 +25,10 @@ from django.utils import timezone
 from integrations.ats.permissions import ProbeOutcome
 from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
-from portal.connections.models import CheckRun, Credential, PermissionCheck
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core.models import Transition
 from portal.issues.models import Issue
 from portal.support.customers.customer_status import (
-    LIVE_STATES,
     OUTDATED_AFTER,
     SETUP_STATES,
     STALLED_AFTER,
@@ -61,7 +60,7 @@ def annotate_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
     critical_issues = issues.filter(severity=Issue.Severity.CRITICAL)
     long_ago = timezone.now() - STALLED_AFTER
     is_current = Q(last_good__gte=timezone.now() - OUTDATED_AFTER)
-    is_outdated = Q(state__in=LIVE_STATES) & (Q(last_good=None) | ~is_current)
+    is_outdated = Q(state__in=Connection.LIVE_STATES) & (Q(last_good=None) | ~is_current)
     annotated = organizations.select_related("connection").annotate(
         state=Coalesce("connection__state", Value(State.DRAFT.value)),
         since=Coalesce(Subquery(states.values("at")[:1]), "connection__created_at", "created_at"),

@@ -23,9 +23,7 @@ MAX_SHOWN_ADDRESSES = 5
 
 def run_monitors() -> None:
     """Open and close the monitors' issues for every connected customer."""
-    connected = Organization.objects.filter(
-        connection__state__in=(Connection.State.LIVE, Connection.State.DEGRADED)
-    )
+    connected = Organization.objects.filter(connection__state__in=Connection.LIVE_STATES)
     organizations = list(connected)
     keys = [organization.pk for organization in organizations]
     failing_counts, unmatched_emails = (

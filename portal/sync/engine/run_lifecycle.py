@@ -44,7 +44,7 @@ data_synced: Hook[[int, bool], None] = Hook()
 # Claims without a written page after which a run fails.
 MAX_CLAIMS = 5
 
-_SYNCING_STATES = (Connection.State.SYNCING, Connection.State.LIVE, Connection.State.DEGRADED)
+_SYNCING_STATES = Connection.LIVE_STATES | {Connection.State.SYNCING}
 Scope = SyncRun.Scope
 Cause = SyncRun.Cause
 

@@ -9,8 +9,6 @@ from portal.sync.models import AtsUser, RefreshRequest
 from portal.sync.records.hiring_team import normalize_address
 from portal.sync.records.refresh_requests import request_refresh
 
-_SYNCED_STATES = (Connection.State.LIVE, Connection.State.DEGRADED)
-
 
 def request_member_access(membership: Membership) -> None:
     _request_address_access(membership.organization_id, membership.user.email)
@@ -27,7 +25,7 @@ def request_confirmed_access(user: User) -> None:
 
 def _request_address_access(organization_id: int, email: str) -> None:
     connections = Connection.objects.filter(
-        organization=organization_id, state__in=_SYNCED_STATES, data_deletion_pending=False
+        organization=organization_id, state__in=Connection.LIVE_STATES, data_deletion_pending=False
     )
     connection = connections.first()
     if connection is None:  # the first sync reads everybody
