@@ -136,16 +136,22 @@ def _list_sync_durations(events: list[Event], window: tuple[float, float]) -> li
 @contextmanager
 def watch_refreshes(events: Callable[[], list[Event]]) -> Iterator[None]:
     """Note when each requisition that somebody refreshes was read; no row tells it later."""
-    stopped = threading.Event()
 
-    def watch() -> None:
+    def watch(stopped: threading.Event) -> None:
         from django.db import connection
 
         while not stopped.wait(0.1):
             _note_read_jobs([event for event in events() if event.kind == "refresh"])
         connection.close()
 
-    watcher = threading.Thread(target=watch)
+    with _run_until_done(watch):
+        yield
+
+
+@contextmanager
+def _run_until_done(watch: Callable[[threading.Event], None]) -> Iterator[None]:
+    stopped = threading.Event()
+    watcher = threading.Thread(target=watch, args=(stopped,))
     watcher.start()
     try:
         yield
@@ -172,9 +178,8 @@ def _note_read_jobs(refreshes: list[Event]) -> None:
 @contextmanager
 def watch_health(base_url: str, seconds: list[float]) -> Iterator[None]:
     """Ask for /healthz ten times a second; an answer other than 200 counts as a minute."""
-    stopped = threading.Event()
 
-    def watch() -> None:
+    def watch(stopped: threading.Event) -> None:
         with httpx.Client(base_url=base_url, timeout=60) as client:
             while not stopped.wait(0.1):
                 began = time.perf_counter()
@@ -184,13 +189,8 @@ def watch_health(base_url: str, seconds: list[float]) -> Iterator[None]:
                     healthy = False
                 seconds.append(time.perf_counter() - began if healthy else 60.0)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with _run_until_done(watch):
         yield
-    finally:
-        stopped.set()
-        watcher.join()
 
 
 @dataclass
