@@ -132,15 +132,13 @@ def _change_role(request: MemberRequest, membership: Membership, role: str) -> N
     previous_role = memberships.change_role(membership, role)
     if previous_role == role:
         return
-    record_entry(
+    record_member_action(
+        request,
         "member.role_changed",
         f"made {membership.user.email} {role}",
-        organization=membership.organization,
-        by=request.membership.user,
         subject=membership,
         before={"role": previous_role},
         after={"role": role},
-        request=request,
     )
     subject = "You are" if membership.pk == request.membership.pk else f"{membership.user} is"
     messages.success(request, f"{subject} {Membership.Role(role).label.lower()} now.")
@@ -149,13 +147,11 @@ def _change_role(request: MemberRequest, membership: Membership, role: str) -> N
 def _allow_new_sign_in(request: MemberRequest, membership: Membership) -> None:
     if not sso_subjects.unlink_subjects(membership.user, membership.organization):
         return
-    record_entry(
+    record_member_action(
+        request,
         "member.sign_in_unlinked",
         f"allowed {membership.user.email} to sign in with another single sign-on account",
-        organization=membership.organization,
-        by=request.membership.user,
         subject=membership,
-        request=request,
     )
     messages.success(
         request,
@@ -166,14 +162,12 @@ def _allow_new_sign_in(request: MemberRequest, membership: Membership) -> None:
 
 def _remove_member(request: MemberRequest, membership: Membership) -> None:
     memberships.remove_member(membership, by=request.membership.user)
-    record_entry(
+    record_member_action(
+        request,
         "member.removed",
         f"took {membership.user.email} out of the organization",
-        organization=membership.organization,
-        by=request.membership.user,
         subject=membership,
         before={"role": membership.role},
-        request=request,
     )
     messages.success(request, f"{membership.user} no longer belongs to {membership.organization}.")
 
