@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
+from django.db import models
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
@@ -25,7 +26,14 @@ from portal.members.models import Invitation
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 from portal.support.models import Impersonation
 from portal.sync import schedule
-from portal.sync.models import Application, AtsUser, Candidate, FreshnessHour, JobGrant
+from portal.sync.models import (
+    Application,
+    AtsUser,
+    Candidate,
+    FreshnessHour,
+    JobGrant,
+    SyncRun,
+)
 from portal.sync.records import candidate_erasure
 from portal.webhooks.models import Delivery
 
@@ -40,9 +48,22 @@ ERASURE_GRACE = timedelta(days=1)
 class RetentionRule:
     """`setting` names the number of days; empty where rows carry their own expiry."""
 
-    label: str
+    model: type[models.Model]
     setting: str
     list_expired: Callable[[datetime], QuerySet[Any]]
+
+    @property
+    def label(self) -> str:
+        return self.model._meta.label
+
+
+def _build_age_rule(model: type[models.Model], setting: str, *fields: str) -> RetentionRule:
+    """Rows expire once all of these times are over the age."""
+
+    def list_expired(cutoff: datetime) -> QuerySet[Any]:
+        return model._default_manager.filter(**{f"{field}__lt": cutoff for field in fields})
+
+    return RetentionRule(model, setting, list_expired)
 
 
 def _get_latest_check_ids(**filters: Any) -> QuerySet[Any]:
@@ -58,88 +79,32 @@ def _list_expired_checks(until: datetime) -> QuerySet[Any]:
 
 # docs/data.md lists these as well; a test compares the two.
 RETENTION_RULES = (
+    _build_age_rule(ApiCall, "REQUEST_LOG_DAYS", "at"),
+    _build_age_rule(Delivery, "REQUEST_LOG_DAYS", "received_at"),
+    RetentionRule(SyncRun, "SYNC_DAYS", lambda _: schedule.list_expired_runs()),
+    _build_age_rule(Notification, "NOTIFICATION_DAYS", "created_at"),
+    _build_age_rule(ChatMessage, "NOTIFICATION_DAYS", "created_at"),
+    _build_age_rule(OutgoingEmail, "NOTIFICATION_DAYS", "created_at"),
+    _build_age_rule(Invitation, "NOTIFICATION_DAYS", "expires_at"),
+    _build_age_rule(FixLink, "NOTIFICATION_DAYS", "expires_at"),
+    _build_age_rule(Transition, "EVENT_DAYS", "at"),
+    _build_age_rule(Issue, "EVENT_DAYS", "closed_at"),
+    _build_age_rule(Impersonation, "EVENT_DAYS", "ended_at"),
+    _build_age_rule(LogEntry, "EVENT_DAYS", "action_time"),
+    RetentionRule(CheckRun, "EVENT_DAYS", _list_expired_checks),
+    # Actions settle after they are queued; the redundant first condition uses an index.
+    _build_age_rule(ApplicationAction, "ACTION_DAYS", "queued_at", "settled_at"),
     RetentionRule(
-        "connections.ApiCall", "REQUEST_LOG_DAYS", lambda d: ApiCall.objects.filter(at__lt=d)
+        Batch, "ACTION_DAYS", lambda d: Batch.objects.filter(created_at__lt=d, actions=None)
     ),
-    RetentionRule(
-        "webhooks.Delivery",
-        "REQUEST_LOG_DAYS",
-        lambda d: Delivery.objects.filter(received_at__lt=d),
-    ),
-    RetentionRule("sync.SyncRun", "SYNC_DAYS", lambda _: schedule.list_expired_runs()),
-    RetentionRule(
-        "notifications.Notification",
-        "NOTIFICATION_DAYS",
-        lambda d: Notification.objects.filter(created_at__lt=d),
-    ),
-    RetentionRule(
-        "notifications.ChatMessage",
-        "NOTIFICATION_DAYS",
-        lambda d: ChatMessage.objects.filter(created_at__lt=d),
-    ),
-    RetentionRule(
-        "notifications.OutgoingEmail",
-        "NOTIFICATION_DAYS",
-        lambda d: OutgoingEmail.objects.filter(created_at__lt=d),
-    ),
-    RetentionRule(
-        "members.Invitation",
-        "NOTIFICATION_DAYS",
-        lambda d: Invitation.objects.filter(expires_at__lt=d),
-    ),
-    RetentionRule(
-        "connections.FixLink",
-        "NOTIFICATION_DAYS",
-        lambda d: FixLink.objects.filter(expires_at__lt=d),
-    ),
-    RetentionRule("core.Transition", "EVENT_DAYS", lambda d: Transition.objects.filter(at__lt=d)),
-    RetentionRule("issues.Issue", "EVENT_DAYS", lambda d: Issue.objects.filter(closed_at__lt=d)),
-    RetentionRule(
-        "support.Impersonation",
-        "EVENT_DAYS",
-        lambda d: Impersonation.objects.filter(ended_at__lt=d),
-    ),
-    RetentionRule(
-        "admin.LogEntry", "EVENT_DAYS", lambda d: LogEntry.objects.filter(action_time__lt=d)
-    ),
-    RetentionRule("connections.CheckRun", "EVENT_DAYS", _list_expired_checks),
-    RetentionRule(
-        "applications.ApplicationAction",
-        "ACTION_DAYS",
-        # Actions settle after they are queued; the redundant first condition uses an index.
-        lambda d: ApplicationAction.objects.filter(queued_at__lt=d, settled_at__lt=d),
-    ),
-    RetentionRule(
-        "applications.Batch",
-        "ACTION_DAYS",
-        lambda d: Batch.objects.filter(created_at__lt=d, actions=None),
-    ),
-    RetentionRule(
-        "sync.AtsUser", "DELETED_RECORD_DAYS", lambda d: AtsUser.objects.filter(gone_at__lt=d)
-    ),
-    RetentionRule(
-        "sync.JobGrant", "DELETED_RECORD_DAYS", lambda d: JobGrant.objects.filter(gone_at__lt=d)
-    ),
-    RetentionRule(
-        "core.QueueTurn",
-        "DELETED_RECORD_DAYS",
-        lambda d: QueueTurn.objects.filter(last_served_at__lt=d),
-    ),
-    RetentionRule(
-        "accounts.ActivityPeriod",
-        "FRESHNESS_DAYS",
-        lambda d: ActivityPeriod.objects.filter(last_at__lt=d),
-    ),
-    RetentionRule(
-        "sync.FreshnessHour",
-        "FRESHNESS_DAYS",
-        lambda d: FreshnessHour.objects.filter(hour__lt=d),
-    ),
-    RetentionRule(
-        "core.SharedState", "", lambda now: SharedState.objects.filter(expires_at__lt=now)
-    ),
-    RetentionRule("sessions.Session", "", lambda now: Session.objects.filter(expire_date__lt=now)),
-    RetentionRule("usersessions.UserSession", "", lambda now: _list_orphaned_user_sessions(now)),
+    _build_age_rule(AtsUser, "DELETED_RECORD_DAYS", "gone_at"),
+    _build_age_rule(JobGrant, "DELETED_RECORD_DAYS", "gone_at"),
+    _build_age_rule(QueueTurn, "DELETED_RECORD_DAYS", "last_served_at"),
+    _build_age_rule(ActivityPeriod, "FRESHNESS_DAYS", "last_at"),
+    _build_age_rule(FreshnessHour, "FRESHNESS_DAYS", "hour"),
+    _build_age_rule(SharedState, "", "expires_at"),
+    _build_age_rule(Session, "", "expire_date"),
+    RetentionRule(UserSession, "", lambda now: _list_orphaned_user_sessions(now)),
 )
 
 
