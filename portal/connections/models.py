@@ -439,7 +439,7 @@ class CredentialTest(GreenhouseWait):
     ip_address = models.GenericIPAddressField(null=True)  # for the activity log
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_at = models.DateTimeField(default=timezone.now)
-    next_step = models.CharField(max_length=60, blank=True)  # of setup, once accepted
+    next_step = models.CharField(max_length=60, blank=True)  # URL name, once accepted
     # Why it was refused, as in CredentialRefused.
     refused_field = models.CharField(max_length=20, blank=True)
     refusal = models.CharField(max_length=400, blank=True)

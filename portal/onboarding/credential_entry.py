@@ -79,7 +79,7 @@ def _save_tested(
     by = entered.membership.user
     Connection.objects.select_for_update().get(pk=connection.pk)  # before the test, as others do
     as_pending = setup_flow.needs_rotation(connection) and not is_other_account
-    next_step = "rotation" if as_pending else "permissions"
+    next_step = "onboarding:rotation" if as_pending else "onboarding:permissions"
     if test is not None:
         why = "Greenhouse accepts it"
         transitions.move_state(

@@ -107,9 +107,9 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 def _go_to_next_step(request: MemberRequest, next_step: str) -> HttpResponse:
-    if next_step == "permissions":
+    if next_step == "onboarding:permissions":
         messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
-    return redirect_page(request, f"onboarding:{next_step}")
+    return redirect_page(request, next_step)
 
 
 def _render_refusal(
