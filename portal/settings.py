@@ -86,8 +86,10 @@ SYNC_DEADLINE_SECONDS = env.float("SYNC_DEADLINE_SECONDS", default=30.0)
 WEB_DEADLINE_SECONDS = env.float("WEB_DEADLINE_SECONDS", default=3.0)
 # Seconds for the test of a typed credential in a request; then a worker goes on with it.
 CREDENTIAL_TEST_DEADLINE_SECONDS = env.float("CREDENTIAL_TEST_DEADLINE_SECONDS", default=5.0)
-# Seconds a task may sleep for a rate limit, a retry or a lease. Beyond that it is due later.
+# Seconds a task, or a web request, may sleep for a rate limit, a retry or a lease. Beyond that the
+# task is due later, and the page asks again.
 WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
+WEB_WAIT_SECONDS = env.float("WEB_WAIT_SECONDS", default=0.25)
 # Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.
 WORKER_TURN_SECONDS = env.float("WORKER_TURN_SECONDS", default=45.0)
 # Minutes for which a task is tried again while Greenhouse is down, or asks to wait.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from integrations.ats.errors import AtsUnavailable
 from integrations.ats.oauth_tokens import TokenStores
 
 T = TypeVar("T")
@@ -128,6 +129,17 @@ class ClientContext:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
     _waited_seconds: float = field(default=0.0, init=False)
+
+    @contextmanager
+    def enter_bulkhead(self) -> Iterator[None]:
+        """Raises AtsUnavailable at once if too many others are inside."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.bulkhead.enter(self.connection_key, self))
+            except AtsUnavailable:
+                self.on_refusal(CallRefusal.BULKHEAD_FULL)
+                raise
+            yield
 
     def may_wait(self, seconds: float) -> bool:
         return self._waited_seconds + seconds <= self.max_wait_seconds

@@ -49,10 +49,11 @@ def open_provider(
     on_call: Callable[[ApiCallRecord], None] | None = None,
     log: Callable[[ApiCallRecord], None] | None = None,
 ) -> Provider:
-    """`patience` is for web requests: the seconds that all operations may take together. Without
-    it, the caller is a task: it sleeps at most a second, and longer waits are errors that say until
-    when. `deadline_seconds` overrides the lane's limit for one operation of a task. `on_call` adds
-    to the request log, `log` replaces it. Raises SecretUnreadable.
+    """`patience` is for web requests: the seconds that all operations may take together, hardly
+    any of them asleep. Without it, the caller is a task: it sleeps at most a second, and longer
+    waits are errors that say until when. `deadline_seconds` overrides the lane's limit for one
+    operation of a task. `on_call` adds to the request log, `log` replaces it. Raises
+    SecretUnreadable.
     """
     connection_id = credential.connection_id
     context = _build_client_context(
@@ -140,7 +141,8 @@ def _build_client_context(
         on_refusal=metrics.count_refused_call,
     )
     if patience is not None:
-        context.deadline_seconds = context.max_wait_seconds = patience
+        context.deadline_seconds = patience
+        context.max_wait_seconds = settings.WEB_WAIT_SECONDS
     context.ends_at = context.now() + (patience or settings.WORKER_TURN_SECONDS)
     return context
 

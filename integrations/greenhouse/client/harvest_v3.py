@@ -142,7 +142,8 @@ class HarvestV3(HarvestClient):
 
     def _get_token(self, request: HarvestRequest, until: float) -> str:
         try:
-            return self._tokens.get_token(self._get_subject(request), until=until)
+            with self._context.enter_bulkhead():  # waiting for a token holds the caller, too
+                return self._tokens.get_token(self._get_subject(request), until=until)
         except NoScopesGranted as error:
             raise MissingPermission(
                 request.permission, error.sentence, evidence=error.evidence

@@ -33,6 +33,7 @@ from integrations.http.client import HttpClient, HttpResponse
 # In seconds
 EXPIRY_MARGIN = 60.0
 _FETCH_LEASE = 20.0  # how long other processes wait for the one that fetches a token
+_MAX_LEASE_WAIT = 1.0  # after the fetch began
 POLL_INTERVAL = 0.1
 LEASE_RETRY_SECONDS = 2.0  # when to ask again for a token that another process fetches
 _NO_SCOPES_TEXT = "not requesting any scopes"
@@ -55,6 +56,10 @@ class _CachedToken(msgspec.Struct, array_like=True):
 
 class _FetchInProgress(Exception):
     """Another process holds the lease."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since  # epoch second
+        super().__init__()
 
 
 class ClientCredentialTokens:
@@ -115,8 +120,9 @@ class ClientCredentialTokens:
         while True:
             try:
                 return self._load_or_claim(sub)
-            except _FetchInProgress:
-                wait_for_lease(self._context, until)
+            except _FetchInProgress as lease:
+                # A slow response may take longer than anybody should wait for.
+                wait_for_lease(self._context, min(until, lease.since + _MAX_LEASE_WAIT))
 
     def _load_or_claim(self, sub: str | None) -> _CachedToken | None:
         now = self._context.now()
@@ -131,7 +137,7 @@ class ClientCredentialTokens:
             self._build_key(sub), claim_if_missing, ttl=_FETCH_LEASE
         )
         if cached is not None and not cached.token:
-            raise _FetchInProgress
+            raise _FetchInProgress(since=cached.fetching_until - _FETCH_LEASE)
         return cached
 
     def _fetch_token(self, sub: str | None, until: float) -> _CachedToken:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
 
-from integrations.ats.client_context import ApiCallRecord, CallRefusal, ClientContext
+from integrations.ats.client_context import ApiCallRecord, ClientContext
 from integrations.ats.errors import (
     SLOW_SENTENCE,
     AtsError,
@@ -102,19 +101,8 @@ class RequestSender:
         self, request: OutgoingRequest, *, until: float, retries: int, map_error: ErrorMapper
     ) -> HttpResponse:
         """Wait for a rate limiter slot, send, and log the call. Raises AtsError unless 2xx."""
-        with self._enter_bulkhead():
+        with self._context.enter_bulkhead():
             return self._send_admitted(request, until, retries, map_error)
-
-    @contextmanager
-    def _enter_bulkhead(self) -> Iterator[None]:
-        context = self._context
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(context.bulkhead.enter(context.connection_key, context))
-            except AtsUnavailable:
-                context.on_refusal(CallRefusal.BULKHEAD_FULL)
-                raise
-            yield
 
     def _send_admitted(
         self, request: OutgoingRequest, until: float, retries: int, map_error: ErrorMapper

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 RESUME_TYPE = "resume"
 PREFETCH_SECONDS = 60  # browser cache time of the next application's details
-MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 3, 15
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 15
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,15 @@ def test_token_fetched_elsewhere_is_not_waited_for(open_bench: OpenBench) -> Non
     assert sum(bench.clock.slept) <= 1
 
 
+def test_old_token_fetch_is_not_waited_for(open_bench: OpenBench) -> None:
+    bench = open_bench(V3, wired=WORKER)
+    bench.provider._tokens._load_or_claim(None)
+    bench.clock.time += 1.5
+    with pytest.raises(AtsUnavailable):
+        bench.provider.get_job(1)
+    assert bench.clock.slept == []
+
+
 def test_day_long_retry_after_is_capped(worker: ProviderBench) -> None:
     pauses: list[CallPause | None] = []
     worker.context.on_pause = pauses.append
@@ -287,6 +296,19 @@ def test_call_beyond_bulkhead_is_refused_at_once(
     assert CallRefusal.BULKHEAD_FULL in refusals
     assert other.calls == []
     get_job(other)
+
+
+def test_waiting_for_token_takes_bulkhead_place(
+    open_bench: OpenBench, bulkhead: ProcessBulkhead
+) -> None:
+    bench = open_bench(V3, wired={"bulkhead": bulkhead, **WORKER})
+    bench.provider._tokens._load_or_claim(None)
+    refusals: list[CallRefusal] = []
+    bench.context.on_refusal = refusals.append
+    with bulkhead.enter(bench.context.connection_key, "another"), pytest.raises(AtsUnavailable):
+        bench.provider.get_job(1)
+    assert sum(bench.clock.slept) == 0
+    assert set(refusals) == {CallRefusal.BULKHEAD_FULL}
 
 
 def test_hurried_caller_refreshes_no_consent(open_bench: OpenBench) -> None:
