@@ -18,6 +18,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from portal.web.fair_thread_pool import FairThreadPool, identify_client
 from portal.web.request_buffer import RequestBuffer
 
 # In seconds. A request, headers and body, has this long from its first byte.
@@ -121,6 +122,9 @@ class BufferingWorker(ThreadWorker):
         self._liveness_pool = ThreadPoolExecutor(max_workers=1)
         super().init_process()
 
+    def get_thread_pool(self) -> FairThreadPool:
+        return FairThreadPool(self.cfg.threads)
+
     # -- waiting -----------------------------------------------------------------------------
     def _wait(
         self, connection: _Connection, event: int, callback: Callable[..., None], seconds: float
@@ -200,11 +204,15 @@ class BufferingWorker(ThreadWorker):
             self._unfinished_bytes -= size - len(connection.incoming.data)
             self._stop_waiting(connection)
         connection.sock.set_request(request)
-        pool = self._liveness_pool if _LIVENESS_REQUEST.match(request) else self.tpool
-        future = pool.submit(self.handle, connection)
-        future.add_done_callback(
-            lambda done: self.method_queue.defer(self.finish_request, connection, done)
-        )
+        handle = partial(self.handle, connection)
+
+        def defer_finish(done: Future[Any]) -> None:
+            self.method_queue.defer(self.finish_request, connection, done)
+
+        if _LIVENESS_REQUEST.match(request):
+            self._liveness_pool.submit(handle).add_done_callback(defer_finish)
+        else:
+            self.tpool.submit_for(identify_client(request, connection.client), handle, defer_finish)
         return True
 
     def _invite_body(self, connection: _Connection) -> None:

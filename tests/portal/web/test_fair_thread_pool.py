@@ -1,0 +1,94 @@
+"""One client with many requests takes turns with the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from portal.web.fair_thread_pool import FairThreadPool, identify_client
+
+
+class _Calls:
+    """Calls that occupy a thread until they are let go."""
+
+    def __init__(self, pool: FairThreadPool) -> None:
+        self._pool = pool
+        self._gates: dict[str, threading.Event] = {}
+        self._finished: dict[str, threading.Event] = {}
+        self.started: list[str] = []
+        self._has_started = threading.Condition()
+
+    def submit(self, *names: str) -> None:
+        for name in names:
+            self._gates[name], self._finished[name] = threading.Event(), threading.Event()
+            finished = self._finished[name]
+            self._pool.submit_for(
+                name[0].encode(), partial(self._run, name), lambda _, done=finished: done.set()
+            )
+
+    def _run(self, name: str) -> None:
+        with self._has_started:
+            self.started.append(name)
+            self._has_started.notify_all()
+        self._gates[name].wait(10)
+
+    def release(self, *names: str) -> None:
+        for name in names:
+            self._gates[name].set()
+            assert self._finished[name].wait(10)
+
+    def wait_for(self, count: int) -> list[str]:
+        with self._has_started:
+            assert self._has_started.wait_for(lambda: len(self.started) >= count, 10)
+        return self.started
+
+    def release_all(self) -> None:
+        for gate in self._gates.values():
+            gate.set()
+
+
+@pytest.fixture
+def calls() -> Iterator[_Calls]:
+    pool = FairThreadPool(4)
+    calls = _Calls(pool)
+    yield calls
+    calls.release_all()
+    pool.shutdown(wait=True)
+
+
+def test_one_client_leaves_half_of_the_threads(calls: _Calls) -> None:
+    calls.submit("a1", "a2", "a3", "b1", "b2")
+    assert sorted(calls.wait_for(4)) == ["a1", "a2", "b1", "b2"]
+
+
+def test_freed_thread_goes_to_who_has_fewest(calls: _Calls) -> None:
+    calls.submit("a1", "a2", "a3", "b1", "b2", "c1")
+    calls.wait_for(4)
+    calls.release("a1")
+    assert calls.wait_for(5)[4] == "c1"
+    calls.release("b1")
+    assert calls.wait_for(6)[5] == "a3"
+
+
+def test_all_queued_calls_are_run(calls: _Calls) -> None:
+    names = [f"{client}{number}" for number in range(20) for client in "abc"]
+    calls.submit(*names)
+    calls.release_all()
+    assert sorted(calls.wait_for(len(names))) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("request_head", "client"),
+    [
+        (b"GET / HTTP/1.1\r\nCookie: a=b; sessionid=xyz; c=d", b"xyz"),
+        (b"GET / HTTP/1.1\r\ncookie: __Host-session=xyz", b"xyz"),
+        (b"POST /webhooks/token/ HTTP/1.1\r\nHost: a", b"/webhooks/token"),
+        (b"GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1", b"192.0.2.1"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nCookie: sessionid=xyz", b"192.0.2.9"),
+    ],
+)
+def test_client_is_told_by_its_headers(request_head: bytes, client: bytes) -> None:
+    assert identify_client(request_head + b"\r\n\r\n", ("192.0.2.9", 1)) == client
