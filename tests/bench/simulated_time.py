@@ -74,7 +74,7 @@ class SimulatedPortal:
         self._minute += 1
         began = _get_now()
         for task in self._list_due_tasks():
-            task()
+            _run_all_turns(task)
         run_tasks()
         for second in range(60):
             moment = began + timedelta(seconds=second)
@@ -113,11 +113,11 @@ class SimulatedPortal:
         from tests.queue import run_tasks
 
         for task in self._list_due_tasks():
-            task()
+            _run_all_turns(task)
         run_tasks()
         with self.measure_usage() as usage:
             for task in self._list_due_tasks():
-                task()
+                _run_all_turns(task)
             for _ in range(60):
                 run_every_second_hooks()
         run_tasks()
@@ -135,6 +135,18 @@ class SimulatedPortal:
                 run_lifecycle.request_sync(connection, SyncRun.Scope.FULL)
             run_tasks()
         return usage
+
+
+def _run_all_turns(task: Callable[[], None]) -> None:
+    from portal.core.queue import RetryLater
+
+    is_over = False
+    while not is_over:
+        try:
+            task()
+            is_over = True
+        except RetryLater as later:
+            is_over = later.due_at > _get_now()
 
 
 def _get_now() -> datetime:
