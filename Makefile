@@ -30,8 +30,8 @@ demo: $(ENVIRONMENT) ## Start the whole portal with a Greenhouse sandbox [PORT=8
 	@$(BIN)/python -m portal.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT) --jobs $(JOBS)
 
 .PHONY: reset
-reset: ## Delete the demo's data
-	rm -rf var/demo
+reset: $(ENVIRONMENT) ## Delete the demo's data
+	@$(BIN)/python -m portal.demo --reset
 
 .PHONY: key
 key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY

@@ -35,6 +35,8 @@ MANAGE_COMMAND = [PYTHON_PATH, "manage.py"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo until it is stopped; return the exit code."""
     options = _parse_options(arguments)
+    if options.reset:
+        return _reset(DemoFolder(options.folder))
     port_error = _check_ports(options.port, options.sandbox_port)
     if port_error:
         print(port_error, file=sys.stderr)
@@ -64,6 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _reset(demo_folder: DemoFolder) -> int:
+    try:
+        demo_folder.delete()
+    except AlreadyRunning:
+        where = _shorten_path(demo_folder.folder)
+        print(f"The demo in {where} is running. Stop it with Ctrl-C first.", file=sys.stderr)
+        return 2
+    print(f"Deleted {_shorten_path(demo_folder.folder)}.")
+    return 0
+
+
 def _parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m portal.demo",
@@ -78,6 +91,7 @@ def _parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path(os.environ.get("DEMO_FOLDER") or DEFAULT_FOLDER),
         help="where it keeps everything (DEMO_FOLDER, or var/demo)",
     )
+    parser.add_argument("--reset", action="store_true", help="delete everything in that folder")
     return parser.parse_args(arguments)
 
 
@@ -149,7 +163,6 @@ def _start_processes(
         "web",
         [PYTHON_PATH, "-m", "gunicorn"],  # other settings: gunicorn.conf.py
         bind=f"127.0.0.1:{options.port}",
-        access_logfile="-",
     )
     worker = children.start_process("worker", [*MANAGE_COMMAND, "qcluster"])
     children.wait_for(web, check_url(f"http://127.0.0.1:{options.port}{LIVENESS_PATH}"))

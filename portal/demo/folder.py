@@ -6,6 +6,7 @@ import base64
 import fcntl
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,12 @@ class DemoFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning from None
+
+    def delete(self) -> None:
+        """Raises AlreadyRunning. Another folder, in which no demo was started, stays."""
+        self.acquire_lock()
+        if (self.folder / "keys.env").exists() or self.folder == DEFAULT_FOLDER:
+            shutil.rmtree(self.folder)
 
     def get_log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"

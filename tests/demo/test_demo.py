@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -43,11 +45,27 @@ def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
             started = _find_descendants(demo.process.pid)
             if len(keys) == 1:
                 _check_second_start_is_refused(tmp_path)
+                assert "Stop it with Ctrl-C first" in _reset(tmp_path, exit_code=2)
             output = demo.stop_process()
         assert demo.process.returncode == 0, output
         assert not any(_is_answering(address) for address in addresses)
         assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
     assert keys[0] == keys[1]
+    assert "Deleted" in _reset(tmp_path, exit_code=0)
+    assert not tmp_path.exists()
+
+
+def _reset(folder: Path, *, exit_code: int) -> str:
+    command = [sys.executable, "-m", "portal.demo", "--reset", "--folder", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == exit_code
+    return done.stdout + done.stderr
+
+
+def test_reset_deletes_only_a_demo(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    _reset(tmp_path, exit_code=0)
+    assert (tmp_path / "thesis.txt").exists()
 
 
 def _check_second_start_is_refused(folder: Path) -> None:
