@@ -18,8 +18,8 @@ class ConcurrentTransition(Exception):
     """Another process moved the row first: reload it before deciding anything."""
 
 
-class TransitionNotAllowed(Exception):
-    """The model's MOVES has no such move: a bug in our code."""
+class TransitionNotAllowed(ConcurrentTransition):
+    """The model's MOVES has no such move: another process moved the row on before it was read."""
 
 
 def move_state(
@@ -64,8 +64,7 @@ def try_move(subject: models.Model, to: str, **kwargs: Any) -> bool:
     """Like `move_state`, but returns False if another process was first."""
     try:
         move_state(subject, to, **kwargs)
-    # Not allowed: another process moved the row on before it was read here.
-    except (ConcurrentTransition, TransitionNotAllowed):
+    except ConcurrentTransition:
         return False
     return True
 

@@ -136,3 +136,10 @@ def test_move_costs_two_queries(run: SyncRun, django_assert_num_queries) -> None
     """It opens no savepoint of its own within a caller's transaction."""
     with transaction.atomic(), django_assert_num_queries(2):
         transitions.move_state(run, Status.RUNNING, why="taken")
+
+
+def test_row_read_after_another_move_is_lost_race(run: SyncRun) -> None:
+    transitions.move_state(run, Status.RUNNING, why="taken")
+    transitions.move_state(run, Status.DONE, why="done")
+    with pytest.raises(transitions.ConcurrentTransition):
+        transitions.move_state(_stored(run), Status.RUNNING, why="taken again")
