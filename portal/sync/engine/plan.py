@@ -88,6 +88,12 @@ class _ListStatus:
         return self.read_at - OVERLAP
 
 
+def get_changed_since(connection: Connection, kind: str) -> datetime | None:
+    """Since when to ask for changes of this list; None if it was never read."""
+    read_at, _ = _load_read_history(connection).get(kind, (None, False))
+    return read_at and read_at - OVERLAP
+
+
 def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:
     feature_set, history = load_features(connection), _load_read_history(connection)
     for step in STEPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from integrations.ats import types as ats
 from integrations.ats.errors import MissingPermission, NotFound
 from integrations.ats.provider import Provider
 from portal.connections.models import Connection
+from portal.sync.engine import plan
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity import write_guard
@@ -35,6 +37,7 @@ from portal.sync.records.refresh_requests import request_refresh
 from portal.sync.writers import application_records, gone_records, job_records
 
 MAX_PAGES = 20  # of one job's applications; the full sync reads the rest
+MAX_CANDIDATE_PAGES = 3  # of those changed since the last sync
 # Applications missing from a job's list, or with unknown candidates: this many are read at once,
 # more are queued up to the second limit, and the rest waits for the full sync.
 MAX_SINGLE_READS = 50
@@ -73,6 +76,8 @@ def refresh_job(
         Job.objects.filter(connection=connection, remote_id=remote_id)
     )
     skipped_kinds = get_skipped_kinds(connection)
+    if "candidates" not in skipped_kinds:
+        _refresh_changed_candidates(connection, provider)
     with written_as_of(started_at):
         _refresh_job_parts(connection, job, provider, skipped_kinds)
     if "applications" in skipped_kinds or _refresh_job_applications(
@@ -81,6 +86,21 @@ def refresh_job(
         Job.objects.filter(pk=job.pk).update(read_at=started_at)
         job.read_at = started_at
     return job
+
+
+def _refresh_changed_candidates(connection: Connection, provider: Provider) -> None:
+    # Applications do not say whether their candidate was renamed.
+    since = plan.get_changed_since(connection, "candidates")
+    if since is None:
+        return
+    started_at = timezone.now()
+    try:
+        pages = provider.list_candidates(updated_after=since)
+        for page in itertools.islice(pages, MAX_CANDIDATE_PAGES):
+            with written_as_of(started_at):
+                application_records.write_candidates(connection, page.records)
+    except MissingPermission:
+        return
 
 
 def _refresh_job_parts(

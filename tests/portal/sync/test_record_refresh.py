@@ -164,6 +164,9 @@ def test_job_refresh_reads_stages_and_applications(
     moved, rejected = Application.objects.filter(job=job, status="active")[:2]
     other = Job.objects.filter(status="open", gone_at=None).exclude(pk=job.pk).first()
     sandbox.run_mutation("rename_job", job_id=job.remote_id, name="Renamed")
+    candidate = rejected.candidate
+    names = {"first_name": "Rena", "last_name": "Med"}
+    sandbox.run_mutation("rename_candidate", candidate_id=candidate.remote_id, **names)
     sandbox.run_mutation(
         "transfer_application", application_id=moved.remote_id, job_id=other.remote_id
     )
@@ -171,8 +174,9 @@ def test_job_refresh_reads_stages_and_applications(
     new = sandbox.run_mutation("new_application", job_id=job.remote_id, first_name="Nina")
     refresh_requests.request_refresh(connection, Kind.JOB, job.remote_id)
     run_tasks()
-    for row in (job, moved, rejected):
+    for row in (job, moved, rejected, candidate):
         row.refresh_from_db()
+    assert (candidate.first_name, candidate.last_name) == ("Rena", "Med")
     assert (job.name, moved.job, rejected.status) == ("Renamed", other, "rejected")
     assert moved.gone_at is None
     assert Application.objects.get(remote_id=new.id).candidate.first_name == "Nina"
@@ -245,6 +249,7 @@ def test_unknown_applicants_read_up_to_limits(
 ) -> None:
     monkeypatch.setattr(job_refresh, "MAX_SINGLE_READS", 2)
     monkeypatch.setattr(job_refresh, "MAX_QUEUED_READS", 5)
+    monkeypatch.setattr(job_refresh, "MAX_CANDIDATE_PAGES", 0)
     connection = connect(kind)
     job = _active_application().job
     for _ in range(6):
