@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 
 import nh3
 from django.urls import reverse
@@ -141,7 +142,11 @@ def _build_post(post: JobPost) -> PostDetails:
 
 
 def sanitize_html(html: str) -> SafeString:
-    """Keep only text formatting and links: anyone at the customer may have written the post."""
+    """Keep only text formatting and links: anyone at the customer may have written the post.
+    Greenhouse sends some posts with escaped tags.
+    """
+    if "<" not in html:
+        html = unescape(html)
     clean_html: str = nh3.clean(
         html,
         tags=_ALLOWED_TAGS,
