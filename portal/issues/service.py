@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.core.database.concurrent_creation import create_or_join
 from portal.issues import announcements
 from portal.issues.models import Issue
 
@@ -33,23 +34,30 @@ def open_issue(
         "still_works": still_works[:300],
         "details": dict(details or {}),
     }
-    try:
-        with transaction.atomic():
-            lookup = {"organization": organization, "cause": cause, "key": key[:100]}
-            open_issues = Issue.objects.filter(**lookup, closed_at=None)
-            previous_severity = open_issues.values_list("severity", flat=True).first()
-            if open_issues.update(
-                **values, occurrences=F("occurrences") + 1, last_seen_at=timezone.now()
-            ):
-                issue = open_issues.get()
-                if previous_severity == Issue.Severity.INFO:  # not announced yet
-                    announcements.announce_opened(issue)
-                return issue, False
-            issue = Issue.objects.create(**lookup, **values)
-            announcements.announce_opened(issue)
-            return issue, True
-    except IntegrityError:  # another process opened it concurrently
-        return Issue.objects.get(**lookup, closed_at=None), False
+    lookup = {"organization": organization, "cause": cause, "key": key[:100]}
+    open_issues = Issue.objects.filter(**lookup, closed_at=None)
+    if issue := _count_occurrence(open_issues, values):
+        return issue, False
+
+    def create() -> Issue:
+        issue = Issue.objects.create(**lookup, **values)
+        announcements.announce_opened(issue)
+        return issue
+
+    return create_or_join(create, open_issues)
+
+
+@transaction.atomic
+def _count_occurrence(open_issues: QuerySet[Issue], values: dict[str, Any]) -> Issue | None:
+    previous_severity = open_issues.values_list("severity", flat=True).first()
+    if not open_issues.update(
+        **values, occurrences=F("occurrences") + 1, last_seen_at=timezone.now()
+    ):
+        return None
+    issue = open_issues.get()
+    if previous_severity == Issue.Severity.INFO:  # not announced yet
+        announcements.announce_opened(issue)
+    return issue
 
 
 def resolve_issues(

@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
+from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.names.form_fields import EmailField
 from portal.core.secrets.link_tokens import generate_token, hash_token
@@ -52,24 +53,24 @@ def create_invitation(
         raise InvitationRefused(f"{email} is already in your organization.")
     token, now = generate_token(), timezone.now()
     invitations = Invitation.objects.filter(organization=organization, email=email)
-    try:
-        with transaction.atomic():
-            pending = invitations.filter(accepted_at=None, revoked_at=None)
-            pending.filter(expires_at__lte=now).update(revoked_at=now, token="")
-            invitation = Invitation.objects.create(
-                organization=organization,
-                email=email,
-                role=role,
-                digest=hash_token(token),
-                token=token,
-                invited_by=by,
-                expires_at=now + LINK_LIFETIME,
-            )
-            queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
-            invitation_created.run(invitation)
-    except IntegrityError:
-        return invitations.get(accepted_at=None, revoked_at=None), False
-    return invitation, True
+    pending = invitations.filter(accepted_at=None, revoked_at=None)
+
+    def create() -> Invitation:
+        pending.filter(expires_at__lte=now).update(revoked_at=now, token="")
+        invitation = Invitation.objects.create(
+            organization=organization,
+            email=email,
+            role=role,
+            digest=hash_token(token),
+            token=token,
+            invited_by=by,
+            expires_at=now + LINK_LIFETIME,
+        )
+        queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
+        invitation_created.run(invitation)
+        return invitation
+
+    return create_or_join(create, pending)
 
 
 def _check_email(email: str) -> None:

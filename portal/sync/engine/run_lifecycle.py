@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from portal.accounts.models import User
 from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
+from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
@@ -68,15 +69,15 @@ def get_or_create_run(
 ) -> tuple[SyncRun, bool]:
     """Return the open run or a new one, and whether it is new."""
     scope, steps = plan.build_plan(connection, scope)
-    try:
-        with transaction.atomic():
-            run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
-            for step in steps:
-                step.run = run
-            SyncStep.objects.bulk_create(steps)
-    except IntegrityError:
-        return _open_runs(connection, scope).get(), False
-    return run, True
+
+    def create() -> SyncRun:
+        run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
+        for step in steps:
+            step.run = run
+        SyncStep.objects.bulk_create(steps)
+        return run
+
+    return create_or_join(create, _open_runs(connection, scope))
 
 
 def _open_runs(connection: Connection, scope: str) -> Any:

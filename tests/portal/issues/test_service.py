@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+from django.db import IntegrityError
+
 from portal.issues import service
 from portal.issues.models import Issue
 from tests.personas import Personas
@@ -62,3 +65,9 @@ def test_remaining_cause_stays_open(personas: Personas) -> None:
     )
     assert closed == 1
     assert Issue.objects.get(closed_at=None).key == "applications.move"
+
+
+def test_other_integrity_error_is_not_hidden(personas: Personas) -> None:
+    issue: dict[str, Any] = ISSUE | {"severity": None}
+    with pytest.raises(IntegrityError):
+        service.open_issue(personas.ada.organization, Cause.MISSING_PERMISSION, **issue)
