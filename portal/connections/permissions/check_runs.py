@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from portal.connections import waiting
 from portal.connections.client import open_provider
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.core import queue, transitions
+from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
 
@@ -49,15 +50,13 @@ def open_run(
     credential = credential or connection.credential
     if credential is None:
         raise NoCredentialToCheck
-    try:
-        with transaction.atomic():
-            run = CheckRun.objects.create(
-                connection=connection, credential=credential, requested_by=by
-            )
-            PermissionCheck.objects.bulk_create(_build_results(run, only))
-    except IntegrityError:
-        return credential.checks.get(status__in=CheckRun.OPEN), False
-    return run, True
+
+    def create() -> CheckRun:
+        run = CheckRun.objects.create(connection=connection, credential=credential, requested_by=by)
+        PermissionCheck.objects.bulk_create(_build_results(run, only))
+        return run
+
+    return create_or_join(create, credential.checks.filter(status__in=CheckRun.OPEN))
 
 
 def _build_results(run: CheckRun, only: Collection[str]) -> list[PermissionCheck]:
@@ -186,7 +185,9 @@ def list_unstarted_runs() -> dict[int, int]:
 
 def fail_silent_runs() -> list[CheckRun]:
     """Fail checks whose worker died, and return them."""
-    silent = _select_due_before(timezone.now() - RUN_TIMEOUT).filter(status__in=CheckRun.OPEN)
+    cutoff = timezone.now() - RUN_TIMEOUT
+    progressing = PermissionCheck.objects.filter(run=OuterRef("pk"), checked_at__gte=cutoff)
+    silent = _select_due_before(cutoff).filter(~Exists(progressing), status__in=CheckRun.OPEN)
     sentence = "The check was interrupted. Please start it again."
     return [check for check in silent if _fail_run(check, Cause.INTERRUPTED, sentence)]
 

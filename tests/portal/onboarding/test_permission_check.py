@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.ats import registry
 from integrations.greenhouse.sandbox import Sandbox
@@ -149,6 +151,19 @@ def test_interrupted_check_failed_by_sweep(connect, advance_clock, personas: Per
     check = connection.checks.first()
     assert check.status == CheckRun.Status.FAILED
     assert "start it again" in check.failure
+
+
+def test_progressing_check_survives_sweep(connect, advance_clock) -> None:
+    connection = connect()
+    setup_flow.request_check(connection, by=None)
+    advance_clock(10 * 60)
+    check = connection.checks.first()
+    result = check.results.first()
+    result.checked_at = timezone.now() - timedelta(minutes=1)
+    result.save()
+    tasks.recover_lost_checks()
+    check.refresh_from_db()
+    assert check.status == CheckRun.Status.QUEUED
 
 
 @any_generation
