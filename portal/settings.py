@@ -235,7 +235,9 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        # Erased names and secrets are overwritten in the file.
+        "PRAGMA secure_delete=ON;",
     }
 else:
     # Long, since prepared statements live as long as their connection.
@@ -243,6 +245,7 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     # JIT compilation took longer than the queries of the admin overview. `?options=` overrides it.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = not env.bool("SERVER_SIDE_CURSORS", default=True)
 PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -47,3 +47,20 @@ def test_sqlite_concurrent_writers_lose_nothing(environment: dict[str, str]) -> 
     writers = [start_process(WRITER) for _ in range(4)]
     assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
     assert start_process(END).wait() == 0
+
+
+ERASE = """
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("CREATE TABLE people (name text)")
+    cursor.execute("INSERT INTO people VALUES ('Erasable Person')")
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    cursor.execute("DELETE FROM people")
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+"""
+
+
+def test_deleted_name_leaves_the_file(environment: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "--command", ERASE]
+    subprocess.run(command, env=environment, check=True)  # noqa: S603
+    assert b"Erasable" not in (tmp_path / "shared.sqlite3").read_bytes()
