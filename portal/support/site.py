@@ -7,6 +7,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
 from django.urls import path
 
+from portal.audit.atomic_actions import audited_action
 from portal.support.access.allow_lists import require_allow_lists
 from portal.support.access.autocomplete import DeclaredAutocompleteView
 
@@ -40,6 +41,9 @@ class SupportSite(AdminSite):
         )
         today = overview.build_dashboard() if may_view else None
         return super().index(request, {**(extra_context or {}), "today": today})
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(audited_action(view), cacheable)
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return DeclaredAutocompleteView.as_view(admin_site=self)(request)

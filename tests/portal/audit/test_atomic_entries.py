@@ -49,9 +49,11 @@ def _read_rows() -> dict[str, list[Any]]:
     rows = {}
     for model in apps.get_models():
         if model._meta.label not in UNRELATED and model._meta.managed:
-            names = [f.attname for f in model._meta.fields if f.name not in {
-                "last_active_at", "last_login"
-            }]
+            names = [
+                f.attname
+                for f in model._meta.fields
+                if f.name not in {"last_active_at", "last_login"}
+            ]
             rows[model._meta.label] = sorted(
                 map(repr, model._base_manager.order_by().values_list(*names))
             )
@@ -104,5 +106,5 @@ def test_failed_entry_undoes_every_action(connect, personas: Personas, sign_in, 
             failed.add(name)
             if changes := _list_changes(before):
                 incomplete[name] = changes
-    assert incomplete == {}
+    assert not incomplete, "\n".join(f"{name}: {changes}" for name, changes in incomplete.items())
     assert failed >= EXPECTED, sorted(failed)
