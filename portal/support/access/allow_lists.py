@@ -50,13 +50,14 @@ class AllowListAdmin(DeclaredLookupsAdmin):
         return isinstance(name, str) and hasattr(getattr(self, name, None), "admin_order_field")
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        return to_field == self.opts.pk.name  # type: ignore[union-attr]  # every model has one
+        return to_field == self.opts.pk.name
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Actions that name no permission change rows."""
+        actions: dict[str, Any] = {**super().get_actions(request)}
         return {
             name: action
-            for name, action in super().get_actions(request).items()
+            for name, action in actions.items()
             if hasattr(action[0], "allowed_permissions") or self.has_change_permission(request)
         }
 

@@ -39,7 +39,8 @@ class DeclaredAutocompleteView(AutocompleteJsonView):
             )
         except (LookupError, ValueError):
             return
-        for registered_model, model_admin in self.admin_site._registry.items():
+        site: Any = self.admin_site
+        for registered_model, model_admin in site._registry.items():
             if registered_model is model:
                 yield model_admin, (request,)
             for inline in model_admin.get_inline_instances(request):

@@ -31,7 +31,7 @@ def _has_known_value(list_filter: Any) -> bool:
         values = [list_filter.value()]
         choices = {str(value) for value, _ in list_filter.lookup_choices}
     elif isinstance(list_filter, ChoicesFieldListFilter):
-        values = list_filter.lookup_val or []
+        values = [*(list_filter.lookup_val or [])]
         choices = {str(value) for value, _ in list_filter.field.flatchoices}
     else:
         return True
