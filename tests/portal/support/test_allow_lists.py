@@ -184,6 +184,7 @@ def test_part_of_secret_finds_nothing(connect, staff: User, sign_in) -> None:
     assert tried
 
 
+@pytest.mark.slow("sends each value to every filter of every list")
 @pytest.mark.parametrize("value", NONSENSE, ids=range(len(NONSENSE)))
 def test_nonsense_filters_are_a_message(value: str, staff: User, sign_in) -> None:
     client = sign_in(staff)
@@ -207,6 +208,7 @@ def test_unknown_choice_is_a_message(personas: Personas, sign_in) -> None:
         assert "can&#x27;t be filtered that way" in answer.content.decode()
 
 
+@pytest.mark.slow("opens every form of every model")
 @pytest.mark.parametrize("value", ["x", "\0", "9" * 30], ids=["text", "nul", "digits"])
 def test_nonsense_rows_and_forms_do_not_fail(value: str, staff: User, sign_in) -> None:
     client = sign_in(staff)
