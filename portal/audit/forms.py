@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -8,6 +8,7 @@ from django import forms
 from portal.accounts.models import Membership, Organization
 from portal.audit import verbs
 from portal.audit.models import Entry, EntryQuerySet
+from portal.web.time_zones import find_start_of_day, parse_time_zone
 
 STAFF_CHOICE, PORTAL_CHOICE = "success", "portal"
 _VERB_LABELS = {
@@ -35,6 +36,13 @@ class LogForm(forms.Form):
         label="To, including",
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+    )
+
+    # Filled in by the script: the reader's time zone.
+    zone = forms.CharField(
+        required=False,
+        max_length=60,
+        widget=forms.HiddenInput(attrs={"data-zone": ""}),
     )
 
     def __init__(self, data: Any, organization: Organization) -> None:
@@ -80,17 +88,15 @@ class LogForm(forms.Form):
             entries = entries.filter(by_id=int(filters["who"]))
         if filters.get("what"):
             entries = entries.filter(verb=filters["what"])
+        zone = parse_time_zone(filters.get("zone", ""))
         if filters.get("since"):
-            entries = entries.filter(at__gte=_to_utc_midnight(filters["since"]))
+            entries = entries.filter(at__gte=find_start_of_day(filters["since"], zone))
         if filters.get("until") and filters["until"] < date.max:  # no later day exists
-            entries = entries.filter(at__lt=_to_utc_midnight(filters["until"] + timedelta(days=1)))
+            next_day = filters["until"] + timedelta(days=1)
+            entries = entries.filter(at__lt=find_start_of_day(next_day, zone))
         return entries.order_by("-id")
 
 
 def format_verb(verb: str) -> str:
     # "credential.entered" becomes "Credential entered".
     return _VERB_LABELS.get(verb) or verb.replace(".", " ").replace("_", " ").capitalize()
-
-
-def _to_utc_midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)

@@ -1,5 +1,5 @@
 """Tamper detection: each entry's seal is a keyed hash (AUDIT_KEY) over the entry and the previous
-seal. Truncation contradicts the stored chain head.
+seal. Truncation contradicts the stored chain head, which is sealed as well.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from portal.audit import chain_anchors
 from portal.audit.models import ChainHead, Entry
 
 _SEALED_FIELDS = (
@@ -29,6 +31,8 @@ class ChainBreak:
     problem: str
 
     def __str__(self) -> str:
+        if not self.number:
+            return f"The list of chains is broken: {self.problem}."
         owner = f"organization {self.organization_id}" if self.organization_id else "the portal"
         return f"The chain of {owner} is broken at entry {self.number}: {self.problem}."
 
@@ -43,7 +47,9 @@ def append_entry(entry: Entry) -> Entry:
         entry.number = head.number + 1
         entry.seal = compute_seal(entry, head.seal, settings.AUDIT_KEYS[0])
         entry.save()
-        ChainHead.objects.filter(pk=key).update(number=entry.number, seal=entry.seal)
+        head.number, head.seal = entry.number, entry.seal
+        chain_anchors.seal_head(head)
+        transaction.on_commit(partial(chain_anchors.log_anchor, head), robust=True)
     return entry
 
 
@@ -51,8 +57,10 @@ def _lock_chain_head(key: int) -> ChainHead:
     chains = ChainHead.objects.select_for_update()
     head: ChainHead | None = chains.filter(organization_id=key).first()
     if head is None:  # the first entry; two processes may race
+        directory = chain_anchors.lock_directory()
         ChainHead.objects.get_or_create(organization_id=key)
         head = chains.get(organization_id=key)
+        chain_anchors.update_directory(directory)
     return head
 
 
@@ -64,7 +72,9 @@ def compute_seal(entry: Entry, previous_seal: str, key: str) -> str:
 
 
 def find_breaks(organization_id: int | None = None) -> Iterator[ChainBreak]:
-    chains = ChainHead.objects.order_by("pk")
+    if organization_id is None and not chain_anchors.is_directory_intact():
+        yield ChainBreak(0, 0, "a chain was deleted as a whole, or added from elsewhere")
+    chains = chain_anchors.list_chains()
     chain_ids = set(chains.values_list("pk", flat=True))
     # Entries without a chain head: somebody deleted it.
     orphans = Entry.objects.order_by().values_list("organization_id", flat=True).distinct()
@@ -91,6 +101,8 @@ def _find_first_break(key: int) -> ChainBreak | None:
         return ChainBreak(key, number + 1, f"the last {head.number - number} are missing")
     if (number, last_seal) != (head.number, head.seal):
         return ChainBreak(key, number, "the chain's end does not know it")
+    if number and not chain_anchors.has_valid_seal(head):
+        return ChainBreak(key, number, "the chain's end was rewritten")
     return None
 
 

@@ -186,6 +186,8 @@ class ChainHead(models.Model):
     organization_id = models.BigIntegerField(primary_key=True)
     number = models.BigIntegerField(default=0)
     seal = models.CharField(max_length=64, blank=True)
+    # Over number and seal, so that a shortened chain cannot be given a new end without the key.
+    head_seal = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.number} entries of organization {self.organization_id}"

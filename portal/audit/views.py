@@ -34,7 +34,7 @@ def show_log(request: MemberRequest) -> HttpResponse:
         queryset = queryset.filter(id__lt=int(before_id[:18]))
     entries = list(queryset[: PAGE_SIZE + 1])
     has_more = len(entries) > PAGE_SIZE
-    active_filters = [name for name in form.fields if request.GET.get(name)]
+    active_filters = [field.name for field in form.visible_fields() if request.GET.get(field.name)]
     titles = presentation.get_job_titles(request.membership, entries[:PAGE_SIZE])
     context = {
         "form": form,

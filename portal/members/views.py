@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only, get_membership, public_view
 from portal.accounts.models import Membership, User
+from portal.audit.atomic_actions import audited_action
 from portal.audit.entries import record_entry
 from portal.audit.member_actions import record_member_action
 from portal.core import links
@@ -21,6 +22,7 @@ from portal.signin.models import find_single_sign_on
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
+@audited_action
 def list_members(request: MemberRequest) -> HttpResponse:
     organization = request.membership.organization
     form = InviteForm(request.POST or None)
@@ -64,6 +66,7 @@ def _send_invitation(request: MemberRequest, form: InviteForm) -> bool:
 
 @require_POST
 @admin_only
+@audited_action
 def revoke_invitation(request: MemberRequest, pk: int) -> HttpResponse:
     membership = request.membership
     invitation = get_object_or_404(Invitation, pk=pk, organization=membership.organization)
@@ -80,6 +83,7 @@ def revoke_invitation(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @admin_only
+@audited_action
 def resend_invitation(request: MemberRequest, pk: int) -> HttpResponse:
     membership = request.membership
     invitation = get_object_or_404(Invitation, pk=pk, organization=membership.organization)
@@ -100,6 +104,7 @@ def resend_invitation(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @admin_only
+@audited_action
 def update_member(request: MemberRequest, pk: int) -> HttpResponse:
     organization = request.membership.organization
     membership = get_object_or_404(organization.memberships.select_related("user"), pk=pk)
@@ -175,6 +180,7 @@ def _remove_member(request: MemberRequest, membership: Membership) -> None:
 @public_view("an admin sent the invitation link to its holder")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@audited_action
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Accept with a new account, an existing one, or through required single sign-on."""
     invitation = invitations.find_invitation(token)

@@ -7,22 +7,25 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.models import EmailAddress
 from allauth.mfa import signals as mfa
+from django.db import transaction
 from django.db.models.signals import post_delete, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from integrations.ats.emails import normalize_email
-from portal.accounts.models import User
+from portal.accounts.models import Organization, User
 from portal.audit.entries import record_entry
 from portal.signin import email_confirmation, known_devices, sso_subjects
 from portal.signin.models import SingleSignOn
 
 
 def _record_event(verb: str, description: str, request: HttpRequest | None, user: User) -> None:
-    for membership in user.memberships.select_related("organization"):
-        record_entry(
-            verb, description, organization=membership.organization, by=user, request=request
-        )
+    """In the log of each of the user's organizations; of people without one, in our own."""
+    memberships = user.memberships.select_related("organization")
+    organizations: list[Organization | None] = [member.organization for member in memberships]
+    with transaction.atomic():
+        for organization in organizations or [None]:
+            record_entry(verb, description, organization=organization, by=user, request=request)
 
 
 @receiver(account.user_logged_in)

@@ -7,7 +7,9 @@ from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
 from django.urls import path
 
-from portal.support.access.lookups import require_declared_lookups
+from portal.audit.atomic_actions import audited_action
+from portal.support.access.allow_lists import require_allow_lists
+from portal.support.access.autocomplete import DeclaredAutocompleteView
 
 
 class SupportSite(AdminSite):
@@ -17,8 +19,8 @@ class SupportSite(AdminSite):
     enable_nav_sidebar = False  # the customer list needs the width
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Register models; every admin, also a third party's, filters only by declared lookups."""
-        admin_class = require_declared_lookups(admin_class or ModelAdmin)
+        """Register models; every admin, also a third party's, goes by its declarations."""
+        admin_class = require_allow_lists(admin_class or ModelAdmin)
         super().register(model_or_iterable, admin_class, **options)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -39,6 +41,12 @@ class SupportSite(AdminSite):
         )
         today = overview.build_dashboard() if may_view else None
         return super().index(request, {**(extra_context or {}), "today": today})
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(audited_action(view), cacheable)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return DeclaredAutocompleteView.as_view(admin_site=self)(request)
 
     def get_urls(self) -> list[Any]:
         from portal.support.impersonation import impersonation_page
@@ -61,7 +69,8 @@ class SupportSite(AdminSite):
                 name="system_health",
             ),
             path("runbook/", self.admin_view(runbook_page.runbook_page), name="runbook"),
-            *super().get_urls(),
+            # "View on site" tells which rows exist.
+            *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import forms
 from django.conf import settings
@@ -18,6 +17,7 @@ from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.entitlements.rules import Rights
 from portal.sync.models import EmailTemplate, RejectionReason
+from portal.web.time_zones import parse_time_zone
 
 CUSTOM_TIME = "at"
 TIME_ZONE_ATTRS = {"data-zone": ""}  # filled in by JavaScript
@@ -138,10 +138,7 @@ class RejectionFields(forms.Form):
 
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:
     """Django parsed the local time as UTC; reinterpret it in the reader's time zone."""
-    try:
-        return entered_at.replace(tzinfo=ZoneInfo(zone or "UTC"))
-    except (ZoneInfoNotFoundError, ValueError):
-        return entered_at
+    return entered_at.replace(tzinfo=parse_time_zone(zone))
 
 
 def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:

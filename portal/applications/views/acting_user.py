@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import acting_user
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.oauth import authorization, partner_app
 from portal.connections.oauth.csp import allow_greenhouse_form_action
@@ -45,6 +46,7 @@ def manage_own_consent(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @member_only
+@audited_action
 def revoke_consent(request: MemberRequest) -> HttpResponse:
     """Revoke the member's own consent here and, where Greenhouse supports it, there."""
     if not partner_app.is_configured():

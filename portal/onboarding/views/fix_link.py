@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only, public_view
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import (
@@ -30,6 +31,7 @@ from portal.web.htmx import render_page_or_partial
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
 @never_cache
+@audited_action
 def fix_links_page(request: MemberRequest) -> HttpResponse:
     """Open links. POST creates one; its URL is shown only then."""
     connection = get_connection(request.membership.organization_id)
@@ -72,6 +74,7 @@ def _create_link(
 
 @require_POST
 @admin_only
+@audited_action
 def revoke_fix_link(request: MemberRequest, pk: int) -> HttpResponse:
     organization = request.membership.organization_id
     link = get_object_or_404(FixLink, pk=pk, connection__organization=organization)

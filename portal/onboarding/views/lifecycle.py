@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections import connection_state
 from portal.connections.connection_state import get_connection
@@ -16,6 +17,7 @@ from portal.onboarding.views.progress import count_records
 
 @require_POST
 @admin_only
+@audited_action
 def pause_connection(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     if setup_flow.pause_connection(connection, by=request.membership.user):
@@ -28,6 +30,7 @@ def pause_connection(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @admin_only
+@audited_action
 def resume_connection(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     by = request.membership.user
@@ -40,6 +43,7 @@ def resume_connection(request: MemberRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
+@audited_action
 def disconnect_page(request: MemberRequest) -> HttpResponse:
     organization = request.membership.organization
     connection = get_connection(organization.pk)

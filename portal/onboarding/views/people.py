@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection, Credential
@@ -114,6 +115,7 @@ def _describe_reader(connection: Connection, credential: Credential) -> str:
 
 @require_POST
 @admin_only
+@audited_action
 def invite_people(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     if connection.credential is None:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import CheckRun, Connection, Credential
@@ -21,6 +22,7 @@ from portal.web.htmx import render_page_or_partial
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
 @allow_greenhouse_form_action
+@audited_action
 def permissions_page(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     credential = connection.credential
@@ -38,6 +40,7 @@ def permissions_page(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @admin_only
+@audited_action
 def retest_permission(request: MemberRequest, key: str) -> HttpResponse:
     """Test one permission again, and those that share its checkbox."""
     connection = get_connection(request.membership.organization_id)

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import rotation
@@ -25,6 +26,7 @@ from portal.web.htmx import render_page_or_partial
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
+@audited_action
 def first_sync_page(request: MemberRequest) -> HttpResponse:
     """The newest sync. POST requests one, joining an open one."""
     connection = get_connection(request.membership.organization_id)

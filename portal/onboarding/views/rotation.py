@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import rotation
@@ -42,6 +43,7 @@ def rotation_page(request: MemberRequest) -> HttpResponse:
 
 @require_POST
 @admin_only
+@audited_action
 def rotate_credential(request: MemberRequest, action: str) -> HttpResponse:
     """Switch, confirm, go back, discard, or check the new credential again."""
     connection = get_connection(request.membership.organization_id)

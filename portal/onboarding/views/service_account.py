@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
@@ -15,6 +16,7 @@ from portal.connections.models import Connection
 
 @require_POST
 @admin_only
+@audited_action
 def set_service_account_acting(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     credential = connection.credential if connection.pk else None

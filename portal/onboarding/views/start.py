@@ -5,6 +5,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
@@ -21,6 +22,7 @@ def redirect_to_current_step(request: MemberRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_only
+@audited_action
 def start_page(request: MemberRequest) -> HttpResponse:
     """What to prepare. The checkboxes are saved but block nothing."""
     posted = request.method == "POST"

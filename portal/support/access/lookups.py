@@ -40,11 +40,3 @@ def _list_filter_parameters(model: type[Model], item: Any) -> Iterator[str]:
     field: Any = get_fields_from_path(model, path)[-1]
     if field.remote_field:
         yield f"{path}__{field.target_field.name}__exact"
-
-
-def require_declared_lookups(admin_class: type[ModelAdmin[Any]]) -> type[ModelAdmin[Any]]:
-    """Return an admin class that refuses undeclared lookups; for third-party admins as well."""
-    if issubclass(admin_class, DeclaredLookupsAdmin):
-        return admin_class
-    namespace = {"__module__": admin_class.__module__, "__doc__": admin_class.__doc__}
-    return type(admin_class.__name__, (DeclaredLookupsAdmin, admin_class), namespace)

@@ -242,6 +242,7 @@ class UserForm(forms.ModelForm[User]):
 class UserAdmin(PeopleSearchAdmin):
     form = UserForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
+    sortable_by = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("search_name", "email")
     fields = (

@@ -17,6 +17,7 @@ class ApplicationActionAdmin(ReadOnlyAdmin):
         "outcome_text",
         "settled_at",
     )
+    sortable_by = ("queued_at", "kind", "status", "settled_at")
     list_filter = (build_customer_filter("membership__organization"), "kind", "status")
     list_select_related = ("membership__user", "membership__organization")
     fields = (*list_display, "seen_stage_name", "sent_at", "evidence", "key")

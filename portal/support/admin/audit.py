@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from integrations.ats.emails import normalize_email
 from portal.accounts import erased_users
 from portal.audit import presentation, verbs
 from portal.audit.forms import format_verb
@@ -34,6 +35,7 @@ class VerbFilter(admin.SimpleListFilter):
 @admin.register(Entry)
 class EntryAdmin(LogAdmin):
     list_display = ("at", "organization", "actor_name", "description", "ip_address", "verb")
+    sortable_by = ("at", "organization", "verb")
     list_filter = (
         build_customer_filter("organization", no_customer_label="No customer: our own staff"),
         VerbFilter,
@@ -60,11 +62,10 @@ class EntryAdmin(LogAdmin):
         matches, may_have_duplicates = super().get_search_results(request, queryset, search_term)
         if search_term:
             matches = matches.filter(erased=False, about_erased=False)
-        for erased_at in erased_users.find_erased_emails(search_term.split()).values():
-            matches = matches.filter(at__gt=erased_at)
+            matches = matches.exclude(pk__in=_list_entries_naming_erased(matches))
         return matches, may_have_duplicates
 
-    @admin.display(description="By", ordering="actor_label")
+    @admin.display(description="By")
     def actor_name(self, entry: Entry) -> str:
         return entry.actor_name
 
@@ -75,6 +76,20 @@ class EntryAdmin(LogAdmin):
     @admin.display(description="After")
     def values_after(self, entry: Entry) -> str:
         return _format_json(entry.after)
+
+
+def _list_entries_naming_erased(entries: QuerySet[Entry]) -> list[int]:
+    """Entries that name an address which is shown as erased: a part of it would find them."""
+    texts = entries.filter(description__contains="@").order_by()
+    rows = list(texts.values_list("pk", "at", "description"))
+    emails_by_entry = {pk: erased_users.find_emails(text) for pk, _, text in rows}
+    erased_emails = erased_users.find_erased_emails(set().union(*emails_by_entry.values()))
+    return [
+        pk
+        for pk, at, _ in rows
+        for email in emails_by_entry[pk]
+        if (erased_at := erased_emails.get(normalize_email(email))) and at <= erased_at
+    ]
 
 
 def _format_json(values: dict[str, Any] | None) -> str:

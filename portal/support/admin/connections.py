@@ -65,6 +65,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         "newest_check",
         "newest_sync",
     )
+    sortable_by = ("organization", "state", "newest_check", "newest_sync")
     list_filter = ("state",)
     search_fields = ("organization__name",)
     list_select_related = ("organization",)
@@ -152,6 +153,7 @@ class CheckRunAdmin(ReadOnlyAdmin):
         "queued_at",
         "finished_at",
     )
+    sortable_by = ("status", "failure", "queued_at", "finished_at")
     list_filter = (build_customer_filter("connection__organization"), "status", "cause")
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization", "requested_by")
@@ -208,6 +210,7 @@ class ApiCallAdmin(LogAdmin):
         "remaining",
         "error",
     )
+    sortable_by = ("requested_at", "status", "milliseconds", "retries")
     list_filter = (build_customer_filter("connection__organization"), OutcomeFilter, LaneFilter)
     search_fields = ("request_id", "trace", "path")  # see get_search_results
     search_help_text = (

@@ -67,6 +67,15 @@ class IssueAdmin(NoAddDeleteAdmin):
         "assigned_to",
     )
     list_display_links = ("title",)
+    sortable_by = (
+        "severity_pill",
+        "title",
+        "customer_link",
+        "fixer_name",
+        "first_seen_at",
+        "last_seen_at",
+        "occurrences",
+    )
     urgency = ("order", "-last_seen_at", "-pk")
     list_filter = (IssueStateFilter, "severity", "cause", "fixer")
     search_fields = ("title", "organization__name")

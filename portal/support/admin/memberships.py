@@ -44,6 +44,7 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
         "user", "email_address", "organization", "role", "created_at",
         "access_check_link", "impersonation_link",
     )  # fmt: skip
+    sortable_by = ("user", "email_address", "organization", "role", "created_at")
     list_filter = (build_customer_filter("organization"), "role")
     list_select_related = ("user", "organization")
     search_fields = ("user__search_name", "user__email")

@@ -20,6 +20,7 @@ class QueuedTaskAdmin(ReadOnlyAdmin):
         "leased_until",
         "delivery_count",
     )
+    sortable_by = ("task", "lane", "due_at", "enqueued_at", "leased_until", "delivery_count")
     list_filter = ("lane",)
     search_fields = ("task",)
     fields = (*list_display, "leased_by")

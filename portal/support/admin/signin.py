@@ -6,13 +6,14 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 
 from portal.signin.models import SingleSignOn, SingleSignOnDomain
 
 # allauth's admins would expose secrets.
-for _model in (Authenticator, SocialAccount, SocialApp, SocialToken):
+for _model in (Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     admin.site.unregister(_model)
 
 
@@ -61,6 +62,7 @@ class SingleSignOnAdmin(admin.ModelAdmin[SingleSignOn]):
     list_display = (
         "organization", "name", "server_url", "required", "addresses_verified", "enabled",
     )  # fmt: skip
+    sortable_by = ("organization", "name", "required", "enabled")
     list_filter = ("enabled", "required")
     search_fields = ("organization__name", "name", "domains__domain")
     list_select_related = ("organization",)

@@ -46,6 +46,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         "queued_at",
         "finished_at",
     )
+    sortable_by = ("status", "failure", "queued_at", "finished_at")
     list_filter = (build_customer_filter("connection__organization"), "status")
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization", "requested_by")
@@ -63,6 +64,7 @@ class AtsUserAdmin(PeopleSearchAdmin, ReadOnlyAdmin):
         "deactivated",
         "gone_at",
     )
+    sortable_by = ("name", "primary_email", "site_admin", "deactivated", "gone_at")
     list_filter = (build_customer_filter("connection__organization"), "site_admin", "deactivated")
     search_fields = ("search_name", "emails__address")
     list_select_related = ("connection__organization",)
@@ -92,6 +94,7 @@ class JobAdmin(ReadOnlyAdmin):
         "confidential",
         "gone_at",
     )
+    sortable_by = ("status", "confidential", "gone_at")
     list_filter = (build_customer_filter("connection__organization"), "status", "confidential")
     ordering = ("-pk",)
     search_fields = ("name", "requisition_id")  # and by ID, see get_search_results

@@ -40,6 +40,14 @@ class EndpointAdmin(ReadOnlyAdmin):
         "tested_at",
         "test_processed_at",
     )
+    sortable_by = (
+        "last_delivery_at",
+        "waiting_count",
+        "failure_count",
+        "rejected_count",
+        "last_rejected_at",
+        "tested_at",
+    )
     search_fields = ("connection__organization__name",)
     list_select_related = ("connection__organization",)
     fields = (
@@ -78,6 +86,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "reason",
         "processed_at",
     )
+    sortable_by = ("received_at", "action", "delivery_count", "outcome", "processed_at")
     list_filter = (build_customer_filter("connection__organization"), "outcome", ActionFilter)
     search_fields = ("=event_id",)
     list_select_related = ("connection__organization",)
@@ -102,6 +111,7 @@ class HeartbeatAdmin(ReadOnlyAdmin):
         "delivery_count",
         "used_previous_secret",
     )
+    sortable_by = ("action", "first_at", "last_at", "delivery_count")
     list_filter = (build_customer_filter("connection__organization"), ActionFilter)
     list_select_related = ("connection__organization",)
     fields = list_display

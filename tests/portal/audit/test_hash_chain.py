@@ -177,3 +177,46 @@ def test_concurrent_writers_make_one_chain(personas: Personas) -> None:
     numbers = Entry.objects.filter(organization=acme).order_by("number")
     assert list(numbers.values_list("number", flat=True)) == list(range(1, 21))
     assert "The record is whole." in _run_audit_check()
+
+
+def test_rewritten_chain_head_detected(unprotected: None, acme: Organization) -> None:
+    entries = Entry.objects.filter(organization=acme).order_by("-number")
+    _execute_sql("DELETE FROM audit_entry WHERE id = %s", entries[0].pk)
+    last = entries.first()
+    _execute_sql(
+        "UPDATE audit_chainhead SET number = %s, seal = %s WHERE organization_id = %s",
+        last.number,
+        last.seal,
+        acme.pk,
+    )
+    with pytest.raises(CommandError, match="the chain's end was rewritten"):
+        _run_audit_check()
+
+
+def test_wholly_deleted_chain_detected(unprotected: None, acme: Organization) -> None:
+    _execute_sql("DELETE FROM audit_entry WHERE organization_id = %s", acme.pk)
+    _execute_sql("DELETE FROM audit_chainhead WHERE organization_id = %s", acme.pk)
+    with pytest.raises(CommandError, match="a chain was deleted as a whole"):
+        _run_audit_check()
+
+
+def test_export_detects_restored_database(unprotected: None, acme: Organization, tmp_path) -> None:
+    anchors = tmp_path / "anchors.jsonl"
+    _run_audit_check("--export", str(anchors))
+    assert "The record is whole." in _run_audit_check("--against", str(anchors))
+    record_entry("test.event", "did more", organization=acme)
+    assert "The record is whole." in _run_audit_check("--against", str(anchors))
+    for table in ("audit_entry", "audit_chainhead"):
+        _execute_sql(f"DELETE FROM {table}")  # noqa: S608  (a constant)
+    with pytest.raises(CommandError, match="had 5 entries when the anchors were exported"):
+        _run_audit_check("--against", str(anchors))
+    anchors.write_text(anchors.read_text().replace('"number": 5', '"number": 4'))
+    with pytest.raises(CommandError, match="holds no anchors"):
+        _run_audit_check("--against", str(anchors))
+
+
+def test_anchor_logged_after_commit(acme: Organization, caplog) -> None:
+    with caplog.at_level("INFO", "portal.audit.anchors"):
+        entry = record_entry("test.event", "did more", organization=acme)
+    [line] = [r for r in caplog.records if r.name == "portal.audit.anchors"]
+    assert line.details["audit_chain"]["seal"] == entry.seal

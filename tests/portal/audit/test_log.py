@@ -275,3 +275,37 @@ def test_log_hides_search_terms_of_old_exports(personas: Personas, sign_in) -> N
         assert "Jolanta" not in text
         assert "mine=1" in text
         assert "not shown" in text
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "first", "last"),
+    [
+        ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00", "2026-03-29T21:59"),
+        ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00", "2026-10-25T22:59"),
+        ("America/Santiago", "2026-09-06", "2026-09-06T04:00", "2026-09-07T02:59"),
+        ("", "2026-03-29", "2026-03-29T00:00", "2026-03-29T23:59"),
+        ("../x", "2026-03-29", "2026-03-29T00:00", "2026-03-29T23:59"),
+    ],
+)
+def test_day_filter_uses_readers_zone(
+    personas: Personas, sign_in, time_machine, zone: str, day: str, first: str, last: str
+) -> None:
+    begin, end = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (first, last))
+    minute = timedelta(minutes=1)
+    ada = sign_in(personas.ada)
+    moments = {"before": begin - minute, "first": begin, "last": end, "after": end + minute}
+    for name, moment in moments.items():
+        time_machine.move_to(moment, tick=False)
+        record_entry("test.event", name, organization=personas.ada.organization)
+    ada = sign_in(personas.ada)
+    rows = _export_rows(ada, since=day, until=day, zone=zone)[1:]
+    assert {row[3] for row in rows} == {"first", "last"}
+
+
+def test_staff_sign_in_has_entry(personas: Personas, client) -> None:
+    personas.cas.set_password("a long passphrase 1")
+    personas.cas.save()
+    form = {"login": personas.cas.email, "password": "a long passphrase 1"}
+    client.post(reverse("account_login"), form)
+    entry = Entry.objects.get(verb="signin.signed_in")
+    assert (entry.organization_id, entry.by_id) == (None, personas.cas.pk)

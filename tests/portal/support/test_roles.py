@@ -63,7 +63,6 @@ OPEN = {
     "password_change",
     "password_change_done",
     "autocomplete",
-    "view_on_site",
     "app_list",
 }
 STAFF_PAGES = {
