@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.notifications import chat, notify, outbox
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 
@@ -21,12 +22,14 @@ def send_outgoing_email(email_id: int) -> None:
         outbox.send_outgoing_email(email)
 
 
+@all_organizations("sweeps all customers")
 def recover_lost_messages() -> None:
     notify.recover_lost_notifications()
     outbox.recover_lost_emails()
     chat.retry_due_messages()
 
 
+@all_organizations("collects the digests of all customers")
 def send_digests() -> None:
     notify.send_digests()
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from portal.accounts.models import Organization
 from portal.audit import hash_chain
 from portal.audit.models import ChainHead
+from portal.core.tenancy.scope import all_organizations
 
 
 class Command(BaseCommand):
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organization", metavar="SLUG", help="only this one's chain")
 
+    @all_organizations("every chain is verified")
     def handle(self, *args: Any, organization: str | None = None, **options: Any) -> None:
         organization_id = None
         if organization:
