@@ -15,6 +15,7 @@ def send_chat_message(post_id: int) -> None:
     chat.send_message(ChatMessage.objects.select_related("organization").get(pk=post_id))
 
 
+@all_organizations("also for people of no organization")
 def send_outgoing_email(email_id: int) -> None:
     # None: erased with its recipient.
     email = OutgoingEmail.objects.filter(pk=email_id).first()
