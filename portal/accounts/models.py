@@ -120,8 +120,10 @@ class Membership(OrganizationModel):
     last_active_at = models.DateTimeField(null=True, editable=False)
 
     objects = MembershipManager()
+    with_ended = OrganizationManager["Membership"]()
 
     class Meta:
+        base_manager_name = "with_ended"
         ordering = ("organization", "user")
         constraints = (
             models.UniqueConstraint(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from portal.accounts import erased_users
 from portal.accounts.models import FORMER_MEMBER, Membership, Organization
-from portal.core.tenancy.managers import OrganizationManager, OrganizationModel
+from portal.core.tenancy.managers import OrganizationManager
 
 _CHUNK_SIZE = 200
 # The acting user as written by portal.applications.actions.audit_log.
@@ -85,7 +85,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         raise AppendOnlyViolation
 
 
-class Entry(OrganizationModel):
+class Entry(models.Model):
     organization = models.ForeignKey(
         Organization,
         null=True,

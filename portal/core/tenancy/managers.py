@@ -7,6 +7,7 @@ of our own, because Django takes 0.3 ms to compile such a subquery.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In, Lookup
 from django.db.models.sql.where import AND
 
-from portal.core.tenancy.scope import Scope, get_scope
+from portal.core.tenancy.scope import OtherOrganization, Scope, get_scope
 
 M = TypeVar("M", bound=models.Model)
 
@@ -36,6 +37,12 @@ class OrganizationManager(models.Manager[M]):
             queryset.query.where.add(condition, AND)
         return queryset
 
+    def bulk_create(self, objs: Iterable[M], *args: Any, **options: Any) -> list[M]:
+        rows = list(objs)
+        for row in rows:
+            refuse_other_owner(row)
+        return super().bulk_create(rows, *args, **options)
+
 
 class OrganizationModel(models.Model):
     """A model whose rows belong to one organization, directly or through a foreign key."""
@@ -44,6 +51,29 @@ class OrganizationModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, **options: Any) -> None:
+        refuse_other_owner(self)
+        super().save(*args, **options)
+
+
+# Not in Meta, which models inherit and migrations would repeat.
+OrganizationModel._meta.base_manager_name = "objects"
+
+
+def refuse_other_owner(row: models.Model) -> None:
+    """Raises OtherOrganization if the active organization would write another's row."""
+    scope = get_scope()
+    if scope is None or scope.organization_id is None:
+        return
+    field = find_owner_field(type(row))
+    owner = getattr(field.remote_field, "model", type(row))
+    expected_id = (
+        scope.organization_id if field.name == "organization" else scope.owner_ids.get(owner)
+    )
+    owner_id = getattr(row, field.attname)
+    if expected_id is not None and owner_id not in {None, expected_id}:
+        raise OtherOrganization(f"{row._meta.label} of {field.name} {owner_id}")
 
 
 def remember_owner(row: Any) -> None:
