@@ -119,7 +119,7 @@ class Membership(OrganizationModel):
     # When they last used the portal, to the minute (portal.accounts.activity).
     last_active_at = models.DateTimeField(null=True, editable=False)
 
-    objects = MembershipManager()
+    objects: ClassVar[MembershipManager] = MembershipManager()
     with_ended = OrganizationManager["Membership"]()
 
     class Meta:

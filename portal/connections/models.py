@@ -93,8 +93,8 @@ class Connection(OrganizationModel):
         ordering = ("organization__name",)
 
     @classmethod
-    def from_db(cls, *args: Any) -> Connection:
-        connection = super().from_db(*args)
+    def from_db(cls, *args: Any, **options: Any) -> Connection:
+        connection = super().from_db(*args, **options)
         remember_owner(connection)
         return connection
 

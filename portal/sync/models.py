@@ -279,7 +279,7 @@ class CustomField(SyncedRecord):
     active = models.BooleanField(default=True)
     options = models.JSONField(default=list)  # [id, name] pairs of a select, in order
 
-    objects = OrganizationManager.from_queryset(CustomFieldQuerySet)()
+    objects = OrganizationManager.from_queryset(CustomFieldQuerySet)()  # type: ignore[misc]
 
     class Meta:
         constraints = unique_per_connection("custom_field")

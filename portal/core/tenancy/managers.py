@@ -110,6 +110,6 @@ def _build_owner_sql(model: Any) -> str:
 
 @cache
 def find_owner_field(model: Any) -> Any:
-    """Find the field by which a row belongs to an organization; the organization's own is its ID."""
+    """Find the field by which a row belongs to an organization; its own is the primary key."""
     fields = {field.name: field for field in model._meta.concrete_fields if field.is_relation}
     return next((fields[name] for name in _OWNER_FIELDS if name in fields), model._meta.pk)

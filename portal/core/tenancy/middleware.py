@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -20,6 +21,6 @@ class OrganizationScopeMiddleware:
             if isinstance(response, StreamingHttpResponse):
                 # Its rows are read later, outside the request.
                 response.streaming_content = iterate_in_scope(
-                    response.streaming_content, get_scope()
+                    cast("Iterator[bytes]", response.streaming_content), get_scope()
                 )
             return response
