@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management.base import BaseCommand
 
-from portal.core.tenancy.scope import all_organizations, start_without_scope
+from portal.core.tenancy.scope import ScopeRequired, all_organizations, start_without_scope
 
 _execute = BaseCommand.execute
 
@@ -24,6 +24,18 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     BaseCommand.execute = _execute  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _fail_on_refused_query(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Also where the code under test went on after the error."""
+    refusals: list[str] = []
+    monkeypatch.setattr(ScopeRequired, "__init__", lambda _, message: refusals.append(message))
+    yield
+    if refusals and not request.node.get_closest_marker("refused_queries"):
+        pytest.fail(refusals[0])
 
 
 @pytest.hookimpl(wrapper=True)

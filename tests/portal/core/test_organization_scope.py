@@ -35,6 +35,7 @@ from portal.issues.models import Issue
 from portal.sync.models import Job, TeamMember
 from tests.personas import Personas
 
+pytestmark = pytest.mark.refused_queries
 ALL_MODELS = apps.get_models(include_auto_created=True)
 CUSTOMER_MODELS = [model for model in ALL_MODELS if not is_shared(model)]
 # Refused without an organization like all others, but no foreign key says whose the rows are.
