@@ -167,6 +167,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.core.observability.request_ids.RequestIdMiddleware",
+    "portal.core.tenancy.middleware.OrganizationScopeMiddleware",
     # Before whatever needs a known host, a session or the database.
     "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",

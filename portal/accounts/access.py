@@ -16,8 +16,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts import activity
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, User
 from portal.core import links
+from portal.core.tenancy.scope import all_organizations, enter_organization, get_scope
 
 View = Callable[..., HttpResponseBase]
 
@@ -36,16 +37,25 @@ def get_membership(request: HttpRequest) -> Membership | None:
         user = getattr(request, "user", None)
         membership = None
         if user is not None and user.is_authenticated:
-            memberships = Membership.objects.filter(user=user).select_related("organization")
-            membership = memberships.order_by("id").first()
-            if membership is not None:
-                membership.user = user  # already loaded by the session
+            membership = _find_membership(user)
+            if membership is not None and get_scope() is None:
+                enter_organization(membership.organization_id)
         request._membership = membership  # type: ignore[attr-defined]
     return cast("Membership | None", request._membership)  # type: ignore[attr-defined]
 
 
+@all_organizations("the membership names the organization")
+def _find_membership(user: User) -> Membership | None:
+    memberships = Membership.objects.filter(user=user).select_related("organization")
+    membership = memberships.order_by("id").first()
+    if membership is not None:
+        membership.user = user  # already loaded by the session
+    return membership
+
+
 def impersonate_membership(request: HttpRequest, membership: Membership) -> None:
     """Override `get_membership` for this request; only for portal.support.impersonation."""
+    enter_organization(membership.organization_id)
     request._membership = membership  # type: ignore[attr-defined]
 
 
@@ -81,9 +91,7 @@ def _build_member_view(view: View, *, admin: bool) -> View:
             return redirect_to_sign_in(request)
         member = get_membership(request)
         if member is None:
-            ended = Membership._base_manager.filter(user=request.user).exclude(ended_at=None)
-            names = ended.order_by("ended_at").values_list("organization__name", flat=True)
-            context = {"former": names.last()}
+            context = {"former": _find_former_organization(request.user)}
             return render(request, "accounts/no_organization.html", context, status=403)
         if admin and not member.is_admin:
             raise PermissionDenied
@@ -93,6 +101,12 @@ def _build_member_view(view: View, *, admin: bool) -> View:
 
     wrapper.policy = "admin" if admin else "member"  # type: ignore[attr-defined]
     return wrapper
+
+
+@all_organizations("the person belongs to none any more")
+def _find_former_organization(user: Any) -> str | None:
+    ended = Membership._base_manager.filter(user=user).exclude(ended_at=None)
+    return ended.order_by("ended_at").values_list("organization__name", flat=True).last()
 
 
 def signed_in_only(view: View) -> View:

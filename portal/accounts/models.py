@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from portal.core.names.model_fields import NameField, NormalizedEmailField, SearchNameField
 from portal.core.names.text import format_name
+from portal.core.tenancy.managers import OrganizationManager, OrganizationModel
 
 FORMER_MEMBER = "Former member"  # display name of erased users
 
@@ -65,7 +66,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self).split(" ")[0]
 
 
-class Organization(models.Model):
+class Organization(OrganizationModel):
     """A customer."""
 
     name = NameField(max_length=120)
@@ -81,7 +82,7 @@ class Organization(models.Model):
         return self.name
 
 
-class MembershipManager(models.Manager["Membership"]):
+class MembershipManager(OrganizationManager["Membership"]):
     """Excludes ended memberships and erased users; their rows stay for history."""
 
     def get_queryset(self) -> models.QuerySet[Membership]:
@@ -102,7 +103,7 @@ class MembershipManager(models.Manager["Membership"]):
         return membership, created
 
 
-class Membership(models.Model):
+class Membership(OrganizationModel):
     class Role(models.TextChoices):
         ADMIN = "admin", "Admin"
         RECRUITER = "recruiter", "Recruiter"
@@ -118,9 +119,11 @@ class Membership(models.Model):
     # When they last used the portal, to the minute (portal.accounts.activity).
     last_active_at = models.DateTimeField(null=True, editable=False)
 
-    objects = MembershipManager()
+    objects: ClassVar[MembershipManager] = MembershipManager()
+    with_ended = OrganizationManager["Membership"]()
 
     class Meta:
+        base_manager_name = "with_ended"
         ordering = ("organization", "user")
         constraints = (
             models.UniqueConstraint(
@@ -136,7 +139,7 @@ class Membership(models.Model):
         return self.role == self.Role.ADMIN
 
 
-class ActivityPeriod(models.Model):
+class ActivityPeriod(OrganizationModel):
     """A time in which members of an organization used the portal, without a long pause."""
 
     organization = models.ForeignKey(

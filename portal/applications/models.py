@@ -12,6 +12,7 @@ from integrations.ats.oauth_tokens import SERVICE_ACCOUNT_USER_ID
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
+from portal.core.tenancy.managers import OrganizationModel
 from portal.sync.models import Application, Job, RejectionReason
 
 
@@ -24,7 +25,7 @@ class ActionKind(models.TextChoices):
     UPDATE = "update", "Update"
 
 
-class Batch(models.Model):
+class Batch(OrganizationModel):
     """One action applied to many applications of a job; each has its own `ApplicationAction`."""
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)  # idempotency key from the form
@@ -47,7 +48,7 @@ class Batch(models.Model):
         return f"{self.get_kind_display()} on {self.job}"
 
 
-class ApplicationAction(models.Model):
+class ApplicationAction(OrganizationModel):
     """One requested action. `key` comes from the form and makes the request idempotent."""
 
     Kind: ClassVar = ActionKind
@@ -167,7 +168,7 @@ class ApplicationAction(models.Model):
         return max(0, -int(-(self.due_at - timezone.now()).total_seconds() // 1))
 
 
-class LearnedRefusal(models.Model):
+class LearnedRefusal(OrganizationModel):
     """Greenhouse's API does not expose which level of Job Admin may advance or reject, so we learn
     it from refusals.
     """
@@ -189,7 +190,7 @@ class LearnedRefusal(models.Model):
         return f"{self.kind} refused to role {self.role_remote_id}"
 
 
-class ReviewPreferences(models.Model):
+class ReviewPreferences(OrganizationModel):
     membership = models.OneToOneField(
         Membership, on_delete=models.CASCADE, related_name="review_preferences"
     )
@@ -200,7 +201,7 @@ class ReviewPreferences(models.Model):
         return f"Review preferences of {self.membership}"
 
 
-class ReviewSession(models.Model):
+class ReviewSession(OrganizationModel):
     """A person's fixed list of applications to review on a job, and their position in it."""
 
     membership = models.ForeignKey(

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from portal.accounts import erased_users
 from portal.accounts.models import FORMER_MEMBER, Membership, Organization
+from portal.core.tenancy.managers import OrganizationManager
 
 _CHUNK_SIZE = 200
 # The acting user as written by portal.applications.actions.audit_log.
@@ -114,7 +115,7 @@ class Entry(models.Model):
     number = models.BigIntegerField(editable=False)
     seal = models.CharField(max_length=64, editable=False)
 
-    objects = EntryQuerySet.as_manager()
+    objects = OrganizationManager.from_queryset(EntryQuerySet)()
 
     class Meta:
         ordering = ("-id",)

@@ -16,7 +16,7 @@ from django.dispatch import receiver
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.models import ApiCall
-from portal.core.database.thread_connections import close_thread_connections
+from portal.core.database.thread_connections import ThreadOwner
 from portal.core.observability import request_ids
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class CallLog:
     ) -> None:
         self._connection_id, self._on_call = connection_id, on_call
         self._is_deferred = is_deferred
-        self._owner = threading.get_ident()
+        self._owner = ThreadOwner()
         # Provider threads do not inherit context variables.
         self._trace_id = request_ids.get_request_id()
         self._rows: deque[ApiCall] = deque()
@@ -54,17 +54,18 @@ class CallLog:
 
     def record_call(self, call: ApiCallRecord) -> None:
         self._rows.append(build_api_call(self._connection_id, self._trace_id, call))
-        if not self._is_deferred and threading.get_ident() == self._owner:
+        if not self._is_deferred and self._owner.is_current():
             self.write_rows()
         if self._on_call is not None:
-            with close_thread_connections(self._owner):
+            with self._owner.lend_scope():
                 self._on_call(call)
 
     def write_rows(self) -> None:
         rows = []
         while self._rows:
             rows.append(self._rows.popleft())
-        ApiCall.objects.bulk_create(rows)
+        with self._owner.lend_scope():  # also after the request
+            ApiCall.objects.bulk_create(rows)
 
 
 @receiver(request_finished)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from django.db import DatabaseError, transaction
 
 from integrations.ats import client_context
 from portal.connections.models import CallPause
-from portal.core.database.thread_connections import close_thread_connections
+from portal.core.database.thread_connections import ThreadOwner
 
 logger = logging.getLogger(__name__)
 
 
 def build_recorder(connection_id: int) -> Callable[[client_context.CallPause | None], None]:
-    owner = threading.get_ident()
+    owner = ThreadOwner()
 
     def record_pause(pause: client_context.CallPause | None) -> None:
-        with close_thread_connections(owner):
+        with owner.lend_scope():
             try:
                 with transaction.atomic():
                     _store_pause(connection_id, pause)

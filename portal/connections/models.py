@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,7 @@ from integrations.ats.permissions import Permission, PermissionCatalogue, ProbeO
 from portal.accounts.models import Membership, Organization
 from portal.core.names.model_fields import NormalizedEmailField
 from portal.core.secrets.secret_field import SecretField, reveal_secret
+from portal.core.tenancy.managers import OrganizationModel, remember_owner
 
 
 def list_credential_kinds() -> list[tuple[str, str]]:
@@ -20,7 +21,7 @@ def list_credential_kinds() -> list[tuple[str, str]]:
     return [(kind.key, kind.label) for kind in registry.CREDENTIAL_KINDS.values()]
 
 
-class Connection(models.Model):
+class Connection(OrganizationModel):
     class State(models.TextChoices):
         DRAFT = "draft", "Not connected yet"
         CHECKING = "checking", "Checking permissions"
@@ -91,6 +92,12 @@ class Connection(models.Model):
     class Meta:
         ordering = ("organization__name",)
 
+    @classmethod
+    def from_db(cls, *args: Any, **options: Any) -> Connection:
+        connection = super().from_db(*args, **options)
+        remember_owner(connection)
+        return connection
+
     def __str__(self) -> str:
         return f"{self.organization} · Greenhouse"
 
@@ -107,7 +114,7 @@ class Connection(models.Model):
         return self.checks.filter(credential__state=Credential.State.IN_USE).first()
 
 
-class Credential(models.Model):
+class Credential(OrganizationModel):
     """Secrets are never shown; destroyed rows keep kind, last four and fingerprint."""
 
     class State(models.TextChoices):
@@ -188,7 +195,7 @@ class Credential(models.Model):
         }
 
 
-class Consent(models.Model):
+class Consent(OrganizationModel):
     """An OAuth consent, the connection's (`credential`) or a person's. Each refresh token works
     once: `token_number` counts them, `lease_until` marks one as being used.
     """
@@ -241,7 +248,7 @@ class Consent(models.Model):
         return bool(self.state == self.State.ACTIVE)
 
 
-class TokenRevocation(models.Model):
+class TokenRevocation(OrganizationModel):
     """A refresh token that a worker revokes at Greenhouse; deleted then, or after `LASTS`."""
 
     LASTS = timedelta(hours=1)
@@ -255,7 +262,7 @@ class TokenRevocation(models.Model):
         return f"Revocation {self.pk} for {self.connection}"
 
 
-class ConsentRequest(models.Model):
+class ConsentRequest(OrganizationModel):
     """A pending OAuth authorization, valid once and only in the session that started it."""
 
     LASTS = timedelta(minutes=15)
@@ -314,7 +321,7 @@ class WaitCause(models.TextChoices):
     RATE_LIMIT = "rate_limit", "Greenhouse asked us to wait"
 
 
-class CallPause(models.Model):
+class CallPause(OrganizationModel):
     """Exists while calls to this customer's Greenhouse are paused: after a 429, or by the circuit
     breaker, which lets a probe through once `until` has passed.
     """
@@ -331,7 +338,7 @@ class CallPause(models.Model):
         return f"{self.get_cause_display()} until {self.until:%H:%M}"
 
 
-class GreenhouseWait(models.Model):
+class GreenhouseWait(OrganizationModel):
     """A task's row that may wait for Greenhouse: it is tried again at `due_at`."""
 
     due_at = models.DateTimeField(null=True)
@@ -458,7 +465,7 @@ class CredentialTest(GreenhouseWait):
         return self.created_at < timezone.now() - self.LASTS
 
 
-class PermissionCheck(models.Model):
+class PermissionCheck(OrganizationModel):
     WAITING = "waiting"
 
     run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="results")
@@ -483,7 +490,7 @@ class PermissionCheck(models.Model):
         return f"{self.permission}: {self.outcome}"
 
 
-class FixLink(models.Model):
+class FixLink(OrganizationModel):
     """Lets a Greenhouse admin without an account see and retest missing permissions. Stores a
     digest of the token, and the token itself until it is emailed.
     """
@@ -537,7 +544,7 @@ class FixLink(models.Model):
         return self.is_viewable and not self.completed_at
 
 
-class ApiCall(models.Model):
+class ApiCall(OrganizationModel):
     """One request to Greenhouse: no body, no secret, no personal data, no real ID in the path."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="calls")

@@ -5,8 +5,10 @@ from portal.connections.models import CheckRun, FixLink, TokenRevocation
 from portal.connections.oauth import renewal, revocation
 from portal.connections.permissions import check_runs, fix_link_email, monitor
 from portal.core import queue
+from portal.core.tenancy.scope import all_organizations
 
 
+@all_organizations("closes the alert of every customer")
 def record_heartbeat() -> None:
     worker_alerts.record_heartbeat()
 
@@ -19,6 +21,7 @@ def check_permissions(check_id: int) -> None:
         check_runs.check_ended.run(run)
 
 
+@all_organizations("sweeps all customers")
 def recover_lost_checks() -> None:
     """Fail checks whose worker died, and requeue those whose task was lost."""
     for run in check_runs.fail_silent_runs():
@@ -26,6 +29,7 @@ def recover_lost_checks() -> None:
     queue.requeue_lost_tasks(check_runs.CHECK_TASK, check_runs.list_unstarted_runs())
 
 
+@all_organizations("checks every connection that is due")
 def check_due_connections() -> None:
     for connection in monitor.list_due_connections():
         monitor.request_check(connection)
@@ -36,10 +40,12 @@ def send_fix_link_email(link_id: int) -> None:
     fix_link_email.send_email(links.get(pk=link_id))
 
 
+@all_organizations("sweeps all customers")
 def retry_fix_link_emails() -> None:
     fix_link_email.retry_lost_emails()
 
 
+@all_organizations("renews every consent that is due")
 def renew_due_consents() -> None:
     renewal.enqueue_due_renewals()
 
@@ -54,6 +60,7 @@ def revoke_token(revocation_id: int) -> None:
         revocation.revoke_token(row)
 
 
+@all_organizations("sweeps all customers")
 def requeue_lost_revocations() -> None:
     revocation.requeue_lost_revocations()
 

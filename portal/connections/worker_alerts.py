@@ -8,6 +8,7 @@ from django.db import transaction
 from portal.accounts.models import Organization
 from portal.connections.models import Connection
 from portal.core import worker_heartbeat
+from portal.core.tenancy.scope import all_organizations
 from portal.issues import service
 from portal.issues.models import Issue
 
@@ -15,6 +16,7 @@ State = Connection.State
 CAUSE = Issue.Cause.WORKER_DEAD
 
 
+@all_organizations("workers serve all customers")
 def check_workers() -> worker_heartbeat.WorkerStatus:
     """Return the worker status; opens issues when silence is first noticed."""
     status = worker_heartbeat.get_worker_status()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import timedelta
 from typing import TypeVar, cast
 
@@ -15,7 +14,7 @@ from django.utils import timezone
 from encrypted_model_fields import fields as encrypted
 
 from integrations.ats.client_context import StateChange, StateStore
-from portal.core.database.thread_connections import close_thread_connections
+from portal.core.database.thread_connections import ThreadOwner
 from portal.core.models import SharedState
 from portal.core.redis.client import get_redis_client
 
@@ -27,10 +26,10 @@ class DatabaseStore:
     """State in the database: for one machine, or without Redis."""
 
     def __init__(self) -> None:
-        self._owner_thread_id = threading.get_ident()
+        self._owner = ThreadOwner()
 
     def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
-        with close_thread_connections(self._owner_thread_id):
+        with self._owner.lend_scope():
             try:
                 return self._update_row(key, change, ttl)
             except IntegrityError:  # another process has just created the row

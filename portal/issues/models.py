@@ -5,9 +5,10 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.core.tenancy.managers import OrganizationModel
 
 
-class Issue(models.Model):
+class Issue(OrganizationModel):
     """A problem a person must fix or know about; opened and closed only by code."""
 
     class Cause(models.TextChoices):

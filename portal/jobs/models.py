@@ -8,10 +8,11 @@ from django.utils import timezone
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.core.names.model_fields import NameField
+from portal.core.tenancy.managers import OrganizationModel
 from portal.sync.models import Job, StageName
 
 
-class Pin(models.Model):
+class Pin(OrganizationModel):
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="pins")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="pins")
     pinned_at = models.DateTimeField(default=timezone.now)
@@ -24,7 +25,7 @@ class Pin(models.Model):
         return f"{self.membership}: {self.job_id}"
 
 
-class LastViewed(models.Model):
+class LastViewed(OrganizationModel):
     """When a member last opened a requisition; later applications are new to them."""
 
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="last_views")
@@ -40,7 +41,7 @@ class LastViewed(models.Model):
         return f"{self.membership}: {self.job_id} at {self.viewed_at}"
 
 
-class SavedView(models.Model):
+class SavedView(OrganizationModel):
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="job_views")
     name = NameField(max_length=60)
     query = models.CharField(max_length=600, blank=True)
@@ -61,7 +62,7 @@ class SavedView(models.Model):
         return self.name
 
 
-class StageCountRun(models.Model):
+class StageCountRun(OrganizationModel):
     """Until when `stage_counts` has counted a connection's jobs."""
 
     connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="+")
@@ -71,7 +72,7 @@ class StageCountRun(models.Model):
         return f"{self.connection}: {self.counted_until}"
 
 
-class StageCount(models.Model):
+class StageCount(OrganizationModel):
     """Active applications of a job per stage name, without private candidates. Zero has no row."""
 
     # The indexes below start with these.

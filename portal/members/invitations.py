@@ -20,6 +20,7 @@ from portal.core.hooks import Hook
 from portal.core.names.form_fields import EmailField
 from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core.tenancy.scope import all_organizations
 from portal.members import memberships
 from portal.members.models import Invitation
 from portal.notifications import delivery
@@ -159,6 +160,7 @@ def revoke_invitation(invitation: Invitation) -> bool:
     return bool(pending.update(revoked_at=timezone.now(), token=""))
 
 
+@all_organizations("the link names the organization")
 def find_invitation(token: str) -> Invitation | None:
     """Return the open invitation for this token."""
     invitation = (

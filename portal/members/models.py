@@ -9,9 +9,10 @@ from django.utils import timezone
 from portal.accounts.models import Membership, Organization
 from portal.core.names.model_fields import NormalizedEmailField
 from portal.core.secrets.secret_field import SecretField
+from portal.core.tenancy.managers import OrganizationModel
 
 
-class Invitation(models.Model):
+class Invitation(OrganizationModel):
     """Stores the link token's digest; the token itself only until the email is sent."""
 
     class EmailStatus(models.TextChoices):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.members import invitations
 from portal.members.models import Invitation
 
@@ -10,6 +11,7 @@ def send_invitation(invitation_id: int) -> None:
     )
 
 
+@all_organizations("sweeps all customers")
 def recover_lost_invitations() -> None:
     invitations.recover_lost_invitations()
 

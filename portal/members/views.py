@@ -13,6 +13,7 @@ from portal.audit.atomic_actions import audited_action
 from portal.audit.entries import record_entry
 from portal.audit.member_actions import record_member_action
 from portal.core import links
+from portal.core.tenancy.scope import enter_organization
 from portal.members import invitations, memberships
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
@@ -186,6 +187,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitations.find_invitation(token)
     if invitation is None:
         return _render_ended_invitation(request, token)
+    enter_organization(invitation.organization_id)
     sign_on = find_single_sign_on(invitation.email)
     if sign_on is not None and sign_on.required:
         sso_context = {"invitation": invitation, "sign_on": sign_on}

@@ -27,6 +27,7 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import ApiCall, CallPause, Connection
 from portal.core import queue, worker_heartbeat
 from portal.core.observability import metrics
+from portal.core.tenancy.scope import all_organizations
 from portal.issues.models import Issue
 from portal.notifications.models import Notification
 from portal.sync.models import FreshnessKind, FreshnessTotal, SyncRun
@@ -38,6 +39,7 @@ RECENT_WINDOW = timedelta(minutes=5)
 
 @require_safe
 @public_view("a machine asks, with METRICS_TOKEN; of people only operators")
+@all_organizations("metrics are sums over all customers")
 def export_metrics(request: HttpRequest) -> HttpResponse:
     if not (_has_token(request) or request.user.has_perm("support.view_system_health")):
         raise PermissionDenied

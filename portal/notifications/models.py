@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from portal.accounts.models import Organization
 from portal.core.secrets.secret_field import SecretField
+from portal.core.tenancy.managers import OrganizationModel
 
 
-class Notification(models.Model):
+class Notification(OrganizationModel):
     """A message to one user, at most once per `key`."""
 
     class Status(models.TextChoices):
@@ -87,7 +88,7 @@ class Preference(models.Model):
         return self.is_paused or self.frequency == self.Frequency.DAILY
 
 
-class ChatMessage(models.Model):
+class ChatMessage(OrganizationModel):
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to be sent"
         SENDING = "sending", "Being sent"

@@ -22,6 +22,7 @@ from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
 from portal.core import queue, transitions
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core.tenancy.scope import all_organizations
 from portal.notifications import delivery, recent_emails
 from portal.notifications.models import OutgoingEmail
 
@@ -112,6 +113,7 @@ def _find_recipient(message: EmailMessage) -> User | None:
     return User.objects.filter(email=normalize_email(addresses[0])).first()
 
 
+@all_organizations("the recipient's membership names the organization")
 def _find_organization_id(recipient: User | None) -> int | None:
     if recipient is None:
         return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.notifications import chat, notify, outbox
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 
@@ -14,6 +15,7 @@ def send_chat_message(post_id: int) -> None:
     chat.send_message(ChatMessage.objects.select_related("organization").get(pk=post_id))
 
 
+@all_organizations("also for people of no organization")
 def send_outgoing_email(email_id: int) -> None:
     # None: erased with its recipient.
     email = OutgoingEmail.objects.filter(pk=email_id).first()
@@ -21,12 +23,14 @@ def send_outgoing_email(email_id: int) -> None:
         outbox.send_outgoing_email(email)
 
 
+@all_organizations("sweeps all customers")
 def recover_lost_messages() -> None:
     notify.recover_lost_notifications()
     outbox.recover_lost_emails()
     chat.retry_due_messages()
 
 
+@all_organizations("collects the digests of all customers")
 def send_digests() -> None:
     notify.send_digests()
 

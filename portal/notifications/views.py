@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.access import public_view, signed_in_only
 from portal.accounts.models import User
+from portal.core.tenancy.scope import all_organizations
 from portal.notifications.forms import PreferenceForm
 from portal.notifications.models import Notification, OutgoingEmail, Preference
 from portal.notifications.recent_emails import list_recent_emails
@@ -20,6 +21,7 @@ _UNFINISHED = {OutgoingEmail.Status.QUEUED, OutgoingEmail.Status.SENDING}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in_only
+@all_organizations("notifications are the person's, who may be staff")
 def edit_preferences(request: HttpRequest) -> HttpResponse:
     preference = Preference.objects.filter(user=cast(User, request.user)).first()
     form = PreferenceForm(

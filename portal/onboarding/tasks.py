@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from portal.connections.models import Connection, ConsentRequest, CredentialTest
 from portal.core import queue
+from portal.core.tenancy.scope import all_organizations
 from portal.onboarding import consent_entry, credential_entry, setup_flow
 from portal.sync import purge
 from portal.webhooks import endpoint
@@ -16,6 +17,7 @@ def delete_synced_data(connection_id: int) -> None:
         setup_flow.handle_data_deleted(connection)
 
 
+@all_organizations("sweeps all customers")
 def recover_lost_deletions() -> None:
     pending = Connection.objects.filter(data_deletion_pending=True)
     rows = pending.values_list("pk", "organization_id")
@@ -38,6 +40,7 @@ def exchange_code(request_id: int) -> None:
         consent_entry.exchange_code(request)
 
 
+@all_organizations("sweeps all customers")
 def clean_up_entered_secrets() -> None:
     credential_entry.clean_up_tests()
     consent_entry.fail_unfinished_requests()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.privacy import retention
 
 
+@all_organizations("retention applies to every customer")
 def delete_expired_data() -> None:
     retention.delete_expired_rows()
 

@@ -25,6 +25,7 @@ from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.core.names.text import clean_name
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core.tenancy.scope import all_organizations
 from portal.signin import (
     email_confirmation,
     known_devices,
@@ -87,6 +88,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):
+    @all_organizations("the sign-in service names the organization")
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
@@ -112,6 +114,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         return True  # pre_social_login has checked the address
 
     # Trusts a provider only for verified addresses in its organization's own domains.
+    @all_organizations("the address decides whose account opens")
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         sign_on = _get_single_sign_on(sociallogin)
         if sociallogin.state.get("process") == AuthProcess.CONNECT:
@@ -140,6 +143,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         if existing_user is not None:
             email_confirmation.confirm_email(existing_user)
 
+    @all_organizations("the account joins the organization of its address")
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         user: User = super().save_user(request, sociallogin, form)

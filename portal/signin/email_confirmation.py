@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.hooks import Hook
+from portal.core.tenancy.scope import all_organizations
 from portal.signin.models import find_single_sign_on
 
 # Called whenever an address is confirmed, also again.
 email_confirmed: Hook[[User], None] = Hook()
 
 
+@all_organizations("the address may match users of several organizations")
 def confirm_email(user: User) -> None:
     """Mark the user's current address as verified; idempotent."""
     EmailAddress.objects.filter(user=user).exclude(email=user.email).update(primary=False)

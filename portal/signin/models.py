@@ -11,6 +11,8 @@ from integrations.ats.emails import is_lookalike_email, normalize_email
 from portal.accounts.models import Organization
 from portal.core.names.model_fields import NameField, NormalizedDomainField
 from portal.core.secrets.secret_field import SecretField
+from portal.core.tenancy.managers import OrganizationModel
+from portal.core.tenancy.scope import all_organizations
 
 
 def validate_https_url(value: str) -> None:
@@ -23,7 +25,7 @@ def validate_bare_domain(value: str) -> None:
         raise ValidationError("Enter a domain, like acme.example.")
 
 
-class SingleSignOn(models.Model):
+class SingleSignOn(OrganizationModel):
     organization = models.OneToOneField(
         Organization, on_delete=models.CASCADE, related_name="single_sign_on"
     )
@@ -62,7 +64,7 @@ class SingleSignOn(models.Model):
         return self.organization.slug
 
 
-class SingleSignOnDomain(models.Model):
+class SingleSignOnDomain(OrganizationModel):
     single_sign_on = models.ForeignKey(
         SingleSignOn, on_delete=models.CASCADE, related_name="domains"
     )
@@ -75,6 +77,7 @@ class SingleSignOnDomain(models.Model):
         return self.domain
 
 
+@all_organizations("the domain names the organization")
 def find_single_sign_on(email: str) -> SingleSignOn | None:
     domain = normalize_email(email).rpartition("@")[2]
     return (

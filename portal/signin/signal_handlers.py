@@ -15,10 +15,12 @@ from django.http import HttpRequest
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Organization, User
 from portal.audit.entries import record_entry
+from portal.core.tenancy.scope import all_organizations
 from portal.signin import email_confirmation, known_devices, sso_subjects
 from portal.signin.models import SingleSignOn
 
 
+@all_organizations("recorded in each of the person's organizations")
 def _record_event(verb: str, description: str, request: HttpRequest | None, user: User) -> None:
     """In the log of each of the user's organizations; of people without one, in our own."""
     memberships = user.memberships.select_related("organization")

@@ -5,9 +5,10 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization
+from portal.core.tenancy.managers import OrganizationModel
 
 
-class Impersonation(models.Model):
+class Impersonation(OrganizationModel):
     """A staff member views the portal as a customer's member for a limited time."""
 
     by = models.ForeignKey(

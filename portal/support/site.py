@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import path
 
 from portal.audit.atomic_actions import audited_action
+from portal.core.tenancy.scope import enter_all_organizations
 from portal.support.access.allow_lists import require_allow_lists
 from portal.support.access.autocomplete import DeclaredAutocompleteView
 
@@ -32,6 +34,15 @@ class SupportSite(AdminSite):
             **context,
             "workers": worker_alerts.check_workers() if context["has_permission"] else None,
         }
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        @wraps(view)
+        def view_all_organizations(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            # Not a block: templates are rendered after the view.
+            enter_all_organizations("staff see every customer")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(view_all_organizations, cacheable)
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         from portal.support.customers import overview

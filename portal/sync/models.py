@@ -12,9 +12,10 @@ from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
 from portal.connections.models import Connection, Credential, GreenhouseWait
 from portal.core.names.model_fields import SearchNameField
 from portal.core.names.text import format_name, format_unnamed
+from portal.core.tenancy.managers import OrganizationManager, OrganizationModel
 
 
-class SyncedRecord(models.Model):
+class SyncedRecord(OrganizationModel):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
     remote_id = models.BigIntegerField()  # Greenhouse's id
     # Set once a complete list no longer contained the record: kept for history, never shown.
@@ -57,7 +58,7 @@ def format_user_name(name: str, primary_email: str, remote_id: int) -> str:
 USER_NAME_FIELDS = ("user__name", "user__primary_email", "user__remote_id")
 
 
-class AtsUserEmail(models.Model):
+class AtsUserEmail(OrganizationModel):
     """A normalized email address of a Greenhouse user; `verified` is None if not known."""
 
     user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="emails")
@@ -167,7 +168,7 @@ class JobGrant(SyncedRecord):
         return f"{self.user} → {self.job}"
 
 
-class TeamMember(models.Model):
+class TeamMember(OrganizationModel):
     """Membership of a hiring team, which gives no permission by itself."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="team")
@@ -200,7 +201,7 @@ class Stage(SyncedRecord):
         return self.name
 
 
-class StageName(models.Model):
+class StageName(OrganizationModel):
     """Distinct names of stages with applications, since each job has its own stages."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
@@ -278,7 +279,7 @@ class CustomField(SyncedRecord):
     active = models.BooleanField(default=True)
     options = models.JSONField(default=list)  # [id, name] pairs of a select, in order
 
-    objects = CustomFieldQuerySet.as_manager()
+    objects = OrganizationManager.from_queryset(CustomFieldQuerySet)()  # type: ignore[misc]
 
     class Meta:
         constraints = unique_per_connection("custom_field")
@@ -523,7 +524,7 @@ class SyncRun(GreenhouseWait):
         return self.status in self.OPEN
 
 
-class SyncStep(models.Model):
+class SyncStep(OrganizationModel):
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"
         RUNNING = "running", "Reading"
@@ -590,7 +591,7 @@ class SyncStep(models.Model):
         return pills.get(self.Status(self.status), self.status)
 
 
-class SeenPage(models.Model):
+class SeenPage(OrganizationModel):
     """Record keys on one page of a complete read (int64 array), kept until the step ends."""
 
     step = models.ForeignKey(SyncStep, on_delete=models.CASCADE, related_name="seen_pages")
@@ -635,7 +636,7 @@ class FreshnessKind(models.TextChoices):
     ACCESS = "access", "People and their access"
 
 
-class FreshnessHour(models.Model):
+class FreshnessHour(OrganizationModel):
     """Which minutes of an hour counted for the freshness promise, and which met it."""
 
     connection = models.ForeignKey(

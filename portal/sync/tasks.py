@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
@@ -21,15 +22,18 @@ def refresh_record(request_id: int) -> None:
     refresh_worker.run_refresh_request(request_id)
 
 
+@all_organizations("sweeps all customers")
 def recover_stalled_work() -> None:
     refresh_worker.requeue_stalled_requests()
     run_lifecycle.recover_stalled_runs()
 
 
+@all_organizations("syncs every connection that is due")
 def request_due_syncs() -> None:
     schedule.request_due_syncs()
 
 
+@all_organizations("measures every customer")
 def record_freshness() -> None:
     recorder.record_minutes()
     burn_rate_alerts.update_issues()

@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.core.secrets.secret_field import SecretField
+from portal.core.tenancy.managers import OrganizationModel
 
 
 def generate_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-class Endpoint(models.Model):
+class Endpoint(OrganizationModel):
     """A connection's webhook URL and secret, and the state of processing its deliveries."""
 
     connection = models.OneToOneField(
@@ -54,7 +55,7 @@ class Endpoint(models.Model):
         return f"Web hooks of {self.connection}"
 
 
-class Delivery(models.Model):
+class Delivery(OrganizationModel):
     """One event from Greenhouse. Processing only reads records, so it can be repeated safely."""
 
     class Outcome(models.TextChoices):
@@ -100,7 +101,7 @@ class Delivery(models.Model):
         return f"{self.action} {self.event_id}"
 
 
-class Heartbeat(models.Model):
+class Heartbeat(OrganizationModel):
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="webhook_heartbeats"
     )

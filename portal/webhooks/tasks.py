@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.core.tenancy.scope import all_organizations
 from portal.webhooks import delivery_worker, endpoint, heartbeat
 from portal.webhooks.models import Endpoint
 
@@ -12,11 +13,13 @@ def process_deliveries(endpoint_id: int) -> None:
         delivery_worker.process_deliveries(webhook_endpoint)
 
 
+@all_organizations("sweeps all customers")
 def recover_stalled_work() -> None:
     delivery_worker.requeue_stalled_endpoints()
     endpoint.purge_expired_secrets()
 
 
+@all_organizations("looks at every endpoint")
 def detect_silence() -> None:
     heartbeat.check_all_connections()
 

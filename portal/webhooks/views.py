@@ -17,6 +17,7 @@ from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
 from portal.core import links
 from portal.core.secrets.secret_field import SecretUnreadable
+from portal.core.tenancy.scope import all_organizations, enter_organization
 from portal.web.client_ip import get_client_ip
 from portal.web.htmx import render_page_or_partial
 from portal.web.rate_limits import count_hit
@@ -31,9 +32,10 @@ from portal.webhooks.models import Endpoint
 @public_view("Greenhouse delivers here; each delivery is signed with the address's secret")
 def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     """Receive one delivery; Greenhouse repeats any that is not answered with 200."""
-    endpoint = Endpoint.objects.select_related("connection").filter(token=token).first()
+    endpoint = _find_endpoint(token)
     if endpoint is None:
         return _reject_unknown(request, 404, "There is no such address.")
+    enter_organization(endpoint.connection.organization_id)
     vendor = endpoints.get_vendor(endpoint.connection)
     if vendor is None or endpoint.connection.state == Connection.State.DISCONNECTED:
         return _reject_unknown(request, 410, "This connection was ended.")
@@ -61,6 +63,11 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     except SecretUnreadable:
         return _render_text(503, "The secret cannot be opened at the moment.")
     return _render_text(200, "Taken in.")
+
+
+@all_organizations("the address names the organization")
+def _find_endpoint(token: str) -> Endpoint | None:
+    return Endpoint.objects.select_related("connection").filter(token=token).first()
 
 
 def _reject_unknown(request: HttpRequest, status: int, message: str) -> HttpResponse:

@@ -35,6 +35,7 @@ from tests.bench.common import (
     parse_arguments,
     portal_environment,
     run_process,
+    set_up_django,
 )
 from tests.bench.customers import SandboxControl, connect_customers, sandbox_arguments
 from tests.bench.processes import get_tree_cpu_seconds
@@ -161,10 +162,9 @@ def print_verdict(results: dict[str, dict[str, float]], figures: Figures) -> boo
 
 # -- in a process of its own -----------------------------------------------------------------------
 def run_phase(options: argparse.Namespace) -> dict[str, float]:
-    import django
     from django.conf import settings
 
-    django.setup()
+    set_up_django({})
     count = getattr(options, options.phase)
     sandbox, portal = SandboxControl(settings.GREENHOUSE_API_URL), SimulatedPortal()
     empty_size, began = get_database_megabytes(), time.perf_counter()

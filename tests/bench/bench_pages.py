@@ -508,6 +508,7 @@ def _build_plain_admin(connection: int, filters: Any) -> Any:
     """
     from django.contrib import admin
 
+    from portal.core.tenancy.scope import enter_all_organizations
     from portal.jobs.job_list.list_page import PAGE_SIZE
     from portal.support.admin.sync import JobAdmin
     from portal.sync.models import Job
@@ -534,7 +535,15 @@ def _build_plain_admin(connection: int, filters: Any) -> Any:
         def get_queryset(self, request: Any) -> Any:
             return super().get_queryset(request).filter(connection=connection)
 
-    site = admin.AdminSite(name="plain")
+    class Site(admin.AdminSite):
+        def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+            def view_all(request: Any, *args: Any, **kwargs: Any) -> Any:
+                enter_all_organizations("as our admin")
+                return view(request, *args, **kwargs)
+
+            return super().admin_view(view_all, cacheable)
+
+    site = Site(name="plain")
     site.register(Job, Plain)
     return site
 

@@ -41,6 +41,7 @@ from tests.bench.common import (
     parse_arguments,
     portal_environment,
     run_process,
+    set_up_django,
 )
 from tests.demo_process import find_free_port
 
@@ -205,9 +206,7 @@ def _get_secret(name: str) -> str:
 
 # -- in a process of its own ---------------------------------------------------------------------
 def _run_phase(options: argparse.Namespace) -> dict[str, Any]:
-    import django
-
-    django.setup()
+    set_up_django({})
     if options.phase == "connect":
         return _connect_organization(options)
     _warm_up()

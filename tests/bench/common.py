@@ -169,6 +169,9 @@ def set_up_django(environment: Mapping[str, str]) -> None:
     import django
 
     django.setup()
+    from portal.core.tenancy.scope import enter_all_organizations
+
+    enter_all_organizations("benchmarks fill and read every organization")
 
 
 @contextmanager

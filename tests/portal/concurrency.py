@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,7 @@ import pytest
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.call_log import CallLog
-from portal.core.database.thread_connections import close_thread_connections
+from portal.core.database.thread_connections import ThreadOwner
 
 
 @contextmanager
@@ -25,12 +24,12 @@ def run_after_response(
 
     def record_and_run(log: CallLog, call: ApiCallRecord) -> None:
         record_call(log, call)
-        with close_thread_connections(owner):  # this may be a thread of the provider
+        with owner.lend_scope():  # this may be a thread of the provider
             meant = call.path.startswith(path) and (when is None or when(call))
             if pending and meant:
                 pending.pop()()
 
-    owner = threading.get_ident()
+    owner = ThreadOwner()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CallLog, "record_call", record_and_run)
         yield

@@ -13,6 +13,7 @@ from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
 from portal.core import queue, transitions
 from portal.core.database import read_only
+from portal.core.tenancy.scope import all_organizations
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -26,6 +27,7 @@ SLOW_RECONCILE_AFTER = timedelta(minutes=10)
 MAX_ACTIONS_PER_RUN = 200
 
 
+@all_organizations("looks at the due actions of all customers")
 def release_due_actions() -> None:
     """Enqueue what is due. Several workers may call this at once."""
     now = timezone.now()

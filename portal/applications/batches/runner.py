@@ -19,6 +19,7 @@ from portal.connections.client import attribute_writes_to, open_provider
 from portal.core import queue
 from portal.core.database import read_only
 from portal.core.secrets.secret_field import SecretUnreadable
+from portal.core.tenancy.scope import all_organizations
 
 Status = ApplicationAction.Status
 SEND_BATCH_TASK = "portal.applications.tasks.send_batch"
@@ -27,6 +28,7 @@ ANSWERED_STATUSES = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # after which a silent worker loses its turn
 
 
+@all_organizations("looks at the due batches of all customers")
 def release_due_batches() -> None:
     """Called every second by several workers, and by batch pages."""
     if read_only.is_read_only():

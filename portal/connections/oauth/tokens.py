@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from django.db import connection as database
@@ -16,7 +14,7 @@ from integrations.ats.oauth_tokens import TokenPair, TokenStore
 from portal.accounts.models import User
 from portal.connections.models import Connection, Consent, Credential
 from portal.core import queue, transitions
-from portal.core.database.thread_connections import close_thread_connections
+from portal.core.database.thread_connections import ThreadOwner
 from portal.core.secrets.secret_field import reveal_secret
 
 State = Consent.State
@@ -26,22 +24,20 @@ CONSENT_LOST_TASK = "portal.connections.tasks.report_lost_consent"
 class ConsentTokenStore:
     """Not for use in a transaction: a rollback would lose a token Greenhouse has replaced."""
 
-    def __init__(self, consent_id: int, *, owner: int | None = None) -> None:
+    def __init__(self, consent_id: int, *, owner: ThreadOwner | None = None) -> None:
         self._id = consent_id
-        self._closing_connections = partial(
-            close_thread_connections, owner or threading.get_ident()
-        )
+        self._lend_scope = (owner or ThreadOwner()).lend_scope
 
     def load_tokens(self) -> TokenPair:
         """Raises SecretUnreadable, and BadCredential once the consent has ended."""
-        with self._closing_connections():
+        with self._lend_scope():
             row = Consent.objects.get(pk=self._id)
         if not row.is_active:
             raise BadCredential(row.end_reason)
         return read_token_pair(row)
 
     def acquire_refresh_lease(self, number: int, *, now: float, until: float) -> bool:
-        with self._closing_connections():
+        with self._lend_scope():
             if database.in_atomic_block:
                 raise RuntimeError("A refresh token may not be used within a transaction.")
             free = Q(lease_until=None) | Q(lease_until__lte=_to_datetime(now))
@@ -50,18 +46,18 @@ class ConsentTokenStore:
             )
 
     def save_refreshed(self, new: TokenPair) -> bool:
-        with self._closing_connections():
+        with self._lend_scope():
             updated = self._filter_generation(new.generation - 1).update(
                 **build_token_fields(new), lease_until=None
             )
             return bool(updated)
 
     def release_refresh_lease(self, number: int) -> None:
-        with self._closing_connections():
+        with self._lend_scope():
             self._filter_generation(number).update(lease_until=None)
 
     def end_consent(self, number: int, why: str) -> None:
-        with self._closing_connections():
+        with self._lend_scope():
             row = self._filter_generation(number).first()
             if row is not None and mark_consent_ended(row, why=why, by=None):
                 queue.enqueue_task(
@@ -77,7 +73,7 @@ class ConsentTokenStores:
 
     def __init__(self, connection: Connection, credential: Credential) -> None:
         self._connection_id, self._credential_id = connection.pk, credential.pk
-        self._owner = threading.get_ident()
+        self._owner = ThreadOwner()
 
     def get(self, acting_user_id: int | None) -> TokenStore | None:
         consents = Consent.objects.filter(connection=self._connection_id)
@@ -87,7 +83,7 @@ class ConsentTokenStores:
             consents = consents.filter(
                 subject=acting_user_id, membership__isnull=False, state=State.ACTIVE
             )
-        with close_thread_connections(self._owner):
+        with self._owner.lend_scope():
             pk = consents.values_list("pk", flat=True).order_by("-pk").first()
         return ConsentTokenStore(pk, owner=self._owner) if pk else None
 

@@ -15,6 +15,7 @@ from portal.accounts.models import User
 from portal.connections.models import CheckRun, Connection, Credential, FixLink
 from portal.core import links, queue
 from portal.core.secrets.link_tokens import generate_token, hash_token
+from portal.core.tenancy.scope import all_organizations
 from portal.notifications import notify
 
 SEND_EMAIL_TASK = "portal.connections.tasks.send_fix_link_email"
@@ -75,6 +76,7 @@ def list_open_links(connection: Connection):  # type: ignore[no-untyped-def]  # 
     )
 
 
+@all_organizations("the link names the organization")
 def find_link(token: str) -> FixLink | None:
     return (
         FixLink.objects.select_related("connection__organization")

@@ -177,7 +177,7 @@ def _prepare_payload(row: QueuedTask) -> str:
         package = SignedPackage.loads(row.payload)
     except BadSignature:
         return row.payload  # the pusher fails it
-    package["func"] = TaskCall(row.task)
+    package["func"] = TaskCall(row.task, row.organization_id)
     with suppress(TaskWithoutLane):  # declared by an older release only
         if timeout_seconds := get_task_options(row.task).timeout_seconds:
             package["timeout"] = timeout_seconds

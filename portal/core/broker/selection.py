@@ -140,7 +140,7 @@ class TaskSelector:
         if organization_id in self._customers[lane]:
             self._customers[lane].remove(organization_id)  # its turn in this round is over
         for pk, task, payload in rows:
-            row = QueuedTask(pk=pk, task=task, payload=payload)
+            row = QueuedTask(pk=pk, task=task, payload=payload, organization_id=organization_id)
             return TaskLease(pk, token, self._cluster_id), row
         return None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
 from django.utils.module_loading import import_string
+
+from portal.core.tenancy.scope import organization_scope, start_without_scope
 
 TURN_SECONDS = 20.0
 
@@ -34,15 +37,22 @@ class TaskTurn:
 
 @dataclass(frozen=True)
 class TaskCall:
-    """Django-Q counts every exception as a failure, so RetryLater becomes a result."""
+    """Works for the organization of the task's row, whatever ran before in this process.
+
+    Django-Q counts every exception as a failure, so RetryLater becomes a result.
+    """
 
     path: str
+    organization_id: int = 0  # 0: no customer's
 
     def __str__(self) -> str:
         return self.path
 
     def __call__(self, *ids: int) -> object:
+        organization = self.organization_id
+        scope = organization_scope(organization) if organization else nullcontext()
         try:
-            return import_string(self.path)(*ids)
+            with start_without_scope(), scope:
+                return import_string(self.path)(*ids)
         except RetryLater as later:
             return later

@@ -11,6 +11,7 @@ from django.db import close_old_connections
 
 from portal.core.broker.lanes import get_served_lanes
 from portal.core.models import QueueLane
+from portal.core.tenancy.scope import start_without_scope
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ def run_every_second_hooks() -> None:
     for hook, lane in _HOOKS:
         if lane is None or lane in lanes:
             try:
-                hook()
+                with start_without_scope():
+                    hook()
             except Exception:
                 logger.exception("Looking at what is due failed; the next second tries again")
     close_old_connections()

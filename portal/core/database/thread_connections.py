@@ -6,12 +6,24 @@ from contextlib import contextmanager
 
 from django.db import connections
 
+from portal.core.tenancy.scope import get_scope, resume_scope
 
-@contextmanager
-def close_thread_connections(owner: int) -> Iterator[None]:
-    """For threads Django does not manage: closes their connections, but not the `owner`'s."""
-    try:
-        yield
-    finally:
-        if threading.get_ident() != owner:
-            connections.close_all()
+
+class ThreadOwner:
+    """The thread that started others; they query what it may query."""
+
+    def __init__(self) -> None:
+        self._thread_id, self._scope = threading.get_ident(), get_scope()
+
+    def is_current(self) -> bool:
+        return threading.get_ident() == self._thread_id
+
+    @contextmanager
+    def lend_scope(self) -> Iterator[None]:
+        """For threads Django does not manage; closes their connections, but not the owner's."""
+        try:
+            with resume_scope(self._scope):
+                yield
+        finally:
+            if not self.is_current():
+                connections.close_all()

@@ -14,6 +14,7 @@ from django.db.models.functions import Cast
 from encrypted_model_fields import fields as encrypted
 
 from portal.core.secrets.secret_field import SecretField, UndecryptableValue
+from portal.core.tenancy.scope import all_organizations
 
 BATCH_SIZE = 200
 
@@ -83,6 +84,7 @@ class KeyUsage:
         )
 
 
+@all_organizations("keys are shared by all customers")
 def count_key_usage() -> list[KeyUsage]:
     return [_count_store(store) for store in iterate_secret_stores()]
 

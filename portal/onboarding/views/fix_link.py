@@ -19,6 +19,7 @@ from portal.connections.models import (
     PermissionCheck,
 )
 from portal.connections.permissions import check_runs, fix_links
+from portal.core.tenancy.scope import enter_organization
 from portal.onboarding import setup_flow
 from portal.onboarding.permission_checklist import (
     PermissionItem,
@@ -92,6 +93,8 @@ def revoke_fix_link(request: MemberRequest, pk: int) -> HttpResponse:
 def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
     """What is still missing. POST tests it again, rate limited."""
     link = fix_links.find_link(token)
+    if link is not None:
+        enter_organization(link.connection.organization_id)
     credential = link.connection.credential if link else None
     if link is None or credential is None or not link.is_viewable:
         return render(request, "onboarding/fix_link_ended.html", status=410)

@@ -23,6 +23,7 @@ from portal.accounts.access import impersonate_membership
 from portal.accounts.models import Membership, User
 from portal.audit.entries import record_entry
 from portal.core.database import read_only
+from portal.core.tenancy.scope import all_organizations
 from portal.support.models import Impersonation
 
 MAX_DURATION = timedelta(minutes=30)
@@ -107,6 +108,7 @@ def end_expired_impersonations() -> None:
 
 
 @receiver(user_logged_out)
+@all_organizations("staff may have viewed any customer")
 def _end_on_sign_out(user: User | None, **_: Any) -> None:
     if user is not None:
         for impersonation in Impersonation.objects.filter(by=user, ended_at=None):
@@ -156,6 +158,7 @@ class ImpersonationMiddleware:
     def _render_refusal(self, request: HttpRequest) -> HttpResponse:
         return render(request, "support/impersonation_read_only.html", status=403)
 
+    @all_organizations("the session names the impersonation")
     def _get_active_impersonation(self, request: HttpRequest) -> Impersonation | None:
         pk = request.session.get(_SESSION_KEY)
         if pk is None:

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.core.database.thread_connections import ThreadOwner
 from portal.core.models import Transition
 from portal.sync.models import Application, AtsUser
 from tests.factories import MembershipFactory
@@ -70,11 +71,11 @@ def test_concurrent_actions_each_settle_once(
         ).order_by("pk")[: 50 if connection.vendor == "postgresql" else 10]
     )  # fmt: skip
     browsers = [sign_in(person) for person in _make_site_admins(personas, sandbox)]
-    before = _read_history(sandbox)
+    before, owner = _read_history(sandbox), ThreadOwner()
     sandbox.faults.add_fault(regex=r"/(move|reject)$", method="POST", kind="drop_after", times=3)
     with WorkerProcesses(2) as workers:
         with ThreadPoolExecutor(len(browsers)) as pool:
-            responses = list(pool.map(lambda b: _click_through(b, applications), browsers))
+            responses = list(pool.map(lambda b: _click_through(b, applications, owner), browsers))
         _wait_until_settled()
         assert workers.alive_count == 2
     assert {status for statuses in responses for status in statuses} <= {200, 403, 409}
@@ -88,10 +89,10 @@ def test_concurrent_actions_each_settle_once(
     assert "broken" not in capsys.readouterr().out.lower()
 
 
-def _click_through(browser, applications: list[Application]) -> list[int]:
+def _click_through(browser, applications: list[Application], owner: ThreadOwner) -> list[int]:
     statuses = []
     shuffled = random.sample(applications, len(applications))
-    try:
+    with owner.lend_scope():
         for application in shuffled:
             act = (
                 reject_application
@@ -99,8 +100,6 @@ def _click_through(browser, applications: list[Application]) -> list[int]:
                 else lambda b, a: submit_action(b, "advance", a)
             )
             statuses.append(act(browser, application).status_code)
-    finally:
-        connections.close_all()
     return statuses
 
 

@@ -9,12 +9,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, transaction
 
 from portal.accounts.models import Organization
 from portal.audit.append_only import install_triggers, remove_triggers
 from portal.audit.entries import record_entry
 from portal.audit.models import Entry
+from portal.core.database.thread_connections import ThreadOwner
 from tests.personas import Personas
 
 
@@ -162,13 +163,12 @@ def test_concurrent_writers_make_one_chain(personas: Personas) -> None:
     barrier = threading.Barrier(4)
 
     def write() -> None:
-        try:
-            barrier.wait()
+        barrier.wait()
+        with owner.lend_scope():
             for _ in range(5):
                 record_entry("test.event", "did it at once", organization=acme)
-        finally:
-            connections.close_all()
 
+    owner = ThreadOwner()
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:
         writer.start()

@@ -33,7 +33,11 @@ def consent(personas, sandbox: Sandbox, settings, sign_in) -> Consent:
 def connection(consent: Consent, run_tasks) -> Connection:
     """A live connection by that consent, fully synced."""
     connection = consent.connection
-    queue.enqueue_task(check_runs.CHECK_TASK, connection.last_check.pk)
+    queue.enqueue_task(
+        check_runs.CHECK_TASK,
+        connection.last_check.pk,
+        organization_id=connection.organization_id,
+    )
     run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE

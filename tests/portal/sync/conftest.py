@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.core.database.thread_connections import ThreadOwner
 
 OnResponse = Callable[..., None]
 
@@ -19,7 +19,7 @@ def on_response(sandbox: Sandbox) -> OnResponse:
 
     The answer is made before what happens, so that it is the older truth.
     """
-    original_handle = sandbox.app.handle
+    original_handle, owner = sandbox.app.handle, ThreadOwner()
 
     def register_callback(path: str, callback: Callable[[], Any], *, page: int = 1) -> None:
         inner, remaining = sandbox.app.handle, [page]
@@ -29,8 +29,8 @@ def on_response(sandbox: Sandbox) -> OnResponse:
             if request.path == path and remaining[0]:
                 remaining[0] -= 1
                 if not remaining[0]:
-                    callback()
-                    connections.close_all()  # those of the sandbox's thread
+                    with owner.lend_scope():  # in the sandbox's thread
+                        callback()
             return response
 
         sandbox.app.handle = handle  # type: ignore[method-assign]

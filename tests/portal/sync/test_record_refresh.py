@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection as database
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats import types as ats
@@ -21,6 +21,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import json_response
 from portal.audit.models import Entry
 from portal.connections.client import open_interactive_provider, open_provider
+from portal.core.database.thread_connections import ThreadOwner
 from portal.onboarding import tasks as set_up
 from portal.sync import freshness
 from portal.sync.engine import run_lifecycle
@@ -48,12 +49,12 @@ def _hold_in_transaction(write: Callable[[], object]) -> Iterator[None]:
     written, commit = Event(), Event()
 
     def write_in_transaction() -> None:
-        with transaction.atomic():
+        with owner.lend_scope(), transaction.atomic():
             write()
             written.set()
             commit.wait(5)
-        connections.close_all()
 
+    owner = ThreadOwner()
     writer = Thread(target=write_in_transaction)
     writer.start()
     assert written.wait(5)

@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from integrations.greenhouse.client.harvest_v3 import HarvestV3
@@ -16,6 +15,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import HttpError
 from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection, Credential
+from portal.core.database.thread_connections import ThreadOwner
 from portal.sync.models import Application, Candidate, Job, Stage
 from portal.webhooks import delivery_lease
 from portal.webhooks.models import Delivery, Endpoint
@@ -565,7 +565,7 @@ def test_delivery_during_read_handled_by_same_worker(
     )[:2]
     sandbox.faults.add_fault("/v3/applications", latency_ms=500, times=1)
     synced_webhook.deliver_application(first_application.remote_id)
-    worker = Thread(target=_run_worker, args=(synced_webhook.endpoint.pk,))
+    worker = Thread(target=_run_worker, args=(synced_webhook.endpoint.pk, ThreadOwner()))
     worker.start()
     while synced_webhook.endpoint.heartbeat_at is None and worker.is_alive():
         pass
@@ -576,11 +576,9 @@ def test_delivery_during_read_handled_by_same_worker(
     assert list(Delivery.objects.values_list("outcome", flat=True)) == [Outcome.READ] * 2
 
 
-def _run_worker(address_id: int) -> None:
-    try:
+def _run_worker(address_id: int, owner: ThreadOwner) -> None:
+    with owner.lend_scope():
         process_deliveries(address_id)
-    finally:
-        connections.close_all()
 
 
 def test_worker_yields_between_time_slices(

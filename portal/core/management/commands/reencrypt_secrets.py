@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from portal.core.secrets import key_rotation
+from portal.core.tenancy.scope import all_organizations
 
 
 class Command(BaseCommand):
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only tell how they stand")
 
+    @all_organizations("keys are shared by all customers")
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["dry_run"]:
             for store in key_rotation.iterate_secret_stores():

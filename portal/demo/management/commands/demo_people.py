@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
+from portal.core.tenancy.scope import all_organizations
 from portal.demo.people import PASSWORD, PEOPLE, Person
 from portal.signin import email_confirmation
 from portal.support.access.roles import CSM
@@ -21,6 +22,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 class Command(BaseCommand):
     help = "Makes the demo's organizations and people. Only where Greenhouse is a sandbox."
 
+    @all_organizations("creates the demo's organizations")
     def handle(self, *args: Any, **options: Any) -> None:
         if urlsplit(settings.GREENHOUSE_API_URL).hostname not in LOOPBACK:
             raise CommandError(

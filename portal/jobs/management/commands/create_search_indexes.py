@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from portal.core.tenancy.scope import all_organizations
 from portal.jobs.job_list import search_indexes
 from portal.jobs.job_list.search_indexes import IndexResult
 
@@ -14,6 +15,7 @@ from portal.jobs.job_list.search_indexes import IndexResult
 class Command(BaseCommand):
     help = "Make PostgreSQL's indexes for the search, once the extension pg_trgm may be used."
 
+    @all_organizations("indexes serve all customers")
     def handle(self, *args: Any, **options: Any) -> None:
         result = search_indexes.create_indexes(connection)
         if result in (IndexResult.NO_EXTENSION, IndexResult.NOT_ALLOWED):

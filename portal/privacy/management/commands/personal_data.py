@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from portal.accounts.models import Organization, User
 from portal.connections.models import Connection
+from portal.core.tenancy.scope import all_organizations
 from portal.privacy import candidate_data, member_data, organization_erasure
 from portal.sync.models import Candidate
 
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         erase.add_argument("slug")
         erase.add_argument("--name", required=True, help="its full name: yes, this one")
 
+    @all_organizations("an operator names the person or organization")
     def handle(self, *args: Any, **options: Any) -> None:
         handler = getattr(self, f"_{options['action']}_{options['target']}")
         handler(options)
