@@ -40,7 +40,7 @@ class SupportSite(AdminSite):
         def view_all_organizations(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             # Not a block: templates are rendered after the view.
             enter_all_organizations("staff see every customer")
-            return view(request, *args, **kwargs)
+            return audited_action(view)(request, *args, **kwargs)
 
         return super().admin_view(view_all_organizations, cacheable)
 
@@ -52,9 +52,6 @@ class SupportSite(AdminSite):
         )
         today = overview.build_dashboard() if may_view else None
         return super().index(request, {**(extra_context or {}), "today": today})
-
-    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(audited_action(view), cacheable)
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return DeclaredAutocompleteView.as_view(admin_site=self)(request)
