@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from math import ceil
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -107,6 +108,14 @@ def _build_list_request(resource: str, permission: str, **params: str) -> Harves
 
 def _build_since_param(moment: datetime | None) -> dict[str, str]:
     return {"updated_at": f"gte|{format_timestamp(moment)}"} if moment else {}
+
+
+def _build_job_post_requests(permission: str, **params: str) -> tuple[HarvestRequest, ...]:
+    # Without `active`, only active posts are listed (observed by public clients).
+    return tuple(
+        _build_list_request("job_posts", permission, active=active, **params)
+        for active in ("true", "false")
+    )
 
 
 def _join_ids(ids: Iterable[int]) -> str:
@@ -394,10 +403,13 @@ class HarvestV3(HarvestClient):
     def list_job_posts(
         self, *, updated_after: datetime | None = None, cursor: str | None = None
     ) -> Iterator[Page[JobPost]]:
-        request = _build_list_request(
-            "job_posts", "job_posts.list", **_build_since_param(updated_after)
-        )
-        return self._iterate_pages(request, payloads.read_job_post, cursor=cursor)
+        params = _build_since_param(updated_after)
+        active, inactive = _build_job_post_requests("job_posts.list", **params)
+        # A cursor does not tell its list, so resuming in the second may read that one twice.
+        if cursor != inactive.target:
+            for page in self._iterate_pages(active, payloads.read_job_post, cursor=cursor):
+                yield msgspec.structs.replace(page, cursor=page.cursor or inactive.target)
+        yield from self._iterate_pages(inactive, payloads.read_job_post)
 
     def list_openings(self, *, cursor: str | None = None) -> Iterator[Page[Opening]]:
         request = _build_list_request("openings", "openings.list_for_job")
@@ -539,10 +551,12 @@ class HarvestV3(HarvestClient):
         return CompleteList(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
     def list_posts_for_job(self, job_id: int) -> CompleteList[JobPost]:
-        request = _build_list_request(
-            "job_posts", "job_posts.list_for_job", job_ids=str(int(job_id))
-        )
-        return self._list_all(request, payloads.read_job_post, lambda post: post.job_id == job_id)
+        requests = _build_job_post_requests("job_posts.list_for_job", job_ids=str(int(job_id)))
+        lists = [
+            self._list_all(request, payloads.read_job_post, lambda post: post.job_id == job_id)
+            for request in requests
+        ]
+        return CompleteList(chain(*lists), chain(*(posts.set_aside for posts in lists)))
 
     def get_post_for_job(self, job_id: int) -> JobPost | None:
         """The oldest active post: v3 has no endpoint for a job's main post."""
