@@ -108,6 +108,11 @@ class HarvestClient(ABC):
             lambda retries: self._send_with_auth(request, url, deadline, retries), until=deadline
         )
 
+    def read_path(self, path: str, params: Mapping[str, str]) -> HttpResponse:
+        """Read any list as it is. Raises AtsError."""
+        request = HarvestRequest(path=path, template=path, permission="", params=dict(params))
+        return self._send_request(request)
+
     def _send_with_auth(
         self, request: HarvestRequest, url: str, until: float, retries: int
     ) -> HttpResponse:

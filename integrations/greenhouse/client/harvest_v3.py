@@ -17,6 +17,7 @@ from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import (
     ActingUserRefused,
     AtsError,
+    AtsUnavailable,
     BadCredential,
     Conflict,
     Evidence,
@@ -74,7 +75,14 @@ from integrations.greenhouse.transport.error_body import (
     map_validation_error,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
-from integrations.http.client import HttpClient, HttpResponse
+from integrations.greenhouse.transport.sender import MAX_CALL_SECONDS
+from integrations.http.client import (
+    HttpClient,
+    HttpResponse,
+    RequestNotSent,
+    ResponseLost,
+    ResponseTooLarge,
+)
 
 Record = TypeVar("Record")
 
@@ -256,6 +264,22 @@ class HarvestV3(HarvestClient):
         until = self._get_deadline()
         token = self._get_token(_build_list_request("jobs", "jobs.list"), until)
         return self._tokens.get_claims(token, until=until).scopes
+
+    def test_earlier_token(self) -> int:
+        """Request a second token and return the status that the first one gets then."""
+        until = self._get_deadline()
+        request = _build_list_request("jobs", "jobs.list", per_page="1")
+        earlier = self._build_headers(request, until)
+        self._discard_token(earlier, request)
+        self._get_token(request, until)
+        url = f"{self._context.api_url}{request.target}"
+        try:
+            response = self._http_client.send(
+                "GET", url, headers=earlier, max_total=MAX_CALL_SECONDS
+            )
+        except (RequestNotSent, ResponseLost, ResponseTooLarge) as error:
+            raise AtsUnavailable from error
+        return response.status
 
     # -- lists -------------------------------------------------------------------------------
     def list_users(
