@@ -20,7 +20,8 @@ from integrations.greenhouse.provider import HarvestV1, HarvestV3
 
 _EPILOG = """\
 Credentials stand in the environment, or are asked for in a terminal: GREENHOUSE_API_KEY
-(Harvest v1), or GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (v3) and, where its service user is no Site Admin, GREENHOUSE_READER_ID.
+(Harvest v1), or GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (v3) and, where its
+service user is no Site Admin, GREENHOUSE_READER_ID.
 GREENHOUSE_API_URL and GREENHOUSE_AUTH_URL point elsewhere than to Greenhouse.
 
 `facts` only reads: it tells which assumptions about Greenhouse hold in this account,

@@ -106,7 +106,7 @@ class SyncWorker:
             return
         except (InvalidValues, Conflict) as error:  # a 422
             status = SyncStep.Status.REFUSED if definition.optional else SyncStep.Status.FAILED
-            self._end_step(step, status, failure=error.sentence)
+            self._end_step(step, status, failure=error.sentence[:300])
             if not definition.optional:
                 raise
         except (AtsUnavailable, RateLimited):
