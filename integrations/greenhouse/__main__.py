@@ -1,28 +1,35 @@
-"""Command line for the Greenhouse client: `python -m integrations.greenhouse check|jobs`."""
+"""Command line for the Greenhouse client: `python -m integrations.greenhouse check|jobs|facts`."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
 from integrations.ats.provider import Provider
 from integrations.ats.types import Job
+from integrations.greenhouse.facts import Verdict, list_facts
 from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
 
 _EPILOG = """\
-Credentials stand in the environment: GREENHOUSE_API_KEY (Harvest v1), or GREENHOUSE_CLIENT_ID and
-GREENHOUSE_CLIENT_SECRET (v3) and, where its service user is no Site Admin, GREENHOUSE_READER_ID.
+Credentials stand in the environment, or are asked for in a terminal: GREENHOUSE_API_KEY
+(Harvest v1), or GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (v3) and, where its
+service user is no Site Admin, GREENHOUSE_READER_ID.
 GREENHOUSE_API_URL and GREENHOUSE_AUTH_URL point elsewhere than to Greenhouse.
 
-Exit codes: 0 all well · 1 something is missing or could not be told · 2 no or a contradictory
-credential in the environment · 3 the credential is not accepted · 4 Greenhouse did not answer.
+`facts` only reads: it tells which assumptions about Greenhouse hold in this account,
+without showing its data.
+
+Exit codes: 0 all well · 1 something is missing, contradicted or (check) could not be told ·
+2 no or a contradictory credential in the environment · 3 the credential is not accepted ·
+4 Greenhouse did not answer.
 """
 
 API_URL = "https://harvest.greenhouse.io"
@@ -47,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("check", "jobs"), help="what to ask")
+    parser.add_argument("command", choices=tuple(_COMMANDS), help="what to ask")
     command = parser.parse_args(arguments).command
     try:
-        provider = build_provider(os.environ)
+        provider = build_provider(os.environ | prompt_credential(os.environ))
         provider.verify_credential()
-        return check_permissions(provider) if command == "check" else print_jobs(provider)
+        return _COMMANDS[command](provider)
     except CredentialNotConfigured as error:
         _print_error(str(error))
         return EXIT_NO_CREDENTIAL
@@ -100,6 +107,28 @@ def build_provider(environment: Mapping[str, str]) -> HarvestV1 | HarvestV3:
         "Please set GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (Harvest v3), "
         "or GREENHOUSE_API_KEY (Harvest v1)."
     )
+
+
+def prompt_credential(environment: Mapping[str, str]) -> dict[str, str]:
+    """Ask for the credential in a terminal if the environment holds none."""
+    names = ("GREENHOUSE_API_KEY", "GREENHOUSE_CLIENT_ID", "GREENHOUSE_CLIENT_SECRET")
+    if any(environment.get(name) for name in names) or not sys.stdin.isatty():
+        return {}
+    client_id = input("Client ID (leave empty to use a Harvest v1 API key): ").strip()
+    if not client_id:
+        return {"GREENHOUSE_API_KEY": getpass.getpass("API key: ")}
+    secret = getpass.getpass("Client secret: ")
+    return {"GREENHOUSE_CLIENT_ID": client_id, "GREENHOUSE_CLIENT_SECRET": secret}
+
+
+def print_facts(provider: HarvestV1 | HarvestV3) -> int:
+    """Print a verdict for each assumption about Greenhouse that reading can settle."""
+    counts = dict.fromkeys(Verdict, 0)
+    for fact in list_facts(provider):
+        counts[fact.verdict] += 1
+        _print_line(f"{fact.verdict:<14}  {fact.name} ({fact.evidence})")
+    _print_line(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".")
+    return EXIT_INCOMPLETE if counts[Verdict.CONTRADICTED] else EXIT_OK
 
 
 def check_permissions(provider: Provider) -> int:
@@ -171,6 +200,12 @@ def _show_progress(text: str) -> None:
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
 
+
+_COMMANDS: dict[str, Callable[[HarvestV1 | HarvestV3], int]] = {
+    "check": check_permissions,
+    "jobs": print_jobs,
+    "facts": print_facts,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

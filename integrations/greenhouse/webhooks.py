@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,7 @@ from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookEventTy
 from integrations.greenhouse.payloads.decoding import to_text
 
 PING = "ping"
+_ID_TEXT = re.compile(r"[0-9]{1,18}")
 
 
 def has_valid_signature(body: bytes, signature: str, secret: str) -> bool:
@@ -43,7 +45,7 @@ def parse_event(body: bytes) -> WebhookEvent:
         event = msgspec.json.decode(body, type=_EventPayload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableResponse("This web hook delivery could not be read.") from error
-    payload = event.payload
+    payload = event.payload or {}
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
     collector = _IdCollector()
     _collect_ids(payload, collector)
@@ -65,7 +67,7 @@ def parse_event(body: bytes) -> WebhookEvent:
 
 class _EventPayload(msgspec.Struct):
     action: str
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] | None = None
 
 
 class _IdCollector:
@@ -115,6 +117,8 @@ def _collect_ids(value: dict[str, Any], collector: _IdCollector, depth: int = 0)
 
 
 def _to_id(value: object) -> int | None:
+    if isinstance(value, str) and _ID_TEXT.fullmatch(value):
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -36,6 +36,9 @@ Record = TypeVar("Record")
 ListPart = tuple[HarvestRequest, RecordParser[Record]]
 
 PER_PAGE = "500"  # documented maximum of v1 and v3
+# It is unknown whether a new token ends the earlier ones of its credential. If it does, those of
+# other acting users can end one between its request and its use.
+MAX_TOKEN_RENEWALS = 4
 MAX_PAGES = 100_000
 
 
@@ -105,17 +108,24 @@ class HarvestClient(ABC):
             lambda retries: self._send_with_auth(request, url, deadline, retries), until=deadline
         )
 
+    def read_path(self, path: str, params: Mapping[str, str]) -> HttpResponse:
+        """Read any list as it is. Raises AtsError."""
+        request = HarvestRequest(path=path, template=path, permission="", params=dict(params))
+        return self._send_request(request)
+
     def _send_with_auth(
         self, request: HarvestRequest, url: str, until: float, retries: int
     ) -> HttpResponse:
-        headers = self._build_headers(request, until)
-        try:
-            return self._send(request, url, headers, until, retries)
-        except BadCredential as error:
-            is_401 = error.evidence is not None and error.evidence.status == 401
-            if not is_401 or not self._discard_token(headers, request):
-                raise
-        return self._send(request, url, self._build_headers(request, until), until, retries + 1)
+        for renewals in range(MAX_TOKEN_RENEWALS + 1):
+            headers = self._build_headers(request, until)
+            try:
+                return self._send(request, url, headers, until, retries + renewals)
+            except BadCredential as error:
+                is_401 = error.evidence is not None and error.evidence.status == 401
+                is_last = renewals == MAX_TOKEN_RENEWALS
+                if not is_401 or not self._discard_token(headers, request) or is_last:
+                    raise
+        raise AssertionError  # pragma: no cover  # the last attempt returned or raised
 
     def _send(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from math import ceil
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import (
     ActingUserRefused,
     AtsError,
+    AtsUnavailable,
     BadCredential,
     Conflict,
     Evidence,
@@ -73,7 +75,14 @@ from integrations.greenhouse.transport.error_body import (
     map_validation_error,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
-from integrations.http.client import HttpClient, HttpResponse
+from integrations.greenhouse.transport.sender import MAX_CALL_SECONDS
+from integrations.http.client import (
+    HttpClient,
+    HttpResponse,
+    RequestNotSent,
+    ResponseLost,
+    ResponseTooLarge,
+)
 
 Record = TypeVar("Record")
 
@@ -107,6 +116,14 @@ def _build_list_request(resource: str, permission: str, **params: str) -> Harves
 
 def _build_since_param(moment: datetime | None) -> dict[str, str]:
     return {"updated_at": f"gte|{format_timestamp(moment)}"} if moment else {}
+
+
+def _build_job_post_requests(permission: str, **params: str) -> tuple[HarvestRequest, ...]:
+    # Without `active`, only active posts are listed (observed by public clients).
+    return tuple(
+        _build_list_request("job_posts", permission, active=active, **params)
+        for active in ("true", "false")
+    )
 
 
 def _join_ids(ids: Iterable[int]) -> str:
@@ -247,6 +264,22 @@ class HarvestV3(HarvestClient):
         until = self._get_deadline()
         token = self._get_token(_build_list_request("jobs", "jobs.list"), until)
         return self._tokens.get_claims(token, until=until).scopes
+
+    def test_earlier_token(self) -> int:
+        """Request a second token and return the status that the first one gets then."""
+        until = self._get_deadline()
+        request = _build_list_request("jobs", "jobs.list", per_page="1")
+        earlier = self._build_headers(request, until)
+        self._discard_token(earlier, request)
+        self._get_token(request, until)
+        url = f"{self._context.api_url}{request.target}"
+        try:
+            response = self._http_client.send(
+                "GET", url, headers=earlier, max_total=MAX_CALL_SECONDS
+            )
+        except (RequestNotSent, ResponseLost, ResponseTooLarge) as error:
+            raise AtsUnavailable from error
+        return response.status
 
     # -- lists -------------------------------------------------------------------------------
     def list_users(
@@ -394,10 +427,13 @@ class HarvestV3(HarvestClient):
     def list_job_posts(
         self, *, updated_after: datetime | None = None, cursor: str | None = None
     ) -> Iterator[Page[JobPost]]:
-        request = _build_list_request(
-            "job_posts", "job_posts.list", **_build_since_param(updated_after)
-        )
-        return self._iterate_pages(request, payloads.read_job_post, cursor=cursor)
+        params = _build_since_param(updated_after)
+        active, inactive = _build_job_post_requests("job_posts.list", **params)
+        # A cursor does not tell its list, so resuming in the second may read that one twice.
+        if cursor != inactive.target:
+            for page in self._iterate_pages(active, payloads.read_job_post, cursor=cursor):
+                yield msgspec.structs.replace(page, cursor=page.cursor or inactive.target)
+        yield from self._iterate_pages(inactive, payloads.read_job_post)
 
     def list_openings(self, *, cursor: str | None = None) -> Iterator[Page[Opening]]:
         request = _build_list_request("openings", "openings.list_for_job")
@@ -539,10 +575,12 @@ class HarvestV3(HarvestClient):
         return CompleteList(sorted(stages, key=lambda stage: stage.order), stages.set_aside)
 
     def list_posts_for_job(self, job_id: int) -> CompleteList[JobPost]:
-        request = _build_list_request(
-            "job_posts", "job_posts.list_for_job", job_ids=str(int(job_id))
-        )
-        return self._list_all(request, payloads.read_job_post, lambda post: post.job_id == job_id)
+        requests = _build_job_post_requests("job_posts.list_for_job", job_ids=str(int(job_id)))
+        lists = [
+            self._list_all(request, payloads.read_job_post, lambda post: post.job_id == job_id)
+            for request in requests
+        ]
+        return CompleteList(chain(*lists), chain(*(posts.set_aside for posts in lists)))
 
     def get_post_for_job(self, job_id: int) -> JobPost | None:
         """The oldest active post: v3 has no endpoint for a job's main post."""

@@ -1,7 +1,7 @@
 """Access tokens for Harvest v3 from the client credentials grant, one per acting user."""
 
-# Documented: client credentials with an optional `sub`. Inferred: requesting another token leaves
-# earlier ones valid.
+# Documented: client credentials with an optional `sub`. Unknown: whether
+# another token ends the earlier ones; the client renews those that were ended.
 
 from __future__ import annotations
 

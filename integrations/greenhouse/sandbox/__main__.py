@@ -12,7 +12,7 @@ from integrations.greenhouse.sandbox.auth import credentials, partners
 from integrations.greenhouse.sandbox.state_file import StateFileError
 
 from .sandbox import Sandbox
-from .settings import ForbiddenBody, FromStage, NotSiteAdmin, TokenField
+from .settings import ForbiddenBody, FromStage, NotSiteAdmin, StageId, TokenField
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,10 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--token-limit", type=int, default=100, help="tokens per 60 s, 0 is unlimited")
     add("--latency", dest="latency_ms", type=int, default=0, metavar="MS")
     add("--from-stage", choices=get_args(FromStage), default="either")
+    add("--stage-id", choices=get_args(StageId), default="entry")
     add("--forbidden-body", choices=get_args(ForbiddenBody), default="message")
     add("--not-site-admin", choices=get_args(NotSiteAdmin), default="forbidden")
     add("--token-field", choices=get_args(TokenField), default="expires_at")
     add("--token-lifetime", type=int, default=3600, metavar="SECONDS")
+    add("--single-active-token", action="store_true", help="a new token ends the one before it")
     add("--scope-claim", action="store_true", help="put the scopes into the token")
     add("--code-lifetime", type=int, default=60, metavar="SECONDS")
     add("--refresh-lifetime", type=int, default=24 * 3600, metavar="SECONDS")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FromStage = Literal["either", "entry", "job_stage"]
+StageId = Literal["entry", "job_stage"]
 ForbiddenBody = Literal["message", "empty", "html"]
 NotSiteAdmin = Literal["forbidden", "empty"]
 TokenField = Literal["expires_at", "expires_in", "expires"]
@@ -36,6 +37,9 @@ class Settings:
     # Open: whether v3's from_stage_id is the application's stage_id (``entry``), its
     # job_interview_stage_id (``job_stage``), or either of them.
     from_stage: FromStage = "either"
+    # Open: whether v3 applications' stage_id is a row of their stage history (``entry``,
+    # documented) or a job stage (``job_stage``).
+    stage_id: StageId = "entry"
     # Whether v3 applications carry this newer field.
     job_interview_stage_id: bool = True
     # Open: the body of v3's 403.
@@ -54,6 +58,8 @@ class Settings:
     consent_replaces: bool = False
     # Open: whether ``/revoke`` exists.
     revocation: bool = True
+    # Open: whether a new token ends the earlier ones of its credential, whoever they act as.
+    single_active_token: bool = False
     # Open: whether access tokens carry a ``scope`` claim.
     scope_claim: bool = False
     # Open: whether ``/introspect`` exists.

@@ -6,6 +6,7 @@ from functools import cache
 from html import unescape
 
 import nh3
+from django.conf import settings
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
@@ -16,9 +17,6 @@ from portal.sync import freshness
 from portal.sync.freshness import Freshness
 from portal.sync.models import USER_NAME_FIELDS, Job, JobPost, Opening, format_user_name
 
-# [Inferred to hold for every account: webhooks contain "http://app.greenhouse.io/sdash/<id>" as the
-# URL of an application's job.]
-GREENHOUSE_JOB_URL = "https://app.greenhouse.io/sdash/{id}"
 _ROLE_LABELS = {
     "hiring_manager": "Hiring managers",
     "recruiter": "Recruiters",
@@ -76,7 +74,7 @@ def get_job_details(job: Job, rights: Rights) -> JobDetails:
         job=job,
         offices=list(job.offices.order_by("name").values_list("name", flat=True)),
         url=get_job_url(job),
-        greenhouse_url=GREENHOUSE_JOB_URL.format(id=job.remote_id),
+        greenhouse_url=_build_greenhouse_url(job),
         freshness=freshness.get_freshness(job.connection, job=job),
         is_refreshing=last_viewed.is_refreshing(job),
         team=_group_team_by_role(job) if "hiring_team" not in unavailable else None,
@@ -155,3 +153,9 @@ def sanitize_html(html: str) -> SafeString:
         link_rel="noopener noreferrer nofollow",
     )
     return mark_safe(clean_html)  # noqa: S308  (sanitized above)
+
+
+def _build_greenhouse_url(job: Job) -> str:
+    # [Inferred to hold for every account: webhooks contain "http://app.greenhouse.io/sdash/<id>" as
+    # the URL of an application's job.]
+    return f"{settings.GREENHOUSE_SITE_URL}/sdash/{job.remote_id}"

@@ -15,6 +15,8 @@ from integrations.ats.client_context import ApiCallRecord, Lane
 from integrations.ats.errors import (
     AtsError,
     AtsUnavailable,
+    Conflict,
+    InvalidValues,
     MissingPermission,
     NotSiteAdmin,
     RateLimited,
@@ -102,6 +104,11 @@ class SyncWorker:
             mass_deletion_guard.close_alert(self.connection, definition)
             monitor.recheck_after_refusal(self.connection, getattr(error, "permission", ""))
             return
+        except (InvalidValues, Conflict) as error:  # a 422
+            status = SyncStep.Status.REFUSED if definition.optional else SyncStep.Status.FAILED
+            self._end_step(step, status, failure=error.sentence[:300])
+            if not definition.optional:
+                raise
         except (AtsUnavailable, RateLimited):
             raise  # the step stays open: the run may go on later
         except AtsError as error:

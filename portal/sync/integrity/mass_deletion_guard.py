@@ -27,10 +27,10 @@ class MassDeletionSuspected(AtsError):
 
 def _describe_missing(definition: StepDefinition, missing: int, stored_count: int) -> str:
     return (
-        f"{definition.label}: Greenhouse's list was read to its end and lacks {missing} of the "
-        f"{stored_count} that are here. Nothing was removed here. The user behind the credential "
-        "must be a Site Admin in Greenhouse. What is really gone goes here when the readings agree "
-        "for a day."
+        f"{definition.label}: Greenhouse's list lacks {missing} of the {stored_count} that are "
+        "here. Nothing was removed here. The credential's user must be a Site Admin. "
+        "A Greenhouse sandbox that syncs nightly loses its test data then: that is normal. "
+        "What is still missing after a day is removed."
     )
 
 

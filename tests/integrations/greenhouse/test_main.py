@@ -18,7 +18,7 @@ NAMES = ("API_KEY", "CLIENT_ID", "CLIENT_SECRET", "READER_ID", "API_URL", "AUTH_
 def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     for name in NAMES:
         monkeypatch.delenv(f"GREENHOUSE_{name}", raising=False)
-    with Sandbox(seed=7, jobs=6, **getattr(request, "param", {})) as running:
+    with Sandbox(**{"seed": 7, "jobs": 6, **getattr(request, "param", {})}) as running:
         monkeypatch.setenv("GREENHOUSE_API_URL", running.url)
         monkeypatch.setenv("GREENHOUSE_AUTH_URL", running.url)
         yield running
@@ -96,3 +96,41 @@ def test_unavailable_greenhouse_is_reported(
     sandbox.faults.add_fault("/v1", status=503, times=None)
     assert main(["jobs"]) == 4
     assert "not answering" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "contradicted"),
+    [
+        ({"jobs": 20}, []),
+        ({"jobs": 20, "single_active_token": True}, ["A new token leaves"]),
+        ({"jobs": 20, "stage_id": "job_stage"}, ["An application's stage_id"]),
+        ({"jobs": 20, "job_interview_stage_id": False}, ["Applications carry"]),
+    ],
+    indirect=["sandbox"],
+)
+def test_facts_give_verdict_per_assumption(
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    contradicted: list[str],
+) -> None:
+    set_v3_credential(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    assert main(["facts"]) == bool(contradicted)
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if line.startswith("contradicted")]
+    assert [line[16:][: len(name)] for line, name in zip(lines, contradicted, strict=True)] == (
+        contradicted
+    )
+    assert out.count("confirmed  ") > 8
+    assert {request.method for request in sandbox.requests} <= {"GET", "POST"}
+    assert greenhouse.ACME_V3_CLIENT_SECRET not in out
+    assert "@" not in out
+    assert not any(job.name in out for job in sandbox.dataset().jobs)
+
+
+def test_facts_work_with_api_key(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
+    assert main(["facts"]) == 0
+    assert "confirmed       Lists are by ascending ID" in capsys.readouterr().out

@@ -60,6 +60,17 @@ def test_event_names_every_record_to_read(action: str) -> None:
     )
 
 
+def test_ids_given_as_text_are_read() -> None:
+    payload = {"application": {"id": "71", "candidate": {"id": "9" * 30}, "jobs": [{"id": "72"}]}}
+    body = json.dumps({"action": "candidate_stage_change", "payload": payload}).encode()
+    event = parse_event(body)
+    assert (event.application_ids, event.candidate_ids, event.job_ids) == ((71,), (), (72,))
+
+
+def test_payload_of_ping_may_be_null() -> None:
+    assert parse_event(b'{"action": "ping", "payload": null}').action == "ping"
+
+
 def test_events_without_record_name_nothing() -> None:
     nothing = {action for action in ACTIONS if not EVENT_IDS[action]}
     assert nothing == {"interview_deleted", "department_deleted", "office_deleted"}

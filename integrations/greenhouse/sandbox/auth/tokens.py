@@ -69,7 +69,7 @@ def parse_basic_auth(request: Request) -> tuple[str, str] | None:
 
 
 class TokenIssuer:
-    """Issues and verifies tokens; several can be live, a new one revokes none (observed)."""
+    """Issues and verifies tokens; a setting decides whether a new one ends the one before."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class TokenIssuer:
         self._secret = secret
         self.serial = 0
         self.expired_up_to = 0
+        self._newest_serials: dict[str, int] = {}
 
     def expire_all(self) -> None:
         self.expired_up_to = self.serial
@@ -93,6 +94,7 @@ class TokenIssuer:
     def issue_token(self, client: OAuthClient | Consent, user_id: int) -> tuple[str, int]:
         """Return a new token and its expiry as a Unix time in seconds."""
         self.serial += 1
+        self._newest_serials[client.client_id] = self.serial
         now = int(self._clock().timestamp())
         expires_at = now + self._settings.token_lifetime
         claims: dict[str, Any] = {
@@ -122,7 +124,13 @@ class TokenIssuer:
         if int(claims["jti"]) <= self.expired_up_to:
             return None
         client = self._find_token_client(claims)
-        return AccessToken(client, int(claims["sub"])) if client else None
+        if client is None or self._is_replaced(client, int(claims["jti"])):
+            return None
+        return AccessToken(client, int(claims["sub"]))
+
+    def _is_replaced(self, client: OAuthClient | Consent, serial: int) -> bool:
+        newest = self._newest_serials.get(client.client_id)
+        return self._settings.single_active_token and newest != serial
 
     def _find_token_client(self, claims: dict[str, Any]) -> OAuthClient | Consent | None:
         if "consent" not in claims:

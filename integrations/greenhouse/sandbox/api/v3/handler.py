@@ -74,6 +74,13 @@ class HarvestV3Handler:
                 RESOURCES["applications"], serialize=serializers.serialize_legacy_application
             )
             self._resources["applications"] = legacy
+        if settings.stage_id == "job_stage":
+            applications = self._resources["applications"]
+            self._resources["applications"] = replace(
+                applications,
+                serialize=serializers.serialize_with_job_stage(applications.serialize),
+                ids={**applications.ids, "stage_ids": "stage_id"},
+            )
 
     def answer_request(self, request: Request) -> Response:
         route = self._router.find_route(request.method, request.path)

@@ -223,6 +223,18 @@ def _filter_hiring_managers(_: ListRequest) -> Iterable[Condition]:
     yield by_value("type", ["hiring_manager"])
 
 
+def _filter_job_posts(list_request: ListRequest) -> Iterable[Condition]:
+    if "active" not in list_request.query:  # observed by public clients
+        yield by_value("active", [True])
+
+
+def _filter_field_options(list_request: ListRequest) -> Iterable[Condition]:
+    if "custom_field_key" in list_request.query:
+        key = list_request.query["custom_field_key"]
+        fields = list_request.dataset.custom_fields
+        yield by_value("custom_field_id", [row.id for row in fields if row.name_key == key])
+
+
 def _filter_rejection_reasons(list_request: ListRequest) -> Iterable[Condition]:
     if list_request.query.get("include_defaults") != "true":
         yield by_value("default", [False])
@@ -277,6 +289,7 @@ RESOURCES: dict[str, Resource] = {
         serializers.serialize_custom_field_option,
         ids={"custom_field_ids": "custom_field_id"},
         booleans=("active",),
+        extra_conditions=_filter_field_options,
     ),
     "departments": Resource(
         "departments",
@@ -325,6 +338,7 @@ RESOURCES: dict[str, Resource] = {
         serializers.serialize_job_post,
         ids={"job_ids": "job_id"},
         booleans=("active", "live", "internal"),
+        extra_conditions=_filter_job_posts,
     ),
     "jobs": Resource(
         "jobs",

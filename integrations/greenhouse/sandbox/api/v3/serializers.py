@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from integrations.greenhouse.sandbox.api.listing import Serializer
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.generation import sample_values
 from integrations.greenhouse.sandbox.dataset.records import (
@@ -75,6 +76,15 @@ def serialize_legacy_application(dataset: Dataset, row: Application) -> JsonObje
     data = serialize_application(dataset, row)
     del data["job_interview_stage_id"], data["rejection_reason_id"]
     return data
+
+
+def serialize_with_job_stage(serialize: Serializer) -> Serializer:
+    """The other reading of ``stage_id``: the job stage itself."""
+
+    def serialize_row(dataset: Dataset, row: Application) -> JsonObject:
+        return serialize(dataset, row) | {"stage_id": row.stage_id}
+
+    return serialize_row
 
 
 def serialize_application_stage(dataset: Dataset, row: ApplicationStage) -> JsonObject:
