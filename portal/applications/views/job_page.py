@@ -68,7 +68,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "status": status,
         "stage": stage,
         "linked_application": linked_application,
-        "list_query": encode_list_params(request.GET | page.list_params),
+        "list_query": encode_list_params({**request.GET.dict(), **page.list_params}),
         "page": page,
         "rows": build_rows(page.object_list, action_context),
         "review_session": sessions.get_unfinished_session(request.membership, job),
