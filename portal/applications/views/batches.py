@@ -29,16 +29,15 @@ from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
 from portal.applications.page.filters import (
-    STATUS_LABELS,
     encode_list_params,
     filter_applications,
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
+from portal.applications.views.batch_selection import describe_selection, get_selected_applications
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job, Stage
+from portal.sync.models import Application, Job
 from portal.web.htmx import render_page_or_partial
-from portal.web.id_parsing import parse_id
 from portal.web.list_visits import ListVisit, PagedList
 
 Status = ApplicationAction.Status
@@ -80,16 +79,8 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
         return _render_preview(
             request, job, action_context, kind, matches.chosen, all_matching=matches
         )
-    chosen = _get_selected_applications(request, visible)
+    chosen = get_selected_applications(request, visible)
     return _render_preview(request, job, action_context, kind, chosen)
-
-
-def _get_selected_applications(
-    request: MemberRequest, visible: QuerySet[Application]
-) -> list[Application]:
-    keys = (parse_id(pk) for pk in request.GET.getlist("selected"))
-    picked = [key for key in keys if key is not None][:MAX_BATCH_SIZE]
-    return list(filter_applications(visible.filter(pk__in=picked), "", ""))
 
 
 def _render_preview(
@@ -123,25 +114,13 @@ def _render_preview(
         "shown_as": describe_acting_user(
             action_context.acting_user, action_context.rights.match.user
         ),
-        "chosen_by": _describe_selection(request, job),
+        "chosen_by": describe_selection(request, job),
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
     return render_page_or_partial(
         request, "applications/start_batch.html", "bulk-form", context, status=422 if bound else 200
     )
-
-
-def _describe_selection(request: MemberRequest, job: Job) -> str:
-    if request.method == "POST":
-        return ""
-    if not request.GET.get("all_matching"):
-        return "the ones you ticked"
-    status, stage = parse_status_and_stage(request.GET)
-    status_label = STATUS_LABELS.get(status, "All").lower()
-    key = parse_id(stage)
-    name = Stage.objects.filter(job=job, pk=key).first() if key is not None else None
-    return f"all that match: {status_label}" + (f", in “{name}”" if name else "")
 
 
 def _start_from_form(

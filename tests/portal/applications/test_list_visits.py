@@ -256,7 +256,7 @@ def test_activity_pages_stable_under_new_actions(
 
 def _open_all_matching(client: Client, page, kind: str = "advance"):
     html = page.content.decode()
-    token = re.search(r'name="matching" value="([^"]*)"', html)[1]
+    [token] = re.findall(r'name="matching" value="([^"]*)"', html)
     job = page.context["job"]
     return client.get(
         reverse("applications:start_batch", args=[job.pk]),
@@ -268,7 +268,7 @@ def test_all_matching_takes_exactly_the_announced(remy: Client, job: Job) -> Non
     announced = _list_ids(job)
     page = remy.get(_url(job))
     assert "All 35 that match" in page.content.decode()
-    template = Application.objects.filter(job=job).select_related("job", "stage").first()
+    template = Application.objects.filter(job=job).select_related("job", "stage")[0]
     newcomers = [_add_application(template, 100 + number) for number in range(10)]
     preview = _open_all_matching(remy, page)
     html = preview.content.decode()

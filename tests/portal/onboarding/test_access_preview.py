@@ -7,6 +7,7 @@ from django.core import mail
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
