@@ -86,8 +86,7 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
 def _build_list_request(
     request: MemberRequest, member_rights: Rights, filters: JobFilters
 ) -> ListRequest:
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    return ListRequest(request.membership, member_rights, filters, after=after, before=before)
+    return ListRequest(request.membership, member_rights, filters, request.GET)
 
 
 def _update_browser_url(

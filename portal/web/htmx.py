@@ -2,17 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseRedirectBase
 from django.shortcuts import redirect, render
 from django_htmx.http import HttpResponseClientRedirect
-
-
-def format_page_range(page: Page[Any]) -> str:
-    """For example "1 to 50 of 1,240"."""
-    total = page.paginator.count
-    return f"{page.start_index():,} to {page.end_index():,} of {total:,}" if total else ""
 
 
 def render_page_or_partial(

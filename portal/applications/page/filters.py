@@ -46,7 +46,7 @@ def find_linked_application(
 
 def get_list_params(query: Mapping[str, str]) -> dict[str, str]:
     """The list's own query parameters, dropping all others."""
-    names = ("application",) if query.get("application") else ("status", "stage", "page")
+    names = ("application",) if query.get("application") else ("status", "stage", "page", "visit")
     return {name: query[name][:40] for name in names if name in query}
 
 

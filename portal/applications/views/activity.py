@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+from urllib.parse import urlencode
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,11 +11,11 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.models import ApplicationAction
 from portal.applications.page.activity_entries import build_activity_entries
-from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.entitlements.rules import get_rights, visible_applications
-from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.htmx import render_page_or_partial
+from portal.web.list_visits import ListVisit, PagedList
 
 PER_PAGE = 50
 
@@ -32,15 +33,15 @@ def my_activity(request: MemberRequest) -> HttpResponse:
     ).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    page = Paginator(actions, PER_PAGE).get_page(request.GET.get("page"))
+    activity_list = PagedList("activity", ordered=actions, shown=actions, size=PER_PAGE)
+    page = ListVisit(activity_list, request.GET, request.membership).load_page()
     context = {
         "page": page,
-        "summary": format_page_range(page),
         "activity_entries": build_activity_entries(
             page.object_list, request.membership, member_rights
         ),
         "origin": "activity",
-        "list_query": encode_list_params(request.GET),
+        "list_query": urlencode(page.list_params),
         "polls": any(action.is_open for action in page.object_list),
     }
     return render_page_or_partial(request, "applications/my_activity.html", "activity", context)

@@ -6,7 +6,6 @@ import uuid
 from collections import Counter
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -28,16 +27,18 @@ from portal.applications.batches.progress import BatchProgress, get_kind_label
 from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ApplicationAction, Batch
+from portal.applications.page.announced_matches import AllMatching, select_all_matching
 from portal.applications.page.filters import (
-    STATUS_LABELS,
+    encode_list_params,
     filter_applications,
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
+from portal.applications.views.batch_selection import describe_selection, get_selected_applications
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job, Stage
-from portal.web.htmx import format_page_range, render_page_or_partial
-from portal.web.id_parsing import parse_id
+from portal.sync.models import Application, Job
+from portal.web.htmx import render_page_or_partial
+from portal.web.list_visits import ListVisit, PagedList
 
 Status = ApplicationAction.Status
 
@@ -71,20 +72,15 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
     action_context = ActionContext(request.membership, job.pk, member_rights)
     if request.method == "POST":
         return _start_from_form(request, job, action_context, kind, visible)
-    return _render_preview(
-        request, job, action_context, kind, _get_selected_applications(request, visible)
-    )
-
-
-def _get_selected_applications(
-    request: MemberRequest, visible: QuerySet[Application]
-) -> list[Application]:
-    status, stage = parse_status_and_stage(request.GET)
     if request.GET.get("all_matching"):
-        return list(filter_applications(visible, status, stage)[:MAX_BATCH_SIZE])
-    keys = (parse_id(pk) for pk in request.GET.getlist("selected"))
-    picked = [key for key in keys if key is not None][:MAX_BATCH_SIZE]
-    return list(filter_applications(visible.filter(pk__in=picked), "", ""))
+        status, stage = parse_status_and_stage(request.GET)
+        token = request.GET.get("matching", "")
+        matches = select_all_matching(token, job, visible, status, stage)
+        return _render_preview(
+            request, job, action_context, kind, matches.chosen, all_matching=matches
+        )
+    chosen = get_selected_applications(request, visible)
+    return _render_preview(request, job, action_context, kind, chosen)
 
 
 def _render_preview(
@@ -94,6 +90,8 @@ def _render_preview(
     kind: str,
     chosen: list[Application],
     form: BatchForm | None = None,
+    *,
+    all_matching: AllMatching | None = None,
 ) -> HttpResponse:
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
@@ -108,31 +106,21 @@ def _render_preview(
         "kind": kind,
         "handler": ACTION_HANDLERS[kind],
         "preview": preview,
+        "skipped": [*preview.skipped, *(all_matching.left if all_matching else ())],
+        "all_matching": all_matching,
+        "list_query": encode_list_params(request.GET),
         "form": form,
         "learned": action_context.refusals.get(kind),
         "shown_as": describe_acting_user(
             action_context.acting_user, action_context.rights.match.user
         ),
-        "chosen_by": _describe_selection(request, job),
+        "chosen_by": describe_selection(request, job),
         "max_batch_size": MAX_BATCH_SIZE,
-        "is_truncated": request.GET.get("all_matching") and len(chosen) == MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
     return render_page_or_partial(
         request, "applications/start_batch.html", "bulk-form", context, status=422 if bound else 200
     )
-
-
-def _describe_selection(request: MemberRequest, job: Job) -> str:
-    if request.method == "POST":
-        return ""
-    if not request.GET.get("all_matching"):
-        return "the ones you ticked"
-    status, stage = parse_status_and_stage(request.GET)
-    status_label = STATUS_LABELS.get(status, "All").lower()
-    key = parse_id(stage)
-    name = Stage.objects.filter(job=job, pk=key).first() if key is not None else None
-    return f"all that match: {status_label}" + (f", in “{name}”" if name else "")
 
 
 def _start_from_form(
@@ -166,6 +154,8 @@ def _start_from_form(
         action_context, job, batch_request, chosen_seen, key=data["key"]
     )
     _report_skipped(request, skipped)
+    if hidden_count := len(selected_ids) - len(chosen_seen):
+        messages.info(request, f"Left out: {hidden_count:,}. No longer available to you.")
     return redirect("applications:batch", pk=batch.pk)
 
 
@@ -195,9 +185,13 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
     progress = BatchProgress(dict(counts))
     rows = batch.actions.select_related("application__candidate", "application__stage")
-    page = Paginator(rows.order_by(FAILURES_FIRST, "id"), PER_PAGE).get_page(
-        request.GET.get("page")
+    action_list = PagedList(
+        f"batch:{batch.pk}",
+        ordered=rows.order_by(FAILURES_FIRST, "id"),
+        shown=rows,
+        size=PER_PAGE,
     )
+    page = ListVisit(action_list, request.GET, request.membership).load_page()
     visible = visible_applications(request.membership, member_rights=member_rights, closed=True)
     seen = visible.filter(pk__in=[action.application_id for action in page])
     failed = progress.failed and not progress.open
@@ -213,7 +207,6 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         "undoes": get_kind_label(batch.undoes.kind) if batch.undoes else "",
         "progress": progress,
         "page": page,
-        "summary": format_page_range(page) if page.has_other_pages() else "",
         "seen": set(seen.values_list("pk", flat=True)),
         "retried": retried,
         "retry_preview": retry_preview,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -17,6 +16,7 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.available_actions import ActionOption
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview
+from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.filters import (
     STATUS_LABELS,
     encode_list_params,
@@ -32,8 +32,9 @@ from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.jobs.job_page.details import get_job_details
 from portal.jobs.job_page.last_viewed import record_view
-from portal.sync.models import Application
-from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.sync.models import Application, Job
+from portal.web.htmx import render_page_or_partial
+from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
 PER_PAGE = 50
 
@@ -50,14 +51,15 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         job=job
     )
     status, stage = parse_status_and_stage(request.GET)
-    paginator = Paginator(filter_applications(applications, status, stage), PER_PAGE)
-    page = paginator.get_page(request.GET.get("page"))
+    matching = filter_applications(applications, status, stage)
+    page = _load_page(request, job, applications, matching)
     linked_application = find_linked_application(applications, request.GET, page.object_list)
     if linked_application is not None:
         status, stage = linked_application.status, ""
-        page = Paginator([linked_application], PER_PAGE).get_page(1)
+        page = VisitPage([linked_application], number=1, count=1, start_index=1)
     action_context = ActionContext(request.membership, job.pk, member_rights)
     acting_user = action_context.acting_user
+    batch_options = _list_batch_options(member_rights, status)
     context = {
         "job": job,
         "rights": member_rights,
@@ -66,14 +68,16 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "status": status,
         "stage": stage,
         "linked_application": linked_application,
-        "list_query": encode_list_params(request.GET),
+        "list_query": encode_list_params({**request.GET.dict(), **page.list_params}),
         "page": page,
-        "summary": format_page_range(page),
         "rows": build_rows(page.object_list, action_context),
         "review_session": sessions.get_unfinished_session(request.membership, job),
         "why_cannot_act": acting_user.why_not,
         "shown_as": describe_acting_user(acting_user, member_rights.match.user),
-        "batch_options": _list_batch_options(member_rights, status),
+        "batch_options": batch_options,
+        "announced": announce_matches(job, matching)
+        if batch_options and page.has_other_pages
+        else None,
         "max_batch_size": preview.MAX_BATCH_SIZE,
         # Only the full page shows them, not the HTMX partial.
         "details": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
@@ -82,6 +86,22 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     if not request.htmx and request.user.pk == request.membership.user_id:
         record_view(request.membership, job, member_rights)
     return render_page_or_partial(request, "applications/job_detail.html", "applications", context)
+
+
+def _load_page(
+    request: MemberRequest,
+    job: Job,
+    applications: QuerySet[Application],
+    matching: QuerySet[Application],
+) -> VisitPage:
+    status, stage = parse_status_and_stage(request.GET)
+    application_list = PagedList(
+        f"applications:{job.pk}:{status}:{stage}",
+        ordered=matching,
+        shown=filter_applications(applications, "", ""),
+        size=PER_PAGE,
+    )
+    return ListVisit(application_list, request.GET, request.membership).load_page()
 
 
 def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption]:

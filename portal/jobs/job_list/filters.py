@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
-from portal.jobs.job_list.paging import SortOrder
 from portal.jobs.job_list.search import search_jobs
+from portal.jobs.job_list.sort_order import SortOrder
 from portal.jobs.models import StageCount
 from portal.sync.models import Application, AtsUser, Job, TeamMember
 from portal.web.id_parsing import parse_id
@@ -21,11 +21,11 @@ from portal.web.id_parsing import parse_id
 SORT_ORDERS = {
     "name": SortOrder("name", "name"),
     "-name": SortOrder("-name", "name", descending=True),
-    "opened": SortOrder("opened", "opened_at", datetime, nullable=True),
-    "-opened": SortOrder("-opened", "opened_at", datetime, descending=True, nullable=True),
-    "active": SortOrder("active", "active_applications", int),
-    "-active": SortOrder("-active", "active_applications", int, descending=True),
-    "waiting": SortOrder("waiting", "waiting_since", datetime, nullable=True),
+    "opened": SortOrder("opened", "opened_at", nullable=True),
+    "-opened": SortOrder("-opened", "opened_at", descending=True, nullable=True),
+    "active": SortOrder("active", "active_applications"),
+    "-active": SortOrder("-active", "active_applications", descending=True),
+    "waiting": SortOrder("waiting", "waiting_since", nullable=True),
 }
 AGE_OPTIONS = {
     "30": "30 days",

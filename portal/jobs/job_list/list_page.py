@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.urls import reverse
 
 from portal.accounts.models import Membership
@@ -13,12 +14,13 @@ from portal.entitlements.rules import Rights, visible_jobs
 from portal.jobs import pins_and_saved_views
 from portal.jobs.job_list.filter_options import get_filter_options, render_options
 from portal.jobs.job_list.filters import AGE_OPTIONS, MIN_ACTIVE_OPTIONS, JobFilters, filter_jobs
-from portal.jobs.job_list.paging import MAX_COUNTED, get_page
 from portal.jobs.job_list.rows import JobRow, build_rows
 from portal.jobs.job_list.search import find_candidate_matches, named_applications
 from portal.sync.models import Job, StageName
+from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
 PAGE_SIZE = 25
+MAX_COUNTED = 1000
 SORT_LABELS = {
     "name": "Title, A to Z",
     "-name": "Title, Z to A",
@@ -28,7 +30,7 @@ SORT_LABELS = {
     "opened": "Open longest",
     "-opened": "Opened last",
 }
-# All that rows and paging need of a job.
+# All that rows need of a job.
 _ROW_COLUMNS = (
     *("name", "status", "requisition_id", "confidential", "department__name"),
     *("opened_at", "active_applications", "waiting_since"),
@@ -40,13 +42,13 @@ class ListRequest:
     member: Membership
     rights: Rights
     filters: JobFilters
-    after: str = ""
-    before: str = ""
+    query: QueryDict = field(default_factory=QueryDict)
 
     @property
     def is_first_page(self) -> bool:
         """Whether this is the unfiltered first page, which starts with the pins."""
-        return not (self.filters.is_filtered or self.filters.closed or self.after or self.before)
+        is_later_page = self.query.get("page", "1") != "1"
+        return not (self.filters.is_filtered or self.filters.closed or is_later_page)
 
     def get_jobs(self) -> QuerySet[Job]:
         visible = visible_jobs(self.member, member_rights=self.rights, closed=self.filters.closed)
@@ -64,33 +66,43 @@ class ListRequest:
 
 
 def build_page_context(list_request: ListRequest) -> dict[str, Any]:
-    member, rights, job_filters = list_request.member, list_request.rights, list_request.filters
+    member, rights = list_request.member, list_request.rights
     jobs = list_request.get_jobs()
-    job_page = get_page(
-        _select_row_columns(jobs),
-        job_filters.order,
-        after=list_request.after,
-        before=list_request.before,
-        size=PAGE_SIZE,
-    )
+    job_page = _load_page(list_request, jobs)
     pins = pins_and_saved_views.list_pinned_job_ids(member)
     pinned_jobs = _list_pinned_jobs(list_request, pins) if list_request.is_first_page else []
     rows_by_id = {
         row.job.pk: row
-        for row in build_rows(
-            [*job_page.rows, *pinned_jobs], member, rights, pinned=frozenset(pins)
-        )
+        for row in build_rows([*job_page, *pinned_jobs], member, rights, pinned=frozenset(pins))
     }
-    page_rows = [rows_by_id[job.pk] for job in job_page.rows]
+    page_rows = [rows_by_id[job.pk] for job in job_page]
     _add_match_details(page_rows, list_request)
     return {
         "rows": page_rows,
         "pinned": [rows_by_id[job.pk] for job in pinned_jobs],
         "total": jobs.order_by()[: MAX_COUNTED + 1].count(),
         "most": MAX_COUNTED,
-        "next_url": _build_page_url(job_filters, "after", job_page.after),
-        "previous_url": _build_page_url(job_filters, "before", job_page.before),
+        "next_url": _build_page_url(job_page.next_url),
+        "previous_url": _build_page_url(job_page.previous_url),
+        "hidden_count": job_page.hidden_count,
     }
+
+
+def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:
+    job_filters = list_request.filters
+    visible = visible_jobs(
+        list_request.member, member_rights=list_request.rights, closed=job_filters.closed
+    )
+    job_list = PagedList(
+        f"jobs:{job_filters.query}",
+        ordered=jobs.order_by(*job_filters.order.get_ordering()),
+        shown=_select_row_columns(visible),
+        size=PAGE_SIZE,
+    )
+    query = QueryDict(job_filters.query, mutable=True)
+    for name in ("page", "visit", "first"):
+        query[name] = list_request.query.get(name, "")
+    return ListVisit(job_list, query, list_request.member).load_page(count_rows=False)
 
 
 def _select_row_columns(jobs: QuerySet[Job]) -> QuerySet[Job]:
@@ -123,11 +135,8 @@ def _add_match_details(page_rows: list[JobRow], list_request: ListRequest) -> No
             row.stage_count = row.waiting_in(stage.name) if stage else None
 
 
-def _build_page_url(job_filters: JobFilters, direction: str, cursor: str) -> str:
-    if not cursor:
-        return ""
-    query = f"{job_filters.query}&" if job_filters.query else ""
-    return f"{reverse('jobs:list')}?{query}{direction}={cursor}"
+def _build_page_url(query: str) -> str:
+    return f"{reverse('jobs:list')}{query}" if query else ""
 
 
 def build_sort_context(job_filters: JobFilters) -> dict[str, Any]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -22,8 +21,9 @@ from portal.members import invitations
 from portal.members.models import Invitation
 from portal.onboarding import access_preview, setup_flow
 from portal.sync.models import AtsUser, SyncRun, SyncStep
-from portal.web.htmx import format_page_range, render_page_or_partial
+from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
+from portal.web.list_visits import ListVisit, PagedList
 
 PAGE_SIZE = 50
 # The first steps of a sync, which the preview needs.
@@ -44,14 +44,14 @@ def people_page(request: MemberRequest) -> HttpResponse:
     members = connection.organization.memberships.select_related("user").order_by(
         "user__name", "user__email", "pk"
     )
-    page = Paginator(members, PAGE_SIZE).get_page(request.GET.get("page"))
+    member_list = PagedList("members", ordered=members, shown=members, size=PAGE_SIZE)
+    page = ListVisit(member_list, request.GET, request.membership).load_page()
     pending = _is_first_read(connection)
     rows = access_preview.build_preview_rows(connection, list(page))
     context = {
         "steps": setup_flow.build_steps(connection, shown_step="people"),
         "rows": rows,
         "page": page,
-        "summary": format_page_range(page),
         "waiting": pending,
         "paused": connection.state == Connection.State.PAUSED,
         "unmatched": sum(row.status != MatchStatus.MATCHED for row in rows),
@@ -80,9 +80,13 @@ def _is_first_read(connection: Connection) -> bool:
 
 def _list_invitable_users(request: MemberRequest, connection: Connection) -> dict[str, Any]:
     search = request.GET.get("q", "")[:100].strip()
-    user_page = Paginator(
-        access_preview.list_uninvited_users(connection, search), PAGE_SIZE
-    ).get_page(request.GET.get("user_page"))
+    users = PagedList(
+        f"users:{search}",
+        ordered=access_preview.list_uninvited_users(connection, search),
+        shown=access_preview.list_uninvited_users(connection),
+        size=PAGE_SIZE,
+    )
+    user_page = ListVisit(users, request.GET, request.membership, prefix="user_").load_page()
     emails = [user.primary_email for user in user_page]
     pending = Invitation.objects.filter(
         organization=connection.organization,
@@ -94,7 +98,6 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
     return {
         "search": search,
         "user_page": user_page,
-        "others_summary": format_page_range(user_page),
         "invited": set(pending.values_list("email", flat=True)),
     }
 
@@ -148,5 +151,6 @@ def invite_people(request: MemberRequest) -> HttpResponse:
         )
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    query = {key: request.GET[key] for key in ("page", "q", "user_page") if key in request.GET}
+    names = ("page", "visit", "first", "q", "user_page", "user_visit", "user_first")
+    query = {name: request.GET[name] for name in names if name in request.GET}
     return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")

@@ -1,0 +1,183 @@
+"""Paging that neither skips nor repeats rows while the list changes.
+
+A visit remembers which rows each page showed. A page that was shown keeps its rows; the next page
+starts with the first rows, in the list's order now, that no page of the visit has shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core import signing
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.crypto import get_random_string
+
+from portal.accounts.models import Membership
+from portal.core.database import read_only
+from portal.core.shared_state import get_shared_store
+from portal.web.id_parsing import parse_id
+
+MAX_PAGES = 400
+VISIT_SECONDS = 24 * 60 * 60
+KEY_LENGTH = 12
+_KEY_PATTERN = re.compile(rf"[A-Za-z0-9]{{{KEY_LENGTH}}}", re.ASCII)
+Pages = list[list[int]]
+
+
+@dataclass(frozen=True)
+class PagedList:
+    """`ordered` is what the list contains; `shown` finds rows again that have left it since. Both
+    contain only rows that the member may see.
+    """
+
+    name: str  # identifies the list and its filters
+    ordered: QuerySet[Any]
+    shown: QuerySet[Any]
+    size: int
+
+
+@dataclass(frozen=True)
+class VisitPage:
+    object_list: list[Any]
+    number: int
+    count: int  # of all rows: shown in this visit, or still to come
+    start_index: int
+    hidden_count: int = 0  # shown before, but no longer visible to the member
+    list_params: dict[str, str] = field(default_factory=dict)
+    url: str = ""  # shows the same rows again
+    next_url: str = ""
+    previous_url: str = ""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.object_list)
+
+    def __len__(self) -> int:
+        return len(self.object_list)
+
+    @property
+    def summary(self) -> str:
+        """For example "1 to 50 of 1,240"."""
+        if not self.count:
+            return ""
+        end_index = self.start_index + len(self) + self.hidden_count - 1
+        return f"{self.start_index:,} to {end_index:,} of {self.count:,}"
+
+    @property
+    def has_other_pages(self) -> bool:
+        return bool(self.next_url or self.previous_url)
+
+
+class ListVisit:
+    """The pages that a member has seen of a list, found by the `visit` in the URL.
+
+    The first page is not stored. Its link to the second carries it, signed, so that opening a list
+    writes nothing, and the link works for others and once the stored visit has expired.
+    """
+
+    def __init__(
+        self, paged_list: PagedList, query: QueryDict, member: Membership, *, prefix: str = ""
+    ) -> None:
+        self._list = paged_list
+        self._query = query
+        self._names = {name: f"{prefix}{name}" for name in ("page", "visit", "first")}
+        self._scope = f"list:{member.organization_id}:{paged_list.name}"
+        key = self._get_param("visit")
+        self._key = key if _KEY_PATTERN.fullmatch(key) else get_random_string(KEY_LENGTH)
+        digest = signing.Signer(salt=self._scope).signature(self._key)
+        self._store_key = f"list:{member.pk}:{digest}"
+        number = parse_id(self._get_param("page")) or 1
+        self._number = min(max(1, number), MAX_PAGES)
+        self._is_new = key != self._key
+        self._is_stored = False
+
+    def load_page(self, *, count_rows: bool = True) -> VisitPage:
+        pages = self._load_pages()
+        pages = self._add_pages(pages, self._number)
+        number = min(self._number, len(pages)) or 1
+        page_ids = pages[number - 1] if pages else []
+        shown_ids = [pk for page in pages for pk in page]
+        rest = self._exclude(shown_ids)
+        rest_count = rest.order_by().count() if count_rows else 0
+        has_next = number < len(pages) or (
+            (rest_count > 0 if count_rows else rest.exists()) and number < MAX_PAGES
+        )
+        rows = self._list.shown.in_bulk(page_ids)
+        visible_rows = [rows[pk] for pk in page_ids if pk in rows]
+        return VisitPage(
+            visible_rows,
+            number,
+            count=len(shown_ids) + rest_count,
+            start_index=sum(map(len, pages[: number - 1])) + 1,
+            hidden_count=len(page_ids) - len(visible_rows),
+            list_params=self._build_params(number),
+            url=self._build_url(number, pages) if number > 1 or self._is_stored else "",
+            next_url=self._build_url(number + 1, pages) if has_next else "",
+            previous_url=self._build_url(number - 1, pages) if number > 1 else "",
+        )
+
+    def _get_param(self, name: str) -> str:
+        return self._query.get(self._names[name], "")
+
+    def _load_pages(self) -> Pages:
+        if self._is_new:
+            return []
+        pages = self._update_store(lambda stored: stored)
+        self._is_stored = bool(pages)
+        return pages or self._read_first_page()
+
+    def _read_first_page(self) -> Pages:
+        try:
+            page = signing.loads(self._get_param("first"), salt=self._scope)
+        except (signing.BadSignature, ValueError):
+            return []
+        return [page[: self._list.size]]
+
+    def _add_pages(self, pages: Pages, number: int) -> Pages:
+        """Several at once if the visit is not known or has expired."""
+        size = self._list.size
+        missing_count = number - len(pages)
+        if missing_count <= 0:
+            return self._store_pages(pages) if number > 1 else pages
+        rest = self._exclude([pk for page in pages for pk in page])
+        ids = list(rest.values_list("pk", flat=True)[: missing_count * size])
+        pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]
+        return self._store_pages(pages) if number > 1 else pages
+
+    def _store_pages(self, pages: Pages) -> Pages:
+        """Pages that another request has stored in the meantime win."""
+        if read_only.is_read_only() or not pages:
+            return pages
+        self._is_stored = True
+        return self._update_store(lambda stored: stored if len(stored) >= len(pages) else pages)
+
+    def _update_store(self, change: Any) -> Pages:
+        def change_value(value: bytes | None) -> tuple[bytes | None, Pages]:
+            stored: Pages = json.loads(value) if value else []
+            pages: Pages = change(stored)
+            return (value if pages == stored else json.dumps(pages).encode()), pages
+
+        return get_shared_store().update(self._store_key, change_value, ttl=VISIT_SECONDS)
+
+    def _exclude(self, shown_ids: list[int]) -> QuerySet[Any]:
+        ordered = self._list.ordered
+        return ordered.exclude(pk__in=shown_ids) if shown_ids else ordered
+
+    def _build_params(self, number: int) -> dict[str, str]:
+        if number == 1 and not self._is_stored:
+            return {}
+        return {self._names["page"]: str(number), self._names["visit"]: self._key}
+
+    def _build_url(self, number: int, pages: Pages) -> str:
+        query = self._query.copy()
+        for name in (*self._names.values(), "return_to"):
+            query.pop(name, None)
+        query[self._names["page"]] = str(number)
+        query[self._names["visit"]] = self._key
+        if not self._is_stored and pages:
+            query[self._names["first"]] = signing.dumps(pages[0], salt=self._scope, compress=True)
+        return f"?{query.urlencode()}"
