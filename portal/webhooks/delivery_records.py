@@ -57,7 +57,7 @@ def list_records_or_fail(connection: Connection, delivery: Delivery) -> dict[Rec
             return list_records(connection, delivery)
     except (OperationalError, InterfaceError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         logger.error("Delivery %d is unreadable: %s", delivery.pk, type(error))
         settle_by_pk([delivery.pk], Delivery.Outcome.FAILED, UNEXPECTED_SENTENCE)
         report_failed_delivery(connection)
@@ -94,7 +94,7 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
         return error.sentence
     except (OperationalError, InterfaceError):
         raise  # the database is away: nothing can be recorded
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         # Without the error's text, which may quote the record.
         logger.error("Refreshing one of %s failed: %s", kind, type(error))
         report_failed_delivery(connection)

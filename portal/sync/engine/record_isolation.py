@@ -32,7 +32,7 @@ def write_separately(
             return definition.write(connection, records), ()
     except (AtsError, OperationalError, InterfaceError):
         raise  # not about a record
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         if len(records) <= 1:
             # Without the error's text, which may quote the record.
             logger.error("A record of %s is not writable: %s", definition.kind, type(error))
