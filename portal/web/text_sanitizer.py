@@ -26,14 +26,12 @@ class TextSanitizerMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.encoding:  # a charset that a client named may not even be one of text
-            request.encoding = "utf-8"
         for name, value in request.META.items():
             if isinstance(value, str) and (name.startswith("HTTP_") or name == "REMOTE_ADDR"):
                 request.META[name] = replace_unsafe_characters(value)
         request.path = replace_unsafe_characters(request.path)
         request.path_info = replace_unsafe_characters(request.path_info)
-        request.GET = _sanitize_query(request.GET)
+        request.GET = _sanitize_query(request.GET)  # type: ignore[assignment]
         request.COOKIES = {
             replace_unsafe_characters(name): replace_unsafe_characters(value)
             for name, value in request.COOKIES.items()
@@ -47,7 +45,7 @@ class TextSanitizerMiddleware:
         if request.method != "POST" or getattr(view, "csrf_exempt", False):
             return None
         try:
-            request.POST = _sanitize_query(request.POST)
+            request.POST = _sanitize_query(request.POST)  # type: ignore[assignment]
         except (UnreadablePostError, LookupError, ValueError):
             return HttpResponseBadRequest(
                 "The form could not be read.\n", content_type="text/plain"
