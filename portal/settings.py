@@ -168,6 +168,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.core.observability.request_ids.RequestIdMiddleware",
     "portal.core.tenancy.middleware.OrganizationScopeMiddleware",
+    # Before whatever reads a header, a cookie or a parameter.
+    "portal.web.text_sanitizer.TextSanitizerMiddleware",
     # Before whatever needs a known host, a session or the database.
     "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",

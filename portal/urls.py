@@ -1,14 +1,17 @@
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
 from portal.monitoring.health import check_liveness, check_readiness
 from portal.monitoring.metrics import export_metrics
 from portal.web import views as web_views
+from portal.web.id_parsing import IdConverter
 
 # Staff sign in like everybody else: same rate limits, one-time codes and sessions.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+register_converter(IdConverter, "id")
 
 handler404 = "portal.jobs.not_found.handle_not_found"
 

@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 import hmac
-import re
+from codecs import BOM_UTF8
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from integrations.ats.errors import UnreadableResponse
+from integrations.ats.record_ids import is_record_id, parse_id
 from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookEventType, WebhookSpec
 from integrations.greenhouse.payloads.decoding import to_text
 
 PING = "ping"
-_ID_TEXT = re.compile(r"[0-9]{1,18}")
 
 
 def has_valid_signature(body: bytes, signature: str, secret: str) -> bool:
@@ -42,8 +42,8 @@ def _compute_digest(body: bytes, secret: str) -> str:
 def parse_event(body: bytes) -> WebhookEvent:
     """Parse a delivery's body. Raises UnreadableResponse."""
     try:
-        event = msgspec.json.decode(body, type=_EventPayload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        event = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=_EventPayload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableResponse("This web hook delivery could not be read.") from error
     payload = event.payload or {}
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
@@ -117,9 +117,9 @@ def _collect_ids(value: dict[str, Any], collector: _IdCollector, depth: int = 0)
 
 
 def _to_id(value: object) -> int | None:
-    if isinstance(value, str) and _ID_TEXT.fullmatch(value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        return parse_id(value)
+    return value if isinstance(value, int) and is_record_id(value) else None
 
 
 def _define_event(

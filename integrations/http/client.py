@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -118,4 +119,4 @@ class HttpClient:
             if size > self._max_body_bytes:
                 raise ResponseTooLarge(f"more than {self._max_body_bytes} bytes")
             pieces.append(piece)
-        return b"".join(pieces)
+        return b"".join(pieces).removeprefix(BOM_UTF8)

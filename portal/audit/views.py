@@ -17,6 +17,7 @@ from portal.audit import presentation
 from portal.audit.forms import LogForm, format_verb
 from portal.audit.models import Entry
 from portal.web.csv_rows import stream_rows
+from portal.web.id_parsing import parse_id
 
 PAGE_SIZE = 50
 CHUNK_SIZE = 500
@@ -30,8 +31,8 @@ def show_log(request: MemberRequest) -> HttpResponse:
     is_valid = form.is_valid()
     queryset = form.get_entries() if is_valid else Entry.objects.none()
     before_id = request.GET.get("before", "")
-    if before_id.isdecimal():
-        queryset = queryset.filter(id__lt=int(before_id[:18]))
+    if (before := parse_id(before_id)) is not None:
+        queryset = queryset.filter(id__lt=before)
     entries = list(queryset[: PAGE_SIZE + 1])
     has_more = len(entries) > PAGE_SIZE
     active_filters = [field.name for field in form.visible_fields() if request.GET.get(field.name)]

@@ -27,6 +27,8 @@ class Issue(OrganizationModel):
         MASS_DELETION = "mass_deletion", "A list lacks most of what is here"
         UNMATCHED_PEOPLE = "unmatched_people", "People without a match in Greenhouse"
         SYNC_FAILING = "sync_failing", "Syncs fail again and again"
+        UNREADABLE_RECORDS = "unreadable_records", "Records could not be read"
+        REFRESH_FAILED = "refresh_failed", "A record could not be refreshed"
         WORKER_DEAD = "worker_dead", "No worker is running"
         WEBHOOK_SILENT = "webhook_silent", "Web hooks have fallen silent"
         ACTIONS_FAILING = "actions_failing", "Many actions fail"

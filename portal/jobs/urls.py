@@ -8,8 +8,8 @@ urlpatterns = [
     path("export.csv", views.export_csv, name="export_csv"),
     path("access/", views.explain_access, name="explain_access"),
     path("views/", views.save_view, name="save_view"),
-    path("views/<int:pk>/", views.update_saved_view, name="update_saved_view"),
-    path("<int:job_pk>/closed/", views.closed_job, name="closed_job"),
-    path("<int:job_pk>/refresh/", views.refresh_job, name="refresh_job"),
-    path("<int:job_pk>/pin/", views.set_pin, name="set_pin"),
+    path("views/<id:pk>/", views.update_saved_view, name="update_saved_view"),
+    path("<id:job_pk>/closed/", views.closed_job, name="closed_job"),
+    path("<id:job_pk>/refresh/", views.refresh_job, name="refresh_job"),
+    path("<id:job_pk>/pin/", views.set_pin, name="set_pin"),
 ]

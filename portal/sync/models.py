@@ -549,6 +549,7 @@ class SyncStep(OrganizationModel):
     unchanged = models.PositiveIntegerField(default=0)
     gone = models.PositiveIntegerField(default=0)
     unreadable_count = models.PositiveIntegerField(default=0)
+    unreadable_ids = models.JSONField(default=list)  # the first of them, as texts
     requests = models.PositiveIntegerField(default=0)
     milliseconds = models.PositiveIntegerField(default=0)
     expected = models.PositiveIntegerField(null=True)  # read_count of the last full run

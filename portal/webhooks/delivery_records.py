@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, transaction
 
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
 from integrations.ats.provider import Provider
@@ -11,7 +14,14 @@ from portal.connections.models import Connection
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
 from portal.sync.records import job_refresh, record_refresh
+from portal.webhooks.delivery_states import (
+    UNEXPECTED_SENTENCE,
+    report_failed_delivery,
+    settle_by_pk,
+)
 from portal.webhooks.models import Delivery
+
+logger = logging.getLogger(__name__)
 
 Record = tuple[str, int]  # kind and Greenhouse id
 
@@ -37,6 +47,20 @@ def list_records(connection: Connection, delivery: Delivery) -> dict[Record, Non
     if delivery.subject == EventSubject.CANDIDATE:
         records += [("candidates", pk) for pk in reversed(candidates)]
     return dict.fromkeys(records)
+
+
+def list_records_or_fail(connection: Connection, delivery: Delivery) -> dict[Record, None]:
+    """As `list_records`; a delivery that cannot be taken apart is settled as failed."""
+    try:
+        with transaction.atomic():
+            return list_records(connection, delivery)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
+        logger.error("Delivery %d is unreadable: %s", delivery.pk, type(error))
+        settle_by_pk([delivery.pk], Delivery.Outcome.FAILED, UNEXPECTED_SENTENCE)
+        report_failed_delivery(connection)
+        return {}
 
 
 def _list_candidate_applications(connection: Connection, candidates: list[int]) -> list[Record]:
@@ -67,4 +91,11 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
         raise
     except AtsError as error:
         return error.sentence
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be recorded
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
+        # Without the error's text, which may quote the record.
+        logger.error("Refreshing one of %s failed: %s", kind, type(error))
+        report_failed_delivery(connection)
+        return UNEXPECTED_SENTENCE
     return ""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection
+from portal.issues import service
+from portal.issues.models import Issue
 from portal.webhooks.models import Delivery
 
 GIVE_UP_AFTER = timedelta(hours=24)
+MAX_TAKES = 3
+UNEXPECTED_SENTENCE = "Reading it failed unexpectedly. The next sync brings it."
 Outcome = Delivery.Outcome
 
 
@@ -42,3 +46,32 @@ def settle_by_pk(pks: list[int], outcome: str, why: str = "") -> int:
 def settle_deliveries(waiting: QuerySet[Delivery], outcome: str, why: str = "") -> int:
     # Neither SQLite nor PostgreSQL supports an ordered UPDATE.
     return waiting.order_by().update(outcome=outcome, reason=why[:300], processed_at=timezone.now())
+
+
+def take_deliveries(connection: Connection, pks: list[int]) -> bool:
+    """Count that a reading begins; False if workers died over it too often."""
+    waiting = Delivery.objects.filter(pk__in=pks, outcome=Outcome.WAITING).order_by()
+    if waiting.filter(take_count__gte=MAX_TAKES).exists():
+        settle_deliveries(waiting, Outcome.FAILED, UNEXPECTED_SENTENCE)
+        report_failed_delivery(connection)
+        return False
+    waiting.update(take_count=F("take_count") + 1)
+    return True
+
+
+def release_deliveries(deliveries: QuerySet[Delivery]) -> None:
+    waiting = deliveries.filter(outcome=Outcome.WAITING, take_count__gt=0)
+    waiting.order_by().update(take_count=0)
+
+
+def report_failed_delivery(connection: Connection) -> None:
+    service.open_issue(
+        connection.organization,
+        Issue.Cause.REFRESH_FAILED,
+        title="A record could not be refreshed",
+        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
+        "brings it. Everything else goes on.",
+        severity=Issue.Severity.WARNING,
+        fixer=Issue.Fixer.OPERATOR,
+        still_works="Everything else is up to date.",
+    )

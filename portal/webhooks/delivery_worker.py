@@ -27,16 +27,18 @@ from portal.webhooks.delivery_lease import LEASE_TIMEOUT, EndpointLease, hold_en
 from portal.webhooks.delivery_records import (
     ProcessingPostponed,
     Record,
-    list_records,
+    list_records_or_fail,
     refresh_record,
 )
 from portal.webhooks.delivery_states import (
     expire_deliveries,
     is_not_deferred,
+    release_deliveries,
     select_due,
     select_waiting,
     settle_by_pk,
     settle_deliveries,
+    take_deliveries,
 )
 from portal.webhooks.models import Delivery, Endpoint
 
@@ -85,6 +87,7 @@ def _postpone_endpoint(endpoint: Endpoint, error: ProcessingPostponed) -> None:
         retry_at=error.at,
         failure_count=F("failure_count") + 1 if error.failed else F("failure_count"),
     )
+    release_deliveries(select_waiting(endpoint.connection))
     expire_deliveries(select_waiting(endpoint.connection))
 
 
@@ -147,7 +150,8 @@ class _ProcessingRun:
         for delivery in select_waiting(self.connection).filter(retry_at__gt=timezone.now()):
             if delivery.retry_at is not None:
                 deferral = (delivery.retry_at, delivery.failure_count)
-                self.deferred |= dict.fromkeys(list_records(self.connection, delivery), deferral)
+                records = list_records_or_fail(self.connection, delivery)
+                self.deferred |= dict.fromkeys(records, deferral)
 
     def is_deferred(self, record: Record) -> bool:
         return record in self.deferred and self.deferred[record][0] > timezone.now()
@@ -170,12 +174,12 @@ class _ProcessingRun:
     def defer_deliveries(self, record: Record, deliveries: list[int]) -> None:
         retry_at, failure_count = self.deferred[record]
         waiting = Delivery.objects.filter(pk__in=deliveries, outcome=Outcome.WAITING)
-        waiting.update(retry_at=retry_at, failure_count=failure_count)
+        waiting.update(retry_at=retry_at, failure_count=failure_count, take_count=0)
         expire_deliveries(waiting)
 
 
 def _refresh_batch(run: _ProcessingRun, batch: list[Delivery]) -> bool:
-    pending = {delivery.pk: list_records(run.connection, delivery) for delivery in batch}
+    pending = {delivery.pk: list_records_or_fail(run.connection, delivery) for delivery in batch}
     deliveries_by_record: dict[Record, list[int]] = defaultdict(list)
     for delivery, records in pending.items():
         for record in records:
@@ -185,16 +189,29 @@ def _refresh_batch(run: _ProcessingRun, batch: list[Delivery]) -> bool:
         if run.is_deferred(record):
             run.defer_deliveries(record, deliveries)
         else:
-            try:
-                failure = refresh_record(run.connection, run.provider, record)
-            except AtsUnavailable:
-                run.record_failure(record, deliveries)
-            else:
-                run.record_answer()
-                _settle_record(pending, record, deliveries, failure)
+            _refresh_and_settle(run, pending, record, deliveries)
         if not run.lease.renew_lease():
             return False
     return True
+
+
+def _refresh_and_settle(
+    run: _ProcessingRun,
+    pending: dict[int, dict[Record, None]],
+    record: Record,
+    deliveries: list[int],
+) -> None:
+    if not take_deliveries(run.connection, deliveries):
+        _settle_record(pending, record, deliveries, "")
+        return
+    try:
+        failure = refresh_record(run.connection, run.provider, record)
+    except AtsUnavailable:
+        run.record_failure(record, deliveries)
+    else:
+        run.record_answer()
+        _settle_record(pending, record, deliveries, failure)
+        release_deliveries(Delivery.objects.filter(pk__in=deliveries))
 
 
 def _settle_record(

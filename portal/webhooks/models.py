@@ -76,6 +76,8 @@ class Delivery(OrganizationModel):
     received_at = models.DateTimeField(default=timezone.now)
     delivery_count = models.PositiveIntegerField(default=1)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
+    # Readings begun but not ended: only a killed worker leaves one.
+    take_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     reason = models.CharField(max_length=300, blank=True)  # shown to people
     processed_at = models.DateTimeField(null=True)
     # Set while one of its records fails although others can be read.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from django.http import HttpRequest, UnreadablePostError
 
-from portal.web.id_parsing import parse_id
-
 
 class LengthRequired(Exception):
     """The body has no length, and the server does not say where it ends."""
@@ -44,7 +42,8 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 
 def _get_content_length(request: HttpRequest) -> int:
-    return parse_id(request.META.get("CONTENT_LENGTH") or "") or 0
+    digits = request.META.get("CONTENT_LENGTH") or ""
+    return int(digits[:20]) if digits.isascii() and digits.isdigit() else 0
 
 
 def _read_stream(stream: object, max_bytes: int) -> bytes:

@@ -110,7 +110,7 @@ class OAuthClient:
                 single_attempt=True,
             )
             body = msgspec.json.decode(response.body)
-        except (AtsError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (AtsError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return TokenClaims()
         is_active = isinstance(body, dict) and body.get("active") is not False
         return _build_claims(body) if is_active else TokenClaims()
@@ -126,7 +126,7 @@ def decode_token_response(response: HttpResponse) -> TokenResponse:
     """Decode the token endpoint's response. Raises UnreadableResponse."""
     try:
         return msgspec.json.decode(response.body, type=TokenResponse)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableResponse("Greenhouse's token could not be read.") from error
 
 

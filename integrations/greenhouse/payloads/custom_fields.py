@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from integrations.ats.record_ids import RecordId
 from integrations.ats.types import ApplicationChanges, CustomField, CustomFieldOption
 from integrations.greenhouse.payloads.decoding import (
     RawText,
     make_reader,
+    to_order,
     to_stripped_text,
     to_text,
 )
@@ -24,18 +26,18 @@ SELECT_TYPES = ("single_select", "multi_select")
 
 
 class _Option(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     priority: int | None = None
     sort_order: int | None = None
-    custom_field_id: int | None = None
+    custom_field_id: RecordId | None = None
     active: bool | None = None
 
 
 class FieldOption(msgspec.Struct, frozen=True):
     """A select option with its field and position, as v3 lists options separately."""
 
-    field_id: int | None
+    field_id: RecordId | None
     order: int
     active: bool
     option: CustomFieldOption
@@ -44,14 +46,14 @@ class FieldOption(msgspec.Struct, frozen=True):
 def _convert_option(wire: _Option) -> FieldOption:
     return FieldOption(
         field_id=wire.custom_field_id,
-        order=wire.sort_order or wire.priority or 0,
+        order=to_order(wire.sort_order or wire.priority),
         active=wire.active is not False,
         option=CustomFieldOption(id=wire.id, name=to_text(wire.name)),
     )
 
 
 class _Field(msgspec.Struct):
-    id: int
+    id: RecordId
     name_key: str
     name: RawText = None
     field_type: RawText = None
@@ -74,7 +76,7 @@ def _convert_field(wire: _Field) -> CustomField:
         name=to_stripped_text(wire.name) or to_text(wire.name_key),
         type=to_text(wire.value_type),
         description=to_text(wire.description).strip(),
-        order=wire.sort_order or wire.priority or 0,
+        order=to_order(wire.sort_order or wire.priority),
         required=wire.required is True,
         private=wire.private is not False,  # deny by default
         active=wire.active is not False and wire.application_type != "prospect_applications",

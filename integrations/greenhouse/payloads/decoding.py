@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -14,7 +13,9 @@ import msgspec
 
 from integrations.ats.emails import normalize_email
 from integrations.ats.errors import UnreadableResponse
+from integrations.ats.record_ids import RecordId, parse_id
 from integrations.ats.types import UnreadableRecord
+from integrations.greenhouse.payloads.json_scanner import find_top_level_id, split_array
 from integrations.http.redaction import redact_text
 
 Record = TypeVar("Record")
@@ -25,7 +26,7 @@ RawTimestamp = str | int | float | None
 RawText = str | int | float | None  # official examples have numbers where text is documented
 
 _ARRAY_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
-_ID_PATTERN = re.compile(rb'"id"\s*:\s*"?(\d{1,19})')
+_MAX_ORDER = 2**31 - 1  # of an integer column
 
 
 class InvalidRecord(ValueError):
@@ -41,9 +42,11 @@ def decode_records(
     for raw in _decode_array(body):
         try:
             records.append(read(raw))
-        except (msgspec.MsgspecError, InvalidRecord) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
             unreadable.append(
-                UnreadableRecord(remote_id=_extract_id(bytes(raw)), reason=redact_text(str(error)))
+                UnreadableRecord(
+                    remote_id=_extract_id(bytes(raw)), reason=redact_text(_describe_error(error))
+                )
             )
     return tuple(records), tuple(unreadable)
 
@@ -52,10 +55,16 @@ def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
     """Decode a single record. Raises UnreadableResponse."""
     try:
         return read(msgspec.Raw(body))
-    except (msgspec.MsgspecError, InvalidRecord, UnicodeDecodeError) as error:
+    except Exception as error:
         raise UnreadableResponse(
-            f"Greenhouse's record could not be read: {redact_text(str(error))}"
+            f"Greenhouse's record could not be read: {redact_text(_describe_error(error))}"
         ) from error
+
+
+def _describe_error(error: Exception) -> str:
+    # The text of an unexpected error may quote the record.
+    is_expected = isinstance(error, (msgspec.MsgspecError, InvalidRecord, UnicodeDecodeError))
+    return str(error) if is_expected else type(error).__name__
 
 
 def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordParser[Record]:
@@ -86,6 +95,11 @@ def to_text(value: RawText) -> str:
     return "" if value is None else str(value)
 
 
+def to_order(value: int | None) -> int:
+    """A place in a list, within what an integer column holds; 0 for null."""
+    return max(-_MAX_ORDER, min(value or 0, _MAX_ORDER))
+
+
 def to_stripped_text(value: RawText) -> str | None:
     return to_text(value).strip() or None
 
@@ -111,8 +125,12 @@ def unique_texts(values: Iterable[RawText]) -> tuple[str, ...]:
 def _decode_array(body: bytes) -> list[msgspec.Raw]:
     try:
         return _ARRAY_DECODER.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
+    # One malformed or deeply nested record must not fail the others.
+    elements = split_array(body)
+    if elements is not None:
+        return [msgspec.Raw(element) for element in elements]
     # While it prepares a list, Greenhouse answers {message} (documented for v3 candidates).
     if body.lstrip()[:1] == b"{":
         raise UnreadableResponse(
@@ -125,7 +143,7 @@ def _decode_array(body: bytes) -> list[msgspec.Raw]:
 def _extract_message(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_ErrorMessage).message or "no reason given"
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return "it is cut off"
 
 
@@ -136,10 +154,9 @@ class _ErrorMessage(msgspec.Struct):
 def _extract_id(raw: bytes) -> int | None:
     try:
         return msgspec.json.decode(raw, type=_RecordId, strict=False).id
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        match = _ID_PATTERN.search(raw)
-        return int(match[1]) if match else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return parse_id(find_top_level_id(raw))
 
 
 class _RecordId(msgspec.Struct):
-    id: int | None = None
+    id: RecordId | None = None

@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 
 from integrations.ats.types import ApplicationAnswer, CustomValue
-from integrations.greenhouse.payloads.decoding import RawText, to_text, unique_texts
+from integrations.greenhouse.payloads.decoding import (
+    InvalidRecord,
+    RawText,
+    to_text,
+    unique_texts,
+)
+
+_MAX_DEPTH = 32  # of values that are stored as they came
 
 
 class ValueItem(msgspec.Struct):
@@ -56,11 +63,15 @@ def extract_custom_values(fields: object) -> dict[str, CustomValue]:
     return {to_text(key): _strip_null_characters(field.get("value")) for key, field in field_items}
 
 
-def _strip_null_characters(value: Any) -> Any:
+def _strip_null_characters(value: Any, depth: int = 0) -> Any:
+    if depth > _MAX_DEPTH:
+        raise InvalidRecord("a value is nested too deeply")
     if isinstance(value, str):
         return to_text(value)
     if isinstance(value, list):
-        return [_strip_null_characters(item) for item in value]
+        return [_strip_null_characters(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {to_text(key): _strip_null_characters(item) for key, item in value.items()}
+        return {
+            to_text(key): _strip_null_characters(item, depth + 1) for key, item in value.items()
+        }
     return value

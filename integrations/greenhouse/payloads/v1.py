@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from integrations.ats.record_ids import RecordId
 from integrations.ats.types import (
     Application,
     Attachment,
@@ -37,6 +38,7 @@ from integrations.greenhouse.payloads.decoding import (
     build_full_name,
     make_reader,
     parse_timestamp,
+    to_order,
     to_stripped_text,
     to_text,
     unique_texts,
@@ -51,9 +53,9 @@ from integrations.greenhouse.payloads.shared import (
 
 
 class _Ref(msgspec.Struct):
-    id: int | None = None  # some references come without one
+    id: RecordId | None = None  # some references come without one
     name: RawText = None
-    user_id: int | None = None  # in rows of GET /jobs/{id}/hiring_team
+    user_id: RecordId | None = None  # in rows of GET /jobs/{id}/hiring_team
     public_name: RawText = None  # of sources inside applications
     type: Any = None
 
@@ -75,7 +77,7 @@ def _get_name(ref: _Ref | None) -> str | None:
 
 # -- people ------------------------------------------------------------------------------------
 class _User(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     first_name: RawText = None
     last_name: RawText = None
@@ -99,7 +101,7 @@ def _convert_user(wire: _User) -> User:
 
 
 class _UserRole(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     type: RawText = None
 
@@ -109,16 +111,16 @@ def _convert_role(wire: _UserRole) -> UserRole:
 
 
 class _JobGrant(msgspec.Struct):
-    id: int
-    job_id: int
-    user_role_id: int | None = None
+    id: RecordId
+    job_id: RecordId
+    user_role_id: RecordId | None = None
 
 
 class _FutureJobGrant(msgspec.Struct):
-    id: int
-    user_role_id: int | None = None
-    department_id: int | None = None
-    office_id: int | None = None
+    id: RecordId
+    user_role_id: RecordId | None = None
+    department_id: RecordId | None = None
+    office_id: RecordId | None = None
 
 
 def make_grant_reader(user_id: int) -> RecordParser[JobGrant]:
@@ -172,7 +174,7 @@ def _convert_hiring_team(job_id: int, wire: _HiringTeam | None) -> tuple[TeamMem
 
 
 class _Opening(msgspec.Struct):
-    id: int
+    id: RecordId
     opening_id: RawText = None
     status: RawText = None
     opened_at: RawTimestamp = None
@@ -198,7 +200,7 @@ def make_opening_reader(job_id: int) -> RecordParser[Opening]:
 
 
 class _Job(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     status: RawText = None
     requisition_id: RawText = None
@@ -236,8 +238,8 @@ def _convert_job(wire: _Job) -> Job:
 
 
 class _Stage(msgspec.Struct):
-    id: int
-    job_id: int
+    id: RecordId
+    job_id: RecordId
     name: RawText = None
     priority: int | None = None
     active: bool | None = None
@@ -249,15 +251,15 @@ def _convert_stage(wire: _Stage) -> Stage:
         id=wire.id,
         job_id=wire.job_id,
         name=to_text(wire.name),
-        order=wire.priority or 0,
+        order=to_order(wire.priority),
         active=wire.active is not False,
         updated_at=parse_timestamp(wire.updated_at),
     )
 
 
 class _JobPost(msgspec.Struct):
-    id: int
-    job_id: int | None = None
+    id: RecordId
+    job_id: RecordId | None = None
     title: RawText = None
     live: bool | None = None
     internal: bool | None = None
@@ -281,8 +283,8 @@ def _convert_job_post(wire: _JobPost) -> JobPost:
 
 # -- applications and candidates ---------------------------------------------------------------
 class _Application(msgspec.Struct):
-    id: int
-    candidate_id: int
+    id: RecordId
+    candidate_id: RecordId
     jobs: _Refs = None
     status: RawText = None
     prospect: bool | None = None
@@ -294,7 +296,7 @@ class _Application(msgspec.Struct):
     source: _Ref | None = None
     recruiter: _Ref | None = None
     coordinator: _Ref | None = None
-    job_post_id: int | None = None
+    job_post_id: RecordId | None = None
     answers: AnswerItems = None
     keyed_custom_fields: Any = None  # some accounts lack it
 
@@ -328,7 +330,7 @@ def _convert_application(wire: _Application) -> Application:
 
 
 class _Candidate(msgspec.Struct):
-    id: int
+    id: RecordId
     first_name: RawText = None
     last_name: RawText = None
     company: RawText = None
@@ -381,9 +383,9 @@ def _convert_attachments(wire: _Attachments) -> tuple[Attachment, ...]:
 
 # -- small lists -------------------------------------------------------------------------------
 class _Department(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
-    parent_id: int | None = None
+    parent_id: RecordId | None = None
 
 
 class _Location(msgspec.Struct):
@@ -391,20 +393,20 @@ class _Location(msgspec.Struct):
 
 
 class _Office(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
-    parent_id: int | None = None
+    parent_id: RecordId | None = None
     location: _Location | None = None
 
 
 class _Reason(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     type: _Ref | None = None
 
 
 class _EmailTemplate(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     type: RawText = None
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from integrations.ats.record_ids import RecordId
 from integrations.ats.types import (
     Application,
     ApplicationStatus,
@@ -41,6 +42,7 @@ from integrations.greenhouse.payloads.decoding import (
     build_full_name,
     make_reader,
     parse_timestamp,
+    to_order,
     to_stripped_text,
     to_text,
     unique_texts,
@@ -53,7 +55,7 @@ from integrations.greenhouse.payloads.shared import (
     extract_values,
 )
 
-_Ids = list[int | None] | None
+_Ids = list[RecordId | None] | None
 
 
 def _drop_nulls(ids: _Ids) -> tuple[int, ...]:
@@ -62,7 +64,7 @@ def _drop_nulls(ids: _Ids) -> tuple[int, ...]:
 
 # -- people ------------------------------------------------------------------------------------
 class _User(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     first_name: RawText = None
     last_name: RawText = None
@@ -86,13 +88,13 @@ def _convert_user(wire: _User) -> User:
 
 
 class _UserEmail(msgspec.Struct):
-    user_id: int
+    user_id: RecordId
     email: str
     verified: bool | None = None
 
 
 class _UserRole(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     role_type: RawText = None
 
@@ -103,10 +105,10 @@ def _convert_role(wire: _UserRole) -> UserRole:
 
 
 class _JobGrant(msgspec.Struct):
-    id: int
-    user_id: int
-    job_id: int
-    role_id: int | None = None
+    id: RecordId
+    user_id: RecordId
+    job_id: RecordId
+    role_id: RecordId | None = None
     automated: bool | None = None
 
 
@@ -121,11 +123,11 @@ def _convert_grant(wire: _JobGrant) -> JobGrant:
 
 
 class _FutureJobGrant(msgspec.Struct):
-    id: int
-    user_id: int
-    role_id: int | None = None
-    department_id: int | None = None
-    office_id: int | None = None
+    id: RecordId
+    user_id: RecordId
+    role_id: RecordId | None = None
+    department_id: RecordId | None = None
+    office_id: RecordId | None = None
 
 
 def _convert_future_grant(wire: _FutureJobGrant) -> FutureJobGrant:
@@ -139,20 +141,20 @@ def _convert_future_grant(wire: _FutureJobGrant) -> FutureJobGrant:
 
 
 class _TeamMember(msgspec.Struct):
-    job_id: int
-    user_id: int
+    job_id: RecordId
+    user_id: RecordId
     type: RawText = None
 
 
 # -- jobs --------------------------------------------------------------------------------------
 class _Job(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     status: RawText = None
     requisition_id: RawText = None
     confidential: bool | None = None
     is_template: bool | None = None
-    department_id: int | None = None
+    department_id: RecordId | None = None
     office_ids: _Ids = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
@@ -178,13 +180,13 @@ def _convert_job(wire: _Job) -> Job:
 
 
 class _Opening(msgspec.Struct):
-    id: int
-    job_id: int
+    id: RecordId
+    job_id: RecordId
     opening_id: RawText = None
     open: bool | None = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    close_reason_id: int | None = None
+    close_reason_id: RecordId | None = None
 
 
 def _convert_opening(wire: _Opening) -> Opening:
@@ -200,8 +202,8 @@ def _convert_opening(wire: _Opening) -> Opening:
 
 
 class _Stage(msgspec.Struct):
-    id: int
-    job_id: int
+    id: RecordId
+    job_id: RecordId
     name: RawText = None
     sort_order: int | None = None
     active: bool | None = None
@@ -213,15 +215,15 @@ def _convert_stage(wire: _Stage) -> Stage:
         id=wire.id,
         job_id=wire.job_id,
         name=to_text(wire.name),
-        order=wire.sort_order or 0,
+        order=to_order(wire.sort_order),
         active=wire.active is not False,
         updated_at=parse_timestamp(wire.updated_at),
     )
 
 
 class _JobPost(msgspec.Struct):
-    id: int
-    job_id: int | None = None
+    id: RecordId
+    job_id: RecordId | None = None
     title: RawText = None
     live: bool | None = None
     internal: bool | None = None
@@ -247,24 +249,24 @@ def _convert_job_post(wire: _JobPost) -> JobPost:
 
 # -- applications and candidates ---------------------------------------------------------------
 class _Application(msgspec.Struct):
-    id: int
-    candidate_id: int
-    job_id: int | None = None
+    id: RecordId
+    candidate_id: RecordId
+    job_id: RecordId | None = None
     status: RawText = None
     prospect: bool | None = None
     prospective_job_ids: _Ids = None
-    stage_id: int | None = None  # id of a stage history entry, not of a job stage
-    job_interview_stage_id: int | None = None  # newer accounts
+    stage_id: RecordId | None = None  # id of a stage history entry, not of a job stage
+    job_interview_stage_id: RecordId | None = None  # newer accounts
     stage_name: RawText = None
     created_at: RawTimestamp = None
     rejected_at: RawTimestamp = None
     last_activity_at: RawTimestamp = None
     updated_at: RawTimestamp = None
-    rejection_reason_id: int | None = None  # newer accounts
-    source_id: int | None = None
-    recruiter_id: int | None = None
-    coordinator_id: int | None = None
-    job_post_id: int | None = None
+    rejection_reason_id: RecordId | None = None  # newer accounts
+    source_id: RecordId | None = None
+    recruiter_id: RecordId | None = None
+    coordinator_id: RecordId | None = None
+    job_post_id: RecordId | None = None
     answers: AnswerItems = None
     custom_fields: Any = None
 
@@ -299,9 +301,9 @@ def _convert_status(status: RawText) -> str:
 
 
 class _StageEntry(msgspec.Struct):
-    id: int
-    application_id: int
-    job_interview_stage_id: int
+    id: RecordId
+    application_id: RecordId
+    job_interview_stage_id: RecordId
     entered_at: RawTimestamp = None
     exited_at: RawTimestamp = None
     current: bool | None = None
@@ -319,7 +321,7 @@ def _convert_stage_entry(wire: _StageEntry) -> StageEntry:
 
 
 class _Candidate(msgspec.Struct):
-    id: int
+    id: RecordId
     first_name: RawText = None
     last_name: RawText = None
     company: RawText = None
@@ -348,7 +350,7 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
 
 class _Attachment(msgspec.Struct):
     url: str
-    candidate_id: int | None = None
+    candidate_id: RecordId | None = None
     filename: RawText = None
     type: RawText = None
     created_at: RawTimestamp = None
@@ -357,21 +359,21 @@ class _Attachment(msgspec.Struct):
 class OwnedAttachment(msgspec.Struct, frozen=True):
     """An attachment with its candidate's id, to verify the list's filter."""
 
-    candidate_id: int | None
+    candidate_id: RecordId | None
     file: Attachment
 
 
 # -- small lists -------------------------------------------------------------------------------
 class _Department(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
-    parent_id: int | None = None
+    parent_id: RecordId | None = None
 
 
 class _Office(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
-    parent_id: int | None = None
+    parent_id: RecordId | None = None
     location: RawText = None
 
 
@@ -380,18 +382,18 @@ class _ReasonType(msgspec.Struct):
 
 
 class _Reason(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     type: _ReasonType | None = None
 
 
 class _NamedRecord(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
 
 
 class _EmailTemplate(msgspec.Struct):
-    id: int
+    id: RecordId
     name: RawText = None
     email_type: RawText = None
 

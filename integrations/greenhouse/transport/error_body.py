@@ -23,6 +23,7 @@ _STALE_PATTERN = re.compile(
 )
 _FROM_STAGE_PATTERN = re.compile(r"from.?stage|current stage|\bstage\b", re.IGNORECASE)
 _TO_STAGE_PATTERN = re.compile(r"to.?stage|target stage|new.?stage", re.IGNORECASE)
+_MAX_DEPTH = 8
 _GENERIC_MESSAGES = ("unprocessable content", "unprocessable entity", "validation error")
 
 
@@ -38,7 +39,7 @@ def parse_error_body(response: HttpResponse, secrets: Iterable[str]) -> ErrorBod
     """Reduce the body to a one-line message and field errors. Never raises."""
     try:
         body = msgspec.json.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = response.body[:4000].decode("utf-8", "replace")
         is_empty = not text.strip()
         return ErrorBody(message=redact_text(text, secrets), fields={}, is_json=is_empty)
@@ -92,18 +93,22 @@ def is_from_stage_error(error: AtsError) -> bool:
     )
 
 
-def _collect_messages(body: object, texts: list[str], fields: dict[str, str]) -> None:
+def _collect_messages(
+    body: object, texts: list[str], fields: dict[str, str], depth: int = 0
+) -> None:
+    if depth > _MAX_DEPTH:
+        return
     if isinstance(body, str):
         texts.append(body)
     elif isinstance(body, list):
         for item in body:
-            _collect_messages(item, texts, fields)
+            _collect_messages(item, texts, fields, depth + 1)
     elif isinstance(body, dict):
-        _collect_object_messages(body, texts, fields)
+        _collect_object_messages(body, texts, fields, depth)
 
 
 def _collect_object_messages(
-    body: dict[str, object], texts: list[str], fields: dict[str, str]
+    body: dict[str, object], texts: list[str], fields: dict[str, str], depth: int
 ) -> None:
     message = body.get("message") or body.get("error_description") or body.get("error")
     field = body.get("field")
@@ -112,6 +117,6 @@ def _collect_object_messages(
             fields[field] = message
         else:
             texts.append(message)
-    _collect_messages(body.get("errors"), texts, fields)
+    _collect_messages(body.get("errors"), texts, fields, depth + 1)
     if message is None and "errors" not in body:
         fields.update({name: text for name, text in body.items() if isinstance(text, str)})

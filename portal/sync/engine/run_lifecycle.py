@@ -5,13 +5,14 @@ The run of a worker that stops sending heartbeats is requeued and resumes after 
 
 from __future__ import annotations
 
+import logging
 import uuid
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -38,6 +39,8 @@ from portal.sync.engine.worker import LeaseLost, SyncWorker, TimeSliceExpired
 from portal.sync.integrity import drift
 from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
 from portal.sync.models import SyncRun, SyncStep
+
+logger = logging.getLogger(__name__)
 
 RUN_TASK = "portal.sync.tasks.run_sync"
 # Called with the connection's ID after each turn of a run, and whether a full run is complete.
@@ -128,10 +131,22 @@ def execute_run(sync: SyncRun) -> bool:
         if isinstance(error, BadCredential) and restart_outdated_runs(sync.connection):
             return True  # the credential was replaced during the run
         _fail_run(sync, _classify_error(error), error.sentence)
+    except (OperationalError, InterfaceError):
+        raise  # without a database nothing can be recorded: the sweep resumes the run
+    except Exception:
+        logger.exception("Sync %d failed unexpectedly", sync.pk)
+        _fail_unexpectedly(sync, worker)
     else:
         _finish_run(sync)
     _update_connection(sync)
     return True
+
+
+def _fail_unexpectedly(sync: SyncRun, worker: SyncWorker) -> None:
+    sentence = "The sync stopped at something unexpected. It starts again by itself."
+    with suppress(LeaseLost):
+        worker.fail_running_step(sentence)
+    _fail_run(sync, Cause.UNREADABLE, sentence)
 
 
 def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:

@@ -27,6 +27,12 @@ from portal.connections.client import open_provider
 from portal.connections.permissions import monitor
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import plan
+from portal.sync.engine.record_isolation import (
+    report_unreadable_records,
+    resolve_unreadable_records,
+    set_aside_records,
+    write_separately,
+)
 from portal.sync.engine.steps import STEPS, ReadPosition, StepDefinition
 from portal.sync.engine.upsert import WriteResult, written_as_of
 from portal.sync.integrity import drift, mass_deletion_guard, missing_rows
@@ -181,8 +187,10 @@ class SyncWorker:
     ) -> None:
         if not self._select_leased_run().update(heartbeat_at=timezone.now()):
             raise LeaseLost
-        definition.write(self.connection, remaining)
-        missing_rows.store_listed_keys(definition, step, Page(records=tuple(remaining)))
+        _, failed = write_separately(definition, self.connection, remaining)
+        page = set_aside_records(Page(records=tuple(remaining)), failed)
+        self._report_unreadable(definition, step, page)
+        missing_rows.store_listed_keys(definition, step, page)
         SyncStep.objects.filter(pk=step.pk).update(
             read_count=F("read_count") + len(remaining), requests=F("requests") + self._requests
         )
@@ -193,7 +201,7 @@ class SyncWorker:
             raise LeaseLost
         fields |= {"restarted": True, "cursor": "", "at_end": False}
         SyncStep.objects.filter(pk=step.pk).update(
-            pages=0, read_count=0, unchanged=0, unreadable_count=0, **fields
+            pages=0, read_count=0, unchanged=0, unreadable_count=0, unreadable_ids=[], **fields
         )
         step.refresh_from_db()
 
@@ -207,12 +215,20 @@ class SyncWorker:
             step.seen_pages.all().delete()
             self._restart_step(step)
         snapshot = drift.snapshot_applications(self.sync, definition, self.connection, page)
-        written = definition.write(self.connection, page.records)
+        written, failed = write_separately(definition, self.connection, page.records)
+        page = set_aside_records(page, failed)
         drift.record_drift(self.sync, self.connection, page, written, snapshot)
         if step.since is None:
             missing_rows.store_listed_keys(definition, step, page)
         gone = missing_rows.remove_unlisted_grants(self.connection, page)
+        self._report_unreadable(definition, step, page)
         self._save_checkpoint(step, page, written, started, gone)
+
+    def _report_unreadable(
+        self, definition: StepDefinition, step: SyncStep, page: Page[Any]
+    ) -> None:
+        if page.set_aside:
+            report_unreadable_records(self.connection, definition, step, page.set_aside)
 
     def _save_checkpoint(
         self, step: SyncStep, page: Page[Any], written: WriteResult, started: float, gone: int
@@ -238,6 +254,8 @@ class SyncWorker:
             raise LeaseLost
         step.refresh_from_db()
         is_complete = step.since is None and not step.has_unidentified_records
+        if step.since is None and not step.unreadable_count:
+            resolve_unreadable_records(self.connection, definition)
         gone = step.gone
         if is_complete:
             gone += missing_rows.remove_missing_rows(self.connection, definition, step)

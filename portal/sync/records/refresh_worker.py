@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -14,6 +15,8 @@ from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.core.secrets.secret_field import SecretUnreadable
+from portal.issues import service
+from portal.issues.models import Issue
 from portal.sync.engine import run_lifecycle
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.worker import HEARTBEAT_INTERVAL
@@ -28,6 +31,8 @@ from portal.sync.records.record_refresh import (
     refresh_candidate,
 )
 from portal.sync.records.refresh_requests import REFRESH_TASK
+
+logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 Kind = RefreshRequest.Kind
@@ -54,6 +59,11 @@ def run_refresh_request(request_id: int) -> None:
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the next sync reports it.
         lease.select_claimed().delete()
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be recorded
+    except Exception:
+        logger.exception("Refresh request %d failed unexpectedly", request_id)
+        lease.give_up()
     else:
         lease.complete_request()
 
@@ -74,7 +84,11 @@ class _RequestLease:
         unclaimed = RefreshRequest.objects.filter(_is_due(now), pk=request_id, claimed_at=None)
         if not unclaimed.update(claimed_at=now, attempts=F("attempts") + 1):
             return None
-        return cls(RefreshRequest.objects.select_related("connection").get(pk=request_id), now)
+        lease = cls(RefreshRequest.objects.select_related("connection").get(pk=request_id), now)
+        if lease.refresh_request.attempts > MAX_ATTEMPTS:  # workers died over it
+            lease.give_up()
+            return None
+        return lease
 
     def select_claimed(self) -> QuerySet[RefreshRequest]:
         return RefreshRequest.objects.filter(
@@ -111,6 +125,10 @@ class _RequestLease:
             organization_id=self.refresh_request.connection.organization_id,
             due_at=due_at,
         )
+
+    def give_up(self) -> None:
+        self.select_claimed().delete()
+        _report_failed_refresh(self.refresh_request.connection)
 
     def retry_request(self) -> None:
         # Retried by `requeue_stalled_requests`; after the last attempt a sync brings the record.
@@ -157,3 +175,16 @@ def requeue_stalled_requests() -> None:
 
 def _is_due(at: datetime) -> Q:
     return Q(due_at=None) | Q(due_at__lte=at)
+
+
+def _report_failed_refresh(connection: Connection) -> None:
+    service.open_issue(
+        connection.organization,
+        Issue.Cause.REFRESH_FAILED,
+        title="A record could not be refreshed",
+        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
+        "brings it. Everything else goes on.",
+        severity=Issue.Severity.WARNING,
+        fixer=Issue.Fixer.OPERATOR,
+        still_works="Everything else is up to date.",
+    )

@@ -1,0 +1,158 @@
+"""Hostile values in every path, query parameter and form field, as every role: never a 500."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, reverse
+from django.urls.converters import IntConverter
+
+from portal.sync.models import Application
+from portal.webhooks.endpoint import create_endpoint
+from tests.personas import Personas
+from tests.portal import url_crawler
+
+HOSTILE_PATHS = [
+    "9223372036854775808",
+    "1" + "0" * 29,
+    "0",
+    "-1",
+    "%00",
+    "a%00b",
+    "%ED%A0%80",
+    "１２",
+]
+HOSTILE_VALUES = [
+    "9223372036854775808",
+    "1" + "0" * 29,
+    "-1",
+    "\0",
+    "a\0b@acme.example",
+    "１２",
+    "1e3",
+    "NaN",
+    "\ufeff1",
+    "0001-01-01",
+    "9999-12-31",
+    "9999-12-31T23:59",
+    "a\r\nb: c",
+    "[" * 2000,
+    "WyIxMDAiLCAxXQ",
+    "x" * 5000,
+]
+ROLES = ["ada", "remy", "zoe", "uma", "cas", "ola", ""]
+_NAME = re.compile(r"""<(?:input|select|textarea|button)\b[^>]*\bname="([^"]+)\"""")
+_PARAMETER = re.compile(r"""[?&](?:amp;)?([a-z_]+)=""")
+_COMMON = {"q", "page", "after", "before", "next", "origin", "list_query", "stage", "status"}
+_COMMON |= {"selected", "all_matching", "application", "return_to", "key", "position", "state"}
+_COMMON |= {"code", "job", "about", "kind", "user", "user_page", "version", "role", "action"}
+
+
+@pytest.fixture
+def addresses(connect, personas: Personas) -> dict[str, str]:
+    connection = connect()
+    create_endpoint(connection, by=personas.ada.user, request=None)
+    application = (
+        Application.objects.filter(status="active", job__status="open", candidate__private=False)
+        .select_related("job", "candidate", "connection")
+        .first()
+    )
+    urls = url_crawler.build_urls(url_crawler.create_url_arguments(application, personas.ada))
+    for name, entry in url_crawler.iterate_url_patterns():
+        if name in url_crawler.PUBLIC_URL_NAMES:
+            urls[name] = reverse(name, kwargs=dict.fromkeys(entry.pattern.converters, "x"))
+    return urls
+
+
+def _open_browser(personas: Personas, sign_in, role: str) -> Client:
+    client = sign_in(getattr(personas, role)) if role else Client()
+    client.raise_request_exception = False
+    return client
+
+
+def _request(client: Client, method: str, address: str, data: Any = None) -> Any:
+    """A request whose changes are taken back, so that each finds the same rows."""
+    with transaction.atomic():
+        response = getattr(client, method)(address, data)
+        transaction.set_rollback(True)
+    return response
+
+
+def _list_methods(client: Client, address: str) -> list[str]:
+    """Those that the address does not answer with 405."""
+    return [m for m in ("get", "post") if _request(client, m, address).status_code != 405]
+
+
+def _find_names(client: Client, address: str) -> set[str]:
+    page = _request(client, "get", address)
+    if page.streaming or "html" not in page.headers.get("Content-Type", ""):
+        return _COMMON
+    text = page.content.decode()
+    return _COMMON | set(_NAME.findall(text)) | set(_PARAMETER.findall(text))
+
+
+def _iterate_hostile_paths(address: str) -> Iterator[str]:
+    segments = address.split("/")
+    for place, segment in enumerate(segments):
+        if segment.isdigit() or segment in ("x", "jobs.list", "switch"):
+            for value in HOSTILE_PATHS:
+                yield "/".join([*segments[:place], value, *segments[place + 1 :]])
+
+
+@pytest.mark.slow("asks every address for each class of value")
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role or "anonymous")
+def test_hostile_paths_are_never_a_500(
+    addresses: dict[str, str], personas: Personas, sign_in, role: str
+) -> None:
+    client = _open_browser(personas, sign_in, role)
+    failed = set()
+    for name, address in addresses.items():
+        methods = _list_methods(client, address)
+        for path in _iterate_hostile_paths(address):
+            for method in methods:
+                if _request(client, method, path).status_code >= 500:
+                    failed.add((name, method, path))
+    assert not failed
+
+
+@pytest.mark.slow("fills every form with each class of value")
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role or "anonymous")
+def test_hostile_values_are_never_a_500(
+    addresses: dict[str, str], personas: Personas, sign_in, role: str
+) -> None:
+    client = _open_browser(personas, sign_in, role)
+    # Others see few pages: for them, each address gets some of the values in turn.
+    stride = 1 if role == "ada" else 6
+    failed = set()
+    for place, (name, address) in enumerate(addresses.items()):
+        names = _find_names(client, address)
+        methods = _list_methods(client, address)
+        for value in HOSTILE_VALUES[place % stride :: stride]:
+            for method in methods:
+                response = _request(client, method, address, dict.fromkeys(names, value))
+                if response.status_code >= 500 and name not in ("readyz", "healthz"):
+                    failed.add((name, method, value[:40]))
+    assert not failed
+
+
+def test_ids_in_paths_are_bounded() -> None:
+    def has_unbounded_id(entry: URLPattern) -> bool:
+        converters = getattr(entry.pattern, "converters", {})
+        return any(isinstance(converter, IntConverter) for converter in converters.values())
+
+    patterns = dict(url_crawler.iterate_url_patterns())
+    ours = {n: e for n, e in patterns.items() if not n.startswith("admin:")}
+    assert [name for name, entry in ours.items() if has_unbounded_id(entry)] == []
+
+
+@pytest.mark.parametrize("cookie", ['"aaaaaaaa\\000"', '"\\000"'])
+def test_null_in_cookie_is_signed_out(db: None, cookie: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = "x"
+    response = client.get("/requisitions/", headers={"cookie": f"sessionid={cookie}"})
+    assert response.status_code == 302
