@@ -10,8 +10,12 @@ from django.db.models import Q
 from portal.applications import custom_field_values
 from portal.applications.actions.handlers.update import STANDARD_FIELDS
 from portal.applications.custom_field_values import EMPTY_VALUES, CustomFieldValue
-from portal.applications.forms.base import ApplicationActionForm
-from portal.applications.forms.custom_fields import build_form_field, to_greenhouse_value
+from portal.applications.forms.base import ApplicationActionForm, KeepsUntouchedFields
+from portal.applications.forms.custom_fields import (
+    build_form_field,
+    read_shown_value,
+    to_greenhouse_value,
+)
 from portal.sync.models import AtsUser, Source
 from portal.web.id_parsing import parse_id
 
@@ -19,7 +23,7 @@ NO_CHANGES_MESSAGE = "Nothing is changed yet. Change something above."
 REQUIRED_MESSAGE = "Greenhouse asks for a value here, so it cannot be emptied."
 
 
-class UpdateForm(ApplicationActionForm):
+class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
     """Only changed fields are sent. `custom` maps form field names to editable custom fields;
     `read_only_fields` lists those that can be changed in Greenhouse only.
     """
@@ -107,31 +111,19 @@ class UpdateForm(ApplicationActionForm):
 
     def _get_shown_record(self, name: str) -> Source | AtsUser | None:
         """What the form showed; if the value changed since, sending results in a conflict."""
-        shown, current = self._get_shown_data(name)
-        if current:
+        if self.is_shown_data_current(name):
             return getattr(self.application, name)  # type: ignore[no-any-return]
         field: Any = self.fields[name]
         records = field.queryset.model.objects.filter(connection_id=self.application.connection_id)
-        record: Source | AtsUser | None = records.filter(pk=parse_id(str(shown or ""))).first()
+        record: Source | AtsUser | None = records.filter(
+            pk=parse_id(self.get_shown_data(name))
+        ).first()
         return record
 
     def _get_shown_value(self, name: str, field_value: CustomFieldValue) -> Any:
-        shown, current = self._get_shown_data(name)
-        if current:
+        if self.is_shown_data_current(name):
             return field_value.value
-        try:
-            return to_greenhouse_value(field_value, self.fields[name].clean(shown))
-        except forms.ValidationError:  # the option was removed since
-            return None
-
-    def _get_shown_data(self, name: str) -> tuple[Any, bool]:
-        """The value the form showed, and whether it is still current."""
-        bound = self[name]
-        if not any(key.startswith("initial-") for key in self.data):
-            return None, True
-        widget = bound.field.hidden_widget()
-        shown = widget.value_from_datadict(self.data, self.files, bound.html_initial_name)
-        return shown, not bound.field.has_changed(bound.field.initial, shown)
+        return read_shown_value(field_value, self.get_shown_data(name))
 
 
 def _serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
