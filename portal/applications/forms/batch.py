@@ -31,9 +31,7 @@ class SelectionForm(forms.Form):
         try:
             return dict(_parse_entry(entry) for entry in self.cleaned_data["selection"].split())
         except ValueError:
-            raise forms.ValidationError(
-                "This page was incomplete. Nothing was sent. Choose again."
-            ) from None
+            raise forms.ValidationError("This page was incomplete. Choose again.") from None
 
 
 class BatchForm(SelectionForm):

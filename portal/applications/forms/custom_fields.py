@@ -14,12 +14,16 @@ from portal.applications.custom_field_values import (
     SELECT_TYPES,
     CustomFieldValue,
     format_value,
+    label_options,
+    list_shared_names,
 )
 from portal.applications.forms.widgets import DateOrTextInput, NumberOrTextInput, ShortTextInput
 
 MAX_CHECKBOXES = 12
 MAX_SHORT_TEXT, MAX_LONG_TEXT, MAX_DIGITS = 1000, 10_000, 18
 MAX_EXPONENT = 300  # of a float, about
+SHARED_NAME_PREFIX = "name:"
+SHARED_NAME_MESSAGE = "Greenhouse has several options named “{}”. Choose the one with the right ID."
 YES_NO = [("", "Not given"), ("true", "Yes"), ("false", "No")]
 
 
@@ -42,11 +46,11 @@ def to_greenhouse_value(field_value: CustomFieldValue, cleaned: Any) -> Any:
     """Convert cleaned data to the value as Greenhouse returns it; None if empty."""
     if cleaned in EMPTY_VALUES:
         return None
-    names = {str(pk): name for pk, name in field_value.field.options}
     if isinstance(cleaned, list):
-        return [names[pk] for pk in cleaned]
+        names = _get_names_by_choice(field_value)
+        return [names[choice] for choice in cleaned]
     if field_value.field.type == "single_select":
-        return names[cleaned]
+        return _get_names_by_choice(field_value)[cleaned]
     if field_value.field.type == "yes_no":
         return cleaned == "true"
     if isinstance(cleaned, Decimal):
@@ -54,6 +58,18 @@ def to_greenhouse_value(field_value: CustomFieldValue, cleaned: Any) -> Any:
     if isinstance(cleaned, date):
         return cleaned.isoformat()
     return cleaned.replace("\r\n", "\n")
+
+
+def to_option_ids(field_value: CustomFieldValue, cleaned: Any) -> list[int]:
+    """The chosen options of a select. Raises ValidationError if a choice may mean several."""
+    if field_value.field.type not in SELECT_TYPES or cleaned in EMPTY_VALUES:
+        return []
+    choices = cleaned if isinstance(cleaned, list) else [cleaned]
+    for choice in choices:
+        if choice.startswith(SHARED_NAME_PREFIX):
+            name = choice.removeprefix(SHARED_NAME_PREFIX)
+            raise forms.ValidationError(SHARED_NAME_MESSAGE.format(name))
+    return [int(choice) for choice in choices]
 
 
 def read_shown_value(field_value: CustomFieldValue, shown: Any) -> Any:
@@ -72,9 +88,18 @@ def read_shown_value(field_value: CustomFieldValue, shown: Any) -> Any:
 
 def _read_shown_options(field_value: CustomFieldValue, shown: Collection[str]) -> list[Any]:
     """An option that was removed since is the value that is no longer offered, if there is one."""
-    names = {str(pk): name for pk, name in field_value.field.options}
-    removed = [] if names.keys() >= shown else _list_missing_options(field_value)
-    return [names[pk] for pk in sorted(names.keys() & shown)] + removed
+    names = _get_names_by_choice(field_value)
+    is_any_removed = any(choice not in names for choice in shown)
+    removed = _list_missing_options(field_value) if is_any_removed else []
+    return [names[choice] for choice in sorted(shown) if choice in names] + removed
+
+
+def _get_names_by_choice(field_value: CustomFieldValue) -> dict[str, str]:
+    shared_names = list_shared_names(field_value.field)
+    return {
+        **{f"{SHARED_NAME_PREFIX}{name}": name for name in shared_names},
+        **{str(pk): name for pk, name in field_value.field.options},
+    }
 
 
 def _parse_shown_number(shown: str) -> int | float | str | None:
@@ -116,13 +141,26 @@ def _list_selected_values(field_value: CustomFieldValue) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _get_selected_option_ids(field_value: CustomFieldValue) -> list[str]:
+def _list_selected_choices(field_value: CustomFieldValue) -> list[str]:
+    """A name that several options have is a choice of its own: which of them is unknown."""
     selected = _list_selected_values(field_value)
-    return [str(pk) for pk, name in field_value.field.options if name in selected]
+    shared_names = list_shared_names(field_value.field)
+    shared = [f"{SHARED_NAME_PREFIX}{name}" for name in sorted(shared_names) if name in selected]
+    return shared + [
+        str(pk)
+        for pk, name in field_value.field.options
+        if name in selected and name not in shared_names
+    ]
 
 
 def _build_choices(field_value: CustomFieldValue) -> list[tuple[str, str]]:
-    return [(str(pk), str(name)) for pk, name in field_value.field.options]
+    shared = [
+        (choice, f"{choice.removeprefix(SHARED_NAME_PREFIX)} (now selected, ID unknown)")
+        for choice in _list_selected_choices(field_value)
+        if choice.startswith(SHARED_NAME_PREFIX)
+    ]
+    options = label_options(field_value.field)
+    return shared + [(str(pk), label) for pk, label in options.items()]
 
 
 def _build_short_text_field(field_value: CustomFieldValue) -> forms.Field:
@@ -176,7 +214,7 @@ def _build_yes_no_field(field_value: CustomFieldValue) -> forms.Field:
 def _build_single_select_field(field_value: CustomFieldValue) -> forms.Field:
     choices = [("", "Not given"), *_build_choices(field_value)]
     return forms.ChoiceField(
-        choices=choices, initial=next(iter(_get_selected_option_ids(field_value)), "")
+        choices=choices, initial=next(iter(_list_selected_choices(field_value)), "")
     )
 
 
@@ -185,7 +223,7 @@ def _build_multi_select_field(field_value: CustomFieldValue) -> forms.Field:
     widget = forms.CheckboxSelectMultiple if few else forms.SelectMultiple
     return forms.MultipleChoiceField(
         choices=_build_choices(field_value),
-        initial=_get_selected_option_ids(field_value),
+        initial=_list_selected_choices(field_value),
         widget=widget,
     )
 

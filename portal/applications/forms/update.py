@@ -15,6 +15,7 @@ from portal.applications.forms.custom_fields import (
     build_form_field,
     read_shown_value,
     to_greenhouse_value,
+    to_option_ids,
 )
 from portal.sync.models import AtsUser, Source
 from portal.web.id_parsing import parse_id
@@ -78,6 +79,10 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         for name, field_value in self._get_changed_custom_fields().items():
+            try:
+                to_option_ids(field_value, data.get(name))
+            except forms.ValidationError as error:
+                self.add_error(name, error)
             if (
                 field_value.field.required
                 and field_value.value not in EMPTY_VALUES
@@ -100,14 +105,24 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
             if name in self.changed_data and new is not None and new != was:
                 changes[name] = {**(_serialize_record(new) or {}), "was": _serialize_record(was)}
         fields = {
-            field_value.field.key: custom_field_values.build_change(field_value.field, new, was)
+            field_value.field.key: change
             for name, field_value in self._get_changed_custom_fields().items()
-            if not custom_field_values.are_values_equal(
-                new := to_greenhouse_value(field_value, self.cleaned_data[name]),
-                was := self._get_shown_value(name, field_value),
-            )
+            if (change := self._build_custom_change(name, field_value))
         }
         return {**changes, "custom": fields} if fields else changes
+
+    def _build_custom_change(
+        self, name: str, field_value: CustomFieldValue
+    ) -> dict[str, Any] | None:
+        field, cleaned = field_value.field, self.cleaned_data[name]
+        option_ids = to_option_ids(field_value, cleaned)
+        new = to_greenhouse_value(field_value, cleaned)
+        was = self._get_shown_value(name, field_value)
+        shared_names = custom_field_values.list_shared_names(field)
+        is_name_shared = any(pk in option_ids for pk, name in field.options if name in shared_names)
+        if custom_field_values.are_values_equal(new, was) and not is_name_shared:
+            return None
+        return custom_field_values.build_change(field, new, was, option_ids=option_ids)
 
     def _get_shown_record(self, name: str) -> Source | AtsUser | None:
         """What the form showed; if the value changed since, sending results in a conflict."""
