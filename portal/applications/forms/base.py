@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
 from integrations.ats.types import SeenStage
 from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.forms.choice_search import SearchableForm
 from portal.sync.models import Application
 
 INCOMPLETE_MESSAGE = "This page was incomplete. Nothing was sent. Check it and try again."
@@ -96,7 +98,7 @@ class ActionForm(forms.Form):
         return {}
 
 
-class ApplicationActionForm(ActionForm):
+class ApplicationActionForm(SearchableForm, ActionForm):
     def __init__(
         self,
         data: Mapping[str, Any] | None = None,
@@ -112,3 +114,6 @@ class ApplicationActionForm(ActionForm):
 
     def populate_choices(self) -> None:
         """Hook for subclasses."""
+
+    def build_search_url(self, kind: str) -> str:
+        return f"{reverse('applications:choices', args=[self.application.pk])}?kind={kind}"

@@ -11,16 +11,20 @@ from portal.applications import custom_field_values
 from portal.applications.actions.handlers.update import STANDARD_FIELDS
 from portal.applications.custom_field_values import EMPTY_VALUES, CustomFieldValue
 from portal.applications.forms.base import ApplicationActionForm, KeepsUntouchedFields
+from portal.applications.forms.choice_search import ListSource, QuerysetSource
 from portal.applications.forms.custom_fields import (
     build_form_field,
     read_shown_value,
     to_greenhouse_value,
     to_option_ids,
 )
+from portal.applications.models import ActionKind
+from portal.core.names.search_keys import match_name
 from portal.sync.models import AtsUser, Source
 from portal.web.id_parsing import parse_id
 
 NO_CHANGES_MESSAGE = "Nothing is changed yet. Change something above."
+REMOVED_OPTION_LABEL = "No longer offered"
 REQUIRED_MESSAGE = "Greenhouse asks for a value here, so it cannot be emptied."
 
 
@@ -45,14 +49,20 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         self._add_custom_fields(connection)
 
     def _set_field_choices(self, name: str, rows: Any) -> None:
-        """The current value stays a choice, even if it is no longer offered to others."""
+        """What is current, or was when the form was opened, stays a choice for this application."""
         field: Any = self.fields[name]
         current_id = getattr(self.application, f"{name}_id")
-        field.queryset = (rows | rows.model.objects.filter(Q(pk=current_id))).order_by("name", "id")
+        shown_id = parse_id(self.data.get(f"initial-{name}", ""))
+        kept = Q(
+            connection_id=self.application.connection_id, pk__in={current_id, shown_id} - {None}
+        )
+        field.queryset = (rows | rows.model.objects.filter(kept)).order_by("name", "id")
         field.initial = current_id
         # Harvest v1 cannot clear these fields.
         field.empty_label = "Not given" if current_id is None else None
         field.show_hidden_initial = True
+        source = QuerysetSource(field, _match_source if name == "source" else _match_user)
+        self.limit_choices(name, source, self.build_search_url(ActionKind.UPDATE))
 
     def _add_custom_fields(self, connection: int) -> None:
         is_unavailable = "custom_fields" in self.action_context.rights.features.off
@@ -72,9 +82,20 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
             if not field_value.writable and field_value.text
         ]
         for name, field_value in self.custom.items():
-            self.fields[name] = build_form_field(field_value)
+            self.fields[name] = field = build_form_field(field_value)
+            if isinstance(field, forms.ChoiceField):
+                self._limit_custom_choices(name, field)
         for field in self.fields.values():
             field.hide_optional = True  # type: ignore[attr-defined]
+
+    def _limit_custom_choices(self, name: str, field: Any) -> None:
+        choices = {value: label for value, label in field.choices if value}
+        source = ListSource(list(choices.items()))
+        self.limit_choices(name, source, self.build_search_url(ActionKind.UPDATE))
+        shown = self.get_shown_data(name)
+        values = shown if isinstance(shown, frozenset) else {shown} - {""}
+        if removed := [(value, REMOVED_OPTION_LABEL) for value in values if value not in choices]:
+            self.render_removed_choices(name, removed)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -139,6 +160,14 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         if self.is_shown_data_current(name):
             return field_value.value
         return read_shown_value(field_value, self.get_shown_data(name))
+
+
+def _match_source(query: str) -> Q:
+    return Q(name__icontains=query)
+
+
+def _match_user(query: str) -> Q:
+    return match_name("search_name", query) | Q(primary_email__icontains=query)
 
 
 def _serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
