@@ -37,28 +37,37 @@ class _PageParser(HTMLParser):
         self._text_parts: list[str] | None = None
         self._attributes: dict[str, str] = {}
         self._select_name = ""
+        self._selects_many = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._current_form = Form(attributes.get("action", ""), attributes.get("method", "get"))
             self.forms.append(self._current_form)
-        elif tag in {"button", "a"}:
+        elif tag in {"button", "a", "textarea"}:
             self._text_parts, self._attributes = [], attributes
         elif tag == "input" and self._current_form and attributes.get("name"):
             self._add_input(self._current_form, attributes)
         elif tag == "select":
-            self._select_name = attributes["name"]
+            self._select_name, self._selects_many = attributes["name"], "multiple" in attributes
         elif tag == "option" and self._current_form:
-            self._current_form.options.add((self._select_name, attributes["value"]))
-            if "selected" in attributes or self._select_name not in self._current_form.fields:
-                self._current_form.fields[self._select_name] = [attributes["value"]]
+            self._add_option(self._current_form, attributes)
+
+    def _add_option(self, form: Form, attributes: dict[str, str]) -> None:
+        name, value = self._select_name, attributes["value"]
+        form.options.add((name, value))
+        if self._selects_many:
+            if "selected" in attributes:
+                form.fields.setdefault(name, []).append(value)
+        elif "selected" in attributes or name not in form.fields:
+            form.fields[name] = [value]
 
     def _add_input(self, form: Form, attributes: dict[str, str]) -> None:
         name, value = (
             attributes["name"],
             attributes.get("value", "on" if attributes.get("type") == "checkbox" else ""),
         )
+        value = _sanitize_value(attributes.get("type", "text"), value)
         form.options.add((name, value))
         if attributes.get("type") not in {"checkbox", "radio"} or "checked" in attributes:
             form.fields.setdefault(name, []).append(value)
@@ -66,6 +75,11 @@ class _PageParser(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._current_form = None
+        elif tag == "textarea" and self._current_form:
+            text = "".join(self._text_parts or ()).removeprefix("\n")
+            self._current_form.fields[self._attributes["name"]] = [_post_line_breaks(text)]
+            self._current_form.options.add((self._attributes["name"], ""))
+            self._text_parts = None
         elif tag in {"button", "a"} and self._text_parts is not None:
             text = " ".join("".join(self._text_parts).split())
             if tag == "a":
@@ -81,6 +95,21 @@ class _PageParser(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._text_parts is not None:
             self._text_parts.append(data)
+
+
+def _sanitize_value(input_type: str, value: str) -> str:
+    """Browsers drop what does not fit an input's type."""
+    if input_type == "number":
+        return value if re.fullmatch(r"-?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?", value) else ""
+    if input_type == "date":
+        return value if re.fullmatch(r"\d{4}-\d\d-\d\d", value) else ""
+    if input_type == "hidden":
+        return _post_line_breaks(value)
+    return value.replace("\r", "").replace("\n", "")
+
+
+def _post_line_breaks(text: str) -> str:
+    return re.sub(r"\r\n?|\n", "\r\n", text)
 
 
 class ScriptlessBrowser:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -43,11 +44,25 @@ def list_field_values(connection_id: int, custom: Mapping[str, Any]) -> list[Cus
     return [CustomFieldValue(field, custom.get(field.key)) for field in fields]
 
 
+def list_shared_names(field: CustomField) -> set[str]:
+    """Names that several options have. Greenhouse's answer doesn't say which one is selected."""
+    counts = Counter(name for _, name in field.options)
+    return {name for name, count in counts.items() if count > 1}
+
+
+def label_options(field: CustomField) -> dict[int, str]:
+    shared_names = list_shared_names(field)
+    return {
+        pk: f"{name} (ID {pk})" if name in shared_names else str(name) for pk, name in field.options
+    }
+
+
 def to_api_value(field: CustomField, value: Any) -> Any:
-    """Raises OptionUnavailable."""
+    """Raises OptionUnavailable, also if several options have the name."""
     if value in EMPTY_VALUES or field.type not in SELECT_TYPES:
         return None if value in EMPTY_VALUES else value
-    ids = {name: pk for pk, name in field.options}
+    shared_names = list_shared_names(field)
+    ids = {name: pk for pk, name in field.options if name not in shared_names}
     names = value if isinstance(value, list) else [value]
     try:
         option_ids = [ids[name] for name in names]
@@ -56,14 +71,30 @@ def to_api_value(field: CustomField, value: Any) -> Any:
     return option_ids if field.type == "multi_select" else option_ids[0]
 
 
-def build_change(field: CustomField, value: Any, previous_value: Any) -> dict[str, Any]:
-    """Serialize a change for an action's parameters, including the previous value for undo."""
+def build_change(
+    field: CustomField, value: Any, previous_value: Any, *, option_ids: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Serialize a change for an action's parameters, including the previous value for undo.
+
+    `option_ids` are the selected options, as several may have the same name.
+    """
+    serialized = _serialize_value(field, value)
+    labels = label_options(field)
+    if option_ids:
+        serialized.pop("send", None)
+        if labels.keys() >= set(option_ids):
+            serialized["send"] = list(option_ids) if field.type == "multi_select" else option_ids[0]
+            serialized["text"] = ", ".join(labels[pk] for pk in option_ids)
     metadata = {"label": field.name, "type": field.type}
-    return {
-        **metadata,
-        **_serialize_value(field, value),
-        "was": _serialize_value(field, previous_value),
-    }
+    return {**metadata, **serialized, "was": _serialize_value(field, previous_value)}
+
+
+def get_option_ids(change: Mapping[str, Any]) -> list[int]:
+    """The selected options of a serialized change."""
+    if change["type"] not in SELECT_TYPES or not change.get("send"):
+        return []
+    option_ids: list[int] = change["send"] if isinstance(change["send"], list) else [change["send"]]
+    return option_ids
 
 
 def _serialize_value(field: CustomField, field_value: Any) -> dict[str, Any]:

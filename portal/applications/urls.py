@@ -6,6 +6,7 @@ from portal.applications.views import (
     actions,
     activity,
     batches,
+    choices,
     greenhouse_details,
     job_page,
     review,
@@ -52,6 +53,7 @@ urlpatterns = [
     path("applications/<id:pk>/move/", actions.move_application, name="move"),
     path("applications/<id:pk>/transfer/", actions.transfer_application, name="transfer"),
     path("applications/<id:pk>/update/", actions.update_application, name="update"),
+    path("applications/<id:pk>/choices/", choices.search_choices, name="choices"),
     # /actions/<action>/
     path("actions/<id:pk>/cancel/", action_results.cancel_action, name="cancel_action"),
     path("actions/<id:pk>/undo/", action_results.undo_action, name="undo_action"),

@@ -1,18 +1,67 @@
-"""Base forms for actions: idempotency key and the stage shown on screen."""
+"""Base forms for actions: idempotency key, the stage shown on screen, untouched fields."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
 from integrations.ats.types import SeenStage
 from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.forms.choice_search import SearchableForm
 from portal.sync.models import Application
 
-INCOMPLETE_MESSAGE = "This page was incomplete. Please look again and click once more."
+INCOMPLETE_MESSAGE = "This page was incomplete. Nothing was sent. Check it and try again."
+
+
+class KeepsUntouchedFields(forms.Form):
+    """Fields with `show_hidden_initial` are cleaned and count as changed only if what was posted
+    differs from what was shown. So values that would not pass validation stay as they are.
+    """
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        return [name for name in self.fields if self._is_touched(name)]
+
+    def get_shown_data(self, name: str) -> Any:
+        """What the form showed: text, or a set of texts."""
+        bound = self[name]
+        widget = bound.field.hidden_widget()
+        shown = widget.value_from_datadict(self.data, self.files, bound.html_initial_name)
+        return normalize_posted_data(shown)
+
+    def is_shown_data_current(self, name: str) -> bool:
+        """Whether the form would show the same now. Clients may post without `initial-` data."""
+        if not any(key.startswith("initial-") for key in self.data):
+            return True
+        bound = self[name]
+        current = bound.field.hidden_widget().format_value(bound.field.prepare_value(bound.initial))
+        return self.get_shown_data(name) == normalize_posted_data(current)
+
+    def _is_touched(self, name: str) -> bool:
+        bound = self[name]
+        if not bound.field.show_hidden_initial:
+            return True
+        return normalize_posted_data(bound.data) != self.get_shown_data(name)
+
+    def _clean_fields(self) -> None:
+        fields = self.fields
+        self.fields = {name: fields[name] for name in self.changed_data}
+        try:
+            super()._clean_fields()  # type: ignore[misc]
+        finally:
+            self.fields = fields
+
+
+def normalize_posted_data(data: Any) -> Any:
+    """Browsers post line breaks as CRLF, and several values in the order of the page."""
+    if isinstance(data, (list, tuple)):
+        return frozenset(map(str, data))
+    return "" if data is None else str(data).replace("\r\n", "\n").replace("\r", "\n")
 
 
 class ActionForm(forms.Form):
@@ -49,7 +98,7 @@ class ActionForm(forms.Form):
         return {}
 
 
-class ApplicationActionForm(ActionForm):
+class ApplicationActionForm(SearchableForm, ActionForm):
     def __init__(
         self,
         data: Mapping[str, Any] | None = None,
@@ -65,3 +114,6 @@ class ApplicationActionForm(ActionForm):
 
     def populate_choices(self) -> None:
         """Hook for subclasses."""
+
+    def build_search_url(self, kind: str) -> str:
+        return f"{reverse('applications:choices', args=[self.application.pk])}?kind={kind}"

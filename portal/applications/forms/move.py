@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from portal.applications.forms.base import ApplicationActionForm
+from portal.applications.forms.choice_search import QuerysetSource
+from portal.applications.models import ActionKind
+from portal.core.names.search_keys import match_title
 from portal.entitlements.rules import visible_jobs
 from portal.sync.models import Job, Stage
 
@@ -19,7 +22,7 @@ class StageFields(forms.Form):
         label="Stage",
         empty_label="Choose a stage",
         error_messages={
-            "required": "Choose a stage, please.",
+            "required": "Choose a stage.",
             "invalid_choice": "That stage is no longer one of this requisition's. Choose another.",
         },
     )
@@ -48,6 +51,10 @@ class _JobChoiceField(forms.ModelChoiceField):
         return f"{obj.name}{number}{landing}"
 
 
+def _match_job(query: str) -> Q:
+    return match_title(query) | Q(requisition_id__icontains=query)
+
+
 class TransferForm(ApplicationActionForm):
     to_job = _JobChoiceField(
         queryset=Job.objects.none(),
@@ -55,8 +62,8 @@ class TransferForm(ApplicationActionForm):
         empty_label="Choose a requisition",
         help_text="Open ones that Greenhouse lets you see. It lands in the first stage there.",
         error_messages={
-            "required": "Choose a requisition, please.",
-            "invalid_choice": "That requisition is not open to you. Choose another one, please.",
+            "required": "Choose a requisition.",
+            "invalid_choice": "That requisition is not open to you. Choose another one.",
         },
     )
 
@@ -69,6 +76,8 @@ class TransferForm(ApplicationActionForm):
         landing = Subquery(first.order_by("order", "id").values("name")[:1])
         field: Any = self.fields["to_job"]
         field.queryset = jobs.annotate(landing=landing).order_by("name", "id")
+        source = QuerysetSource(field, _match_job)
+        self.limit_choices("to_job", source, self.build_search_url(ActionKind.TRANSFER))
 
     def build_parameters(self) -> dict[str, Any]:
         job = self.cleaned_data["to_job"]

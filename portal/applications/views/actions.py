@@ -73,7 +73,10 @@ def _act_with_form(
     application, action_context = available_actions.application, available_actions.context
     data = request.POST if request.method == "POST" else None
     form = form_class(data, application=application, action_context=action_context)
-    if form.is_bound and form.is_valid():
+    is_search = form.is_bound and form.is_search()
+    if is_search:
+        form.run_searches()
+    elif form.is_bound and form.is_valid():
         return submit_action(request, available_actions, form.build_request(kind))
     rights = action_context.rights
     context = {
@@ -86,7 +89,7 @@ def _act_with_form(
         "list_query": get_list_query(request),
         "origin": get_origin(request),
     }
-    status = 422 if form.is_bound else 200
+    status = 422 if form.is_bound and not is_search else 200
     return render_page_or_partial(
         request, "applications/action_form.html", "action-row", context, status=status
     )

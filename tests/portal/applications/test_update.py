@@ -164,8 +164,8 @@ def test_update_errors_shown_beside_fields(remy: Client, application: Applicatio
     form = response.context["form"]
     assert form.errors.keys() == bad_values.keys()
     page = response.content.decode()
-    assert "Enter a date, please" in page
-    assert "Enter a number, please" in page
+    assert "Enter a date, for example" in page
+    assert "Enter a number, for example" in page
     assert "Greenhouse asks for a value here" in page
     assert not ApplicationAction.objects.exists()
 

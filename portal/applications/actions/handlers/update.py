@@ -23,6 +23,10 @@ from portal.applications.actions.handlers.base import (
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application, AtsUser, Source
 
+UNREADABLE_OUTCOME_MESSAGE = (
+    "Greenhouse didn't respond, and both options have the same name, so we can't see which one is "
+    "selected now. Check it in Greenhouse, or update it again."
+)
 STANDARD_FIELDS = ("source", "recruiter", "coordinator")
 
 
@@ -76,6 +80,8 @@ class UpdateHandler(ActionHandler):
         )
 
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
+        if _is_outcome_unreadable(action):
+            return Status.FAILED, UNREADABLE_OUTCOME_MESSAGE
         if _is_applied(action, current):
             return Status.DONE, self.describe_success(action, current)
         return Status.FAILED, NOTHING_CHANGED_MESSAGE
@@ -161,7 +167,10 @@ class UpdateHandler(ActionHandler):
         }
         fields = {
             key: custom_field_values.build_change(
-                field_values[key].field, entry["value"], field_values[key].value
+                field_values[key].field,
+                entry["value"],
+                field_values[key].value,
+                option_ids=custom_field_values.get_option_ids(entry),
             )
             for key, entry in _get_custom_changes(action).items()
             if key in field_values
@@ -209,6 +218,14 @@ def _is_applied(action: ApplicationAction, current: Application) -> bool:
     return standard_applied and all(
         custom_field_values.are_values_equal(current.custom.get(key), new["value"])
         for key, new in fields
+    )
+
+
+def _is_outcome_unreadable(action: ApplicationAction) -> bool:
+    """Greenhouse returns an option's name, which two options may share."""
+    return any(
+        custom_field_values.are_values_equal(change["value"], change["was"]["value"])
+        for change in _get_custom_changes(action).values()
     )
 
 
