@@ -142,7 +142,7 @@ class ListVisit:
         size = self._list.size
         missing_count = number - len(pages)
         if missing_count <= 0:
-            return self._store_pages(pages) if number > 1 else pages
+            return pages
         rest = self._exclude([pk for page in pages for pk in page])
         ids = list(rest.values_list("pk", flat=True)[: missing_count * size])
         pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]
