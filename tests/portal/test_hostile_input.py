@@ -113,7 +113,8 @@ def test_hostile_paths_are_never_a_500(
     failed = set()
     for name, address in addresses.items():
         methods = _list_methods(client, address)
-        for path in _iterate_hostile_paths(address):
+        paths = list(_iterate_hostile_paths(address))
+        for path in paths if role == "ada" else paths[:: len(ROLES)]:
             for method in methods:
                 if _request(client, method, path).status_code >= 500:
                     failed.add((name, method, path))
@@ -126,8 +127,8 @@ def test_hostile_values_are_never_a_500(
     addresses: dict[str, str], personas: Personas, sign_in, role: str
 ) -> None:
     client = _open_browser(personas, sign_in, role)
-    # Others see few pages: for them, each address gets some of the values in turn.
-    stride = 1 if role == "ada" else 6
+    # Each address gets some of the values in turn; fewer from others, who see few pages.
+    stride = 2 if role == "ada" else 8
     failed = set()
     for place, (name, address) in enumerate(addresses.items()):
         names = _find_names(client, address)
