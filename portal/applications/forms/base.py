@@ -40,13 +40,13 @@ class KeepsUntouchedFields(forms.Form):
             return True
         bound = self[name]
         current = bound.field.hidden_widget().format_value(bound.field.prepare_value(bound.initial))
-        return self.get_shown_data(name) == normalize_posted_data(current)
+        return bool(self.get_shown_data(name) == normalize_posted_data(current))
 
     def _is_touched(self, name: str) -> bool:
         bound = self[name]
         if not bound.field.show_hidden_initial:
             return True
-        return normalize_posted_data(bound.data) != self.get_shown_data(name)
+        return bool(normalize_posted_data(bound.data) != self.get_shown_data(name))
 
     def _clean_fields(self) -> None:
         fields = self.fields

@@ -106,7 +106,7 @@ class SearchSelect(_SearchedChoices):
     pass
 
 
-class SearchCheckboxes(_SearchedChoices, forms.CheckboxSelectMultiple):
+class SearchCheckboxes(_SearchedChoices, forms.CheckboxSelectMultiple):  # type: ignore[misc]
     pass
 
 
