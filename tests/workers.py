@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -52,6 +53,13 @@ class WorkerProcesses:
         """How many of them have not ended by themselves."""
         return sum(process.poll() is None for process in self._running)
 
+    def kill_idle_processes(self) -> None:
+        """Kill what the guard of each cluster started: workers, pusher and monitor."""
+        for cluster in self._running:
+            [guard] = _list_children(cluster.pid)
+            for pid in _list_children(guard):
+                os.kill(pid, signal.SIGKILL)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -71,3 +79,7 @@ def get_database_url() -> str:
     host_and_port = f"{database['HOST'] or '127.0.0.1'}:{database['PORT'] or 5432}"
     password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
     return f"postgres://{database['USER']}{password}@{host_and_port}/{database['NAME']}"
+
+
+def _list_children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))

@@ -60,3 +60,17 @@ def test_cluster_survives_killed_worker_and_connections() -> None:
         _wait_for(lambda: _has_value(1, b"done"))
         assert workers.alive_count == 1
     get_broker().purge_queue()
+
+
+@pytest.mark.slow("starts a cluster and kills its processes")
+def test_cluster_survives_killed_idle_processes() -> None:
+    with WorkerProcesses(1) as workers:
+        queue.enqueue_task(TASK, 1)
+        _wait_for(lambda: _has_value(1, b"started"))
+        QueuedTask.objects.update(leased_until=Now() - timedelta(seconds=1))
+        _wait_for(lambda: not QueuedTask.objects.exists())
+        workers.kill_idle_processes()
+        SharedState.objects.update(value=b"started")
+        queue.enqueue_task(TASK, 1)
+        _wait_for(lambda: _has_value(1, b"done"))
+    get_broker().purge_queue()
