@@ -44,6 +44,7 @@ def get_served_lanes() -> tuple[QueueLane, ...]:
 
 @dataclass(frozen=True)
 class LeasedTask:
+    task_id: int
     lane: str
     organization_id: int
 
@@ -55,7 +56,7 @@ class WorkerShares:
     """
 
     def __init__(self, workers: int, lanes: tuple[QueueLane, ...]) -> None:
-        self.lanes = lanes
+        self.lanes, self.workers = lanes, workers
         self._limits = [
             _compute_lane_limit(workers, lane, is_first=lane == lanes[0]) for lane in lanes
         ]
@@ -74,6 +75,8 @@ class WorkerShares:
     def list_busy_customers(self, lane: QueueLane, leased: Iterable[LeasedTask]) -> set[int]:
         """Return the customers who may start nothing more in this lane."""
         tasks = list(leased)
+        if len(tasks) >= self.workers - 1:
+            return {task.organization_id for task in tasks}  # the last worker is for others
         return {
             task.organization_id
             for task in tasks

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from portal.core.broker.lanes import LeasedTask, WorkerShares
 from portal.core.broker.leases import LEASE_DURATION, TaskLease
+from portal.core.broker.slow_customers import SlowCustomers
 from portal.core.models import QueuedTask, QueueLane
 
 # A longer list of customers is used again, for this many times as long as it took to read.
@@ -23,7 +24,7 @@ LONG_LIST_SIZE, REUSE_FACTOR = 100, 10
 
 _NEXT_DUE_SQL = "(SELECT MIN(due_at) FROM core_queuedtask WHERE lane = %s AND leased_until IS NULL)"
 _LEASED_SQL = """
-SELECT lane, organization_id FROM core_queuedtask
+SELECT id, lane, organization_id FROM core_queuedtask
 WHERE leased_until IS NOT NULL AND leased_by = %s
 """
 # Customers with a due task, longest unserved first. The recursion jumps from customer to customer
@@ -71,6 +72,7 @@ class TaskSelector:
 
     def __init__(self, cluster_id: str, shares: WorkerShares) -> None:
         self._cluster_id, self._shares = cluster_id, shares
+        self._slow_customers = SlowCustomers(shares.workers)
         self._customers: dict[QueueLane, list[int]] = {lane: [] for lane in shares.lanes}
         self._reusable_until = dict.fromkeys(shares.lanes, 0.0)
 
@@ -90,10 +92,13 @@ class TaskSelector:
         self, due_lanes: Iterable[QueueLane]
     ) -> tuple[TaskLease, QueuedTask] | None:
         leased = [LeasedTask(*row) for row in _execute(_LEASED_SQL, [self._cluster_id])]
+        slow_customers = self._slow_customers.list_waiting(leased)
         for lane in due_lanes:
             if not self._shares.is_lane_open(lane, leased):
                 continue
             busy_customers = self._shares.list_busy_customers(lane, leased)
+            if lane != QueueLane.SYNCS:
+                busy_customers |= slow_customers
             if task := self._lease_task_in_lane(lane, busy_customers):
                 return task
         return None

@@ -12,7 +12,7 @@ from django_q.brokers import get_broker
 from pytest_django import Settings
 
 from portal.core import queue
-from portal.core.broker import leases
+from portal.core.broker import leases, slow_customers
 from portal.core.broker.database_broker import DatabaseBroker
 from portal.core.broker.leases import TaskLease
 from portal.core.models import QueuedTask, QueueLane
@@ -192,3 +192,29 @@ def test_lane_statuses_count_due_tasks(workers: int) -> None:
 def test_default_workers_serve_every_lane() -> None:
     assert settings.Q_CLUSTER["queue_limit"] == 1
     assert set(settings.QUEUE_LANES) == set(QueueLane.values)
+
+
+def test_last_worker_is_for_another_customer(workers: int) -> None:
+    _enqueue(CLICK, 1, count=2)
+    _enqueue(CLICK, 2, count=2)
+    cluster = Cluster()
+    assert len(cluster.start_all()) == 3
+    _enqueue(CLICK, 3)
+    assert cluster.start_all() == [("clicks", 3)]
+
+
+def test_slow_customers_share_half_of_the_workers(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_customers, "SLOW_TASK_SECONDS", 0.0)
+    _enqueue(CLICK, 1)
+    _enqueue(CLICK, 2)
+    cluster = Cluster()
+    cluster.start_all()
+    for customer in (1, 2):
+        _enqueue(CLICK, customer, count=2)
+    assert cluster.start_all() == []
+    monkeypatch.setattr(slow_customers, "SLOW_TASK_SECONDS", 3.0)
+    _enqueue(CLICK, 3)
+    _enqueue(CLICK, 4)
+    assert {customer for _, customer in cluster.start_all()} == {3, 4}
