@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -21,6 +22,7 @@ OPERATIONS = (
     "add", "get", "set", "touch", "delete", "incr", "has_key",
     "get_many", "set_many", "delete_many", "clear",
 )  # fmt: skip
+WRITES = {"add", "set", "incr"}
 
 
 class _SharedRedisCacheClient(RedisCacheClient):
@@ -34,6 +36,18 @@ class FallbackRedisCache(RedisCache):
         self._class = _SharedRedisCacheClient
         memory_options = {"MAX_ENTRIES": MAX_MEMORY_ENTRIES}
         self.memory_cache = LocMemCache(server, {**params, "OPTIONS": memory_options})
+        # Redis may still carry out writes that timed out, once it responds again.
+        self._uncertain_keys: set[str] = set()
+
+    def forget_uncertain_writes(self) -> None:
+        keys, self._uncertain_keys = self._uncertain_keys, set()
+        if keys:
+            with suppress(redis.RedisError):
+                RedisCache.delete_many(self, keys)
+
+    def note_uncertain_write(self, key: str) -> None:
+        if len(self._uncertain_keys) < MAX_MEMORY_ENTRIES:
+            self._uncertain_keys.add(key)
 
 
 def _with_fallback(name: str) -> Callable[..., Any]:
@@ -41,10 +55,14 @@ def _with_fallback(name: str) -> Callable[..., Any]:
 
     def operation(self: FallbackRedisCache, *args: Any, **kwargs: Any) -> Any:
         try:
-            return in_redis(self, *args, **kwargs)
+            result = in_redis(self, *args, **kwargs)
         except redis.RedisError as error:
             logger.warning("Cached in this process only: %s", error)
+            if name in WRITES:
+                self.note_uncertain_write(args[0])
             return getattr(self.memory_cache, name)(*args, **kwargs)
+        self.forget_uncertain_writes()
+        return result
 
     operation.__name__ = name
     return operation
