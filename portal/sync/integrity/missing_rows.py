@@ -47,8 +47,8 @@ def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any
     keys = array("q")
     for record in page.records:
         key = definition.get_key(record)
-        # A job that became a template is gone.
-        if key is not None and not getattr(record, "is_template", False):
+        # A job that became a draft template is gone.
+        if key is not None and getattr(record, "is_requisition", True):
             keys.append(key)
     for unreadable in page.set_aside:
         if unreadable.remote_id is None or definition.delete_unlisted is not None:

@@ -66,7 +66,7 @@ def refresh_job(
             # They are gone with the job, or were moved to another.
             _refresh_job_applications(connection, job, provider, started_at)
         return None
-    if remote_job.is_template:
+    if not remote_job.is_requisition:
         with written_as_of(started_at):
             gone_records.mark_gone(connection, Job, [remote_id])
         return None

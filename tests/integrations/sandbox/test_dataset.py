@@ -75,12 +75,12 @@ def test_dataset_contains_edge_cases(api: ApiClient) -> None:
     assert any(not row["active"] for row in api.list_v1("/job_stages"))
 
 
-def test_templates_and_drafts_have_no_applications(api: ApiClient) -> None:
+def test_drafts_have_no_applications(api: ApiClient) -> None:
     world = api.sandbox.dataset()
     for row in world.applications:
         for number in [row.job_id, *row.prospective_job_ids]:
             job = world.jobs.get(number)
-            assert job is None or (not job.is_template and job.status != "draft")
+            assert job is None or job.status != "draft"
 
 
 def test_ids_are_unique_across_tables() -> None:
