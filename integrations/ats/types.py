@@ -135,7 +135,7 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
 
     @property
     def is_requisition(self) -> bool:
-        """Templates are jobs marked for copying; those not drafts have openings and applications."""
+        """Open templates have openings and applications, as any job; drafts are for copying."""
         return not (self.is_template and self.status == "draft")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from integrations.ats.errors import MissingPermission, NotFound
+from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.provider import Provider
 from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page
@@ -136,7 +136,7 @@ def fetch_remaining_records(
         return None
     try:
         return [*_fetch_existing(definition.fetch_record, provider, missing)]
-    except MissingPermission:  # only the list may be read
+    except LIST_REFUSALS:  # only the list may be read
         return None
 
 
