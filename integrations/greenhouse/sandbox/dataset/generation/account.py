@@ -320,7 +320,8 @@ def _add_openings(context: GenerationContext, job: Job, number: int) -> None:
             Opening,
             job.created_at,
             job_id=job.id,
-            opening_id=f"{number + 1}-{order + 1}" if order != 2 else None,
+            # Opening IDs repeat across jobs: Greenhouse does not keep them unique.
+            opening_id=f"{number % 10 + 1}-{order + 1}" if order != 2 else None,
             open=not closed,
             opened_at=job.created_at,
             closed_at=(job.closed_at or context.pick_time_before(5)) if closed else None,

@@ -75,7 +75,7 @@ class _ApplicationGenerator:
             candidate_id=candidate.id,
             prospect=prospect,
             source_id=source if order % 9 else None,
-            referrer_id=self.dataset.referrers.ids[order % 2] if order % 10 == 3 else None,
+            referrer_id=self.dataset.referrers.ids[order // 10 % 2] if order % 10 == 3 else None,
             recruiter_id=self.random.choice(self.user_ids) if order % 2 else None,
             coordinator_id=self.random.choice(self.user_ids) if order % 3 == 1 else None,
             location="New York, New York, United States" if order % 4 == 0 else None,
