@@ -126,3 +126,7 @@ class InvalidValues(AtsError):
     ) -> None:
         self.fields = fields or {}  # the ATS's field name -> its message
         super().__init__(sentence, evidence=evidence)
+
+
+# How a list that extends others is refused: by a 403 or by a 422. It is left out.
+LIST_REFUSALS = (MissingPermission, NotSiteAdmin, InvalidValues, Conflict)

@@ -133,6 +133,11 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
     hiring_team: tuple[TeamMember, ...] | None = None
     openings: tuple[Opening, ...] | None = None
 
+    @property
+    def is_requisition(self) -> bool:
+        """Open templates have openings and applications, as any job; drafts are for copying."""
+        return not (self.is_template and self.status == "draft")
+
 
 class Department(_AtsRecord, frozen=True, kw_only=True):
     name: str

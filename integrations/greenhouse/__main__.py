@@ -170,7 +170,7 @@ def print_jobs(provider: Provider) -> int:
     shown = unreadable = 0
     for page in provider.list_jobs():
         for job in page.records:
-            if not job.is_template:
+            if job.is_requisition:
                 shown += 1
                 _print_line(_format_job(job))
         unreadable += len(page.set_aside)

@@ -117,6 +117,7 @@ class Job(SyncedRecord):
     status = models.CharField(max_length=30)
     requisition_id = models.CharField(max_length=120, blank=True)
     confidential = models.BooleanField(default=False)
+    is_template = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     created_remotely_at = models.DateTimeField(null=True)

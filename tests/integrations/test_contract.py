@@ -137,10 +137,8 @@ def test_nested_and_listed_records_are_complete(provider: Provider, sandbox: San
 def test_jobs_match_sandbox_counts(provider: Provider, sandbox: Sandbox) -> None:
     jobs = [job for page in provider.list_jobs() for job in page.records]
     stats = sandbox.count_records()
-    shown = [job for job in jobs if not job.is_template]
-    assert (
-        sum(job.status == "open" for job in shown) == stats["jobs_not_template_by_status"]["open"]
-    )
+    shown = [job for job in jobs if job.is_requisition]
+    assert sum(job.status == "open" for job in shown) == stats["requisitions_by_status"]["open"]
     assert sum(job.confidential for job in jobs) == stats["jobs_confidential"]
 
 
@@ -312,7 +310,7 @@ def test_transfer_goes_to_other_job(provider: Provider) -> None:
         job.id
         for page in provider.list_jobs()
         for job in page.records
-        if job.status == "open" and not job.is_template and not job.confidential
+        if job.status == "open" and not job.confidential
         if job.id != application.job_id
     )
     receipt = provider.transfer_application(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from integrations.ats.errors import InvalidValues, MissingPermission, NotSiteAdmin
+from integrations.ats.errors import LIST_REFUSALS
 from integrations.ats.types import Application, StageEntry
 
 _MAX_FILTER_IDS = 50  # documented maximum of an id filter
@@ -31,7 +31,7 @@ class CurrentStages:
             return applications
         try:
             stage_ids = self._load_stage_ids(incomplete)
-        except (MissingPermission, NotSiteAdmin, InvalidValues):
+        except LIST_REFUSALS:
             self._is_forbidden = True
             return applications
         return tuple(

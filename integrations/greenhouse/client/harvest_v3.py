@@ -15,6 +15,7 @@ import msgspec
 
 from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import (
+    LIST_REFUSALS,
     ActingUserRefused,
     AtsError,
     AtsUnavailable,
@@ -460,14 +461,24 @@ class HarvestV3(HarvestClient):
         request = _build_list_request(
             "custom_fields", "custom_fields.list", field_type="application"
         )
+        refusal: AtsError | None = None
         for page in self._iterate_pages(
             request,
             custom_fields.read_field,
             cursor=cursor,
             keep=custom_fields.is_application_field,
         ):
-            fields = custom_fields.attach_options(page.records, self._list_options)
+            fields = page.records
+            try:
+                if refusal is None:
+                    fields = custom_fields.attach_options(fields, self._list_options)
+            except LIST_REFUSALS as error:
+                refusal = error
+            if refusal is not None:  # known select fields keep their options
+                fields = custom_fields.leave_out_selects(fields)
             yield msgspec.structs.replace(page, records=fields)
+        if refusal is not None:
+            raise refusal
 
     def _list_options(self, field_ids: Sequence[int]) -> Iterator[custom_fields.FieldOption]:
         for start in range(0, len(field_ids), MAX_FILTER_IDS):

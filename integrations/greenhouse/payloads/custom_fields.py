@@ -117,6 +117,10 @@ def attach_options(
     )
 
 
+def leave_out_selects(fields: Sequence[CustomField]) -> tuple[CustomField, ...]:
+    return tuple(field for field in fields if field.type not in SELECT_TYPES)
+
+
 def build_changes_body(changes: ApplicationChanges) -> dict[str, Any]:
     """The PATCH body for these changes, the same in v1 and v3."""
     body: dict[str, Any] = {

@@ -32,8 +32,8 @@ SORT_LABELS = {
 }
 # All that rows need of a job.
 _ROW_COLUMNS = (
-    *("name", "status", "requisition_id", "confidential", "department__name"),
-    *("opened_at", "active_applications", "waiting_since"),
+    *("name", "status", "requisition_id", "confidential", "is_template"),
+    *("department__name", "opened_at", "active_applications", "waiting_since"),
 )
 
 

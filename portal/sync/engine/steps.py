@@ -76,6 +76,11 @@ class StepDefinition:
     delete_unlisted: Callable[[Connection, Any], int] | None = None
     fetch_record: Callable[[Provider, int], Any] | None = None  # one record by its id
 
+    @property
+    def is_supplementary(self) -> bool:
+        """Whether a sync can do without the list, so that a 422 refuses it as a 403 does."""
+        return not (self.essential or self.guarded or self.select_users)
+
     def explain_unneeded(self, feature_set: Features) -> str:
         """Return why no feature needs the list, as a clause; empty if one does."""
         return next(filter(None, map(feature_set.explain_missing, self.features)), "")

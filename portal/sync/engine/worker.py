@@ -111,9 +111,10 @@ class SyncWorker:
             monitor.recheck_after_refusal(self.connection, getattr(error, "permission", ""))
             return
         except (InvalidValues, Conflict) as error:  # a 422
-            status = SyncStep.Status.REFUSED if definition.optional else SyncStep.Status.FAILED
+            is_tolerated = definition.is_supplementary
+            status = SyncStep.Status.REFUSED if is_tolerated else SyncStep.Status.FAILED
             self._end_step(step, status, failure=error.sentence[:300])
-            if not definition.optional:
+            if not is_tolerated:
                 raise
         except (AtsUnavailable, RateLimited):
             raise  # the step stays open: the run may go on later

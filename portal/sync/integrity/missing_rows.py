@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from integrations.ats.errors import MissingPermission, NotFound
+from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.provider import Provider
 from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page
@@ -47,8 +47,8 @@ def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any
     keys = array("q")
     for record in page.records:
         key = definition.get_key(record)
-        # A job that became a template is gone.
-        if key is not None and not getattr(record, "is_template", False):
+        # A job that became a draft template is gone.
+        if key is not None and getattr(record, "is_requisition", True):
             keys.append(key)
     for unreadable in page.set_aside:
         if unreadable.remote_id is None or definition.delete_unlisted is not None:
@@ -136,7 +136,7 @@ def fetch_remaining_records(
         return None
     try:
         return [*_fetch_existing(definition.fetch_record, provider, missing)]
-    except MissingPermission:  # only the list may be read
+    except LIST_REFUSALS:  # only the list may be read
         return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Container
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.ats.errors import MissingPermission, NotFound
+from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.provider import Provider
 from integrations.ats.types import JobGrant, Page
 from portal.connections.models import Connection
@@ -32,7 +32,7 @@ def refresh_access(connection: Connection, remote_id: int, provider: Provider) -
         grants = Page[JobGrant](records=(), complete_users=(remote_id,))
         if not user.site_admin and not user.deactivated:
             grants = _read_grants(provider, remote_id)
-    except (MissingPermission, NotFound):
+    except (*LIST_REFUSALS, NotFound):
         # Users are never deleted in Greenhouse, so the guarded list decides about this one.
         return
     with transaction.atomic(), written_as_of(requested_at):

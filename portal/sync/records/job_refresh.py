@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats import types as ats
-from integrations.ats.errors import MissingPermission, NotFound
+from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.provider import Provider
 from portal.connections.models import Connection
 from portal.sync.engine import plan
@@ -66,7 +66,7 @@ def refresh_job(
             # They are gone with the job, or were moved to another.
             _refresh_job_applications(connection, job, provider, started_at)
         return None
-    if remote_job.is_template:
+    if not remote_job.is_requisition:
         with written_as_of(started_at):
             gone_records.mark_gone(connection, Job, [remote_id])
         return None
@@ -99,7 +99,7 @@ def _refresh_changed_candidates(connection: Connection, provider: Provider) -> N
         for page in itertools.islice(pages, MAX_CANDIDATE_PAGES):
             with written_as_of(started_at):
                 application_records.write_candidates(connection, page.records)
-    except MissingPermission:
+    except LIST_REFUSALS:
         return
 
 
@@ -129,7 +129,7 @@ def _refresh_job_part(
     started_at = timezone.now()
     try:
         records = read(job.remote_id)
-    except MissingPermission:
+    except LIST_REFUSALS:
         return
     write(connection, records)
     unreadable_ids = [unreadable.remote_id for unreadable in records.set_aside]
@@ -161,7 +161,7 @@ def _refresh_job_applications(
             )
             if page.cursor is not None and page_number == MAX_PAGES:
                 return False
-    except MissingPermission:
+    except LIST_REFUSALS:
         return False
     _refresh_departed_applications(connection, job, provider, seen_ids, started_at)
     return True

@@ -11,10 +11,10 @@ from django.utils import timezone
 from integrations.ats import types as ats
 from integrations.ats.client_context import ApiCallRecord, Lane
 from integrations.ats.errors import (
+    LIST_REFUSALS,
     AtsError,
     AtsUnavailable,
     BadCredential,
-    MissingPermission,
     NotFound,
     RateLimited,
 )
@@ -138,7 +138,7 @@ def _is_missing_and_needed(
 def ignore_unavailable(read: Callable[[], Any]) -> None:
     try:
         read()
-    except (MissingPermission, NotFound):
+    except (*LIST_REFUSALS, NotFound):
         return
 
 

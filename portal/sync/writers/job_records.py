@@ -37,6 +37,7 @@ JOB_TABLE = UpsertTable(
         "status",
         "requisition_id",
         "confidential",
+        "is_template",
         "opened_at",
         "closed_at",
         "created_remotely_at",
@@ -69,8 +70,8 @@ POST_TABLE = UpsertTable(
 
 
 def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
-    """Write requisitions, not templates, with the team and openings that v1 includes."""
-    requisitions = [j for j in page if not j.is_template]
+    """Write requisitions, not draft templates, with the team and openings that v1 includes."""
+    requisitions = [j for j in page if j.is_requisition]
     office_keys = _map_primary_keys(
         connection, Office, (o for j in requisitions for o in j.office_ids)
     )
@@ -87,6 +88,7 @@ def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
                 "status": j.status[:30],
                 "requisition_id": (j.requisition_id or "")[:120],
                 "confidential": j.confidential,
+                "is_template": j.is_template,
                 "opened_at": j.opened_at,
                 "closed_at": j.closed_at,
                 "created_remotely_at": j.created_at,

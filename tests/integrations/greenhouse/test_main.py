@@ -65,7 +65,7 @@ def test_jobs_are_listed_without_templates(
         )
     assert main(["jobs"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == sandbox.count_records()["jobs_not_template"]
+    assert len(lines) == sandbox.count_records()["requisitions"]
     assert all(line.split("\t")[0].isdigit() for line in lines)
 
 

@@ -152,3 +152,32 @@ def test_htmx_gets_table_only_except_on_restore(connect, personas: Personas, sig
         LIST, HTTP_HX_REQUEST="true", HTTP_HX_HISTORY_RESTORE_REQUEST="true"
     ).content.decode()
     assert "<html" in restored
+
+
+def test_site_admin_sees_open_templates(
+    connect, personas: Personas, sandbox: Sandbox, sign_in, kind: str
+) -> None:
+    connect(kind)
+    open_jobs = [job for job in sandbox.dataset().jobs if job.status == "open"]
+    template = next(job for job in open_jobs if job.is_template)
+    assert any(row.job_id == template.id for row in sandbox.dataset().applications)
+    client = sign_in(personas.sam)
+    assert _listed_ids(client) == {job.id for job in open_jobs if not job.confidential}
+    assert client.get(LIST).content.decode().count("Template</span>") == 1
+    page = client.get(f"{LIST}{Job.objects.get(remote_id=template.id).pk}/")
+    assert " · template" in page.content.decode()
+    assert page.context["rows"]
+
+
+@pytest.mark.parametrize("change", ["draft", "open"])
+def test_only_draft_templates_leave_the_list(
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, change: str
+) -> None:
+    connection = connect()
+    dataset = sandbox.dataset()
+    job = next(job for job in dataset.jobs if job.status == "open" and not job.confidential)
+    dataset.update_record(job, is_template=True, status=change)
+    run_lifecycle.request_sync(connection, run_lifecycle.Scope.FULL)
+    run_tasks()
+    assert (job.id in _listed_ids(sign_in(personas.sam))) is (change == "open")
+    assert Job.objects.filter(remote_id=job.id, gone_at=None).exists() is (change == "open")

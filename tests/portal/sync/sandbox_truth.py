@@ -24,7 +24,7 @@ Rows = dict[str, set[tuple[Any, ...]]]
 def read_sandbox_rows(sandbox: Sandbox, kind: str) -> Rows:
     """The sandbox's records, as far as the mirror should contain them."""
     dataset = sandbox.dataset()
-    jobs = {job.id for job in dataset.jobs if not job.is_template}
+    jobs = {job.id for job in dataset.jobs if job.is_requisition}
     # v3 lists no service accounts, so none of their team roles either.
     users = {u.id for u in dataset.users if kind == "harvest_key" or not u.service_account}
     # v3 lists only the grants of Job Admins.

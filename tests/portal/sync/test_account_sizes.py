@@ -24,6 +24,6 @@ def test_record_counts_match_greenhouse_at_any_size(
         expected = sandbox.count_records()
     assert SyncRun.objects.get().status == SyncRun.Status.DONE
     assert AtsUser.objects.count() == expected["users_without_service_accounts"]
-    assert Job.objects.count() == expected["jobs_not_template"]
+    assert Job.objects.count() == expected["requisitions"]
     assert Candidate.objects.count() == expected["candidates"]
     assert Application.objects.count() == expected["applications"]

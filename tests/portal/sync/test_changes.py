@@ -119,7 +119,7 @@ def test_mirror_equals_greenhouse_after_random_changes(
 def _apply_random_change(sandbox: Sandbox, chance: random.Random, *, deletions: bool) -> None:
     """Apply one random mutation that is possible now."""
     records = sandbox.dataset()
-    jobs = [job for job in records.jobs if job.status == "open" and not job.is_template]
+    jobs = [job for job in records.jobs if job.status == "open"]
     active = [
         a for a in records.applications if a.status == "active" and a.job_id and not a.prospect
     ]

@@ -163,7 +163,7 @@ def _add_members(connection: Connection, sandbox: Sandbox, users: list[Any]) -> 
 
 def _change_access(sandbox: Sandbox, users: list[Any]) -> Iterator[None]:
     world = sandbox.dataset()
-    jobs = [job for job in world.jobs if not job.is_template]
+    jobs = [job for job in world.jobs if job.is_requisition]
     for number in itertools.count():
         user, job = users[number % len(users)], jobs[number % len(jobs)]
         sandbox.run_mutation("add_grant", user=user.id, job_id=job.id)

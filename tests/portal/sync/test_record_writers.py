@@ -25,7 +25,7 @@ from tests.api_generations import any_generation
 def test_reference_records_are_mirrored(connect, sandbox: Sandbox, kind: str) -> None:
     connect(kind)
     records = sandbox.dataset()
-    job_ids = {job.id for job in records.jobs if not job.is_template}
+    job_ids = {job.id for job in records.jobs if job.is_requisition}
     for model, rows in (
         (Department, records.departments),
         (Office, records.offices),

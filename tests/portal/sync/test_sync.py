@@ -43,10 +43,10 @@ def _assert_counts_equal(sandbox: Sandbox, kind: str) -> None:
     expected = sandbox.count_records()
     users = "users" if kind == "harvest_key" else "users_without_service_accounts"
     assert _count(AtsUser) == expected[users]
-    assert _count(Job) == expected["jobs_not_template"]
+    assert _count(Job) == expected["requisitions"]
     assert _count(Candidate) == expected["candidates"]
     assert _count(Application) == expected["applications"]
-    for state, count in expected["jobs_not_template_by_status"].items():
+    for state, count in expected["requisitions_by_status"].items():
         assert Job.objects.filter(status=state, gone_at=None).count() == count
     active = Application.objects.filter(status="active", gone_at=None)
     by_job = expected["active_applications_by_job"]

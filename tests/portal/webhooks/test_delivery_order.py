@@ -56,7 +56,7 @@ def _apply_random_change(sandbox: Sandbox, chance: random.Random) -> None:
     active = [a for a in world.applications if a.status == "active" and a.job_id and a.stage_id]
     application = chance.choice(active)
     rejected = [a for a in world.applications if a.status == "rejected" and a.job_id]
-    job = chance.choice([j for j in world.jobs if j.status == "open" and j.is_template is not True])
+    job = chance.choice([j for j in world.jobs if j.status == "open" and j.is_requisition])
     candidate_ids = chance.sample([c.id for c in world.candidates], 2)
     mutations: list[tuple[str, dict[str, Any]]] = [
         ("new_application", {"job_id": job.id}),
@@ -88,7 +88,7 @@ def _apply_random_change(sandbox: Sandbox, chance: random.Random) -> None:
 
 def _greenhouse_rows(sandbox: Sandbox) -> dict[str, set[tuple[Any, ...]]]:
     world = sandbox.dataset("acme")
-    jobs = [job for job in world.jobs if job.is_template is not True]
+    jobs = [job for job in world.jobs if job.is_requisition]
     return {
         "jobs": {(j.id, j.name, j.status, j.confidential) for j in jobs},
         "candidates": {(c.id, c.first_name or "", c.last_name or "") for c in world.candidates},

@@ -98,7 +98,7 @@ def transfer_application(
     if job_id is None:
         raise invalid_value(field, f"Missing required field: {field}")
     job = dataset.jobs.get(job_id) if isinstance(job_id, int) else None
-    if job is None or job.is_template:
+    if job is None or not job.is_requisition:
         raise invalid_value(field, "A job with this id does not exist.")
     if actor and not (
         can_open_job(dataset, actor, job) and can_act_on_job(dataset, actor, job, "advance")

@@ -72,7 +72,7 @@ def list_visible_open_jobs(dataset: Dataset, user: User, *, site_admins: bool = 
     """Return the open jobs a portal should show this user, going by the API.
 
     Site Admins see every non-confidential job, others those granted with a Job Admin role;
-    nobody sees templates, and deactivated users see nothing.
+    templates are jobs like others, and deactivated users see nothing.
     """
     if user.deactivated:
         return []
@@ -84,5 +84,5 @@ def list_visible_open_jobs(dataset: Dataset, user: User, *, site_admins: bool = 
     return [
         job.id
         for job in dataset.jobs.filter_by("status", "open")
-        if not job.is_template and ((user.site_admin and not job.confidential) or job.id in granted)
+        if (user.site_admin and not job.confidential) or job.id in granted
     ]

@@ -96,6 +96,10 @@ class Job(Record, kw_only=True):
     office_ids: list[int] = []
     custom: CustomFields = {}
 
+    @property
+    def is_requisition(self) -> bool:
+        return not (self.is_template and self.status == "draft")
+
 
 class Stage(Record, kw_only=True):
     job_id: int

@@ -16,7 +16,7 @@ def count_records(dataset: Dataset, *, site_admin_grants: bool = False) -> dict[
     ``users`` counts v1's list, ``users_without_service_accounts`` v3's. Visible open jobs are keyed
     by the local part of each persona's primary address.
     """
-    non_template_jobs = [job for job in dataset.jobs if not job.is_template]
+    requisitions = [job for job in dataset.jobs if job.is_requisition]
     active_counts = Counter(row.job_id for row in dataset.applications if row.status == "active")
     visible_ids = _list_visible_jobs(dataset, site_admin_grants)
     return {
@@ -25,12 +25,12 @@ def count_records(dataset: Dataset, *, site_admin_grants: bool = False) -> dict[
         **{kind: len(table) for kind, table in dataset.tables.items()},
         "users_without_service_accounts": sum(not user.service_account for user in dataset.users),
         "jobs_by_status": dict(Counter(job.status for job in dataset.jobs)),
-        "jobs_not_template": len(non_template_jobs),
-        "jobs_not_template_by_status": dict(Counter(job.status for job in non_template_jobs)),
+        "requisitions": len(requisitions),
+        "requisitions_by_status": dict(Counter(job.status for job in requisitions)),
         "jobs_confidential": sum(job.confidential for job in dataset.jobs),
-        "open_jobs": sum(job.status == "open" for job in non_template_jobs),
+        "open_jobs": sum(job.status == "open" for job in requisitions),
         "open_jobs_not_confidential": sum(
-            job.status == "open" and not job.confidential for job in non_template_jobs
+            job.status == "open" and not job.confidential for job in requisitions
         ),
         "prospects": sum(row.prospect for row in dataset.applications),
         "applications_by_status": dict(Counter(row.status for row in dataset.applications)),

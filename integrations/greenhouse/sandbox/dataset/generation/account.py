@@ -320,7 +320,8 @@ def _add_openings(context: GenerationContext, job: Job, number: int) -> None:
             Opening,
             job.created_at,
             job_id=job.id,
-            opening_id=f"{number + 1}-{order + 1}" if order != 2 else None,
+            # Opening IDs repeat across jobs: Greenhouse does not keep them unique.
+            opening_id=f"{number % 10 + 1}-{order + 1}" if order != 2 else None,
             open=not closed,
             opened_at=job.created_at,
             closed_at=(job.closed_at or context.pick_time_before(5)) if closed else None,
@@ -369,12 +370,10 @@ def _add_job_posts(context: GenerationContext, job: Job, number: int) -> None:
 
 
 def _add_grants(context: GenerationContext, personas: tuple[Persona, ...]) -> None:
-    non_template_jobs = [job for job in context.dataset.jobs if not job.is_template]
-    open_jobs = [job for job in non_template_jobs if job.status == "open" and not job.confidential]
-    confidential_jobs = [
-        job for job in non_template_jobs if job.status == "open" and job.confidential
-    ]
-    closed_jobs = [job for job in non_template_jobs if job.status == "closed"]
+    requisitions = [job for job in context.dataset.jobs if job.is_requisition]
+    open_jobs = [job for job in requisitions if job.status == "open" and not job.confidential]
+    confidential_jobs = [job for job in requisitions if job.status == "open" and job.confidential]
+    closed_jobs = [job for job in requisitions if job.status == "closed"]
     for persona in personas:
         user = context.users_by_persona[persona.email_names[0]]
         _grant_persona_jobs(context, persona, user, open_jobs, confidential_jobs, closed_jobs)

@@ -26,9 +26,9 @@ KINDS_WITH_64_BIT_IDS = ("applications", "candidates", "application_stages", "at
 def generate_applications(dataset: Dataset, random: Random, total: int, latest: datetime) -> None:
     """Add applications, oldest first, so that newer ones have higher IDs.
 
-    Templates, drafts and the newest open job get none.
+    Drafts and the newest open job get none.
     """
-    jobs = [job for job in dataset.jobs if not job.is_template and job.status != "draft"]
+    jobs = [job for job in dataset.jobs if job.status != "draft"]
     if len(jobs) > 4:
         jobs.remove([job for job in jobs if job.status == "open"][-1])
     if not jobs:
@@ -75,7 +75,7 @@ class _ApplicationGenerator:
             candidate_id=candidate.id,
             prospect=prospect,
             source_id=source if order % 9 else None,
-            referrer_id=self.dataset.referrers.ids[order % 2] if order % 10 == 3 else None,
+            referrer_id=self.dataset.referrers.ids[order // 10 % 2] if order % 10 == 3 else None,
             recruiter_id=self.random.choice(self.user_ids) if order % 2 else None,
             coordinator_id=self.random.choice(self.user_ids) if order % 3 == 1 else None,
             location="New York, New York, United States" if order % 4 == 0 else None,
@@ -154,8 +154,9 @@ class _ApplicationGenerator:
 
     def _build_prospect_fields(self, job: Job, order: int) -> dict[str, Any]:
         number = order // 25 % 4
-        others = [self.random.choice(self.jobs).id for _ in range(2)] if number == 2 else []
-        job_ids = [] if number == 0 else sorted({job.id, *others})
+        other_ids = [other.id for other in self.jobs if other.id != job.id]
+        others = self.random.sample(other_ids, min(2, len(other_ids))) if number == 2 else []
+        job_ids = [] if number == 0 else sorted([job.id, *others])
         return {
             "prospective_job_ids": job_ids,
             "status": "converted" if number == 3 else "active",
