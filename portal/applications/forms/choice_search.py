@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from django import forms
 from django.db.models import Q, QuerySet
 from django.forms.utils import ErrorDict
+from django.forms.widgets import ChoiceWidget
 
 from portal.core.names.search_keys import build_search_key
 from portal.web.id_parsing import parse_id
@@ -61,22 +62,22 @@ class ListSource:
         return [choice for choice in self._choices if choice[0] in values]
 
     def search_choices(self, query: str, limit: int) -> list[Choice]:
-        text, words = query.casefold(), build_search_key(query).split()
+        text, search_words = query.casefold(), build_search_key(query).split()
         matches = []
         for value, label in self._choices:
-            if text in label.casefold() or (words and _has_words(label, words)):
+            if text in label.casefold() or (search_words and _has_words(label, search_words)):
                 matches.append((value, label))
                 if len(matches) == limit:
                     break
         return matches
 
 
-def _has_words(label: str, words: list[str]) -> bool:
+def _has_words(label: str, search_words: list[str]) -> bool:
     key = build_search_key(label)
-    return all(word in key for word in words)
+    return all(word in key for word in search_words)
 
 
-class _SearchedChoices(forms.Select):
+class _SearchedChoices(ChoiceWidget):
     """`search_url` answers with results; `query` and `results` are of a search without scripts."""
 
     search_url = ""
@@ -98,15 +99,15 @@ class _SearchedChoices(forms.Select):
     def run_search(self, query: str) -> None:
         self.query, self.has_searched = query.strip()[:MAX_QUERY_LENGTH], True
         if self.query:
-            found = self.source.search_choices(self.query, MAX_RESULTS + 1)
-            self.results, self.is_truncated = found[:MAX_RESULTS], len(found) > MAX_RESULTS
+            matches = self.source.search_choices(self.query, MAX_RESULTS + 1)
+            self.results, self.is_truncated = matches[:MAX_RESULTS], len(matches) > MAX_RESULTS
 
 
-class SearchSelect(_SearchedChoices):
+class SearchSelect(_SearchedChoices, forms.Select):
     pass
 
 
-class SearchCheckboxes(_SearchedChoices, forms.CheckboxSelectMultiple):  # type: ignore[misc]
+class SearchCheckboxes(_SearchedChoices, forms.CheckboxSelectMultiple):
     pass
 
 

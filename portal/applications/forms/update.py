@@ -53,10 +53,10 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         field: Any = self.fields[name]
         current_id = getattr(self.application, f"{name}_id")
         shown_id = parse_id(self.data.get(f"initial-{name}", ""))
-        kept = Q(
+        current_or_shown = Q(
             connection_id=self.application.connection_id, pk__in={current_id, shown_id} - {None}
         )
-        field.queryset = (rows | rows.model.objects.filter(kept)).order_by("name", "id")
+        field.queryset = (rows | rows.model.objects.filter(current_or_shown)).order_by("name", "id")
         field.initial = current_id
         # Harvest v1 cannot clear these fields.
         field.empty_label = "Not given" if current_id is None else None

@@ -308,7 +308,7 @@ def test_retry_requires_positions_from_page(remy: Client, sandbox: Sandbox, fini
         response = remy.post(
             reverse("applications:retry_batch", args=[_latest_batch().pk]), data, follow=True
         )
-        assert "Please look again and click once more" in response.content.decode()
+        assert "This page was incomplete" in response.content.decode()
     assert Batch.objects.count() == 1
 
 
