@@ -11,6 +11,7 @@ import httpx
 
 from integrations.http.deadline import DeadlineBackend, limit_total_time
 
+READABLE_ENCODINGS = {"", "identity", "gzip", "deflate"}
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes, decoded; 500 candidates are about 5 MB
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=5.0)
 _USER_AGENT = "inbound-talent-portal"
@@ -113,6 +114,9 @@ class HttpClient:
         )
 
     def _read_body(self, reply: httpx.Response) -> bytes:
+        # One layer of compression cannot make a piece much larger than the limit; two can.
+        if reply.headers.get("content-encoding", "").lower() not in READABLE_ENCODINGS:
+            raise ResponseTooLarge("compressed in an unexpected way")
         pieces, size = [], 0
         for piece in reply.iter_bytes():
             size += len(piece)

@@ -45,7 +45,12 @@ def update_alerts(connection: Connection) -> None:
     )
     organization = connection.organization
     if not failed:
-        causes = (Issue.Cause.GREENHOUSE_DOWN, Issue.Cause.RATE_LIMIT, Issue.Cause.SYNC_FAILING)
+        causes = (
+            Issue.Cause.GREENHOUSE_DOWN,
+            Issue.Cause.RATE_LIMIT,
+            Issue.Cause.SYNC_FAILING,
+            Issue.Cause.REFRESH_FAILED,
+        )
         service.resolve_issues(organization, *causes, why="a sync reached its end")
         return
     newest = failed[0]
@@ -90,3 +95,16 @@ def update_alerts(connection: Connection) -> None:
             still_works="Everything read before can be looked at.",
             details={"failures": len(failed), "cause": newest.cause},
         )
+
+
+def report_failed_read(connection: Connection) -> None:
+    service.open_issue(
+        connection.organization,
+        Issue.Cause.REFRESH_FAILED,
+        title="A record could not be refreshed",
+        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
+        "brings it. Everything else goes on.",
+        severity=Issue.Severity.WARNING,
+        fixer=Issue.Fixer.OPERATOR,
+        still_works="Everything else is up to date.",
+    )

@@ -11,12 +11,12 @@ from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, Not
 from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
 from portal.connections.models import Connection
+from portal.sync import alerts
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
 from portal.sync.records import job_refresh, record_refresh
 from portal.webhooks.delivery_states import (
     UNEXPECTED_SENTENCE,
-    report_failed_delivery,
     settle_by_pk,
 )
 from portal.webhooks.models import Delivery
@@ -59,7 +59,7 @@ def list_records_or_fail(connection: Connection, delivery: Delivery) -> dict[Rec
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         logger.error("Delivery %d is unreadable: %s", delivery.pk, type(error))
         settle_by_pk([delivery.pk], Delivery.Outcome.FAILED, UNEXPECTED_SENTENCE)
-        report_failed_delivery(connection)
+        alerts.report_failed_read(connection)
         return {}
 
 
@@ -96,6 +96,6 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         # Without the error's text, which may quote the record.
         logger.error("Refreshing one of %s failed: %s", kind, type(error))
-        report_failed_delivery(connection)
+        alerts.report_failed_read(connection)
         return UNEXPECTED_SENTENCE
     return ""

@@ -8,8 +8,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.issues import service
-from portal.issues.models import Issue
+from portal.sync import alerts
 from portal.webhooks.models import Delivery
 
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -53,7 +52,7 @@ def take_deliveries(connection: Connection, pks: list[int]) -> bool:
     waiting = Delivery.objects.filter(pk__in=pks, outcome=Outcome.WAITING).order_by()
     if waiting.filter(take_count__gte=MAX_TAKES).exists():
         settle_deliveries(waiting, Outcome.FAILED, UNEXPECTED_SENTENCE)
-        report_failed_delivery(connection)
+        alerts.report_failed_read(connection)
         return False
     waiting.update(take_count=F("take_count") + 1)
     return True
@@ -62,16 +61,3 @@ def take_deliveries(connection: Connection, pks: list[int]) -> bool:
 def release_deliveries(deliveries: QuerySet[Delivery]) -> None:
     waiting = deliveries.filter(outcome=Outcome.WAITING, take_count__gt=0)
     waiting.order_by().update(take_count=0)
-
-
-def report_failed_delivery(connection: Connection) -> None:
-    service.open_issue(
-        connection.organization,
-        Issue.Cause.REFRESH_FAILED,
-        title="A record could not be refreshed",
-        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
-        "brings it. Everything else goes on.",
-        severity=Issue.Severity.WARNING,
-        fixer=Issue.Fixer.OPERATOR,
-        still_works="Everything else is up to date.",
-    )

@@ -158,7 +158,7 @@ def decode_jwt_claims(token: str) -> TokenClaims:
     try:
         payload = token.split(".")[1]
         body = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, binascii.Error, msgspec.MsgspecError):
+    except (IndexError, ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         return TokenClaims()
     return _build_claims(body) if isinstance(body, dict) else TokenClaims()
 

@@ -15,8 +15,7 @@ from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.core.secrets.secret_field import SecretUnreadable
-from portal.issues import service
-from portal.issues.models import Issue
+from portal.sync import alerts
 from portal.sync.engine import run_lifecycle
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.worker import HEARTBEAT_INTERVAL
@@ -128,7 +127,7 @@ class _RequestLease:
 
     def give_up(self) -> None:
         self.select_claimed().delete()
-        _report_failed_refresh(self.refresh_request.connection)
+        alerts.report_failed_read(self.refresh_request.connection)
 
     def retry_request(self) -> None:
         # Retried by `requeue_stalled_requests`; after the last attempt a sync brings the record.
@@ -175,16 +174,3 @@ def requeue_stalled_requests() -> None:
 
 def _is_due(at: datetime) -> Q:
     return Q(due_at=None) | Q(due_at__lte=at)
-
-
-def _report_failed_refresh(connection: Connection) -> None:
-    service.open_issue(
-        connection.organization,
-        Issue.Cause.REFRESH_FAILED,
-        title="A record could not be refreshed",
-        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
-        "brings it. Everything else goes on.",
-        severity=Issue.Severity.WARNING,
-        fixer=Issue.Fixer.OPERATOR,
-        still_works="Everything else is up to date.",
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import httpx
 import pytest
 import respx
@@ -126,6 +128,15 @@ def test_oversized_response_is_unreadable() -> None:
         provider = HarvestV1(SECRETS[V1], bench.context, HttpClient(max_body_bytes=1000))
         with pytest.raises(UnreadableResponse):
             next(provider.list_jobs())
+
+
+def test_twice_compressed_response_is_unreadable() -> None:
+    body = gzip.compress(gzip.compress(b"[]"))
+    with respx.mock(base_url=API) as wire:
+        wire.get("/v1/jobs").respond(200, content=body, headers={"Content-Encoding": "gzip, gzip"})
+        bench = open_provider_bench(V1, API, ManualClock())
+        with pytest.raises(UnreadableResponse):
+            next(bench.provider.list_jobs())
 
 
 def test_redirect_is_not_followed() -> None:

@@ -21,13 +21,24 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import json_response
 from portal.audit.models import Entry
 from portal.connections.client import open_interactive_provider, open_provider
+from portal.connections.models import Connection
 from portal.core.database.thread_connections import ThreadOwner
+from portal.issues.models import Issue
 from portal.onboarding import tasks as set_up
 from portal.sync import freshness
 from portal.sync.engine import run_lifecycle
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity.write_guard import ConnectionChanged
-from portal.sync.models import Application, AtsUser, Candidate, Job, JobGrant, RefreshRequest, Stage
+from portal.sync.models import (
+    Application,
+    AtsUser,
+    Candidate,
+    Job,
+    JobGrant,
+    RefreshRequest,
+    Stage,
+    SyncRun,
+)
 from portal.sync.records import job_refresh, record_refresh, refresh_requests, refresh_worker
 from portal.sync.records.refresh_requests import Kind
 from portal.sync.writers import application_records, job_records
@@ -556,3 +567,30 @@ def test_deleted_stage_and_unknown_candidate_are_handled(
     stage.refresh_from_db()
     assert application.candidate is not None
     assert not stage.active
+
+
+def test_unexpected_error_settles_one_read(
+    connect, sandbox: Sandbox, run_tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect()
+    failing, other = Application.objects.filter(status="active", gone_at=None)[:2]
+    refresh_application = refresh_worker.refresh_application
+
+    def fail_for_one(connection: Connection, provider: Any, remote_id: int) -> Application:
+        if remote_id == failing.remote_id:
+            raise KeyError("odd data")
+        return refresh_application(connection, provider, remote_id)
+
+    monkeypatch.setattr(refresh_worker, "refresh_application", fail_for_one)
+    sandbox.run_mutation("reject_application", application_id=other.remote_id)
+    for application in (failing, other):
+        refresh_requests.request_refresh(connection, Kind.APPLICATION, application.remote_id)
+    run_tasks()
+    other.refresh_from_db()
+    assert other.status == "rejected"
+    assert not RefreshRequest.objects.exists()
+    issue = Issue.objects.get(cause=Issue.Cause.REFRESH_FAILED, closed_at=None)
+    run_lifecycle.request_sync(connection, SyncRun.Scope.FULL)
+    run_tasks()
+    issue.refresh_from_db()
+    assert issue.closed_at is not None
