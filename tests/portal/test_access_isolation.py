@@ -25,12 +25,13 @@ def _find_application(**job_filters: object) -> Application:
 
 def _names_of(jobs) -> set[str]:
     """Names that would reveal these jobs: their own and their candidates'."""
-    candidate_names = {
-        str(a.candidate)
-        for a in Application.objects.filter(job__in=jobs).select_related("candidate")
-        if a.candidate
-    }
-    return candidate_names | {job.name for job in jobs}
+    return _candidate_names(Application.objects.filter(job__in=jobs)) | {job.name for job in jobs}
+
+
+def _candidate_names(applications) -> set[str]:
+    names = {str(a.candidate) for a in applications.select_related("candidate") if a.candidate}
+    # A family name alone may be part of somebody else's name.
+    return {name for name in names if " " in name}
 
 
 def _leaked_names(answer, names: set[str]) -> list[str]:
@@ -125,7 +126,7 @@ def test_customers_cannot_open_admin(connect, personas: Personas, sign_in, clien
 
 def test_csm_sees_no_candidate_in_admin(connect, personas: Personas, sign_in) -> None:
     connect()
-    names = {str(a.candidate) for a in Application.objects.select_related("candidate")}
+    names = _candidate_names(Application.objects.all())
     cas = sign_in(personas.cas)
     opened = 0
     for name, address in url_crawler.build_admin_urls().items():

@@ -87,19 +87,18 @@ def test_batch_lists_and_retries_failures_first(
 ) -> None:
     chosen = pick_from_one_job(4)
     page = open_bulk_page(remy, "advance", chosen)
-    moved = chosen[2:]
+    done_count = len(chosen) - 2
+    moved = chosen[-2:]
     for application in moved:
         sandbox.run_mutation("move_application", application_id=application.remote_id)
     response = confirm_batch(remy, "advance", chosen, page=page)
     finish_actions()
     batch_page = remy.get(response.url)
     assert [a.status for a in batch_page.context["page"]] == [
-        "conflict",
-        "conflict",
-        "done",
-        "done",
+        *("conflict", "conflict"),
+        *["done"] * done_count,
     ]
-    assert "2 done in Greenhouse, 2 not done" in batch_page.content.decode()
+    assert f"{done_count} done in Greenhouse, 2 not done" in batch_page.content.decode()
     writes_before = len(list_writes(sandbox))
     batch = Batch.objects.get()
     for _ in range(2):  # a double click
