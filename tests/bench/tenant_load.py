@@ -195,8 +195,11 @@ def run_event(event: Event, action: Callable[[Event], httpx.Response | None]) ->
     """Do it and note the answer; a status of -1 says that there was nothing to do."""
     from django.db import connection
 
+    from portal.core.tenancy.scope import all_organizations
+
     try:
-        response = action(event)
+        with all_organizations("the benchmark plays every customer"):
+            response = action(event)
         event.answered_at = time.time()
         event.status = response.status_code if response is not None else -1
         event.text = response.text if response is not None else ""
