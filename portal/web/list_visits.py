@@ -24,6 +24,7 @@ from portal.web.id_parsing import parse_id
 
 MAX_PAGES = 400
 VISIT_SECONDS = 24 * 60 * 60
+VISIT_PARAMS = ("page", "visit", "first")  # in the URL of a page
 KEY_LENGTH = 12
 _KEY_PATTERN = re.compile(rf"[A-Za-z0-9]{{{KEY_LENGTH}}}", re.ASCII)
 Pages = list[list[int]]
@@ -84,7 +85,7 @@ class ListVisit:
     ) -> None:
         self._list = paged_list
         self._query = query
-        self._names = {name: f"{prefix}{name}" for name in ("page", "visit", "first")}
+        self._names = {name: f"{prefix}{name}" for name in VISIT_PARAMS}
         self._scope = f"list:{member.organization_id}:{paged_list.name}"
         key = self._get_param("visit")
         self._key = key if _KEY_PATTERN.fullmatch(key) else get_random_string(KEY_LENGTH)

@@ -17,7 +17,7 @@ from portal.jobs.job_list.filters import AGE_OPTIONS, MIN_ACTIVE_OPTIONS, JobFil
 from portal.jobs.job_list.rows import JobRow, build_rows
 from portal.jobs.job_list.search import find_candidate_matches, named_applications
 from portal.sync.models import Job, StageName
-from portal.web.list_visits import ListVisit, PagedList, VisitPage
+from portal.web.list_visits import VISIT_PARAMS, ListVisit, PagedList, VisitPage
 
 PAGE_SIZE = 25
 MAX_COUNTED = 1000
@@ -100,7 +100,7 @@ def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:
         size=PAGE_SIZE,
     )
     query = QueryDict(job_filters.query, mutable=True)
-    for name in ("page", "visit", "first"):
+    for name in VISIT_PARAMS:
         query[name] = list_request.query.get(name, "")
     return ListVisit(job_list, query, list_request.member).load_page(count_rows=False)
 

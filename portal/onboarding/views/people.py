@@ -23,8 +23,9 @@ from portal.onboarding import access_preview, setup_flow
 from portal.sync.models import AtsUser, SyncRun, SyncStep
 from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
-from portal.web.list_visits import ListVisit, PagedList
+from portal.web.list_visits import VISIT_PARAMS, ListVisit, PagedList
 
+USER_LIST_PREFIX = "user_"  # of its parameters in the URL
 PAGE_SIZE = 50
 # The first steps of a sync, which the preview needs.
 REQUIRED_STEPS = ("users", "jobs", "grants")
@@ -86,7 +87,9 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
         shown=access_preview.list_uninvited_users(connection),
         size=PAGE_SIZE,
     )
-    user_page = ListVisit(users, request.GET, request.membership, prefix="user_").load_page()
+    user_page = ListVisit(
+        users, request.GET, request.membership, prefix=USER_LIST_PREFIX
+    ).load_page()
     emails = [user.primary_email for user in user_page]
     pending = Invitation.objects.filter(
         organization=connection.organization,
@@ -151,6 +154,6 @@ def invite_people(request: MemberRequest) -> HttpResponse:
         )
     elif not chosen:
         messages.info(request, "Choose at least one person to invite.")
-    names = ("page", "visit", "first", "q", "user_page", "user_visit", "user_first")
+    names = (*VISIT_PARAMS, "q", *(f"{USER_LIST_PREFIX}{name}" for name in VISIT_PARAMS))
     query = {name: request.GET[name] for name in names if name in request.GET}
     return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")
