@@ -42,7 +42,7 @@ def get_scope() -> Scope | None:
 def organization_scope(organization_id: int) -> Iterator[None]:
     """Query this organization's rows. Raises OtherOrganization inside another's scope."""
     scope = _build_scope(organization_id)
-    with _use_scope(scope):
+    with resume_scope(scope):
         yield
 
 
@@ -59,29 +59,32 @@ def enter_all_organizations(reason: str) -> None:
 @contextmanager
 def all_organizations(reason: str) -> Iterator[None]:
     """Query the rows of every organization; the reason is for the reader."""
-    with _use_scope(Scope(None, reason)):
+    with resume_scope(Scope(None, reason)):
         yield
 
 
 @contextmanager
 def start_without_scope() -> Iterator[None]:
     """Start a request or task: what was active before is not inherited."""
-    with _use_scope(None):
+    with resume_scope(None):
         yield
 
 
 @contextmanager
 def resume_scope(scope: Scope | None) -> Iterator[None]:
-    """Continue in another thread for the code that handed over its scope."""
-    with _use_scope(scope):
+    """Continue for the code that handed over its scope, such as another thread."""
+    token = _scope.set(scope)
+    try:
         yield
+    finally:
+        _scope.reset(token)
 
 
 def iterate_in_scope(items: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
     """Compute each item in this scope, whoever asks for it."""
     iterator = iter(items)
     while True:
-        with _use_scope(scope):
+        with resume_scope(scope):
             try:
                 item = next(iterator)
             except StopIteration:
@@ -96,12 +99,3 @@ def _build_scope(organization_id: int) -> Scope:
     if current.organization_id != organization_id:
         raise OtherOrganization(f"{organization_id} inside {current.organization_id}")
     return current
-
-
-@contextmanager
-def _use_scope(scope: Scope | None) -> Iterator[None]:
-    token = _scope.set(scope)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
