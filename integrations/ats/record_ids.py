@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 import msgspec
 
@@ -10,7 +10,7 @@ MAX_ID = 2**63 - 1
 RecordId = Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)]
 
 
-def is_record_id(value: object) -> bool:
+def is_record_id(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID
 
 

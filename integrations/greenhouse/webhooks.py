@@ -119,7 +119,7 @@ def _collect_ids(value: dict[str, Any], collector: _IdCollector, depth: int = 0)
 def _to_id(value: object) -> int | None:
     if isinstance(value, str):
         return parse_id(value)
-    return value if isinstance(value, int) and is_record_id(value) else None
+    return value if is_record_id(value) else None
 
 
 def _define_event(
