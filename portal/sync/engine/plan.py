@@ -90,7 +90,8 @@ class _ListStatus:
 
 def get_changed_since(connection: Connection, kind: str) -> datetime | None:
     """Since when to ask for changes of this list; None if it was never read."""
-    read_at, _ = _load_read_history(connection).get(kind, (None, False))
+    done = SyncStep.objects.filter(run__connection=connection, kind=kind, status=_Status.DONE)
+    read_at: datetime | None = done.aggregate(read_at=Max("run__started_at"))["read_at"]
     return read_at and read_at - OVERLAP
 
 
