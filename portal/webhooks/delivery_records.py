@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
 from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
 from portal.connections.models import Connection
+from portal.core.database.outages import DATABASE_AWAY
 from portal.sync import alerts
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application
@@ -54,7 +55,7 @@ def list_records_or_fail(connection: Connection, delivery: Delivery) -> dict[Rec
     try:
         with transaction.atomic():
             return list_records(connection, delivery)
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         logger.error("Delivery %d is unreadable: %s", delivery.pk, type(error))
@@ -91,7 +92,7 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
         raise
     except AtsError as error:
         return error.sentence
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         raise  # the database is away: nothing can be recorded
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         # Without the error's text, which may quote the record.

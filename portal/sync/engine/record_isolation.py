@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from integrations.ats.errors import AtsError
 from integrations.ats.types import Page, UnreadableRecord
 from portal.connections.models import Connection
+from portal.core.database.outages import DATABASE_AWAY
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.sync.engine.steps import StepDefinition
@@ -30,7 +31,7 @@ def write_separately(
     try:
         with transaction.atomic():
             return definition.write(connection, records), ()
-    except (AtsError, OperationalError, InterfaceError):
+    except (AtsError, *DATABASE_AWAY):
         raise  # not about a record
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         if len(records) <= 1:

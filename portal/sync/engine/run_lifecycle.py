@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -29,6 +29,7 @@ from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
+from portal.core.database.outages import DATABASE_AWAY
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
@@ -131,7 +132,7 @@ def execute_run(sync: SyncRun) -> bool:
         if isinstance(error, BadCredential) and restart_outdated_runs(sync.connection):
             return True  # the credential was replaced during the run
         _fail_run(sync, _classify_error(error), error.sentence)
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         raise  # without a database nothing can be recorded: the sweep resumes the run
     except Exception:
         logger.exception("Sync %d failed unexpectedly", sync.pk)

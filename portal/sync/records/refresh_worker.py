@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
 from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.database.outages import DATABASE_AWAY
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.engine import run_lifecycle
@@ -58,7 +59,7 @@ def run_refresh_request(request_id: int) -> None:
     except (AtsError, SecretUnreadable):
         # Refused or unreadable: the next sync reports it.
         lease.select_claimed().delete()
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         raise  # the database is away: nothing can be recorded
     except Exception:
         logger.exception("Refresh request %d failed unexpectedly", request_id)
