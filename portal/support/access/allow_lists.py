@@ -117,8 +117,6 @@ class AllowListAdmin(DeclaredLookupsAdmin):
         return changelist
 
     def _build_changelist(self, request: HttpRequest) -> Any:
-        if any("\0" in value for values in request.GET.lists() for value in values[1]):
-            raise IncorrectLookupParameters
         changelist = super().get_changelist_instance(request)
         if list_unusable_filters(changelist.filter_specs):
             raise IncorrectLookupParameters

@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 
 
 class DeclaredAutocompleteView(AutocompleteJsonView):
@@ -14,11 +14,6 @@ class DeclaredAutocompleteView(AutocompleteJsonView):
 
     Django completes every foreign key of every model, whether or not a form shows it.
     """
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if "\0" in request.GET.get("term", ""):
-            return JsonResponse({"results": [], "pagination": {"more": False}})
-        return super().get(request, *args, **kwargs)
 
     def process_request(self, request: HttpRequest) -> Any:
         field_name = request.GET.get("field_name", "")

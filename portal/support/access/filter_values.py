@@ -10,8 +10,6 @@ from django.db.models import IntegerField
 
 def is_usable_value(field: Any, text: str) -> bool:
     """Return whether a text from a URL or form can be compared with the field's column."""
-    if "\0" in text:
-        return False
     try:
         value = field.to_python(text)
         if isinstance(field, IntegerField):
