@@ -36,11 +36,13 @@ class SupportSite(AdminSite):
         }
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        audited_view = audited_action(view)
+
         @wraps(view)
         def view_all_organizations(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             # Not a block: templates are rendered after the view.
             enter_all_organizations("staff see every customer")
-            return audited_action(view)(request, *args, **kwargs)
+            return audited_view(request, *args, **kwargs)
 
         return super().admin_view(view_all_organizations, cacheable)
 

@@ -56,17 +56,6 @@ class IssueStateFilter(admin.SimpleListFilter):
 
 @admin.register(Issue)
 class IssueAdmin(NoAddDeleteAdmin):
-    list_display = (
-        "severity_pill",
-        "title",
-        "customer_link",
-        "fixer_name",
-        "first_seen_at",
-        "last_seen_at",
-        "occurrences",
-        "assigned_to",
-    )
-    list_display_links = ("title",)
     sortable_by = (
         "severity_pill",
         "title",
@@ -76,6 +65,8 @@ class IssueAdmin(NoAddDeleteAdmin):
         "last_seen_at",
         "occurrences",
     )
+    list_display = (*sortable_by, "assigned_to")
+    list_display_links = ("title",)
     urgency = ("order", "-last_seen_at", "-pk")
     list_filter = (IssueStateFilter, "severity", "cause", "fixer")
     search_fields = ("title", "organization__name")
