@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.ats.types import SeenStage
@@ -23,6 +23,7 @@ from portal.applications.batches.preview import (
     preview_requests,
 )
 from portal.applications.models import ApplicationAction, Batch
+from portal.core.database.concurrent_creation import create_or_join
 from portal.sync.models import Application, Job, RejectionReason, Stage
 
 
@@ -116,18 +117,22 @@ def create_batch(
     batch: Batch, prepared: Sequence[PreparedRequest], action_context: ActionContext
 ) -> Batch:
     """Applications that got another open action in the meantime are skipped."""
-    try:
-        with transaction.atomic():
-            batch.save()
-            ApplicationAction.objects.bulk_create(
-                (
-                    _build_action(batch, application, action_request, action_context)
-                    for application, action_request in prepared
-                ),
-                ignore_conflicts=True,
-            )
-    except IntegrityError:  # a concurrent double click
-        return Batch.objects.get(key=batch.key, membership=batch.membership)
+
+    def create() -> Batch:
+        batch.save()
+        ApplicationAction.objects.bulk_create(
+            (
+                _build_action(batch, application, action_request, action_context)
+                for application, action_request in prepared
+            ),
+            ignore_conflicts=True,
+        )
+        return batch
+
+    double_clicked = Batch.objects.filter(key=batch.key, membership=batch.membership)
+    created_batch, is_new = create_or_join(create, double_clicked)
+    if not is_new:
+        return created_batch
     skipped_count = len(prepared) - batch.actions.count()
     if skipped_count:
         batch.skipped_count += skipped_count
