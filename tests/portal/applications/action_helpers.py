@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
-from portal.sync.models import Application, RejectionReason
+from portal.sync.models import Application, CustomField, RejectionReason
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -84,3 +84,8 @@ def list_writes(sandbox: Sandbox) -> list[Any]:
 
 def _is_write(request: Any) -> bool:
     return "/applications/" in request.path and bool(request.status) and request.status < 300
+
+
+def build_custom_field_name(key: str) -> str:
+    """The form field's name of a custom field."""
+    return f"custom-{CustomField.objects.get(key=key).pk}"

@@ -18,6 +18,7 @@ from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     HTMX,
     build_action_url,
+    build_custom_field_name,
     get_latest_action,
     list_applications,
 )
@@ -70,10 +71,6 @@ def _search(client: Client, application: Application, field: str, query: str, **
     return client.get(url, data, **HTMX)
 
 
-def _field_name(key: str) -> str:
-    return f"custom-{CustomField.objects.get(key=key).pk}"
-
-
 def _count_queries(client: Client, application: Application) -> int:
     with CaptureQueriesContext(database) as queries:
         page = client.get(build_action_url("update", application.pk))
@@ -106,7 +103,7 @@ def test_searched_choices_sent(
     remy.open_path(build_action_url("update", application.pk))
     remy.press_button(
         "Search Recruiter",
-        **{"search-recruiter": "sam@acme", _field_name("agency_reference"): "AB-12"},
+        **{"search-recruiter": "sam@acme", build_custom_field_name("agency_reference"): "AB-12"},
     )
     assert "1 match can be selected above" in remy.page
     assert "Nothing is changed yet" not in remy.page
@@ -124,7 +121,7 @@ def test_long_selects_keep_untouched_values(
         _add_options(key, 100)
     _add_users(application, 100)
     remy.open_path(build_action_url("update", application.pk))
-    remy.press_button("Update .*", **{_field_name("agency_reference"): "AB-12"})
+    remy.press_button("Update .*", **{build_custom_field_name("agency_reference"): "AB-12"})
     run_tasks()
     assert get_latest_action().parameters["custom"].keys() == {"agency_reference"}
     assert get_latest_action().parameters.keys() == {"custom"}
@@ -134,7 +131,7 @@ def test_many_searched_options_sent(
     remy: ScriptlessBrowser, run_tasks, application: Application
 ) -> None:
     _add_options("languages", 100)
-    name = _field_name("languages")
+    name = build_custom_field_name("languages")
     remy.open_path(build_action_url("update", application.pk))
     remy.press_button("Search Languages", **{f"search-{name}": "Choice 77"})
     remy.press_button("Update .*", **{name: [str(10**9 + 77)]})
@@ -154,10 +151,12 @@ def test_search_finds_active_people_of_customer(
 
 def test_search_limits_results(remy: ScriptlessBrowser, application: Application) -> None:
     _add_options("languages", 10_000)
-    page = _search(remy.client, application, _field_name("languages"), "choice").content.decode()
+    page = _search(
+        remy.client, application, build_custom_field_name("languages"), "choice"
+    ).content.decode()
     assert page.count("data-value") == 20
     assert "More than 20 match" in page
-    nothing = _search(remy.client, application, _field_name("languages"), "<b>")
+    nothing = _search(remy.client, application, build_custom_field_name("languages"), "<b>")
     assert "Nothing matches “&lt;b&gt;”" in nothing.content.decode()
 
 

@@ -14,6 +14,7 @@ from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     build_action_url,
+    build_custom_field_name,
     get_latest_action,
     list_applications,
 )
@@ -47,10 +48,6 @@ def _share_name(sandbox: Sandbox, key: str, first: str, second: str) -> list[int
     return [pks[first], pks[second]]
 
 
-def _field_name(key: str) -> str:
-    return f"custom-{CustomField.objects.get(key=key).pk}"
-
-
 def _update(remy: ScriptlessBrowser, application: Application, **values: Any) -> None:
     remy.open_path(build_action_url("update", application.pk))
     remy.press_button(BUTTON, **values)
@@ -67,7 +64,7 @@ def test_chosen_option_id_sent(
     names: tuple[str, str],
 ) -> None:
     chosen = _share_name(sandbox, "notice_period", *names)[position]
-    _update(remy, application, **{_field_name("notice_period"): str(chosen)})
+    _update(remy, application, **{build_custom_field_name("notice_period"): str(chosen)})
     assert (
         f"{names[0]} (ID {chosen})"
         in get_latest_action().parameters["custom"]["notice_period"]["text"]
@@ -89,7 +86,9 @@ def test_chosen_option_ids_of_many_sent(
         record = sandbox.dataset().applications[application.remote_id]
         custom = {**record.custom, "languages": {**record.custom["languages"], "value": []}}
         sandbox.dataset().update_record(record, custom=custom)
-        _update(remy, application, **{_field_name("languages"): [str(pk) for pk in chosen]})
+        _update(
+            remy, application, **{build_custom_field_name("languages"): [str(pk) for pk in chosen]}
+        )
         run_tasks()
         assert get_latest_action().status == Status.DONE, get_latest_action().outcome
         assert get_latest_action().parameters["custom"]["languages"]["send"] == chosen
@@ -103,10 +102,12 @@ def test_unknown_option_kept_unless_touched(
     french = next(
         pk for pk, name in CustomField.objects.get(key="languages").options if name == "French"
     )
-    _update(remy, application, **{_field_name("agency_reference"): "AB-12"})
+    _update(remy, application, **{build_custom_field_name("agency_reference"): "AB-12"})
     assert get_latest_action().parameters["custom"].keys() == {"agency_reference"}
     run_tasks()
-    _update(remy, application, **{_field_name("languages"): ["name:English", str(french)]})
+    _update(
+        remy, application, **{build_custom_field_name("languages"): ["name:English", str(french)]}
+    )
     assert "several options named “English”" in remy.page
 
 
@@ -119,7 +120,7 @@ def test_retry_sends_chosen_option_id(
     record = sandbox.dataset().applications[application.remote_id]
     other = {**record.custom["notice_period"], "value": "None"}
     sandbox.dataset().update_record(record, custom={**record.custom, "notice_period": other})
-    remy.press_button(BUTTON, **{_field_name("notice_period"): str(first)})
+    remy.press_button(BUTTON, **{build_custom_field_name("notice_period"): str(first)})
     run_tasks()
     assert get_latest_action().status == Status.CONFLICT
     application.refresh_from_db()

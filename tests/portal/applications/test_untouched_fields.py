@@ -13,6 +13,7 @@ from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     build_action_url,
+    build_custom_field_name,
     get_latest_action,
     get_sandbox_application,
     list_applications,
@@ -62,10 +63,6 @@ def application(remy: ScriptlessBrowser) -> Application:
     return next(a for a in applications if a.custom and a.recruiter_id)
 
 
-def _field_name(key: str) -> str:
-    return f"custom-{CustomField.objects.get(key=key).pk}"
-
-
 def _store_value(sandbox: Sandbox, application: Application, key: str, value: Any) -> None:
     """Greenhouse holds this value, and it was synced."""
     record = sandbox.dataset().applications[application.remote_id]
@@ -94,7 +91,7 @@ def test_odd_value_kept_by_update(
         key, touched, new = "agency_reference", "screening_notes", "Calm."
     _store_value(sandbox, application, key, value)
     _open_form(remy, application)
-    remy.press_button(BUTTON, **{_field_name(touched): new})
+    remy.press_button(BUTTON, **{build_custom_field_name(touched): new})
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert list(get_latest_action().parameters["custom"]) == [touched]
@@ -115,7 +112,7 @@ def test_all_odd_values_kept_by_update(
     for key, value in odd_values.items():
         _store_value(sandbox, application, key, value)
     _open_form(remy, application)
-    remy.press_button(BUTTON, **{_field_name("right_to_work_checked"): "true"})
+    remy.press_button(BUTTON, **{build_custom_field_name("right_to_work_checked"): "true"})
     run_tasks()
     custom = get_sandbox_application(sandbox, application).custom
     assert odd_values.items() <= {key: field["value"] for key, field in custom.items()}.items()
@@ -133,7 +130,7 @@ def test_deactivated_users_kept_by_update(
     _open_form(remy, application)
     AtsUser.objects.filter(pk=application.recruiter_id).update(deactivated=True)
     Application.objects.filter(pk=application.pk).update(recruiter=other)
-    remy.press_button(BUTTON, **{_field_name("agency_reference"): "AB-12"})
+    remy.press_button(BUTTON, **{build_custom_field_name("agency_reference"): "AB-12"})
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert get_latest_action().parameters.keys() == {"custom"}
@@ -159,7 +156,7 @@ def test_odd_value_can_be_cleared(
 ) -> None:
     _store_value(sandbox, application, key, value)
     _open_form(remy, application)
-    remy.press_button(BUTTON, **{_field_name(key): ""})
+    remy.press_button(BUTTON, **{build_custom_field_name(key): ""})
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert get_sandbox_application(sandbox, application).custom[key]["value"] is None
@@ -187,7 +184,7 @@ def test_conflict_names_odd_value_shown(
     _store_value(sandbox, application, key, shown)
     _open_form(remy, application)
     Application.objects.filter(pk=application.pk).update(custom={})  # a sync that lags behind
-    remy.press_button(BUTTON, **{_field_name(key): new})
+    remy.press_button(BUTTON, **{build_custom_field_name(key): new})
     assert get_latest_action().parameters["custom"][key]["was"]["value"] == shown
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
@@ -202,7 +199,7 @@ def test_option_removed_while_form_is_open(
     field = CustomField.objects.get(key="notice_period")
     offered = [[pk, name] for pk, name in field.options if name != "1 month"]
     CustomField.objects.filter(pk=field.pk).update(options=offered)
-    remy.press_button(BUTTON, **{_field_name("notice_period"): str(offered[-1][0])})
+    remy.press_button(BUTTON, **{build_custom_field_name("notice_period"): str(offered[-1][0])})
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
     assert get_latest_action().parameters["custom"]["notice_period"]["was"]["value"] == "1 month"
@@ -215,8 +212,8 @@ def test_odd_value_survives_error_page(
     _store_value(sandbox, application, "available_from", "31/12/2026")
     _open_form(remy, application)
     Application.objects.filter(pk=application.pk).update(custom={"available_from": "2026-12-31"})
-    remy.press_button(BUTTON, **{_field_name("years_in_the_field"): "many"})
+    remy.press_button(BUTTON, **{build_custom_field_name("years_in_the_field"): "many"})
     assert "Enter a number, for example" in remy.page
-    remy.press_button(BUTTON, **{_field_name("years_in_the_field"): "7"})
+    remy.press_button(BUTTON, **{build_custom_field_name("years_in_the_field"): "7"})
     run_tasks()
     assert get_latest_action().parameters["custom"].keys() == {"years_in_the_field"}

@@ -19,6 +19,7 @@ from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     HTMX,
     build_action_url,
+    build_custom_field_name,
     build_form_values,
     fetch_row,
     get_latest_action,
@@ -52,10 +53,6 @@ def _find_with_notice(notice: str, **values: object) -> Application:
         for application in candidates
         if wanted.items() <= {key: application.custom.get(key) for key in wanted}.items()
     )
-
-
-def _field_name(key: str) -> str:
-    return f"custom-{CustomField.objects.get(key=key).pk}"
 
 
 def _option_pks(key: str, *names: str) -> list[int]:
@@ -98,13 +95,13 @@ EXPECTED_VALUES = {
 
 def _new_values() -> dict[str, object]:
     return {
-        _field_name("notice_period"): _option_pks("notice_period", "3 months")[0],
-        _field_name("available_from"): "2027-09-30",
-        _field_name("right_to_work_checked"): "false",
-        _field_name("years_in_the_field"): "7.5",
-        _field_name("languages"): _option_pks("languages", "French", "Spanish"),
-        _field_name("agency_reference"): "AB-12",
-        _field_name("screening_notes"): "Calm.\r\nAsks good questions.",
+        build_custom_field_name("notice_period"): _option_pks("notice_period", "3 months")[0],
+        build_custom_field_name("available_from"): "2027-09-30",
+        build_custom_field_name("right_to_work_checked"): "false",
+        build_custom_field_name("years_in_the_field"): "7.5",
+        build_custom_field_name("languages"): _option_pks("languages", "French", "Spanish"),
+        build_custom_field_name("agency_reference"): "AB-12",
+        build_custom_field_name("screening_notes"): "Calm.\r\nAsks good questions.",
     }
 
 
@@ -131,7 +128,7 @@ def test_custom_field_update_shown_and_undone(remy: Client, sandbox: Sandbox, ru
 def test_update_sends_only_changed_fields(
     remy: Client, sandbox: Sandbox, run_tasks, application: Application
 ) -> None:
-    values = _fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"})
+    values = _fill_form(remy, application, **{build_custom_field_name("agency_reference"): "AB-12"})
     # A sync changes another field while the form is open.
     record = sandbox.dataset().applications[application.remote_id]
     custom = {
@@ -152,10 +149,10 @@ def test_update_sends_only_changed_fields(
 @any_generation
 def test_update_errors_shown_beside_fields(remy: Client, application: Application) -> None:
     bad_values = {
-        _field_name("available_from"): "soon",
-        _field_name("years_in_the_field"): "many",
-        _field_name("notice_period"): "",
-        _field_name("languages"): [10**9],
+        build_custom_field_name("available_from"): "soon",
+        build_custom_field_name("years_in_the_field"): "many",
+        build_custom_field_name("notice_period"): "",
+        build_custom_field_name("languages"): [10**9],
     }
     response = submit_action(
         remy, "update", application, **_fill_form(remy, application, **bad_values)
@@ -185,7 +182,7 @@ def test_update_can_clear_field(
         remy,
         "update",
         application,
-        **_fill_form(remy, application, **{_field_name("available_from"): ""}),
+        **_fill_form(remy, application, **{build_custom_field_name("available_from"): ""}),
     )
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
@@ -213,11 +210,11 @@ def test_removed_option_reported_and_kept(remy: Client, sandbox: Sandbox, run_ta
         remy,
         "update",
         application,
-        **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
+        **_fill_form(remy, application, **{build_custom_field_name("agency_reference"): "AB-12"}),
     )
     run_tasks()
     assert _remote_values(sandbox, application)["notice_period"] == "Retired"
-    changes = {_field_name("notice_period"): _option_pks("notice_period", "2 weeks")[0]}
+    changes = {build_custom_field_name("notice_period"): _option_pks("notice_period", "2 weeks")[0]}
     application.refresh_from_db()
     submit_action(remy, "update", application, **_fill_form(remy, application, **changes))
     run_tasks()
@@ -238,7 +235,9 @@ def test_field_conflict_can_be_retried(
     sandbox.dataset().update_record(
         record, custom={**record.custom, "notice_period": foreign_value}
     )
-    changes = {_field_name("notice_period"): _option_pks("notice_period", "3 months")[0]}
+    changes = {
+        build_custom_field_name("notice_period"): _option_pks("notice_period", "3 months")[0]
+    }
     submit_action(remy, "update", application, **_fill_form(remy, application, **changes))
     run_tasks()
     assert get_latest_action().status == Status.CONFLICT
@@ -267,7 +266,7 @@ def test_update_conflicts_with_change_since_form(
         sandbox.dataset().update_record(record, source_id=foreign_choice.remote_id)
     else:
         chosen = _option_pks("notice_period", "3 months")[0]
-        screen = _fill_form(remy, application, **{_field_name("notice_period"): chosen})
+        screen = _fill_form(remy, application, **{build_custom_field_name("notice_period"): chosen})
         foreign_value = {**record.custom["notice_period"], "value": "2 weeks"}
         sandbox.dataset().update_record(
             record, custom={**record.custom, "notice_period": foreign_value}
@@ -306,7 +305,7 @@ def test_candidate_erasure_clears_action_data(
         remy,
         "update",
         application,
-        **_fill_form(remy, application, **{_field_name("agency_reference"): "AB-12"}),
+        **_fill_form(remy, application, **{build_custom_field_name("agency_reference"): "AB-12"}),
     )
     run_tasks()
     from portal.sync.records import candidate_erasure

@@ -37,6 +37,12 @@ def _has_value(task_number: int, value: bytes) -> bool:
     return [bytes(row.value) for row in rows] == [value]
 
 
+def _run_task_that_kills_its_worker() -> None:
+    queue.enqueue_task(TASK, 1)
+    _wait_for(lambda: _has_value(1, b"started"))
+    QueuedTask.objects.update(leased_until=Now() - timedelta(seconds=1))  # another takes it
+
+
 def _close_other_connections() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -48,9 +54,7 @@ def _close_other_connections() -> None:
 @pytest.mark.slow("starts a cluster and kills its worker")
 def test_cluster_survives_killed_worker_and_connections() -> None:
     with WorkerProcesses(1) as workers:
-        queue.enqueue_task(TASK, 1)
-        _wait_for(lambda: _has_value(1, b"started"))
-        QueuedTask.objects.update(leased_until=Now() - timedelta(seconds=1))
+        _run_task_that_kills_its_worker()
         _wait_for(lambda: _has_value(1, b"done"))
         _wait_for(lambda: not QueuedTask.objects.exists())
         if connection.vendor == "postgresql":
@@ -65,9 +69,7 @@ def test_cluster_survives_killed_worker_and_connections() -> None:
 @pytest.mark.slow("starts a cluster and kills its processes")
 def test_cluster_survives_killed_idle_processes() -> None:
     with WorkerProcesses(1) as workers:
-        queue.enqueue_task(TASK, 1)
-        _wait_for(lambda: _has_value(1, b"started"))
-        QueuedTask.objects.update(leased_until=Now() - timedelta(seconds=1))
+        _run_task_that_kills_its_worker()
         _wait_for(lambda: not QueuedTask.objects.exists())
         workers.kill_idle_processes()
         SharedState.objects.update(value=b"started")
