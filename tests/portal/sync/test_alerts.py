@@ -91,9 +91,10 @@ def _timestamp(entry: Any) -> float:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_rate_limited_sync_waits_and_repeats_no_request(
-    connect, sandbox: Sandbox, run_full_sync, kind: str, seed: int
+    connect, sandbox: Sandbox, run_full_sync, advance_clock, kind: str, seed: int
 ) -> None:
     connection = connect(kind)
+    advance_clock(60)  # what connecting used of the rate limit is free again
     _, unlimited_requests = run_full_sync(connection)
     for model in (JobGrant, Application, Candidate, Job):
         model.objects.all().delete()
