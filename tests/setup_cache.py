@@ -1,9 +1,9 @@
-"""Set-up gone through once for each situation, and put in place where the same would happen again.
+"""Setup gone through once for each situation, and put in place where the same would happen again.
 
 The first test of a process that connects does it as a person would: pasted, checked, everything
 read over HTTP. What that added and changed is kept. Where a later test stands at the same point
 (the same rows, the same credential, a sandbox in the same state without faults), it is given that
-instead, with the times of the set-up moved to now. Tokens and the rate budget are not kept, as if
+instead, with the times of the setup moved to now. Tokens and the rate budget are not kept, as if
 they had been forgotten since.
 """
 
@@ -43,10 +43,10 @@ class ChangedRow(NamedTuple):
 
 @dataclass
 class RecordedSetup:
-    """What a set-up left behind.
+    """What a setup left behind.
 
     `theirs` are times that Greenhouse gave, which are not moved. `sandbox` is the sandbox's state
-    where the set-up changed it. `movable` lists, by table, the cells (row, column) of `added` that
+    where the setup changed it. `movable` lists, by table, the cells (row, column) of `added` that
     hold a time to be moved: found once, not at each use.
     """
 
@@ -112,7 +112,7 @@ def _read_rows() -> dict[str, Table]:
 
 
 def _hash_state(credential: Mapping[str, str], sandbox: Sandbox) -> str:
-    """Hash all that a set-up's outcome depends on: rows that tests add, sandbox and credential."""
+    """Hash all that a setup's outcome depends on: rows that tests add, sandbox and credential."""
     rows = tables.read_tables(set(tables.list_added_tables()) - _EXCLUDED_TABLES)
     digest = hashlib.sha256(sandbox.app.take_snapshot())
     is_portal_pointed_here = (
@@ -168,7 +168,7 @@ def _replay_setup(recorded: RecordedSetup, sandbox: Sandbox) -> None:
 
 
 class _TimeShifter:
-    """Moves times of a set-up, alone or within a text; all other values stay as they are."""
+    """Moves times of a setup, alone or within a text; all other values stay as they are."""
 
     def __init__(self, recorded: RecordedSetup, offset: timedelta) -> None:
         self._recorded = recorded

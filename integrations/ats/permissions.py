@@ -15,7 +15,7 @@ class ProbeOutcome(StrEnum):
 
 
 class PermissionOrigin(StrEnum):
-    ARTICLE = "article"  # the set-up article lists it
+    ARTICLE = "article"  # the setup article lists it
     ADDED = "added"  # not in the article, but the product needs it
     OPTIONAL = "optional"  # switches on something extra
 

@@ -92,8 +92,8 @@ _FEATURES = (
     Feature(key="stage_history", label="Stage history", without_it="Days in stage are not shown."),
     Feature(
         key="rejection_mail",
-        label="Rejection e-mail",
-        without_it="Rejections are sent without an e-mail.",
+        label="Rejection email",
+        without_it="Rejections are sent without an email.",
     ),
     Feature(
         key="custom_fields",
@@ -300,7 +300,7 @@ _PERMISSIONS = (
         "Get: List Users",
         "users:list",
         "people",
-        purpose="Finds out by e-mail address who is who, so that everybody sees only their own "
+        purpose="Finds out by email address who is who, so that everybody sees only their own "
         "jobs.",
     ),
     _define_permission(
@@ -327,7 +327,7 @@ _PERMISSIONS = (
         "job_admins",
         purpose="Knows which jobs each Job Admin may see in Greenhouse, and shows them no others.",
         origin=_ADDED,
-        reason="It tells exactly which jobs a Job Admin may see. The set-up article leaves it out.",
+        reason="It tells exactly which jobs a Job Admin may see. The setup article leaves it out.",
     ),
     _define_permission(
         "rejection_reasons.list",
@@ -337,7 +337,7 @@ _PERMISSIONS = (
         "reject",
         purpose="Offers your own rejection reasons when somebody rejects an application.",
         origin=_ADDED,
-        reason="Harvest v3 rejects only with a reason from this list. The set-up article leaves it "
+        reason="Harvest v3 rejects only with a reason from this list. The setup article leaves it "
         "out.",
     ),
     _define_permission(
@@ -414,7 +414,7 @@ _PERMISSIONS = (
         purpose="Tells Job Admins from interviewers, who see no applications here.",
         origin=_ADDED,
         reason="An API key's job permissions name interviewers too; only this list tells them from "
-        "Job Admins. The set-up article leaves it out.",
+        "Job Admins. The setup article leaves it out.",
         kinds=_V1_ONLY,
     ),
     _define_permission(
@@ -444,9 +444,9 @@ _PERMISSIONS = (
         "Get: List Email Templates",
         "email_templates:list",
         "rejection_mail",
-        purpose="Lets a rejection go out with one of your own e-mail templates.",
+        purpose="Lets a rejection go out with one of your own email templates.",
         origin=_OPTIONAL,
-        reason="Lets a rejection go out with one of your e-mail templates.",
+        reason="Lets a rejection go out with one of your email templates.",
     ),
     _define_permission(
         "custom_fields.list",

@@ -33,14 +33,14 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in by email; staff work in the admin."""
 
-    email = NormalizedEmailField("e-mail", unique=True)
+    email = NormalizedEmailField("email", unique=True)
     name = NameField(max_length=150, blank=True)
     search_name = SearchNameField(sources=("name",))
     is_staff = models.BooleanField(
         "staff", default=False, help_text="May sign in to the customer success admin."
     )
     # Only confirmed addresses are matched with Greenhouse; see portal.signin.email_confirmation.
-    email_confirmed_at = models.DateTimeField("e-mail confirmed", null=True, blank=True)
+    email_confirmed_at = models.DateTimeField("email confirmed", null=True, blank=True)
     is_active = models.BooleanField("active", default=True)
     # Erased on request (portal.privacy): the anonymous row stays for the person's actions.
     erased_at = models.DateTimeField(null=True, editable=False)

@@ -17,7 +17,7 @@ _VERB_LABELS = {
     "signin.password_changed": "Password changed",
     "signin.one_time_codes_enabled": "One-time codes on",
     "signin.one_time_codes_disabled": "One-time codes off",
-    "setup.prepared": "Set-up prepared",
+    "setup.prepared": "Setup prepared",
     "jobs.exported": "Requisitions exported",
 }
 

@@ -81,7 +81,7 @@ def _notify_when_first_live(connection: Connection, previous_state: str) -> None
         body="The first sync has ended. Recruiters see their requisitions now.",
         path=reverse(links.SETUP_LIVE),
     )
-    body = "Set-up is done. The first sync has ended, and recruiters see their requisitions."
+    body = "Setup is done. The first sync has ended, and recruiters see their requisitions."
     notify.notify_users(
         notify.list_staff(),
         organization,

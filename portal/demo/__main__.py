@@ -176,7 +176,7 @@ def _print_welcome(port: int, sandbox: str, demo_folder: DemoFolder) -> None:
     _print_line(f"Sign in, everybody with the password  {PASSWORD}")
     for person in PEOPLE:
         _print_line(f"  {person.email:<20} {person.role_label:<24} {person.description}")
-    _print_line(f"\nPaste in Set-up (they open nothing but the sandbox, {sandbox})")
+    _print_line(f"\nPaste in Setup (they open nothing but the sandbox, {sandbox})")
     for label, key, client, secret in (
         (
             "Acme, everything granted",

@@ -45,7 +45,7 @@ PEOPLE = (
     Person(
         "Uma Unger",
         "uma@acme.example",
-        "nobody in Greenhouse has her e-mail",
+        "nobody in Greenhouse has her email",
         ACME,
         "recruiter",
     ),

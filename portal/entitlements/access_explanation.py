@@ -18,7 +18,7 @@ from portal.sync import freshness
 from portal.sync.models import AtsRole, AtsUser, Job, JobGrant, TeamMember
 
 GREENHOUSE_MANAGER = "The person who manages Greenhouse at the company"
-PORTAL_ADMIN = "An admin of the organization, in Set-up"
+PORTAL_ADMIN = "An admin of the organization, in Setup"
 _State = Connection.State
 
 

@@ -55,7 +55,7 @@ class Rights:
 
     def why_unavailable(self, action: str) -> str:
         if not self.can_act:
-            return "The connection to Greenhouse is not ready. An admin sees why in Set-up."
+            return "The connection to Greenhouse is not ready. An admin sees why in Setup."
         return self.features.explain_off(action)
 
 
@@ -174,7 +174,7 @@ def explain_no_access(member_rights: Rights) -> str:
     if user_match.status == MatchStatus.NO_CONNECTION or (
         user_match.connection and user_match.connection.state == _State.DRAFT
     ):
-        return "Greenhouse is not connected yet. An admin of your organization does that in Set-up."
+        return "Greenhouse is not connected yet. An admin of your organization does that in Setup."
     if not member_rights.is_connected:
         return (
             "The connection to Greenhouse is off at the moment. Ask an admin of your organization."
@@ -187,7 +187,7 @@ def explain_no_access(member_rights: Rights) -> str:
         )
     return {
         MatchStatus.UNCONFIRMED: f"Your address, {user_match.email}, is not confirmed yet. "
-        "Open “Your sign-in › E-mail address” in your menu and have the confirmation mail sent to "
+        "Open “Your sign-in › Email address” in your menu and have the confirmation mail sent to "
         "you.",
         MatchStatus.UNMATCHED: f"Nobody in Greenhouse has your address, {user_match.email}. "
         "Both must use the same one: ask the person who manages Greenhouse at your company to add "

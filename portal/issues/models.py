@@ -30,7 +30,7 @@ class Issue(OrganizationModel):
         UNREADABLE_RECORDS = "unreadable_records", "Records could not be read"
         REFRESH_FAILED = "refresh_failed", "A record could not be refreshed"
         WORKER_DEAD = "worker_dead", "No worker is running"
-        WEBHOOK_SILENT = "webhook_silent", "Web hooks have fallen silent"
+        WEBHOOK_SILENT = "webhook_silent", "Webhooks have fallen silent"
         ACTIONS_FAILING = "actions_failing", "Many actions fail"
         FRESHNESS = "freshness", "Data is older than promised"
 

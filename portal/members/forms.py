@@ -15,7 +15,7 @@ from portal.members.models import Invitation
 
 class InviteForm(forms.Form):
     email = form_fields.EmailField(
-        label="E-mail",
+        label="Email",
         max_length=Invitation._meta.get_field("email").max_length,
         help_text="The address this person has in Greenhouse: that is how they are matched.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),

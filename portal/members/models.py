@@ -31,7 +31,7 @@ class Invitation(OrganizationModel):
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="invitations"
     )
-    email = NormalizedEmailField("e-mail")
+    email = NormalizedEmailField("email")
     role = models.CharField(
         max_length=20, choices=Membership.Role.choices, default=Membership.Role.RECRUITER
     )

@@ -78,7 +78,7 @@ REQUIREMENTS = (
     ),
     (
         "same_email",
-        "Everybody uses the same e-mail here and in Greenhouse. That is how people are matched.",
+        "Everybody uses the same email here and in Greenhouse. That is how people are matched.",
     ),
 )
 

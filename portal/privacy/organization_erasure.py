@@ -69,7 +69,7 @@ def _ensure_erasable(organization: Organization, name: str) -> None:
     if connection is None or connection.state == State.DRAFT:
         return
     if connection.state != State.DISCONNECTED:
-        raise CannotErase("It is connected to Greenhouse. Disconnect it in its set-up first.")
+        raise CannotErase("It is connected to Greenhouse. Disconnect it in its setup first.")
     if connection.data_deletion_pending:
         raise CannotErase("Its mirror is still being deleted. Try again in a minute.")
 

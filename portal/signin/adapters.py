@@ -44,7 +44,7 @@ ACCOUNT_DISABLED_MESSAGE = (
 
 class AccountAdapter(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "This e-mail and password do not belong together. Please try "
+        "email_password_mismatch": "This email and password do not belong together. Please try "
         "again.",
         "too_many_login_attempts": "Too many tries in a row. Please wait some minutes and try "
         "again, or choose a new password.",

@@ -9,7 +9,7 @@ from portal.signin.models import find_single_sign_on
 
 
 class EmailForm(forms.Form):
-    login = forms.EmailField(label="E-mail", widget=forms.EmailInput({"autocomplete": "username"}))
+    login = forms.EmailField(label="Email", widget=forms.EmailInput({"autocomplete": "username"}))
 
 
 class SignInForm(LoginForm):

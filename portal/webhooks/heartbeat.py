@@ -155,10 +155,10 @@ def _open_silence_issue(
         connection.organization,
         ISSUE_CAUSE,
         key=change,
-        title=f"Greenhouse no longer tells us of {kind} by web hook",
+        title=f"Greenhouse no longer tells us of {kind} by webhook",
         description=(
             f"Nothing was heard of {labels} since {last_at:%-d %B, %H:%M} UTC, while {syncs} syncs "
-            f"found what should have been told. {vendor.screen_path} Look whether these web hooks "
+            f"found what should have been told. {vendor.screen_path} Look whether these webhooks "
             "are disabled: Greenhouse does that by itself when a message fails. Enable them and "
             "save."
         ),

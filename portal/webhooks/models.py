@@ -52,7 +52,7 @@ class Endpoint(OrganizationModel):
         verbose_name_plural = "webhook endpoints"
 
     def __str__(self) -> str:
-        return f"Web hooks of {self.connection}"
+        return f"Webhooks of {self.connection}"
 
 
 class Delivery(OrganizationModel):

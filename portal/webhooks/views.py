@@ -42,7 +42,7 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     try:
         body = request_body.read_body(request, receiver.MAX_BODY_BYTES)
     except request_body.BodyTooLarge:
-        return _render_text(413, "That is too large for a web hook.")
+        return _render_text(413, "That is too large for a webhook.")
     except request_body.LengthRequired:
         return _render_text(411, "Send the length of the delivery (Content-Length).")
     except request_body.BodyUnreadable:

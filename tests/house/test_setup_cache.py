@@ -1,4 +1,4 @@
-"""The restored set-up of tests/setup_cache.py equals a real one, and tests leave no rows."""
+"""The restored setup of tests/setup_cache.py equals a real one, and tests leave no rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, persona
     sandbox.reset_state()
     mail.outbox.clear()
     connect(kind)
-    assert len(setup_cache._recorded) == 1, "set-up ran a second time"
+    assert len(setup_cache._recorded) == 1, "setup ran a second time"
     assert _read_rows() == rows
     assert [(entry.method, entry.path) for entry in sandbox.requests] == requests
     assert [message.subject for message in mail.outbox] == mails
@@ -63,5 +63,5 @@ def test_restored_setup_restores_sandbox(personas, sandbox, monkeypatch) -> None
         sandbox.reset_state()
         setup_cache.run_or_replay(set_up, {}, sandbox)
         states.append(sandbox.app.take_snapshot())
-    assert len(calls) == 1, "set-up ran a second time"
+    assert len(calls) == 1, "setup ran a second time"
     assert states[0] != states[1] == states[2]

@@ -204,7 +204,7 @@ class Person:
 
     def sign_in_by_form(self) -> None:
         self.open_path("/sign-in/")
-        self.page.get_by_label("E-mail").fill(self.email)
+        self.page.get_by_label("Email").fill(self.email)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
 
@@ -212,7 +212,7 @@ class Person:
         self.page.goto(f"{self.demo.url}{path}")
 
     def paste_v3(self, client_id: str, client_secret: str) -> None:
-        """Paste a v3 credential in set-up and have it tested."""
+        """Paste a v3 credential in setup and have it tested."""
         self.open_path("/setup/credential/")
         self.page.get_by_label("Client ID").fill(client_id)
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)

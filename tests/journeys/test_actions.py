@@ -245,7 +245,7 @@ def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
     keys.press("r")
     expect(page.locator("[name=reason]")).to_be_focused()
     keys.press("ArrowDown")
-    for _ in range(6):  # past the note and the e-mail, to the button
+    for _ in range(6):  # past the note and the email, to the button
         keys.press("Tab")
         if page.locator("button:focus", has_text="Reject and go on").count():
             break

@@ -1,4 +1,4 @@
-"""From set-up to a recruiter's action in a real browser."""
+"""From setup to a recruiter's action in a real browser."""
 
 from __future__ import annotations
 

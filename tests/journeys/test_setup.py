@@ -1,4 +1,4 @@
-"""Set-up in a real browser: missing permissions, an outage, keyboard, rotation, disconnecting."""
+"""Setup in a real browser: missing permissions, an outage, keyboard, rotation, disconnecting."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MISSING = ["jobs.list", "jobs.retrieve", "applications.reject"]
 
 @pytest.fixture
 def stuck_credential(demo: Demo, person) -> dict[str, str]:
-    """A credential too limited to finish set-up, which Ada pasted before she left."""
+    """A credential too limited to finish setup, which Ada pasted before she left."""
     credential = demo.create_credential("key", MISSING)
     ada: Person = person("ada@acme.example")
     ada.open_path("/setup/credential/?kind=harvest_key")
@@ -79,7 +79,7 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     page.get_by_role("button", name="Look as Ada").click()
     assert page.get_by_label("Why do you need").evaluate("field => field.validity.tooShort")
     cas.check_page("64-reason")
-    page.get_by_label("Why do you need").fill("Ada asks where set-up stands")
+    page.get_by_label("Why do you need").fill("Ada asks where setup stands")
     page.get_by_role("button", name="Look as Ada").click()
     banner = page.get_by_role("region", name="You are looking as somebody else")
     expect(banner).to_contain_text("You see what Ada Adeyemi sees")
@@ -87,7 +87,7 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     cas.check_page("65-looking")
 
     cas.open_path("/members/")
-    page.get_by_label("E-mail").fill("nia@acme.example")
+    page.get_by_label("Email").fill("nia@acme.example")
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_text("You are only looking")).to_be_visible()
     cas.check_page("66-only-looking")
@@ -98,6 +98,6 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
 
     ada: Person = person("ada@acme.example")
     ada.open_path("/activity-log/")
-    expect(ada.page.get_by_text("Ada asks where set-up stands")).to_be_visible()
+    expect(ada.page.get_by_text("Ada asks where setup stands")).to_be_visible()
     expect(ada.page.get_by_text("no longer looks at the portal as Ada Adeyemi")).to_be_visible()
     ada.check_page("67-their-log")

@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--account-jobs", type=int, default=6, help="how many jobs each of them has")
     add("--account-users", type=int, default=8)
     add("--account-applications", type=int, default=40)
-    add("--domain", default="acme.example", help="e-mail domain of acme's people")
+    add("--domain", default="acme.example", help="email domain of acme's people")
     add("--state", metavar="FILE", help="keep the world in this file from start to start")
     add("--v1-limit", type=int, default=50, help="requests per 10 s, 0 is unlimited")
     add("--v3-limit", type=int, default=75, help="requests per 30 s, 0 is unlimited")

@@ -49,9 +49,9 @@ class RejectionFields(forms.Form):
     template = forms.ModelChoiceField(
         queryset=EmailTemplate.objects.none(),
         required=False,
-        label="E-mail to the candidate",
+        label="Email to the candidate",
         empty_label="None",
-        error_messages={"invalid_choice": "That e-mail is no longer in Greenhouse."},
+        error_messages={"invalid_choice": "That email is no longer in Greenhouse."},
     )
     mail_after = forms.ChoiceField(
         choices=[
@@ -62,7 +62,7 @@ class RejectionFields(forms.Form):
         ],
         required=False,
         label="Greenhouse sends it",
-        help_text="While Undo counts down, no e-mail is on its way.",
+        help_text="While Undo counts down, no email is on its way.",
     )
     mail_at = forms.DateTimeField(
         required=False,

@@ -81,7 +81,7 @@ def _warn_before_expiry(consent: Consent) -> None:
         title="The consent in Greenhouse ends soon",
         description="It could not be renewed, and Greenhouse lets it end at "
         f"{consent.refresh_expires_at:%H:%M} UTC. We keep trying. To be sure, an admin connects "
-        "again in Set-up: one click, and everything that was read stays.",
+        "again in Setup: one click, and everything that was read stays.",
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.ADMIN,
         still_works="Until then everything works as before.",

@@ -39,7 +39,7 @@ class Features:
 
     def explain_off(self, key: str) -> str:
         reason = self.explain_missing(key)
-        return reason and f"{reason}. An admin of your organization can mend that in Set-up."
+        return reason and f"{reason}. An admin of your organization can mend that in Setup."
 
     @property
     def lacking(self) -> bool:

@@ -29,7 +29,7 @@ LINK_PLACEHOLDER = "(the link stands here once it is made)"
 class RecipientForm(forms.Form):
     to = forms.ChoiceField(label="To", widget=forms.RadioSelect)
     other = form_fields.EmailField(
-        label="Their e-mail",
+        label="Their email",
         required=False,
         help_text="For somebody else. They need no account here.",
         widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),

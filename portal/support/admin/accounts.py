@@ -39,7 +39,7 @@ class AttentionFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("act", "Somebody must act"),
-            ("stalled", "Set-up stands still"),
+            ("stalled", "Setup stands still"),
             ("issues", "Open issues"),
             ("none", "All is well"),
         ]
@@ -192,7 +192,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     def connection_state(self, organization: Any) -> str:
         return str(organization.customer_status.state_label)
 
-    @admin.display(description="Set-up stands at", ordering="since")
+    @admin.display(description="Setup stands at", ordering="since")
     def setup_step(self, organization: Any) -> str:
         status = organization.customer_status
         return f"{status.setup_step}, since {status.since:%-d %b}" if status.setup_step else "Done"

@@ -82,7 +82,7 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
         initial = {"organization": str(customer)} if customer is not None else {}
         return {**initial, **super().get_changeform_initial_data(request)}
 
-    @admin.display(description="E-mail", ordering="user__email")
+    @admin.display(description="Email", ordering="user__email")
     def email_address(self, member: Membership) -> str:
         return member.user.email
 

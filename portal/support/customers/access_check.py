@@ -16,7 +16,7 @@ REQUIRED_PERMISSIONS = ("accounts.view_membership", "sync.view_job")
 
 class AccessCheckForm(forms.Form):
     email = forms.EmailField(
-        label="The person's e-mail", widget=forms.EmailInput(attrs={"class": "vTextField"})
+        label="The person's email", widget=forms.EmailInput(attrs={"class": "vTextField"})
     )
     job = forms.CharField(
         max_length=300,

@@ -81,7 +81,7 @@ class CustomerStatus:
             return _describe_issue(self.must_act_issues[0])
         if self.is_stalled:
             return (
-                f"Set-up has stood still at “{self.setup_step}” for {_format_duration(self.since)}"
+                f"Setup has stood still at “{self.setup_step}” for {_format_duration(self.since)}"
             )
         if self.state == State.ACTION_NEEDED:
             return "Something essential is missing"

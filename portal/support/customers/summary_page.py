@@ -164,7 +164,7 @@ def suggest_next_step(status: customer_status.CustomerStatus) -> NextStep:
         count = status.unmatched_count
         return NextStep(
             f"{count} {'person has' if count == 1 else 'people have'} no match in Greenhouse, "
-            "below. Compare the e-mail addresses."
+            "below. Compare the email addresses."
         )
     return NextStep("Nothing. All is well.")
 

@@ -124,7 +124,7 @@ def _update_unmatched_people_issue(organization: Organization, unmatched_emails:
         description=(
             "These people see nothing, because no Greenhouse user has their address, or more than "
             f"one: {listed_addresses}. "
-            + ("It looks as if the company's e-mail domain has changed. " if domain_changed else "")
+            + ("It looks as if the company's email domain has changed. " if domain_changed else "")
             + "Have it stand at their user in Greenhouse and at no other, or correct it here."
         ),
         severity=Severity.CRITICAL if domain_changed else Severity.WARNING,

@@ -237,7 +237,7 @@ STEPS: tuple[StepDefinition, ...] = (
     ),
     StepDefinition(
         "email_templates",
-        "E-mail templates",
+        "Email templates",
         lambda p, c, at: p.list_email_templates(cursor=at.cursor),
         reference_records.write_email_templates,
         EmailTemplate,

@@ -93,7 +93,7 @@ def report_drift(sync: SyncRun) -> None:
         description=f"The full sync found {total} application(s) on {jobs} requisition(s) in "
         "another stage or state than here, though they had changed long before. They are right "
         "now. "
-        "If this happens again, web hooks or syncs may be missing something.",
+        "If this happens again, webhooks or syncs may be missing something.",
         severity=Issue.Severity.INFO,
         fixer=Issue.Fixer.CSM,
         still_works="Everything. What differed was mended by the same sync.",

@@ -453,7 +453,7 @@ def test_batch_undo_warns_about_scheduled_email(remy: Client, finish_actions) ->
         action.parameters = {"template": 1, "template_name": "Sorry", "mail_after": 60}
         action.save()
     page_with_email = _get_page(remy, _latest_batch())
-    assert "does not tell whether an unreject also stops the scheduled e-mail" in page_with_email
+    assert "does not tell whether an unreject also stops the scheduled email" in page_with_email
     assert "is not taken back" not in page_with_email
 
 

@@ -186,7 +186,7 @@ def test_rejection_email_delayed_beyond_undo(remy: Client, sandbox: Sandbox, run
     send_at = datetime.fromisoformat(str(mail.send_email_at).replace("Z", "+00:00"))
     assert send_at > datetime.now(UTC) + timedelta(minutes=55)
     row = fetch_row(remy, application)
-    assert "with the e-mail" in row
+    assert "with the email" in row
     assert "does not tell whether an unreject also stops" in row
 
 

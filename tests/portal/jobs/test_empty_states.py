@@ -41,7 +41,7 @@ def test_unconnected_state_depends_on_role(personas: Personas, sign_in, state: s
     assert "Connect Greenhouse</a>" in _get_text(sign_in(personas.ada))
     for_remy = _get_text(sign_in(personas.remy))
     assert "Greenhouse is not connected yet" in for_remy
-    assert "An admin of your organization does that in Set-up" in for_remy
+    assert "An admin of your organization does that in Setup" in for_remy
     assert "Connect Greenhouse</a>" not in for_remy
 
 
@@ -80,7 +80,7 @@ def test_failed_first_sync_shows_reason_and_next_step(
         assert "The first sync could not be finished" in page
         assert "Greenhouse is down." in page
     assert "An admin of your organization can start it again" in for_remy
-    assert "Open Set-up</a>" in for_ada
+    assert "Open Setup</a>" in for_ada
 
 
 def test_unmatched_and_ungranted_states_differ(acme, remy, personas: Personas, sign_in):
@@ -162,8 +162,8 @@ def test_inactive_connection_hides_jobs(
         assert notice in page
         assert "Nurse" not in page
     assert "An admin of your organization can" in for_sam
-    assert "in Set-up: Ada." in for_sam
-    assert "Open Set-up</a>" in for_ada
+    assert "in Setup: Ada." in for_sam
+    assert "Open Setup</a>" in for_ada
     explanation = _get_text(sign_in(personas.sam), f"{LIST}access/?job=nurse")
     assert f"The connection to Greenhouse is {acme.get_state_display().lower()}" in explanation
 

@@ -224,7 +224,7 @@ def test_new_permission_shown_as_unverified(connect, personas: Personas, sign_in
 def test_added_scope_explained_on_page(connect, personas: Personas, sign_in) -> None:
     connect()
     page = sign_in(personas.ada).get(PAGE).content.decode()
-    assert "New compared with the set-up article, and needed." in page
+    assert "New compared with the setup article, and needed." in page
     assert "Harvest v3 rejects only with a reason from this list" in page
 
 

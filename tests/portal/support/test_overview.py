@@ -62,7 +62,7 @@ def test_customers_needing_attention_come_first(personas: Personas, sign_in) -> 
     page = sign_in(personas.cas).get(BOARD).content.decode()
     assert _listed_names(page)[:2] == ["Cheetah", stalled.name]
     assert "“Reject” is not ticked" in page
-    assert "Set-up has stood still at “Credential”" in page
+    assert "Setup has stood still at “Credential”" in page
     stalled_page = sign_in(personas.cas).get(BOARD, {"attention": "stalled"}).content.decode()
     assert _listed_names(stalled_page) == ["Zebra"]
     index = sign_in(personas.cas).get(reverse("admin:index")).content.decode()

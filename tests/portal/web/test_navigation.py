@@ -22,10 +22,10 @@ def _list_current_links(client: Client, path: str) -> list[str]:
     ("path", "links"),
     [
         ("/requisitions/", ["Requisitions"]),
-        ("/setup/start/", ["Set-up"]),
+        ("/setup/start/", ["Setup"]),
         ("/activity-log/", ["Log"]),
         ("/members/", ["Members"]),
-        ("/account/email/", ["E-mail address"]),
+        ("/account/email/", ["Email address"]),
         ("/account/one-time-codes/", ["One-time codes"]),
         ("/account/password/change/", ["Password"]),
         ("/notifications/", []),

@@ -1,4 +1,4 @@
-"""A connected Acme with an address for web hooks, and hands that deliver to it."""
+"""A connected Acme with an address for webhooks, and hands that deliver to it."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _validate_rejection_email(dataset: Dataset, email: Any) -> dict[str, Any] | 
     template = dataset.email_templates.get(number) if isinstance(number, int) else None
     if template is None or template.user_id is not None:
         # Documented: required and organization-wide. Message inferred.
-        raise invalid_value("email_template_id", "Must be an organization-wide e-mail template.")
+        raise invalid_value("email_template_id", "Must be an organization-wide email template.")
     at = email.get("send_email_at")
     if at is not None and normalize_timestamp(str(at)) is None:
         raise invalid_value("send_email_at", "Must be a valid ISO-8601 timestamp.")

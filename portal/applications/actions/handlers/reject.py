@@ -57,7 +57,7 @@ class RejectHandler(ActionHandler):
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         if "template" not in action.parameters:
             return "Rejected in Greenhouse."
-        return f"Rejected in Greenhouse, with the e-mail “{action.parameters['template_name']}”."
+        return f"Rejected in Greenhouse, with the email “{action.parameters['template_name']}”."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext
