@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.core.tenancy.scope import all_organizations
 from portal.sync import schedule
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import SyncRun
 from portal.sync.records import refresh_worker
 from portal.sync.service_level import burn_rate_alerts, recorder
@@ -25,7 +25,7 @@ def refresh_record(request_id: int) -> None:
 @all_organizations("sweeps all customers")
 def recover_stalled_work() -> None:
     refresh_worker.requeue_stalled_requests()
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
 
 
 @all_organizations("syncs every connection that is due")

@@ -1,4 +1,4 @@
-"""Life of a sync run: request, claim, requeue, finish or fail; a failed run keeps what it read.
+"""Life of a sync run: request, claim, requeue and end; a failed run keeps what it read.
 
 The run of a worker that stops sending heartbeats is requeued and resumes after the last page.
 """
@@ -13,32 +13,27 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from integrations.ats.errors import (
-    AtsError,
-    AtsUnavailable,
-    BadCredential,
-    MissingPermission,
-    NotSiteAdmin,
-    RateLimited,
-)
+from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
 from portal.accounts.models import User
-from portal.connections import connection_state, waiting
-from portal.connections.models import Connection, Credential
+from portal.connections import waiting
+from portal.connections.models import Connection
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.database.outages import DATABASE_AWAY
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
-from portal.sync import alerts
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan
-from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS
+from portal.sync.engine.run_outcome import (
+    RunOutcome,
+    build_failure,
+    build_failure_from_error,
+    end_run,
+    judge_steps,
+)
 from portal.sync.engine.worker import LeaseLost, SyncWorker, TimeSliceExpired
-from portal.sync.integrity import drift
-from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
 from portal.sync.models import SyncRun, SyncStep
 
 logger = logging.getLogger(__name__)
@@ -46,10 +41,6 @@ logger = logging.getLogger(__name__)
 RUN_TASK = "portal.sync.tasks.run_sync"
 # Called with the connection's ID after each turn of a run, and whether a full run is complete.
 data_synced: Hook[[int, bool], None] = Hook()
-# Claims without a written page after which a run fails.
-MAX_CLAIMS = 5
-
-_SYNCING_STATES = Connection.LIVE_STATES | {Connection.State.SYNCING}
 Scope = SyncRun.Scope
 Cause = SyncRun.Cause
 
@@ -93,8 +84,20 @@ def _open_runs(connection: Connection, scope: str) -> Any:
 # -- a run ---------------------------------------------------------------------------------------
 def execute_run(sync: SyncRun) -> bool:
     """Run the sync in this process. Returns False if another worker holds it."""
+    if sync.is_waiting or not _claim_run(sync):
+        return False
+    if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
+        cancel_runs(sync.connection)
+    elif not restart_outdated_runs(sync.connection):
+        outcome = _run_steps(sync)
+        if outcome is not None:
+            end_run(sync, outcome)
+    return True
+
+
+def _claim_run(sync: SyncRun) -> bool:
     now = timezone.now()
-    if sync.is_waiting or not transitions.try_move(
+    return transitions.try_move(
         sync,
         SyncRun.Status.RUNNING,
         why="a worker took it",
@@ -103,51 +106,48 @@ def execute_run(sync: SyncRun) -> bool:
         lease_token=uuid.uuid4().hex,
         claim_count=sync.claim_count + 1,
         credential=sync.credential or sync.connection.credential,
-    ):
-        return False
-    if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
-        cancel_runs(sync.connection)
-        return True
-    if restart_outdated_runs(sync.connection):
-        return True
+    )
+
+
+def _run_steps(sync: SyncRun) -> RunOutcome | None:
+    """Run the remaining steps; None if the run continues later or somebody else has it."""
     worker = SyncWorker(sync)
     try:
         worker.run_remaining_steps()
     except LeaseLost:
-        return True
+        return None
     except TimeSliceExpired:
-        _requeue_run(sync, "its time was up; it goes on from here", claim_count=0)
-        return True
+        requeue_run(sync, "its time was up; it goes on from here", claim_count=0)
+        return None
     except SecretUnreadable:
-        _fail_run(
-            sync,
-            Cause.CREDENTIAL,
-            "The stored credential can no longer be opened. Please enter it again.",
-        )
+        sentence = "The stored credential can no longer be opened. Enter it again."
+        return build_failure(Cause.CREDENTIAL, sentence)
     except (AtsUnavailable, RateLimited) as error:
-        if _postpone_run(sync, error):
-            return True
-        _give_up_waiting(sync, worker, error)
+        return None if _postpone_run(sync, error) else _give_up_waiting(worker, error)
     except AtsError as error:
         if isinstance(error, BadCredential) and restart_outdated_runs(sync.connection):
-            return True  # the credential was replaced during the run
-        _fail_run(sync, _classify_error(error), error.sentence)
+            return None  # the credential was replaced during the run
+        return build_failure_from_error(error)
     except DATABASE_AWAY:
         raise  # without a database nothing can be recorded: the sweep resumes the run
     except Exception:
         logger.exception("Sync %d failed unexpectedly", sync.pk)
-        _fail_unexpectedly(sync, worker)
-    else:
-        _finish_run(sync)
-    _update_connection(sync)
-    return True
+        return _fail_unexpectedly(worker)
+    return judge_steps(sync)
 
 
-def _fail_unexpectedly(sync: SyncRun, worker: SyncWorker) -> None:
-    sentence = "The sync stopped at something unexpected. It starts again by itself."
+def _fail_unexpectedly(worker: SyncWorker) -> RunOutcome:
+    sentence = "The sync stopped because of an unexpected error. It restarts automatically."
     with suppress(LeaseLost):
         worker.fail_running_step(sentence)
-    _fail_run(sync, Cause.UNREADABLE, sentence)
+    return build_failure(Cause.UNREADABLE, sentence)
+
+
+def _give_up_waiting(worker: SyncWorker, error: AtsUnavailable | RateLimited) -> RunOutcome:
+    sentence = waiting.describe_giving_up(error)
+    with suppress(LeaseLost):
+        worker.fail_running_step(sentence)
+    return build_failure_from_error(error, sentence)
 
 
 def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:
@@ -157,17 +157,8 @@ def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:
     wait = waiting.plan_wait(sync, error, has_progressed=has_progressed)
     if wait is None:
         return False
-    _requeue_run(sync, f"{wait['wait_cause'].label}; it goes on later", claim_count=0, **wait)
+    requeue_run(sync, f"{wait['wait_cause'].label}; it goes on later", claim_count=0, **wait)
     return True
-
-
-def _give_up_waiting(
-    sync: SyncRun, worker: SyncWorker, error: AtsUnavailable | RateLimited
-) -> None:
-    sentence = waiting.describe_giving_up(error)
-    with suppress(LeaseLost):
-        worker.fail_running_step(sentence)
-    _fail_run(sync, _classify_error(error), sentence)
 
 
 def restart_outdated_runs(connection: Connection) -> bool:
@@ -179,58 +170,9 @@ def restart_outdated_runs(connection: Connection) -> bool:
     return bool(ended)
 
 
-def _update_connection(sync: SyncRun) -> None:
-    connection = sync.connection
-    alerts.update_alerts(connection)
-    if sync.scope != Scope.PEOPLE:
-        connection_state.update_state(
-            connection, synced=plan.get_last_successful_run(connection) is not None
-        )
-
-
-def _classify_error(error: AtsError) -> str:
-    causes: tuple[tuple[type[AtsError], str], ...] = (
-        (BadCredential, Cause.CREDENTIAL),
-        (MissingPermission, Cause.FORBIDDEN),
-        (NotSiteAdmin, Cause.FORBIDDEN),
-        (MassDeletionSuspected, Cause.FORBIDDEN),  # the likeliest cause
-        (AtsUnavailable, Cause.DOWN),
-        (RateLimited, Cause.RATE_LIMIT),
-    )
-    return next((cause for kind, cause in causes if isinstance(error, kind)), Cause.UNREADABLE)
-
-
-# -- ending a run --------------------------------------------------------------------------------
-def _fail_run(sync: SyncRun, cause: str, sentence: str) -> bool:
-    return transitions.try_move(
-        sync,
-        SyncRun.Status.FAILED,
-        why=sentence,
-        failure=sentence[:300],
-        cause=cause,
-        finished_at=timezone.now(),
-    )
-
-
-def _finish_run(sync: SyncRun) -> None:
-    refused = list(
-        sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL_KINDS)
-    )
-    for step in refused:
-        if step.kind in ESSENTIAL_KINDS:
-            _fail_run(sync, Cause.FORBIDDEN, step.failure)
-            return
-    transitions.try_move(
-        sync,
-        SyncRun.Status.PARTIAL if refused else SyncRun.Status.DONE,
-        why="not everything may be read" if refused else "every list was read to its end",
-        finished_at=timezone.now(),
-    )
-    drift.report_drift(sync)
-
-
 @transaction.atomic
-def _requeue_run(sync: SyncRun, why: str, **fields: Any) -> None:
+def requeue_run(sync: SyncRun, why: str, **fields: Any) -> None:
+    """Put a running run back into the queue; it continues after its last written page."""
     values = {"lease_token": "", "queued_at": timezone.now(), **waiting.NOT_WAITING, **fields}
     if transitions.try_move(sync, SyncRun.Status.QUEUED, why=why, **values):
         queue.enqueue_task(
@@ -239,44 +181,6 @@ def _requeue_run(sync: SyncRun, why: str, **fields: Any) -> None:
             organization_id=sync.connection.organization_id,
             due_at=values["due_at"],
         )
-
-
-def recover_stalled_runs() -> None:
-    """Requeue runs whose worker or task was lost, and repair what killed processes left."""
-    cutoff = timezone.now() - get_heartbeat_timeout()
-    running = SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff)
-    for sync in running.select_related("connection"):
-        if sync.claim_count < MAX_CLAIMS:
-            _requeue_run(sync, "its worker fell silent; the next one goes on from here")
-        elif _fail_run(
-            sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."
-        ):
-            _update_connection(sync)
-    is_due = Q(due_at=None) | Q(due_at__lt=cutoff)
-    queued = SyncRun.objects.filter(is_due, status=SyncRun.Status.QUEUED, queued_at__lt=cutoff)
-    rows = queued.values_list("pk", "connection__organization_id")
-    queue.requeue_lost_tasks(RUN_TASK, dict(rows))
-    # The process that paused was killed before it ended the runs.
-    for connection in Connection.objects.filter(
-        state=Connection.State.PAUSED, syncs__status__in=SyncRun.OPEN
-    ).distinct():
-        cancel_runs(connection)
-    # The process that replaced the credential was killed before it ended the runs.
-    outdated = SyncRun.objects.filter(status__in=SyncRun.OPEN, credential__isnull=False).exclude(
-        credential__state=Credential.State.IN_USE
-    )
-    for sync in outdated.select_related("connection"):
-        if sync.connection.state in _SYNCING_STATES:
-            restart_outdated_runs(sync.connection)
-    # A worker was killed after finishing the run and before updating the connection.
-    runs = SyncRun.objects.filter(connection=OuterRef("pk"))
-    completed = runs.filter(status__in=SyncRun.COMPLETED).exclude(scope=Scope.PEOPLE)
-    for connection in Connection.objects.filter(
-        ~Exists(runs.filter(status__in=SyncRun.OPEN)),
-        Exists(completed),
-        state=Connection.State.SYNCING,
-    ):
-        connection_state.update_state(connection, synced=True)
 
 
 def sync_people(connection: Connection) -> SyncRun:

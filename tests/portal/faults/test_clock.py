@@ -17,7 +17,7 @@ from portal.connections.models import Connection
 from portal.core import queue
 from portal.issues.models import Issue
 from portal.sync import schedule, tasks
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import SyncRun
 from portal.wiring.schedules import schedule_recurring_tasks
 from tests.personas import Personas
@@ -99,7 +99,7 @@ def test_dead_workers_run_requeued_after_clock_jump(
         status="running", heartbeat_at=timezone.now() + timedelta(hours=1)
     )
     advance_clock(HOUR + run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
     run.refresh_from_db()
     assert run.status == SyncRun.Status.QUEUED
     tasks.run_sync(run.pk)

@@ -13,7 +13,7 @@ from portal.applications.actions import outbox
 from portal.applications.models import ApplicationAction
 from portal.applications.tasks import recover_lost_actions, send_action
 from portal.sync import tasks
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import Application, Job, SyncRun
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -55,7 +55,7 @@ def test_sync_resumes_after_disk_full(connect, sandbox: Sandbox, advance_clock) 
     run.refresh_from_db()
     assert run.is_open
     advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
     run.refresh_from_db()
     tasks.run_sync(run.pk)
     run.refresh_from_db()

@@ -13,7 +13,7 @@ from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.sync import alerts, schedule
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import Application, Job, SyncRun
 from tests.api_generations import any_generation
 from tests.conftest import FULL_CREDENTIALS
@@ -192,7 +192,7 @@ def test_pause_stops_queued_sync(
 def test_sweep_stops_sync_left_open_by_pause(connection: Connection) -> None:
     run, _ = run_lifecycle.get_or_create_run(connection, by=None)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
     run.refresh_from_db()
     assert run.status == Status.STOPPED
 

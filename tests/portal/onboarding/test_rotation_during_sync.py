@@ -9,7 +9,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.credentials import rotation
 from portal.connections.models import Connection
 from portal.sync import alerts, tasks
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import SyncRun
 from tests.conftest import V1, V3
 from tests.personas import Personas
@@ -98,7 +98,7 @@ def test_killed_sync_restarts_after_switch(
         run_lifecycle.execute_run(run)
     rotation.switch_credential(connection, by=personas.ada.user)
     if detected_by == "the sweep":
-        run_lifecycle.recover_stalled_runs()
+        run_recovery.recover_stalled_runs()
     else:
         SyncRun.objects.filter(pk=run.pk).update(status=Status.QUEUED)
         tasks.run_sync(run.pk)

@@ -23,7 +23,7 @@ from portal.accounts.models import User
 from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.sync import schedule, tasks
-from portal.sync.engine import run_lifecycle
+from portal.sync.engine import run_lifecycle, run_recovery
 from portal.sync.models import Application, Job, SeenPage, SyncRun, SyncStep
 from tests.factories import MembershipFactory
 from tests.portal.sync.sandbox_truth import assert_sync_matches
@@ -90,7 +90,7 @@ def test_killed_sync_resumes_until_done(
         if not run.is_open:
             break  # killed after the run's end
         advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-        run_lifecycle.recover_stalled_runs()
+        run_recovery.recover_stalled_runs()
         run.refresh_from_db()
         assert run.status == Status.QUEUED, run.failure
     assert kills >= 5
@@ -123,7 +123,7 @@ def test_smaller_run_killed_anywhere_completes(
         run, _ = run_lifecycle.get_or_create_run(connection, by=None, scope=scope)
         killed = os.WIFSIGNALED(_wait_for_exit(_fork_worker(run, _kill_after(2 + place * spacing))))
         advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-        run_lifecycle.recover_stalled_runs()
+        run_recovery.recover_stalled_runs()
         run.refresh_from_db()
         assert run.is_open or not killed or run.status == Status.DONE
         if run.is_open:
@@ -190,7 +190,7 @@ def test_suspended_worker_writes_nothing_after_takeover(
     suspended_worker = _fork_worker(run, stop_at_request)
     os.waitpid(suspended_worker, os.WUNTRACED)
     advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
     run.refresh_from_db()
     assert run_lifecycle.execute_run(run)
     before = list(run.steps.values_list("kind", "pages", "read_count"))
@@ -221,10 +221,10 @@ def test_two_workers_sync_once(connect, sandbox: Sandbox) -> None:
 def test_run_given_up_after_repeated_worker_deaths(connect, advance_clock) -> None:
     connection = connect()
     run, _ = run_lifecycle.get_or_create_run(connection, by=None)
-    for _ in range(run_lifecycle.MAX_CLAIMS):
+    for _ in range(run_recovery.MAX_CLAIMS):
         _wait_for_exit(_fork_worker(run, _kill_at_first_step))
         advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
-        run_lifecycle.recover_stalled_runs()
+        run_recovery.recover_stalled_runs()
     run.refresh_from_db()
     assert (run.status, run.cause) == (Status.FAILED, SyncRun.Cause.INTERRUPTED)
 
@@ -233,7 +233,7 @@ def test_connection_state_repaired_after_worker_death(connect) -> None:
     connection = connect()
     state = type(connection).State
     type(connection).objects.filter(pk=connection.pk).update(state=state.SYNCING)
-    run_lifecycle.recover_stalled_runs()
+    run_recovery.recover_stalled_runs()
     connection.refresh_from_db()
     assert connection.state in {state.LIVE, state.DEGRADED}
 
