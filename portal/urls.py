@@ -27,6 +27,7 @@ urlpatterns = [
     path("setup/syncs/", include("portal.sync.urls")),
     path("setup/", include("portal.onboarding.urls")),
     path("activity-log/", include("portal.audit.urls")),
+    path("your-data/", include("portal.privacy.urls")),
     path("notifications/", include("portal.notifications.urls")),
     path("metrics", export_metrics, name="metrics"),
     path(f"{settings.ADMIN_PATH}/", admin.site.urls),

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.ats.errors import AtsError
+from integrations.ats.provider import Provider
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import Connection
@@ -24,7 +25,7 @@ class GreenhouseCheckFailed(Exception):
     """The message says why Greenhouse could not be asked, for a person."""
 
 
-def find_candidate(connection: Connection, remote_id: int) -> Candidate | None:
+def find_candidate(connection: Connection | None, remote_id: int) -> Candidate | None:
     return Candidate.objects.filter(connection=connection, remote_id=remote_id).first()
 
 
@@ -50,11 +51,13 @@ def export_candidate(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def erase_candidate(candidate: Candidate) -> Entry:
+def erase_candidate(candidate: Candidate, *, provider: Provider | None = None) -> Entry:
     """Return the receipt. Raises CandidateStillInGreenhouse or GreenhouseCheckFailed."""
     connection = candidate.connection
     try:
-        refreshed = record_refresh.refresh_candidate(connection, candidate.remote_id)
+        refreshed = record_refresh.refresh_candidate(
+            connection, candidate.remote_id, provider=provider
+        )
     except AtsError as error:
         raise GreenhouseCheckFailed(error.sentence) from error
     except SecretUnreadable as error:

@@ -12,6 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts import erased_users
@@ -23,6 +24,7 @@ from portal.connections.models import Consent, FixLink
 from portal.connections.oauth import revocation
 from portal.connections.permissions import fix_links
 from portal.core.models import Transition
+from portal.core.tenancy.scope import all_organizations
 from portal.issues.models import Issue
 from portal.members import memberships
 from portal.members.models import Invitation
@@ -50,6 +52,16 @@ class LastAdmin(Exception):
     def __init__(self, organization: str) -> None:
         self.organization = organization
         super().__init__(organization)
+
+
+@all_organizations("whether the account is used elsewhere, too")
+def explain_not_manageable(membership: Membership) -> str:
+    """Return why this organization's admin may not export or erase the account, or ""."""
+    user = membership.user
+    others = Membership._base_manager.filter(user=user).exclude(pk=membership.pk)
+    if user.is_staff or others.exists():
+        return "This account is not only yours to manage. Inbound Talent answers this request."
+    return ""
 
 
 def export_member(person: User) -> dict[str, Any]:
@@ -121,7 +133,9 @@ def _serialize_ats_user(user: AtsUser) -> dict[str, Any]:
 
 
 @transaction.atomic
-def erase_member(person: User) -> dict[str, int]:
+def erase_member(
+    person: User, *, by: User | None = None, request: HttpRequest | None = None
+) -> dict[str, int]:
     """Erase a member; return deleted row counts by model. Idempotent. Raises LastAdmin."""
     # Synced Greenhouse users stay until they are gone in Greenhouse.
     if person.erased_at:
@@ -153,8 +167,10 @@ def erase_member(person: User) -> dict[str, int]:
             "user.erased",
             "erased a member's personal data on request",
             organization=organization,
+            by=by,
             subject=person,
             after=deleted_counts,
+            request=request,
         )
     return deleted_counts
 

@@ -18,6 +18,7 @@ _ENTRY_BY_NAMESPACE = {
     "sync": "setup",
     "audit": "activity_log",
     "members": "members",
+    "privacy": "your_data",
 }
 _ENTRY_BY_VIEW = {
     "account_change_password": "password",

@@ -1,0 +1,81 @@
+"""What is stored for one customer, for its admin: kinds of data, number of rows, retention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from portal.accounts.models import Membership, Organization
+from portal.applications.models import ApplicationAction
+from portal.audit.models import Entry
+from portal.notifications.models import Notification
+from portal.sync.models import Application, AtsUser, Candidate
+
+
+@dataclass(frozen=True)
+class StoredData:
+    """`count` is the number of rows; `retention` is a sentence."""
+
+    label: str
+    content: str
+    count: int
+    retention: str
+
+
+def list_stored_data(organization: Organization) -> list[StoredData]:
+    return [*_list_synced_data(organization), *_list_portal_data(organization)]
+
+
+def _list_synced_data(organization: Organization) -> list[StoredData]:
+    filters = {"connection__organization": organization}
+    days_after_deletion = f"{settings.DELETED_RECORD_DAYS} days after Greenhouse deleted them."
+    return [
+        StoredData(
+            "Candidates",
+            "Name, current company and title",
+            Candidate.objects.filter(**filters, erased_at=None, gone_at=None).count(),
+            "Until Greenhouse deletes or anonymizes them, or you disconnect.",
+        ),
+        StoredData(
+            "Applications",
+            "Stage, status, source, answers and custom fields",
+            Application.objects.filter(**filters).count(),
+            f"Until you disconnect. Answers: {days_after_deletion}",
+        ),
+        StoredData(
+            "Greenhouse users",
+            "Name, email addresses and job permissions",
+            AtsUser.objects.filter(**filters, gone_at=None).count(),
+            days_after_deletion,
+        ),
+    ]
+
+
+def _list_portal_data(organization: Organization) -> list[StoredData]:
+    return [
+        StoredData(
+            "Members",
+            "Name, email, password hash, devices, pins and saved views",
+            Membership.objects.filter(organization=organization).count(),
+            "Until erased below. Sessions end after 12 hours.",
+        ),
+        StoredData(
+            "Recruiters’ actions",
+            "Who advanced, moved or rejected which application, with their notes",
+            ApplicationAction.objects.filter(membership__organization=organization).count(),
+            f"{settings.ACTION_DAYS} days.",
+        ),
+        StoredData(
+            "Emails sent to members",
+            "Recipient, subject and text",
+            Notification.objects.filter(organization=organization).count(),
+            f"{settings.NOTIFICATION_DAYS} days.",
+        ),
+        StoredData(
+            "Activity log",
+            "Who did what, when and from which IP address",
+            Entry.objects.filter(organization=organization).count(),
+            "Always: entries can’t be deleted. Erased people appear as “Former member”.",
+        ),
+    ]
