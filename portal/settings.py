@@ -454,7 +454,11 @@ LOGGING = {
         "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
     },
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {request_id}: {message}", "style": "{"},
+        "line": {
+            "()": "portal.core.observability.log_formatting.LineFormatter",
+            "format": "{asctime} {levelname} {name} {request_id}: {message}",
+            "style": "{",
+        },
         "json": {"()": "portal.core.observability.log_formatting.JsonFormatter"},
     },
     "handlers": {

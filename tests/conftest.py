@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from logging.config import DictConfigurator
 from typing import Any
 
 import hypothesis
@@ -25,6 +28,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
 from portal.audit.append_only import remove_triggers
 from portal.connections.models import Connection
+from portal.core.observability.log_formatting import RequestIdFilter
 from tests import queue, sandbox_cache, tables
 from tests.house.secret_scanner import _scan_for_secrets, leaks  # noqa: F401  (fixtures for every test)
 from tests.personas import Personas, create_personas
@@ -123,6 +127,21 @@ def _clear_cache() -> Iterator[None]:
         if left := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
             client.delete(*left)
         client.close()
+
+
+@pytest.fixture
+def production_log() -> Iterator[Callable[[], str]]:
+    """What was logged, as production's formatters write it."""
+    stream = io.StringIO()
+    configurator: Any = DictConfigurator({"version": 1})
+    handlers = [logging.StreamHandler(stream) for _ in settings.LOGGING["formatters"]]
+    for handler, options in zip(handlers, settings.LOGGING["formatters"].values(), strict=True):
+        handler.addFilter(RequestIdFilter())
+        handler.setFormatter(configurator.configure_formatter(dict(options)))
+        logging.getLogger().addHandler(handler)
+    yield stream.getvalue
+    for handler in handlers:
+        logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

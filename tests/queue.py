@@ -9,6 +9,7 @@ from django_q.brokers import get_broker
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.signing import SignedPackage
 
+from portal.core.broker.task_call import TaskFailed
 from portal.core.models import QueuedTask
 
 
@@ -23,13 +24,15 @@ def run_tasks() -> int:
 
 
 def run_leased_task(lease: Any, payload: str) -> None:
-    """As a worker of Django-Q does, except that errors are raised."""
+    """As a worker of Django-Q does, except that a task's own error is raised."""
     task = SignedPackage.loads(payload) | {"ack_id": lease}
     pre_execute.send(sender="django_q", func=task["func"], task=task)
     task["success"] = False
     try:
         task["result"] = task["func"](*task["args"], **task["kwargs"])
         task["success"] = True
+    except TaskFailed as failure:
+        raise (failure.__context__ or failure) from None
     finally:
         post_execute_in_worker.send(sender="django_q", func=task["func"], task=task)
 

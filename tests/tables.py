@@ -95,6 +95,11 @@ def list_filled_tables(names: Iterable[str]) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+def is_text_stored(text: str) -> bool:
+    """Whether the text is anywhere in the database."""
+    return any(text in str(table.rows) for table in read_tables(list_tables()).values())
+
+
 def insert_rows(tables: dict[str, Table]) -> None:
     """Add these rows; new ones get ids after theirs."""
     with transaction.atomic(), connection.cursor() as cursor:

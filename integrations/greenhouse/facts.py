@@ -64,7 +64,7 @@ def list_facts(provider: HarvestV1 | HarvestV3) -> Iterator[Fact]:
         except AtsError as error:
             status = error.evidence.status if error.evidence else None
             verdict, evidence = Verdict.UNKNOWN, f"the read was answered {status or 'not at all'}"
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError):
             verdict, evidence = Verdict.UNKNOWN, "the answer has another form than documented"
         yield Fact(name, verdict, evidence)
     if isinstance(provider, HarvestV3):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from integrations.ats.error_descriptions import InvalidRecord, describe_error
 from integrations.ats.errors import UnreadableResponse
 from integrations.ats.record_ids import is_record_id, parse_id
 from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookEventType, WebhookSpec
@@ -42,14 +43,21 @@ def _compute_digest(body: bytes, secret: str) -> str:
 def parse_event(body: bytes) -> WebhookEvent:
     """Parse a delivery's body. Raises UnreadableResponse."""
     try:
-        event = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=_EventPayload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableResponse("This webhook delivery could not be read.") from error
+        return _build_event(msgspec.json.decode(body.removeprefix(BOM_UTF8), type=_EventPayload))
+    except Exception as error:  # whatever it is, the next delivery can be read
+        raise UnreadableResponse(
+            f"This webhook delivery could not be read: {describe_error(error)}"
+        ) from error
+
+
+def _build_event(event: _EventPayload) -> WebhookEvent:
     payload = event.payload or {}
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
     collector = _IdCollector()
     _collect_ids(payload, collector)
     action = to_text(event.action)
+    if not action:
+        raise InvalidRecord("an empty action")
     if action.startswith("job_post"):
         collector.add_id("post", _to_id(record.get("id")))
     return WebhookEvent(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.db.models import Count, Min
 from django.db.models.functions import Now
 from django.dispatch import receiver
@@ -25,6 +25,7 @@ from django_q.tasks import async_task
 from portal.core.broker import leases
 from portal.core.broker.database_broker import insert_task
 from portal.core.broker.lanes import TaskOptions as TaskOptions
+from portal.core.broker.lanes import TaskWithoutLane as TaskWithoutLane
 from portal.core.broker.lanes import register_task_options as register_task_options
 from portal.core.broker.leases import TaskLease
 from portal.core.broker.task_call import RetryLater as RetryLater
@@ -84,6 +85,16 @@ class _Insertion:
 
 def _join_ids(ids: tuple[int, ...]) -> str:
     return ",".join(map(str, ids))
+
+
+def resubmit_failed_task(failed_task: Task) -> None:
+    """Enqueue a failed task again, for the same customer, and delete its failure. Raises
+    TaskWithoutLane for a task that is no longer declared.
+    """
+    organization_id = (failed_task.kwargs or {}).get("organization_id")
+    with transaction.atomic():
+        enqueue_task(failed_task.func, *failed_task.args, organization_id=organization_id)
+        failed_task.delete()
 
 
 def requeue_lost_tasks(task: str, organization_ids: Mapping[int, int | None]) -> None:

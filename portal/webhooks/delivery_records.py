@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from integrations.ats.error_descriptions import describe_error
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
 from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
@@ -58,7 +59,7 @@ def list_records_or_fail(connection: Connection, delivery: Delivery) -> dict[Rec
     except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
-        logger.error("Delivery %d is unreadable: %s", delivery.pk, type(error))
+        logger.error("Delivery %d is unreadable: %s", delivery.pk, describe_error(error))
         settle_by_pk([delivery.pk], Delivery.Outcome.FAILED, UNEXPECTED_SENTENCE)
         alerts.report_failed_read(connection)
         return {}
@@ -72,12 +73,16 @@ def _list_candidate_applications(connection: Connection, candidates: list[int]) 
     return [("applications", pk) for pk in rows.values_list("remote_id", flat=True)]
 
 
-def refresh_record(connection: Connection, provider: Provider, record: Record) -> str:
+def refresh_record(
+    connection: Connection, provider: Provider, record: Record, *, requested_at: datetime
+) -> str:
     """Read and store one record; returns the sentence of an error that retrying won't fix."""
     kind, remote_id = record
     try:
         if kind == "jobs":
-            job_refresh.refresh_job(connection, remote_id, provider=provider)
+            job_refresh.refresh_job(
+                connection, remote_id, provider=provider, requested_at=requested_at
+            )
         elif kind == "candidates":
             record_refresh.refresh_candidate(connection, remote_id, provider=provider)
         else:
@@ -95,8 +100,7 @@ def refresh_record(connection: Connection, provider: Provider, record: Record) -
     except DATABASE_AWAY:
         raise  # the database is away: nothing can be recorded
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
-        # Without the error's text, which may quote the record.
-        logger.error("Refreshing one of %s failed: %s", kind, type(error))
+        logger.error("Refreshing one of %s failed: %s", kind, describe_error(error))
         alerts.report_failed_read(connection)
         return UNEXPECTED_SENTENCE
     return ""

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.sync import alerts
-from portal.webhooks.models import Delivery
+from portal.webhooks.models import MAX_REASON_LENGTH, Delivery
 
 GIVE_UP_AFTER = timedelta(hours=24)
 MAX_TAKES = 3
@@ -44,7 +44,8 @@ def settle_by_pk(pks: list[int], outcome: str, why: str = "") -> int:
 
 def settle_deliveries(waiting: QuerySet[Delivery], outcome: str, why: str = "") -> int:
     # Neither SQLite nor PostgreSQL supports an ordered UPDATE.
-    return waiting.order_by().update(outcome=outcome, reason=why[:300], processed_at=timezone.now())
+    reason = why[:MAX_REASON_LENGTH]
+    return waiting.order_by().update(outcome=outcome, reason=reason, processed_at=timezone.now())
 
 
 def take_deliveries(connection: Connection, pks: list[int]) -> bool:

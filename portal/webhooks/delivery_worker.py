@@ -145,6 +145,7 @@ class _ProcessingRun:
     deferred: dict[Record, tuple[datetime, int]] = field(default_factory=dict)
     has_failed: bool = False
     has_answered: bool = False
+    started_at: datetime = field(default_factory=timezone.now)
 
     def __post_init__(self) -> None:
         for delivery in select_waiting(self.connection).filter(retry_at__gt=timezone.now()):
@@ -205,7 +206,7 @@ def _refresh_and_settle(
         _settle_record(pending, record, deliveries, "")
         return
     try:
-        failure = refresh_record(run.connection, run.provider, record)
+        failure = refresh_record(run.connection, run.provider, record, requested_at=run.started_at)
     except AtsUnavailable:
         run.record_failure(record, deliveries)
     else:

@@ -12,6 +12,8 @@ from portal.connections.models import Connection
 from portal.core.secrets.secret_field import SecretField
 from portal.core.tenancy.managers import OrganizationModel
 
+MAX_REASON_LENGTH = 300
+
 
 def generate_token() -> str:
     return secrets.token_urlsafe(32)
@@ -64,6 +66,7 @@ class Delivery(OrganizationModel):
         NOTHING = "nothing", "Nothing of ours"
         PAUSED = "paused", "The connection was paused: the next sync brings it"
         FAILED = "failed", "Could not be read: the next sync brings it"
+        UNREADABLE = "unreadable", "Not an event that we can read"
 
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="webhook_deliveries"
@@ -78,7 +81,7 @@ class Delivery(OrganizationModel):
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
     # Readings begun but not ended: only a killed worker leaves one.
     take_count = models.PositiveSmallIntegerField(default=0, db_default=0)
-    reason = models.CharField(max_length=300, blank=True)  # shown to people
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)  # shown to people
     processed_at = models.DateTimeField(null=True)
     # Set while one of its records fails although others can be read.
     retry_at = models.DateTimeField(null=True)
@@ -100,7 +103,7 @@ class Delivery(OrganizationModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.action} {self.event_id}"
+        return f"{self.action or 'unreadable'} {self.event_id}"
 
 
 class Heartbeat(OrganizationModel):

@@ -21,7 +21,7 @@ from portal.connections.models import Connection
 from portal.core import queue
 from portal.web.rate_limits import count_hit
 from portal.webhooks.endpoint import get_accepted_secrets
-from portal.webhooks.models import Delivery, Endpoint, Heartbeat
+from portal.webhooks.models import MAX_REASON_LENGTH, Delivery, Endpoint, Heartbeat
 
 PROCESS_TASK = "portal.webhooks.tasks.process_deliveries"
 MAX_BODY_BYTES = 1024 * 1024  # Greenhouse's are some tens of kilobytes
@@ -39,17 +39,21 @@ def receive_delivery(
 ) -> bool:
     """Store a delivery; False if it needs no processing (a duplicate, or not relevant).
 
-    Raises SignatureMismatch, UnreadableResponse or SecretUnreadable, with nothing stored.
+    Raises SignatureMismatch or SecretUnreadable, with nothing stored, or UnreadableResponse, with
+    the delivery recorded as unreadable.
     """
     used_previous_secret = _check_signature(endpoint, vendor, body, signature)
-    event = vendor.read_event(body)
+    event_id = _normalize_event_id(event_id)
+    try:
+        event = vendor.read_event(body)
+    except UnreadableResponse as error:
+        _record_unreadable(endpoint, event_id, error)
+        raise
     action = event.action[:60]
-    if not action:
-        raise UnreadableResponse
     with transaction.atomic():
         if action != TEST_ACTION:
             _record_heartbeat(endpoint, action, used_previous_secret=used_previous_secret)
-        is_waiting = _store_delivery(endpoint, event, action, _normalize_event_id(event_id))
+        is_waiting = _store_delivery(endpoint, event, action, event_id)
         if is_waiting:
             request_processing(endpoint)
     return is_waiting
@@ -109,6 +113,23 @@ def _record_heartbeat(endpoint: Endpoint, action: str, *, used_previous_secret: 
         )
 
 
+def _record_unreadable(endpoint: Endpoint, event_id: str, error: UnreadableResponse) -> None:
+    # Counted per ID: Greenhouse repeats what is not answered with 200.
+    now = timezone.now()
+    delivery, is_new = Delivery.objects.get_or_create(
+        connection_id=endpoint.connection_id,
+        event_id=event_id,
+        defaults={
+            "outcome": Outcome.UNREADABLE,
+            "reason": error.sentence[:MAX_REASON_LENGTH],
+            "processed_at": now,
+        },
+    )
+    if not is_new:
+        Delivery.objects.filter(pk=delivery.pk).update(delivery_count=F("delivery_count") + 1)
+    Endpoint.objects.filter(pk=endpoint.pk).update(last_delivery_at=now)
+
+
 def _store_delivery(endpoint: Endpoint, event: WebhookEvent, action: str, event_id: str) -> bool:
     outcome = _get_immediate_outcome(endpoint.connection, event)
     delivery = Delivery(
@@ -122,9 +143,18 @@ def _store_delivery(endpoint: Endpoint, event: WebhookEvent, action: str, event_
         processed_at=timezone.now() if outcome else None,
     )
     duplicates = Delivery.objects.filter(connection_id=endpoint.connection_id, event_id=event_id)
-    # A repeated delivery only counts, except that it retries a failed one.
-    duplicates.filter(outcome=Outcome.FAILED).update(
-        outcome=Outcome.WAITING, reason="", processed_at=None, retry_at=None, failure_count=0
+    # A repeated delivery only counts, except that it retries a failed one and replaces an
+    # unreadable one.
+    duplicates.filter(outcome__in=(Outcome.FAILED, Outcome.UNREADABLE)).update(
+        action=action,
+        subject=delivery.subject,
+        record_ids=delivery.record_ids,
+        is_deletion=delivery.is_deletion,
+        outcome=outcome,
+        processed_at=delivery.processed_at,
+        reason="",
+        retry_at=None,
+        failure_count=0,
     )
     if duplicates.update(delivery_count=F("delivery_count") + 1):
         return duplicates.filter(outcome=Outcome.WAITING).exists()

@@ -86,3 +86,34 @@ def test_tree_contains_no_secret() -> None:
         text = path.read_text(errors="replace")
         findings += [f"{path}: {what}" for what, pattern in SECRETS.items() if pattern.search(text)]
     assert findings == []
+
+
+# Errors of our own database and Redis are about no record.
+LOGS_OF_OUR_OWN_SERVERS = {"portal/core"}
+
+
+def _find_logged_errors(path: Path) -> Iterator[int]:
+    """Lines where a logger is given a caught error itself, whose text may quote a record."""
+    for handler in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(handler, ast.ExceptHandler) or not handler.name:
+            continue
+        for call in ast.walk(handler):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("logger."):
+                parts = [
+                    part.value if isinstance(part, ast.FormattedValue) else part
+                    for argument in call.args
+                    for part in (argument, *getattr(argument, "values", ()))
+                ]
+                if any(isinstance(part, ast.Name) and part.id == handler.name for part in parts):
+                    yield call.lineno
+
+
+def test_logs_describe_errors_without_their_text() -> None:
+    findings = [
+        f"{path.relative_to(PROJECT)}:{line}"
+        for folder in ("portal", "integrations")
+        for path in _list_sources(folder)
+        if not any(f"/{place}/" in str(path) for place in LOGS_OF_OUR_OWN_SERVERS)
+        for line in _find_logged_errors(path)
+    ]
+    assert findings == [], "log describe_error(error) instead"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, reverse
@@ -138,6 +139,75 @@ def test_hostile_values_are_never_a_500(
                 response = _request(client, method, address, dict.fromkeys(names, value))
                 if response.status_code >= 500 and name not in ("readyz", "healthz"):
                     failed.add((name, method, value[:40]))
+    assert not failed
+
+
+ADMIN_NAMES = {"q", "o", "p", "e", "all", "_to_field", "_popup", "_changelist_filters", "customer"}
+ADMIN_NAMES |= {"action", "_selected_action", "select_across", "app_label", "model_name", "term"}
+ADMIN_NAMES |= {"field_name", "before", "kind", "reason", "email", "job", "post"}
+
+
+@pytest.fixture
+def admin_addresses(addresses: dict[str, str], personas: Personas) -> dict[str, str]:
+    """Every address of the admin, about a row of its model where there is one."""
+    urls = url_crawler.build_admin_urls()
+    for model in admin.site._registry:
+        row = model._default_manager.order_by("pk").first()
+        for page in ("change", "delete", "history"):
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+            if row is not None and name in urls:
+                urls[name] = reverse(name, args=[row.pk])
+    urls.pop("admin:logout")
+    return urls
+
+
+def _list_filter_names(model_admin: Any) -> set[str]:
+    """The query parameters of a list's filters."""
+    filters = [entry[0] if isinstance(entry, tuple) else entry for entry in model_admin.list_filter]
+    names = {getattr(entry, "parameter_name", entry) for entry in filters}
+    texts = {name for name in names if isinstance(name, str)}
+    return texts | {f"{name}__exact" for name in texts} | {f"{name}__id__exact" for name in texts}
+
+
+ALL_FILTER_NAMES = set[str]().union(*map(_list_filter_names, admin.site._registry.values()))
+
+
+@pytest.mark.slow("asks the admin for each class of value")
+@pytest.mark.parametrize(("role", "stride"), [("ola", 16), ("cas", 16)])
+def test_hostile_values_in_admin_are_never_a_500(
+    admin_addresses: dict[str, str], personas: Personas, sign_in, role: str, stride: int
+) -> None:
+    client = _open_browser(personas, sign_in, role)
+    failed = set()
+    for place, (name, address) in enumerate(admin_addresses.items()):
+        names = _find_names(client, address) | ADMIN_NAMES
+        names |= ALL_FILTER_NAMES if name.endswith("_changelist") else set()
+        for value in HOSTILE_VALUES[place % stride :: stride]:
+            for method in ("get", "post"):
+                response = _request(client, method, address, dict.fromkeys(names, value))
+                if response.status_code >= 500:
+                    failed.add((name, method, value[:40]))
+        for path in list(_iterate_hostile_paths(address))[place % stride :: stride]:
+            if _request(client, "get", path).status_code >= 500:
+                failed.add((name, "get", path))
+    assert not failed
+
+
+@pytest.mark.slow("asks each list of the admin for each parameter alone")
+def test_hostile_filters_in_admin_are_never_a_500(
+    admin_addresses: dict[str, str], personas: Personas, sign_in
+) -> None:
+    """One parameter at a time, because the first odd one ends a list's work."""
+    client = _open_browser(personas, sign_in, "ola")
+    failed, place = set(), 0
+    for model, model_admin in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        for parameter in sorted(_list_filter_names(model_admin) | {"q", "o", "p", "e"}):
+            place += 1
+            for value in HOSTILE_VALUES[place % 16 :: 16]:
+                response = _request(client, "get", admin_addresses[name], {parameter: value})
+                if response.status_code >= 500:
+                    failed.add((name, parameter, value[:40]))
     assert not failed
 
 

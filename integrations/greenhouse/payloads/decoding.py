@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from integrations.ats.emails import normalize_email
+from integrations.ats.error_descriptions import describe_error
 from integrations.ats.errors import UnreadableResponse
 from integrations.ats.record_ids import RecordId, parse_id
 from integrations.ats.types import UnreadableRecord
@@ -29,10 +30,6 @@ _ARRAY_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 _MAX_ORDER = 2**31 - 1  # of an integer column
 
 
-class InvalidRecord(ValueError):
-    """The record decodes, but its values are not usable."""
-
-
 def decode_records(
     body: bytes, read: RecordParser[Record]
 ) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
@@ -44,9 +41,7 @@ def decode_records(
             records.append(read(raw))
         except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
             unreadable.append(
-                UnreadableRecord(
-                    remote_id=_extract_id(bytes(raw)), reason=redact_text(_describe_error(error))
-                )
+                UnreadableRecord(remote_id=_extract_id(bytes(raw)), reason=describe_error(error))
             )
     return tuple(records), tuple(unreadable)
 
@@ -57,14 +52,8 @@ def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
         return read(msgspec.Raw(body))
     except Exception as error:
         raise UnreadableResponse(
-            f"Greenhouse's record could not be read: {redact_text(_describe_error(error))}"
+            f"Greenhouse's record could not be read: {describe_error(error)}"
         ) from error
-
-
-def _describe_error(error: Exception) -> str:
-    # The text of an unexpected error may quote the record.
-    is_expected = isinstance(error, (msgspec.MsgspecError, InvalidRecord, UnicodeDecodeError))
-    return str(error) if is_expected else type(error).__name__
 
 
 def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordParser[Record]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from integrations.ats.error_descriptions import InvalidRecord
 from integrations.ats.types import ApplicationAnswer, CustomValue
 from integrations.greenhouse.payloads.decoding import (
-    InvalidRecord,
     RawText,
     to_text,
     unique_texts,

@@ -16,13 +16,14 @@ EFFECTIVE_STATUSES = (*ApplicationAction.OPEN_STATUSES, Status.DONE)
 def find_attempt(batch: Batch, purpose: str) -> tuple[uuid.UUID, Batch | None]:
     """A double click gets the same key; attempts that had no effect are skipped."""
     key = uuid.uuid5(batch.key, purpose)
-    existing_batch = Batch.objects.filter(key=key).first()
+    own_batches = Batch.objects.filter(membership=batch.membership)
+    existing_batch = own_batches.filter(key=key).first()
     while (
         existing_batch is not None
         and not existing_batch.actions.filter(status__in=EFFECTIVE_STATUSES).exists()
     ):
         key = uuid.uuid5(key, purpose)
-        existing_batch = Batch.objects.filter(key=key).first()
+        existing_batch = own_batches.filter(key=key).first()
     return key, existing_batch
 
 

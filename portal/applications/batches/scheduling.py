@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.ats.types import SeenStage
@@ -24,7 +24,12 @@ from portal.applications.batches.preview import (
 )
 from portal.applications.models import ApplicationAction, Batch
 from portal.core.database.concurrent_creation import create_or_join
+from portal.core.tenancy.scope import all_organizations
 from portal.sync.models import Application, Job, RejectionReason, Stage
+
+
+class BatchKeyTaken(Exception):
+    """The idempotency key is already used by somebody else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +48,10 @@ def start_batch(
     *,
     key: uuid.UUID,
 ) -> tuple[Batch, SkippedApplications]:
-    """Schedule a batch and return it with the skipped applications. Idempotent by key."""
+    """Schedule a batch and return it with the skipped applications. Idempotent by key.
+
+    Raises BatchKeyTaken.
+    """
     member = action_context.member
     existing_batch = Batch.objects.filter(key=key, membership=member).first()
     if existing_batch is not None:
@@ -116,7 +124,9 @@ def schedule_batch(
 def create_batch(
     batch: Batch, prepared: Sequence[PreparedRequest], action_context: ActionContext
 ) -> Batch:
-    """Applications that got another open action in the meantime are skipped."""
+    """Applications that got another open action in the meantime are skipped. Raises
+    BatchKeyTaken.
+    """
 
     def create() -> Batch:
         batch.save()
@@ -130,7 +140,12 @@ def create_batch(
         return batch
 
     double_clicked = Batch.objects.filter(key=batch.key, membership=batch.membership)
-    created_batch, is_new = create_or_join(create, double_clicked)
+    try:
+        created_batch, is_new = create_or_join(create, double_clicked)
+    except IntegrityError:
+        if _is_key_taken(batch.key):
+            raise BatchKeyTaken from None
+        raise
     if not is_new:
         return created_batch
     skipped_count = len(prepared) - batch.actions.count()
@@ -138,6 +153,11 @@ def create_batch(
         batch.skipped_count += skipped_count
         batch.save(update_fields=["skipped_count"])
     return batch
+
+
+@all_organizations("keys are unique across organizations")
+def _is_key_taken(key: uuid.UUID) -> bool:
+    return Batch.objects.filter(key=key).exists()
 
 
 def _build_action(

@@ -92,6 +92,7 @@ def _render_preview(
     form: BatchForm | None = None,
     *,
     all_matching: AllMatching | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
@@ -119,7 +120,11 @@ def _render_preview(
         "named": may_show_names(action_context.rights),
     }
     return render_page_or_partial(
-        request, "applications/start_batch.html", "bulk-form", context, status=422 if bound else 200
+        request,
+        "applications/start_batch.html",
+        "bulk-form",
+        context,
+        status=422 if bound else status,
     )
 
 
@@ -150,9 +155,13 @@ def _start_from_form(
         parameters=form.build_parameters(),
     )
     chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
-    batch, skipped = scheduling.start_batch(
-        action_context, job, batch_request, chosen_seen, key=data["key"]
-    )
+    try:
+        batch, skipped = scheduling.start_batch(
+            action_context, job, batch_request, chosen_seen, key=data["key"]
+        )
+    except scheduling.BatchKeyTaken:
+        messages.error(request, INCOMPLETE_MESSAGE)
+        return _render_preview(request, job, action_context, kind, list(applications), status=409)
     _report_skipped(request, skipped)
     if hidden_count := len(selected_ids) - len(chosen_seen):
         messages.info(request, f"Left out: {hidden_count:,}. No longer available to you.")
@@ -239,7 +248,10 @@ def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
 @member_only
 def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
     batch, action_context = _get_batch_or_404(request, pk)
-    undoing_batch = reversal.undo_batch(batch, action_context)
+    try:
+        undoing_batch = reversal.undo_batch(batch, action_context)
+    except scheduling.BatchKeyTaken:
+        undoing_batch = None
     if undoing_batch is None:
         messages.error(request, "Nothing of it can be undone any more.")
     return redirect("applications:batch", pk=(undoing_batch or batch).pk)
@@ -253,7 +265,12 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, INCOMPLETE_MESSAGE)
         return redirect("applications:batch", pk=batch.pk)
-    new_batch, skipped = retry.retry_batch(batch, action_context, form.cleaned_data["selection"])
+    try:
+        new_batch, skipped = retry.retry_batch(
+            batch, action_context, form.cleaned_data["selection"]
+        )
+    except scheduling.BatchKeyTaken:
+        new_batch, skipped = None, ()
     _report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "Nothing of it can be tried again.")

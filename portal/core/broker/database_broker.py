@@ -177,7 +177,9 @@ def _prepare_payload(row: QueuedTask) -> str:
         package = SignedPackage.loads(row.payload)
     except BadSignature:
         return row.payload  # the pusher fails it
-    package["func"] = TaskCall(row.task, row.organization_id)
+    package["func"] = TaskCall(row.task)
+    # Stored with a failure, so that the task can be enqueued again for the same customer.
+    package["kwargs"] = {"organization_id": row.organization_id} if row.organization_id else {}
     with suppress(TaskWithoutLane):  # declared by an older release only
         if timeout_seconds := get_task_options(row.task).timeout_seconds:
             package["timeout"] = timeout_seconds

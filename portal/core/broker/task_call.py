@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from integrations.ats.error_descriptions import describe_error
 from portal.core.tenancy.scope import organization_scope, start_without_scope
+
+logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 20.0
 
@@ -35,6 +39,10 @@ class TaskTurn:
             raise RetryLater(timezone.now())
 
 
+class TaskFailed(Exception):
+    """Replaces a task's exception: Django-Q logs and stores texts, which may quote a record."""
+
+
 @dataclass(frozen=True)
 class TaskCall:
     """Works for the organization of the task's row, whatever ran before in this process.
@@ -43,16 +51,18 @@ class TaskCall:
     """
 
     path: str
-    organization_id: int = 0  # 0: no customer's
 
     def __str__(self) -> str:
         return self.path
 
-    def __call__(self, *ids: int) -> object:
-        organization = self.organization_id
-        scope = organization_scope(organization) if organization else nullcontext()
+    def __call__(self, *ids: int, organization_id: int = 0) -> object:
+        """`organization_id` 0: no customer's."""
+        scope = organization_scope(organization_id) if organization_id else nullcontext()
         try:
             with start_without_scope(), scope:
                 return import_string(self.path)(*ids)
         except RetryLater as later:
             return later
+        except Exception as error:
+            logger.exception("Task %s failed", self.path)
+            raise TaskFailed(describe_error(error)) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from integrations.ats.error_descriptions import format_traceback
 from portal.core.observability import request_ids
 
 _EXTERNAL_URL = re.compile(r"(https?://[^/\s]+)/\S*")
@@ -50,7 +51,19 @@ def _get_path_prefix(path: str) -> str:
     return f"/{first}/…" if remainder and re.fullmatch(r"[a-z-]{1,20}", first) else "none"
 
 
-class JsonFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
+    """Formats exceptions without their texts, which may quote a record or a secret."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # another handler may have cached the full text
+        return super().format(record)
+
+    def formatException(self, exc_info: Any) -> str:
+        error = exc_info[1]
+        return format_traceback(error) if error is not None else ""
+
+
+class JsonFormatter(LineFormatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

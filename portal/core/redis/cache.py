@@ -40,10 +40,11 @@ class FallbackRedisCache(RedisCache):
         self._uncertain_keys: set[str] = set()
 
     def forget_uncertain_writes(self) -> None:
-        keys, self._uncertain_keys = self._uncertain_keys, set()
+        keys = self._uncertain_keys
         if keys:
-            with suppress(redis.RedisError):
+            with suppress(redis.RedisError):  # then the next operation tries again
                 RedisCache.delete_many(self, keys)
+                self._uncertain_keys = self._uncertain_keys - keys
 
     def note_uncertain_write(self, key: str) -> None:
         if len(self._uncertain_keys) < MAX_MEMORY_ENTRIES:

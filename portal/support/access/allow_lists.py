@@ -10,7 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import DataError
+from django.db import DataError, transaction
 from django.db.models import Field
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -66,6 +66,23 @@ class AllowListAdmin(DeclaredLookupsAdmin):
         _, counts, missing, protected = super().get_deleted_objects(objs, request)
         protected_label = [f"{len(protected)} related rows"] if protected else []
         return [str(row) for row in objs], counts, missing, protected_label
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self._delete_audited(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for obj in queryset:
+            self._delete_audited(request, obj)
+
+    def _delete_audited(self, request: HttpRequest, obj: Any) -> None:
+        from portal.support.admin import audited_changes  # imported before apps are ready
+
+        deletion = audited_changes.describe_deletion(obj)
+        super().delete_model(request, obj)
+        if obj.pk is None:  # some admins keep the row
+            audited_changes.record_deletion(request, deletion)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)

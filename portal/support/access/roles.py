@@ -44,7 +44,7 @@ _OPERATOR_PERMISSIONS = {
                "view_singlesignondomain", "add_singlesignondomain", "change_singlesignondomain"),
     "support": ("view_system_health",),
     "core": ("view_queuedtask",),
-    "django_q": ("view_failure", "view_schedule"),
+    "django_q": ("view_failure", "change_failure", "view_schedule"),
 }  # fmt: skip
 ROLES = {
     CSM: (_VIEW_PERMISSIONS, _HELP_PERMISSIONS),

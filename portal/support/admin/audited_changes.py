@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db import models, router
+from django.db.models.deletion import Collector
 from django.http import HttpRequest
 
 from portal.accounts.models import Membership, Organization, User
 from portal.audit.entries import record_entry
+from portal.core.tenancy.managers import find_owner_field
 
 Values = dict[str, Any]
 
@@ -95,3 +99,60 @@ def record_user_change(request: HttpRequest, row: User, before: Values) -> None:
             request, verb, text, organization=organization, subject=row,
             before=before, after=serialize_fields(row, USER_FIELDS),
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A row about to be deleted, with the number of rows that go along, by model."""
+
+    verb: str
+    description: str
+    row_id: Any
+    organizations: tuple[Organization | None, ...]
+    deleted_counts: dict[str, int]
+
+
+def describe_deletion(row: models.Model) -> Deletion:
+    return Deletion(
+        verb=f"{row._meta.model_name}.deleted",
+        description=f"deleted the {row._meta.verbose_name} {row} in the admin",
+        row_id=row.pk,
+        organizations=tuple(_list_owners(row)) or (None,),
+        deleted_counts=_count_deleted_rows(row),
+    )
+
+
+def record_deletion(request: HttpRequest, deletion: Deletion) -> None:
+    assert isinstance(request.user, User)  # noqa: S101  (for the type; the admin asks for staff)
+    for organization in deletion.organizations:
+        record_entry(
+            deletion.verb,
+            deletion.description,
+            organization=organization,
+            by=request.user if request.user.pk else None,
+            before={"id": deletion.row_id},
+            after=deletion.deleted_counts,
+            request=request,
+        )
+
+
+def _list_owners(row: models.Model) -> list[Organization]:
+    """The organizations in whose logs the deletion belongs; none once they are deleted, too."""
+    if isinstance(row, User):
+        members = row.memberships.select_related("organization")
+        return [member.organization for member in members]
+    owner: Any = row
+    while owner is not None and not (field := find_owner_field(owner._meta.model)).primary_key:
+        owner = getattr(owner, field.name)
+    return [owner] if isinstance(owner, Organization) and owner is not row else []
+
+
+def _count_deleted_rows(row: models.Model) -> dict[str, int]:
+    collector = Collector(using=router.db_for_write(type(row)), origin=row)
+    collector.collect([row])
+    counts: Counter[str] = Counter()
+    for model, rows in collector.data.items():
+        counts[model._meta.label] += len(rows)
+    for queryset in collector.fast_deletes:
+        counts[queryset.model._meta.label] += queryset.count()
+    return {label: count for label, count in sorted(counts.items()) if count}

@@ -33,6 +33,7 @@ class EndpointAdmin(ReadOnlyAdmin):
         "connection",
         "last_delivery_at",
         "waiting_count",
+        "unreadable_count",
         "failure_count",
         "retry_at",
         "rejected_count",
@@ -43,6 +44,7 @@ class EndpointAdmin(ReadOnlyAdmin):
     sortable_by = (
         "last_delivery_at",
         "waiting_count",
+        "unreadable_count",
         "failure_count",
         "rejected_count",
         "last_rejected_at",
@@ -61,18 +63,25 @@ class EndpointAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
-        waiting_deliveries = Delivery.objects.filter(
-            connection=OuterRef("connection"), outcome=Delivery.Outcome.WAITING
-        )
-        counted = (
-            waiting_deliveries.order_by().values("connection").annotate(n=Count("pk")).values("n")
-        )
         queryset: QuerySet[Endpoint] = super().get_queryset(request)
-        return queryset.annotate(number_waiting=Coalesce(Subquery(counted), 0))
+        return queryset.annotate(
+            number_waiting=_count_deliveries(Delivery.Outcome.WAITING),
+            number_unreadable=_count_deliveries(Delivery.Outcome.UNREADABLE),
+        )
 
     @admin.display(description="Waiting", ordering="number_waiting")
     def waiting_count(self, endpoint: Any) -> int:
         return int(endpoint.number_waiting)
+
+    @admin.display(description="Unreadable", ordering="number_unreadable")
+    def unreadable_count(self, endpoint: Any) -> int:
+        return int(endpoint.number_unreadable)
+
+
+def _count_deliveries(outcome: str) -> Coalesce:
+    deliveries = Delivery.objects.filter(connection=OuterRef("connection"), outcome=outcome)
+    counted = deliveries.order_by().values("connection").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
 
 
 @admin.register(Delivery)

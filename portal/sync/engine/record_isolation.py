@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
+from integrations.ats.error_descriptions import describe_error
 from integrations.ats.errors import AtsError
 from integrations.ats.types import Page, UnreadableRecord
 from portal.connections.models import Connection
@@ -35,8 +36,9 @@ def write_separately(
         raise  # not about a record
     except Exception as error:  # noqa: BLE001  # whatever it is, the others go on
         if len(records) <= 1:
-            # Without the error's text, which may quote the record.
-            logger.error("A record of %s is not writable: %s", definition.kind, type(error))
+            logger.error(
+                "A record of %s is not writable: %s", definition.kind, describe_error(error)
+            )
             return WriteResult(), tuple(records)
     middle = len(records) // 2
     first, failed = write_separately(definition, connection, records[:middle])

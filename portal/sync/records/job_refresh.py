@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Container, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,7 +13,6 @@ from integrations.ats import types as ats
 from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.provider import Provider
 from portal.connections.models import Connection
-from portal.sync.engine import plan
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity import write_guard
@@ -27,6 +26,7 @@ from portal.sync.models import (
     Stage,
     SyncedRecord,
 )
+from portal.sync.records.changed_candidates import refresh_changed_candidates
 from portal.sync.records.record_refresh import (
     ensure_write_allowed,
     ignore_unavailable,
@@ -37,7 +37,6 @@ from portal.sync.records.refresh_requests import request_refresh
 from portal.sync.writers import application_records, gone_records, job_records
 
 MAX_PAGES = 20  # of one job's applications; the full sync reads the rest
-MAX_CANDIDATE_PAGES = 3  # of those changed since the last sync
 # Applications missing from a job's list, or with unknown candidates: this many are read at once,
 # more are queued up to the second limit, and the rest waits for the full sync.
 MAX_SINGLE_READS = 50
@@ -46,7 +45,11 @@ Kind = RefreshRequest.Kind
 
 
 def refresh_job(
-    connection: Connection, remote_id: int, *, provider: Provider | None = None
+    connection: Connection,
+    remote_id: int,
+    *,
+    provider: Provider | None = None,
+    requested_at: datetime | None = None,
 ) -> Job | None:
     """Read one job with its stages, posts, openings and applications; None if it is gone.
 
@@ -54,7 +57,7 @@ def refresh_job(
     """
     if provider is None:
         with open_sync_provider(connection) as opened:
-            return refresh_job(connection, remote_id, provider=opened)
+            return refresh_job(connection, remote_id, provider=opened, requested_at=requested_at)
     started_at = timezone.now()
     try:
         remote_job = provider.get_job(remote_id)
@@ -77,7 +80,8 @@ def refresh_job(
     )
     skipped_kinds = get_skipped_kinds(connection)
     if "candidates" not in skipped_kinds:
-        _refresh_changed_candidates(connection, provider)
+        # Applications do not say whether their candidate was renamed.
+        refresh_changed_candidates(connection, provider, requested_at or started_at)
     with written_as_of(started_at):
         _refresh_job_parts(connection, job, provider, skipped_kinds)
     if "applications" in skipped_kinds or _refresh_job_applications(
@@ -86,21 +90,6 @@ def refresh_job(
         Job.objects.filter(pk=job.pk).update(read_at=started_at)
         job.read_at = started_at
     return job
-
-
-def _refresh_changed_candidates(connection: Connection, provider: Provider) -> None:
-    # Applications do not say whether their candidate was renamed.
-    since = plan.get_changed_since(connection, "candidates")
-    if since is None:
-        return
-    started_at = timezone.now()
-    try:
-        pages = provider.list_candidates(updated_after=since)
-        for page in itertools.islice(pages, MAX_CANDIDATE_PAGES):
-            with written_as_of(started_at):
-                application_records.write_candidates(connection, page.records)
-    except LIST_REFUSALS:
-        return
 
 
 def _refresh_job_parts(

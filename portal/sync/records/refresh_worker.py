@@ -153,7 +153,12 @@ def _refresh_record(lease: _RequestLease) -> None:
         return
     with open_sync_provider(connection, on_call=lease.record_heartbeat) as provider:
         if refresh_request.kind == Kind.JOB:
-            refresh_job(connection, refresh_request.remote_id, provider=provider)
+            refresh_job(
+                connection,
+                refresh_request.remote_id,
+                provider=provider,
+                requested_at=refresh_request.requested_at,
+            )
         elif refresh_request.kind == Kind.PERSON:
             refresh_access(connection, refresh_request.remote_id, provider)
         elif refresh_request.kind == Kind.CANDIDATE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 from django.test import Client
@@ -12,7 +13,8 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.batches import preview, runner
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.audit.models import Entry
-from portal.sync.models import Application, Stage
+from portal.connections.models import Connection
+from portal.sync.models import Application, Job, Stage
 from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -288,3 +290,45 @@ def test_batch_query_count_stays_constant(remy: Client, django_assert_max_num_qu
     response = confirm_batch(remy, "advance", chosen, page=page)
     with django_assert_max_num_queries(18):
         remy.get(response.url)
+
+
+@pytest.mark.parametrize("owner", ["sam", "zoe"], ids=["colleague", "other organization"])
+@any_generation
+def test_batch_with_foreign_key_is_refused(
+    remy: Client, personas: Personas, sandbox: Sandbox, owner: str
+) -> None:
+    chosen = pick_from_one_job(2)
+    page = open_bulk_page(remy, "advance", chosen)
+    foreign = _create_foreign_batch(personas, owner, page.context["form"]["key"].value())
+    response = confirm_batch(remy, "advance", chosen, page=page)
+    assert response.status_code == 409
+    assert "Nothing was sent" in response.content.decode()
+    assert list(Batch.objects.all()) == [foreign]
+    assert not ApplicationAction.objects.exists()
+    assert confirm_batch(remy, "advance", chosen, page=response).status_code == 302  # a new key
+
+
+@pytest.mark.parametrize("owner", ["sam", "zoe"], ids=["colleague", "other organization"])
+@any_generation
+def test_repeated_batch_with_foreign_key_is_refused(
+    remy: Client, personas: Personas, sandbox: Sandbox, finish_actions, owner: str
+) -> None:
+    chosen = pick_from_one_job(2)
+    page = open_bulk_page(remy, "advance", chosen)
+    sandbox.run_mutation("move_application", application_id=chosen[0].remote_id)
+    response = confirm_batch(remy, "advance", chosen, page=page)
+    finish_actions()
+    batch = Batch.objects.get()
+    for purpose in ("retry", "undo"):
+        _create_foreign_batch(personas, owner, uuid.uuid5(batch.key, purpose))
+    assert retry_batch(remy, batch).url == response.url
+    undo_url = reverse("applications:undo_batch", args=[batch.pk])
+    assert remy.post(undo_url).url == response.url
+    assert Batch.objects.filter(membership=personas.remy).count() == 1
+
+
+def _create_foreign_batch(personas: Personas, owner: str, key: uuid.UUID | str) -> Batch:
+    membership = getattr(personas, owner)
+    connection, _ = Connection.objects.get_or_create(organization=membership.organization)
+    job, _ = Job.objects.get_or_create(connection=connection, remote_id=990_001)
+    return Batch.objects.create(membership=membership, job=job, kind="advance", key=key)

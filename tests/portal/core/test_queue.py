@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from portal.core import queue
 from portal.core.broker import leases
 from portal.core.broker.lanes import TaskWithoutLane
 from portal.core.broker.selection import TaskSelector
+from portal.core.broker.task_call import TaskFailed
 from portal.core.models import QueuedTask, QueueLane
 from portal.core.queue import RetryLater, TaskOptions
 from tests.queue import list_queued_tasks, run_leased_task, run_tasks
@@ -30,6 +32,8 @@ retry_times: list[datetime] = []
 
 
 def record_call(*ids: int) -> None:
+    if any(not isinstance(pk, int) for pk in ids):
+        raise TypeError(f"no IDs: {ids}")
     calls.append(ids)
     if retry_times:
         raise RetryLater(retry_times.pop())
@@ -106,6 +110,18 @@ def test_failed_task_is_not_repeated() -> None:
     with pytest.raises(pytest.fail.Exception):
         run_leased_task(lease, SignedPackage.dumps(package | {"args": ("broken",)}))
     assert not QueuedTask.objects.exists()
+
+
+def test_failed_task_quotes_no_record(production_log: Callable[[], str]) -> None:
+    queue.enqueue_task(PATH, 1)
+    _, payload = get_broker().take_task()
+    marker = "-".join(("quicken", "marker"))  # not as the source has it
+    with pytest.raises(TaskFailed) as failure:
+        SignedPackage.loads(payload)["func"](marker)
+    stored = "".join(traceback.format_exception(failure.value))  # as Django-Q does
+    assert marker not in stored + production_log()
+    assert "TypeError" in stored
+    assert f"Task {PATH} failed" in production_log()
 
 
 def test_killed_workers_task_comes_again() -> None:

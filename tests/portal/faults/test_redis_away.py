@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -122,6 +123,46 @@ def test_operation_ends_within_deadline(redis_server: RedisServer, fault: str) -
     assert time.monotonic() - started_at < 3 * redis_client.TIMEOUT_SECONDS
     with pytest.raises(redis_client.CircuitOpenError):
         client.get("key")
+
+
+def _freeze_during_write(portal_redis: RedisServer, key: str) -> None:
+    """Redis is frozen when it is asked to write, and carries the write out once it goes on."""
+    cache = caches["default"]
+    cache.set(key, "before")
+    portal_redis.take_away("frozen")
+    cache.set(key, "late")
+    assert cache.get(key) == "late"  # in this process
+    portal_redis.start()
+    with redis.Redis.from_url(portal_redis.url) as client:
+        assert b"late" in client.get(cache.make_key(key))
+    get_redis_client(portal_redis.url).breaker._next_probe_at = time.monotonic()
+
+
+def test_late_cache_write_is_deleted(portal_redis: RedisServer) -> None:
+    """Nobody reads a value that came after its writer had given up on it."""
+    _freeze_during_write(portal_redis, "key")
+    cache = caches["default"]
+    cache.set("other", 1)  # the first operation that Redis answers
+    assert cache.get("key") is None
+    cache.set("key", "new")
+    cache.set("other", 2)
+    assert cache.get("key") == "new"  # forgotten once, not for ever
+
+
+def test_late_cache_write_is_deleted_at_second_try(
+    portal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _freeze_during_write(portal_redis, "key")
+    cache = caches["default"]
+
+    def fail(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RedisCache, "delete_many", fail)
+        cache.set("other", 1)
+    cache.set("other", 2)
+    assert cache.get("key") is None
 
 
 @each_fault

@@ -7,6 +7,8 @@ from django.urls import reverse
 
 from portal.accounts.models import Membership, Organization, User
 from portal.audit.models import Entry
+from portal.signin.models import SingleSignOn, SingleSignOnDomain
+from portal.support.admin import audited_changes
 from tests.factories import MembershipFactory
 from tests.personas import Personas
 
@@ -107,3 +109,47 @@ def test_last_active_admin_stays_active(personas: Personas, sign_in) -> None:
     assert "without an active admin" in sign_in(personas.ola).post(page, form).content.decode()
     User.objects.filter(pk=colleague.user_id).update(is_active=True)
     assert sign_in(personas.ola).post(page, form).status_code == 302
+
+
+def test_deletion_appears_in_log_with_its_cascade(personas: Personas, sign_in) -> None:
+    acme, ola = personas.ada.organization, sign_in(personas.ola)
+    sso = SingleSignOn.objects.create(
+        organization=acme, name="Okta", server_url="https://x.example"
+    )
+    SingleSignOnDomain.objects.create(single_sign_on=sso, domain="acme.example")
+    page = reverse("admin:signin_singlesignon_delete", args=[sso.pk])
+    assert ola.post(page, {"post": "yes"}).status_code == 302
+    entry = _newest_entry("singlesignon.deleted")
+    assert (entry.organization_id, entry.by) == (acme.pk, personas.ola)
+    assert entry.before == {"id": sso.pk}
+    assert entry.after == {"signin.SingleSignOn": 1, "signin.SingleSignOnDomain": 1}
+
+
+def test_deleted_account_and_customer_leave_an_entry(personas: Personas, sign_in) -> None:
+    ola, other = sign_in(personas.ola), personas.zoe.organization
+    selected = {"action": "delete_selected", "_selected_action": [personas.uma.user_id]}
+    users = reverse("admin:accounts_user_changelist")
+    assert ola.post(users, {**selected, "post": "yes"}).status_code == 302
+    entry = _newest_entry("user.deleted")
+    assert entry.organization_id == personas.ada.organization_id
+    assert (entry.after or {})["accounts.Membership"] == 1
+    page = reverse("admin:accounts_organization_delete", args=[other.pk])
+    assert ola.post(page, {"post": "yes"}).status_code == 302
+    assert not Organization.objects.filter(pk=other.pk).exists()
+    entry = _newest_entry("organization.deleted")
+    assert (entry.organization_id, entry.before) == (None, {"id": other.pk})
+    assert "Other Inc" in entry.description
+
+
+def test_deletion_without_entry_does_not_happen(personas: Personas, sign_in, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(audited_changes, "record_entry", fail)
+    ola, page = (
+        sign_in(personas.ola),
+        reverse("admin:accounts_user_delete", args=[personas.uma.user_id]),
+    )
+    ola.raise_request_exception = False
+    assert ola.post(page, {"post": "yes"}).status_code == 500
+    assert User.objects.filter(pk=personas.uma.user_id).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -37,3 +38,30 @@ def on_response(sandbox: Sandbox) -> OnResponse:
 
     yield register_callback
     sandbox.app.handle = original_handle  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def alter_jobs(sandbox: Sandbox):
+    """Answer lists of jobs with a field of the first one replaced."""
+    original = sandbox.app.handle
+    altered: dict[str, int] = {}
+
+    def alter(field: str, prefix: bytes = b"") -> dict[str, int]:
+        def handle(request: Any) -> Any:
+            response = original(request)
+            if request.path == "/v3/jobs" and request.method == "GET":
+                jobs = json.loads(response.body)
+                if isinstance(jobs, list) and jobs:
+                    altered["id"] = jobs[0]["id"]
+                    name = field.split(":")[0].strip('"')
+                    jobs[0].pop(name, None)
+                    first = json.dumps(jobs[0])[:-1] + f", {field}}}"
+                    texts = [first, *map(json.dumps, jobs[1:])]
+                    response.body = prefix + f"[{','.join(texts)}]".encode()
+            return response
+
+        sandbox.app.handle = handle  # type: ignore[method-assign]
+        return altered
+
+    yield alter
+    sandbox.app.handle = original  # type: ignore[method-assign]

@@ -39,7 +39,13 @@ from portal.sync.models import (
     Stage,
     SyncRun,
 )
-from portal.sync.records import job_refresh, record_refresh, refresh_requests, refresh_worker
+from portal.sync.records import (
+    changed_candidates,
+    job_refresh,
+    record_refresh,
+    refresh_requests,
+    refresh_worker,
+)
 from portal.sync.records.refresh_requests import Kind
 from portal.sync.writers import application_records, job_records
 from tests.api_generations import any_generation
@@ -261,7 +267,7 @@ def test_unknown_applicants_read_up_to_limits(
 ) -> None:
     monkeypatch.setattr(job_refresh, "MAX_SINGLE_READS", 2)
     monkeypatch.setattr(job_refresh, "MAX_QUEUED_READS", 5)
-    monkeypatch.setattr(job_refresh, "MAX_CANDIDATE_PAGES", 0)
+    monkeypatch.setattr(changed_candidates, "MAX_PAGES", 0)
     connection = connect(kind)
     job = _active_application().job
     for _ in range(6):
@@ -272,6 +278,40 @@ def test_unknown_applicants_read_up_to_limits(
     assert RefreshRequest.objects.filter(kind=Kind.APPLICATION).count() == 3
     run_tasks()
     assert unknown_applicants.count() == 1  # the next sync reads the rest
+
+
+def _count_candidate_lists(sandbox: Sandbox) -> int:
+    paths = [request.path for request in sandbox.requests if "updated_a" in request.query]
+    return sum(path.endswith("/candidates") for path in paths)
+
+
+@any_generation
+def test_changed_candidates_read_once_per_round(
+    connect, sandbox: Sandbox, run_tasks, kind: str
+) -> None:
+    connection = connect(kind)
+    job_ids = Job.objects.filter(status="open", gone_at=None).values_list("remote_id", flat=True)
+    for _ in range(2):
+        sandbox.requests.clear_entries()
+        for job_id in job_ids[:5]:
+            refresh_requests.request_refresh(connection, Kind.JOB, job_id)
+        run_tasks()
+        assert _count_candidate_lists(sandbox) == 1
+
+
+@any_generation
+def test_later_refresh_shows_later_rename(connect, sandbox: Sandbox, run_tasks, kind: str) -> None:
+    connection = connect(kind)
+    application = _active_application()
+    candidate = application.candidate
+    for name in ("First", "Second"):
+        sandbox.run_mutation(
+            "rename_candidate", candidate_id=candidate.remote_id, first_name=name, last_name="X"
+        )
+        refresh_requests.request_refresh(connection, Kind.JOB, application.job.remote_id)
+        run_tasks()
+        candidate.refresh_from_db()
+        assert candidate.first_name == name
 
 
 @any_generation

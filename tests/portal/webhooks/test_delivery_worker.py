@@ -16,8 +16,11 @@ from integrations.greenhouse.sandbox.http_server.messages import HttpError
 from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection, Credential
 from portal.core.database.thread_connections import ThreadOwner
+from portal.issues.models import Issue
 from portal.sync.models import Application, Candidate, Job, Stage
+from portal.sync.records import record_refresh
 from portal.webhooks import delivery_lease
+from portal.webhooks.delivery_states import MAX_TAKES, UNEXPECTED_SENTENCE
 from portal.webhooks.models import Delivery, Endpoint
 from portal.webhooks.tasks import process_deliveries, recover_stalled_work
 from tests.personas import Personas
@@ -50,6 +53,59 @@ def _active_application() -> Application:
 
 def _outcomes() -> set[str]:
     return set(Delivery.objects.exclude(action="ping").values_list("outcome", flat=True))
+
+
+def test_deadly_delivery_is_given_up_and_others_read(
+    synced_webhook: WebhookSender,
+    run_tasks: Work,
+    advance_clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counted when its reading begins, because a killed worker counts nothing at the end."""
+    deadly, other = Application.objects.filter(status="active", gone_at=None)[:2]
+    refresh_application = record_refresh.refresh_application
+
+    def kill_worker(connection: Connection, provider: Any, remote_id: int) -> Application:
+        if remote_id == deadly.remote_id:
+            raise SystemExit
+        return refresh_application(connection, provider, remote_id)
+
+    monkeypatch.setattr(record_refresh, "refresh_application", kill_worker)
+    for application in (deadly, other):
+        synced_webhook.deliver_application(application.remote_id)
+    for take_count in range(1, MAX_TAKES + 1):
+        with pytest.raises(SystemExit):
+            run_tasks()
+        first, second = Delivery.objects.order_by("id")
+        assert (first.take_count, second.take_count) == (take_count, 0)
+        advance_clock(600)
+        recover_stalled_work()
+    run_tasks()
+    first, second = Delivery.objects.order_by("id")
+    assert (first.outcome, first.reason) == (Outcome.FAILED, UNEXPECTED_SENTENCE)
+    assert second.outcome == Outcome.READ
+    assert Issue.objects.filter(cause=Issue.Cause.REFRESH_FAILED, closed_at=None).exists()
+
+
+def test_postponed_reading_is_not_counted_as_death(
+    synced_webhook: WebhookSender,
+    sandbox: Sandbox,
+    run_tasks: Work,
+    advance_clock,
+    quick_retries: None,
+) -> None:
+    synced_webhook.deliver_application(_active_application().remote_id)
+    sandbox.faults.add_fault(kind="drop_before", times=None)
+    for _ in range(MAX_TAKES + 2):
+        run_tasks()
+        assert Delivery.objects.get().take_count == 0
+        advance_clock(16 * 60)
+        recover_stalled_work()
+    sandbox.faults.clear_faults()
+    advance_clock(16 * 60)
+    recover_stalled_work()
+    run_tasks()
+    assert _outcomes() == {Outcome.READ}
 
 
 # -- changes in Greenhouse ----------------------------------------------------------------------

@@ -130,13 +130,83 @@ def test_huge_body_refused_before_reading(webhook: WebhookSender) -> None:
     assert not Delivery.objects.exists()
 
 
+EVENT = '{"action": "application_updated", "payload": {"application": {"id": 1, "x": %s}}}'
+MARKER = "Quickenmarker"
+UNREADABLE = {
+    "no JSON": b"hello",
+    "list": b"[]",
+    "no action": b"{}",
+    "number as action": b'{"action": 5}',
+    "empty action": b'{"action": "", "payload": {}}',
+    "null characters as action": b'{"action": "\\u0000", "payload": {}}',
+    "list as payload": b'{"action": "ping", "payload": ["Quickenmarker"]}',
+    "deep": (EVENT % ("[" * 50_000 + "]" * 50_000)).encode(),
+    "cut off": (EVENT % "1").encode()[:-2],
+    "lone surrogate": (EVENT % '"Quickenmarker \\ud83d"').encode(),
+    "huge number": (EVENT % "1e999").encode(),
+    "NaN": (EVENT % "NaN").encode(),
+    "UTF-16": (EVENT % '"Quickenmarker"').encode("utf-16"),
+    "Latin-1": (EVENT % '"Quickenmarker é"').encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_signed_malformed_body_is_recorded(
+    webhook: WebhookSender, personas: Personas, sign_in, production_log, body: bytes
+) -> None:
+    for _ in range(2):  # Greenhouse repeats it
+        assert webhook.post_body(body, Greenhouse_Event_ID="e1").status_code == 400
+    delivery = Delivery.objects.get()
+    assert (delivery.outcome, delivery.delivery_count) == (Delivery.Outcome.UNREADABLE, 2)
+    assert (delivery.action, delivery.record_ids) == ("", {})
+    assert delivery.reason.startswith("This webhook delivery could not be read: ")
+    assert not Heartbeat.objects.exists()
+    assert list_queued_tasks() == []
+    assert webhook.endpoint.last_delivery_at is not None  # its signature is right
+    assert not is_stored(MARKER)
+    assert MARKER not in production_log()
+    staff = sign_in(personas.cas)
+    page = staff.get("/admin/webhooks/delivery/?outcome__exact=unreadable").content.decode()
+    assert delivery.reason.split(": ")[1].split(" ")[0] in page
+    endpoints = staff.get("/admin/webhooks/endpoint/").content.decode()
+    assert '<td class="field-unreadable_count">1</td>' in endpoints
+    assert webhook.deliver_application(1).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body",
-    [b"hello", b"[]", b"{}", b'{"action": 5}', b'{"action": "", "payload": {}}', b"\xff\xfe"],
+    [
+        b"\xef\xbb\xbf" + (EVENT % "1").encode(),
+        (EVENT % ("1" * 400)).encode(),
+        (EVENT % ("[" * 200 + "]" * 200)).encode(),
+        (EVENT % "1").replace('"id": 1', '"id": ' + "9" * 30).encode(),
+    ],
+    ids=["BOM", "long number", "nested", "huge ID"],
 )
-def test_signed_malformed_body_refused(webhook: WebhookSender, body: bytes) -> None:
-    assert webhook.post_body(body).status_code == 400
-    assert not Delivery.objects.exists()
+def test_odd_but_readable_body_is_accepted(webhook: WebhookSender, body: bytes) -> None:
+    assert webhook.post_body(body).status_code == 200
+    assert Delivery.objects.get().outcome == Delivery.Outcome.WAITING
+
+
+def test_charset_in_content_type_changes_nothing(webhook: WebhookSender) -> None:
+    body = (EVENT % '"é"').encode()
+    headers = {"Signature": sign_body(webhook.secret, body), "Greenhouse-Event-ID": "e1"}
+    for charset in ("utf-16", "latin-1", "unheard-of", ""):
+        content_type = f"application/json; charset={charset}"
+        response = Client().generic("POST", webhook.path, body, content_type, headers=headers)
+        assert response.status_code == 200
+    assert Delivery.objects.get().delivery_count == 4
+
+
+def test_readable_repetition_replaces_unreadable_one(webhook: WebhookSender) -> None:
+    webhook.post_body(b"hello", Greenhouse_Event_ID="e1")
+    assert webhook.deliver_application(5, Greenhouse_Event_ID="e1").status_code == 200
+    delivery = Delivery.objects.get()
+    assert (delivery.outcome, delivery.reason) == (Delivery.Outcome.WAITING, "")
+    assert (delivery.action, delivery.record_ids) == ("application_updated", {"applications": [5]})
+    assert delivery.delivery_count == 2
+    webhook.post_body(b"hello", Greenhouse_Event_ID="e1")
+    assert Delivery.objects.get().outcome == Delivery.Outcome.WAITING
 
 
 def test_body_without_length_refused(webhook: WebhookSender) -> None:

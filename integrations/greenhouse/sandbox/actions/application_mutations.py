@@ -91,7 +91,7 @@ def new_application(
 
 
 def remove_application(dataset: Dataset, row: Application) -> None:
-    for table in (dataset.history, dataset.rejections, dataset.attachments):
+    for table in (dataset.history, dataset.rejections, dataset.attachments, dataset.scorecards):
         for dependent in list(table.filter_by("application_id", row.id)):
             dataset.remove_record(dependent)
     for opening in dataset.openings.filter_by("application_id", row.id):

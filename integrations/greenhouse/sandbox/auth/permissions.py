@@ -76,6 +76,7 @@ V3_ROUTE_SCOPES: dict[tuple[str, str], str] = {
         "referrers",
         "rejection_details",
         "rejection_reasons",
+        "scorecards",
         "sources",
         "user_emails",
         "user_job_permissions",

@@ -31,6 +31,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     RejectionDetail,
     RejectionReason,
     ScheduledEmail,
+    Scorecard,
     Source,
     Stage,
     TeamMember,
@@ -65,6 +66,7 @@ _INDEXED_FIELDS: dict[str, tuple[str, ...]] = {
     "application_stages": ("application_id", "stage_id"),
     "rejection_details": ("application_id",),
     "custom_field_options": ("custom_field_id",),
+    "scorecards": ("application_id",),
 }
 
 
@@ -123,6 +125,7 @@ class Dataset:
         self.mails: Table[ScheduledEmail] = t["scheduled_emails"]
         self.custom_fields: Table[CustomField] = t["custom_fields"]
         self.custom_options: Table[CustomFieldOption] = t["custom_field_options"]
+        self.scorecards: Table[Scorecard] = t["scorecards"]
 
     def get_time(self) -> str:
         return format_timestamp(self.clock())

@@ -264,6 +264,23 @@ class RejectionDetail(Record, kw_only=True):
     notes: str | None = None
 
 
+class Scorecard(Record, kw_only=True):
+    """An interviewer's notes; the private ones are not for everybody in Greenhouse."""
+
+    application_id: int
+    interviewer_id: int
+    interviewed_at: str | None = None
+    submitted_at: str | None = None
+    candidate_rating: str | None = None
+    notes: str | None = None
+    public_notes: str | None = None
+    private_notes: str | None = None
+
+    @property
+    def status(self) -> str:
+        return "complete" if self.submitted_at else "draft"
+
+
 class ScheduledEmail(Record, kw_only=True):
     """An email requested with a rejection; only the control endpoint shows it."""
 
@@ -300,4 +317,5 @@ RECORD_TYPES: dict[str, type[Record]] = {
     "scheduled_emails": ScheduledEmail,
     "custom_fields": CustomField,
     "custom_field_options": CustomFieldOption,
+    "scorecards": Scorecard,
 }

@@ -8,6 +8,7 @@ from integrations.greenhouse.sandbox.api.v1.organization_serializers import (
 )
 from integrations.greenhouse.sandbox.api.v1.shared_serializers import (
     JsonObject,
+    build_keyed_custom_fields,
     flatten_custom_fields,
     serialize_user_reference,
 )
@@ -81,7 +82,7 @@ def serialize_application(dataset: Dataset, row: Application) -> JsonObject:
             "prospect_owner": _serialize_prospect_owner(dataset, row.prospect_owner_id),
         },
         "custom_fields": flatten_custom_fields(row.custom),
-        "keyed_custom_fields": row.custom,
+        "keyed_custom_fields": build_keyed_custom_fields(row.custom),
         "attachments": [
             serialize_attachment(dataset, a)
             for a in dataset.attachments.filter_by("application_id", row.id)
@@ -128,5 +129,5 @@ def serialize_candidate(dataset: Dataset, row: Candidate) -> JsonObject:
         "employments": row.employments,
         "linked_user_ids": row.linked_user_ids,
         "custom_fields": flatten_custom_fields(row.custom),
-        "keyed_custom_fields": row.custom,
+        "keyed_custom_fields": build_keyed_custom_fields(row.custom),
     }

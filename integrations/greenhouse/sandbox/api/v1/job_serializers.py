@@ -8,6 +8,7 @@ from integrations.greenhouse.sandbox.api.v1.organization_serializers import (
 )
 from integrations.greenhouse.sandbox.api.v1.shared_serializers import (
     JsonObject,
+    build_keyed_custom_fields,
     flatten_custom_fields,
     serialize_user_reference,
 )
@@ -42,7 +43,7 @@ def serialize_job(dataset: Dataset, row: Job) -> JsonObject:
             serialize_office(dataset, o) for o in map(dataset.offices.get, row.office_ids) if o
         ],
         "custom_fields": flatten_custom_fields(row.custom),
-        "keyed_custom_fields": row.custom,
+        "keyed_custom_fields": build_keyed_custom_fields(row.custom),
         "hiring_team": _serialize_job_team(dataset, row.id),
         "openings": [
             _serialize_job_opening(dataset, o) for o in dataset.openings.filter_by("job_id", row.id)
@@ -102,7 +103,7 @@ def _serialize_job_opening(dataset: Dataset, row: Opening) -> JsonObject:
 def serialize_opening(dataset: Dataset, row: Opening) -> JsonObject:
     return _serialize_job_opening(dataset, row) | {
         "custom_fields": flatten_custom_fields(row.custom),
-        "keyed_custom_fields": row.custom,
+        "keyed_custom_fields": build_keyed_custom_fields(row.custom),
     }
 
 

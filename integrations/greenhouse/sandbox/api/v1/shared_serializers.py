@@ -14,6 +14,11 @@ def flatten_custom_fields(fields: CustomFields) -> JsonObject:
     return {key: field["value"] for key, field in fields.items()}
 
 
+def build_keyed_custom_fields(fields: CustomFields) -> JsonObject:
+    """A field without a value is null (documented for candidates, inferred for the others)."""
+    return {key: field if field["value"] is not None else None for key, field in fields.items()}
+
+
 def serialize_user_reference(dataset: Dataset, user_id: int | None) -> JsonObject | None:
     user = dataset.users.get(user_id)
     if user is None:

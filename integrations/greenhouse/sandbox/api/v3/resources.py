@@ -25,6 +25,7 @@ from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.settings import Settings
 
 Query = Mapping[str, str]
+SCORECARD_STATUSES = ("draft", "complete")
 ExtraConditions = Callable[["ListRequest"], Iterable[Condition]]
 
 
@@ -240,6 +241,11 @@ def _filter_rejection_reasons(list_request: ListRequest) -> Iterable[Condition]:
         yield by_value("default", [False])
 
 
+def _filter_scorecards(list_request: ListRequest) -> Iterable[Condition]:
+    if "status" in list_request.query:
+        yield by_value("status", [_parse_choice(list_request.query, "status", SCORECARD_STATUSES)])
+
+
 RESOURCES: dict[str, Resource] = {
     "applications": Resource(
         "applications",
@@ -380,6 +386,18 @@ RESOURCES: dict[str, Resource] = {
         "rejection_reasons",
         serializers.serialize_rejection_reason,
         extra_conditions=_filter_rejection_reasons,
+    ),
+    "scorecards": Resource(
+        "scorecards",
+        serializers.serialize_scorecard,
+        ids={
+            "application_ids": "application_id",
+            "interviewer_ids": "interviewer_id",
+            "submitter_ids": "interviewer_id",
+            "interview_kit_ids": "id",
+        },
+        timestamps=("interviewed_at", "submitted_at"),
+        extra_conditions=_filter_scorecards,
     ),
     "sources": Resource("sources", serializers.serialize_source),
     "user_emails": Resource(

@@ -28,6 +28,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Referrer,
     RejectionDetail,
     RejectionReason,
+    Scorecard,
     Source,
     Stage,
     TeamMember,
@@ -304,6 +305,25 @@ def serialize_rejection_detail(dataset: Dataset, row: RejectionDetail) -> JsonOb
         "rejection_reason_id": row.rejection_reason_id,
         "rejected_at": row.rejected_at,
         "question_custom_fields": None,
+    }
+
+
+def serialize_scorecard(dataset: Dataset, row: Scorecard) -> JsonObject:
+    # Without mentions, tagged texts equal the plain ones. The kit's ID is the scorecard's own.
+    return _serialize_base(row) | {
+        "interview_kit_id": row.id,
+        "interviewer_id": row.interviewer_id,
+        "interviewed_at": row.interviewed_at,
+        "submitter_id": row.interviewer_id,
+        "submitted_at": row.submitted_at,
+        "candidate_rating": row.candidate_rating,
+        "status": row.status,
+        "application_id": row.application_id,
+        **{
+            f"{name}{suffix}": getattr(row, name)
+            for name in ("notes", "public_notes", "private_notes")
+            for suffix in ("", "_with_tags")
+        },
     }
 
 

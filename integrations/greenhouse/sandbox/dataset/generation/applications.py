@@ -17,6 +17,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Candidate,
     Job,
     RejectionDetail,
+    Scorecard,
     Stage,
 )
 
@@ -88,6 +89,8 @@ class _ApplicationGenerator:
             self._add_resume(application, at)
         if not prospect:
             self._add_stage_history(application, job, at, order)
+        if order % 6 == 0:
+            self._add_scorecard(application, at, order)
 
     def _add_candidate(self, at: str, order: int) -> Candidate:
         dataset, random = self.dataset, self.random
@@ -147,6 +150,21 @@ class _ApplicationGenerator:
             candidate_id=application.candidate_id,
             application_id=application.id,
             filename=f"resume_{application.id}.pdf",
+        )
+
+    def _add_scorecard(self, application: Application, at: str, order: int) -> None:
+        is_draft = order % 18 == 12
+        self.dataset.add_record(
+            Scorecard,
+            at,
+            application_id=application.id,
+            interviewer_id=self.user_ids[order % len(self.user_ids)],
+            interviewed_at=at if order % 12 else None,
+            submitted_at=None if is_draft else at,
+            candidate_rating=None if is_draft else sample_values.RATINGS[order // 6 % 5],
+            notes="Knows the field well." if order % 4 else None,
+            public_notes="Ask about the notice period." if order % 12 == 0 else None,
+            private_notes=sample_values.PRIVATE_NOTE if order % 12 == 0 else None,
         )
 
     def _build_job_ids(self, job: Job) -> dict[str, Any]:

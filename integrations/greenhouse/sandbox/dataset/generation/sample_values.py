@@ -26,6 +26,11 @@ LAST_NAMES = _split_names(
     "Weiss Wong Xu Yamamoto Yilmaz Zhang Zimmermann",
 )
 
+RATINGS = ("strong_no", "no", "yes", "strong_yes", "no_decision")
+
+# Greenhouse shows private notes to few people, and a client to nobody.
+PRIVATE_NOTE = "Quietly: the panel doubts the references."
+
 JOB_TITLES = (
     "Registered Nurse",
     "Backend Engineer",
