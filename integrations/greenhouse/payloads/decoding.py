@@ -57,7 +57,7 @@ def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
         return read(msgspec.Raw(body))
     except Exception as error:
         raise UnreadableResponse(
-            f"Greenhouse's record could not be read: {redact_text(_describe_error(error))}"
+            f"Couldn't read Greenhouse's record: {redact_text(_describe_error(error))}"
         ) from error
 
 
@@ -134,7 +134,7 @@ def _decode_array(body: bytes) -> list[msgspec.Raw]:
     # While it prepares a list, Greenhouse answers {message} (documented for v3 candidates).
     if body.lstrip()[:1] == b"{":
         raise UnreadableResponse(
-            "Greenhouse answered with one object instead of a list: "
+            "Greenhouse returned one object instead of a list: "
             f"{redact_text(_extract_message(body))}"
         )
     raise UnreadableResponse

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.applications.actions.action_requests import SEND_TASK
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
@@ -72,8 +73,8 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         action,
         Status.CANCELED,
         by=by,
-        why="taken back before it was sent",
-        outcome="Taken back in time. Nothing was sent to Greenhouse.",
+        why="canceled before it was sent",
+        outcome=f"{ACTION_HANDLERS[action.kind].noun} canceled. Nothing was sent.",
         settled_at=timezone.now(),
         due_at=None,
     )

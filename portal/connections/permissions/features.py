@@ -37,10 +37,6 @@ class Features:
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
         return f"{feature.label} is off: the Greenhouse credential lacks {names}"
 
-    def explain_off(self, key: str) -> str:
-        reason = self.explain_missing(key)
-        return reason and f"{reason}. An admin of your organization can mend that in Setup."
-
     @property
     def lacking(self) -> bool:
         """Whether a permission is missing that is not optional."""
