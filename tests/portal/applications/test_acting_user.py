@@ -64,7 +64,7 @@ def test_actions_need_personal_consent(sam: Client, sandbox: Sandbox, run_tasks)
     application = _find_movable()
     page = _get_job_page(sam, application)
     assert "Agree in Greenhouse first" in page
-    assert page.count(f'href="{ACTING}">Act in Greenhouse as yourself') == 1  # above all rows
+    assert page.count(f'href="{ACTING}">Authorize in Greenhouse') == 1  # above all rows
     assert submit_action(sam, "advance", application).status_code == 403
     form = sam.get(f"/applications/{application.pk}/reject/").content.decode()
     assert f'href="{ACTING}"' in form
@@ -175,10 +175,9 @@ def test_service_account_refusal_not_blamed_on_person(
     run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == "refused"
-    assert "does not let the service account do this" in action.outcome
-    assert "It says: Access Denied" in action.outcome
+    assert "The service account doesn't have permission" in action.outcome
     issue = Issue.objects.get(cause=Issue.Cause.ACTING_USER_REFUSED)
-    assert issue.title == "Greenhouse does not let the service account “Advance”"
+    assert issue.title == "Greenhouse denies the service account “Advance”"
     assert "in the name of" not in issue.description
     assert not LearnedRefusal.objects.exists()
     sandbox.faults.clear_faults()

@@ -245,7 +245,7 @@ def test_action_conflicts_after_concurrent_change(
             )
             remote = get_sandbox_application(sandbox, application)
             assert (remote.status, remote.stage_id, remote.job_id, remote.recruiter_id) == before
-            assert "Changed meanwhile" in fetch_row(sam, application)
+            assert "this application changed since" in fetch_row(sam, application)
 
 
 def _list_changes(action_kind: str):

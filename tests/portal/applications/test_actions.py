@@ -105,7 +105,7 @@ def test_advance_sent_under_recruiters_name(
     row = remy.get(_url("row", application)).content.decode()
     assert application.stage.order > previous_stage.order
     assert _remote_application(sandbox, application).stage_id == application.stage_remote_id
-    assert "Advanced in Greenhouse" in row
+    assert "Advanced to" in row
     assert 'hx-trigger="every' not in row
     acting_user_id = AtsUser.objects.get(primary_email="remy@acme.example").remote_id
     writes = [r for r in sandbox.requests if r.method == "POST" and "/applications/" in r.path]
@@ -218,7 +218,7 @@ def test_advance_conflicts_after_foreign_move(
     application.refresh_from_db()
     assert action.status == Status.CONFLICT
     assert application.stage.order == 1  # moved once, by somebody else
-    assert "Changed meanwhile" in remy.get(_url("row", application)).content.decode()
+    assert "this application changed since" in remy.get(_url("row", application)).content.decode()
 
 
 @any_generation
@@ -386,7 +386,7 @@ def test_advance_works_without_javascript(remy: Client, personas: Personas, run_
     assert response.status_code == 302
     assert response.url.endswith(f"#application-{application.pk}")
     run_tasks()
-    assert "Advanced in Greenhouse" in remy.get(response.url).content.decode()
+    assert "Advanced to" in remy.get(response.url).content.decode()
 
 
 @pytest.mark.parametrize("name", ["zoe", "uma", "ivy"])

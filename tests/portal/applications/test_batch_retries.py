@@ -130,13 +130,13 @@ def test_failed_batch_undo_can_be_repeated(
         _post_button(remy, "cancel_batch", failed_undo)
     finish_actions()
     page = _get_page(remy, batch)
-    assert "See how it was undone" not in page
+    assert "View undo" not in page
     assert "Undo 2" in page
     repeated_undos = [_post_button(remy, "undo_batch", batch) for _ in range(2)]  # a double click
     assert repeated_undos[0] == repeated_undos[1] != failed_undo
     finish_actions()
     assert _remote_stages(sandbox, chosen) == start_stages
-    assert "See how it was undone" in _get_page(remy, batch)
+    assert "View undo" in _get_page(remy, batch)
     assert _post_button(remy, "undo_batch", batch) == repeated_undos[0]
 
 
@@ -158,7 +158,7 @@ def test_withdrawn_batch_retry_can_be_repeated(
     finish_actions()
     assert len(list_writes(sandbox)) == 2
     assert retry_batch(remy, first, page).url == retry_urls[0]
-    assert f'href="{retry_urls[0]}">See how the rest was tried again' in _get_page(remy, first)
+    assert f'href="{retry_urls[0]}">View retry' in _get_page(remy, first)
 
 
 def _log_summaries() -> list[str]:
@@ -235,7 +235,7 @@ def test_move_skips_applications_already_there(
     [target_stage] = {application.stage for application in chosen if application.stage.order == 1}
     response = confirm_batch(remy, "move", chosen, to_stage=target_stage.pk)
     page = remy.get(response.url).content.decode()
-    assert "Left out: 1. It is in this stage already." in page
+    assert "1 skipped: Already in this stage." in page
     assert "1 of the chosen did not fit and was left out" in page
     finish_actions()
     assert len(list_writes(sandbox)) == before + 2
@@ -278,8 +278,8 @@ def test_retry_button_hidden_when_nothing_fits(
     Application.objects.filter(pk=chosen[1].pk).update(status="rejected")
     assert "batch-retry" not in _get_page(remy, _latest_batch())
     response_page = remy.get(retry_batch(remy, _latest_batch(), page).url).content.decode()
-    assert "Left out: 2." in response_page
-    assert "Nothing of it can be tried again." in response_page
+    assert "2 skipped:" in response_page
+    assert "None of these can be retried." in response_page
     assert Batch.objects.count() == 1
 
 
@@ -453,8 +453,8 @@ def test_batch_undo_warns_about_scheduled_email(remy: Client, finish_actions) ->
         action.parameters = {"template": 1, "template_name": "Sorry", "mail_after": 60}
         action.save()
     page_with_email = _get_page(remy, _latest_batch())
-    assert "does not tell whether an unreject also stops the scheduled email" in page_with_email
-    assert "is not taken back" not in page_with_email
+    assert "Undo may not stop the scheduled email" in page_with_email
+    assert "won't reverse" not in page_with_email
 
 
 def test_batch_linked_from_activity_and_rows(

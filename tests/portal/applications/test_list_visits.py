@@ -298,7 +298,7 @@ def test_all_matching_names_rows_that_left(remy: Client, job: Job) -> None:
     preview = _open_all_matching(remy, page)
     html = preview.content.decode()
     assert "Advance 33 applications" in html
-    assert "Left out: 1" in html
+    assert "1 skipped" in html
     assert str(left.candidate) in html
     assert "It no longer matches" in html
     assert "1 of the applications you chose is no longer available" in " ".join(html.split())

@@ -154,7 +154,7 @@ def test_transfer_hides_confidential_job_titles(
     row = sam.get(build_action_url("row", application.pk), **HTMX).content.decode()
     assert f"of {origin.name}" not in history
     for page in (history, row):
-        assert "Transferred to this requisition in Greenhouse." in page
+        assert "Transferred to this requisition." in page
         assert escape(outcome) not in page
     own_history = remy.get(build_action_url("history", application.pk)).content.decode()
     assert escape(outcome) in own_history
@@ -211,8 +211,8 @@ def test_rejection_email_uses_persons_time_zone(remy: Client, sandbox: Sandbox, 
 @pytest.mark.parametrize(
     ("make_time", "message"),
     [
-        (lambda now: "", "Enter a day and a time, please."),
-        (lambda now: "tomorrow", "Enter a day and a time, please."),
+        (lambda now: "", "Enter a date and time."),
+        (lambda now: "tomorrow", "Enter a date and time."),
         (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "That is too soon"),
         (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "That is too late"),
     ],
@@ -233,7 +233,7 @@ def test_rejection_email_time_ignored_unless_chosen(remy: Client, run_tasks) -> 
     response = reject_application(remy, find_application(), mail_at="tomorrow", mail_after=60)
     assert response.status_code == 200
     run_tasks()
-    assert get_latest_action().outcome == "Rejected in Greenhouse."
+    assert get_latest_action().outcome == "Rejected."
 
 
 @any_generation

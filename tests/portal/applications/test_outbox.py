@@ -49,7 +49,7 @@ def test_rejection_undone_in_time_sends_nothing(
     release_due_actions()
     assert run_tasks() == 0
     row = _post_action(remy, get_latest_action()).content.decode()
-    assert "Taken back in time" in row
+    assert "canceled. Nothing was sent." in row
     advance_clock(30)
     release_due_actions()
     run_tasks()
@@ -181,21 +181,19 @@ def test_waiting_announcement_offers_undo_to_owner(
     sam = sign_in(personas.sam)
     reject_application(remy, application)
     assert _announcements(fetch_row(remy, application)) == [
-        "Reject is held for a few seconds. Undo stops it."
+        "Rejecting in a few seconds. You can undo it."
     ]
     assert _announcements(fetch_row(sam, application)) == [
-        f"Reject by {personas.remy.user} is held for a few seconds."
+        f"Rejecting in a few seconds, by {personas.remy.user}."
     ]
     remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
     submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     run_tasks()
-    message = f"waits in the outbox. {get_latest_action().outcome}"
-    assert "does not answer" in message
-    assert _announcements(fetch_row(remy, application)) == [f"Advance {message} Undo stops it."]
-    assert _announcements(fetch_row(sam, application)) == [
-        f"Advance by {personas.remy.user} {message}"
-    ]
+    message = f"Not advanced yet. {get_latest_action().outcome}"
+    assert "isn't responding" in message
+    assert _announcements(fetch_row(remy, application)) == [f"{message} You can undo it."]
+    assert _announcements(fetch_row(sam, application)) == [message]
 
 
 def test_row_buttons_have_distinct_keys(
@@ -248,8 +246,8 @@ def test_conflict_names_author_and_offers_retry(
     submit_action(remy, "advance", application)  # from an outdated screen
     run_tasks()
     row = fetch_row(remy, application)
-    assert "Changed meanwhile" in row
-    assert "Sam: Advanced in Greenhouse" in row
+    assert "this application changed since" in row
+    assert "Sam: Advanced to" in row
     assert "Open in Greenhouse" in row
     conflict = get_latest_action()
     remy.post(build_action_url("retry_action", conflict.pk), _fresh_form(application), **HTMX)
@@ -261,9 +259,9 @@ def test_conflict_names_author_and_offers_retry(
     sandbox.run_mutation("move_application", application_id=application.remote_id)
     submit_action(remy, "advance", application)
     run_tasks()
-    assert "Greenhouse does not tell us by whom" in fetch_row(remy, application)
+    assert "by whom isn’t known" in fetch_row(remy, application)
     assert (
-        "Changed meanwhile"
+        "this application changed since"
         not in _post_action(remy, get_latest_action(), "dismiss_action").content.decode()
     )
 

@@ -31,7 +31,7 @@ from tests.portal.applications.action_helpers import (
 from tests.portal.applications.batch_helpers import confirm_batch, pick_from_one_job
 
 Status = ApplicationAction.Status
-NO_UNDO = "An unreject has no Undo here."
+NO_UNDO = "Can’t be undone here."
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     progress = f"{place + 1} of {total}" if place < total else "been through all"
     assert progress in response.content.decode()
     assert progress in remy.get(page).content.decode()  # back later
-    assert "Advanced in Greenhouse" in remy.get(page).content.decode()
+    assert "Advanced to" in remy.get(page).content.decode()
     remy.get(f"{page}?position=2")
     job_url = reverse("applications:job_detail", args=[application.job_id])
     assert f"Go on at 2 of {total}" in remy.get(job_url).content.decode()
@@ -385,7 +385,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     assert linked is not None
     assert f'/requisitions/{linked.job_id}/?application={linked.pk}"' in page_html
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in page_html
-    assert "The same person elsewhere" in page_html
+    assert "Other applications" in page_html
     assert "data-keys" in page_html
     remy.post(preferences_url, {"highlighted_words": ""})
     assert "data-keys" not in remy.get(page).content.decode()

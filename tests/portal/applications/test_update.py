@@ -193,7 +193,7 @@ def test_update_can_clear_field(
 def test_private_custom_fields_hidden(remy: Client, application: Application) -> None:
     form = remy.get(build_action_url("update", application.pk), **HTMX)
     page = form.content.decode()
-    assert "Changed in Greenhouse only" in page
+    assert "Can only be changed in Greenhouse" in page
     assert "Salary expectation" in page
     assert "EUR" in page
     for text in ("Panel", "Asked for a higher level", "Fax number", "Desired Salary"):
@@ -293,7 +293,7 @@ def test_field_conflict_not_called_moved(
         application=application, membership=personas.remy, kind="update", status="conflict"
     )
     page = remy.get(reverse("applications:my_activity")).content.decode()
-    assert "Changed meanwhile" in page
+    assert "this application changed since" in page
     assert "Moved meanwhile" not in page
 
 
@@ -313,7 +313,7 @@ def test_candidate_erasure_clears_action_data(
     candidate_erasure.erase_candidates(application.connection, [application.candidate.remote_id])
     action = ApplicationAction.objects.get()
     assert "AB-12" not in f"{action.parameters} {action.outcome} {action.notes}"
-    assert action.outcome == "Updated in Greenhouse."
+    assert action.outcome == "Updated."
     application.refresh_from_db()
     assert application.custom == {}
 

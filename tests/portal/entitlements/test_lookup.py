@@ -66,7 +66,7 @@ def test_granted_job_explained_with_role_and_times(acme, personas: Personas) -> 
     sentence = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
     assert times == {
         f"Greenhouse {sentence}. First seen here on": grant.first_seen_at,
-        "People and their access were last read from Greenhouse on": read_at,
+        "People and access last synced on": read_at,
     }
 
 

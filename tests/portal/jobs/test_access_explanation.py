@@ -71,7 +71,7 @@ def test_explanation_shows_exact_times(acme, remy, personas: Personas, sign_in) 
     grant = synced_data.create_grant(remy, synced_data.create_job(acme, "Nurse"))
     page = " ".join(_get_page(sign_in(personas.remy), "nurse").split())
     assert "as Job Admin. First seen here on <time" in page
-    assert "People and their access were last read from Greenhouse on <time" in page
+    assert "People and access last synced on <time" in page
     for moment in (grant.first_seen_at, SyncRun.objects.get().started_at):
         assert f'datetime="{moment:%Y-%m-%dT%H:%M:%S}' in page
 
