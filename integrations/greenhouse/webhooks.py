@@ -44,7 +44,7 @@ def parse_event(body: bytes) -> WebhookEvent:
     try:
         event = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=_EventPayload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableResponse("This webhook delivery could not be read.") from error
+        raise UnreadableResponse("Couldn't read this webhook delivery.") from error
     payload = event.payload or {}
     record = next((v for v in payload.values() if isinstance(v, dict)), payload)
     collector = _IdCollector()

@@ -22,7 +22,9 @@ def find_next_target(header: str | None, *, request_url: str, base: str) -> str 
             try:
                 return get_relative_target(urljoin(request_url, url), base=base)
             except ValueError as error:
-                raise UnreadableResponse("Greenhouse's response links to a malformed URL.") from error
+                raise UnreadableResponse(
+                    "Greenhouse's response links to a malformed URL."
+                ) from error
     return None
 
 

@@ -21,7 +21,7 @@ class ActionKind(models.TextChoices):
     MOVE = "move", "Move to a stage"
     REJECT = "reject", "Reject"
     UNREJECT = "unreject", "Unreject"
-    TRANSFER = "transfer", "Transfer to another job"
+    TRANSFER = "transfer", "Transfer to another requisition"
     UPDATE = "update", "Update"
 
 

@@ -118,9 +118,7 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
     user_match = member_rights.match
     if user_match.status == MatchStatus.UNCONFIRMED:
         return (
-            ExplanationStep(
-                StepResult.NO, f"The email {user_match.email} isn't confirmed here."
-            ),
+            ExplanationStep(StepResult.NO, f"The email {user_match.email} isn't confirmed here."),
             AccessFix("Open the link in the confirmation email.", "The user"),
         )
     if user_match.status == MatchStatus.AMBIGUOUS:
@@ -157,8 +155,7 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
     return (
         ExplanationStep(
             StepResult.YES,
-            f"Matched to {user_match.user} in Greenhouse by the {kind} email "
-            f"{user_match.email}.",
+            f"Matched to {user_match.user} in Greenhouse by the {kind} email {user_match.email}.",
         ),
         None,
     )
@@ -167,7 +164,8 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
 def _explain_site_admin(user: AtsUser) -> ExplanationStep:
     if user.site_admin:
         return ExplanationStep(
-            StepResult.NOTE, "Site Admin in Greenhouse: sees every requisition that isn't confidential."
+            StepResult.NOTE,
+            "Site Admin in Greenhouse: sees every requisition that isn't confidential.",
         )
     return ExplanationStep(
         StepResult.NOTE, "Not a Site Admin in Greenhouse: sees only requisitions they're granted."
@@ -180,9 +178,7 @@ def _explain_job_status(job: Job) -> ExplanationStep:
     if job.status == JobStatus.OPEN:
         return ExplanationStep(StepResult.YES, "The requisition is open.")
     if job.status == JobStatus.CLOSED:
-        return ExplanationStep(
-            StepResult.YES, "The requisition is closed. Find it under Closed."
-        )
+        return ExplanationStep(StepResult.YES, "The requisition is closed. Find it under Closed.")
     return ExplanationStep(
         StepResult.NO, f"The requisition is “{job.status}” in Greenhouse, not open."
     )

@@ -66,16 +66,10 @@ class Rights:
         return suggest_setup_fix(self.member)
 
     def why_unavailable(self, action: str) -> str:
-        """The permission's name is left out: only admins can do anything with it."""
         if not self.can_act:
             return f"The connection to Greenhouse isn't working. {self.setup_advice}"
-        if action not in self.features.off:
-            return ""
-        feature, _ = self.features.off[action]
-        return (
-            f"{feature.label} is off: the Greenhouse credential is missing a permission. "
-            f"{self.setup_advice}"
-        )
+        reason = self.features.explain_off(action)
+        return f"{reason} {self.setup_advice}" if action in self.features.off else reason
 
 
 def get_rights(member: Membership) -> Rights:

@@ -165,7 +165,9 @@ def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     job = _get_visible_job(request, job_pk, member_rights)
     if request.method == "POST":
         if not last_viewed.request_job_refresh(job, member_rights):
-            messages.error(request, "Couldn't refresh. The connection to Greenhouse isn't working right now.")
+            messages.error(
+                request, "Couldn't refresh. The connection to Greenhouse isn't working right now."
+            )
         return redirect(get_job_url(job))
     if not request.htmx:
         return redirect(get_job_url(job))

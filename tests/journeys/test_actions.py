@@ -75,9 +75,7 @@ def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     expect(page.get_by_text("Advancing in")).to_be_visible()
     demo.end_holds()
     state = page.locator("#batch-state")
-    expect(state).to_contain_text(
-        f"{len(rows) - 3} advanced, 3 not advanced", timeout=TIMEOUT_MS
-    )
+    expect(state).to_contain_text(f"{len(rows) - 3} advanced, 3 not advanced", timeout=TIMEOUT_MS)
     first = page.locator("#batch tbody tr").first
     expect(first).to_contain_text("Denied")
     remy.check_page("54-bulk-failures")

@@ -103,9 +103,7 @@ def _ask_why_hidden(remy: Person, ada: Person, hidden: str) -> None:
     expect(answer).to_contain_text("last synced on")
     remy.check_page("62-why")
     ada.open_path("/requisitions/access/")
-    ada.page.get_by_label("Person").select_option(
-        label="Remy Laurent (remy@acme.example)"
-    )
+    ada.page.get_by_label("Person").select_option(label="Remy Laurent (remy@acme.example)")
     ada.page.get_by_label("Requisition").fill(hidden)
     ada.page.get_by_role("button", name="Check access").click()
     expect(ada.page.locator("#answer")).to_contain_text("granted this account the requisition")

@@ -122,8 +122,8 @@ class HarvestV1(HarvestClient):
     ) -> AtsError:
         if response.status == 401:
             return BadCredential(
-                "Greenhouse doesn't accept this API key. It's mistyped or revoked, or Harvest v1 has "
-                "been retired for this account.",
+                "Greenhouse doesn't accept this API key. It's mistyped or revoked, or Harvest v1 "
+                "has been retired for this account.",
                 evidence=evidence,
             )
         if response.status == 410:
@@ -148,8 +148,8 @@ class HarvestV1(HarvestClient):
         sentence = f"The Greenhouse API key is missing the permission “{label}”."
         if _MISSING_PERMISSION_TEXT not in error_body.message:
             sentence = (
-                f"Greenhouse denied this. Either the API key is missing the permission “{label}”, or "
-                "Harvest v1 has been retired for this account."
+                f"Greenhouse denied this. Either the API key is missing the permission “{label}”, "
+                "or Harvest v1 has been retired for this account."
             )
         return MissingPermission(request.permission, sentence, evidence=evidence)
 

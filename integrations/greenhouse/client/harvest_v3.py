@@ -170,8 +170,8 @@ class HarvestV3(HarvestClient):
             if request.acting_user_id is not None:
                 raise
             raise BadCredential(
-                "Greenhouse gives no access for the Site Admin whose user ID is entered here. Check "
-                "that ID.",
+                "Greenhouse gives no access for the Site Admin whose user ID is entered here. "
+                "Check that ID.",
                 evidence=error.evidence,
             ) from error
 
@@ -543,9 +543,7 @@ class HarvestV3(HarvestClient):
             if not page.records:
                 break
         if unreadable:
-            raise UnreadableResponse(
-                f"Couldn't read Greenhouse's record: {unreadable[0].reason}"
-            )
+            raise UnreadableResponse(f"Couldn't read Greenhouse's record: {unreadable[0].reason}")
         evidence = Evidence(
             method="GET",
             path=request.template,

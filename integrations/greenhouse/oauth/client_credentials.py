@@ -43,9 +43,7 @@ class NoScopesGranted(MissingPermission):
     """The client credential is valid but has no scopes at all."""
 
     def __init__(self, *, evidence: Evidence) -> None:
-        super().__init__(
-            "", "This credential has no scopes in Greenhouse yet.", evidence=evidence
-        )
+        super().__init__("", "This credential has no scopes in Greenhouse yet.", evidence=evidence)
 
 
 class _CachedToken(msgspec.Struct, array_like=True):

@@ -29,8 +29,8 @@ CONSENT_ENDED = (
     "The authorization in Greenhouse has ended: it was revoked there or not renewed in time."
 )
 UNKNOWN_APP = (
-    "Greenhouse doesn't recognize this portal's application. Whoever runs the portal needs to check "
-    "its partner settings."
+    "Greenhouse doesn't recognize this portal's application. Whoever runs the portal needs to "
+    "check its partner settings."
 )
 
 

@@ -43,8 +43,8 @@ def log_batch(batch: Batch) -> None:
     undo_note = " to undo an earlier action" if batch.undoes_id else ""
     record_entry(
         f"batch.{handler.past_tense}",
-        f"{handler.past_tense} {done_count} of {actions.count()} selected applications in Greenhouse"
-        f"{undo_note} "
+        f"{handler.past_tense} {done_count} of {actions.count()} selected applications in "
+        f"Greenhouse{undo_note} "
         f"{_describe_acting_user(batch.job.connection_id, first_action)}",
         organization=batch.membership.organization,
         by=batch.membership.user,

@@ -55,7 +55,7 @@ def release_action(action: ApplicationAction) -> None:
     if read_only.is_read_only():
         return
     due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
-    if due and transitions.try_move(action, Status.QUEUED, why="its time came"):
+    if due and transitions.try_move(action, Status.QUEUED, why="due"):
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
@@ -91,6 +91,6 @@ def recover_lost_actions() -> None:
     for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):
         # It may have been sent, so read the outcome instead of resending.
         transitions.try_move(
-            action, Status.UNKNOWN, why="its worker fell silent", due_at=timezone.now()
+            action, Status.UNKNOWN, why="its worker stopped responding", due_at=timezone.now()
         )
     release_due_actions()

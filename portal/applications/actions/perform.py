@@ -70,7 +70,7 @@ def send_action_with(provider: Provider, action: ApplicationAction) -> None:
     except Exception:  # our bug: it may have been sent, so read the outcome instead of resending
         logger.exception("Action %s stopped half-way", action.pk)
         action.refresh_from_db(fields=["status"])  # a failed update was rolled back
-        mark_unknown(action, errors.OutcomeUnknown(), why="our own fault")
+        mark_unknown(action, errors.OutcomeUnknown(), why="error on our side")
 
 
 def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
@@ -83,7 +83,7 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
         return
     accepted = errors.OutcomeUnknown(ACCEPTED_MESSAGE)
     if receipt.application is None:
-        mark_unknown(action, accepted, why="taken, but where it stands could not be read")
+        mark_unknown(action, accepted, why="accepted, but the current stage couldn't be read")
         reconcile_action_with(provider, action)
         return
     try:
@@ -94,7 +94,7 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
             current = write_guard.get_written_row(query_application(action))
             mark_done(action, handler.describe_success(action, current), current)
     except write_guard.ConnectionChanged:
-        mark_unknown(action, accepted, why="taken, while the connection was changed")
+        mark_unknown(action, accepted, why="accepted while the connection changed")
         return
     clear_refusal(action)
 
@@ -104,7 +104,7 @@ def _claim_action(action: ApplicationAction) -> bool:
     if action.due_at is not None and action.due_at > now:
         return False
     return transitions.try_move(
-        action, Status.SENDING, why="a worker took it", sent_at=now, attempts=action.attempts + 1
+        action, Status.SENDING, why="claimed by a worker", sent_at=now, attempts=action.attempts + 1
     )
 
 
@@ -153,7 +153,7 @@ def _check_before_sending(
 
 def _handle_send_error(provider: Provider, action: ApplicationAction, error: AtsError) -> None:
     if isinstance(error, errors.OutcomeUnknown):
-        mark_unknown(action, error, why="the answer was lost")
+        mark_unknown(action, error, why="the response was lost")
         reconcile_action_with(provider, action)
         return
     if isinstance(error, (errors.AtsUnavailable, errors.RateLimited)) and _reschedule_send(

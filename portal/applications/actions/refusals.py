@@ -100,9 +100,7 @@ def _open_refusal_issue(action: ApplicationAction, reason: str) -> None:
         CAUSE,
         key=key,
         title=f"Greenhouse denies {party.name} “{label}”",
-        description=(
-            f"Greenhouse denied “{label}” {party.description}: “{reason}” {party.advice}"
-        ),
+        description=(f"Greenhouse denied “{label}” {party.description}: “{reason}” {party.advice}"),
         severity=Issue.Severity.WARNING if frequent_issues.exists() else Issue.Severity.INFO,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
         still_works="Everyone else can act as before. The denied action changed nothing.",

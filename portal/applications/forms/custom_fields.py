@@ -119,7 +119,9 @@ def _describe_missing_options(field_value: CustomFieldValue) -> str:
     missing = ", ".join(f"“{option}”" for option in _list_missing_options(field_value))
     if not missing:
         return ""
-    return f"Currently {missing}, which is no longer an option. Selecting another option replaces it."
+    return (
+        f"Currently {missing}, which is no longer an option. Selecting another option replaces it."
+    )
 
 
 def _list_missing_options(field_value: CustomFieldValue) -> list[Any]:

@@ -23,7 +23,7 @@ class StageFields(forms.Form):
         empty_label="Select a stage",
         error_messages={
             "required": "Select a stage.",
-            "invalid_choice": "That stage is no longer part of this requisition. Select another one.",
+            "invalid_choice": "This requisition no longer has that stage. Select another one.",
         },
     )
 

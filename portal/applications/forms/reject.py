@@ -50,7 +50,9 @@ class RejectionFields(forms.Form):
         required=False,
         label="Email to the candidate",
         empty_label="None",
-        error_messages={"invalid_choice": "That email no longer exists in Greenhouse. Select another one."},
+        error_messages={
+            "invalid_choice": "That email no longer exists in Greenhouse. Select another one."
+        },
     )
     mail_after = forms.ChoiceField(
         choices=[
@@ -113,9 +115,7 @@ class RejectionFields(forms.Form):
             minutes = int(self.soonest.total_seconds() / 60)
             self.add_error("mail_at", f"Enter a time at least {minutes} minutes from now.")
         elif send_at > timezone.now() + MAX_EMAIL_DELAY:
-            self.add_error(
-                "mail_at", f"Enter a time at most {MAX_EMAIL_DELAY.days} days from now."
-            )
+            self.add_error("mail_at", f"Enter a time at most {MAX_EMAIL_DELAY.days} days from now.")
 
     def build_parameters(self) -> dict[str, Any]:
         template = self.cleaned_data.get("template")

@@ -30,7 +30,9 @@ def manage_own_consent(request: MemberRequest) -> HttpResponse:
         if not can_consent or user_match.connection is None:
             return redirect("applications:acting_user")
         _record_consent_change(
-            request, "consent.requested", "went to Greenhouse to authorize the portal to act under their name"
+            request,
+            "consent.requested",
+            "went to Greenhouse to authorize the portal to act under their name",
         )
         url = authorization.start_authorization(
             request.membership, user_match.connection, request.session, is_personal=True
@@ -57,7 +59,10 @@ def revoke_consent(request: MemberRequest) -> HttpResponse:
         _record_consent_change(
             request, "consent.revoked", "revoked the portal's authorization to act under their name"
         )
-        messages.success(request, "Authorization revoked. The portal no longer acts under your name in Greenhouse.")
+        messages.success(
+            request,
+            "Authorization revoked. The portal no longer acts under your name in Greenhouse.",
+        )
     return redirect("applications:acting_user")
 
 

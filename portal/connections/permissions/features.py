@@ -37,6 +37,13 @@ class Features:
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
         return f"{feature.label} is off: the Greenhouse credential lacks {names}"
 
+    def explain_off(self, key: str) -> str:
+        """For everybody: names no permission, since only admins can grant one."""
+        if key not in self.off:
+            return ""
+        feature, _ = self.off[key]
+        return f"{feature.label} is off: the Greenhouse credential is missing a permission."
+
     @property
     def lacking(self) -> bool:
         """Whether a permission is missing that is not optional."""

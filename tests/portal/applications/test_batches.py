@@ -117,9 +117,7 @@ def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish_ac
     confirm_batch(remy, "advance", chosen)
     finish_actions()
     [entry] = Entry.objects.filter(verb="batch.advanced")
-    assert entry.description.startswith(
-        "advanced 2 of 3 selected applications in Greenhouse as "
-    )
+    assert entry.description.startswith("advanced 2 of 3 selected applications in Greenhouse as ")
     assert entry.after == {"job": chosen[0].job.remote_id}  # its title is not for everybody
     assert not Entry.objects.filter(verb="application.advanced").exists()
 

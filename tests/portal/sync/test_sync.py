@@ -137,7 +137,7 @@ def test_lost_contact_fails_run_and_deletes_nothing(
     run_tasks()
     run = SyncRun.objects.first()
     assert run.status == SyncRun.Status.FAILED
-    assert "not answering" in run.failure
+    assert "reach Greenhouse" in run.failure
     assert _count(Application) == before
     assert run.failure.encode() in ada.get(SYNC).content
 

@@ -26,7 +26,7 @@ class TransferHandler(ActionHandler):
     """
 
     kind = ActionKind.TRANSFER
-    label = "Transfer to another job"
+    label = "Transfer to another requisition"
     icon = "briefcase"
     verb = "Transfer"
     progressive = "Transferring"
@@ -87,9 +87,7 @@ class TransferHandler(ActionHandler):
         state_before = action.state_before or {}
         if state_before.get("job") in jobs:
             return ""
-        return (
-            f"“{state_before.get('job_name')}” is closed, or you no longer have access to it."
-        )
+        return f"“{state_before.get('job_name')}” is closed, or you no longer have access to it."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext
