@@ -98,7 +98,7 @@ def test_advance_sent_under_recruiters_name(
     application = _find_application(personas)
     previous_stage = application.stage
     response = _advance(remy, application).content.decode()
-    assert "waiting to be sent" in response
+    assert "Advancing…" in response
     assert 'hx-trigger="every 150ms"' in response
     run_tasks()
     application.refresh_from_db()
@@ -152,17 +152,17 @@ def test_reject_requires_reason(
 ) -> None:
     application = _find_application(personas)
     form = remy.get(_url("reject", application), **HTMX).content.decode()
-    assert "Choose a reason" in form
+    assert "Select a reason" in form
     assert "<html" not in form
     response = _reject(remy, application, reason="")
     assert response.status_code == 422
-    assert "Greenhouse asks for one" in response.content.decode()
+    assert "Greenhouse requires one" in response.content.decode()
     _reject(remy, application)
     run_tasks()
     application.refresh_from_db()
     assert application.status == "rejected"
     assert _remote_application(sandbox, application).status == "rejected"
-    assert "Rejected in Greenhouse" in remy.get(_url("row", application)).content.decode()
+    assert "Rejected." in remy.get(_url("row", application)).content.decode()
 
 
 @any_generation
@@ -189,7 +189,7 @@ def test_open_action_blocks_second_person(
     _advance(remy, application)
     response = _advance(sign_in(personas.sam), application)
     assert response.status_code == 409
-    assert "has not been settled yet" in response.content.decode()
+    assert "is still in progress" in response.content.decode()
 
 
 @any_generation
@@ -266,13 +266,13 @@ def test_lost_request_checked_then_failed(
     action = ApplicationAction.objects.get()
     assert action.status == Status.UNKNOWN
     row = remy.get(_url("row", application)).content.decode()
-    assert "checking with Greenhouse" in row
+    assert "checking the result in Greenhouse" in row
     advance_clock(60)
     recover_lost_actions()
     run_tasks()
     action.refresh_from_db()
     assert action.status == Status.FAILED
-    assert "it did not happen" in action.outcome
+    assert "nothing changed" in action.outcome
     assert _remote_application(sandbox, application).stage_id == application.stage_remote_id
 
 
@@ -287,7 +287,7 @@ def test_long_outage_fails_action(
     run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == Status.FAILED
-    assert "Nothing was changed" in action.outcome
+    assert "Nothing changed" in action.outcome
 
 
 @any_generation
@@ -423,7 +423,7 @@ def test_reject_refuses_foreign_reason(remy: Client, personas: Personas, connect
 def test_job_page_names_acting_user(remy: Client, personas: Personas) -> None:
     page = remy.get(reverse("applications:job_detail", args=[_find_application(personas).job_id]))
     assert "Remy Laurent" in page.context["shown_as"]
-    assert f"which shows {page.context['shown_as']}" in page.content.decode()
+    assert f"in Greenhouse {page.context['shown_as']}" in page.content.decode()
 
 
 @any_generation

@@ -278,7 +278,7 @@ def _open_all_matching(client: Client, page, kind: str = "advance"):
 def test_all_matching_takes_exactly_the_announced(remy: Client, job: Job) -> None:
     announced = _list_ids(job)
     page = remy.get(_url(job))
-    assert "All 35 that match" in page.content.decode()
+    assert "All 35 matching" in page.content.decode()
     template = Application.objects.filter(job=job).select_related("job", "stage")[0]
     newcomers = [_add_application(template, 100 + number) for number in range(10)]
     preview = _open_all_matching(remy, page)
@@ -300,8 +300,8 @@ def test_all_matching_names_rows_that_left(remy: Client, job: Job) -> None:
     assert "Advance 33 applications" in html
     assert "1 skipped" in html
     assert str(left.candidate) in html
-    assert "It no longer matches" in html
-    assert "1 of the applications you chose is no longer available" in " ".join(html.split())
+    assert "No longer matches" in html
+    assert "1 skipped: no longer available to you" in " ".join(html.split())
     assert str(hidden.candidate) not in html
 
 

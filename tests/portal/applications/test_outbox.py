@@ -44,7 +44,7 @@ def test_rejection_undone_in_time_sends_nothing(
 ) -> None:
     application = find_application()
     row = reject_application(remy, application).content.decode()
-    assert "goes to Greenhouse in" in row
+    assert "Rejecting</strong> in" in row
     assert "Undo" in row
     release_due_actions()
     assert run_tasks() == 0
@@ -76,7 +76,7 @@ def test_row_poll_sends_due_rejection(
     application = find_application()
     reject_application(remy, application)
     advance_clock(9)
-    assert "waiting to be sent" in fetch_row(remy, application)
+    assert "Advancing…" in fetch_row(remy, application)
     run_tasks()
     assert get_latest_action().status == Status.DONE
 
@@ -92,7 +92,7 @@ def test_late_undo_refused_then_reverses_action(
     run_tasks()
     late_response = _post_action(remy, action)
     assert late_response.status_code == 409
-    assert "too late" in late_response.content.decode()
+    assert "Too late" in late_response.content.decode()
     assert build_action_url("undo_action", action.pk) in fetch_row(remy, application)
     for _ in range(2):  # a double click
         assert _post_action(remy, action, "undo_action").status_code == 200
@@ -154,7 +154,7 @@ def test_outage_keeps_action_queued_until_recovery(
     run_tasks()
     assert get_latest_action().status == Status.SCHEDULED
     row = fetch_row(remy, application)
-    assert "waits in the outbox" in row
+    assert "Not advanced yet." in row
     assert "Undo" in row
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
     advance_clock(6)
@@ -221,7 +221,7 @@ def test_outbox_gives_up_then_allows_retry(
         advance_clock(61)
         release_due_actions()
     assert get_latest_action().status == Status.FAILED
-    assert "Nothing was changed" in fetch_row(remy, application)
+    assert "Nothing changed" in fetch_row(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
     advance_clock(settings.BREAKER_MAX_COOLDOWN_SECONDS)
     response = remy.post(
@@ -248,7 +248,7 @@ def test_conflict_names_author_and_offers_retry(
     row = fetch_row(remy, application)
     assert "this application changed since" in row
     assert "Sam: Advanced to" in row
-    assert "Open in Greenhouse" in row
+    assert "View in Greenhouse" in row
     conflict = get_latest_action()
     remy.post(build_action_url("retry_action", conflict.pk), _fresh_form(application), **HTMX)
     run_tasks()
@@ -284,11 +284,11 @@ def test_stale_advance_at_last_stage_conflicts(remy: Client, sandbox: Sandbox, r
     run_tasks()
     row = fetch_row(remy, application)
     assert get_latest_action().status == Status.CONFLICT, get_latest_action().outcome
-    assert f"now it is in “{last_stage.name}”" in row
+    assert f"it’s now in “{last_stage.name}”" in row
     application.refresh_from_db()
     response = submit_action(remy, "advance", application)
     assert response.status_code == 403
-    assert "in the last stage already" in response.content.decode()
+    assert "Already in the final stage" in response.content.decode()
 
 
 def test_rejection_conflicts_after_concurrent_move(
@@ -312,13 +312,13 @@ def test_role_refusal_warns_next_person(
     vic = sign_in(personas.vic)  # may advance, not reject
     application = find_application("vic")
     form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
-    assert "may refuse this" not in form
+    assert "may deny this" not in form
     reject_application(vic, application)
     run_tasks()
     assert get_latest_action().status == Status.REFUSED
     form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
-    assert "Greenhouse may refuse this" in form
-    assert "lately refused" not in fetch_row(sign_in(personas.ada), application)  # a Site Admin
+    assert "Greenhouse may deny this" in form
+    assert "recently denied" not in fetch_row(sign_in(personas.ada), application)  # a Site Admin
     # The warning expires.
     advance_clock(15 * 24 * 3600)
     form = (
@@ -326,7 +326,7 @@ def test_role_refusal_warns_next_person(
         .get(build_action_url("reject", application.pk), **HTMX)
         .content.decode()
     )
-    assert "may refuse this" not in form
+    assert "may deny this" not in form
 
 
 def test_undo_needs_access_to_application(

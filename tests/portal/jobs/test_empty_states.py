@@ -181,7 +181,7 @@ def test_job_url_explains_why_nothing_is_visible(
         acme.save()
     reason = {
         "sam": "The connection to Greenhouse is paused",
-        "uma": "Nobody in Greenhouse has your address",
+        "uma": "No Greenhouse user has your email",
         "zoe": "Greenhouse isn’t connected yet",
     }[name]
     client = sign_in(getattr(personas, name))
@@ -212,6 +212,6 @@ def test_list_notes_hiring_team_fallback(acme, remy, personas: Personas, sign_in
     synced_data.record_check(acme, missing=(synced_data.GRANTS,))
     synced_data.create_team_member(remy, synced_data.create_job(acme, "Nurse"))
     page = _get_text(sign_in(personas.remy))
-    assert "Shown by hiring team" in page
-    assert "perhaps fewer than in Greenhouse" in page
+    assert "Showing requisitions by hiring team" in page
+    assert "Greenhouse may show you more" in page
     assert "Nurse" in page
