@@ -283,7 +283,7 @@ def test_all_matching_takes_exactly_the_announced(remy: Client, job: Job) -> Non
     newcomers = [_add_application(template, 100 + number) for number in range(10)]
     preview = _open_all_matching(remy, page)
     html = preview.content.decode()
-    assert "Not included: 10 new" in html
+    assert "New, not included (10)" in html
     assert str(newcomers[0].candidate) in html
     confirm_batch(remy, "advance", [template], page=preview)
     acted_on = set(ApplicationAction.objects.values_list("application_id", flat=True))
