@@ -110,7 +110,7 @@ def test_missing_permission_disables_only_its_actions(
         Application.objects.filter(pk=application.pk).update(status=state)
         offers = {o.kind: o for o in _get_offers(remy, application)}
         assert {k for k, o in offers.items() if not o.allowed} == off & fitting, (state, missing)
-        assert all("lacks" in o.why_not for o in offers.values() if not o.allowed)
+        assert all("is missing a permission" in o.why_not for o in offers.values() if not o.allowed)
         assert not any(o.fixable_in_setup for o in offers.values())  # a recruiter cannot fix it
         assert all(o.fixable_in_setup for o in _get_offers(ada, application) if not o.allowed)
         for action_kind in off:

@@ -451,7 +451,7 @@ def test_long_refusal_settles_action(personas: Personas, sign_in, run_tasks, set
         run_tasks()
         application = _find_application(personas)
         message = "this may not be done by you " * 12
-        silent.faults.add_fault(regex="/reject$", status=403, body={"message": message})
+        silent.faults.add_fault(regex="/reject$", status=422, body={"message": message})
         _reject(sign_in(personas.remy), application)
         run_tasks()
     action = ApplicationAction.objects.get()

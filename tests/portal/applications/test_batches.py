@@ -48,7 +48,7 @@ def test_preview_separates_unfitting_applications(
     submit_action(remy, "advance", chosen[1])  # still waiting to be sent
     page = open_bulk_page(remy, "reject", chosen).content.decode()
     assert "Reject 1 application" in page
-    assert "2 skipped" in page
+    assert "Skipped (2)" in page
     assert "is hired in Greenhouse" in page
     assert "is still in progress" in page
     assert "Stop looking" not in page  # only shown to staff who view as somebody

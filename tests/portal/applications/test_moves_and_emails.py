@@ -213,8 +213,8 @@ def test_rejection_email_uses_persons_time_zone(remy: Client, sandbox: Sandbox, 
     [
         (lambda now: "", "Enter a date and time."),
         (lambda now: "tomorrow", "Enter a date and time."),
-        (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "That is too soon"),
-        (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "That is too late"),
+        (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "Enter a time at least"),
+        (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "Enter a time at most"),
     ],
     ids=["empty", "not_a_time", "too_soon", "too_late"],
 )

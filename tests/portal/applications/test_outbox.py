@@ -62,7 +62,7 @@ def test_delayed_rejection_sent_once_when_due(
 ) -> None:
     application = find_application()
     reject_application(remy, application)
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     release_due_actions()  # two workers look at the same moment
     assert run_tasks() == 1
@@ -75,8 +75,8 @@ def test_row_poll_sends_due_rejection(
 ) -> None:
     application = find_application()
     reject_application(remy, application)
-    advance_clock(9)
-    assert "Advancing…" in fetch_row(remy, application)
+    advance_clock(11)
+    assert "Rejecting…" in fetch_row(remy, application)
     run_tasks()
     assert get_latest_action().status == Status.DONE
 
@@ -87,7 +87,7 @@ def test_late_undo_refused_then_reverses_action(
     application = find_application()
     reject_application(remy, application)
     action = get_latest_action()
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     run_tasks()
     late_response = _post_action(remy, action)
@@ -297,7 +297,7 @@ def test_rejection_conflicts_after_concurrent_move(
     application = find_application()
     reject_application(remy, application)
     sandbox.run_mutation("move_application", application_id=application.remote_id)
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     run_tasks()
     assert get_latest_action().status == Status.CONFLICT

@@ -83,7 +83,7 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     assert "Advanced to" in remy.get(page).content.decode()
     remy.get(f"{page}?position=2")
     job_url = reverse("applications:job_detail", args=[application.job_id])
-    assert f"Go on at 2 of {total}" in remy.get(job_url).content.decode()
+    assert f"Resume review (2 of {total})" in remy.get(job_url).content.decode()
     end = remy.get(f"{page}?position={total + 1}").content.decode()
     assert f"All {total} reviewed" in end
 
@@ -146,8 +146,9 @@ def test_decision_links_to_place_and_is_announced(
     decisions_url = reverse("applications:review_decisions", args=[application.job_id])
     decisions = remy.get(decisions_url, **HTMX).content.decode()
     assert f'href="{page}?position={place}"' in decisions
-    assert f'id="activity-status-{get_latest_action().pk}" data-announce="Advance: ' in decisions
-    assert "Not advanced" in decisions
+    action = get_latest_action()
+    announcement = f"{application.candidate}: Not advanced."
+    assert f'id="activity-status-{action.pk}" data-announce="{announcement}' in decisions
     application_link = f'href="{reverse("applications:job_detail", args=[application.job_id])}'
     application_link += f'?application={application.pk}"'
     for url in (reverse("applications:my_activity"), build_action_url("history", application.pk)):
@@ -210,7 +211,7 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
     assert f'type="button" aria-disabled="true" {described_by}' in page_html
     reason = re.search(rf'id="why-transfer-{application.pk}">([^<]+)<', page_html)
     assert reason is not None
-    assert "lacks" in reason[1]
+    assert "is missing a permission" in reason[1]
 
 
 @any_generation

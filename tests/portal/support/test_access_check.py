@@ -35,7 +35,7 @@ def test_access_explained_without_confidential_name(job: Job, personas: Personas
     assert "granted this account the requisition" in page
     assert "Takeover lawyer" not in page
     by_name = sign_in(personas.cas).get(PAGE, {"email": REMY, "job": "Takeover"}).content.decode()
-    assert "No match" in by_name
+    assert "Nothing to show" in by_name
 
 
 @pytest.mark.parametrize("name", ["ada", "zoe", "remy"])
@@ -77,5 +77,5 @@ def test_member_of_two_customers_answered_for_each(job: Job, personas: Personas,
     )
     at_acme, at_other = page.split("of Other Inc:")
     assert "of Acme:" in at_acme
-    assert "No match" in at_acme
+    assert "Nothing to show" in at_acme
     assert "Welder: not seen" in at_other
