@@ -91,7 +91,7 @@ class MissingPermission(AtsError):
 # Harvest v3 returns lists only to Site Admins.
 class NotSiteAdmin(AtsError):
     default_sentence = (
-        "The Greenhouse user behind this credential isn't a Site Admin, "
+        "The Greenhouse user behind this credential is not a Site Admin, "
         "so Greenhouse shows it nothing."
     )
 

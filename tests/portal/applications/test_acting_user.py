@@ -232,4 +232,6 @@ def test_consent_not_needed_with_other_credentials(
     enable_oauth_app(settings)
     page = sign_in(personas.sam).get(ACTING).content.decode()
     assert "No authorization needed" in page
-    assert "First authorize this portal in Greenhouse" not in _get_job_page(sign_in(personas.sam), _find_movable())
+    assert "First authorize this portal in Greenhouse" not in _get_job_page(
+        sign_in(personas.sam), _find_movable()
+    )

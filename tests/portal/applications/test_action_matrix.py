@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import pytest
@@ -158,7 +159,7 @@ def test_action_refused_after_permission_removed(
     assert not is_applied(sandbox, action_kind, application)
     assert list_writes(sandbox) == []
     assert get_latest_action().outcome
-    assert get_latest_action().outcome in fetch_row(sam, application).replace("&quot;", '"')
+    assert get_latest_action().outcome in html.unescape(fetch_row(sam, application))
 
 
 # Vic may advance (in Greenhouse this covers every action that is no decision), but not reject.

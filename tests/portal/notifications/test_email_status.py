@@ -24,8 +24,8 @@ RETRIED = {"status": "queued", "attempts": 2, "due_at": NEXT_TRY}
 OUTCOMES = pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"status": "queued", "attempts": 0}, "Sending email"),
-        (RETRIED, 'Couldn’t send the email yet. Next try: <time datetime="2030-01-02T14:32'),
+        ({"status": "queued", "attempts": 0}, "Email waiting to be sent"),
+        (RETRIED, 'The email couldn’t be sent yet. Next try: <time datetime="2030-01-02T14:32'),
         ({"status": "sent"}, "Email sent"),
         ({"status": "failed"}, "The email could not be sent"),
     ],
