@@ -39,7 +39,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
 
     # A wrong credential is refused next to its field.
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, "not-the-secret")
-    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("doesn't accept")
+    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("does not accept")
     ada.check_page("2-credential-refused")
     errors.clear()  # Chromium reports the 422 itself as an error
 
