@@ -64,7 +64,7 @@ def test_rejection_on_page_two_shows_undo(
     assert _shows_row(remy, application)
     assert _query(remy.path)["page"] == ["2"]
     assert "3 to 4 of" in remy.page, "the list is still on page two"
-    remy.press_button("Undo")
+    remy.press_button(f"Undo {application.candidate}")
     assert "canceled. Nothing was sent." in remy.page
     assert _shows_row(remy, application)
     assert _query(remy.path)["page"] == ["2"]

@@ -279,7 +279,7 @@ def test_update_conflicts_with_change_since_form(
     row = " ".join(fetch_row(remy, application).split())
     if field == "source":
         assert get_sandbox_application(sandbox, application).source_id == foreign_choice.remote_id
-        assert f"is “{foreign_choice.name}” now" in row
+        assert f"it’s now “{foreign_choice.name}”" in row
     else:
         assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
         assert "Notice period was “1 month”; it’s now “2 weeks”" in row
@@ -293,7 +293,7 @@ def test_field_conflict_not_called_moved(
         application=application, membership=personas.remy, kind="update", status="conflict"
     )
     page = remy.get(reverse("applications:my_activity")).content.decode()
-    assert "this application changed since" in page
+    assert "Application changed" in page
     assert "Moved meanwhile" not in page
 
 
