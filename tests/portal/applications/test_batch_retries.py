@@ -163,7 +163,7 @@ def test_withdrawn_batch_retry_can_be_repeated(
 
 def _log_summaries() -> list[str]:
     entries = Entry.objects.filter(verb="batch.advanced").order_by("id")
-    return [entry.description.partition(" chosen")[0] for entry in entries]
+    return [entry.description.partition(" selected")[0] for entry in entries]
 
 
 @pytest.mark.parametrize("lost", [1, 3])
