@@ -108,7 +108,7 @@ CALLERS_PER_PROCESS = env.int("CALLERS_PER_PROCESS", default=3)
 
 # Seconds in which a rejection, or a bulk action, can be undone before it is sent; minutes for
 # which the outbox retries while Greenhouse does not respond.
-REJECT_UNDO_SECONDS = env.float("REJECT_UNDO_SECONDS", default=8.0)
+REJECT_UNDO_SECONDS = env.float("REJECT_UNDO_SECONDS", default=10.0)
 BATCH_UNDO_SECONDS = env.float("BATCH_UNDO_SECONDS", default=10.0)
 OUTBOX_RETRY_MINUTES = env.float("OUTBOX_RETRY_MINUTES", default=10.0)
 # Days for which an action that Greenhouse refused to a role stays disabled for others with it.

@@ -20,7 +20,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AtsError(Exception):
-    default_sentence: ClassVar[str] = "Something went wrong while talking to Greenhouse."
+    default_sentence: ClassVar[str] = "Something went wrong with Greenhouse."
     retry_at: datetime | None = None  # aware, UTC; set if the error says when to ask again
 
     def __init__(self, sentence: str = "", *, evidence: Evidence | None = None) -> None:
@@ -30,9 +30,7 @@ class AtsError(Exception):
 
 
 class AtsUnavailable(AtsError):
-    default_sentence = (
-        "Greenhouse is not answering at the moment. Nothing was changed; please try again shortly."
-    )
+    default_sentence = "Couldn't reach Greenhouse."
 
     def __init__(
         self,
@@ -51,13 +49,11 @@ SLOW_SENTENCE = "Greenhouse is slow right now. Still trying."
 class OutcomeUnknown(AtsError):
     """A write was sent and its response lost. Reread the record before anything else."""
 
-    default_sentence = (
-        "Greenhouse's answer was lost on the way. We are checking what really happened."
-    )
+    default_sentence = "Greenhouse didn't respond. Checking what happened."
 
 
 class RateLimited(AtsError):
-    default_sentence = "Greenhouse asks us to slow down. We go on by ourselves in a moment."
+    default_sentence = "Greenhouse is limiting our requests right now."
 
     def __init__(
         self,
@@ -75,17 +71,15 @@ class RateLimited(AtsError):
 class UnreadableResponse(AtsError):
     """The response isn't what the documentation describes."""
 
-    default_sentence = (
-        "Greenhouse answered with something we could not read. Nothing here was changed."
-    )
+    default_sentence = "Greenhouse sent a response we couldn't read."
 
 
 class BadCredential(AtsError):
-    default_sentence = "Greenhouse does not accept this credential."
+    default_sentence = "Greenhouse doesn't accept this credential."
 
 
 class MissingPermission(AtsError):
-    default_sentence = "The Greenhouse credential lacks a permission that this needs."
+    default_sentence = "The Greenhouse credential is missing a permission."
 
     def __init__(
         self, permission: str, sentence: str = "", *, evidence: Evidence | None = None
@@ -103,7 +97,7 @@ class NotSiteAdmin(AtsError):
 
 
 class ActingUserRefused(AtsError):
-    default_sentence = "Greenhouse does not let you do this. Your rights there decide."
+    default_sentence = "You don't have permission to do this in Greenhouse."
 
 
 class NotFound(AtsError):
@@ -115,7 +109,7 @@ class Conflict(AtsError):
 
 
 class InvalidValues(AtsError):
-    default_sentence = "Greenhouse does not accept these values."
+    default_sentence = "Greenhouse didn't accept these values."
 
     def __init__(
         self,

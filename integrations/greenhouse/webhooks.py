@@ -46,7 +46,7 @@ def parse_event(body: bytes) -> WebhookEvent:
         return _build_event(msgspec.json.decode(body.removeprefix(BOM_UTF8), type=_EventPayload))
     except Exception as error:  # whatever it is, the next delivery can be read
         raise UnreadableResponse(
-            f"This webhook delivery could not be read: {describe_error(error)}"
+            f"Couldn't read this webhook delivery: {describe_error(error)}"
         ) from error
 
 

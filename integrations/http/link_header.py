@@ -22,7 +22,9 @@ def find_next_target(header: str | None, *, request_url: str, base: str) -> str 
             try:
                 return get_relative_target(urljoin(request_url, url), base=base)
             except ValueError as error:
-                raise UnreadableResponse("Greenhouse's answer links to a malformed URL.") from error
+                raise UnreadableResponse(
+                    "Greenhouse's response links to a malformed URL."
+                ) from error
     return None
 
 
@@ -38,8 +40,8 @@ def get_relative_target(url: str, *, base: str) -> str:
         or ".." in url_parts.path.split("/")
     ):
         raise UnreadableResponse(
-            "Greenhouse's answer leads to another address than the configured one. "
-            "We did not follow it."
+            "Greenhouse's response links to another server than the configured one. "
+            "We didn't follow it."
         )
     query = f"?{url_parts.query}" if url_parts.query else ""
     return url_parts.path[len(root) :] + query
@@ -53,7 +55,7 @@ def build_target_url(target: str, *, base: str) -> str:
         or target.startswith("//")
         or get_relative_target(url, base=base) != target
     ):
-        raise UnreadableResponse("The place to go on from is not one that we handed out.")
+        raise UnreadableResponse("The page to continue from isn't one of ours.")
     return url
 
 

@@ -247,8 +247,8 @@ def build_rate_limited(
     requested, retry_at = context.to_datetime(requested_until), context.to_datetime(until)
     return RateLimited(
         retry_at,
-        f"Greenhouse asks us to wait until {requested:%B %-d, %H:%M} UTC. "
-        f"We try again at {retry_at:%H:%M} UTC.",
+        f"Greenhouse asked us to wait until {requested:%B %-d, %H:%M} UTC. "
+        f"We'll try again at {retry_at:%H:%M} UTC.",
         evidence=evidence,
         requested_until=requested,
     )

@@ -21,7 +21,7 @@ class ActionKind(models.TextChoices):
     MOVE = "move", "Move to a stage"
     REJECT = "reject", "Reject"
     UNREJECT = "unreject", "Unreject"
-    TRANSFER = "transfer", "Transfer to another job"
+    TRANSFER = "transfer", "Transfer to another requisition"
     UPDATE = "update", "Update"
 
 
@@ -54,15 +54,15 @@ class ApplicationAction(OrganizationModel):
     Kind: ClassVar = ActionKind
 
     class Status(models.TextChoices):
-        SCHEDULED = "scheduled", "In the outbox"
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
-        DONE = "done", "Done in Greenhouse"
-        REFUSED = "refused", "Refused by Greenhouse"
-        CONFLICT = "conflict", "Changed meanwhile"
-        FAILED = "failed", "Not sent"
+        SCHEDULED = "scheduled", "Scheduled"
+        QUEUED = "queued", "Queued"
+        SENDING = "sending", "Sending"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Denied by Greenhouse"
+        CONFLICT = "conflict", "Application changed"
+        FAILED = "failed", "Failed"
         UNKNOWN = "unknown", "Checking with Greenhouse"
-        CANCELED = "canceled", "Taken back before it was sent"
+        CANCELED = "canceled", "Canceled"
 
     MOVES: ClassVar = {
         Status.SCHEDULED: {Status.QUEUED, Status.SENDING, Status.CANCELED, Status.FAILED},
@@ -143,11 +143,6 @@ class ApplicationAction(OrganizationModel):
         return (
             SERVICE_ACCOUNT_USER_ID if self.as_service_account else self.acting_user_remote_id or 0
         )
-
-    @property
-    def status_text(self) -> str:
-        label = self.get_status_display()
-        return f"{label[:1].lower()}{label[1:]}"
 
     @property
     def is_open(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from portal.applications.models import ActionKind, ApplicationAction
 
 Status = ApplicationAction.Status
-UPDATED_MESSAGE = "Updated in Greenhouse."
+UPDATED_MESSAGE = "Updated."
 
 
 def erase_notes(candidates: Sequence[int]) -> None:

@@ -17,8 +17,7 @@ from portal.entitlements.user_matching import MatchStatus
 from portal.sync import freshness
 from portal.sync.models import AtsRole, AtsUser, Job, JobGrant, TeamMember
 
-GREENHOUSE_MANAGER = "The person who manages Greenhouse at the company"
-PORTAL_ADMIN = "An admin of the organization, in Setup"
+GREENHOUSE_MANAGER = "Whoever manages Greenhouse at the company"
 _State = Connection.State
 
 
@@ -54,8 +53,9 @@ def explain_access(
     member_rights = member_rights or get_rights(member)
     steps, fix = explain_member_access(member_rights)
     if fix is None and job.connection_id != getattr(member_rights.match.connection, "pk", None):
-        steps += (ExplanationStep(StepResult.NO, "This requisition is not this organization's."),)
-        fix = AccessFix("Nothing would change that.", "Nobody")
+        text = "This requisition belongs to another organization."
+        steps += (ExplanationStep(StepResult.NO, text),)
+        fix = AccessFix("Access can't be granted across organizations.", "No one")
     if fix is not None or member_rights.match.user is None:
         return AccessDecision(False, steps + build_freshness_steps(member_rights), fix)
     status_step = _explain_job_status(job)
@@ -74,19 +74,19 @@ def explain_member_access(
     connection_step = _explain_connection(member_rights)
     if connection_step.result is StepResult.NO:
         return (connection_step,), AccessFix(
-            "Connect Greenhouse, or take the pause off.", PORTAL_ADMIN
+            "Connect Greenhouse or resume the connection.", _name_setup_admins(member_rights)
         )
     match_step, fix = _explain_match(member_rights)
     if fix is not None or member_rights.match.user is None:
         return (connection_step, match_step), fix
     if member_rights.match.user.deactivated:
         deactivated_step = ExplanationStep(
-            StepResult.NO, "That Greenhouse account is deactivated, so it gives access nowhere."
+            StepResult.NO, "The Greenhouse account is deactivated, so it has no access."
         )
         return (connection_step, match_step, deactivated_step), AccessFix(
             "Reactivate the account in Greenhouse.", GREENHOUSE_MANAGER
         )
-    active_step = ExplanationStep(StepResult.YES, "That Greenhouse account is active.")
+    active_step = ExplanationStep(StepResult.YES, "The Greenhouse account is active.")
     return (
         connection_step,
         match_step,
@@ -98,14 +98,14 @@ def explain_member_access(
 def build_freshness_steps(member_rights: Rights) -> tuple[ExplanationStep, ...]:
     connection = member_rights.match.connection
     refreshed_at = freshness.get_access_read_at(connection) if connection else None
-    text = "People and their access were last read from Greenhouse on"
+    text = "People and access last synced on"
     return (ExplanationStep(StepResult.NOTE, text, refreshed_at),) if refreshed_at else ()
 
 
 def _explain_connection(member_rights: Rights) -> ExplanationStep:
     connection = member_rights.match.connection
     if connection is None or connection.state == _State.DRAFT:
-        return ExplanationStep(StepResult.NO, "Greenhouse is not connected yet.")
+        return ExplanationStep(StepResult.NO, "Greenhouse isn't connected yet.")
     if not member_rights.is_connected:
         return ExplanationStep(
             StepResult.NO,
@@ -118,47 +118,44 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
     user_match = member_rights.match
     if user_match.status == MatchStatus.UNCONFIRMED:
         return (
-            ExplanationStep(
-                StepResult.NO, f"The address {user_match.email} was never confirmed here."
-            ),
-            AccessFix("Follow the link in the confirmation mail.", "The person themself"),
+            ExplanationStep(StepResult.NO, f"The email {user_match.email} isn't confirmed here."),
+            AccessFix("Open the link in the confirmation email.", "The user"),
         )
     if user_match.status == MatchStatus.AMBIGUOUS:
         return (
             ExplanationStep(
                 StepResult.NO,
-                f"More than one Greenhouse account has the address {user_match.email}.",
+                f"More than one Greenhouse account has the email {user_match.email}.",
             ),
-            AccessFix("Leave the address on one account only, in Greenhouse.", GREENHOUSE_MANAGER),
+            AccessFix("In Greenhouse, keep the email on one account only.", GREENHOUSE_MANAGER),
         )
     if user_match.is_unverified:
         return (
             ExplanationStep(
                 StepResult.NO,
-                f"Greenhouse has the address {user_match.email}, but it was never confirmed there.",
+                f"The email {user_match.email} isn't verified in Greenhouse.",
             ),
             AccessFix(
-                "Confirm the address in the Greenhouse profile.",
-                f"Its owner, or {_lowercase_first(GREENHOUSE_MANAGER)}",
+                "Verify the email in the Greenhouse profile.",
+                f"The user, or {_lowercase_first(GREENHOUSE_MANAGER)}",
             ),
         )
     if user_match.user is None:
         return (
             ExplanationStep(
-                StepResult.NO, f"Nobody in Greenhouse has the address {user_match.email}."
+                StepResult.NO, f"No Greenhouse account has the email {user_match.email}."
             ),
             AccessFix(
-                "Use one address in both places: add this one to the Greenhouse account, or sign "
-                "in here with the one that Greenhouse knows.",
-                f"{GREENHOUSE_MANAGER}, or an admin of the organization",
+                "Add the email to the Greenhouse account, or sign in here with the email that "
+                "Greenhouse has.",
+                f"{GREENHOUSE_MANAGER}, or {member_rights.admin_names}",
             ),
         )
-    kind = "the primary address" if user_match.is_primary else "one of the addresses"
+    kind = "primary" if user_match.is_primary else "additional"
     return (
         ExplanationStep(
             StepResult.YES,
-            f"Matched to {user_match.user} in Greenhouse by {user_match.email}, "
-            f"{kind} of that account.",
+            f"Matched to {user_match.user} in Greenhouse by the {kind} email {user_match.email}.",
         ),
         None,
     )
@@ -167,10 +164,11 @@ def _explain_match(member_rights: Rights) -> tuple[ExplanationStep, AccessFix | 
 def _explain_site_admin(user: AtsUser) -> ExplanationStep:
     if user.site_admin:
         return ExplanationStep(
-            StepResult.NOTE, "Site Admin in Greenhouse: every requisition that is not confidential."
+            StepResult.NOTE,
+            "Site Admin in Greenhouse: sees every requisition that isn't confidential.",
         )
     return ExplanationStep(
-        StepResult.NOTE, "Not a Site Admin in Greenhouse: only requisitions that are granted."
+        StepResult.NOTE, "Not a Site Admin in Greenhouse: sees only requisitions they're granted."
     )
 
 
@@ -180,19 +178,17 @@ def _explain_job_status(job: Job) -> ExplanationStep:
     if job.status == JobStatus.OPEN:
         return ExplanationStep(StepResult.YES, "The requisition is open.")
     if job.status == JobStatus.CLOSED:
-        return ExplanationStep(
-            StepResult.YES, "The requisition is closed: it is under Closed, not in the list."
-        )
+        return ExplanationStep(StepResult.YES, "The requisition is closed. Find it under Closed.")
     return ExplanationStep(
-        StepResult.NO, f"The requisition is “{job.status}” in Greenhouse: not open yet."
+        StepResult.NO, f"The requisition is “{job.status}” in Greenhouse, not open."
     )
 
 
 def _suggest_status_fix(job: Job) -> AccessFix:
     if job.gone_at is not None:
-        return AccessFix("Nothing here: it was deleted in Greenhouse.", GREENHOUSE_MANAGER)
+        return AccessFix("It was deleted in Greenhouse and can't be shown.", GREENHOUSE_MANAGER)
     return AccessFix(
-        "Open the requisition in Greenhouse.", f"{GREENHOUSE_MANAGER}, or a Job Admin of it"
+        "Open the requisition in Greenhouse.", f"{GREENHOUSE_MANAGER}, or one of its Job Admins"
     )
 
 
@@ -205,14 +201,14 @@ def _explain_job_access(
         steps.append(
             ExplanationStep(
                 StepResult.NOTE,
-                "The requisition is confidential: only people it is granted to see it, and a Site "
-                "Admin is no exception.",
+                "The requisition is confidential: only people who were granted it can see it. "
+                "Site Admins need a grant, too.",
             )
         )
     elif user.site_admin:
         is_allowed = True
         steps.append(
-            ExplanationStep(StepResult.YES, "It is not confidential, so a Site Admin sees it.")
+            ExplanationStep(StepResult.YES, "It isn't confidential, so a Site Admin can see it.")
         )
     if member_rights.uses_hiring_team:
         job_steps = tuple(_explain_team_access(member_rights, user, job))
@@ -230,18 +226,18 @@ def _explain_grants(user: AtsUser, job: Job) -> Iterator[ExplanationStep]:
     )
     for grant in grants:
         name = names.get(grant.role_remote_id or 0)
-        role = f", in the role “{name}”" if name else ""
+        role = f" (role “{name}”)" if name else ""
         # Greenhouse doesn't tell when it granted access, so we show when we first saw the grant.
         if grant.job_admin:
-            text = f"Greenhouse grants this requisition as Job Admin{role}. First seen here on"
+            text = f"Job Admin of this requisition{role}. First seen here on"
             yield ExplanationStep(StepResult.YES, text, grant.first_seen_at)
         else:
-            text = f"Greenhouse grants only interviews here{role}, which shows nothing. First seen"
-            yield ExplanationStep(StepResult.NOTE, f"{text} here on", grant.first_seen_at)
+            text = f"Interviewer only{role}, which gives no access here. First seen here on"
+            yield ExplanationStep(StepResult.NOTE, text, grant.first_seen_at)
     if not grants:
         yield ExplanationStep(
             StepResult.NO if job.confidential or not user.site_admin else StepResult.NOTE,
-            "Greenhouse lists no grant of this requisition for that account.",
+            "Greenhouse hasn't granted this account the requisition.",
         )
 
 
@@ -249,7 +245,7 @@ def _explain_team_without_access(user: AtsUser, job: Job) -> Iterator[Explanatio
     if roles := _format_team_roles(user, job):
         yield ExplanationStep(
             StepResult.NOTE,
-            f"On the hiring team as {roles}. In Greenhouse that is no right by itself.",
+            f"On the hiring team as {roles}. In Greenhouse, that alone gives no access.",
         )
 
 
@@ -258,11 +254,11 @@ def _explain_team_access(
 ) -> Iterator[ExplanationStep]:
     yield ExplanationStep(
         StepResult.NOTE,
-        "The Greenhouse credential may not read who was granted which requisition, so a place on "
-        "the hiring team stands in for that, save for confidential ones.",
+        "The credential can't read exact job permissions, so the hiring team counts instead, "
+        "except on confidential requisitions.",
     )
     if not member_rights.can_read_hiring_team:
-        yield ExplanationStep(StepResult.NO, "It may not read hiring teams either.")
+        yield ExplanationStep(StepResult.NO, "The credential can't read hiring teams either.")
     elif roles := _format_team_roles(user, job):
         result = StepResult.NO if job.confidential else StepResult.YES
         yield ExplanationStep(result, f"On the hiring team as {roles}.")
@@ -278,19 +274,23 @@ def _format_team_roles(user: AtsUser, job: Job) -> str:
 def _suggest_access_fix(member_rights: Rights, job: Job) -> AccessFix:
     if member_rights.uses_hiring_team:
         return AccessFix(
-            "Let the credential read “User Permissions · List Job Permissions”, so that exact "
-            "grants count.",
-            PORTAL_ADMIN,
+            "Grant the credential “User Permissions · List Job Permissions”, so that exact "
+            "job permissions count.",
+            _name_setup_admins(member_rights),
         )
     if job.confidential:
         return AccessFix(
             "Add the account to the requisition in Greenhouse.",
-            "Somebody who is on that confidential requisition",
+            "Someone who can see that confidential requisition",
         )
     return AccessFix(
-        "Make the account a Job Admin of the requisition, or a Site Admin, in Greenhouse.",
+        "In Greenhouse, make the account a Job Admin of the requisition or a Site Admin.",
         GREENHOUSE_MANAGER,
     )
+
+
+def _name_setup_admins(member_rights: Rights) -> str:
+    return f"{member_rights.admin_names}, in Setup"
 
 
 def _lowercase_first(text: str) -> str:

@@ -125,15 +125,14 @@ def _build_unknown_answer(member_rights: Rights) -> AccessAnswer:
         steps += (
             ExplanationStep(
                 StepResult.NO,
-                "Nothing that can be told of fits what was asked. There may be no such "
-                "requisition; it may be a draft; or Greenhouse may give no access to it. Which of "
-                "these it is, is not told here.",
+                "No requisition you can access matches that. It may not exist, be a draft, or "
+                "not be granted to this account.",
             ),
         )
         fix = AccessFix(
-            "If it exists, its Job Admins can add the account to it in Greenhouse; a confidential "
-            "one can be granted only by somebody who is on it.",
-            "The person who gave you the link, or who manages Greenhouse at the company",
+            "Add the account to the requisition in Greenhouse. If it's confidential, only someone "
+            "who can see it can do that.",
+            "Whoever sent you the link, or manages Greenhouse at the company",
         )
     return AccessAnswer(
         None, AccessDecision(False, steps + build_freshness_steps(member_rights), fix)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.ats.types import JobStatus
+from portal.accounts.admins import name_admins, suggest_setup_fix
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
 from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
 from portal.sync.models import Application, AtsUser, Job, JobGrant, TeamMember
 
+GREENHOUSE_MANAGER = "whoever manages Greenhouse at your company"
 _State = Connection.State
 _ACTION_STATES = Connection.LIVE_STATES | {_State.CHECKING, _State.SYNCING}
 _VIEW_STATES = _ACTION_STATES | {_State.ACTION_NEEDED}
@@ -26,6 +29,7 @@ _VIEW_STATES = _ACTION_STATES | {_State.ACTION_NEEDED}
 
 @dataclass(frozen=True)
 class Rights:
+    member: Membership
     match: UserMatch
     features: Features
 
@@ -53,17 +57,25 @@ class Rights:
         # Synced teams prove nothing once the credential can no longer read them.
         return "hiring_team" not in self.features.off
 
+    @cached_property
+    def admin_names(self) -> str:
+        return name_admins(self.member.organization_id)
+
+    @cached_property
+    def setup_advice(self) -> str:
+        return suggest_setup_fix(self.member)
+
     def why_unavailable(self, action: str) -> str:
         if not self.can_act:
-            return "The connection to Greenhouse is not ready. An admin sees why in Setup."
-        return self.features.explain_off(action)
+            return f"The connection to Greenhouse isn't working. {self.setup_advice}"
+        reason = self.features.explain_off(action)
+        return f"{reason} {self.setup_advice}" if action in self.features.off else reason
 
 
 def get_rights(member: Membership) -> Rights:
     user_match = match_user(member)
-    return Rights(
-        user_match, load_features(user_match.connection) if user_match.connection else Features()
-    )
+    features = load_features(user_match.connection) if user_match.connection else Features()
+    return Rights(member, user_match, features)
 
 
 def visible_jobs(
@@ -174,27 +186,21 @@ def explain_no_access(member_rights: Rights) -> str:
     if user_match.status == MatchStatus.NO_CONNECTION or (
         user_match.connection and user_match.connection.state == _State.DRAFT
     ):
-        return "Greenhouse is not connected yet. An admin of your organization does that in Setup."
+        return f"Greenhouse isn't connected yet. {member_rights.setup_advice}"
     if not member_rights.is_connected:
-        return (
-            "The connection to Greenhouse is off at the moment. Ask an admin of your organization."
-        )
+        return f"The connection to Greenhouse is off. {member_rights.setup_advice}"
     if user_match.is_unverified:
         return (
-            f"Greenhouse has your address, {user_match.email}, but it was never confirmed there. "
-            "Confirm it in your Greenhouse profile, or ask the person who manages Greenhouse at "
-            "your company."
+            f"Your email, {user_match.email}, isn't verified in Greenhouse. Verify it in your "
+            f"Greenhouse profile, or ask {GREENHOUSE_MANAGER}."
         )
     return {
-        MatchStatus.UNCONFIRMED: f"Your address, {user_match.email}, is not confirmed yet. "
-        "Open “Your sign-in › Email address” in your menu and have the confirmation mail sent to "
-        "you.",
-        MatchStatus.UNMATCHED: f"Nobody in Greenhouse has your address, {user_match.email}. "
-        "Both must use the same one: ask the person who manages Greenhouse at your company to add "
-        "it to your Greenhouse account, or an admin here to change the address you sign in with.",
-        MatchStatus.AMBIGUOUS: "More than one Greenhouse account has your address, "
-        f"{user_match.email}, so it is not clear which one is yours. Ask the person who "
-        "manages Greenhouse at your company to leave it on one account only.",
-        MatchStatus.DEACTIVATED: "Your Greenhouse account is deactivated. Ask the person who "
-        "manages Greenhouse at your company to reactivate it.",
+        MatchStatus.UNCONFIRMED: f"Your email, {user_match.email}, isn't confirmed yet. Go to "
+        "Security › Email address in your menu and have the confirmation email sent to you.",
+        MatchStatus.UNMATCHED: f"No Greenhouse user has your email, {user_match.email}. Ask "
+        f"{GREENHOUSE_MANAGER} to add it to your Greenhouse account.",
+        MatchStatus.AMBIGUOUS: "More than one Greenhouse user has your email, "
+        f"{user_match.email}. Ask {GREENHOUSE_MANAGER} to keep it on your account only.",
+        MatchStatus.DEACTIVATED: f"Your Greenhouse account is deactivated. Ask "
+        f"{GREENHOUSE_MANAGER} to reactivate it.",
     }.get(user_match.status, "")

@@ -14,13 +14,13 @@ class SaveViewForm(forms.Form):
     """The query is normalized like the list's URL, so nothing else is saved."""
 
     name = form_fields.NameField(
-        label="Name of this view",
+        label="View name",
         max_length=60,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        error_messages={"required": "Give the view a name, please."},
+        error_messages={"required": "Enter a name for the view."},
     )
     query = forms.CharField(required=False, max_length=600, widget=forms.HiddenInput)
-    default = forms.BooleanField(label="Open the list with it", required=False)
+    default = forms.BooleanField(label="Make default", required=False)
 
     def clean_query(self) -> JobFilters:
         return parse_filters(QueryDict(self.cleaned_data["query"]))
@@ -35,16 +35,16 @@ class ExplainAccessForm(forms.Form):
     about = _MemberField(
         Membership.objects.none(),
         required=False,
-        label="Who cannot see it",
+        label="Person",
         empty_label=None,
         widget=forms.Select(attrs={"class": "input"}),
     )
     job = forms.CharField(
         label="Requisition",
-        help_text="Its Greenhouse ID, requisition ID, title, or its link in Greenhouse.",
+        help_text="Its title, requisition ID, Greenhouse ID or Greenhouse link.",
         max_length=300,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        error_messages={"required": "Paste an ID, a link or a title, please."},
+        error_messages={"required": "Enter a title, an ID or a link."},
     )
 
     def __init__(self, *args: Any, member: Membership, **kwargs: Any) -> None:

@@ -22,7 +22,7 @@ def handle_not_found(request: HttpRequest, exception: Exception) -> HttpResponse
             context = {
                 "state": state,
                 "why_nothing": explain_no_access(member_rights),
-                "admins": empty_states.format_admin_names(member),
+                "rights": member_rights,
             }
             return render(request, "jobs/not_found.html", context, status=404)
     return page_not_found(request, exception)

@@ -23,9 +23,7 @@ class LimitReached(Exception):
 def pin_job(member: Membership, job: Job, visible: QuerySet[Job]) -> None:
     """Raises LimitReached. Only pins in `visible` count: others could not be removed."""
     if member.pins.filter(job__in=visible.order_by()).exclude(job=job).count() >= MAX_PINS:
-        raise LimitReached(
-            f"{MAX_PINS} requisitions are pinned already. Take one of them off first."
-        )
+        raise LimitReached(f"You can pin up to {MAX_PINS} requisitions. Unpin one first.")
     Pin.objects.get_or_create(membership=member, job=job)
 
 
@@ -55,7 +53,7 @@ def save_view(member: Membership, name: str, query: str, *, default: bool) -> Sa
     """Create or replace the view of this name. Raises LimitReached."""
     views = SavedView.objects.filter(membership=member)
     if views.exclude(name=name).count() >= MAX_SAVED_VIEWS:
-        raise LimitReached(f"{MAX_SAVED_VIEWS} views are saved already. Delete one of them first.")
+        raise LimitReached(f"You can save up to {MAX_SAVED_VIEWS} views. Delete one first.")
     view, _ = views.update_or_create(
         name=name, defaults={"membership": member, "query": query, "is_default": False}
     )

@@ -38,8 +38,7 @@ from portal.web.htmx import render_page_or_partial
 SEARCH_FORM_ID = "job-search"
 FILTERS_ID = "job-filters"
 SEARCH_NOT_SAVED_MESSAGE = (
-    "The words you searched for are not part of it: they stand in no requisition's title or ID, so "
-    "they may be somebody's name."
+    "The search terms weren't saved: they match no title or ID, so they may be a candidate's name."
 )
 
 
@@ -60,7 +59,6 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
     if not state.shows_list:
         context |= {
             "why_nothing": explain_no_access(member_rights),
-            "admins": empty_states.format_admin_names(request.membership),
         }
         return render_page_or_partial(request, "jobs/list.html", "waiting", context)
     context["old_access"] = refresh_old_access(member_rights) if is_full_page else None
@@ -117,7 +115,7 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
     record_member_action(
         request,
         "jobs.exported",
-        "exported the list of requisitions",
+        "exported the requisition list",
         after=redact_search(filters.query),
     )
     return StreamingHttpResponse(
@@ -167,7 +165,9 @@ def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     job = _get_visible_job(request, job_pk, member_rights)
     if request.method == "POST":
         if not last_viewed.request_job_refresh(job, member_rights):
-            messages.error(request, "The connection to Greenhouse is not ready for that.")
+            messages.error(
+                request, "Couldn't refresh. The connection to Greenhouse isn't working right now."
+            )
         return redirect(get_job_url(job))
     if not request.htmx:
         return redirect(get_job_url(job))
@@ -234,13 +234,13 @@ def update_saved_view(request: MemberRequest, pk: int) -> HttpResponse:
     action = request.POST.get("action")
     if action == "delete":
         view.delete()
-        messages.success(request, f"“{view.name}” is deleted.")
+        messages.success(request, f"“{view.name}” deleted.")
     elif action in {"set_default", "clear_default"}:
         pins_and_saved_views.set_default_view(
             view if action == "set_default" else None, owner=request.membership
         )
-        opens = "opens with" if action == "set_default" else "no longer opens with"
-        messages.success(request, f"The list {opens} “{view.name}”.")
+        status = "now" if action == "set_default" else "no longer"
+        messages.success(request, f"“{view.name}” is {status} your default view.")
     return redirect(f"{reverse('jobs:list')}?status=open")
 
 

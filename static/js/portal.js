@@ -128,6 +128,7 @@
       all("[data-zone-name]", within).forEach((name) => (name.textContent = zone));
     }
     all("[data-copy], [data-reveal]", within).forEach((button) => (button.hidden = false));
+    countSelected(document.body);
     all("[data-select-all]", within).forEach((box) => {
       const label = box.closest("label");
       (label || box).hidden = false;
@@ -229,9 +230,22 @@
       document.querySelectorAll(`input[type=checkbox][name="${box.dataset.selectAll}"]`).forEach(
         (other) => other.disabled || (other.checked = box.checked)
       );
-      say(box.checked ? "All on this page selected." : "None selected.");
     }
+    const count = countSelected(document.body);
+    if (box.form && box.form.querySelector("[data-selected-count]")) say(count);
   });
+
+  /* ---- "3 selected:" beside the buttons for many -------------------------- */
+  function countSelected(within) {
+    let text = "";
+    all("[data-selected-count]", within).forEach((label) => {
+      const boxes = document.querySelectorAll(`input[type=checkbox][name="${label.dataset.selectedCount}"]:checked`);
+      const allMatching = label.closest("form").elements.all_matching;
+      text = allMatching && allMatching.checked ? label.dataset.allSelected : `${boxes.length} selected`;
+      label.textContent = text + ":";
+    });
+    return text;
+  }
 
   /* ---- Asking before, and never sending twice --------------------------- */
   const confirmedForms = new WeakSet();
@@ -349,9 +363,9 @@
   }
 
   function showUnavailable(part) {
-    const text = "This is no longer here, or no longer open to you.";
+    const text = "This is no longer available to you.";
     const place = part.querySelector("[data-unavailable-target]");
-    if (!place) return tell("error", text + " Reload the page to see.");
+    if (!place) return tell("error", text + " Reload the page.");
     focused = null;
     remember();
     place.textContent = text;
@@ -392,7 +406,7 @@
       if (part) stopPolling(part);
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
       const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
-      tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "That did not work.");
+      tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "Something went wrong. Try again.");
       return;
     }
     if (event.detail.shouldSwap && /^\s*<!doctype html/i.test(xhr.response)) {
@@ -412,12 +426,12 @@
   });
   on("afterSettle", restore);
 
-  const outcomeUnknown = "No answer came back, so we do not know yet whether it was done. Reload the page to see.";
+  const outcomeUnknown = "No response yet, so we don’t know whether it worked. Reload the page to check.";
 
   function handleNoResponse(event) {
     const part = poller(event);
     if (part) return slowDown(part);
-    tell("error", isRead(event) ? "The portal did not answer. Check your connection and try again." : outcomeUnknown);
+    tell("error", isRead(event) ? "Couldn’t reach the portal. Check your connection and try again." : outcomeUnknown);
   }
   on("sendError", handleNoResponse);
   on("timeout", handleNoResponse);
@@ -429,10 +443,10 @@
       stopPolling(part);
       return showUnavailable(part);
     }
-    if (status === 404) return tell("error", "This is no longer here, or no longer open to you. Reload the page to see.");
-    if (status === 429) return tell("warning", "That was a lot at once. Wait a moment, then try again.");
-    if (status < 500) return tell("error", "That did not work. Reload the page and try again.");
-    tell("error", isRead(event) ? "Something broke on our side. Try again in a moment." : outcomeUnknown);
+    if (status === 404) return tell("error", "This is no longer available to you. Reload the page.");
+    if (status === 429) return tell("warning", "Too many requests. Wait a moment, then try again.");
+    if (status < 500) return tell("error", "Something went wrong. Reload the page and try again.");
+    tell("error", isRead(event) ? "Something went wrong on our side. Try again in a moment." : outcomeUnknown);
   });
 
   let started = false;

@@ -37,30 +37,30 @@ def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
     row.get_by_role("link", name="Reject").click()
     row.get_by_label("Reason").select_option(index=1)
     row.get_by_role("button", name="Reject").click()
-    expect(row).to_contain_text("goes to Greenhouse in")
+    expect(row).to_contain_text("Rejecting in")
     row.get_by_role("button", name="Undo").click()
-    expect(row).to_contain_text("Taken back in time")
+    expect(row).to_contain_text("canceled. Nothing was sent.")
 
     row.get_by_role("link", name="Reject").click()
     row.get_by_role("button", name="Reject").click()  # with the reason chosen before
-    expect(row).to_contain_text("goes to Greenhouse in")
+    expect(row).to_contain_text("Rejecting in")
     remy.check_page("50-held")
     demo.end_holds()
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
+    expect(row).to_contain_text("Rejected.", timeout=TIMEOUT_MS)
     row.get_by_role("button", name="Undo").click()
-    expect(row).to_contain_text("Active again in Greenhouse", timeout=TIMEOUT_MS)
+    expect(row).to_contain_text("Unrejected", timeout=TIMEOUT_MS)
 
     # Another window advances the other application; this page is now stale.
     second = page.context.new_page()
     second.goto(page.url)
     same = second.locator(f"tr#{other.get_attribute('id')}")
     same.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(same).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
+    expect(same).to_contain_text("Advanced to", timeout=TIMEOUT_MS)
     other.get_by_role("button", name=re.compile("^Advance")).click()
-    expect(other).to_contain_text("Changed meanwhile", timeout=TIMEOUT_MS)
+    expect(other).to_contain_text("this application changed since", timeout=TIMEOUT_MS)
     remy.check_page("51-conflict")
-    other.get_by_role("button", name="Skip").click()
-    expect(other).not_to_contain_text("Changed meanwhile")
+    other.get_by_role("button", name="Dismiss").click()
+    expect(other).not_to_contain_text("this application changed since")
 
 
 def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
@@ -72,19 +72,17 @@ def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     demo.add_fault(regex="/move$", method="POST", status=403, times=3, body={"message": "No"})
     remy.check_page("52-bulk-look")
     page.get_by_role("button", name=f"Advance {len(rows)} applications").click()
-    expect(page.get_by_text("Goes to Greenhouse in")).to_be_visible()
+    expect(page.get_by_text("Advancing in")).to_be_visible()
     demo.end_holds()
     state = page.locator("#batch-state")
-    expect(state).to_contain_text(
-        f"{len(rows) - 3} done in Greenhouse, 3 not done", timeout=TIMEOUT_MS
-    )
+    expect(state).to_contain_text(f"{len(rows) - 3} advanced, 3 not advanced", timeout=TIMEOUT_MS)
     first = page.locator("#batch tbody tr").first
-    expect(first).to_contain_text("Refused")
+    expect(first).to_contain_text("Denied")
     remy.check_page("54-bulk-failures")
-    page.get_by_role("button", name="Try only the 3 again").click()
+    page.get_by_role("button", name="Retry 3").click()
     expect(page.locator("#batch tbody tr")).to_have_count(3)
     demo.end_holds()
-    expect(state).to_contain_text("3 done in Greenhouse", timeout=TIMEOUT_MS)
+    expect(state).to_contain_text("3 advanced", timeout=TIMEOUT_MS)
 
 
 def _reject_row(row: Locator, *, reason: int | None = None) -> Locator:
@@ -93,7 +91,7 @@ def _reject_row(row: Locator, *, reason: int | None = None) -> Locator:
     if reason is not None:
         row.get_by_label("Reason").select_option(index=reason)
     row.get_by_role("button", name="Reject").click()
-    expect(row).to_contain_text("goes to Greenhouse in")
+    expect(row).to_contain_text("Rejecting in")
     return row.get_by_role("button", name="Undo")
 
 
@@ -113,14 +111,14 @@ def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
     page.mouse.down()
     _await_refreshes(page)
     page.mouse.up()
-    expect(row).to_contain_text("Taken back in time")
+    expect(row).to_contain_text("canceled. Nothing was sent.")
 
     undo = _reject_row(row)
     undo.focus()
     page.keyboard.down("Space")
     _await_refreshes(page)
     page.keyboard.up("Space")
-    expect(row).to_contain_text("Taken back in time")
+    expect(row).to_contain_text("canceled. Nothing was sent.")
 
     # A press elsewhere does not stop rows from being refreshed.
     undo = _reject_row(row)
@@ -130,7 +128,7 @@ def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
     expect(row.locator(".num")).not_to_have_text(left)
     page.mouse.up()
     demo.end_holds()
-    expect(row).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
+    expect(row).to_contain_text("Rejected.", timeout=TIMEOUT_MS)
 
 
 def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None:
@@ -145,7 +143,7 @@ def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None
 
         return answer
 
-    gone = "no longer here, or no longer open to you"
+    gone = "no longer available to you"
     page.route(ROW, answered(404))
     row.get_by_role("button", name=re.compile("^Advance")).click()
     expect(row).to_contain_text(gone)
@@ -161,7 +159,7 @@ def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None
     page.wait_for_timeout(4000)
     assert 1 <= len(requested) <= 3, "polls less often while the server fails"
     page.unroute(ROW)
-    expect(other).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
+    expect(other).to_contain_text("Advanced to", timeout=TIMEOUT_MS)
 
     number = third.get_attribute("id").removeprefix("application-")
     remote = demo.find_remote_id(int(number))
@@ -183,9 +181,9 @@ def test_row_error_gets_focus_and_is_announced(demo: Demo, remy: Person) -> None
     row.get_by_role("link", name="Reject").click()
     expect(row).to_be_focused()
     row.get_by_role("button", name="Reject").click()
-    expect(row.locator(".callout")).to_contain_text("Choose a reason")
+    expect(row.locator(".callout")).to_contain_text("Select a reason")
     expect(row.locator(".callout")).to_be_focused()
-    expect(page.locator("#live")).to_contain_text("Choose a reason")
+    expect(page.locator("#live")).to_contain_text("Select a reason")
 
 
 def _await_place(page: Page, number: int) -> None:
@@ -212,21 +210,21 @@ def test_review_card_follows_decision(demo: Demo, remy: Person) -> None:
     number = _go_to_advanceable(page)
     keys.press("r")
     page.locator("[name=reason]").select_option(index=1)
-    page.get_by_role("button", name="Reject and go on").click()
+    page.get_by_role("button", name="Reject and next").click()
     _await_place(page, number + 1)
     keys.press("k")
     _await_place(page, number)
-    expect(card).to_contain_text("goes to Greenhouse in")
+    expect(card).to_contain_text("Rejecting in")
     card.get_by_role("button", name="Undo").focus()
     demo.end_holds()
-    expect(card).to_contain_text("Rejected in Greenhouse", timeout=TIMEOUT_MS)
+    expect(card).to_contain_text("Rejected.", timeout=TIMEOUT_MS)
     expect(card.get_by_role("button", name="Unreject")).to_be_visible()
     assert page.evaluate("document.activeElement.closest('#review-card') !== null")
     keys.press("b")
     _await_place(page, number + 1)
     keys.press("k")
     _await_place(page, number)
-    expect(card).to_contain_text("Active again in Greenhouse", timeout=TIMEOUT_MS)
+    expect(card).to_contain_text("Unrejected", timeout=TIMEOUT_MS)
     expect(card.locator("#review-advance")).to_be_visible()
 
 
@@ -236,23 +234,23 @@ def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
     keys.press("Enter")
     _await_place(page, 1)
     keys.press("?")
-    expect(page.get_by_text("Undo the newest decision")).to_be_visible()
+    expect(page.get_by_text("Undo the latest decision")).to_be_visible()
     remy.check_page("55-review")
     keys.press("?")
     number = _go_to_advanceable(page)
     keys.press("a")
-    expect(page.locator("#decisions")).to_contain_text("Advanced in Greenhouse", timeout=TIMEOUT_MS)
+    expect(page.locator("#decisions")).to_contain_text("Advanced to", timeout=TIMEOUT_MS)
     keys.press("r")
     expect(page.locator("[name=reason]")).to_be_focused()
     keys.press("ArrowDown")
     for _ in range(6):  # past the note and the email, to the button
         keys.press("Tab")
-        if page.locator("button:focus", has_text="Reject and go on").count():
+        if page.locator("button:focus", has_text="Reject and next").count():
             break
     keys.press("Enter")
     expect(page.locator("#decisions")).to_contain_text("Reject:")
     keys.press("u")
-    expect(page.locator("#decisions")).to_contain_text("Taken back", timeout=TIMEOUT_MS)
+    expect(page.locator("#decisions")).to_contain_text("canceled", timeout=TIMEOUT_MS)
     remy.check_page("56-review-decided")
     keys.press("k")
     _await_place(page, number + 1)

@@ -23,12 +23,12 @@ def test_recruiters_see_own_jobs_and_reasons(demo: Demo, person, ada: Person) ->
     hidden = _find_job_only_sam_sees(sam, remy)
     _ask_why_hidden(remy, ada, hidden)
     for name, message in (
-        ("uma", "Nobody in Greenhouse has your address"),
+        ("uma", "No Greenhouse user has your email"),
         ("dana", "Your Greenhouse account is deactivated"),
     ):
         unmatched = person(f"{name}@acme.example")
         expect(unmatched.page.get_by_text(message)).to_be_visible()
-        unmatched.page.get_by_role("link", name="See each step").click()
+        unmatched.page.get_by_role("link", name="See why").click()
         expect(unmatched.page.get_by_label("Requisition")).to_be_visible()
 
 
@@ -48,7 +48,7 @@ def _search_filter_and_go_back(page: Page) -> None:
     narrowed_count = _read_count(page)
 
     _open_filters(page)
-    page.get_by_label("At least").select_option("2")
+    page.get_by_label("Minimum candidates").select_option("2")
     expect(page).to_have_url(re.compile(r"min_active=2"))
     page.go_back()
     expect(page.locator("#job-count")).to_have_text(re.compile(re.escape(narrowed_count)))
@@ -57,14 +57,14 @@ def _search_filter_and_go_back(page: Page) -> None:
     expect(page.locator("#job-count")).to_have_text(re.compile(rf"^\s*{re.escape(whole_count)}"))
 
     _open_filters(page)
-    stage = page.get_by_label("Active applications in")
+    stage = page.get_by_label("Has candidates in")
     stage.select_option(index=1)
     name = stage.locator("option:checked").inner_text()
     expect(page.locator("#job-table tbody tr").first).to_contain_text(f"in {name}")
 
 
 def _open_filters(page: Page) -> None:
-    if not page.get_by_label("At least").is_visible():
+    if not page.get_by_label("Minimum candidates").is_visible():
         page.locator(".job-filters > summary").click()
 
 
@@ -88,26 +88,24 @@ def _find_job_only_sam_sees(sam: Person, remy: Person) -> str:
         links = recruiter.page.locator("#job-table th a")
         shown[recruiter] = {link.get_attribute("href") for link in links.all()}
     sam.open_path(min(shown[sam] - shown[remy], key=str))
-    link = sam.page.get_by_role("link", name="Open in Greenhouse").get_attribute("href")
+    link = sam.page.get_by_role("link", name="View in Greenhouse").get_attribute("href")
     return str(link).rsplit("/", 1)[-1]
 
 
 def _ask_why_hidden(remy: Person, ada: Person, hidden: str) -> None:
     """Remy learns only how to get access; Ada, asking about him, reads what is missing."""
-    remy.page.get_by_role("link", name="Why can’t I see one?").click()
+    remy.page.get_by_role("link", name="Missing a requisition?").click()
     remy.page.get_by_label("Requisition").fill(hidden)
-    remy.page.get_by_role("button", name="Explain").click()
+    remy.page.get_by_role("button", name="Check access").click()
     answer = remy.page.locator("#answer")
-    expect(answer).to_contain_text("Not seen")
-    expect(answer).to_contain_text("Nothing that can be told of fits")
-    expect(answer).to_contain_text("last read from Greenhouse on")
+    expect(answer).to_contain_text("Not visible")
+    expect(answer).to_contain_text("No requisition you can access matches that")
+    expect(answer).to_contain_text("last synced on")
     remy.check_page("62-why")
     ada.open_path("/requisitions/access/")
-    ada.page.get_by_label("Who cannot see it").select_option(
-        label="Remy Laurent (remy@acme.example)"
-    )
+    ada.page.get_by_label("Person").select_option(label="Remy Laurent (remy@acme.example)")
     ada.page.get_by_label("Requisition").fill(hidden)
-    ada.page.get_by_role("button", name="Explain").click()
-    expect(ada.page.locator("#answer")).to_contain_text("lists no grant of this requisition")
-    expect(ada.page.locator("#answer")).to_contain_text("Who can do that")
+    ada.page.get_by_role("button", name="Check access").click()
+    expect(ada.page.locator("#answer")).to_contain_text("granted this account the requisition")
+    expect(ada.page.locator("#answer")).to_contain_text("Who can fix it")
     ada.check_page("63-why-admin")

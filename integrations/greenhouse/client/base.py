@@ -169,7 +169,7 @@ class HarvestClient(ABC):
     ) -> Iterator[Page[Record]]:
         """Yield pages from `cursor` on; `keep` repeats filters that Greenhouse may ignore."""
         if cursor is not None and urlsplit(cursor).path != request.path:
-            raise UnreadableResponse("The place to go on from belongs to another list.")
+            raise UnreadableResponse("The page to continue from belongs to another list.")
         target = cursor
         seen: set[int] = set()
         restarted = is_first_restarted = False
@@ -214,7 +214,7 @@ class HarvestClient(ABC):
         if next_target is None:
             return None
         if hash(next_target) in seen or urlsplit(next_target).path != request.path:
-            raise UnreadableResponse("Greenhouse's pages lead in a circle, or into another list.")
+            raise UnreadableResponse("Greenhouse's pages repeat or belong to another list.")
         return next_target
 
     def _chain_lists(
@@ -286,7 +286,7 @@ class HarvestClient(ABC):
         if current is None or not required_status or current.status == required_status:
             return error
         return Conflict(
-            f"This application is {current.status} in Greenhouse now.", evidence=error.evidence
+            f"This application is now {current.status} in Greenhouse.", evidence=error.evidence
         )
 
     def _explain_not_found_write(self, error: NotFound, application_id: int) -> AtsError:
@@ -294,7 +294,7 @@ class HarvestClient(ABC):
         if self._reread_application(application_id) is None:
             return error
         return ActingUserRefused(
-            "Greenhouse does not show this application to you, so it does not let you do this.",
+            "You don't have access to this application in Greenhouse.",
             evidence=error.evidence,
         )
 

@@ -72,8 +72,7 @@ Record = TypeVar("Record")
 
 _MISSING_PERMISSION_TEXT = "does not have permission for this endpoint"
 _RETIRED_SENTENCE = (
-    "Greenhouse no longer answers Harvest v1 for this account (it was announced to end on "
-    "31 August 2026). Create a Harvest v3 credential instead."
+    "Harvest v1 has been retired for this account. Create a Harvest v3 credential instead."
 )
 CONFIRMATION_TTL = 10.0  # seconds for which a successful response proves that v1 is available
 _LIST_PARAMS = {"per_page": PER_PAGE, "skip_count": "true"}
@@ -123,8 +122,8 @@ class HarvestV1(HarvestClient):
     ) -> AtsError:
         if response.status == 401:
             return BadCredential(
-                "Greenhouse does not accept this API key: it is mistyped or revoked, or Harvest "
-                "v1 has ended for this account.",
+                "Greenhouse doesn't accept this API key. It's mistyped or revoked, or Harvest v1 "
+                "has been retired for this account.",
                 evidence=evidence,
             )
         if response.status == 410:
@@ -144,17 +143,13 @@ class HarvestV1(HarvestClient):
             request.acting_user_id is not None
             and _MISSING_PERMISSION_TEXT not in error_body.message
         ):
-            detail = f" It says: {error_body.message}" if error_body.message else ""
-            return ActingUserRefused(
-                f"Greenhouse does not let you do this. Your rights there decide.{detail}",
-                evidence=evidence,
-            )
+            return ActingUserRefused(evidence=evidence)
         label = get_permission_label(request.permission)
-        sentence = f"The Greenhouse API key lacks the permission “{label}”."
+        sentence = f"The Greenhouse API key is missing the permission “{label}”."
         if _MISSING_PERMISSION_TEXT not in error_body.message:
             sentence = (
-                f"Greenhouse refuses this without saying why: the API key may lack the permission "
-                f"“{label}”, or Harvest v1 has ended for this account."
+                f"Greenhouse denied this. Either the API key is missing the permission “{label}”, "
+                "or Harvest v1 has been retired for this account."
             )
         return MissingPermission(request.permission, sentence, evidence=evidence)
 
@@ -167,7 +162,7 @@ class HarvestV1(HarvestClient):
             ("not found", "access denied")
         ):
             return ActingUserRefused(
-                "Greenhouse does not show this application to you, so it does not let you do this.",
+                "You don't have access to this application in Greenhouse.",
                 evidence=evidence,
             )
         if request.path != request.template.format(id=0):  # id 0: a probe
@@ -576,5 +571,5 @@ class HarvestV1(HarvestClient):
 
 def _require_stage_id(seen: SeenStage) -> int:
     if seen.stage_id is None:
-        raise Conflict("This application is in no stage, so it cannot be moved on.")
+        raise Conflict("This application isn't in a stage, so it can't be moved.")
     return seen.stage_id

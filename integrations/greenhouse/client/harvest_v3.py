@@ -170,8 +170,8 @@ class HarvestV3(HarvestClient):
             if request.acting_user_id is not None:
                 raise
             raise BadCredential(
-                "Greenhouse gives no access in the name of the Site Admin whose user ID is "
-                "entered here. Please check that ID.",
+                "Greenhouse gives no access for the Site Admin whose user ID is entered here. "
+                "Check that ID.",
                 evidence=error.evidence,
             ) from error
 
@@ -213,15 +213,15 @@ class HarvestV3(HarvestClient):
     ) -> AtsError:
         if response.status == 401:
             return BadCredential(
-                "Greenhouse does not accept its own access token. The credential may have been "
-                "revoked or changed.",
+                "Greenhouse rejected the access token. The credential may have been revoked or "
+                "changed.",
                 evidence=evidence,
             )
         if response.status == 403:
             return self._map_forbidden(request, error_body, evidence)
         if response.status == 404 and not request.has_record_id:
             return UnreadableResponse(
-                "Greenhouse does not know this address of its interface.", evidence=evidence
+                "Greenhouse doesn't recognize this API path.", evidence=evidence
             )
         if response.status in (404, 410):
             return NotFound(evidence=evidence)
@@ -543,9 +543,7 @@ class HarvestV3(HarvestClient):
             if not page.records:
                 break
         if unreadable:
-            raise UnreadableResponse(
-                f"Greenhouse's record could not be read: {unreadable[0].reason}"
-            )
+            raise UnreadableResponse(f"Couldn't read Greenhouse's record: {unreadable[0].reason}")
         evidence = Evidence(
             method="GET",
             path=request.template,
@@ -752,7 +750,7 @@ class HarvestV3(HarvestClient):
 
         first = next(self._stage_id_choice.list_choices(seen), None)
         if first is None:
-            raise Conflict("This application is in no stage, so it cannot be moved on.")
+            raise Conflict("This application isn't in a stage, so it can't be moved.")
         try:
             return send(*first)
         except (Conflict, InvalidValues) as error:

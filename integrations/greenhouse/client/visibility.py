@@ -15,9 +15,8 @@ from integrations.http.client import HttpResponse
 
 CONFIRMATION_TTL = 10.0  # seconds for which a result is reused
 _NOTHING_VISIBLE_SENTENCE = (
-    "Greenhouse shows this credential nothing at all, not even a user. It does so where the "
-    "Greenhouse user behind it is not a Site Admin. Nothing was removed here; please make that "
-    "user a Site Admin, or enter the user ID of one."
+    "Greenhouse shows this credential no records. Its Greenhouse user is probably not a Site "
+    "Admin. Make that user a Site Admin, or enter the user ID of one. Nothing was removed here."
 )
 # Lists with these filters are usually empty, and no record is considered deleted because of them.
 _OFTEN_EMPTY_FILTERS = {"updated_at", "application_ids", "candidate_ids", "custom_field_ids"}

@@ -41,7 +41,7 @@ def _map_code_error(response: HttpResponse, error_body: ErrorBody, evidence: Evi
     if response.status == 401 or "client" in error_body.message:
         return BadCredential(UNKNOWN_APP, evidence=evidence)
     return AuthorizationCodeRejected(
-        "Greenhouse does not accept the code of this consent.", evidence=evidence
+        "Greenhouse doesn't accept the code of this authorization.", evidence=evidence
     )
 
 

@@ -127,7 +127,7 @@ def decode_token_response(response: HttpResponse) -> TokenResponse:
     try:
         return msgspec.json.decode(response.body, type=TokenResponse)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableResponse("Greenhouse's token could not be read.") from error
+        raise UnreadableResponse("Couldn't read Greenhouse's token.") from error
 
 
 class TokenResponse(msgspec.Struct):

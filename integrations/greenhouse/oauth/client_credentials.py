@@ -43,9 +43,7 @@ class NoScopesGranted(MissingPermission):
     """The client credential is valid but has no scopes at all."""
 
     def __init__(self, *, evidence: Evidence) -> None:
-        super().__init__(
-            "", "No scope is ticked yet for this credential in Greenhouse.", evidence=evidence
-        )
+        super().__init__("", "This credential has no scopes in Greenhouse yet.", evidence=evidence)
 
 
 class _CachedToken(msgspec.Struct, array_like=True):
@@ -180,12 +178,12 @@ def _make_error_mapper(sub: str | None) -> ErrorMapper:
             return NoScopesGranted(evidence=evidence)
         if sub and "invalid_client" not in error_body.message:
             return ActingUserRefused(
-                "Greenhouse gives no access in the name of this Greenhouse user: the user may be "
-                "deactivated or gone.",
+                "Greenhouse gives no access for this Greenhouse user, who may be deactivated or "
+                "deleted.",
                 evidence=evidence,
             )
         return BadCredential(
-            "Greenhouse does not accept this client ID and secret.", evidence=evidence
+            "Greenhouse doesn't accept this client ID and secret.", evidence=evidence
         )
 
     return map_error

@@ -17,8 +17,11 @@ from integrations.greenhouse.oauth.token_refresh import (
 )
 
 _EXPIRY_MARGIN = 150.0  # refresh early enough to retry after a lost response and an expired lease
-NO_PERSONAL_CONSENT = "You have not agreed in Greenhouse that this portal acts in your name."
-PERSONAL_CONSENT_ENDED = "Your own consent in Greenhouse has ended. Please give it again."
+NO_PERSONAL_CONSENT = "You haven't authorized this portal in Greenhouse to act under your name."
+PERSONAL_CONSENT_ENDED = (
+    "Your authorization in Greenhouse has ended. Authorize the portal again under Acting in "
+    "Greenhouse."
+)
 
 
 class ConsentTokens:

@@ -71,17 +71,12 @@ def _explain_refused_write(
 ) -> AtsError:
     if is_granted is False or (is_granted is None and _SCOPE_PATTERN.search(error_body.message)):
         return _build_missing_scope_error(request, scope, evidence)
-    detail = f" It says: {error_body.message}" if error_body.message else ""
     if is_granted is None:
         return ActingUserRefused(
-            "Greenhouse refuses this. Either your rights there do not allow it, or the credential "
-            f"lacks the scope {scope}.{detail}",
+            "You don't have permission to do this in Greenhouse, or the credential is missing one.",
             evidence=evidence,
         )
-    return ActingUserRefused(
-        f"Greenhouse does not let you do this. Your rights there decide.{detail}",
-        evidence=evidence,
-    )
+    return ActingUserRefused(evidence=evidence)
 
 
 def _explain_refused_list(
@@ -102,8 +97,8 @@ def _explain_refused_list(
         return _build_missing_scope_error(request, scope, evidence)
     return MissingPermission(
         request.permission,
-        f"Greenhouse refuses this list and does not say why: the scope {scope} is not ticked for "
-        "this credential, or the Greenhouse user behind it is not a Site Admin.",
+        f"Greenhouse denied this list. Either the credential is missing the scope {scope}, or its "
+        "Greenhouse user isn't a Site Admin.",
         evidence=evidence,
     )
 
@@ -113,6 +108,6 @@ def _build_missing_scope_error(
 ) -> MissingPermission:
     return MissingPermission(
         request.permission,
-        f"The scope {scope} is not ticked for this credential in Greenhouse.",
+        f"The credential is missing the scope {scope} in Greenhouse.",
         evidence=evidence,
     )

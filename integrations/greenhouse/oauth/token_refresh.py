@@ -26,11 +26,11 @@ REFRESH_TOKEN_LIFETIME = 24 * 3600.0  # documented; not in the response
 RESPONSE_TIMEOUT = 10.0
 REFRESH_LEASE = 90.0  # must exceed _RESPONSE_TIMEOUT
 CONSENT_ENDED = (
-    "The consent in Greenhouse has ended: it was taken back there, or not renewed in time."
+    "The authorization in Greenhouse has ended: it was revoked there or not renewed in time."
 )
 UNKNOWN_APP = (
-    "Greenhouse does not know this portal's own application. Whoever runs the portal must look at "
-    "the partner settings."
+    "Greenhouse doesn't recognize this portal's application. Whoever runs the portal needs to "
+    "check its partner settings."
 )
 
 

@@ -52,7 +52,7 @@ def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
         return read(msgspec.Raw(body))
     except Exception as error:
         raise UnreadableResponse(
-            f"Greenhouse's record could not be read: {describe_error(error)}"
+            f"Couldn't read Greenhouse's record: {describe_error(error)}"
         ) from error
 
 
@@ -123,7 +123,7 @@ def _decode_array(body: bytes) -> list[msgspec.Raw]:
     # While it prepares a list, Greenhouse answers {message} (documented for v3 candidates).
     if body.lstrip()[:1] == b"{":
         raise UnreadableResponse(
-            "Greenhouse answered with one object instead of a list: "
+            "Greenhouse returned one object instead of a list: "
             f"{redact_text(_extract_message(body))}"
         )
     raise UnreadableResponse

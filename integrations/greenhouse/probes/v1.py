@@ -104,7 +104,7 @@ def probe_permissions(
         yield finding.to_probe_result(request.permission)
 
 
-_UNKNOWN_PERMISSION = "An API key has no such permission."
+_UNKNOWN_PERMISSION = "Harvest v1 has no such permission."
 
 
 def build_probe_request(permission: str) -> HarvestRequest | None:

@@ -122,7 +122,7 @@ def probe_permissions(
             yield finding.to_probe_result(key)
 
 
-_UNKNOWN_SCOPE = "A Harvest v3 credential has no such scope."
+_UNKNOWN_SCOPE = "Harvest v3 has no such scope."
 
 
 def _probe_scopes(
@@ -166,7 +166,7 @@ def _build_finding_from_scopes(
     return ProbeFinding(
         outcome=ProbeOutcome.MISSING,
         evidence=finding.evidence,
-        sentence=f"The scope {scope} is not ticked for this credential in Greenhouse.",
+        sentence=f"The credential is missing the scope {scope} in Greenhouse.",
         cause=MissingPermission.__name__,
     )
 
@@ -214,7 +214,7 @@ def _resolve_refusal(
         return ProbeFinding(
             outcome=ProbeOutcome.MISSING,
             evidence=finding.evidence,
-            sentence=f"The scope {scope} is not ticked for this credential in Greenhouse.",
+            sentence=f"The credential is missing the scope {scope} in Greenhouse.",
             cause=MissingPermission.__name__,
         )
     return ProbeFinding(

@@ -23,6 +23,7 @@ _STALE_PATTERN = re.compile(
 )
 _FROM_STAGE_PATTERN = re.compile(r"from.?stage|current stage|\bstage\b", re.IGNORECASE)
 _TO_STAGE_PATTERN = re.compile(r"to.?stage|target stage|new.?stage", re.IGNORECASE)
+_FIELD_NAME_PATTERN = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 _MAX_DEPTH = 8
 _GENERIC_MESSAGES = ("unprocessable content", "unprocessable entity", "validation error")
 
@@ -58,7 +59,7 @@ def parse_error_body(response: HttpResponse, secrets: Iterable[str]) -> ErrorBod
 
 def build_html_page_error(evidence: Evidence) -> UnreadableResponse:
     return UnreadableResponse(
-        "Something between us and Greenhouse refused this with a page of its own.",
+        "A server between us and Greenhouse blocked the request.",
         evidence=evidence,
     )
 
@@ -66,14 +67,20 @@ def build_html_page_error(evidence: Evidence) -> UnreadableResponse:
 def map_validation_error(error_body: ErrorBody, evidence: Evidence) -> AtsError:
     """Map to Conflict if the message says that the record changed, else to InvalidValues."""
     if is_stale_record_error(error_body):
-        return Conflict(
-            f"This application changed in Greenhouse since you opened it: {error_body.message}",
-            evidence=evidence,
-        )
+        return Conflict(evidence=evidence)
     sentence = (
-        f"Greenhouse does not accept this: {error_body.message}" if error_body.message else ""
+        f"Greenhouse didn't accept this: {_replace_field_names(error_body.message)}"
+        if error_body.message
+        else ""
     )
     return InvalidValues(error_body.fields, sentence, evidence=evidence)
+
+
+def _replace_field_names(message: str) -> str:
+    """For example "rejection reason" for "rejection_reason_id"."""
+    return _FIELD_NAME_PATTERN.sub(
+        lambda name: name[0].removesuffix("_id").replace("_", " "), message
+    )
 
 
 def is_stale_record_error(error_body: ErrorBody) -> bool:

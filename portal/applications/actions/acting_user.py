@@ -14,7 +14,7 @@ from portal.sync.models import AtsUser
 
 ConsentState = Consent.State
 AS_SERVICE_ACCOUNT = "as the service account"
-SERVICE_ACCOUNT_LABEL = "the service account’s name, not yours"
+SERVICE_ACCOUNT_LABEL = "under the service account’s name, not yours"
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class ActingUser:
         if not self.needed or self.has_consent or self.service_account:
             return ""
         return (
-            "Agree in Greenhouse first that this portal acts in your name: under Account, "
-            "Acting in Greenhouse. It takes one click, once."
+            "First authorize this portal in Greenhouse to act under your name: Account › Acting in "
+            "Greenhouse. You only do this once."
         )
 
     @property
@@ -39,10 +39,10 @@ class ActingUser:
 
 
 def describe_acting_user(acting_user: ActingUser, user: AtsUser | None) -> str:
-    """The name Greenhouse will show for an action, for use within a sentence."""
+    """Under which name an action happens in Greenhouse, for use within a sentence."""
     if acting_user.uses_service_account:
         return SERVICE_ACCOUNT_LABEL
-    return f"your name: {user}" if user is not None else "nobody’s name"
+    return f"under your name ({user})" if user is not None else "without a name"
 
 
 def get_acting_user(member: Membership, connection: Connection | None) -> ActingUser:
@@ -65,5 +65,5 @@ def get_own_consent(member: Membership) -> Consent | None:
 def revoke_own_consent(member: Membership, *, by: User) -> bool:
     consent = get_own_consent(member)
     return consent is not None and revocation.revoke_consent(
-        consent, why="taken back by the person", by=by
+        consent, why="revoked by the person", by=by
     )

@@ -84,9 +84,10 @@ def _find_existing_action(
 
 
 def _compute_due_at(action_request: ActionRequest) -> datetime | None:
-    setting = ACTION_HANDLERS[action_request.kind].undo_setting
-    seconds = getattr(settings, setting) if setting and action_request.undoes is None else 0
-    return timezone.now() + timedelta(seconds=seconds) if seconds else None
+    seconds = ACTION_HANDLERS[action_request.kind].undo_seconds
+    if not seconds or action_request.undoes is not None:
+        return None
+    return timezone.now() + timedelta(seconds=seconds)
 
 
 def build_action(

@@ -18,10 +18,10 @@ _LOGGED_FIELDS = ("job", "status", "stage_name")
 def log_action(action: ApplicationAction) -> None:
     """Call last in the transaction that settles the action."""
     handler, application = ACTION_HANDLERS[action.kind], action.application
-    undo_note = ", to undo what was done before" if action.undoes_id else ""
+    undo_note = " to undo an earlier action" if action.undoes_id else ""
     record_entry(
         f"application.{handler.past_tense}",
-        f"{handler.past_tense} application {application.remote_id} in Greenhouse{undo_note}, "
+        f"{handler.past_tense} application {application.remote_id} in Greenhouse{undo_note} "
         f"{_describe_acting_user(application.connection_id, action)}",
         organization=action.membership.organization,
         by=action.membership.user,
@@ -40,11 +40,11 @@ def log_batch(batch: Batch) -> None:
     if not done_count or first_action is None:
         return
     handler = ACTION_HANDLERS[batch.kind]
-    undo_note = ", to undo what was done before" if batch.undoes_id else ""
+    undo_note = " to undo an earlier action" if batch.undoes_id else ""
     record_entry(
         f"batch.{handler.past_tense}",
-        f"{handler.past_tense} {done_count} of {actions.count()} chosen applications in Greenhouse"
-        f"{undo_note}, "
+        f"{handler.past_tense} {done_count} of {actions.count()} selected applications in "
+        f"Greenhouse{undo_note} "
         f"{_describe_acting_user(batch.job.connection_id, first_action)}",
         organization=batch.membership.organization,
         by=batch.membership.user,
@@ -68,4 +68,4 @@ def _describe_acting_user(connection_id: int, action: ApplicationAction) -> str:
         if user
         else f"Greenhouse user {acting_user_id}"
     )
-    return f"in the name of {name}"
+    return f"as {name}"

@@ -87,7 +87,7 @@ def get_action_option(
     if why_not := action_context.acting_user.why_not:
         return ActionOption(handler, why_not, needs_consent=True)
     if application.prospect:
-        return ActionOption(handler, "Prospects are not moved from here.")
+        return ActionOption(handler, "Prospects can't be changed here.")
     if not handler.is_applicable(application):
         message = f"This application is {application.status} in Greenhouse."
         return ActionOption(handler, message, wrong_state=True)

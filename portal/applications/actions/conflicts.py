@@ -78,7 +78,7 @@ def _explains_current_state(
 def _describe_place(stage: str, status: str | None) -> str:
     if status and status != "active":
         return f"{status} (in “{stage}”)" if stage else status
-    return f"in “{stage}”" if stage else "in no stage"
+    return f"in “{stage}”" if stage else "not in a stage"
 
 
 def build_greenhouse_url(application: Application) -> str:

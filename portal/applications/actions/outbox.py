@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.applications.actions.action_requests import SEND_TASK
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
@@ -54,7 +55,7 @@ def release_action(action: ApplicationAction) -> None:
     if read_only.is_read_only():
         return
     due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
-    if due and transitions.try_move(action, Status.QUEUED, why="its time came"):
+    if due and transitions.try_move(action, Status.QUEUED, why="due"):
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
@@ -72,8 +73,8 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         action,
         Status.CANCELED,
         by=by,
-        why="taken back before it was sent",
-        outcome="Taken back in time. Nothing was sent to Greenhouse.",
+        why="canceled before it was sent",
+        outcome=f"{ACTION_HANDLERS[action.kind].noun} canceled. Nothing was sent.",
         settled_at=timezone.now(),
         due_at=None,
     )
@@ -90,6 +91,6 @@ def recover_lost_actions() -> None:
     for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):
         # It may have been sent, so read the outcome instead of resending.
         transitions.try_move(
-            action, Status.UNKNOWN, why="its worker fell silent", due_at=timezone.now()
+            action, Status.UNKNOWN, why="its worker stopped responding", due_at=timezone.now()
         )
     release_due_actions()

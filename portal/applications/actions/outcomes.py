@@ -29,7 +29,7 @@ RECONCILE_DELAY = timedelta(seconds=5)
 def mark_done(action: ApplicationAction, sentence: str, current: Application) -> None:
     """Call within a transaction."""
     if action.as_service_account:
-        sentence = f"{sentence.rstrip('.')}, {AS_SERVICE_ACCOUNT}."
+        sentence = f"{sentence.rstrip('.')} {AS_SERVICE_ACCOUNT}."
         _record_service_account_use(action)
     finish_action(action, Status.DONE, sentence, state_after=snapshot_application(current))
 
@@ -51,7 +51,7 @@ def _record_service_account_use(action: ApplicationAction) -> None:
     """Greenhouse shows the service account; our audit log names the person."""
     record_entry(
         "service_account.used",
-        f"{action.get_kind_display().lower()} on application {action.application.remote_id}, "
+        f"{action.get_kind_display().lower()} on application {action.application.remote_id} "
         f"{AS_SERVICE_ACCOUNT}",
         organization=action.membership.organization,
         by=action.membership.user,

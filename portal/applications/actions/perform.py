@@ -26,6 +26,7 @@ from portal.applications.actions.outcomes import (
 )
 from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, learn_refusal
+from portal.applications.error_sentences import describe_error
 from portal.applications.models import ApplicationAction
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 Status = ApplicationAction.Status
 # An action sent at once was checked when it was requested; skip the check within this time.
 CHECK_VALID_FOR = timedelta(seconds=2)
-ACCEPTED_MESSAGE = "Greenhouse took it. We are reading where the application stands now."
+ACCEPTED_MESSAGE = "Greenhouse accepted it. Checking the application's current stage."
 # Seconds between retries while Greenhouse does not respond.
 RETRY_DELAYS = (5, 10, 20, 40, 60)
 
@@ -53,9 +54,9 @@ def send_action(action: ApplicationAction) -> None:
             raise SecretUnreadable
         with open_interactive_provider(credential, lane=Lane.PEOPLE) as provider:
             send_action_with(provider, action)
-    except SecretUnreadable:
+    except SecretUnreadable as error:
         if _claim_action(action):
-            finish_action(action, Status.FAILED, "The Greenhouse credential must be entered again.")
+            finish_action(action, Status.FAILED, _describe_failure(action, error))
 
 
 def send_action_with(provider: Provider, action: ApplicationAction) -> None:
@@ -69,7 +70,7 @@ def send_action_with(provider: Provider, action: ApplicationAction) -> None:
     except Exception:  # our bug: it may have been sent, so read the outcome instead of resending
         logger.exception("Action %s stopped half-way", action.pk)
         action.refresh_from_db(fields=["status"])  # a failed update was rolled back
-        mark_unknown(action, errors.OutcomeUnknown(), why="our own fault")
+        mark_unknown(action, errors.OutcomeUnknown(), why="error on our side")
 
 
 def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
@@ -82,7 +83,7 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
         return
     accepted = errors.OutcomeUnknown(ACCEPTED_MESSAGE)
     if receipt.application is None:
-        mark_unknown(action, accepted, why="taken, but where it stands could not be read")
+        mark_unknown(action, accepted, why="accepted, but the current stage couldn't be read")
         reconcile_action_with(provider, action)
         return
     try:
@@ -93,7 +94,7 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
             current = write_guard.get_written_row(query_application(action))
             mark_done(action, handler.describe_success(action, current), current)
     except write_guard.ConnectionChanged:
-        mark_unknown(action, accepted, why="taken, while the connection was changed")
+        mark_unknown(action, accepted, why="accepted while the connection changed")
         return
     clear_refusal(action)
 
@@ -103,7 +104,7 @@ def _claim_action(action: ApplicationAction) -> bool:
     if action.due_at is not None and action.due_at > now:
         return False
     return transitions.try_move(
-        action, Status.SENDING, why="a worker took it", sent_at=now, attempts=action.attempts + 1
+        action, Status.SENDING, why="claimed by a worker", sent_at=now, attempts=action.attempts + 1
     )
 
 
@@ -116,13 +117,13 @@ def _why_no_longer_allowed(action: ApplicationAction) -> str:
         return ""
     member = action.membership
     if member.ended_at:
-        return f"{member.user} no longer belongs to {member.organization}, so nothing was sent."
+        return f"{member.user} is no longer a member of {member.organization}. Nothing was sent."
     member_rights = get_rights(member)
     application = visible_application(member, action.application_id, member_rights=member_rights)
     if application is None:
         if reason := explain_no_access(member_rights):
             return f"{reason} Nothing was sent."
-        return "You can no longer see this application in Greenhouse, so nothing was sent."
+        return "You no longer have access to this application in Greenhouse. Nothing was sent."
     available_actions = build_available_actions(application, member, member_rights)
     option = available_actions.get_option(action.kind)
     if reason := ACTION_HANDLERS[action.kind].why_target_unavailable(
@@ -152,7 +153,7 @@ def _check_before_sending(
 
 def _handle_send_error(provider: Provider, action: ApplicationAction, error: AtsError) -> None:
     if isinstance(error, errors.OutcomeUnknown):
-        mark_unknown(action, error, why="the answer was lost")
+        mark_unknown(action, error, why="the response was lost")
         reconcile_action_with(provider, action)
         return
     if isinstance(error, (errors.AtsUnavailable, errors.RateLimited)) and _reschedule_send(
@@ -170,7 +171,7 @@ def _handle_send_error(provider: Provider, action: ApplicationAction, error: Ats
     }.get(type(error), Status.FAILED)
     evidence = serialize_evidence(error)
     if status == Status.FAILED:
-        finish_action(action, status, _describe_failure(error), evidence=evidence)
+        finish_action(action, status, _describe_failure(action, error), evidence=evidence)
         return
     learn_refusal(action, error)
     current = _try_refresh_application(provider, action)
@@ -196,18 +197,18 @@ def _reschedule_send(action: ApplicationAction, error: AtsError) -> bool:
 
 def _describe_wait(error: AtsError) -> str:
     if isinstance(error, errors.RateLimited):
-        return "Greenhouse asks us to slow down. It goes out by itself in a moment."
+        return "Greenhouse is limiting our requests. We'll send this in a moment."
     if error.retry_at:
         return errors.SLOW_SENTENCE
-    return "Greenhouse does not answer at the moment. We keep trying by ourselves."
+    return "Greenhouse isn't responding. We'll keep trying."
 
 
-def _describe_failure(error: AtsError) -> str:
+def _describe_failure(action: ApplicationAction, error: AtsError | SecretUnreadable) -> str:
     if isinstance(error, errors.AtsUnavailable):
-        return "Greenhouse did not answer for too long. Nothing was changed there."
+        return "Greenhouse didn't respond. Nothing changed."
     if isinstance(error, errors.RateLimited):
-        return "Greenhouse asked us to slow down for too long. Nothing was changed there."
-    return f"{error.sentence} Nothing was changed in Greenhouse."
+        return "Greenhouse kept limiting our requests. Nothing changed."
+    return f"Nothing changed. {describe_error(error, action.membership)}"
 
 
 def _try_refresh_application(provider: Provider, action: ApplicationAction) -> Application | None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from integrations.ats.errors import ActingUserRefused, AtsError
+from portal.applications.error_sentences import describe_error
 from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.connections.models import Connection
 from portal.entitlements.rules import Rights
@@ -62,19 +63,16 @@ def learn_refusal(action: ApplicationAction, error: AtsError) -> None:
 
 def describe_refusal(action: ApplicationAction, error: AtsError) -> str:
     if not action.as_service_account or not isinstance(error, ActingUserRefused):
-        return error.sentence
-    greenhouse_message = (
-        f" It says: {error.evidence.message}" if error.evidence and error.evidence.message else ""
-    )
+        return describe_error(error, action.membership)
     return (
-        "Greenhouse does not let the service account do this. Its rights there decide; with your "
-        f"own consent yours would.{greenhouse_message}"
+        "The service account doesn't have permission to do this in Greenhouse. Authorize the "
+        "portal under Acting in Greenhouse to act under your own name."
     )
 
 
 def clear_refusal(action: ApplicationAction) -> None:
     """Forget earlier refusals of this person and role, since Greenhouse allowed the action."""
-    why = "Greenhouse did it since"
+    why = "Greenhouse allowed it since"
     service.resolve_issues(
         action.membership.organization, CAUSE, why=why, key=_build_issue_key(action)
     )
@@ -101,13 +99,11 @@ def _open_refusal_issue(action: ApplicationAction, reason: str) -> None:
         organization,
         CAUSE,
         key=key,
-        title=f"Greenhouse does not let {party.name} “{label}”",
-        description=(
-            f"Greenhouse refused “{label}” {party.description}. It said: “{reason}” {party.advice}"
-        ),
+        title=f"Greenhouse denies {party.name} “{label}”",
+        description=(f"Greenhouse denied “{label}” {party.description}: “{reason}” {party.advice}"),
         severity=Issue.Severity.WARNING if frequent_issues.exists() else Issue.Severity.INFO,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
-        still_works="Everybody else acts as before. Nothing was changed by what was refused.",
+        still_works="Everyone else can act as before. The denied action changed nothing.",
     )
 
 
@@ -123,14 +119,14 @@ def _describe_refused_party(action: ApplicationAction) -> _RefusedParty:
         return _RefusedParty(
             "the service account",
             f"to the service account, for {person.email}",
-            "What it may do is decided there, by the rights of the user who connected. Give that "
-            "user the right in Greenhouse, or let people agree that the portal acts in their name.",
+            "It has the permissions of the user who connected Greenhouse. Grant that user the "
+            "permission there, or have people authorize the portal to act under their own name.",
         )
     return _RefusedParty(
         str(person),
-        f"in the name of {person.email}",
-        "What somebody may do is decided there, by their job permissions. If it is meant to be "
-        "so, nothing is wrong; else give them the right in Greenhouse.",
+        f"to {person.email}",
+        "Their job permissions in Greenhouse decide this. If they should be able to do it, grant "
+        "them the permission there. Otherwise, you don't need to do anything.",
     )
 
 
@@ -145,7 +141,7 @@ def close_stale_refusal_issues() -> None:
     )
     for issue in stale_issues.select_related("organization"):
         service.resolve_issues(
-            issue.organization, CAUSE, why="not refused for a week", key=issue.key
+            issue.organization, CAUSE, why="not denied for a week", key=issue.key
         )
 
 

@@ -31,10 +31,7 @@ def get_undo_request(
 def get_undo_warning(action: ApplicationAction) -> str:
     """What undo does not revert; empty if it reverts everything."""
     if action.kind == ActionKind.REJECT and "template" in action.parameters:
-        return (
-            "Greenhouse's API does not tell whether an unreject also stops the scheduled email. "
-            "Look at the candidate's page in Greenhouse to be sure."
-        )
+        return "Undo may not stop the scheduled email. Check the candidate's page in Greenhouse."
     if action.kind in (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.TRANSFER):
-        return "Emails and rules that Greenhouse ran for the stage are not taken back."
+        return "Undo won't reverse emails or automations that already ran."
     return ""

@@ -18,8 +18,8 @@ KINDS_BY_STATUS = {
     "rejected": (ActionKind.UNREJECT,),
 }
 MAX_BATCH_SIZE = 500
-ACTION_IN_PROGRESS_MESSAGE = "Its last action has not been settled yet."
-SAME_STAGE_MESSAGE = "It is in this stage already."
+ACTION_IN_PROGRESS_MESSAGE = "Its last action is still in progress."
+SAME_STAGE_MESSAGE = "Already in this stage."
 SkippedApplications = Sequence[tuple[Application, str]]
 PreparedRequest = tuple[Application, ActionRequest]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 
 Status = ApplicationAction.Status
@@ -46,7 +45,3 @@ class BatchProgress:
     @property
     def settled(self) -> int:
         return self.total - self.open
-
-
-def get_kind_label(kind: str) -> str:
-    return ACTION_HANDLERS[kind].verb

@@ -15,7 +15,9 @@ from portal.applications.actions.action_context import ActionContext, ActionRequ
 from portal.applications.forms.choice_search import SearchableForm
 from portal.sync.models import Application
 
-INCOMPLETE_MESSAGE = "This page was incomplete. Nothing was sent. Check it and try again."
+INCOMPLETE_MESSAGE = (
+    "Part of the page was missing. Nothing was sent. Reload the page and try again."
+)
 
 
 class KeepsUntouchedFields(forms.Form):

@@ -31,7 +31,9 @@ class SelectionForm(forms.Form):
         try:
             return dict(_parse_entry(entry) for entry in self.cleaned_data["selection"].split())
         except ValueError:
-            raise forms.ValidationError("This page was incomplete. Choose again.") from None
+            raise forms.ValidationError(
+                "Part of the page was missing. Select the applications again."
+            ) from None
 
 
 class BatchForm(SelectionForm):

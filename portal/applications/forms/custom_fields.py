@@ -23,8 +23,8 @@ MAX_CHECKBOXES = 12
 MAX_SHORT_TEXT, MAX_LONG_TEXT, MAX_DIGITS = 1000, 10_000, 18
 MAX_EXPONENT = 300  # of a float, about
 SHARED_NAME_PREFIX = "name:"
-SHARED_NAME_MESSAGE = "Greenhouse has several options named “{}”. Choose the one with the right ID."
-YES_NO = [("", "Not given"), ("true", "Yes"), ("false", "No")]
+SHARED_NAME_MESSAGE = "Greenhouse has several options named “{}”. Select the one with the right ID."
+YES_NO = [("", "Not set"), ("true", "Yes"), ("false", "No")]
 
 
 def build_form_field(field_value: CustomFieldValue) -> forms.Field:
@@ -119,7 +119,9 @@ def _describe_missing_options(field_value: CustomFieldValue) -> str:
     missing = ", ".join(f"“{option}”" for option in _list_missing_options(field_value))
     if not missing:
         return ""
-    return f"Now {missing}, which is no longer offered: choosing something else replaces it."
+    return (
+        f"Currently {missing}, which is no longer an option. Selecting another option replaces it."
+    )
 
 
 def _list_missing_options(field_value: CustomFieldValue) -> list[Any]:
@@ -155,7 +157,7 @@ def _list_selected_choices(field_value: CustomFieldValue) -> list[str]:
 
 def _build_choices(field_value: CustomFieldValue) -> list[tuple[str, str]]:
     shared = [
-        (choice, f"{choice.removeprefix(SHARED_NAME_PREFIX)} (now selected, ID unknown)")
+        (choice, f"{choice.removeprefix(SHARED_NAME_PREFIX)} (currently selected, ID unknown)")
         for choice in _list_selected_choices(field_value)
         if choice.startswith(SHARED_NAME_PREFIX)
     ]
@@ -212,7 +214,7 @@ def _build_yes_no_field(field_value: CustomFieldValue) -> forms.Field:
 
 
 def _build_single_select_field(field_value: CustomFieldValue) -> forms.Field:
-    choices = [("", "Not given"), *_build_choices(field_value)]
+    choices = [("", "Not set"), *_build_choices(field_value)]
     return forms.ChoiceField(
         choices=choices, initial=next(iter(_list_selected_choices(field_value)), "")
     )

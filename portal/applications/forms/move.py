@@ -20,10 +20,10 @@ class StageFields(forms.Form):
     to_stage = forms.ModelChoiceField(
         queryset=Stage.objects.none(),
         label="Stage",
-        empty_label="Choose a stage",
+        empty_label="Select a stage",
         error_messages={
-            "required": "Choose a stage.",
-            "invalid_choice": "That stage is no longer one of this requisition's. Choose another.",
+            "required": "Select a stage.",
+            "invalid_choice": "This requisition no longer has that stage. Select another one.",
         },
     )
 
@@ -47,7 +47,7 @@ class MoveForm(StageFields, ApplicationActionForm):
 class _JobChoiceField(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         number = f" ({obj.requisition_id})" if obj.requisition_id else ""
-        landing = f" · lands in “{obj.landing}”" if obj.landing else ""
+        landing = f" · starts in “{obj.landing}”" if obj.landing else ""
         return f"{obj.name}{number}{landing}"
 
 
@@ -59,11 +59,11 @@ class TransferForm(ApplicationActionForm):
     to_job = _JobChoiceField(
         queryset=Job.objects.none(),
         label="Requisition",
-        empty_label="Choose a requisition",
-        help_text="Open ones that Greenhouse lets you see. It lands in the first stage there.",
+        empty_label="Select a requisition",
+        help_text="Open requisitions you can access. The candidate starts in the first stage.",
         error_messages={
-            "required": "Choose a requisition.",
-            "invalid_choice": "That requisition is not open to you. Choose another one.",
+            "required": "Select a requisition.",
+            "invalid_choice": "You no longer have access to that requisition. Select another one.",
         },
     )
 

@@ -24,9 +24,8 @@ TIME_ZONE_ATTRS = {"data-zone": ""}  # filled in by JavaScript
 EMAIL_TIME_MARGIN = timedelta(minutes=10)  # on top of the longest time in the outbox
 MAX_EMAIL_DELAY = timedelta(days=90)  # our limit; Greenhouse documents none
 EMAIL_TIME_HELP = (
-    "Read as <span data-zone-name>UTC</span>, and at least {} minutes from now, so that Undo comes "
-    "first. Greenhouse goes by the clock of your account there, so it may be off where that has "
-    "another time zone."
+    "In <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse uses the time "
+    "zone of your account there, which may differ."
 )
 
 
@@ -34,15 +33,15 @@ class RejectionFields(forms.Form):
     reason = forms.ModelChoiceField(
         queryset=RejectionReason.objects.none(),
         error_messages={
-            "required": "Choose a reason, please. Greenhouse asks for one.",
-            "invalid_choice": "That reason is no longer in Greenhouse. Choose another one, please.",
+            "required": "Select a reason. Greenhouse requires one.",
+            "invalid_choice": "That reason no longer exists in Greenhouse. Select another one.",
         },
     )
     notes = forms.CharField(
         required=False,
         max_length=2000,
         label="Note",
-        help_text="Goes to Greenhouse with the rejection. The candidate does not get it.",
+        help_text="Saved in Greenhouse with the rejection. The candidate doesn't see it.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
@@ -51,24 +50,26 @@ class RejectionFields(forms.Form):
         required=False,
         label="Email to the candidate",
         empty_label="None",
-        error_messages={"invalid_choice": "That email is no longer in Greenhouse."},
+        error_messages={
+            "invalid_choice": "That email no longer exists in Greenhouse. Select another one."
+        },
     )
     mail_after = forms.ChoiceField(
         choices=[
-            (60, "An hour after the rejection"),
-            (60 * 24, "A day after the rejection"),
-            (60 * 72, "Three days after the rejection"),
-            (CUSTOM_TIME, "At a time that you choose"),
+            (60, "1 hour after the rejection"),
+            (60 * 24, "1 day after the rejection"),
+            (60 * 72, "3 days after the rejection"),
+            (CUSTOM_TIME, "Pick date and time"),
         ],
         required=False,
-        label="Greenhouse sends it",
-        help_text="While Undo counts down, no email is on its way.",
+        label="Send email",
+        help_text="Nothing is scheduled until the undo period ends.",
     )
     mail_at = forms.DateTimeField(
         required=False,
-        label="Day and time",
+        label="Date and time",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Enter a day and a time, please."},
+        error_messages={"invalid": "Enter a date and time."},
     )
     zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(TIME_ZONE_ATTRS))
 
@@ -107,16 +108,14 @@ class RejectionFields(forms.Form):
     def _check_time(self, data: dict[str, Any]) -> None:
         """Must leave time for every way to undo the rejection first."""
         if data["mail_at"] is None:
-            self.add_error("mail_at", "Enter a day and a time, please.")
+            self.add_error("mail_at", "Enter a date and time.")
             return
         data["mail_at"] = send_at = _apply_time_zone(data["mail_at"], data.get("zone", ""))
         if send_at < timezone.now() + self.soonest:
             minutes = int(self.soonest.total_seconds() / 60)
-            self.add_error("mail_at", f"That is too soon: at least {minutes} minutes from now.")
+            self.add_error("mail_at", f"Enter a time at least {minutes} minutes from now.")
         elif send_at > timezone.now() + MAX_EMAIL_DELAY:
-            self.add_error(
-                "mail_at", f"That is too late: at most {MAX_EMAIL_DELAY.days} days from now."
-            )
+            self.add_error("mail_at", f"Enter a time at most {MAX_EMAIL_DELAY.days} days from now.")
 
     def build_parameters(self) -> dict[str, Any]:
         template = self.cleaned_data.get("template")
@@ -147,7 +146,7 @@ def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
         (kind or "Other reasons", [(reason.pk, reason.name) for reason in group])
         for kind, group in kinds
     ]
-    return [("", "Choose a reason"), *groups]
+    return [("", "Select a reason"), *groups]
 
 
 class RejectForm(RejectionFields, ApplicationActionForm):

@@ -15,8 +15,8 @@ class ReviewPreferencesForm(forms.ModelForm):
         fields = ("highlighted_words", "single_key_shortcuts")
         labels: ClassVar = {
             "highlighted_words": "Words to highlight",
-            "single_key_shortcuts": "Keys of one letter act",
+            "single_key_shortcuts": "Enable single-key shortcuts",
         }
         help_texts: ClassVar = {
-            "highlighted_words": "Parted by commas, for example: Python, remote, Berlin"
+            "highlighted_words": "Separated by commas, for example: Python, remote, Berlin"
         }

@@ -23,9 +23,9 @@ from portal.core.names.search_keys import match_name
 from portal.sync.models import AtsUser, Source
 from portal.web.id_parsing import parse_id
 
-NO_CHANGES_MESSAGE = "Nothing is changed yet. Change something above."
-REMOVED_OPTION_LABEL = "No longer offered"
-REQUIRED_MESSAGE = "Greenhouse asks for a value here, so it cannot be emptied."
+NO_CHANGES_MESSAGE = "No changes yet. Change a field first."
+REMOVED_OPTION_LABEL = "No longer an option"
+REQUIRED_MESSAGE = "Greenhouse requires a value here."
 
 
 class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
@@ -59,7 +59,7 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         field.queryset = (rows | rows.model.objects.filter(current_or_shown)).order_by("name", "id")
         field.initial = current_id
         # Harvest v1 cannot clear these fields.
-        field.empty_label = "Not given" if current_id is None else None
+        field.empty_label = "Not set" if current_id is None else None
         field.show_hidden_initial = True
         source = QuerysetSource(field, _match_source if name == "source" else _match_user)
         self.limit_choices(name, source, self.build_search_url(ActionKind.UPDATE))

@@ -44,6 +44,10 @@ class ActivityEntry:
         return ACTION_HANDLERS[self.action.kind].describe_outcome(self.action, mine=self.is_own)
 
     @property
+    def status_text(self) -> str:
+        return ACTION_HANDLERS[self.action.kind].describe_status(self.action)
+
+    @property
     def changes(self) -> list[FieldChange]:
         return ACTION_HANDLERS[self.action.kind].list_changes(self.action)
 

@@ -13,7 +13,7 @@ from portal.applications.page.filters import filter_applications
 from portal.sync.models import Application, Job
 
 MAX_LISTED = 20
-NO_LONGER_MATCHES_MESSAGE = "It no longer matches what you chose."
+NO_LONGER_MATCHES_MESSAGE = "No longer matches your selection."
 _SALT = "announced-matches"
 
 
@@ -35,6 +35,10 @@ class AllMatching:
     hidden_count: int = 0  # matched then, and are no longer visible
     new_count: int = 0  # match now, and are not included
     new_applications: Sequence[Application] = ()
+
+    @property
+    def announced_count(self) -> int:
+        return len(self.chosen) + len(self.left) + self.hidden_count
 
 
 def announce_matches(job: Job, matching: QuerySet[Application]) -> AnnouncedMatches:

@@ -14,4 +14,4 @@ def may_show_names(rights: Rights) -> bool:
 def get_candidate_label(application: Application, rights: Rights) -> str:
     if not may_show_names(rights):
         return f"Application {application.remote_id}"
-    return str(application.candidate or "Name not read yet")
+    return str(application.candidate or "Name not synced yet")

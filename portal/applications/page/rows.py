@@ -61,6 +61,24 @@ class ApplicationRow:
         )
 
     @property
+    def status_text(self) -> str:
+        return ACTION_HANDLERS[self.last.kind].describe_status(self.last) if self.last else ""
+
+    @property
+    def past_tense(self) -> str:
+        return ACTION_HANDLERS[self.last.kind].past_tense if self.last else ""
+
+    @property
+    def retry_label(self) -> str:
+        """Says from where, since the application has moved."""
+        if self.last is None:
+            return ""
+        verb, stage_name = ACTION_HANDLERS[self.last.kind].verb, self.application.stage_name
+        if self.last.kind == ActionKind.UPDATE or not stage_name:
+            return f"{verb} anyway"
+        return f"{verb} from “{stage_name}”"
+
+    @property
     def selectable(self) -> bool:
         return bool(self.options) and not self.is_busy
 

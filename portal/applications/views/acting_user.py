@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
+from portal.accounts.admins import name_admins
 from portal.applications.actions import acting_user
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
@@ -29,7 +30,9 @@ def manage_own_consent(request: MemberRequest) -> HttpResponse:
         if not can_consent or user_match.connection is None:
             return redirect("applications:acting_user")
         _record_consent_change(
-            request, "consent.requested", "went to Greenhouse to let the portal act in their name"
+            request,
+            "consent.requested",
+            "went to Greenhouse to authorize the portal to act under their name",
         )
         url = authorization.start_authorization(
             request.membership, user_match.connection, request.session, is_personal=True
@@ -39,6 +42,7 @@ def manage_own_consent(request: MemberRequest) -> HttpResponse:
         "acting_user": actor,
         "can_consent": can_consent,
         "match": user_match,
+        "admin_names": name_admins(request.membership.organization_id),
         "consent": acting_user.get_own_consent(request.membership),
     }
     return render(request, "applications/acting_user.html", context)
@@ -53,9 +57,12 @@ def revoke_consent(request: MemberRequest) -> HttpResponse:
         raise Http404
     if acting_user.revoke_own_consent(request.membership, by=request.membership.user):
         _record_consent_change(
-            request, "consent.revoked", "took back that the portal acts in their name"
+            request, "consent.revoked", "revoked the portal's authorization to act under their name"
         )
-        messages.success(request, "The portal no longer acts in Greenhouse in your name.")
+        messages.success(
+            request,
+            "Authorization revoked. The portal no longer acts under your name in Greenhouse.",
+        )
     return redirect("applications:acting_user")
 
 

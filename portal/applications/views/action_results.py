@@ -26,7 +26,7 @@ from portal.applications.views.submission import submit_action
 def cancel_action(request: MemberRequest, pk: int) -> HttpResponse:
     action, available_actions = get_own_action_or_404(request, pk)
     if not outbox.cancel_action(action, by=request.membership.user):
-        note = "It was too late: it is on its way to Greenhouse, or done already."
+        note = "Too late to undo: it was already sent to Greenhouse."
         return respond_with_row(request, available_actions, note=note, status=409)
     return respond_with_row(request, available_actions)
 
@@ -41,7 +41,7 @@ def undo_action(request: MemberRequest, pk: int) -> HttpResponse:
     if isinstance(action_request, str):
         if action.undone_by.filter(membership=request.membership).exists():
             return respond_with_row(request, available_actions)  # a double click
-        note = action_request or "This can no longer be undone from here: something happened since."
+        note = action_request or "Can't be undone here anymore: the application changed since."
         return respond_with_row(request, available_actions, note=note, status=409)
     return submit_action(
         request, available_actions, replace(action_request, key=_build_undo_key(action))

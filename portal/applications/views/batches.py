@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import Http404, HttpResponse
@@ -23,7 +24,7 @@ from portal.applications.batches.preview import (
     SkippedApplications,
     preview_batch,
 )
-from portal.applications.batches.progress import BatchProgress, get_kind_label
+from portal.applications.batches.progress import BatchProgress
 from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ApplicationAction, Batch
@@ -115,7 +116,8 @@ def _render_preview(
         "shown_as": describe_acting_user(
             action_context.acting_user, action_context.rights.match.user
         ),
-        "chosen_by": describe_selection(request, job),
+        "selection": describe_selection(request, job, chosen, all_matching),
+        "undo_seconds": settings.BATCH_UNDO_SECONDS,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
@@ -164,13 +166,13 @@ def _start_from_form(
         return _render_preview(request, job, action_context, kind, list(applications), status=409)
     _report_skipped(request, skipped)
     if hidden_count := len(selected_ids) - len(chosen_seen):
-        messages.info(request, f"Left out: {hidden_count:,}. No longer available to you.")
+        messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")
     return redirect("applications:batch", pk=batch.pk)
 
 
 def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
     for reason, count in Counter(reason for _, reason in skipped).items():
-        messages.info(request, f"Left out: {count:,}. {reason}")
+        messages.info(request, f"{count:,} skipped: {reason}")
 
 
 def _get_batch_or_404(request: MemberRequest, pk: int) -> tuple[Batch, ActionContext]:
@@ -209,11 +211,14 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
     first_action = batch.actions.select_related("reason").first()
+    handler = ACTION_HANDLERS[batch.kind]
     context = {
         "batch": batch,
         "job": batch.job,
-        "label": get_kind_label(batch.kind),
-        "undoes": get_kind_label(batch.undoes.kind) if batch.undoes else "",
+        "label": handler.verb,
+        "undoes": ACTION_HANDLERS[batch.undoes.kind].verb if batch.undoes else "",
+        "progressive": "Undoing" if batch.undoes else handler.progressive,
+        "past_tense": "undone" if batch.undoes else handler.past_tense,
         "progress": progress,
         "page": page,
         "seen": set(seen.values_list("pk", flat=True)),
@@ -240,7 +245,7 @@ def cancel_batch(request: MemberRequest, pk: int) -> HttpResponse:
     batch, _ = _get_batch_or_404(request, pk)
     canceled_count = scheduling.cancel_batch(batch, by=request.membership.user)
     if not canceled_count:
-        messages.warning(request, "It was too late: everything is on its way, or done already.")
+        messages.warning(request, "Too late to undo: everything was already sent to Greenhouse.")
     return redirect("applications:batch", pk=batch.pk)
 
 
@@ -253,7 +258,7 @@ def undo_batch(request: MemberRequest, pk: int) -> HttpResponse:
     except scheduling.BatchKeyTaken:
         undoing_batch = None
     if undoing_batch is None:
-        messages.error(request, "Nothing of it can be undone any more.")
+        messages.error(request, "None of these can be undone anymore.")
     return redirect("applications:batch", pk=(undoing_batch or batch).pk)
 
 
@@ -273,5 +278,5 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
         new_batch, skipped = None, ()
     _report_skipped(request, skipped)
     if new_batch is None:
-        messages.error(request, "Nothing of it can be tried again.")
+        messages.error(request, "None of these can be retried.")
     return redirect("applications:batch", pk=(new_batch or batch).pk)

@@ -19,6 +19,7 @@ from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, Rat
 from integrations.ats.provider import Provider
 from integrations.ats.types import Attachment, StageEntry
 from portal.accounts.access import MemberRequest, member_only
+from portal.applications.error_sentences import describe_error
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
@@ -40,7 +41,7 @@ class _ReadFailure:
 
 
 def _read_from_greenhouse(
-    application: Application, read: Callable[[Provider], T]
+    request: MemberRequest, application: Application, read: Callable[[Provider], T]
 ) -> T | _ReadFailure:
     credential = application.connection.credential
     try:
@@ -49,12 +50,10 @@ def _read_from_greenhouse(
         return read(
             open_provider(credential, lane=Lane.PEOPLE, patience=settings.WEB_DEADLINE_SECONDS)
         )
-    except SecretUnreadable:
-        return _ReadFailure("The Greenhouse credential must be entered again.")
     except (AtsUnavailable, RateLimited) as error:
         return _ReadFailure(SLOW_SENTENCE, _compute_retry_seconds(error))
-    except AtsError as error:
-        return _ReadFailure(error.sentence)
+    except (AtsError, SecretUnreadable) as error:
+        return _ReadFailure(describe_error(error, request.membership))
 
 
 def _compute_retry_seconds(error: AtsError) -> int:
@@ -71,7 +70,9 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     history: tuple[StageEntry, ...] | _ReadFailure = ()
     if not member_rights.why_unavailable("stage_history"):
         history = _read_from_greenhouse(
-            application, lambda provider: provider.list_stage_history(application.remote_id)
+            request,
+            application,
+            lambda provider: provider.list_stage_history(application.remote_id),
         )
     context: dict[str, object] = {
         "application": application,
@@ -95,7 +96,7 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
 def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
     """Redirect to the newest résumé by a short-lived Greenhouse link, which is not stored."""
     application, member_rights = get_application_or_404(request, pk)
-    url = _get_resume_url(application)
+    url = _get_resume_url(request, application)
     if isinstance(url, _ReadFailure):
         context = {
             "application": application,
@@ -110,11 +111,11 @@ def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
     return response
 
 
-def _get_resume_url(application: Application) -> str | _ReadFailure:
+def _get_resume_url(request: MemberRequest, application: Application) -> str | _ReadFailure:
     candidate = application.candidate
     attachments = (
         _read_from_greenhouse(
-            application, lambda provider: provider.list_attachments(candidate.remote_id)
+            request, application, lambda provider: provider.list_attachments(candidate.remote_id)
         )
         if candidate
         else ()
@@ -127,7 +128,7 @@ def _get_resume_url(application: Application) -> str | _ReadFailure:
         if attachment.type == RESUME_TYPE and attachment.url.startswith("https://")
     ]
     if not resumes:
-        return _ReadFailure("Greenhouse has no résumé of this candidate.")
+        return _ReadFailure("This candidate has no résumé in Greenhouse.")
     return max(resumes, key=_get_created_at).url
 
 

@@ -16,6 +16,7 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.available_actions import ActionOption
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview
+from portal.applications.models import ActionKind
 from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.filters import (
     STATUS_LABELS,
@@ -74,6 +75,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "review_session": sessions.get_unfinished_session(request.membership, job),
         "why_cannot_act": acting_user.why_not,
         "shown_as": describe_acting_user(acting_user, member_rights.match.user),
+        "reject_undo_seconds": ACTION_HANDLERS[ActionKind.REJECT].undo_seconds,
         "batch_options": batch_options,
         "announced": announce_matches(job, matching)
         if batch_options and page.has_other_pages

@@ -221,7 +221,7 @@ def save_preferences(request: MemberRequest, job_pk: int) -> HttpResponse:
     )
     if form.is_valid():
         form.save()
-        messages.success(request, "Kept.")
+        messages.success(request, "Saved.")
     else:
-        messages.error(request, "That is too long: 300 characters are kept.")
+        messages.error(request, "Not saved. Words to highlight can have up to 300 characters.")
     return redirect("applications:review", job_pk=job.pk)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 
 from portal.accounts.access import MemberRequest
 from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
@@ -58,5 +59,9 @@ def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpRespon
     if action is None:
         raise Http404
     reveals_location = action.status in LOCATION_STATUSES and action.state_after is not None
-    context = {"action": action, "outcome": "" if reveals_location else action.outcome}
+    context = {
+        "action": action,
+        "status_text": ACTION_HANDLERS[action.kind].describe_status(action),
+        "outcome": "" if reveals_location else action.outcome,
+    }
     return render(request, f"applications/_unavailable.html#{part}", context)

@@ -17,7 +17,7 @@ from portal.applications.views.return_urls import get_next_review_url, get_origi
 from portal.applications.views.row_responses import render_row, respond_with_row
 from portal.core.database.prepared_statements import use_prepared_statements
 
-ACTION_IN_PROGRESS_MESSAGE = "The last action on this application has not been settled yet."
+ACTION_IN_PROGRESS_MESSAGE = "The last action on this application is still in progress."
 
 
 @use_prepared_statements()
@@ -43,7 +43,7 @@ def submit_action(
 
 
 def _describe_pending_action(action: ApplicationAction) -> str:
-    verb = ACTION_HANDLERS[action.kind].verb
+    progressive = ACTION_HANDLERS[action.kind].progressive
     if action.due_at:
-        return f"{verb} goes out in {action.seconds_left} seconds. Undo stops it."
-    return f"{verb} is on its way to Greenhouse."
+        return f"{progressive} in {action.seconds_left} seconds. You can undo it until then."
+    return f"{progressive}…"

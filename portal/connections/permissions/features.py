@@ -38,8 +38,11 @@ class Features:
         return f"{feature.label} is off: the Greenhouse credential lacks {names}"
 
     def explain_off(self, key: str) -> str:
-        reason = self.explain_missing(key)
-        return reason and f"{reason}. An admin of your organization can mend that in Setup."
+        """For everybody: names no permission, since only admins can grant one."""
+        if key not in self.off:
+            return ""
+        feature, _ = self.off[key]
+        return f"{feature.label} is off: the Greenhouse credential is missing a permission."
 
     @property
     def lacking(self) -> bool:

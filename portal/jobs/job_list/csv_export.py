@@ -24,12 +24,12 @@ HEADINGS = (
     "Offices",
     "Recruiters",
     "Opened",
-    "Openings left",
+    "Open positions",
     "Active applications",
     "By stage",
-    "New since you looked",
-    "Waiting longest since",
-    "As of",
+    "New since your last visit",
+    "Longest wait since",
+    "Synced at",
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.entitlements.rules import Rights
 from portal.entitlements.user_matching import MatchStatus
@@ -57,21 +56,6 @@ def get_list_state(rights: Rights) -> ListState:
         stale=list_freshness.stale,
         failure=latest_run.failure if failed and latest_run else "",
     )
-
-
-def format_admin_names(member: Membership) -> str:
-    """End of a sentence that names the organization's admins, for example `: Ada or Bo.`"""
-    admin_memberships = Membership.objects.filter(
-        organization=member.organization_id, role=Membership.Role.ADMIN, user__is_active=True
-    )
-    names = [
-        str(membership.user)
-        for membership in admin_memberships.select_related("user").order_by("user__name", "id")[:3]
-    ]
-    if not names:
-        return "."
-    *first, last = names
-    return f": {', '.join(first)} or {last}." if first else f": {last}."
 
 
 def _get_first_sync_state(run: SyncRun | None) -> ListState:

@@ -31,8 +31,8 @@ AGE_OPTIONS = {
     "30": "30 days",
     "60": "60 days",
     "90": "90 days",
-    "180": "half a year",
-    "365": "a year",
+    "180": "6 months",
+    "365": "1 year",
 }
 MIN_ACTIVE_OPTIONS = {
     2: "2",

@@ -24,11 +24,11 @@ MAX_COUNTED = 1000
 SORT_LABELS = {
     "name": "Title, A to Z",
     "-name": "Title, Z to A",
-    "waiting": "Waiting longest",
+    "waiting": "Longest wait",
     "-active": "Most applications",
     "active": "Fewest applications",
-    "opened": "Open longest",
-    "-opened": "Opened last",
+    "opened": "Oldest first",
+    "-opened": "Newest first",
 }
 # All that rows need of a job.
 _ROW_COLUMNS = (

@@ -19,16 +19,16 @@ TRIGRAM_INDEXES = {
 
 
 class IndexResult(StrEnum):
-    CREATED = "The search has its indexes."
-    UNSUPPORTED = "Only PostgreSQL has indexes of trigrams. The search works, only slower."
+    CREATED = "The search indexes are in place."
+    UNSUPPORTED = "Trigram indexes need PostgreSQL. Search works without them, only slower."
     NO_EXTENSION = (
-        "The extension pg_trgm is not there, and this database user may not make it. The search "
-        "works, only slower. Let somebody who may run CREATE EXTENSION pg_trgm in this database, "
-        "in a schema of its search path, and then run this once more."
+        "The extension pg_trgm is missing, and this database user can't create it. Have someone "
+        "run CREATE EXTENSION pg_trgm in a schema of the search path, then run this again. Until "
+        "then, search is slower."
     )
     NOT_ALLOWED = (
-        "The indexes could not be made: the tables are another database user's, or pg_trgm stands "
-        "in a schema that is not in the search path. The search works, only slower."
+        "Couldn't create the indexes: the tables belong to another database user, or pg_trgm is in "
+        "a schema outside the search path. Search works without them, only slower."
     )
 
 

@@ -75,7 +75,7 @@ def test_write_uses_acting_users_consent(bench: ProviderBench) -> None:
 
 def test_write_without_consent_is_not_sent(bench: ProviderBench) -> None:
     application, dana = _find_movable(bench), bench.sandbox.dataset().find_user("dana").id
-    with pytest.raises(ActingUserRefused, match="not agreed"):
+    with pytest.raises(ActingUserRefused, match="haven't authorized"):
         bench.provider.advance_application(
             application.id, seen=application.seen_stage, acting_user_id=dana
         )

@@ -110,7 +110,7 @@ def test_day_long_retry_after_is_capped(worker: ProviderBench) -> None:
     worker.context.on_pause = pauses.append
     worker.sandbox.faults.add_fault(regex="jobs", status=429, retry_after=86_400, times=2)
     for _ in range(2):  # the answer, then the limiter
-        with pytest.raises(RateLimited, match=r"until .*We try again at") as caught:
+        with pytest.raises(RateLimited, match=r"until .*We'll try again at") as caught:
             worker.provider.get_job(1)
         now = worker.clock.get_time()
         assert caught.value.retry_at.timestamp() == now + 900

@@ -16,7 +16,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 def list_applications(name: str = "remy", *, stage: int = 0) -> list[Application]:
-    """Active applications in this stage of the jobs the person may see; Sam sees all jobs."""
+    """Has candidates in this stage of the jobs the person may see; Sam sees all jobs."""
     matches = Application.objects.filter(
         status="active",
         prospect=False,

@@ -63,8 +63,8 @@ def _consent(browser: Client, sandbox: Sandbox, who: str, **more: object):
 def test_actions_need_personal_consent(sam: Client, sandbox: Sandbox, run_tasks) -> None:
     application = _find_movable()
     page = _get_job_page(sam, application)
-    assert "Agree in Greenhouse first" in page
-    assert page.count(f'href="{ACTING}">Act in Greenhouse as yourself') == 1  # above all rows
+    assert "First authorize this portal in Greenhouse" in page
+    assert page.count(f'href="{ACTING}">Authorize in Greenhouse') == 1  # above all rows
     assert submit_action(sam, "advance", application).status_code == 403
     form = sam.get(f"/applications/{application.pk}/reject/").content.decode()
     assert f'href="{ACTING}"' in form
@@ -77,7 +77,7 @@ def test_consented_action_sent_in_own_name(
 ) -> None:
     response = _consent(sam, sandbox, "sam")
     assert (response.status_code, response.url) == (302, ACTING)
-    assert "The portal acts as you" in sam.get(ACTING).content.decode()
+    assert "You’re authorized" in sam.get(ACTING).content.decode()
     assert submit_action(sam, "advance", _find_movable()).status_code in (200, 302)
     run_tasks()
     assert _acting_users(sandbox) == [sandbox.dataset().find_user("sam").id]
@@ -123,7 +123,7 @@ def test_consent_withdrawal_revokes_in_greenhouse(
     assert (consent.state, consent.refresh_token) == ("ended", "")
     run_tasks()
     assert list(sandbox.consents.rows.values())[-1].ended_reason == "revoked by the partner"
-    assert "Agree in Greenhouse first" in _get_job_page(sam, _find_movable())
+    assert "First authorize this portal in Greenhouse" in _get_job_page(sam, _find_movable())
     assert Entry.objects.filter(verb="consent.revoked").exists()
 
 
@@ -148,7 +148,7 @@ def test_service_account_acting_is_disclosed(
     application = _find_movable()
     page = _get_job_page(sam, application)
     assert "Advance as the service account" in page
-    assert "shows the service account’s name, not yours" in page
+    assert "under the service account’s name, not yours" in page
     submit_action(sam, "advance", application)
     run_tasks()
     (writer,) = _acting_users(sandbox)
@@ -159,9 +159,9 @@ def test_service_account_acting_is_disclosed(
     entry = Entry.objects.get(verb="service_account.used")
     assert (entry.by, "as the service account" in entry.description) == (personas.sam.user, True)
     advanced = Entry.objects.get(verb="application.advanced")
-    assert advanced.description.endswith("in Greenhouse, as the service account")
+    assert advanced.description.endswith("in Greenhouse as the service account")
     ada.post("/setup/service-account/", {"allowed": "no"})
-    assert "Agree in Greenhouse first" in _get_job_page(sam, _find_movable())
+    assert "First authorize this portal in Greenhouse" in _get_job_page(sam, _find_movable())
 
 
 def test_service_account_refusal_not_blamed_on_person(
@@ -175,11 +175,10 @@ def test_service_account_refusal_not_blamed_on_person(
     run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == "refused"
-    assert "does not let the service account do this" in action.outcome
-    assert "It says: Access Denied" in action.outcome
+    assert "The service account doesn't have permission" in action.outcome
     issue = Issue.objects.get(cause=Issue.Cause.ACTING_USER_REFUSED)
-    assert issue.title == "Greenhouse does not let the service account “Advance”"
-    assert "in the name of" not in issue.description
+    assert issue.title == "Greenhouse denies the service account “Advance”"
+    assert "to the service account" in issue.description
     assert not LearnedRefusal.objects.exists()
     sandbox.faults.clear_faults()
     submit_action(sam, "advance", _find_movable())
@@ -200,7 +199,7 @@ def test_lost_response_attributed_to_service_account(
     run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == "done"
-    assert action.outcome.endswith(", as the service account.")
+    assert action.outcome.endswith(" as the service account.")
     assert Entry.objects.filter(verb="service_account.used").count() == 1
 
 
@@ -221,7 +220,7 @@ def test_consent_revoked_in_greenhouse_notifies_person(
 
 def test_unmatched_member_cannot_consent(ada: Client, personas: Personas, sign_in) -> None:
     uma = sign_in(personas.uma)
-    assert "does not know you by your address" in uma.get(ACTING).content.decode()
+    assert "No Greenhouse user matches your email" in uma.get(ACTING).content.decode()
     assert uma.post(ACTING).url == ACTING
 
 
@@ -232,5 +231,7 @@ def test_consent_not_needed_with_other_credentials(
     assert sign_in(personas.sam).get(ACTING).status_code == 404
     enable_oauth_app(settings)
     page = sign_in(personas.sam).get(ACTING).content.decode()
-    assert "There is nothing to do" in page
-    assert "Agree in Greenhouse first" not in _get_job_page(sign_in(personas.sam), _find_movable())
+    assert "No authorization needed" in page
+    assert "First authorize this portal in Greenhouse" not in _get_job_page(
+        sign_in(personas.sam), _find_movable()
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from integrations.greenhouse.sandbox import Sandbox
@@ -71,7 +73,7 @@ def test_action_under_fault_has_one_outcome(
         assert len(list_writes(sandbox)) - before <= 1, (action_kind, state)
         assert action.settled_at, (action_kind, state)
         assert action.outcome
-        assert action.outcome in fetch_row(sam, application).replace("&quot;", '"'), (
+        assert action.outcome in html.unescape(fetch_row(sam, application)), (
             action_kind,
             state,
         )

@@ -43,13 +43,13 @@ def test_log_records_action_when_done(remy: Client, personas: Personas, run_task
     advanced, undone = _action_entries()
     assert (advanced.by, advanced.subject_id) == (personas.remy.user, application.pk)
     assert advanced.description == (
-        f"advanced application {application.remote_id} in Greenhouse, in the name of "
+        f"advanced application {application.remote_id} in Greenhouse as "
         f"{acting_user.name} (Greenhouse user {acting_user.remote_id})"
     )
     assert advanced.before is not None
     assert advanced.before["stage_name"] == application.stage_name
     assert undone.verb == "application.moved"
-    assert "to undo what was done before" in undone.description
+    assert "to undo an earlier action" in undone.description
     assert acting_user.name in sign_in(personas.ada).get(reverse("audit:log")).content.decode()
 
 

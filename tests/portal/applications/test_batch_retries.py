@@ -130,13 +130,13 @@ def test_failed_batch_undo_can_be_repeated(
         _post_button(remy, "cancel_batch", failed_undo)
     finish_actions()
     page = _get_page(remy, batch)
-    assert "See how it was undone" not in page
+    assert "View undo" not in page
     assert "Undo 2" in page
     repeated_undos = [_post_button(remy, "undo_batch", batch) for _ in range(2)]  # a double click
     assert repeated_undos[0] == repeated_undos[1] != failed_undo
     finish_actions()
     assert _remote_stages(sandbox, chosen) == start_stages
-    assert "See how it was undone" in _get_page(remy, batch)
+    assert "View undo" in _get_page(remy, batch)
     assert _post_button(remy, "undo_batch", batch) == repeated_undos[0]
 
 
@@ -158,12 +158,12 @@ def test_withdrawn_batch_retry_can_be_repeated(
     finish_actions()
     assert len(list_writes(sandbox)) == 2
     assert retry_batch(remy, first, page).url == retry_urls[0]
-    assert f'href="{retry_urls[0]}">See how the rest was tried again' in _get_page(remy, first)
+    assert f'href="{retry_urls[0]}">View retry' in _get_page(remy, first)
 
 
 def _log_summaries() -> list[str]:
     entries = Entry.objects.filter(verb="batch.advanced").order_by("id")
-    return [entry.description.partition(" chosen")[0] for entry in entries]
+    return [entry.description.partition(" selected")[0] for entry in entries]
 
 
 @pytest.mark.parametrize("lost", [1, 3])
@@ -235,8 +235,8 @@ def test_move_skips_applications_already_there(
     [target_stage] = {application.stage for application in chosen if application.stage.order == 1}
     response = confirm_batch(remy, "move", chosen, to_stage=target_stage.pk)
     page = remy.get(response.url).content.decode()
-    assert "Left out: 1. It is in this stage already." in page
-    assert "1 of the chosen did not fit and was left out" in page
+    assert "1 skipped: Already in this stage." in page
+    assert "1 skipped." in page
     finish_actions()
     assert len(list_writes(sandbox)) == before + 2
     assert set(_remote_stages(sandbox, chosen)) == {target_stage.remote_id}
@@ -272,14 +272,14 @@ def test_retry_button_hidden_when_nothing_fits(
     confirm_batch(remy, "advance", chosen)
     finish_actions()
     page = remy.get(reverse("applications:batch", args=[_latest_batch().pk]))
-    assert "Try only the 2 again" in page.content.decode()
+    assert "Retry 2" in page.content.decode()
     Application.objects.filter(pk=chosen[0].pk).update(status="rejected")
-    assert "Try 1 of the 2 again, from where it stands now" in _get_page(remy, _latest_batch())
+    assert "Retry 1 of 2" in _get_page(remy, _latest_batch())
     Application.objects.filter(pk=chosen[1].pk).update(status="rejected")
     assert "batch-retry" not in _get_page(remy, _latest_batch())
     response_page = remy.get(retry_batch(remy, _latest_batch(), page).url).content.decode()
-    assert "Left out: 2." in response_page
-    assert "Nothing of it can be tried again." in response_page
+    assert "2 skipped:" in response_page
+    assert "None of these can be retried." in response_page
     assert Batch.objects.count() == 1
 
 
@@ -295,7 +295,7 @@ def test_batch_page_hides_inaccessible_candidates(
     Candidate.objects.filter(pk=hidden.candidate_id).update(private=True)
     page = _get_page(remy, _latest_batch())
     assert escape(name) not in page
-    assert page.count("You no longer see this application") == 1
+    assert page.count("You no longer have access to this application") == 1
     assert escape(visible_name) in page
     assert "Undo 2" in page
 
@@ -308,7 +308,7 @@ def test_retry_requires_positions_from_page(remy: Client, sandbox: Sandbox, fini
         response = remy.post(
             reverse("applications:retry_batch", args=[_latest_batch().pk]), data, follow=True
         )
-        assert "This page was incomplete" in response.content.decode()
+        assert "Part of the page was missing" in response.content.decode()
     assert Batch.objects.count() == 1
 
 
@@ -367,7 +367,7 @@ def test_batch_conflict_names_stage_on_screen(
     assert action.status == Status.CONFLICT
     assert action.seen_stage_name == application.stage_name
     row = remy.get(build_action_url("row", application.pk)).content.decode()
-    assert f"now it is in “{target_stage.name}”" in row
+    assert f"it’s now in “{target_stage.name}”" in row
     assert f"in “{application.stage_name}”" in row
 
 
@@ -453,8 +453,8 @@ def test_batch_undo_warns_about_scheduled_email(remy: Client, finish_actions) ->
         action.parameters = {"template": 1, "template_name": "Sorry", "mail_after": 60}
         action.save()
     page_with_email = _get_page(remy, _latest_batch())
-    assert "does not tell whether an unreject also stops the scheduled email" in page_with_email
-    assert "is not taken back" not in page_with_email
+    assert "Undo may not stop the scheduled email" in page_with_email
+    assert "won't reverse" not in page_with_email
 
 
 def test_batch_linked_from_activity_and_rows(

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview, runner
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.audit.models import Entry
@@ -49,9 +50,9 @@ def test_preview_separates_unfitting_applications(
     submit_action(remy, "advance", chosen[1])  # still waiting to be sent
     page = open_bulk_page(remy, "reject", chosen).content.decode()
     assert "Reject 1 application" in page
-    assert "Left out: 2" in page
+    assert "Skipped (2)" in page
     assert "is hired in Greenhouse" in page
-    assert "has not been settled yet" in page
+    assert "is still in progress" in page
     assert "Stop looking" not in page  # only shown to staff who view as somebody
     assert list_writes(sandbox) == []
 
@@ -60,14 +61,14 @@ def test_batch_rejects_every_application(remy: Client, sandbox: Sandbox, finish_
     chosen = pick_from_one_job(3)
     incomplete = confirm_batch(remy, "reject", chosen, reason="")
     assert incomplete.status_code == 422
-    assert "Choose a reason, please" in incomplete.content.decode()
+    assert "Select a reason" in incomplete.content.decode()
     response = confirm_batch(remy, "reject", chosen, reason=first_reason_pk())
     waiting_page = remy.get(response.url).content.decode()
-    assert "Goes to Greenhouse in" in waiting_page
+    assert "Rejecting in" in waiting_page
     assert list_writes(sandbox) == []
     finish_actions()
     finished_page = remy.get(response.url).content.decode()
-    assert "3 done in Greenhouse" in finished_page
+    assert "3 rejected" in finished_page
     assert {get_sandbox_application(sandbox, application).status for application in chosen} == {
         "rejected"
     }
@@ -79,7 +80,7 @@ def test_batch_undone_in_time_sends_nothing(remy: Client, sandbox: Sandbox, fini
     batch = Batch.objects.get()
     remy.post(reverse("applications:cancel_batch", args=[batch.pk]))
     finish_actions()
-    assert "3 taken back before they were sent" in remy.get(response.url).content.decode()
+    assert "3 canceled" in remy.get(response.url).content.decode()
     assert list_writes(sandbox) == []
 
 
@@ -100,7 +101,7 @@ def test_batch_lists_and_retries_failures_first(
         *("conflict", "conflict"),
         *["done"] * done_count,
     ]
-    assert f"{done_count} done in Greenhouse, 2 not done" in batch_page.content.decode()
+    assert f"{done_count} advanced, 2 not advanced" in batch_page.content.decode()
     writes_before = len(list_writes(sandbox))
     batch = Batch.objects.get()
     for _ in range(2):  # a double click
@@ -108,7 +109,7 @@ def test_batch_lists_and_retries_failures_first(
     finish_actions()
     assert Batch.objects.count() == 2
     assert len(list_writes(sandbox)) == writes_before + 2
-    assert "2 done in Greenhouse" in remy.get(retry_response.url).content.decode()
+    assert "2 advanced" in remy.get(retry_response.url).content.decode()
 
 
 @any_generation
@@ -118,9 +119,7 @@ def test_batch_logged_once_with_counts(remy: Client, sandbox: Sandbox, finish_ac
     confirm_batch(remy, "advance", chosen)
     finish_actions()
     [entry] = Entry.objects.filter(verb="batch.advanced")
-    assert entry.description.startswith(
-        "advanced 2 of 3 chosen applications in Greenhouse, in the name"
-    )
+    assert entry.description.startswith("advanced 2 of 3 selected applications in Greenhouse as ")
     assert entry.after == {"job": chosen[0].job.remote_id}  # its title is not for everybody
     assert not Entry.objects.filter(verb="application.advanced").exists()
 
@@ -145,7 +144,8 @@ def test_batch_lost_responses_not_resent(
     sandbox.faults.add_fault(regex=WRITE, method="POST", kind="drop_after", times=2)
     response = confirm_batch(remy, action_kind, chosen, page=page, **fields)
     finish_actions()
-    assert "3 done in Greenhouse" in remy.get(response.url).content.decode()
+    past_tense = ACTION_HANDLERS[action_kind].past_tense
+    assert f"3 {past_tense}" in remy.get(response.url).content.decode()
     assert all(is_applied(sandbox, action_kind, application) for application in chosen)
     attempts = [r for r in sandbox.requests if r.method == "POST" and re.search(WRITE, r.path)]
     assert len([r for r in attempts if "/applications/0/" not in r.path]) == 3
@@ -169,7 +169,7 @@ def test_batch_undo_reverses_every_application(
         "active"
     }
     # An application that somebody had already unrejected counts as a conflict, not as done.
-    assert "2 done in Greenhouse, 1 not done" in remy.get(undo_response.url).content.decode()
+    assert "2 undone, 1 not undone" in remy.get(undo_response.url).content.decode()
 
 
 @any_generation
@@ -184,7 +184,7 @@ def test_batch_can_select_entire_filter(remy: Client) -> None:
             "stage": application.stage_id,
         },
     ).content.decode()
-    assert "You chose all that match: active, in “" in page
+    assert re.search("All [0-9]+ active applications? in “", page)
     matches = Application.objects.filter(
         job=application.job_id,
         stage=application.stage_id,

@@ -105,8 +105,8 @@ def test_searched_choices_sent(
         "Search Recruiter",
         **{"search-recruiter": "sam@acme", build_custom_field_name("agency_reference"): "AB-12"},
     )
-    assert "1 match can be selected above" in remy.page
-    assert "Nothing is changed yet" not in remy.page
+    assert "1 match. Select one above" in remy.page
+    assert "No changes yet" not in remy.page
     remy.press_button("Update .*", recruiter=str(sam.pk))
     run_tasks()
     assert get_latest_action().status == Status.DONE, get_latest_action().outcome
@@ -157,7 +157,7 @@ def test_search_limits_results(remy: ScriptlessBrowser, application: Application
     assert page.count("data-value") == 20
     assert "More than 20 match" in page
     nothing = _search(remy.client, application, build_custom_field_name("languages"), "<b>")
-    assert "Nothing matches “&lt;b&gt;”" in nothing.content.decode()
+    assert "No matches for “&lt;b&gt;”" in nothing.content.decode()
 
 
 def test_transfer_search_hides_unseen_jobs(

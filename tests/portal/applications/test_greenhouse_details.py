@@ -91,7 +91,7 @@ def test_missing_resume_is_not_asked_for_again(remy: Client, sandbox: Sandbox) -
     owners = {row.candidate_id for row in sandbox.dataset().attachments}
     application = next(a for a in list_applications() if a.candidate.remote_id not in owners)
     page = remy.get(build_action_url("resume", application.pk)).content.decode()
-    assert "Greenhouse has no résumé of this candidate." in page
+    assert "This candidate has no résumé in Greenhouse." in page
     assert "hx-trigger" not in page.partition("card-body")[2]
 
 

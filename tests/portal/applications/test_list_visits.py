@@ -278,12 +278,12 @@ def _open_all_matching(client: Client, page, kind: str = "advance"):
 def test_all_matching_takes_exactly_the_announced(remy: Client, job: Job) -> None:
     announced = _list_ids(job)
     page = remy.get(_url(job))
-    assert "All 35 that match" in page.content.decode()
+    assert "All 35 matching" in page.content.decode()
     template = Application.objects.filter(job=job).select_related("job", "stage")[0]
     newcomers = [_add_application(template, 100 + number) for number in range(10)]
     preview = _open_all_matching(remy, page)
     html = preview.content.decode()
-    assert "Not included: 10 new" in html
+    assert "New, not included (10)" in html
     assert str(newcomers[0].candidate) in html
     confirm_batch(remy, "advance", [template], page=preview)
     acted_on = set(ApplicationAction.objects.values_list("application_id", flat=True))
@@ -298,10 +298,10 @@ def test_all_matching_names_rows_that_left(remy: Client, job: Job) -> None:
     preview = _open_all_matching(remy, page)
     html = preview.content.decode()
     assert "Advance 33 applications" in html
-    assert "Left out: 1" in html
+    assert "Skipped (1)" in html
     assert str(left.candidate) in html
-    assert "It no longer matches" in html
-    assert "1 of the applications you chose is no longer available" in " ".join(html.split())
+    assert "No longer matches" in html
+    assert "1 skipped: no longer available to you" in " ".join(html.split())
     assert str(hidden.candidate) not in html
 
 

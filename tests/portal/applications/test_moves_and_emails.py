@@ -44,7 +44,7 @@ def remy(personas: Personas, connect, sign_in, kind: str) -> Client:
 def test_move_reaches_chosen_stage_and_undoes(remy: Client, sandbox: Sandbox, run_tasks) -> None:
     application = find_application()
     form = remy.get(build_action_url("move", application.pk), **HTMX).content.decode()
-    assert "Choose a stage" in form
+    assert "Select a stage" in form
     assert submit_action(remy, "move", application, to_stage="").status_code == 422
     third = Stage.objects.filter(job=application.job_id, active=True).order_by("order")[2]
     submit_action(remy, "move", application, to_stage=third.pk)
@@ -70,7 +70,7 @@ def test_transfer_offers_only_visible_jobs(remy: Client, sandbox: Sandbox, run_t
     offered_jobs = set(form.context["form"].fields["to_job"].queryset.values_list("pk", flat=True))
     hidden_jobs = Job.objects.exclude(grants__user__primary_email="remy@acme.example")
     assert not offered_jobs & set(hidden_jobs.values_list("pk", flat=True))
-    assert "lands in “" in form.content.decode()
+    assert "starts in “" in form.content.decode()
     hidden_job = hidden_jobs.filter(status="open").first()
     assert submit_action(remy, "transfer", application, to_job=hidden_job.pk).status_code == 422
     target = Job.objects.get(pk=min(offered_jobs))
@@ -118,7 +118,7 @@ def test_transfer_undo_reports_deleted_stage(remy: Client, sandbox: Sandbox, run
     remy.post(build_action_url("undo_action", get_latest_action().pk), **HTMX)
     run_tasks()
     assert get_sandbox_application(sandbox, application).job_id == application.job.remote_id
-    assert "before: move it from here" in fetch_row(remy, application)
+    assert "before. To put it back there, move it" in fetch_row(remy, application)
 
 
 @any_generation
@@ -128,7 +128,7 @@ def test_transfer_undo_needs_visible_origin_job(remy: Client, sandbox: Sandbox, 
     run_tasks()
     JobGrant.objects.filter(job=application.job_id).delete()
     transfer = get_latest_action()
-    reason = f"“{application.job.name}”, where it was, is closed or no longer shown to you."
+    reason = f"“{application.job.name}” is closed, or you no longer have access to it."
     assert reason in fetch_row(remy, application)
     assert (
         build_action_url("undo_action", transfer.pk) not in remy.get("/activity/").content.decode()
@@ -154,7 +154,7 @@ def test_transfer_hides_confidential_job_titles(
     row = sam.get(build_action_url("row", application.pk), **HTMX).content.decode()
     assert f"of {origin.name}" not in history
     for page in (history, row):
-        assert "Transferred to this requisition in Greenhouse." in page
+        assert "Transferred to this requisition." in page
         assert escape(outcome) not in page
     own_history = remy.get(build_action_url("history", application.pk)).content.decode()
     assert escape(outcome) in own_history
@@ -187,7 +187,7 @@ def test_rejection_email_delayed_beyond_undo(remy: Client, sandbox: Sandbox, run
     assert send_at > datetime.now(UTC) + timedelta(minutes=55)
     row = fetch_row(remy, application)
     assert "with the email" in row
-    assert "does not tell whether an unreject also stops" in row
+    assert "Undo may not stop the scheduled email" in row
 
 
 def _reject_with_email_at(client: Client, application: Application, send_at: str, **more: object):
@@ -211,10 +211,10 @@ def test_rejection_email_uses_persons_time_zone(remy: Client, sandbox: Sandbox, 
 @pytest.mark.parametrize(
     ("make_time", "message"),
     [
-        (lambda now: "", "Enter a day and a time, please."),
-        (lambda now: "tomorrow", "Enter a day and a time, please."),
-        (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "That is too soon"),
-        (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "That is too late"),
+        (lambda now: "", "Enter a date and time."),
+        (lambda now: "tomorrow", "Enter a date and time."),
+        (lambda now: f"{now + timedelta(minutes=10):%Y-%m-%dT%H:%M}", "Enter a time at least"),
+        (lambda now: f"{now + timedelta(days=400):%Y-%m-%dT%H:%M}", "Enter a time at most"),
     ],
     ids=["empty", "not_a_time", "too_soon", "too_late"],
 )
@@ -233,7 +233,7 @@ def test_rejection_email_time_ignored_unless_chosen(remy: Client, run_tasks) -> 
     response = reject_application(remy, find_application(), mail_at="tomorrow", mail_after=60)
     assert response.status_code == 200
     run_tasks()
-    assert get_latest_action().outcome == "Rejected in Greenhouse."
+    assert get_latest_action().outcome == "Rejected."
 
 
 @any_generation
@@ -272,7 +272,7 @@ def test_queued_transfer_rechecks_target_visibility(
     outbox.release_due_actions()
     run_tasks()
     assert get_latest_action().status == Status.FAILED
-    assert "no longer see the requisition it was to go to" in fetch_row(remy, application)
+    assert "no longer have access to the requisition you chose" in fetch_row(remy, application)
     remy.post(
         build_action_url("retry_action", get_latest_action().pk),
         build_form_values(application),

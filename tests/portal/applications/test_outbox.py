@@ -44,12 +44,12 @@ def test_rejection_undone_in_time_sends_nothing(
 ) -> None:
     application = find_application()
     row = reject_application(remy, application).content.decode()
-    assert "goes to Greenhouse in" in row
+    assert "Rejecting</strong> in" in row
     assert "Undo" in row
     release_due_actions()
     assert run_tasks() == 0
     row = _post_action(remy, get_latest_action()).content.decode()
-    assert "Taken back in time" in row
+    assert "canceled. Nothing was sent." in row
     advance_clock(30)
     release_due_actions()
     run_tasks()
@@ -62,7 +62,7 @@ def test_delayed_rejection_sent_once_when_due(
 ) -> None:
     application = find_application()
     reject_application(remy, application)
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     release_due_actions()  # two workers look at the same moment
     assert run_tasks() == 1
@@ -75,8 +75,8 @@ def test_row_poll_sends_due_rejection(
 ) -> None:
     application = find_application()
     reject_application(remy, application)
-    advance_clock(9)
-    assert "waiting to be sent" in fetch_row(remy, application)
+    advance_clock(11)
+    assert "Rejecting…" in fetch_row(remy, application)
     run_tasks()
     assert get_latest_action().status == Status.DONE
 
@@ -87,12 +87,12 @@ def test_late_undo_refused_then_reverses_action(
     application = find_application()
     reject_application(remy, application)
     action = get_latest_action()
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     run_tasks()
     late_response = _post_action(remy, action)
     assert late_response.status_code == 409
-    assert "too late" in late_response.content.decode()
+    assert "Too late" in late_response.content.decode()
     assert build_action_url("undo_action", action.pk) in fetch_row(remy, application)
     for _ in range(2):  # a double click
         assert _post_action(remy, action, "undo_action").status_code == 200
@@ -154,7 +154,7 @@ def test_outage_keeps_action_queued_until_recovery(
     run_tasks()
     assert get_latest_action().status == Status.SCHEDULED
     row = fetch_row(remy, application)
-    assert "waits in the outbox" in row
+    assert "Not advanced yet." in row
     assert "Undo" in row
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
     advance_clock(6)
@@ -181,21 +181,19 @@ def test_waiting_announcement_offers_undo_to_owner(
     sam = sign_in(personas.sam)
     reject_application(remy, application)
     assert _announcements(fetch_row(remy, application)) == [
-        "Reject is held for a few seconds. Undo stops it."
+        "Rejecting in a few seconds. You can undo it."
     ]
     assert _announcements(fetch_row(sam, application)) == [
-        f"Reject by {personas.remy.user} is held for a few seconds."
+        f"Rejecting in a few seconds, by {personas.remy.user}."
     ]
     remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
     submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     run_tasks()
-    message = f"waits in the outbox. {get_latest_action().outcome}"
-    assert "does not answer" in message
-    assert _announcements(fetch_row(remy, application)) == [f"Advance {message} Undo stops it."]
-    assert _announcements(fetch_row(sam, application)) == [
-        f"Advance by {personas.remy.user} {message}"
-    ]
+    message = f"Not advanced yet. {get_latest_action().outcome}"
+    assert "isn't responding" in message
+    assert _announcements(fetch_row(remy, application)) == [f"{message} You can undo it."]
+    assert _announcements(fetch_row(sam, application)) == [message]
 
 
 def test_row_buttons_have_distinct_keys(
@@ -223,7 +221,7 @@ def test_outbox_gives_up_then_allows_retry(
         advance_clock(61)
         release_due_actions()
     assert get_latest_action().status == Status.FAILED
-    assert "Nothing was changed" in fetch_row(remy, application)
+    assert "Nothing changed" in fetch_row(remy, application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = working_url
     advance_clock(settings.BREAKER_MAX_COOLDOWN_SECONDS)
     response = remy.post(
@@ -248,9 +246,9 @@ def test_conflict_names_author_and_offers_retry(
     submit_action(remy, "advance", application)  # from an outdated screen
     run_tasks()
     row = fetch_row(remy, application)
-    assert "Changed meanwhile" in row
-    assert "Sam: Advanced in Greenhouse" in row
-    assert "Open in Greenhouse" in row
+    assert "this application changed since" in row
+    assert "Sam: Advanced to" in row
+    assert "View in Greenhouse" in row
     conflict = get_latest_action()
     remy.post(build_action_url("retry_action", conflict.pk), _fresh_form(application), **HTMX)
     run_tasks()
@@ -261,9 +259,9 @@ def test_conflict_names_author_and_offers_retry(
     sandbox.run_mutation("move_application", application_id=application.remote_id)
     submit_action(remy, "advance", application)
     run_tasks()
-    assert "Greenhouse does not tell us by whom" in fetch_row(remy, application)
+    assert "by whom isn’t known" in fetch_row(remy, application)
     assert (
-        "Changed meanwhile"
+        "this application changed since"
         not in _post_action(remy, get_latest_action(), "dismiss_action").content.decode()
     )
 
@@ -286,11 +284,11 @@ def test_stale_advance_at_last_stage_conflicts(remy: Client, sandbox: Sandbox, r
     run_tasks()
     row = fetch_row(remy, application)
     assert get_latest_action().status == Status.CONFLICT, get_latest_action().outcome
-    assert f"now it is in “{last_stage.name}”" in row
+    assert f"it’s now in “{last_stage.name}”" in row
     application.refresh_from_db()
     response = submit_action(remy, "advance", application)
     assert response.status_code == 403
-    assert "in the last stage already" in response.content.decode()
+    assert "Already in the final stage" in response.content.decode()
 
 
 def test_rejection_conflicts_after_concurrent_move(
@@ -299,7 +297,7 @@ def test_rejection_conflicts_after_concurrent_move(
     application = find_application()
     reject_application(remy, application)
     sandbox.run_mutation("move_application", application_id=application.remote_id)
-    advance_clock(9)
+    advance_clock(11)
     release_due_actions()
     run_tasks()
     assert get_latest_action().status == Status.CONFLICT
@@ -314,13 +312,13 @@ def test_role_refusal_warns_next_person(
     vic = sign_in(personas.vic)  # may advance, not reject
     application = find_application("vic")
     form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
-    assert "may refuse this" not in form
+    assert "may deny this" not in form
     reject_application(vic, application)
     run_tasks()
     assert get_latest_action().status == Status.REFUSED
     form = vic.get(build_action_url("reject", application.pk), **HTMX).content.decode()
-    assert "Greenhouse may refuse this" in form
-    assert "lately refused" not in fetch_row(sign_in(personas.ada), application)  # a Site Admin
+    assert "Greenhouse may deny this" in form
+    assert "recently denied" not in fetch_row(sign_in(personas.ada), application)  # a Site Admin
     # The warning expires.
     advance_clock(15 * 24 * 3600)
     form = (
@@ -328,7 +326,7 @@ def test_role_refusal_warns_next_person(
         .get(build_action_url("reject", application.pk), **HTMX)
         .content.decode()
     )
-    assert "may refuse this" not in form
+    assert "may deny this" not in form
 
 
 def test_undo_needs_access_to_application(

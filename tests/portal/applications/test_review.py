@@ -31,7 +31,7 @@ from tests.portal.applications.action_helpers import (
 from tests.portal.applications.batch_helpers import confirm_batch, pick_from_one_job
 
 Status = ApplicationAction.Status
-NO_UNDO = "An unreject has no Undo here."
+NO_UNDO = "Can’t be undone here."
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     progress = f"{place + 1} of {total}" if place < total else "been through all"
     assert progress in response.content.decode()
     assert progress in remy.get(page).content.decode()  # back later
-    assert "Advanced in Greenhouse" in remy.get(page).content.decode()
+    assert "Advanced to" in remy.get(page).content.decode()
     remy.get(f"{page}?position=2")
     job_url = reverse("applications:job_detail", args=[application.job_id])
-    assert f"Go on at 2 of {total}" in remy.get(job_url).content.decode()
+    assert f"Resume review (2 of {total})" in remy.get(job_url).content.decode()
     end = remy.get(f"{page}?position={total + 1}").content.decode()
-    assert f"You have been through all {total}" in end
+    assert f"All {total} reviewed" in end
 
 
 @any_generation
@@ -146,8 +146,9 @@ def test_decision_links_to_place_and_is_announced(
     decisions_url = reverse("applications:review_decisions", args=[application.job_id])
     decisions = remy.get(decisions_url, **HTMX).content.decode()
     assert f'href="{page}?position={place}"' in decisions
-    assert f'id="activity-status-{get_latest_action().pk}" data-announce="Advance: ' in decisions
-    assert "changed meanwhile" in decisions
+    action = get_latest_action()
+    announcement = f"{application.candidate}: Not advanced."
+    assert f'id="activity-status-{action.pk}" data-announce="{announcement}' in decisions
     application_link = f'href="{reverse("applications:job_detail", args=[application.job_id])}'
     application_link += f'?application={application.pk}"'
     for url in (reverse("applications:my_activity"), build_action_url("history", application.pk)):
@@ -194,7 +195,7 @@ def test_review_card_polls_until_settled(
     run_tasks()
     card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
     assert poll_attribute not in card
-    assert "Rejected in Greenhouse" in card
+    assert "Rejected." in card
     assert "<dd>Rejected</dd>" in card
     assert 'data-key="b"' in card
 
@@ -210,14 +211,14 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
     assert f'type="button" aria-disabled="true" {described_by}' in page_html
     reason = re.search(rf'id="why-transfer-{application.pk}">([^<]+)<', page_html)
     assert reason is not None
-    assert "lacks" in reason[1]
+    assert "is missing a permission" in reason[1]
 
 
 @any_generation
 def test_review_form_declares_keyboard_behavior(remy: Client) -> None:
     page = remy.get(_begin_review(remy, find_application().job_id)).content.decode()
     assert "data-enter-submits" in page
-    assert "Escape leaves it" in page
+    assert "or Escape to cancel" in page
 
 
 @any_generation
@@ -242,7 +243,7 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
             assert text not in page_html, (url, text)
     ApplicationAction.objects.all().delete()
     page_html = remy.get(f"{job_url}?application={application.pk}").content.decode()
-    assert f"More for Application {application.remote_id}" in page_html
+    assert f"More actions for Application {application.remote_id}" in page_html
     for text in (str(person), "Falconer", "Mews Ltd"):
         assert text not in page_html
 
@@ -270,13 +271,13 @@ def test_unfinished_review_offers_resume_first(remy: Client) -> None:
     job_url = reverse("applications:job_detail", args=[application.job_id])
     review = _begin_review(remy, application.job_id)
     page = remy.get(job_url).content.decode()
-    assert f'<a class="btn btn-primary" href="{review}">Go on at 1 of' in page
-    assert "Start again" in page
+    assert f'<a class="btn btn-primary" href="{review}">Resume review (1 of' in page
+    assert "Start over" in page
     assert "Review one by one" not in page
     ReviewSession.objects.all().delete()
     page = remy.get(job_url).content.decode()
     assert "Review one by one" in page
-    assert "Start again" not in page
+    assert "Start over" not in page
 
 
 @any_generation
@@ -385,7 +386,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     assert linked is not None
     assert f'/requisitions/{linked.job_id}/?application={linked.pk}"' in page_html
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in page_html
-    assert "The same person elsewhere" in page_html
+    assert "Other applications" in page_html
     assert "data-keys" in page_html
     remy.post(preferences_url, {"highlighted_words": ""})
     assert "data-keys" not in remy.get(page).content.decode()

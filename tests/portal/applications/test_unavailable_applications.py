@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -22,7 +24,7 @@ from tests.portal.applications.action_helpers import (
 )
 
 Status = ApplicationAction.Status
-UNAVAILABLE = "no longer here, or no longer open to you"
+UNAVAILABLE = "no longer available to you"
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_deleted_application_reports_outcome_in_place(
     response = remy.get(build_action_url(view, application.pk), **HTMX)
     page = response.content.decode()
     assert response.status_code == 200
-    assert action.outcome in page
+    assert action.outcome in html.unescape(page)
     assert UNAVAILABLE in page
     assert f'id="last-{application.pk}" data-announce' in page
     assert "hx-" not in page, "it neither polls nor has a button"
@@ -61,7 +63,7 @@ def test_hidden_application_polls_until_settled(remy: Client, sandbox: Sandbox, 
     assert "Undo" not in fetch_row(remy, application)
     run_tasks()
     assert "hx-get" not in fetch_row(remy, application)
-    assert f"Advance: {get_latest_action().status_text}." in fetch_row(remy, application)
+    assert "Advanced." in fetch_row(remy, application)
 
 
 @any_generation
@@ -73,7 +75,7 @@ def test_outcome_hides_stage_after_access_lost(remy: Client, sandbox: Sandbox, r
     assert application.stage_name in get_latest_action().outcome
     JobGrant.objects.all().delete()
     row = fetch_row(remy, application)
-    assert "Advance: done in Greenhouse." in row
+    assert "Advanced." in row
     assert application.stage_name not in row
     assert str(application.candidate) not in row
 

@@ -264,7 +264,7 @@ def test_log_titles_take_one_query(takeover: Job, personas: Personas, sign_in) -
 def test_log_hides_search_terms_of_old_exports(personas: Personas, sign_in) -> None:
     record_entry(
         "jobs.exported",
-        "exported the list of requisitions",
+        "exported the requisition list",
         organization=personas.ada.organization,
         by=personas.sam.user,
         after={"query": "q=Jolanta+Kwiatkowska&mine=1"},

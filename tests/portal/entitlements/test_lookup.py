@@ -59,14 +59,14 @@ def test_granted_job_explained_with_role_and_times(acme, personas: Personas) -> 
     (answer,) = explain_own_access(personas.remy, "nurse")
     assert answer.decision.is_visible
     text = _join_steps([answer])
-    assert "by remy@acme.example, the primary address" in text
+    assert "by the primary email remy@acme.example" in text
     assert "Job Admin: Standard" in text
     assert "The requisition is open" in text
     times = {step.text: step.at for step in answer.decision.steps if step.at}
-    sentence = "grants this requisition as Job Admin, in the role “Job Admin: Standard”"
+    sentence = "Job Admin of this requisition (role “Job Admin: Standard”)"
     assert times == {
-        f"Greenhouse {sentence}. First seen here on": grant.first_seen_at,
-        "People and their access were last read from Greenhouse on": read_at,
+        f"{sentence}. First seen here on": grant.first_seen_at,
+        "People and access last synced on": read_at,
     }
 
 
@@ -116,10 +116,10 @@ def test_admin_gets_reason_for_colleague(acme, personas: Personas) -> None:
     (answer,) = explain_access_to_admin(personas.ada, personas.remy, str(job.remote_id))
     assert not answer.decision.is_visible
     text = _join_steps([answer])
-    assert "no grant of this requisition" in text
-    assert "On the hiring team as recruiter. In Greenhouse that is no right" in text
+    assert "hasn't granted this account" in text
+    assert "On the hiring team as recruiter. In Greenhouse, that alone gives no access" in text
     assert answer.decision.fix is not None
-    assert "Make the account a Job Admin" in answer.decision.fix.change
+    assert "make the account a Job Admin" in answer.decision.fix.change
 
 
 def test_admin_cannot_discover_confidential_job(acme, hidden: Job, personas: Personas) -> None:

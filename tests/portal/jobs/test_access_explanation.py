@@ -56,9 +56,9 @@ def test_admin_asks_only_about_own_members(acme, sam, remy, personas: Personas, 
     job = synced_data.create_job(acme, "Nurse")
     ada = sign_in(personas.ada)
     page = _get_page(ada, "nurse", about=personas.remy.pk)
-    assert "Not seen" in page
-    assert "no grant of this requisition" in page
-    assert "Make the account a Job Admin" in page
+    assert "Not visible" in page
+    assert "granted this account the requisition" in page
+    assert "make the account a Job Admin" in page
     response = ada.get(WHY_URL, {"job": "nurse", "about": personas.zoe.pk})
     assert response.status_code == 422
     assert "zoe@other.example" not in response.content.decode()
@@ -70,19 +70,19 @@ def test_admin_asks_only_about_own_members(acme, sam, remy, personas: Personas, 
 def test_explanation_shows_exact_times(acme, remy, personas: Personas, sign_in) -> None:
     grant = synced_data.create_grant(remy, synced_data.create_job(acme, "Nurse"))
     page = " ".join(_get_page(sign_in(personas.remy), "nurse").split())
-    assert "as Job Admin. First seen here on <time" in page
-    assert "People and their access were last read from Greenhouse on <time" in page
+    assert "Job Admin of this requisition. First seen here on <time" in page
+    assert "People and access last synced on <time" in page
     for moment in (grant.first_seen_at, SyncRun.objects.get().started_at):
         assert f'datetime="{moment:%Y-%m-%dT%H:%M:%S}' in page
 
 
 def test_unmatched_member_told_about_address(acme, personas: Personas, sign_in) -> None:
     page = _get_page(sign_in(personas.uma), "anything")
-    assert "Nobody in Greenhouse has the address uma@acme.example" in page
-    assert "Use one address in both places" in page
+    assert "No Greenhouse account has the email uma@acme.example" in page
+    assert "Add the email to the Greenhouse account" in page
 
 
 def test_empty_query_is_field_error(acme, personas: Personas, sign_in) -> None:
     response = sign_in(personas.remy).get(WHY_URL, {"job": " "})
     assert response.status_code == 422
-    assert "Paste an ID, a link or a title" in response.content.decode()
+    assert "Enter a title, an ID or a link" in response.content.decode()

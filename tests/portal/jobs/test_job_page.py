@@ -79,7 +79,7 @@ def test_job_page_names_missing_permissions(nurse: Job, personas: Personas, sign
     synced_data.record_check(nurse.connection, missing=("openings.list_for_job", synced_data.TEAMS))
     page = sign_in(personas.sam).get(_job_url(nurse)).content.decode()
     assert "SEAT-9" not in page
-    assert page.count("credential may not read") == 2
+    assert page.count("credential can’t read") == 2
 
 
 def test_job_page_records_visit(nurse: Job, personas: Personas, sign_in) -> None:
@@ -96,12 +96,12 @@ def test_repeated_refresh_requests_one_read(nurse: Job, personas: Personas, sign
         assert response.url == _job_url(nurse)
     refresh_request = RefreshRequest.objects.get()
     assert (refresh_request.kind, refresh_request.remote_id) == ("job", nurse.remote_id)
-    assert "Being read again" in client.get(_job_url(nurse)).content.decode()
+    assert "Refreshing…" in client.get(_job_url(nurse)).content.decode()
     partial = client.get(refresh_url, HTTP_HX_REQUEST="true").content.decode()
     assert "every 2s" in partial
     refresh_request.delete()
     partial = client.get(refresh_url, HTTP_HX_REQUEST="true").content.decode()
-    assert "Read again from Greenhouse" in partial
+    assert "Up to date." in partial
     assert "every 2s" not in partial
 
 

@@ -43,9 +43,9 @@ def test_list_differs_by_recruiter_role(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("uma", "Nobody in Greenhouse has your address"),
+        ("uma", "No Greenhouse user has your email"),
         ("dana", "Your Greenhouse account is deactivated"),
-        ("ivy", "gives you no open job"),
+        ("ivy", "not a Site Admin or a Job Admin of any open job"),
     ],
 )
 def test_empty_list_explains_reason(
@@ -68,7 +68,7 @@ def test_ambiguous_address_matches_nobody(connect, personas: Personas, sign_in) 
     personas.uma.user.email = "shared@acme.example"
     personas.uma.user.save()
     page = sign_in(personas.uma).get(LIST)
-    assert "More than one Greenhouse account" in page.content.decode()
+    assert "More than one Greenhouse user" in page.content.decode()
 
 
 def test_secondary_address_matches_user(
@@ -119,7 +119,7 @@ def test_hiring_team_fallback_lists_own_teams_only(
 
 def test_list_before_connection_prompts_setup(personas: Personas, sign_in) -> None:
     assert "Connect Greenhouse" in sign_in(personas.ada).get(LIST).content.decode()
-    assert "not connected yet" in sign_in(personas.remy).get(LIST).content.decode()
+    assert "connected yet" in sign_in(personas.remy).get(LIST).content.decode()
 
 
 def test_search_matches_title_and_ids(connect, personas: Personas, sign_in) -> None:
@@ -132,7 +132,7 @@ def test_search_matches_title_and_ids(connect, personas: Personas, sign_in) -> N
         for row in rows:
             assert query in f"{row.job.name.lower()} {row.job.requisition_id} {row.job.remote_id}"
     no_match = sam.get(LIST, {"q": "no such requisition"})
-    assert "Nothing fits" in no_match.content.decode()
+    assert "No matches" in no_match.content.decode()
 
 
 def test_search_does_not_reveal_hidden_job(connect, personas: Personas, sign_in) -> None:

@@ -218,5 +218,5 @@ def test_outage_ends_test_after_patience(
     tasks.clean_up_entered_secrets()
     run_tasks()
     page = ada.get(url).content.decode()
-    assert "not answering" in page
+    assert "reach Greenhouse" in page
     assert "Nothing was saved" in page

@@ -79,7 +79,7 @@ def test_fix_link_lifecycle_without_scripts(
     ada.open_path("/setup/fix-links/")
     ada.press_button("Make a link")
     link = _find_text(r"/setup/fix/[^/<\s]+/", ada.page)
-    ada.press_button("Take it back")
+    ada.press_button("Revoke authorization")
     assert "The link no longer works." in ada.page
     assert colleague.client.get(link).status_code == 410
 

@@ -200,14 +200,14 @@ def test_issue_masks_erased_member(personas: Personas) -> None:
         personas.ada.organization,
         Issue.Cause.ACTING_USER_REFUSED,
         key=f"{personas.uma.pk}:reject",
-        title="Greenhouse does not let Uma “Reject”",
+        title="Greenhouse denies Uma “Reject”",
         description="In the name of uma@acme.example.",
         severity=Issue.Severity.INFO,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
     )
     _run_command("erase", "person", "uma@acme.example")
     issue.refresh_from_db()
-    assert issue.title == "Greenhouse does not let former member “Reject”"
+    assert issue.title == "Greenhouse denies former member “Reject”"
     assert issue.description == "In the name of former member."
 
 

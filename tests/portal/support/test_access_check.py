@@ -32,7 +32,7 @@ REMY = "Remy@acme.example"
 def test_access_explained_without_confidential_name(job: Job, personas: Personas, sign_in) -> None:
     page = sign_in(personas.cas).get(PAGE, {"email": REMY, "job": job.remote_id}).content.decode()
     assert "A confidential requisition: not seen" in page
-    assert "no grant of this requisition" in page
+    assert "granted this account the requisition" in page
     assert "Takeover lawyer" not in page
     by_name = sign_in(personas.cas).get(PAGE, {"email": REMY, "job": "Takeover"}).content.decode()
     assert "Nothing to show" in by_name

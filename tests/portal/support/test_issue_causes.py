@@ -46,7 +46,7 @@ def test_refused_person_is_issue_until_allowed(
         recipients = [
             message.to[0]
             for message in mail.outbox
-            if "does not let Vic" in f"{message.subject} {message.body}"
+            if "denies Vic" in f"{message.subject} {message.body}"
         ]
         if number < refusals.DEGRADED_AFTER_REFUSALS:
             assert (issue.severity, recipients) == (Severity.INFO, []), (
@@ -78,7 +78,7 @@ def test_refusal_issue_closes_after_quiet_week(
     assert REFUSED.get().is_open
     advance_clock(1200)
     monitors.run_monitors()
-    assert REFUSED.get().resolution == "not refused for a week"
+    assert REFUSED.get().resolution == "not denied for a week"
 
 
 def test_credential_refused_in_sync_opens_one_issue(

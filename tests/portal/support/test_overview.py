@@ -297,7 +297,7 @@ def test_bundle_names_no_customer_member(personas: Personas, sign_in, advance_cl
         acme,
         Issue.Cause.ACTING_USER_REFUSED,
         key="1:reject",
-        title="Greenhouse does not let Margarethe Vogelsang “Reject”",
+        title="Greenhouse denies Margarethe Vogelsang “Reject”",
         description="In the name of marg@acme.example.",
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,

@@ -294,7 +294,7 @@ def test_operator_sees_no_customer_people_or_dead_links(
     service.open_issue(
         acme,
         Issue.Cause.ACTING_USER_REFUSED,
-        title="Greenhouse does not let Remy “Reject”",
+        title="Greenhouse denies Remy “Reject”",
         description="In the name of remy@acme.example",
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,

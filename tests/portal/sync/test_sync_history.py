@@ -96,7 +96,7 @@ def test_failed_sync_banner_hidden_while_retrying(
     run_tasks()
     failed = ada.get(PAGE).content.decode()
     assert "The newest sync was not finished" in failed
-    assert "not answering" in failed
+    assert "reach Greenhouse" in failed
     run_lifecycle.get_or_create_run(connection, by=None)
     assert "The newest sync was not finished" not in ada.get(PAGE).content.decode()
 

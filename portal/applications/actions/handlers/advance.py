@@ -21,7 +21,9 @@ class AdvanceHandler(ActionHandler):
     label = "Advance"
     icon = "arrow-right"
     verb = "Advance"
+    progressive = "Advancing"
     past_tense = "advanced"
+    noun = "Advance"
     feature = "advance"
     checked_by_greenhouse = True
 
@@ -30,10 +32,10 @@ class AdvanceHandler(ActionHandler):
         if not stage_ids:
             return "This requisition has no stages."
         if application.stage_remote_id is None:
-            return "It is in no stage."
+            return "Not in a stage."
         # By place: Greenhouse may give several stages the same order.
         if application.stage_id == stage_ids[-1]:
-            return "It is in the last stage already."
+            return "Already in the final stage."
         return ""
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
@@ -45,16 +47,16 @@ class AdvanceHandler(ActionHandler):
 
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
         if current.status != ApplicationStatus.ACTIVE:
-            return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+            return Status.CONFLICT, f"It's {current.status} in Greenhouse now."
         if not has_stage_changed(action.seen_stage, current.seen_stage):
             return Status.FAILED, NOTHING_CHANGED_MESSAGE
         if _skipped_next_stage(action, current):
-            return Status.CONFLICT, f"It is in “{current.stage_name}” in Greenhouse by now."
-        return Status.DONE, f"It is in “{current.stage_name}” in Greenhouse now."
+            return Status.CONFLICT, f"It's in “{current.stage_name}” in Greenhouse now."
+        return Status.DONE, self.describe_success(action, current)
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         place = f" to “{current.stage_name}”" if current.stage_name else ""
-        return f"Advanced in Greenhouse{place}."
+        return f"Advanced{place}."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.conf import settings
+
 from integrations.ats import types as ats
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
@@ -16,7 +18,7 @@ from portal.applications.models import ApplicationAction
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
-NOTHING_CHANGED_MESSAGE = "Greenhouse's answer was lost; it did not happen. You can do it again."
+NOTHING_CHANGED_MESSAGE = "Greenhouse didn't respond and nothing changed. Try again."
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,19 @@ class ActionHandler:
     kind: ClassVar[str]
     label: ClassVar[str]
     icon: ClassVar[str]
-    verb: ClassVar[str]  # imperative, for buttons and pending messages: "Advance"
-    past_tense: ClassVar[str]  # for the audit log: "advanced"
+    verb: ClassVar[str]  # imperative, for buttons: "Advance"
+    progressive: ClassVar[str]  # while it is open: "Advancing"
+    past_tense: ClassVar[str]  # for results and the audit log: "advanced"
+    noun: ClassVar[str]  # "Rejection"
     feature: ClassVar[str]  # the feature key it requires
     undo_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
     # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
     checked_by_greenhouse: ClassVar[bool] = False
+
+    @property
+    def undo_seconds(self) -> float:
+        seconds: float = getattr(settings, self.undo_setting) if self.undo_setting else 0
+        return seconds
 
     def needs_precheck(self, action: ApplicationAction) -> bool:
         """Whether to read the application before sending, to detect changes since page load."""
@@ -79,6 +88,16 @@ class ActionHandler:
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         raise NotImplementedError
+
+    def describe_status(self, action: ApplicationAction) -> str:
+        """The status in the words of the button, for example "Not advanced"."""
+        if action.is_open:
+            return self.progressive
+        if action.status == Status.CANCELED:
+            return f"{self.noun} canceled"
+        if action.status == Status.DONE:
+            return self.past_tense.capitalize()
+        return f"Not {self.past_tense}"
 
     def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
         """The outcome for its author (`mine`), or for others who see the application."""

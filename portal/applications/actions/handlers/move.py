@@ -17,13 +17,15 @@ class MoveHandler(ActionHandler):
     label = "Move to a stage"
     icon = "arrows-right-left"
     verb = "Move"
+    progressive = "Moving"
     past_tense = "moved"
+    noun = "Move"
     feature = "move"
     checked_by_greenhouse = True
 
     def why_not(self, application: Application, action_context: ActionContext) -> str:
-        if "stages" in action_context.rights.features.off:
-            return action_context.rights.features.explain_off("stages")
+        if reason := action_context.rights.why_unavailable("stages"):
+            return reason
         return "" if len(action_context.stages) > 1 else "This requisition has no other stage."
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
@@ -36,15 +38,15 @@ class MoveHandler(ActionHandler):
 
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
         if current.status != ApplicationStatus.ACTIVE:
-            return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+            return Status.CONFLICT, f"It's {current.status} in Greenhouse now."
         if current.stage_remote_id == action.parameters["to_stage"]:
             return Status.DONE, self.describe_success(action, current)
         if not has_stage_changed(action.seen_stage, current.seen_stage):
             return Status.FAILED, NOTHING_CHANGED_MESSAGE
-        return Status.CONFLICT, f"It is in “{current.stage_name}” in Greenhouse by now."
+        return Status.CONFLICT, f"It's in “{current.stage_name}” in Greenhouse now."
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
-        return f"Moved to “{action.parameters['to_stage_name']}” in Greenhouse."
+        return f"Moved to “{action.parameters['to_stage_name']}”."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext

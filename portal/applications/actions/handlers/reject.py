@@ -28,14 +28,16 @@ class RejectHandler(ActionHandler):
     label = "Reject"
     icon = "circle-x"
     verb = "Reject"
+    progressive = "Rejecting"
     past_tense = "rejected"
+    noun = "Rejection"
     feature = "reject"
     undo_setting = "REJECT_UNDO_SECONDS"
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
         if action.reason is None:
             raise InvalidValues(
-                {"rejection_reason_id": "missing"}, "The reason is no longer in Greenhouse."
+                {"rejection_reason_id": "missing"}, "The reason no longer exists in Greenhouse."
             )
         return provider.reject_application(
             action.application.remote_id,
@@ -48,16 +50,16 @@ class RejectHandler(ActionHandler):
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
         if current.status == ApplicationStatus.REJECTED:
             if _has_other_reason(action, current):
-                return Status.CONFLICT, "It is rejected in Greenhouse, for another reason."
+                return Status.CONFLICT, "It's already rejected in Greenhouse, for another reason."
             return Status.DONE, self.describe_success(action, current)
         if current.status == ApplicationStatus.ACTIVE:
             return Status.FAILED, NOTHING_CHANGED_MESSAGE
-        return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+        return Status.CONFLICT, f"It's {current.status} in Greenhouse now."
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         if "template" not in action.parameters:
-            return "Rejected in Greenhouse."
-        return f"Rejected in Greenhouse, with the email “{action.parameters['template_name']}”."
+            return "Rejected."
+        return f"Rejected, with the email “{action.parameters['template_name']}”."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext

@@ -26,17 +26,19 @@ class TransferHandler(ActionHandler):
     """
 
     kind = ActionKind.TRANSFER
-    label = "Transfer to another job"
+    label = "Transfer to another requisition"
     icon = "briefcase"
     verb = "Transfer"
+    progressive = "Transferring"
     past_tense = "transferred"
+    noun = "Transfer"
     feature = "transfer"
 
     def why_not(self, application: Application, action_context: ActionContext) -> str:
         return (
             ""
             if action_context.sees_other_jobs
-            else "You see no other open requisition in Greenhouse."
+            else "You don't have access to another open requisition."
         )
 
     def why_target_unavailable(
@@ -44,7 +46,7 @@ class TransferHandler(ActionHandler):
     ) -> str:
         if parameters["to_job"] in action_context.visible_job_ids:
             return ""
-        return "You can no longer see the requisition it was to go to in Greenhouse."
+        return "You no longer have access to the requisition you chose."
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
         return provider.transfer_application(
@@ -57,21 +59,21 @@ class TransferHandler(ActionHandler):
 
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
         if current.status != ApplicationStatus.ACTIVE:
-            return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+            return Status.CONFLICT, f"It's {current.status} in Greenhouse now."
         if current.job and current.job.remote_id == action.parameters["to_job"]:
             return Status.DONE, self.describe_success(action, current)
         if not has_stage_changed(action.seen_stage, current.seen_stage):
             return Status.FAILED, NOTHING_CHANGED_MESSAGE
-        return Status.CONFLICT, f"It is in “{current.stage_name}” in Greenhouse by now."
+        return Status.CONFLICT, f"It's in “{current.stage_name}” in Greenhouse now."
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         wanted_stage_id = action.parameters.get("to_stage")
         place = f", in “{current.stage_name}”" if current.stage_name else ""
-        sentence = f"Transferred to “{action.parameters['to_job_name']}” in Greenhouse{place}."
+        sentence = f"Transferred to “{action.parameters['to_job_name']}”{place}."
         if wanted_stage_id in (None, current.stage_remote_id):
             return sentence
         previous_stage = action.parameters["to_stage_name"]
-        return f"{sentence} It was in “{previous_stage}” before: move it from here."
+        return f"{sentence} It was in “{previous_stage}” before. To put it back there, move it."
 
     def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
         """Other readers may not be allowed to see the target job, so its title is left out."""
@@ -79,15 +81,13 @@ class TransferHandler(ActionHandler):
             return super().describe_outcome(action, mine=mine)
         job = action.application.job
         is_target_job = job is not None and job.remote_id == action.parameters.get("to_job")
-        return f"Transferred to {'this' if is_target_job else 'another'} requisition in Greenhouse."
+        return f"Transferred to {'this' if is_target_job else 'another'} requisition."
 
     def why_not_undoable(self, action: ApplicationAction, jobs: Collection[int]) -> str:
         state_before = action.state_before or {}
         if state_before.get("job") in jobs:
             return ""
-        return (
-            f"“{state_before.get('job_name')}”, where it was, is closed or no longer shown to you."
-        )
+        return f"“{state_before.get('job_name')}” is closed, or you no longer have access to it."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext

@@ -16,7 +16,9 @@ class UnrejectHandler(ActionHandler):
     label = "Unreject"
     icon = "arrow-back-up"
     verb = "Unreject"
+    progressive = "Unrejecting"
     past_tense = "unrejected"
+    noun = "Unrejection"
     feature = "unreject"
     checked_by_greenhouse = True  # only rejected applications can be unrejected
 
@@ -42,8 +44,8 @@ class UnrejectHandler(ActionHandler):
             return Status.DONE, self.describe_success(action, current)
         if current.status == ApplicationStatus.REJECTED:
             return Status.FAILED, NOTHING_CHANGED_MESSAGE
-        return Status.CONFLICT, f"It is {current.status} in Greenhouse by now."
+        return Status.CONFLICT, f"It's {current.status} in Greenhouse now."
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         place = f", in “{current.stage_name}”" if current.stage_name else ""
-        return f"Active again in Greenhouse{place}."
+        return f"Unrejected{place}."

@@ -24,8 +24,8 @@ from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application, AtsUser, Source
 
 UNREADABLE_OUTCOME_MESSAGE = (
-    "Greenhouse didn't respond, and both options have the same name, so we can't see which one is "
-    "selected now. Check it in Greenhouse, or update it again."
+    "Greenhouse didn't respond, and both options have the same name, so we can't tell which one is "
+    "selected. Check it in Greenhouse, or update it again."
 )
 STANDARD_FIELDS = ("source", "recruiter", "coordinator")
 
@@ -39,7 +39,9 @@ class UpdateHandler(ActionHandler):
     label = "Update"
     icon = "pencil"
     verb = "Update"
+    progressive = "Updating"
     past_tense = "updated"
+    noun = "Update"
     feature = "update"
 
     def is_applicable(self, application: Application) -> bool:
@@ -70,7 +72,7 @@ class UpdateHandler(ActionHandler):
         ]:
             raise InvalidValues(
                 dict.fromkeys(missing_labels, "no longer offered"),
-                f"What was chosen for “{missing_labels[0]}” can no longer be chosen in Greenhouse.",
+                f"The option chosen for “{missing_labels[0]}” no longer exists in Greenhouse.",
             )
         fields = {key: new["send"] for key, new in _get_custom_changes(action).items()}
         return provider.update_application(
@@ -91,7 +93,7 @@ class UpdateHandler(ActionHandler):
             f"{change.label} is now {_truncate_value(change.now)}"
             for change in self.list_changes(action)
         ]
-        return f"Updated in Greenhouse: {'; '.join(parts)}."
+        return f"Updated: {'; '.join(parts)}."
 
     def list_changes(self, action: ApplicationAction) -> list[FieldChange]:
         standard_changes = [
@@ -105,11 +107,11 @@ class UpdateHandler(ActionHandler):
 
     def why_not_undoable(self, action: ApplicationAction, jobs: Collection[int]) -> str:
         if not all(new["was"] for new in _get_standard_changes(action).values()):
-            return "A field that was empty before cannot be emptied from here."
+            return "A field that was empty before can't be cleared here."
         if not all(
             "send" in custom_change["was"] for custom_change in _get_custom_changes(action).values()
         ):
-            return "What stood there before can no longer be chosen in Greenhouse."
+            return "The previous option no longer exists in Greenhouse."
         return ""
 
     def list_conflicts(self, action: ApplicationAction, current: Application) -> list[FieldChange]:
