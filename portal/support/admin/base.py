@@ -135,8 +135,7 @@ class LogAdmin(ReadOnlyAdmin):
     """Searches the newest rows of a growing table, or all rows of one customer."""
 
     search_help_text = (
-        f"Words are looked for in the newest {SEARCHED_ROWS:,} rows; in all of them once a "
-        "customer is chosen."
+        f"Searches the newest {SEARCHED_ROWS:,} rows, or all rows of the selected customer."
     )
 
     def get_search_results(

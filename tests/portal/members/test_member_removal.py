@@ -142,7 +142,7 @@ def test_removal_deletes_pins_and_stops_mail(
     assert not Pin.objects.exists()
     assert not Notification.objects.filter(recipient=uma, status="deferred").exists()
     service.resolve_issues(acme, Issue.Cause.DRIFT, why="it fits again")
-    closed = Notification.objects.filter(subject__startswith="Solved")
+    closed = Notification.objects.filter(subject__contains=": resolved: ")
     assert set(closed.values_list("recipient__email", flat=True)) == {
         "cas@portal.example",
         "ola@portal.example",

@@ -64,6 +64,7 @@ OPEN = {
     "password_change_done",
     "autocomplete",
     "app_list",
+    "all_records",
 }
 STAFF_PAGES = {
     "accounts_organization_summary": {CSM, LEAD, OPERATOR},
@@ -77,6 +78,7 @@ STAFF_PAGES = {
     "start_impersonation": {CSM, LEAD},
     "stop_impersonation": {CSM, LEAD, OPERATOR},
     "system_health": {OPERATOR},
+    "setup_funnel": {CSM, LEAD, OPERATOR},
     "runbook": {CSM, LEAD, OPERATOR},
     "sync_job_access_check": {CSM, LEAD},
 }

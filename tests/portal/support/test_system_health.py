@@ -151,6 +151,6 @@ def test_changed_mail_domain_is_reported(connect, personas: Personas) -> None:
         member.user.save()
     monitors.run_monitors()
     issue = Issue.objects.get(cause=Issue.Cause.UNMATCHED_PEOPLE)
-    assert issue.title == "Nobody in Greenhouse has an address at acme-new.example"
+    assert issue.title == "No Greenhouse user has an address at acme-new.example"
     assert issue.severity == Issue.Severity.CRITICAL
     assert issue.first_seen_at > timezone.now() - timedelta(minutes=5)
