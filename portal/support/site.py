@@ -14,6 +14,15 @@ from portal.core.tenancy.scope import enter_all_organizations
 from portal.support.access.allow_lists import require_allow_lists
 from portal.support.access.autocomplete import DeclaredAutocompleteView
 
+_RECORD_GROUPS = (
+    ("Customers and people", ("accounts", "account", "signin", "auth")),
+    ("Connection and sync", ("connections", "sync")),
+    ("Webhooks", ("webhooks",)),
+    ("Issues and notifications", ("issues", "notifications")),
+    ("Activity", ("applications", "audit", "support")),
+    ("Background tasks", ("core", "django_q")),
+)
+
 
 class SupportSite(AdminSite):
     site_title = "Inbound Talent"
@@ -57,7 +66,7 @@ class SupportSite(AdminSite):
         context = {
             **self.each_context(request),
             "title": "All records",
-            "app_list": self.get_app_list(request),
+            "groups": _group_records(self.get_app_list(request)),
         }
         return TemplateResponse(request, "admin/support/all_records.html", context)
 
@@ -95,6 +104,16 @@ class SupportSite(AdminSite):
             # "View on site" tells which rows exist.
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
+
+
+def _group_records(app_list: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Group models by what they are about; an unlisted app is a group of its own."""
+    groups: dict[str, list[dict[str, Any]]] = {label: [] for label, _ in _RECORD_GROUPS}
+    labels = {app: label for label, apps in _RECORD_GROUPS for app in apps}
+    for app in app_list:
+        label = labels.get(app["app_label"], str(app["name"]))
+        groups.setdefault(label, []).extend(m for m in app["models"] if m["admin_url"])
+    return [(label, models) for label, models in groups.items() if models]
 
 
 class SupportAdminConfig(AdminConfig):

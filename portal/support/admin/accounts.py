@@ -153,7 +153,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name == "owner":
             field.widget.can_view_related = field.widget.can_add_related = False
-            field.widget.can_change_related = False
+            field.widget.can_change_related = field.widget.can_delete_related = False
         return field
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:

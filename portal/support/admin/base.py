@@ -83,6 +83,9 @@ class UrgencyChangeList(TitledChangeList):
             return super().get_ordering(request, queryset)
         return [*getattr(self.model_admin, "urgency", ())]
 
+    def get_ordering_field_columns(self) -> Any:
+        return super().get_ordering_field_columns() if ORDER_VAR in self.params else {}
+
 
 def _hide_people_fields(request: HttpRequest, names: Any) -> Any:
     return (

@@ -145,7 +145,9 @@ class IssueAdmin(NoAddDeleteAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name == "assigned_to":
             field.widget.can_view_related = field.widget.can_add_related = False
-            field.widget.can_change_related = False
+            field.widget.can_change_related = field.widget.can_delete_related = False
+        if field and db_field.name == "note":
+            field.widget.attrs["rows"] = 4
         return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

@@ -31,9 +31,7 @@ def _suggest_next_step(status: CustomerStatus) -> NextStep:
     if status.must_act_issues:
         issue = status.must_act_issues[0]
         if needs_permission_fix(issue):
-            return _suggest_fix_link(
-                organization, f"{issue.title}. Send a fix link to a Greenhouse admin."
-            )
+            return _suggest_fix_link(organization, "Send a fix link to a Greenhouse admin.")
         if issue.fixer in CUSTOMER_FIXERS:
             return NextStep(
                 "Send the message to the person who can fix it.",

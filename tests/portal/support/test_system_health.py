@@ -33,7 +33,7 @@ def test_operator_sees_queue_workers_and_rate_budget(connect, personas: Personas
     [meter] = system_health.list_request_meters()
     assert meter.calls == ApiCall.objects.count()
     page = sign_in(personas.ola).get(reverse("admin:system_health")).content.decode()
-    for label in ("waiting", "worker", "Left of the limit", "Acme"):
+    for label in ("waiting", "worker", "Left before the limit", "Acme"):
         assert label in page
 
 
