@@ -9,6 +9,7 @@ from django.urls import reverse
 from portal.accounts.models import Organization
 from portal.issues.issue_message import CUSTOMER_FIXERS, needs_permission_fix
 from portal.issues.models import Issue
+from portal.support.access.roles import PERSONAL_CAUSES
 from portal.support.actions import customer_actions
 from portal.support.customers.customer_status import CustomerStatus, State
 
@@ -18,12 +19,13 @@ class NextStep:
     text: str
     label: str = ""
     url: str = ""
+    needs_help_permission: bool = True  # to open `url`
 
 
 def suggest_next_step(status: CustomerStatus, *, may_help: bool) -> NextStep:
     """Return the most urgent next step for this customer, without a link for whoever can't act."""
     step = _suggest_next_step(status)
-    return step if may_help else replace(step, url="")
+    return replace(step, url="") if step.needs_help_permission and not may_help else step
 
 
 def _suggest_next_step(status: CustomerStatus) -> NextStep:
@@ -67,7 +69,9 @@ def _suggest_next_step(status: CustomerStatus) -> NextStep:
 
 
 def _suggest_issue(issue: Issue, text: str) -> NextStep:
-    return NextStep(text, "Open issue", reverse("admin:issues_issue_change", args=[issue.pk]))
+    url = reverse("admin:issues_issue_change", args=[issue.pk])
+    is_personal = issue.cause in PERSONAL_CAUSES
+    return NextStep(text, "Open issue", url, needs_help_permission=is_personal)
 
 
 def _suggest_fix_link(organization: Organization, text: str) -> NextStep:

@@ -167,9 +167,9 @@ def test_removal_ends_impersonation(personas: Personas, sign_in) -> None:
     assert personas.cas.has_perm(IMPERSONATE_PERMISSION)
     begin = reverse("admin:start_impersonation", args=[personas.remy.pk])
     cas.post(begin, {"reason": "Remy asks where her requisitions are"})
-    assert "You see what Remy sees" in cas.get("/notifications/").content.decode()
+    assert "Viewing as Remy" in cas.get("/notifications/").content.decode()
     _remove_member(ada, personas.remy)
-    assert "You see what Remy sees" not in cas.get("/notifications/").content.decode()
+    assert "Viewing as Remy" not in cas.get("/notifications/").content.decode()
     assert cas.get(begin).status_code == 404
 
 

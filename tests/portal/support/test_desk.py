@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.accounts.models import Organization
+from portal.accounts.models import Organization, User
 from portal.audit.models import Entry
 from portal.connections.models import ApiCall, Connection
 from portal.core.models import Transition
@@ -49,6 +49,12 @@ def _open_issue(organization: Organization, **overrides: object) -> Issue:
 
 def _read_section(page: str, heading: str) -> str:
     return page.split(f">{heading}</h2>")[1].split("</section>")[0]
+
+
+def _create_operator() -> User:
+    operator = UserFactory(email="operator@portal.example", is_staff=True)
+    operator.groups.add(Group.objects.get(name=OPERATOR))
+    return operator
 
 
 # -- front page ------------------------------------------------------------------------------------
@@ -91,11 +97,17 @@ def test_desk_finds_customers_and_people(cas: Client, query: str, match: str) ->
 
 
 def test_operator_searches_no_people(personas: Personas, sign_in) -> None:
-    operator = UserFactory(email="operator@portal.example", is_staff=True)
-    operator.groups.add(Group.objects.get(name=OPERATOR))
-    page = sign_in(operator).get(DESK, {"q": "remy"}).content.decode()
+    page = sign_in(_create_operator()).get(DESK, {"q": "remy"}).content.decode()
     assert "Nothing matches “remy”." in page
     assert "remy@acme.example" not in page
+
+
+def test_operator_opens_own_issue_from_desk(personas: Personas, sign_in) -> None:
+    issue = _open_issue(personas.ada.organization, fixer=Issue.Fixer.OPERATOR)
+    operator = sign_in(_create_operator())
+    link = reverse("admin:issues_issue_change", args=[issue.pk])
+    assert link in _read_section(operator.get(DESK).content.decode(), "Needs attention")
+    assert operator.get(link).status_code == 200
 
 
 def test_all_records_have_common_names(cas: Client) -> None:
