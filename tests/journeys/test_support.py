@@ -42,6 +42,14 @@ def test_csm_finds_stuck_customer_and_sends_link(
     expect(page.get_by_text("Action needed").first).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile("List Jobs")).first).to_be_visible()
     cas.check_page("61-customer")
+    page.get_by_role("link", name=re.compile("List Jobs")).first.click()
+    expect(page.get_by_text("Who can fix it")).to_be_visible()
+    cas.check_page("61-issue")
+    for name in ("setup-funnel", "records", "sync/job/access-check/?email=ada@acme.example"):
+        cas.open_path(f"/admin/{name}" if "?" in name else f"/admin/{name}/")
+        cas.check_page(f"61-{name.split('/')[0]}")
+    cas.open_path("/admin/accounts/organization/")
+    page.get_by_role("link", name="Acme", exact=True).click()
 
     page.locator(".support-next").get_by_role("link", name="Create a fix link").click()
     expect(page.get_by_text("You need no account")).to_be_visible()
