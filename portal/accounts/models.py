@@ -72,6 +72,14 @@ class Organization(OrganizationModel):
     name = NameField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
+    owner = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The staff member who looks after this customer.",
+    )
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
 
     class Meta:

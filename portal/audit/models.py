@@ -23,8 +23,8 @@ _CHUNK_SIZE = 200
 _ACTING_USER_PATTERN = re.compile(r"in the name of .+ \(Greenhouse user (\d+)\)")
 # Their descriptions contain a name and a reason that may identify the person.
 _REDACTED_DESCRIPTIONS = {
-    "impersonation.started": f"began to look at the portal as a {FORMER_MEMBER.lower()}",
-    "impersonation.ended": f"no longer looks at the portal as a {FORMER_MEMBER.lower()}",
+    "impersonation.started": f"started viewing the portal as a {FORMER_MEMBER.lower()}",
+    "impersonation.ended": f"stopped viewing the portal as a {FORMER_MEMBER.lower()}",
 }
 
 

@@ -574,7 +574,7 @@ class ApiCall(OrganizationModel):
             models.Index(fields=["request_id"], name="calls_by_request_id"),
             models.Index(fields=["trace"], name="calls_by_trace"),
         )
-        verbose_name = "Greenhouse request"
+        verbose_name = "API request"
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} → {self.status or 'no answer'}"

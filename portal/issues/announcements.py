@@ -51,8 +51,8 @@ def announce_resolved(issue: Issue) -> None:
     people = User.objects.filter(
         recipient_filter, is_active=True, notifications__key=key
     ).distinct()
-    body = f"Solved: {issue.title} ({issue.resolution})."
-    subject = f"Solved at {issue.organization}: {issue.title}"
+    body = f"Resolved: {issue.title} ({issue.resolution})."
+    subject = f"{issue.organization}: resolved: {issue.title}"
     notify.notify_users(people, issue.organization, key=f"{key}:closed", subject=subject, body=body)
     if chat.was_posted(key):
         chat.post_message(issue.organization, key=f"{key}:closed", text=body)

@@ -12,42 +12,42 @@ class Issue(OrganizationModel):
     """A problem a person must fix or know about; opened and closed only by code."""
 
     class Cause(models.TextChoices):
-        BAD_CREDENTIAL = "bad_credential", "The credential is not accepted"
+        BAD_CREDENTIAL = "bad_credential", "Credential rejected"
         UNREADABLE_CREDENTIAL = (
             "unreadable_credential",
-            "The stored credential can no longer be opened",
+            "Stored credential unreadable",
         )
-        CONSENT_EXPIRING = "consent_expiring", "The consent ends soon"
-        MISSING_PERMISSION = "missing_permission", "A permission is missing"
-        NO_SITE_ADMIN = "no_site_admin", "The reader is no Site Admin"
-        ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refuses to act as somebody"
-        RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is exhausted"
-        GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse does not answer"
-        DRIFT = "drift", "The mirror differed from Greenhouse"
-        MASS_DELETION = "mass_deletion", "A list lacks most of what is here"
-        UNMATCHED_PEOPLE = "unmatched_people", "People without a match in Greenhouse"
-        SYNC_FAILING = "sync_failing", "Syncs fail again and again"
-        UNREADABLE_RECORDS = "unreadable_records", "Records could not be read"
-        REFRESH_FAILED = "refresh_failed", "A record could not be refreshed"
+        CONSENT_EXPIRING = "consent_expiring", "Authorization expires soon"
+        MISSING_PERMISSION = "missing_permission", "Permission missing"
+        NO_SITE_ADMIN = "no_site_admin", "Not connected as a Site Admin"
+        ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refused a person’s actions"
+        RATE_LIMIT = "rate_limit", "Rate limit reached"
+        GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse isn't responding"
+        DRIFT = "drift", "Synced data differed from Greenhouse"
+        MASS_DELETION = "mass_deletion", "Most records missing from a list"
+        UNMATCHED_PEOPLE = "unmatched_people", "People without a Greenhouse match"
+        SYNC_FAILING = "sync_failing", "Syncs keep failing"
+        UNREADABLE_RECORDS = "unreadable_records", "Records couldn't be read"
+        REFRESH_FAILED = "refresh_failed", "A record couldn't be refreshed"
         WORKER_DEAD = "worker_dead", "No worker is running"
-        WEBHOOK_SILENT = "webhook_silent", "Webhooks have fallen silent"
+        WEBHOOK_SILENT = "webhook_silent", "No webhooks received"
         ACTIONS_FAILING = "actions_failing", "Many actions fail"
         FRESHNESS = "freshness", "Data is older than promised"
 
     class Severity(models.TextChoices):
         """CRITICAL only where a person must act."""
 
-        CRITICAL = "critical", "Somebody must act"
-        WARNING = "warning", "Something is off"
-        INFO = "info", "Good to know"
+        CRITICAL = "critical", "Action needed"
+        WARNING = "warning", "Warning"
+        INFO = "info", "Info"
 
     class Fixer(models.TextChoices):
-        GREENHOUSE_ADMIN = "greenhouse_admin", "Whoever manages Greenhouse at the customer"
-        ADMIN = "admin", "An admin of the organization"
+        GREENHOUSE_ADMIN = "greenhouse_admin", "The customer's Greenhouse admin"
+        ADMIN = "admin", "An admin of the customer"
         CSM = "csm", "Customer success"
-        OPERATOR = "operator", "The operator of this portal"
-        GREENHOUSE = "greenhouse", "Greenhouse itself"
-        NOBODY = "nobody", "It mends itself"
+        OPERATOR = "operator", "Operator"
+        GREENHOUSE = "greenhouse", "Greenhouse"
+        NOBODY = "nobody", "Resolves itself"
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="issues")
     cause = models.CharField(max_length=30, choices=Cause.choices)

@@ -6,6 +6,15 @@ from portal.accounts.models import Organization
 from portal.issues.issue_message import CUSTOMER_FIXERS, build_message
 from portal.issues.models import Issue
 
+_CONTACTS = {
+    Issue.Fixer.GREENHOUSE_ADMIN: "Your Greenhouse admin can fix this",
+    Issue.Fixer.ADMIN: "You can fix this",
+    Issue.Fixer.CSM: "Our support team is working on it",
+    Issue.Fixer.OPERATOR: "Our support team is working on it",
+    Issue.Fixer.GREENHOUSE: "Waiting for Greenhouse",
+    Issue.Fixer.NOBODY: "Resolves itself",
+}
+
 
 def list_open_issues(organization: Organization) -> list[dict[str, object]]:
     """Context for `templates/issues/_open_issues.html`, worst first. No `url`: nothing the reader
@@ -19,6 +28,10 @@ def list_open_issues(organization: Organization) -> list[dict[str, object]]:
     )
     issues = Issue.objects.filter(organization=organization, closed_at=None)
     return [
-        {"issue": issue, "url": build_message(issue).path if issue.fixer in CUSTOMER_FIXERS else ""}
+        {
+            "issue": issue,
+            "contact": _CONTACTS[Issue.Fixer(issue.fixer)],
+            "url": build_message(issue).path if issue.fixer in CUSTOMER_FIXERS else "",
+        }
         for issue in issues.order_by(order, "-last_seen_at")[:20]
     ]

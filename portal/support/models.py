@@ -25,11 +25,12 @@ class Impersonation(OrganizationModel):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name_plural = "impersonation log"
         default_permissions = ("view",)
         permissions = (
-            ("impersonate_member", "Can look at the portal as a customer's person, read-only"),
-            ("help_customer", "Can check, sync and write to a customer for them"),
-            ("view_system_health", "Can see how the machines do"),
+            ("impersonate_member", "Can view the portal as a customer's member, read-only"),
+            ("help_customer", "Can act for a customer"),
+            ("view_system_health", "Can view system health"),
         )
         constraints = (
             models.UniqueConstraint(

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import path
 
 from portal.audit.atomic_actions import audited_action
@@ -13,11 +14,20 @@ from portal.core.tenancy.scope import enter_all_organizations
 from portal.support.access.allow_lists import require_allow_lists
 from portal.support.access.autocomplete import DeclaredAutocompleteView
 
+_RECORD_GROUPS = (
+    ("Customers and people", ("accounts", "account", "signin", "auth")),
+    ("Connection and sync", ("connections", "sync")),
+    ("Webhooks", ("webhooks",)),
+    ("Issues and notifications", ("issues", "notifications")),
+    ("Activity", ("applications", "audit", "support")),
+    ("Background tasks", ("core", "django_q")),
+)
+
 
 class SupportSite(AdminSite):
     site_title = "Inbound Talent"
     site_header = "Inbound Talent · Customer success"
-    index_title = "Customers at a glance"
+    index_title = "Today"
     enable_nav_sidebar = False  # the customer list needs the width
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
@@ -47,18 +57,24 @@ class SupportSite(AdminSite):
         return super().admin_view(view_all_organizations, cacheable)
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        from portal.support.customers import overview
+        from portal.support.customers import desk_page
 
-        may_view = self.has_permission(request) and request.user.has_perm(
-            "accounts.view_organization"
-        )
-        today = overview.build_dashboard() if may_view else None
-        return super().index(request, {**(extra_context or {}), "today": today})
+        context = desk_page.build_context(request) if self.has_permission(request) else {}
+        return super().index(request, {**(extra_context or {}), **context})
+
+    def all_records_page(self, request: HttpRequest) -> Any:
+        context = {
+            **self.each_context(request),
+            "title": "All records",
+            "groups": _group_records(self.get_app_list(request)),
+        }
+        return TemplateResponse(request, "admin/support/all_records.html", context)
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return DeclaredAutocompleteView.as_view(admin_site=self)(request)
 
     def get_urls(self) -> list[Any]:
+        from portal.support.customers import setup_funnel_page
         from portal.support.impersonation import impersonation_page
         from portal.support.monitoring import runbook_page, system_health_page
 
@@ -78,10 +94,26 @@ class SupportSite(AdminSite):
                 self.admin_view(system_health_page.system_health_page),
                 name="system_health",
             ),
+            path("records/", self.admin_view(self.all_records_page), name="all_records"),
+            path(
+                "setup-funnel/",
+                self.admin_view(setup_funnel_page.setup_funnel_page),
+                name="setup_funnel",
+            ),
             path("runbook/", self.admin_view(runbook_page.runbook_page), name="runbook"),
             # "View on site" tells which rows exist.
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
+
+
+def _group_records(app_list: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Group models by what they are about; an unlisted app is a group of its own."""
+    groups: dict[str, list[dict[str, Any]]] = {label: [] for label, _ in _RECORD_GROUPS}
+    labels = {app: label for label, apps in _RECORD_GROUPS for app in apps}
+    for app in app_list:
+        label = labels.get(app["app_label"], str(app["name"]))
+        groups.setdefault(label, []).extend(m for m in app["models"] if m["admin_url"])
+    return [(label, models) for label, models in groups.items() if models]
 
 
 class SupportAdminConfig(AdminConfig):

@@ -89,7 +89,8 @@ class Delivery(OrganizationModel):
 
     class Meta:
         ordering = ("-id",)
-        verbose_name_plural = "deliveries"
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
         constraints = (
             models.UniqueConstraint(fields=["connection", "event_id"], name="unique_delivery"),
         )

@@ -39,7 +39,7 @@ def _render_confirmation(
     context = {
         **admin.site.each_context(request),
         "organization": organization,
-        "note": f"It stands in {organization}'s own log, with your name.",
+        "note": f"It's recorded in {organization}'s activity log under your name.",
         **extra_context,
     }
     return TemplateResponse(request, "admin/support/confirm_action.html", context)
@@ -69,7 +69,10 @@ def run_action(request: HttpRequest, organization_id: int, key: str) -> HttpResp
             action, connection, by=cast(User, request.user), request=request
         )
     except customer_actions.ActionNotApplied:
-        messages.warning(request, "The connection changed at this moment. Please look again.")
+        messages.warning(
+            request,
+            "The connection changed in the meantime. Nothing was done. Try again.",
+        )
     else:
         messages.success(request, action.success_message)
     return redirect(back_url)
@@ -80,7 +83,7 @@ def refresh_job(request: HttpRequest, organization_id: int) -> HttpResponse:
     if reason := customer_actions.why_unavailable(
         customer_actions.CUSTOMER_ACTIONS["sync"], getattr(organization, "connection", None)
     ):
-        messages.warning(request, f"Read one requisition again: {reason}")
+        messages.warning(request, f"Refresh a requisition: {reason}")
         return redirect(back_url)
     if request.method == "POST":
         pk = request.POST.get("job", "")
@@ -90,12 +93,12 @@ def refresh_job(request: HttpRequest, organization_id: int) -> HttpResponse:
             pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0,
         )
         customer_actions.refresh_job(job, by=cast(User, request.user), request=request)
-        messages.success(request, f"Requisition {job.remote_id} waits for a worker.")
+        messages.success(request, f"Requisition {job.remote_id} is queued for a refresh.")
         return redirect(back_url)
     query = request.GET.get("q", "")
     context = {
         **admin.site.each_context(request),
-        "title": f"Read one requisition of {organization} again",
+        "title": f"Refresh a requisition of {organization}",
         "organization": organization,
         "query": query,
         "jobs": find_jobs_for_staff(organization.pk, query) if query.strip() else [],
@@ -113,10 +116,10 @@ def resend_invitation(
         return _render_confirmation(
             request,
             organization,
-            title=f"Send the invitation of {invitation.email} again?",
-            question="A mail goes out with another link, which works for seven days. The link of "
-            "the mail before no longer works.",
-            confirm_label="Send it again",
+            title=f"Resend the invitation to {invitation.email}?",
+            question="They get an email with a new link that works for seven days. The previous "
+            "link stops working.",
+            confirm_label="Resend",
             back_url=back_url,
         )
     try:
@@ -124,7 +127,7 @@ def resend_invitation(
     except invitations.InvitationRefused as refusal:
         messages.warning(request, refusal.message)
     else:
-        messages.success(request, f"The invitation to {invitation.email} is on its way.")
+        messages.success(request, f"Invitation sent to {invitation.email}.")
     return redirect(back_url)
 
 
@@ -139,14 +142,16 @@ def send_issue_message(request: HttpRequest, issue_id: int) -> HttpResponse:
     if issue.is_open and needs_permission_fix(issue):
         return redirect("admin:accounts_organization_fix_link", organization.pk)
     if not issue.is_open or issue.fixer not in CUSTOMER_FIXERS or not admins:
-        messages.warning(request, "There is nobody there who could fix this, or it is solved.")
+        messages.warning(
+            request, "The issue is resolved, or the customer has no admin who can fix it."
+        )
         return redirect(back_url)
     if request.method != "POST":
         return _render_confirmation(
             request,
             organization,
             title=f"Send this to {organization}'s admins?",
-            question=f"It goes by mail to {', '.join(str(person) for person in admins)}.",
+            question=f"{', '.join(str(person) for person in admins)} will get this email.",
             preview=draft,
             confirm_label="Send",
             back_url=back_url,
@@ -164,9 +169,11 @@ def send_issue_message(request: HttpRequest, issue_id: int) -> HttpResponse:
             subject=issue,
             request=request,
         )
-        messages.success(request, f"On its way to {len(notified)}.")
+        messages.success(
+            request, f"Sent to {len(notified)} admin{'' if len(notified) == 1 else 's'}."
+        )
     else:
-        messages.info(request, "They were told within this hour already.")
+        messages.info(request, "Not sent: they already got this message within the last hour.")
     return redirect(back_url)
 
 
@@ -176,7 +183,7 @@ def download_bundle(request: HttpRequest, organization_id: int) -> HttpResponse:
         raise PermissionDenied
     record_entry(
         "support.bundle_downloaded",
-        "downloaded a diagnostic bundle, without secrets and without candidates",
+        "downloaded diagnostics without secrets and candidates",
         organization=organization,
         by=cast(User, request.user),
         request=request,

@@ -59,10 +59,10 @@ CUSTOMER_ACTIONS = {
             "check",
             "support.check_requested",
             "Check permissions",
-            "Every permission of the credential is tried again, without changing anything in "
-            "Greenhouse. It takes about a minute.",
-            "asked for a check of all permissions",
-            "The permissions are being checked.",
+            "Tests every permission of the credential. Nothing changes in Greenhouse. It takes "
+            "about a minute.",
+            "requested a permission check",
+            "Checking permissions.",
             lambda connection, by: setup_flow.request_check(connection, by=by),
             _CONNECTED_STATES,
         ),
@@ -70,10 +70,10 @@ CUSTOMER_ACTIONS = {
             "sync",
             "support.sync_requested",
             "Sync now",
-            "Everything is read from Greenhouse again, behind what people do. A sync that already "
-            "runs is joined.",
-            "asked for a sync",
-            "The sync waits for a worker.",
+            "Syncs everything from Greenhouse in the background. If a sync is already running, no "
+            "second one starts.",
+            "requested a sync",
+            "Sync queued.",
             lambda connection, by: setup_flow.request_sync(connection, by=by),
             _SYNCING_STATES,
         ),
@@ -81,22 +81,22 @@ CUSTOMER_ACTIONS = {
             "pause",
             "support.connection_paused",
             "Pause",
-            "Nothing is read from Greenhouse and nothing is done there until somebody ends the "
-            "pause; a sync that runs is ended. Recruiters see nothing meanwhile, and what waits "
-            "to be sent is not. Nothing is deleted.",
+            "Syncs and actions stop until someone resumes the connection. A running sync is "
+            "canceled, and pending actions aren't sent. Recruiters see no requisitions meanwhile. "
+            "No data is deleted.",
             "paused the connection",
-            "Paused. Nothing is read or done until the pause is ended.",
+            "Paused. Syncs and actions stop until you resume.",
             lambda connection, by: setup_flow.pause_connection(connection, by=by),
             _CONNECTED_STATES,
         ),
         CustomerAction(
             "resume",
             "support.connection_resumed",
-            "End the pause",
-            "All permissions are checked first. Then Greenhouse is read again, and people see "
-            "and do as before.",
-            "ended the pause",
-            "The pause is over. The permissions are being checked.",
+            "Resume",
+            "Checks all permissions, then syncs with Greenhouse. After that, people can work as "
+            "before.",
+            "resumed the connection",
+            "Resumed. Checking permissions.",
             _resume_connection,
             frozenset({State.PAUSED}),
         ),
@@ -118,9 +118,9 @@ def list_available_actions(connection: Connection | None) -> list[tuple[Customer
 def why_unavailable(action: CustomerAction, connection: Connection | None) -> str:
     """Return a reason, or "" if the action is available."""
     if connection is None or connection.credential is None:
-        return "No credential was entered yet."
+        return "No credential yet."
     if connection.state not in action.allowed_states:
-        return f"Not while the connection is “{connection.get_state_display()}”."
+        return f"Not available while the connection is “{connection.get_state_display()}”."
     return ""
 
 
@@ -133,10 +133,19 @@ def run_action(
     _record_action(action.verb, action.log_text, connection, connection.organization, by, request)
 
 
+def assign_owner(
+    organization: Organization, owner: User | None, *, by: User, request: HttpRequest
+) -> None:
+    """Make this staff member the customer's owner, or remove the owner."""
+    Organization.objects.filter(pk=organization.pk).update(owner=owner)
+    log_text = f"assigned the customer to {owner}" if owner else "removed the customer's owner"
+    _record_action("support.owner_assigned", log_text, organization, organization, by, request)
+
+
 def refresh_job(job: Job, *, by: User, request: HttpRequest) -> None:
     """Request a refresh of one job and its applications; the log names it by number only."""
     refresh_requests.request_refresh(job.connection, RefreshRequest.Kind.JOB, job.remote_id)
-    log_text = f"asked for the requisition {job.remote_id} to be read again"
+    log_text = f"requested a refresh of requisition {job.remote_id}"
     _record_action(
         "support.refresh_requested", log_text, job, job.connection.organization, by, request
     )
@@ -155,8 +164,8 @@ def create_fix_link(
         raise ActionNotApplied
     keys = [permission.key for permission in missing_permissions]
     link, token = fix_links.create_link(connection, keys, by=by, send_to=send_to)
-    log_text = "made a link for who manages Greenhouse"
-    log_text += f" and sent it to {send_to}" if send_to else ", to hand it over"
+    log_text = "created a fix link"
+    log_text += f" and sent it to {send_to}" if send_to else " to copy"
     _record_action("support.fix_link_created", log_text, link, connection.organization, by, request)
     return link, token
 
@@ -165,7 +174,7 @@ def revoke_fix_link(link: FixLink, *, by: User, request: HttpRequest) -> None:
     """Raises ActionNotApplied if it had ended."""
     if not fix_links.revoke_link(link):
         raise ActionNotApplied
-    log_text = "took back a link for who manages Greenhouse"
+    log_text = "revoked a fix link"
     _record_action(
         "support.fix_link_revoked", log_text, link, link.connection.organization, by, request
     )
@@ -174,7 +183,7 @@ def revoke_fix_link(link: FixLink, *, by: User, request: HttpRequest) -> None:
 def resend_invitation(invitation: Invitation, *, by: User, request: HttpRequest) -> None:
     """Raises InvitationRefused."""
     invitations.resend_invitation(invitation, by=by)
-    log_text = f"sent the invitation of {invitation.email} again"
+    log_text = f"resent the invitation to {invitation.email}"
     _record_action(
         "support.invitation_resent", log_text, invitation, invitation.organization, by, request
     )

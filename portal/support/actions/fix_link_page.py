@@ -23,7 +23,7 @@ from portal.support.actions import customer_actions
 from portal.support.actions.action_pages import authorize_help
 
 OTHER_RECIPIENT = "else"
-LINK_PLACEHOLDER = "(the link stands here once it is made)"
+LINK_PLACEHOLDER = "(the link appears here once it is created)"
 
 
 class RecipientForm(forms.Form):
@@ -31,7 +31,7 @@ class RecipientForm(forms.Form):
     other = form_fields.EmailField(
         label="Their email",
         required=False,
-        help_text="For somebody else. They need no account here.",
+        help_text="They don't need an account here.",
         widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),
     )
 
@@ -42,7 +42,7 @@ class RecipientForm(forms.Form):
             for person in notify.list_admins(organization)
         ]
         field = cast(forms.ChoiceField, self.fields["to"])
-        field.choices = [*people, (OTHER_RECIPIENT, "Somebody else, who manages Greenhouse there")]
+        field.choices = [*people, (OTHER_RECIPIENT, "Someone else who manages Greenhouse there")]
         self.initial["to"] = people[0][0] if people else OTHER_RECIPIENT
 
     def clean(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class RecipientForm(forms.Form):
             and not values.get("other")
             and "other" not in self.errors
         ):
-            self.add_error("other", "Please enter the address.")
+            self.add_error("other", "Enter their email.")
         return values
 
     @property
@@ -70,7 +70,7 @@ def fix_link_page(request: HttpRequest, organization_id: int) -> HttpResponse:
         customer_actions.CUSTOMER_ACTIONS["check"], connection
     )
     if reason or connection is None:
-        messages.warning(request, f"Make a link: {reason}")
+        messages.warning(request, f"Create a fix link: {reason}")
         return redirect(back_url)
     by = cast(User, request.user)
     form = RecipientForm(request.POST if "send" in request.POST else None, organization)
@@ -82,12 +82,12 @@ def fix_link_page(request: HttpRequest, organization_id: int) -> HttpResponse:
             customer_actions.create_fix_link(
                 connection, by=by, request=request, send_to=form.address
             )
-            messages.success(request, f"The link is on its way to {form.address}.")
+            messages.success(request, f"Fix link sent to {form.address}.")
             return redirect(back_url)
     except fix_links.LimitReached as error:
         messages.warning(request, error.sentence)
     except customer_actions.ActionNotApplied:
-        messages.info(request, "Nothing is known to be missing any more.")
+        messages.info(request, "No permissions are missing anymore.")
     return _render_page(request, organization, connection, form, token)
 
 
@@ -100,7 +100,7 @@ def _render_page(
 ) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
-        "title": f"A link for whoever manages Greenhouse at {organization}",
+        "title": f"Create a fix link for {organization}",
         "organization": organization,
         "form": form,
         "email": _preview_email(connection.credential, cast(User, request.user), token),
@@ -138,7 +138,7 @@ def revoke_fix_link(request: HttpRequest, organization_id: int, link_id: int) ->
     try:
         customer_actions.revoke_fix_link(link, by=cast(User, request.user), request=request)
     except customer_actions.ActionNotApplied:
-        messages.info(request, "It had ended before.")
+        messages.info(request, "The link was already closed.")
     else:
-        messages.success(request, "The link no longer works.")
+        messages.success(request, "Link revoked.")
     return redirect("admin:accounts_organization_fix_link", organization.pk)

@@ -14,7 +14,7 @@ from portal.core.names.search_keys import match_name
 from portal.members import memberships
 from portal.signin import email_confirmation
 from portal.support.access.roles import can_see_people
-from portal.support.actions import action_pages, fix_link_page
+from portal.support.actions import action_pages, bulk_actions, customer_actions, fix_link_page
 from portal.support.admin import audited_changes
 from portal.support.admin.base import PeopleSearchAdmin, ReadOnlyInline, UrgencyChangeList
 from portal.support.customers import (
@@ -38,10 +38,10 @@ class AttentionFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("act", "Somebody must act"),
-            ("stalled", "Setup stands still"),
+            ("act", "Action needed"),
+            ("stalled", "Setup stalled"),
             ("issues", "Open issues"),
-            ("none", "All is well"),
+            ("none", "No issues"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
@@ -53,6 +53,23 @@ class AttentionFilter(admin.SimpleListFilter):
         }
         value = self.value() or ""
         return queryset.filter(criteria[value]) if value in criteria else queryset
+
+
+class OwnerFilter(admin.SimpleListFilter):
+    title = "owner"
+    parameter_name = "owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("mine", "Assigned to me"), ("none", "No owner")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
+        match self.value():
+            case "mine":
+                return queryset.filter(owner=request.user.pk)
+            case "none":
+                return queryset.filter(owner=None)
+            case _:
+                return queryset
 
 
 class FreshnessFilter(admin.SimpleListFilter):
@@ -90,8 +107,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     list_display = (
         "customer_link",
         "health_summary",
-        "connection_state",
-        "setup_step",
+        "owner_name",
         "last_good_sync",
         "within_promise",
         "issue_count",
@@ -100,14 +116,45 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         "failed_actions",
     )
     list_display_links = None  # the name links to the customer's summary, not to the form
-    list_filter = (AttentionFilter, FreshnessFilter, "connection__state")
+    list_filter = (AttentionFilter, OwnerFilter, FreshnessFilter, "connection__state")
     search_fields = ("name", "slug", "memberships__user__email")  # see get_search_results
     list_per_page = 50
     urgency = ("-attention", "since", "pk")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     prepopulated_fields: ClassVar = {"slug": ("name",)}
+    fields = ("name", "slug", "owner", "created_at")
     readonly_fields = ("created_at",)
+    actions = ("sync_now", "check_permissions", "assign_owner")
+    action_form = bulk_actions.OwnerActionForm
+
+    def has_help_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(customer_actions.HELP_PERMISSION)
+
+    @admin.action(description="Sync now", permissions=["help"])
+    def sync_now(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        bulk_actions.run_for_customers(request, queryset, customer_actions.CUSTOMER_ACTIONS["sync"])
+
+    @admin.action(description="Check permissions", permissions=["help"])
+    def check_permissions(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        action = customer_actions.CUSTOMER_ACTIONS["check"]
+        bulk_actions.run_for_customers(request, queryset, action)
+
+    @admin.action(description="Assign owner", permissions=["help"])
+    def assign_owner(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        bulk_actions.assign_owner(request, queryset)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = bulk_actions.list_possible_owners()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "owner":
+            field.widget.can_view_related = field.widget.can_add_related = False
+            field.widget.can_change_related = field.widget.can_delete_related = False
+        return field
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
         before = audited_changes.load_stored_values(obj, audited_changes.ORGANIZATION_FIELDS)
@@ -180,24 +227,21 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
             organization.name,
         )
 
-    @admin.display(description="How it stands", ordering="attention")
+    @admin.display(description="Status", ordering="attention")
     def health_summary(self, organization: Any) -> str:
         status = organization.customer_status
-        label = {"bad": "Act", "warn": "Look", "good": "Well", "off": "Quiet"}[status.tone]
         return format_html(
-            '<span class="support-pill support-{}">{}</span> {}', status.tone, label, status.health
+            '<span class="support-pill support-{}">{}</span> {}',
+            status.tone,
+            status.tone_label,
+            status.health,
         )
 
-    @admin.display(description="State", ordering="state")
-    def connection_state(self, organization: Any) -> str:
-        return str(organization.customer_status.state_label)
+    @admin.display(description="Owner", ordering="owner__name")
+    def owner_name(self, organization: Organization) -> str:
+        return str(organization.owner or "–")
 
-    @admin.display(description="Setup stands at", ordering="since")
-    def setup_step(self, organization: Any) -> str:
-        status = organization.customer_status
-        return f"{status.setup_step}, since {status.since:%-d %b}" if status.setup_step else "Done"
-
-    @admin.display(description="Last good sync", ordering=F("last_good").asc(nulls_first=True))
+    @admin.display(description="Last sync", ordering=F("last_good").asc(nulls_first=True))
     def last_good_sync(self, organization: Any) -> str:
         status = organization.customer_status
         if status.last_synced_at is None:
@@ -232,8 +276,7 @@ class UserForm(forms.ModelForm[User]):
         if self.instance.pk and not is_active:
             for organization in memberships.list_organizations_left_without_admin(self.instance):
                 raise forms.ValidationError(
-                    f"{organization} would be left without an active admin. Make somebody else an "
-                    "admin first."
+                    f"{organization} would have no active admin. Make someone else an admin first."
                 )
         return is_active
 

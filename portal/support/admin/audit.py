@@ -37,7 +37,7 @@ class EntryAdmin(LogAdmin):
     list_display = ("at", "organization", "actor_name", "description", "ip_address", "verb")
     sortable_by = ("at", "organization", "verb")
     list_filter = (
-        build_customer_filter("organization", no_customer_label="No customer: our own staff"),
+        build_customer_filter("organization", no_customer_label="No customer (staff only)"),
         VerbFilter,
     )
     search_fields = ("actor_label", "description", "=verb")

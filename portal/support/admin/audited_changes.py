@@ -57,13 +57,13 @@ def record_changes(
     )
 
 
-ORGANIZATION_FIELDS = ("name", "slug")
+ORGANIZATION_FIELDS = ("name", "slug", "owner")
 MEMBERSHIP_FIELDS = ("user", "role")
 USER_FIELDS = ("email", "name", "is_active", "is_staff")
 
 
 def record_organization_change(request: HttpRequest, row: Organization, before: Values) -> None:
-    text = f"changed what {row} is called" if before else f"made the organization {row}"
+    text = f"changed the details of {row}" if before else f"created the customer {row}"
     verb = "organization.changed" if before else "organization.created"
     after = serialize_fields(row, ORGANIZATION_FIELDS)
     record_changes(request, verb, text, organization=row, subject=row, before=before, after=after)
@@ -71,7 +71,7 @@ def record_organization_change(request: HttpRequest, row: Organization, before: 
 
 def record_membership_change(request: HttpRequest, row: Membership, before: Values) -> None:
     email, role = row.user.email, row.get_role_display().lower()
-    text = f"made {email} {role}" if before else f"put {email} into the organization as {role}"
+    text = f"made {email} {role}" if before else f"added {email} as {role}"
     verb = "member.role_changed" if before else "member.added"
     record_changes(
         request, verb, text, organization=row.organization, subject=row,
@@ -80,7 +80,7 @@ def record_membership_change(request: HttpRequest, row: Membership, before: Valu
 
 
 def record_membership_removal(request: HttpRequest, row: Membership, before: Values) -> None:
-    text = f"took {row.user.email} out of the organization"
+    text = f"removed {row.user.email}"
     record_changes(
         request, "member.removed", text, organization=row.organization, subject=row,
         before=before, after={},
@@ -89,7 +89,9 @@ def record_membership_removal(request: HttpRequest, row: Membership, before: Val
 
 def record_user_change(request: HttpRequest, row: User, before: Values) -> None:
     """Record the change in the log of each of the user's organizations."""
-    text = f"changed the account of {row.email}" if before else f"made an account for {row.email}"
+    text = (
+        f"changed the account of {row.email}" if before else f"created an account for {row.email}"
+    )
     verb = "account.changed" if before else "account.created"
     members = row.memberships.select_related("organization")
     organizations = [member.organization for member in members]

@@ -83,6 +83,9 @@ class UrgencyChangeList(TitledChangeList):
             return super().get_ordering(request, queryset)
         return [*getattr(self.model_admin, "urgency", ())]
 
+    def get_ordering_field_columns(self) -> Any:
+        return super().get_ordering_field_columns() if ORDER_VAR in self.params else {}
+
 
 def _hide_people_fields(request: HttpRequest, names: Any) -> Any:
     return (
@@ -135,8 +138,7 @@ class LogAdmin(ReadOnlyAdmin):
     """Searches the newest rows of a growing table, or all rows of one customer."""
 
     search_help_text = (
-        f"Words are looked for in the newest {SEARCHED_ROWS:,} rows; in all of them once a "
-        "customer is chosen."
+        f"Searches the newest {SEARCHED_ROWS:,} rows, or all rows of the selected customer."
     )
 
     def get_search_results(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
 from integrations.ats.client_context import Lane
-from portal.accounts.models import User
 from portal.connections.models import (
     ApiCall,
     CheckRun,
@@ -19,7 +18,7 @@ from portal.connections.models import (
     Credential,
     PermissionCheck,
 )
-from portal.support.actions import customer_actions
+from portal.support.actions import bulk_actions, customer_actions
 from portal.support.admin.base import (
     SEARCHED_ROWS,
     LogAdmin,
@@ -49,7 +48,7 @@ class LatestChecksFormSet(BaseInlineFormSet[CheckRun, Connection, Any]):
 class CheckInline(ReadOnlyInline):
     model = CheckRun
     formset = LatestChecksFormSet
-    verbose_name_plural = f"The newest {MAX_SHOWN_CHECKS} checks"
+    verbose_name_plural = f"Last {MAX_SHOWN_CHECKS} checks"
     fields = ("status", "failure", "requested_by", "queued_at", "finished_at")
     related_fields = ("connection__organization", "requested_by")
     show_change_link = True
@@ -90,14 +89,14 @@ class ConnectionAdmin(ReadOnlyAdmin):
     @admin.display(description="Credential")
     def credential_label(self, connection: Any) -> str:
         if connection.kind and not connection.last_four:
-            return "By consent"
+            return "Authorized in Greenhouse"
         return f"···· {connection.last_four}" if connection.last_four else "None yet"
 
-    @admin.display(description="Newest check", ordering="check_at")
+    @admin.display(description="Last check", ordering="check_at")
     def newest_check(self, connection: Any) -> str:
         return _format_status(connection.check_status, CheckRun.Status, connection.check_at)
 
-    @admin.display(description="Newest sync", ordering="sync_at")
+    @admin.display(description="Last sync", ordering="sync_at")
     def newest_sync(self, connection: Any) -> str:
         return _format_status(connection.sync_status, SyncRun.Status, connection.sync_at)
 
@@ -106,32 +105,22 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Check permissions", permissions=["help"])
     def check_permissions(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        self._run_action(
-            request, queryset, customer_actions.CUSTOMER_ACTIONS["check"], "being checked"
-        )
+        self._run_action(request, queryset, customer_actions.CUSTOMER_ACTIONS["check"])
 
     @admin.action(description="Sync now", permissions=["help"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        self._run_action(
-            request, queryset, customer_actions.CUSTOMER_ACTIONS["sync"], "being synced"
-        )
+        self._run_action(request, queryset, customer_actions.CUSTOMER_ACTIONS["sync"])
 
     def _run_action(
         self,
         request: HttpRequest,
         queryset: QuerySet[Connection],
         action: customer_actions.CustomerAction,
-        progress_text: str,
     ) -> None:
-        done_count, by = 0, cast(User, request.user)
-        for connection in queryset.select_related("organization"):
-            if reason := customer_actions.why_unavailable(action, connection):
-                self.message_user(request, f"{connection}: {reason}", messages.WARNING)
-                continue
-            customer_actions.run_action(action, connection, by=by, request=request)
-            done_count += 1
-        if done_count:
-            self.message_user(request, f"{done_count} {progress_text}.", messages.SUCCESS)
+        organizations = [
+            connection.organization for connection in queryset.select_related("organization")
+        ]
+        bulk_actions.run_for_customers(request, organizations, action)
 
 
 def _format_status(status: str | None, choices: type[TextChoices], at: datetime | None) -> str:
@@ -167,12 +156,12 @@ class OutcomeFilter(admin.SimpleListFilter):
     title = "outcome"
     parameter_name = "outcome"
     OUTCOMES: ClassVar = {
-        "well": ("Well", Q(status__lt=400)),
+        "well": ("Succeeded", Q(status__lt=400)),
         "refused": ("Refused (401, 403)", Q(status__in=(401, 403))),
-        "limited": ("Over the limit (429)", Q(status=429)),
-        "broken": ("Broken (500 and above)", Q(status__gte=500)),
+        "limited": ("Rate-limited (429)", Q(status=429)),
+        "broken": ("Failed (500 and above)", Q(status__gte=500)),
         "unanswered": ("No answer", Q(status=None)),
-        "trouble": ("All that went wrong", Q(status__gte=400) | Q(status=None)),
+        "trouble": ("All failures", Q(status__gte=400) | Q(status=None)),
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -214,8 +203,8 @@ class ApiCallAdmin(LogAdmin):
     list_filter = (build_customer_filter("connection__organization"), OutcomeFilter, LaneFilter)
     search_fields = ("request_id", "trace", "path")  # see get_search_results
     search_help_text = (
-        f"An id of a request, whole; or a part of a path, with its slash: in the newest "
-        f"{SEARCHED_ROWS:,} rows, or in all of the customer that is chosen."
+        f"Enter a full request ID, or part of a path with its slash. Paths are searched in the "
+        f"newest {SEARCHED_ROWS:,} rows, or in all rows of the selected customer."
     )
     list_select_related = ("connection__organization",)
     fields = (*list_display, "request_id", "trace")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
@@ -18,7 +19,7 @@ from portal.support.actions import action_pages, customer_actions
 from portal.support.admin.base import NoAddDeleteAdmin, UrgencyChangeList
 
 _SEVERITY_ORDER = {Issue.Severity.CRITICAL: 0, Issue.Severity.WARNING: 1, Issue.Severity.INFO: 2}
-_STAFF_FIELDS = {"assigned_to": "assigned to", "snoozed_until": "put aside", "note": "note"}
+_STAFF_FIELDS = {"assigned_to": "assigned to", "snoozed_until": "snoozed", "note": "note"}
 _SEVERITY_TONES = {
     Issue.Severity.CRITICAL: "bad",
     Issue.Severity.WARNING: "warn",
@@ -31,7 +32,7 @@ class IssueStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("mine", "Mine"), ("snoozed", "Put aside"), ("closed", "Closed"), ("all", "All")]
+        return [("mine", "Mine"), ("snoozed", "Snoozed"), ("closed", "Closed"), ("all", "All")]
 
     def choices(self, changelist: Any) -> Any:
         for choice in super().choices(changelist):
@@ -71,41 +72,8 @@ class IssueAdmin(NoAddDeleteAdmin):
     list_filter = (IssueStateFilter, "severity", "cause", "fixer")
     search_fields = ("title", "organization__name")
     list_select_related = ("organization", "assigned_to")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "customer_link",
-                    "severity_pill",
-                    "issue_text",
-                    "still_works",
-                    "fixer_name",
-                    "runbook_link",
-                )
-            },
-        ),
-        ("To tell whoever can fix it", {"fields": ("message_preview",)}),
-        ("Ours", {"fields": ("assigned_to", "snoozed_until", "note")}),
-        (
-            "Seen",
-            {"fields": ("occurrences", "first_seen_at", "last_seen_at", "closed_at", "resolution")},
-        ),
-    )
-    readonly_fields = (
-        "customer_link",
-        "severity_pill",
-        "issue_text",
-        "still_works",
-        "fixer_name",
-        "message_preview",
-        "runbook_link",
-        "occurrences",
-        "first_seen_at",
-        "last_seen_at",
-        "closed_at",
-        "resolution",
-    )
+    fields = ("assigned_to", "snoozed_until", "note")
+    change_form_template = "admin/support/issue.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Issue]:
         cases = [When(severity=severity, then=Value(n)) for severity, n in _SEVERITY_ORDER.items()]
@@ -133,56 +101,53 @@ class IssueAdmin(NoAddDeleteAdmin):
             '<span class="support-pill support-{}">{}</span>', tone, issue.get_severity_display()
         )
 
-    @admin.display(ordering="organization__name")
+    @admin.display(description="Customer", ordering="organization__name")
     def customer_link(self, issue: Issue) -> str:
         url = reverse("admin:accounts_organization_summary", args=[issue.organization_id])
         return format_html('<a href="{}">{}</a>', url, issue.organization)
-
-    @admin.display(description="What happened")
-    def issue_text(self, issue: Issue) -> str:
-        return issue.description
 
     @admin.display(description="Who can fix it", ordering="fixer")
     def fixer_name(self, issue: Issue) -> str:
         return issue.get_fixer_display()
 
-    @admin.display(description="What to do")
-    def runbook_link(self, issue: Issue) -> str:
-        url = f"{reverse('admin:runbook')}#{issue.cause}"
-        return format_html('<a href="{}">Runbook: {}</a>', url, issue.get_cause_display())
-
-    @admin.display(description="Message")
-    def message_preview(self, issue: Issue) -> str:
-        if not issue.is_open or issue.fixer not in CUSTOMER_FIXERS:
-            return "Nobody there has to do anything."
-        needs_fix_link, draft = needs_permission_fix(issue), build_message(issue)
-        return format_html(
-            '<pre class="support-message" id="message-{}">{}\n\n{}</pre>'
-            '<a class="button" href="{}">{}</a>',
-            issue.pk,
-            draft.subject,
-            issue.description if needs_fix_link else draft.text,
-            reverse("admin:issues_issue_send_message", args=[issue.pk]),
-            "Send or copy it with a link" if needs_fix_link else "Send to their admins",
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        issue = self.get_object(request, object_id)
+        context = self._build_page_context(request, issue) if issue else {}
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **context}
         )
 
-    def get_fieldsets(self, request: HttpRequest, obj: Issue | None = None) -> Any:
-        may_send = request.user.has_perm(customer_actions.HELP_PERMISSION)
-        return [
-            fieldset
-            for fieldset in self.fieldsets
-            if may_send or "message_preview" not in fieldset[1]["fields"]
-        ]
+    def _build_page_context(self, request: HttpRequest, issue: Issue) -> dict[str, Any]:
+        connection = getattr(issue.organization, "connection", None)
+        return {
+            "title": issue.title,
+            "tone": _SEVERITY_TONES[Issue.Severity(issue.severity)],
+            "may_help": request.user.has_perm(customer_actions.HELP_PERMISSION),
+            "draft": build_message(issue),
+            "customer_can_fix": issue.fixer in CUSTOMER_FIXERS,
+            "needs_fix_link": needs_permission_fix(issue),
+            "actions": customer_actions.list_available_actions(connection),
+        }
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "snoozed_until":
+            kwargs |= {
+                "form_class": forms.DateTimeField,
+                "label": "Snooze until (UTC)",
+                "widget": forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+            }
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and db_field.name == "snoozed_until":
-            field.label = "Put aside until"
-            for widget, name in zip(field.widget.widgets, ("date", "time"), strict=True):
-                widget.attrs["aria-label"] = f"{field.label}, {name}"
         if field and db_field.name == "assigned_to":
             field.widget.can_view_related = field.widget.can_add_related = False
-            field.widget.can_change_related = False
+            field.widget.can_change_related = field.widget.can_delete_related = False
+        if field and db_field.name == "note":
+            field.widget.attrs["rows"] = 4
         return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
@@ -200,7 +165,7 @@ class IssueAdmin(NoAddDeleteAdmin):
         assert isinstance(request.user, User)  # noqa: S101  (for the type)
         record_entry(
             "issue.updated",
-            f"took care of “{obj.title}” ({labels})",
+            f"updated the issue “{obj.title}” ({labels})",
             organization=obj.organization,
             by=request.user,
             subject=obj,

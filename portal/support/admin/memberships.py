@@ -19,11 +19,9 @@ from portal.support.admin.customer_filter import build_customer_filter
 from portal.support.impersonation import sessions
 from portal.web.id_parsing import parse_id
 
-LAST_ADMIN_MESSAGE = "An organization needs an admin. Make somebody else one first."
-REMOVED_MESSAGE = "Somebody else has taken this person out meanwhile."
-STAFF_MESSAGE = (
-    "Our own staff belongs to no customer. To see what a person there sees, look as them."
-)
+LAST_ADMIN_MESSAGE = "Every customer needs an admin. Make someone else an admin first."
+REMOVED_MESSAGE = "Someone else already removed this person."
+STAFF_MESSAGE = "Staff can't be members of a customer. To see what a member sees, use View as."
 
 
 class MembershipForm(forms.ModelForm[Membership]):
@@ -86,19 +84,19 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
     def email_address(self, member: Membership) -> str:
         return member.user.email
 
-    @admin.display(description="Sees what?")
+    @admin.display(description="Access")
     def access_check_link(self, member: Membership) -> str:
         query = urlencode({"email": member.user.email})
         return _format_member_link(
-            f"{reverse('admin:sync_job_access_check')}?{query}", "Sees what?", member
+            f"{reverse('admin:sync_job_access_check')}?{query}", "Check access", member
         )
 
-    @admin.display(description="Look")
+    @admin.display(description="View as")
     def impersonation_link(self, member: Membership) -> str:
         if member.user.is_staff:
-            return "Our own staff"
+            return "Staff"
         return _format_member_link(
-            reverse("admin:start_impersonation", args=[member.pk]), "Look as", member
+            reverse("admin:start_impersonation", args=[member.pk]), "View as", member
         )
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:

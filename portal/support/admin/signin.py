@@ -24,7 +24,7 @@ class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
         label="client secret",
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Never shown again. Leave it empty to keep the present one.",
+        help_text="Leave empty to keep the current secret. It's never shown.",
     )
 
     class Meta:
@@ -42,7 +42,7 @@ class SingleSignOnForm(forms.ModelForm[SingleSignOn]):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.instance._state.adding and not cleaned.get("new_secret"):
-            self.add_error("new_secret", "Please enter the client secret.")
+            self.add_error("new_secret", "Enter the client secret.")
         return cleaned
 
     def save(self, commit: bool = True) -> SingleSignOn:

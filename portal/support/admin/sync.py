@@ -99,8 +99,8 @@ class JobAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     search_fields = ("name", "requisition_id")  # and by ID, see get_search_results
     search_help_text = (
-        "A title, requisition ID, or Greenhouse's ID. A confidential one is found by Greenhouse's "
-        "ID alone, and is not named."
+        "Enter a title, requisition ID or Greenhouse ID. Confidential requisitions are found only "
+        "by Greenhouse ID, and their titles aren't shown."
     )
     list_select_related = ("connection__organization",)
     fields = (*list_display, "remote_id", "opened_at", "closed_at")

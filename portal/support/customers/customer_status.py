@@ -16,6 +16,7 @@ from portal.sync.schedule import RECENT_INTERVAL
 State = Connection.State
 STALLED_AFTER = timedelta(days=2)  # in one setup step
 OUTDATED_AFTER = 4 * RECENT_INTERVAL
+TONE_LABELS = {"bad": "Action needed", "warn": "Warning", "good": "OK", "off": "Not started"}
 SETUP_STATES = (State.DRAFT, State.CHECKING, State.ACTION_NEEDED, State.SYNCING)
 _SETUP_STEP_LABELS = {
     State.DRAFT: "Credential",
@@ -68,6 +69,17 @@ class CustomerStatus:
         return [issue for issue in self.issues if issue.severity == Issue.Severity.CRITICAL]
 
     @property
+    def attention_since(self) -> datetime:
+        """Since when the reason in `health` applies."""
+        if self.must_act_issues:
+            return self.must_act_issues[0].first_seen_at
+        if self.setup_step or self.state == State.ACTION_NEEDED:
+            return self.since
+        if self.is_outdated:
+            return self.last_synced_at or self.since
+        return self.issues[0].first_seen_at if self.issues else self.since
+
+    @property
     def tone(self) -> str:
         if self.must_act_issues or self.state == State.ACTION_NEEDED:
             return "bad"
@@ -76,35 +88,39 @@ class CustomerStatus:
         return "good" if self.state == State.LIVE else "off"
 
     @property
+    def tone_label(self) -> str:
+        if self.state in {State.PAUSED, State.DISCONNECTED} and self.tone == "off":
+            return self.state_label
+        return TONE_LABELS[self.tone]
+
+    @property
     def health(self) -> str:
         if self.must_act_issues:
-            return _describe_issue(self.must_act_issues[0])
+            return describe_issue(self.must_act_issues[0])
         if self.is_stalled:
-            return (
-                f"Setup has stood still at “{self.setup_step}” for {_format_duration(self.since)}"
-            )
+            return f"Setup stalled at “{self.setup_step}” for {_format_duration(self.since)}"
         if self.state == State.ACTION_NEEDED:
-            return "Something essential is missing"
+            return "A required permission is missing"
         if self.setup_step:
-            return f"Setting up, at “{self.setup_step}” for {_format_duration(self.since)}"
+            return f"In setup, at “{self.setup_step}” for {_format_duration(self.since)}"
         if self.is_outdated:
             return (
-                f"Not read for {_format_duration(self.last_synced_at)}"
+                f"Not synced for {_format_duration(self.last_synced_at)}"
                 if self.last_synced_at
-                else "Never read"
+                else "Never synced"
             )
         if self.issues:
-            return _describe_issue(self.issues[0])
+            return describe_issue(self.issues[0])
         if self.state == State.DEGRADED:
             plural = "" if self.missing_count == 1 else "s"
             return f"Live, {self.missing_count} permission{plural} missing"
         return {
-            State.LIVE: "All is well",
-            State.CHECKING: "Permissions are being checked",
+            State.LIVE: "No open issues",
+            State.CHECKING: "Checking permissions",
         }.get(State(self.state), self.state_label)
 
 
-def _describe_issue(issue: Issue) -> str:
+def describe_issue(issue: Issue) -> str:
     # Titles of refusal issues name a person.
     is_refusal = issue.cause == Issue.Cause.ACTING_USER_REFUSED
     return str(issue.get_cause_display()) if is_refusal else issue.title

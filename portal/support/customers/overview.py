@@ -56,12 +56,12 @@ def annotate_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
         status__in=SyncRun.COMPLETED,
         finished_at__isnull=False,
     ).order_by("-finished_at")
-    issues = _list_open_issues().filter(organization=OuterRef("pk"))
+    issues = list_open_issues().filter(organization=OuterRef("pk"))
     critical_issues = issues.filter(severity=Issue.Severity.CRITICAL)
     long_ago = timezone.now() - STALLED_AFTER
     is_current = Q(last_good__gte=timezone.now() - OUTDATED_AFTER)
     is_outdated = Q(state__in=Connection.LIVE_STATES) & (Q(last_good=None) | ~is_current)
-    annotated = organizations.select_related("connection").annotate(
+    annotated = organizations.select_related("connection", "owner").annotate(
         state=Coalesce("connection__state", Value(State.DRAFT.value)),
         since=Coalesce(Subquery(states.values("at")[:1]), "connection__created_at", "created_at"),
         last_good=Subquery(syncs.values("finished_at")[:1]),
@@ -88,7 +88,7 @@ def annotate_attention(organizations: QuerySet[Organization]) -> QuerySet[Any]:
     )
 
 
-def _list_open_issues() -> QuerySet[Issue]:
+def list_open_issues() -> QuerySet[Issue]:
     not_snoozed = Q(snoozed_until=None) | Q(snoozed_until__lt=timezone.now())
     return Issue.objects.filter(not_snoozed, closed_at=None)
 
@@ -102,30 +102,12 @@ def get_customer_statuses(organizations: Iterable[Organization]) -> dict[int, Cu
     for connection_id, share in get_shares(connected).items():
         connected[connection_id].freshness_share = share
     issues_by_severity = sorted(
-        _list_open_issues().filter(organization__in=keys),
+        list_open_issues().filter(organization__in=keys),
         key=lambda issue: Issue.Severity.values.index(issue.severity),
     )
     for issue in issues_by_severity:
         statuses[issue.organization_id].issues.append(issue)
     return statuses
-
-
-def build_dashboard() -> dict[str, object]:
-    annotated = annotate_attention(Organization.objects.all())
-    counts = annotated.aggregate(
-        customers=Count("pk"),
-        critical=Count("pk", filter=Q(attention=3)),
-        stalled_count=Count("pk", filter=Q(stalled=True)),
-    )
-    most_urgent = list(annotated.filter(attention__gt=0).order_by("-attention", "since")[:8])
-    statuses = get_customer_statuses(most_urgent)
-    return {
-        "customer_count": counts["customers"],
-        "critical_count": counts["critical"],
-        "stalled_count": counts["stalled_count"],
-        "issue_count": _list_open_issues().count(),
-        "most_urgent": [statuses[organization.pk] for organization in most_urgent],
-    }
 
 
 def _build_status(organization: Organization) -> CustomerStatus:

@@ -108,7 +108,7 @@ def _list_check_events(
         at = run.finished_at or run.queued_at
         if run.status == CheckRun.Status.FAILED:
             yield TimelineEvent(
-                at, "check", "A check of permissions failed", redact_text(run.failure), "bad"
+                at, "check", "Permission check failed", redact_text(run.failure), "bad"
             )
             continue
         before = missing[index + 1] if index + 1 < len(runs) else set()
@@ -116,8 +116,8 @@ def _list_check_events(
             sorted(missing[index] - before),
             sorted(before - missing[index]),
         )
-        changes = [f"missing now: {', '.join(newly_missing)}"] if newly_missing else []
-        changes += [f"granted now: {', '.join(newly_granted)}"] if newly_granted else []
+        changes = [f"now missing: {', '.join(newly_missing)}"] if newly_missing else []
+        changes += [f"now granted: {', '.join(newly_granted)}"] if newly_granted else []
         text = f"Permissions checked, {len(missing[index])} missing"
         tone = "warn" if newly_missing else "good"
         yield TimelineEvent(at, "check", text, "; ".join(changes) or "nothing changed", tone)
@@ -228,7 +228,7 @@ def _list_notification_events(
 ) -> Iterator[TimelineEvent]:
     notifications = Notification.objects.filter(organization=organization, created_at__lt=until)
     for notice in notifications.select_related("recipient").order_by("-created_at")[:limit]:
-        text = f"Told {notice.recipient}: {notice.subject}"
+        text = f"Notified {notice.recipient}: {notice.subject}"
         yield TimelineEvent(notice.created_at, "notice", text, _describe_delivery(notice), "info")
     yield from _list_unsent_email_events(organization, until, limit)
 
@@ -262,7 +262,7 @@ EVENT_KINDS: dict[str, tuple[str, EventSource]] = {
     "action": ("Actions", _list_action_events),
     "issue": ("Issues", _list_issue_events),
     "people": ("People", _list_log_events),
-    "notice": ("Notices", _list_notification_events),
+    "notice": ("Notifications", _list_notification_events),
 }
 _PERSONAL_KINDS = ("people", "notice")  # name the customer's members
 _IMPERSONAL_SOURCES: dict[str, EventSource] = {"issue": _list_impersonal_issue_events}

@@ -22,8 +22,9 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         min_length=10,
         max_length=200,
-        label="Why do you need to look as this person?",
-        help_text="The customer's admins read this in their log. Ten characters at least.",
+        label="Why do you need to view the portal as this person?",
+        help_text="The customer's admins can read this in their activity log. At least 10 "
+        "characters.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
     )
 
@@ -40,12 +41,12 @@ def start_impersonation(request: HttpRequest, membership_id: int) -> HttpRespons
         try:
             sessions.start_impersonation(request, member, reason=form.cleaned_data["reason"])
         except sessions.CannotImpersonateStaff:
-            form.add_error(None, "This person is one of our staff. Look as somebody else.")
+            form.add_error(None, "You can't view the portal as a staff member.")
         else:
             return redirect(links.HOME)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": f"Look as {member.user}",
+        "title": f"View as {member.user}",
         "member": member,
         "form": form,
         "minutes": int(sessions.MAX_DURATION.total_seconds() // 60),
@@ -61,7 +62,7 @@ def stop_impersonation(request: HttpRequest) -> HttpResponse:
     impersonation = sessions.stop_impersonation(request)
     if impersonation is None:
         return redirect("admin:index")
-    messages.success(request, "You are yourself again.")
+    messages.success(request, "You're back as yourself.")
     return redirect(
         reverse("admin:accounts_organization_summary", args=[impersonation.organization_id])
     )

@@ -58,7 +58,7 @@ def start_impersonation(
         )
         record_entry(
             "impersonation.started",
-            f"began to look at the portal as {membership.user}, read-only: {reason}",
+            f"started viewing the portal as {membership.user}, read-only: {reason}",
             organization=membership.organization,
             by=by,
             subject=membership,
@@ -78,11 +78,11 @@ def end_impersonation(
         ):
             return False
         member_name = (
-            impersonation.membership.user if impersonation.membership else "somebody who has left"
+            impersonation.membership.user if impersonation.membership else "a former member"
         )
         record_entry(
             "impersonation.ended",
-            f"no longer looks at the portal as {member_name}: {why}",
+            f"stopped viewing the portal as {member_name}: {why}",
             organization=impersonation.organization,
             by=impersonation.by,
             subject=impersonation.membership,
@@ -96,7 +96,7 @@ def stop_impersonation(request: HttpRequest) -> Impersonation | None:
     pk = request.session.pop(_SESSION_KEY, None)
     impersonation = _list_active_impersonations(request).filter(pk=pk).first() if pk else None
     if impersonation:
-        end_impersonation(impersonation, why="was done", request=request)
+        end_impersonation(impersonation, why="ended by staff", request=request)
     return impersonation
 
 
@@ -104,7 +104,7 @@ def end_expired_impersonations() -> None:
     for impersonation in Impersonation.objects.filter(
         ended_at=None, expires_at__lt=timezone.now()
     ).select_related("organization", "membership__user", "by"):
-        end_impersonation(impersonation, why="the time was up")
+        end_impersonation(impersonation, why="time limit reached")
 
 
 @receiver(user_logged_out)
@@ -177,6 +177,8 @@ class ImpersonationMiddleware:
             return impersonation
         del request.session[_SESSION_KEY]
         if impersonation:
-            end_impersonation(impersonation, why="the time was up", request=request)
-            messages.info(request, "The time to look was up. You are yourself again.")
+            end_impersonation(impersonation, why="time limit reached", request=request)
+            messages.info(
+                request, "Your time viewing as someone else has ended. You're back as yourself."
+            )
         return None

@@ -74,15 +74,15 @@ def _update_failing_actions_issue(
     service.open_issue(
         organization,
         Cause.ACTIONS_FAILING,
-        title="At least half of today's actions did not go through",
+        title="At least half of today's actions failed",
         description=(
-            f"{failed} of {total} clicks within a day did not do in Greenhouse what was asked. The "
-            "request log and the outcomes of the actions tell why: often a right that people lack "
-            "in Greenhouse, or a permission of the credential."
+            f"{failed} of {total} actions failed in the last 24 hours. API requests and the "
+            "actions' outcomes show why. Often people lack a right in Greenhouse, or the "
+            "credential lacks a permission."
         ),
         severity=Severity.CRITICAL,
         fixer=Fixer.CSM,
-        still_works="Everything can be read. Nothing was done twice.",
+        still_works="Requisitions and applications stay up to date. No action ran twice.",
         details={"failed": failed, "of": total},
     )
 
@@ -101,7 +101,9 @@ def _group_unmatched_emails(keys: list[int]) -> dict[int, list[str]]:
 
 def _update_unmatched_people_issue(organization: Organization, unmatched_emails: list[str]) -> None:
     if not unmatched_emails:
-        service.resolve_issues(organization, Cause.UNMATCHED_PEOPLE, why="everybody has a match")
+        service.resolve_issues(
+            organization, Cause.UNMATCHED_PEOPLE, why="everyone has a Greenhouse match"
+        )
         return
     missing_domains = sorted(
         {address.rsplit("@", 1)[-1] for address in unmatched_emails}
@@ -117,20 +119,24 @@ def _update_unmatched_people_issue(organization: Organization, unmatched_emails:
         organization,
         Cause.UNMATCHED_PEOPLE,
         title=(
-            f"Nobody in Greenhouse has an address at {missing_domains[0]}"
+            f"No Greenhouse user has an address at {missing_domains[0]}"
             if domain_changed
-            else f"{len(unmatched_emails)} without a match in Greenhouse"
+            else _count_people_without_match(len(unmatched_emails))
         ),
         description=(
-            "These people see nothing, because no Greenhouse user has their address, or more than "
-            f"one: {listed_addresses}. "
-            + ("It looks as if the company's email domain has changed. " if domain_changed else "")
-            + "Have it stand at their user in Greenhouse and at no other, or correct it here."
+            f"No requisitions are shown to {listed_addresses}, because their address belongs to no "
+            "Greenhouse user, or to several. "
+            + ("The company's email domain may have changed. " if domain_changed else "")
+            + "Add each address to exactly one Greenhouse user, or correct it here."
         ),
         severity=Severity.CRITICAL if domain_changed else Severity.WARNING,
         fixer=Fixer.ADMIN,
-        still_works="Everybody else sees and acts as before.",
+        still_works="Everyone else is unaffected.",
     )
+
+
+def _count_people_without_match(count: int) -> str:
+    return f"{count} {'person has' if count == 1 else 'people have'} no Greenhouse match"
 
 
 def _list_known_domains(organization: Organization) -> set[str]:

@@ -1,4 +1,4 @@
-"""Parses docs/runbook.md: what each alarm means, where to look, what to do."""
+"""Parses docs/runbook.md: what each alert means, where to look, what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKUP_PATTERN = re.compile(r"`([^`]+)`|\[([^\]]+)\]\([^)]+\)")
 
 @dataclass(frozen=True)
 class RunbookSection:
-    """One alarm; `parts` are pairs of label and sentence."""
+    """One alert; `parts` are pairs of label and sentence."""
 
     key: str
     title: str

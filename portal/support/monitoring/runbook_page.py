@@ -15,7 +15,7 @@ def runbook_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {
         **admin.site.each_context(request),
-        "title": "Each alarm, and what to do",
+        "title": "Runbook",
         "sections": runbook.load_sections(),
     }
     return TemplateResponse(request, "admin/support/runbook.html", context)

@@ -15,7 +15,7 @@ def system_health_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {
         **admin.site.each_context(request),
-        "title": "How the machines do",
+        "title": "System health",
         **system_health.build_system_health(),
     }
     return TemplateResponse(request, "admin/support/system_health.html", context)

@@ -22,9 +22,9 @@ def test_admin_sees_open_issue_until_solved(connect, personas: Personas, sign_in
         fixer=Issue.Fixer.ADMIN,
     )
     page = ada.get(url).content.decode()
-    assert "What is wrong now" in page
+    assert "Needs attention" in page
     assert reverse("onboarding:sync") in page
     other_page = sign_in(personas.zoe).get(url, follow=True).content.decode()
     assert "Syncs fail again and again" not in other_page
     service.resolve_issues(acme, Issue.Cause.SYNC_FAILING, why="a sync reached its end")
-    assert "What is wrong now" not in ada.get(url).content.decode()
+    assert "Needs attention" not in ada.get(url).content.decode()

@@ -102,7 +102,7 @@ def test_issue_mailed_when_opened_and_solved(
     service.resolve_issues(acme, Issue.Cause.NO_SITE_ADMIN, why="it was ticked")
     run_tasks()
     assert len(mailoutbox) == 3
-    assert all("Solved" in mail.subject for mail in mailoutbox)
+    assert all("resolved" in mail.subject for mail in mailoutbox)
 
 
 def test_shared_outage_sends_one_mail_per_person(

@@ -180,7 +180,7 @@ def test_entries_about_erased_member_are_masked(personas: Personas, sign_in) -> 
         "made a link and sent it to former member.",
         "gia@acme.example",
         "made former member admin",
-        "began to look at the portal as a former member",
+        "started viewing the portal as a former member",
         "in the name of Greenhouse user 12",
     ):
         assert expected in log

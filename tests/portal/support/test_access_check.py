@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from django.urls import reverse
 
-from portal.sync.models import Job
+from portal.sync.models import AtsUser, Job
 from tests.factories import ConnectionFactory, MembershipFactory
 from tests.personas import Personas, create_personas
 from tests.portal.entitlements import synced_data
@@ -31,11 +31,11 @@ REMY = "Remy@acme.example"
 
 def test_access_explained_without_confidential_name(job: Job, personas: Personas, sign_in) -> None:
     page = sign_in(personas.cas).get(PAGE, {"email": REMY, "job": job.remote_id}).content.decode()
-    assert "A confidential requisition: not seen" in page
+    assert "A confidential requisition: not visible" in page
     assert "granted this account the requisition" in page
     assert "Takeover lawyer" not in page
     by_name = sign_in(personas.cas).get(PAGE, {"email": REMY, "job": "Takeover"}).content.decode()
-    assert "Nothing to show" in by_name
+    assert "No requisition found" in by_name
 
 
 @pytest.mark.parametrize("name", ["ada", "zoe", "remy"])
@@ -50,7 +50,7 @@ def test_customers_cannot_open_access_page(
 def test_unknown_address_reported_next_to_field(personas: Personas, sign_in) -> None:
     answer = sign_in(personas.cas).get(PAGE, {"email": "nobody@acme.example", "job": "1"})
     assert answer.status_code == 422
-    assert "No customer has somebody with this address" in answer.content.decode()
+    assert "No customer has a member with this email" in answer.content.decode()
 
 
 def test_customer_page_links_with_address_filled_in(job: Job, personas: Personas, sign_in) -> None:
@@ -65,6 +65,17 @@ def test_customer_page_links_with_address_filled_in(job: Job, personas: Personas
     assert f'value="{personas.remy.user.email}"' in page.content.decode()
 
 
+def test_person_alone_shows_what_they_see(job: Job, personas: Personas, sign_in) -> None:
+    remy = AtsUser.objects.get()
+    synced_data.create_grant(remy, job)
+    synced_data.create_grant(remy, synced_data.create_job(job.connection, "Welder"))
+    page = sign_in(personas.cas).get(PAGE, {"email": REMY}).content.decode()
+    assert "Sees 2 open requisitions, 1 of them confidential" in page
+    assert "Welder" in page
+    assert "Takeover lawyer" not in page
+    assert "Not a Site Admin" in page
+
+
 def test_member_of_two_customers_answered_for_each(job: Job, personas: Personas, sign_in) -> None:
     other = ConnectionFactory(organization=personas.zoe.organization, state="live")
     MembershipFactory(user=personas.remy.user, organization=personas.zoe.organization)
@@ -75,7 +86,7 @@ def test_member_of_two_customers_answered_for_each(job: Job, personas: Personas,
         .get(PAGE, {"email": REMY, "job": other_job.remote_id})
         .content.decode()
     )
-    at_acme, at_other = page.split("of Other Inc:")
-    assert "of Acme:" in at_acme
-    assert "Nothing to show" in at_acme
-    assert "Welder: not seen" in at_other
+    at_acme, at_other = page.split("at Other Inc<")
+    assert "at Acme<" in at_acme
+    assert "No requisition found" in at_acme
+    assert "Welder: not visible" in at_other

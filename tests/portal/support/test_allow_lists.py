@@ -37,6 +37,7 @@ NONSENSE = ("x", "\0", "9" * 30, "-1", "1e30", "2026-99-99", "９", "7" * 5000)
 SHOWN_BY = {"actor_name": "actor_label", "job_title": "name"}
 # Found by search though no page shows them, and why.
 SEARCHED_UNSHOWN = {
+    "issues.Issue.organization.name": "the customer, whom the list shows as a link",
     "accounts.User.search_name": "the shown name, without case and accents",
     "accounts.Membership.user.search_name": "the shown name, without case and accents",
     "accounts.Organization.memberships.user.email": "on the customer's page, for those who see it",

@@ -64,7 +64,7 @@ def test_refused_person_is_issue_until_allowed(
     reject_application(vic, list_applications("vic")[-2])
     run_tasks()
     assert not REFUSED.get().is_open
-    assert [message for message in mail.outbox if "Solved" in f"{message.subject} {message.body}"]
+    assert [message for message in mail.outbox if "Resolved" in f"{message.subject} {message.body}"]
 
 
 def test_refusal_issue_closes_after_quiet_week(
@@ -106,7 +106,7 @@ def test_domain_change_issue_closes_when_addresses_match(connect, personas: Pers
         user.email = user.email.replace("acme.example", "acme-new.example")
         user.save()
     monitors.run_monitors()
-    assert open_issues.get().title == "Nobody in Greenhouse has an address at acme-new.example"
+    assert open_issues.get().title == "No Greenhouse user has an address at acme-new.example"
     for user in users[:2]:
         user.email = old_emails[user.pk]
         user.save()

@@ -33,7 +33,7 @@ def test_operator_sees_queue_workers_and_rate_budget(connect, personas: Personas
     [meter] = system_health.list_request_meters()
     assert meter.calls == ApiCall.objects.count()
     page = sign_in(personas.ola).get(reverse("admin:system_health")).content.decode()
-    for label in ("waiting", "worker", "Left of the limit", "Acme"):
+    for label in ("waiting", "worker", "Left before the limit", "Acme"):
         assert label in page
 
 
@@ -151,6 +151,6 @@ def test_changed_mail_domain_is_reported(connect, personas: Personas) -> None:
         member.user.save()
     monitors.run_monitors()
     issue = Issue.objects.get(cause=Issue.Cause.UNMATCHED_PEOPLE)
-    assert issue.title == "Nobody in Greenhouse has an address at acme-new.example"
+    assert issue.title == "No Greenhouse user has an address at acme-new.example"
     assert issue.severity == Issue.Severity.CRITICAL
     assert issue.first_seen_at > timezone.now() - timedelta(minutes=5)

@@ -159,7 +159,7 @@ def test_signed_malformed_body_is_recorded(
     delivery = Delivery.objects.get()
     assert (delivery.outcome, delivery.delivery_count) == (Delivery.Outcome.UNREADABLE, 2)
     assert (delivery.action, delivery.record_ids) == ("", {})
-    assert delivery.reason.startswith("This webhook delivery could not be read: ")
+    assert delivery.reason.startswith("Couldn't read this webhook delivery: ")
     assert not Heartbeat.objects.exists()
     assert list_queued_tasks() == []
     assert webhook.endpoint.last_delivery_at is not None  # its signature is right
