@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('webhooks', '0002_bounded_input'),
+        ('webhooks', '0003_unreadable_deliveries'),
     ]
 
     operations = [
