@@ -86,6 +86,8 @@ class Connection(OrganizationModel):
     people_reviewed_at = models.DateTimeField(null=True, blank=True)
     # With OAuth: whether the service account acts for people who have not given their own consent.
     service_account_acts = models.BooleanField(default=False, db_default=False)
+    # See permissions/unread_lists.py.
+    unread_lists = models.JSONField(default=dict, blank=True)
     # Nothing may be synced while this is set.
     data_deletion_pending = models.BooleanField(default=False)
 

@@ -93,7 +93,7 @@ def _explain_stand_in(connection: Connection) -> str:
     credential = connection.credential
     if credential is None or credential.kind != _PER_PERSON_API:
         return ""
-    if "job_admins" not in load_features(connection).off:
+    if "job_admins" not in load_features(connection).unavailable:
         return ""
     interval = _format_minutes(schedule.RECENT_INTERVAL)
     return (

@@ -111,6 +111,7 @@ def live_page(request: MemberRequest) -> HttpResponse:
         "credential": credential,
         "on": _list_active_features(credential, feature_set),
         "off": [off for key, off in feature_set.off.items() if key not in UNUSED_FEATURES],
+        "syncing": list(feature_set.syncing.values()),
         "last_sync": plan.get_last_successful_run(connection),
         "access": get_access_promise(connection),
         "counts": count_records(connection),
@@ -125,7 +126,7 @@ def _list_active_features(credential: Credential, feature_set: Features) -> list
     used_features = {
         key for p in credential.catalogue.list_permissions(credential.kind) for key in p.features
     }
-    active_keys = used_features - UNUSED_FEATURES - feature_set.off.keys()
+    active_keys = used_features - UNUSED_FEATURES - feature_set.unavailable
     return [feature for key, feature in credential.catalogue.features.items() if key in active_keys]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,7 @@ from integrations.ats.errors import (
 from portal.accounts.models import User
 from portal.connections import connection_state, waiting
 from portal.connections.models import Connection, Credential
+from portal.connections.permissions import unread_lists
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.database.outages import DATABASE_AWAY
@@ -35,7 +37,7 @@ from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan
-from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS
+from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS, SUPPLEMENTARY_KINDS
 from portal.sync.engine.worker import LeaseLost, SyncWorker, TimeSliceExpired
 from portal.sync.integrity import drift
 from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
@@ -79,9 +81,17 @@ def get_or_create_run(
         for step in steps:
             step.run = run
         SyncStep.objects.bulk_create(steps)
+        unread_lists.mark_unread(connection, plan.list_skipped_lists(connection, steps))
         return run
 
     return create_or_join(create, _open_runs(connection, scope))
+
+
+def request_granted_lists(connection: Connection) -> None:
+    """Sync at once what a permission opened since it was skipped."""
+    if connection.state in Connection.LIVE_STATES:
+        for scope in plan.list_granted_scopes(connection):
+            request_sync(connection, scope)
 
 
 def _open_runs(connection: Connection, scope: str) -> Any:
@@ -140,6 +150,9 @@ def execute_run(sync: SyncRun) -> bool:
     else:
         _finish_run(sync)
     _update_connection(sync)
+    if sync.status in SyncRun.COMPLETED:
+        # Lists that were granted after this run had been planned without them.
+        request_granted_lists(sync.connection)
     return True
 
 
@@ -213,13 +226,17 @@ def _fail_run(sync: SyncRun, cause: str, sentence: str) -> bool:
 
 
 def _finish_run(sync: SyncRun) -> None:
-    refused = list(
-        sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL_KINDS)
-    )
+    steps = list(sync.steps.all())
+    refused = [
+        step
+        for step in steps
+        if step.status == SyncStep.Status.REFUSED and step.kind not in OPTIONAL_KINDS
+    ]
     for step in refused:
         if step.kind in ESSENTIAL_KINDS:
             _fail_run(sync, Cause.FORBIDDEN, step.failure)
             return
+    unread_lists.mark_read(sync.connection, _list_read_kinds(steps))
     transitions.try_move(
         sync,
         SyncRun.Status.PARTIAL if refused else SyncRun.Status.DONE,
@@ -227,6 +244,16 @@ def _finish_run(sync: SyncRun) -> None:
         finished_at=timezone.now(),
     )
     drift.report_drift(sync)
+
+
+def _list_read_kinds(steps: Iterable[SyncStep]) -> set[str]:
+    """Lists that were read whole, or that a sync does without if Greenhouse refuses them."""
+    return {
+        step.kind
+        for step in steps
+        if (step.status == SyncStep.Status.DONE and step.since is None)
+        or (step.status == SyncStep.Status.REFUSED and step.kind in SUPPLEMENTARY_KINDS)
+    }
 
 
 @transaction.atomic

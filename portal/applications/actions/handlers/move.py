@@ -22,7 +22,7 @@ class MoveHandler(ActionHandler):
     checked_by_greenhouse = True
 
     def why_not(self, application: Application, action_context: ActionContext) -> str:
-        if "stages" in action_context.rights.features.off:
+        if "stages" in action_context.rights.features.unavailable:
             return action_context.rights.features.explain_off("stages")
         return "" if len(action_context.stages) > 1 else "This requisition has no other stage."
 
