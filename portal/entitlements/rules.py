@@ -56,7 +56,7 @@ class Rights:
     def why_unavailable(self, action: str) -> str:
         if not self.can_act:
             return "The connection to Greenhouse is not ready. An admin sees why in Setup."
-        return self.features.explain_off(action)
+        return self.features.explain_syncing(action) or self.features.explain_off(action)
 
 
 def get_rights(member: Membership) -> Rights:

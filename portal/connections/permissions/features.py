@@ -43,16 +43,17 @@ class Features:
             return ""
         feature, missing = self.off[key]
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
-        return f"{feature.label} is off: the Greenhouse credential lacks {names}"
+        return f"{feature.label} is off: the Greenhouse credential is missing {names}"
 
     def explain_off(self, key: str) -> str:
-        if key in self.syncing:
-            return (
-                f"{self.syncing[key].label}: syncing from Greenhouse. "
-                "This turns on as soon as the sync is done."
-            )
         reason = self.explain_missing(key)
         return reason and f"{reason}. An admin of your organization can mend that in Setup."
+
+    def explain_syncing(self, key: str) -> str:
+        """Why a feature that was granted isn't on yet; empty if it is."""
+        if key not in self.syncing:
+            return ""
+        return f"{self.syncing[key].label}: syncing from Greenhouse. This turns on when it's done."
 
     @property
     def lacking(self) -> bool:

@@ -107,7 +107,7 @@ def execute_run(sync: SyncRun) -> bool:
     if sync.is_waiting or not transitions.try_move(
         sync,
         SyncRun.Status.RUNNING,
-        why="a worker took it",
+        why="started",
         started_at=sync.started_at or now,
         heartbeat_at=now,
         lease_token=uuid.uuid4().hex,
@@ -126,13 +126,13 @@ def execute_run(sync: SyncRun) -> bool:
     except LeaseLost:
         return True
     except TimeSliceExpired:
-        _requeue_run(sync, "its time was up; it goes on from here", claim_count=0)
+        _requeue_run(sync, "time slice over: continues from here", claim_count=0)
         return True
     except SecretUnreadable:
         _fail_run(
             sync,
             Cause.CREDENTIAL,
-            "The stored credential can no longer be opened. Please enter it again.",
+            "The stored credential can't be read. Enter it again.",
         )
     except (AtsUnavailable, RateLimited) as error:
         if _postpone_run(sync, error):
@@ -157,7 +157,7 @@ def execute_run(sync: SyncRun) -> bool:
 
 
 def _fail_unexpectedly(sync: SyncRun, worker: SyncWorker) -> None:
-    sentence = "The sync stopped at something unexpected. It starts again by itself."
+    sentence = "The sync failed unexpectedly. It starts again by itself."
     with suppress(LeaseLost):
         worker.fail_running_step(sentence)
     _fail_run(sync, Cause.UNREADABLE, sentence)
@@ -170,7 +170,7 @@ def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:
     wait = waiting.plan_wait(sync, error, has_progressed=has_progressed)
     if wait is None:
         return False
-    _requeue_run(sync, f"{wait['wait_cause'].label}; it goes on later", claim_count=0, **wait)
+    _requeue_run(sync, f"{wait['wait_cause'].label}: continues later", claim_count=0, **wait)
     return True
 
 
@@ -240,7 +240,7 @@ def _finish_run(sync: SyncRun) -> None:
     transitions.try_move(
         sync,
         SyncRun.Status.PARTIAL if refused else SyncRun.Status.DONE,
-        why="not everything may be read" if refused else "every list was read to its end",
+        why="some lists could not be read" if refused else "every list was read",
         finished_at=timezone.now(),
     )
     drift.report_drift(sync)
@@ -274,7 +274,7 @@ def recover_stalled_runs() -> None:
     running = SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff)
     for sync in running.select_related("connection"):
         if sync.claim_count < MAX_CLAIMS:
-            _requeue_run(sync, "its worker fell silent; the next one goes on from here")
+            _requeue_run(sync, "its worker stopped responding: another continues from here")
         elif _fail_run(
             sync, Cause.INTERRUPTED, "The sync was interrupted. It starts again by itself."
         ):

@@ -123,7 +123,7 @@ STEPS: tuple[StepDefinition, ...] = (
     ),
     StepDefinition(
         "emails",
-        "Addresses",
+        "Email addresses",
         lambda p, c, at: p.list_user_emails(cursor=at.cursor),
         hiring_team.write_user_emails,
         features=("verified_emails",),

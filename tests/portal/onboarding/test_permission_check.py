@@ -150,7 +150,7 @@ def test_interrupted_check_failed_by_sweep(connect, advance_clock, personas: Per
     tasks.recover_lost_checks()
     check = connection.checks.first()
     assert check.status == CheckRun.Status.FAILED
-    assert "start it again" in check.failure
+    assert "Start it again" in check.failure
 
 
 def test_progressing_check_survives_sweep(connect, advance_clock) -> None:

@@ -62,7 +62,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
     run = connection.syncs.first()
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["stage_history"])
     notice = (
-        "Left out: Time in stage, because Stage history is off: the Greenhouse credential lacks "
+        "Skipped: Time in stage. Stage history is off: the Greenhouse credential is missing "
         "“Applications · Get: List Application Stages”."
     )
     assert notice in html.unescape(ada.get("/setup/syncs/").content.decode())
@@ -75,8 +75,8 @@ def test_first_sync_skips_disabled_records_and_succeeds(connect, ada: Client, ki
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["candidates"])
     assert Application.objects.exists()
     page = html.unescape(ada.get("/setup/sync/").content.decode())
-    assert "What is switched on has been read" in page
-    assert "Left out: Candidates, because Candidates' names is off" in page
+    assert "All lists with permission are synced" in page
+    assert "Skipped: Candidates. Candidates' names is off" in page
 
 
 def test_skipped_records_not_marked_gone(

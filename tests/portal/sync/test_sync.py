@@ -161,7 +161,7 @@ def test_joined_recent_sync_is_shown(connect, ada: Client, run_tasks) -> None:
     assert 'hx-trigger="every 1s"' in page
     run_tasks()
     page = ada.get(SYNC).content.decode()
-    assert "Everything has been read" in page
+    assert "Everything is synced" in page
     assert "every 1s" not in page
 
 
@@ -185,7 +185,7 @@ def test_progress_shown_until_sync_ends(connect, sandbox: Sandbox, ada: Client, 
     assert b'hx-trigger="every 1s"' in pages[0].content
     page = ada.get(SYNC).content
     assert b'hx-trigger="every 1s"' not in page
-    assert b"Everything has been read" in page
+    assert b"Everything is synced" in page
 
 
 @each_refusal

@@ -22,8 +22,8 @@ class MoveHandler(ActionHandler):
     checked_by_greenhouse = True
 
     def why_not(self, application: Application, action_context: ActionContext) -> str:
-        if "stages" in action_context.rights.features.unavailable:
-            return action_context.rights.features.explain_off("stages")
+        if reason := action_context.rights.why_unavailable("stages"):
+            return reason
         return "" if len(action_context.stages) > 1 else "This requisition has no other stage."
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
