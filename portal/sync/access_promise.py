@@ -39,7 +39,8 @@ def get_access_promise(connection: Connection) -> AccessPromise:
 def _describe_schedule() -> str:
     busy, quiet = map(_format_minutes, (schedule.PEOPLE_INTERVAL, schedule.QUIET_PEOPLE_INTERVAL))
     return (
-        f"Access is synced every {busy} while someone is using the portal, and every {quiet} otherwise."
+        f"Access is synced every {busy} while someone is using the portal, "
+        f"and every {quiet} otherwise."
     )
 
 
@@ -97,8 +98,8 @@ def _explain_stand_in(connection: Connection) -> str:
         return ""
     interval = _format_minutes(schedule.RECENT_INTERVAL)
     return (
-        f"Access is synced every {interval} because it follows hiring teams, which Harvest v1 lists "
-        "with the requisitions."
+        f"Access is synced every {interval} because it follows hiring teams, which Harvest v1 "
+        "lists with the requisitions."
     )
 
 

@@ -170,7 +170,9 @@ def _verify_account(
     except AtsError as error:
         raise CredentialRefused("", error.sentence) from error
     if user_probe.cause == NotSiteAdmin.__name__:
-        raise AuthorizerNotSiteAdmin("", "The person who authorized isn't a Site Admin in Greenhouse.")
+        raise AuthorizerNotSiteAdmin(
+            "", "The person who authorized isn't a Site Admin in Greenhouse."
+        )
     if not same_account(sample):
         raise DifferentAccount("", "This is a different Greenhouse account than the connected one.")
 

@@ -112,14 +112,16 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
 def _update_site_admin_issue(check: CheckRun) -> None:
     organization = check.connection.organization
     if not check.results.filter(cause="NotSiteAdmin").exists():
-        service.resolve_issues(organization, Cause.NO_SITE_ADMIN, why="the credential's user is a Site Admin")
+        service.resolve_issues(
+            organization, Cause.NO_SITE_ADMIN, why="the credential's user is a Site Admin"
+        )
         return
     service.open_issue(
         organization,
         Cause.NO_SITE_ADMIN,
         title="The credential's Greenhouse user isn't a Site Admin",
-        description="Greenhouse shows its lists only to Site Admins, so nothing can be synced. Make "
-        "that user a Site Admin, or enter the credential again with a Site Admin's user ID.",
+        description="Greenhouse shows its lists only to Site Admins, so nothing can be synced. "
+        "Make that user a Site Admin, or enter the credential again with a Site Admin's user ID.",
         severity=Severity.CRITICAL,
         fixer=Fixer.GREENHOUSE_ADMIN,
         details={"check": check.pk},

@@ -96,9 +96,7 @@ def _create_link(
     except fix_links.LimitReached as error:
         messages.warning(request, error.sentence)
         return ""
-    record_member_action(
-        request, "fix_link.created", "created a fix link", subject=link
-    )
+    record_member_action(request, "fix_link.created", "created a fix link", subject=link)
     return request.build_absolute_uri(reverse("onboarding:fix", args=[token]))
 
 

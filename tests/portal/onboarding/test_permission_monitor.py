@@ -157,7 +157,9 @@ def test_refused_click_disables_button_and_mails_once(
     assert [issue.cause for issue in Issue.objects.filter(closed_at=None)] == ["missing_permission"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
-    assert "Reject is off: the Greenhouse credential is missing" in action_helpers.fetch_row(remy, first)
+    assert "Reject is off: the Greenhouse credential is missing" in action_helpers.fetch_row(
+        remy, first
+    )
     assert action_helpers.reject_application(remy, first).status_code == 403
     advance_clock(10 * 60)
     tasks.recover_lost_checks()

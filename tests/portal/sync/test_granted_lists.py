@@ -14,7 +14,6 @@ import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.connections.models import Connection
 from portal.core.database.thread_connections import ThreadOwner
 from portal.sync.engine import run_lifecycle, worker
 from portal.sync.models import SyncRun, SyncStep
