@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
@@ -46,7 +47,7 @@ def email_members_without_consent(organization: Organization) -> int:
     return len(new)
 
 
-def _list_members(organization: Organization) -> QuerySet[Membership]:
+def _list_members(organization: Organization) -> QuerySet[Any]:
     consents = Consent.objects.filter(membership=OuterRef("pk"), state=Consent.State.ACTIVE)
     return Membership.objects.filter(
         organization=organization, ended_at=None, user__is_active=True

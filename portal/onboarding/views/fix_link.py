@@ -125,8 +125,8 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
         enter_organization(link.connection.organization_id)
     credential = link.connection.credential if link else None
     if link is None or credential is None or not link.is_viewable:
-        context = {"contacts": fix_links.list_contacts(link) if link else []}
-        return render(request, "onboarding/fix_link_ended.html", context, status=410)
+        contacts = fix_links.list_contacts(link) if link else []
+        return render(request, "onboarding/fix_link_ended.html", {"contacts": contacts}, status=410)
     fix_links.mark_opened(link)
     if request.method == "POST" and link.is_open:
         _test_link(request, link)

@@ -153,7 +153,7 @@ def test_granting_candidates_hides_no_application(
 
 
 @any_generation
-def test_permission_lost_and_regranted_between_syncs_changes_nothing(
+def test_permission_regranted_between_syncs_needs_none(
     connect, sandbox: Sandbox, ada: Client, kind: str
 ) -> None:
     connection = connect(kind)
