@@ -124,7 +124,7 @@ def test_refused_step_reported_and_rest_synced(
     assert run.status == SyncRun.Status.PARTIAL
     assert refused == ["candidates"]
     assert _count(Application) > 0
-    assert b"except what may not be read" in ada.get(SYNC).content
+    assert b"except lists without permission" in ada.get(SYNC).content
 
 
 def test_lost_contact_fails_run_and_deletes_nothing(
