@@ -56,8 +56,8 @@ def test_slow_read_shown_with_real_interval(connect, read_pages) -> None:
     SyncStep.objects.create(run=run, kind="grants", status=SyncStep.Status.DONE, requests=1500)
     for page in read_pages():
         assert (
-            "Access is synced every 12 minutes because syncing it took 6 minutes and 1,500 requests: "
-            "Harvest v1 lists it for each member separately." in page
+            "Access is synced every 12 minutes because syncing it took 6 minutes and 1,500 "
+            "requests: Harvest v1 lists it for each member separately." in page
         )
         assert KEPT not in page
 
