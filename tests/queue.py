@@ -15,12 +15,20 @@ from portal.core.models import QueuedTask
 
 def run_tasks() -> int:
     """Do what is due, and what that queues, in this process; returns how many tasks ran."""
-    broker, done = get_broker(), 0
-    broker._next_repair_at = math.inf  # a clock that a test moved is not wrong
-    while taken := broker.take_task():
-        run_leased_task(*taken)
+    done = 0
+    while run_next_task():
         done += 1
     return done
+
+
+def run_next_task() -> bool:
+    """Run one due task in this process; False if none is due."""
+    broker = get_broker()
+    broker._next_repair_at = math.inf  # a clock that a test moved is not wrong
+    taken = broker.take_task()
+    if taken:
+        run_leased_task(*taken)
+    return bool(taken)
 
 
 def run_leased_task(lease: Any, payload: str) -> None:

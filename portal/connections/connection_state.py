@@ -36,7 +36,7 @@ def mark_checking(connection: Connection, *, by: User | None) -> None:
         transitions.try_move(
             connection,
             State.CHECKING,
-            why="a check was asked for",
+            why="check requested",
             by=by,
             field="state",
         )
@@ -78,10 +78,10 @@ def _notify_when_first_live(connection: Connection, previous_state: str) -> None
         organization,
         key=key,
         subject="Greenhouse is connected",
-        body="The first sync has ended. Recruiters see their requisitions now.",
+        body="The first sync is done. Recruiters can now see their requisitions.",
         path=reverse(links.SETUP_LIVE),
     )
-    body = "Setup is done. The first sync has ended, and recruiters see their requisitions."
+    body = "Setup and the first sync are done. Recruiters can now see their requisitions."
     notify.notify_users(
         notify.list_staff(),
         organization,
@@ -104,9 +104,9 @@ def _decide_state(connection: Connection, *, synced: bool) -> tuple[str, str]:
         return State.ACTION_NEEDED, check.failure
     feature_set = load_features(connection)
     if not feature_set.checked or feature_set.blocked:
-        return State.ACTION_NEEDED, "something essential is missing"
+        return State.ACTION_NEEDED, "a required permission is missing"
     if not synced:
-        return State.SYNCING, "everything essential is granted"
+        return State.SYNCING, "all required permissions are granted"
     if feature_set.lacking:
-        return State.DEGRADED, "something that is asked for is missing"
-    return State.LIVE, "everything that is asked for is granted"
+        return State.DEGRADED, "some permissions are missing"
+    return State.LIVE, "all permissions are granted"

@@ -27,8 +27,8 @@ class Connection(OrganizationModel):
         CHECKING = "checking", "Checking permissions"
         ACTION_NEEDED = "action_needed", "Action needed"
         SYNCING = "syncing", "First sync"
-        LIVE = "live", "Live"
-        DEGRADED = "degraded", "Live, with something missing"
+        LIVE = "live", "Connected"
+        DEGRADED = "degraded", "Partly working"
         PAUSED = "paused", "Paused"
         DISCONNECTED = "disconnected", "Disconnected"
 
@@ -86,6 +86,8 @@ class Connection(OrganizationModel):
     people_reviewed_at = models.DateTimeField(null=True, blank=True)
     # With OAuth: whether the service account acts for people who have not given their own consent.
     service_account_acts = models.BooleanField(default=False, db_default=False)
+    # See permissions/unread_lists.py.
+    unread_lists = models.JSONField(default=dict, blank=True)
     # Nothing may be synced while this is set.
     data_deletion_pending = models.BooleanField(default=False)
 
@@ -118,10 +120,10 @@ class Credential(OrganizationModel):
     """Secrets are never shown; destroyed rows keep kind, last four and fingerprint."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "Beside the one in use"
+        PENDING = "pending", "New, not in use yet"
         IN_USE = "in_use", "In use"
-        PREVIOUS = "previous", "Kept until the new one is confirmed"
-        DELETED = "deleted", "Destroyed"
+        PREVIOUS = "previous", "Previous, kept until you confirm the new one"
+        DELETED = "deleted", "Deleted"
 
     MOVES: ClassVar = {
         State.PENDING: {State.IN_USE, State.DELETED},
@@ -272,9 +274,9 @@ class ConsentRequest(OrganizationModel):
     class Status(models.TextChoices):
         ASKED = "asked", "At Greenhouse"
         QUEUED = "queued", "Waiting for a worker"
-        RUNNING = "running", "A worker exchanges the code"
-        DONE = "done", "Stored"
-        FAILED = "failed", "Not stored"
+        RUNNING = "running", "Confirming with Greenhouse"
+        DONE = "done", "Saved"
+        FAILED = "failed", "Not saved"
 
     OPEN = (Status.QUEUED, Status.RUNNING)
     MOVES: ClassVar = {
@@ -360,12 +362,12 @@ class CheckRun(GreenhouseWait):
         QUEUED = "queued", "Waiting to start"
         RUNNING = "running", "Checking"
         DONE = "done", "Checked"
-        FAILED = "failed", "Could not check"
+        FAILED = "failed", "Couldn't check"
 
     class Cause(models.TextChoices):
-        CREDENTIAL = "credential", "Greenhouse does not accept the credential"
-        UNREADABLE = "unreadable", "The stored credential can no longer be opened"
-        NO_ANSWER = "no_answer", "Greenhouse gave no usable answer"
+        CREDENTIAL = "credential", "Greenhouse doesn't accept the credential"
+        UNREADABLE = "unreadable", "The stored credential can't be read"
+        NO_ANSWER = "no_answer", "Greenhouse didn't respond"
         INTERRUPTED = "interrupted", "The worker stopped"
 
     MOVES: ClassVar = {
@@ -496,11 +498,11 @@ class FixLink(OrganizationModel):
     """
 
     class EmailStatus(models.TextChoices):
-        NONE = "", "Handed over by hand"
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
+        NONE = "", "Not emailed"
+        QUEUED = "queued", "Queued"
+        SENDING = "sending", "Sending"
         SENT = "sent", "Sent"
-        FAILED = "failed", "Could not be sent"
+        FAILED = "failed", "Not sent"
 
     MOVES: ClassVar = {
         EmailStatus.QUEUED: {EmailStatus.SENDING},

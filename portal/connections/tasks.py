@@ -3,7 +3,7 @@ from __future__ import annotations
 from portal.connections import worker_alerts
 from portal.connections.models import CheckRun, FixLink, TokenRevocation
 from portal.connections.oauth import renewal, revocation
-from portal.connections.permissions import check_runs, fix_link_email, monitor
+from portal.connections.permissions import check_runs, fix_link_email, fix_links, monitor
 from portal.core import queue
 from portal.core.tenancy.scope import all_organizations
 
@@ -33,6 +33,11 @@ def recover_lost_checks() -> None:
 def check_due_connections() -> None:
     for connection in monitor.list_due_connections():
         monitor.request_check(connection)
+
+
+def retest_fix_link(link_id: int) -> None:
+    links = FixLink.objects.select_related("connection__organization")
+    fix_links.run_automatic_test(links.get(pk=link_id))
 
 
 def send_fix_link_email(link_id: int) -> None:

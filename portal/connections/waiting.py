@@ -36,5 +36,5 @@ def plan_wait(
 
 def describe_giving_up(error: AtsError) -> str:
     if isinstance(error, RateLimited):
-        return "Greenhouse kept asking us to wait. Try again later."
+        return "Greenhouse's rate limit is used up. Try again later."
     return AtsUnavailable.default_sentence

@@ -47,12 +47,12 @@ def _open_worker_issues(status: worker_heartbeat.WorkerStatus) -> None:
             CAUSE,
             title="No background worker is running",
             description=(
-                f"No worker has been heard for more than {settings.WORKER_TIMEOUT_MINUTES} "
-                f"minutes, since {status.since:%H:%M} UTC. Syncs, checks, clicks and mails wait. "
-                "The operator starts the worker cluster (python manage.py qcluster) and reads its "
-                "log; it closes this by itself."
+                f"No worker has reported for more than {settings.WORKER_TIMEOUT_MINUTES} "
+                f"minutes, since {status.since:%H:%M} UTC. Syncs, checks, actions and emails wait. "
+                "Start the worker cluster (python manage.py qcluster) and check its log. This "
+                "issue closes by itself."
             ),
             severity=Issue.Severity.CRITICAL,
             fixer=Issue.Fixer.OPERATOR,
-            still_works="Everything that was read before is shown. Clicks are kept and sent later.",
+            still_works="Synced data stays visible. Actions are saved and sent later.",
         )

@@ -49,13 +49,13 @@ class Rights:
 
     @property
     def uses_hiring_team(self) -> bool:
-        # A stand-in if grants can't be read.
-        return "job_admins" in self.features.off
+        # A stand-in if grants can't be read, or were not yet.
+        return "job_admins" in self.features.unavailable
 
     @property
     def can_read_hiring_team(self) -> bool:
         # Synced teams prove nothing once the credential can no longer read them.
-        return "hiring_team" not in self.features.off
+        return "hiring_team" not in self.features.unavailable
 
     @cached_property
     def admin_names(self) -> str:
@@ -68,6 +68,8 @@ class Rights:
     def why_unavailable(self, action: str) -> str:
         if not self.can_act:
             return f"The connection to Greenhouse isn't working. {self.setup_advice}"
+        if syncing := self.features.explain_syncing(action):
+            return syncing
         reason = self.features.explain_off(action)
         return f"{reason} {self.setup_advice}" if action in self.features.off else reason
 
@@ -171,11 +173,11 @@ def applications_on_jobs(jobs: Collection[int], member_rights: Rights) -> QueryS
 
 def public_applications(credential_features: Features) -> QuerySet[Application]:
     """Applications before checking rights to their job; never show these directly."""
-    if "applications" in credential_features.off:
+    if "applications" in credential_features.unavailable:
         return Application.objects.none()
     # Without permission to read candidates, applications are shown without a name.
     visibility_filter = Q(candidate__private=False, candidate__gone_at=None)
-    if "candidates" in credential_features.off:
+    if "candidates" in credential_features.unavailable:
         visibility_filter |= Q(candidate=None)
     return Application.objects.filter(visibility_filter, gone_at=None)
 

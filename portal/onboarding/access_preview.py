@@ -97,7 +97,7 @@ def _build_row(
 
 
 def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -> tuple[int, str]:
-    is_team_based = "job_admins" in feature_set.off
+    is_team_based = "job_admins" in feature_set.unavailable
     if user.site_admin:
         extra_count = 0 if is_team_based else counts.confidential.get(user.pk, 0)
         reason = "Site Admin: every open requisition that is not confidential"
@@ -134,7 +134,7 @@ def _count_jobs(
         connection=connection, status=JobStatus.OPEN, gone_at=None, confidential=False
     )
     teams = TeamMember.objects.filter(open_job, user__in=user_pks, job__confidential=False)
-    can_read_hiring_team = "hiring_team" not in feature_set.off
+    can_read_hiring_team = "hiring_team" not in feature_set.unavailable
     return _JobCounts(
         plain=plain.count(),
         granted=_count_by_user(grants),
@@ -223,9 +223,9 @@ def _build_job_access_filter(feature_set: Features) -> Q:
         "job__status": JobStatus.OPEN,
         "job__gone_at": None,
     }
-    if "job_admins" not in feature_set.off:
+    if "job_admins" not in feature_set.unavailable:
         return Q(Exists(JobGrant.objects.filter(**open_job, job_admin=True, gone_at=None)))
-    if "hiring_team" in feature_set.off:
+    if "hiring_team" in feature_set.unavailable:
         return Q(pk__in=())
     # Exact access may not be read: the hiring team stands in for it.
     return Q(Exists(TeamMember.objects.filter(**open_job, job__confidential=False)))

@@ -196,3 +196,11 @@ def _split_pasted_pair(data: Mapping[str, Any]) -> dict[str, Any]:
     if len(parts) == 2 and not str(values.get("client_secret", "")).strip():
         values["client_id"], values["client_secret"] = parts
     return values
+
+
+class FixLinkRecipientForm(forms.Form):
+    email = forms.EmailField(
+        label="Colleague's email",
+        max_length=254,
+        error_messages={"required": "Enter an email address."},
+    )

@@ -78,6 +78,7 @@ def handle_check_result(check: CheckRun) -> None:
         request_sync(connection, by=check.requested_by)
     elif state in Connection.LIVE_STATES:
         _restart_interrupted_sync(connection, by=check.requested_by)
+        run_lifecycle.request_granted_lists(connection)
 
 
 def pause_connection(connection: Connection, *, by: User) -> bool:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("rotation/", rotation.rotation_page, name="rotation"),
     path("rotation/<str:action>/", rotation.rotate_credential, name="rotate"),
     path("service-account/", service_account.set_service_account_acting, name="service_account"),
+    path("request-consents/", service_account.request_consents, name="request_consents"),
     path("pause/", lifecycle.pause_connection, name="pause"),
     path("resume/", lifecycle.resume_connection, name="resume"),
     path("disconnect/", lifecycle.disconnect_page, name="disconnect"),

@@ -31,7 +31,7 @@ class AccessPromise:
 def get_access_promise(connection: Connection) -> AccessPromise:
     read_at = freshness.get_access_read_at(connection)
     if connection.state not in Connection.LIVE_STATES:
-        return AccessPromise(True, "Access isn’t being read at the moment.", read_at)
+        return AccessPromise(True, "Access isn’t being synced at the moment.", read_at)
     broken = "" if read_at is None else _explain_delay(connection, timezone.now() - read_at)
     return AccessPromise(not broken, broken or _describe_schedule(), read_at)
 
@@ -39,14 +39,15 @@ def get_access_promise(connection: Connection) -> AccessPromise:
 def _describe_schedule() -> str:
     busy, quiet = map(_format_minutes, (schedule.PEOPLE_INTERVAL, schedule.QUIET_PEOPLE_INTERVAL))
     return (
-        f"Access is read every {busy} while anybody uses the portal, and every {quiet} otherwise."
+        f"Access is synced every {busy} while someone is using the portal, "
+        f"and every {quiet} otherwise."
     )
 
 
 def _explain_delay(connection: Connection, age: timedelta) -> str:
     runs = connection.syncs.filter(scope=SyncRun.Scope.PEOPLE)
     if age > _get_allowed_age(connection):
-        return f"Access was last read {_format_minutes(age)} ago because {_explain_age(runs)}"
+        return f"Access was last synced {_format_minutes(age)} ago because {_explain_age(runs)}"
     last = runs.filter(status__in=SyncRun.COMPLETED).first()
     return (_explain_slow_read(last) if last else "") or _explain_stand_in(connection)
 
@@ -64,7 +65,7 @@ def _get_allowed_age(connection: Connection) -> timedelta:
 def _explain_age(runs: QuerySet[SyncRun]) -> str:
     newest = runs.first()
     if newest is not None and newest.status == SyncRun.Status.FAILED:
-        return f"the newest attempt failed: {newest.failure}"
+        return f"the last sync failed: {newest.failure}"
     if newest is None or not newest.is_open:
         return "no newer sync has started."
     if newest.is_waiting:
@@ -83,22 +84,22 @@ def _explain_slow_read(run: SyncRun) -> str:
         return ""
     requests = sum(run.steps.values_list("requests", flat=True))
     kind = run.credential.kind if run.credential else ""
-    why = f"reading it took {_format_minutes(duration)} and {requests:,} requests"
+    why = f"syncing it took {_format_minutes(duration)} and {requests:,} requests"
     if kind == _PER_PERSON_API:
         why += ": Harvest v1 lists it for each member separately"
-    return f"Access is read every {_format_minutes(interval)} because {why}."
+    return f"Access is synced every {_format_minutes(interval)} because {why}."
 
 
 def _explain_stand_in(connection: Connection) -> str:
     credential = connection.credential
     if credential is None or credential.kind != _PER_PERSON_API:
         return ""
-    if "job_admins" not in load_features(connection).off:
+    if "job_admins" not in load_features(connection).unavailable:
         return ""
     interval = _format_minutes(schedule.RECENT_INTERVAL)
     return (
-        f"Access is read every {interval} because it follows hiring teams, which Harvest v1 lists "
-        "with the requisitions."
+        f"Access is synced every {interval} because it follows hiring teams, which Harvest v1 "
+        "lists with the requisitions."
     )
 
 

@@ -58,12 +58,12 @@ def update_alerts(connection: Connection) -> None:
         service.open_issue(
             organization,
             Issue.Cause.GREENHOUSE_DOWN,
-            title="Greenhouse is not answering",
-            description="This is Greenhouse, not you: it does not answer, so what is shown here is "
-            "from before. We keep trying, at growing intervals, and go on by ourselves.",
+            title="Greenhouse isn't responding",
+            description="Data shown here may be out of date. We keep trying, and sync as soon as "
+            "Greenhouse responds. There's nothing you need to do.",
             severity=Issue.Severity.WARNING,
             fixer=Issue.Fixer.GREENHOUSE,
-            still_works="Everything read before can be looked at.",
+            still_works="Synced data stays visible.",
             details={"failures": len(failed)},
         )
     elif newest.cause == _Cause.RATE_LIMIT and len(failed) >= 2:
@@ -71,11 +71,11 @@ def update_alerts(connection: Connection) -> None:
             organization,
             Issue.Cause.RATE_LIMIT,
             title="Greenhouse's rate limit is used up",
-            description="Greenhouse asks us to slow down again and again. Other tools may be using "
-            "the same credential; one of its own for this portal would help.",
+            description="Other tools may be using the same credential. Create a separate one for "
+            "Inbound Talent.",
             severity=Issue.Severity.WARNING,
             fixer=Issue.Fixer.GREENHOUSE_ADMIN,
-            still_works="Everything read before can be looked at, and people's clicks go first.",
+            still_works="Synced data stays visible, and actions go first.",
             details={"failures": len(failed)},
         )
     elif newest.cause == _Cause.CREDENTIAL:
@@ -87,12 +87,12 @@ def update_alerts(connection: Connection) -> None:
         service.open_issue(
             organization,
             Issue.Cause.SYNC_FAILING,
-            title="Syncs fail again and again",
-            description=f"The last {len(failed)} syncs failed. The newest said: {newest.failure} "
-            "We keep trying, at growing intervals of up to an hour.",
+            title="Syncs keep failing",
+            description=f"The last {len(failed)} syncs failed. Latest error: {newest.failure} "
+            "We retry at least once an hour.",
             severity=Issue.Severity.CRITICAL,
             fixer=Issue.Fixer.CSM,
-            still_works="Everything read before can be looked at.",
+            still_works="Synced data stays visible.",
             details={"failures": len(failed), "cause": newest.cause},
         )
 
@@ -101,10 +101,9 @@ def report_failed_read(connection: Connection) -> None:
     service.open_issue(
         connection.organization,
         Issue.Cause.REFRESH_FAILED,
-        title="A record could not be refreshed",
-        description="Reading a record again failed unexpectedly, so it was skipped. The next sync "
-        "brings it. Everything else goes on.",
+        title="A record couldn't be refreshed",
+        description="Refreshing a record failed unexpectedly, so it was skipped. The next sync "
+        "picks it up.",
         severity=Issue.Severity.WARNING,
         fixer=Issue.Fixer.OPERATOR,
-        still_works="Everything else is up to date.",
     )

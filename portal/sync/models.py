@@ -417,25 +417,25 @@ class SyncRun(GreenhouseWait):
 
     class Scope(models.TextChoices):
         FULL = "full", "Everything"
-        RECENT = "recent", "What changed"
+        RECENT = "recent", "Changes"
         PEOPLE = "people", "People and their access"
 
     class Cause(models.TextChoices):
-        CREDENTIAL = "credential", "The credential is not accepted"
-        FORBIDDEN = "forbidden", "Something essential may not be read"
-        DOWN = "down", "Greenhouse did not answer"
-        RATE_LIMIT = "rate_limit", "Greenhouse asked to slow down"
-        UNREADABLE = "unreadable", "Greenhouse's answer could not be read"
-        INTERRUPTED = "interrupted", "Its workers stopped again and again"
+        CREDENTIAL = "credential", "Greenhouse doesn't accept the credential"
+        FORBIDDEN = "forbidden", "A required permission is missing"
+        DOWN = "down", "Greenhouse didn't respond"
+        RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is used up"
+        UNREADABLE = "unreadable", "Greenhouse's response couldn't be read"
+        INTERRUPTED = "interrupted", "The sync was interrupted repeatedly"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to start"
         RUNNING = "running", "Syncing"
         DONE = "done", "Up to date"
-        PARTIAL = "partial", "Up to date, except what may not be read"
+        PARTIAL = "partial", "Up to date, except lists without permission"
         FAILED = "failed", "Failed"
-        STOPPED = "stopped", "Ended, because the connection was paused"
-        REPLACED = "replaced", "Ended, because the credential was changed"
+        STOPPED = "stopped", "Stopped: the connection was paused"
+        REPLACED = "replaced", "Stopped: the credential was changed"
 
     MOVES: ClassVar = {
         Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED, Status.REPLACED},
@@ -532,8 +532,8 @@ class SyncStep(OrganizationModel):
         DONE = "done", "Done"
         REFUSED = "refused", "Not permitted"
         FAILED = "failed", "Failed"
-        STOPPED = "stopped", "Ended with its sync"
-        SKIPPED = "skipped", "Left out, because nothing that is on needs it"
+        STOPPED = "stopped", "Stopped with its sync"
+        SKIPPED = "skipped", "Skipped: no feature needs it"
 
     OPEN = (Status.WAITING, Status.RUNNING)
 
@@ -608,7 +608,7 @@ class RefreshRequest(GreenhouseWait):
 
     class Kind(models.TextChoices):
         APPLICATION = "application", "An application"
-        JOB = "job", "A requisition with what hangs on it"
+        JOB = "job", "A requisition and its applications"
         CANDIDATE = "candidate", "A candidate"
         PEOPLE = "people", "Users and their access"
         PERSON = "person", "A user and their access"

@@ -13,13 +13,13 @@ from portal.webhooks.models import MAX_REASON_LENGTH, Delivery
 
 GIVE_UP_AFTER = timedelta(hours=24)
 MAX_TAKES = 3
-UNEXPECTED_SENTENCE = "Reading it failed unexpectedly. The next sync brings it."
+UNEXPECTED_SENTENCE = "Refreshing it failed unexpectedly. The next sync picks it up."
 Outcome = Delivery.Outcome
 
 
 def expire_deliveries(waiting: QuerySet[Delivery]) -> None:
     old = waiting.filter(received_at__lt=timezone.now() - GIVE_UP_AFTER)
-    settle_deliveries(old, Outcome.FAILED, "Greenhouse did not answer for a day.")
+    settle_deliveries(old, Outcome.FAILED, "Greenhouse didn't respond for a day.")
 
 
 def select_waiting(connection: Connection) -> QuerySet[Delivery]:

@@ -125,7 +125,7 @@ def _refresh_waiting_records(connection: Connection, lease: EndpointLease) -> No
         settle_deliveries(
             select_waiting(connection),
             Outcome.FAILED,
-            "Greenhouse does not accept the credential.",
+            "Greenhouse doesn't accept the credential.",
         )
 
 

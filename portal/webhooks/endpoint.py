@@ -56,7 +56,7 @@ def create_endpoint(connection: Connection, *, by: User, request: HttpRequest | 
                 version=1,
                 created_by=by,
             )
-            _record_event("endpoint_created", "made an address for webhooks", endpoint, by, request)
+            _record_event("endpoint_created", "created a webhook endpoint", endpoint, by, request)
     except IntegrityError as error:
         raise SecretAlreadyChanged from error
     return secret
@@ -79,7 +79,7 @@ def rotate_secret(
         )
         if not changed:
             raise SecretAlreadyChanged
-        _record_event("secret_renewed", "renewed the secret of webhooks", endpoint, by, request)
+        _record_event("secret_renewed", "rotated the webhook secret", endpoint, by, request)
     return secret
 
 
@@ -93,7 +93,7 @@ def revoke_previous_secret(
         )
         if ended:
             _record_event(
-                "secret_revoked", "ended the former secret of webhooks", endpoint, by, request
+                "secret_revoked", "revoked the previous webhook secret", endpoint, by, request
             )
     return bool(ended)
 

@@ -155,15 +155,14 @@ def _open_silence_issue(
         connection.organization,
         ISSUE_CAUSE,
         key=change,
-        title=f"Greenhouse no longer tells us of {kind} by webhook",
+        title=f"No more webhooks for {kind}",
         description=(
-            f"Nothing was heard of {labels} since {last_at:%-d %B, %H:%M} UTC, while {syncs} syncs "
-            f"found what should have been told. {vendor.screen_path} Look whether these webhooks "
-            "are disabled: Greenhouse does that by itself when a message fails. Enable them and "
-            "save."
+            f"No webhook for {labels} since {last_at:%-d %B, %H:%M} UTC, but {syncs} syncs found "
+            f"such changes. {vendor.screen_path} Greenhouse disables a webhook when a delivery "
+            "fails: check whether these are disabled, enable them and save."
         ),
         severity=Issue.Severity.WARNING,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
-        still_works="Everything is still read by the regular syncs, only some minutes later.",
+        still_works="Syncs still pick up changes, a few minutes later.",
         details={"last_heard": last_at.isoformat(), "syncs": syncs},
     )

@@ -61,12 +61,12 @@ class Delivery(OrganizationModel):
     """One event from Greenhouse. Processing only reads records, so it can be repeated safely."""
 
     class Outcome(models.TextChoices):
-        WAITING = "", "Waiting to be read"
-        READ = "read", "Its records were read again"
-        NOTHING = "nothing", "Nothing of ours"
-        PAUSED = "paused", "The connection was paused: the next sync brings it"
-        FAILED = "failed", "Could not be read: the next sync brings it"
-        UNREADABLE = "unreadable", "Not an event that we can read"
+        WAITING = "", "Waiting"
+        READ = "read", "Records refreshed"
+        NOTHING = "nothing", "Nothing to refresh"
+        PAUSED = "paused", "Connection paused: the next sync picks it up"
+        FAILED = "failed", "Not refreshed: the next sync picks it up"
+        UNREADABLE = "unreadable", "Unreadable"
 
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="webhook_deliveries"

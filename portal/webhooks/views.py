@@ -34,19 +34,19 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     """Receive one delivery; Greenhouse repeats any that is not answered with 200."""
     endpoint = _find_endpoint(token)
     if endpoint is None:
-        return _reject_unknown(request, 404, "There is no such address.")
+        return _reject_unknown(request, 404, "Unknown webhook URL.")
     enter_organization(endpoint.connection.organization_id)
     vendor = endpoints.get_vendor(endpoint.connection)
     if vendor is None or endpoint.connection.state == Connection.State.DISCONNECTED:
-        return _reject_unknown(request, 410, "This connection was ended.")
+        return _reject_unknown(request, 410, "This connection was disconnected.")
     try:
         body = request_body.read_body(request, receiver.MAX_BODY_BYTES)
     except request_body.BodyTooLarge:
-        return _render_text(413, "That is too large for a webhook.")
+        return _render_text(413, "The request body is too large.")
     except request_body.LengthRequired:
         return _render_text(411, "Send the length of the delivery (Content-Length).")
     except request_body.BodyUnreadable:
-        return _render_text(400, "The delivery could not be read to its end.")
+        return _render_text(400, "The request body was incomplete.")
     try:
         receiver.receive_delivery(
             endpoint,
@@ -57,12 +57,12 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
         )
     except receiver.SignatureMismatch:
         wait = receiver.record_bad_signature(endpoint)
-        return _reject_delivery(wait, 401, "The signature does not fit the secret of this address.")
+        return _reject_delivery(wait, 401, "The signature doesn't match this endpoint's secret.")
     except UnreadableResponse:
-        return _render_text(400, "This is no event.")
+        return _render_text(400, "The body isn't a webhook event.")
     except SecretUnreadable:
-        return _render_text(503, "The secret cannot be opened at the moment.")
-    return _render_text(200, "Taken in.")
+        return _render_text(503, "The secret can't be read at the moment.")
+    return _render_text(200, "Received.")
 
 
 @all_organizations("the address names the organization")
@@ -119,8 +119,8 @@ def create_secret(request: MemberRequest) -> HttpResponse:
     except endpoints.SecretAlreadyChanged:
         messages.warning(
             request,
-            "A secret was made a moment ago, and a secret is shown only once. "
-            "If you did not copy it, make a new one.",
+            "A secret was created a moment ago and is shown only once. "
+            "If you didn't copy it, create a new one.",
         )
         return redirect("webhooks:setup")
     context = {**_build_context(connection, vendor), "secret": secret}
@@ -141,7 +141,7 @@ def _create_or_rotate(request: MemberRequest, connection: Connection) -> str:
 def revoke_previous_secret(request: MemberRequest) -> HttpResponse:
     endpoint = _get_endpoint(request)
     if endpoints.revoke_previous_secret(endpoint, by=request.membership.user, request=request):
-        messages.success(request, "The former secret is no longer accepted.")
+        messages.success(request, "Previous secret revoked.")
     return redirect("webhooks:setup")
 
 
@@ -155,7 +155,7 @@ def send_test(request: MemberRequest) -> HttpResponse:
     try:
         receiver.send_test_delivery(endpoint, vendor)
     except SecretUnreadable:
-        messages.error(request, "The stored secret can no longer be opened. Make a new one.")
+        messages.error(request, "The stored secret can't be read. Create a new one.")
     return redirect("webhooks:setup")
 
 
@@ -182,4 +182,4 @@ def _build_context(connection: Connection, vendor: WebhookSpec) -> dict[str, obj
 
 def _describe_rejected(endpoint: Endpoint | None) -> str:
     count = endpoint.rejected_count if endpoint else 0
-    return f"{count:,} wrongly signed message{'' if count == 1 else 's'}"
+    return f"{count:,} webhook{'' if count == 1 else 's'} rejected: wrong signature"

@@ -18,6 +18,7 @@ TASK_OPTIONS = {
     "portal.connections.tasks.renew_consent": _CHECKS,
     "portal.connections.tasks.report_lost_consent": _CHECKS,
     "portal.connections.tasks.revoke_token": _CHECKS,
+    "portal.connections.tasks.retest_fix_link": _CHECKS,
     "portal.connections.tasks.send_fix_link_email": _CHECKS,
     "portal.members.tasks.send_invitation": _CHECKS,
     "portal.notifications.tasks.send_notification": _CHECKS,

@@ -223,7 +223,7 @@ class Person:
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
         expect(self.page.get_by_text("Everything is granted")).to_be_visible()
         self.open_path("/setup/sync/")
-        expect(self.page.get_by_text("Everything has been read")).to_be_visible()
+        expect(self.page.get_by_text("Everything is synced")).to_be_visible()
 
     def check_page(self, name: str, *, axe: bool = True) -> None:
         """Check the page with axe, wide and light, then narrow and dark."""

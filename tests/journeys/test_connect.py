@@ -74,7 +74,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
 
     sam: Person = person("sam@acme.example")
     sam.open_path("/account/greenhouse/")

@@ -49,9 +49,9 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada.check_page("3-permissions")
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()  # past the access preview
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
     ada.check_page("4-sync")
-    ada.page.get_by_role("link", name="See what is on").click()
+    ada.page.get_by_role("link", name="View status").click()
     expect(ada.page.get_by_role("heading", name="Greenhouse is connected")).to_be_visible()
     ada.check_page("5-live")
     assert errors == []
@@ -120,7 +120,7 @@ def test_limited_v1_key_goes_live_partially(demo: Demo, person) -> None:
     ada.check_page("20-missing")
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()  # past the access preview
-    expect(ada.page.get_by_text("What is switched on has been read")).to_be_visible()
+    expect(ada.page.get_by_text("All lists with permission are synced")).to_be_visible()
     ada.check_page("21-partial")
     sam = person("sam@acme.example")
     sam.page.locator("#job-table tbody a").first.click()
@@ -175,7 +175,7 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
     _reload_until(ada, "Everything is granted")
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()  # past the access preview
-    _reload_until(ada, "Everything has been read")
+    _reload_until(ada, "Everything is synced")
     remy = person("remy@acme.example", scripts=False)
     remy.page.locator("#job-table tbody a").first.click()
     row, other = _find_rows(remy.page, "button", "Advance")[:2]

@@ -41,7 +41,7 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
 
     # A colleague grants the rest, on a phone, without an account.
     ada.open_path("/setup/fix-links/")
-    ada.page.get_by_role("button", name="Make a link").click()
+    ada.page.get_by_role("button", name="Create link to copy").click()
     address = ada.page.locator("#fix-link").inner_text()
     ada.check_page("44-link")
     context = browser.new_context(viewport={"width": 390, "height": 844})
@@ -54,9 +54,9 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     demo.grant_permissions(credential["key"], ["applications.reject"])
     reject = page.get_by_role("listitem").filter(has_text="Post: Reject Application")
     expect(reject.get_by_text("Ticked", exact=True)).to_be_visible()
-    expect(page.get_by_text("To tick", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Missing", exact=True).first).to_be_visible()
     demo.grant_permissions(credential["key"], MISSING)
-    expect(page.get_by_text("Everything is ticked. Thank you!", exact=True)).to_be_visible()
+    expect(page.get_by_text("All permissions granted. Thank you!", exact=True)).to_be_visible()
     context.close()
 
 
@@ -92,7 +92,7 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     ada.tab_to(".page-foot button")
     keys.press("Enter")
     page.wait_for_url("**/setup/sync/")
-    expect(page.get_by_text("Everything has been read")).to_be_visible()
+    expect(page.get_by_text("Everything is synced")).to_be_visible()
 
 
 def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> None:
@@ -103,18 +103,18 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     ada.open_path("/setup/credential/?kind=harvest_key")
     page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     page.get_by_role("button", name="Try and save").click()
-    expect(page.get_by_text("The new one may do less")).to_be_visible()
+    expect(page.get_by_text("The new credential has fewer permissions")).to_be_visible()
     ada.check_page("46-rotation")
-    page.get_by_role("button", name="Switch to the new one").click()
+    page.get_by_role("button", name="Switch to new credential").click()
     expect(page.get_by_text("The old credential is kept")).to_be_visible()
     ada.check_page("47-kept")
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("What is switched on has been read")).to_be_visible()
+    expect(page.get_by_text("All lists with permission are synced")).to_be_visible()
 
     # After the rollback a slow sync starts; pausing ends it, and resuming starts another.
     demo.add_fault(path="/v3/", latency_ms=2000, times=None)
     ada.open_path("/setup/rotation/")
-    page.get_by_role("button", name="Take the old one back").click()
+    page.get_by_role("button", name="Roll back").click()
     ada.open_path("/setup/sync/")
     other_tab = page.context.new_page()
     other_tab.goto(f"{demo.url}/setup/sync/")
@@ -127,14 +127,14 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     other_tab.close()
     ada.check_page("48-paused")
     ada.open_path("/setup/syncs/")
-    expect(page.get_by_text("Ended, because the connection was paused").first).to_be_visible()
+    expect(page.get_by_text("Stopped: the connection was paused").first).to_be_visible()
     ada.check_page("49-ended-by-a-pause")
     demo.clear_faults()
     ada.open_path("/setup/live/")
-    page.get_by_role("button", name="End the pause").click()
+    page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Everything is granted")).to_be_visible()
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Everything has been read")).to_be_visible()
+    expect(page.get_by_text("Everything is synced")).to_be_visible()
 
     ada.open_path("/setup/disconnect/")
     ada.check_page("49-disconnect")

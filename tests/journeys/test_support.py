@@ -52,7 +52,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     page.get_by_role("link", name="Acme", exact=True).click()
 
     page.locator(".support-next").get_by_role("link", name="Create a fix link").click()
-    expect(page.get_by_text("You need no account")).to_be_visible()
+    expect(page.get_by_text("You don't need an account")).to_be_visible()
     cas.check_page("62-link")
     page.get_by_role("button", name="Create link to copy").click()
     letter = page.locator("#email-text").inner_text()
@@ -68,7 +68,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     colleague.goto(demo.url + path[0])
     demo.grant_permissions(stuck_credential["key"], MISSING)
     colleague.get_by_role("button", name="Test again").click()
-    expect(colleague.get_by_text("Everything is ticked. Thank you!", exact=True)).to_be_visible()
+    expect(colleague.get_by_text("All permissions granted. Thank you!", exact=True)).to_be_visible()
     context.close()
 
     # The issues close by themselves, and the timeline says so.

@@ -32,7 +32,7 @@ def ada(person) -> Person:
     expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
     ada.page.get_by_role("link", name="Go on").click()
     ada.page.get_by_role("button", name="Go on").click()
-    expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
     return ada
 
 
@@ -41,8 +41,8 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     name = sam.page.locator("#job-table tbody a").first.inner_text().strip()
     ada.open_path("/setup/webhooks/")
     ada.check_page("60-webhooks-before")
-    ada.page.get_by_role("button", name="Make address and secret").click()
-    expect(ada.page.get_by_text("Your secret, shown this once")).to_be_visible()
+    ada.page.get_by_role("button", name="Create URL and secret").click()
+    expect(ada.page.get_by_text("Your secret key")).to_be_visible()
     ada.check_page("61-webhooks-secret")
     address = ada.page.locator("#address").inner_text()
     secret = ada.page.locator("#secret").inner_text()

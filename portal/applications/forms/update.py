@@ -65,7 +65,7 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         self.limit_choices(name, source, self.build_search_url(ActionKind.UPDATE))
 
     def _add_custom_fields(self, connection: int) -> None:
-        is_unavailable = "custom_fields" in self.action_context.rights.features.off
+        is_unavailable = "custom_fields" in self.action_context.rights.features.unavailable
         field_values = (
             []
             if is_unavailable

@@ -8,7 +8,7 @@ from portal.sync.models import Application
 
 def may_show_names(rights: Rights) -> bool:
     """Names need the credential's permission to read candidates."""
-    return "candidates" not in rights.features.off
+    return "candidates" not in rights.features.unavailable
 
 
 def get_candidate_label(application: Application, rights: Rights) -> str:

@@ -195,7 +195,7 @@ def _assemble_row(
         if last is not None and last.status == Status.CONFLICT
         else None,
         greenhouse_url=build_greenhouse_url(application),
-        shows_stage_age="stage_history" not in action_context.rights.features.off,
+        shows_stage_age="stage_history" not in action_context.rights.features.unavailable,
     )
 
 

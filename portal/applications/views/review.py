@@ -161,7 +161,7 @@ def _build_stage_history_url(application: Application) -> str:
 
 
 def _list_custom_fields(application: Application, member_rights: Rights) -> list[CustomFieldValue]:
-    if "custom_fields" in member_rights.features.off:
+    if "custom_fields" in member_rights.features.unavailable:
         return []
     field_values = custom_field_values.list_field_values(
         application.connection_id, application.custom

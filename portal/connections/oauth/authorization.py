@@ -147,7 +147,7 @@ def store_personal_consent(
         revocation.request_revocation(
             request.connection, grant.pair.refresh_token, subject=grant.subject
         )
-        raise DifferentPerson("", "This was not agreed to by the person's own user in Greenhouse.")
+        raise DifferentPerson("", "Someone else authorized this in Greenhouse.")
     with transaction.atomic():
         Connection.objects.select_for_update().get(pk=request.connection_id)
         for consent in Consent.objects.filter(membership=member, state=Consent.State.ACTIVE):
@@ -170,9 +170,11 @@ def _verify_account(
     except AtsError as error:
         raise CredentialRefused("", error.sentence) from error
     if user_probe.cause == NotSiteAdmin.__name__:
-        raise AuthorizerNotSiteAdmin("", "Whoever agreed is no Site Admin in Greenhouse.")
+        raise AuthorizerNotSiteAdmin(
+            "", "The person who authorized isn't a Site Admin in Greenhouse."
+        )
     if not same_account(sample):
-        raise DifferentAccount("", "This is another Greenhouse account than the connected one.")
+        raise DifferentAccount("", "This is a different Greenhouse account than the connected one.")
 
 
 @transaction.atomic

@@ -78,13 +78,13 @@ def _warn_before_expiry(consent: Consent) -> None:
     issue, is_new = service.open_issue(
         organization,
         CAUSE,
-        title="The consent in Greenhouse ends soon",
-        description="It could not be renewed, and Greenhouse lets it end at "
-        f"{consent.refresh_expires_at:%H:%M} UTC. We keep trying. To be sure, an admin connects "
-        "again in Setup: one click, and everything that was read stays.",
+        title="Greenhouse authorization is about to expire",
+        description="We couldn't renew it yet. It expires at "
+        f"{consent.refresh_expires_at:%H:%M} UTC, and we keep trying. To be safe, connect again "
+        "in Setup: one click, and synced data is kept.",
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.ADMIN,
-        still_works="Until then everything works as before.",
+        still_works="Everything works until then.",
         details={"consent": consent.pk},
     )
     if is_new:
@@ -112,8 +112,8 @@ def handle_lost_consent(consent_id: int) -> None:
             {consent.membership.user},
             consent.connection.organization,
             key=f"consent-lost:{consent.pk}",
-            subject="Your own consent in Greenhouse has ended",
-            body="The portal can no longer act in Greenhouse in your name. Give your consent "
-            "again to go on; it takes one click.",
+            subject="Your Greenhouse authorization has ended",
+            body="Inbound Talent can no longer act in Greenhouse under your name. Authorize it "
+            "again to continue. It takes one click.",
             path=reverse(links.OWN_CONSENT),
         )

@@ -82,7 +82,7 @@ def execute_run(check: CheckRun) -> bool:
     if check.is_waiting or not transitions.try_move(
         check,
         CheckRun.Status.RUNNING,
-        why="a worker took it",
+        why="started",
         started_at=check.started_at or now,
     ):
         return False
@@ -90,12 +90,12 @@ def execute_run(check: CheckRun) -> bool:
     try:
         _probe_all(check)
     except SecretUnreadable:
-        retry_text = "connect" if check.credential.is_consent else "enter it"
-        sentence = f"The stored credential can no longer be opened. Please {retry_text} again."
+        retry_text = "Connect" if check.credential.is_consent else "Enter it"
+        sentence = f"The stored credential can't be read. {retry_text} again."
         return _fail_run(check, Cause.UNREADABLE, sentence)
     except BadCredential as error:
-        next_step = "connect again" if check.credential.is_consent else "enter a new one"
-        return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} Please {next_step}.")
+        next_step = "Connect again" if check.credential.is_consent else "Enter a new one"
+        return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} {next_step}.")
     except (AtsUnavailable, RateLimited) as error:
         has_progressed = _select_waiting(check).count() < waiting_count
         if wait := waiting.plan_wait(check, error, has_progressed=has_progressed):
@@ -107,14 +107,14 @@ def execute_run(check: CheckRun) -> bool:
     return transitions.try_move(
         check,
         CheckRun.Status.DONE,
-        why="every permission was tried",
+        why="all permissions checked",
         finished_at=timezone.now(),
     )
 
 
 @transaction.atomic
 def _postpone_run(check: CheckRun, wait: dict[str, Any]) -> None:
-    why = f"{wait['wait_cause'].label}: it goes on later"
+    why = f"{wait['wait_cause'].label}: continues later"
     if transitions.try_move(check, CheckRun.Status.QUEUED, why=why, **wait):
         queue.enqueue_task(
             CHECK_TASK,
@@ -188,7 +188,7 @@ def fail_silent_runs() -> list[CheckRun]:
     cutoff = timezone.now() - RUN_TIMEOUT
     progressing = PermissionCheck.objects.filter(run=OuterRef("pk"), checked_at__gte=cutoff)
     silent = _select_due_before(cutoff).filter(~Exists(progressing), status__in=CheckRun.OPEN)
-    sentence = "The check was interrupted. Please start it again."
+    sentence = "The check was interrupted. Start it again."
     return [check for check in silent if _fail_run(check, Cause.INTERRUPTED, sentence)]
 
 

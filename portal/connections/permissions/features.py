@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from django.db.models import Q
 
@@ -23,11 +24,18 @@ _DISABLING_RESULTS = Q(outcome=ProbeOutcome.MISSING) | Q(cause=NotSiteAdmin.__na
 
 @dataclass(frozen=True)
 class Features:
-    """`off` maps a feature's key to the feature and the permissions it lacks."""
+    """`off` maps a feature's key to the feature and the permissions it lacks. `syncing` has the
+    features whose permissions are granted, but whose lists were not read whole since.
+    """
 
     off: Mapping[str, tuple[Feature, tuple[Permission, ...]]] = field(default_factory=dict)
+    syncing: Mapping[str, Feature] = field(default_factory=dict)
     checked: bool = False
     no_site_admin: bool = False  # Harvest v3 shows lists to Site Admins only
+
+    @property
+    def unavailable(self) -> Set[str]:
+        return self.off.keys() | self.syncing.keys()
 
     def explain_missing(self, key: str) -> str:
         """Why the feature is off, as a clause; empty while it is on."""
@@ -35,7 +43,7 @@ class Features:
             return ""
         feature, missing = self.off[key]
         names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
-        return f"{feature.label} is off: the Greenhouse credential lacks {names}"
+        return f"{feature.label} is off: the Greenhouse credential is missing {names}"
 
     def explain_off(self, key: str) -> str:
         """For everybody: names no permission, since only admins can grant one."""
@@ -43,6 +51,12 @@ class Features:
             return ""
         feature, _ = self.off[key]
         return f"{feature.label} is off: the Greenhouse credential is missing a permission."
+
+    def explain_syncing(self, key: str) -> str:
+        """Why a feature that was granted isn't on yet; empty if it is."""
+        if key not in self.syncing:
+            return ""
+        return f"{self.syncing[key].label}: syncing from Greenhouse. This turns on when it's done."
 
     @property
     def lacking(self) -> bool:
@@ -64,14 +78,15 @@ def load_features(connection: Connection) -> Features:
         connection.checks.filter(
             status=CheckRun.Status.DONE, credential__state=Credential.State.IN_USE
         )
-        .values_list("pk", "credential__kind")
+        .values_list("pk", "credential__kind", "connection__unread_lists")
         .first()
     )
     if check is None:
         return Features()
-    run, kind = check
+    run, kind, unread_lists = check
     results = PermissionCheck.objects.filter(_DISABLING_RESULTS, run=run).order_by()
-    return _compute_features(kind, frozenset(results.values_list("permission", "outcome", "cause")))
+    outcomes = frozenset(results.values_list("permission", "outcome", "cause"))
+    return _compute_features(kind, outcomes, frozenset(chain.from_iterable(unread_lists.values())))
 
 
 def build_features(credential: Credential, results: Iterable[PermissionCheck]) -> Features:
@@ -81,17 +96,27 @@ def build_features(credential: Credential, results: Iterable[PermissionCheck]) -
 
 
 @lru_cache(maxsize=512)  # every page and action asks, and the answer rarely changes
-def _compute_features(kind: str, outcomes: frozenset[tuple[str, str, str]]) -> Features:
+def _compute_features(
+    kind: str,
+    outcomes: frozenset[tuple[str, str, str]],
+    unread_features: frozenset[str] = frozenset(),
+) -> Features:
     missing = {permission for permission, outcome, _ in outcomes if outcome == ProbeOutcome.MISSING}
     catalogue = registry.get_permission_catalogue(kind)
     permissions = catalogue.list_permissions(kind)
+    off = {
+        feature.key: (
+            feature,
+            tuple(p for p in permissions if p.key in missing and feature.key in p.features),
+        )
+        for feature in catalogue.get_disabled_features(missing, kind)
+    }
     return Features(
-        off={
-            feature.key: (
-                feature,
-                tuple(p for p in permissions if p.key in missing and feature.key in p.features),
-            )
-            for feature in catalogue.get_disabled_features(missing, kind)
+        off=off,
+        syncing={
+            key: feature
+            for key, feature in catalogue.features.items()
+            if key in unread_features and key not in off
         },
         checked=True,
         no_site_admin=any(cause == NotSiteAdmin.__name__ for _, _, cause in outcomes),

@@ -51,14 +51,13 @@ def compose_email(
             for f in catalogue.get_disabled_features({p.key for p in permissions}, credential.kind)
         ],
         "place": credential.place,
-        "works": connection.state in connection.LIVE_STATES,
         "address": address,
         "until": until,
         "by": by,
     }
-    number = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}"
+    number = f"{len(boxes)} Greenhouse permission{'' if len(boxes) == 1 else 's'}"
     return FixLinkEmail(
-        f"{connection.organization}: {number} to tick in Greenhouse",
+        f"{connection.organization}: {number} to grant",
         render_to_string("connections/fix_link_email.txt", context).strip(),
     )
 

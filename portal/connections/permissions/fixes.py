@@ -24,19 +24,18 @@ class PermissionFix:
 
 
 _AUTHORIZE_AGAIN = PermissionFix(
-    "The consent does not include it: the portal asks for more than was agreed to then. "
-    "Connect again and agree to it; everything that was read stays.",
+    "The authorization in Greenhouse doesn't include it. Connect again and agree to it. "
+    "Synced data is kept.",
     Fixer.ADMIN,
     connect_again=True,
 )
 _REMOVED_FROM_APP = PermissionFix(
-    "It was agreed to, and Greenhouse has taken it from this portal's application since; that "
-    "takes effect at once. Whoever runs the portal can have it given back.",
+    "Greenhouse removed it from Inbound Talent's application after you agreed to it. "
+    "Our team can have it restored.",
     Fixer.OPERATOR,
 )
 _NOT_REQUESTED = PermissionFix(
-    "This portal does not ask for it, since its application in Greenhouse is not registered for "
-    "it. Whoever runs the portal can change that.",
+    "Inbound Talent's application in Greenhouse isn't registered for it. Our team can change that.",
     Fixer.OPERATOR,
 )
 

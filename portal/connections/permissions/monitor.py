@@ -27,7 +27,7 @@ RECHECK_COOLDOWN = timedelta(minutes=5)
 State = Connection.State
 _MONITORED_STATES = Connection.LIVE_STATES | {State.ACTION_NEEDED}
 Cause, Severity, Fixer = Issue.Cause, Issue.Severity, Issue.Fixer
-_CREDENTIAL_KIND_CHANGED = "another kind of credential is in use, which has no such permission"
+_CREDENTIAL_KIND_CHANGED = "the new type of credential has no such permission"
 
 
 def list_due_connections() -> list[Connection]:
@@ -87,7 +87,7 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
         ),
         CheckRun.Cause.UNREADABLE: (
             Cause.UNREADABLE_CREDENTIAL,
-            "The stored credential can no longer be opened",
+            "The stored credential can't be read",
         ),
     }
     if check.cause not in causes:
@@ -98,10 +98,10 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
         organization,
         cause,
         title=title,
-        description=f"{check.failure} That is done in Setup; nothing that was read is lost.",
+        description=f"{check.failure} Do this in Setup. No synced data is lost.",
         severity=Severity.CRITICAL,
         fixer=Fixer.ADMIN,
-        still_works="What was read stays visible. Nothing can be done on applications meanwhile.",
+        still_works="Synced data stays visible. Actions on applications are off until then.",
         details={"check": check.pk},
     )
     if is_new and was_live:
@@ -112,14 +112,16 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
 def _update_site_admin_issue(check: CheckRun) -> None:
     organization = check.connection.organization
     if not check.results.filter(cause="NotSiteAdmin").exists():
-        service.resolve_issues(organization, Cause.NO_SITE_ADMIN, why="the reader is a Site Admin")
+        service.resolve_issues(
+            organization, Cause.NO_SITE_ADMIN, why="the credential's user is a Site Admin"
+        )
         return
     service.open_issue(
         organization,
         Cause.NO_SITE_ADMIN,
-        title="The Greenhouse user behind the credential is no Site Admin",
-        description="Greenhouse shows its lists to Site Admins only, so nothing can be read. Make "
-        "that user a Site Admin, or enter the credential again with the user ID of one.",
+        title="The credential's Greenhouse user isn't a Site Admin",
+        description="Greenhouse shows its lists only to Site Admins, so nothing can be synced. "
+        "Make that user a Site Admin, or enter the credential again with a Site Admin's user ID.",
         severity=Severity.CRITICAL,
         fixer=Fixer.GREENHOUSE_ADMIN,
         details={"check": check.pk},
@@ -173,16 +175,15 @@ def _open_missing_permission_issue(
     blocks = bool(ESSENTIAL_FEATURES & {feature.key for feature in disabled_features})
     fix = get_permission_fix(credential, permission)
     since = _get_last_granted_date(check, permission.key)
-    history_text = f" It was still granted on {since}." if since else ""
+    history_text = f" It was last granted on {since}." if since else ""
     service.open_issue(
         check.connection.organization,
         Cause.MISSING_PERMISSION,
         key=checkbox_key,
-        title=f"Greenhouse does not grant “{permission.group}: {label}”",
-        description=f"{costs}{history_text} {fix.text} Then test again in Setup.",
+        title=f"Greenhouse permission missing: {permission.group}: {label}",
+        description=f"{costs}{history_text} {fix.text} Then select Test again in Setup.",
         severity=Severity.CRITICAL if blocks else Severity.WARNING,
         fixer=fix.fixer,
-        still_works="" if blocks else "Everything else works.",
         details={"permission": permission.key, "last_granted": since},
     )
 
@@ -238,7 +239,7 @@ def _notify_changes(check: CheckRun, missing: Iterable[Permission]) -> None:
     _notify_admins_and_success(
         organization,
         f"drift:{check.pk}",
-        f"{organization}: Greenhouse permits something else than before",
+        f"{organization}: Greenhouse permissions changed",
         "\n".join(dict.fromkeys(lines)),
         reverse(links.SETUP_PERMISSIONS),
     )

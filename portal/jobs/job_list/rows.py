@@ -146,7 +146,7 @@ def build_rows(
         return []
     _add_recruiters(rows_by_job)
     _add_offices(rows_by_job)
-    if "openings" not in rights.features.off:
+    if "openings" not in rights.features.unavailable:
         _add_openings(rows_by_job)
     _add_application_counts(rows_by_job, member, rights)
     return list(rows_by_job.values())

@@ -30,7 +30,7 @@ def named_applications(
     member: Membership, rights: Rights, *, closed: bool = False
 ) -> QuerySet[Application]:
     """Visible applications whose candidate names may be read."""
-    if "candidates" in rights.features.off:
+    if "candidates" in rights.features.unavailable:
         return Application.objects.none()
     return visible_applications(member, member_rights=rights, closed=closed)
 

@@ -68,7 +68,7 @@ class JobDetails:
 
 
 def get_job_details(job: Job, rights: Rights) -> JobDetails:
-    unavailable = rights.features.off
+    unavailable = rights.features.unavailable
     openings = _list_openings(job) if "openings" not in unavailable else None
     return JobDetails(
         job=job,

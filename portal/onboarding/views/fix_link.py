@@ -4,9 +4,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from integrations.ats.permissions import ProbeOutcome
 from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
@@ -18,9 +20,10 @@ from portal.connections.models import (
     FixLink,
     PermissionCheck,
 )
-from portal.connections.permissions import check_runs, fix_links
+from portal.connections.permissions import check_runs, fix_link_email, fix_links
 from portal.core.tenancy.scope import enter_organization
 from portal.onboarding import setup_flow
+from portal.onboarding.forms import FixLinkRecipientForm
 from portal.onboarding.permission_checklist import (
     PermissionItem,
     build_checklist,
@@ -34,7 +37,7 @@ from portal.web.htmx import render_page_or_partial
 @never_cache
 @audited_action
 def fix_links_page(request: MemberRequest) -> HttpResponse:
-    """Open links. POST creates one; its URL is shown only then."""
+    """Open links. POST creates one, and emails it or shows its URL once."""
     connection = get_connection(request.membership.organization_id)
     credential = connection.credential
     if credential is None:
@@ -43,10 +46,18 @@ def fix_links_page(request: MemberRequest) -> HttpResponse:
     missing = [item for item in build_checklist(credential, check) if item.is_missing]
     needed = [item for item in missing if not item.is_optional]
     address = ""
-    if request.method == "POST" and missing:
+    form = FixLinkRecipientForm(request.POST if "send" in request.POST else None)
+    is_valid = request.method == "POST" and (not form.is_bound or form.is_valid())
+    if is_valid and missing:
         requested = missing if "optional" in request.POST else needed or missing
-        address = _create_link(request, connection, requested)
+        send_to = form.cleaned_data["email"] if form.is_bound else ""
+        address = _create_link(request, connection, requested, send_to=send_to)
+        if send_to and address:
+            messages.success(request, f"Link emailed to {send_to}.")
+            return redirect("onboarding:fix_links")
     context = {
+        "form": form,
+        "email": _preview_email(request, credential, needed or missing, address),
         "address": address,
         "links": fix_links.list_open_links(connection).select_related("created_by"),
         "missing": missing,
@@ -54,22 +65,38 @@ def fix_links_page(request: MemberRequest) -> HttpResponse:
         "needed": len(needed),
         "place": credential.place,
     }
-    return render(request, "onboarding/fix_links.html", context)
+    status = 422 if form.errors else 200
+    return render(request, "onboarding/fix_links.html", context, status=status)
+
+
+def _preview_email(
+    request: MemberRequest, credential: Credential, items: list[PermissionItem], address: str
+) -> fix_link_email.FixLinkEmail | None:
+    if not items:
+        return None
+    return fix_link_email.compose_email(
+        credential,
+        [item.permission.key for item in items],
+        address=address or "(link)",
+        until=timezone.now() + fix_links.LINK_LIFETIME,
+        by=request.membership.user,
+    )
 
 
 def _create_link(
-    request: MemberRequest, connection: Connection, requested: list[PermissionItem]
+    request: MemberRequest, connection: Connection, requested: list[PermissionItem], *, send_to: str
 ) -> str:
     try:
         link, token = fix_links.create_link(
-            connection, [item.permission.key for item in requested], by=request.membership.user
+            connection,
+            [item.permission.key for item in requested],
+            by=request.membership.user,
+            send_to=send_to,
         )
     except fix_links.LimitReached as error:
         messages.warning(request, error.sentence)
         return ""
-    record_member_action(
-        request, "fix_link.created", "made a link for who manages Greenhouse", subject=link
-    )
+    record_member_action(request, "fix_link.created", "created a fix link", subject=link)
     return request.build_absolute_uri(reverse("onboarding:fix", args=[token]))
 
 
@@ -80,13 +107,14 @@ def revoke_fix_link(request: MemberRequest, pk: int) -> HttpResponse:
     organization = request.membership.organization_id
     link = get_object_or_404(FixLink, pk=pk, connection__organization=organization)
     if fix_links.revoke_link(link):
-        record_member_action(request, "fix_link.revoked", "took a link back", subject=link)
-        messages.success(request, "The link no longer works.")
+        record_member_action(request, "fix_link.revoked", "revoked a fix link", subject=link)
+        messages.success(request, "Link revoked.")
     return redirect("onboarding:fix_links")
 
 
 @public_view(
-    "whoever holds the link was sent it by an admin; it shows tick boxes and what they are for only"
+    "whoever holds the link was sent it by an admin; it shows permissions, what they are for, and "
+    "that admin's name"
 )
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -97,7 +125,8 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
         enter_organization(link.connection.organization_id)
     credential = link.connection.credential if link else None
     if link is None or credential is None or not link.is_viewable:
-        return render(request, "onboarding/fix_link_ended.html", status=410)
+        contacts = fix_links.list_contacts(link) if link else []
+        return render(request, "onboarding/fix_link_ended.html", {"contacts": contacts}, status=410)
     fix_links.mark_opened(link)
     if request.method == "POST" and link.is_open:
         _test_link(request, link)
@@ -111,10 +140,13 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
         if item.permission.key in permission_keys
     ]
     previous_results = _load_last_results(credential)
+    checkboxes = group_by_checkbox(items, previous_results)
     context = {
         "link": link,
+        "contacts": fix_links.list_contacts(link),
         "organization_name": link.connection.organization.name,
-        "checkboxes": group_by_checkbox(items, previous_results),
+        "checkboxes": checkboxes,
+        "granted": sum(checkbox.state == ProbeOutcome.GRANTED for checkbox in checkboxes),
         "place": credential.place,
         "check": check,
         "polls": link.is_open and link.test_count < fix_links.MAX_TESTS - 40,
@@ -123,11 +155,16 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _test_link(request: HttpRequest, link: FixLink) -> None:
+    is_automatic = "polling" in request.POST
     try:
-        fix_links.count_test(link)
-        setup_flow.request_check(link.connection, by=None, only=link.permissions)
+        if is_automatic:
+            fix_links.request_automatic_test(link)
+        else:
+            fix_links.count_test(link)
+            setup_flow.request_check(link.connection, by=None, only=link.permissions)
+        link.refresh_from_db(fields=["test_count", "last_tested_at"])
     except fix_links.LimitReached as error:
-        if "polling" not in request.POST:
+        if not is_automatic:
             messages.info(request, error.sentence)
     except check_runs.NoCredentialToCheck:
         pass

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -8,14 +10,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from integrations.ats.permissions import Feature
 from portal.accounts.access import MemberRequest, admin_only
+from portal.accounts.models import Organization
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import rotation
 from portal.connections.models import Connection, Credential
 from portal.connections.permissions.features import UNUSED_FEATURES, Features, load_features
+from portal.issues.models import Issue
 from portal.issues.open_issues import list_open_issues
-from portal.onboarding import setup_flow
+from portal.onboarding import consent_requests, setup_flow
 from portal.sync import history
 from portal.sync.access_promise import get_access_promise
 from portal.sync.engine import plan
@@ -35,14 +39,14 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         return redirect(f"onboarding:{current_step}")
     paused = connection.state == Connection.State.PAUSED
     if paused and current_step == "live":
-        messages.info(request, "The connection is paused, so nothing is read.")
+        messages.info(request, "The connection is paused, so nothing syncs.")
         return redirect("onboarding:live")
     if connection.data_deletion_pending:
-        messages.info(request, "What was read before is still being deleted.")
+        messages.info(request, "Data from the previous connection is still being deleted.")
         return redirect("onboarding:permissions")
     if request.method == "POST" and not paused:
         setup_flow.request_sync(connection, by=request.membership.user)
-        record_member_action(request, "sync.requested", "asked for a sync", subject=connection)
+        record_member_action(request, "sync.requested", "requested a sync", subject=connection)
         return redirect("onboarding:sync")
     run = _get_shown_run(connection)
     all_steps = list(run.steps.order_by("id")) if run else []
@@ -59,9 +63,9 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         "progress_text": f"{ended_count} of {len(steps)}",
         "left": _estimate_time_left(run, steps),
         "skipped_lists": skipped_lists,
-        "whole": "What is switched on has been read"
+        "whole": "All lists with permission are synced"
         if skipped_lists
-        else "Everything has been read",
+        else "Everything is synced",
     }
     return render_page_or_partial(request, "onboarding/sync.html", "progress", context)
 
@@ -111,21 +115,34 @@ def live_page(request: MemberRequest) -> HttpResponse:
         "credential": credential,
         "on": _list_active_features(credential, feature_set),
         "off": [off for key, off in feature_set.off.items() if key not in UNUSED_FEATURES],
+        "syncing": list(feature_set.syncing.values()),
         "last_sync": plan.get_last_successful_run(connection),
         "access": get_access_promise(connection),
         "counts": count_records(connection),
         "previous_credential": rotation.find_credential(connection, Credential.State.PREVIOUS),
         "pending_credential": rotation.find_credential(connection, Credential.State.PENDING),
-        "open_issues": list_open_issues(request.membership.organization),
+        "open_issues": _list_other_issues(request.membership.organization),
+        "consents": consent_requests.count_consents(request.membership.organization)
+        if credential.is_consent
+        else None,
     }
     return render(request, "onboarding/live.html", context)
+
+
+def _list_other_issues(organization: Organization) -> list[dict[str, object]]:
+    """Open issues, except missing permissions: the page lists the features that are off."""
+    return [
+        item
+        for item in list_open_issues(organization)
+        if cast(Issue, item["issue"]).cause != Issue.Cause.MISSING_PERMISSION
+    ]
 
 
 def _list_active_features(credential: Credential, feature_set: Features) -> list[Feature]:
     used_features = {
         key for p in credential.catalogue.list_permissions(credential.kind) for key in p.features
     }
-    active_keys = used_features - UNUSED_FEATURES - feature_set.off.keys()
+    active_keys = used_features - UNUSED_FEATURES - feature_set.unavailable
     return [feature for key, feature in credential.catalogue.features.items() if key in active_keys]
 
 

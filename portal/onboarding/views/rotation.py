@@ -13,10 +13,14 @@ from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import rotation
 from portal.connections.models import Credential
-from portal.onboarding import setup_flow
+from portal.onboarding import consent_requests, setup_flow
 from portal.web.htmx import render_page_or_partial
 
 State = Credential.State
+_CONSENTS_TEXT = (
+    "Action buttons are off for each person until they authorize Inbound Talent in Greenhouse. "
+    "After the switch, you can email everyone from the status page."
+)
 
 
 @require_safe
@@ -30,7 +34,12 @@ def rotation_page(request: MemberRequest) -> HttpResponse:
     if credential_in_use is None or not (pending or previous):
         return redirect("onboarding:credential")
     check = pending.checks.first() if pending else None
+    consents = None
+    if pending and pending.is_consent and not credential_in_use.is_consent:
+        consents = consent_requests.count_consents(request.membership.organization)
     context = {
+        "consents": consents,
+        "consents_text": _CONSENTS_TEXT,
         "credential_in_use": credential_in_use,
         "pending": pending,
         "previous": previous,

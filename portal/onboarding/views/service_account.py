@@ -1,4 +1,4 @@
-"""Whether the service account acts for people who gave no consent of their own."""
+"""Whose consent actions use: each person's own, or the service account's until then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection
+from portal.onboarding import consent_requests
 
 
 @require_POST
@@ -29,15 +30,39 @@ def set_service_account_acting(request: MemberRequest) -> HttpResponse:
         record_member_action(
             request,
             "connection.service_account_changed",
-            f"{verb} the service account to act for people who have not agreed themselves",
+            f"{verb} the service account to act for people who have not authorized themselves",
             subject=connection,
             before={"service_account_acts": not allowed},
             after={"service_account_acts": allowed},
         )
         messages.success(
             request,
-            "Until people agree themselves, the service account acts for them. Buttons say so."
+            "The service account now acts for people who haven't authorized yet."
             if allowed
-            else "From now on everybody acts in their own name, or not at all.",
+            else "The service account no longer acts for other people.",
         )
+    return redirect("onboarding:live")
+
+
+@require_POST
+@admin_only
+@audited_action
+def request_consents(request: MemberRequest) -> HttpResponse:
+    """Email everyone who has not authorized the portal in Greenhouse."""
+    organization = request.membership.organization
+    connection = get_connection(organization.pk)
+    credential = connection.credential
+    if credential is None or not credential.is_consent:
+        return redirect("onboarding:setup")
+    count = consent_requests.email_members_without_consent(organization)
+    if count:
+        record_member_action(
+            request,
+            "consent.requested",
+            f"asked {count} member(s) to authorize in Greenhouse",
+            subject=connection,
+        )
+        messages.success(request, f"{count} email{'' if count == 1 else 's'} sent.")
+    else:
+        messages.info(request, "Everyone was emailed today already.")
     return redirect("onboarding:live")

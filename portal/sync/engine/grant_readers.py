@@ -17,9 +17,12 @@ class UserSelection:
 
 
 def select_grant_readers(connection: Connection, scope: str, provider: Provider) -> UserSelection:
-    """Members first; the others too, unless leaving them out saves a frequent sync requests."""
+    """Members first; the others too, unless leaving them out saves a frequent sync requests.
+
+    The first time that grants may be read, everybody's are.
+    """
     members, everybody = list_member_user_ids(connection), _list_job_admin_ids(connection)
-    if scope == SyncRun.Scope.PEOPLE:
+    if scope == SyncRun.Scope.PEOPLE and "grants" not in connection.unread_lists:
         grants = JobGrant.objects.filter(connection=connection, gone_at=None).count()
         narrow, whole = (
             provider.count_grant_requests(users=len(users), account_grants=grants, narrow=narrow)

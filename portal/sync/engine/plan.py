@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,6 +41,28 @@ def build_plan(connection: Connection, scope: str) -> tuple[str, list[SyncStep]]
     return scope, steps
 
 
+def list_skipped_lists(connection: Connection, steps: Iterable[SyncStep]) -> dict[str, list[str]]:
+    """Return the skipped lists among these steps, each with the features that are off."""
+    skipped_kinds = {step.kind for step in steps if step.status == _Status.SKIPPED}
+    if not skipped_kinds:
+        return {}
+    feature_set = load_features(connection)
+    return {
+        step.kind: step.list_disabled_features(feature_set)
+        for step in STEPS
+        if step.kind in skipped_kinds
+    }
+
+
+def list_granted_scopes(connection: Connection) -> set[str]:
+    """Return the scopes of sync that read the lists granted since they were skipped."""
+    return {
+        Scope.PEOPLE if status.decides_access else Scope.RECENT
+        for status in _load_list_statuses(connection)
+        if status.is_needed_again
+    }
+
+
 def add_steps_for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
     existing_kinds = set(run.steps.values_list("kind", flat=True))
     for status in _load_list_statuses(run.connection):
@@ -65,6 +87,8 @@ class _ListStatus:
             return True
         if self.decides_access != (scope == Scope.PEOPLE):
             return False
+        if self.is_needed_again:
+            return True
         interval = step.refresh_interval
         if scope == Scope.PEOPLE:
             interval = step.people_interval or EVERY_SYNC
@@ -104,7 +128,7 @@ def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:
             step.explain_unneeded(feature_set),
             read_at,
             was_skipped,
-            decides_access=step.people or step.stands_in_for in feature_set.off,
+            decides_access=step.people or step.stands_in_for in feature_set.unavailable,
         )
 
 

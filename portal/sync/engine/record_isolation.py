@@ -82,11 +82,10 @@ def report_unreadable_records(
         Issue.Cause.UNREADABLE_RECORDS,
         key=definition.kind,
         title=f"{definition.label}: {count} could not be read",
-        description="Greenhouse sent records that could not be read. They were left out, and "
-        f"everything else was synced. IDs in Greenhouse: {', '.join(step.unreadable_ids)}.",
+        description="Greenhouse sent records that we couldn't read, so they were skipped. "
+        f"IDs in Greenhouse: {', '.join(step.unreadable_ids)}.",
         severity=Issue.Severity.WARNING,
         fixer=Issue.Fixer.CSM,
-        still_works="Everything else is up to date.",
         details={"count": count},
     )
 

@@ -19,6 +19,7 @@ from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, Rat
 from portal.accounts.models import User
 from portal.connections import waiting
 from portal.connections.models import Connection
+from portal.connections.permissions import unread_lists
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.database.outages import DATABASE_AWAY
@@ -70,9 +71,17 @@ def get_or_create_run(
         for step in steps:
             step.run = run
         SyncStep.objects.bulk_create(steps)
+        unread_lists.mark_unread(connection, plan.list_skipped_lists(connection, steps))
         return run
 
     return create_or_join(create, _open_runs(connection, scope))
+
+
+def request_granted_lists(connection: Connection) -> None:
+    """Sync at once what a permission opened since it was skipped."""
+    if connection.state in Connection.LIVE_STATES:
+        for scope in plan.list_granted_scopes(connection):
+            request_sync(connection, scope)
 
 
 def _open_runs(connection: Connection, scope: str) -> Any:
@@ -92,6 +101,9 @@ def execute_run(sync: SyncRun) -> bool:
         outcome = _run_steps(sync)
         if outcome is not None:
             end_run(sync, outcome)
+        if sync.status in SyncRun.COMPLETED:
+            # Lists that were granted after this run had been planned without them.
+            request_granted_lists(sync.connection)
     return True
 
 
@@ -100,7 +112,7 @@ def _claim_run(sync: SyncRun) -> bool:
     return transitions.try_move(
         sync,
         SyncRun.Status.RUNNING,
-        why="a worker took it",
+        why="started",
         started_at=sync.started_at or now,
         heartbeat_at=now,
         lease_token=uuid.uuid4().hex,
@@ -117,10 +129,10 @@ def _run_steps(sync: SyncRun) -> RunOutcome | None:
     except LeaseLost:
         return None
     except TimeSliceExpired:
-        requeue_run(sync, "its time was up; it goes on from here", claim_count=0)
+        requeue_run(sync, "time slice over: continues from here", claim_count=0)
         return None
     except SecretUnreadable:
-        sentence = "The stored credential can no longer be opened. Enter it again."
+        sentence = "The stored credential can't be read. Enter it again."
         return build_failure(Cause.CREDENTIAL, sentence)
     except (AtsUnavailable, RateLimited) as error:
         return None if _postpone_run(sync, error) else _give_up_waiting(worker, error)
@@ -157,7 +169,7 @@ def _postpone_run(sync: SyncRun, error: AtsUnavailable | RateLimited) -> bool:
     wait = waiting.plan_wait(sync, error, has_progressed=has_progressed)
     if wait is None:
         return False
-    requeue_run(sync, f"{wait['wait_cause'].label}; it goes on later", claim_count=0, **wait)
+    requeue_run(sync, f"{wait['wait_cause'].label}: continues later", claim_count=0, **wait)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -16,10 +16,11 @@ from integrations.ats.errors import (
     RateLimited,
 )
 from portal.connections import connection_state
+from portal.connections.permissions import unread_lists
 from portal.core import transitions
 from portal.sync import alerts
 from portal.sync.engine import plan
-from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS
+from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS, SUPPLEMENTARY_KINDS
 from portal.sync.integrity import drift
 from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
 from portal.sync.models import SyncRun, SyncStep
@@ -55,17 +56,15 @@ def build_failure_from_error(error: AtsError, sentence: str = "") -> RunOutcome:
 
 def judge_steps(sync: SyncRun) -> RunOutcome:
     """Return the outcome of a run whose steps have all ended."""
-    refused = [
-        step
-        for step in sync.steps.filter(status=SyncStep.Status.REFUSED)
-        if step.kind not in OPTIONAL_KINDS
-    ]
+    refused = list(
+        sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL_KINDS)
+    )
     for step in refused:
         if step.kind in ESSENTIAL_KINDS:
             return build_failure(SyncRun.Cause.FORBIDDEN, step.failure)
     if refused:
-        return RunOutcome(SyncRun.Status.PARTIAL, "not everything may be read")
-    return RunOutcome(SyncRun.Status.DONE, "every list was read to its end")
+        return RunOutcome(SyncRun.Status.PARTIAL, "some lists could not be read")
+    return RunOutcome(SyncRun.Status.DONE, "every list was read")
 
 
 def end_run(sync: SyncRun, outcome: RunOutcome) -> None:
@@ -78,6 +77,21 @@ def end_run(sync: SyncRun, outcome: RunOutcome) -> None:
             judge_run(sync)
 
 
+def _mark_lists_read(sync: SyncRun) -> None:
+    if sync.status in SyncRun.COMPLETED:
+        unread_lists.mark_read(sync.connection, _list_read_kinds(sync.steps.all()))
+
+
+def _list_read_kinds(steps: Iterable[SyncStep]) -> set[str]:
+    """Lists that were read whole, or that a sync does without if Greenhouse refuses them."""
+    return {
+        step.kind
+        for step in steps
+        if (step.status == SyncStep.Status.DONE and step.since is None)
+        or (step.status == SyncStep.Status.REFUSED and step.kind in SUPPLEMENTARY_KINDS)
+    }
+
+
 def _update_alerts(sync: SyncRun) -> None:
     alerts.update_alerts(sync.connection)
 
@@ -88,8 +102,9 @@ def _update_connection_state(sync: SyncRun) -> None:
         connection_state.update_state(sync.connection, synced=last_success is not None)
 
 
-# In this order: the state follows from the alerts' permission checks.
+# In this order: the state follows from the lists read and the alerts' permission checks.
 MONITORS: tuple[Callable[[SyncRun], None], ...] = (
+    _mark_lists_read,
     drift.report_drift,
     _update_alerts,
     _update_connection_state,

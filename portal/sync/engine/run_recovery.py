@@ -40,7 +40,7 @@ def _requeue_silent_runs(cutoff: datetime) -> None:
     running = SyncRun.objects.filter(status=SyncRun.Status.RUNNING, heartbeat_at__lt=cutoff)
     for sync in running.select_related("connection"):
         if sync.claim_count < MAX_CLAIMS:
-            requeue_run(sync, "its worker fell silent; the next one goes on from here")
+            requeue_run(sync, "its worker stopped responding: another continues from here")
         else:
             sentence = "The sync was interrupted. It restarts automatically."
             end_run(sync, build_failure(SyncRun.Cause.INTERRUPTED, sentence))

@@ -69,6 +69,7 @@ class StepDefinition:
     stands_in_for: str = ""  # decides who may see what while this feature is off
     select_users: SelectUsers | None = None
     follows_new_jobs: bool = False  # read early when a sync finds new jobs
+    has_referrers: bool = False  # lists read after it refer to its records
     essential: bool = False  # a sync without it fails
     guarded: bool = False  # against mass deletion (`mass_deletion_guard`)
     optional: bool = False  # setup does not require it, so a refusal raises no alert
@@ -80,6 +81,9 @@ class StepDefinition:
     def is_supplementary(self) -> bool:
         """Whether a sync can do without the list, so that a 422 refuses it as a 403 does."""
         return not (self.essential or self.guarded or self.select_users)
+
+    def list_disabled_features(self, feature_set: Features) -> list[str]:
+        return [key for key in self.features if key in feature_set.off]
 
     def explain_unneeded(self, feature_set: Features) -> str:
         """Return why no feature needs the list, as a clause; empty if one does."""
@@ -102,6 +106,7 @@ STEPS: tuple[StepDefinition, ...] = (
         user_records.write_roles,
         AtsRole,
         features=("role_names",),
+        has_referrers=True,
         people=True,
         people_interval=HOURLY,
     ),
@@ -118,7 +123,7 @@ STEPS: tuple[StepDefinition, ...] = (
     ),
     StepDefinition(
         "emails",
-        "Addresses",
+        "Email addresses",
         lambda p, c, at: p.list_user_emails(cursor=at.cursor),
         hiring_team.write_user_emails,
         features=("verified_emails",),
@@ -133,6 +138,7 @@ STEPS: tuple[StepDefinition, ...] = (
         reference_records.write_departments,
         Department,
         features=("departments",),
+        has_referrers=True,
     ),
     StepDefinition(
         "offices",
@@ -141,6 +147,7 @@ STEPS: tuple[StepDefinition, ...] = (
         reference_records.write_offices,
         Office,
         features=("offices",),
+        has_referrers=True,
     ),
     StepDefinition(
         "close_reasons",
@@ -149,6 +156,7 @@ STEPS: tuple[StepDefinition, ...] = (
         reference_records.write_close_reasons,
         CloseReason,
         features=("close_reasons",),
+        has_referrers=True,
     ),
     StepDefinition(
         "jobs",
@@ -192,6 +200,7 @@ STEPS: tuple[StepDefinition, ...] = (
         job_records.write_stages,
         Stage,
         features=("stages",),
+        has_referrers=True,
         supports_since=True,
         refresh_interval=HOURLY,
         follows_new_jobs=True,
@@ -233,6 +242,7 @@ STEPS: tuple[StepDefinition, ...] = (
         reference_records.write_sources,
         Source,
         features=("applications",),
+        has_referrers=True,
         optional=True,
     ),
     StepDefinition(
@@ -250,6 +260,7 @@ STEPS: tuple[StepDefinition, ...] = (
         reference_records.write_custom_fields,
         CustomField,
         features=("applications", "custom_fields"),
+        has_referrers=True,
     ),
     StepDefinition(
         "candidates",
@@ -258,6 +269,7 @@ STEPS: tuple[StepDefinition, ...] = (
         application_records.write_candidates,
         Candidate,
         features=("applications", "candidates"),
+        has_referrers=True,
         supports_since=True,
         refresh_interval=EVERY_SYNC,
         guarded=True,
@@ -289,6 +301,7 @@ STEPS: tuple[StepDefinition, ...] = (
 )
 STEP_LABELS = {step.kind: step.label for step in STEPS}
 ESSENTIAL_KINDS = [step.kind for step in STEPS if step.essential]
+SUPPLEMENTARY_KINDS = [step.kind for step in STEPS if step.is_supplementary]
 OPTIONAL_KINDS = [step.kind for step in STEPS if step.optional]
 
 

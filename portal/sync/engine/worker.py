@@ -24,7 +24,7 @@ from integrations.ats.errors import (
 from integrations.ats.provider import Provider
 from integrations.ats.types import Page
 from portal.connections.client import open_provider
-from portal.connections.permissions import monitor
+from portal.connections.permissions import monitor, unread_lists
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import plan
 from portal.sync.engine.record_isolation import (
@@ -254,8 +254,9 @@ class SyncWorker:
         if not self._select_leased_run().update(heartbeat_at=timezone.now()):
             raise LeaseLost
         step.refresh_from_db()
-        is_complete = step.since is None and not step.has_unidentified_records
-        if step.since is None and not step.unreadable_count:
+        is_whole = step.since is None
+        is_complete = is_whole and not step.has_unidentified_records
+        if is_whole and not step.unreadable_count:
             resolve_unreadable_records(self.connection, definition)
         gone = step.gone
         if is_complete:
@@ -271,6 +272,8 @@ class SyncWorker:
             user_ids=None,
             finished_at=timezone.now(),
         )
+        if is_whole and not definition.has_referrers:
+            unread_lists.mark_read(self.connection, {step.kind})
         if definition.kind == "jobs" and step.created and self.sync.scope == SyncRun.Scope.RECENT:
             self._steps |= {new.kind: new for new in plan.add_steps_for_new_jobs(self.sync)}
 

@@ -82,20 +82,19 @@ def report_drift(sync: SyncRun) -> None:
     total = sum(entry["count"] for entry in sync.drift)
     if not total:
         service.resolve_issues(
-            organization, Issue.Cause.DRIFT, why="a full sync found nothing out of place"
+            organization, Issue.Cause.DRIFT, why="a full sync found no missed changes"
         )
         return
     jobs = len({entry["job"] for entry in sync.drift})
     service.open_issue(
         organization,
         Issue.Cause.DRIFT,
-        title=f"{total} application(s) had slipped through",
-        description=f"The full sync found {total} application(s) on {jobs} requisition(s) in "
-        "another stage or state than here, though they had changed long before. They are right "
-        "now. "
-        "If this happens again, webhooks or syncs may be missing something.",
+        title=f"{total} application{'' if total == 1 else 's'} had been out of date",
+        description="The full sync corrected changes that earlier syncs had missed, on "
+        f"{jobs} requisition{'' if jobs == 1 else 's'}. If this happens again, webhooks or "
+        "syncs may be missing changes.",
         severity=Issue.Severity.INFO,
         fixer=Issue.Fixer.CSM,
-        still_works="Everything. What differed was mended by the same sync.",
+        still_works="Everything. The sync corrected the data.",
         details={"applications": total, "requisitions": jobs},
     )

@@ -27,10 +27,10 @@ class MassDeletionSuspected(AtsError):
 
 def _describe_missing(definition: StepDefinition, missing: int, stored_count: int) -> str:
     return (
-        f"{definition.label}: Greenhouse's list lacks {missing} of the {stored_count} that are "
-        "here. Nothing was removed here. The credential's user must be a Site Admin. "
-        "A Greenhouse sandbox that syncs nightly loses its test data then: that is normal. "
-        "What is still missing after a day is removed."
+        f"{definition.label}: {missing} of {stored_count} are no longer in Greenhouse's list. "
+        "Nothing was removed here. Check that the credential's user is a Site Admin. "
+        "A Greenhouse sandbox that resets nightly loses its test data, which is normal. "
+        "Records still missing after a day are removed."
     )
 
 
@@ -44,7 +44,7 @@ def check_missing_share(
         "key": definition.kind,
     }
     if not _exceeds_threshold(missing, stored_count):
-        why = "the list holds most of what is here"
+        why = "the list is complete again"
     else:
         now = timezone.now()
         confirmed = Issue.objects.filter(
@@ -55,7 +55,7 @@ def check_missing_share(
         )
         if not confirmed.exists():
             raise MassDeletionSuspected(_describe_missing(definition, missing, stored_count))
-        why = "the readings of a whole day agreed, so what was missing is gone here, too"
+        why = "the records were missing for a day, so they were removed"
     service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
 
 
@@ -77,24 +77,24 @@ def raise_alert(
         closed_at=None,
     )
     if open_issues.filter(last_seen_at__lt=cutoff).exists():
-        why = "it was not read for hours, so what it lacks is doubted anew"
+        why = "the list was not read for hours: the day starts again"
         service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
     service.open_issue(
         connection.organization,
         ISSUE_CAUSE,
         key=definition.kind,
-        title=f"Greenhouse shows most of them no longer: {definition.label}",
+        title=f"{definition.label}: most are missing from Greenhouse",
         description=error.sentence,
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
-        still_works="Everything read before can be looked at.",
+        still_works="Synced data stays visible.",
         details={"kind": definition.kind},
     )
 
 
 def close_alert(connection: Connection, definition: StepDefinition) -> None:
     if definition.guarded:
-        why = "the list may not be read any more"
+        why = "the list is no longer read"
         service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
 
 

@@ -24,7 +24,7 @@ WRITE_ALLOWED_SQL = (
 class ConnectionChanged(AtsError):
     """The connection or its credential changed in between; nothing was written."""
 
-    default_sentence = "The connection was ended or changed while Greenhouse was asked."
+    default_sentence = "The connection was changed or disconnected during the request."
 
 
 def build_lock_ctes(vendor: str) -> str:

@@ -36,9 +36,9 @@ _SEVERITIES = {
     BurnSpeed.SLOW: Issue.Severity.WARNING,
 }
 _STILL_WORKS = {
-    FreshnessKind.DATA: "Everything read before can be looked at. Opening a requisition reads it "
-    "again, and webhooks still bring changes.",
-    FreshnessKind.ACCESS: "Everybody sees what they could see when access was last read.",
+    FreshnessKind.DATA: "Synced data stays visible. Opening a requisition refreshes it, and "
+    "webhooks still bring changes.",
+    FreshnessKind.ACCESS: "Everyone sees what they could see at the last sync of access.",
 }
 
 
@@ -105,10 +105,10 @@ def _open_issue(connection: Connection, kind: FreshnessKind, burn: Burn) -> None
         connection.organization,
         Cause.FRESHNESS,
         key=kind,
-        title=f"{kind.label} are older than promised",
+        title=f"{kind.label} are out of date",
         description=f"{kind.label} should be at most {promised_minutes} minutes old. They were "
-        f"older for {burn.minutes_outside} minutes of {burn.alert.window_label}, and no other "
-        "issue says why. We are looking into it. The next sync that completes catches up.",
+        f"older for {burn.minutes_outside} minutes of {burn.alert.window_label}. We're looking "
+        "into it. The next sync that completes catches up.",
         severity=_SEVERITIES[burn.alert.speed],
         fixer=Issue.Fixer.OPERATOR,
         still_works=_STILL_WORKS[kind],

@@ -13,6 +13,7 @@ from integrations.ats.client_context import BreakerPolicy, CallPause, CallRefusa
 from integrations.ats.errors import AtsUnavailable, NotFound, RateLimited
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.http.bulkhead import ProcessBulkhead
+from tests.full_listener import listen_without_accepting
 from tests.integrations.greenhouse.conftest import OpenBench
 from tests.integrations.greenhouse.provider_bench import (
     PARTNER,
@@ -240,6 +241,16 @@ def test_dripping_answer_ends_at_deadline(kind: str) -> None:
             next(bench.provider.list_jobs())
         assert time.monotonic() - started < 10
         assert {call.status for call in bench.calls if call.path.endswith("jobs")} == {None}
+
+
+@pytest.mark.slow("a real socket never accepts")
+def test_unaccepted_connection_ends_at_deadline(kind: str) -> None:
+    with listen_without_accepting() as url:
+        bench = open_provider_bench(kind, url, ManualClock(), deadline_seconds=0.4, **WORKER)
+        started = time.monotonic()
+        with pytest.raises(AtsUnavailable):
+            next(bench.provider.list_jobs())
+        assert time.monotonic() - started < 10
 
 
 def test_nothing_continues_past_the_end(open_bench: OpenBench, kind: str) -> None:

@@ -102,8 +102,8 @@ def test_failed_renewal_reported_before_consent_ends(
     _run_renewal(run_tasks)
     issue = Issue.objects.get(cause=Cause.CONSENT_EXPIRING)
     assert issue.severity == Issue.Severity.CRITICAL
-    assert "an admin connects again" in issue.description
-    mails = [m for m in mail.outbox if "ends soon" in m.subject + m.body]
+    assert "To be safe, connect again" in issue.description
+    mails = [m for m in mail.outbox if "about to expire" in m.subject + m.body]
     assert mails
     sandbox.faults.clear_faults()
     advance_clock(HOUR)
@@ -141,7 +141,7 @@ def test_expired_consent_needs_reconnect_and_keeps_data(
     assert (consent.state, connection.state) == ("ended", Connection.State.ACTION_NEEDED)
     assert _open_causes(connection) == {Cause.BAD_CREDENTIAL}
     issue = Issue.objects.get(cause=Cause.BAD_CREDENTIAL)
-    assert "Please connect again" in issue.description
+    assert "Connect again" in issue.description
     ada = sign_in(personas.ada)
     assert "Connect again" in ada.get(CREDENTIAL_URL).content.decode()
     complete_authorization(ada, sandbox)

@@ -160,7 +160,7 @@ def test_exits_offered_when_permission_is_missing(
     assert f'href="{DISCONNECT}"' in page
     assert 'action="/setup/pause/"' not in page
     ada.post(DISCONNECT, {"name": "Acme"})
-    assert "Stop for a while" not in ada.get("/setup/credential/").content.decode()
+    assert "Pause or disconnect" not in ada.get("/setup/credential/").content.decode()
 
 
 def test_other_people_cannot_pause_or_disconnect(

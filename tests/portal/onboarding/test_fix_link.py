@@ -12,9 +12,10 @@ from django.urls import reverse
 
 from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
-from portal.connections.models import Connection, FixLink
+from portal.connections.models import ApiCall, Connection, FixLink
 from portal.connections.permissions import fix_link_email
 from portal.connections.permissions.fix_links import MAX_TESTS
+from portal.core.models import Transition
 from portal.notifications import delivery
 from tests.conftest import V3
 from tests.personas import Personas
@@ -50,7 +51,7 @@ def test_link_shows_only_missing_permissions(link: str, client: Client) -> None:
 
 def test_link_explains_each_permission(link: str, client: Client) -> None:
     page = client.get(link).content.decode()
-    assert "Inbound Talent: recruiters see there the jobs that Greenhouse lets them see" in page
+    assert "Inbound Talent, where recruiters see the jobs that Greenhouse lets them see" in page
     assert "Lets recruiters reject an application." in page
     assert "Shows with which posts a job is advertised." in page
     assert "Shows recruiters their jobs." not in page  # already granted
@@ -96,12 +97,12 @@ def test_complete_link_closes_and_mails_staff(
     mail.outbox.clear()
     client.post(link)
     run_tasks()
-    assert "Everything is ticked" in client.get(link).content.decode()
+    assert "All permissions granted" in client.get(link).content.decode()
     assert not FixLink.objects.get().is_open
     recipients = {
         to
         for message in mail.outbox
-        if "everything is ticked" in f"{message.subject} {message.body}"
+        if "all requested Greenhouse permissions granted" in f"{message.subject} {message.body}"
         for to in message.to
     }
     assert recipients == {"ada@acme.example", "cas@portal.example", "ola@portal.example"}
@@ -129,8 +130,8 @@ def test_closed_link_reveals_no_later_changes(
     sign_in(personas.ada).post("/setup/permissions/")
     run_tasks()
     page = client.get(link).content.decode()
-    assert "Everything is ticked" in page
-    assert "To tick" not in page
+    assert "All permissions granted" in page
+    assert "Missing" not in page
     assert "harvest:applications:reject" not in page
     assert "to be ticked in Greenhouse" not in page
     advance_clock(8 * 24 * 3600)
@@ -143,7 +144,7 @@ def test_retesting_is_rate_limited_and_bounded(
     checks = connection.checks.count()
     client.post(link)
     again = client.post(link, follow=True)
-    assert "wait ten seconds" in again.content.decode()
+    assert "Wait 10 seconds" in again.content.decode()
     run_tasks()
     assert connection.checks.count() == checks + 1
     advance_clock(11)
@@ -152,7 +153,7 @@ def test_retesting_is_rate_limited_and_bounded(
     assert connection.checks.count() == checks + 2
     FixLink.objects.update(test_count=MAX_TESTS)
     advance_clock(11)
-    assert "tested very often" in client.post(link, follow=True).content.decode()
+    assert "tested too often" in client.post(link, follow=True).content.decode()
     assert connection.checks.count() == checks + 2
 
 
@@ -160,6 +161,73 @@ def test_link_expires_after_a_week(link: str, client: Client, advance_clock) -> 
     advance_clock(8 * 24 * 3600)
     assert client.get(link).status_code == 410
     assert client.post(link).status_code == 410
+
+
+def _poll(link: str, client: Client, run_tasks) -> None:
+    """What an open page sends by itself."""
+    client.post(link, {"polling": "yes"}, HTTP_HX_REQUEST="true")
+    run_tasks()
+
+
+def test_automatic_test_without_change_leaves_no_trace(
+    link: str, client: Client, connection: Connection, advance_clock, run_tasks
+) -> None:
+    checks, transitions = connection.checks.count(), Transition.objects.count()
+    requests = ApiCall.objects.count()
+    for _ in range(3):
+        _poll(link, client, run_tasks)
+        advance_clock(15)
+    assert ApiCall.objects.count() > requests
+    assert (connection.checks.count(), Transition.objects.count()) == (checks, transitions)
+    assert FixLink.objects.get().test_count == 3
+
+
+def test_automatic_test_finds_granted_permission(
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, run_tasks
+) -> None:
+    _grant(sandbox, connection, *MISSING)
+    states = Transition.objects.filter(subject="connections.connection", new="checking")
+    before = states.count()
+    _poll(link, client, run_tasks)
+    assert "All permissions granted" in client.get(link).content.decode()
+    assert states.count() == before
+
+
+def test_opened_page_tests_at_once(link: str, client: Client) -> None:
+    assert "load delay:1s" in client.get(link).content.decode()
+
+
+def test_test_again_answers_with_time_and_count(
+    link: str, client: Client, connection: Connection, sandbox: Sandbox, run_tasks
+) -> None:
+    assert "test-result" not in client.get(link).content.decode()
+    _grant(sandbox, connection, "job_posts.list")
+    client.post(link)
+    run_tasks()
+    page = client.get(link).content.decode()
+    assert "1 of 2 granted" in page
+    assert f'datetime="{connection.last_check.finished_at.isoformat()}"' in page
+
+
+def test_page_names_who_created_the_link(link: str, client: Client, personas: Personas) -> None:
+    assert "Ask Ada" in client.get(link).content.decode()
+    FixLink.objects.update(created_by=personas.cas)
+    page = client.get(link).content.decode()
+    assert "Ada" in page
+    assert "Cas" not in page
+
+
+def test_admin_emails_link(connection: Connection, personas: Personas, sign_in, run_tasks) -> None:
+    ada = sign_in(personas.ada)
+    mail.outbox.clear()
+    assert ada.post(LINKS, {"send": "yes", "email": "gia"}).status_code == 422
+    preview = ada.get(LINKS).context["email"].text
+    assert ada.post(LINKS, {"send": "yes", "email": "gia@acme.example"}).url == LINKS
+    run_tasks()
+    [letter] = mail.outbox
+    assert letter.to == ["gia@acme.example"]
+    assert letter.body.splitlines()[:4] == preview.splitlines()[:4]
+    assert "sent to gia@acme.example" in ada.get(LINKS).content.decode()
 
 
 def test_link_can_be_revoked(link: str, client: Client, personas: Personas, sign_in) -> None:
@@ -219,7 +287,7 @@ def test_interrupted_mail_fails_and_can_be_resent(
     mail.outbox.clear()
     cas.post(page, form)
     run_tasks()
-    mails = [message for message in mail.outbox if "to tick in Greenhouse" in message.subject]
+    mails = [message for message in mail.outbox if "to grant" in message.subject]
     assert [letter.to for letter in mails] == [["ada@acme.example"]]
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from django.core import mail
 from django.test import Client, override_settings
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import PARTNER_CLIENT_ID, Sandbox
+from portal.accounts.models import Membership
 from portal.audit.models import Entry
 from portal.connections import checks
 from portal.connections.models import Connection, Consent, ConsentRequest
 from portal.connections.oauth import partner_app
 from portal.issues.models import Issue
+from portal.onboarding.consent_requests import ConsentCount
 from portal.sync.models import Application, AtsUser, Job
 from tests.conftest import V3, each_refusal
 from tests.consent_page import submit_decision
@@ -87,6 +90,24 @@ def test_consent_connects_checks_and_syncs(ada: Client, sandbox: Sandbox, run_ta
     assert Job.objects.filter(connection=connection).exists()
     assert "Everything is granted" in ada.get(PERMISSIONS_URL).content.decode()
     assert Entry.objects.filter(description="connected by consent in Greenhouse").exists()
+
+
+def test_status_page_counts_and_emails_consents(
+    ada: Client, sandbox: Sandbox, run_tasks, personas: Personas
+) -> None:
+    complete_authorization(ada, sandbox)
+    run_tasks()
+    members = Membership.objects.filter(organization=personas.ada.organization).count()
+    page = ada.get("/setup/live/")
+    assert page.context["consents"] == ConsentCount(members=members, given=0)
+    assert "Until the others do, their action buttons are off." in page.content.decode()
+    mail.outbox.clear()
+    ada.post("/setup/request-consents/")
+    run_tasks()
+    assert len(mail.outbox) == members
+    assert {letter.subject for letter in mail.outbox} == {"Authorize Inbound Talent in Greenhouse"}
+    again = ada.post("/setup/request-consents/", follow=True)
+    assert "Everyone was emailed today already." in again.content.decode()
 
 
 def test_authorization_code_exchanged_once(ada: Client, sandbox: Sandbox) -> None:
@@ -279,7 +300,7 @@ def test_consent_replaces_credential_and_can_roll_back(
     run_tasks()
     assert complete_authorization(ada, sandbox).url == ROTATION
     run_tasks()
-    assert "You can switch" in ada.get(ROTATION).content.decode()
+    assert "The new credential has the same permissions" in ada.get(ROTATION).content.decode()
     ada.post(f"{ROTATION}switch/")
     run_tasks()
     assert (_connection().state, _connection().credential.kind) == ("live", "harvest_partner")
@@ -343,11 +364,11 @@ def test_added_scope_missing_until_consent(
     complete_authorization(ada, sandbox)
     run_tasks()
     page = ada.get(PERMISSIONS_URL).content.decode()
-    assert "This portal does not ask for it" in page
+    assert "registered for it" in page
     assert "Connect again" not in page
     settings.GREENHOUSE_PARTNER_SCOPES = []
     page = ada.get(PERMISSIONS_URL).content.decode()
-    assert "The consent does not include it" in page
+    assert "The authorization in Greenhouse" in page
     assert page.count("Connect again</button>") == 1
     complete_authorization(ada, sandbox)
     run_tasks()
@@ -363,7 +384,7 @@ def test_removed_scope_missing_and_operators_fault(
     ada.post(PERMISSIONS_URL)
     run_tasks()
     page = ada.get(PERMISSIONS_URL).content.decode()
-    assert "taken it from this portal" in page
+    assert "Greenhouse removed it from Inbound Talent" in page
     assert "Connect again</button>" not in page
     assert "What to tick" not in page
     issue = Issue.objects.get(cause=Issue.Cause.MISSING_PERMISSION, closed_at=None)

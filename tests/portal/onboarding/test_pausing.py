@@ -87,8 +87,8 @@ def test_pause_stops_running_sync(
     assert {status for _, status in step_statuses[:jobs_index]} == {"done"}
     assert {status for _, status in step_statuses[jobs_index:]} == {"stopped"}
     page = ada.get("/setup/syncs/").content.decode()
-    assert "Ended, because the connection was paused." in page
-    assert "When the pause ends" in page
+    assert "Stopped: the connection was paused." in page
+    assert "After you resume" in page
     assert "Failed" not in page
 
 
@@ -116,7 +116,7 @@ def test_stopped_sync_is_not_a_failure(
     assert [run.pk for run in alerts.get_recent_failures(connection)] == before
     issue.refresh_from_db()
     assert issue.is_open  # nor is it a success
-    assert "Sync: ended, because the connection was paused" in _read_staff_page(personas, sign_in)
+    assert "Sync: stopped: the connection was paused" in _read_staff_page(personas, sign_in)
 
 
 def _read_staff_page(personas: Personas, sign_in) -> str:
@@ -162,7 +162,7 @@ def test_first_sync_paused_and_resumed(
     assert SyncRun.objects.get().status == Status.STOPPED
     page = ada.get("/setup/", follow=True).content.decode()
     assert "The connection is paused" in page
-    assert "End the pause" in page
+    assert "Resume" in page
     ada.post(SYNC)
     run_tasks()
     assert SyncRun.objects.count() == 1
@@ -203,7 +203,7 @@ def test_stopped_people_sync_shown_in_history(
     run_lifecycle.request_sync(connection, SyncRun.Scope.PEOPLE)
     ada.post(PAUSE)
     run_tasks()
-    assert "ended, because the connection was paused" in ada.get("/setup/syncs/").content.decode()
+    assert "stopped: the connection was paused" in ada.get("/setup/syncs/").content.decode()
 
 
 # -- pending actions ----------------------------------------------------------------------------
@@ -234,4 +234,4 @@ def test_pause_can_end_with_permission_missing(
     run_tasks()
     page = ada.get("/setup/", follow=True).content.decode()
     assert "Something essential is missing" in page
-    assert "End the pause" in page
+    assert "Resume" in page

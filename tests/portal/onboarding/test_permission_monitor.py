@@ -83,8 +83,8 @@ def test_lost_permission_opens_issue_and_mails_once(
     assert _open_issues() == {"harvest:applications:reject": "missing_permission"}
     issue = Issue.objects.get()
     assert "The Reject button is off." in issue.description
-    assert "It was still granted on" in issue.description
-    mails = [message for message in mail.outbox if "permits something else" in message.subject]
+    assert "It was last granted on" in issue.description
+    mails = [message for message in mail.outbox if "permissions changed" in message.subject]
     assert {to for message in mails for to in message.to} == {
         "ada@acme.example",
         "cas@portal.example",
@@ -157,12 +157,14 @@ def test_refused_click_disables_button_and_mails_once(
     assert [issue.cause for issue in Issue.objects.filter(closed_at=None)] == ["missing_permission"]
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
-    assert "Reject is off: the Greenhouse credential lacks" in action_helpers.fetch_row(remy, first)
+    assert "Reject is off: the Greenhouse credential is missing" in action_helpers.fetch_row(
+        remy, first
+    )
     assert action_helpers.reject_application(remy, first).status_code == 403
     advance_clock(10 * 60)
     tasks.recover_lost_checks()
     run_tasks()
-    mails = [message for message in mail.outbox if "permits something else" in message.subject]
+    mails = [message for message in mail.outbox if "permissions changed" in message.subject]
     assert sorted(to for message in mails for to in message.to) == [
         "ada@acme.example",
         "cas@portal.example",
@@ -201,7 +203,7 @@ def test_discarded_credential_reports_nothing(
     advance_clock(DAY)
     tasks.check_due_connections()
     run_tasks()
-    assert not [m for m in mail.outbox if "permits something else" in m.subject]
+    assert not [m for m in mail.outbox if "permissions changed" in m.subject]
     assert _open_issues() == {}
 
 
@@ -233,7 +235,7 @@ def test_check_of_replaced_credential_reports_nothing(
 
 def test_no_mail_during_first_setup(connect) -> None:
     connect(without={"applications.reject"})
-    assert not [m for m in mail.outbox if "permits something else" in m.subject]
+    assert not [m for m in mail.outbox if "permissions changed" in m.subject]
     assert _open_issues() == {"harvest:applications:reject": "missing_permission"}
 
 
@@ -257,7 +259,7 @@ def test_lost_site_admin_is_issue_until_restored(
     sandbox.run_mutation("set_site_admin", user=reader)
     _check_a_day_later(advance_clock, run_tasks)
     issue.refresh_from_db()
-    assert issue.resolution == "the reader is a Site Admin"
+    assert issue.resolution == "the credential's user is a Site Admin"
     assert _open_issues() == {}
     assert _read_state(connection) == Connection.State.LIVE
 
@@ -289,7 +291,7 @@ def test_undecryptable_credential_recovers_with_key(
         _use_another_key(patched)
         _check_a_day_later(advance_clock, run_tasks)
     assert _open_issues() == {"": Cause.UNREADABLE_CREDENTIAL}
-    assert len([m for m in mail.outbox if "can no longer be opened" in m.subject]) == 3
+    assert len([m for m in mail.outbox if "can't be read" in m.subject]) == 3
     assert _read_state(connection) == Connection.State.ACTION_NEEDED
     _check_a_day_later(advance_clock, run_tasks)
     assert _open_issues() == {}

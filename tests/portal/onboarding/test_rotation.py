@@ -42,7 +42,7 @@ def test_new_credential_checked_while_old_in_use(
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
     assert connection.credential.kind == "harvest_key"
-    assert "You can switch" in ada.get(ROTATION).content.decode()
+    assert "The new credential has the same permissions" in ada.get(ROTATION).content.decode()
 
 
 def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, run_tasks) -> None:
@@ -75,7 +75,7 @@ def test_other_kinds_permission_issue_not_closed_as_granted(
     ada.post(f"{ROTATION}switch/")
     run_tasks()
     issue.refresh_from_db()
-    assert issue.resolution.startswith("another kind of credential is in use")
+    assert issue.resolution.startswith("the new type of credential")
 
 
 def test_old_credential_kept_until_confirmed(
@@ -121,7 +121,7 @@ def test_lost_permissions_shown_before_switch(
     ada.post(CREDENTIAL, {"kind": "harvest_oauth", **values})
     run_tasks()
     page = ada.get(ROTATION).content.decode()
-    assert "The new one may do less" in page
+    assert "The new credential has fewer permissions" in page
     assert "The Reject button is off." in page
     assert "Applications: Post: Reject Application" in page
     connection.refresh_from_db()

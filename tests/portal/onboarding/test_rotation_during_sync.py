@@ -59,7 +59,7 @@ def test_switch_restarts_running_sync(
     assert run.credential.kind == "harvest_key"
     assert not alerts.get_recent_failures(connection)
     page = ada.get("/setup/syncs/").content.decode()
-    assert "Ended, because the credential was changed. What had been read is kept." in page
+    assert "Stopped: the credential was changed." in page
     assert "Failed" not in page
     assert_sync_matches(sandbox, "harvest_oauth")
 

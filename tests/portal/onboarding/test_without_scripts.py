@@ -40,11 +40,11 @@ def test_setup_completed_without_scripts(personas: Personas, sandbox: Sandbox, r
     assert "Everything is granted" in ada.page
     ada.follow_link("Go on")
     ada.press_button("Go on")
-    assert "Everything has been read" in ada.page
-    ada.follow_link("See what is on")
+    assert "Everything is synced" in ada.page
+    ada.follow_link("View status")
     ada.press_button("Pause")
     assert "The connection is paused" in ada.page
-    ada.press_button("End the pause")
+    ada.press_button("Resume")
     run_tasks()
     assert Connection.objects.get(organization=personas.ada.organization).state == "live"
 
@@ -55,7 +55,7 @@ def test_fix_link_lifecycle_without_scripts(
     connection = connect(without=MISSING)
     ada, colleague = ScriptlessBrowser(personas.ada), ScriptlessBrowser()
     ada.open_path("/setup/fix-links/")
-    ada.press_button("Make a link")
+    ada.press_button("Create link to copy")
     link = _find_text(r"/setup/fix/[^/<\s]+/", ada.page)
     colleague.open_path(link)
     assert "Lets recruiters reject an application." in colleague.page
@@ -64,44 +64,44 @@ def test_fix_link_lifecycle_without_scripts(
     colleague.press_button("Test again")
     run_tasks()
     colleague.open_path(link)
-    assert colleague.page.count("Ticked") == 1
+    assert "1 of 2 granted" in colleague.page
     sandbox.credentials.find_credential(client_id).grant_permissions(MISSING)
     advance_clock(11)
     colleague.press_button("Test again")
     run_tasks()
     colleague.open_path(link)
-    assert "Everything is ticked" in colleague.page
+    assert "All permissions granted" in colleague.page
 
     sandbox.credentials.find_credential(client_id).remove_permissions(MISSING)
     ada.open_path("/setup/permissions/")
     ada.press_button("Test all again")
     run_tasks()
     ada.open_path("/setup/fix-links/")
-    ada.press_button("Make a link")
+    ada.press_button("Create link to copy")
     link = _find_text(r"/setup/fix/[^/<\s]+/", ada.page)
-    ada.press_button("Revoke authorization")
-    assert "The link no longer works." in ada.page
+    ada.press_button("Revoke link 1")
+    assert "Link revoked." in ada.page
     assert colleague.client.get(link).status_code == 410
 
 
-@pytest.mark.parametrize("decision", ["It works: destroy the old one", "Take the old one back"])
+@pytest.mark.parametrize("decision", ["Delete old credential", "Roll back"])
 def test_credential_changed_without_scripts(
     connect, personas: Personas, run_tasks, decision: str
 ) -> None:
     connection = connect("harvest_key")
     ada = ScriptlessBrowser(personas.ada)
     ada.open_path("/setup/live/")
-    ada.follow_link("Change it")
+    ada.follow_link("Change credential")
     ada.follow_link("Harvest v3")
     ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
     assert ada.path == "/setup/rotation/"
     ada.open_path(ada.path)
-    assert "Load this page again" in ada.page
+    assert "Reload this page" in ada.page
     run_tasks()
     ada.open_path(ada.path)
-    ada.press_button("Switch to the new one")
+    ada.press_button("Switch to new credential")
     ada.press_button(decision)
-    kind = "harvest_key" if decision.startswith("Take") else "harvest_oauth"
+    kind = "harvest_key" if decision == "Roll back" else "harvest_oauth"
     assert connection.credential.kind == kind
 
 
@@ -112,7 +112,7 @@ def test_new_credential_discarded_without_scripts(connect, personas: Personas, r
     ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
     run_tasks()
     ada.open_path(ada.path)
-    ada.press_button("Throw the new one away")
+    ada.press_button("Discard new credential")
     assert connection.credential.kind == "harvest_key"
     assert set(connection.credentials.values_list("state", flat=True)) == {"in_use", "deleted"}
 

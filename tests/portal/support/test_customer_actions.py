@@ -179,7 +179,6 @@ def test_mailed_fix_link_closes_its_issue(
     [mail] = mailoutbox
     assert mail.to == ["gia@acme.example"]
     assert "harvest:applications:reject" in mail.body
-    assert "Everything else works meanwhile." in mail.body
     [path] = _find_fix_links(mail.body)
     link = FixLink.objects.get()
     assert (link.email_status, link.token, link.created_by) == ("sent", "", personas.cas)
@@ -191,7 +190,7 @@ def test_mailed_fix_link_closes_its_issue(
     assert "harvest:applications:reject" in gia.get(path).content.decode()
     gia.post(path)
     run_tasks()
-    assert "Everything is ticked" in gia.get(path).content.decode()
+    assert "All permissions granted" in gia.get(path).content.decode()
     issue.refresh_from_db()
     assert not issue.is_open
     assert not Issue.objects.filter(cause="missing_permission", closed_at=None).exists()
@@ -225,7 +224,7 @@ def test_at_most_five_links_are_open(connect, personas: Personas, sign_in) -> No
     cas, address = sign_in(personas.cas), _action_url(personas.ada.organization, "fix_link")
     for _ in range(6):
         answer = cas.post(address, {"copy": "yes"}).content.decode()
-    assert "five open links already" in answer
+    assert "Five links are open already" in answer
     assert FixLink.objects.count() == 5
 
 

@@ -16,7 +16,7 @@ from tests.personas import Personas
 from tests.portal.sync.freshness_helpers import HOUR, MINUTE, use_portal
 
 Scope, Status = SyncRun.Scope, SyncRun.Status
-KEPT = "Access is read every 5 minutes while anybody uses the portal, and every 30 minutes"
+KEPT = "Access is synced every 5 minutes while someone is using the portal, and every 30 minutes"
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_slow_read_shown_with_real_interval(connect, read_pages) -> None:
     SyncStep.objects.create(run=run, kind="grants", status=SyncStep.Status.DONE, requests=1500)
     for page in read_pages():
         assert (
-            "Access is read every 12 minutes because reading it took 6 minutes and 1,500 requests: "
-            "Harvest v1 lists it for each member separately." in page
+            "Access is synced every 12 minutes because syncing it took 6 minutes and 1,500 "
+            "requests: Harvest v1 lists it for each member separately." in page
         )
         assert KEPT not in page
 
@@ -68,7 +68,7 @@ def test_failing_read_shown_with_its_reason(connect, read_pages, advance_clock) 
     use_portal(connection, timezone.now() - 20 * MINUTE, timezone.now() + HOUR)
     _add_people_run(connection, 1, status=Status.FAILED, failure="Greenhouse did not answer.")
     for page in read_pages():
-        assert "Access was last read 20 minutes ago because the newest attempt failed: " in page
+        assert "Access was last synced 20 minutes ago because the last sync failed: " in page
         assert "Greenhouse did not answer." in page
 
 
@@ -90,14 +90,14 @@ def test_waiting_read_shown(connect, read_pages, advance_clock, fields, reason: 
         assert KEPT in page  # whoever looks has only just come back
     use_portal(connection, timezone.now() - 10 * MINUTE, timezone.now() + HOUR)
     for page in read_pages():
-        assert f"Access was last read 10 minutes ago because {reason}" in page
+        assert f"Access was last synced 10 minutes ago because {reason}" in page
 
 
 @pytest.mark.slow("a first sync of its own")
 def test_v1_hiring_team_interval_shown(connect, read_pages) -> None:
     connect("harvest_key", without={"user_permissions.list_job_permissions"})
     for page in read_pages():
-        assert "Access is read every 15 minutes because it follows hiring teams" in page
+        assert "Access is synced every 15 minutes because it follows hiring teams" in page
 
 
 def _read_people_page(client: Client) -> str:

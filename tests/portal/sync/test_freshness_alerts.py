@@ -71,7 +71,7 @@ def test_fast_burn_opens_and_closes_issue(acme, record_at) -> None:
     record_at(NOON + 39 * MINUTE)
     issue = DATA_ISSUES.get()
     assert issue.severity == Issue.Severity.CRITICAL
-    assert issue.title == "Requisitions and applications are older than promised"
+    assert issue.title == "Requisitions and applications are out of date"
     assert "older for 9 minutes of the last hour" in issue.description
     complete_run(acme, NOON + 40 * MINUTE, Scope.RECENT)
     record_at(NOON + 43 * MINUTE)
@@ -88,7 +88,7 @@ def test_each_kind_has_its_own_issue(acme, record_at) -> None:
     assert list(OPEN_ISSUES.values_list("key", flat=True)) == ["data"]
     record_at(NOON + 70 * MINUTE)
     titles = set(OPEN_ISSUES.values_list("title", flat=True))
-    assert "People and their access are older than promised" in titles
+    assert "People and their access are out of date" in titles
 
 
 def test_slow_burn_opens_warning(acme, record_at) -> None:

@@ -289,7 +289,7 @@ def test_outage_reported_as_greenhouse_and_recovers(
     issue = Issue.objects.get(cause=Issue.Cause.GREENHOUSE_DOWN)
     assert issue.is_open
     assert issue.fixer == Issue.Fixer.GREENHOUSE
-    assert "This is Greenhouse, not you" in issue.description
+    assert "There's nothing you need to do" in issue.description
     assert not Issue.objects.filter(cause=Issue.Cause.SYNC_FAILING).exists()
     sandbox.faults.clear_faults()
     advance_clock(60 * 60)

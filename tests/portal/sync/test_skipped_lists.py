@@ -18,6 +18,7 @@ from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.sync.permission_changes import grant_permissions, revoke_permissions
 from tests.portal.sync.sandbox_truth import assert_sync_matches
+from tests.queue import run_next_task
 
 CANDIDATES = {"candidates.list", "candidates.retrieve"}
 Scope = SyncRun.Scope
@@ -62,7 +63,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
     run = connection.syncs.first()
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["stage_history"])
     notice = (
-        "Left out: Time in stage, because Stage history is off: the Greenhouse credential lacks "
+        "Skipped: Time in stage. Stage history is off: the Greenhouse credential is missing "
         "“Applications · Get: List Application Stages”."
     )
     assert notice in html.unescape(ada.get("/setup/syncs/").content.decode())
@@ -75,8 +76,8 @@ def test_first_sync_skips_disabled_records_and_succeeds(connect, ada: Client, ki
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["candidates"])
     assert Application.objects.exists()
     page = html.unescape(ada.get("/setup/sync/").content.decode())
-    assert "What is switched on has been read" in page
-    assert "Left out: Candidates, because Candidates' names is off" in page
+    assert "All lists with permission are synced" in page
+    assert "Skipped: Candidates. Candidates' names is off" in page
 
 
 def test_skipped_records_not_marked_gone(
@@ -91,7 +92,7 @@ def test_skipped_records_not_marked_gone(
     assert Candidate.objects.filter(gone_at=None).count() == before
 
 
-def test_granted_records_read_fully_by_next_sync(
+def test_granted_records_read_fully_at_once(
     connect, sandbox: Sandbox, ada: Client, run_tasks, advance_clock, run_sync, kind: str
 ) -> None:
     """Dependent records too: applications synced without their candidates get them."""
@@ -102,8 +103,7 @@ def test_granted_records_read_fully_by_next_sync(
     assert _skipped_steps(run_sync(connection, Scope.RECENT)) == ["candidates"]  # not checked yet
     ada.post("/setup/permissions/")
     run_tasks()
-    advance_clock(15 * 60)
-    run = run_sync(connection, Scope.RECENT)
+    run = connection.syncs.exclude(scope=Scope.PEOPLE).first()
     assert (run.scope, _skipped_steps(run)) == (Scope.FULL, [])
     assert Office.objects.exists()
     assert_sync_matches(sandbox, kind)
@@ -117,11 +117,13 @@ def test_refused_records_fully_read_only_once(
     connection = connect(without={"offices.list"})
     grant_permissions(sandbox, connection, "offices.list")
     ada.post("/setup/permissions/")
-    run_tasks()
+    assert run_next_task()  # the check
     sandbox.faults.add_fault("/v3/offices", status=403, times=1)
-    for scope in (Scope.FULL, Scope.RECENT):
-        advance_clock(15 * 60)
-        assert run_sync(connection, Scope.RECENT).scope == scope
+    run_tasks()
+    refused = SyncStep.objects.get(kind="offices", status=SyncStep.Status.REFUSED)
+    assert refused.run.scope == Scope.FULL
+    advance_clock(15 * 60)
+    assert run_sync(connection, Scope.RECENT).scope == Scope.RECENT
 
 
 def test_grants_not_read_without_roles(connect, sandbox: Sandbox, run_sync) -> None:

@@ -126,7 +126,7 @@ def test_refused_step_reported_and_rest_synced(
     assert run.status == SyncRun.Status.PARTIAL
     assert refused == ["candidates"]
     assert _count(Application) > 0
-    assert b"except what may not be read" in ada.get(SYNC).content
+    assert b"except lists without permission" in ada.get(SYNC).content
 
 
 def test_lost_contact_fails_run_and_deletes_nothing(
@@ -163,7 +163,7 @@ def test_joined_recent_sync_is_shown(connect, ada: Client, run_tasks) -> None:
     assert 'hx-trigger="every 1s"' in page
     run_tasks()
     page = ada.get(SYNC).content.decode()
-    assert "Everything has been read" in page
+    assert "Everything is synced" in page
     assert "every 1s" not in page
 
 
@@ -187,7 +187,7 @@ def test_progress_shown_until_sync_ends(connect, sandbox: Sandbox, ada: Client, 
     assert b'hx-trigger="every 1s"' in pages[0].content
     page = ada.get(SYNC).content
     assert b'hx-trigger="every 1s"' not in page
-    assert b"Everything has been read" in page
+    assert b"Everything is synced" in page
 
 
 @each_refusal

@@ -549,7 +549,7 @@ def test_refused_credential_fails_delivery(
     run_tasks()
     delivery = Delivery.objects.get()
     assert delivery.outcome == Outcome.FAILED
-    assert "does not accept the credential" in delivery.reason
+    assert "doesn't accept the credential" in delivery.reason
     sandbox.faults.clear_faults()
     synced_webhook.deliver_application(
         _active_application().remote_id, Greenhouse_Event_ID=delivery.event_id
