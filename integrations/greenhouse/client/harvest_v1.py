@@ -24,6 +24,7 @@ from integrations.ats.errors import (
     NotFound,
 )
 from integrations.ats.permissions import ProbeResult
+from integrations.ats.registry import V1_RETIREMENT
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -72,8 +73,7 @@ Record = TypeVar("Record")
 
 _MISSING_PERMISSION_TEXT = "does not have permission for this endpoint"
 _RETIRED_SENTENCE = (
-    "Greenhouse no longer answers Harvest v1 for this account (it was announced to end on "
-    "31 August 2026). Create a Harvest v3 credential instead."
+    f"Harvest v1 no longer works for this account. {V1_RETIREMENT} Create a Harvest v3 credential."
 )
 CONFIRMATION_TTL = 10.0  # seconds for which a successful response proves that v1 is available
 _LIST_PARAMS = {"per_page": PER_PAGE, "skip_count": "true"}
@@ -123,8 +123,7 @@ class HarvestV1(HarvestClient):
     ) -> AtsError:
         if response.status == 401:
             return BadCredential(
-                "Greenhouse does not accept this API key: it is mistyped or revoked, or Harvest "
-                "v1 has ended for this account.",
+                f"Greenhouse doesn't accept this API key. {V1_RETIREMENT}",
                 evidence=evidence,
             )
         if response.status == 410:
@@ -153,8 +152,8 @@ class HarvestV1(HarvestClient):
         sentence = f"The Greenhouse API key lacks the permission “{label}”."
         if _MISSING_PERMISSION_TEXT not in error_body.message:
             sentence = (
-                f"Greenhouse refuses this without saying why: the API key may lack the permission "
-                f"“{label}”, or Harvest v1 has ended for this account."
+                f"Greenhouse refuses this without saying why. The API key may lack the permission "
+                f"“{label}”. {V1_RETIREMENT}"
             )
         return MissingPermission(request.permission, sentence, evidence=evidence)
 
