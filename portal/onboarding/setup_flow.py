@@ -192,6 +192,8 @@ def build_steps(connection: Connection, *, shown_step: str) -> list[SetupStep]:
 
 def _count_done_steps(connection: Connection, current_step: str, shown_number: int) -> int:
     keys = [key for key, _ in _STEPS]
+    if current_step == "start":
+        return min(shown_number, keys.index("credential"))  # preparing is optional
     if current_step != "live":
         return keys.index(current_step)
     # The first sync may end before the admin has seen the steps ahead: those aren't done yet.

@@ -41,7 +41,6 @@ class TickSection:
 
     key: str
     title: str
-    note: str
     checkboxes: list[Checkbox]
     by_scope: bool
 
@@ -59,8 +58,8 @@ def _build_tick_sections(kind: registry.CredentialKind) -> list[TickSection]:
     required = [box for box in checkboxes if not box.optional]
     optional = [box for box in checkboxes if box.optional]
     return [
-        TickSection("required", "Required", "Core features need these.", required, by_scope),
-        TickSection("optional", "Optional", "Each adds something.", optional, by_scope),
+        TickSection("required", "Required", required, by_scope),
+        TickSection("optional", "Optional", optional, by_scope),
     ]
 
 

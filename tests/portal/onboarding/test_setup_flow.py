@@ -86,12 +86,13 @@ def test_steps_ahead_are_never_done(
     personas: Personas, sandbox: Sandbox, sign_in, run_tasks
 ) -> None:
     ada = sign_in(personas.ada)
-    ada.post("/setup/credential/", V3)
-    run_tasks()
 
     def list_states(path: str) -> list[str]:
         return [step.state for step in ada.get(path).context["steps"]]
 
+    assert list_states("/setup/credential/") == ["done", "current", *["todo"] * 4]
+    ada.post("/setup/credential/", V3)
+    run_tasks()
     assert list_states("/setup/permissions/") == ["done", "done", "current", *["open"] * 3]
     assert list_states("/setup/sync/") == [*["done"] * 4, "current", "open"]
     ada.post(PEOPLE)
