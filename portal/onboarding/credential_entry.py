@@ -121,7 +121,8 @@ def continue_in_background(
     CredentialRefused if Greenhouse asks to wait for too long.
     """
     now = timezone.now()
-    if isinstance(error, RateLimited) and error.retry_at > now + CredentialTest.LASTS:
+    due_at = error.retry_at if isinstance(error, RateLimited) else None
+    if due_at is not None and due_at > now + CredentialTest.LASTS:
         raise _build_unavailable_refusal(entered.kind, error)
     CredentialTest.objects.filter(connection=connection, membership=entered.membership).delete()
     test = CredentialTest.objects.create(
@@ -132,7 +133,7 @@ def continue_in_background(
         confirms_account_change=entered.confirms_account_change,
         ip_address=entered.ip_address,
         waiting_since=now,
-        due_at=error.retry_at if isinstance(error, RateLimited) else None,
+        due_at=due_at,
         wait_cause=WaitCause.RATE_LIMIT if isinstance(error, RateLimited) else WaitCause.SLOW,
     )
     _enqueue_test(test)

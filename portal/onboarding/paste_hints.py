@@ -44,31 +44,31 @@ def find_paste_hint(data: Mapping[str, Any], kind: registry.CredentialKind) -> P
 
 
 def _check_value(pasted: str, label: str) -> PasteHint | None:
-    words = _split_words(pasted)
+    parts = _split_parts(pasted)
     if _AUTHORIZATION_HEADER.match(pasted):
         return PasteHint(
             f"{label}: this looks like an authorization header. Paste only the value that "
             "Greenhouse shows."
         )
-    if len(words) >= 3 and sum(bool(_WORD.fullmatch(word)) for word in words) > len(words) / 2:
+    if len(parts) >= 3 and sum(bool(_WORD.fullmatch(part)) for part in parts) > len(parts) / 2:
         return PasteHint(f"{label}: this looks like a sentence, not a credential.")
-    if len("".join(words)) < _MIN_LENGTH:
+    if len("".join(parts)) < _MIN_LENGTH:
         return PasteHint(f"{label}: this looks too short. Check that you copied all of it.")
     return None
 
 
-def _split_words(pasted: str) -> list[str]:
-    return [word for word in WHITESPACE.split(pasted) if word]
+def _split_parts(pasted: str) -> list[str]:
+    return [part for part in WHITESPACE.split(pasted) if part]
 
 
 def _check_client_value(pasted: str) -> PasteHint | None:
-    if _API_KEY.fullmatch("".join(_split_words(pasted))):
+    if _API_KEY.fullmatch("".join(_split_parts(pasted))):
         return PasteHint("This looks like a Harvest v1 API key.", "harvest_key")
     return None
 
 
 def _check_api_key(pasted: str) -> PasteHint | None:
-    values = _split_words(pasted)
+    values = _split_parts(pasted)
     if _API_KEY.fullmatch("".join(values)):
         return None
     if len(values) == 2 and all(len(value) >= _MIN_LENGTH for value in values):

@@ -77,7 +77,7 @@ def test_errors_have_message_and_exit_code(
     assert "GREENHOUSE_CLIENT_ID" in capsys.readouterr().err
     monkeypatch.setenv("GREENHOUSE_API_KEY", "wrong")
     assert main(["jobs"]) == 3
-    assert "does not accept this API key" in capsys.readouterr().err
+    assert "doesn't accept this API key" in capsys.readouterr().err
     set_v3_credential(monkeypatch, "a", "b")
     assert main(["jobs"]) == 2
     monkeypatch.delenv("GREENHOUSE_API_KEY")
