@@ -221,7 +221,7 @@ class Person:
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-        self.page.wait_for_url("**/setup/people/")
+        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
         self.open_path("/setup/sync/")
         expect(self.page.get_by_text("Everything has been read")).to_be_visible()
 

@@ -50,9 +50,11 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     if not scripts:
         _continue_until_connected(ada)
+    expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
     if not scripts:
-        expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
         return
+    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    page.get_by_role("link", name="Continue", exact=True).click()
     expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
     ada.open_path("/setup/credential/")
     ada.check_page("62-connected")
@@ -70,7 +72,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada.open_path("/setup/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
-    ada.page.wait_for_url("**/setup/people/")
+    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
     ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("Everything has been read")).to_be_visible()
 
@@ -80,7 +82,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     sam.check_page("64-not-yet")
     page.get_by_role("button", name="Act in Greenhouse as yourself").click()
     _authorize_as(sam, "Ada Adeyemi, Site Admin")
-    expect(page.locator("#messages").get_by_text("That was not you")).to_be_visible()
+    expect(page.locator("#messages").get_by_text("Authorized as someone else")).to_be_visible()
     sam.check_page("65-not-you")
     page.get_by_role("button", name="Act in Greenhouse as yourself").click()
     _authorize_as(sam, "Sam Okafor, Site Admin")

@@ -86,11 +86,16 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     demo.clear_faults()
     ada.tab_to("#id_client_secret")
     keys.press("Enter")
-    page.wait_for_url("**/setup/people/")  # as soon as all permissions are granted
+    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    ada.tab_to("a.btn-primary")
+    keys.press("Enter")
+    page.wait_for_url("**/setup/people/")
     expect(page.get_by_text("Some people won't see any requisitions yet")).to_be_visible()
     ada.tab_to(".page-foot button")
     keys.press("Enter")
-    page.wait_for_url("**/setup/live/")
+    page.wait_for_url(re.compile("/setup/(sync|live)/"))
+    ada.open_path("/setup/sync/")
+    expect(page.get_by_text("Everything has been read")).to_be_visible()
 
 
 def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> None:

@@ -21,7 +21,7 @@ from portal.onboarding.permission_checklist import (
     count_states,
     group_by_checkbox,
 )
-from portal.web.htmx import redirect_page, render_page_or_partial
+from portal.web.htmx import render_page_or_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,8 +73,6 @@ def _render_page(
     settled = [box for box in checkboxes if box.state in _FOLDED_STATES]
     counts = count_states(checkboxes)
     can_continue = feature_set.checked and not feature_set.blocked
-    if request.htmx and not missing and can_continue and _is_first_check_done(connection, check):
-        return redirect_page(request, "onboarding:people")
     context = {
         "steps": setup_flow.build_steps(connection, shown_step="permissions"),
         "connection": connection,
@@ -94,16 +92,6 @@ def _render_page(
         "can_continue": can_continue,
     }
     return render_page_or_partial(request, "onboarding/permissions.html", "check", context)
-
-
-def _is_first_check_done(connection: Connection, check: CheckRun | None) -> bool:
-    """Whether setup can move on by itself from the page that waited for this check."""
-    return (
-        check is not None
-        and check.status == CheckRun.Status.DONE
-        and connection.people_reviewed_at is None
-        and not connection.checks.exclude(pk=check.pk).exists()
-    )
 
 
 _FOLDED_STATES = {ProbeOutcome.GRANTED, PermissionCheck.WAITING}

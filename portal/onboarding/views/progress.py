@@ -21,7 +21,7 @@ from portal.sync.access_promise import get_access_promise
 from portal.sync.engine import plan
 from portal.sync.engine.steps import STEP_LABELS, STEPS
 from portal.sync.models import SyncRun, SyncStep
-from portal.web.htmx import redirect_page, render_page_or_partial
+from portal.web.htmx import render_page_or_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,8 +45,6 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         record_member_action(request, "sync.requested", "started a sync", subject=connection)
         return redirect("onboarding:sync")
     run = _get_shown_run(connection)
-    if request.htmx and current_step == "live" and _is_first_sync_done(connection, run):
-        return redirect_page(request, "onboarding:live")
     all_steps = list(run.steps.order_by("id")) if run else []
     steps = [step for step in all_steps if not step.skip_reason]
     skipped_lists = history.group_skipped_lists(all_steps)
@@ -72,13 +70,6 @@ def _get_shown_run(connection: Connection) -> SyncRun | None:
     runs = connection.syncs.exclude(scope=SyncRun.Scope.PEOPLE)
     open_run = runs.filter(status__in=SyncRun.OPEN).first()
     return open_run or runs.filter(scope=SyncRun.Scope.FULL).first()
-
-
-def _is_first_sync_done(connection: Connection, run: SyncRun | None) -> bool:
-    """Whether setup can move on by itself from the page that waited for this sync."""
-    if run is None or run.status != SyncRun.Status.DONE:
-        return False
-    return not connection.syncs.filter(scope=SyncRun.Scope.FULL).exclude(pk=run.pk).exists()
 
 
 def _estimate_time_left(run: SyncRun | None, steps: list[SyncStep]) -> str:
