@@ -25,7 +25,8 @@ def _authorize_as(person: Person, who: str, *, service_account: bool = False) ->
 
 def _continue_until_connected(person: Person) -> None:
     """Without scripts, the page that waits for a worker has a link instead."""
-    link = person.page.get_by_role("link", name="Continue", exact=True)
+    progress = person.page.locator("#authorization-progress")
+    link = progress.get_by_role("link", name="Continue", exact=True)
     for _ in range(60):
         if not link.is_visible():
             return
