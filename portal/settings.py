@@ -386,7 +386,6 @@ WHITENOISE_USE_FINDERS = DEBUG
 # -- Rate limits (portal.web.rate_limits): requests, seconds ------------------------------------
 # POSTs per user. Sign-in, password resets and codes have allauth's own limits.
 POST_RATE_LIMITS = {
-    "onboarding:credential": (20, 600),
     "onboarding:permissions": (30, 600),
     "onboarding:retest_permission": (120, 600),
     "onboarding:fix_links": (30, 3600),
@@ -394,6 +393,8 @@ POST_RATE_LIMITS = {
     "members:list": (200, 3600),
     "members:resend_invitation": (30, 3600),
 }
+# Credentials that one user tests in Greenhouse.
+CREDENTIAL_ENTRY_LIMIT = (20, 600)
 # Not-found responses per client IP, on pages opened by a secret link.
 NOT_FOUND_RATE_LIMITS = {
     "members:accept_invitation": (30, 600),

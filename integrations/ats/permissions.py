@@ -23,7 +23,7 @@ class PermissionOrigin(StrEnum):
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     label: str
-    without_it: str  # what a person misses while it is off
+    without_it: str  # what people miss while it is off
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +34,7 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
     scope: str  # the OAuth scope
     origin: PermissionOrigin
     features: tuple[str, ...]
-    purpose: str  # what the portal does with it, for a reader new to the portal
-    reason: str = ""  # for added and optional ones
+    purpose: str  # what we do with it, in one or two short sentences
     # Credential kinds that have this permission.
     kinds: tuple[str, ...] = ("harvest_key", "harvest_oauth", "harvest_partner")
 
@@ -55,8 +54,6 @@ class PermissionCatalogue(msgspec.Struct, frozen=True, kw_only=True):
     features: Mapping[str, Feature]
     screen_paths: Mapping[str, str]  # credential kind -> path to the vendor's screen
     scope_kinds: frozenset[str]  # credential kinds whose permissions are scopes; some share one
-    # Used where granted, but never requested.
-    unlisted_scopes: frozenset[str] = frozenset()
 
     def list_permissions(self, kind: str) -> tuple[Permission, ...]:
         return tuple(p for p in self.permissions if kind in p.kinds)

@@ -31,6 +31,9 @@ class CredentialKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CATALOGUE = "integrations.greenhouse.permission_catalogue.CATALOGUE"
+V1_RETIREMENT = (
+    "Greenhouse retired Harvest v1 on August 31, 2026, so API keys can stop working at any time."
+)
 _WEBHOOK_SPEC = "integrations.greenhouse.webhooks.WEBHOOK_SPEC"
 
 CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
@@ -44,19 +47,21 @@ CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
                     name="client_id",
                     label="Client ID",
                     secret=False,
-                    help="The first of the two values that Greenhouse shows.",
+                    help="The first of the two values Greenhouse shows.",
                 ),
                 CredentialField(
                     name="client_secret",
                     label="Client secret",
                     secret=True,
-                    help="Greenhouse shows it once, right after the credential is made.",
+                    help="Greenhouse shows it once, when you create the credential.",
                 ),
                 CredentialField(
                     name="reader_id",
                     label="Greenhouse user ID of a Site Admin",
                     secret=False,
-                    help="Only needed when the credential's own service user is no Site Admin.",
+                    help="Only needed if the credential's own service user isn't a Site Admin. In "
+                    "Greenhouse, open Configure › Users and select the person: the ID is the "
+                    "number in the page's address.",
                 ),
             ),
             provider_path="integrations.greenhouse.provider.HarvestV3",
@@ -65,7 +70,7 @@ CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
         ),
         CredentialKind(
             key="harvest_partner",
-            label="Consent in Greenhouse",
+            label="Authorized in Greenhouse",
             fields=(),
             provider_path="integrations.greenhouse.provider.HarvestPartner",
             catalogue_path=_CATALOGUE,
@@ -80,7 +85,7 @@ CREDENTIAL_KINDS: Mapping[str, CredentialKind] = {
                     name="api_key",
                     label="Harvest API key",
                     secret=True,
-                    help="One long value of letters and digits.",
+                    help="A long string of letters and numbers.",
                 ),
             ),
             provider_path="integrations.greenhouse.provider.HarvestV1",

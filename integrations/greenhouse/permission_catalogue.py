@@ -8,23 +8,23 @@ from __future__ import annotations
 from integrations.ats.permissions import Feature, Permission, PermissionCatalogue, PermissionOrigin
 
 _FEATURES = (
-    Feature(key="requisitions", label="Requisitions", without_it="No requisitions can be shown."),
+    Feature(key="requisitions", label="Requisitions", without_it="No requisitions are shown."),
     Feature(
         key="people",
-        label="Matching people",
-        without_it="Nobody can be matched with their Greenhouse account, so nobody sees anything.",
+        label="User matching",
+        without_it="Members can't be matched with their Greenhouse accounts, so nobody sees any "
+        "requisitions.",
     ),
     Feature(
         key="job_admins",
-        label="Exact access of Job Admins",
-        without_it="Job Admins see only jobs on whose hiring team they are, which may be fewer "
-        "than Greenhouse allows.",
+        label="Job Admin access",
+        without_it="Job Admins see only requisitions whose hiring team they're on, which may be "
+        "fewer than Greenhouse allows.",
     ),
     Feature(
         key="applications",
         label="Applications",
-        without_it="Requisitions are shown without their applications, and nothing can be done "
-        "on them.",
+        without_it="Requisitions are shown without their applications, so nobody can act on them.",
     ),
     Feature(
         key="candidates",
@@ -34,20 +34,22 @@ _FEATURES = (
     Feature(
         key="stages",
         label="Stages",
-        without_it="The steps of a job are not shown, and an application cannot be moved to one.",
+        without_it="A requisition's stages aren't shown, and applications can't be moved to one.",
     ),
     Feature(
-        key="posts", label="Job posts", without_it="Requisitions are shown without their posts."
+        key="posts",
+        label="Job posts",
+        without_it="Requisitions are shown without their job posts.",
     ),
     Feature(
         key="openings",
         label="Openings",
-        without_it="It is not shown how many seats are left to fill.",
+        without_it="The number of open positions isn't shown.",
     ),
     Feature(
         key="close_reasons",
         label="Close reasons",
-        without_it="It is not shown why an opening was closed.",
+        without_it="The reason an opening was closed isn't shown.",
     ),
     Feature(key="advance", label="Advance", without_it="The Advance button is off."),
     Feature(key="move", label="Move to a stage", without_it="The Move button is off."),
@@ -59,12 +61,22 @@ _FEATURES = (
     Feature(
         key="update",
         label="Update an application",
-        without_it="Recruiter, coordinator and source of an application cannot be changed.",
+        without_it="An application's recruiter, coordinator, and source can't be changed.",
+    ),
+    Feature(
+        key="resumes",
+        label="Résumés",
+        without_it="Résumés can't be opened.",
+    ),
+    Feature(
+        key="sources",
+        label="Sources",
+        without_it="An application's source isn't shown and can't be changed.",
     ),
     Feature(
         key="verified_emails",
-        label="Matching by every verified address",
-        without_it="People are matched by the addresses in their Greenhouse profile only.",
+        label="Matching by additional email addresses",
+        without_it="People are matched only by the addresses in their Greenhouse profile.",
     ),
     Feature(
         key="departments",
@@ -77,7 +89,7 @@ _FEATURES = (
     Feature(
         key="hiring_team",
         label="Hiring team",
-        without_it="A requisition's hiring team is not shown.",
+        without_it="A requisition's hiring team isn't shown.",
     ),
     Feature(
         key="role_names",
@@ -86,10 +98,10 @@ _FEATURES = (
     ),
     Feature(
         key="future_access",
-        label="Tomorrow's access",
-        without_it="It is not shown on which future jobs somebody will have access.",
+        label="Access to future jobs",
+        without_it="Which future jobs a person will have access to isn't shown.",
     ),
-    Feature(key="stage_history", label="Stage history", without_it="Days in stage are not shown."),
+    Feature(key="stage_history", label="Stage history", without_it="Days in stage aren't shown."),
     Feature(
         key="rejection_mail",
         label="Rejection email",
@@ -97,9 +109,8 @@ _FEATURES = (
     ),
     Feature(
         key="custom_fields",
-        label="Your own fields",
-        without_it="Fields that you added to applications in Greenhouse are not shown and cannot "
-        "be changed.",
+        label="Custom fields",
+        without_it="Your custom fields on applications aren't shown and can't be changed.",
     ),
 )
 
@@ -112,7 +123,6 @@ def _define_permission(
     *features: str,
     purpose: str,
     origin: PermissionOrigin = PermissionOrigin.ARTICLE,
-    reason: str = "",
     kinds: tuple[str, ...] = ("harvest_oauth", "harvest_partner", "harvest_key"),
 ) -> Permission:
     return Permission(
@@ -123,7 +133,6 @@ def _define_permission(
         features=features,
         purpose=purpose,
         origin=origin,
-        reason=reason,
         kinds=kinds,
     )
 
@@ -145,7 +154,7 @@ _PERMISSIONS = (
         "unreject",
         "transfer",
         "update",
-        purpose="Looks at one application again, so that nobody acts on what has changed.",
+        purpose="Checks that an application hasn't changed before someone acts on it.",
     ),
     _define_permission(
         "applications.list",
@@ -161,7 +170,7 @@ _PERMISSIONS = (
         "Patch: Update Application",
         "applications:update",
         "update",
-        purpose="Lets recruiters change an application's recruiter, coordinator or source.",
+        purpose="Lets recruiters change an application's recruiter, coordinator, or source.",
     ),
     _define_permission(
         "applications.advance",
@@ -201,7 +210,7 @@ _PERMISSIONS = (
         "Post: Unreject Application",
         "applications:unreject",
         "unreject",
-        purpose="Lets recruiters take a rejection back.",
+        purpose="Lets recruiters undo a rejection.",
     ),
     _define_permission(
         "candidates.retrieve",
@@ -209,7 +218,18 @@ _PERMISSIONS = (
         "Get: Retrieve Candidate",
         "candidates:list",
         "candidates",
-        purpose="Looks at one candidate again when their name has changed.",
+        purpose="Refreshes a candidate after a change.",
+        kinds=_V3_ONLY,
+    ),
+    _define_permission(
+        "candidates.retrieve",
+        "Candidates",
+        "Get: Retrieve Candidate",
+        "candidates:list",
+        "candidates",
+        "resumes",
+        purpose="Refreshes a candidate after a change, and opens résumés.",
+        kinds=_V1_ONLY,
     ),
     _define_permission(
         "candidates.list",
@@ -217,7 +237,7 @@ _PERMISSIONS = (
         "Get: List Candidates",
         "candidates:list",
         "candidates",
-        purpose="Shows applications with the candidates' names.",
+        purpose="Shows candidates' names.",
     ),
     _define_permission(
         "jobs.retrieve",
@@ -225,7 +245,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job",
         "jobs:list",
         "requisitions",
-        purpose="Looks at one job again when it has changed.",
+        purpose="Refreshes a job after a change.",
     ),
     _define_permission(
         "jobs.list",
@@ -233,7 +253,7 @@ _PERMISSIONS = (
         "Get: List Jobs",
         "jobs:list",
         "requisitions",
-        purpose="Shows recruiters their jobs. Without it nothing can be shown.",
+        purpose="Shows recruiters their jobs. Nothing works without it.",
     ),
     _define_permission(
         "job_posts.list",
@@ -241,7 +261,7 @@ _PERMISSIONS = (
         "Get: List Job Posts",
         "job_posts:list",
         "posts",
-        purpose="Shows with which posts a job is advertised.",
+        purpose="Shows which job posts advertise a job.",
     ),
     _define_permission(
         "job_posts.retrieve_for_job",
@@ -249,7 +269,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job Post for Job",
         "job_posts:list",
         "posts",
-        purpose="Looks at the post of one job again when it has changed.",
+        purpose="Refreshes a job's job post after a change.",
     ),
     _define_permission(
         "job_posts.list_for_job",
@@ -257,7 +277,7 @@ _PERMISSIONS = (
         "Get: List Job Posts for Job",
         "job_posts:list",
         "posts",
-        purpose="Looks at all posts of one job again when they have changed.",
+        purpose="Refreshes all of a job's job posts after a change.",
     ),
     _define_permission(
         "job_stages.retrieve",
@@ -266,7 +286,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Looks at one stage of a job again when it has changed.",
+        purpose="Refreshes a stage after a change.",
     ),
     _define_permission(
         "job_stages.list",
@@ -275,7 +295,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Shows the stages of a job and where its applications are.",
+        purpose="Shows a job's stages and who is in each.",
     ),
     _define_permission(
         "job_stages.list_for_job",
@@ -284,7 +304,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Looks at the stages of one job again when they have changed.",
+        purpose="Refreshes a job's stages after a change.",
     ),
     _define_permission(
         "users.retrieve",
@@ -292,7 +312,7 @@ _PERMISSIONS = (
         "Get: Retrieve User",
         "users:list",
         "people",
-        purpose="Looks at one Greenhouse user again when they have changed.",
+        purpose="Refreshes a Greenhouse user after a change.",
     ),
     _define_permission(
         "users.list",
@@ -300,8 +320,7 @@ _PERMISSIONS = (
         "Get: List Users",
         "users:list",
         "people",
-        purpose="Finds out by email address who is who, so that everybody sees only their own "
-        "jobs.",
+        purpose="Matches people by email address, so everyone sees only their own jobs.",
     ),
     _define_permission(
         "openings.list_for_job",
@@ -309,7 +328,7 @@ _PERMISSIONS = (
         "Get: List Openings For a Job",
         "openings:list",
         "openings",
-        purpose="Shows how many seats of a job are left to fill.",
+        purpose="Shows how many positions are still open.",
     ),
     _define_permission(
         "close_reasons.list",
@@ -325,9 +344,8 @@ _PERMISSIONS = (
         "Get: List Job Permissions",
         "user_job_permissions:list",
         "job_admins",
-        purpose="Knows which jobs each Job Admin may see in Greenhouse, and shows them no others.",
+        purpose="Shows each Job Admin exactly the jobs they can access in Greenhouse.",
         origin=_ADDED,
-        reason="It tells exactly which jobs a Job Admin may see. The setup article leaves it out.",
     ),
     _define_permission(
         "rejection_reasons.list",
@@ -335,10 +353,8 @@ _PERMISSIONS = (
         "Get: List Rejection Reasons",
         "rejection_reasons:list",
         "reject",
-        purpose="Offers your own rejection reasons when somebody rejects an application.",
+        purpose="Offers your rejection reasons. Harvest v3 requires one for every rejection.",
         origin=_ADDED,
-        reason="Harvest v3 rejects only with a reason from this list. The setup article leaves it "
-        "out.",
     ),
     _define_permission(
         "user_emails.list",
@@ -346,9 +362,8 @@ _PERMISSIONS = (
         "Get: List User Emails",
         "user_emails:list",
         "verified_emails",
-        purpose="Finds people also by the second address that they have in Greenhouse.",
+        purpose="Matches people by any address in their Greenhouse account.",
         origin=_OPTIONAL,
-        reason="People who sign in with their second address are matched too.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -357,9 +372,8 @@ _PERMISSIONS = (
         "Get: List Departments",
         "departments:list",
         "departments",
-        purpose="Shows the department of a job.",
+        purpose="Shows a job's department.",
         origin=_OPTIONAL,
-        reason="Department names for the list of requisitions.",
     ),
     _define_permission(
         "offices.list",
@@ -367,9 +381,8 @@ _PERMISSIONS = (
         "Get: List Offices",
         "offices:list",
         "offices",
-        purpose="Shows the office of a job.",
+        purpose="Shows a job's office.",
         origin=_OPTIONAL,
-        reason="Office names for the list of requisitions.",
     ),
     _define_permission(
         "hiring_team.owners",
@@ -377,9 +390,8 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_owners:list",
         "hiring_team",
-        purpose="Shows who recruits and coordinates for a job.",
+        purpose="Shows a job's recruiters and coordinators.",
         origin=_OPTIONAL,
-        reason="Shows who recruits and coordinates.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -388,9 +400,8 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_hiring_managers:list",
         "hiring_team",
-        purpose="Shows the hiring managers of a job.",
+        purpose="Shows a job's hiring managers.",
         origin=_OPTIONAL,
-        reason="Shows the hiring managers.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -399,9 +410,8 @@ _PERMISSIONS = (
         "Get: List User Roles",
         "user_roles:list",
         "role_names",
-        purpose="Names the role that gives somebody access to a job.",
+        purpose="Names the role that gives someone access to a job.",
         origin=_OPTIONAL,
-        reason="Names the role that gives somebody access.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -411,10 +421,8 @@ _PERMISSIONS = (
         "user_roles:list",
         "job_admins",
         "role_names",
-        purpose="Tells Job Admins from interviewers, who see no applications here.",
+        purpose="Tells Job Admins from interviewers, who don't see applications.",
         origin=_ADDED,
-        reason="An API key's job permissions name interviewers too; only this list tells them from "
-        "Job Admins. The setup article leaves it out.",
         kinds=_V1_ONLY,
     ),
     _define_permission(
@@ -423,9 +431,8 @@ _PERMISSIONS = (
         "Get: List Future Job Permissions",
         "future_job_permissions:list",
         "future_access",
-        purpose="Nothing yet. Later it tells people which future jobs they will see.",
+        purpose="Not used yet. Will show which future jobs someone will have access to.",
         origin=_OPTIONAL,
-        reason="Explains on which future jobs somebody will have access.",
     ),
     _define_permission(
         "application_stages.list",
@@ -435,7 +442,6 @@ _PERMISSIONS = (
         "stage_history",
         purpose="Shows how long an application has been in its stage.",
         origin=_OPTIONAL,
-        reason="Tells how long an application has been in its stage.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -444,9 +450,8 @@ _PERMISSIONS = (
         "Get: List Email Templates",
         "email_templates:list",
         "rejection_mail",
-        purpose="Lets a rejection go out with one of your own email templates.",
+        purpose="Lets recruiters send one of your email templates with a rejection.",
         origin=_OPTIONAL,
-        reason="Lets a rejection go out with one of your email templates.",
     ),
     _define_permission(
         "custom_fields.list",
@@ -454,9 +459,8 @@ _PERMISSIONS = (
         "Get: List Custom Fields",
         "custom_fields:list",
         "custom_fields",
-        purpose="Shows the fields that you added to applications, and lets them be changed.",
+        purpose="Shows your custom fields on applications and lets recruiters change them.",
         origin=_OPTIONAL,
-        reason="Shows the fields that you added to applications, and lets them be changed.",
     ),
     _define_permission(
         "custom_field_options.list",
@@ -464,10 +468,28 @@ _PERMISSIONS = (
         "Get: List Custom Field Options",
         "custom_field_options:list",
         "custom_fields",
-        purpose="Offers what can be chosen in those of your own fields that are selects.",
+        purpose="Offers the choices of your custom fields.",
         origin=_OPTIONAL,
-        reason="Tells what can be chosen in those of them that are selects.",
         kinds=_V3_ONLY,
+    ),
+    _define_permission(
+        "attachments.list",
+        "Attachments",
+        "Get: List Attachments",
+        "attachments:list",
+        "resumes",
+        purpose="Opens a candidate's résumé.",
+        origin=_OPTIONAL,
+        kinds=_V3_ONLY,
+    ),
+    _define_permission(
+        "sources.list",
+        "Sources",
+        "Get: List Sources",
+        "sources:list",
+        "sources",
+        purpose="Shows an application's source and lets recruiters change it.",
+        origin=_OPTIONAL,
     ),
 )
 
@@ -479,16 +501,14 @@ CATALOGUE = PermissionCatalogue(
         "Manage Permissions",
         "harvest_oauth": "Configure › Dev Center › API Credential Management › your credential › "
         "Manage Scopes",
-        "harvest_partner": "the consent that a Site Admin gives in Greenhouse",
+        "harvest_partner": "the authorization given by a Site Admin in Greenhouse",
     },
     scope_kinds=frozenset(_V3_ONLY),
-    # Used for a candidate's attachments and for source names.
-    unlisted_scopes=frozenset({"harvest:attachments:list", "harvest:sources:list"}),
 )
 
 
 def get_permission_label(key: str) -> str:
-    """The permission's group and checkbox label; the key itself if it is not in the catalogue."""
+    """The permission's group and checkbox label; the key itself if it isn't in the catalogue."""
     for permission in _PERMISSIONS:
         if permission.key == key:
             return f"{permission.group} › {permission.label}"

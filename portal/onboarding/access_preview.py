@@ -74,23 +74,23 @@ def _build_row(
     possible_matches: dict[int, tuple[PossibleMatch, ...]],
 ) -> PreviewRow:
     if member.user.email_confirmed_at is None:
-        why = "They have not confirmed this address here yet, so they see nothing until they do."
+        why = "This address isn't confirmed yet, so they see nothing. Ask them to confirm it."
         return PreviewRow(member, MatchStatus.UNCONFIRMED, None, 0, why)
     if not users:
         why = (
-            "Nobody in Greenhouse has this address, so they see nothing. Add it to their "
-            "Greenhouse account, or invite the address that Greenhouse has."
+            "No Greenhouse user has this address, so they see nothing. Add it to their Greenhouse "
+            "account, or invite the address that Greenhouse has."
         )
         return PreviewRow(
             member, MatchStatus.UNMATCHED, None, 0, why, possible_matches.get(member.pk, ())
         )
     if len(users) > 1:
         names = " and ".join(str(user) for user in users)
-        why = f"{names} share this address in Greenhouse. Leave it on one of them only."
+        why = f"{names} share this address in Greenhouse. Keep it on only one of them."
         return PreviewRow(member, MatchStatus.AMBIGUOUS, None, 0, why)
     user = users[0]
     if user.deactivated:
-        why = "Deactivated in Greenhouse, so they see nothing until reactivated there."
+        why = "Deactivated in Greenhouse, so they see nothing. Reactivate them there."
         return PreviewRow(member, MatchStatus.DEACTIVATED, user, 0, why)
     jobs, why = _describe_access(user, counts, feature_set)
     return PreviewRow(member, MatchStatus.MATCHED, user, jobs, why)
@@ -100,16 +100,20 @@ def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -
     is_team_based = "job_admins" in feature_set.unavailable
     if user.site_admin:
         extra_count = 0 if is_team_based else counts.confidential.get(user.pk, 0)
-        reason = "Site Admin: every open requisition that is not confidential"
-        extra = f", and {extra_count:,} confidential by a grant" if extra_count else ""
+        reason = "Site Admin: all open requisitions that aren't confidential"
+        extra = f", and {extra_count:,} confidential ones they were added to" if extra_count else ""
         return counts.plain + extra_count, f"{reason}{extra}."
     if is_team_based:
         jobs = counts.on_team.get(user.pk, 0)
-        return jobs, "On these hiring teams. The credential may not read exact access."
+        role = "On the hiring team of these" if jobs else "Not on the hiring team of an open one"
+        return jobs, f"{role}. The credential can't read exact job permissions."
     jobs = counts.granted.get(user.pk, 0)
     if jobs:
         return jobs, "Job Admin of these in Greenhouse."
-    return 0, "Neither Site Admin nor Job Admin of an open requisition in Greenhouse."
+    return 0, (
+        "Neither a Site Admin nor a Job Admin of an open requisition. Give them access in "
+        "Greenhouse."
+    )
 
 
 def _match_users(connection: Connection, addresses: list[str]) -> dict[str, list[AtsUser]]:
@@ -183,12 +187,12 @@ def _select_possible_matches(
 def _describe_resemblance(member: Membership, row: AtsUserEmail) -> str:
     email = normalize_address(member.user.email)
     if row.verified is False and row.address == email:
-        return "has this address, but never confirmed it in Greenhouse"
+        return "has this address but hasn't confirmed it in Greenhouse"
     if _get_local_part(row.address) == _get_local_part(email):
         same_domain = row.address.partition("@")[2] == email.partition("@")[2]
-        return "an alias of the same address" if same_domain else "same name, other domain"
+        return "an alias of the same address" if same_domain else "same name, different domain"
     if is_same_name(row.user.name, member.user.name):
-        return "same name, other address"
+        return "same name, different address"
     return ""
 
 
@@ -199,22 +203,43 @@ def _get_local_part(address: str) -> str:
 # -- uninvited users ---------------------------------------------------------------------------
 def list_uninvited_users(connection: Connection, search: str = "") -> QuerySet[AtsUser]:
     """Greenhouse users with access and no account here, matching every word of `search`."""
+    users = _list_users_without_account(connection).filter(_build_access_filter(connection))
+    for word in search.split():
+        addresses = AtsUserEmail.objects.filter(user=OuterRef("pk"))
+        address = Exists(addresses.filter(address__contains=normalize_address(word)))
+        users = users.filter(match_name("search_name", word) | address)
+    return users
+
+
+def list_users_without_access(connection: Connection) -> QuerySet[AtsUser]:
+    """Greenhouse users without an account here, who would see no requisition."""
+    return _list_users_without_account(connection).exclude(_build_access_filter(connection))
+
+
+def count_requisitions(connection: Connection, users: Iterable[AtsUser]) -> dict[int, int]:
+    """The number of requisitions that each user would see, by primary key."""
+    users, feature_set = list(users), load_features(connection)
+    counts = _count_jobs(connection, [user.pk for user in users], feature_set)
+    return {user.pk: _describe_access(user, counts, feature_set)[0] for user in users}
+
+
+def _list_users_without_account(connection: Connection) -> QuerySet[AtsUser]:
     organization = connection.organization_id
     members = Membership.objects.filter(organization=organization)
     member_emails = [
         normalize_address(email) for email in members.values_list("user__email", flat=True)
     ]
     addresses = AtsUserEmail.objects.filter(user=OuterRef("pk"))
-    users = (
+    return (
         AtsUser.objects.filter(connection=connection, gone_at=None, deactivated=False)
-        .filter(Q(site_admin=True) | _build_job_access_filter(load_features(connection)))
         .exclude(Exists(addresses.filter(address__in=member_emails)))
         .exclude(primary_email="")
+        .order_by("name", "pk")
     )
-    for word in search.split():
-        address = Exists(addresses.filter(address__contains=normalize_address(word)))
-        users = users.filter(match_name("search_name", word) | address)
-    return users.order_by("name", "pk")
+
+
+def _build_access_filter(connection: Connection) -> Q:
+    return Q(site_admin=True) | _build_job_access_filter(load_features(connection))
 
 
 def _build_job_access_filter(feature_set: Features) -> Q:

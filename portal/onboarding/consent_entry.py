@@ -1,5 +1,5 @@
-"""After somebody agreed in Greenhouse: a worker exchanges the code and stores the consent, so that
-no request waits for Greenhouse.
+"""After someone authorized in Greenhouse: a worker exchanges the code and stores the consent, so
+that no request waits for Greenhouse.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _store_personal_consent(request: ConsentRequest, code: str) -> str:
     )
     record_entry(
         "consent.granted",
-        "agreed that the portal acts in Greenhouse in their name",
+        "authorized actions in Greenhouse in their name",
         organization=request.membership.organization,
         by=request.membership.user,
         subject=consent,
@@ -106,7 +106,7 @@ def _store_connection_consent(request: ConsentRequest, code: str) -> str:
     )
     record_entry(
         "credential.entered",
-        "connected by consent in Greenhouse",
+        "connected by authorizing in Greenhouse",
         organization=request.membership.organization,
         by=by,
         subject=credential,

@@ -1,24 +1,24 @@
 """Entering a credential: it is tested in Greenhouse and saved if accepted. While Greenhouse is
-slow, a worker goes on with the test; the typed values wait encrypted, for ten minutes at most.
+slow, a worker continues the test; the typed values wait encrypted, for ten minutes at most.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from integrations.ats.errors import AtsUnavailable, RateLimited
+from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
 from portal.accounts.models import Membership
 from portal.audit.entries import record_entry
 from portal.connections import waiting
 from portal.connections.credentials import store
-from portal.connections.models import Connection, Credential, CredentialTest
+from portal.connections.models import Connection, Credential, CredentialTest, WaitCause
 from portal.core import queue, transitions
 from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.onboarding import setup_flow
@@ -53,17 +53,18 @@ def enter_credential(
     """
     if connection.data_deletion_pending:
         raise store.CredentialRefused(
-            "", "What was read before is still being deleted. Try again in a minute."
+            "", "The previous account's data is still being deleted. Try again in a minute."
         )
-    sample = store.verify_secrets(
+    verified = store.verify_secrets(
         connection, kind=entered.kind, secrets=entered.secrets, patience=patience
     )
-    is_other_account = not account_match.is_same_account(connection, sample)
+    entered = replace(entered, secrets=verified.secrets)
+    is_other_account = not account_match.is_same_account(connection, verified.sample)
     if is_other_account and not entered.confirms_account_change:
         raise store.DifferentAccount(
             store.get_first_field(entered.kind),
-            "This credential opens another Greenhouse account than the one that is connected. "
-            "Nothing was saved. Use a credential of the connected account.",
+            "This credential belongs to a different Greenhouse account. Use a credential of the "
+            "connected account.",
         )
     return _save_tested(connection, entered, test, is_other_account=is_other_account)
 
@@ -116,7 +117,13 @@ def _record_entry(
 def continue_in_background(
     connection: Connection, entered: EnteredCredential, error: AtsUnavailable | RateLimited
 ) -> CredentialTest:
-    """Let a worker go on with the test; it replaces earlier ones of this person."""
+    """Let a worker continue the test, which replaces earlier ones of this person. Raises
+    CredentialRefused if Greenhouse asks to wait for too long.
+    """
+    now = timezone.now()
+    due_at = error.retry_at if isinstance(error, RateLimited) else None
+    if due_at is not None and due_at > now + CredentialTest.LASTS:
+        raise _build_unavailable_refusal(entered.kind, error)
     CredentialTest.objects.filter(connection=connection, membership=entered.membership).delete()
     test = CredentialTest.objects.create(
         connection=connection,
@@ -125,8 +132,9 @@ def continue_in_background(
         secrets=json.dumps(dict(entered.secrets)),
         confirms_account_change=entered.confirms_account_change,
         ip_address=entered.ip_address,
-        waiting_since=timezone.now(),
-        due_at=error.retry_at,
+        waiting_since=now,
+        due_at=due_at,
+        wait_cause=WaitCause.RATE_LIMIT if isinstance(error, RateLimited) else WaitCause.SLOW,
     )
     _enqueue_test(test)
     return test
@@ -174,12 +182,19 @@ def _refuse(test: CredentialTest, refusal: store.CredentialRefused) -> None:
 
 @transaction.atomic
 def _postpone_test(test: CredentialTest, error: AtsUnavailable | RateLimited) -> None:
-    wait = waiting.plan_wait(test, error)
+    # Only a 429 is waited for: it says until when. If Greenhouse is down, nobody knows.
+    wait = waiting.plan_wait(test, error) if isinstance(error, RateLimited) else None
     if wait is None or wait["due_at"] > test.created_at + CredentialTest.LASTS:
-        sentence = f"{waiting.describe_giving_up(error)} Nothing was saved."
-        _refuse(test, store.CredentialRefused(store.get_first_field(test.kind), sentence))
+        _refuse(test, _build_unavailable_refusal(test.kind, error))
     elif transitions.try_move(test, Status.QUEUED, why="Greenhouse does not answer yet", **wait):
         _enqueue_test(test)
+
+
+def _build_unavailable_refusal(kind: str, error: AtsError) -> store.CredentialRefused:
+    sentence = "Couldn't reach Greenhouse. Try again in a minute."
+    if isinstance(error, RateLimited):
+        sentence = "Greenhouse is limiting our requests. Try again in a few minutes."
+    return store.CredentialRefused(store.get_first_field(kind), sentence)
 
 
 def load_refusal(test: CredentialTest) -> store.CredentialRefused:

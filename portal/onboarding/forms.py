@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,29 +7,26 @@ from django import forms
 from django.forms.utils import ErrorDict
 
 from integrations.ats import registry
+from portal.onboarding.paste_hints import WHITESPACE
 from portal.web.id_parsing import parse_id
 
-# The format of Harvest API keys in public examples [inferred]; only used for a hint.
-_API_KEY_PATTERN = re.compile(r"[0-9a-f]{32}-\d{1,3}")
-_MIN_VALUE_LENGTH = 16  # characters of each of two values pasted into one field
-_WHITESPACE = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]+")
 _MAX_LENGTH = 500
 
 
 class _PastedField(forms.CharField):
     def to_python(self, value: Any) -> str:
-        return _WHITESPACE.sub("", value or "")
+        return WHITESPACE.sub("", value or "")
 
     def validate(self, value: str) -> None:
         super().validate(value)
         unexpected = sorted({c for c in value if not (c.isascii() and c.isprintable())})
         if unexpected:
             shown = " ".join(
-                f"“{c}”" if c.isprintable() else "an unprintable one" for c in unexpected
+                f"“{c}”" if c.isprintable() else "an unprintable character" for c in unexpected
             )
             raise forms.ValidationError(
-                f"This holds characters that no Greenhouse credential has ({shown}). "
-                "Please copy it again."
+                f"Contains characters that Greenhouse credentials don't have ({shown}). "
+                "Copy it again."
             )
 
 
@@ -62,30 +58,31 @@ def _build_pasted_field(
                 "autocapitalize": "off",
             }
         ),
-        error_messages={"required": f"Please paste the {label[:1].lower()}{label[1:]}."},
+        error_messages={"required": f"Paste the {label}."},
     )
 
 
 REQUIREMENTS = (
     (
         "may_manage",
-        "One of us may manage credentials in Greenhouse: “Can manage ALL organization's API "
-        "Credentials”, under their user's Developer permissions.",
+        "Someone on our team can manage API credentials in Greenhouse. Their user needs the "
+        "Developer permission “Can manage ALL organization's API Credentials”.",
     ),
     (
         "site_admin",
-        "One of us is a Site Admin in Greenhouse. Greenhouse shows its lists to nobody else.",
+        "Someone on our team is a Site Admin in Greenhouse. Greenhouse shows its lists only to "
+        "Site Admins.",
     ),
     (
         "same_email",
-        "Everybody uses the same email here and in Greenhouse. That is how people are matched.",
+        "Everyone uses the same email here and in Greenhouse. That's how people are matched.",
     ),
 )
 
 
 class RequirementsForm(forms.Form):
     ready = forms.MultipleChoiceField(
-        label="Is all of this so?",
+        label="Before you start, check that",
         choices=REQUIREMENTS,
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -115,7 +112,7 @@ class CredentialForm(forms.Form):
     def clean_reader_id(self) -> str:
         value: str = self.cleaned_data["reader_id"]
         if value and parse_id(value) is None:
-            raise forms.ValidationError("A Greenhouse user ID has digits only.")
+            raise forms.ValidationError("A Greenhouse user ID contains only digits.")
         return value
 
     def show_refusal(self) -> None:
@@ -126,9 +123,9 @@ class CredentialForm(forms.Form):
     def add_account_change_field(self, name: str) -> None:
         """Offer to switch accounts; the admin confirms by typing the organization's name."""
         self.fields["another_account"] = forms.CharField(
-            label="Connect the other account instead?",
-            help_text=f"Then everything that was read of the connected account is deleted first. "
-            f"To do that, type {name} here and test again.",
+            label="Connect the other account instead",
+            help_text=f"All synced data of the connected account is deleted first. To continue, "
+            f"type {name} and test again.",
             required=False,
             widget=_SecretSafeInput(attrs={"autocomplete": "off"}),
         )
@@ -144,7 +141,7 @@ class DisconnectForm(forms.Form):
     name = forms.CharField(
         label="Organization's name",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": "Please type the organization's name."},
+        error_messages={"required": "Enter the organization's name."},
     )
 
     def __init__(self, *args: Any, organization: str, **kwargs: Any) -> None:
@@ -155,38 +152,8 @@ class DisconnectForm(forms.Form):
     def clean_name(self) -> str:
         value: str = self.cleaned_data["name"]
         if not _matches_name(value, self.organization):
-            raise forms.ValidationError(f"This is not the name. Type {self.organization}.")
+            raise forms.ValidationError(f"Enter {self.organization} exactly as shown.")
         return value
-
-
-def detect_kind(
-    data: Mapping[str, Any], kind: registry.CredentialKind
-) -> tuple[registry.CredentialKind, str]:
-    """The kind whose form fits the pasted values, and a sentence if it is not `kind`.
-
-    Secrets are never sent back into a page, so they must be pasted again.
-    """
-    if kind.key == "harvest_oauth":
-        for name in ("client_id", "client_secret"):
-            if _API_KEY_PATTERN.fullmatch(_WHITESPACE.sub("", str(data.get(name, "")))):
-                return registry.CREDENTIAL_KINDS["harvest_key"], (
-                    "What you pasted is a Harvest v1 API key, and it belongs here. Please paste "
-                    "it once more. Nothing was saved."
-                )
-    elif kind.key == "harvest_key":
-        pasted = str(data.get("api_key", ""))
-        values = pasted.split()
-        is_api_key = _API_KEY_PATTERN.fullmatch("".join(values))
-        if (
-            len(values) == 2
-            and not is_api_key
-            and all(len(word) >= _MIN_VALUE_LENGTH for word in values)
-        ):
-            return registry.CREDENTIAL_KINDS["harvest_oauth"], (
-                "What you pasted holds two values: a client ID and a client secret of Harvest v3. "
-                "Please paste each into its field. Nothing was saved."
-            )
-    return kind, ""
 
 
 def _split_pasted_pair(data: Mapping[str, Any]) -> dict[str, Any]:

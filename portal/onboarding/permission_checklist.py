@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from integrations.ats.permissions import Feature, Permission, PermissionOrigin, ProbeOutcome
 from portal.connections.models import CheckRun, Credential, PermissionCheck
@@ -29,10 +30,6 @@ class PermissionItem:
     @property
     def is_missing(self) -> bool:
         return self.state == ProbeOutcome.MISSING
-
-    @property
-    def is_extra(self) -> bool:
-        return self.permission.origin != PermissionOrigin.ARTICLE
 
     @property
     def is_optional(self) -> bool:
@@ -63,45 +60,104 @@ def _get_screen_order(credential: Credential) -> Callable[[Permission], int]:
     return lambda permission: groups.index(permission.group)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Checkbox:
     """A checkbox on Greenhouse's screen, which may stand for several permissions."""
 
-    group: str
-    label: str
+    items: tuple[PermissionItem, ...]
     state: str
-    optional: bool
-    uses: list[str]
+
+    @property
+    def key(self) -> str:
+        """The key of one of its permissions; they are tested together."""
+        return self.items[0].permission.key
+
+    @property
+    def group(self) -> str:
+        return self.items[0].permission.group
+
+    @property
+    def label(self) -> str:
+        return self.items[0].label
+
+    @property
+    def optional(self) -> bool:
+        return all(item.is_optional for item in self.items)
+
+    @property
+    def is_missing_in_article(self) -> bool:
+        """Required, but the setup article doesn't list it."""
+        return any(item.permission.origin == PermissionOrigin.ADDED for item in self.items)
+
+    @property
+    def uses(self) -> list[str]:
+        return list(dict.fromkeys(item.permission.purpose for item in self.items))
+
+    @property
+    def off(self) -> list[Feature]:
+        """Features that are off without it."""
+        return list(dict.fromkeys(feature for item in self.items for feature in item.off))
+
+    @property
+    def fix(self) -> PermissionFix:
+        return self.items[0].fix
+
+    @property
+    def message(self) -> str:
+        """Greenhouse's answer to the last test, if it was unclear."""
+        return next((i.result.message for i in self.items if i.result and i.result.message), "")
+
+
+# The state of a checkbox is the first of these that one of its permissions is in.
+_STATE_PRECEDENCE = (
+    ProbeOutcome.MISSING,
+    PermissionCheck.WAITING,
+    ProbeOutcome.UNCLEAR,
+    NOT_ASKED,
+    ProbeOutcome.GRANTED,
+)
 
 
 def group_by_checkbox(
-    items: Iterable[PermissionItem], previous_results: Mapping[str, PermissionCheck]
+    items: Iterable[PermissionItem],
+    previous_results: Mapping[str, PermissionCheck] = MappingProxyType({}),
 ) -> list[Checkbox]:
-    """Checkboxes in the order of the screen; one missing permission makes its checkbox missing.
+    """Checkboxes in the order of the screen.
 
-    While a permission is being tested again, its previous result counts.
+    While a permission is being tested again, its result in `previous_results` counts.
     """
-    checkboxes: dict[tuple[str, str], Checkbox] = {}
+    checkboxes: dict[tuple[str, str], list[PermissionItem]] = {}
     for item in items:
-        group, previous = item.permission.group, previous_results.get(item.permission.key)
-        state = (
-            previous.outcome if item.state == PermissionCheck.WAITING and previous else item.state
-        )
-        checkbox = checkboxes.setdefault(
-            (group, item.label), Checkbox(group, item.label, state, True, [])
-        )
-        checkbox.uses.append(item.permission.purpose)
-        checkbox.optional = checkbox.optional and item.is_optional
-        if state == ProbeOutcome.MISSING:
-            checkbox.state = state
-    return list(checkboxes.values())
+        checkboxes.setdefault((item.permission.group, item.label), []).append(item)
+    return [
+        Checkbox(tuple(grouped), _get_worst_state(grouped, previous_results))
+        for grouped in checkboxes.values()
+    ]
 
 
-def count_states(items: list[PermissionItem]) -> dict[str, int]:
-    states = Counter(item.state for item in items)
+def _get_worst_state(
+    items: Iterable[PermissionItem], previous_results: Mapping[str, PermissionCheck]
+) -> str:
+    states = set()
+    for item in items:
+        previous = previous_results.get(item.permission.key)
+        is_waiting = item.state == PermissionCheck.WAITING
+        states.add(previous.outcome if is_waiting and previous else item.state)
+    return next(state for state in _STATE_PRECEDENCE if state in states)
+
+
+def list_checkboxes_to_tick(kind: str) -> list[Checkbox]:
+    """Every checkbox for a new credential: scopes by name, the others in the screen's order."""
+    credential = Credential(kind=kind)
+    checkboxes = group_by_checkbox(build_checklist(credential, None))
+    return sorted(checkboxes, key=lambda box: box.label) if credential.by_scope else checkboxes
+
+
+def count_states(checkboxes: list[Checkbox]) -> dict[str, int]:
+    states = Counter(checkbox.state for checkbox in checkboxes)
     return {
-        "all": len(items),
-        "tried": len(items) - states[PermissionCheck.WAITING],
+        "all": len(checkboxes),
+        "tried": len(checkboxes) - states[PermissionCheck.WAITING],
         "granted": states[ProbeOutcome.GRANTED],
         "missing": states[ProbeOutcome.MISSING],
         "unclear": states[ProbeOutcome.UNCLEAR],

@@ -23,7 +23,7 @@ DELETE_DATA_TASK = "portal.onboarding.tasks.delete_synced_data"
 
 @dataclass(frozen=True)
 class SetupStep:
-    """`state` is done, current, blocked or todo."""
+    """`state` is done, current, open (reachable) or todo."""
 
     key: str
     label: str
@@ -157,7 +157,7 @@ def get_current_step(connection: Connection) -> str:
 
 
 _STEPS = (
-    ("start", "Before you begin"),
+    ("start", "Prepare"),
     ("credential", "Credential"),
     ("permissions", "Permissions"),
     ("people", "People"),
@@ -173,12 +173,31 @@ _OPENS_WITH = {"start": "credential", "people": "sync"}
 def build_steps(connection: Connection, *, shown_step: str) -> list[SetupStep]:
     current_step = get_current_step(connection)
     keys = [key for key, _ in _STEPS]
-    # Reaching "live" completes it, too.
-    done_count = len(keys) if current_step == "live" else keys.index(current_step)
     last_reachable = keys.index(_OPENS_WITH.get(current_step, current_step))
+    done_count = _count_done_steps(connection, current_step, keys.index(shown_step))
     steps = []
     for number, (key, label) in enumerate(_STEPS):
-        state = "current" if key == shown_step else "done" if number < done_count else "todo"
-        url = reverse(f"onboarding:{key}") if number <= last_reachable else ""
-        steps.append(SetupStep(key, label, url, state))
+        is_reachable = number <= last_reachable
+        state = "todo"
+        if key == shown_step:
+            state = "current"
+        elif number < done_count:
+            state = "done"
+        elif is_reachable:
+            state = "open"
+        steps.append(
+            SetupStep(key, label, reverse(f"onboarding:{key}") if is_reachable else "", state)
+        )
     return steps
+
+
+def _count_done_steps(connection: Connection, current_step: str, shown_number: int) -> int:
+    keys = [key for key, _ in _STEPS]
+    if current_step == "start":
+        return min(shown_number, keys.index("credential"))  # preparing is optional
+    if current_step != "live":
+        return keys.index(current_step)
+    # The first sync may end before the admin has seen the steps ahead: those aren't done yet.
+    if connection.people_reviewed_at is None:
+        return max(keys.index("people"), shown_number)
+    return len(keys)

@@ -216,12 +216,12 @@ class Person:
         self.open_path("/setup/credential/")
         self.page.get_by_label("Client ID").fill(client_id)
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)
-        self.page.get_by_role("button", name="Try and save").click()
+        self.page.get_by_role("button", name="Test and save").click()
 
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-        expect(self.page.get_by_text("Everything is granted")).to_be_visible()
+        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
         self.open_path("/setup/sync/")
         expect(self.page.get_by_text("Everything is synced")).to_be_visible()
 

@@ -25,7 +25,8 @@ def _authorize_as(person: Person, who: str, *, service_account: bool = False) ->
 
 def _continue_until_connected(person: Person) -> None:
     """Without scripts, the page that waits for a worker has a link instead."""
-    link = person.page.get_by_role("link", name="Continue", exact=True)
+    progress = person.page.locator("#authorization-progress")
+    link = progress.get_by_role("link", name="Continue", exact=True)
     for _ in range(60):
         if not link.is_visible():
             return
@@ -43,7 +44,7 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
         ada.check_page("60-connect")
     page.get_by_role("button", name="Connect with Greenhouse").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("You did not agree in Greenhouse")).to_be_visible()
+    expect(page.get_by_text("Authorization was canceled")).to_be_visible()
     if scripts:
         ada.check_page("61-refused")
     page.get_by_role("button", name="Try again").click()
@@ -53,18 +54,18 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
     if not scripts:
         return
-    expect(page.get_by_text("Everything is granted")).to_be_visible()
-    page.get_by_role("link", name="Go on", exact=True).click()
+    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    page.get_by_role("link", name="Continue", exact=True).click()
     expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
     ada.open_path("/setup/credential/")
     ada.check_page("62-connected")
     page.get_by_role("button", name="Connect again").click()
     _authorize_as(ada, "Zoe Zimmer, Site Admin", service_account=True)
-    expect(page.get_by_text("That was another Greenhouse account")).to_be_visible()
+    expect(page.get_by_text("That's a different Greenhouse account")).to_be_visible()
     ada.check_page("63-another-account")
     page.get_by_role("button", name="Try again").click()
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
-    expect(page.get_by_text("Everything is granted")).to_be_visible()
+    expect(page.get_by_text("All permissions granted")).to_be_visible()
 
 
 def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
@@ -72,7 +73,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada.open_path("/setup/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
-    expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
+    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
     ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
 
@@ -82,7 +83,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     sam.check_page("64-not-yet")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
     _authorize_as(sam, "Ada Adeyemi, Site Admin")
-    expect(page.locator("#messages").get_by_text("That was not you")).to_be_visible()
+    expect(page.locator("#messages").get_by_text("Authorized as someone else")).to_be_visible()
     sam.check_page("65-not-you")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
     _authorize_as(sam, "Sam Okafor, Site Admin")

@@ -34,21 +34,23 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada = person("ada@acme.example", by_form=True)
     errors = _collect_errors(ada.page)
     ada.page.get_by_role("link", name="Connect Greenhouse").click()
-    ada.page.get_by_role("button", name="Go on").click()
+    ada.page.get_by_role("button", name="Continue").click()
     ada.check_page("1-credential")
 
     # A wrong credential is refused next to its field.
-    ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, "not-the-secret")
-    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("does not accept")
+    ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, "not-the-secret-of-this-client")
+    expect(ada.page.locator("#id_client_secret_error")).to_contain_text("doesn't accept")
     ada.check_page("2-credential-refused")
     errors.clear()  # Chromium reports the 422 itself as an error
 
     # With the right one every permission is granted, then everything is synced.
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    expect(ada.page.get_by_text("Everything is granted")).to_be_visible()
+    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
     ada.check_page("3-permissions")
-    ada.page.get_by_role("link", name="Go on").click()
-    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    ada.page.get_by_role("link", name="Continue").click()
+    ada.page.get_by_role("button", name="Continue").click()  # past the access preview
+    ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
+    ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
     ada.check_page("4-sync")
     ada.page.get_by_role("link", name="View status").click()
@@ -114,12 +116,14 @@ def test_limited_v1_key_goes_live_partially(demo: Demo, person) -> None:
     ada = person("ada@acme.example")
     ada.open_path("/setup/credential/?kind=harvest_key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
-    ada.page.get_by_role("button", name="Try and save").click()
-    expect(ada.page.get_by_text("Something is missing, the rest goes live")).to_be_visible()
+    ada.page.get_by_role("button", name="Test and save").click()
+    expect(ada.page.get_by_text("Some permissions are missing")).to_be_visible()
     expect(ada.page.get_by_text("Post: Reject Application").first).to_be_visible()
     ada.check_page("20-missing")
-    ada.page.get_by_role("link", name="Go on").click()
-    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    ada.page.get_by_role("link", name="Continue").click()
+    ada.page.get_by_role("button", name="Continue").click()  # past the access preview
+    ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
+    ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("All lists with permission are synced")).to_be_visible()
     ada.check_page("21-partial")
     sam = person("sam@acme.example")
@@ -172,9 +176,11 @@ def test_recruiter_acts_by_keyboard(connected_demo: Demo, person) -> None:
 def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
     ada = person("ada@acme.example", scripts=False, by_form=True)
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    _reload_until(ada, "Everything is granted")
-    ada.page.get_by_role("link", name="Go on").click()
-    ada.page.get_by_role("button", name="Go on").click()  # past the access preview
+    _reload_until(ada, "All permissions granted")
+    ada.page.get_by_role("link", name="Continue").click()
+    ada.page.get_by_role("button", name="Continue").click()  # past the access preview
+    ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
+    ada.open_path("/setup/sync/")
     _reload_until(ada, "Everything is synced")
     remy = person("remy@acme.example", scripts=False)
     remy.page.locator("#job-table tbody a").first.click()

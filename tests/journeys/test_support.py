@@ -22,8 +22,8 @@ def stuck_credential(demo: Demo, person) -> dict[str, str]:
     ada: Person = person("ada@acme.example")
     ada.open_path("/setup/credential/?kind=harvest_key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
-    ada.page.get_by_role("button", name="Try and save").click()
-    expect(ada.page.get_by_text("Something essential is missing")).to_be_visible()
+    ada.page.get_by_role("button", name="Test and save").click()
+    expect(ada.page.get_by_text("A required permission is missing")).to_be_visible()
     ada.page.close()
     return credential
 

@@ -24,6 +24,7 @@ from integrations.ats.errors import (
     NotFound,
 )
 from integrations.ats.permissions import ProbeResult
+from integrations.ats.registry import V1_RETIREMENT
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -72,7 +73,7 @@ Record = TypeVar("Record")
 
 _MISSING_PERMISSION_TEXT = "does not have permission for this endpoint"
 _RETIRED_SENTENCE = (
-    "Harvest v1 has been retired for this account. Create a Harvest v3 credential instead."
+    f"Harvest v1 no longer works for this account. {V1_RETIREMENT} Create a Harvest v3 credential."
 )
 CONFIRMATION_TTL = 10.0  # seconds for which a successful response proves that v1 is available
 _LIST_PARAMS = {"per_page": PER_PAGE, "skip_count": "true"}
@@ -122,8 +123,7 @@ class HarvestV1(HarvestClient):
     ) -> AtsError:
         if response.status == 401:
             return BadCredential(
-                "Greenhouse doesn't accept this API key. It's mistyped or revoked, or Harvest v1 "
-                "has been retired for this account.",
+                f"Greenhouse doesn't accept this API key. {V1_RETIREMENT}",
                 evidence=evidence,
             )
         if response.status == 410:
@@ -148,8 +148,8 @@ class HarvestV1(HarvestClient):
         sentence = f"The Greenhouse API key is missing the permission “{label}”."
         if _MISSING_PERMISSION_TEXT not in error_body.message:
             sentence = (
-                f"Greenhouse denied this. Either the API key is missing the permission “{label}”, "
-                "or Harvest v1 has been retired for this account."
+                f"Greenhouse refuses this without saying why. The API key may lack the permission "
+                f"“{label}”. {V1_RETIREMENT}"
             )
         return MissingPermission(request.permission, sentence, evidence=evidence)
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
+from integrations.ats import registry
+from integrations.ats.errors import (
+    ActingUserRefused,
+    AtsError,
+    AtsUnavailable,
+    BadCredential,
+    RateLimited,
+    UnreadableResponse,
+)
 from integrations.ats.provider import AccountSample, Provider
 from portal.accounts.models import User
 from portal.connections.client import open_trial_provider
@@ -49,13 +58,20 @@ class ConnectionEnded(CredentialRefused):
     def __init__(self) -> None:
         super().__init__(
             "",
-            "Greenhouse was disconnected here meanwhile, or changed to another account. "
-            "Nothing was saved.",
+            "Greenhouse was disconnected or switched to another account in the meantime.",
         )
 
 
 class AuthorizerNotSiteAdmin(CredentialRefused):
     pass
+
+
+@dataclass(frozen=True)
+class VerifiedCredential:
+    """`secrets` that Greenhouse accepts, by field name."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    sample: AccountSample
 
 
 def verify_secrets(
@@ -64,23 +80,49 @@ def verify_secrets(
     kind: str,
     secrets: Mapping[str, str],
     patience: float | None = None,
-) -> AccountSample:
-    """Try `secrets` (by field name) in Greenhouse; `patience` is for web requests. Raises
-    CredentialRefused, and AtsUnavailable or RateLimited while Greenhouse does not answer.
+) -> VerifiedCredential:
+    """Try `secrets` in Greenhouse, once also with client ID and secret swapped; `patience` is for
+    web requests. Raises CredentialRefused, and AtsUnavailable or RateLimited while Greenhouse does
+    not answer.
     """
     trial = _Trial(connection, patience)
-    provider = trial.open_provider(kind, secrets)
     try:
-        provider.verify_credential()
-        return provider.get_account_sample()
+        return trial.verify(kind, secrets)
     except (AtsUnavailable, RateLimited):
         raise
     except BadCredential as error:
+        if isinstance(error.__cause__, ActingUserRefused):
+            raise _build_reader_refusal() from error
+        if kind == "harvest_oauth" and (swapped := _verify_swapped(trial, secrets)):
+            return swapped
         raise _explain_refusal(trial, kind, secrets) from error
+    except UnreadableResponse as error:
+        sentence = "We couldn't read Greenhouse's answer. Try again in a minute."
+        raise CredentialRefused(get_first_field(kind), sentence) from error
     except AtsError as error:
-        raise CredentialRefused(
-            get_first_field(kind), f"{error.sentence} Nothing was saved."
-        ) from error
+        raise CredentialRefused(get_first_field(kind), error.sentence) from error
+
+
+def _verify_swapped(trial: _Trial, secrets: Mapping[str, str]) -> VerifiedCredential | None:
+    swapped = {
+        **secrets,
+        "client_id": secrets["client_secret"],
+        "client_secret": secrets["client_id"],
+    }
+    try:
+        return trial.verify("harvest_oauth", swapped)
+    except BadCredential as error:
+        if isinstance(error.__cause__, ActingUserRefused):
+            raise _build_reader_refusal() from error
+        return None
+
+
+def _build_reader_refusal() -> CredentialRefused:
+    return CredentialRefused(
+        "reader_id",
+        "Greenhouse accepts the credential, but gives no access as this user. Check the user ID, "
+        "and that this person is an active Site Admin.",
+    )
 
 
 class _Trial:
@@ -89,6 +131,12 @@ class _Trial:
     def __init__(self, connection: Connection, patience: float | None) -> None:
         self._connection = connection
         self._ends_at = None if patience is None else time.monotonic() + patience
+
+    def verify(self, kind: str, secrets: Mapping[str, str]) -> VerifiedCredential:
+        """Raises AtsError."""
+        provider = self.open_provider(kind, secrets)
+        provider.verify_credential()
+        return VerifiedCredential(secrets, provider.get_account_sample())
 
     def open_provider(self, kind: str, secrets: Mapping[str, str]) -> Provider:
         patience = None if self._ends_at is None else max(0.1, self._ends_at - time.monotonic())
@@ -106,23 +154,22 @@ def _explain_refusal(trial: _Trial, kind: str, secrets: Mapping[str, str]) -> Cr
     if kind == "harvest_key":
         return CredentialRefused(
             "api_key",
-            "Greenhouse does not accept this API key. Check that it was copied whole and has not "
-            "been revoked. API keys (Harvest v1) were retired by Greenhouse on 31 August 2026: if "
-            "yours no longer works, make Harvest v3 credentials instead.",
+            "Greenhouse doesn't accept this API key. Check that you copied all of it and that it "
+            f"hasn't been revoked. {registry.V1_RETIREMENT} If yours no longer works, create a "
+            "Harvest v3 credential.",
         )
     # A v1 key in the v3 form is recognized by trying it.
-    for field in ("client_id", "client_secret"):
-        if _is_api_key(trial, secrets[field]):
+    for name in ("client_id", "client_secret"):
+        if _is_api_key(trial, secrets[name]):
             return DifferentKind(
                 "harvest_key",
-                field,
-                "What you pasted is a Harvest v1 API key, and it belongs here. Please paste it "
-                "once more. Nothing was saved.",
+                name,
+                "That's a v1 API key. Paste it here.",
             )
     return CredentialRefused(
         "client_secret",
-        "Greenhouse does not accept this client ID with this secret. Check that both were copied "
-        "whole and belong together, and that at least one scope is ticked for them.",
+        "Greenhouse doesn't accept this client ID and secret. Check that you copied all of both, "
+        "that they belong together, and that at least one scope is selected for them.",
     )
 
 

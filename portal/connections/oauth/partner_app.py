@@ -38,8 +38,7 @@ def list_requested_scopes() -> frozenset[str]:
 
 def list_usable_scopes() -> frozenset[str]:
     """Every scope the portal can use; a consent cannot be extended by hand later."""
-    catalogue = registry.get_permission_catalogue(KIND)
-    return catalogue.list_scopes(KIND) | catalogue.unlisted_scopes
+    return registry.get_permission_catalogue(KIND).list_scopes(KIND)
 
 
 def list_personal_scopes() -> frozenset[str]:

@@ -142,10 +142,7 @@ def _store_unused_scopes(check: CheckRun, provider: Provider) -> None:
     if granted is None:
         return
     credential = check.credential
-    catalogue = credential.catalogue
-    used = {
-        p.scope for p in catalogue.list_permissions(credential.kind)
-    } | catalogue.unlisted_scopes
+    used = credential.catalogue.list_scopes(credential.kind)
     CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
 
 

@@ -32,62 +32,57 @@ class Failure:
 
 
 _INVITE_URL_NAME, _DISCONNECT_URL_NAME = "members:list", "onboarding:disconnect"
-_ASK_OPERATOR = (
-    "Whoever runs this portal must look at its partner settings. Nothing has changed here."
-)
+_ASK_OPERATOR = "Ask Inbound Talent support to check its Greenhouse app. Nothing was changed."
 FAILURES = {
     "refused": Failure(
-        "You did not agree in Greenhouse",
-        "Nothing was connected, and nothing has changed. You can try again whenever you like.",
+        "Authorization was canceled",
+        "You can try again anytime.",
     ),
     "no_site_admin": Failure(
-        "Whoever agreed is no Site Admin in Greenhouse",
-        "Greenhouse shows its lists to Site Admins only, so nothing could be read. Nothing was "
-        "saved. Let a Site Admin do this step, and tick “Authorize using a service account” "
-        "there. If that is a colleague, invite them here as an admin.",
+        "The person who authorized isn't a Site Admin",
+        "Greenhouse shows its lists only to Site Admins. Have a Site Admin do this step and select "
+        "“Authorize using a service account”. If that's a colleague, invite them as an admin.",
         _INVITE_URL_NAME,
         "Invite an admin",
     ),
     "another_account": Failure(
-        "That was another Greenhouse account",
-        "You agreed for another account than the one that is connected here. Nothing was saved. "
-        "Sign out of Greenhouse, then try again and sign in to the connected account. If you "
-        "mean to change to the other account, disconnect this one first.",
+        "That's a different Greenhouse account",
+        "Sign out of Greenhouse, try again, and sign in to the account that is connected here. To "
+        "switch to the other account, disconnect this one first.",
         _DISCONNECT_URL_NAME,
-        "Disconnect …",
+        "Disconnect",
     ),
     "another_person": Failure(
-        "That was not you",
-        "You agreed in Greenhouse as somebody else than you are here, or for the service account, "
-        "or Greenhouse did not say as whom. Nothing was saved. Sign out of Greenhouse, then try "
-        "again, sign in there as yourself, and authorize without a service account.",
+        "Authorized as someone else",
+        "You need to authorize as yourself, without a service account. Nothing was saved. Sign out "
+        "of Greenhouse, try again, and sign in there as yourself.",
     ),
     "late": Failure(
-        "Greenhouse's answer came too late",
-        "It is good for one minute and for one use. Nothing was saved. Please try again.",
+        "The authorization expired",
+        "Greenhouse's code is valid for one minute. Nothing was saved. Try again.",
     ),
     "not_expected": Failure(
-        "This answer does not belong to you, or was used already",
-        "It counts once, for the person and the session that asked. That happens with the back "
-        "button, with two tabs, or after a long break. Nothing was saved. Please try again.",
+        "This authorization was already used",
+        "That can happen with the back button, two tabs, or after a long break. Nothing was saved. "
+        "Try again.",
     ),
     "scope": Failure(
-        "Greenhouse does not know something that this portal asks for",
-        f"So it did not ask you at all. {_ASK_OPERATOR}",
+        "Greenhouse doesn't recognize a permission we ask for",
+        _ASK_OPERATOR,
     ),
-    "application": Failure("Greenhouse does not know this portal", _ASK_OPERATOR),
+    "application": Failure("Greenhouse doesn't recognize Inbound Talent", _ASK_OPERATOR),
     "down": Failure(
-        "Greenhouse did not answer",
-        "You may have agreed already, but we could not take it up. Please try again in a moment.",
+        "Couldn't reach Greenhouse",
+        "Your authorization couldn't be saved. Try again in a minute.",
     ),
     "ended": Failure(
-        "Greenhouse was disconnected here meanwhile",
-        "Or a colleague changed to another account. Nothing was saved. If you still want to "
-        "connect it, please try again in a minute.",
+        "The connection changed",
+        "Greenhouse was disconnected or switched to another account in the meantime. Nothing was "
+        "saved. Try again in a minute.",
     ),
     "emptying": Failure(
-        "What was read before is still being deleted",
-        "Please try again in a minute.",
+        "The previous account's data is still being deleted",
+        "Try again in a minute.",
     ),
 }
 # Error codes of RFC 6749; Greenhouse's guide lists none.
@@ -112,7 +107,7 @@ def authorization_page(request: MemberRequest) -> HttpResponse:
             return _redirect_with_failure(request, "emptying")
         request.session.pop(_SESSION_KEY, None)
         record_member_action(
-            request, "consent.requested", "went to Greenhouse to agree", subject=connection
+            request, "consent.requested", "went to Greenhouse to authorize", subject=connection
         )
         authorization_url = authorization.start_authorization(
             request.membership, connection, request.session, is_personal=False
@@ -172,9 +167,9 @@ def _redirect_to_next_step(
     request: MemberRequest, consent_request: ConsentRequest
 ) -> HttpResponseRedirect:
     if consent_request.is_personal:
-        messages.success(request, "From now on the portal acts in Greenhouse in your name.")
+        messages.success(request, "Your actions now happen in Greenhouse under your name.")
     elif consent_request.next_step == "onboarding:permissions":
-        messages.success(request, "Greenhouse is connected. Now we look at what was agreed to.")
+        messages.success(request, "Greenhouse is connected. Checking permissions…")
     return redirect(consent_request.next_step)
 
 

@@ -4,6 +4,9 @@ secret; with HTMX only the message changes, so that the fields keep what was typ
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
@@ -19,14 +22,45 @@ from portal.connections.credentials import store
 from portal.connections.models import Connection, CredentialTest
 from portal.connections.oauth.csp import allow_greenhouse_form_action
 from portal.onboarding import credential_entry, setup_flow
-from portal.onboarding.forms import CredentialForm, detect_kind
+from portal.onboarding.forms import CredentialForm
+from portal.onboarding.paste_hints import PasteHint, find_paste_hint
+from portal.onboarding.permission_checklist import Checkbox, list_checkboxes_to_tick
 from portal.web.client_ip import get_client_ip
 from portal.web.htmx import redirect_page, render_page_or_partial
+from portal.web.rate_limits import count_hit
 
 _DEFAULT_KIND = "harvest_oauth"
 _FORM_KINDS = {
     key: kind for key, kind in registry.CREDENTIAL_KINDS.items() if not kind.oauth_flow_path
 }
+
+
+@dataclass(frozen=True)
+class TickSection:
+    """Checkboxes to select in Greenhouse, under a title."""
+
+    key: str
+    title: str
+    checkboxes: list[Checkbox]
+    by_scope: bool
+
+    @property
+    def text(self) -> str:
+        """A line per checkbox, to copy."""
+        return "\n".join(
+            box.label if self.by_scope else f"{box.group}: {box.label}" for box in self.checkboxes
+        )
+
+
+def _build_tick_sections(kind: registry.CredentialKind) -> list[TickSection]:
+    checkboxes = list_checkboxes_to_tick(kind.key)
+    by_scope = kind.key == _DEFAULT_KIND
+    required = [box for box in checkboxes if not box.optional]
+    optional = [box for box in checkboxes if box.optional]
+    return [
+        TickSection("required", "Required", required, by_scope),
+        TickSection("optional", "Optional", optional, by_scope),
+    ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -37,14 +71,24 @@ def credential_page(request: MemberRequest) -> HttpResponse:
     kind = _choose_kind(request, connection)
     if request.method != "POST":
         return _render_form(request, connection, CredentialForm(kind=kind))
-    fitting_kind, kind_hint = detect_kind(request.POST, kind)
-    if kind_hint:
-        form = CredentialForm(kind=fitting_kind)
-        return _render_form(request, connection, form, kind_hint=kind_hint)
     form = CredentialForm(request.POST, kind=kind)
     if not form.is_valid():
         return _render_form(request, connection, form)
+    hint = None if "use_anyway" in request.POST else find_paste_hint(form.data, kind)
+    if hint:
+        empty_form = CredentialForm(kind=kind)
+        return _render_form(request, connection, empty_form, paste_hint=hint)
+    seconds_left = count_hit(f"credential:{request.user.pk}", settings.CREDENTIAL_ENTRY_LIMIT)
+    if seconds_left:
+        form.add_error(None, _describe_limit(seconds_left))
+        return _render_form(request, connection, form)
     return _enter_credential(request, connection, form)
+
+
+def _describe_limit(seconds_left: int) -> str:
+    minutes = math.ceil(seconds_left / 60)
+    unit = "minute" if minutes == 1 else "minutes"
+    return f"You've tested many credentials in a short time. Try again in {minutes} {unit}."
 
 
 def _choose_kind(request: MemberRequest, connection: Connection) -> registry.CredentialKind:
@@ -70,20 +114,33 @@ def _enter_credential(
             connection, entered, patience=settings.CREDENTIAL_TEST_DEADLINE_SECONDS
         )
     except (AtsUnavailable, RateLimited) as error:
-        test = credential_entry.continue_in_background(connection, entered, error)
-        if not request.htmx:
-            return redirect("onboarding:credential_test", pk=test.pk)
-        return _render_form(request, connection, form, test=test)
+        return _continue_in_background(request, connection, form, entered, error)
     except store.CredentialRefused as refusal:
         return _render_refusal(request, connection, form, refusal)
     return _go_to_next_step(request, next_step)
+
+
+def _continue_in_background(
+    request: MemberRequest,
+    connection: Connection,
+    form: CredentialForm,
+    entered: credential_entry.EnteredCredential,
+    error: AtsUnavailable | RateLimited,
+) -> HttpResponse:
+    try:
+        test = credential_entry.continue_in_background(connection, entered, error)
+    except store.CredentialRefused as refusal:
+        return _render_refusal(request, connection, form, refusal)
+    if not request.htmx:
+        return redirect("onboarding:credential_test", pk=test.pk)
+    return _render_form(request, connection, form, test=test)
 
 
 @require_safe
 @admin_only
 @allow_greenhouse_form_action
 def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
-    """The form again, while a worker goes on with the test, and what became of it."""
+    """The form again, while a worker continues the test, and its result."""
     connection = get_connection(request.membership.organization_id)
     test = CredentialTest.objects.filter(
         pk=pk,
@@ -93,8 +150,8 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
     if test is None or test.is_expired:
         messages.warning(
             request,
-            "This credential was not saved: another one was entered, Greenhouse was disconnected, "
-            "or the test took too long. Enter it again.",
+            "The credential wasn't saved: another one was entered, Greenhouse was disconnected, or "
+            "the test took too long. Enter it again.",
         )
         return redirect_page(request, "onboarding:credential")
     if test.status == CredentialTest.Status.ACCEPTED:
@@ -108,7 +165,7 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
 
 def _go_to_next_step(request: MemberRequest, next_step: str) -> HttpResponse:
     if next_step == "onboarding:permissions":
-        messages.success(request, "Greenhouse accepts this credential. It is stored encrypted.")
+        messages.success(request, "Credential saved.")
     return redirect_page(request, next_step)
 
 
@@ -133,6 +190,7 @@ def _render_form(
     form: CredentialForm,
     *,
     kind_hint: str = "",
+    paste_hint: PasteHint | None = None,
     test: CredentialTest | None = None,
 ) -> HttpResponse:
     context = {
@@ -143,10 +201,13 @@ def _render_form(
         "kinds": _FORM_KINDS.values(),
         "current": connection.credential,  # may have ended while the new one was tested
         "kind_hint": kind_hint,
+        "paste_hint": paste_hint,
+        "boxes_to_tick": _build_tick_sections(form.kind),
+        "v1_retirement": registry.V1_RETIREMENT,
         "needs_rotation": setup_flow.needs_rotation(connection),
         "test": test,
     }
-    status = 422 if form.errors or kind_hint else 200
+    status = 422 if form.errors or kind_hint or paste_hint else 200
     partial = "credential-entry" if kind_hint else "credential-message"
     response = render_page_or_partial(
         request, "onboarding/credential.html", partial, context, status=status

@@ -40,8 +40,9 @@ def people_page(request: MemberRequest) -> HttpResponse:
     if credential is None or current_step in setup_flow.STEPS_BEFORE_PEOPLE:
         return redirect(f"onboarding:{current_step}")
     if request.method == "POST":
-        Connection.objects.filter(pk=connection.pk).update(people_reviewed_at=timezone.now())
-        return redirect("onboarding:sync")
+        connection.people_reviewed_at = timezone.now()
+        connection.save(update_fields=["people_reviewed_at"])
+        return redirect(f"onboarding:{setup_flow.get_current_step(connection)}")
     members = connection.organization.memberships.select_related("user").order_by(
         "user__name", "user__email", "pk"
     )
@@ -90,7 +91,10 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
     user_page = ListVisit(
         users, request.GET, request.membership, prefix=USER_LIST_PREFIX
     ).load_page()
-    emails = [user.primary_email for user in user_page]
+    shown_users = list(user_page)
+    job_counts = access_preview.count_requisitions(connection, shown_users)
+    without_access = access_preview.list_users_without_access(connection)
+    emails = [user.primary_email for user in shown_users]
     pending = Invitation.objects.filter(
         organization=connection.organization,
         email__in=emails,
@@ -101,21 +105,26 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
     return {
         "search": search,
         "user_page": user_page,
+        "invitable": [(user, job_counts[user.pk]) for user in shown_users],
+        "without_access": without_access[:PAGE_SIZE],
+        "without_access_count": without_access.count(),
         "invited": set(pending.values_list("email", flat=True)),
     }
 
 
 def _describe_reader(connection: Connection, credential: Credential) -> str:
     if credential.kind == "harvest_key":
-        return "The API key itself. It is nobody in Greenhouse and sees what is ticked for it."
+        return "The API key. It isn't a Greenhouse user and reads whatever its permissions allow."
     if credential.is_consent:
-        return "Whoever agreed in Greenhouse, or the service account that was made for it there."
+        return "The person who authorized in Greenhouse, or the service account created for it."
     if credential.reader_id is None:
-        return "The credential's own service user, a Site Admin."
+        return "The credential's own service user."
     user = AtsUser.objects.filter(connection=connection, remote_id=credential.reader_id).first()
     if user is None:
-        return f"The Greenhouse user {credential.reader_id}."
-    role_text = "a Site Admin" if user.site_admin else "not a Site Admin, so nothing can be read"
+        return f"Greenhouse user {credential.reader_id}."
+    role_text = (
+        "a Site Admin" if user.site_admin else "who isn't a Site Admin, so nothing can be read"
+    )
     return f"{user}, {role_text}."
 
 
@@ -149,11 +158,9 @@ def invite_people(request: MemberRequest) -> HttpResponse:
                 subject=invitation,
             )
     if invited_count:
-        messages.success(
-            request, f"{invited_count} invitation{'s' * (invited_count > 1)} on the way."
-        )
+        messages.success(request, f"{invited_count} invitation{'s' * (invited_count > 1)} sent.")
     elif not chosen:
-        messages.info(request, "Choose at least one person to invite.")
+        messages.info(request, "Select at least one person to invite.")
     names = (*VISIT_PARAMS, "q", *(f"{USER_LIST_PREFIX}{name}" for name in VISIT_PARAMS))
     query = {name: request.GET[name] for name in names if name in request.GET}
     return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")

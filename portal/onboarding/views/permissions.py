@@ -7,15 +7,20 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from integrations.ats.permissions import ProbeOutcome
 from portal.accounts.access import MemberRequest, admin_only
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
-from portal.connections.models import CheckRun, Connection, Credential
+from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.connections.oauth.csp import allow_greenhouse_form_action
 from portal.connections.permissions.features import load_features
 from portal.onboarding import setup_flow
-from portal.onboarding.permission_checklist import build_checklist, count_states
+from portal.onboarding.permission_checklist import (
+    build_checklist,
+    count_states,
+    group_by_checkbox,
+)
 from portal.web.htmx import render_page_or_partial
 
 
@@ -31,7 +36,7 @@ def permissions_page(request: MemberRequest) -> HttpResponse:
     if request.method == "POST":
         setup_flow.request_check(connection, by=request.membership.user)
         record_member_action(
-            request, "permissions.checked", "had all permissions tested", subject=connection
+            request, "permissions.checked", "tested all permissions", subject=connection
         )
         if not request.htmx:
             return redirect("onboarding:permissions")
@@ -51,7 +56,7 @@ def retest_permission(request: MemberRequest, key: str) -> HttpResponse:
         raise Http404
     setup_flow.request_check(connection, by=request.membership.user, only={key})
     record_member_action(
-        request, "permissions.checked", f"had the permission {key} tested", subject=connection
+        request, "permissions.checked", f"tested the permission {key}", subject=connection
     )
     if not request.htmx:
         return redirect(f"{reverse('onboarding:permissions')}#permission-{key}")
@@ -62,28 +67,32 @@ def _render_page(
     request: MemberRequest, connection: Connection, credential: Credential
 ) -> HttpResponse:
     check = credential.checks.first()
-    items = build_checklist(credential, check)
+    checkboxes = group_by_checkbox(build_checklist(credential, check))
     feature_set = load_features(connection)
-    missing = [item for item in items if item.is_missing]
-    counts = count_states(items)
+    missing = [box for box in checkboxes if box.state == ProbeOutcome.MISSING]
+    settled = [box for box in checkboxes if box.state in _FOLDED_STATES]
+    counts = count_states(checkboxes)
+    can_continue = feature_set.checked and not feature_set.blocked
     context = {
         "steps": setup_flow.build_steps(connection, shown_step="permissions"),
         "connection": connection,
         "credential": credential,
         "check": check,
         "failed_for_good": check is not None and check.cause in _NEEDS_NEW_CREDENTIAL,
-        "groups": [
-            (name, list(group)) for name, group in groupby(items, lambda i: i.permission.group)
-        ],
+        "missing": missing,
+        "unverified": [box for box in checkboxes if box not in missing + settled],
+        "groups": [(name, list(boxes)) for name, boxes in groupby(settled, lambda b: b.group)],
         "counts": counts,
         "progress_text": f"{counts['tried']} of {counts['all']}",
-        "missing": missing,
-        "tick_list": "\n".join(credential.list_checkboxes(item.permission for item in missing)),
-        "must_authorize_again": any(item.fix.connect_again for item in missing),
+        "tick_list": "\n".join(
+            credential.list_checkboxes(item.permission for box in missing for item in box.items)
+        ),
+        "must_authorize_again": any(box.fix.connect_again for box in missing),
         "features": feature_set,
-        "can_continue": feature_set.checked and not feature_set.blocked,
+        "can_continue": can_continue,
     }
     return render_page_or_partial(request, "onboarding/permissions.html", "check", context)
 
 
+_FOLDED_STATES = {ProbeOutcome.GRANTED, PermissionCheck.WAITING}
 _NEEDS_NEW_CREDENTIAL = {CheckRun.Cause.CREDENTIAL, CheckRun.Cause.UNREADABLE}

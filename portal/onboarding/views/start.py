@@ -46,7 +46,7 @@ def _save_requirements(request: MemberRequest, connection: Connection) -> None:
         record_member_action(
             request,
             "setup.prepared",
-            "ticked what is ready before connecting Greenhouse",
+            "updated the setup checklist",
             subject=connection,
             before={"ready": connection.confirmed_requirements},
             after={"ready": confirmed},

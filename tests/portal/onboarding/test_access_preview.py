@@ -61,9 +61,9 @@ def test_preview_explains_each_members_access(connect, personas: Personas, sign_
 @pytest.mark.parametrize(
     ("email", "name", "reason"),
     [
-        ("remy@acme-group.example", "R", "same name, other domain"),
+        ("remy@acme-group.example", "R", "same name, different domain"),
         ("remy+jobs@acme.example", "R", "an alias of the same address"),
-        ("rl@elsewhere.example", "REMY", "same name, other address"),
+        ("rl@elsewhere.example", "REMY", "same name, different address"),
     ],
     ids=["domain", "alias", "name"],
 )
@@ -100,7 +100,7 @@ def test_greenhouse_recruiters_invited_from_table(
 def test_malformed_user_key_invites_nobody(connect, personas: Personas, sign_in, key: str) -> None:
     connect()
     answer = sign_in(personas.ada).post(f"{PEOPLE}invite/", {"user": [key]}, follow=True)
-    assert "Choose at least one person to invite." in answer.content.decode()
+    assert "Select at least one person to invite." in answer.content.decode()
     assert not Invitation.objects.exists()
 
 
@@ -208,7 +208,7 @@ def test_people_found_by_name_or_address(
     ada = sign_in(personas.ada)
     assert [n for n in _offered_names(ada, f"?q={query}") if n.startswith("Number")] == names
     if not names:
-        assert "is called “nobody”" in ada.get(f"{PEOPLE}?q={query}").content.decode()
+        assert "No matches for “nobody”" in ada.get(f"{PEOPLE}?q={query}").content.decode()
 
 
 def test_invitation_returns_to_same_search(

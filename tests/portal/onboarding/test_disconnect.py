@@ -108,7 +108,7 @@ def test_credential_tried_during_disconnect_not_stored(
         answer = ada.post("/setup/credential/", V1)
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "Greenhouse was disconnected here meanwhile" in page
+    assert "Greenhouse was disconnected or switched to another account" in page
     assert "<dt>In use</dt>" not in page
     run_tasks()
     assert {(c.state, c.secret) for c in connection.credentials.all()} == {("deleted", "")}

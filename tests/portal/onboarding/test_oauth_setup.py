@@ -88,8 +88,8 @@ def test_consent_connects_checks_and_syncs(ada: Client, sandbox: Sandbox, run_ta
     connection = _connection()
     assert (connection.state, connection.credential.kind) == ("live", "harvest_partner")
     assert Job.objects.filter(connection=connection).exists()
-    assert "Everything is granted" in ada.get(PERMISSIONS_URL).content.decode()
-    assert Entry.objects.filter(description="connected by consent in Greenhouse").exists()
+    assert "All permissions granted" in ada.get(PERMISSIONS_URL).content.decode()
+    assert Entry.objects.filter(description="connected by authorizing in Greenhouse").exists()
 
 
 def test_status_page_counts_and_emails_consents(
@@ -147,7 +147,7 @@ def test_tokens_shown_on_no_page(
 # -- failures -----------------------------------------------------------------------------------
 def test_refusal_explained_with_retry(ada: Client, sandbox: Sandbox) -> None:
     text = _read_outcome(ada, complete_authorization(ada, sandbox, decision="cancel"))
-    assert "You did not agree in Greenhouse" in text
+    assert "Authorization was canceled" in text
     assert "Try again" in text
     assert _connection().credential is None
     assert complete_authorization(ada, sandbox).url == PERMISSIONS_URL
@@ -156,7 +156,7 @@ def test_refusal_explained_with_retry(ada: Client, sandbox: Sandbox) -> None:
 @each_refusal
 def test_consent_without_site_admin_discarded(ada: Client, sandbox: Sandbox, run_tasks) -> None:
     text = _read_outcome(ada, complete_authorization(ada, sandbox, who="remy"))
-    assert "no Site Admin" in text
+    assert "a Site Admin" in text
     assert reverse("members:list") in text
     assert not Consent.objects.exists()
     run_tasks()
@@ -167,7 +167,7 @@ def test_expired_code_is_reported(ada: Client, sandbox: Sandbox, advance_clock) 
     answer = submit_decision(sandbox, start_authorization(ada), service_account=True)
     advance_clock(61)
     back = open_callback(ada, get_callback_path(answer.headers["location"]))
-    assert "came too late" in _read_outcome(ada, back)
+    assert "authorization expired" in _read_outcome(ada, back)
 
 
 def test_callback_accepted_once(ada: Client, sandbox: Sandbox, run_tasks) -> None:
@@ -175,7 +175,7 @@ def test_callback_accepted_once(ada: Client, sandbox: Sandbox, run_tasks) -> Non
     home = get_callback_path(answer.headers["location"])
     assert open_callback(ada, home).url == PERMISSIONS_URL
     run_tasks()
-    assert "was used already" in _read_outcome(ada, open_callback(ada, home))
+    assert "was already used" in _read_outcome(ada, open_callback(ada, home))
     assert Consent.objects.get().is_active  # the code was not sent again
     assert _connection().state == "live"
 
@@ -187,7 +187,9 @@ def test_callback_bound_to_session_and_organization(
     home = get_callback_path(answer.headers["location"])
     for browser in (sign_in(personas.ada), sign_in(personas.zoe)):
         browser.post(AUTHORIZE_URL)
-        assert "does not belong to you" in _read_outcome(browser, open_callback(browser, home))
+        assert "This authorization was already used" in _read_outcome(
+            browser, open_callback(browser, home)
+        )
     assert not Consent.objects.exists()
 
 
@@ -198,7 +200,7 @@ def test_callback_refused_after_fifteen_minutes(
     advance_clock(16 * 60)
     answer = submit_decision(sandbox, authorize_url, service_account=True)
     back = open_callback(ada, get_callback_path(answer.headers["location"]))
-    assert "does not belong to you" in _read_outcome(ada, back)
+    assert "This authorization was already used" in _read_outcome(ada, back)
 
 
 @pytest.mark.parametrize("reason", ["late", "replaced", "another session", "used"])
@@ -224,7 +226,7 @@ def test_failed_own_consent_returns_to_own_page(
         open_callback(ada, home)
     browser = sign_in(personas.ada) if reason == "another session" else ada
     assert open_callback(browser, home).url == OWN
-    assert "does not belong to you" in browser.get(OWN).content.decode()
+    assert "This authorization was already used" in browser.get(OWN).content.decode()
     assert browser.get(AUTHORIZE_URL).url == CREDENTIAL_URL  # no outcome to show there
 
 
@@ -232,7 +234,7 @@ def test_unknown_scope_reported_as_operator_fault(ada: Client, sandbox: Sandbox,
     sandbox.consents.partners[PARTNER_CLIENT_ID].remove_permissions(["harvest:users:list"])
     refused = httpx.get(start_authorization(ada))
     text = _read_outcome(ada, open_callback(ada, get_callback_path(refused.headers["location"])))
-    assert "does not know something that this portal asks for" in text
+    assert "recognize a permission we ask for" in text
     scopes = httpx.URL(start_authorization(ada)).params["scope"].split()
     settings.GREENHOUSE_PARTNER_SCOPES = [
         scope for scope in scopes if scope != "harvest:users:list"
@@ -246,13 +248,13 @@ def test_wrong_partner_secret_reported_as_operator_fault(
     answer = submit_decision(sandbox, start_authorization(ada), service_account=True)
     settings.GREENHOUSE_PARTNER_CLIENT_SECRET = "not-the-secret"
     back = open_callback(ada, get_callback_path(answer.headers["location"]))
-    assert "does not know this portal" in _read_outcome(ada, back)
+    assert "recognize Inbound Talent" in _read_outcome(ada, back)
 
 
 def test_outage_reported_and_retry_succeeds(ada: Client, sandbox: Sandbox, quick_retries) -> None:
     sandbox.faults.add_fault("/token", status=503, times=None)
     text = _read_outcome(ada, complete_authorization(ada, sandbox))
-    assert "did not answer" in text
+    assert "reach Greenhouse" in text
     sandbox.faults.clear_faults()
     assert complete_authorization(ada, sandbox).url == PERMISSIONS_URL
 
@@ -286,7 +288,7 @@ def test_other_account_is_refused(ada: Client, sandbox: Sandbox, run_tasks) -> N
     text = _read_outcome(
         ada, complete_authorization(ada, sandbox, who="zoe", account="other", service_account=True)
     )
-    assert "another Greenhouse account" in text
+    assert "different Greenhouse account" in text
     assert reverse("onboarding:disconnect") in text
     assert _connection().credential.consent.is_active
     users = AtsUser.objects.filter(connection=_connection())
@@ -324,7 +326,7 @@ def test_consent_during_disconnect_is_revoked(
 
     with run_after_response(disconnect, path="/v3/users"):  # the new consent is being verified
         text = _read_outcome(ada, complete_authorization(ada, sandbox))
-    assert "disconnected here meanwhile" in text
+    assert "disconnected or switched to another account" in text
     assert not Consent.objects.filter(state="active").exists()
     run_tasks()
     assert {row.ended_reason for row in sandbox.consents.rows.values()} == {
@@ -349,7 +351,7 @@ def test_newer_request_replaces_older_one(ada: Client, sandbox: Sandbox) -> None
     start_authorization(ada)
     assert ConsentRequest.objects.count() == 1
     back = open_callback(ada, get_callback_path(old.headers["location"]))
-    assert "does not belong to you" in _read_outcome(ada, back)
+    assert "This authorization was already used" in _read_outcome(ada, back)
     assert not Consent.objects.exists()
 
 
@@ -372,7 +374,7 @@ def test_added_scope_missing_until_consent(
     assert page.count("Connect again</button>") == 1
     complete_authorization(ada, sandbox)
     run_tasks()
-    assert "Everything is granted" in ada.get(PERMISSIONS_URL).content.decode()
+    assert "All permissions granted" in ada.get(PERMISSIONS_URL).content.decode()
 
 
 def test_removed_scope_missing_and_operators_fault(

@@ -233,5 +233,5 @@ def test_pause_can_end_with_permission_missing(
     ada.post("/setup/permissions/")
     run_tasks()
     page = ada.get("/setup/", follow=True).content.decode()
-    assert "Something essential is missing" in page
+    assert "A required permission is missing" in page
     assert "Resume" in page

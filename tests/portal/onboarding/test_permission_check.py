@@ -141,7 +141,7 @@ def test_outage_leaves_connection_live(
     run_tasks()
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE
-    assert b"could not be finished" in sign_in(personas.ada).get(PAGE).content
+    assert b"finish the check" in sign_in(personas.ada).get(PAGE).content
 
 
 def test_interrupted_check_failed_by_sweep(connect, advance_clock, personas: Personas) -> None:
@@ -174,7 +174,7 @@ def test_missing_optional_permission_keeps_live(
     connection = connect(kind, without={"offices.list"})
     assert connection.state == Connection.State.LIVE
     page = sign_in(personas.ada).get(PAGE).content.decode()
-    assert "Only optional ones are missing" in page
+    assert "Only optional permissions are missing" in page
 
 
 def _list_calls(sandbox: Sandbox) -> list[str]:
@@ -220,14 +220,14 @@ def test_new_permission_shown_as_unverified(connect, personas: Personas, sign_in
     connection = connect()
     connection.last_check.results.filter(permission="offices.list").delete()
     page = sign_in(personas.ada).get(PAGE).content.decode()
-    assert "1 not asked yet" in page
+    assert "1 not tested yet" in page
 
 
 def test_added_scope_explained_on_page(connect, personas: Personas, sign_in) -> None:
     connect()
     page = sign_in(personas.ada).get(PAGE).content.decode()
-    assert "New compared with the setup article, and needed." in page
-    assert "Harvest v3 rejects only with a reason from this list" in page
+    assert "(not in the help article)" in page
+    assert "Harvest v3 requires one for every rejection" in page
 
 
 def test_unused_scopes_listed_for_removal(connect, personas: Personas, sign_in) -> None:
@@ -237,7 +237,7 @@ def test_unused_scopes_listed_for_removal(connect, personas: Personas, sign_in) 
     assert "harvest:referrers:list" in unused
     assert "harvest:attachments:list" not in unused  # used by the review page
     assert "harvest:sources:list" not in unused  # used to show and change an application's source
-    assert "More than the portal needs" in page
+    assert "Unneeded scopes" in page
     assert "<code>harvest:referrers:list</code>" in page
 
 
@@ -256,4 +256,4 @@ def test_missing_site_admin_blocks_sync(
     ada.post(reverse("onboarding:credential"), {"kind": "harvest_oauth", **values})
     run_tasks()
     assert not SyncRun.objects.exists()
-    assert "is no Site Admin" in ada.get(PAGE).content.decode()
+    assert "isn't a Site Admin" in ada.get(PAGE).content.decode()

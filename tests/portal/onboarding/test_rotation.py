@@ -171,7 +171,7 @@ OTHER = {
 def test_other_account_requires_typed_name(ada: Client, connection: Connection, typed: str) -> None:
     answer = ada.post(CREDENTIAL, {**OTHER, "another_account": typed})
     assert answer.status_code == 422
-    assert "type Acme here" in answer.content.decode()
+    assert "type Acme and test again" in answer.content.decode()
     assert _credential_states(connection) == ["in_use"]
 
 

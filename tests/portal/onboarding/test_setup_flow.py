@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +11,7 @@ from portal.connections import tasks
 from portal.connections.models import Connection
 from portal.onboarding import setup_flow
 from portal.sync.models import SyncRun
-from tests.conftest import V1, V3
+from tests.conftest import V3
 from tests.personas import Personas
 
 PEOPLE = "/setup/people/"
@@ -60,7 +59,7 @@ def test_people_step_comes_before_sync(
     tasks.check_permissions(connection.last_check.pk)  # the first sync is queued but not started
     assert _current_step(ada) == PEOPLE
     page = ada.get(PEOPLE).content.decode()
-    assert "are being read" in page
+    assert "Syncing people and requisitions" in page
     assert ada.post(PEOPLE).url == "/setup/sync/"
     assert _current_step(ada) == "/setup/sync/"
 
@@ -82,30 +81,28 @@ def test_anonymous_visitor_returns_after_login(client: Client) -> None:
     assert answer.url == f"{reverse('account_login')}?next=/setup/permissions/"
 
 
-# -- a value in the wrong form -----------------------------------------------------------------
-def test_v1_key_as_client_id_opens_v1_form(personas: Personas, sandbox: Sandbox, sign_in) -> None:
-    ada = sign_in(personas.ada)
-    key = "0123456789abcdef0123456789abcdef-4"
-    answer = ada.post("/setup/credential/", {**V3, "client_id": key})
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    assert "Here is the right form" in page
-    assert 'name="api_key"' in page
-    assert key not in page
-    assert not sandbox.requests
-
-
-@pytest.mark.parametrize("order", [("client_id", "client_secret"), ("client_secret", "client_id")])
-def test_v3_values_as_key_open_v3_form(
-    personas: Personas, sandbox: Sandbox, sign_in, order: tuple[str, str]
+def test_steps_ahead_are_never_done(
+    personas: Personas, sandbox: Sandbox, sign_in, run_tasks
 ) -> None:
-    pasted = " ".join(V3[name] for name in order)  # the order is ambiguous
-    answer = sign_in(personas.ada).post("/setup/credential/", {**V1, "api_key": pasted})
-    page = answer.content.decode()
-    assert "Please paste each into its field" in page
-    assert 'name="client_secret"' in page
-    assert V3["client_id"] not in page
-    assert V3["client_secret"] not in page
+    ada = sign_in(personas.ada)
+
+    def list_states(path: str) -> list[str]:
+        return [step.state for step in ada.get(path).context["steps"]]
+
+    assert list_states("/setup/credential/") == ["done", "current", *["todo"] * 4]
+    ada.post("/setup/credential/", V3)
+    run_tasks()
+    assert list_states("/setup/permissions/") == ["done", "done", "current", *["open"] * 3]
+    assert list_states("/setup/sync/") == [*["done"] * 4, "current", "open"]
+    ada.post(PEOPLE)
+    assert list_states("/setup/permissions/") == ["done", "done", "current", *["done"] * 3]
+
+
+def test_finished_sync_is_skipped(personas: Personas, sandbox: Sandbox, sign_in, run_tasks) -> None:
+    ada = sign_in(personas.ada)
+    ada.post("/setup/credential/", V3)
+    run_tasks()
+    assert ada.post(PEOPLE).url == "/setup/live/"
 
 
 def test_time_left_follows_pace_and_last_sync(

@@ -28,20 +28,19 @@ def _find_text(pattern: str, text: str) -> str:
 def test_setup_completed_without_scripts(personas: Personas, sandbox: Sandbox, run_tasks) -> None:
     ada = ScriptlessBrowser(personas.ada)
     ada.open_path("/setup/")
-    ada.press_button("Go on", ready=["site_admin", "same_email"])
-    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    ada.press_button("Continue", ready=["site_admin", "same_email"])
+    ada.press_button("Test and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
     assert ada.path == "/setup/permissions/"
-    assert "Load this page again" in ada.page
+    assert "Reload this page" in ada.page
     run_tasks()
     ada.open_path(ada.path)
     ada.press_button("Test all again")
     run_tasks()
     ada.open_path(ada.path)
-    assert "Everything is granted" in ada.page
-    ada.follow_link("Go on")
-    ada.press_button("Go on")
-    assert "Everything is synced" in ada.page
-    ada.follow_link("View status")
+    assert "All permissions granted" in ada.page
+    ada.follow_link("Continue")
+    ada.press_button("Continue")
+    assert ada.path == "/setup/live/"
     ada.press_button("Pause")
     assert "The connection is paused" in ada.page
     ada.press_button("Resume")
@@ -93,7 +92,7 @@ def test_credential_changed_without_scripts(
     ada.open_path("/setup/live/")
     ada.follow_link("Change credential")
     ada.follow_link("Harvest v3")
-    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    ada.press_button("Test and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
     assert ada.path == "/setup/rotation/"
     ada.open_path(ada.path)
     assert "Reload this page" in ada.page
@@ -109,7 +108,7 @@ def test_new_credential_discarded_without_scripts(connect, personas: Personas, r
     connection = connect("harvest_key")
     ada = ScriptlessBrowser(personas.ada)
     ada.open_path("/setup/credential/?kind=harvest_oauth")
-    ada.press_button("Try and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
+    ada.press_button("Test and save", client_id=V3["client_id"], client_secret=V3["client_secret"])
     run_tasks()
     ada.open_path(ada.path)
     ada.press_button("Discard new credential")
@@ -122,8 +121,8 @@ def test_people_invited_and_revoked_without_scripts(connect, personas: Personas,
     ada = ScriptlessBrowser(personas.ada)
     ada.open_path("/setup/people/")
     user = AtsUser.objects.get(primary_email="m.moss@acme.example")
-    ada.press_button("Invite the chosen", user=[str(user.pk)])
-    assert "1 invitation on the way." in ada.page
+    ada.press_button("Invite selected", user=[str(user.pk)])
+    assert "1 invitation sent." in ada.page
     run_tasks()
     ada.follow_link("Manage members")
     ada.press_button("Revoke the invitation of m.moss@acme.example")

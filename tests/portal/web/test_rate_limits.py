@@ -66,7 +66,7 @@ def test_limit_expires_after_its_period(
     ada = sign_in(personas.ada)
     ada.post(CREDENTIAL, WRONG)
     assert ada.post(CREDENTIAL, WRONG).status_code == 429
-    assert list(counters.values()) == [600]
+    assert [seconds for key, seconds in counters.items() if "post:" in key] == [600]
     cache.delete_many(counters)  # as the cache itself does after ten minutes
     assert ada.post(CREDENTIAL, WRONG).status_code == 422
 

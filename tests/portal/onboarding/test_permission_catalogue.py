@@ -1,0 +1,68 @@
+"""The permission catalogue lists everything that the portal asks Greenhouse for."""
+
+from __future__ import annotations
+
+from integrations.ats import registry
+from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.auth.permissions import (
+    V1_ROUTE_PERMISSIONS,
+    V3_ROUTE_SCOPES,
+    normalize_permission_names,
+)
+from integrations.greenhouse.sandbox.http_server.routing import Router
+from portal.connections.oauth import partner_app
+from portal.sync.models import Job, Source
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import (
+    build_action_url,
+    find_application,
+    list_applications,
+    reject_application,
+    submit_action,
+)
+
+ROUTES = V1_ROUTE_PERMISSIONS | V3_ROUTE_SCOPES
+
+
+def _list_used_permissions(sandbox: Sandbox) -> set[str]:
+    """Permissions (v1) and scopes (v3) of all requests, apart from those for tokens."""
+    router = Router(ROUTES)
+    used = set()
+    for request in sandbox.requests:
+        route = router.find_route(request.method, request.path)
+        if route is not None:
+            used.add(ROUTES[request.method, route[0]])
+    return used
+
+
+def test_every_request_is_listed(
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, kind: str
+) -> None:
+    connect(kind)
+    remy, sam = sign_in(personas.remy), sign_in(personas.sam)
+    application = find_application()
+    for page in ("resume", "stage_history"):
+        remy.get(build_action_url(page, application.pk))
+    advanced, moved, rejected, transferred, updated = list_applications("sam")[:5]
+    other_job = Job.objects.filter(status="open", confidential=False).exclude(
+        pk=transferred.job_id
+    )[0]
+    submit_action(sam, "advance", advanced)
+    submit_action(sam, "move", moved, to_stage=moved.job.stages.order_by("order")[1].pk)
+    reject_application(sam, rejected)
+    submit_action(sam, "transfer", transferred, to_job=other_job.pk)
+    submit_action(sam, "update", updated, source=Source.objects.exclude(pk=updated.source_id)[0].pk)
+    run_tasks()
+    catalogue = registry.get_permission_catalogue(kind)
+    listed = catalogue.list_scopes(kind) | set(
+        normalize_permission_names(p.key for p in catalogue.list_permissions(kind))
+    )
+    used = _list_used_permissions(sandbox)
+    assert sum(request.method != "GET" for request in sandbox.requests) > 5
+    assert used <= listed
+
+
+def test_consent_asks_for_every_scope() -> None:
+    scopes = partner_app.list_requested_scopes()
+    assert scopes == registry.get_permission_catalogue("harvest_oauth").list_scopes("harvest_oauth")
+    assert {"harvest:attachments:list", "harvest:sources:list"} <= scopes
