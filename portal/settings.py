@@ -200,6 +200,7 @@ TEMPLATES = [
         "OPTIONS": {
             "builtins": [
                 "template_partials.templatetags.partials",
+                "portal.web.templatetags.forms",
                 "portal.web.templatetags.icons",
                 "portal.web.templatetags.names",
                 "portal.web.templatetags.page_links",

@@ -28,6 +28,6 @@ class SignInForm(LoginForm):
         sign_on = find_single_sign_on(address)
         if sign_on is not None and sign_on.required:
             raise forms.ValidationError(
-                f"{sign_on.organization} signs in with {sign_on.name}: use “Single sign-on” below."
+                f"{sign_on.organization} requires {sign_on.name}. Select “Single sign-on” below."
             )
         return address

@@ -50,7 +50,7 @@ def test_preview_separates_unfitting_applications(
     assert "Left out: 2" in page
     assert "is hired in Greenhouse" in page
     assert "has not been settled yet" in page
-    assert "Stop looking" not in page  # only shown to staff who view as somebody
+    assert "Stop viewing" not in page  # only shown to staff who view as somebody
     assert list_writes(sandbox) == []
 
 

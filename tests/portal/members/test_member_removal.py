@@ -76,9 +76,9 @@ def test_pending_action_not_sent_after_removal(
 def test_removed_member_and_outsider_told_apart(personas: Personas, sign_in) -> None:
     _remove_member(sign_in(personas.ada), personas.uma)
     taken_out = sign_in(personas.uma.user).get("/requisitions/").content.decode()
-    assert "You are no longer in Acme here" in taken_out
+    assert "You’re no longer a member of Acme" in taken_out
     never_in = sign_in(UserFactory()).get("/requisitions/").content.decode()
-    assert "You are not in an organization yet" in never_in
+    assert "You aren’t a member of a company yet" in never_in
 
 
 @pytest.mark.parametrize("removal", ["taken out", "erased"])
@@ -156,7 +156,7 @@ def test_log_names_removed_member(personas: Personas, sign_in) -> None:
     _remove_member(ada, personas.remy)
     log = reverse("audit:log")
     page = ada.get(log).content.decode()
-    assert "Remy (taken out)" in page
+    assert "Remy (removed)" in page
     assert "exported requisitions" in page
     staff_entries = ada.get(log, {"who": "success"}).content.decode()
     assert "exported requisitions" not in staff_entries
@@ -167,7 +167,7 @@ def test_removal_ends_impersonation(personas: Personas, sign_in) -> None:
     assert personas.cas.has_perm(IMPERSONATE_PERMISSION)
     begin = reverse("admin:start_impersonation", args=[personas.remy.pk])
     cas.post(begin, {"reason": "Remy asks where her requisitions are"})
-    assert "You see what Remy sees" in cas.get("/notifications/").content.decode()
+    assert "Viewing as Remy" in cas.get("/notifications/").content.decode()
     _remove_member(ada, personas.remy)
     assert "You see what Remy sees" not in cas.get("/notifications/").content.decode()
     assert cas.get(begin).status_code == 404
