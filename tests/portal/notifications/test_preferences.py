@@ -69,7 +69,7 @@ def test_quiet_time_delays_all_notices(
     run_tasks()
     notify.send_digests()
     assert mailoutbox == []
-    assert "It is quiet until" in ada.get(PAGE).content.decode()
+    assert "Snoozed until" in ada.get(PAGE).content.decode()
     advance_clock(24 * 3600 + 60)
     notify.send_digests()
     assert [mail.subject for mail in mailoutbox] == ["Thing 1 and 1 more"]

@@ -44,7 +44,7 @@ def test_impersonation_shows_members_own_pages(connect, personas: Personas, sign
     assert cas.get(reverse("applications:job_detail", args=[job.pk])).status_code == 200
     assert not LastViewed.objects.exists(), "impersonation must not mark jobs as viewed"
     page = cas.get(JOBS).content.decode()
-    assert "You see what Remy sees" in page
+    assert "Viewing as Remy" in page
     assert REASON in page
 
 
@@ -65,7 +65,7 @@ def test_impersonation_refuses_every_write(connect, personas: Personas, sign_in)
         for method in (cas.post, cas.put, cas.delete, cas.patch):
             answer = method(address)
             assert answer.status_code == 403, address
-            assert "You are only looking" in answer.content.decode()
+            assert "You’re viewing read-only" in answer.content.decode()
     assert connection.syncs.count() == syncs
     assert not ApplicationAction.objects.exists()
 
@@ -90,7 +90,7 @@ def test_page_that_writes_on_read_is_refused(connect, personas: Personas, sign_i
     _impersonate(cas, personas.ada)
     answer = cas.get(reverse("onboarding:fix", args=[token]))
     assert answer.status_code == 403
-    assert "You are only looking" in answer.content.decode()
+    assert "You’re viewing read-only" in answer.content.decode()
     link.refresh_from_db()
     assert link.opened_at is None
 
@@ -153,7 +153,7 @@ def test_customer_log_names_start_end_and_reason(personas: Personas, sign_in) ->
     log = sign_in(personas.ada).get(reverse("audit:log")).content.decode()
     assert "Cas &lt;cas@portal.example&gt;" in log
     assert REASON in log
-    assert "You see what" not in cas.get(reverse("home"), follow=True).content.decode()
+    assert "Viewing as" not in cas.get(reverse("home"), follow=True).content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "because"])
@@ -193,7 +193,7 @@ def test_lost_right_ends_impersonation(personas: Personas, sign_in) -> None:
     cas = sign_in(personas.cas)
     _impersonate(cas, personas.remy)
     personas.cas.groups.clear()
-    assert "You see what" not in cas.get(JOBS).content.decode()
+    assert "Viewing as" not in cas.get(JOBS).content.decode()
     assert Impersonation.objects.get().ended_at is not None
 
 
@@ -214,4 +214,4 @@ def test_customers_cannot_impersonate(personas: Personas, sign_in) -> None:
     session = zoe.session
     session["impersonation"] = 1
     session.save()
-    assert "You see what" not in zoe.get(JOBS).content.decode()
+    assert "Viewing as" not in zoe.get(JOBS).content.decode()
