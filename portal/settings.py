@@ -313,6 +313,7 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # emails about a new password or code
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.signin.password_reset_tokens.ResetTokenGenerator"  # noqa: S105 - a path
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # other sessions end anyway
 SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SingleSignOnAdapter"
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sso"

@@ -19,28 +19,40 @@ _ANNOUNCED_BY_PERMISSION_MONITOR = {
 
 
 def announce_opened(issue: Issue) -> None:
-    """Notify our staff, and the customer's admins if they must act. INFO is not announced."""
+    """Post to the chat, and email those who can fix it. INFO is not announced."""
     if issue.severity == Issue.Severity.INFO:
         return
-    issue_message, organization = build_message(issue), issue.organization
-    subject = f"{organization}: {issue.title}"
+    organization = issue.organization
     key, staff_url = _build_notification_key(issue), notify.get_staff_url(organization)
     chat.post_message(organization, key=key, text=issue.title, path=staff_url)
     if issue.cause in _ANNOUNCED_BY_PERMISSION_MONITOR:
         return
-    body = build_staff_text(issue)
+    if issue.fixer in CUSTOMER_FIXERS:
+        if issue.severity == Issue.Severity.CRITICAL:
+            issue_message = build_message(issue)
+            notify.notify_users(
+                notify.list_admins(organization),
+                organization,
+                key=key,
+                subject=issue_message.subject,
+                body=issue_message.body,
+                path=issue_message.path,
+            )
+        return
     notify.notify_users(
-        notify.list_staff(), organization, key=key, subject=subject, body=body, path=staff_url
+        _list_staff_fixers(issue),
+        organization,
+        key=key,
+        subject=issue.title,
+        body=build_staff_text(issue),
+        path=staff_url,
     )
-    if issue.severity == Issue.Severity.CRITICAL and issue.fixer in CUSTOMER_FIXERS:
-        notify.notify_users(
-            notify.list_admins(organization),
-            organization,
-            key=key,
-            subject=issue_message.subject,
-            body=issue_message.body,
-            path=issue_message.path,
-        )
+
+
+def _list_staff_fixers(issue: Issue) -> list[User]:
+    if issue.fixer == Issue.Fixer.CSM:
+        return notify.list_staff("help_customer")
+    return notify.list_operators() if issue.fixer == Issue.Fixer.OPERATOR else []
 
 
 def announce_resolved(issue: Issue) -> None:
@@ -51,8 +63,8 @@ def announce_resolved(issue: Issue) -> None:
     people = User.objects.filter(
         recipient_filter, is_active=True, notifications__key=key
     ).distinct()
-    body = f"Solved: {issue.title} ({issue.resolution})."
-    subject = f"Solved at {issue.organization}: {issue.title}"
+    body = f"Resolved: {issue.title} ({issue.resolution})."
+    subject = f"Resolved: {issue.title}"
     notify.notify_users(people, issue.organization, key=f"{key}:closed", subject=subject, body=body)
     if chat.was_posted(key):
         chat.post_message(issue.organization, key=f"{key}:closed", text=body)

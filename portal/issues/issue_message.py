@@ -41,11 +41,11 @@ def build_message(issue: Issue) -> IssueMessage:
     if issue.still_works:
         parts.append(f"What still works: {issue.still_works}")
     if issue.fixer == Fixer.GREENHOUSE_ADMIN:
-        parts.append("Whoever manages Greenhouse at your company can fix it here:")
+        parts.append("Ask whoever manages Greenhouse at your company to fix it:")
     elif issue.fixer == Fixer.ADMIN:
         parts.append("You can fix it here:")
     else:
-        parts.append("You need to do nothing. More about it:")
+        parts.append("You don’t need to do anything. Details:")
     return IssueMessage(issue.title, "\n\n".join(parts), reverse(_get_fix_page(issue)))
 
 
@@ -53,7 +53,7 @@ def build_staff_text(issue: Issue) -> str:
     parts = [issue.description]
     if issue.still_works:
         parts.append(f"What still works: {issue.still_works}")
-    parts.append(f"Who can fix it: {issue.get_fixer_display()}. More about it:")
+    parts.append(f"Who can fix it: {issue.get_fixer_display()}. Details:")
     return "\n\n".join(parts)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import cast
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -49,9 +47,10 @@ def _needs_setup(membership: Membership) -> bool:
 def switch_organization(request: HttpRequest) -> HttpResponse:
     """Work in another of the user's organizations for the rest of this session."""
     organization_id = parse_id(request.POST.get("organization", ""))
-    if organization_id not in {member.organization_id for member in list_memberships(request)}:
+    organization_ids = {member.organization_id for member in list_memberships(request)}
+    if organization_id is None or organization_id not in organization_ids:
         raise Http404
-    select_organization(request, cast(int, organization_id))
+    select_organization(request, organization_id)
     return redirect(links.HOME)
 
 

@@ -15,7 +15,7 @@ from portal.members import invitations, memberships
 from portal.members.models import Invitation
 
 _DEFAULT_SLUG = "customer"  # for names without a Latin letter or digit
-_SLUG_LENGTH = Organization._meta.get_field("slug").max_length
+_SLUG_LENGTH = 60
 
 
 @dataclass(frozen=True)

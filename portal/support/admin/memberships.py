@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -35,7 +36,7 @@ class MembershipForm(forms.ModelForm[Membership]):
         user = values.get("user") or (self.instance.user if self.instance.user_id else None)
         if user is not None and (user.is_staff or user.is_superuser):
             self.add_error("user" if "user" in self.fields else "role", STAFF_MESSAGE)
-        elif self.instance.pk is None and user is not None and values.get("organization"):
+        elif self.instance._state.adding and user is not None and values.get("organization"):
             self._ask_about_other_customers(user, values["organization"])
         return values
 
@@ -45,8 +46,7 @@ class MembershipForm(forms.ModelForm[Membership]):
             return
         customers = " and ".join(str(other.organization) for other in others)
         # Bound to the person: another pick asks again.
-        self.data = self.data.copy()
-        self.data["confirmed_user"] = str(user.pk)
+        self.data = {**self.data, "confirmed_user": str(user.pk)}
         self.add_error(
             "user",
             f"{user} belongs to {customers}. If they work for {organization} as well, save again. "
@@ -90,7 +90,7 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
             if name not in required_permissions or request.user.has_perm(required_permissions[name])
         ]
 
-    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = super().get_fields(request, obj)
         return [name for name in fields if name != "confirmed_user"] if obj else fields
 
