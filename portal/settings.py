@@ -304,7 +304,12 @@ AUTHENTICATION_BACKENDS = ["portal.signin.backends.PasswordBackend"]
 # Per client address and per account or known device; see portal.signin.adapters.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key", "login_while_locked": "10/m/ip"}
 ACCOUNT_ADAPTER = "portal.signin.adapters.AccountAdapter"
-ACCOUNT_FORMS = {"login": "portal.signin.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "portal.signin.forms.SignInForm",
+    "change_password": "portal.signin.forms.ChangePasswordForm",
+    "set_password": "portal.signin.forms.SetPasswordForm",
+    "reset_password_from_key": "portal.signin.forms.ResetPasswordForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]

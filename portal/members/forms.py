@@ -45,7 +45,7 @@ class InviteForm(forms.Form):
             and memberships.list_other_memberships(email, self.organization)
         ):
             self.needs_confirmation = True
-            self.data = {**self.data, "confirmed_email": email}
+            self.data = dict(self.data.items()) | {"confirmed_email": email}
             self.add_error(
                 "email",
                 f"{email} already uses Inbound Talent with another company. If this is the right "

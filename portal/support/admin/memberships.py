@@ -46,7 +46,7 @@ class MembershipForm(forms.ModelForm[Membership]):
             return
         customers = " and ".join(str(other.organization) for other in others)
         # Bound to the person: another pick asks again.
-        self.data = {**self.data, "confirmed_user": str(user.pk)}
+        self.data = dict(self.data.items()) | {"confirmed_user": str(user.pk)}
         self.add_error(
             "user",
             f"{user} belongs to {customers}. If they work for {organization} as well, save again. "

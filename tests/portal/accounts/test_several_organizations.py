@@ -124,6 +124,7 @@ def test_invited_colleague_joins_second_company(personas: Personas, sign_in, run
     assert answer.status_code == 422
     assert "with another company" in answer.text
     assert "Other Inc" not in answer.text
+    assert 'value="zoe@other.example"' in answer.text
     ada.post("/members/", form | {"confirmed_email": "zoe@other.example"})
     invitation = Invitation.objects.get()
     zoe.post(reverse("members:accept_invitation", args=[reveal_secret(invitation.token)]))

@@ -126,7 +126,7 @@ def test_people_invited_and_revoked_without_scripts(connect, personas: Personas,
     assert "1 invitation on the way." in ada.page
     run_tasks()
     ada.follow_link("Manage members")
-    ada.press_button("Revoke the invitation of m.moss@acme.example")
+    ada.press_button("Revoke invitation to m.moss@acme.example")
     assert not Invitation.objects.get().is_open
 
 

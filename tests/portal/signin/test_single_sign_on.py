@@ -192,7 +192,7 @@ def _set_claims(mocked: responses.RequestsMock, **claims: object) -> None:
 def _read_organizations(client: Client, personas: Personas) -> set[str]:
     """The organizations that this browser is in."""
     page = client.get(reverse("members:list"), follow=True).content.decode()
-    return {name for name in ("Acme", "Other Inc") if f"belongs to {name}" in page}
+    return {name for name in ("Acme", "Other Inc") if f"People at {name}" in page}
 
 
 def test_moved_account_not_opened_by_old_service(
