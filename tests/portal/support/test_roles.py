@@ -76,6 +76,8 @@ STAFF_PAGES = {
     "issues_issue_send_message": {CSM, LEAD},
     "start_impersonation": {CSM, LEAD},
     "stop_impersonation": {CSM, LEAD, OPERATOR},
+    "support_customer_invitation": {CSM, LEAD},
+    "support_new_customer": {CSM, LEAD},
     "system_health": {OPERATOR},
     "runbook": {CSM, LEAD, OPERATOR},
     "sync_job_access_check": {CSM, LEAD},
