@@ -136,7 +136,7 @@ def test_member_lifecycle_without_scripts(personas: Personas, run_tasks) -> None
     ada.press_button("Send invitation", email="mia@acme.example", role="recruiter")
     run_tasks()
     mia.open_path(_find_text(r"/invitation/\S+", str(mail.outbox[-1].body)))
-    mia.press_button("Join", name="Mia", password="quiet-lantern-7-mia")
+    mia.press_button("Join Acme", name="Mia", password="quiet-lantern-7-mia")
     assert "Mia" in mia.page
     ada.open_path("/members/")
     ada.press_button("Make admin: Mia")
