@@ -200,6 +200,7 @@ TEMPLATES = [
         "OPTIONS": {
             "builtins": [
                 "template_partials.templatetags.partials",
+                "portal.web.templatetags.forms",
                 "portal.web.templatetags.icons",
                 "portal.web.templatetags.names",
                 "portal.web.templatetags.page_links",
@@ -303,7 +304,12 @@ AUTHENTICATION_BACKENDS = ["portal.signin.backends.PasswordBackend"]
 # Per client address and per account or known device; see portal.signin.adapters.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key", "login_while_locked": "10/m/ip"}
 ACCOUNT_ADAPTER = "portal.signin.adapters.AccountAdapter"
-ACCOUNT_FORMS = {"login": "portal.signin.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "portal.signin.forms.SignInForm",
+    "change_password": "portal.signin.forms.ChangePasswordForm",
+    "set_password": "portal.signin.forms.SetPasswordForm",
+    "reset_password_from_key": "portal.signin.forms.ResetPasswordForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -312,6 +318,7 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # emails about a new password or code
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.signin.password_reset_tokens.ResetTokenGenerator"  # noqa: S105 - a path
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # other sessions end anyway
 SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SingleSignOnAdapter"
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sso"

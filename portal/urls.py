@@ -17,6 +17,9 @@ handler404 = "portal.jobs.not_found.handle_not_found"
 
 urlpatterns = [
     path("", web_views.redirect_home, name="home"),
+    path("organization/", web_views.switch_organization, name="switch_organization"),
+    path("favicon.ico", web_views.redirect_favicon, name="favicon"),
+    path("robots.txt", web_views.show_robots, name="robots"),
     path("healthz", check_liveness, name="healthz"),
     path("readyz", check_readiness, name="readyz"),
     path("", include("portal.signin.urls")),

@@ -1,4 +1,8 @@
-"""Access decorators. Every view carries one; a test checks all URLs."""
+"""Access decorators. Every view carries one; a test checks all URLs.
+
+People may belong to several organizations. The session holds which one they work in; every form
+and HTMX request names the one its page was rendered for, and is refused if that has changed.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,19 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts import activity
-from portal.accounts.models import Membership, User
+from portal.accounts.models import Membership, Organization, User
 from portal.core import links
+from portal.core.hooks import Hook
 from portal.core.tenancy.scope import all_organizations, enter_organization, get_scope
 
 View = Callable[..., HttpResponseBase]
+
+PAGE_ORGANIZATION_FIELD = "page_organization"  # in every form, see portal.web.templatetags.forms
+PAGE_ORGANIZATION_HEADER = "X-Page-Organization"  # of every HTMX request, see templates/base.html
+_SELECTED_KEY = "organization_id"
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# Whether the way this session was signed in is enough for the organization.
+sign_in_rule: Hook[[HttpRequest, Organization], bool] = Hook()
 
 if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
@@ -32,31 +44,96 @@ class MemberRequest(HttpRequest):
 
 
 def get_membership(request: HttpRequest) -> Membership | None:
-    """Return the user's membership, loaded once per request."""
+    """Return the membership selected in this session, loaded once per request."""
     if not hasattr(request, "_membership"):
-        user = getattr(request, "user", None)
-        membership = None
-        if user is not None and user.is_authenticated:
-            membership = _find_membership(user)
-            if membership is not None and get_scope() is None:
-                enter_organization(membership.organization_id)
+        membership = _choose_membership(request)
+        if membership is not None and get_scope() is None:
+            enter_organization(membership.organization_id)
         request._membership = membership  # type: ignore[attr-defined]
     return cast("Membership | None", request._membership)  # type: ignore[attr-defined]
 
 
-@all_organizations("the membership names the organization")
-def _find_membership(user: User) -> Membership | None:
+def list_memberships(request: HttpRequest) -> list[Membership]:
+    """List the user's memberships that this session may use, the oldest first."""
+    return [member for member in _load_memberships(request) if member not in _list_blocked(request)]
+
+
+def list_blocked_organizations(request: HttpRequest) -> list[Organization]:
+    """List the user's organizations that require another sign-in than this session's."""
+    return [membership.organization for membership in _list_blocked(request)]
+
+
+def select_organization(request: HttpRequest, organization_id: int) -> None:
+    """Work in this organization from the next request on, if the user may."""
+    request.session[_SELECTED_KEY] = organization_id
+
+
+def _choose_membership(request: HttpRequest) -> Membership | None:
+    memberships = list_memberships(request)
+    if len(memberships) < 2:
+        return memberships[0] if memberships else None
+    selected_id = request.session.get(_SELECTED_KEY)
+    selected = (member for member in memberships if member.organization_id == selected_id)
+    return next(selected, memberships[0])
+
+
+def _load_memberships(request: HttpRequest) -> list[Membership]:
+    if not hasattr(request, "_memberships"):
+        user = getattr(request, "user", None)
+        is_signed_in = user is not None and user.is_authenticated
+        request._memberships = _query_memberships(user) if is_signed_in else []  # type: ignore[attr-defined, arg-type]
+    return cast("list[Membership]", request._memberships)  # type: ignore[attr-defined]
+
+
+@all_organizations("the memberships name the organizations")
+def _query_memberships(user: User) -> list[Membership]:
     memberships = Membership.objects.filter(user=user).select_related("organization")
-    membership = memberships.order_by("id").first()
-    if membership is not None:
+    rows = list(memberships.order_by("id"))
+    for membership in rows:
         membership.user = user  # already loaded by the session
-    return membership
+    return rows
+
+
+def _list_blocked(request: HttpRequest) -> list[Membership]:
+    if not hasattr(request, "_blocked_memberships"):
+        request._blocked_memberships = [  # type: ignore[attr-defined]
+            membership
+            for membership in _load_memberships(request)
+            if not all(sign_in_rule.run(request, membership.organization))
+        ]
+    return cast("list[Membership]", request._blocked_memberships)  # type: ignore[attr-defined]
 
 
 def impersonate_membership(request: HttpRequest, membership: Membership) -> None:
     """Override `get_membership` for this request; only for portal.support.impersonation."""
     enter_organization(membership.organization_id)
     request._membership = membership  # type: ignore[attr-defined]
+    request._memberships, request._blocked_memberships = [membership], []  # type: ignore[attr-defined]
+
+
+def _is_for_other_organization(request: HttpRequest, member: Membership) -> bool:
+    """Whether the request comes from a page of another organization, or from no known page."""
+    is_safe = request.method in _SAFE_METHODS
+    page_organizations = {
+        request.headers.get(PAGE_ORGANIZATION_HEADER),
+        None if is_safe else request.POST.get(PAGE_ORGANIZATION_FIELD),
+    } - {None}
+    if not page_organizations and not is_safe:
+        return len(list_memberships(request)) > 1
+    return bool(page_organizations - {str(member.organization_id)})
+
+
+def _refuse_other_organization(request: HttpRequest, member: Membership) -> HttpResponseBase:
+    page_organization = request.headers.get(
+        PAGE_ORGANIZATION_HEADER, request.POST.get(PAGE_ORGANIZATION_FIELD)
+    )
+    page_memberships = (
+        other
+        for other in list_memberships(request)
+        if str(other.organization_id) == page_organization and other != member
+    )
+    context = {"page_membership": next(page_memberships, None)}
+    return render(request, "accounts/other_organization.html", context, status=409)
 
 
 def public_view(reason: str) -> Callable[[View], View]:
@@ -91,8 +168,13 @@ def _build_member_view(view: View, *, admin: bool) -> View:
             return redirect_to_sign_in(request)
         member = get_membership(request)
         if member is None:
-            context = {"former": _find_former_organization(request.user)}
+            context = {
+                "former": _find_former_organization(request.user),
+                "blocked": list_blocked_organizations(request),
+            }
             return render(request, "accounts/no_organization.html", context, status=403)
+        if _is_for_other_organization(request, member):
+            return _refuse_other_organization(request, member)
         if admin and not member.is_admin:
             raise PermissionDenied
         request.membership = member  # type: ignore[attr-defined]

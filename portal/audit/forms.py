@@ -13,11 +13,33 @@ from portal.web.time_zones import find_start_of_day, parse_time_zone
 STAFF_CHOICE, PORTAL_CHOICE = "success", "portal"
 _VERB_LABELS = {
     "signin.signed_in": "Signed in",
-    "signin.joined": "Joined by single sign-on",
+    "signin.joined": "Joined with single sign-on",
     "signin.password_changed": "Password changed",
-    "signin.one_time_codes_enabled": "One-time codes on",
-    "signin.one_time_codes_disabled": "One-time codes off",
+    "signin.one_time_codes_enabled": "Two-step sign-in turned on",
+    "signin.one_time_codes_disabled": "Two-step sign-in turned off",
     "setup.prepared": "Setup prepared",
+    "member.sign_in_unlinked": "New sign-in allowed",
+    "organization.changed": "Customer renamed",
+    "organization.created": "Customer created",
+    "organization.erased": "Customer erased",
+    "account.changed": "Account changed",
+    "account.created": "Account created",
+    "impersonation.started": "Staff started viewing as a member",
+    "impersonation.ended": "Staff stopped viewing as a member",
+    "service_account.used": "Service account used",
+    "connection.service_account_changed": "Service account changed",
+    "support.admin_invited": "Admin invited by staff",
+    "support.bundle_downloaded": "Diagnostics downloaded by staff",
+    "support.check_requested": "Permission check requested by staff",
+    "support.connection_paused": "Connection paused by staff",
+    "support.connection_resumed": "Connection resumed by staff",
+    "support.fix_link_created": "Fix link created by staff",
+    "support.fix_link_revoked": "Fix link revoked by staff",
+    "support.invitation_resent": "Invitation resent by staff",
+    "support.invitation_revoked": "Invitation revoked by staff",
+    "support.message_sent": "Message sent by staff",
+    "support.refresh_requested": "Refresh requested by staff",
+    "support.sync_requested": "Sync requested by staff",
     "jobs.exported": "Requisitions exported",
 }
 
@@ -25,15 +47,15 @@ _VERB_LABELS = {
 class LogForm(forms.Form):
     """Filters of the log. Values that make no sense are errors, not ignored."""
 
-    who = forms.ChoiceField(required=False)
-    what = forms.ChoiceField(required=False)
+    who = forms.ChoiceField(label="Person", required=False)
+    what = forms.ChoiceField(label="Activity", required=False)
     since = forms.DateField(
         label="From",
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
     )
     until = forms.DateField(
-        label="To, including",
+        label="To",
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
     )
@@ -50,15 +72,15 @@ class LogForm(forms.Form):
         self.organization = organization
         memberships = Membership._base_manager.filter(organization=organization)
         self.members = {
-            member.user_id: f"{member.user} (taken out)" if member.ended_at else str(member.user)
+            member.user_id: f"{member.user} (removed)" if member.ended_at else str(member.user)
             for member in memberships.filter(user__erased_at=None)
             .select_related("user")
             .order_by("user__name", "user__email")
         }
-        self._set_choices("who", "Everybody", self._list_people_choices())
+        self._set_choices("who", "Anyone", self._list_people_choices())
         self._set_choices(
             "what",
-            "Everything",
+            "All activity",
             [(verb, format_verb(verb)) for verb in verbs.list_used_verbs(organization.pk)],
         )
 
@@ -72,8 +94,8 @@ class LogForm(forms.Form):
         people = [(str(pk), name) for pk, name in self.members.items()]
         return [
             *people,
-            (STAFF_CHOICE, "Inbound Talent's staff"),
-            (PORTAL_CHOICE, "The portal itself"),
+            (STAFF_CHOICE, "Inbound Talent staff"),
+            (PORTAL_CHOICE, "Inbound Talent (automatic)"),
         ]
 
     def get_entries(self) -> EntryQuerySet:

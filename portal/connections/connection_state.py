@@ -82,14 +82,6 @@ def _notify_when_first_live(connection: Connection, previous_state: str) -> None
         path=reverse(links.SETUP_LIVE),
     )
     body = "Setup and the first sync are done. Recruiters can now see their requisitions."
-    notify.notify_users(
-        notify.list_staff(),
-        organization,
-        key=key,
-        subject=f"{organization}: Greenhouse is connected",
-        body=body,
-        path=notify.get_staff_url(organization),
-    )
     chat.post_message(organization, key=key, text=body, path=notify.get_staff_url(organization))
 
 

@@ -3,6 +3,7 @@
 """
 
 HOME = "home"
+SWITCH_ORGANIZATION = "switch_organization"
 SIGN_IN = "account_login"
 SIGN_OUT = "account_logout"
 JOB_LIST = "jobs:list"

@@ -19,28 +19,43 @@ _ANNOUNCED_BY_PERMISSION_MONITOR = {
 
 
 def announce_opened(issue: Issue) -> None:
-    """Notify our staff, and the customer's admins if they must act. INFO is not announced."""
+    """Post to the chat, and email those who can fix it and the owner. INFO is not announced."""
     if issue.severity == Issue.Severity.INFO:
         return
-    issue_message, organization = build_message(issue), issue.organization
-    subject = f"{organization}: {issue.title}"
+    organization = issue.organization
     key, staff_url = _build_notification_key(issue), notify.get_staff_url(organization)
     chat.post_message(organization, key=key, text=issue.title, path=staff_url)
     if issue.cause in _ANNOUNCED_BY_PERMISSION_MONITOR:
         return
-    body = build_staff_text(issue)
-    notify.notify_users(
-        notify.list_staff(), organization, key=key, subject=subject, body=body, path=staff_url
-    )
-    if issue.severity == Issue.Severity.CRITICAL and issue.fixer in CUSTOMER_FIXERS:
+    if issue.fixer in CUSTOMER_FIXERS and issue.severity == Issue.Severity.CRITICAL:
+        message = build_message(issue)
         notify.notify_users(
             notify.list_admins(organization),
             organization,
             key=key,
-            subject=issue_message.subject,
-            body=issue_message.body,
-            path=issue_message.path,
+            subject=message.subject,
+            body=message.body,
+            path=message.path,
         )
+    notify.notify_users(
+        _list_staff_recipients(issue),
+        organization,
+        key=key,
+        subject=issue.title,
+        body=build_staff_text(issue),
+        path=staff_url,
+    )
+
+
+def _list_staff_recipients(issue: Issue) -> list[User]:
+    """Return those who can fix it, or else the staff member who looks after the customer."""
+    if issue.fixer == Issue.Fixer.OPERATOR:
+        return notify.list_operators()
+    owner = issue.organization.owner
+    owners = [owner] if owner is not None and owner.is_active and owner.is_staff else []
+    if issue.fixer == Issue.Fixer.CSM:
+        return owners or notify.list_staff("help_customer")
+    return owners
 
 
 def announce_resolved(issue: Issue) -> None:
@@ -52,7 +67,7 @@ def announce_resolved(issue: Issue) -> None:
         recipient_filter, is_active=True, notifications__key=key
     ).distinct()
     body = f"Resolved: {issue.title} ({issue.resolution})."
-    subject = f"{issue.organization}: resolved: {issue.title}"
+    subject = f"Resolved: {issue.title}"
     notify.notify_users(people, issue.organization, key=f"{key}:closed", subject=subject, body=body)
     if chat.was_posted(key):
         chat.post_message(issue.organization, key=f"{key}:closed", text=body)

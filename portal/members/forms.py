@@ -8,8 +8,9 @@ from django.contrib.auth.password_validation import (
     validate_password,
 )
 
-from portal.accounts.models import Membership, User
+from portal.accounts.models import Membership, Organization, User
 from portal.core.names import form_fields
+from portal.members import memberships
 from portal.members.models import Invitation
 
 
@@ -17,16 +18,40 @@ class InviteForm(forms.Form):
     email = form_fields.EmailField(
         label="Email",
         max_length=Invitation._meta.get_field("email").max_length,
-        help_text="The address this person has in Greenhouse: that is how they are matched.",
+        help_text="Use their Greenhouse email, so we can match them.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": "Please enter the address."},
+        error_messages={"required": "Enter an email."},
     )
     role = forms.ChoiceField(
         label="Role",
         choices=Membership.Role.choices,
         initial=Membership.Role.RECRUITER,
-        help_text="Admins set Greenhouse up and invite people. Recruiters work on applications.",
+        help_text="Admins set up Greenhouse and invite people. Recruiters work on applications.",
     )
+    # The address for which the reader was told that it belongs to another company, too.
+    confirmed_email = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, organization: Organization) -> None:
+        super().__init__(data)
+        self.organization = organization
+        self.needs_confirmation = False
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        email = values.get("email", "")
+        if (
+            email
+            and values.get("confirmed_email") != email
+            and memberships.list_other_memberships(email, self.organization)
+        ):
+            self.needs_confirmation = True
+            self.data = dict(self.data.items()) | {"confirmed_email": email}
+            self.add_error(
+                "email",
+                f"{email} already uses Inbound Talent with another company. If this is the right "
+                "person, select “Invite anyway”. They choose whether to join.",
+            )
+        return values
 
 
 class AcceptForm(forms.Form):
@@ -34,14 +59,14 @@ class AcceptForm(forms.Form):
         label="Your name",
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
-        error_messages={"required": "Please enter your name."},
+        error_messages={"required": "Enter your name."},
     )
     password = forms.CharField(
         label="Choose a password",
         help_text=" ".join(password_validators_help_texts()),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        error_messages={"required": "Please choose a password."},
+        error_messages={"required": "Choose a password."},
     )
 
     def __init__(self, *args: Any, invitation: Invitation, **kwargs: Any) -> None:

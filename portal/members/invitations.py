@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core import queue, transitions
+from portal.core.database import read_only
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.names.form_fields import EmailField
@@ -43,7 +44,7 @@ class InvitationRefused(Exception):
 
 
 def create_invitation(
-    organization: Organization, email: str, *, role: str, by: User | None
+    organization: Organization, email: str, *, role: str, by: User | None, note: str = ""
 ) -> tuple[Invitation, bool]:
     """Return the invitation and whether it is new. Raises InvitationRefused for a member,
     or for an address that nobody could sign in with.
@@ -51,7 +52,7 @@ def create_invitation(
     email = normalize_email(email)
     _check_email(email)
     if Membership.objects.filter(organization=organization, user__email=email).exists():
-        raise InvitationRefused(f"{email} is already in your organization.")
+        raise InvitationRefused(f"{email} is already a member.")
     token, now = generate_token(), timezone.now()
     invitations = Invitation.objects.filter(organization=organization, email=email)
     pending = invitations.filter(accepted_at=None, revoked_at=None)
@@ -62,6 +63,7 @@ def create_invitation(
             organization=organization,
             email=email,
             role=role,
+            note=note,
             digest=hash_token(token),
             token=token,
             invited_by=by,
@@ -98,9 +100,10 @@ def resend_invitation(invitation: Invitation, *, by: User) -> None:
         email_attempts=0,
         email_due_at=now,
         invited_at=now,
+        opened_at=None,
         expires_at=now + LINK_LIFETIME,
     ):
-        raise InvitationRefused("A mail is on its way already.")
+        raise InvitationRefused("This invitation is being sent already.")
     queue.enqueue_task(SEND_TASK, invitation.pk, organization_id=invitation.organization_id)
 
 
@@ -115,7 +118,7 @@ def send_invitation(invitation: Invitation) -> None:
         path = reverse("members:accept_invitation", args=[token])
         context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
         delivery.send_email(
-            f"{invitation.organization} invites you to Inbound Talent",
+            f"{invitation.organization}: you’re invited to Inbound Talent",
             render_to_string("members/invitation_email.txt", context),
             invitation.email,
         )
@@ -171,6 +174,14 @@ def find_invitation(token: str) -> Invitation | None:
     return invitation if invitation and invitation.is_open else None
 
 
+def record_opening(invitation: Invitation) -> None:
+    """Remember when the link was first opened."""
+    if not read_only.is_read_only():
+        unopened = Invitation.objects.filter(pk=invitation.pk, opened_at=None)
+        unopened.update(opened_at=timezone.now())
+
+
+@all_organizations("the link names the organization")
 def was_joined_by_link(token: str, membership: Membership) -> bool:
     accepted_invitations = Invitation.objects.filter(digest=hash_token(token)).exclude(
         accepted_at=None
@@ -190,7 +201,7 @@ def accept_invitation(invitation: Invitation, user: User) -> Membership:
         pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
     )
     if not pending.update(accepted_at=timezone.now(), token=""):
-        raise InvitationRefused("This invitation has been used or has ended.")
+        raise InvitationRefused("This invitation was already used or no longer works.")
     if invitation.email == user.email:  # the link was emailed to this address
         email_confirmation.confirm_email(user)
     return memberships.start_membership(user, invitation.organization, role=invitation.role)
@@ -216,7 +227,5 @@ def join_with_new_account(invitation: Invitation, *, name: str, password: str) -
         with transaction.atomic():
             user = User.objects.create_user(invitation.email, password, name=name)
     except IntegrityError as error:
-        raise InvitationRefused(
-            "There is an account with this address already. Please sign in."
-        ) from error
+        raise InvitationRefused("This email already has an account. Sign in to accept.") from error
     return accept_invitation(invitation, user)

@@ -8,8 +8,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integrations.ats.emails import normalize_email
 from portal.accounts.models import Membership, Organization, User
 from portal.core.hooks import Hook
+from portal.core.tenancy.scope import all_organizations
 from portal.members.models import Invitation
 from portal.notifications.models import Notification
 
@@ -77,6 +79,13 @@ def list_organizations_left_without_admin(user: User) -> list[Organization]:
         and membership.organization.memberships.exclude(user=user).exists()
         and not _list_other_admins(membership).exists()
     ]
+
+
+@all_organizations("the account may belong to any customer")
+def list_other_memberships(email: str, organization: Organization | None) -> list[Membership]:
+    """List the memberships of the account with this email at other customers."""
+    memberships = Membership.objects.filter(user__email=normalize_email(email))
+    return list(memberships.exclude(organization=organization).select_related("organization"))
 
 
 def _list_other_admins(membership: Membership) -> QuerySet[Membership]:

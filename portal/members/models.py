@@ -16,10 +16,10 @@ class Invitation(OrganizationModel):
     """Stores the link token's digest; the token itself only until the email is sent."""
 
     class EmailStatus(models.TextChoices):
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
+        QUEUED = "queued", "Sending soon"
+        SENDING = "sending", "Sending"
         SENT = "sent", "Sent"
-        FAILED = "failed", "Could not be sent"
+        FAILED = "failed", "Couldn’t be sent"
 
     MOVES: ClassVar = {
         EmailStatus.QUEUED: {EmailStatus.SENDING},
@@ -35,6 +35,7 @@ class Invitation(OrganizationModel):
     role = models.CharField(
         max_length=20, choices=Membership.Role.choices, default=Membership.Role.RECRUITER
     )
+    note = models.TextField(blank=True, default="", max_length=500)  # part of the email
     digest = models.CharField(max_length=64, unique=True)
     token = SecretField(blank=True, default="")  # cleared once the email is sent
     email_status = models.CharField(
@@ -47,6 +48,7 @@ class Invitation(OrganizationModel):
     )
     invited_at = models.DateTimeField(default=timezone.now)  # or last resent
     expires_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True)  # when the link was first opened
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 

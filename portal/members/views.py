@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from allauth.account.internal.flows.login import record_authentication
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
@@ -7,7 +8,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.accounts.access import MemberRequest, admin_only, get_membership, public_view
+from portal.accounts.access import (
+    MemberRequest,
+    admin_only,
+    list_memberships,
+    public_view,
+    select_organization,
+)
 from portal.accounts.models import Membership, User
 from portal.audit.atomic_actions import audited_action
 from portal.audit.entries import record_entry
@@ -17,7 +24,7 @@ from portal.core.tenancy.scope import enter_organization
 from portal.members import invitations, memberships
 from portal.members.forms import AcceptForm, InviteForm
 from portal.members.models import Invitation
-from portal.signin import sso_subjects
+from portal.signin import sso_sessions, sso_subjects
 from portal.signin.models import find_single_sign_on
 
 
@@ -26,7 +33,7 @@ from portal.signin.models import find_single_sign_on
 @audited_action
 def list_members(request: MemberRequest) -> HttpResponse:
     organization = request.membership.organization
-    form = InviteForm(request.POST or None)
+    form = InviteForm(request.POST or None, organization)
     if request.method == "POST" and form.is_valid() and _send_invitation(request, form):
         return redirect("members:list")
     pending = organization.invitations.filter(accepted_at=None, revoked_at=None)
@@ -53,7 +60,7 @@ def _send_invitation(request: MemberRequest, form: InviteForm) -> bool:
         form.add_error("email", refusal.message)
         return False
     if not created:
-        messages.info(request, f"{invitation.email} has an open invitation already.")
+        messages.info(request, f"{invitation.email} already has an open invitation.")
         return True
     record_member_action(
         request,
@@ -61,7 +68,7 @@ def _send_invitation(request: MemberRequest, form: InviteForm) -> bool:
         f"invited {invitation.email} as {invitation.get_role_display().lower()}",
         subject=invitation,
     )
-    messages.success(request, f"The invitation to {invitation.email} is on its way.")
+    messages.success(request, f"Invitation sent to {invitation.email}.")
     return True
 
 
@@ -78,7 +85,7 @@ def revoke_invitation(request: MemberRequest, pk: int) -> HttpResponse:
             f"revoked the invitation of {invitation.email}",
             subject=invitation,
         )
-        messages.success(request, f"The invitation of {invitation.email} no longer works.")
+        messages.success(request, f"Invitation of {invitation.email} revoked.")
     return redirect("members:list")
 
 
@@ -96,10 +103,10 @@ def resend_invitation(request: MemberRequest, pk: int) -> HttpResponse:
     record_member_action(
         request,
         "member.invitation_resent",
-        f"sent the invitation of {invitation.email} again",
+        f"resent the invitation of {invitation.email}",
         subject=invitation,
     )
-    messages.success(request, f"The invitation to {invitation.email} is on its way.")
+    messages.success(request, f"Invitation sent to {invitation.email} with a new link.")
     return redirect("members:list")
 
 
@@ -118,9 +125,12 @@ def update_member(request: MemberRequest, pk: int) -> HttpResponse:
         elif "allow_new_sign_in" in request.POST:
             _allow_new_sign_in(request, membership)
     except memberships.LastAdmin:
-        messages.error(request, "An organization needs an admin. Make somebody else one first.")
+        messages.error(
+            request,
+            "Nothing was changed: somebody has to be an admin. Make another member an admin first.",
+        )
     except memberships.MemberAlreadyRemoved:
-        messages.info(request, f"{membership.user} was taken out meanwhile.")
+        messages.info(request, f"{membership.user} has already been removed.")
     return _redirect_after_change(request, membership)
 
 
@@ -141,13 +151,17 @@ def _change_role(request: MemberRequest, membership: Membership, role: str) -> N
     record_member_action(
         request,
         "member.role_changed",
-        f"made {membership.user.email} {role}",
+        f"changed the role of {membership.user.email} to {role}",
         subject=membership,
         before={"role": previous_role},
         after={"role": role},
     )
-    subject = "You are" if membership.pk == request.membership.pk else f"{membership.user} is"
-    messages.success(request, f"{subject} {Membership.Role(role).label.lower()} now.")
+    label = Membership.Role(role).label.lower()
+    messages.success(request, f"{membership.user} is now {_add_article(label)}.")
+
+
+def _add_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _allow_new_sign_in(request: MemberRequest, membership: Membership) -> None:
@@ -171,11 +185,11 @@ def _remove_member(request: MemberRequest, membership: Membership) -> None:
     record_member_action(
         request,
         "member.removed",
-        f"took {membership.user.email} out of the organization",
+        f"removed {membership.user.email}",
         subject=membership,
         before={"role": membership.role},
     )
-    messages.success(request, f"{membership.user} no longer belongs to {membership.organization}.")
+    messages.success(request, f"{membership.user} removed.")
 
 
 @public_view("an admin sent the invitation link to its holder")
@@ -188,11 +202,14 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     if invitation is None:
         return _render_ended_invitation(request, token)
     enter_organization(invitation.organization_id)
+    invitations.record_opening(invitation)
+    existing_user = User.objects.filter(email=invitation.email).first()
     sign_on = find_single_sign_on(invitation.email)
     if sign_on is not None and sign_on.required:
-        sso_context = {"invitation": invitation, "sign_on": sign_on}
-        return render(request, "members/accept_by_sso.html", sso_context)
-    existing_user = User.objects.filter(email=invitation.email).first()
+        is_own_provider = sign_on.organization_id == invitation.organization_id
+        if is_own_provider or existing_user is None or request.user != existing_user:
+            sso_context = {"invitation": invitation, "sign_on": sign_on}
+            return render(request, "members/accept_by_sso.html", sso_context)
     if existing_user:
         return _accept_with_account(request, invitation, existing_user)
     form = AcceptForm(request.POST or None, invitation=invitation)
@@ -213,9 +230,8 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _render_ended_invitation(request: HttpRequest, token: str) -> HttpResponse:
-    membership = get_membership(request)
     # After joining by single sign-on, users return to the invitation link.
-    if membership is not None and invitations.was_joined_by_link(token, membership):
+    if any(invitations.was_joined_by_link(token, member) for member in list_memberships(request)):
         return redirect(links.HOME)
     return render(request, "members/invitation_ended.html", status=410)
 
@@ -228,9 +244,11 @@ def _accept_with_account(
         "invitation": invitation,
         "existing_user": existing_user,
         "signed_in": signed_in,
-        "has_other_membership": signed_in and get_membership(request) is not None,
+        "needs_other_sign_in": signed_in
+        and not sso_sessions.is_open_in_session(request, invitation.organization),
+        "has_other_membership": signed_in and bool(list_memberships(request)),
     }
-    if request.method == "POST" and signed_in and not context["has_other_membership"]:
+    if request.method == "POST" and signed_in and not context["needs_other_sign_in"]:
         try:
             return _complete_joining(
                 request, invitations.accept_invitation(invitation, existing_user)
@@ -249,5 +267,8 @@ def _complete_joining(request: HttpRequest, membership: Membership) -> HttpRespo
         subject=membership,
         request=request,
     )
-    login(request, membership.user)
+    if request.user != membership.user:
+        login(request, membership.user)
+        record_authentication(request, membership.user, method="password")
+    select_organization(request, membership.organization_id)
     return redirect(links.HOME)

@@ -8,21 +8,21 @@ from django.utils import timezone
 
 from portal.notifications.models import Preference
 
-PAUSE_CHOICES = {"": "No", "1": "For a day", "7": "For a week", "keep": "As it is"}
+PAUSE_CHOICES = {"": "Off", "1": "For a day", "7": "For a week", "keep": "As it is now"}
 
 
 class PreferenceForm(forms.ModelForm):
     quiet = forms.ChoiceField(
-        label="Quiet for a while",
+        label="Snooze",
         required=False,
-        help_text="What happens meanwhile is told in one mail afterwards.",
+        help_text="You’ll get one summary afterwards.",
         widget=forms.RadioSelect,
     )
 
     class Meta:
         model = Preference
         fields = ("frequency",)
-        labels = {"frequency": "When should mails come?"}  # noqa: RUF012
+        labels = {"frequency": "How often"}  # noqa: RUF012
         widgets = {"frequency": forms.RadioSelect}  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -117,6 +117,21 @@ class ChatMessage(OrganizationModel):
         return self.text[:60]
 
 
+# By the name of allauth's template.
+_KIND_LABELS = {
+    "email_confirmation": "Email confirmation",
+    "email_confirmation_signup": "Email confirmation",
+    "password_reset_key": "Password reset",
+    "unknown_account": "Password reset",
+    "password_changed": "Password changed",
+    "password_reset": "Password changed",
+    "password_set": "Password added",
+    "totp_activated": "Two-step sign-in turned on",
+    "totp_deactivated": "Two-step sign-in turned off",
+    "recovery_codes_generated": "New recovery codes",
+}
+
+
 class OutgoingEmail(models.Model):
     """An email of the sign-in pages, or any other that code sent during a request."""
 
@@ -156,4 +171,4 @@ class OutgoingEmail(models.Model):
 
     @property
     def kind_label(self) -> str:
-        return self.kind.replace("_", " ").capitalize() or "Email"
+        return _KIND_LABELS.get(self.kind, "Email")

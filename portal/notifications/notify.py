@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -35,8 +36,17 @@ def list_admins(organization: Organization) -> list[User]:
     )
 
 
-def list_staff() -> list[User]:
-    return list(User.objects.filter(is_active=True, is_staff=True))
+def list_staff(permission: str) -> list[User]:
+    """List staff who got this permission of portal.support through their role."""
+    granted = Permission.objects.filter(content_type__app_label="support", codename=permission)
+    staff = User.objects.filter(is_active=True, is_staff=True)
+    return list(staff.filter(groups__permissions__in=granted).distinct())
+
+
+def list_operators() -> list[User]:
+    """List those who keep the portal running; superusers do, too."""
+    superusers = User.objects.filter(is_active=True, is_staff=True, is_superuser=True)
+    return [*{*list_staff("view_system_health"), *superusers}]
 
 
 def get_staff_url(organization: Organization) -> str:
@@ -53,7 +63,10 @@ def notify_users(
     body: str,
     path: str = "",
 ) -> list[Notification]:
-    """Notify each user once per `key` and return the new notifications. `body` has no secrets."""
+    """Notify each user once per `key` and return the new notifications.
+
+    `subject` names the event only: emails add the organization. `body` has no secrets.
+    """
     people = list(people)
     deferred_ids = {
         preference.user_id
@@ -140,9 +153,7 @@ def send_digests() -> None:
 
 
 def _send_email(person: User, notifications: list[Notification]) -> None:
-    first = notifications[0]
-    other_count = len(notifications) - 1
-    subject = f"{first.subject} and {other_count} more" if other_count else first.subject
+    subject = _compose_subject(notifications)
     body = render_to_string(
         "notifications/email.txt",
         {"person": person, "notifications": notifications, "portal_url": settings.PORTAL_URL},
@@ -161,6 +172,16 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
         transitions.try_move(
             notification, Status.SENT, why="the mail server took it", sent_at=timezone.now()
         )
+
+
+def _compose_subject(notifications: list[Notification]) -> str:
+    """The event and its customer, or how many of each."""
+    customers = {notification.organization for notification in notifications}
+    if len(customers) > 1:
+        return f"{len(notifications)} updates on {len(customers)} customers"
+    first, other_count = notifications[0], len(notifications) - 1
+    subject = f"{first.organization}: {first.subject}"
+    return f"{subject} and {other_count} more" if other_count else subject
 
 
 def recover_lost_notifications() -> None:

@@ -29,7 +29,7 @@ def edit_preferences(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Your choice is saved.")
+        messages.success(request, "Saved.")
         return redirect("notifications:preferences")
     status = 422 if form.errors else 200
     notifications = Notification.objects.filter(recipient=cast(User, request.user))

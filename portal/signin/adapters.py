@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NoReturn, cast
 
+from allauth.account import app_settings as account_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -38,16 +41,18 @@ from portal.web.client_ip import get_client_ip
 
 OIDC_PROVIDER = "openid_connect"
 ACCOUNT_DISABLED_MESSAGE = (
-    "This account is switched off. Your customer success manager can have it on again."
+    "Your account is deactivated. Ask your customer success manager to reactivate it."
 )
 
 
 class AccountAdapter(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "This email and password do not belong together. Please try "
-        "again.",
-        "too_many_login_attempts": "Too many tries in a row. Please wait some minutes and try "
-        "again, or choose a new password.",
+        "email_password_mismatch": "Incorrect email or password.",
+        "too_many_login_attempts": "Too many attempts. Try again in five minutes, or reset your "
+        "password.",
+        "incorrect_password": "Incorrect password.",
+        "enter_current_password": "Incorrect current password.",
+        "invalid_password_reset": "This link no longer works. Send a new one.",
         "account_inactive": ACCOUNT_DISABLED_MESSAGE,
     }
 
@@ -79,6 +84,14 @@ class AccountAdapter(DefaultAccountAdapter):
         if self._is_locked and not (user and is_mfa_enabled(user)):
             raise self.validation_error("too_many_login_attempts")
         return user
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whoever signed in a moment ago has just confirmed who they are."""
+        records = get_authentication_records(self.request, self.request.user)
+        latest_at = max((record["at"] for record in records), default=0)
+        if time.time() - latest_at < account_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         address = get_client_ip(request)
@@ -119,18 +132,18 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         sign_on = _get_single_sign_on(sociallogin)
         if sociallogin.state.get("process") == AuthProcess.CONNECT:
             # The verified address decides which account opens, not the current session.
-            _refuse_sign_in(
-                request, "A sign-in service is not added to an account: sign in with it."
-            )
+            _refuse_sign_in(request, "Sign in through single sign-on to link your account.")
         if sign_on is None:
-            _refuse_sign_in(request, "This sign-in service is switched off.")
+            _refuse_sign_in(request, "Single sign-on is turned off for your company.")
         email = _get_verified_email(request, sociallogin, sign_on)
         if find_single_sign_on(email) != sign_on:
-            _refuse_sign_in(request, f"{sign_on.name} does not speak for {email}.")
+            _refuse_sign_in(request, f"{sign_on.name} isn’t responsible for {email}.")
         existing_user = User.objects.filter(email=email).first()
         linked_user = sociallogin.user if sociallogin.is_existing else None
         if linked_user and existing_user and linked_user != existing_user:
-            _refuse_sign_in(request, f"{email} belongs to another account here than yours so far.")
+            _refuse_sign_in(
+                request, f"{email} belongs to another account than the one you used so far."
+            )
         user = linked_user or existing_user
         if user is None:
             _set_verified_email(sociallogin, email)
@@ -169,7 +182,9 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> NoReturn:
-        _refuse_sign_in(request, "Your sign-in service did not let you in, or did not answer.")
+        _refuse_sign_in(
+            request, "Your company’s single sign-on didn’t confirm who you are, or didn’t respond."
+        )
 
 
 def _build_social_app(single_sign_on: SingleSignOn) -> SocialApp | None:
@@ -228,23 +243,28 @@ def _link_subject(
     if has_other_subject and not joined:
         _refuse_sign_in(
             request,
-            f"{email} belongs to another {sign_on.name} account so far. An admin of "
-            f"{sign_on.organization} can allow yours on the Members page.",
+            f"{email} is linked to another {sign_on.name} account. Ask an admin of "
+            f"{sign_on.organization} to allow a new sign-in on the Members page.",
         )
     sso_subjects.unlink_subjects(user, sign_on.organization)
     sociallogin.connect(request, user)
 
 
 def _check_account_allowed(request: HttpRequest, user: User, sign_on: SingleSignOn) -> None:
-    # One organization's provider must never open another organization's account.
+    # One organization's provider must never open another organization's account. A member of
+    # both has joined this one by proving in another way that the account is theirs.
     if not user.is_active:
         _refuse_sign_in(request, ACCOUNT_DISABLED_MESSAGE)
-    other_memberships = user.memberships.exclude(organization=sign_on.organization)
-    if user.is_staff or other_memberships.exists():
-        _refuse_sign_in(request, "Your account here is known for another organization.")
+    organization_ids = {member.organization_id for member in user.memberships.all()}
+    if user.is_staff or (organization_ids and sign_on.organization_id not in organization_ids):
+        _refuse_sign_in(
+            request,
+            f"Your account belongs to another company, so {sign_on.name} can’t open it. To join "
+            f"{sign_on.organization} as well, ask your customer success manager.",
+        )
     if find_single_sign_on(user.email) != sign_on:
         _refuse_sign_in(
-            request, f"{sign_on.name} does not speak for the address of your account here."
+            request, f"{sign_on.name} isn’t responsible for your account’s email address."
         )
 
 
@@ -267,7 +287,7 @@ def _ensure_membership(
     if membership is not None:
         record_entry(
             "signin.joined",
-            f"joined through {sign_on.name} as {membership.get_role_display().lower()}",
+            f"joined with {sign_on.name} as {membership.get_role_display().lower()}",
             organization=sign_on.organization,
             by=user,
             request=request,

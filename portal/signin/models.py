@@ -17,7 +17,7 @@ from portal.core.tenancy.scope import all_organizations
 
 def validate_https_url(value: str) -> None:
     """The portal calls this host, so only operators may enter it, never customers."""
-    URLValidator(schemes=["https"], message="An https:// address, please.")(value)
+    URLValidator(schemes=["https"], message="Enter an address that starts with https://.")(value)
 
 
 def validate_bare_domain(value: str) -> None:

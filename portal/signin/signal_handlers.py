@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.models import EmailAddress
 from allauth.mfa import signals as mfa
+from allauth.socialaccount.models import SocialLogin
 from django.db import transaction
 from django.db.models.signals import post_delete, pre_save
 from django.dispatch import receiver
@@ -16,7 +17,7 @@ from integrations.ats.emails import normalize_email
 from portal.accounts.models import Organization, User
 from portal.audit.entries import record_entry
 from portal.core.tenancy.scope import all_organizations
-from portal.signin import email_confirmation, known_devices, sso_subjects
+from portal.signin import email_confirmation, known_devices, sso_sessions, sso_subjects
 from portal.signin.models import SingleSignOn
 
 
@@ -31,7 +32,11 @@ def _record_event(verb: str, description: str, request: HttpRequest | None, user
 
 
 @receiver(account.user_logged_in)
-def _record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+def _record_sign_in(
+    request: HttpRequest, user: User, sociallogin: SocialLogin | None = None, **_: Any
+) -> None:
+    if sociallogin is not None:
+        sso_sessions.select_provider_organization(request, sociallogin.account.provider)
     _record_event("signin.signed_in", "signed in", request, user)
     known_devices.remember_device(request, user)
 
@@ -61,17 +66,17 @@ def _confirm_after_reset(request: HttpRequest, user: User, **_: Any) -> None:
 @receiver(account.password_set)
 @receiver(account.password_reset)
 def _record_password_change(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.password_changed", "chose a new password", request, user)
+    _record_event("signin.password_changed", "changed their password", request, user)
 
 
 @receiver(mfa.authenticator_added)
 def _record_codes_enabled(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.one_time_codes_enabled", "switched one-time codes on", request, user)
+    _record_event("signin.one_time_codes_enabled", "turned on two-step sign-in", request, user)
 
 
 @receiver(mfa.authenticator_removed)
 def _record_codes_disabled(request: HttpRequest, user: User, **_: Any) -> None:
-    _record_event("signin.one_time_codes_disabled", "switched one-time codes off", request, user)
+    _record_event("signin.one_time_codes_disabled", "turned off two-step sign-in", request, user)
 
 
 @receiver(pre_save, sender=SingleSignOn)

@@ -24,7 +24,7 @@ def get_verified_email(claims: Mapping[str, Any], sign_on: SingleSignOn) -> str:
     """Return the normalized address, or raise AddressNotVerified."""
     email = claims.get("email")
     if not isinstance(email, str) or not email.strip():
-        raise AddressNotVerified(f"{sign_on.name} sent no address (claim “email”).")
+        raise AddressNotVerified(f"{sign_on.name} sent no email address (claim “email”).")
     if not _is_usable_email(email):
         raise AddressNotVerified(
             f"{sign_on.name} sent an address that can't be used here (claim “email”): {email[:254]}"

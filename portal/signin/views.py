@@ -33,7 +33,7 @@ def start_single_sign_on(request: HttpRequest) -> HttpResponse:
     sign_on = find_single_sign_on(form.cleaned_data["login"]) if form.is_valid() else None
     if form.is_valid() and sign_on is None:
         form.add_error(
-            "login", "This address has no single sign-on here. Sign in with your password."
+            "login", "Single sign-on isn’t set up for this address. Sign in with your password."
         )
     sign_in_url = ""
     if sign_on is not None:
@@ -55,6 +55,6 @@ def email_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if user.email_confirmed_at is None:
             email_confirmation.send_confirmation(request, user)
-            messages.success(request, f"A mail is on its way to {user.email}.")
+            messages.success(request, f"Confirmation email sent to {user.email}.")
         return redirect("account_email")
     return render(request, "signin/email.html")

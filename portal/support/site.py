@@ -74,6 +74,7 @@ class SupportSite(AdminSite):
         return DeclaredAutocompleteView.as_view(admin_site=self)(request)
 
     def get_urls(self) -> list[Any]:
+        from portal.support.actions import new_customer_page
         from portal.support.customers import setup_funnel_page
         from portal.support.impersonation import impersonation_page
         from portal.support.monitoring import runbook_page, system_health_page
@@ -99,6 +100,16 @@ class SupportSite(AdminSite):
                 "setup-funnel/",
                 self.admin_view(setup_funnel_page.setup_funnel_page),
                 name="setup_funnel",
+            ),
+            path(
+                "new-customer/",
+                self.admin_view(new_customer_page.new_customer_page),
+                name="support_new_customer",
+            ),
+            path(
+                "customers/<int:organization_id>/invitations/<int:invitation_id>/",
+                self.admin_view(new_customer_page.invitation_page),
+                name="support_customer_invitation",
             ),
             path("runbook/", self.admin_view(runbook_page.runbook_page), name="runbook"),
             # "View on site" tells which rows exist.

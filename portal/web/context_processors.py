@@ -5,7 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal.accounts.access import get_membership
+from portal.accounts.access import (
+    get_membership,
+    list_blocked_organizations,
+    list_memberships,
+)
 
 
 def membership_context(request: HttpRequest) -> dict[str, Any]:
@@ -13,6 +17,10 @@ def membership_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "membership": membership,
         "organization": membership.organization if membership else None,
+        "other_organizations": [
+            other.organization for other in list_memberships(request) if other != membership
+        ],
+        "blocked_organizations": list_blocked_organizations(request),
         "can_authorize_in_greenhouse": bool(settings.GREENHOUSE_PARTNER_CLIENT_ID),
         "impersonation": getattr(request, "impersonation", None),  # set by portal.support
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.accounts import access
 from portal.applications import note_erasure
 from portal.applications.actions import outbox
 from portal.applications.batches import runner
@@ -16,7 +17,7 @@ from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
 from portal.onboarding import setup_flow
 from portal.privacy import member_data
-from portal.signin import email_confirmation, one_time_codes, sso_membership
+from portal.signin import email_confirmation, one_time_codes, sso_membership, sso_sessions
 from portal.sync.engine import run_lifecycle
 from portal.sync.records import access_requests, candidate_erasure
 
@@ -26,6 +27,7 @@ def register_hooks() -> None:
     run_lifecycle.data_synced.register(stage_counts.request_count_update)
     candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
 
+    access.sign_in_rule.register(sso_sessions.is_open_in_session)
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)
     memberships.membership_started.register(access_requests.request_member_access)
     sso_membership.joined_by_sso.register(access_requests.request_member_access)

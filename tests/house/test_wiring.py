@@ -28,6 +28,9 @@ TEMPLATE_PACKAGES = {
     "account": "signin",
     "admin": "support",
     "allauth": "signin",
+    "mfa": "signin",
+    "socialaccount": "signin",
+    "usersessions": "signin",
     "components": "web",
 }
 URL_TAG = re.compile(r"""{%\s*url\s+["']([^"']+)["']""")

@@ -97,7 +97,7 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
 
     cas.open_path("/members/")
     page.get_by_label("Email").fill("nia@acme.example")
-    page.get_by_role("button", name="Send the invitation").click()
+    page.get_by_role("button", name="Send invitation").click()
     expect(page.get_by_text("You can’t change anything while viewing")).to_be_visible()
     cas.check_page("66-only-looking")
     cas.open_path("/members/")

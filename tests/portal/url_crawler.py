@@ -26,9 +26,11 @@ from portal.sync.models import Application, StageName
 # Open to anybody, each with its reason where it is declared (portal.accounts.access.public_view).
 PUBLIC_URL_NAMES = {
     "home",
+    "favicon",
     "healthz",
     "metrics",
     "readyz",
+    "robots",
     "account_login",
     "account_logout",
     "single_sign_on",

@@ -89,7 +89,7 @@ def _warn_before_expiry(consent: Consent) -> None:
     )
     if is_new:
         notify.notify_users(
-            {*notify.list_admins(organization), *notify.list_staff()},
+            notify.list_admins(organization),
             organization,
             key=f"issue:{issue.pk}",
             subject=issue.title,

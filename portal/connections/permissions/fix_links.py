@@ -159,7 +159,7 @@ def list_contacts(link: FixLink) -> list[User]:
 
 
 def end_resolved_fix_links(check: CheckRun) -> None:
-    """End links whose permissions are all granted, and notify admins and staff."""
+    """End links whose permissions are all granted, and notify admins and the link's sender."""
     outcomes = dict(check.results.values_list("permission", "outcome"))
     for link in list_open_links(check.connection):
         link_outcomes = [outcomes[key] for key in link.permissions if key in outcomes]
@@ -174,11 +174,11 @@ def _close_link(link: FixLink) -> None:
     organization = link.connection.organization
     message = {
         "key": f"fix-link:{link.pk}",
-        "subject": f"{organization}: all requested Greenhouse permissions granted",
+        "subject": "Requested Greenhouse permissions granted",
         "body": "All requested permissions are now granted. The link is closed.",
     }
     path = reverse(links.SETUP_PERMISSIONS)
     notify.notify_users(notify.list_admins(organization), organization, path=path, **message)
-    notify.notify_users(
-        notify.list_staff(), organization, path=notify.get_staff_url(organization), **message
-    )
+    if link.created_by is not None and link.created_by.is_staff:
+        staff_url = notify.get_staff_url(organization)
+        notify.notify_users([link.created_by], organization, path=staff_url, **message)

@@ -106,7 +106,7 @@ def _report_failed_check(check: CheckRun, was_live: bool) -> None:
     )
     if is_new and was_live:
         key, path = f"issue:{issue.pk}", reverse(links.SETUP_CREDENTIAL)
-        _notify_admins_and_success(organization, key, title, issue.description, path)
+        _notify_admins(organization, key, title, issue.description, path)
 
 
 def _update_site_admin_issue(check: CheckRun) -> None:
@@ -235,21 +235,28 @@ def _notify_changes(check: CheckRun, missing: Iterable[Permission]) -> None:
         *(f"No longer granted: {p.group}: {credential.get_permission_label(p)}" for p in revoked),
         *(f"Granted again: {p.group}: {credential.get_permission_label(p)}" for p in regranted),
     ]
-    organization = check.connection.organization
-    _notify_admins_and_success(
-        organization,
+    changes = list(dict.fromkeys(lines))
+    _notify_admins(
+        check.connection.organization,
         f"drift:{check.pk}",
-        f"{organization}: Greenhouse permissions changed",
-        "\n".join(dict.fromkeys(lines)),
+        _describe_change_count(len(changes)),
+        "\n".join(changes),
         reverse(links.SETUP_PERMISSIONS),
     )
 
 
-def _notify_admins_and_success(
+def _describe_change_count(count: int) -> str:
+    return f"{count} Greenhouse permission{'' if count == 1 else 's'} changed"
+
+
+def _notify_admins(
     organization: Organization, key: str, subject: str, body: str, path: str
 ) -> None:
-    message = {"key": key, "subject": subject, "body": body}
-    notify.notify_users(notify.list_admins(organization), organization, path=path, **message)
     notify.notify_users(
-        notify.list_staff(), organization, path=notify.get_staff_url(organization), **message
+        notify.list_admins(organization),
+        organization,
+        key=key,
+        subject=subject,
+        body=body,
+        path=path,
     )

@@ -5,13 +5,14 @@ from urllib.parse import parse_qs
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, Organization, User
 from portal.members import memberships
 from portal.support.admin import audited_changes
 from portal.support.admin.base import NoAddDeleteAdmin, PeopleSearchAdmin
@@ -25,12 +26,30 @@ STAFF_MESSAGE = "Staff can't be members of a customer. To see what a member sees
 
 
 class MembershipForm(forms.ModelForm[Membership]):
+    # Shown once the chosen person turns out to belong to another customer.
+    confirmed_user = forms.CharField(required=False, widget=forms.HiddenInput)
+
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
         user = values.get("user") or (self.instance.user if self.instance.user_id else None)
         if user is not None and (user.is_staff or user.is_superuser):
             self.add_error("user" if "user" in self.fields else "role", STAFF_MESSAGE)
+        elif self.instance._state.adding and user is not None and values.get("organization"):
+            self._ask_about_other_customers(user, values["organization"])
         return values
+
+    def _ask_about_other_customers(self, user: User, organization: Organization) -> None:
+        others = memberships.list_other_memberships(user.email, organization)
+        if not others or self.cleaned_data.get("confirmed_user") == str(user.pk):
+            return
+        customers = " and ".join(str(other.organization) for other in others)
+        # Bound to the person: another pick asks again.
+        self.data = dict(self.data.items()) | {"confirmed_user": str(user.pk)}
+        self.add_error(
+            "user",
+            f"{user} belongs to {customers}. If they work for {organization} as well, save again. "
+            "They will switch between the customers in the header.",
+        )
 
 
 @admin.register(Membership)
@@ -47,7 +66,7 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
     list_select_related = ("user", "organization")
     search_fields = ("user__search_name", "user__email")
     ordering = ("user__name", "user__email", "pk")
-    fields = ("user", "organization", "role")
+    fields = ("user", "organization", "role", "confirmed_user")
     autocomplete_fields = ("user", "organization")
     actions = None
     delete_confirmation_template = "admin/support/remove_member.html"
@@ -68,6 +87,10 @@ class MembershipAdmin(PeopleSearchAdmin, NoAddDeleteAdmin):
             for name in super().get_list_display(request)
             if name not in required_permissions or request.user.has_perm(required_permissions[name])
         ]
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return [name for name in fields if name != "confirmed_user"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         # Another user would inherit the membership's history.

@@ -205,7 +205,7 @@ def test_email_is_given_up_after_a_day_and_shown(
     summary = cas.get(
         reverse("admin:accounts_organization_summary", args=[personas.ada.organization.pk])
     )
-    assert "not sent: password reset key" in summary.content.decode()
+    assert "not sent: password reset" in summary.content.decode()
     health = sign_in(personas.ola).get(reverse("admin:system_health")).content.decode()
     assert "<b>1</b> sign-in email could not be sent" in health
 

@@ -116,7 +116,7 @@ def test_expired_invitation_can_be_repeated(
 def test_member_is_not_invited_again(personas: Personas, sign_in, run_tasks) -> None:
     answer = sign_in(personas.ada).post(MEMBERS, {**NEW, "email": "REMY@acme.example"})
     assert answer.status_code == 422
-    assert "already in your organization" in answer.content.decode()
+    assert "is already a member" in answer.content.decode()
 
 
 def test_weak_password_refused_with_reason(link: str, client: Client) -> None:
@@ -128,7 +128,7 @@ def test_weak_password_refused_with_reason(link: str, client: Client) -> None:
 
 def test_existing_account_signs_in_to_accept(link: str, personas: Personas, client: Client) -> None:
     user = User.objects.create_user("new@acme.example", "whatever-password-3")
-    assert "Sign in with it to accept" in client.get(link).content.decode()
+    assert "You already have an account. Sign in to accept." in client.get(link).content.decode()
     client.post(link, GOOD)  # has the link but is not signed in
     assert not Membership.objects.filter(user=user).exists()
     client.force_login(personas.zoe.user)
@@ -145,18 +145,18 @@ def test_other_account_signs_out_and_returns_to_link(
     User.objects.create_user("new@acme.example", "whatever-password-3")
     zoe = sign_in(personas.zoe)
     page = zoe.get(link).content.decode()
-    assert "You are signed in as zoe@other.example" in page
+    assert "You’re signed in as zoe@other.example" in page
     assert f'name="next" value="{link}"' in page
     back = zoe.post("/sign-out/", {"next": link}, follow=True)
     assert back.redirect_chain == [(link, 302)]
-    assert "Sign in with it to accept" in back.content.decode()
+    assert "You already have an account. Sign in to accept." in back.content.decode()
 
 
 def test_deactivated_account_is_told(link: str, client: Client) -> None:
     User.objects.create_user("new@acme.example", "whatever-password-3", is_active=False)
     for page in (client.get(link), client.post(link, GOOD)):
         text = page.content.decode()
-        assert "Your account is switched off" in text
+        assert "Your account is deactivated" in text
         assert "Sign in" not in text.split("<h1>")[1]
     assert not Membership.objects.filter(user__email="new@acme.example").exists()
 
@@ -200,14 +200,23 @@ def test_required_sso_link_joins_through_sso(link: str, personas: Personas, clie
     assert Client().get(link).status_code == 410
 
 
-def test_foreign_required_sso_link_opens_nothing(
+def test_foreign_required_sso_comes_before_accepting(
     link: str, personas: Personas, client: Client
 ) -> None:
-    configure_sso(personas.zoe.organization, "acme.example", required=True)
+    other = personas.zoe.organization
+    configure_sso(other, "acme.example", required=True)
     page = client.post(link, GOOD).content.decode()
-    assert "This address belongs to another organization" in page
-    assert "/login/" not in page
+    start = reverse("openid_connect_login", kwargs={"provider_id": other.slug})
+    assert f'href="{start}?next={link}"' in page
     assert not User.objects.filter(email="new@acme.example").exists()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        FakeProvider(mocked, {"sub": "7", "email": "new@acme.example", "email_verified": True})
+        sign_in_with_sso(client, other)
+    assert "Join Acme" in client.get(link).content.decode()
+    client.post(link)
+    joined = Membership.objects.filter(user__email="new@acme.example")
+    assert {member.organization.name for member in joined} == {"Acme", "Other Inc"}
+    assert client.get("/requisitions/").context["organization"].name == "Acme"
 
 
 def test_mail_failure_shown_to_admin(
@@ -223,7 +232,7 @@ def test_mail_failure_shown_to_admin(
         advance_clock(2 * 3600 + 1)
         tasks.recover_lost_invitations()
         run_tasks()
-    assert "could not be sent" in sign_in(personas.ada).get(MEMBERS).content.decode()
+    assert "couldn’t be sent" in sign_in(personas.ada).get(MEMBERS).content.decode()
     assert Invitation.objects.get().token == ""
 
 
@@ -246,7 +255,7 @@ def test_interrupted_mail_fails_and_can_be_resent(
     tasks.recover_lost_invitations()
     invitation = Invitation.objects.get()
     assert (invitation.email_status, invitation.token) == ("failed", "")
-    assert "could not be sent" in ada.get(MEMBERS).content.decode()
+    assert "couldn’t be sent" in ada.get(MEMBERS).content.decode()
     ada.post(f"{MEMBERS}invitations/{invitation.pk}/resend/")
     run_tasks()
     assert len(mail.outbox) == 1
@@ -291,7 +300,7 @@ def test_concurrent_removal_reported_to_both_admins(
 
     monkeypatch.setattr(memberships, "remove_member", take_out_twice)
     page = sign_in(personas.ada).post(f"{MEMBERS}{personas.remy.pk}/", {"remove": "y"}, follow=True)
-    assert "Remy was taken out meanwhile" in page.content.decode()
+    assert "Remy has already been removed" in page.content.decode()
 
 
 def test_last_admin_cannot_leave(personas: Personas, sign_in) -> None:
@@ -320,7 +329,7 @@ def test_former_admin_lands_on_jobs(personas: Personas, sign_in) -> None:
     )
     assert page.status_code == 200
     assert page.redirect_chain[-1][0] == "/requisitions/"
-    assert "You are recruiter now." in page.content.decode()
+    assert "Ada is now a recruiter." in page.content.decode()
 
 
 def test_other_customers_and_recruiters_have_no_access(

@@ -59,5 +59,6 @@ def test_interrupted_mail_is_given_up(
     assert mailoutbox == []
 
 
-def test_staff_are_notified_of_every_customer(personas: Personas) -> None:
-    assert {u.email for u in notify.list_staff()} == {"cas@portal.example", "ola@portal.example"}
+def test_staff_are_chosen_by_role(personas: Personas) -> None:
+    assert notify.list_staff("help_customer") == [personas.cas]
+    assert notify.list_operators() == [personas.ola]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
@@ -36,7 +37,7 @@ def test_waiting_notices_leave_in_one_mail(
         _notify_ada(personas, number)
     run_tasks()
     [mail] = mailoutbox
-    assert mail.subject == "Thing 0 and 2 more"
+    assert mail.subject == "Acme: Thing 0 and 2 more"
     assert all(f"Thing {number}" in mail.body for number in range(3))
     assert PAGE in mail.body
     assert set(Notification.objects.values_list("status", flat=True)) == {"sent"}
@@ -56,7 +57,7 @@ def test_daily_digest_is_sent_once_a_day(
     advance_clock(24 * 3600)
     notify.send_digests()
     notify.send_digests()
-    assert [mail.subject for mail in mailoutbox] == ["Thing 1", "Thing 2"]
+    assert [mail.subject for mail in mailoutbox] == ["Acme: Thing 1", "Acme: Thing 2"]
 
 
 def test_quiet_time_delays_all_notices(
@@ -69,11 +70,11 @@ def test_quiet_time_delays_all_notices(
     run_tasks()
     notify.send_digests()
     assert mailoutbox == []
-    assert "It is quiet until" in ada.get(PAGE).content.decode()
+    assert "Snoozed until" in ada.get(PAGE).content.decode()
     advance_clock(24 * 3600 + 60)
     notify.send_digests()
-    assert [mail.subject for mail in mailoutbox] == ["Thing 1 and 1 more"]
-    assert "It is quiet until" not in sign_in(personas.ada).get(PAGE).content.decode()
+    assert [mail.subject for mail in mailoutbox] == ["Acme: Thing 1 and 1 more"]
+    assert "Snoozed until" not in sign_in(personas.ada).get(PAGE).content.decode()
 
 
 def test_preferences_are_personal(personas: Personas, sign_in, client) -> None:
@@ -92,17 +93,14 @@ def test_issue_mailed_when_opened_and_solved(
     for _ in range(3):
         service.open_issue(acme, Issue.Cause.NO_SITE_ADMIN, **ISSUE)
     run_tasks()
-    assert sorted(mail.to[0] for mail in mailoutbox) == [
-        "ada@acme.example",
-        "cas@portal.example",
-        "ola@portal.example",
+    assert [(mail.to, mail.subject) for mail in mailoutbox] == [
+        (["ada@acme.example"], f"Acme: {ISSUE['title']}")
     ]
     mailoutbox.clear()
     service.resolve_issues(acme, Issue.Cause.NO_SITE_ADMIN, why="it was ticked")
     service.resolve_issues(acme, Issue.Cause.NO_SITE_ADMIN, why="it was ticked")
     run_tasks()
-    assert len(mailoutbox) == 3
-    assert all("resolved" in mail.subject for mail in mailoutbox)
+    assert [mail.subject for mail in mailoutbox] == [f"Acme: Resolved: {ISSUE['title']}"]
 
 
 def test_shared_outage_sends_one_mail_per_person(
@@ -115,10 +113,41 @@ def test_shared_outage_sends_one_mail_per_person(
             **{**ISSUE, "fixer": Issue.Fixer.OPERATOR},
         )
     run_tasks()
-    assert sorted(mail.to[0] for mail in mailoutbox) == [
-        "cas@portal.example",
-        "ola@portal.example",
-    ]
+    assert [mail.to for mail in mailoutbox] == [["ola@portal.example"]]
+
+
+@pytest.mark.parametrize(
+    ("fixer", "recipients"),
+    [(Issue.Fixer.CSM, ["cas@portal.example"]), (Issue.Fixer.GREENHOUSE, [])],
+)
+def test_issue_mailed_only_to_those_who_can_fix_it(
+    personas: Personas,
+    run_tasks,
+    mailoutbox: list[EmailMessage],
+    fixer: Issue.Fixer,
+    recipients: list[str],
+) -> None:
+    service.open_issue(
+        personas.ada.organization, Issue.Cause.SYNC_FAILING, **{**ISSUE, "fixer": fixer}
+    )
+    run_tasks()
+    assert [mail.to[0] for mail in mailoutbox] == recipients
+
+
+def test_digest_on_several_customers_says_how_many(
+    personas: Personas, mailoutbox: list[EmailMessage]
+) -> None:
+    Preference.objects.create(user=personas.cas, frequency="daily")
+    for member in (personas.ada, personas.zoe):
+        organization = member.organization
+        notify.notify_users(
+            [personas.cas], organization, key=str(member.pk), subject="Stalled", body="It is so."
+        )
+    notify.send_digests()
+    [mail] = mailoutbox
+    assert mail.subject == "2 updates on 2 customers"
+    assert "Acme: Stalled" in mail.body
+    assert "Other Inc: Stalled" in mail.body
 
 
 def test_fyi_issues_are_not_mailed(personas: Personas) -> None:

@@ -70,6 +70,48 @@ def test_reset_link_expires(
     assert _sign_in(client, "remy@acme.example", NEW).status_code == 200
 
 
+def test_reset_link_survives_sign_in_and_ends_with_a_way_on(
+    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    link = _reset_link(client, "remy@acme.example", mailoutbox)
+    _sign_in(Client(), "remy@acme.example")
+    _choose_password(client, link, NEW)
+    assert _sign_in(client, "remy@acme.example", NEW).status_code == 302
+    page = Client().get(link, follow=True).content.decode()
+    assert "This link no longer works" in page
+    assert f'href="{reverse("account_reset_password")}"' in page
+
+
+def test_security_mails_name_product_instead_of_host(
+    personas: Personas, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    link = _reset_link(client, "remy@acme.example", mailoutbox)
+    _choose_password(client, link, NEW)
+    run_tasks()
+    reset_mail, changed_mail = mailoutbox
+    assert reset_mail.subject == "Reset your Inbound Talent password"
+    assert changed_mail.subject == "Inbound Talent: your password was reset"
+    for mail in mailoutbox:
+        assert "Inbound Talent" in mail.body
+        assert "testserver" not in re.sub(r"http://\S+", "", mail.body)
+        assert "Hello from" not in mail.body
+
+
+def test_security_page_asks_again_only_after_a_while(
+    personas: Personas, client: Client, advance_clock: Callable[[float], None]
+) -> None:
+    _sign_in(client, "remy@acme.example")
+    address = reverse("mfa_activate_totp")
+    assert client.get(address).status_code == 200
+    advance_clock(6 * 60)
+    assert "Confirm it’s you" in client.get(address, follow=True).content.decode()
+
+
+def test_browser_files_answer_without_sign_in(client: Client) -> None:
+    assert client.get("/robots.txt").content == b"User-agent: *\nDisallow: /\n"
+    assert client.get("/favicon.ico").url == "/static/img/logo.svg"
+
+
 def test_reset_page_does_not_reveal_accounts(
     personas: Personas, client: Client, mailoutbox: list[EmailMessage]
 ) -> None:
@@ -105,7 +147,7 @@ def test_other_sessions_can_be_signed_out(personas: Personas) -> None:
         _sign_in(client, "remy@acme.example")
         assert _is_signed_in(client)
     assert (
-        "Sign Out Other Sessions" in this_session.get(reverse("usersessions_list")).content.decode()
+        "Sign out other sessions" in this_session.get(reverse("usersessions_list")).content.decode()
     )
     this_session.post(reverse("usersessions_list"))
     assert _is_signed_in(this_session)
@@ -233,7 +275,7 @@ def test_stale_page_asks_to_try_again(personas: Personas) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(personas.ada.user)
     page = client.post(reverse("members:list"), {"email": "x@acme.example"}).content.decode()
-    assert "try that once more" in page
+    assert "Reload the page and try again" in page
     assert "signed out" not in page
 
 
@@ -241,7 +283,7 @@ def test_sign_up_is_closed(personas: Personas, client: Client) -> None:
     form = {"email": "stranger@acme.example", "password1": NEW, "password2": NEW}
     page = client.post(reverse("account_signup"), form)
     assert not _is_signed_in(client)
-    assert "closed" in page.content.decode().lower()
+    assert "You need an invitation" in page.content.decode()
     assert not User.objects.filter(email="stranger@acme.example").exists()
 
 

@@ -58,7 +58,7 @@ def test_address_changed_by_staff_is_unconfirmed(personas: Personas, sign_in) ->
 
 def test_email_page_names_who_can_change_it(personas: Personas, sign_in) -> None:
     page = sign_in(personas.remy).get(reverse("account_email")).content.decode()
-    assert "Your customer success manager has the new one entered" in page
+    assert "To change it, ask your customer success manager" in page
     assert "An admin of your organization" not in page
 
 

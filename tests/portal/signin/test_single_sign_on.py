@@ -93,7 +93,7 @@ def test_service_accepted_for_own_domains_only(
     FakeProvider(mocked, NINA | {"email": address})
     answer = sign_in_with_sso(client, personas.ada.organization)
     assert answer.status_code == 403
-    assert "does not speak for" in answer.content.decode()
+    assert "isn’t responsible for" in answer.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
@@ -107,7 +107,7 @@ def test_service_cannot_open_foreign_or_staff_account(
         mocked.replace("GET", "https://idp.example/userinfo", json=provider.claims)
         answer = sign_in_with_sso(client, personas.ada.organization)
         assert answer.status_code == 403, address
-        assert "another organization" in answer.content.decode()
+        assert "belongs to another company" in answer.content.decode()
 
 
 def test_refusal_at_service_is_explained(
@@ -117,7 +117,7 @@ def test_refusal_at_service_is_explained(
     FakeProvider(mocked, NINA)
     answer = sign_in_with_sso(client, personas.ada.organization, error="server_error")
     assert answer.status_code == 403
-    assert "did not let you in" in answer.content.decode()
+    assert "didn’t confirm who you are" in answer.content.decode()
     assert reverse("account_login") in answer.content.decode()
 
 
@@ -146,14 +146,14 @@ def test_address_leads_to_sso_link(personas: Personas, client: Client) -> None:
 def test_address_without_sso_reported_next_to_field(personas: Personas, client: Client) -> None:
     page = client.get(reverse("single_sign_on"), {"login": "zoe@other.example"})
     assert page.status_code == 422
-    assert "no single sign-on here" in page.content.decode()
+    assert "isn’t set up for this address" in page.content.decode()
 
 
 def test_required_sso_disables_password(personas: Personas, client: Client) -> None:
     configure_sso(personas.ada.organization, "acme.example", required=True)
     credentials = {"login": "remy@acme.example", "password": PASSWORD}
     page = client.post(reverse("account_login"), credentials)
-    assert "Acme signs in with Acme login" in page.content.decode()
+    assert "Acme requires Acme login" in page.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
@@ -192,7 +192,7 @@ def _set_claims(mocked: responses.RequestsMock, **claims: object) -> None:
 def _read_organizations(client: Client, personas: Personas) -> set[str]:
     """The organizations that this browser is in."""
     page = client.get(reverse("members:list"), follow=True).content.decode()
-    return {name for name in ("Acme", "Other Inc") if f"belongs to {name}" in page}
+    return {name for name in ("Acme", "Other Inc") if f"People at {name}" in page}
 
 
 def test_moved_account_not_opened_by_old_service(
@@ -295,7 +295,7 @@ def test_removed_member_stays_out_by_sso(
     sign_in(personas.ada).post(f"/members/{personas.remy.pk}/", {"remove": "yes"})
     answer = sign_in_with_sso(client, acme)
     assert answer.status_code == 403
-    assert "Ask an admin of Acme to invite you" in answer.content.decode()
+    assert "ask an admin of Acme to invite you" in answer.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
     assert not Membership.objects.filter(user=personas.remy.user).exists()
 
@@ -356,9 +356,7 @@ def test_invitation_role_applied_and_used_up(
     sign_in_with_sso(client, acme)
     assert Membership.objects.get(user__email="nina@acme.example").role == "admin"
     assert not Invitation.objects.get().is_open
-    assert (
-        Entry.objects.get(verb="signin.joined").description == "joined through Acme login as admin"
-    )
+    assert Entry.objects.get(verb="signin.joined").description == "joined with Acme login as admin"
 
 
 def test_expired_invitation_gives_no_role(
@@ -390,7 +388,7 @@ def recycled(personas: Personas, mocked: responses.RequestsMock) -> Personas:
 def test_recycled_address_does_not_open_account(recycled: Personas, client: Client) -> None:
     answer = sign_in_with_sso(client, recycled.ada.organization)
     assert answer.status_code == 403
-    assert "belongs to another Acme login account" in answer.content.decode()
+    assert "is linked to another Acme login account" in answer.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
     assert SocialAccount.objects.get().uid == "1"
 

@@ -43,17 +43,10 @@ def test_refused_person_is_issue_until_allowed(
         run_tasks()
         issue = REFUSED.get()
         assert issue.occurrences == number
-        recipients = [
-            message.to[0]
-            for message in mail.outbox
-            if "denies Vic" in f"{message.subject} {message.body}"
-        ]
         if number < refusals.DEGRADED_AFTER_REFUSALS:
-            assert (issue.severity, recipients) == (Severity.INFO, []), (
-                "a single refusal alerts nobody"
-            )
+            assert issue.severity == Severity.INFO, "a single refusal alerts nobody"
     assert issue.severity == Severity.WARNING
-    assert sorted(recipients) == ["cas@portal.example", "ola@portal.example"]
+    assert not [message for message in mail.outbox if "Vic" in message.subject + message.body]
     assert "vic@acme.example" in issue.description
     assert str(application.candidate) not in issue.description
 
@@ -64,7 +57,6 @@ def test_refused_person_is_issue_until_allowed(
     reject_application(vic, list_applications("vic")[-2])
     run_tasks()
     assert not REFUSED.get().is_open
-    assert [message for message in mail.outbox if "Resolved" in f"{message.subject} {message.body}"]
 
 
 def test_refusal_issue_closes_after_quiet_week(

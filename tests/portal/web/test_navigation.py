@@ -23,10 +23,10 @@ def _list_current_links(client: Client, path: str) -> list[str]:
     [
         ("/requisitions/", ["Requisitions"]),
         ("/setup/start/", ["Setup"]),
-        ("/activity-log/", ["Log"]),
+        ("/activity-log/", ["Activity log"]),
         ("/members/", ["Members"]),
         ("/account/email/", ["Email address"]),
-        ("/account/one-time-codes/", ["One-time codes"]),
+        ("/account/one-time-codes/", ["Two-step sign-in"]),
         ("/account/password/change/", ["Password"]),
         ("/notifications/", []),
     ],
