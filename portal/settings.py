@@ -24,11 +24,11 @@ DEBUG = env.bool("DEBUG", default=False)
 
 _REQUIRED = {
     "SECRET_KEY": "a long random text that signs sessions",
-    "FIELD_ENCRYPTION_KEY": "one or several keys, newest first, parted by commas "
+    "FIELD_ENCRYPTION_KEY": "one or several keys, newest first, separated by commas "
     "(make one with: python manage.py generate_encryption_key)",
     "DATABASE_URL": "for example postgres://user:password@host/name",
     "REDIS_URL": "for example redis://host:6379/0, or 'none' to queue in the database",
-    "ALLOWED_HOSTS": "the host names that people use, parted by commas",
+    "ALLOWED_HOSTS": "the host names that people use, separated by commas",
 }
 _missing = [name for name in _REQUIRED if not env.str(name, default="")]
 if _missing and not DEBUG:

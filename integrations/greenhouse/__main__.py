@@ -19,9 +19,9 @@ from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
 
 _EPILOG = """\
-Credentials stand in the environment, or are asked for in a terminal: GREENHOUSE_API_KEY
+Credentials are read from the environment, or asked for in a terminal: GREENHOUSE_API_KEY
 (Harvest v1), or GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (v3) and, where its
-service user is no Site Admin, GREENHOUSE_READER_ID.
+service user isn't a Site Admin, GREENHOUSE_READER_ID.
 GREENHOUSE_API_URL and GREENHOUSE_AUTH_URL point elsewhere than to Greenhouse.
 
 `facts` only reads: it tells which assumptions about Greenhouse hold in this account,
@@ -91,9 +91,7 @@ def build_provider(environment: Mapping[str, str]) -> HarvestV1 | HarvestV3:
         auth_url=environment.get("GREENHOUSE_AUTH_URL") or AUTH_URL,
     )
     if api_key and (client_id or client_secret):
-        raise CredentialNotConfigured(
-            "Both an API key and a client are set: please unset one of them."
-        )
+        raise CredentialNotConfigured("Both an API key and a client are set. Unset one of them.")
     if api_key:
         return HarvestV1({"api_key": api_key}, context)
     if client_id and client_secret:
@@ -104,7 +102,7 @@ def build_provider(environment: Mapping[str, str]) -> HarvestV1 | HarvestV3:
         }
         return HarvestV3(secrets, context)
     raise CredentialNotConfigured(
-        "Please set GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (Harvest v3), "
+        "Set GREENHOUSE_CLIENT_ID and GREENHOUSE_CLIENT_SECRET (Harvest v3), "
         "or GREENHOUSE_API_KEY (Harvest v1)."
     )
 

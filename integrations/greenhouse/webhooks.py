@@ -212,7 +212,7 @@ EVENTS = (
         "unhire_candidate",
         "Applications",
         "Candidate has been unhired",
-        "A hire that was taken back is seen at once.",
+        "An undone hire is visible at once.",
         "applications.changed",
         optional=True,
     ),
@@ -239,7 +239,7 @@ EVENTS = (
         "candidate_anonymized",
         "Candidates",
         "Candidate anonymized",
-        "What we hold of an anonymised person is erased at once.",
+        "What we hold of an anonymized person is erased at once.",
     ),
     _define_event(
         "job_created", "Jobs", "Job created", "A new requisition appears at once.", "jobs.created"

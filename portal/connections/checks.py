@@ -53,7 +53,7 @@ def _check_scopes() -> list[CheckMessage]:
     return [
         Error(
             f"GREENHOUSE_PARTNER_SCOPES names what the portal never uses: {', '.join(unknown)}",
-            hint="Take them out, or leave the setting away to ask for all that is used.",
+            hint="Remove them, or remove the setting to request everything that is used.",
             id="portal.E004",
         )
     ]

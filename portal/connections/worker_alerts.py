@@ -50,7 +50,7 @@ def _open_worker_issues(status: worker_heartbeat.WorkerStatus) -> None:
                 f"No worker has reported for more than {settings.WORKER_TIMEOUT_MINUTES} "
                 f"minutes, since {status.since:%H:%M} UTC. Syncs, checks, actions and emails wait. "
                 "Start the worker cluster (python manage.py qcluster) and check its log. This "
-                "issue closes by itself."
+                "issue closes automatically."
             ),
             severity=Issue.Severity.CRITICAL,
             fixer=Issue.Fixer.OPERATOR,

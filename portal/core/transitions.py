@@ -86,4 +86,4 @@ def move_stalled_rows(
         at__gte=timezone.now() - after,
     )
     for row in rows.filter(~models.Exists(recent_transitions), **{field: state})[:200]:
-        try_move(row, to, why="its worker fell silent", field=field, **extra_fields)
+        try_move(row, to, why="its worker stopped responding", field=field, **extra_fields)

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StopRequested:
         _print_line("\nEnding ...")
         children.stop_processes()
-        _print_line("Ended. What you did is kept; `make demo` goes on from there.")
+        _print_line("Ended. What you did is kept; `make demo` continues from there.")
     except ProcessFailed as failure:
         print(f"\n{failure}\nEnding the rest.", file=sys.stderr)
         return 1

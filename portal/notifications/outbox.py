@@ -92,7 +92,7 @@ def recover_lost_emails() -> None:
         Status.FAILED,
         after=STALLED_AFTER,
         content="",
-        last_error="its worker fell silent",
+        last_error="its worker stopped responding",
     )
     transitions.move_stalled_rows(emails, Status.SENDING, Status.QUEUED, after=STALLED_AFTER)
     now = timezone.now()

@@ -111,8 +111,8 @@ def restore_previous_credential(connection: Connection, *, by: User) -> Credenti
     if previous is None:
         raise NothingToRotate
     if new:
-        destroy_credential(new, by=by, why="the old one was taken back")
-    transitions.move_state(previous, State.IN_USE, why="taken back", by=by, field="state")
+        destroy_credential(new, by=by, why="rolled back to the old one")
+    transitions.move_state(previous, State.IN_USE, why="rolled back", by=by, field="state")
     return previous
 
 

@@ -78,10 +78,10 @@ def release_expired_leases() -> None:
     for task in expired:
         row = expired.filter(pk=task.pk, lease_token=task.lease_token)
         if task.delivery_count < MAX_DELIVERIES:
-            logger.warning("The worker of %s fell silent; another takes it", task)
+            logger.warning("The worker of %s stopped responding; another takes it", task)
             _release(row)
         else:
-            logger.error("%s is dropped: %d workers fell silent", task, task.delivery_count)
+            logger.error("%s is dropped: %d workers stopped responding", task, task.delivery_count)
             row.delete()
 
 

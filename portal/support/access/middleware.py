@@ -30,7 +30,7 @@ class AdminAccessMiddleware:
         user = request.user
         requires_code = settings.STAFF_ONE_TIME_CODES and user.is_authenticated and user.is_staff
         if requires_code and match.url_name != "logout" and not is_mfa_enabled(user):
-            messages.info(request, "Staff sign in with a one-time code. Please switch it on here.")
+            messages.info(request, "Staff sign in with a one-time code. Turn it on here.")
             return redirect("mfa_activate_totp")
         return None
 

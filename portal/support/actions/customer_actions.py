@@ -82,8 +82,8 @@ CUSTOMER_ACTIONS = {
             "support.connection_paused",
             "Pause",
             "Syncs and actions stop until someone resumes the connection. A running sync is "
-            "canceled, and pending actions aren't sent. Recruiters see no requisitions meanwhile. "
-            "No data is deleted.",
+            "canceled, and pending actions aren't sent. Until then, recruiters see no "
+            "requisitions. No data is deleted.",
             "paused the connection",
             "Paused. Syncs and actions stop until you resume.",
             lambda connection, by: setup_flow.pause_connection(connection, by=by),

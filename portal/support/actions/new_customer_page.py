@@ -23,7 +23,7 @@ from portal.support.actions.action_pages import authorize_help
 CREATE_PERMISSION = "accounts.add_organization"
 _STAFF_ADDRESS = (
     "This is one of our own accounts. Staff can’t belong to a customer; enter the address of "
-    "somebody at the customer."
+    "one of the customer’s people."
 )
 
 

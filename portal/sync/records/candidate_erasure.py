@@ -81,7 +81,7 @@ def erase_anonymized_candidates(connection: Connection, remote_ids: Iterable[int
     if not candidate_pks:
         return
     _erase_related_data(candidate_pks)
-    _record_erasure(connection, candidate_pks, "anonymised")
+    _record_erasure(connection, candidate_pks, "anonymized")
 
 
 def _erase_related_data(candidates: Sequence[int]) -> None:

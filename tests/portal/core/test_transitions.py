@@ -93,7 +93,7 @@ def test_give_up_moves_only_what_is_old(run: SyncRun, advance_clock) -> None:
     )
     assert (_stored(run).status, _stored(run).failure) == (Status.FAILED, "silent")
     assert _stored(waiting).status == Status.QUEUED
-    assert Transition.objects.get(new=Status.FAILED).reason == "its worker fell silent"
+    assert Transition.objects.get(new=Status.FAILED).reason == "its worker stopped responding"
 
 
 def test_give_up_ignores_other_subjects(run: SyncRun, advance_clock) -> None:

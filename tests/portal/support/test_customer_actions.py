@@ -64,7 +64,7 @@ def test_csm_pauses_and_resumes_connection(connect, personas: Personas, sign_in,
     connection = connect()
     cas, acme = sign_in(personas.cas), personas.ada.organization
     assert (
-        "Recruiters see no requisitions meanwhile"
+        "Until then, recruiters see no requisitions"
         in cas.get(_action_url(acme, "run_action", "pause")).content.decode()
     )
     cas.post(_action_url(acme, "run_action", "pause"))

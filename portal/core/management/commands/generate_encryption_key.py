@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 class Command(BaseCommand):
     help = (
         "Prints a new key for FIELD_ENCRYPTION_KEY. To rotate, put it before the old ones, "
-        "parted by a comma: the first encrypts, all of them decrypt."
+        "separated by a comma: the first encrypts, all of them decrypt."
     )
     requires_system_checks = ()
 

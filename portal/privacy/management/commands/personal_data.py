@@ -57,8 +57,8 @@ class Command(BaseCommand):
             receipt = candidate_data.erase_candidate(_get_candidate(options))
         except candidate_data.CandidateStillInGreenhouse as error:
             raise CommandError(
-                "Greenhouse still has this person, so the next sync would bring them back. "
-                "Erase or anonymise them there; the portal follows by itself."
+                "Greenhouse still has this person, so the next sync would restore them. "
+                "Erase or anonymize them there; the portal’s copy follows automatically."
             ) from error
         except candidate_data.GreenhouseCheckFailed as error:
             raise CommandError(str(error)) from error
