@@ -103,6 +103,18 @@ def test_issue_mailed_when_opened_and_solved(
     assert [mail.subject for mail in mailoutbox] == [f"Acme: Resolved: {ISSUE['title']}"]
 
 
+def test_owner_is_mailed_besides_the_fixer(
+    personas: Personas, run_tasks, mailoutbox: list[EmailMessage]
+) -> None:
+    acme = personas.ada.organization
+    acme.owner = personas.cas
+    acme.save()
+    service.open_issue(acme, Issue.Cause.NO_SITE_ADMIN, **ISSUE)
+    run_tasks()
+    recipients = [address for mail in mailoutbox for address in mail.to]
+    assert sorted(recipients) == ["ada@acme.example", "cas@portal.example"]
+
+
 def test_shared_outage_sends_one_mail_per_person(
     personas: Personas, run_tasks, mailoutbox: list[EmailMessage]
 ) -> None:
