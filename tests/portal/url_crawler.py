@@ -85,6 +85,7 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         ("jobs:", "job_pk"): application.job_id,
         ("jobs:update_saved_view", "pk"): view.pk,
         ("members:update_member", "pk"): owner.pk,
+        ("privacy:", "pk"): owner.pk,
         ("members:revoke_invitation", "pk"): invitation.pk,
         ("members:resend_invitation", "pk"): invitation.pk,
         ("onboarding:retest_permission", "key"): "jobs.list",

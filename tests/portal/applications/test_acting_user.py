@@ -97,7 +97,7 @@ def test_consent_by_another_user_discarded(
     before = Consent.objects.count()
     response = complete_authorization(sam, sandbox, start=ACTING, **options)
     assert response.url == ACTING
-    assert "That was not you" in sam.get(ACTING).content.decode()
+    assert "Authorized as someone else" in sam.get(ACTING).content.decode()
     assert Consent.objects.count() == before
     run_tasks()
     # A service account's consent is not revoked: the connection's own belongs to the same user.
@@ -109,9 +109,9 @@ def test_consent_by_another_user_discarded(
 
 def test_consent_refusal_and_bad_callback_reported(sam: Client, sandbox: Sandbox) -> None:
     _consent(sam, sandbox, "sam", decision="cancel")
-    assert "You did not agree in Greenhouse" in sam.get(ACTING).content.decode()
+    assert "Authorization was canceled" in sam.get(ACTING).content.decode()
     assert sam.get(f"{CALLBACK_URL}?state=x&code=y").url == ACTING
-    assert "does not belong to you" in sam.get(ACTING).content.decode()
+    assert "This authorization was already used" in sam.get(ACTING).content.decode()
 
 
 def test_consent_withdrawal_revokes_in_greenhouse(

@@ -109,7 +109,7 @@ def test_check_waits_and_resumes(
     check.refresh_from_db()
     assert check.status == CheckRun.Status.QUEUED
     page = sign_in(personas.ada).get(reverse("onboarding:permissions")).content.decode()
-    assert "Greenhouse asked us to wait until" in page
+    assert "Greenhouse asked us to wait. We" in page
     sandbox.faults.clear_faults()
     advance_clock(400)  # longer than a silent check lives
     assert check_runs.fail_silent_runs() == []
@@ -142,7 +142,7 @@ def test_sync_slice_ends_at_429(
     assert (run.status, run.wait_cause) == (SyncRun.Status.QUEUED, "rate_limit")
     assert not run.steps.filter(status=SyncStep.Status.FAILED).exists()
     page = sign_in(personas.ada).get(reverse("onboarding:sync")).content.decode()
-    assert "Greenhouse asked us to wait until" in page
+    assert "Greenhouse asked us to wait. We" in page
     read_before = sum(run.steps.values_list("requests", flat=True))
     advance_clock(121)
     run_tasks()
@@ -180,7 +180,7 @@ def test_open_breaker_is_shown_and_measured(
     break_greenhouse(sandbox, acme)
     summary = reverse("admin:accounts_organization_summary", args=[acme.organization_id])
     staff = sign_in(personas.cas)
-    assert "Greenhouse is slow: we pause calls until" in staff.get(summary).content.decode()
+    assert "Greenhouse is slow. Requests resume at" in staff.get(summary).content.decode()
     metrics = sign_in(personas.ola).get(reverse("metrics")).content.decode()
     assert 'portal_greenhouse_pauses{cause="slow"} 1.0' in metrics
     sandbox.faults.clear_faults()

@@ -69,7 +69,7 @@ def test_pending_action_not_sent_after_removal(
     run_tasks()
     action = ApplicationAction.objects.get()
     assert action.status == ApplicationAction.Status.FAILED
-    assert action.outcome == "Remy no longer belongs to Acme, so nothing was sent."
+    assert action.outcome == "Remy is no longer a member of Acme. Nothing was sent."
     assert not list_writes(sandbox)
 
 

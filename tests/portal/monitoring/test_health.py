@@ -106,7 +106,7 @@ def test_admin_pages_warn_staff_about_silent_worker(
     personas: Personas, acme: Organization, client: Client, sign_in, advance_clock
 ) -> None:
     record_heartbeat()
-    warning = b"No background worker has been heard since"
+    warning = b"No background worker has responded since"
     cas = sign_in(personas.cas)
     assert warning not in cas.get("/admin/").content
     advance_clock(6 * MINUTE)

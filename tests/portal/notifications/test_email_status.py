@@ -91,7 +91,7 @@ def test_invitation_email_outcome_shown(
     assert text in _read(ada.get(MEMBERS))
     summary = reverse("admin:accounts_organization_summary", args=[personas.ada.organization.pk])
     page = _read(sign_in(personas.cas).get(summary))
-    expected = {"queued": "waiting to be sent", "failed": "could not be sent"}
+    expected = {"queued": "waiting to be sent", "failed": "email not sent"}
     assert expected.get(values["status"], "until") in page or "next try 2 Jan, 14:32 UTC" in page
     assert ("next try 2 Jan, 14:32 UTC" in page) is bool(values.get("attempts"))
 

@@ -105,7 +105,8 @@ def test_status_page_counts_and_emails_consents(
     ada.post("/setup/request-consents/")
     run_tasks()
     assert len(mail.outbox) == members
-    assert {letter.subject for letter in mail.outbox} == {"Authorize Inbound Talent in Greenhouse"}
+    subjects = {letter.subject for letter in mail.outbox}
+    assert subjects == {"Acme: Authorize Inbound Talent in Greenhouse"}
     again = ada.post("/setup/request-consents/", follow=True)
     assert "Everyone was emailed today already." in again.content.decode()
 

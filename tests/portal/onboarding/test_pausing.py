@@ -218,7 +218,7 @@ def test_pending_action_not_sent_after_pause(
     run_tasks()
     action = action_helpers.get_latest_action()
     assert action.status == ApplicationAction.Status.FAILED
-    assert action.outcome.endswith("Ask an admin of your organization. Nothing was sent.")
+    assert action.outcome.endswith("Ask Ada to fix it in Setup. Nothing was sent.")
     assert not action_helpers.list_writes(sandbox)
     assert Application.objects.get(pk=application.pk).status == "active"
 

@@ -284,7 +284,7 @@ def test_undecryptable_credential_recovers_with_key(
         _use_another_key(patched)
         _check_a_day_later(advance_clock, run_tasks)
     assert _open_issues() == {"": Cause.UNREADABLE_CREDENTIAL}
-    assert len([m for m in mail.outbox if "can no longer be opened" in m.subject]) == 1
+    assert len([m for m in mail.outbox if "stored credential can't be read" in m.subject]) == 1
     assert _read_state(connection) == Connection.State.ACTION_NEEDED
     _check_a_day_later(advance_clock, run_tasks)
     assert _open_issues() == {}

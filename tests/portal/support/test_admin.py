@@ -37,7 +37,7 @@ def test_csm_sees_customer_data(connect, personas: Personas, sign_in) -> None:
     cas = sign_in(personas.cas)
     page = cas.get(_changelist_url(Connection)).content.decode()
     assert "Acme" in page
-    assert "Live" in page
+    assert "Connected" in page
     for model in (CheckRun, SyncRun):
         assert "Acme" in cas.get(_changelist_url(model)).content.decode()
 

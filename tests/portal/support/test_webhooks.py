@@ -30,7 +30,7 @@ def test_csm_sees_webhook_records(
     webhook.deliver_application(4711, "candidate_stage_change")
     cas = sign_in(personas.cas)
     for model, text in (
-        (Delivery, "Waiting to be read"),
+        (Delivery, "Waiting"),
         (Heartbeat, "candidate_stage_change"),
         (Endpoint, "Acme"),
     ):

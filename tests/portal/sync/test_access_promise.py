@@ -115,9 +115,9 @@ def test_people_stay_shown_while_read_again(
     for kind in ("users", "jobs", "grants"):
         SyncStep.objects.create(run=run, kind=kind)
     page = _read_people_page(ada)
-    assert "Being read." not in page
+    assert "Syncing." not in page
     assert "Not read yet" not in page
-    assert "In Greenhouse, but not here yet" in page
+    assert "In Greenhouse, not invited yet" in page
     assert page.count("No match") == before.count("No match") > 0
 
 
@@ -125,4 +125,4 @@ def test_people_awaited_during_first_read(connect, personas: Personas, sign_in) 
     connection = connect()
     SyncStep.objects.filter(run__connection=connection).update(status=SyncStep.Status.WAITING)
     connection.syncs.update(status=Status.RUNNING)
-    assert "Being read." in _read_people_page(sign_in(personas.ada))
+    assert "Syncing." in _read_people_page(sign_in(personas.ada))

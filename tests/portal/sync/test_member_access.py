@@ -226,15 +226,15 @@ def test_returning_member_access_refreshed(
     connect(kind)
     grant = _get_grant_of(personas.remy.user.email)
     remy = sign_in(personas.remy)
-    assert "Your access was last read" not in _read_list(remy)
+    assert "Your access was last synced" not in _read_list(remy)
     advance_clock(20 * 60)
     _revoke(sandbox, grant)
     page = _read_list(remy)
-    assert "Your access was last read" in page
-    assert "being read again" in page
+    assert "Your access was last synced" in page
+    assert "syncing now" in page
     run_tasks()
     assert _is_gone(grant)
-    assert "Your access was last read" not in _read_list(remy)
+    assert "Your access was last synced" not in _read_list(remy)
 
 
 def test_deactivated_member_noticed_on_return(

@@ -111,7 +111,7 @@ def test_unexpected_error_fails_run_and_next_works(
             run = _run_full_sync(connection, run_tasks)
             assert run.status == SyncRun.Status.FAILED
             assert run.failure == (
-                "The sync stopped at something unexpected. It starts again by itself."
+                "The sync stopped because of an unexpected error. It restarts automatically."
             )
             assert not run.steps.filter(status=SyncStep.Status.RUNNING).exists()
     issue = Issue.objects.get(cause=Issue.Cause.SYNC_FAILING, closed_at=None)
