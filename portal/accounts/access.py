@@ -176,7 +176,9 @@ def _has_page(request: HttpRequest) -> bool:
         return False
     visit = copy(request)
     visit.method, visit.user = "GET", AnonymousUser()
-    return match.func(visit, *match.args, **match.kwargs).status_code != HTTPStatus.METHOD_NOT_ALLOWED
+    return (
+        match.func(visit, *match.args, **match.kwargs).status_code != HTTPStatus.METHOD_NOT_ALLOWED
+    )
 
 
 def _build_member_view(view: View, *, admin: bool) -> View:

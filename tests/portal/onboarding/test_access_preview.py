@@ -96,9 +96,7 @@ def test_greenhouse_recruiters_invited_from_table(
     assert user.primary_email in ada.get(PEOPLE).context["invited"]
 
 
-def test_people_of_other_customers_are_asked_about(
-    connect, personas: Personas, sign_in
-) -> None:
+def test_people_of_other_customers_are_asked_about(connect, personas: Personas, sign_in) -> None:
     connection = connect()
     ada = sign_in(personas.ada)
     other_user, new_user = access_preview.list_uninvited_users(connection)[:2]

@@ -67,9 +67,7 @@ def test_every_request_is_listed(
     assert used <= listed
 
 
-def test_each_list_is_skipped_without_its_permission(
-    connect, sandbox: Sandbox, kind: str
-) -> None:
+def test_each_list_is_skipped_without_its_permission(connect, sandbox: Sandbox, kind: str) -> None:
     """Otherwise a sync would ask for a refused list every time."""
     connection = connect(kind)
     catalogue = registry.get_permission_catalogue(kind)

@@ -219,8 +219,11 @@ def test_idle_connections_are_bounded(tmp_path: Path) -> None:
 
 
 def test_unfinished_request_ends_at_timeout(tmp_path: Path) -> None:
-    with _serve_with(tmp_path, "buffering_worker.REQUEST_TIMEOUT = 1.0") as port:
-        with _connect(port, HALF_HEADERS) as silent, _connect(port, HALF_BODY) as dripping:
-            assert silent.recv(1) == b""
-            with pytest.raises(OSError, match=r"reset|Broken pipe"):
-                _drip(dripping)
+    with (
+        _serve_with(tmp_path, "buffering_worker.REQUEST_TIMEOUT = 1.0") as port,
+        _connect(port, HALF_HEADERS) as silent,
+        _connect(port, HALF_BODY) as dripping,
+    ):
+        assert silent.recv(1) == b""
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            _drip(dripping)
