@@ -176,9 +176,8 @@ def _has_page(request: HttpRequest) -> bool:
         return False
     visit = copy(request)
     visit.method, visit.user = "GET", AnonymousUser()
-    return (
-        match.func(visit, *match.args, **match.kwargs).status_code != HTTPStatus.METHOD_NOT_ALLOWED
-    )
+    response: HttpResponseBase = match.func(visit, *match.args, **match.kwargs)
+    return response.status_code != HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def _build_member_view(view: View, *, admin: bool) -> View:

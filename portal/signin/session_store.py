@@ -20,6 +20,6 @@ class SessionStore(db.SessionStore):
         return max(0, int((self._ends_at - timezone.now()).total_seconds()))
 
     def _get_session_from_db(self) -> Session | None:
-        session: Session | None = super()._get_session_from_db()
+        session: Session | None = super()._get_session_from_db()  # type: ignore[misc]
         self._ends_at = session.expire_date if session else None
         return session
