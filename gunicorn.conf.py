@@ -14,6 +14,7 @@ worker_connections = 500
 sendfile = False  # it would wait for the client
 threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 60
+keepalive = 65  # longer than load balancers keep idle connections, usually 60 s
 # At the end: no new requests, and those under way have this long.
 graceful_timeout = 30
 control_socket_disable = True

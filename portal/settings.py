@@ -190,6 +190,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "portal.support.impersonation.sessions.ImpersonationMiddleware",
+    "portal.accounts.organization_links.OrganizationLinkMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -352,6 +353,7 @@ DEVICE_COOKIE_NAME = "device" if INSECURE_COOKIES else "__Host-device"
 # In the session rather than in a cookie: they end with it.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_FAILURE_VIEW = "portal.web.views.handle_csrf_failure"
+SESSION_ENGINE = "portal.signin.session_store"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 365 * 24 * 60 * 60

@@ -7,10 +7,13 @@ and HTMX request names the one its page was rendered for, and is refused if that
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseRedirect
@@ -147,18 +150,34 @@ def public_view(reason: str) -> Callable[[View], View]:
 def redirect_to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
-    # A POST cannot be repeated after sign-in: return to the page it was sent from.
-    referrer = request.headers.get("Referer", "")
-    is_same_site = url_has_allowed_host_and_scheme(
-        referrer, {request.get_host()}, require_https=request.is_secure()
-    )
-    referring_page = urlsplit(referrer if is_same_site else "")
-    if referring_page.path == reverse(links.SIGN_IN):
+    # A POST cannot be repeated after sign-in: return to the page of its form.
+    page = _find_form_page(request)
+    if urlsplit(page).path == reverse(links.SIGN_IN):
         return HttpResponseRedirect(reverse(links.SIGN_IN))
-    query = f"?{referring_page.query}" if referring_page.query else ""
-    return redirect_to_login(
-        f"{referring_page.path}{query}" if referring_page.path else reverse(links.HOME)
-    )
+    return redirect_to_login(page)
+
+
+def _find_form_page(request: HttpRequest) -> str:
+    for header in ("HX-Current-URL", "Referer"):
+        address = request.headers.get(header, "")
+        is_same_site = url_has_allowed_host_and_scheme(
+            address, {request.get_host()}, require_https=request.is_secure()
+        )
+        page = urlsplit(address if is_same_site else "")
+        if page.path:
+            return f"{page.path}?{page.query}" if page.query else page.path
+    return request.get_full_path() if _has_page(request) else reverse(links.HOME)
+
+
+def _has_page(request: HttpRequest) -> bool:
+    """Whether the address of a form also answers GET, as a page for signed-in people does."""
+    match = request.resolver_match
+    if match is None or getattr(match.func, "policy", "public").startswith("public"):
+        return False
+    visit = copy(request)
+    visit.method, visit.user = "GET", AnonymousUser()
+    response: HttpResponseBase = match.func(visit, *match.args, **match.kwargs)
+    return response.status_code != HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def _build_member_view(view: View, *, admin: bool) -> View:

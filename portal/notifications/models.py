@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Organization
+from portal.accounts.organization_links import add_organization, is_staff_page
 from portal.core.secrets.secret_field import SecretField
 from portal.core.tenancy.managers import OrganizationModel
 
@@ -58,6 +59,13 @@ class Notification(OrganizationModel):
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.recipient}"
+
+    @property
+    def link_path(self) -> str:
+        """The linked page, in the organization that the notification is about."""
+        if not self.path or is_staff_page(self.path):
+            return self.path
+        return add_organization(self.path, self.organization_id)
 
 
 class Preference(models.Model):

@@ -6,6 +6,7 @@ from portal.signin import views
 OWN_URLS = [
     path("sign-in/", views.sign_in, name="account_login"),
     path("sign-out/", views.sign_out, name="account_logout"),
+    path("account/session/", views.show_session_time, name="session_time"),
     path("account/email/", views.email_page, name="account_email"),
 ]
 # No namespace: allauth looks these names up.

@@ -5,17 +5,18 @@ from typing import cast
 from allauth.account.views import LoginView, LogoutView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.accounts.access import public_view
+from portal.accounts.access import public_view, signed_in_only
 from portal.accounts.models import User
 from portal.signin import email_confirmation
 from portal.signin.forms import EmailForm
 from portal.signin.models import find_single_sign_on
+from portal.signin.session_store import SessionStore
 
 sign_in = public_view("nobody is signed in yet")(
     LoginView.as_view(template_name="signin/sign_in.html")
@@ -43,6 +44,15 @@ def start_single_sign_on(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "sign_on": sign_on, "start": sign_in_url}
     status = 422 if form.errors else 200
     return render(request, "signin/single_sign_on.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in_only
+def show_session_time(request: HttpRequest) -> JsonResponse:
+    """How many seconds the session lasts; POST prolongs it."""
+    if request.method == "POST":
+        request.session.modified = True
+    return JsonResponse({"seconds": cast(SessionStore, request.session).seconds_left})
 
 
 @public_view("asks for sign-in itself; shows the reader's own address alone")

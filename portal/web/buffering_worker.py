@@ -167,7 +167,8 @@ class BufferingWorker(ThreadWorker):
     # -- reading -----------------------------------------------------------------------------
     def accept(self, listener: socket.socket) -> None:
         if self.nr_conns >= self.worker_connections - 1 and self._waiting:
-            self._drop(next(iter(self._waiting)))
+            idle = (connection for connection in self._waiting if connection.is_idle)
+            self._drop(next(idle, next(iter(self._waiting))))
         try:
             client, address = listener.accept()
         except OSError as error:

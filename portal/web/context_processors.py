@@ -22,5 +22,8 @@ def membership_context(request: HttpRequest) -> dict[str, Any]:
         ],
         "blocked_organizations": list_blocked_organizations(request),
         "can_authorize_in_greenhouse": bool(settings.GREENHOUSE_PARTNER_CLIENT_ID),
+        "session_seconds_left": getattr(request.session, "seconds_left", None)
+        if request.user.is_authenticated
+        else None,
         "impersonation": getattr(request, "impersonation", None),  # set by portal.support
     }

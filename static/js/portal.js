@@ -63,16 +63,39 @@
   }
 
   function tell(tone, text) {
-    const template = byId("message-" + tone);
-    const place = byId("messages");
-    if (!template || !place) return say(text);
-    const last = place.querySelector("[data-message-text]");
+    const last = document.querySelector("#messages [data-message-text]");
     if (last && words(last) === text) return say(text);
-    const copy = template.content.cloneNode(true);
-    copy.querySelector("[data-message-text]").textContent = text;
-    place.prepend(copy);
-    settle(place.querySelector("[data-message]"));
+    const shown = showMessage("message-" + tone, (copy) => {
+      copy.querySelector("[data-message-text]").textContent = text;
+    });
+    if (!shown) say(text);
   }
+
+  // Shows a copy of a <template>, filled in before it is announced.
+  function showMessage(id, fillIn = () => {}) {
+    const template = byId(id);
+    const place = byId("messages");
+    if (!template || !place) return null;
+    const copy = template.content.cloneNode(true);
+    fillIn(copy);
+    place.prepend(copy);
+    tick(place);
+    const message = place.querySelector("[data-message]");
+    settle(message);
+    return message;
+  }
+
+  function showSignedOut() {
+    if (document.querySelector("[data-message=signed-out]")) return;
+    document.querySelectorAll("[data-message=session-ending]").forEach((message) => message.remove());
+    const here = location.pathname + location.search;
+    showMessage("message-signed-out", (copy) => {
+      const link = copy.querySelector("[data-sign-in-again]");
+      link.href = document.body.dataset.signIn + "?next=" + encodeURIComponent(here);
+    });
+  }
+
+  window.portal = { say, showMessage, showSignedOut };
 
   /* ---- Times: relative for the eye, exact on hover --------------------- */
   const relative = new Intl.RelativeTimeFormat("en");
@@ -390,9 +413,10 @@
     const part = poller(event);
     const signIn = document.body.dataset.signIn;
     if (signIn && xhr.responseURL && new URL(xhr.responseURL).pathname === signIn && location.pathname !== signIn) {
-      // The session ended while the page was open: sign in, then come back here.
+      // The session ended while the page was open. What was typed in it stays.
       event.detail.shouldSwap = false;
-      location.assign(signIn + "?next=" + encodeURIComponent(location.pathname + location.search));
+      if (part) stopPolling(part);
+      showSignedOut();
       return;
     }
     if (part && xhr.status < 400) backoffs.delete(part);
@@ -405,6 +429,7 @@
       event.detail.shouldSwap = false;
       if (part) stopPolling(part);
       const page = new DOMParser().parseFromString(xhr.response, "text/html");
+      if (signIn && page.querySelector("[data-sign-in-again]")) return showSignedOut();
       const said = [page.querySelector("h1"), page.querySelector(".page-lead")];
       tell("error", said.filter(Boolean).map(words).join(". ").replace(/\.\.+/g, ".") || "Something went wrong. Try again.");
       return;

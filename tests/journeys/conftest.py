@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -79,6 +79,12 @@ class Demo:
                 f"UPDATE applications_applicationaction SET due_at = ? WHERE {is_scheduled}",  # noqa: S608
                 (now, now),
             )
+
+    def end_sessions_in(self, seconds: float) -> None:
+        """Let every session end that many seconds from now."""
+        ends_at = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)
+        with self._open() as database:
+            database.execute("UPDATE django_session SET expire_date = ?", (ends_at.isoformat(" "),))
 
     def find_remote_id(self, application: int) -> int:
         """Return Greenhouse's own id of an application."""

@@ -17,7 +17,7 @@ from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import Connection, Credential
 from portal.entitlements.user_matching import MatchStatus
-from portal.members import invitations
+from portal.members import invitations, memberships
 from portal.members.models import Invitation
 from portal.onboarding import access_preview, setup_flow
 from portal.sync.models import AtsUser, SyncRun, SyncStep
@@ -25,6 +25,7 @@ from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
 from portal.web.list_visits import VISIT_PARAMS, ListVisit, PagedList
 
+CONFIRM_PARAM = "confirm"  # Greenhouse users whom the admin is asked about
 USER_LIST_PREFIX = "user_"  # of its parameters in the URL
 PAGE_SIZE = 50
 # The first steps of a sync, which the preview needs.
@@ -108,6 +109,7 @@ def _list_invitable_users(request: MemberRequest, connection: Connection) -> dic
         "invitable": [(user, job_counts[user.pk]) for user in shown_users],
         "without_access": without_access[:PAGE_SIZE],
         "without_access_count": without_access.count(),
+        "unconfirmed": _list_unconfirmed_users(request, connection),
         "invited": set(pending.values_list("email", flat=True)),
     }
 
@@ -135,10 +137,13 @@ def invite_people(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     if connection.credential is None:
         return redirect("onboarding:credential")
-    keys = (parse_id(pk) for pk in request.POST.getlist("user"))
-    chosen = [pk for pk in keys if pk is not None][:PAGE_SIZE]
-    invited_count = 0
+    confirmed = _parse_ids(request.POST.getlist("confirmed_user"))
+    chosen = [*confirmed, *_parse_ids(request.POST.getlist("user"))]
+    invited_count, unconfirmed = 0, []
     for user in access_preview.list_uninvited_users(connection).filter(pk__in=chosen):
+        if user.pk not in confirmed and _is_with_other_company(user, connection):
+            unconfirmed.append(str(user.pk))
+            continue
         try:
             invitation, is_new = invitations.create_invitation(
                 request.membership.organization,
@@ -162,5 +167,22 @@ def invite_people(request: MemberRequest) -> HttpResponse:
     elif not chosen:
         messages.info(request, "Select at least one person to invite.")
     names = (*VISIT_PARAMS, "q", *(f"{USER_LIST_PREFIX}{name}" for name in VISIT_PARAMS))
-    query = {name: request.GET[name] for name in names if name in request.GET}
-    return redirect(f"{reverse('onboarding:people')}?{urlencode(query)}#not-invited")
+    query: dict[str, Any] = {name: request.GET[name] for name in names if name in request.GET}
+    query |= {CONFIRM_PARAM: unconfirmed} if unconfirmed else {}
+    return redirect(f"{reverse('onboarding:people')}?{urlencode(query, doseq=True)}#not-invited")
+
+
+def _parse_ids(values: list[str]) -> list[int]:
+    ids = (parse_id(value) for value in values)
+    return [pk for pk in ids if pk is not None][:PAGE_SIZE]
+
+
+def _list_unconfirmed_users(request: MemberRequest, connection: Connection) -> list[AtsUser]:
+    """List who were selected and belong to another company, too: the admin is asked first."""
+    pks = _parse_ids(request.GET.getlist(CONFIRM_PARAM))
+    users = access_preview.list_uninvited_users(connection).filter(pk__in=pks) if pks else []
+    return [user for user in users if _is_with_other_company(user, connection)]
+
+
+def _is_with_other_company(user: AtsUser, connection: Connection) -> bool:
+    return bool(memberships.list_other_memberships(user.primary_email, connection.organization))

@@ -241,7 +241,7 @@ STEPS: tuple[StepDefinition, ...] = (
         lambda p, c, at: p.list_sources(cursor=at.cursor),
         reference_records.write_sources,
         Source,
-        features=("applications",),
+        features=("applications", "sources"),
         has_referrers=True,
         optional=True,
     ),

@@ -157,6 +157,8 @@ def test_sso_of_one_company_is_not_enough_for_required_sso(
     assert _read_company(ada_by_sso) == "Acme"
     assert "requires its own single sign-on" in ada_by_sso.get("/members/").text
     assert ada_by_sso.post(SWITCH, {"organization": other.pk}).status_code == 404
+    assert ada_by_sso.get("/members/", {"organization": other.pk}).status_code == 200
+    assert _read_company(ada_by_sso) == "Acme"
     personas.ada.delete()
     answer = ada_by_sso.get("/members/")
     assert answer.status_code == 403

@@ -9,7 +9,8 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -25,6 +26,7 @@ from portal.notifications.models import Notification, OutgoingEmail
 from portal.privacy import member_data
 from tests import queue
 from tests.factories import PASSWORD
+from tests.full_listener import listen_without_accepting
 from tests.personas import Personas
 
 TOKEN = re.compile(r"/reset/key/([\w-]+)/")
@@ -143,6 +145,39 @@ def test_reset_is_sent_once_server_recovers(
     email.refresh_from_db()
     assert (email.status, email.content, email.last_error) == ("sent", "", "")
     retry_due(3600)
+    assert len(mail_server.messages) == 1
+
+
+@pytest.mark.slow("a real socket never accepts")
+@pytest.mark.parametrize("address_count", [1, 8])
+def test_server_that_never_accepts_is_retried_later(
+    personas: Personas,
+    run_tasks,
+    retry_due: PassTime,
+    mail_server: MailServer,
+    settings,
+    monkeypatch: pytest.MonkeyPatch,
+    address_count: int,
+) -> None:
+    resolve, accepting_port = socket.getaddrinfo, settings.EMAIL_PORT
+
+    def resolve_mail_server(host: str, *args: Any, **options: Any) -> list[Any]:
+        if host != "mail.example":
+            return resolve(host, *args, **options)
+        return resolve("127.0.0.1", *args, **options) * address_count
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_mail_server)
+    settings.EMAIL_HOST = "mail.example"
+    with listen_without_accepting() as url:
+        settings.EMAIL_PORT = urlsplit(url).port
+        _request_reset()
+        started = time.monotonic()
+        run_tasks()
+        assert time.monotonic() - started < 3  # the deadline is one second
+    email = OutgoingEmail.objects.get()
+    assert (email.status, email.attempts, email.last_error) == ("queued", 1, "TimeoutError")
+    settings.EMAIL_PORT = accepting_port
+    retry_due(2 * 60)
     assert len(mail_server.messages) == 1
 
 

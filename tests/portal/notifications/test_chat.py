@@ -14,6 +14,7 @@ import pytest
 
 from portal.notifications import chat, delivery, tasks
 from portal.notifications.models import ChatMessage
+from tests.full_listener import listen_without_accepting
 from tests.personas import Personas
 
 
@@ -100,6 +101,26 @@ def test_dripping_receiver_is_given_up_in_time(
     assert time.monotonic() - started < 10
     post = ChatMessage.objects.get()
     assert (post.status, post.attempts) == ("queued", 1)
+
+
+@pytest.mark.slow("a real socket never accepts")
+def test_receiver_that_never_accepts_is_retried_later(
+    personas: Personas, run_tasks, advance_clock, listener: Listener, settings, monkeypatch
+) -> None:
+    monkeypatch.setattr(chat, "DEADLINE_SECONDS", 0.6)
+    chat.post_message(personas.ada.organization, key="k", text="Something is off")
+    with listen_without_accepting() as url:
+        settings.CHAT_WEBHOOK_URL = url
+        started = time.monotonic()
+        run_tasks()
+        assert time.monotonic() - started < 3
+    post = ChatMessage.objects.get()
+    assert (post.status, post.attempts) == ("queued", 1)
+    settings.CHAT_WEBHOOK_URL = listener.url
+    advance_clock(2 * 60)
+    chat.retry_due_messages()
+    run_tasks()
+    assert len(listener.heard) == 1
 
 
 def test_interrupted_message_is_sent_again(

@@ -17,7 +17,7 @@ from portal.members.models import Invitation
 from portal.onboarding import access_preview
 from portal.sync.models import AtsUser, AtsUserEmail
 from tests.conftest import V3
-from tests.factories import MembershipFactory
+from tests.factories import MembershipFactory, UserFactory
 from tests.personas import Personas
 
 PEOPLE = "/setup/people/"
@@ -94,6 +94,24 @@ def test_greenhouse_recruiters_invited_from_table(
     assert [message.to for message in mail.outbox] == [[user.primary_email]]
     assert Invitation.objects.get().role == Membership.Role.RECRUITER
     assert user.primary_email in ada.get(PEOPLE).context["invited"]
+
+
+def test_people_of_other_customers_are_asked_about(connect, personas: Personas, sign_in) -> None:
+    connection = connect()
+    ada = sign_in(personas.ada)
+    other_user, new_user = access_preview.list_uninvited_users(connection)[:2]
+    account = UserFactory(email=other_user.primary_email.lower())
+    MembershipFactory(user=account, organization=personas.zoe.organization)
+    answer = ada.post(f"{PEOPLE}invite/", {"user": [other_user.pk, new_user.pk]}, follow=True)
+    assert [invitation.email for invitation in Invitation.objects.all()] == [
+        new_user.primary_email.lower()
+    ]
+    assert "1 invitation sent." in answer.text
+    assert "This person already uses Inbound Talent with another company." in answer.text
+    ada.post(f"{PEOPLE}invite/", {"confirmed_user": [other_user.pk]})
+    assert Invitation.objects.filter(email=account.email).exists()
+    page = ada.get(PEOPLE, {"confirm": [other_user.pk, new_user.pk, "x"]})
+    assert page.context["unconfirmed"] == [other_user]
 
 
 @pytest.mark.parametrize("key", ["9" * 30, "9" * 5000, "²", "-1", ""])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from integrations.ats import registry
+from integrations.ats.client_context import Lane
+from integrations.ats.permissions import Permission
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.auth.permissions import (
     V1_ROUTE_PERMISSIONS,
@@ -10,8 +12,11 @@ from integrations.greenhouse.sandbox.auth.permissions import (
     normalize_permission_names,
 )
 from integrations.greenhouse.sandbox.http_server.routing import Router
+from portal.connections.client import open_provider
 from portal.connections.oauth import partner_app
+from portal.sync.engine.steps import STEPS, ReadPosition
 from portal.sync.models import Job, Source
+from portal.sync.records.member_users import list_member_user_ids
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     build_action_url,
@@ -24,11 +29,11 @@ from tests.portal.applications.action_helpers import (
 ROUTES = V1_ROUTE_PERMISSIONS | V3_ROUTE_SCOPES
 
 
-def _list_used_permissions(sandbox: Sandbox) -> set[str]:
-    """Permissions (v1) and scopes (v3) of all requests, apart from those for tokens."""
+def _list_used_permissions(sandbox: Sandbox, since: int = 0) -> set[str]:
+    """Permissions (v1) and scopes (v3) of requests, apart from those for tokens."""
     router = Router(ROUTES)
     used = set()
-    for request in sandbox.requests:
+    for request in list(sandbox.requests)[since:]:
         route = router.find_route(request.method, request.path)
         if route is not None:
             used.add(ROUTES[request.method, route[0]])
@@ -60,6 +65,30 @@ def test_every_request_is_listed(
     used = _list_used_permissions(sandbox)
     assert sum(request.method != "GET" for request in sandbox.requests) > 5
     assert used <= listed
+
+
+def test_each_list_is_skipped_without_its_permission(connect, sandbox: Sandbox, kind: str) -> None:
+    """Otherwise a sync would ask for a refused list every time."""
+    connection = connect(kind)
+    catalogue = registry.get_permission_catalogue(kind)
+    position = ReadPosition(user_ids=list_member_user_ids(connection))
+    assert connection.credential is not None
+    provider = open_provider(connection.credential, lane=Lane.SYNC)
+    checked_steps = 0
+    for step in STEPS:
+        since = len(list(sandbox.requests))
+        list(step.read(provider, connection, position))
+        used = _list_used_permissions(sandbox, since)
+        needed = {p.key for p in catalogue.list_permissions(kind) if used & _list_names(p)}
+        checked_steps += bool(needed)
+        for key in needed if not step.essential else ():
+            disabled = {feature.key for feature in catalogue.get_disabled_features({key}, kind)}
+            assert disabled & set(step.features), (step.kind, key)
+    assert checked_steps > 12
+
+
+def _list_names(permission: Permission) -> set[str]:
+    return {permission.scope, *normalize_permission_names([permission.key])}
 
 
 def test_consent_asks_for_every_scope() -> None:

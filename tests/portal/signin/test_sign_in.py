@@ -85,3 +85,25 @@ def test_post_after_session_end_returns_to_its_page(
     credentials = {"login": "ada@acme.example", "password": PASSWORD}
     page = client.post(answer.url, credentials, follow=True)
     assert page.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "next_path"),
+    [
+        ({}, "/setup/credential/?from=start"),
+        ({"HX-Current-URL": "http://testserver/setup/permissions/"}, "/setup/permissions/"),
+        ({"HX-Current-URL": "http://elsewhere.example/"}, "/setup/credential/?from=start"),
+    ],
+)
+def test_form_with_own_page_returns_there(
+    client: Client, personas: Personas, headers: dict[str, str], next_path: str
+) -> None:
+    url = f"{reverse('onboarding:credential')}?from=start"
+    answer = client.post(url, headers=headers)
+    assert unquote(answer.url) == f"{reverse('account_login')}?next={next_path}"
+
+
+def test_lost_cookies_return_to_form_without_referer(personas: Personas) -> None:
+    page = Client(enforce_csrf_checks=True).post(reverse("onboarding:credential"))
+    sign_in_url = f"{reverse('account_login')}?next={reverse('onboarding:credential')}"
+    assert f'href="{sign_in_url}" data-sign-in-again' in page.content.decode()

@@ -9,6 +9,7 @@ from django.test import Client
 
 from integrations.greenhouse.client import harvest_v3
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.settings import Settings as SandboxSettings
 from portal.connections.models import Connection
 from portal.members import memberships
 from portal.sync.engine import run_lifecycle
@@ -248,3 +249,28 @@ def test_deactivated_member_noticed_on_return(
     _read_list(client)
     run_tasks()
     assert "Your Greenhouse account is deactivated" in _read_list(client)
+
+
+@pytest.mark.slow("a first sync that reads the access of 1,500 users, one request each")
+@pytest.mark.parametrize(
+    "sandbox", [{"users": 1500, "applications": 50}], indirect=True, ids=["1,500 users"]
+)
+def test_members_of_large_account_read_within_minutes(
+    connect, personas: Personas, sandbox: Sandbox, run_sync
+) -> None:
+    connection = connect("harvest_key")
+    member_ids = list_member_user_ids(connection)
+    paths = _list_paths(sandbox)
+    assert _estimate_seconds(len(paths)) > 4 * 60  # everybody, without deactivated people
+    last_read = max(paths.index(f"/v1/users/{user_id}/permissions/jobs") for user_id in member_ids)
+    grant_requests = [path for path in paths[: last_read + 1] if path.endswith("/permissions/jobs")]
+    assert len(grant_requests) <= len(member_ids) + 1  # one is the permission check's
+    assert _estimate_seconds(last_read + 1) < 60  # promised within five minutes
+    sandbox.requests.clear_entries()
+    run_sync(connection)
+    assert _estimate_seconds(len(_list_paths(sandbox))) < 10
+
+
+def _estimate_seconds(request_count: int) -> float:
+    """How long v1's rate limit makes so many requests take."""
+    return request_count / SandboxSettings().v1_limit * 10

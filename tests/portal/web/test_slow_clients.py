@@ -111,6 +111,19 @@ def test_half_sent_requests_occupy_no_thread(server: int, request_bytes: bytes) 
         assert _measure_page(server, "/static/css/portal.css") < 1
 
 
+def test_idle_connections_occupy_no_thread(server: int) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(_connect(server, HEALTH)) for _ in range(20)]
+        for client in clients:
+            assert _read_health(client).startswith(b"HTTP/1.1 200")
+        time.sleep(2.5)  # longer than gunicorn's default
+        assert _measure_page(server, "/healthz") < 1
+        assert _measure_page(server, "/static/css/portal.css") < 1
+        for client in clients:
+            client.sendall(HEALTH)
+            assert _read_health(client).startswith(b"HTTP/1.1 200")
+
+
 def test_slow_readers_occupy_no_thread(server: int) -> None:
     request = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 8
     with _occupy(server, request, receive_buffer=4096) as clients:
@@ -178,17 +191,39 @@ def test_malformed_request_refused(server: int, request_bytes: bytes) -> None:
     assert not response or response.startswith(b"HTTP/1.1 4")
 
 
-def test_unfinished_request_ends_at_timeout(tmp_path: Path) -> None:
+@contextmanager
+def _serve_with(tmp_path: Path, options: str) -> Iterator[int]:
+    """Serve with these lines after our own configuration; yield the port."""
     config = tmp_path / "gunicorn.conf.py"
     config.write_text(
         f"exec(open({str(PROJECT / 'gunicorn.conf.py')!r}).read())\n"
-        "from portal.web import buffering_worker\n"
-        "buffering_worker.REQUEST_TIMEOUT = 1.0\n"
+        f"from portal.web import buffering_worker\n{options}\n"
     )
     port = find_free_port()
     with run_process("-m", "gunicorn", "-c", str(config), environment=_build_environment(port)):
         wait_until(lambda: responds(f"http://127.0.0.1:{port}"))
-        with _connect(port, HALF_HEADERS) as silent, _connect(port, HALF_BODY) as dripping:
-            assert silent.recv(1) == b""
-            with pytest.raises(OSError, match=r"reset|Broken pipe"):
-                _drip(dripping)
+        yield port
+
+
+def test_idle_connections_are_bounded(tmp_path: Path) -> None:
+    with _serve_with(tmp_path, "worker_connections = 10") as port, ExitStack() as stack:
+        unfinished = stack.enter_context(_connect(port, HEALTH[:20]))
+        clients = []
+        for _ in range(20):
+            clients.append(stack.enter_context(_connect(port, HEALTH)))
+            assert _read_health(clients[-1]).startswith(b"HTTP/1.1 200")
+        assert clients[0].recv(1) == b"", "the longest idle connection is closed first"
+        assert _measure_page(port, "/healthz") < 1
+        unfinished.sendall(HEALTH[20:])
+        assert _read_health(unfinished).startswith(b"HTTP/1.1 200")
+
+
+def test_unfinished_request_ends_at_timeout(tmp_path: Path) -> None:
+    with (
+        _serve_with(tmp_path, "buffering_worker.REQUEST_TIMEOUT = 1.0") as port,
+        _connect(port, HALF_HEADERS) as silent,
+        _connect(port, HALF_BODY) as dripping,
+    ):
+        assert silent.recv(1) == b""
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            _drip(dripping)
