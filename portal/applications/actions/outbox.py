@@ -74,7 +74,7 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         Status.CANCELED,
         by=by,
         why="canceled before it was sent",
-        outcome=f"{ACTION_HANDLERS[action.kind].noun} canceled. Nothing was sent.",
+        outcome=f"{ACTION_HANDLERS[action.kind].get_noun(action)} canceled. Nothing was sent.",
         settled_at=timezone.now(),
         due_at=None,
     )

@@ -66,7 +66,11 @@ class ApplicationRow:
 
     @property
     def past_tense(self) -> str:
-        return ACTION_HANDLERS[self.last.kind].past_tense if self.last else ""
+        return ACTION_HANDLERS[self.last.kind].get_past_tense(self.last) if self.last else ""
+
+    @property
+    def undo_label(self) -> str:
+        return "Redo" if self.last is not None and self.last.undoes_id else "Undo"
 
     @property
     def retry_label(self) -> str:

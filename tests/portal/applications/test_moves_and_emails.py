@@ -106,7 +106,7 @@ def test_transfer_undo_restores_original_stage(remy: Client, sandbox: Sandbox, r
         application.job.remote_id,
         application.stage_remote_id,
     )
-    assert f"Transferred to “{application.job.name}”" in fetch_row(remy, application)
+    assert f"Undone. Back in “{application.job.name}”" in fetch_row(remy, application)
 
 
 def test_transfer_undo_reports_deleted_stage(remy: Client, sandbox: Sandbox, run_tasks) -> None:
