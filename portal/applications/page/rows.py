@@ -126,7 +126,7 @@ def build_rows(
     application_list = list(applications)
     return _build_rows_from_actions(
         [AvailableActions(application, action_context) for application in application_list],
-        get_latest_actions(application_list),
+        get_latest_actions(application_list, action_context.member),
     )
 
 
@@ -171,8 +171,6 @@ def _assemble_row(
 ) -> ApplicationRow:
     application, action_context = available_actions.application, available_actions.context
     is_own = last is not None and last.membership_id == action_context.member.pk
-    if last is not None and last.dismissed_at:
-        last = None
     if last is not None:
         last.application = application  # avoids loading it and its job again
     relevant_actions = [

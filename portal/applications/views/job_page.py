@@ -137,5 +137,5 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
-    latest_action = outbox.release_latest_action(available_actions.application)
+    latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     return render_row(request, build_row(available_actions, latest_action))

@@ -28,7 +28,6 @@ from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job
 
-
 MAX_LISTED_DECISIONS = 30
 
 
@@ -100,6 +99,7 @@ def _build_application_context(
     if application is None:
         return {"application": None}
     available_actions = build_available_actions(application, request.membership, member_rights)
+    latest_action = get_latest_action(application, request.membership)
     highlighted_words = preferences.highlighted_words
     next_application = visible.filter(
         pk__in=review_session.application_ids[
@@ -108,7 +108,7 @@ def _build_application_context(
     ).first()
     other_applications = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
-        **_build_card_context(available_actions, get_latest_action(application)),
+        **_build_card_context(available_actions, latest_action),
         "answers": [
             (
                 answer.get("question") or "",
@@ -150,7 +150,7 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
-    latest_action = outbox.release_latest_action(available_actions.application)
+    latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = _build_card_context(available_actions, latest_action)
     return render(request, "applications/review.html#review-card", context)
 

@@ -31,7 +31,7 @@ def respond_with_row(
     """The row for HTMX, else a redirect to the page the request came from."""
     application = available_actions.application
     if request.htmx:
-        row = build_row(available_actions, get_latest_action(application))
+        row = build_row(available_actions, get_latest_action(application, request.membership))
         return render_row(request, row, note=note, status=status)
     if note:
         messages.error(request, note)
