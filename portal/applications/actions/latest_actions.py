@@ -12,8 +12,8 @@ from portal.sync.models import Application
 
 
 def get_latest_action(application: Application, member: Membership) -> ApplicationAction | None:
-    actions = _filter_relevant_actions([application.pk], member).select_related("membership__user")
-    return actions.order_by("-pk").first()
+    actions = _filter_relevant_actions([application.pk], member)
+    return actions.select_related("membership__user", "undoes").order_by("-pk").first()
 
 
 def get_latest_actions(
@@ -23,7 +23,7 @@ def get_latest_actions(
     relevant_actions = _filter_relevant_actions([row.pk for row in applications], member)
     actions = ApplicationAction.objects.filter(
         pk__in=_get_latest_ids(relevant_actions).values()
-    ).select_related("membership__user")
+    ).select_related("membership__user", "undoes")
     return {action.application_id: action for action in actions}
 
 

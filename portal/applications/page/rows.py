@@ -18,6 +18,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_actions
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label, may_show_names
+from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -117,7 +118,13 @@ class ApplicationRow:
 
     @property
     def undo_warning(self) -> str:
-        return undo.get_undo_warning(self.last) if self.last else ""
+        if self.last is None or self.scheduled_email is not None:
+            return ""
+        return undo.get_undo_warning(self.last)
+
+    @property
+    def scheduled_email(self) -> ScheduledEmail | None:
+        return get_scheduled_email(self.last) if self.last is not None else None
 
 
 def build_rows(

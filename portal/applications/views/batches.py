@@ -35,6 +35,7 @@ from portal.applications.page.filters import (
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
+from portal.applications.page.scheduled_email import get_scheduled_email
 from portal.applications.views.batch_selection import describe_selection, get_selected_applications
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job
@@ -210,7 +211,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     retry_preview = (
         retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
-    first_action = batch.actions.select_related("reason").first()
+    first_action = batch.actions.select_related("reason", "undoes").first()
     handler = ACTION_HANDLERS[batch.kind]
     context = {
         "batch": batch,
@@ -231,6 +232,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         "seconds_left": first_action.seconds_left
         if first_action and first_action.status == Status.SCHEDULED
         else 0,
+        "scheduled_email": get_scheduled_email(first_action) if first_action else None,
         "undo_warning": undo.get_undo_warning(first_action) if first_action else "",
         "undoable": 0 if progress.open else len(reversal.list_undo_requests(batch, action_context)),
         "undone_by": reversal.get_undo_batch(batch),

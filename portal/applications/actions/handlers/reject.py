@@ -72,17 +72,23 @@ def _has_other_reason(action: ApplicationAction, current: Application) -> bool:
     return are_both_set_and_differ(expected_reason, current.rejection_reason_remote_id)
 
 
-def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
-    """A delay counts from the rejection, not the click. A fixed time is never so soon that the
-    rejection could not be undone first.
+def get_email_send_time(action: ApplicationAction) -> datetime | None:
+    """When the rejection's email goes out; None without one. A delay counts from the rejection,
+    not the click. A fixed time is never so soon that the rejection could not be undone first.
     """
     if "template" not in action.parameters:
         return None
-    now = timezone.now()
+    rejected_at: datetime = action.sent_at or timezone.now()
     if "mail_at" in action.parameters:
-        send_at = max(datetime.fromisoformat(action.parameters["mail_at"]), now + MIN_EMAIL_DELAY)
-    else:
-        send_at = now + timedelta(minutes=action.parameters["mail_after"])
+        chosen_time = datetime.fromisoformat(action.parameters["mail_at"])
+        return max(chosen_time, rejected_at + MIN_EMAIL_DELAY)
+    return rejected_at + timedelta(minutes=action.parameters["mail_after"])
+
+
+def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
+    send_at = get_email_send_time(action)
+    if send_at is None:
+        return None
     return RejectionEmail(
         template_id=action.parameters["template"],
         send_at=send_at,
