@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
-from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
@@ -25,6 +24,7 @@ from portal.applications.page.filters import (
     find_linked_application,
     parse_status_and_stage,
 )
+from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import build_row, build_rows
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
@@ -64,7 +64,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     context = {
         "job": job,
         "rights": member_rights,
-        "pipeline": _build_pipeline(action_context, applications),
+        "pipeline": build_pipeline(action_context),
         "statuses": STATUS_LABELS,
         "status": status,
         "stage": stage,
@@ -116,18 +116,6 @@ def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption
     ]
 
 
-def _build_pipeline(
-    action_context: ActionContext, applications: QuerySet[Application]
-) -> list[dict[str, object]]:
-    counts = dict(
-        applications.filter(status=ApplicationStatus.ACTIVE)
-        .order_by()
-        .values_list("stage_id")
-        .annotate(Count("id"))
-    )
-    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in action_context.stages]
-
-
 @require_safe
 @member_only
 @use_prepared_statements()
@@ -138,4 +126,4 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
-    return render_row(request, build_row(available_actions, latest_action))
+    return render_row(request, available_actions, build_row(available_actions, latest_action))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from portal.applications.models import ApplicationAction
 from tests.api_generations import any_generation
@@ -11,6 +14,7 @@ from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     HTMX,
     build_action_url,
+    build_form_values,
     fetch_row,
     find_application,
     get_latest_action,
@@ -83,3 +87,30 @@ def test_open_action_shown_as_its_authors(
         fetch_row(remy, application).replace("<strong>", "").replace("</strong>", "").split()
     )
     assert str(personas.sam.user) not in fetch_row(sam, application)
+
+
+def _read_stage_counts(html: str) -> dict[str, int]:
+    counts = re.findall(r"<b>([\d,]+)</b>([^<]+)</a>", html)
+    return {stage: int(count.replace(",", "")) for count, stage in counts}
+
+
+@any_generation
+def test_stage_counts_follow_click(remy: Client, run_tasks) -> None:
+    application = find_application()
+    job_url = reverse("applications:job_detail", args=[application.job_id])
+    page = {"HTTP_HX_CURRENT_URL": f"http://testserver{job_url}?status=active", **HTMX}
+    row_url = build_action_url("row", application.pk)
+    before = _read_stage_counts(remy.get(job_url).content.decode())
+    response = remy.post(
+        build_action_url("advance", application.pk), build_form_values(application), **page
+    )
+    assert 'id="pipeline"' not in response.content.decode(), "nothing has changed yet"
+    run_tasks()
+    row = remy.get(row_url, **page).content.decode()
+    assert 'id="pipeline"' in row
+    assert "hx-swap-oob" in row
+    counts = _read_stage_counts(row)
+    assert counts == _read_stage_counts(remy.get(job_url).content.decode())
+    assert counts[application.stage_name] == before[application.stage_name] - 1
+    elsewhere = remy.get(row_url, **{**page, "HTTP_HX_CURRENT_URL": "http://testserver/activity/"})
+    assert 'id="pipeline"' not in elsewhere.content.decode()
