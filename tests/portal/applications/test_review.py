@@ -313,7 +313,9 @@ def test_stage_history_url_changes_with_application(remy: Client) -> None:
     page = _begin_review(remy, find_application().job_id)
 
     def history_urls(place: int) -> list[str]:
-        return re.findall(r'hx-get="(/applications/[^"]+)"', _get_place(remy, page, place))
+        return re.findall(
+            r'hx-get="(/applications/[^"]+as_of[^"]+)"', _get_place(remy, page, place)
+        )
 
     current_url, next_url = sorted(
         history_urls(1), key=lambda url: f"/{_review_order()[0]}/" not in url
@@ -451,6 +453,21 @@ def test_resume_redirects_to_fresh_link(remy: Client, sandbox: Sandbox) -> None:
     requests_before = len(sandbox.requests)
     remy.get(build_action_url("resume", with_resume.pk))
     assert len(sandbox.requests) > requests_before
+
+
+@any_generation
+def test_resume_offered_only_where_there_is_one(remy: Client, sandbox: Sandbox) -> None:
+    with_resume = _find_with_attachment(sandbox, "resume")
+    world = sandbox.dataset()
+    link = f'href="{build_action_url("resume", with_resume.pk)}"'
+    assert link in remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
+    for attachment in world.attachments.filter_by("candidate_id", with_resume.candidate.remote_id):
+        world.remove_record(attachment)
+    page = remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
+    assert "None in Greenhouse" in page
+    assert link not in page
+    sandbox.faults.add_fault("/v", status=503, times=None)
+    assert link in remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
 
 
 def test_resume_opens_newest_file(remy: Client, sandbox: Sandbox) -> None:
