@@ -17,6 +17,7 @@ from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.handlers.reject import can_email_candidate
 from portal.applications.batches import retry, reversal, runner, scheduling
 from portal.applications.batches.preview import (
     BATCH_KINDS,
@@ -27,7 +28,7 @@ from portal.applications.batches.preview import (
 from portal.applications.batches.progress import BatchProgress
 from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
-from portal.applications.models import ApplicationAction, Batch
+from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
 from portal.applications.page.filters import (
     encode_list_params,
@@ -109,6 +110,9 @@ def _render_preview(
         "kind": kind,
         "handler": ACTION_HANDLERS[kind],
         "preview": preview,
+        "no_email_count": sum(not can_email_candidate(a) for a in preview.eligible)
+        if kind == ActionKind.REJECT
+        else 0,
         "skipped": [*preview.skipped, *(all_matching.left if all_matching else ())],
         "all_matching": all_matching,
         "list_query": encode_list_params(request.GET),
@@ -150,7 +154,7 @@ def _start_from_form(
         return _render_preview(request, job, action_context, kind, chosen, form)
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
-    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
+    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage", "candidate")
     batch_request = scheduling.BatchRequest(
         kind=kind,
         reason=data.get("reason"),

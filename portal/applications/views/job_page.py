@@ -18,6 +18,7 @@ from portal.applications.batches import preview
 from portal.applications.models import ActionKind
 from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.filters import (
+    NEEDS_DECISION,
     STATUS_LABELS,
     encode_list_params,
     filter_applications,
@@ -65,7 +66,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "job": job,
         "rights": member_rights,
         "pipeline": build_pipeline(action_context),
-        "statuses": STATUS_LABELS,
+        "statuses": _list_statuses(applications),
         "status": status,
         "stage": stage,
         "linked_application": linked_application,
@@ -88,6 +89,14 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     if not request.htmx and request.user.pk == request.membership.user_id:
         record_view(request.membership, job, member_rights)
     return render_page_or_partial(request, "applications/job_detail.html", "applications", context)
+
+
+def _list_statuses(applications: QuerySet[Application]) -> dict[str, str]:
+    """Whether a decision is needed is known with Harvest v3 only."""
+    labels = dict(STATUS_LABELS)
+    if not applications.filter(needs_decision__isnull=False).exists():
+        del labels[NEEDS_DECISION]
+    return labels
 
 
 def _load_page(
