@@ -226,6 +226,7 @@ class Application(_AtsRecord, frozen=True, kw_only=True):
     candidate_id: int
     job_id: int | None  # None: a prospect
     status: str
+    needs_decision: bool | None = None  # v3 only; None: unknown
     prospect: bool = False
     prospective_job_ids: tuple[int, ...] = ()
     stage_id: int | None = None
@@ -268,6 +269,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(_AtsRecord, frozen=True, kw_only=True):
     first_name: str
     last_name: str
+    preferred_name: str | None = None  # v3 only
+    can_email: bool = True
     company: str | None = None
     title: str | None = None
     private: bool = False

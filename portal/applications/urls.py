@@ -46,6 +46,7 @@ urlpatterns = [
         name="stage_history",
     ),
     path("applications/<id:pk>/resume/", greenhouse_details.open_resume, name="resume"),
+    path("applications/<id:pk>/resume/link/", greenhouse_details.resume_link, name="resume_link"),
     path("applications/<id:pk>/row/", job_page.application_row, name="row"),
     path("applications/<id:pk>/advance/", actions.advance_application, name="advance"),
     path("applications/<id:pk>/reject/", actions.reject_application, name="reject"),

@@ -33,7 +33,7 @@ def _list_synced_data(organization: Organization) -> list[StoredData]:
     return [
         StoredData(
             "Candidates",
-            "Name, current company and title",
+            "Name, preferred name, current company and title, and whether they accept email",
             Candidate.objects.filter(**filters, erased_at=None, gone_at=None).count(),
             "Until Greenhouse deletes or anonymizes them, or you disconnect.",
         ),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations.ats.types import ApplicationStatus, JobStatus, SeenStage
 from portal.connections.models import Connection, Credential, GreenhouseWait
 from portal.core.names.model_fields import SearchNameField
-from portal.core.names.text import format_name, format_unnamed
+from portal.core.names.text import format_name, format_person_name, format_unnamed
 from portal.core.tenancy.managers import OrganizationManager, OrganizationModel
 
 
@@ -329,10 +329,12 @@ class Candidate(SyncedRecord):
 
     first_name = models.CharField(max_length=200, blank=True)
     last_name = models.CharField(max_length=200, blank=True)
-    search_name = SearchNameField(sources=("first_name", "last_name"))
+    preferred_name = models.CharField(max_length=200, blank=True, default="", db_default="")
+    search_name = SearchNameField(sources=("first_name", "last_name", "preferred_name"))
     company = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=300, blank=True)
     private = models.BooleanField(default=False)
+    can_email = models.BooleanField(default=True, db_default=True)
     erased_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -340,7 +342,7 @@ class Candidate(SyncedRecord):
         indexes = (models.Index(fields=["connection", "changed_at"], name="candidates_changed"),)
 
     def __str__(self) -> str:
-        name = format_name(self.first_name, self.last_name)
+        name = format_person_name(self.first_name, self.last_name, self.preferred_name)
         return name or format_unnamed(self.remote_id)
 
 
@@ -363,6 +365,7 @@ class Application(SyncedRecord):
     # (portal.sync.records.stage_history). None if unknown.
     entered_stage_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=30)
+    needs_decision = models.BooleanField(null=True)  # v3 only; None if unknown
     prospect = models.BooleanField(default=False)
     rejection_reason_remote_id = models.BigIntegerField(null=True)
     applied_at = models.DateTimeField(null=True)

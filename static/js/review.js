@@ -14,10 +14,7 @@
       if (help.open) help.querySelector("summary").focus();
       return true;
     }
-    const target =
-      key === "u"
-        ? document.querySelector("#decisions .btn-undo")
-        : document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (!shown(target)) return false;
     target.click();
     if (target.dataset.keyFocus) {

@@ -333,6 +333,7 @@ class _Candidate(msgspec.Struct):
     id: RecordId
     first_name: RawText = None
     last_name: RawText = None
+    can_email: bool | None = None
     company: RawText = None
     title: RawText = None
     is_private: bool | None = None
@@ -347,6 +348,7 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
         id=wire.id,
         first_name=to_text(wire.first_name),
         last_name=to_text(wire.last_name),
+        can_email=wire.can_email is not False,
         company=to_stripped_text(wire.company),
         title=to_stripped_text(wire.title),
         private=wire.is_private is not False,

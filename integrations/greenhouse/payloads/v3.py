@@ -253,6 +253,7 @@ class _Application(msgspec.Struct):
     candidate_id: RecordId
     job_id: RecordId | None = None
     status: RawText = None
+    needs_decision: bool | None = None
     prospect: bool | None = None
     prospective_job_ids: _Ids = None
     stage_id: RecordId | None = None  # id of a stage history entry, not of a job stage
@@ -277,6 +278,7 @@ def _convert_application(wire: _Application) -> Application:
         candidate_id=wire.candidate_id,
         job_id=wire.job_id,
         status=_convert_status(wire.status),
+        needs_decision=wire.needs_decision,
         prospect=wire.prospect is True,
         prospective_job_ids=_drop_nulls(wire.prospective_job_ids),
         stage_id=wire.job_interview_stage_id,
@@ -324,6 +326,8 @@ class _Candidate(msgspec.Struct):
     id: RecordId
     first_name: RawText = None
     last_name: RawText = None
+    preferred_name: RawText = None
+    can_email: bool | None = None
     company: RawText = None
     title: RawText = None
     private: bool | UnsetType | None = UNSET
@@ -338,6 +342,8 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
         id=wire.id,
         first_name=to_text(wire.first_name),
         last_name=to_text(wire.last_name),
+        preferred_name=to_stripped_text(wire.preferred_name),
+        can_email=wire.can_email is not False,
         company=to_stripped_text(wire.company),
         title=to_stripped_text(wire.title),
         private=wire.private not in (False, None),  # null: documented default

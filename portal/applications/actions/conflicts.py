@@ -20,6 +20,7 @@ class Conflict:
     was: str
     now: str
     by: ApplicationAction | None
+    by_is_own: bool  # the change was made by the person whose action conflicts with it
     by_outcome: str
     fields: list[FieldChange]
 
@@ -45,6 +46,7 @@ def describe_conflict(
         ),
         now=_describe_place(current.stage_name, current.status),
         by=by,
+        by_is_own=is_own,
         by_outcome=ACTION_HANDLERS[by.kind].describe_outcome(by, mine=is_own) if by else "",
         fields=fields,
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.models import Membership, User
 from portal.applications.actions.action_requests import SEND_TASK
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
@@ -59,9 +59,9 @@ def release_action(action: ApplicationAction) -> None:
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
-def release_latest_action(application: Application) -> ApplicationAction | None:
-    """The latest action, enqueued first if it is due."""
-    action = get_latest_action(application)
+def release_latest_action(application: Application, member: Membership) -> ApplicationAction | None:
+    """The latest action as the member sees it, enqueued first if it is due."""
+    action = get_latest_action(application, member)
     if action is not None:
         release_action(action)
     return action
@@ -74,7 +74,7 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         Status.CANCELED,
         by=by,
         why="canceled before it was sent",
-        outcome=f"{ACTION_HANDLERS[action.kind].noun} canceled. Nothing was sent.",
+        outcome=f"{ACTION_HANDLERS[action.kind].get_noun(action)} canceled. Nothing was sent.",
         settled_at=timezone.now(),
         due_at=None,
     )

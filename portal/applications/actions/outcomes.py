@@ -16,6 +16,7 @@ from integrations.ats.provider import Provider
 from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.application_state import snapshot_application
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 from portal.audit.entries import record_entry
 from portal.core import transitions
@@ -28,6 +29,8 @@ RECONCILE_DELAY = timedelta(seconds=5)
 
 def mark_done(action: ApplicationAction, sentence: str, current: Application) -> None:
     """Call within a transaction."""
+    if action.undoes_id:
+        sentence = ACTION_HANDLERS[action.kind].describe_undone(action, current)
     if action.as_service_account:
         sentence = f"{sentence.rstrip('.')} {AS_SERVICE_ACCOUNT}."
         _record_service_account_use(action)

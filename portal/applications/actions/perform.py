@@ -25,7 +25,7 @@ from portal.applications.actions.outcomes import (
     serialize_evidence,
 )
 from portal.applications.actions.reconciliation import reconcile_action_with
-from portal.applications.actions.refusals import clear_refusal, describe_refusal, learn_refusal
+from portal.applications.actions.refusals import clear_refusal, describe_refusal, record_refusal
 from portal.applications.error_sentences import describe_error
 from portal.applications.models import ApplicationAction
 from portal.connections.client import open_interactive_provider
@@ -173,7 +173,7 @@ def _handle_send_error(provider: Provider, action: ApplicationAction, error: Ats
     if status == Status.FAILED:
         finish_action(action, status, _describe_failure(action, error), evidence=evidence)
         return
-    learn_refusal(action, error)
+    record_refusal(action, error)
     current = _try_refresh_application(provider, action)
     state_after = snapshot_application(current) if current else None
     finish_action(

@@ -10,17 +10,19 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-from integrations.ats.errors import ActingUserRefused, AtsError
+from integrations.ats.errors import ActingUserRefused, AtsError, Evidence
 from portal.applications.error_sentences import describe_error
 from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.connections.models import Connection
 from portal.entitlements.rules import Rights
 from portal.issues import service
 from portal.issues.models import Issue
-from portal.sync.models import JobGrant
+from portal.sync.models import JobGrant, RefreshRequest
+from portal.sync.records.refresh_requests import request_refresh
 
 CAUSE = Issue.Cause.ACTING_USER_REFUSED
 DEGRADED_AFTER_REFUSALS = 3  # refusals per person and kind before the issue becomes a warning
+OTHER_REFUSAL_TEXTS = ("not found", "deactivated")
 CLOSE_ISSUE_AFTER = timedelta(days=7)
 
 
@@ -45,10 +47,15 @@ def get_learned_refusals(
     return {refusal.kind: refusal for refusal in refusals}
 
 
-def learn_refusal(action: ApplicationAction, error: AtsError) -> None:
-    """Only a 403 counts; a 404 is about the record, not the role."""
+def record_refusal(action: ApplicationAction, error: AtsError) -> None:
+    """Learn a refusal of the right for the role. Any other refusal is about this person or this
+    application, so the person's access is read again.
+    """
+    if not isinstance(error, ActingUserRefused):
+        return
     evidence = error.evidence
-    if not isinstance(error, ActingUserRefused) or evidence is None or evidence.status != 403:
+    if evidence is None or not _is_about_right(evidence):
+        _refresh_access(action)
         return
     _open_refusal_issue(action, evidence.message)
     if action.role_remote_id is None or action.as_service_account:
@@ -59,6 +66,23 @@ def learn_refusal(action: ApplicationAction, error: AtsError) -> None:
         kind=action.kind,
         defaults={"message": error.sentence[:400], "refused_at": timezone.now()},
     )
+
+
+def _is_about_right(evidence: Evidence) -> bool:
+    """Whether a right is refused, not the person or the application. [Texts inferred: Greenhouse
+    does not document the body of a 403.]
+    """
+    message = evidence.message.lower()
+    return evidence.status == 403 and not any(text in message for text in OTHER_REFUSAL_TEXTS)
+
+
+def _refresh_access(action: ApplicationAction) -> None:
+    if action.acting_user_remote_id is not None and not action.as_service_account:
+        request_refresh(
+            action.application.connection,
+            RefreshRequest.Kind.PERSON,
+            action.acting_user_remote_id,
+        )
 
 
 def describe_refusal(action: ApplicationAction, error: AtsError) -> str:

@@ -31,7 +31,7 @@ def get_undo_request(
 def get_undo_warning(action: ApplicationAction) -> str:
     """What undo does not revert; empty if it reverts everything."""
     if action.kind == ActionKind.REJECT and "template" in action.parameters:
-        return "Undo may not stop the scheduled email. Check the candidate's page in Greenhouse."
+        return "Undo may not stop the scheduled emails. Cancel them in Greenhouse."
     if action.kind in (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.TRANSFER):
         return "Undo won't reverse emails or automations that already ran."
     return ""

@@ -13,8 +13,10 @@ from portal.sync.models import Application
 
 BATCH_KINDS = (ActionKind.ADVANCE, ActionKind.REJECT, ActionKind.MOVE, ActionKind.UNREJECT)
 # Batch kinds by the status filter of the job page.
+_KINDS_FOR_ACTIVE = (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.REJECT)
 KINDS_BY_STATUS = {
-    "active": (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.REJECT),
+    "active": _KINDS_FOR_ACTIVE,
+    "needs_decision": _KINDS_FOR_ACTIVE,
     "rejected": (ActionKind.UNREJECT,),
 }
 MAX_BATCH_SIZE = 500

@@ -16,6 +16,7 @@ from integrations.ats.types import SeenStage
 from portal.accounts.models import User
 from portal.applications.actions import action_requests, batch_completion, outbox
 from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.handlers.reject import can_email_candidate, remove_email
 from portal.applications.batches.preview import (
     BatchPreview,
     PreparedRequest,
@@ -80,7 +81,9 @@ def _build_request(
         seen_stage_name=get_seen_stage_name(seen, application, names),
         reason=batch_request.reason,
         notes=batch_request.notes,
-        parameters=batch_request.parameters,
+        parameters=batch_request.parameters
+        if can_email_candidate(application)
+        else remove_email(batch_request.parameters),
     )
 
 

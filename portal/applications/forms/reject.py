@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from portal.accounts.models import Membership
+from portal.applications.actions.handlers.reject import NO_EMAIL_MESSAGE, can_email_candidate
 from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.entitlements.rules import Rights
@@ -73,14 +74,15 @@ class RejectionFields(forms.Form):
     )
     zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(TIME_ZONE_ATTRS))
 
+    why_no_email = ""  # why this candidate is offered no email
+
     def set_email_choices(self, connection_id: int, rights: Rights) -> None:
         """Remove the email fields if the credential cannot list templates or there are none."""
         templates = EmailTemplate.objects.filter(
             connection_id=connection_id, gone_at=None, type__icontains="reject"
         )
         if rights.why_unavailable("rejection_mail") or not templates.exists():
-            for name in ("template", "mail_after", "mail_at", "zone"):
-                del self.fields[name]
+            self.remove_email_fields()
             return
         soonest = (settings.REJECT_UNDO_SECONDS + settings.BATCH_UNDO_SECONDS) / 60
         self.soonest = (
@@ -93,6 +95,10 @@ class RejectionFields(forms.Form):
         )
         field: Any = self.fields["template"]
         field.queryset = templates.order_by("name")
+
+    def remove_email_fields(self) -> None:
+        for name in ("template", "mail_after", "mail_at", "zone"):
+            del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -154,6 +160,9 @@ class RejectForm(RejectionFields, ApplicationActionForm):
         connection_id, context = self.application.connection_id, self.action_context
         self.set_reason_choices(connection_id, get_last_reason(context.member))
         self.set_email_choices(connection_id, context.rights)
+        if "template" in self.fields and not can_email_candidate(self.application):
+            self.remove_email_fields()
+            self.why_no_email = NO_EMAIL_MESSAGE
 
 
 def get_last_reason(membership: Membership) -> int | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import prefetch_related_objects
 from django.urls import reverse
 
 from portal.accounts.models import Membership
 from portal.applications.actions.application_state import is_unchanged_since
+from portal.applications.actions.conflicts import build_greenhouse_url
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.base import FieldChange
 from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
 from portal.applications.page.labels import get_candidate_label
+from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.entitlements.job_titles import get_job_titles
 from portal.entitlements.rules import Rights, visible_jobs
 
@@ -44,8 +47,53 @@ class ActivityEntry:
         return ACTION_HANDLERS[self.action.kind].describe_outcome(self.action, mine=self.is_own)
 
     @property
+    def undo(self) -> ApplicationAction | None:
+        """The latest attempt to undo the action."""
+        return max(self.action.undone_by.all(), key=lambda undo: undo.pk, default=None)
+
+    @property
+    def title(self) -> str:
+        kind = self.action.get_kind_display()
+        return f"Undo ({kind.lower()})" if self.action.undoes_id else kind
+
+    @property
+    def state(self) -> str:
+        """The status for the pill."""
+        return "undone" if self.is_undone else self.action.status
+
+    @property
+    def is_undone(self) -> bool:
+        return self.undo is not None and self.undo.status == Status.DONE
+
+    @property
     def status_text(self) -> str:
-        return ACTION_HANDLERS[self.action.kind].describe_status(self.action)
+        action = self.undo or self.action
+        return ACTION_HANDLERS[action.kind].describe_status(action)
+
+    @property
+    def announcement(self) -> str:
+        return f"{self.status_text}. {self.outcome}"
+
+    @property
+    def undo_note(self) -> str:
+        """What became of the undo, for the list."""
+        if self.undo is None:
+            return ""
+        if self.is_undone:
+            return self.undo.outcome
+        return f"{self.status_text}. {self.undo.outcome}".rstrip()
+
+    @property
+    def scheduled_email(self) -> ScheduledEmail | None:
+        return get_scheduled_email(self.undo or self.action)
+
+    @property
+    def greenhouse_url(self) -> str:
+        return build_greenhouse_url(self.action.application)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.action.is_open or (self.undo is not None and self.undo.is_open)
 
     @property
     def changes(self) -> list[FieldChange]:
@@ -74,6 +122,7 @@ def build_activity_entries(
 ) -> list[ActivityEntry]:
     """Entries for these actions; with a `review_session` they link into it."""
     action_list = list(actions)
+    prefetch_related_objects(action_list, "undone_by__undoes", "undoes")
     latest_ids = get_latest_effective_action_ids([action.application_id for action in action_list])
     former_job_ids = _get_former_job_ids(action_list)
     visible_job_ids = _filter_visible_open_jobs(former_job_ids, member, rights)

@@ -10,13 +10,22 @@ from django.db.models import F, QuerySet
 from portal.sync.models import Application
 from portal.web.id_parsing import parse_id
 
-STATUS_LABELS = {"active": "Active", "rejected": "Rejected", "hired": "Hired", "": "All"}
+NEEDS_DECISION = "needs_decision"
+STATUS_LABELS = {
+    "active": "Active",
+    NEEDS_DECISION: "Needs decision",
+    "rejected": "Rejected",
+    "hired": "Hired",
+    "": "All",
+}
 
 
 def filter_applications(
     applications: QuerySet[Application], status: str, stage: str
 ) -> QuerySet[Application]:
-    if status in STATUS_LABELS and status:
+    if status == NEEDS_DECISION:
+        applications = applications.filter(status="active", needs_decision=True)
+    elif status in STATUS_LABELS and status:
         applications = applications.filter(status=status)
     if (key := parse_id(stage)) is not None:
         applications = applications.filter(stage_id=key)

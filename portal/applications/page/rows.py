@@ -18,6 +18,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_actions
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label, may_show_names
+from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -66,7 +67,11 @@ class ApplicationRow:
 
     @property
     def past_tense(self) -> str:
-        return ACTION_HANDLERS[self.last.kind].past_tense if self.last else ""
+        return ACTION_HANDLERS[self.last.kind].get_past_tense(self.last) if self.last else ""
+
+    @property
+    def undo_label(self) -> str:
+        return "Redo" if self.last is not None and self.last.undoes_id else "Undo"
 
     @property
     def retry_label(self) -> str:
@@ -113,7 +118,13 @@ class ApplicationRow:
 
     @property
     def undo_warning(self) -> str:
-        return undo.get_undo_warning(self.last) if self.last else ""
+        if self.last is None or self.scheduled_email is not None:
+            return ""
+        return undo.get_undo_warning(self.last)
+
+    @property
+    def scheduled_email(self) -> ScheduledEmail | None:
+        return get_scheduled_email(self.last) if self.last is not None else None
 
 
 def build_rows(
@@ -122,7 +133,7 @@ def build_rows(
     application_list = list(applications)
     return _build_rows_from_actions(
         [AvailableActions(application, action_context) for application in application_list],
-        get_latest_actions(application_list),
+        get_latest_actions(application_list, action_context.member),
     )
 
 
@@ -167,8 +178,6 @@ def _assemble_row(
 ) -> ApplicationRow:
     application, action_context = available_actions.application, available_actions.context
     is_own = last is not None and last.membership_id == action_context.member.pk
-    if last is not None and last.dismissed_at:
-        last = None
     if last is not None:
         last.application = application  # avoids loading it and its job again
     relevant_actions = [

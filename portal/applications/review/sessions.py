@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -62,11 +62,25 @@ def move_to_position(review_session: ReviewSession, position: int) -> None:
 
 
 def list_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
+    """The person's own actions in this session, newest first, without those that undo another."""
     return ApplicationAction.objects.filter(
         membership_id=review_session.membership_id,
         application_id__in=review_session.application_ids,
         queued_at__gte=review_session.started_at,
         batch=None,
+        undoes=None,
+    )
+
+
+def list_standing_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
+    """Decisions that had, or may have, an effect and were not undone."""
+    effective_undos = ApplicationAction.objects.filter(undoes=OuterRef("pk")).exclude(
+        status__in=ApplicationAction.INEFFECTIVE_STATUSES
+    )
+    return (
+        list_decisions(review_session)
+        .exclude(status__in=ApplicationAction.INEFFECTIVE_STATUSES)
+        .exclude(Exists(effective_undos))
     )
 
 

@@ -17,6 +17,7 @@ from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.handlers.reject import can_email_candidate
 from portal.applications.batches import retry, reversal, runner, scheduling
 from portal.applications.batches.preview import (
     BATCH_KINDS,
@@ -27,7 +28,7 @@ from portal.applications.batches.preview import (
 from portal.applications.batches.progress import BatchProgress
 from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
-from portal.applications.models import ApplicationAction, Batch
+from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
 from portal.applications.page.filters import (
     encode_list_params,
@@ -35,6 +36,7 @@ from portal.applications.page.filters import (
     parse_status_and_stage,
 )
 from portal.applications.page.labels import may_show_names
+from portal.applications.page.scheduled_email import get_scheduled_email
 from portal.applications.views.batch_selection import describe_selection, get_selected_applications
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job
@@ -108,6 +110,9 @@ def _render_preview(
         "kind": kind,
         "handler": ACTION_HANDLERS[kind],
         "preview": preview,
+        "no_email_count": sum(not can_email_candidate(a) for a in preview.eligible)
+        if kind == ActionKind.REJECT
+        else 0,
         "skipped": [*preview.skipped, *(all_matching.left if all_matching else ())],
         "all_matching": all_matching,
         "list_query": encode_list_params(request.GET),
@@ -149,7 +154,7 @@ def _start_from_form(
         return _render_preview(request, job, action_context, kind, chosen, form)
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
-    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage")
+    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage", "candidate")
     batch_request = scheduling.BatchRequest(
         kind=kind,
         reason=data.get("reason"),
@@ -210,7 +215,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     retry_preview = (
         retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
-    first_action = batch.actions.select_related("reason").first()
+    first_action = batch.actions.select_related("reason", "undoes").first()
     handler = ACTION_HANDLERS[batch.kind]
     context = {
         "batch": batch,
@@ -231,6 +236,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         "seconds_left": first_action.seconds_left
         if first_action and first_action.status == Status.SCHEDULED
         else 0,
+        "scheduled_email": get_scheduled_email(first_action) if first_action else None,
         "undo_warning": undo.get_undo_warning(first_action) if first_action else "",
         "undoable": 0 if progress.open else len(reversal.list_undo_requests(batch, action_context)),
         "undone_by": reversal.get_undo_batch(batch),

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -97,11 +98,11 @@ def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
     """Redirect to the newest résumé by a short-lived Greenhouse link, which is not stored."""
     application, member_rights = get_application_or_404(request, pk)
     url = _get_resume_url(request, application)
-    if isinstance(url, _ReadFailure):
+    if not isinstance(url, str):
         context = {
             "application": application,
             "who": get_candidate_label(application, member_rights),
-            "failure": url,
+            "failure": url or _ReadFailure("This candidate has no résumé in Greenhouse."),
         }
         response = render_page_or_partial(request, "applications/resume.html", "resume", context)
     else:
@@ -111,7 +112,22 @@ def open_resume(request: MemberRequest, pk: int) -> HttpResponse:
     return response
 
 
-def _get_resume_url(request: MemberRequest, application: Application) -> str | _ReadFailure:
+@require_safe
+@member_only
+def resume_link(request: MemberRequest, pk: int) -> HttpResponse:
+    """The link to the résumé, or that there is none. What cannot be read now keeps the link, which
+    says why when it is opened.
+    """
+    application, _ = get_application_or_404(request, pk)
+    has_resume = _get_resume_url(request, application) is not None
+    context = {"application": application, "has_resume": has_resume}
+    response = render(request, "applications/_resume_link.html", context)
+    response["Cache-Control"] = f"private, max-age={PREFETCH_SECONDS}"
+    return response
+
+
+def _get_resume_url(request: MemberRequest, application: Application) -> str | _ReadFailure | None:
+    """None if there is no résumé."""
     candidate = application.candidate
     attachments = (
         _read_from_greenhouse(
@@ -127,9 +143,7 @@ def _get_resume_url(request: MemberRequest, application: Application) -> str | _
         for attachment in attachments
         if attachment.type == RESUME_TYPE and attachment.url.startswith("https://")
     ]
-    if not resumes:
-        return _ReadFailure("This candidate has no résumé in Greenhouse.")
-    return max(resumes, key=_get_created_at).url
+    return max(resumes, key=_get_created_at).url if resumes else None
 
 
 def _get_created_at(file: Attachment) -> datetime:

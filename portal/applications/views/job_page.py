@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
-from integrations.ats.types import ApplicationStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
@@ -19,12 +18,14 @@ from portal.applications.batches import preview
 from portal.applications.models import ActionKind
 from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.filters import (
+    NEEDS_DECISION,
     STATUS_LABELS,
     encode_list_params,
     filter_applications,
     find_linked_application,
     parse_status_and_stage,
 )
+from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import build_row, build_rows
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
@@ -64,8 +65,8 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     context = {
         "job": job,
         "rights": member_rights,
-        "pipeline": _build_pipeline(action_context, applications),
-        "statuses": STATUS_LABELS,
+        "pipeline": build_pipeline(action_context),
+        "statuses": _list_statuses(applications),
         "status": status,
         "stage": stage,
         "linked_application": linked_application,
@@ -88,6 +89,14 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     if not request.htmx and request.user.pk == request.membership.user_id:
         record_view(request.membership, job, member_rights)
     return render_page_or_partial(request, "applications/job_detail.html", "applications", context)
+
+
+def _list_statuses(applications: QuerySet[Application]) -> dict[str, str]:
+    """Whether a decision is needed is known with Harvest v3 only."""
+    labels = dict(STATUS_LABELS)
+    if not applications.filter(needs_decision__isnull=False).exists():
+        del labels[NEEDS_DECISION]
+    return labels
 
 
 def _load_page(
@@ -116,18 +125,6 @@ def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption
     ]
 
 
-def _build_pipeline(
-    action_context: ActionContext, applications: QuerySet[Application]
-) -> list[dict[str, object]]:
-    counts = dict(
-        applications.filter(status=ApplicationStatus.ACTIVE)
-        .order_by()
-        .values_list("stage_id")
-        .annotate(Count("id"))
-    )
-    return [{"stage": s, "count": counts.get(s.pk, 0)} for s in action_context.stages]
-
-
 @require_safe
 @member_only
 @use_prepared_statements()
@@ -137,5 +134,5 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
-    latest_action = outbox.release_latest_action(available_actions.application)
-    return render_row(request, build_row(available_actions, latest_action))
+    latest_action = outbox.release_latest_action(available_actions.application, request.membership)
+    return render_row(request, available_actions, build_row(available_actions, latest_action))

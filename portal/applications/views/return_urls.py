@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
+from portal.applications.models import ApplicationAction
 from portal.applications.page.filters import get_list_params
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_job_or_404
@@ -39,6 +40,11 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
     query = urlencode({**list_params, "return_to": application.pk})
     job_url = reverse("applications:job_detail", args=[job.pk])
     return f"{job_url}?{query}#application-{application.pk}"
+
+
+def get_undone_review_url(request: MemberRequest, action: ApplicationAction) -> str:
+    """The review where the person is, saying that this decision was undone."""
+    return f"{get_return_url(request, action.application)}?undone={action.pk}"
 
 
 def get_next_review_url(request: MemberRequest, application: Application) -> str:

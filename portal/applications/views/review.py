@@ -28,6 +28,8 @@ from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application, Job
 
+MAX_LISTED_DECISIONS = 30
+
 
 def _get_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
     member_rights = get_rights(request.membership)
@@ -59,14 +61,12 @@ def show_review(request: MemberRequest, job_pk: int) -> HttpResponse:
         return redirect("applications:job_detail", job_pk=job.pk)
     _apply_position(request, review_session)
     preferences = sessions.get_review_preferences(request.membership)
-    entries = _list_decisions(request, review_session, member_rights)
     context = {
+        **_build_decisions_context(request, review_session, member_rights),
         "job": job,
         "rights": member_rights,
         "review_session": review_session,
         "at_end": review_session.position >= len(review_session.application_ids),
-        "activity_entries": entries,
-        "polls": _has_open_action(entries),
         "preferences": preferences,
         "preferences_form": ReviewPreferencesForm(instance=preferences),
         "origin": "review",
@@ -99,6 +99,7 @@ def _build_application_context(
     if application is None:
         return {"application": None}
     available_actions = build_available_actions(application, request.membership, member_rights)
+    latest_action = get_latest_action(application, request.membership)
     highlighted_words = preferences.highlighted_words
     next_application = visible.filter(
         pk__in=review_session.application_ids[
@@ -107,7 +108,7 @@ def _build_application_context(
     ).first()
     other_applications = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
-        **_build_card_context(available_actions, get_latest_action(application)),
+        **_build_card_context(available_actions, latest_action),
         "answers": [
             (
                 answer.get("question") or "",
@@ -149,7 +150,7 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
-    latest_action = outbox.release_latest_action(available_actions.application)
+    latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = _build_card_context(available_actions, latest_action)
     return render(request, "applications/review.html#review-card", context)
 
@@ -177,18 +178,44 @@ def _build_headline(application: Application, member_rights: Rights) -> str:
 def _list_decisions(
     request: MemberRequest, review_session: ReviewSession, member_rights: Rights
 ) -> list[ActivityEntry]:
+    """The newest decisions, and those that can be undone next if they are older."""
     visible = visible_applications(request.membership, member_rights=member_rights, closed=True)
-    actions = sessions.list_decisions(review_session).filter(application__in=visible)
-    actions = actions.select_related(
+    newest = sessions.list_decisions(review_session).filter(application__in=visible)
+    standing = sessions.list_standing_decisions(review_session).filter(application__in=visible)
+    listed_ids = {
+        *newest.values_list("pk", flat=True)[:MAX_LISTED_DECISIONS],
+        *standing.values_list("pk", flat=True)[:MAX_LISTED_DECISIONS],
+    }
+    actions = ApplicationAction.objects.filter(pk__in=listed_ids).select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
-    )[:30]
+    )
     return build_activity_entries(
         actions, request.membership, member_rights, review_session=review_session
     )
 
 
-def _has_open_action(entries: list[ActivityEntry]) -> bool:
-    return any(entry.action.is_open for entry in entries)
+def _build_decisions_context(
+    request: MemberRequest, review_session: ReviewSession, member_rights: Rights
+) -> dict[str, object]:
+    entries = _list_decisions(request, review_session, member_rights)
+    next_undo = _find_next_undo(entries)
+    undone_pk = request.GET.get("undone", "")
+    return {
+        "activity_entries": entries,
+        "undo_key_target": f"undo-activity-{next_undo.action.pk}" if next_undo else "",
+        "last_undone": next((e for e in entries if str(e.action.pk) == undone_pk), None),
+        "polls": any(entry.is_busy for entry in entries),
+    }
+
+
+def _find_next_undo(entries: list[ActivityEntry]) -> ActivityEntry | None:
+    """The newest decision that can be undone; None while a newer one is still being sent."""
+    for entry in entries:
+        if entry.can_cancel or entry.can_undo:
+            return entry
+        if entry.action.is_open:
+            return None
+    return None
 
 
 @require_safe
@@ -202,11 +229,9 @@ def review_decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
         status=ApplicationAction.Status.SCHEDULED
     ):
         outbox.release_action(action)
-    entries = _list_decisions(request, review_session, member_rights)
     context = {
+        **_build_decisions_context(request, review_session, member_rights),
         "job": job,
-        "activity_entries": entries,
-        "polls": _has_open_action(entries),
         "origin": "review",
     }
     return render(request, "applications/review.html#decisions", context)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
 from portal.applications.actions.available_actions import AvailableActions
@@ -15,6 +16,7 @@ from portal.applications.actions.latest_actions import get_latest_action, get_ow
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
 from portal.applications.page.filters import encode_list_params, parse_status_and_stage
+from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.views.return_urls import get_return_url
 
@@ -31,22 +33,39 @@ def respond_with_row(
     """The row for HTMX, else a redirect to the page the request came from."""
     application = available_actions.application
     if request.htmx:
-        row = build_row(available_actions, get_latest_action(application))
-        return render_row(request, row, note=note, status=status)
+        row = build_row(available_actions, get_latest_action(application, request.membership))
+        return render_row(request, available_actions, row, note=note, status=status)
     if note:
         messages.error(request, note)
     return redirect(get_return_url(request, application))
 
 
 def render_row(
-    request: MemberRequest, row: ApplicationRow, *, note: str = "", status: int = 200
+    request: MemberRequest,
+    available_actions: AvailableActions,
+    row: ApplicationRow,
+    *,
+    note: str = "",
+    status: int = 200,
 ) -> HttpResponse:
-    page_query = QueryDict(urlsplit(request.htmx.current_url or "").query)
+    """The row; once its action is settled, also the stage counts above the list."""
+    page_url = urlsplit(request.htmx.current_url or "")
+    page_query = QueryDict(page_url.query)
+    list_status, stage = parse_status_and_stage(page_query)
+    action_context = available_actions.context
+    job_url = reverse("applications:job_detail", args=[action_context.job_id])
+    shows_pipeline = (
+        not row.is_busy
+        and page_url.path == job_url
+        and "stages" not in action_context.rights.features.unavailable
+    )
     context = {
         "row": row,
         "note": note,
-        "selectable": parse_status_and_stage(page_query)[0] in preview.KINDS_BY_STATUS,
+        "selectable": list_status in preview.KINDS_BY_STATUS,
         "list_query": encode_list_params(page_query),
+        "updated_pipeline": build_pipeline(action_context) if shows_pipeline else (),
+        "stage": stage,
     }
     return render(request, "applications/_row.html", context, status=status)
 

@@ -13,7 +13,11 @@ from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 from portal.applications.page.rows import build_row
-from portal.applications.views.return_urls import get_next_review_url, get_origin
+from portal.applications.views.return_urls import (
+    get_next_review_url,
+    get_origin,
+    get_undone_review_url,
+)
 from portal.applications.views.row_responses import render_row, respond_with_row
 from portal.core.database.prepared_statements import use_prepared_statements
 
@@ -34,9 +38,11 @@ def submit_action(
             request, available_actions, note=ACTION_IN_PROGRESS_MESSAGE, status=409
         )
     if get_origin(request) == "review":
+        if action_request.undoes is not None:
+            return redirect(get_undone_review_url(request, action_request.undoes))
         return redirect(get_next_review_url(request, available_actions.application))
     if request.htmx and action.is_open:  # then it is the latest: only one can be open
-        return render_row(request, build_row(available_actions, action))
+        return render_row(request, available_actions, build_row(available_actions, action))
     if action.is_open:
         messages.success(request, _describe_pending_action(action))
     return respond_with_row(request, available_actions)

@@ -50,6 +50,16 @@ def format_name(*parts: str) -> str:
     return name if is_visible(name) else ""
 
 
+def format_person_name(first: str, last: str, preferred: str) -> str:
+    """The name a person goes by: a preferred name stands in for the first name. [Whether it may
+    include the family name is not documented, so that is not repeated.]
+    """
+    if not preferred or not is_visible(preferred):
+        return format_name(first, last)
+    includes_last = last.strip() and preferred.casefold().endswith(last.strip().casefold())
+    return format_name(preferred) if includes_last else format_name(preferred, last)
+
+
 def format_unnamed(remote_id: int) -> str:
     """What stands for a Greenhouse record without a visible name."""
     return f"No name ({remote_id})"

@@ -11,7 +11,7 @@ from django.db.models import BooleanField, F, Func, QuerySet, Subquery
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.core.names.search_keys import count_letters, match_name, match_title, may_be_name
-from portal.core.names.text import format_name, format_unnamed
+from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application, AtsUser, Candidate, Job, TeamMember
 from portal.web.id_parsing import parse_id
@@ -82,12 +82,17 @@ def find_candidate_matches(
         return {}
     matches = defaultdict(list)
     people = _filter_by_candidate_name(named.filter(job__in=jobs), query, connection)
-    for job, application, first, last, remote_id in people.order_by(
+    for job, application, first, last, preferred, remote_id in people.order_by(
         "candidate__last_name", "candidate_id", "pk"
     ).values_list(
-        "job_id", "pk", "candidate__first_name", "candidate__last_name", "candidate__remote_id"
+        "job_id",
+        "pk",
+        "candidate__first_name",
+        "candidate__last_name",
+        "candidate__preferred_name",
+        "candidate__remote_id",
     )[:_MAX_MATCHES]:
-        name = format_name(first, last) or format_unnamed(remote_id)
+        name = format_person_name(first, last, preferred) or format_unnamed(remote_id)
         matches[job].append(CandidateMatch(application, name))
     return matches
 

@@ -16,7 +16,9 @@ from portal.sync.engine.upsert import get_request_time
 from portal.sync.integrity import write_guard
 from portal.sync.models import Application, Candidate
 
-_BLANK_FIELDS = {"first_name": "", "last_name": "", "search_name": "", "company": "", "title": ""}
+_BLANK_FIELDS = dict.fromkeys(
+    ("first_name", "last_name", "preferred_name", "search_name", "company", "title"), ""
+)
 
 # Called with the candidates' primary keys.
 candidates_erased: Hook[[Sequence[int]], object] = Hook()

@@ -17,7 +17,16 @@ from portal.sync.records import candidate_erasure
 
 CANDIDATE_TABLE = UpsertTable(
     Candidate,
-    ("first_name", "last_name", "search_name", "company", "title", "private"),
+    (
+        "first_name",
+        "last_name",
+        "preferred_name",
+        "search_name",
+        "company",
+        "title",
+        "private",
+        "can_email",
+    ),
     # A candidate who loses both names was anonymized in Greenhouse.
     on_update={
         "erased_at": "CASE WHEN excluded.first_name <> '' OR excluded.last_name <> '' THEN NULL"
@@ -28,7 +37,7 @@ CANDIDATE_TABLE = UpsertTable(
     overrides={
         name: "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
         f" THEN '' ELSE incoming.{name} END"
-        for name in ("company", "title")
+        for name in ("preferred_name", "company", "title")
     },
 )
 _IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
@@ -47,6 +56,7 @@ APPLICATION_TABLE = UpsertTable(
         "stage_remote_id",
         "stage_entry_id",
         "status",
+        "needs_decision",
         "prospect",
         "rejection_reason_remote_id",
         "applied_at",
@@ -90,10 +100,12 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
                 "remote_id": c.id,
                 "first_name": clean_person_name(c.first_name)[:200],
                 "last_name": clean_person_name(c.last_name)[:200],
-                "search_name": build_search_key(c.first_name, c.last_name),
+                "preferred_name": clean_name(c.preferred_name or "")[:200],
+                "search_name": build_search_key(c.first_name, c.last_name, c.preferred_name or ""),
                 "company": clean_name(c.company or "")[:200],
                 "title": clean_name(c.title or "")[:300],
                 "private": c.private,
+                "can_email": c.can_email,
             }
             for c in page
         ),
@@ -121,6 +133,7 @@ def write_applications(connection: Connection, page: Sequence[ats.Application]) 
                 "stage_remote_id": a.stage_id,
                 "stage_entry_id": a.stage_entry_id,
                 "status": a.status[:30],
+                "needs_decision": a.needs_decision,
                 "prospect": a.prospect,
                 "rejection_reason_remote_id": a.rejection_reason_id,
                 "applied_at": a.applied_at,

@@ -106,7 +106,7 @@ def test_transfer_undo_restores_original_stage(remy: Client, sandbox: Sandbox, r
         application.job.remote_id,
         application.stage_remote_id,
     )
-    assert f"Transferred to “{application.job.name}”" in fetch_row(remy, application)
+    assert f"Undone. Back in “{application.job.name}”" in fetch_row(remy, application)
 
 
 def test_transfer_undo_reports_deleted_stage(remy: Client, sandbox: Sandbox, run_tasks) -> None:
@@ -187,7 +187,32 @@ def test_rejection_email_delayed_beyond_undo(remy: Client, sandbox: Sandbox, run
     assert send_at > datetime.now(UTC) + timedelta(minutes=55)
     row = fetch_row(remy, application)
     assert "with the email" in row
-    assert "Undo may not stop the scheduled email" in row
+    assert "Undo may not stop it" in row
+
+
+@any_generation
+def test_rejection_email_warning_stays_after_undo(
+    remy: Client, sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
+    application = find_application()
+    template = EmailTemplate.objects.filter(type__icontains="reject").first()
+    reject_application(remy, application, template=template.pk, mail_after=60)
+    run_tasks()
+    [mail] = sandbox.dataset().mails
+    send_at = datetime.fromisoformat(str(mail.send_email_at).replace("Z", "+00:00"))
+    undo_url = build_action_url("undo_action", get_latest_action().pk)
+    row = fetch_row(remy, application)
+    assert f'goes out <time datetime="{send_at.astimezone(UTC):%Y-%m-%dT%H:%M}' in row
+    undoing_row = remy.post(undo_url, **HTMX).content.decode()
+    run_tasks()
+    assert get_latest_action().status == Status.DONE
+    activity = remy.get("/activity/").content.decode()
+    for page in (undoing_row, fetch_row(remy, application), activity):
+        assert f"“{template.name}” may still go out <time" in page
+        assert f"/people/{application.candidate.remote_id}" in page
+    assert sandbox.dataset().mails, "Greenhouse does not say that undoing stops it"
+    advance_clock(61 * 60)
+    assert f"“{template.name}” was due <time" in fetch_row(remy, application)
 
 
 def _reject_with_email_at(client: Client, application: Application, send_at: str, **more: object):

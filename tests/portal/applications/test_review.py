@@ -313,7 +313,9 @@ def test_stage_history_url_changes_with_application(remy: Client) -> None:
     page = _begin_review(remy, find_application().job_id)
 
     def history_urls(place: int) -> list[str]:
-        return re.findall(r'hx-get="(/applications/[^"]+)"', _get_place(remy, page, place))
+        return re.findall(
+            r'hx-get="(/applications/[^"]+as_of[^"]+)"', _get_place(remy, page, place)
+        )
 
     current_url, next_url = sorted(
         history_urls(1), key=lambda url: f"/{_review_order()[0]}/" not in url
@@ -453,6 +455,21 @@ def test_resume_redirects_to_fresh_link(remy: Client, sandbox: Sandbox) -> None:
     assert len(sandbox.requests) > requests_before
 
 
+@any_generation
+def test_resume_offered_only_where_there_is_one(remy: Client, sandbox: Sandbox) -> None:
+    with_resume = _find_with_attachment(sandbox, "resume")
+    world = sandbox.dataset()
+    link = f'href="{build_action_url("resume", with_resume.pk)}"'
+    assert link in remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
+    for attachment in world.attachments.filter_by("candidate_id", with_resume.candidate.remote_id):
+        world.remove_record(attachment)
+    page = remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
+    assert "None in Greenhouse" in page
+    assert link not in page
+    sandbox.faults.add_fault("/v", status=503, times=None)
+    assert link in remy.get(build_action_url("resume_link", with_resume.pk)).content.decode()
+
+
 def test_resume_opens_newest_file(remy: Client, sandbox: Sandbox) -> None:
     with_resume = _find_with_attachment(sandbox, "resume")
     world = sandbox.dataset()
@@ -533,3 +550,61 @@ def test_review_404_without_access(remy: Client, personas: Personas, sign_in) ->
             assert (stranger.post(url) if posts else stranger.get(url)).status_code == 404
         for url_name in ("stage_history", "resume", "history", "review_card"):
             assert stranger.get(build_action_url(url_name, application.pk)).status_code == 404
+
+
+def _press_undo_key(client: Client, page: str) -> str:
+    """Press the key u on the review page; returns the page after it, or an empty string."""
+    button = re.search(
+        r'action="(\S+)"(?:(?!</form>).)*data-key="u"', client.get(page).content.decode(), re.DOTALL
+    )
+    if button is None:
+        return ""
+    page_html: str = client.post(button[1], {"origin": "review"}, follow=True).content.decode()
+    return page_html
+
+
+def _advance_in_review(client: Client, applications: list[Application], run_tasks) -> None:
+    for application in applications:
+        values = build_form_values(application, **{"origin": "review"})
+        client.post(build_action_url("advance", application.pk), values)
+        run_tasks()
+
+
+@any_generation
+def test_undo_key_walks_back_one_decision_each(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    applications = pick_from_one_job(3)
+    page = _begin_review(remy, applications[0].job_id)
+    stages = [get_sandbox_application(sandbox, a).stage_id for a in applications]
+    _advance_in_review(remy, applications, run_tasks)
+    for undone in reversed(range(3)):
+        page_html = _press_undo_key(remy, page)
+        assert f"Undoing:</strong> Advance, {applications[undone].candidate}" in page_html
+        run_tasks()
+        current = [get_sandbox_application(sandbox, a).stage_id for a in applications]
+        assert current[undone:] == stages[undone:]
+        assert all(current[i] != stages[i] for i in range(undone)), "one decision each"
+    assert _press_undo_key(remy, page) == "", "an undo is not undone"
+    decisions_url = reverse("applications:review_decisions", args=[applications[0].job_id])
+    assert remy.get(decisions_url, **HTMX).content.decode().count(">Undone. Back in") == 3
+
+
+@any_generation
+def test_undo_key_waits_for_decision_being_sent(remy: Client, run_tasks) -> None:
+    first, second = pick_from_one_job(2)
+    page = _begin_review(remy, first.job_id)
+    _advance_in_review(remy, [first, second], run_tasks)
+    ApplicationAction.objects.filter(application=second).update(status=Status.SENDING)
+    assert _press_undo_key(remy, page) == "", "the decision before it stands"
+    ApplicationAction.objects.filter(application=second).update(status=Status.DONE)
+    assert str(second.candidate) in _press_undo_key(remy, page)
+
+
+@any_generation
+def test_undo_key_cancels_rejection_and_says_so(remy: Client, run_tasks) -> None:
+    first, second = pick_from_one_job(2)
+    page = _begin_review(remy, first.job_id)
+    _advance_in_review(remy, [first], run_tasks)
+    reject_application(remy, second, **{"origin": "review"})
+    page_html = _press_undo_key(remy, page)
+    assert f"Rejection canceled:</strong> Reject, {second.candidate}" in page_html
+    assert f"Undoing:</strong> Advance, {first.candidate}" in _press_undo_key(remy, page)

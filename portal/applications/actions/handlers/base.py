@@ -89,15 +89,25 @@ class ActionHandler:
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         raise NotImplementedError
 
+    def describe_undone(self, action: ApplicationAction, current: Application) -> str:
+        """The success of an action that undoes another."""
+        place = f" Back in “{current.stage_name}”." if current.stage_name else ""
+        return f"Undone.{place}"
+
     def describe_status(self, action: ApplicationAction) -> str:
         """The status in the words of the button, for example "Not advanced"."""
         if action.is_open:
-            return self.progressive
+            return "Undoing" if action.undoes_id else self.progressive
         if action.status == Status.CANCELED:
-            return f"{self.noun} canceled"
-        if action.status == Status.DONE:
-            return self.past_tense.capitalize()
-        return f"Not {self.past_tense}"
+            return f"{self.get_noun(action)} canceled"
+        past_tense = self.get_past_tense(action)
+        return past_tense.capitalize() if action.status == Status.DONE else f"Not {past_tense}"
+
+    def get_noun(self, action: ApplicationAction) -> str:
+        return "Undo" if action.undoes_id else self.noun
+
+    def get_past_tense(self, action: ApplicationAction) -> str:
+        return "undone" if action.undoes_id else self.past_tense
 
     def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
         """The outcome for its author (`mine`), or for others who see the application."""

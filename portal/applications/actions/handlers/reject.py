@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -20,6 +22,8 @@ from portal.applications.actions.handlers.base import (
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 
+EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at")
+NO_EMAIL_MESSAGE = "This candidate doesn't accept email, so none is sent."
 MIN_EMAIL_DELAY = timedelta(minutes=10)
 
 
@@ -61,10 +65,26 @@ class RejectHandler(ActionHandler):
             return "Rejected."
         return f"Rejected, with the email “{action.parameters['template_name']}”."
 
+    def rebuild_parameters(
+        self, action: ApplicationAction, current: Application
+    ) -> Mapping[str, Any]:
+        if can_email_candidate(current):
+            return super().rebuild_parameters(action, current)
+        return remove_email(action.parameters)
+
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext
     ) -> ActionRequest | str:
         return build_undo_request(ActionKind.UNREJECT, action, current)
+
+
+def can_email_candidate(application: Application) -> bool:
+    candidate = application.candidate
+    return candidate is None or candidate.can_email
+
+
+def remove_email(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name not in EMAIL_PARAMETERS}
 
 
 def _has_other_reason(action: ApplicationAction, current: Application) -> bool:
@@ -72,17 +92,23 @@ def _has_other_reason(action: ApplicationAction, current: Application) -> bool:
     return are_both_set_and_differ(expected_reason, current.rejection_reason_remote_id)
 
 
-def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
-    """A delay counts from the rejection, not the click. A fixed time is never so soon that the
-    rejection could not be undone first.
+def get_email_send_time(action: ApplicationAction) -> datetime | None:
+    """When the rejection's email goes out; None without one. A delay counts from the rejection,
+    not the click. A fixed time is never so soon that the rejection could not be undone first.
     """
     if "template" not in action.parameters:
         return None
-    now = timezone.now()
+    rejected_at: datetime = action.sent_at or timezone.now()
     if "mail_at" in action.parameters:
-        send_at = max(datetime.fromisoformat(action.parameters["mail_at"]), now + MIN_EMAIL_DELAY)
-    else:
-        send_at = now + timedelta(minutes=action.parameters["mail_after"])
+        chosen_time = datetime.fromisoformat(action.parameters["mail_at"])
+        return max(chosen_time, rejected_at + MIN_EMAIL_DELAY)
+    return rejected_at + timedelta(minutes=action.parameters["mail_after"])
+
+
+def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
+    send_at = get_email_send_time(action)
+    if send_at is None:
+        return None
     return RejectionEmail(
         template_id=action.parameters["template"],
         send_at=send_at,

@@ -75,13 +75,19 @@ class TransferHandler(ActionHandler):
         previous_stage = action.parameters["to_stage_name"]
         return f"{sentence} It was in “{previous_stage}” before. To put it back there, move it."
 
+    def describe_undone(self, action: ApplicationAction, current: Application) -> str:
+        transferred = f"Transferred to “{action.parameters['to_job_name']}”"
+        undone = f"Undone. Back in “{action.parameters['to_job_name']}”"
+        return self.describe_success(action, current).replace(transferred, undone, 1)
+
     def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
         """Other readers may not be allowed to see the target job, so its title is left out."""
         if mine or action.status != Status.DONE:
             return super().describe_outcome(action, mine=mine)
         job = action.application.job
         is_target_job = job is not None and job.remote_id == action.parameters.get("to_job")
-        return f"Transferred to {'this' if is_target_job else 'another'} requisition."
+        verb = "Undone. Back in" if action.undoes_id else "Transferred to"
+        return f"{verb} {'this' if is_target_job else 'another'} requisition."
 
     def why_not_undoable(self, action: ApplicationAction, jobs: Collection[int]) -> str:
         state_before = action.state_before or {}

@@ -95,6 +95,9 @@ class UpdateHandler(ActionHandler):
         ]
         return f"Updated: {'; '.join(parts)}."
 
+    def describe_undone(self, action: ApplicationAction, current: Application) -> str:
+        return self.describe_success(action, current).replace("Updated:", "Undone:", 1)
+
     def list_changes(self, action: ApplicationAction) -> list[FieldChange]:
         standard_changes = [
             FieldChange(name, new["was"]["name"] if new["was"] else "", new["name"])
