@@ -102,7 +102,7 @@ class Demo:
         )
 
     def read_link(self, email: str, path: str) -> str:
-        """Wait for an email to this address with a link that starts with `path`; return its path."""
+        """Wait for an email with a link that starts with `path`, and return its path."""
         log = self._folder.get_log_path("worker")
         deadline = time.monotonic() + TIMEOUT_MS / 1000
         while time.monotonic() < deadline:
@@ -262,6 +262,11 @@ class Person:
         self.page.get_by_label("Client ID").fill(client_id)
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)
         self.page.get_by_role("button", name="Test and save").click()
+
+    def await_permissions(self) -> None:
+        """Wait until all are granted, and return to the page, which moves on by itself then."""
+        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
+        self.open_path("/setup/permissions/")
 
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""

@@ -51,10 +51,9 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
     if not scripts:
         _continue_until_connected(ada)
-    expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
-    if not scripts:
+        expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
         return
-    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    ada.await_permissions()
     page.get_by_role("link", name="Continue", exact=True).click()
     expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
     ada.open_path("/setup/credential/")
