@@ -265,15 +265,15 @@ class Person:
 
     def await_permissions(self) -> None:
         """Wait until all are granted, and return to the page, which moves on by itself then."""
-        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
+        expect(self.page.get_by_text("All permissions granted").first).to_be_visible()
         self.open_path("/setup/permissions/")
 
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
+        expect(self.page.get_by_text("All permissions granted").first).to_be_visible()
         self.open_path("/setup/sync/")
-        expect(self.page.get_by_text("Everything is synced")).to_be_visible()
+        expect(self.page.get_by_text("Everything is synced").first).to_be_visible()
 
     def check_page(self, name: str, *, axe: bool = True) -> None:
         """Check the page with axe, wide and light, then narrow and dark."""

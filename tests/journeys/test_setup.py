@@ -99,7 +99,7 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     keys.press("Enter")
     page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Everything is synced")).to_be_visible()
+    expect(page.get_by_text("Everything is synced").first).to_be_visible()
 
 
 def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> None:
@@ -139,9 +139,9 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     demo.clear_faults()
     ada.open_path("/setup/live/")
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    expect(page.get_by_text("All permissions granted").first).to_be_visible()
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Everything is synced")).to_be_visible()
+    expect(page.get_by_text("Everything is synced").first).to_be_visible()
 
     ada.open_path("/setup/disconnect/")
     ada.check_page("49-disconnect")
@@ -181,7 +181,7 @@ def test_wrong_pastes_get_hints(demo: Demo, person) -> None:
     page.get_by_label("Client ID").fill(secret)
     page.get_by_label("Client secret", exact=True).fill(client_id)
     page.get_by_role("button", name="Test and save").click()
-    expect(page.get_by_text("All permissions granted")).to_be_visible()
+    expect(page.get_by_text("All permissions granted").first).to_be_visible()
     for path in ("/setup/permissions/", "/setup/credential/"):
         ada.open_path(path)
         assert secret not in page.content()

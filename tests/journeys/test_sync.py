@@ -34,7 +34,7 @@ def ada(person) -> Person:
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
     return ada
 
 

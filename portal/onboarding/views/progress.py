@@ -79,6 +79,8 @@ def _is_first_sync_done(connection: Connection, run: SyncRun | None) -> bool:
     """Whether setup goes on by itself. Only for a page that waited for the first sync."""
     if run is None or run.status != SyncRun.Status.DONE or connection.people_reviewed_at is None:
         return False
+    if history.group_skipped_lists(run.steps.order_by("id")):
+        return False
     completed = connection.syncs.filter(status__in=SyncRun.COMPLETED)
     return completed.exclude(scope=SyncRun.Scope.PEOPLE).count() == 1
 

@@ -85,13 +85,18 @@ def test_open_pages_move_on_once_passed(
     assert "HX-Redirect" not in ada.get("/setup/sync/", headers=poll).headers
 
 
-def test_missing_permissions_keep_page_open(
+def test_missing_permissions_keep_pages_open(
     personas: Personas, sandbox: Sandbox, sign_in, connect
 ) -> None:
-    connect(without={"harvest:applications:reject"})
-    page = sign_in(personas.ada).get("/setup/permissions/", headers={"HX-Request": "true"})
+    connect(without={"harvest:rejection_reasons:list"})
+    ada, poll = sign_in(personas.ada), {"HX-Request": "true"}
+    page = ada.get("/setup/permissions/", headers=poll)
     assert "HX-Redirect" not in page.headers
     assert "1 missing" in page.text
+    ada.post(PEOPLE)
+    page = ada.get("/setup/sync/", headers=poll)
+    assert "HX-Redirect" not in page.headers
+    assert "All lists with permission are synced" in page.text
 
 
 def test_setup_addresses_work_without_connection(personas: Personas, sign_in) -> None:
