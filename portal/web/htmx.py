@@ -8,6 +8,12 @@ from django.shortcuts import redirect, render
 from django_htmx.http import HttpResponseClientRedirect
 
 
+def wants_partial(request: HttpRequest) -> bool:
+    """Whether HTMX asks for a part of the page; a history restore needs the full page."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.history_restore_request
+
+
 def render_page_or_partial(
     request: HttpRequest,
     template: str,
@@ -17,8 +23,7 @@ def render_page_or_partial(
     status: int = 200,
 ) -> HttpResponse:
     """Render `template`, or its partial for HTMX; a history restore gets the full page."""
-    wants_partial = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
-    name = f"{template}#{partial}" if wants_partial else template
+    name = f"{template}#{partial}" if wants_partial(request) else template
     response = render(request, name, context, status=status)
     response["Vary"] = "HX-Request"
     return response

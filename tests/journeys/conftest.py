@@ -6,6 +6,9 @@ import contextlib
 import os
 import re
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +19,7 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
+from portal.demo.folder import DemoFolder
 from portal.demo.people import PASSWORD
 from tests.demo_process import PROJECT, DemoProcess
 from tests.plugins.requirements import find_chromium
@@ -48,6 +52,8 @@ class Demo:
 
     def __init__(self, launched: DemoProcess) -> None:
         self.url, self.sandbox_url = launched.url, launched.sandbox_url
+        self._folder = DemoFolder(launched.folder)
+        self._read_log_from = 0  # emails are in the worker's log
         self._database = launched.folder / "portal.sqlite3"
         self._as_started = self._save()
         self._as_connected: sqlite3.Connection | None = None
@@ -55,6 +61,7 @@ class Demo:
     def reset(self) -> None:
         """Return to the start: nobody signed in, nothing connected, a fresh sandbox."""
         self._restore(self._as_started)
+        self._read_log_from = self._folder.get_log_path("worker").stat().st_size
 
     def reset_to_connected(self, connect: Callable[[], object]) -> None:
         """Return to where `connect` led when it ran first, in this test process."""
@@ -86,6 +93,33 @@ class Demo:
         with self._open() as database:
             database.execute("UPDATE django_session SET expire_date = ?", (ends_at.isoformat(" "),))
 
+    def run_function(self, path: str) -> None:
+        """Call a function without arguments, such as "module.function", in the portal's code."""
+        module, _, name = path.rpartition(".")
+        environment = self._folder.build_environment(
+            port=int(self.url.rpartition(":")[2]), sandbox=self.sandbox_url
+        )
+        subprocess.run(  # noqa: S603  (our own code)
+            [sys.executable, "manage.py", "shell", "-c", f"from {module} import {name}; {name}()"],
+            cwd=PROJECT,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+
+    def read_link(self, email: str, path: str) -> str:
+        """Wait for an email with a link that starts with `path`, and return its path."""
+        log = self._folder.get_log_path("worker")
+        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        while time.monotonic() < deadline:
+            sent = log.read_bytes()[self._read_log_from :].decode(errors="replace")
+            for letter in reversed(sent.split("-" * 79)):
+                link = re.search(rf"{re.escape(self.url)}({re.escape(path)}\S+)", letter)
+                if link and re.search(rf"^To: {re.escape(email)}$", letter, re.MULTILINE):
+                    return link[1]
+            time.sleep(0.1)
+        pytest.fail(f"No email to {email} with a link to {path}")
+
     def find_remote_id(self, application: int) -> int:
         """Return Greenhouse's own id of an application."""
         query = "SELECT remote_id FROM sync_application WHERE id = ?"
@@ -96,6 +130,10 @@ class Demo:
     def fetch_stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = httpx.get(f"{self.sandbox_url}/__stats", timeout=60).json()
         return stats
+
+    def count_requests(self) -> int:
+        """Return how many requests the sandbox has received."""
+        return len(httpx.get(f"{self.sandbox_url}/__requests", timeout=60).json())
 
     def create_credential(self, kind: str, without: list[str]) -> dict[str, str]:
         """Make a credential in the sandbox that lacks these permissions."""
@@ -217,6 +255,13 @@ class Person:
     def open_path(self, path: str) -> None:
         self.page.goto(f"{self.demo.url}{path}")
 
+    def accept_invitation(self, name: str) -> None:
+        """Open the invitation that was emailed, and join with a new account."""
+        self.open_path(self.demo.read_link(self.email, "/invitation/"))
+        self.page.get_by_label("Your name").fill(name)
+        self.page.get_by_label("Choose a password", exact=True).fill(PASSWORD)
+        self.page.get_by_role("button", name="Join").click()
+
     def paste_v3(self, client_id: str, client_secret: str) -> None:
         """Paste a v3 credential in setup and have it tested."""
         self.open_path("/setup/credential/")
@@ -224,12 +269,17 @@ class Person:
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)
         self.page.get_by_role("button", name="Test and save").click()
 
+    def await_permissions(self) -> None:
+        """Wait until all are granted, and return to the page, which moves on by itself then."""
+        expect(self.page.get_by_text("All permissions granted").first).to_be_visible()
+        self.open_path("/setup/permissions/")
+
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-        expect(self.page.get_by_text("All permissions granted")).to_be_visible()
+        expect(self.page.get_by_text("All permissions granted").first).to_be_visible()
         self.open_path("/setup/sync/")
-        expect(self.page.get_by_text("Everything is synced")).to_be_visible()
+        expect(self.page.get_by_text("Everything is synced").first).to_be_visible()
 
     def check_page(self, name: str, *, axe: bool = True) -> None:
         """Check the page with axe, wide and light, then narrow and dark."""
@@ -257,17 +307,19 @@ class Person:
 
 @pytest.fixture
 def person(demo: Demo, browser: Browser) -> Iterator[Any]:
-    """Sign somebody in: `person(email, scripts=True, by_form=False)`."""
+    """Sign somebody in: `person(email, scripts=True, by_form=False, signed_in=True)`."""
     contexts = []
 
-    def sign_in(email: str, *, scripts: bool = True, by_form: bool = False) -> Person:
+    def sign_in(
+        email: str, *, scripts: bool = True, by_form: bool = False, signed_in: bool = True
+    ) -> Person:
         context = browser.new_context(java_script_enabled=scripts)
         context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         user = Person(demo, context, email)
         if by_form:
             user.sign_in_by_form()
-        else:
+        elif signed_in:
             user.sign_in()
         return user
 

@@ -45,13 +45,14 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
 
     # With the right one every permission is granted, then everything is synced.
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
+    ada.await_permissions()
     ada.check_page("3-permissions")
     ada.page.get_by_role("link", name="Continue").click()
     ada.page.get_by_role("button", name="Continue").click()  # past the access preview
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
+    ada.open_path("/setup/sync/")  # where it didn't stay if it waited for the sync
     ada.check_page("4-sync")
     ada.page.get_by_role("link", name="View status").click()
     expect(ada.page.get_by_role("heading", name="Greenhouse is connected")).to_be_visible()

@@ -29,12 +29,12 @@ def ada(person) -> Person:
     """Acme's admin, just after the first sync."""
     ada: Person = person("ada@acme.example")
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
+    ada.await_permissions()
     ada.page.get_by_role("link", name="Continue").click()
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced")).to_be_visible()
+    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
     return ada
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,7 +22,7 @@ from portal.onboarding.permission_checklist import (
     count_states,
     group_by_checkbox,
 )
-from portal.web.htmx import render_page_or_partial
+from portal.web.htmx import redirect_page, render_page_or_partial, wants_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,7 +41,19 @@ def permissions_page(request: MemberRequest) -> HttpResponse:
         )
         if not request.htmx:
             return redirect("onboarding:permissions")
+    elif wants_partial(request) and _is_step_passed(connection, credential):
+        messages.success(request, "All permissions granted.")
+        return redirect_page(request, "onboarding:people")
     return _render_page(request, connection, credential)
+
+
+def _is_step_passed(connection: Connection, credential: Credential) -> bool:
+    """Whether setup goes on to the people by itself. Only for a page that waited for the check."""
+    check = credential.checks.first()
+    if connection.people_reviewed_at or check is None or check.status != CheckRun.Status.DONE:
+        return False
+    counts = count_states(group_by_checkbox(build_checklist(credential, check)))
+    return counts["granted"] == counts["all"]
 
 
 @require_POST

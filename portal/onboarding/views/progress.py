@@ -25,7 +25,7 @@ from portal.sync.access_promise import get_access_promise
 from portal.sync.engine import plan
 from portal.sync.engine.steps import STEP_LABELS, STEPS
 from portal.sync.models import SyncRun, SyncStep
-from portal.web.htmx import render_page_or_partial
+from portal.web.htmx import redirect_page, render_page_or_partial, wants_partial
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,6 +49,11 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         record_member_action(request, "sync.requested", "requested a sync", subject=connection)
         return redirect("onboarding:sync")
     run = _get_shown_run(connection)
+    if wants_partial(request) and _is_first_sync_done(connection, run):
+        messages.success(
+            request, "Everything is synced. Recruiters can now see their requisitions."
+        )
+        return redirect_page(request, "onboarding:live")
     all_steps = list(run.steps.order_by("id")) if run else []
     steps = [step for step in all_steps if not step.skip_reason]
     skipped_lists = history.group_skipped_lists(all_steps)
@@ -68,6 +73,16 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         else "Everything is synced",
     }
     return render_page_or_partial(request, "onboarding/sync.html", "progress", context)
+
+
+def _is_first_sync_done(connection: Connection, run: SyncRun | None) -> bool:
+    """Whether setup goes on by itself. Only for a page that waited for the first sync."""
+    if run is None or run.status != SyncRun.Status.DONE or connection.people_reviewed_at is None:
+        return False
+    if history.group_skipped_lists(run.steps.order_by("id")):
+        return False
+    completed = connection.syncs.filter(status__in=SyncRun.COMPLETED)
+    return completed.exclude(scope=SyncRun.Scope.PEOPLE).count() == 1
 
 
 def _get_shown_run(connection: Connection) -> SyncRun | None:

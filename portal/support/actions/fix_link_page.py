@@ -23,6 +23,7 @@ from portal.support.actions import customer_actions
 from portal.support.actions.action_pages import authorize_help
 
 OTHER_RECIPIENT = "else"
+_OTHER_LABEL = "Someone else who manages Greenhouse there"
 LINK_PLACEHOLDER = "(the link appears here once it is created)"
 
 
@@ -42,17 +43,16 @@ class RecipientForm(forms.Form):
             for person in notify.list_admins(organization)
         ]
         field = cast(forms.ChoiceField, self.fields["to"])
-        field.choices = [*people, (OTHER_RECIPIENT, "Someone else who manages Greenhouse there")]
+        field.choices = [*people, (OTHER_RECIPIENT, _OTHER_LABEL)]
         self.initial["to"] = people[0][0] if people else OTHER_RECIPIENT
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
-        if (
-            values.get("to") == OTHER_RECIPIENT
-            and not values.get("other")
-            and "other" not in self.errors
-        ):
+        is_other = values.get("to") == OTHER_RECIPIENT
+        if is_other and not values.get("other") and "other" not in self.errors:
             self.add_error("other", "Enter their email.")
+        if not is_other and values.get("other"):
+            self.add_error("to", f"Select “{_OTHER_LABEL}” to send it to {values['other']}.")
         return values
 
     @property

@@ -19,6 +19,9 @@ from portal.sync.models import SyncRun
 
 MAX_ROWS = 8
 MAX_RESULTS = 10
+# A stalled setup with a critical issue is urgent instead: somebody can act on it.
+_ONLY_STALLED = Q(attention=2)
+_URGENT = Q(attention__gt=0) & ~_ONLY_STALLED
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ def build_desk(user: User, *, may_help: bool) -> dict[str, Any]:
     """Context of the front page, by a fixed number of queries."""
     customers = overview.annotate_attention(Organization.objects.all())
     by_urgency = customers.order_by("-attention", "since", "pk")
-    urgent = list(by_urgency.filter(attention__gt=0, stalled=False)[:MAX_ROWS])
-    stalled = list(customers.filter(stalled=True).order_by("since", "pk")[:MAX_ROWS])
+    urgent = list(by_urgency.filter(_URGENT)[:MAX_ROWS])
+    stalled = list(customers.filter(_ONLY_STALLED).order_by("since", "pk")[:MAX_ROWS])
     statuses = overview.get_customer_statuses([*urgent, *stalled])
 
     def build_rows(organizations: list[Organization]) -> list[DeskRow]:
@@ -61,9 +64,10 @@ def build_desk(user: User, *, may_help: bool) -> dict[str, Any]:
 def _count_customers(customers: QuerySet[Any], user: User) -> dict[str, int]:
     counts: dict[str, int] = customers.aggregate(
         total=Count("pk"),
-        urgent=Count("pk", filter=Q(attention__gt=0, stalled=False)),
+        urgent=Count("pk", filter=_URGENT),
         critical=Count("pk", filter=Q(attention=3)),
         stalled_count=Count("pk", filter=Q(stalled=True)),
+        only_stalled=Count("pk", filter=_ONLY_STALLED),
         mine=Count("pk", filter=Q(owner=user)),
     )
     return counts

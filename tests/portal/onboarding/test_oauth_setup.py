@@ -73,6 +73,12 @@ def test_oauth_offered_first_and_allowed_by_csp(ada: Client, sandbox: Sandbox) -
     assert f"form-action 'self' {sandbox.url}" in rule
 
 
+def test_consequence_named_before_consent(ada: Client, sandbox: Sandbox) -> None:
+    assert "action buttons stay off until each recruiter" in ada.get(CREDENTIAL_URL).text
+    complete_authorization(ada, sandbox)
+    assert "action buttons stay off" not in ada.get(CREDENTIAL_URL).text
+
+
 def test_only_admins_may_start_consent(ada: Client, personas: Personas, sign_in) -> None:
     assert sign_in(personas.remy).post(AUTHORIZE_URL).status_code == 403
     assert (

@@ -64,6 +64,41 @@ def test_people_step_comes_before_sync(
     assert _current_step(ada) == "/setup/sync/"
 
 
+def test_open_pages_move_on_once_passed(
+    personas: Personas, sandbox: Sandbox, sign_in, run_tasks
+) -> None:
+    ada, poll = sign_in(personas.ada), {"HX-Request": "true"}
+    ada.post("/setup/credential/", V3)
+    assert "HX-Redirect" not in ada.get("/setup/permissions/", headers=poll).headers
+    run_tasks()
+    moved = ada.get("/setup/permissions/", headers=poll)
+    assert moved.headers["HX-Redirect"] == PEOPLE
+    assert "All permissions granted." in ada.get(PEOPLE).text
+    assert ada.get("/setup/permissions/").status_code == 200  # opened later, it stays
+    assert "HX-Redirect" not in ada.get("/setup/sync/", headers=poll).headers
+    ada.post(PEOPLE)
+    assert "HX-Redirect" not in ada.get("/setup/permissions/", headers=poll).headers
+    assert ada.get("/setup/sync/", headers=poll).headers["HX-Redirect"] == "/setup/live/"
+    assert "Everything is synced." in ada.get("/setup/live/").text
+    ada.post("/setup/sync/")
+    run_tasks()
+    assert "HX-Redirect" not in ada.get("/setup/sync/", headers=poll).headers
+
+
+def test_missing_permissions_keep_pages_open(
+    personas: Personas, sandbox: Sandbox, sign_in, connect
+) -> None:
+    connect(without={"harvest:rejection_reasons:list"})
+    ada, poll = sign_in(personas.ada), {"HX-Request": "true"}
+    page = ada.get("/setup/permissions/", headers=poll)
+    assert "HX-Redirect" not in page.headers
+    assert "1 missing" in page.text
+    ada.post(PEOPLE)
+    page = ada.get("/setup/sync/", headers=poll)
+    assert "HX-Redirect" not in page.headers
+    assert "All lists with permission are synced" in page.text
+
+
 def test_setup_addresses_work_without_connection(personas: Personas, sign_in) -> None:
     zoe = sign_in(personas.zoe)
     for path in (

@@ -173,6 +173,9 @@ def test_mailed_fix_link_closes_its_issue(
     assert not _find_fix_links(page)
     invalid = cas.post(address, {"send": "yes", "to": "else", "other": ""})
     assert invalid.status_code == 422
+    unclear = {"send": "yes", "to": "ada@acme.example", "other": "gia@acme.example"}
+    assert "to send it to gia@acme.example" in cas.post(address, unclear).text
+    assert not FixLink.objects.exists()
     assert cas.post(address, {"send": "yes", "to": "else", "other": "gia@acme.example"}).url
     assert reveal_secret(FixLink.objects.get().token) not in str(list_queued_tasks())
     run_tasks()

@@ -79,6 +79,19 @@ def test_desk_lists_stalled_setups_apart(cas: Client) -> None:
     assert "Zebra" not in _read_section(page, "Needs attention")
 
 
+def test_stalled_setup_with_critical_issue_is_urgent(personas: Personas, cas: Client) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    for number in range(20):
+        OrganizationFactory(name=f"Draft {number}", created_at=long_ago)
+    acme, stalled_at = personas.ada.organization, timezone.now() - timedelta(days=3)
+    ConnectionFactory(organization=acme, state="action_needed", created_at=stalled_at)
+    _open_issue(acme)
+    page = cas.get(DESK).content.decode()
+    assert ">Acme</a>" in _read_section(page, "Needs attention")
+    assert ">Acme</a>" not in _read_section(page, "Stalled setups")
+    assert "8 of 20 shown" in _read_section(page, "Stalled setups")
+
+
 def test_desk_explains_its_numbers(personas: Personas, cas: Client) -> None:
     connection = ConnectionFactory(organization=personas.ada.organization, state="live")
     for status in (200, 403, 429, 503, None):
