@@ -162,7 +162,7 @@ _PERMISSIONS = (
         "Get: List Applications",
         "applications:list",
         "applications",
-        purpose="Shows recruiters the applications of their jobs.",
+        purpose="Shows recruiters the applications for their requisitions.",
     ),
     _define_permission(
         "applications.update",
@@ -186,7 +186,7 @@ _PERMISSIONS = (
         "Post: Move Application",
         "applications:move",
         "move",
-        purpose="Lets recruiters move an application to any stage of its job.",
+        purpose="Lets recruiters move an application to any stage.",
     ),
     _define_permission(
         "applications.reject",
@@ -202,7 +202,7 @@ _PERMISSIONS = (
         "Post: Moves Application to Job",
         "applications:move",
         "transfer",
-        purpose="Lets recruiters move an application to another job.",
+        purpose="Lets recruiters transfer an application to another requisition.",
     ),
     _define_permission(
         "applications.unreject",
@@ -218,7 +218,7 @@ _PERMISSIONS = (
         "Get: Retrieve Candidate",
         "candidates:list",
         "candidates",
-        purpose="Refreshes a candidate after a change.",
+        purpose="Refreshes candidates after a change.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -228,7 +228,7 @@ _PERMISSIONS = (
         "candidates:list",
         "candidates",
         "resumes",
-        purpose="Refreshes a candidate after a change, and opens résumés.",
+        purpose="Refreshes candidates after a change, and opens résumés.",
         kinds=_V1_ONLY,
     ),
     _define_permission(
@@ -245,7 +245,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job",
         "jobs:list",
         "requisitions",
-        purpose="Refreshes a job after a change.",
+        purpose="Refreshes requisitions after a change.",
     ),
     _define_permission(
         "jobs.list",
@@ -253,7 +253,7 @@ _PERMISSIONS = (
         "Get: List Jobs",
         "jobs:list",
         "requisitions",
-        purpose="Shows recruiters their jobs. Nothing works without it.",
+        purpose="Shows recruiters their requisitions. Nothing works without it.",
     ),
     _define_permission(
         "job_posts.list",
@@ -261,7 +261,7 @@ _PERMISSIONS = (
         "Get: List Job Posts",
         "job_posts:list",
         "posts",
-        purpose="Shows which job posts advertise a job.",
+        purpose="Shows a requisition's job posts.",
     ),
     _define_permission(
         "job_posts.retrieve_for_job",
@@ -269,7 +269,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job Post for Job",
         "job_posts:list",
         "posts",
-        purpose="Refreshes a job's job post after a change.",
+        purpose="Refreshes job posts after a change.",
     ),
     _define_permission(
         "job_posts.list_for_job",
@@ -277,7 +277,7 @@ _PERMISSIONS = (
         "Get: List Job Posts for Job",
         "job_posts:list",
         "posts",
-        purpose="Refreshes all of a job's job posts after a change.",
+        purpose="Refreshes job posts after a change.",
     ),
     _define_permission(
         "job_stages.retrieve",
@@ -286,7 +286,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Refreshes a stage after a change.",
+        purpose="Refreshes stages after a change.",
     ),
     _define_permission(
         "job_stages.list",
@@ -295,7 +295,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Shows a job's stages and who is in each.",
+        purpose="Shows a requisition's stages and who is in each.",
     ),
     _define_permission(
         "job_stages.list_for_job",
@@ -304,7 +304,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Refreshes a job's stages after a change.",
+        purpose="Refreshes stages after a change.",
     ),
     _define_permission(
         "users.retrieve",
@@ -312,7 +312,7 @@ _PERMISSIONS = (
         "Get: Retrieve User",
         "users:list",
         "people",
-        purpose="Refreshes a Greenhouse user after a change.",
+        purpose="Refreshes Greenhouse users after a change.",
     ),
     _define_permission(
         "users.list",
@@ -320,7 +320,7 @@ _PERMISSIONS = (
         "Get: List Users",
         "users:list",
         "people",
-        purpose="Matches people by email address, so everyone sees only their own jobs.",
+        purpose="Matches people by email address, so everyone sees only their own requisitions.",
     ),
     _define_permission(
         "openings.list_for_job",
@@ -328,7 +328,7 @@ _PERMISSIONS = (
         "Get: List Openings For a Job",
         "openings:list",
         "openings",
-        purpose="Shows how many positions are still open.",
+        purpose="Shows how many positions are open.",
     ),
     _define_permission(
         "close_reasons.list",
@@ -344,7 +344,7 @@ _PERMISSIONS = (
         "Get: List Job Permissions",
         "user_job_permissions:list",
         "job_admins",
-        purpose="Shows each Job Admin exactly the jobs they can access in Greenhouse.",
+        purpose="Shows each Job Admin exactly the requisitions they can access in Greenhouse.",
         origin=_ADDED,
     ),
     _define_permission(
@@ -353,7 +353,7 @@ _PERMISSIONS = (
         "Get: List Rejection Reasons",
         "rejection_reasons:list",
         "reject",
-        purpose="Offers your rejection reasons. Harvest v3 requires one for every rejection.",
+        purpose="Offers your rejection reasons, which Harvest v3 requires.",
         origin=_ADDED,
     ),
     _define_permission(
@@ -372,7 +372,7 @@ _PERMISSIONS = (
         "Get: List Departments",
         "departments:list",
         "departments",
-        purpose="Shows a job's department.",
+        purpose="Shows a requisition's department.",
         origin=_OPTIONAL,
     ),
     _define_permission(
@@ -381,7 +381,7 @@ _PERMISSIONS = (
         "Get: List Offices",
         "offices:list",
         "offices",
-        purpose="Shows a job's office.",
+        purpose="Shows a requisition's office.",
         origin=_OPTIONAL,
     ),
     _define_permission(
@@ -390,7 +390,7 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_owners:list",
         "hiring_team",
-        purpose="Shows a job's recruiters and coordinators.",
+        purpose="Shows a requisition's recruiters and coordinators.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -400,7 +400,7 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_hiring_managers:list",
         "hiring_team",
-        purpose="Shows a job's hiring managers.",
+        purpose="Shows a requisition's hiring managers.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -410,7 +410,7 @@ _PERMISSIONS = (
         "Get: List User Roles",
         "user_roles:list",
         "role_names",
-        purpose="Names the role that gives someone access to a job.",
+        purpose="Names the role that gives someone access to a requisition.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -431,7 +431,7 @@ _PERMISSIONS = (
         "Get: List Future Job Permissions",
         "future_job_permissions:list",
         "future_access",
-        purpose="Not used yet. Will show which future jobs someone will have access to.",
+        purpose="Not used yet. Will show which future requisitions someone will have access to.",
         origin=_OPTIONAL,
     ),
     _define_permission(
