@@ -162,7 +162,7 @@ _PERMISSIONS = (
         "Get: List Applications",
         "applications:list",
         "applications",
-        purpose="Shows recruiters the applications for their requisitions.",
+        purpose="Shows recruiters the applications for their jobs.",
     ),
     _define_permission(
         "applications.update",
@@ -202,7 +202,7 @@ _PERMISSIONS = (
         "Post: Moves Application to Job",
         "applications:move",
         "transfer",
-        purpose="Lets recruiters transfer an application to another requisition.",
+        purpose="Lets recruiters transfer an application to another job.",
     ),
     _define_permission(
         "applications.unreject",
@@ -245,7 +245,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job",
         "jobs:list",
         "requisitions",
-        purpose="Refreshes requisitions after a change.",
+        purpose="Refreshes jobs after a change.",
     ),
     _define_permission(
         "jobs.list",
@@ -253,7 +253,7 @@ _PERMISSIONS = (
         "Get: List Jobs",
         "jobs:list",
         "requisitions",
-        purpose="Shows recruiters their requisitions. Nothing works without it.",
+        purpose="Shows recruiters their jobs. Nothing works without it.",
     ),
     _define_permission(
         "job_posts.list",
@@ -261,7 +261,7 @@ _PERMISSIONS = (
         "Get: List Job Posts",
         "job_posts:list",
         "posts",
-        purpose="Shows a requisition's job posts.",
+        purpose="Shows which job posts advertise a job.",
     ),
     _define_permission(
         "job_posts.retrieve_for_job",
@@ -295,7 +295,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Shows a requisition's stages and who is in each.",
+        purpose="Shows a job's stages and who is in each.",
     ),
     _define_permission(
         "job_stages.list_for_job",
@@ -320,7 +320,7 @@ _PERMISSIONS = (
         "Get: List Users",
         "users:list",
         "people",
-        purpose="Matches people by email address, so everyone sees only their own requisitions.",
+        purpose="Matches people by email address, so everyone sees only their own jobs.",
     ),
     _define_permission(
         "openings.list_for_job",
@@ -344,7 +344,7 @@ _PERMISSIONS = (
         "Get: List Job Permissions",
         "user_job_permissions:list",
         "job_admins",
-        purpose="Shows each Job Admin exactly the requisitions they can access in Greenhouse.",
+        purpose="Shows each Job Admin exactly the jobs they can access in Greenhouse.",
         origin=_ADDED,
     ),
     _define_permission(
@@ -372,7 +372,7 @@ _PERMISSIONS = (
         "Get: List Departments",
         "departments:list",
         "departments",
-        purpose="Shows a requisition's department.",
+        purpose="Shows a job's department.",
         origin=_OPTIONAL,
     ),
     _define_permission(
@@ -381,7 +381,7 @@ _PERMISSIONS = (
         "Get: List Offices",
         "offices:list",
         "offices",
-        purpose="Shows a requisition's office.",
+        purpose="Shows a job's office.",
         origin=_OPTIONAL,
     ),
     _define_permission(
@@ -390,7 +390,7 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_owners:list",
         "hiring_team",
-        purpose="Shows a requisition's recruiters and coordinators.",
+        purpose="Shows a job's recruiters and coordinators.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -400,7 +400,7 @@ _PERMISSIONS = (
         "Get: Hiring Team",
         "job_hiring_managers:list",
         "hiring_team",
-        purpose="Shows a requisition's hiring managers.",
+        purpose="Shows a job's hiring managers.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -410,7 +410,7 @@ _PERMISSIONS = (
         "Get: List User Roles",
         "user_roles:list",
         "role_names",
-        purpose="Names the role that gives someone access to a requisition.",
+        purpose="Names the role that gives someone access to a job.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),
@@ -431,7 +431,7 @@ _PERMISSIONS = (
         "Get: List Future Job Permissions",
         "future_job_permissions:list",
         "future_access",
-        purpose="Not used yet. Will show which future requisitions someone will have access to.",
+        purpose="Not used yet. Will show which future jobs someone will have access to.",
         origin=_OPTIONAL,
     ),
     _define_permission(

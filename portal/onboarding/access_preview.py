@@ -109,7 +109,7 @@ def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -
         return jobs, f"{role}. The credential can't read job permissions."
     jobs = counts.granted.get(user.pk, 0)
     if jobs:
-        return jobs, "Job Admin of these in Greenhouse."
+        return jobs, "Job Admin in Greenhouse."
     return 0, (
         "Neither a Site Admin nor a Job Admin of an open requisition. Give them access in "
         "Greenhouse."

@@ -29,7 +29,9 @@ def list_stored_data(organization: Organization) -> list[StoredData]:
 
 def _list_synced_data(organization: Organization) -> list[StoredData]:
     filters = {"connection__organization": organization}
-    days_after_deletion = f"{settings.DELETED_RECORD_DAYS} days after they’re deleted in Greenhouse."
+    days_after_deletion = (
+        f"{settings.DELETED_RECORD_DAYS} days after they’re deleted in Greenhouse."
+    )
     return [
         StoredData(
             "Candidates",

@@ -49,10 +49,7 @@ class Features:
     def name_missing_permissions(self, key: str) -> list[str]:
         """The permissions that a feature lacks, as Greenhouse's screen names them."""
         _, missing = self.off[key]
-        catalogue = registry.get_permission_catalogue(self.kind)
-        if self.kind in catalogue.scope_kinds:
-            return list(dict.fromkeys(p.scope for p in missing))
-        return [f"{p.group} › {p.label}" for p in missing]
+        return registry.get_permission_catalogue(self.kind).list_checkboxes(missing, self.kind)
 
     def explain_off(self, key: str) -> str:
         """For everybody: names no permission, since only admins can grant one."""

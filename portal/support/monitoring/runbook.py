@@ -44,7 +44,8 @@ def load_sections() -> tuple[RunbookSection, ...]:
 
 
 def _format_sentence(text: str) -> SafeString:
-    return _render_markup(text[:1].upper() + text[1:])
+    is_address = text.startswith("https://")
+    return _render_markup(text if is_address else text[:1].upper() + text[1:])
 
 
 def _render_markup(text: str) -> SafeString:
