@@ -16,6 +16,7 @@ from portal.issues.models import Issue
 
 RUNBOOK_PATH = Path(settings.BASE_DIR) / "docs" / "runbook.md"
 _PART_PATTERN = re.compile(r"- \*\*(\w+)\*\*: (.+)")
+_LABELS = {"Means": "What it means", "Look": "Where to look", "Do": "What to do"}
 _MARKUP_PATTERN = re.compile(r"`([^`]+)`|\[([^\]]+)\]\([^)]+\)")
 
 
@@ -35,7 +36,8 @@ def load_sections() -> tuple[RunbookSection, ...]:
         heading, _, text = block.partition("\n")
         key, _, title = heading.partition(": ")
         parts = tuple(
-            (label, _format_sentence(sentence)) for label, sentence in _PART_PATTERN.findall(text)
+            (_LABELS.get(label, label), _format_sentence(sentence))
+            for label, sentence in _PART_PATTERN.findall(text)
         )
         parsed_sections.append(
             RunbookSection(key, title or dict(Issue.Cause.choices).get(key, key), parts)
