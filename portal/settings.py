@@ -206,7 +206,10 @@ TEMPLATES = [
                 "portal.web.templatetags.names",
                 "portal.web.templatetags.page_links",
             ],
-            "libraries": {"navigation": "portal.web.templatetags.navigation"},
+            "libraries": {
+                "browsers": "portal.web.templatetags.browsers",
+                "navigation": "portal.web.templatetags.navigation",
+            },
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

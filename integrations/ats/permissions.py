@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -64,6 +64,12 @@ class PermissionCatalogue(msgspec.Struct, frozen=True, kw_only=True):
 
     def get_permission_label(self, permission: Permission, kind: str) -> str:
         return permission.scope if kind in self.scope_kinds else permission.label
+
+    def list_checkboxes(self, permissions: Iterable[Permission], kind: str) -> list[str]:
+        """Unique names of these permissions; with v3 several may share a scope."""
+        if kind in self.scope_kinds:
+            return list(dict.fromkeys(p.scope for p in permissions))
+        return [f"{p.group} › {p.label}" for p in permissions]
 
     def list_scopes(self, kind: str) -> frozenset[str]:
         return frozenset(p.scope for p in self.list_permissions(kind))

@@ -159,7 +159,7 @@ def _print_summary(results: Mapping[str, ProbeResult], kind: str, seconds: float
     for feature in CATALOGUE.get_disabled_features(missing, kind):
         _print_line(f"Without it: {feature.without_it}")
     if missing:
-        _print_line(f"Tick it at {CATALOGUE.screen_paths[kind]}.")
+        _print_line(f"Select it at {CATALOGUE.screen_paths[kind]}.")
     return EXIT_OK if counts[ProbeOutcome.GRANTED] == len(results) else EXIT_INCOMPLETE
 
 

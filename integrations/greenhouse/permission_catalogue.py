@@ -162,7 +162,7 @@ _PERMISSIONS = (
         "Get: List Applications",
         "applications:list",
         "applications",
-        purpose="Shows recruiters the applications of their jobs.",
+        purpose="Shows recruiters the applications for their jobs.",
     ),
     _define_permission(
         "applications.update",
@@ -186,7 +186,7 @@ _PERMISSIONS = (
         "Post: Move Application",
         "applications:move",
         "move",
-        purpose="Lets recruiters move an application to any stage of its job.",
+        purpose="Lets recruiters move an application to any stage.",
     ),
     _define_permission(
         "applications.reject",
@@ -202,7 +202,7 @@ _PERMISSIONS = (
         "Post: Moves Application to Job",
         "applications:move",
         "transfer",
-        purpose="Lets recruiters move an application to another job.",
+        purpose="Lets recruiters transfer an application to another job.",
     ),
     _define_permission(
         "applications.unreject",
@@ -218,7 +218,7 @@ _PERMISSIONS = (
         "Get: Retrieve Candidate",
         "candidates:list",
         "candidates",
-        purpose="Refreshes a candidate after a change.",
+        purpose="Refreshes candidates after a change.",
         kinds=_V3_ONLY,
     ),
     _define_permission(
@@ -228,7 +228,7 @@ _PERMISSIONS = (
         "candidates:list",
         "candidates",
         "resumes",
-        purpose="Refreshes a candidate after a change, and opens résumés.",
+        purpose="Refreshes candidates after a change, and opens résumés.",
         kinds=_V1_ONLY,
     ),
     _define_permission(
@@ -245,7 +245,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job",
         "jobs:list",
         "requisitions",
-        purpose="Refreshes a job after a change.",
+        purpose="Refreshes jobs after a change.",
     ),
     _define_permission(
         "jobs.list",
@@ -269,7 +269,7 @@ _PERMISSIONS = (
         "Get: Retrieve Job Post for Job",
         "job_posts:list",
         "posts",
-        purpose="Refreshes a job's job post after a change.",
+        purpose="Refreshes job posts after a change.",
     ),
     _define_permission(
         "job_posts.list_for_job",
@@ -277,7 +277,7 @@ _PERMISSIONS = (
         "Get: List Job Posts for Job",
         "job_posts:list",
         "posts",
-        purpose="Refreshes all of a job's job posts after a change.",
+        purpose="Refreshes job posts after a change.",
     ),
     _define_permission(
         "job_stages.retrieve",
@@ -286,7 +286,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Refreshes a stage after a change.",
+        purpose="Refreshes stages after a change.",
     ),
     _define_permission(
         "job_stages.list",
@@ -304,7 +304,7 @@ _PERMISSIONS = (
         "job_interview_stages:list",
         "stages",
         "move",
-        purpose="Refreshes a job's stages after a change.",
+        purpose="Refreshes stages after a change.",
     ),
     _define_permission(
         "users.retrieve",
@@ -312,7 +312,7 @@ _PERMISSIONS = (
         "Get: Retrieve User",
         "users:list",
         "people",
-        purpose="Refreshes a Greenhouse user after a change.",
+        purpose="Refreshes Greenhouse users after a change.",
     ),
     _define_permission(
         "users.list",
@@ -328,7 +328,7 @@ _PERMISSIONS = (
         "Get: List Openings For a Job",
         "openings:list",
         "openings",
-        purpose="Shows how many positions are still open.",
+        purpose="Shows how many positions are open.",
     ),
     _define_permission(
         "close_reasons.list",
@@ -353,7 +353,7 @@ _PERMISSIONS = (
         "Get: List Rejection Reasons",
         "rejection_reasons:list",
         "reject",
-        purpose="Offers your rejection reasons. Harvest v3 requires one for every rejection.",
+        purpose="Offers your rejection reasons, which Harvest v3 requires.",
         origin=_ADDED,
     ),
     _define_permission(

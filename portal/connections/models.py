@@ -179,10 +179,7 @@ class Credential(OrganizationModel):
         return self.catalogue.get_permission_label(permission, self.kind)
 
     def list_checkboxes(self, permissions: Iterable[Permission]) -> list[str]:
-        """Unique checkbox labels of these permissions; with v3 several may share a scope."""
-        if self.by_scope:
-            return list(dict.fromkeys(self.get_permission_label(p) for p in permissions))
-        return [f"{p.group}: {self.get_permission_label(p)}" for p in permissions]
+        return self.catalogue.list_checkboxes(permissions, self.kind)
 
     def get_secrets(self) -> dict[str, str]:
         """Empty for a consent, whose tokens are in `Consent`. Raises SecretUnreadable."""

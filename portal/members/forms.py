@@ -3,10 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth.password_validation import (
-    password_validators_help_texts,
-    validate_password,
-)
+from django.contrib.auth.password_validation import validate_password
 
 from portal.accounts.models import Membership, Organization, User
 from portal.core.names import form_fields
@@ -63,7 +60,7 @@ class AcceptForm(forms.Form):
     )
     password = forms.CharField(
         label="Choose a password",
-        help_text=" ".join(password_validators_help_texts()),
+        help_text="At least 12 characters. Avoid common passwords, your name and your email.",
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         error_messages={"required": "Choose a password."},

@@ -72,8 +72,8 @@ class Preference(models.Model):
     """A user's delivery preferences. Without a row: immediately."""
 
     class Frequency(models.TextChoices):
-        AT_ONCE = "at_once", "At once"
-        DAILY = "daily", "Once a day, in one mail"
+        AT_ONCE = "at_once", "Right away"
+        DAILY = "daily", "Once a day, in one email"
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_preference"

@@ -105,11 +105,11 @@ def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -
         return counts.plain + extra_count, f"{reason}{extra}."
     if is_team_based:
         jobs = counts.on_team.get(user.pk, 0)
-        role = "On the hiring team of these" if jobs else "Not on the hiring team of an open one"
-        return jobs, f"{role}. The credential can't read exact job permissions."
+        role = "On their hiring teams" if jobs else "Not on the hiring team of an open requisition"
+        return jobs, f"{role}. The credential can't read job permissions."
     jobs = counts.granted.get(user.pk, 0)
     if jobs:
-        return jobs, "Job Admin of these in Greenhouse."
+        return jobs, "Job Admin in Greenhouse."
     return 0, (
         "Neither a Site Admin nor a Job Admin of an open requisition. Give them access in "
         "Greenhouse."

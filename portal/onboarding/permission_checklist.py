@@ -91,7 +91,9 @@ class Checkbox:
 
     @property
     def uses(self) -> list[str]:
-        return list(dict.fromkeys(item.permission.purpose for item in self.items))
+        """What it is for, main uses first."""
+        uses = dict.fromkeys(item.permission.purpose for item in self.items)
+        return sorted(uses, key=lambda use: use.startswith("Refreshes"))
 
     @property
     def off(self) -> list[Feature]:

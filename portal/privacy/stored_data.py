@@ -29,7 +29,9 @@ def list_stored_data(organization: Organization) -> list[StoredData]:
 
 def _list_synced_data(organization: Organization) -> list[StoredData]:
     filters = {"connection__organization": organization}
-    days_after_deletion = f"{settings.DELETED_RECORD_DAYS} days after Greenhouse deleted them."
+    days_after_deletion = (
+        f"{settings.DELETED_RECORD_DAYS} days after they’re deleted in Greenhouse."
+    )
     return [
         StoredData(
             "Candidates",
@@ -58,7 +60,7 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             "Members",
             "Name, email, password hash, devices, pins and saved views",
             Membership.objects.filter(organization=organization).count(),
-            "Until erased below. Sessions end after 12 hours.",
+            "Until you erase them below. Sessions end after 12 hours.",
         ),
         StoredData(
             "Recruiters’ actions",
@@ -76,6 +78,6 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             "Activity log",
             "Who did what, when and from which IP address",
             Entry.objects.filter(organization=organization).count(),
-            "Always: entries can’t be deleted. Erased people appear as “Former member”.",
+            "Forever. Entries can’t be deleted; erased people appear as “Former member”.",
         ),
     ]

@@ -55,6 +55,11 @@ DENIED = (
     r"not kept true",
     r"on (?:its|their) way",
     r"has retired",
+    r"tick(?:s|ed)?",
+    r"one mail",
+    r"(?:is|are) (?:seen|visible|right) at once",
+    r"what we hold",
+    r"everybody else",
 )
 DENIED_PATTERN = re.compile(rf"\b(?:{'|'.join(DENIED)})\b", re.I)
 

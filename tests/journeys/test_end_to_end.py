@@ -125,7 +125,7 @@ def test_limited_v1_key_goes_live_partially(demo: Demo, person) -> None:
     ada.page.get_by_role("button", name="Continue").click()  # past the access preview
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("All lists with permission are synced")).to_be_visible()
+    expect(ada.page.get_by_text("Synced, except lists without permission")).to_be_visible()
     ada.check_page("21-partial")
     sam = person("sam@acme.example")
     sam.page.locator("#job-table tbody a").first.click()

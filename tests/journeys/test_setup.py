@@ -116,7 +116,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     expect(page.get_by_text("The old credential is kept")).to_be_visible()
     ada.check_page("47-kept")
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("All lists with permission are synced")).to_be_visible()
+    expect(page.get_by_text("Synced, except lists without permission")).to_be_visible()
 
     # After the rollback a slow sync starts; pausing ends it, and resuming starts another.
     demo.add_fault(path="/v3/", latency_ms=2000, times=None)

@@ -90,7 +90,7 @@ def describe_refusal(action: ApplicationAction, error: AtsError) -> str:
         return describe_error(error, action.membership)
     return (
         "The service account doesn't have permission to do this in Greenhouse. Authorize the "
-        "portal under Acting in Greenhouse to act under your own name."
+        "portal under Greenhouse access to act under your own name."
     )
 
 

@@ -75,7 +75,7 @@ def _list_granted(check: CheckRun | None) -> set[str]:
 
 def _label_permissions(credential: Credential, keys: list[str]) -> tuple[str, ...]:
     permissions = {p.key: p for p in credential.catalogue.list_permissions(credential.kind)}
-    return tuple(f"{permissions[key].group}: {permissions[key].label}" for key in keys)
+    return tuple(credential.list_checkboxes(permissions[key] for key in keys))
 
 
 def _list_switched_off(features: Features, *, unless_off_in: Features) -> tuple[Feature, ...]:

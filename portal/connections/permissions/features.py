@@ -30,6 +30,7 @@ class Features:
 
     off: Mapping[str, tuple[Feature, tuple[Permission, ...]]] = field(default_factory=dict)
     syncing: Mapping[str, Feature] = field(default_factory=dict)
+    kind: str = ""  # of the credential
     checked: bool = False
     no_site_admin: bool = False  # Harvest v3 shows lists to Site Admins only
 
@@ -41,9 +42,14 @@ class Features:
         """Why the feature is off, as a clause; empty while it is on."""
         if key not in self.off:
             return ""
-        feature, missing = self.off[key]
-        names = ", ".join(f"“{p.group} · {p.label}”" for p in missing)
+        feature, _ = self.off[key]
+        names = ", ".join(f"“{name}”" for name in self.name_missing_permissions(key))
         return f"{feature.label} is off: the Greenhouse credential is missing {names}"
+
+    def name_missing_permissions(self, key: str) -> list[str]:
+        """The permissions that a feature lacks, as Greenhouse's screen names them."""
+        _, missing = self.off[key]
+        return registry.get_permission_catalogue(self.kind).list_checkboxes(missing, self.kind)
 
     def explain_off(self, key: str) -> str:
         """For everybody: names no permission, since only admins can grant one."""
@@ -112,6 +118,7 @@ def _compute_features(
         for feature in catalogue.get_disabled_features(missing, kind)
     }
     return Features(
+        kind=kind,
         off=off,
         syncing={
             key: feature

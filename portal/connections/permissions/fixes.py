@@ -43,7 +43,7 @@ _NOT_REQUESTED = PermissionFix(
 def get_permission_fix(credential: Credential, permission: Permission) -> PermissionFix:
     if not credential.is_consent:
         label = credential.get_permission_label(permission)
-        return PermissionFix(f"Tick “{label}” under {credential.place}.", Fixer.GREENHOUSE_ADMIN)
+        return PermissionFix(f"Select “{label}” under {credential.place}.", Fixer.GREENHOUSE_ADMIN)
     if permission.scope not in partner_app.list_requested_scopes():
         return _NOT_REQUESTED
     return _REMOVED_FROM_APP if permission.scope in credential.consent.scopes else _AUTHORIZE_AGAIN

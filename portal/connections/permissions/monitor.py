@@ -167,7 +167,7 @@ def _open_missing_permission_issue(
     check: CheckRun, checkbox_key: str, permission: Permission
 ) -> None:
     credential = check.credential
-    label = credential.get_permission_label(permission)
+    [checkbox] = credential.list_checkboxes([permission])
     disabled_features = credential.catalogue.get_disabled_features(
         {permission.key}, credential.kind
     )
@@ -180,7 +180,7 @@ def _open_missing_permission_issue(
         check.connection.organization,
         Cause.MISSING_PERMISSION,
         key=checkbox_key,
-        title=f"Greenhouse permission missing: {permission.group}: {label}",
+        title=f"Greenhouse permission missing: {checkbox}",
         description=f"{costs}{history_text} {fix.text} Then select Test again in Setup.",
         severity=Severity.CRITICAL if blocks else Severity.WARNING,
         fixer=fix.fixer,
@@ -231,11 +231,10 @@ def _notify_changes(check: CheckRun, missing: Iterable[Permission]) -> None:
     ]
     if not revoked and not regranted:
         return
-    lines = [
-        *(f"No longer granted: {p.group}: {credential.get_permission_label(p)}" for p in revoked),
-        *(f"Granted again: {p.group}: {credential.get_permission_label(p)}" for p in regranted),
+    changes = [
+        *(f"No longer granted: {checkbox}" for checkbox in credential.list_checkboxes(revoked)),
+        *(f"Granted again: {checkbox}" for checkbox in credential.list_checkboxes(regranted)),
     ]
-    changes = list(dict.fromkeys(lines))
     _notify_admins(
         check.connection.organization,
         f"drift:{check.pk}",

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='Preference',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('frequency', models.CharField(choices=[('at_once', 'At once'), ('daily', 'Once a day, in one mail')], default='at_once', max_length=10)),
+                ('frequency', models.CharField(choices=[('at_once', 'Right away'), ('daily', 'Once a day, in one email')], default='at_once', max_length=10)),
                 ('paused_until', models.DateTimeField(blank=True, null=True)),
                 ('last_digest_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='notification_preference', to=settings.AUTH_USER_MODEL)),

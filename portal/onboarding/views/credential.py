@@ -48,7 +48,7 @@ class TickSection:
     def text(self) -> str:
         """A line per checkbox, to copy."""
         return "\n".join(
-            box.label if self.by_scope else f"{box.group}: {box.label}" for box in self.checkboxes
+            box.label if self.by_scope else f"{box.group} › {box.label}" for box in self.checkboxes
         )
 
 

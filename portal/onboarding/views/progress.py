@@ -68,7 +68,7 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         "progress_text": f"{ended_count} of {len(steps)}",
         "left": _estimate_time_left(run, steps),
         "skipped_lists": skipped_lists,
-        "whole": "All lists with permission are synced"
+        "whole": "Synced, except lists without permission"
         if skipped_lists
         else "Everything is synced",
     }
@@ -129,7 +129,11 @@ def live_page(request: MemberRequest) -> HttpResponse:
         "connection": connection,
         "credential": credential,
         "on": _list_active_features(credential, feature_set),
-        "off": [off for key, off in feature_set.off.items() if key not in UNUSED_FEATURES],
+        "off": [
+            (feature, feature_set.name_missing_permissions(key))
+            for key, (feature, _) in feature_set.off.items()
+            if key not in UNUSED_FEATURES
+        ],
         "syncing": list(feature_set.syncing.values()),
         "last_sync": plan.get_last_successful_run(connection),
         "access": get_access_promise(connection),

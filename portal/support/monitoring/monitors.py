@@ -124,8 +124,8 @@ def _update_unmatched_people_issue(organization: Organization, unmatched_emails:
             else _count_people_without_match(len(unmatched_emails))
         ),
         description=(
-            f"No requisitions are shown to {listed_addresses}, because their address belongs to no "
-            "Greenhouse user, or to several. "
+            f"No requisitions are shown to {listed_addresses}: no Greenhouse user, or more than "
+            "one, has their email. "
             + ("The company's email domain may have changed. " if domain_changed else "")
             + "Add each address to exactly one Greenhouse user, or correct it here."
         ),

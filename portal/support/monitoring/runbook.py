@@ -16,6 +16,7 @@ from portal.issues.models import Issue
 
 RUNBOOK_PATH = Path(settings.BASE_DIR) / "docs" / "runbook.md"
 _PART_PATTERN = re.compile(r"- \*\*(\w+)\*\*: (.+)")
+_LABELS = {"Means": "What it means", "Look": "Where to look", "Do": "What to do"}
 _MARKUP_PATTERN = re.compile(r"`([^`]+)`|\[([^\]]+)\]\([^)]+\)")
 
 
@@ -35,7 +36,8 @@ def load_sections() -> tuple[RunbookSection, ...]:
         heading, _, text = block.partition("\n")
         key, _, title = heading.partition(": ")
         parts = tuple(
-            (label, _format_sentence(sentence)) for label, sentence in _PART_PATTERN.findall(text)
+            (_LABELS.get(label, label), _format_sentence(sentence))
+            for label, sentence in _PART_PATTERN.findall(text)
         )
         parsed_sections.append(
             RunbookSection(key, title or dict(Issue.Cause.choices).get(key, key), parts)
@@ -44,7 +46,8 @@ def load_sections() -> tuple[RunbookSection, ...]:
 
 
 def _format_sentence(text: str) -> SafeString:
-    return _render_markup(text[:1].upper() + text[1:])
+    is_address = text.startswith("https://")
+    return _render_markup(text if is_address else text[:1].upper() + text[1:])
 
 
 def _render_markup(text: str) -> SafeString:

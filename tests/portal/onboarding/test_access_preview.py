@@ -49,7 +49,7 @@ def test_preview_explains_each_members_access(connect, personas: Personas, sign_
         for row in sign_in(personas.ada).get(PEOPLE).context["rows"]
     }
     assert rows["sam"].reason.startswith("Site Admin")
-    assert rows["remy"].reason == "Job Admin of these in Greenhouse."
+    assert rows["remy"].reason == "Job Admin in Greenhouse."
     assert rows["ivy"].jobs == 0
     assert rows["dana"].status == "deactivated"
     assert rows["uma"].status == "unmatched"

@@ -209,7 +209,7 @@ def test_form_lists_what_to_tick(ada: Client, kind: str) -> None:
         assert required.index("harvest:applications:list") < required.index("harvest:jobs:list")
         assert "harvest:attachments:list" in optional
     else:
-        assert required.index("Applications: Get: Retrieve") < required.index("Jobs: Get: List")
+        assert required.index("Applications › Get: Retrieve") < required.index("Jobs › Get: List")
         assert "Sources: Get: List Sources" in optional
 
 

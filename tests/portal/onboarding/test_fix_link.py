@@ -51,7 +51,7 @@ def test_link_shows_only_missing_permissions(link: str, client: Client) -> None:
 
 def test_link_explains_each_permission(link: str, client: Client) -> None:
     page = client.get(link).content.decode()
-    assert "Inbound Talent, where recruiters see the jobs that Greenhouse lets them see" in page
+    assert "use Inbound Talent to see their Greenhouse jobs and work on applications" in page
     assert "Lets recruiters reject an application." in page
     assert "Shows which job posts advertise a job." in page
     assert "Shows recruiters their jobs. Nothing works without it." not in page  # already granted

@@ -226,8 +226,8 @@ def test_new_permission_shown_as_unverified(connect, personas: Personas, sign_in
 def test_added_scope_explained_on_page(connect, personas: Personas, sign_in) -> None:
     connect()
     page = sign_in(personas.ada).get(PAGE).content.decode()
-    assert "(not in the help article)" in page
-    assert "Harvest v3 requires one for every rejection" in page
+    assert "even if your setup article doesn't list it" in page
+    assert "your rejection reasons, which Harvest v3 requires" in page
 
 
 def test_unused_scopes_listed_for_removal(connect, personas: Personas, sign_in) -> None:

@@ -88,7 +88,7 @@ def test_lost_permission_opens_issue_and_mails_once(
     assert [(message.to, message.subject) for message in mails] == [
         (["ada@acme.example"], "Acme: 1 Greenhouse permission changed")
     ]
-    assert "No longer granted: Applications: harvest:applications:reject" in mails[0].body
+    assert "No longer granted: harvest:applications:reject" in mails[0].body
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
 

@@ -123,7 +123,7 @@ def test_lost_permissions_shown_before_switch(
     page = ada.get(ROTATION).content.decode()
     assert "The new credential has fewer permissions" in page
     assert "The Reject button is off." in page
-    assert "Applications: Post: Reject Application" in page
+    assert "harvest:applications:reject" in page
     connection.refresh_from_db()
     assert connection.state == Connection.State.LIVE  # the old credential is still in use
     ada.post(f"{ROTATION}switch/")

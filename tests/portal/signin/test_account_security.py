@@ -154,6 +154,24 @@ def test_other_sessions_can_be_signed_out(personas: Personas) -> None:
     assert not _is_signed_in(other_session)
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "expected_name"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/143.0 Safari/537.36",
+            "Chrome on Windows",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/143.0 Safari/537.36 Edg/143.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari/604.1", "Safari on iPhone"),
+        ("curl/8.5.0", "curl/8.5.0"),
+    ],
+)
+def test_sessions_name_the_browser(personas: Personas, user_agent: str, expected_name: str) -> None:
+    client = Client(headers={"user-agent": user_agent})
+    _sign_in(client, "remy@acme.example")
+    assert f">{expected_name}<" in client.get(reverse("usersessions_list")).content.decode()
+
+
 def test_session_ends_after_twelve_hours(
     personas: Personas, client: Client, advance_clock: Callable[[float], None]
 ) -> None:

@@ -30,7 +30,8 @@ def test_every_cause_has_a_section(cause: str) -> None:
 def test_every_section_is_complete() -> None:
     for section in SECTIONS.values():
         assert section.title != section.key
-        assert [label for label, _ in section.parts] == ["Means", "Look", "Do"], section.key
+        labels = ["What it means", "Where to look", "What to do"]
+        assert [label for label, _ in section.parts] == labels, section.key
 
 
 def test_sections_match_checks_and_monitors() -> None:
@@ -51,7 +52,7 @@ def test_alert_rules_link_to_their_section() -> None:
     links = re.findall(r"runbook: /admin/runbook/#(\w+)", ALERT_RULES)
     assert len(alerts) == len(links) == 5
     for alert, section in zip(alerts, links, strict=True):
-        means = str(dict(SECTIONS[section].parts)["Means"])
+        means = str(dict(SECTIONS[section].parts)["What it means"])
         assert alert in means, alert
 
 

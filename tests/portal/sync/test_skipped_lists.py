@@ -64,7 +64,7 @@ def test_recent_sync_skips_records_of_disabled_feature(
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["stage_history"])
     notice = (
         "Skipped: Time in stage. Stage history is off: the Greenhouse credential is missing "
-        "“Applications · Get: List Application Stages”."
+        "“harvest:application_stages:list”."
     )
     assert notice in html.unescape(ada.get("/setup/syncs/").content.decode())
 
@@ -76,7 +76,7 @@ def test_first_sync_skips_disabled_records_and_succeeds(connect, ada: Client, ki
     assert (run.status, _skipped_steps(run)) == (SyncRun.Status.DONE, ["candidates"])
     assert Application.objects.exists()
     page = html.unescape(ada.get("/setup/sync/").content.decode())
-    assert "All lists with permission are synced" in page
+    assert "Synced, except lists without permission" in page
     assert "Skipped: Candidates. Candidates' names is off" in page
 
 
