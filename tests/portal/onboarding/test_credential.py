@@ -210,7 +210,7 @@ def test_form_lists_what_to_tick(ada: Client, kind: str) -> None:
         assert "harvest:attachments:list" in optional
     else:
         assert required.index("Applications › Get: Retrieve") < required.index("Jobs › Get: List")
-        assert "Sources: Get: List Sources" in optional
+        assert "Sources › Get: List Sources" in optional
 
 
 @pytest.mark.parametrize("field", ["client_id", "client_secret"])
