@@ -33,7 +33,6 @@ def _find_rows(page: Page, role: str, name: str) -> list[Locator]:
 def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada = person("ada@acme.example", by_form=True)
     errors = _collect_errors(ada.page)
-    ada.page.get_by_role("link", name="Connect Greenhouse").click()
     ada.page.get_by_role("button", name="Continue").click()
     ada.check_page("1-credential")
 

@@ -53,7 +53,7 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     # The page stays open beside Greenhouse and shows what has been granted there.
     demo.grant_permissions(credential["key"], ["applications.reject"])
     reject = page.get_by_role("listitem").filter(has_text="Post: Reject Application")
-    expect(reject.get_by_text("Ticked", exact=True)).to_be_visible()
+    expect(reject.get_by_text("Granted", exact=True)).to_be_visible()
     expect(page.get_by_text("Missing", exact=True).first).to_be_visible()
     demo.grant_permissions(credential["key"], MISSING)
     expect(page.get_by_text("All permissions granted. Thank you!", exact=True)).to_be_visible()
@@ -113,7 +113,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     expect(page.get_by_text("The new credential has fewer permissions")).to_be_visible()
     ada.check_page("46-rotation")
     page.get_by_role("button", name="Switch to new credential").click()
-    expect(page.get_by_text("The old credential is kept")).to_be_visible()
+    expect(page.get_by_text("The new credential is in use")).to_be_visible()
     ada.check_page("47-kept")
     ada.open_path("/setup/sync/")
     expect(page.get_by_text("Synced, except lists without permission")).to_be_visible()
@@ -147,7 +147,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     ada.check_page("49-disconnect")
     page.get_by_label("Organization's name").fill("acme")
     page.get_by_role("button", name="Disconnect and delete").click()
-    message = page.locator("#messages").get_by_text("Disconnected. The credential is destroyed")
+    message = page.locator("#messages").get_by_text("Disconnected. The credential was deleted")
     expect(message).to_be_visible()
 
 

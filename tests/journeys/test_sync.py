@@ -52,7 +52,7 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     # A Greenhouse admin pastes both; Greenhouse pings at once, and the page shows it.
     _control_sandbox(demo, "POST", "webhooks", url=address, secret=secret)
     expect(ada.page.get_by_text("1 ping from Greenhouse")).to_be_visible()
-    ada.page.get_by_role("button", name="Test", exact=True).click()
+    ada.page.get_by_role("button", name="Send test").click()
     expect(ada.page.locator("#test-result")).to_contain_text("Works")
 
     jobs = httpx.get(
@@ -92,7 +92,7 @@ def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
     demo.add_fault(path="/v3/jobs", kind="html", times=9)
     sync_now()
     expect(runs.first).to_contain_text("Failed")
-    expect(ada.page.get_by_text("The newest sync was not finished")).to_be_visible()
+    expect(ada.page.get_by_text("The last sync failed")).to_be_visible()
     ada.check_page("64-syncs-failed")
 
     # The next sync succeeds: while it runs no failure is shown, and open details stay open.
@@ -101,7 +101,7 @@ def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
     runs.first.locator("summary").click()
     sync_now()
     expect(runs.first).to_contain_text("Syncing")
-    expect(ada.page.get_by_text("The newest sync was not finished")).to_be_hidden()
+    expect(ada.page.get_by_text("The last sync failed")).to_be_hidden()
     failed = runs.nth(1).locator("details")
     if not failed.evaluate("details => details.open"):
         failed.locator("summary").click()

@@ -62,7 +62,7 @@ def disconnect_page(request: MemberRequest) -> HttpResponse:
             )
             messages.success(
                 request,
-                "Disconnected. The credential is destroyed; what was read is being deleted.",
+                "Disconnected. The credential was deleted, and synced data is being deleted.",
             )
         return redirect("onboarding:setup")
     context = {"connection": connection, "counts": counts, "form": form}

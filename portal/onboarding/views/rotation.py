@@ -93,19 +93,19 @@ _ROTATION_ACTIONS = {
     "confirm": (
         rotation.confirm_switch,
         "credential.deleted",
-        "confirmed the new credential; destroyed the one ending in",
-        "The old credential is destroyed here. You can revoke it in Greenhouse now.",
+        "confirmed the new credential; deleted the one ending in",
+        "The old credential was deleted. You can now revoke it in Greenhouse.",
     ),
     "restore": (
         rotation.restore_previous_credential,
         "credential.restored",
         "took back the credential ending in",
-        "The old credential is in use again; the new one is destroyed here.",
+        "The old credential is in use again, and the new one was deleted.",
     ),
     "discard": (
         rotation.discard_new_credential,
         "credential.discarded",
         "threw away the new credential ending in",
-        "The new credential is destroyed here. Nothing else has changed.",
+        "The new credential was deleted. Nothing else changed.",
     ),
 }
