@@ -54,7 +54,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada.open_path("/setup/sync/")  # where it didn't stay if it waited for the sync
     ada.check_page("4-sync")
     ada.page.get_by_role("link", name="View status").click()
-    expect(ada.page.get_by_role("heading", name="Greenhouse is connected")).to_be_visible()
+    expect(ada.page.get_by_role("heading", name="Greenhouse connection")).to_be_visible()
     ada.check_page("5-live")
     assert errors == []
 

@@ -113,7 +113,7 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     expect(page.get_by_text("The new credential has fewer permissions")).to_be_visible()
     ada.check_page("46-rotation")
     page.get_by_role("button", name="Switch to new credential").click()
-    expect(page.get_by_text("The new credential is in use")).to_be_visible()
+    expect(page.get_by_text("The new credential is in use").first).to_be_visible()
     ada.check_page("47-kept")
     ada.open_path("/setup/sync/")
     expect(page.get_by_text("Synced, except lists without permission")).to_be_visible()

@@ -62,7 +62,7 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     _control_sandbox(
         demo, "POST", "mutate", action="rename_job", job_id=job["id"], name="Renamed by webhook"
     )
-    expect(ada.page.locator("#event-job_updated")).to_contain_text("Seen")
+    expect(ada.page.locator("#event-job_updated")).to_contain_text("Received")
     expect(ada.page.locator("#received-count")).to_have_text(re.compile("^1 of"))
     ada.check_page("62-webhooks-heard")
     sam.page.reload()
