@@ -48,7 +48,7 @@ def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
     demo.end_holds()
     expect(row).to_contain_text("Rejected.", timeout=TIMEOUT_MS)
     row.get_by_role("button", name="Undo").click()
-    expect(row).to_contain_text("Unrejected", timeout=TIMEOUT_MS)
+    expect(row).to_contain_text("Undone. Back in", timeout=TIMEOUT_MS)
 
     # Another window advances the other application; this page is now stale.
     second = page.context.new_page()

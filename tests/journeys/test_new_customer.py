@@ -100,7 +100,7 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person) -> None
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("All lists with permission are synced")).to_be_visible()
+    expect(ada.page.get_by_text("Synced, except lists without permission")).to_be_visible()
     ada.check_page("77-synced")
 
     recruiters = []

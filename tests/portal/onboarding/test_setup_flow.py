@@ -96,7 +96,7 @@ def test_missing_permissions_keep_pages_open(
     ada.post(PEOPLE)
     page = ada.get("/setup/sync/", headers=poll)
     assert "HX-Redirect" not in page.headers
-    assert "All lists with permission are synced" in page.text
+    assert "Synced, except lists without permission" in page.text
 
 
 def test_setup_addresses_work_without_connection(personas: Personas, sign_in) -> None:
