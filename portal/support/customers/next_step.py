@@ -64,7 +64,7 @@ def _suggest_next_step(status: CustomerStatus) -> NextStep:
             "Compare the email addresses under People."
         )
     if status.issues:
-        return _suggest_issue(status.issues[0], "Read the issue.")
+        return _suggest_issue(status.issues[0], "See what happened and who can fix it.")
     return NextStep("Nothing to do.")
 
 

@@ -34,7 +34,8 @@ def test_new_customer_admin_joins_and_lands_on_setup(
     personas: Personas, sign_in, run_tasks, mailoutbox: list[EmailMessage]
 ) -> None:
     cas = sign_in(personas.cas)
-    assert reverse(PAGE) in cas.get(reverse("admin:accounts_organization_changelist")).text
+    for page in ("admin:index", "admin:accounts_organization_changelist"):
+        assert reverse(PAGE) in cas.get(reverse(page)).text
     state_page = cas.post(reverse(PAGE), BOLT).url
     bolt = Organization.objects.get(slug="bolt-sohne")
     assert "Sending" in cas.get(state_page).text
