@@ -6,10 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
-from integrations.ats.provider import Provider
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.connections.client import open_interactive_provider
 from portal.connections.models import Connection
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.privacy import related_rows
@@ -51,13 +52,13 @@ def export_candidate(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def erase_candidate(candidate: Candidate, *, provider: Provider | None = None) -> Entry:
-    """Return the receipt. Raises CandidateStillInGreenhouse or GreenhouseCheckFailed."""
+def erase_candidate(candidate: Candidate, *, patience: float | None = None) -> Entry:
+    """Return the receipt. `patience` is the seconds that a web request may wait for Greenhouse.
+    Raises CandidateStillInGreenhouse or GreenhouseCheckFailed.
+    """
     connection = candidate.connection
     try:
-        refreshed = record_refresh.refresh_candidate(
-            connection, candidate.remote_id, provider=provider
-        )
+        refreshed = _refresh_candidate(connection, candidate.remote_id, patience)
     except AtsError as error:
         raise GreenhouseCheckFailed(error.sentence) from error
     except SecretUnreadable as error:
@@ -68,6 +69,19 @@ def erase_candidate(candidate: Candidate, *, provider: Provider | None = None) -
         # It never had a name, so the refresh saw no erasure.
         candidate_erasure.erase_candidates(connection, [candidate.remote_id])
     return _get_receipt(candidate)
+
+
+def _refresh_candidate(
+    connection: Connection, remote_id: int, patience: float | None
+) -> Candidate | None:
+    if patience is None:
+        return record_refresh.refresh_candidate(connection, remote_id)
+    if connection.credential is None:
+        raise SecretUnreadable
+    with open_interactive_provider(
+        connection.credential, lane=Lane.PEOPLE, patience=patience
+    ) as provider:
+        return record_refresh.refresh_candidate(connection, remote_id, provider=provider)
 
 
 def _get_receipt(candidate: Candidate) -> Entry:

@@ -11,13 +11,10 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations.ats.client_context import Lane
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
-from portal.connections.client import open_interactive_provider
-from portal.core.secrets.secret_field import SecretUnreadable
 from portal.entitlements.rules import Rights, get_rights
 from portal.privacy import candidate_data, member_data
 from portal.privacy.forms import CandidateForm, EraseMemberForm
@@ -99,6 +96,7 @@ def export_candidate(request: MemberRequest) -> HttpResponse:
     return _handle_candidate(request, _export_candidate)
 
 
+# Not one transaction: it waits for Greenhouse, and the erasure has an audit entry of its own.
 @require_POST
 @admin_only
 def erase_candidate(request: MemberRequest) -> HttpResponse:
@@ -138,7 +136,7 @@ def _erase_candidate(
     request: MemberRequest, form: CandidateForm, candidate: Candidate
 ) -> HttpResponse | None:
     try:
-        receipt = _ask_greenhouse_and_erase(candidate)
+        receipt = candidate_data.erase_candidate(candidate, patience=settings.WEB_DEADLINE_SECONDS)
     except candidate_data.CandidateStillInGreenhouse:
         form.add_error(
             "candidate",
@@ -154,22 +152,6 @@ def _erase_candidate(
     )
     messages.success(request, f"Erased. The receipt is entry {receipt.number} of the activity log.")
     return redirect("privacy:your_data")
-
-
-# Not within one transaction: it waits for Greenhouse, and the erasure has an entry of its own.
-def _ask_greenhouse_and_erase(candidate: Candidate) -> Any:
-    credential = candidate.connection.credential
-    if credential is None:
-        raise candidate_data.GreenhouseCheckFailed("Greenhouse isn’t connected.")
-    try:
-        with open_interactive_provider(
-            credential, lane=Lane.PEOPLE, patience=settings.WEB_DEADLINE_SECONDS
-        ) as provider:
-            return candidate_data.erase_candidate(candidate, provider=provider)
-    except SecretUnreadable as error:
-        raise candidate_data.GreenhouseCheckFailed(
-            "The Greenhouse credential must be entered again."
-        ) from error
 
 
 def _explain_no_candidates(member_rights: Rights) -> str:

@@ -79,39 +79,26 @@ class SupportSite(AdminSite):
         from portal.support.impersonation import impersonation_page
         from portal.support.monitoring import runbook_page, system_health_page
 
-        return [
-            path(
+        pages: list[tuple[str, Any, str]] = [
+            (
                 "impersonation/<int:membership_id>/",
-                self.admin_view(impersonation_page.start_impersonation),
-                name="start_impersonation",
+                impersonation_page.start_impersonation,
+                "start_impersonation",
             ),
-            path(
-                "impersonation/stop/",
-                self.admin_view(impersonation_page.stop_impersonation),
-                name="stop_impersonation",
-            ),
-            path(
-                "system-health/",
-                self.admin_view(system_health_page.system_health_page),
-                name="system_health",
-            ),
-            path("records/", self.admin_view(self.all_records_page), name="all_records"),
-            path(
-                "setup-funnel/",
-                self.admin_view(setup_funnel_page.setup_funnel_page),
-                name="setup_funnel",
-            ),
-            path(
-                "new-customer/",
-                self.admin_view(new_customer_page.new_customer_page),
-                name="support_new_customer",
-            ),
-            path(
+            ("impersonation/stop/", impersonation_page.stop_impersonation, "stop_impersonation"),
+            ("system-health/", system_health_page.system_health_page, "system_health"),
+            ("records/", self.all_records_page, "all_records"),
+            ("setup-funnel/", setup_funnel_page.setup_funnel_page, "setup_funnel"),
+            ("new-customer/", new_customer_page.new_customer_page, "support_new_customer"),
+            (
                 "customers/<int:organization_id>/invitations/<int:invitation_id>/",
-                self.admin_view(new_customer_page.invitation_page),
-                name="support_customer_invitation",
+                new_customer_page.invitation_page,
+                "support_customer_invitation",
             ),
-            path("runbook/", self.admin_view(runbook_page.runbook_page), name="runbook"),
+            ("runbook/", runbook_page.runbook_page, "runbook"),
+        ]
+        return [
+            *(path(route, self.admin_view(view), name=name) for route, view, name in pages),
             # "View on site" tells which rows exist.
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]

@@ -66,14 +66,14 @@ class BarChart:
 
     @property
     def bars(self) -> list[Bar]:
-        column_width = WIDTH / max(1, len(self.rows))
+        column_width, highest = WIDTH / max(1, len(self.rows)), self.highest
         bars = []
         for index, (_, values, _) in enumerate(self.rows):
             top = float(HEIGHT)
             for series, value in zip(self.series, values, strict=True):
                 if not value:
                     continue
-                height = HEIGHT * value / self.highest
+                height = HEIGHT * value / highest
                 top -= height
                 x = column_width * (index + _GAP / 2)
                 bars.append(
