@@ -37,12 +37,15 @@ class SupportSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Add the worker status, so that staff see on every page when no worker is running."""
-        from portal.connections import worker_alerts  # imported before apps are ready
+        # Imported before apps are ready.
+        from portal.connections import worker_alerts
+        from portal.support.access.roles import can_create_customers
 
         context = super().each_context(request)
         return {
             **context,
             "workers": worker_alerts.check_workers() if context["has_permission"] else None,
+            "may_create_customers": can_create_customers(request),
         }
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:

@@ -61,6 +61,11 @@ def can_see_people(request: HttpRequest) -> bool:
     return request.user.has_perm("accounts.view_membership")
 
 
+def can_create_customers(request: HttpRequest) -> bool:
+    permissions = ("accounts.add_organization", "support.help_customer")
+    return request.user.has_perms(permissions) and can_see_people(request)
+
+
 def create_roles() -> None:
     """Create the groups with exactly these permissions; idempotent."""
     for app in {app for parts in ROLES.values() for part in parts for app in part}:

@@ -16,11 +16,10 @@ from portal.accounts.models import Organization, User
 from portal.core.names import form_fields
 from portal.members import invitations
 from portal.members.models import Invitation
-from portal.support.access.roles import can_see_people
+from portal.support.access.roles import can_create_customers, can_see_people
 from portal.support.actions import customer_actions, new_customer
 from portal.support.actions.action_pages import authorize_help
 
-CREATE_PERMISSION = "accounts.add_organization"
 _STAFF_ADDRESS = (
     "This is one of our own accounts. Staff can’t belong to a customer; enter the address of "
     "one of the customer’s people."
@@ -61,12 +60,6 @@ class LinkState:
     label: str
     tone: str  # CSS class of the pill
     text: str = ""  # what to do next
-
-
-def can_create_customers(request: HttpRequest) -> bool:
-    return request.user.has_perms(
-        (CREATE_PERMISSION, customer_actions.HELP_PERMISSION)
-    ) and can_see_people(request)
 
 
 def new_customer_page(request: HttpRequest) -> HttpResponse:
