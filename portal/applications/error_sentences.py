@@ -8,7 +8,7 @@ from portal.accounts.models import Membership
 from portal.core.secrets.secret_field import SecretUnreadable
 
 
-def describe_error(error: AtsError | SecretUnreadable, member: Membership) -> str:
+def explain_error(error: AtsError | SecretUnreadable, member: Membership) -> str:
     if isinstance(error, (MissingPermission, NotSiteAdmin)):
         return f"The Greenhouse credential is missing a permission. {suggest_setup_fix(member)}"
     if isinstance(error, (BadCredential, SecretUnreadable)):

@@ -26,7 +26,7 @@ from portal.applications.actions.outcomes import (
 )
 from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, record_refusal
-from portal.applications.error_sentences import describe_error
+from portal.applications.error_sentences import explain_error
 from portal.applications.models import ApplicationAction
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
@@ -208,7 +208,7 @@ def _describe_failure(action: ApplicationAction, error: AtsError | SecretUnreada
         return "Greenhouse didn't respond. Nothing changed."
     if isinstance(error, errors.RateLimited):
         return "Greenhouse kept limiting our requests. Nothing changed."
-    return f"Nothing changed. {describe_error(error, action.membership)}"
+    return f"Nothing changed. {explain_error(error, action.membership)}"
 
 
 def _try_refresh_application(provider: Provider, action: ApplicationAction) -> Application | None:

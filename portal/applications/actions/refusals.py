@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from integrations.ats.errors import ActingUserRefused, AtsError, Evidence
-from portal.applications.error_sentences import describe_error
+from portal.applications.error_sentences import explain_error
 from portal.applications.models import ApplicationAction, LearnedRefusal
 from portal.connections.models import Connection
 from portal.entitlements.rules import Rights
@@ -87,7 +87,7 @@ def _refresh_access(action: ApplicationAction) -> None:
 
 def describe_refusal(action: ApplicationAction, error: AtsError) -> str:
     if not action.as_service_account or not isinstance(error, ActingUserRefused):
-        return describe_error(error, action.membership)
+        return explain_error(error, action.membership)
     return (
         "The service account doesn't have permission to do this in Greenhouse. Authorize the "
         "portal under Greenhouse access to act under your own name."

@@ -20,7 +20,7 @@ from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, Rat
 from integrations.ats.provider import Provider
 from integrations.ats.types import Attachment, StageEntry
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications.error_sentences import describe_error
+from portal.applications.error_sentences import explain_error
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
@@ -54,7 +54,7 @@ def _read_from_greenhouse(
     except (AtsUnavailable, RateLimited) as error:
         return _ReadFailure(SLOW_SENTENCE, _compute_retry_seconds(error))
     except (AtsError, SecretUnreadable) as error:
-        return _ReadFailure(describe_error(error, request.membership))
+        return _ReadFailure(explain_error(error, request.membership))
 
 
 def _compute_retry_seconds(error: AtsError) -> int:
