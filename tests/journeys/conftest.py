@@ -210,8 +210,15 @@ DISABLE_TRANSITIONS = """() => {
 ENABLE_TRANSITIONS = "() => { document.adoptedStyleSheets = []; }"
 
 
+def wait_for_document(page: Page) -> None:
+    """Wait until the page is loaded: an empty document also satisfies `to_have_count(0)`."""
+    page.wait_for_load_state()
+    expect(page.get_by_role("main")).to_be_visible()
+
+
 def check_accessibility(page: Page, label: str = "") -> None:
     """Run axe on the page as it is; it must find no violation."""
+    wait_for_document(page)
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     options = {"resultTypes": ["violations"], "preload": False}
@@ -285,6 +292,7 @@ class Person:
         """Check the page with axe, wide and light, then narrow and dark."""
         if not axe and not SCREENSHOTS:
             return
+        wait_for_document(self.page)
         self.page.evaluate(DISABLE_TRANSITIONS)
         for width, scheme in ((1280, "light"), (390, "dark")):
             self.page.set_viewport_size({"width": width, "height": 900})

@@ -36,6 +36,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
     cas.check_page("59-desk")
     page.get_by_role("link", name="action needed").click()
+    expect(page.get_by_role("link", name="Acme", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Other Inc")).to_have_count(0)
     cas.check_page("60-board")
     page.get_by_role("link", name="Acme", exact=True).click()
