@@ -54,7 +54,7 @@ class CallLog:
 
     def record_call(self, call: ApiCallRecord) -> None:
         self._rows.append(build_api_call(self._connection_id, self._trace_id, call))
-        if not self._is_deferred and self._owner.is_current():
+        if not self._is_deferred and self._owner.belongs_to_this_thread():
             self.write_rows()
         if self._on_call is not None:
             with self._owner.lend_scope():

@@ -131,14 +131,18 @@ class BufferingWorker(ThreadWorker):
     ) -> None:
         self._waiting[connection] = time.monotonic() + seconds
         self._unfinished_bytes += len(connection.incoming.data)
-        self.poller.register(connection.sock, event, partial(self._guard, callback, connection))
+        self.poller.register(
+            connection.sock, event, partial(self._call_unless_dropped, callback, connection)
+        )
 
     def _stop_waiting(self, connection: _Connection) -> None:
         if self._waiting.pop(connection, None) is not None:
             self._unfinished_bytes -= len(connection.incoming.data)
             self.poller.unregister(connection.sock)
 
-    def _guard(self, callback: Callable[..., None], connection: _Connection, *_: Any) -> None:
+    def _call_unless_dropped(
+        self, callback: Callable[..., None], connection: _Connection, *_: Any
+    ) -> None:
         try:
             # It may have been dropped in the same turn of the loop.
             if not connection.is_dropped:
@@ -178,7 +182,7 @@ class BufferingWorker(ThreadWorker):
         self.nr_conns += 1
         connection = _Connection(self.cfg, client, address, listener.getsockname())
         self._wait(connection, selectors.EVENT_READ, self._read_request, REQUEST_TIMEOUT)
-        self._guard(self._read_request, connection)
+        self._call_unless_dropped(self._read_request, connection)
 
     def _read_request(self, connection: _Connection) -> None:
         received = connection.sock.receive_now()
@@ -230,7 +234,7 @@ class BufferingWorker(ThreadWorker):
         connection.stays_open = (
             not future.cancelled() and not future.exception() and future.result()
         )
-        self._guard(self._write_response, connection)
+        self._call_unless_dropped(self._write_response, connection)
 
     def _write_response(self, connection: _Connection) -> None:
         sent = connection.sock.flush_outgoing()

@@ -67,6 +67,7 @@ from integrations.greenhouse.transport.error_body import (
     map_validation_error,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
+from integrations.greenhouse.write_requests import build_v1_write_request
 from integrations.http.client import HttpClient, HttpResponse
 
 Record = TypeVar("Record")
@@ -558,7 +559,7 @@ class HarvestV1(HarvestClient):
         self, application_id: int, action: str, body: dict[str, Any], acting_user_id: int
     ) -> WriteResult:
         until = self._get_deadline()
-        request = v1.build_write_request(action, application_id, body, acting_user_id)
+        request = build_v1_write_request(action, application_id, body, acting_user_id)
         required_status = {"update": "", "unreject": "rejected"}.get(action, "active")
         response = self._send_write(
             request, application_id=application_id, required_status=required_status, until=until

@@ -77,6 +77,7 @@ from integrations.greenhouse.transport.error_body import (
 )
 from integrations.greenhouse.transport.request import HarvestRequest
 from integrations.greenhouse.transport.sender import MAX_CALL_SECONDS
+from integrations.greenhouse.write_requests import build_v3_write_request
 from integrations.http.client import (
     HttpClient,
     HttpResponse,
@@ -698,13 +699,13 @@ class HarvestV3(HarvestClient):
             body["notes"] = notes
         if email is not None:
             body["rejection_email"] = _build_email_body(email)
-        request = v3.build_write_request("reject", application_id, body, acting_user_id)
+        request = build_v3_write_request("reject", application_id, body, acting_user_id)
         return self._write_application(
             request, application_id, required_status="active", until=self._get_deadline()
         )
 
     def unreject_application(self, application_id: int, *, acting_user_id: int) -> WriteResult:
-        request = v3.build_write_request("unreject", application_id, {}, acting_user_id)
+        request = build_v3_write_request("unreject", application_id, {}, acting_user_id)
         return self._write_application(
             request, application_id, required_status="rejected", until=self._get_deadline()
         )
@@ -712,7 +713,7 @@ class HarvestV3(HarvestClient):
     def update_application(
         self, application_id: int, *, changes: ApplicationChanges, acting_user_id: int
     ) -> WriteResult:
-        request = v3.build_write_request(
+        request = build_v3_write_request(
             "update", application_id, custom_fields.build_changes_body(changes), acting_user_id
         )
         return self._write_application(
@@ -741,7 +742,7 @@ class HarvestV3(HarvestClient):
 
         def send(choice: str, from_stage_id: int) -> WriteResult:
             body = {"from_stage_id": from_stage_id, **target}
-            request = v3.build_write_request(action, application_id, body, acting_user_id)
+            request = build_v3_write_request(action, application_id, body, acting_user_id)
             result = self._write_application(
                 request, application_id, required_status="active", until=until
             )

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from integrations.ats.errors import AtsError, MissingPermission
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
@@ -19,6 +18,7 @@ from integrations.greenhouse.probes.findings import (
     run_probes,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
+from integrations.greenhouse.write_requests import V1_WRITES, build_v1_write_request
 from integrations.http.client import HttpResponse
 
 _MISSING_PERMISSION_TEXT = "does not have permission for this endpoint"
@@ -50,29 +50,6 @@ _READ_PATHS: Mapping[str, str] = {
     "sources.list": "/v1/sources",
     "custom_fields.list": "/v1/custom_fields/application",
 }
-
-_WRITE_METHODS: Mapping[str, tuple[str, str]] = {
-    "update": ("PATCH", ""),
-    "advance": ("POST", "/advance"),
-    "move": ("POST", "/move"),
-    "transfer": ("POST", "/transfer_to_job"),
-    "reject": ("POST", "/reject"),
-    "unreject": ("POST", "/unreject"),
-}
-
-
-def build_write_request(
-    action: str, application_id: int, body: Mapping[str, Any], acting_user_id: int
-) -> HarvestRequest:
-    method, subpath = _WRITE_METHODS[action]
-    return HarvestRequest(
-        method=method,
-        path=f"/v1/applications/{int(application_id)}{subpath}",
-        template=f"/v1/applications/{{id}}{subpath}",
-        permission=f"applications.{action}",
-        body=body,
-        acting_user_id=acting_user_id,
-    )
 
 
 def probe_permissions(
@@ -110,8 +87,8 @@ _UNKNOWN_PERMISSION = "Harvest v1 has no such permission."
 def build_probe_request(permission: str) -> HarvestRequest | None:
     """The request that probes a permission; None if v1 has no such permission."""
     action = permission.removeprefix("applications.")
-    if action in _WRITE_METHODS:
-        return build_write_request(action, 0, {}, acting_user_id=0)
+    if action in V1_WRITES:
+        return build_v1_write_request(action, 0, {}, acting_user_id=0)
     template = _READ_PATHS.get(permission)
     if template is None:
         return None

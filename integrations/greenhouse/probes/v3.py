@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from integrations.ats.errors import (
     ActingUserRefused,
@@ -26,6 +25,7 @@ from integrations.greenhouse.probes.findings import (
     run_probes,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
+from integrations.greenhouse.write_requests import V3_WRITES, build_v3_write_request
 from integrations.http.client import HttpResponse
 
 _READ_RESOURCES: Mapping[str, str] = {
@@ -62,35 +62,12 @@ _READ_RESOURCES: Mapping[str, str] = {
     "attachments.list": "attachments",
 }
 
-_WRITE_METHODS: Mapping[str, tuple[str, str]] = {
-    "update": ("PATCH", ""),
-    "advance": ("POST", "/move"),
-    "move": ("POST", "/move"),
-    "transfer": ("POST", "/move"),
-    "reject": ("POST", "/reject"),
-    "unreject": ("POST", "/unreject"),
-}
-
-
-def build_write_request(
-    action: str, application_id: int, body: Mapping[str, Any], acting_user_id: int | None
-) -> HarvestRequest:
-    method, subpath = _WRITE_METHODS[action]
-    return HarvestRequest(
-        method=method,
-        path=f"/v3/applications/{int(application_id)}{subpath}",
-        template=f"/v3/applications/{{id}}{subpath}",
-        permission=f"applications.{action}",
-        body=body,
-        acting_user_id=acting_user_id,
-    )
-
 
 def build_probe_request(permission: str) -> HarvestRequest | None:
     """The request that probes a permission; None if v3 has no such permission."""
     action = permission.removeprefix("applications.")
-    if action in _WRITE_METHODS:
-        return build_write_request(action, 0, {}, acting_user_id=None)
+    if action in V3_WRITES:
+        return build_v3_write_request(action, 0, {}, acting_user_id=None)
     resource = _READ_RESOURCES.get(permission)
     if resource is None:
         return None

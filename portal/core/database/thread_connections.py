@@ -15,7 +15,7 @@ class ThreadOwner:
     def __init__(self) -> None:
         self._thread_id, self._scope = threading.get_ident(), get_scope()
 
-    def is_current(self) -> bool:
+    def belongs_to_this_thread(self) -> bool:
         return threading.get_ident() == self._thread_id
 
     @contextmanager
@@ -25,5 +25,5 @@ class ThreadOwner:
             with resume_scope(self._scope):
                 yield
         finally:
-            if not self.is_current():
+            if not self.belongs_to_this_thread():
                 connections.close_all()

@@ -215,8 +215,10 @@ class HarvestV3Handler:
             self._reject_application(dataset, user, row, body)
         elif action == "unreject":
             rejection_actions.unreject_application(dataset, row, user)
-        else:
+        elif action == "{id}":
             edit_actions.update_application(dataset, row, user, body)
+        else:
+            raise NotImplementedError(f"The sandbox can't {action} an application.")
 
     def _move_application(
         self, dataset: Dataset, user: User, row: Application, body: dict[str, Any]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from integrations.greenhouse.sandbox.dataset.records import Application
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 class V1:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from integrations.greenhouse.sandbox import NumberedAccount, Sandbox
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 FIRST, SECOND = NumberedAccount(1), NumberedAccount(2)
 LISTS = ("jobs", "users", "applications", "candidates", "user_job_permissions")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from integrations.greenhouse.sandbox import Sandbox
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def test_same_seed_gives_same_dataset() -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from integrations.greenhouse.sandbox import ACME_V1_KEY, ACME_V1_KEY_LIMITED
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def test_429_fault_ends_after_given_times(api: ApiClient) -> None:

@@ -19,7 +19,7 @@ from tests.integrations.greenhouse.provider_bench import (
     create_sandbox,
     open_provider_bench,
 )
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 from tests.reference.records import parse_record, read_table
 
 ENDPOINTS = read_table("v3_endpoints")

@@ -19,7 +19,7 @@ from integrations.greenhouse.sandbox import (
     Sandbox,
 )
 from tests.consent_page import build_authorization_url, parse_redirect, submit_decision
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 PARTNER = (PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET)
 BACK = "http://127.0.0.1:1/back/"

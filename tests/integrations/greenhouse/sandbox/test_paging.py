@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from integrations.greenhouse.sandbox import ACME_V1_KEY
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def test_v1_pages_link_next_prev_last(api: ApiClient) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations.greenhouse.sandbox import Sandbox
-from tests.integrations.sandbox.api_client import ApiClient, ManualClock
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient, ManualClock
 
 
 @pytest.fixture

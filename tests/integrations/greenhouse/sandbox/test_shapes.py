@@ -9,7 +9,7 @@ import pytest
 
 from integrations.greenhouse.sandbox.auth.permissions import V3_ROUTE_SCOPES
 from integrations.greenhouse.sandbox.webhooks.delivery import WEBHOOK_EVENTS
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 from tests.reference.records import V1, V3, WEBHOOKS, Record, Schema
 
 V1_LISTS = {

@@ -13,7 +13,7 @@ from integrations.greenhouse.sandbox import (
     OTHER_V3_CLIENT_SECRET,
 )
 from integrations.greenhouse.sandbox.auth.permissions import V1_ROUTE_PERMISSIONS, V3_ROUTE_SCOPES
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def _path(template: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 class Receiver:

@@ -17,7 +17,7 @@ from integrations.greenhouse.sandbox import (
     ACME_V3_LIMITED_CLIENT_ID,
     ACME_V3_LIMITED_CLIENT_SECRET,
 )
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 from tests.reference.records import read_table
 
 ERRORS = read_table("errors")

@@ -9,7 +9,7 @@ import pytest
 from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
 from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS
 from integrations.greenhouse.sandbox.control_api.endpoints import CONTROL_ENDPOINTS, get_field_names
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def test_v1_ignores_unknown_parameters(api: ApiClient) -> None:

@@ -7,7 +7,7 @@ from integrations.greenhouse.sandbox import (
     ACME_V3_CLIENT_ID,
     ACME_V3_CLIENT_SECRET,
 )
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 
 def test_v1_window_counts_down_and_refuses(make_api: Callable[..., ApiClient]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET
-from tests.integrations.sandbox.api_client import ApiClient
+from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
 CLIENT = (ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET)
 
