@@ -11,7 +11,7 @@ from integrations.greenhouse.sandbox.actions.mutations import MUTATIONS
 from integrations.greenhouse.sandbox.control_api.endpoints import CONTROL_ENDPOINTS, get_field_names
 from tests.integrations.greenhouse.sandbox.api_client import ApiClient
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "sandbox.md"
 
 
 def test_credential_is_created_over_http(api: ApiClient) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from integrations.greenhouse.sandbox import ACME_V1_KEY, Sandbox
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @contextmanager
