@@ -404,6 +404,8 @@ POST_RATE_LIMITS = {
     "onboarding:invite": (30, 3600),
     "members:list": (200, 3600),
     "members:resend_invitation": (30, 3600),
+    # Each is some 0.2 s of CPU time, here and in a worker, which others would wait for.
+    "jobs:refresh_job": (30, 60),
 }
 # Credentials that one user tests in Greenhouse.
 CREDENTIAL_ENTRY_LIMIT = (20, 600)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.sync.models import Job
 from tests.personas import Personas
 from tests.portal import url_crawler
 
@@ -42,6 +43,18 @@ def test_retry_after_is_rest_of_window(
     response = ada.post(CREDENTIAL, WRONG)
     assert 55 <= int(response["Retry-After"]) <= 60
     assert "in 1 minute" in response.content.decode()
+
+
+def test_refreshes_of_one_person_are_limited(
+    connect, personas: Personas, sign_in, settings
+) -> None:
+    connect()
+    settings.POST_RATE_LIMITS = settings.POST_RATE_LIMITS | {"jobs:refresh_job": (2, 60)}
+    sam, remy = sign_in(personas.sam), sign_in(personas.remy)
+    job = Job.objects.filter(status="open", confidential=False)[0]
+    refresh_url = reverse("jobs:refresh_job", args=[job.pk])
+    assert [sam.post(refresh_url).status_code for _ in range(3)] == [302, 302, 429]
+    assert remy.post(refresh_url).status_code != 429
 
 
 @pytest.fixture
