@@ -144,7 +144,7 @@ def _resolve_in_time(host: str, port: int) -> list[str]:
     def resolve() -> None:
         try:
             results.put(resolve_addresses(host, port))
-        except Exception as error:  # raised below, in the caller's thread
+        except (httpcore.ConnectError, ValueError) as error:  # raised in the caller's thread
             results.put(error)
 
     threading.Thread(target=resolve, name="resolve-host", daemon=True).start()
