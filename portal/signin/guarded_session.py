@@ -36,12 +36,12 @@ class GuardedAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        body = request.body
+        body: Any = request.body
         try:
             reply = self._client.send(
                 str(request.method),
                 str(request.url),
-                headers=request.headers,
+                headers={name: str(value) for name, value in request.headers.items()},
                 content=body.encode() if isinstance(body, str) else body,
             )
         except RequestRefused as refusal:

@@ -83,7 +83,7 @@ def _check_configuration(configuration: dict[str, Any], issuer: str, host: str) 
         raise ServiceError(f"{host} sent a document that can’t be read.")
 
 
-class GuardedOidcAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+class GuardedOidcAdapter(OpenIDConnectOAuth2Adapter):
     @property
     def openid_config(self) -> dict[str, Any]:
         if not hasattr(self, "_openid_config"):

@@ -41,11 +41,11 @@ def is_test(state: Any) -> bool:
 @all_organizations("the state of the test names the service")
 def finish_test(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
     """Compare the address with the admin's own and remember the success."""
+    claims = sociallogin.account.get_provider_account().get_user_data() or {}
     sign_on = _find_tested(request)
     if sign_on is None:
         return fail_test(request, "You can’t test this. Sign in as an admin and test again.")
     user = request.user
-    claims = sociallogin.account.get_provider_account().get_user_data() or {}
     try:
         email = sso_claims.get_verified_email(claims, sign_on)
     except sso_claims.AddressNotVerified as refusal:

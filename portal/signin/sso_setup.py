@@ -77,7 +77,7 @@ def _change_service(sign_on: SingleSignOn, typed: ServiceSettings) -> None:
     sign_on.name, sign_on.server_url = typed.name, typed.issuer
     sign_on.client_id = typed.client_id
     if typed.client_secret:
-        sign_on.client_secret = typed.client_secret
+        sign_on.client_secret = typed.client_secret  # type: ignore[assignment]
     if sign_on.fingerprint != fingerprint:
         sign_on.required = False
     if has_new_issuer:

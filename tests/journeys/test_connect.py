@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def _authorize_as(person: Person, who: str, *, service_account: bool = False) -> None:
     """Consent on Greenhouse's page, where the browser is now."""
     page = person.page
-    expect(page.get_by_role("heading", name="asks for access to Greenhouse")).to_be_visible()
+    expect(page.get_by_role("heading", name="wants to access Greenhouse")).to_be_visible()
     page.get_by_label("You are").select_option(label=who)
     if service_account:
         page.get_by_label("Authorize using a service account").check()

@@ -73,8 +73,8 @@ def run_test(request: MemberRequest) -> HttpResponse:
         )
     except SocialApp.DoesNotExist:
         return sso_round_trip.fail_test(request, "Enter the client secret again.")
-    except oidc.ServiceError as error:
-        return sso_round_trip.fail_test(request, error.message)
+    except oidc.ServiceError as failure:
+        return sso_round_trip.fail_test(request, failure.message)
 
 
 @require_POST

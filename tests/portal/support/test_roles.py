@@ -47,9 +47,14 @@ EVERYTHING = CONNECTIONS | {
     "entry",
     "notification",
     "outgoingemail",
+    "signonrequest",
 }
 INTERNAL = {"queuedtask", "failure", "schedule"}
-MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon"}}
+MAY_OPEN = {
+    CSM: EVERYTHING,
+    LEAD: EVERYTHING,
+    OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon", "signonrequest"},
+}
 MAY_ADD = {
     CSM: {"organization", "membership"},
     LEAD: {"organization", "membership", "user"},
