@@ -73,11 +73,11 @@ class OwnerFilter(admin.SimpleListFilter):
 
 
 class FreshnessFilter(admin.SimpleListFilter):
-    title = "freshness in 30 days"
+    title = "data freshness, last 30 days"
     parameter_name = "freshness"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("used_up", "Allowance used up"), ("left", "Allowance left")]
+        return [("used_up", "Below what we promise"), ("left", "As promised")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
         allowed_minutes = get_allowed_minutes()
