@@ -14,6 +14,7 @@ from portal.signin.models import (
     validate_https_url,
 )
 from portal.signin.oidc import normalize_issuer
+from portal.signin.password_rules import PASSWORD_RULES
 
 
 class EmailForm(forms.Form):
@@ -111,7 +112,7 @@ class DomainForm(forms.Form):
 
 
 class _PlainLabels(forms.Form):
-    """allauth's password fields with our labels, and without placeholders that repeat them."""
+    """allauth's password fields in our words, and without placeholders that repeat them."""
 
     _labels: ClassVar = {
         "oldpassword": "Current password",
@@ -125,6 +126,7 @@ class _PlainLabels(forms.Form):
             if field := self.fields.get(name):
                 field.label = label
                 field.widget.attrs.pop("placeholder", None)
+        self.fields["password1"].help_text = PASSWORD_RULES
 
 
 class ChangePasswordForm(_PlainLabels, account_forms.ChangePasswordForm): ...

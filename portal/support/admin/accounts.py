@@ -21,6 +21,7 @@ from portal.support.customers import (
     customer_status,
     freshness_summary,
     overview,
+    saved_filters,
     summary_page,
 )
 from portal.sync.service_level.report import build_outside_subquery, get_allowed_minutes
@@ -182,6 +183,12 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
                 criteria |= Q(pk__in=people.values("organization"))
             queryset = queryset.filter(criteria)
         return queryset, False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = saved_filters.build_context(request)
+        return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrganizationChangeList]:
         return OrganizationChangeList

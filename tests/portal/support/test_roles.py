@@ -82,6 +82,8 @@ STAFF_PAGES = {
     "issues_issue_send_message": {CSM, LEAD},
     "start_impersonation": {CSM, LEAD},
     "stop_impersonation": {CSM, LEAD, OPERATOR},
+    "support_save_filter": {CSM, LEAD, OPERATOR},
+    "support_remove_filter": {CSM, LEAD, OPERATOR},
     "support_customer_invitation": {CSM, LEAD},
     "support_new_customer": {CSM, LEAD},
     "system_health": {OPERATOR},
