@@ -99,7 +99,11 @@ class SupportSite(AdminSite):
                 "support_customer_invitation",
             ),
             ("filters/", saved_filters.save_filter, "support_save_filter"),
-            ("filters/<int:pk>/remove/", saved_filters.remove_filter, "support_remove_filter"),
+            (
+                "filters/<int:filter_id>/remove/",
+                saved_filters.remove_filter,
+                "support_remove_filter",
+            ),
             ("runbook/", runbook_page.runbook_page, "runbook"),
         ]
         return [

@@ -82,8 +82,8 @@ def save_filter(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def remove_filter(request: HttpRequest, pk: int) -> HttpResponse:
-    row = SavedFilter.objects.filter(owner=_get_owner(request), pk=pk).first()
+def remove_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
+    row = SavedFilter.objects.filter(owner=_get_owner(request), pk=filter_id).first()
     if row is not None:
         row.delete()
         messages.success(request, f"Filter “{row.name}” removed.")

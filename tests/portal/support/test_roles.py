@@ -167,6 +167,7 @@ def test_staff_page_requires_its_role(rows, personas: Personas, sign_in, role: s
         "membership_id": personas.remy.pk,
         "invitation_id": invited.pk,
         "link_id": link.pk,
+        "filter_id": 1,
     }
     for name, entry in _admin_patterns().items():
         if name not in STAFF_PAGES:
