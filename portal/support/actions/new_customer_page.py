@@ -81,9 +81,9 @@ def new_customer_page(request: HttpRequest) -> HttpResponse:
             else:
                 return _redirect_to_invitation(request, invitation, "created")
         if concerns and (
-            invitation := new_customer.find_own_invitation(values["name"], values["email"], by)
+            same := new_customer.find_own_invitation(values["name"], values["email"], by)
         ):
-            return _redirect_to_invitation(request, invitation, "was created already")
+            return _redirect_to_invitation(request, same, "was created already")
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "New customer",
