@@ -87,12 +87,17 @@ def _change_service(sign_on: SingleSignOn, typed: ServiceSettings) -> None:
 
 
 def _return_to_requested(sign_on: SingleSignOn) -> None:
-    for row in sign_on.domains.all():
-        _set_requested(sign_on, Kind.DOMAIN, row.domain)
-    sign_on.domains.all().delete()
+    """Ask for everything anew, in new rows: what an operator has on screen names the old issuer."""
+    undecided = sign_on.requests.exclude(state=State.DECLINED)
+    wanted = {(Kind(row.kind), row.domain): row.requested_by for row in undecided}
+    wanted |= {(Kind.DOMAIN, row.domain): None for row in sign_on.domains.all()}
     if sign_on.addresses_verified:
-        sign_on.addresses_verified = False
-        _set_requested(sign_on, Kind.ADDRESSES_VERIFIED)
+        wanted[Kind.ADDRESSES_VERIFIED, ""] = None
+    sign_on.requests.all().delete()
+    sign_on.domains.all().delete()
+    sign_on.addresses_verified = False
+    for (kind, domain), by in wanted.items():
+        _set_requested(sign_on, kind, domain, by)
 
 
 def _set_requested(
@@ -111,6 +116,11 @@ def _set_requested(
         },
     )
     return row
+
+
+def _lock(sign_on: SingleSignOn) -> SingleSignOn:
+    """Settings, approvals and switches of a service change one after the other."""
+    return SingleSignOn.objects.select_for_update().get(pk=sign_on.pk)
 
 
 def list_open_requests(sign_on: SingleSignOn) -> list[SignOnRequest]:
@@ -145,10 +155,10 @@ def request_trust(sign_on: SingleSignOn, editor: Editor) -> None:
 
 @transaction.atomic
 def approve_request(row: SignOnRequest, editor: Editor) -> bool:
-    """Return False if it was decided meanwhile. Raises DomainTaken."""
+    """Return False if it was decided or withdrawn meanwhile. Raises DomainTaken."""
+    sign_on = _lock(row.single_sign_on)
     if not _decide(row, State.APPROVED, editor):
         return False
-    sign_on = row.single_sign_on
     if row.kind == Kind.DOMAIN:
         domains = SingleSignOnDomain.objects.filter(domain=row.domain)
         domain, _ = create_or_join(
@@ -189,6 +199,7 @@ def explain_not_ready(sign_on: SingleSignOn) -> str:
 @transaction.atomic
 def turn_on(sign_on: SingleSignOn, editor: Editor) -> str:
     """Return what is missing; empty if it is on."""
+    sign_on = _lock(sign_on)
     if missing := explain_not_ready(sign_on):
         return missing
     if SingleSignOn.objects.filter(pk=sign_on.pk, enabled=False).update(enabled=True):
@@ -206,6 +217,7 @@ def turn_off(sign_on: SingleSignOn, editor: Editor) -> None:
 @transaction.atomic
 def require_sign_on(sign_on: SingleSignOn, editor: Editor) -> str:
     """Return what is missing; empty if it is required."""
+    sign_on = _lock(sign_on)
     missing = explain_not_ready(sign_on)
     if missing or not sign_on.enabled:
         return missing or "Turn single sign-on on first."

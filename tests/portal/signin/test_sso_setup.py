@@ -308,6 +308,21 @@ def test_new_issuer_needs_new_approvals(ada: Client, personas: Personas, mocked)
     assert set(requests) == {("domain", "acme.example"), ("addresses_verified", "")}
 
 
+def test_approval_is_for_the_issuer_on_screen(
+    ada: Client, personas: Personas, sign_in, sign_on, mocked
+) -> None:
+    other = "https://other-idp.example"
+    FakeProvider(mocked)
+    document = json.loads(mocked.registered()[0].body) | {"issuer": other}
+    mocked.get(f"{other}/.well-known/openid-configuration", json=document)
+    ada.post(reverse("sso_request_domain"), {"domain": "acme.example"})
+    on_screen = SignOnRequest.objects.get()
+    ada.post(PAGE, TYPED | {"issuer": other})
+    _decide(sign_in(personas.ola), "approve", on_screen)
+    assert not SingleSignOnDomain.objects.exists()
+    assert SignOnRequest.objects.get().state == "requested"
+
+
 def test_stored_secret_is_not_sent_to_new_issuer(ada: Client, sign_on) -> None:
     answer = ada.post(PAGE, TYPED | {"issuer": "https://evil.example", "client_secret": ""})
     assert "Enter the client secret." in answer.content.decode()
