@@ -305,9 +305,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 AUTHENTICATION_BACKENDS = ["portal.signin.backends.PasswordBackend"]
-# Per client address and per account or known device; see portal.signin.adapters.
+# Per client address and per account or known device; see portal.signin.account_adapter.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key", "login_while_locked": "10/m/ip"}
-ACCOUNT_ADAPTER = "portal.signin.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "portal.signin.account_adapter.AccountAdapter"
 ACCOUNT_FORMS = {
     "login": "portal.signin.forms.SignInForm",
     "change_password": "portal.signin.forms.ChangePasswordForm",
@@ -324,10 +324,12 @@ ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # emails about a new password or code
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.signin.password_reset_tokens.ResetTokenGenerator"  # noqa: S105 - a path
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # other sessions end anyway
-SOCIALACCOUNT_ADAPTER = "portal.signin.adapters.SingleSignOnAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.signin.sso_adapter.SingleSignOnAdapter"
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sso"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # our own page has asked already
 SOCIALACCOUNT_STORE_TOKENS = False
+# For the demo's own sign-in service: allows http:// and addresses of this machine.
+SINGLE_SIGN_ON_LOCAL_ADDRESSES = env.bool("SINGLE_SIGN_ON_LOCAL_ADDRESSES", default=False)
 MFA_ADAPTER = "portal.signin.one_time_codes.EncryptedMfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Inbound Talent"
@@ -409,6 +411,8 @@ POST_RATE_LIMITS = {
 }
 # Credentials that one user tests in Greenhouse.
 CREDENTIAL_ENTRY_LIMIT = (20, 600)
+# Requests to a customer's sign-in service that one admin causes while setting it up.
+SIGN_ON_SETUP_LIMIT = (30, 600)
 # Not-found responses per client IP, on pages opened by a secret link.
 NOT_FOUND_RATE_LIMITS = {
     "members:accept_invitation": (30, 600),

@@ -103,6 +103,12 @@ def create_provider(kind: str, secrets: Mapping[str, str], context: ClientContex
     return cast(Provider, _import_object(CREDENTIAL_KINDS[kind].provider_path)(secrets, context))
 
 
+def get_rate_limit_window(kind: str) -> tuple[str, float]:
+    """Return the name of the rate budget and the length of its window, in seconds."""
+    provider_class = _import_object(CREDENTIAL_KINDS[kind].provider_path)
+    return provider_class.kind, provider_class.window
+
+
 def get_permission_catalogue(kind: str) -> PermissionCatalogue:
     return cast(PermissionCatalogue, _import_object(CREDENTIAL_KINDS[kind].catalogue_path))
 

@@ -353,7 +353,7 @@ _PERMISSIONS = (
         "Get: List Rejection Reasons",
         "rejection_reasons:list",
         "reject",
-        purpose="Offers your rejection reasons, which Harvest v3 requires.",
+        purpose="Offers your rejection reasons when somebody rejects an application.",
         origin=_ADDED,
     ),
     _define_permission(

@@ -45,7 +45,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         options = list(socket_options or ())
         error: Exception = httpcore.ConnectTimeout("the deadline has passed")
-        for address in _resolve(host, port):
+        for address in self.resolve_host(host, port):
             remaining = _limit_timeout(timeout, httpcore.ConnectTimeout)
             try:
                 stream = self._backend.connect_tcp(address, port, remaining, local_address, options)
@@ -54,6 +54,11 @@ class DeadlineBackend(httpcore.NetworkBackend):
             else:
                 return _DeadlineStream(stream)
         raise error
+
+    def resolve_host(self, host: str, port: int) -> list[str]:
+        if math.isinf(_ends_at.get()):  # each address may have the whole timeout
+            return [host]
+        return resolve_addresses(host, port)
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
         return self._backend.connect_unix_socket(*args, **kwargs)
@@ -87,18 +92,21 @@ class _DeadlineStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _resolve(host: str, port: int) -> list[str]:
-    if math.isinf(_ends_at.get()):  # each address may have the whole timeout
-        return [host]
+def resolve_addresses(host: str, port: int) -> list[str]:
+    """Raises httpcore.ConnectError."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(str(error)) from error
     return [str(info[4][0]) for info in addresses]
 
 
+def get_remaining_seconds() -> float:
+    return _ends_at.get() - time.monotonic()
+
+
 def _limit_timeout(timeout: float | None, error: type[Exception]) -> float | None:
-    remaining = _ends_at.get() - time.monotonic()
+    remaining = get_remaining_seconds()
     if remaining <= 0:
         raise error("the deadline has passed")
     limited = min(remaining, math.inf if timeout is None else timeout)

@@ -14,7 +14,13 @@ from typing import NoReturn
 
 import msgspec
 
-from integrations.ats.client_context import CallPause, CallRefusal, ClientContext, Lane
+from integrations.ats.client_context import (
+    CallPause,
+    CallRefusal,
+    ClientContext,
+    Lane,
+    StateStore,
+)
 from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable, Evidence, RateLimited
 from integrations.http import circuit_breaker
 from integrations.http.backoff import (
@@ -234,6 +240,11 @@ class SharedRateLimiter:
         if not ends:  # all requests are in flight
             return now + _POLL_INTERVAL
         return sorted(ends)[min(max(count, 1), len(ends)) - 1]
+
+
+def read_limit(store: StateStore, key: str) -> int:
+    """Return the requests per window that Greenhouse allowed lately; 0 if nothing is known."""
+    return store.update(key, lambda raw: (raw, _decode_state(raw).limit), ttl=_STATE_TTL)
 
 
 def build_rate_limited(

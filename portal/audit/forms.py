@@ -121,4 +121,5 @@ class LogForm(forms.Form):
 
 def format_verb(verb: str) -> str:
     # "credential.entered" becomes "Credential entered".
-    return _VERB_LABELS.get(verb) or verb.replace(".", " ").replace("_", " ").capitalize()
+    label = verb.replace("single_sign_on", "single sign-on").replace(".", " ").replace("_", " ")
+    return _VERB_LABELS.get(verb) or label.capitalize()

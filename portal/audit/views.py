@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import MemberRequest, admin_only
 from portal.accounts.models import Membership
 from portal.audit import presentation
-from portal.audit.forms import LogForm, format_verb
+from portal.audit.forms import LogForm
 from portal.audit.models import Entry
 from portal.web.csv_rows import stream_rows
 from portal.web.id_parsing import parse_id
@@ -59,7 +59,6 @@ def _build_entry_context(
     return {
         "at": entry.at,
         "actor_name": entry.actor_name,
-        "action": format_verb(entry.verb),
         "description": entry.description,
         # IP addresses of our own staff aren't shown.
         "ip_address": entry.ip_address if entry.by_id in members else None,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from integrations.greenhouse.sandbox.auth import credentials as sandbox_credentials
+from integrations.greenhouse.sandbox.auth import identity_provider
 from portal.core.links import LIVENESS_PATH
 from portal.demo.folder import (
     DEFAULT_FOLDER,
@@ -201,6 +202,10 @@ def _print_welcome(port: int, sandbox: str, demo_folder: DemoFolder) -> None:
         _print_line(f"    v1 key            {key}")
         _print_line(f"    v3 client id      {client}")
         _print_line(f"    v3 client secret  {secret}")
+    _print_line("\nFor single sign-on (Members), the sandbox has a sign-in service")
+    _print_line(f"  issuer            {sandbox}{identity_provider.PATH}")
+    _print_line(f"  client id         {identity_provider.CLIENT_ID}")
+    _print_line(f"  client secret     {identity_provider.CLIENT_SECRET}")
     _print_line(
         f"\nLogs: {_shorten_path(demo_folder.folder)}/*.log    Stop: Ctrl-C    "
         "Start afresh: make reset\n"

@@ -79,6 +79,7 @@ class DemoFolder:
             **self.get_or_create_keys(),
             "DEBUG": "false",
             "INSECURE_COOKIES": "true",
+            "SINGLE_SIGN_ON_LOCAL_ADDRESSES": "true",
             "TRUSTED_PROXIES": "0",
             "DATABASE_URL": f"sqlite:///{self.folder / 'portal.sqlite3'}",
             "REDIS_URL": "none",

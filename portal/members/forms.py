@@ -9,6 +9,7 @@ from portal.accounts.models import Membership, Organization, User
 from portal.core.names import form_fields
 from portal.members import memberships
 from portal.members.models import Invitation
+from portal.signin.password_rules import PASSWORD_RULES
 
 
 class InviteForm(forms.Form):
@@ -60,7 +61,7 @@ class AcceptForm(forms.Form):
     )
     password = forms.CharField(
         label="Choose a password",
-        help_text="At least 12 characters. Avoid common passwords, your name and your email.",
+        help_text=PASSWORD_RULES,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         error_messages={"required": "Choose a password."},

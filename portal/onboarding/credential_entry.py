@@ -20,7 +20,11 @@ from portal.connections import waiting
 from portal.connections.credentials import store
 from portal.connections.models import Connection, Credential, CredentialTest, WaitCause
 from portal.core import queue, transitions
-from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core.secrets.secret_field import (
+    SecretUnreadable,
+    fingerprint_secrets,
+    reveal_secret,
+)
 from portal.onboarding import setup_flow
 from portal.sync import account_match
 
@@ -66,7 +70,17 @@ def enter_credential(
             "This credential belongs to a different Greenhouse account. Use a credential of the "
             "connected account.",
         )
+    if setup_flow.needs_rotation(connection) and _is_in_use(connection, entered):
+        raise store.CredentialRefused(
+            store.get_first_field(entered.kind),
+            "This credential is already in use. Nothing was changed.",
+        )
     return _save_tested(connection, entered, test, is_other_account=is_other_account)
+
+
+def _is_in_use(connection: Connection, entered: EnteredCredential) -> bool:
+    fingerprint = fingerprint_secrets(entered.kind, *entered.secrets.values())
+    return connection.credential is not None and connection.credential.fingerprint == fingerprint
 
 
 @transaction.atomic

@@ -5,4 +5,9 @@ class SigninConfig(AppConfig):
     name = "portal.signin"
 
     def ready(self) -> None:
-        from portal.signin import signal_handlers  # noqa: F401  # registers receivers
+        from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+
+        from portal.signin import checks, signal_handlers  # noqa: F401  # registers both
+        from portal.signin.oidc import GuardedOidcAdapter
+
+        OpenIDConnectProvider.oauth2_adapter_class = GuardedOidcAdapter

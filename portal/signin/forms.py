@@ -5,7 +5,16 @@ from typing import Any, ClassVar
 from allauth.account import forms as account_forms
 from django import forms
 
-from portal.signin.models import find_single_sign_on
+from integrations.ats.emails import normalize_domain
+from portal.core.names.form_fields import NameField
+from portal.signin.models import (
+    SingleSignOn,
+    find_single_sign_on,
+    validate_bare_domain,
+    validate_https_url,
+)
+from portal.signin.oidc import normalize_issuer
+from portal.signin.password_rules import PASSWORD_RULES
 
 
 class EmailForm(forms.Form):
@@ -33,8 +42,77 @@ class SignInForm(account_forms.LoginForm):
         return address
 
 
+class SingleSignOnForm(forms.Form):
+    """The customer's sign-in service; the secret is never shown, and empty keeps the stored one."""
+
+    name = NameField(
+        label="Name", max_length=80, help_text="Shown to members, for example “Acme login”."
+    )
+    issuer = forms.CharField(
+        label="Issuer",
+        max_length=300,
+        help_text="The address before /.well-known/openid-configuration, with https://.",
+        widget=forms.URLInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+    client_id = forms.CharField(
+        label="Client ID",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+    client_secret = forms.CharField(
+        label="Client secret",
+        max_length=500,
+        required=False,
+        widget=forms.PasswordInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, data: Any = None, *, sign_on: SingleSignOn | None) -> None:
+        self._sign_on = sign_on
+        super().__init__(data, initial=_describe_service(sign_on))
+        if sign_on is not None:
+            self.fields["client_secret"].help_text = "Leave empty to keep the current secret."
+
+    def clean_issuer(self) -> str:
+        issuer = normalize_issuer(self.cleaned_data["issuer"])
+        validate_https_url(issuer)
+        return issuer
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("client_secret") or "issuer" not in cleaned:
+            return cleaned
+        # The stored secret is never sent to another host than the one it was entered for.
+        if self._sign_on is None or self._sign_on.server_url != cleaned["issuer"]:
+            self.add_error("client_secret", "Enter the client secret.")
+        return cleaned
+
+
+def _describe_service(sign_on: SingleSignOn | None) -> dict[str, str]:
+    if sign_on is None:
+        return {}
+    return {
+        "name": sign_on.name,
+        "issuer": sign_on.server_url,
+        "client_id": sign_on.client_id,
+    }
+
+
+class DomainForm(forms.Form):
+    domain = forms.CharField(
+        label="Email domain",
+        max_length=200,
+        help_text="The part after the @, for example acme.example.",
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_domain(self) -> str:
+        domain = normalize_domain(self.cleaned_data["domain"].strip().removeprefix("@"))
+        validate_bare_domain(domain)
+        return domain
+
+
 class _PlainLabels(forms.Form):
-    """allauth's password fields with our labels, and without placeholders that repeat them."""
+    """allauth's password fields in our words, and without placeholders that repeat them."""
 
     _labels: ClassVar = {
         "oldpassword": "Current password",
@@ -48,6 +126,7 @@ class _PlainLabels(forms.Form):
             if field := self.fields.get(name):
                 field.label = label
                 field.widget.attrs.pop("placeholder", None)
+        self.fields["password1"].help_text = PASSWORD_RULES
 
 
 class ChangePasswordForm(_PlainLabels, account_forms.ChangePasswordForm): ...

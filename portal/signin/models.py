@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 
 from integrations.ats.emails import is_lookalike_email, normalize_email
-from portal.accounts.models import Organization
+from portal.accounts.models import Organization, User
 from portal.core.names.model_fields import NameField, NormalizedDomainField
-from portal.core.secrets.secret_field import SecretField
+from portal.core.secrets.secret_field import (
+    SecretField,
+    SecretUnreadable,
+    fingerprint_secrets,
+    reveal_secret,
+)
 from portal.core.tenancy.managers import OrganizationModel
 from portal.core.tenancy.scope import all_organizations
 
 
 def validate_https_url(value: str) -> None:
-    """The portal calls this host, so only operators may enter it, never customers."""
-    URLValidator(schemes=["https"], message="Enter an address that starts with https://.")(value)
+    """Which host it is, is checked whenever it is called (integrations.http.guarded_client)."""
+    schemes = ["https", "http"] if settings.SINGLE_SIGN_ON_LOCAL_ADDRESSES else ["https"]
+    URLValidator(schemes=schemes, message="Enter an address that starts with https://.")(value)
 
 
 def validate_bare_domain(value: str) -> None:
@@ -51,6 +58,12 @@ class SingleSignOn(OrganizationModel):
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    # The last sign-in test that succeeded, and the settings it was made with.
+    tested_at = models.DateTimeField(null=True, editable=False)
+    tested_by = models.ForeignKey(
+        User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    tested_fingerprint = models.CharField(max_length=12, blank=True, default="", editable=False)
 
     class Meta:
         verbose_name = verbose_name_plural = "single sign-on"
@@ -62,6 +75,19 @@ class SingleSignOn(OrganizationModel):
     def provider_id(self) -> str:
         """The organization's slug: part of the callback URL registered with the provider."""
         return self.organization.slug
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with everything that a sign-in test depends on; empty without a secret."""
+        try:
+            secret = reveal_secret(self.client_secret)
+        except SecretUnreadable:
+            return ""
+        return fingerprint_secrets(self.server_url.rstrip("/"), self.client_id, secret)
+
+    @property
+    def is_tested(self) -> bool:
+        return bool(self.tested_fingerprint) and self.tested_fingerprint == self.fingerprint
 
 
 class SingleSignOnDomain(OrganizationModel):
@@ -75,6 +101,46 @@ class SingleSignOnDomain(OrganizationModel):
 
     def __str__(self) -> str:
         return self.domain
+
+
+class SignOnRequest(OrganizationModel):
+    """What a customer's admin asks for and an operator approves: only operators decide whose
+    addresses a sign-in service vouches for.
+    """
+
+    class Kind(models.TextChoices):
+        DOMAIN = "domain", "Email domain"
+        ADDRESSES_VERIFIED = "addresses_verified", "Addresses are verified"
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        APPROVED = "approved", "Approved"
+        DECLINED = "declined", "Declined"
+
+    single_sign_on = models.ForeignKey(
+        SingleSignOn, on_delete=models.CASCADE, related_name="requests"
+    )
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    domain = NormalizedDomainField(max_length=200, blank=True, validators=[validate_bare_domain])
+    state = models.CharField(max_length=20, choices=State.choices, default=State.REQUESTED)
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "single sign-on request"
+        ordering = ("kind", "domain")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["single_sign_on", "kind", "domain"], name="one_sign_on_request_per_subject"
+            ),
+        )
+
+    def __str__(self) -> str:
+        if self.kind == self.Kind.DOMAIN:
+            return f"the email domain {self.domain}"
+        return "addresses without the claim “email_verified”"
 
 
 @all_organizations("the domain names the organization")

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization
+from portal.core.names.model_fields import NameField
 from portal.core.tenancy.managers import OrganizationModel
 
 
@@ -40,3 +41,23 @@ class Impersonation(OrganizationModel):
 
     def __str__(self) -> str:
         return f"{self.by} as {self.membership}"
+
+
+class SavedFilter(models.Model):
+    """Filters of the customer list that a staff member saved under a name."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters"
+    )
+    name = NameField(max_length=60)
+    query = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("name", "pk")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "name"], name="one_saved_filter_per_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -78,7 +78,7 @@ class SupportSite(AdminSite):
 
     def get_urls(self) -> list[Any]:
         from portal.support.actions import new_customer_page
-        from portal.support.customers import setup_funnel_page
+        from portal.support.customers import saved_filters, setup_funnel_page
         from portal.support.impersonation import impersonation_page
         from portal.support.monitoring import runbook_page, system_health_page
 
@@ -97,6 +97,12 @@ class SupportSite(AdminSite):
                 "customers/<int:organization_id>/invitations/<int:invitation_id>/",
                 new_customer_page.invitation_page,
                 "support_customer_invitation",
+            ),
+            ("filters/", saved_filters.save_filter, "support_save_filter"),
+            (
+                "filters/<int:filter_id>/remove/",
+                saved_filters.remove_filter,
+                "support_remove_filter",
             ),
             ("runbook/", runbook_page.runbook_page, "runbook"),
         ]

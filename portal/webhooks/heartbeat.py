@@ -12,6 +12,7 @@ from django.utils import timezone
 from integrations.ats import registry
 from integrations.ats.webhooks import WebhookEventType, WebhookSpec
 from portal.connections.models import Connection, Credential
+from portal.core.date_formats import format_datetime
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.sync.models import SyncStep
@@ -157,9 +158,9 @@ def _open_silence_issue(
         key=change,
         title=f"No more webhooks for {kind}",
         description=(
-            f"No webhook for {labels} since {last_at:%-d %B, %H:%M} UTC, but {syncs} syncs found "
-            f"such changes. {vendor.screen_path} Greenhouse disables a webhook when a delivery "
-            "fails: check whether these are disabled, enable them and save."
+            f"No webhook for {labels} since {format_datetime(last_at)} UTC, but {syncs} syncs "
+            f"found such changes. {vendor.screen_path} Greenhouse disables a webhook when a "
+            "delivery fails: check whether these are disabled, enable them and save."
         ),
         severity=Issue.Severity.WARNING,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,

@@ -151,6 +151,11 @@ class Demo:
         body = {"credential": credential, "grant": permissions}
         httpx.patch(f"{self.sandbox_url}/__credentials", json=body, timeout=60).raise_for_status()
 
+    def remove_permissions(self, credential: str, permissions: list[str]) -> None:
+        """Take these permissions from a credential in the sandbox."""
+        body = {"credential": credential, "remove": permissions}
+        httpx.patch(f"{self.sandbox_url}/__credentials", json=body, timeout=60).raise_for_status()
+
     def add_fault(self, **fault: object) -> None:
         """Have the sandbox fail in this way."""
         httpx.post(f"{self.sandbox_url}/__faults", json=fault, timeout=60).raise_for_status()
@@ -275,6 +280,20 @@ class Person:
         self.page.get_by_label("Client ID").fill(client_id)
         self.page.get_by_label("Client secret", exact=True).fill(client_secret)
         self.page.get_by_role("button", name="Test and save").click()
+
+    def paste_v1(self, key: str) -> None:
+        """Paste a v1 key in setup and have it tested."""
+        self.open_path("/setup/credential/?kind=harvest_key")
+        self.page.get_by_label("Harvest API key", exact=True).fill(key)
+        self.page.get_by_role("button", name="Test and save").click()
+
+    def authorize_as(self, who: str, *, service_account: bool = False) -> None:
+        """Consent on Greenhouse's page, where the browser is now."""
+        expect(self.page.get_by_role("heading", name="wants to access Greenhouse")).to_be_visible()
+        self.page.get_by_label("You are").select_option(label=who)
+        if service_account:
+            self.page.get_by_label("Authorize using a service account").check()
+        self.page.get_by_role("button", name="Authorize").click()
 
     def await_permissions(self) -> None:
         """Wait until all are granted, and return to the page, which moves on by itself then."""

@@ -13,16 +13,6 @@ from tests.journeys.conftest import Demo, Person
 pytestmark = pytest.mark.browser
 
 
-def _authorize_as(person: Person, who: str, *, service_account: bool = False) -> None:
-    """Consent on Greenhouse's page, where the browser is now."""
-    page = person.page
-    expect(page.get_by_role("heading", name="asks for access to Greenhouse")).to_be_visible()
-    page.get_by_label("You are").select_option(label=who)
-    if service_account:
-        page.get_by_label("Authorize using a service account").check()
-    page.get_by_role("button", name="Authorize").click()
-
-
 def _continue_until_connected(person: Person) -> None:
     """Without scripts, the page that waits for a worker has a link instead."""
     progress = person.page.locator("#authorization-progress")
@@ -48,7 +38,7 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     if scripts:
         ada.check_page("61-refused")
     page.get_by_role("button", name="Try again").click()
-    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    ada.authorize_as("Ada Adeyemi, Site Admin", service_account=True)
     if not scripts:
         _continue_until_connected(ada)
         expect(page.get_by_role("heading", name="Permissions", exact=True)).to_be_visible()
@@ -59,11 +49,11 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     ada.open_path("/setup/credential/")
     ada.check_page("62-connected")
     page.get_by_role("button", name="Connect again").click()
-    _authorize_as(ada, "Zoe Zimmer, Site Admin", service_account=True)
+    ada.authorize_as("Zoe Zimmer, Site Admin", service_account=True)
     expect(page.get_by_text("That's a different Greenhouse account")).to_be_visible()
     ada.check_page("63-another-account")
     page.get_by_role("button", name="Try again").click()
-    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    ada.authorize_as("Ada Adeyemi, Site Admin", service_account=True)
     expect(page.get_by_text("All permissions granted").first).to_be_visible()
 
 
@@ -71,7 +61,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada: Person = person("ada@acme.example")
     ada.open_path("/setup/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
-    _authorize_as(ada, "Ada Adeyemi, Site Admin", service_account=True)
+    ada.authorize_as("Ada Adeyemi, Site Admin", service_account=True)
     expect(ada.page.get_by_text("All permissions granted").first).to_be_visible()
     ada.open_path("/setup/sync/")
     expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
@@ -81,11 +71,11 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     page = sam.page
     sam.check_page("64-not-yet")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
-    _authorize_as(sam, "Ada Adeyemi, Site Admin")
+    sam.authorize_as("Ada Adeyemi, Site Admin")
     expect(page.locator("#messages").get_by_text("Authorized as someone else")).to_be_visible()
     sam.check_page("65-not-you")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
-    _authorize_as(sam, "Sam Okafor, Site Admin")
+    sam.authorize_as("Sam Okafor, Site Admin")
     expect(page.get_by_text("You’re authorized").first).to_be_visible()
     sam.check_page("66-as-yourself")
     sam.open_path("/requisitions/")

@@ -9,17 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from integrations.greenhouse import sandbox as greenhouse
 from tests.journeys.conftest import Demo, Person
 
 pytestmark = pytest.mark.browser
 
-JOB_ACCESS, REJECT, REASONS = MISSING = [
-    "harvest:user_job_permissions:list",
-    "harvest:applications:reject",
-    "harvest:rejection_reasons:list",
+MISSING = [
+    "user_permissions.list_job_permissions",
+    "applications.reject",
+    "rejection_reasons.list",
 ]
+ADA = "Ada Adeyemi, Site Admin"
 POLL_SECONDS = 0.5
 
 
@@ -63,11 +65,101 @@ def read_job_count(page: str) -> int:
     return int(count[1]) if count else -1
 
 
-def test_customer_goes_live_with_missing_permissions(demo: Demo, person) -> None:
-    demo.run_function("tests.journeys.prepared_customers.remove_acme")
-    credential = demo.create_credential("client", MISSING)
+class V3:
+    """Harvest v3: a client ID and secret, with scopes."""
 
-    # Customer success makes the customer and invites its admin.
+    job_access = "harvest:user_job_permissions:list"
+
+    def connect(self, demo: Demo, ada: Person) -> None:
+        credential = demo.create_credential("client", MISSING)
+        self.credential = credential["client_id"]
+        ada.paste_v3(credential["client_id"], credential["client_secret"])
+
+    def grant(self, demo: Demo, ada: Person, person: Any) -> None:
+        """A colleague without an account grants two by link, and then the last."""
+        ada.open_path("/setup/fix-links/")
+        ada.page.get_by_label("Email").fill("gil@acme.example")
+        ada.page.get_by_role("button", name="Email link").click()
+        expect(ada.page.locator("#messages").get_by_text("Link emailed to gil@")).to_be_visible()
+        ada.check_page("80-fix-links")
+        gil: Person = person("gil@acme.example", signed_in=False)
+        gil.open_path(demo.read_link(gil.email, "/setup/fix/"))
+        expect(gil.page.get_by_text(self.job_access).first).to_be_visible()
+        gil.check_page(f"81-fix-{type(self).__name__}")
+        demo.grant_permissions(self.credential, MISSING[:2])
+        gil.page.get_by_role("button", name="Test again").click()
+        expect(gil.page.locator("#test-result")).to_contain_text("2 of 3 granted")
+        gil.check_page("82-two-granted")
+        demo.grant_permissions(self.credential, MISSING[2:])
+        gil.page.get_by_role("button", name="Test again").click()
+        done = gil.page.get_by_text("All permissions granted. Thank you!", exact=True)
+        expect(done).to_be_visible()
+        gil.check_page("83-all-granted")
+
+
+class V1(V3):
+    """Harvest v1: an API key, with checkboxes."""
+
+    job_access = "Get: List Job Permissions"
+
+    def connect(self, demo: Demo, ada: Person) -> None:
+        self.credential = demo.create_credential("key", MISSING)["key"]
+        ada.paste_v1(self.credential)
+
+
+class Consent:
+    """Authorized in Greenhouse; our application loses some of its scopes there right after."""
+
+    def connect(self, demo: Demo, ada: Person) -> None:
+        def lose_scopes(route: Route) -> None:
+            answer = route.fetch(max_redirects=0)
+            demo.remove_permissions(greenhouse.PARTNER_CLIENT_ID, MISSING)
+            route.fulfill(response=answer)
+
+        ada.page.get_by_role("button", name="Connect with Greenhouse").click()
+        ada.page.route(f"{demo.sandbox_url}/authorize", lose_scopes)
+        ada.authorize_as(ADA, service_account=True)
+        ada.page.unroute(f"{demo.sandbox_url}/authorize")
+
+    def grant(self, demo: Demo, ada: Person, person: Any) -> None:
+        """Nobody can grant them by link: a Site Admin authorizes again."""
+        demo.grant_permissions(greenhouse.PARTNER_CLIENT_ID, MISSING)
+        ada.open_path("/setup/permissions/")
+        ada.check_page("84-authorize-again")
+        ada.page.get_by_role("button", name="Connect again").click()
+        ada.authorize_as(ADA, service_account=True)
+
+
+@pytest.mark.parametrize("generation", [V3, V1, Consent])
+def test_customer_goes_live_with_missing_permissions(demo: Demo, person, generation: Any) -> None:
+    demo.run_function("tests.journeys.prepared_customers.remove_acme")
+    way = generation()
+    ada = _join_as_admin(demo, person)
+    way.connect(demo, ada)
+    expect(ada.page.get_by_text("3 missing", exact=True)).to_be_visible()
+    ada.check_page(f"75-missing-{generation.__name__}")
+    recruiters = _invite_recruiters(ada, person)
+
+    with JobCountWatch(recruiters) as watch:
+        way.grant(demo, ada, person)
+        # Everybody's list is right in the end ...
+        visible = demo.fetch_stats()["visible_open_jobs"]
+        expected = {user.email: visible[user.email.partition("@")[0]] for user in recruiters}
+        _wait_for_counts(watch, ada, expected)
+    # ... and at every moment in between.
+    for email, counts in watch.counts.items():
+        assert counts == sorted(counts), (email, counts)
+        assert counts[0] > 0
+    assert read_job_count(_open_requisitions(ada)) == visible["ada"]
+    ada.open_path("/setup/permissions/")
+    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
+    ada.open_path("/setup/live/")
+    expect(ada.page.get_by_text("Connected", exact=True)).to_be_visible()
+    ada.check_page("79-live")
+
+
+def _join_as_admin(demo: Demo, person: Any) -> Person:
+    """Customer success makes the customer; its admin joins, and is in front of the credential."""
     cas: Person = person("cas@portal.example")
     cas.open_path("/admin/accounts/organization/")
     cas.page.get_by_role("link", name="New customer").click()
@@ -78,7 +170,6 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person) -> None
     expect(cas.page.get_by_text("Invitation sent to ada@acme.example")).to_be_visible()
     cas.check_page("71-invitation")
 
-    # The admin joins, and lands in Setup.
     ada: Person = person("ada@acme.example", signed_in=False)
     ada.open_path(demo.read_link(ada.email, "/invitation/"))
     ada.check_page("72-join")
@@ -88,9 +179,11 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person) -> None
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url("**/setup/credential/")
     ada.check_page("74-credential")
-    ada.paste_v3(credential["client_id"], credential["client_secret"])
-    expect(ada.page.get_by_text("3 missing", exact=True)).to_be_visible()
-    ada.check_page("75-missing")
+    return ada
+
+
+def _invite_recruiters(ada: Person, person: Any) -> list[Person]:
+    """Ada continues without the missing permissions; two recruiters join and see requisitions."""
     ada.page.get_by_role("link", name="Continue").click()
     for name in ("Remy", "Vic"):
         ada.page.get_by_role("checkbox", name=re.compile(name)).check()
@@ -110,44 +203,7 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person) -> None
         expect(recruiter.page.locator("#job-count")).to_be_visible()
         recruiters.append(recruiter)
     recruiters[0].check_page("78-recruiter")
-
-    with JobCountWatch(recruiters) as watch:
-        _grant_permissions(demo, ada, person, credential["client_id"])
-        # Everybody's list is right in the end ...
-        visible = demo.fetch_stats()["visible_open_jobs"]
-        expected = {user.email: visible[user.email.partition("@")[0]] for user in recruiters}
-        _wait_for_counts(watch, ada, expected)
-    # ... and at every moment in between.
-    for email, counts in watch.counts.items():
-        assert counts == sorted(counts), (email, counts)
-        assert counts[0] > 0
-    assert read_job_count(_open_requisitions(ada)) == visible["ada"]
-    ada.open_path("/setup/live/")
-    expect(ada.page.get_by_text("Connected", exact=True)).to_be_visible()
-    ada.check_page("79-live")
-
-
-def _grant_permissions(demo: Demo, ada: Person, person: Any, client_id: str) -> None:
-    """A colleague without an account grants two by link, and somebody else the last."""
-    ada.open_path("/setup/fix-links/")
-    ada.page.get_by_label("Email").fill("gil@acme.example")
-    ada.page.get_by_role("button", name="Email link").click()
-    expect(ada.page.locator("#messages").get_by_text("Link emailed to gil@")).to_be_visible()
-    ada.check_page("80-fix-links")
-    gil: Person = person("gil@acme.example", signed_in=False)
-    gil.open_path(demo.read_link(gil.email, "/setup/fix/"))
-    expect(gil.page.get_by_text(JOB_ACCESS)).to_be_visible()
-    gil.check_page("81-fix")
-    demo.grant_permissions(client_id, [JOB_ACCESS, REJECT])
-    gil.page.get_by_role("button", name="Test again").click()
-    expect(gil.page.locator("#test-result")).to_contain_text("2 of 3 granted")
-    gil.check_page("82-two-granted")
-    demo.grant_permissions(client_id, [REASONS])
-    gil.page.get_by_role("button", name="Test again").click()
-    expect(gil.page.get_by_text("All permissions granted. Thank you!", exact=True)).to_be_visible()
-    gil.check_page("83-all-granted")
-    ada.open_path("/setup/permissions/")
-    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
+    return recruiters
 
 
 def _wait_for_counts(watch: JobCountWatch, user: Person, expected: dict[str, int]) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, keep_screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +95,13 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     expect(banner).to_contain_text("Viewing as Ada Adeyemi")
     expect(banner).to_contain_text("until")
     cas.check_page("65-looking")
+    page.set_viewport_size({"width": 320, "height": 256})  # 1280 by 1024 at 400 %
+    box = banner.bounding_box()
+    assert box
+    assert box["height"] <= 64
+    expect(banner.get_by_role("button", name="Stop viewing")).to_be_in_viewport()
+    keep_screenshot(page, "65-looking-400-percent")
+    page.set_viewport_size({"width": 1280, "height": 900})
 
     cas.open_path("/members/")
     page.get_by_label("Email").fill("nia@acme.example")

@@ -33,6 +33,8 @@ PUBLIC_URL_NAMES = {
     "robots",
     "account_login",
     "account_logout",
+    "openid_connect_callback",
+    "openid_connect_login",
     "single_sign_on",
     "members:accept_invitation",
     "notifications:recent_emails",

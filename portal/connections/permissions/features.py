@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 
@@ -79,20 +79,22 @@ class Features:
 
 
 def load_features(connection: Connection) -> Features:
-    """Features of a connection. Nothing is off before the first finished check."""
-    check = (
-        connection.checks.filter(
-            status=CheckRun.Status.DONE, credential__state=Credential.State.IN_USE
-        )
-        .values_list("pk", "credential__kind", "connection__unread_lists")
-        .first()
+    """Features of a connection. Nothing is off before the first finished check; until that of a
+    new credential, the results of the replaced one stay, so that nothing is taken away meanwhile.
+    """
+    done = connection.checks.filter(status=CheckRun.Status.DONE).values_list(
+        "pk", "credential__kind", "connection__unread_lists"
     )
+    current = done.filter(credential__state=Credential.State.IN_USE).first()
+    check = current or done.exclude(credential__state=Credential.State.PENDING).first()
     if check is None:
         return Features()
     run, kind, unread_lists = check
     results = PermissionCheck.objects.filter(_DISABLING_RESULTS, run=run).order_by()
     outcomes = frozenset(results.values_list("permission", "outcome", "cause"))
-    return _compute_features(kind, outcomes, frozenset(chain.from_iterable(unread_lists.values())))
+    unread_features = frozenset(chain.from_iterable(unread_lists.values()))
+    features = _compute_features(kind, outcomes, unread_features)
+    return features if current else replace(features, checked=False)
 
 
 def build_features(credential: Credential, results: Iterable[PermissionCheck]) -> Features:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import groupby
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -25,6 +27,7 @@ from portal.core.tenancy.scope import enter_organization
 from portal.onboarding import setup_flow
 from portal.onboarding.forms import FixLinkRecipientForm
 from portal.onboarding.permission_checklist import (
+    Checkbox,
     PermissionItem,
     build_checklist,
     group_by_checkbox,
@@ -143,15 +146,34 @@ def public_fix_page(request: HttpRequest, token: str) -> HttpResponse:
     checkboxes = group_by_checkbox(items, previous_results)
     context = {
         "link": link,
+        "by_scope": credential.by_scope,
         "contacts": fix_links.list_contacts(link),
         "organization_name": link.connection.organization.name,
         "checkboxes": checkboxes,
+        "sections": _build_sections(credential, checkboxes),
+        "to_select": _list_to_select(credential, checkboxes),
         "granted": sum(checkbox.state == ProbeOutcome.GRANTED for checkbox in checkboxes),
         "place": credential.place,
         "check": check,
         "polls": link.is_open and link.test_count < fix_links.MAX_TESTS - 40,
     }
     return render_page_or_partial(request, "onboarding/fix_link.html", "permissions", context)
+
+
+def _build_sections(
+    credential: Credential, checkboxes: list[Checkbox]
+) -> list[tuple[str, list[Checkbox]]]:
+    """Cards as Greenhouse's screen has them: one list of scopes, or groups of checkboxes."""
+    if credential.by_scope:
+        return [("Scopes", sorted(checkboxes, key=lambda box: box.label))] if checkboxes else []
+    return [(group, list(boxes)) for group, boxes in groupby(checkboxes, lambda box: box.group)]
+
+
+def _list_to_select(credential: Credential, checkboxes: list[Checkbox]) -> str:
+    """A line per checkbox that is not granted, to copy."""
+    open_boxes = [box for box in checkboxes if box.state != ProbeOutcome.GRANTED]
+    names = credential.list_checkboxes(item.permission for box in open_boxes for item in box.items)
+    return "\n".join(sorted(names) if credential.by_scope else names)
 
 
 def _test_link(request: HttpRequest, link: FixLink) -> None:

@@ -26,6 +26,7 @@ _VIEW_PERMISSIONS = {
     "issues": ("view_issue",),
     "notifications": ("view_notification", "view_outgoingemail"),
     "audit": ("view_entry",),
+    "signin": ("view_signonrequest",),
     "support": ("view_impersonation",),
 }  # fmt: skip
 _HELP_PERMISSIONS = {
@@ -41,7 +42,8 @@ _OPERATOR_PERMISSIONS = {
     "webhooks": ("view_endpoint", "view_delivery", "view_heartbeat"),
     "issues": ("view_issue", "change_issue"),
     "signin": ("view_singlesignon", "add_singlesignon", "change_singlesignon",
-               "view_singlesignondomain", "add_singlesignondomain", "change_singlesignondomain"),
+               "view_singlesignondomain", "add_singlesignondomain", "change_singlesignondomain",
+               "view_signonrequest", "change_signonrequest"),
     "support": ("view_system_health",),
     "core": ("view_queuedtask",),
     "django_q": ("view_failure", "change_failure", "view_schedule"),

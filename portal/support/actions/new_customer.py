@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.text import slugify
 
 from portal.accounts.models import Membership, Organization, User
@@ -16,6 +18,7 @@ from portal.members.models import Invitation
 
 _DEFAULT_SLUG = "customer"  # for names without a Latin letter or digit
 _SLUG_LENGTH = 60
+_SAME_SUBMISSION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Concern:
 
     key: str
     text: str
+
+
+class CreatedMeanwhile(Exception):
+    """A customer of the same name was created at the same time."""
 
 
 def list_concerns(name: str, email: str) -> list[Concern]:
@@ -48,8 +55,14 @@ def list_concerns(name: str, email: str) -> list[Concern]:
 def create_customer(
     name: str, email: str, *, note: str, by: User, request: HttpRequest
 ) -> Invitation:
-    """Create the customer and invite their admin. Raises InvitationRefused."""
-    organization = Organization.objects.create(name=name, slug=_derive_slug(name))
+    """Create the customer and invite their admin. Raises InvitationRefused, and CreatedMeanwhile
+    if somebody else takes the same slug at the same time.
+    """
+    try:
+        with transaction.atomic():
+            organization = Organization.objects.create(name=name, slug=_derive_slug(name))
+    except IntegrityError as error:
+        raise CreatedMeanwhile from error
     invitation, _ = invitations.create_invitation(
         organization, email, role=Membership.Role.ADMIN, by=by, note=note
     )
@@ -57,6 +70,20 @@ def create_customer(
     log_text = f"invited {invitation.email} as admin"
     _record_action("support.admin_invited", log_text, invitation, by, request)
     return invitation
+
+
+def find_own_invitation(name: str, email: str, by: User) -> Invitation | None:
+    """The invitation of the same form, submitted by the same person a moment ago."""
+    return (
+        Invitation.objects.filter(
+            organization__name=name,
+            email=email,
+            invited_by=by,
+            invited_at__gt=timezone.now() - _SAME_SUBMISSION,
+        )
+        .select_related("organization")
+        .first()
+    )
 
 
 @transaction.atomic

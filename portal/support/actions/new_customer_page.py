@@ -69,24 +69,21 @@ def new_customer_page(request: HttpRequest) -> HttpResponse:
     form = NewCustomerForm(request.POST or None)
     concerns: list[new_customer.Concern] = []
     if request.method == "POST" and form.is_valid():
-        values = form.cleaned_data
-        concerns = new_customer.list_concerns(values["name"], values["email"])
-        confirmed_keys = set(request.POST.getlist("confirmed"))
-        if all(concern.key in confirmed_keys for concern in concerns):
+        values, by = form.cleaned_data, cast(User, request.user)
+        concerns = _list_unconfirmed(request, values)
+        if not concerns:
             try:
-                invitation = new_customer.create_customer(
-                    **values, by=cast(User, request.user), request=request
-                )
+                invitation = new_customer.create_customer(**values, by=by, request=request)
             except invitations.InvitationRefused as refusal:
                 form.add_error("email", refusal.message)
+            except new_customer.CreatedMeanwhile:
+                concerns = _list_unconfirmed(request, values)
             else:
-                messages.success(
-                    request, f"{invitation.organization} created. Invitation sent to "
-                    f"{invitation.email}.",
-                )  # fmt: skip
-                return redirect(
-                    "admin:support_customer_invitation", invitation.organization_id, invitation.pk
-                )
+                return _redirect_to_invitation(request, invitation, "created")
+        if concerns and (
+            same := new_customer.find_own_invitation(values["name"], values["email"], by)
+        ):
+            return _redirect_to_invitation(request, same, "was created already")
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "New customer",
@@ -95,6 +92,22 @@ def new_customer_page(request: HttpRequest) -> HttpResponse:
     }
     status = 422 if form.errors or concerns else 200
     return TemplateResponse(request, "admin/support/new_customer.html", context, status=status)
+
+
+def _list_unconfirmed(request: HttpRequest, values: dict[str, Any]) -> list[new_customer.Concern]:
+    """All concerns, unless each of them was confirmed."""
+    concerns = new_customer.list_concerns(values["name"], values["email"])
+    confirmed_keys = set(request.POST.getlist("confirmed"))
+    return [] if all(concern.key in confirmed_keys for concern in concerns) else concerns
+
+
+def _redirect_to_invitation(
+    request: HttpRequest, invitation: Invitation, outcome: str
+) -> HttpResponse:
+    messages.success(
+        request, f"{invitation.organization} {outcome}. Invitation sent to {invitation.email}."
+    )
+    return redirect("admin:support_customer_invitation", invitation.organization_id, invitation.pk)
 
 
 def invitation_page(request: HttpRequest, organization_id: int, invitation_id: int) -> HttpResponse:

@@ -21,6 +21,7 @@ from portal.support.customers import (
     customer_status,
     freshness_summary,
     overview,
+    saved_filters,
     summary_page,
 )
 from portal.sync.service_level.report import build_outside_subquery, get_allowed_minutes
@@ -73,11 +74,11 @@ class OwnerFilter(admin.SimpleListFilter):
 
 
 class FreshnessFilter(admin.SimpleListFilter):
-    title = "freshness in 30 days"
+    title = "data freshness, last 30 days"
     parameter_name = "freshness"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("used_up", "Allowance used up"), ("left", "Allowance left")]
+        return [("used_up", "Below what we promise"), ("left", "As promised")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> Any:
         allowed_minutes = get_allowed_minutes()
@@ -182,6 +183,12 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
                 criteria |= Q(pk__in=people.values("organization"))
             queryset = queryset.filter(criteria)
         return queryset, False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = saved_filters.build_context(request)
+        return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrganizationChangeList]:
         return OrganizationChangeList

@@ -18,6 +18,7 @@ from portal.connections.models import (
     Credential,
     PermissionCheck,
 )
+from portal.core.date_formats import format_datetime
 from portal.support.actions import bulk_actions, customer_actions
 from portal.support.admin.base import (
     SEARCHED_ROWS,
@@ -124,7 +125,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
 
 def _format_status(status: str | None, choices: type[TextChoices], at: datetime | None) -> str:
-    return f"{choices(status).label}, {at:%-d %b %H:%M} UTC" if status and at else "None yet"
+    return f"{choices(status).label}, {format_datetime(at)} UTC" if status and at else "None yet"
 
 
 class ResultInline(ReadOnlyInline):
@@ -211,7 +212,7 @@ class ApiCallAdmin(LogAdmin):
 
     @admin.display(description="At (UTC)", ordering="at")
     def requested_at(self, call: ApiCall) -> str:
-        return f"{call.at:%-d %b %Y, %H:%M:%S}"
+        return f"{format_datetime(call.at)}:{call.at:%S}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str

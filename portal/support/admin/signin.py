@@ -1,16 +1,22 @@
-"""Single sign-on is configured by operators: no customer chooses a host the portal calls."""
+"""Single sign-on: operators configure it, or approve what customers' admins ask for."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from portal.signin.models import SingleSignOn, SingleSignOnDomain
+from portal.accounts.models import User
+from portal.signin import sso_setup
+from portal.signin.models import SignOnRequest, SingleSignOn, SingleSignOnDomain
+from portal.support.admin.base import ReadOnlyAdmin
 
 # allauth's admins would expose secrets.
 for _model in (Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
@@ -68,3 +74,60 @@ class SingleSignOnAdmin(admin.ModelAdmin[SingleSignOn]):
     list_select_related = ("organization",)
     autocomplete_fields = ("organization",)
     inlines = (DomainInline,)
+
+
+@admin.register(SignOnRequest)
+class SignOnRequestAdmin(ReadOnlyAdmin):
+    """What customers' admins ask for; operators decide."""
+
+    list_display = (
+        "organization", "subject", "issuer", "state", "requested_by", "requested_at",
+        "decided_by", "decided_at",
+    )  # fmt: skip
+    list_display_links = None
+    sortable_by = ("state", "requested_at", "decided_at")
+    list_filter = ("state", "kind")
+    list_select_related = ("single_sign_on__organization", "requested_by", "decided_by")
+    search_fields = ("single_sign_on__organization__name", "domain")
+    ordering = ("-state", "requested_at")  # "requested" first
+    actions = ("approve", "decline")
+
+    @admin.display(description="customer")
+    def organization(self, row: SignOnRequest) -> str:
+        return str(row.single_sign_on.organization)
+
+    @admin.display(description="asks for")
+    def subject(self, row: SignOnRequest) -> str:
+        return str(row)
+
+    @admin.display(description="issuer")
+    def issuer(self, row: SignOnRequest) -> str:
+        return row.single_sign_on.server_url
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("signin.change_signonrequest")
+
+    @admin.action(description="Approve", permissions=["decide"])
+    def approve(self, request: HttpRequest, rows: QuerySet[SignOnRequest]) -> None:
+        self._decide_each(request, rows, sso_setup.approve_request, "approved")
+
+    @admin.action(description="Decline", permissions=["decide"])
+    def decline(self, request: HttpRequest, rows: QuerySet[SignOnRequest]) -> None:
+        self._decide_each(request, rows, sso_setup.decline_request, "declined")
+
+    def _decide_each(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[SignOnRequest],
+        decide: Callable[[SignOnRequest, sso_setup.Editor], bool],
+        done: str,
+    ) -> None:
+        editor = sso_setup.Editor(cast(User, request.user), request)
+        decided = 0
+        for row in rows.select_related("single_sign_on__organization"):
+            try:
+                decided += decide(row, editor)
+            except sso_setup.DomainTaken:
+                text = f"{row.domain} belongs to another customer's single sign-on. Not approved."
+                self.message_user(request, text, messages.ERROR)
+        self.message_user(request, f"{decided} of {len(rows)} {done}.", messages.SUCCESS)

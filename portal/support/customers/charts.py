@@ -11,6 +11,7 @@ from django.db.models import Count, Min, Q
 from django.db.models.functions import TruncDate, TruncHour
 from django.utils import timezone
 
+from portal.connections import rate_limits
 from portal.connections.models import ApiCall, Connection
 from portal.support.customers import request_counts
 from portal.sync.models import SyncRun
@@ -19,6 +20,7 @@ DAYS = 14
 HOURS = 24
 WIDTH, HEIGHT = 600, 100  # of the plot, in SVG units
 _GAP = 0.2  # share of a column
+_MAX_HEADROOM = 3  # a limit beyond this multiple of the highest bar would flatten the bars
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,19 @@ class BarChart:
     series: tuple[Series, ...]
     rows: list[Row]
     extra_titles: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def limit_y(self) -> float | None:
+        """Where the line of the limit is; None if it lies far above all bars."""
+        if self.limit is None or self.limit > self.highest * _MAX_HEADROOM:
+            return None
+        return round(HEIGHT - HEIGHT * self.limit / self._scale, 2)
+
+    @property
+    def _scale(self) -> int:
+        is_in_sight = self.limit is not None and self.limit <= self.highest * _MAX_HEADROOM
+        return max(self.highest, self.limit or 0) if is_in_sight else self.highest
 
     @property
     def highest(self) -> int:
@@ -66,14 +81,14 @@ class BarChart:
 
     @property
     def bars(self) -> list[Bar]:
-        column_width, highest = WIDTH / max(1, len(self.rows)), self.highest
+        column_width, scale = WIDTH / max(1, len(self.rows)), self._scale
         bars = []
         for index, (_, values, _) in enumerate(self.rows):
             top = float(HEIGHT)
             for series, value in zip(self.series, values, strict=True):
                 if not value:
                     continue
-                height = HEIGHT * value / highest
+                height = HEIGHT * value / scale
                 top -= height
                 x = column_width * (index + _GAP / 2)
                 bars.append(
@@ -145,6 +160,9 @@ def _build_request_chart(connection: Connection) -> BarChart:
         ),
         rows=_build_hour_rows(hours, by_hour),
         extra_titles=("Lowest number left before the rate limit",),
+        limit=rate_limits.get_hourly_limit(connection.credential)
+        if connection.credential
+        else None,
     )
 
 

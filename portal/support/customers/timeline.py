@@ -18,6 +18,7 @@ from portal.accounts.models import Organization, User
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import CheckRun, Connection
+from portal.core.date_formats import format_datetime
 from portal.core.models import Transition
 from portal.issues.models import Issue
 from portal.notifications.models import Notification, OutgoingEmail
@@ -96,9 +97,9 @@ def _list_check_events(
     organization: Organization, until: datetime, limit: int
 ) -> Iterator[TimelineEvent]:
     runs = list(
-        CheckRun.objects.filter(
-            connection__organization=organization, finished_at__lt=until
-        ).prefetch_related("results")[: limit + 1]
+        CheckRun.objects.filter(connection__organization=organization, finished_at__lt=until)
+        .select_related("credential")
+        .prefetch_related("results")[: limit + 1]
     )
     missing = [
         {r.permission for r in run.results.all() if r.outcome == ProbeOutcome.MISSING}
@@ -113,14 +114,21 @@ def _list_check_events(
             continue
         before = missing[index + 1] if index + 1 < len(runs) else set()
         newly_missing, newly_granted = (
-            sorted(missing[index] - before),
-            sorted(before - missing[index]),
+            _name_permissions(run, missing[index] - before),
+            _name_permissions(run, before - missing[index]),
         )
         changes = [f"now missing: {', '.join(newly_missing)}"] if newly_missing else []
         changes += [f"now granted: {', '.join(newly_granted)}"] if newly_granted else []
-        text = f"Permissions checked, {len(missing[index])} missing"
+        text = f"Permissions checked, {len(_name_permissions(run, missing[index]))} missing"
         tone = "warn" if newly_missing else "good"
         yield TimelineEvent(at, "check", text, "; ".join(changes) or "nothing changed", tone)
+
+
+def _name_permissions(run: CheckRun, keys: set[str]) -> list[str]:
+    """The names on Greenhouse's screen: scopes for v3, checkboxes for v1."""
+    credential = run.credential
+    permissions = credential.catalogue.list_permissions(credential.kind)
+    return sorted(credential.list_checkboxes(p for p in permissions if p.key in keys))
 
 
 def _list_sync_events(
@@ -136,7 +144,7 @@ def _list_sync_events(
     for run in runs.order_by("-finished_at")[:limit]:
         seconds = round((run.finished_at - (run.started_at or run.queued_at)).total_seconds())  # type: ignore[operator]
         status = SyncRun.Status(run.status)
-        text = f"Sync: {status.label.lower()}, after {seconds:,} s"
+        text = f"Sync: {status.label.lower()}, {format_seconds(seconds)}"
         yield TimelineEvent(
             run.finished_at,  # type: ignore[arg-type]  # only finished runs are listed
             "sync",
@@ -144,6 +152,10 @@ def _list_sync_events(
             redact_text(run.failure),
             tones.get(status, "bad"),
         )
+
+
+def format_seconds(seconds: int) -> str:
+    return f"took {seconds:,} s" if seconds else "took less than 1 s"
 
 
 def _list_action_events(
@@ -250,7 +262,7 @@ def _list_unsent_email_events(
 def _describe_delivery(email: Notification | OutgoingEmail) -> str:
     label = email.get_status_display().lower()
     if email.status == "queued" and email.attempts:
-        return f"{label}; next try {email.due_at:%d %b, %H:%M} UTC"
+        return f"{label}; next try {format_datetime(email.due_at)} UTC"
     return label
 
 

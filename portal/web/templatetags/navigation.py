@@ -24,6 +24,7 @@ _ENTRY_BY_VIEW = {
     "account_change_password": "password",
     "account_set_password": "password",
     "account_email": "email",
+    "sso_settings": "members",
     "usersessions_list": "sessions",
     links.OWN_CONSENT: "greenhouse_account",
 }

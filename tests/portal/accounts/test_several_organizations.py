@@ -15,7 +15,12 @@ from portal.core.secrets.secret_field import reveal_secret
 from portal.members.models import Invitation
 from tests.factories import MembershipFactory
 from tests.personas import Personas
-from tests.portal.signin.fake_provider import FakeProvider, configure_sso, sign_in_with_sso
+from tests.portal.signin.fake_provider import (
+    FakeProvider,
+    configure_sso,
+    mock_service,
+    sign_in_with_sso,
+)
 
 SWITCH = "/organization/"
 INVITE = {"email": "new@acme.example", "role": "recruiter"}
@@ -31,7 +36,7 @@ def other(personas: Personas) -> Organization:
 
 @pytest.fixture
 def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as running:
+    with mock_service() as running:
         yield running
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-import responses
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -17,7 +16,12 @@ from portal.members.models import Invitation
 from portal.notifications import delivery
 from tests.factories import MembershipFactory
 from tests.personas import Personas
-from tests.portal.signin.fake_provider import FakeProvider, configure_sso, sign_in_with_sso
+from tests.portal.signin.fake_provider import (
+    FakeProvider,
+    configure_sso,
+    mock_service,
+    sign_in_with_sso,
+)
 from tests.queue import list_queued_tasks
 
 MEMBERS = "/members/"
@@ -190,7 +194,7 @@ def test_required_sso_link_joins_through_sso(link: str, personas: Personas, clie
     for page in (client.get(link), client.post(link, GOOD)):
         assert f'href="{start}"' in page.content.decode()
     assert not User.objects.filter(email="new@acme.example").exists()
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+    with mock_service() as mocked:
         FakeProvider(mocked, {"sub": "7", "email": "new@acme.example", "email_verified": True})
         assert sign_in_with_sso(client, acme).url == "/"
     joined = Membership.objects.get(user__email="new@acme.example")
@@ -209,7 +213,7 @@ def test_foreign_required_sso_comes_before_accepting(
     start = reverse("openid_connect_login", kwargs={"provider_id": other.slug})
     assert f'href="{start}?next={link}"' in page
     assert not User.objects.filter(email="new@acme.example").exists()
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+    with mock_service() as mocked:
         FakeProvider(mocked, {"sub": "7", "email": "new@acme.example", "email_verified": True})
         sign_in_with_sso(client, other)
     assert "Join Acme" in client.get(link).content.decode()

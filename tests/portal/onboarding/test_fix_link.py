@@ -49,6 +49,25 @@ def test_link_shows_only_missing_permissions(link: str, client: Client) -> None:
     assert "Manage Scopes" in page
 
 
+def test_v3_link_has_one_list_of_scopes_to_copy(link: str, client: Client) -> None:
+    page = client.get(link).content.decode()
+    assert re.findall(r'<h2 class="h3" id="group-\d+">([^<]+)', page) == ["Scopes"]
+    copied = re.search(r'<pre id="to-select">([^<]+)</pre>', page).group(1)
+    assert copied == "harvest:applications:reject\nharvest:job_posts:list"
+
+
+def test_v1_link_has_groups_and_a_list(
+    connect, client: Client, personas: Personas, sign_in
+) -> None:
+    connect("harvest_key", without=MISSING)
+    created = sign_in(personas.ada).post(LINKS).content.decode()
+    page = client.get(re.search(r"(/setup/fix/[^/<\s]+/)", created).group(1)).content.decode()
+    groups = re.findall(r'<h2 class="h3" id="group-\d+">([^<]+)', page)
+    assert groups == ["Applications", "Job Posts"]
+    copied = re.search(r'<pre id="to-select">([^<]+)</pre>', page).group(1)
+    assert [line.partition(" › ")[0] for line in copied.splitlines()] == groups
+
+
 def test_link_explains_each_permission(link: str, client: Client) -> None:
     page = client.get(link).content.decode()
     assert "use Inbound Talent to see their Greenhouse jobs and work on applications" in page

@@ -14,6 +14,7 @@ from portal.audit.models import Entry
 from portal.connections import checks
 from portal.connections.models import Connection, Consent, ConsentRequest
 from portal.connections.oauth import partner_app
+from portal.entitlements.rules import visible_jobs
 from portal.issues.models import Issue
 from portal.onboarding.consent_requests import ConsentCount
 from portal.sync.models import Application, AtsUser, Job
@@ -377,7 +378,7 @@ def test_added_scope_missing_until_consent(
     assert "Connect again" not in page
     settings.GREENHOUSE_PARTNER_SCOPES = []
     page = ada.get(PERMISSIONS_URL).content.decode()
-    assert "The authorization in Greenhouse" in page
+    assert "We need more permissions than were authorized" in page
     assert page.count("Connect again</button>") == 1
     complete_authorization(ada, sandbox)
     run_tasks()
@@ -421,3 +422,22 @@ def test_misfit_settings_fail_startup_checks(settings, overrides, error_ids) -> 
     with override_settings(**overrides):
         errors = checks.check_partner_settings()
     assert {error.id.removeprefix("portal.") for error in errors} == error_ids
+
+
+def test_added_scope_takes_no_requisition_away(
+    ada: Client, personas: Personas, sandbox: Sandbox, settings, run_tasks
+) -> None:
+    scopes = httpx.URL(start_authorization(ada)).params["scope"].split()
+    settings.GREENHOUSE_PARTNER_SCOPES = [
+        scope for scope in scopes if scope != "harvest:user_job_permissions:list"
+    ]
+    complete_authorization(ada, sandbox)
+    run_tasks()
+    on_hiring_team = visible_jobs(personas.remy).count()
+    assert on_hiring_team
+    settings.GREENHOUSE_PARTNER_SCOPES = []
+    complete_authorization(ada, sandbox)
+    # The new authorization is in use, and not checked yet.
+    assert visible_jobs(personas.remy).count() == on_hiring_team
+    run_tasks()
+    assert visible_jobs(personas.remy).count() > on_hiring_team

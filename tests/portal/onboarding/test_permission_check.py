@@ -227,7 +227,7 @@ def test_added_scope_explained_on_page(connect, personas: Personas, sign_in) -> 
     connect()
     page = sign_in(personas.ada).get(PAGE).content.decode()
     assert "even if your setup article doesn't list it" in page
-    assert "your rejection reasons, which Harvest v3 requires" in page
+    assert "your rejection reasons when somebody rejects" in page
 
 
 def test_unused_scopes_listed_for_removal(connect, personas: Personas, sign_in) -> None:

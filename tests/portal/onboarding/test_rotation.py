@@ -45,6 +45,17 @@ def test_new_credential_checked_while_old_in_use(
     assert "The new credential has the same permissions" in ada.get(ROTATION).content.decode()
 
 
+@pytest.mark.parametrize(("kind", "typed"), [("harvest_key", V1), ("harvest_oauth", V3)])
+def test_credential_in_use_starts_no_rotation(
+    connect, personas: Personas, sign_in, kind: str, typed: dict[str, str]
+) -> None:
+    connection = connect(kind)
+    answer = sign_in(personas.ada).post(CREDENTIAL, typed)
+    assert answer.status_code == 422
+    assert "This credential is already in use. Nothing was changed." in answer.content.decode()
+    assert _credential_states(connection) == ["in_use"]
+
+
 def test_switch_keeps_mirror_ids(ada: Client, connection: Connection, run_tasks) -> None:
     def read_ids() -> dict[str, set[tuple[int, int]]]:
         return {

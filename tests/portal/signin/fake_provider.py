@@ -17,6 +17,14 @@ PROVIDER_URL = "https://idp.example"
 CLIENT_SECRET = "idp-secret-77aa"
 
 
+def mock_service() -> responses.RequestsMock:
+    """Mock what allauth sends; `GuardedClient` has tests of its own."""
+    return responses.RequestsMock(
+        assert_all_requests_are_fired=False,
+        target="portal.signin.guarded_session.GuardedAdapter.send",
+    )
+
+
 def configure_sso(
     organization: Organization, *domains: str, required: bool = False, **fields: object
 ) -> SingleSignOn:

@@ -22,7 +22,12 @@ from portal.sync.records import hiring_team
 from tests.factories import PASSWORD, ConnectionFactory, MembershipFactory, UserFactory
 from tests.personas import Personas
 from tests.portal.entitlements import synced_data
-from tests.portal.signin.fake_provider import FakeProvider, configure_sso, sign_in_with_sso
+from tests.portal.signin.fake_provider import (
+    FakeProvider,
+    configure_sso,
+    mock_service,
+    sign_in_with_sso,
+)
 
 PAIRS = [("kim", "\u212aim"), ("sam", "\u017fam"), ("ivy", "\u0131vy"), ("ivy", "\u0130vy")]
 LOOKALIKES = [*PAIRS[:2], ("fin", "\ufb01n"), ("sam", "\uff53am"), ("sam", "s\u200bam")]
@@ -43,7 +48,7 @@ def connection(personas: Personas) -> Connection:
 
 @pytest.fixture
 def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as running:
+    with mock_service() as running:
         yield running
 
 

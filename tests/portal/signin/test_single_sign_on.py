@@ -23,6 +23,7 @@ from tests.portal.signin.fake_provider import (
     CLIENT_SECRET,
     FakeProvider,
     configure_sso,
+    mock_service,
     sign_in_with_sso,
 )
 
@@ -31,7 +32,7 @@ NINA = {"sub": "77", "email": "Nina@acme.example", "email_verified": True, "name
 
 @pytest.fixture
 def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as running:
+    with mock_service() as running:
         yield running
 
 

@@ -11,8 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.ats.client_context import Lane
 from portal.accounts.models import Organization, User
 from portal.audit.models import Entry
+from portal.connections.client import open_interactive_provider
 from portal.connections.models import ApiCall, Connection
 from portal.core.models import Transition
 from portal.issues import service
@@ -231,3 +233,33 @@ def test_charts_count_syncs_and_requests(personas: Personas, cas: Client) -> Non
     ).content.decode()
     assert "1 completed, 2 failed" in page
     assert page.count("<rect") == 3
+
+
+@pytest.mark.parametrize(
+    ("highest", "limit", "limit_y", "bar"),
+    [
+        (50, 100, 0.0, 50.0),
+        (200, 100, 50.0, 100.0),
+        (10, 18000, None, 100.0),
+        (10, None, None, 100.0),
+    ],
+)
+def test_chart_draws_limit_near_bars(
+    highest: int, limit: int | None, limit_y: float | None, bar: float
+) -> None:
+    chart = charts.BarChart(
+        "requests", "Requests", "Hour", (charts.Series("Answered", "good"),),
+        [("10:00", (highest,), ())], limit=limit,
+    )  # fmt: skip
+    assert (chart.limit_y, chart.bars[0].height) == (limit_y, bar)
+
+
+@pytest.mark.parametrize("kind", ["harvest_key", "harvest_oauth"])
+def test_request_chart_names_the_limit(connect, personas: Personas, cas: Client, kind: str) -> None:
+    connection = connect(kind)
+    with open_interactive_provider(connection.credential, lane=Lane.PEOPLE) as provider:
+        provider.verify_credential()
+    page = cas.get(
+        reverse("admin:accounts_organization_summary", args=[connection.organization_id])
+    ).content.decode()
+    assert re.search(r"rate limit comes to [\d,]+ per hour", page)

@@ -14,6 +14,7 @@ from portal.accounts.models import Membership, Organization
 from portal.audit.models import Entry
 from portal.members import invitations
 from portal.members.models import Invitation
+from portal.support.actions import new_customer
 from tests.factories import UserFactory
 from tests.personas import Personas
 
@@ -142,3 +143,28 @@ def test_adding_other_customers_member_asks_first(personas: Personas, sign_in) -
         r'name="confirmed_user" value="(\d+)"', answer.text).group(1)}  # fmt: skip
     assert cas.post(address, confirmed).status_code == 302
     assert Membership.objects.filter(user=zoe, organization=acme).exists()
+
+
+def test_double_submission_makes_one_customer(personas: Personas, sign_in) -> None:
+    cas = sign_in(personas.cas)
+    first, second = (cas.post(reverse(PAGE), BOLT) for _ in range(2))
+    assert first.url == second.url
+    assert Organization.objects.filter(name=BOLT["name"]).count() == 1
+    assert "was created already" in cas.get(second.url).text
+
+
+def test_same_name_at_the_same_time_is_a_question(personas: Personas, sign_in, monkeypatch) -> None:
+    """Somebody else's customer of this name is stored after this form was checked."""
+    list_concerns, checked = new_customer.list_concerns, []
+
+    def list_before_the_other(*args: str) -> list[new_customer.Concern]:
+        checked.append(args)
+        return [] if len(checked) == 1 else list_concerns(*args)
+
+    Organization.objects.create(name=BOLT["name"], slug="bolt-sohne")
+    monkeypatch.setattr(new_customer, "list_concerns", list_before_the_other)
+    monkeypatch.setattr(new_customer, "_derive_slug", lambda _: "bolt-sohne")
+    answer = sign_in(personas.cas).post(reverse(PAGE), BOLT)
+    assert answer.status_code == 422
+    assert "already a customer called Bolt" in answer.text
+    assert not Invitation.objects.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -243,6 +244,8 @@ def test_timeline_shows_events_and_filters(
     page = cas.get(_customer_url(acme)).content.decode()
     for text in ("→ First sync", "Permissions checked", "Sync:", "Issue opened:", "now missing:"):
         assert text in page
+    assert "now missing: harvest:applications:reject" in page
+    assert re.search(r"Sync: up to date, took (less than )?\d+ s", page)
     sync_page = cas.get(_customer_url(acme), {"kind": "sync"}).content.decode()
     assert "Sync:" in sync_page
     assert "Permissions checked" not in sync_page

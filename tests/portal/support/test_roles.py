@@ -47,9 +47,14 @@ EVERYTHING = CONNECTIONS | {
     "entry",
     "notification",
     "outgoingemail",
+    "signonrequest",
 }
 INTERNAL = {"queuedtask", "failure", "schedule"}
-MAY_OPEN = {CSM: EVERYTHING, LEAD: EVERYTHING, OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon"}}
+MAY_OPEN = {
+    CSM: EVERYTHING,
+    LEAD: EVERYTHING,
+    OPERATOR: CONNECTIONS | INTERNAL | {"singlesignon", "signonrequest"},
+}
 MAY_ADD = {
     CSM: {"organization", "membership"},
     LEAD: {"organization", "membership", "user"},
@@ -77,6 +82,8 @@ STAFF_PAGES = {
     "issues_issue_send_message": {CSM, LEAD},
     "start_impersonation": {CSM, LEAD},
     "stop_impersonation": {CSM, LEAD, OPERATOR},
+    "support_save_filter": {CSM, LEAD, OPERATOR},
+    "support_remove_filter": {CSM, LEAD, OPERATOR},
     "support_customer_invitation": {CSM, LEAD},
     "support_new_customer": {CSM, LEAD},
     "system_health": {OPERATOR},
@@ -160,6 +167,7 @@ def test_staff_page_requires_its_role(rows, personas: Personas, sign_in, role: s
         "membership_id": personas.remy.pk,
         "invitation_id": invited.pk,
         "link_id": link.pk,
+        "filter_id": 1,
     }
     for name, entry in _admin_patterns().items():
         if name not in STAFF_PAGES:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread, Timer
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection as database
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from integrations.ats import types as ats
 from integrations.ats.client_context import Lane
-from integrations.ats.errors import NotFound
+from integrations.ats.errors import AtsUnavailable, NotFound
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import json_response
@@ -297,6 +298,39 @@ def test_changed_candidates_read_once_per_round(
             refresh_requests.request_refresh(connection, Kind.JOB, job_id)
         run_tasks()
         assert _count_candidate_lists(sandbox) == 1
+
+
+@any_generation
+def test_simultaneous_refreshes_read_candidates_once(
+    connect, sandbox: Sandbox, monkeypatch, kind: str
+) -> None:
+    connection = connect(kind)
+    requested_at, remote_id = timezone.now(), _active_application().job.remote_id
+    read_changed = changed_candidates._read_changed
+
+    def read_while_another_refreshes(*args: object) -> None:
+        job_refresh.refresh_job(connection, remote_id, requested_at=requested_at)
+        read_changed(*args)
+
+    monkeypatch.setattr(changed_candidates, "_read_changed", read_while_another_refreshes)
+    sandbox.requests.clear_entries()
+    job_refresh.refresh_job(connection, remote_id, requested_at=requested_at)
+    assert _count_candidate_lists(sandbox) == 1
+
+
+@any_generation
+def test_failed_read_of_candidates_is_repeated(
+    connect, sandbox: Sandbox, monkeypatch, kind: str
+) -> None:
+    connection = connect(kind)
+    requested_at, remote_id = timezone.now(), _active_application().job.remote_id
+    with monkeypatch.context() as patch:
+        patch.setattr(changed_candidates, "_read_changed", Mock(side_effect=AtsUnavailable("x")))
+        with pytest.raises(AtsUnavailable):
+            job_refresh.refresh_job(connection, remote_id, requested_at=requested_at)
+    sandbox.requests.clear_entries()
+    job_refresh.refresh_job(connection, remote_id, requested_at=requested_at)
+    assert _count_candidate_lists(sandbox) == 1
 
 
 @any_generation

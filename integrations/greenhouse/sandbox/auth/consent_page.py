@@ -13,20 +13,13 @@ from html import escape
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from integrations.greenhouse.sandbox.auth.consents import ConsentStore
+from integrations.greenhouse.sandbox.auth.page_layout import render_page
 from integrations.greenhouse.sandbox.auth.partners import Partner
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.records import User
 from integrations.greenhouse.sandbox.http_server.messages import Request, Response
 
 MAX_LISTED_USERS = 60  # per account
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f3f5f4;color:#15372c}"
-    "main{max-width:36rem;margin:2rem auto;padding:1.5rem;background:#fff;border-radius:.5rem}"
-    "label{display:block;margin:.75rem 0 .25rem}select{width:100%;padding:.5rem;font:inherit}"
-    "ul{columns:2;font-size:.85rem;padding-left:1.25rem}button{font:inherit;padding:.6rem 1.2rem}"
-    ".error{color:#a1141c}.tick label{display:inline}"
-    "@media(max-width:32rem){main{margin:0}ul{columns:1}}"
-)
 
 
 @dataclass(frozen=True)
@@ -73,9 +66,11 @@ class ConsentPage:
         partner = self._consents.partners.get(values.get("client_id", ""))
         redirect_uri = values.get("redirect_uri", "")
         if partner is None or not partner.allows_redirect(redirect_uri):
-            message = "This application is not known, or the address to go back to is not its own."
+            message = (
+                "The application is not registered, or the address to return to is not its own."
+            )
             raise AuthorizationRejected(
-                _render_page(400, f"<h1>That does not work</h1><p>{message}</p>")
+                render_page(400, f"<h1>This link does not work</h1><p>{message}</p>")
             )
         authorization = AuthorizationRequest(
             partner,
@@ -103,7 +98,7 @@ class ConsentPage:
         dataset = self._datasets.get(account)
         user = dataset.users.get(int(user_id)) if dataset and user_id.isdecimal() else None
         if user is None or user.deactivated:
-            return self._render_form(form["request"], authorization, "Please say who you are.")
+            return self._render_form(form["request"], authorization, "Choose who you are.")
         service_account = form.get("service_account") == "yes"
         if service_account and not user.site_admin:
             message = "Only a Site Admin can authorize using a service account."
@@ -129,22 +124,28 @@ class ConsentPage:
             for name, dataset in self._datasets.items()
         )
         scopes = "".join(f"<li>{escape(scope)}</li>" for scope in authorization.scopes)
-        name = escape(authorization.partner.name)
+        title = f"{authorization.partner.name} wants to access Greenhouse"
         body = (
-            f"<h1>{name} asks for access to Greenhouse</h1>"
-            f"<p>This is a sandbox: no real Greenhouse is behind it.</p>"
+            f"<h1>{escape(title)}</h1>"
+            '<p class="note">This is a sandbox: no real Greenhouse is behind it.</p>'
             f"{f'<p class=error role=alert>{escape(error)}</p>' if error else ''}"
-            f"<h2>It will be able to</h2><ul>{scopes}</ul>"
             '<form method="post" action="/authorize">'
             f'<input type="hidden" name="request" value="{escape(query)}">'
             f'<label for="who">You are</label><select id="who" name="who">{groups}</select>'
             '<p class="tick"><input type="checkbox" id="service" name="service_account" '
             'value="yes"> <label for="service">Authorize using a service account '
             "(Site Admins only)</label></p>"
-            '<p><button name="decision" value="authorize">Authorize</button> '
+            f"<h2>It asks for {len(authorization.scopes)} permissions</h2>"
+            f'<ul tabindex="0" aria-label="Permissions">{scopes}</ul>'
+            '<p class="buttons">'
+            '<button class="primary" name="decision" value="authorize">Authorize</button> '
             '<button name="decision" value="cancel">Cancel</button></p></form>'
         )
-        return _render_page(422 if error else 200, body, title=f"{name} asks for access")
+        return render_page(
+            422 if error else 200,
+            body,
+            title=f"{authorization.partner.name} wants to access Greenhouse",
+        )
 
 
 def _render_user_options(account: str, dataset: Dataset) -> str:
@@ -160,12 +161,3 @@ def _render_user_options(account: str, dataset: Dataset) -> str:
         f"{', Site Admin' if user.site_admin else ''}</option>"
         for user in listed_users
     )
-
-
-def _render_page(status: int, body: str, title: str = "Greenhouse sandbox") -> Response:
-    text = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><main>{body}</main></body></html>"
-    )
-    return Response(status, text.encode(), content_type="text/html; charset=utf-8")

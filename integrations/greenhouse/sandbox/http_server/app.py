@@ -10,6 +10,7 @@ from typing import Any
 from integrations.greenhouse.sandbox.api.pagination import CursorSigner
 from integrations.greenhouse.sandbox.api.v1.handler import HarvestV1Handler
 from integrations.greenhouse.sandbox.api.v3.handler import HarvestV3Handler
+from integrations.greenhouse.sandbox.auth import identity_provider
 from integrations.greenhouse.sandbox.auth.consent_page import ConsentPage
 from integrations.greenhouse.sandbox.auth.tokens import parse_basic_auth
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
@@ -43,6 +44,7 @@ class App(SandboxState):
         super()._create_components()
         settings, clock = self.settings, self.clock
         self._consent_page = ConsentPage(self.consents, self.datasets)
+        self._identity_provider = identity_provider.IdentityProvider(self.datasets)
         self._token_rate_limiter = FixedWindowRateLimiter(clock, 60, settings.token_limit)
         cursors = CursorSigner(self.secret, settings.cursor_lifetime)
         v1_rate_limiter = FixedWindowRateLimiter(clock, 10, settings.v1_limit)
@@ -128,6 +130,8 @@ class App(SandboxState):
                 return self._answer_auth(request)
             if path == "/authorize" and request.method in ("GET", "POST"):
                 return self._consent_page.answer_request(request)
+            if path.startswith(f"{identity_provider.PATH}/"):
+                return self._identity_provider.answer_request(request)
             if path == "/" and request.method == "GET":
                 return home_page.render_home_page(self)
             raise not_found_error()

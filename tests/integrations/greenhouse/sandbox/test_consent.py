@@ -51,7 +51,7 @@ def _is_invalid_grant(answer: httpx.Response) -> bool:
 
 def test_consent_page_names_partner_and_scopes(api: ApiClient) -> None:
     page = httpx.get(build_authorization_url(api.sandbox, BACK, SCOPES)).text
-    assert "Inbound Talent asks for access" in page
+    assert "Inbound Talent wants to access Greenhouse" in page
     assert "<li>harvest:jobs:list</li>" in page
     assert "Ada Adeyemi, Site Admin" in page
     assert "Dana" not in page  # deactivated: she cannot sign in

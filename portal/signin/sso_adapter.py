@@ -1,28 +1,20 @@
-"""allauth adapters: no open sign-up, and single sign-on per organization."""
+"""allauth's adapter for single sign-on per organization."""
 
 from __future__ import annotations
 
-import time
 from typing import Any, NoReturn, cast
 
-from allauth.account import app_settings as account_settings
-from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
-from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess, Provider
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.shortcuts import render
+from requests import Session
 
-from integrations.ats.emails import normalize_email
 from portal.accounts.access import get_membership
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
@@ -31,73 +23,17 @@ from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
 from portal.core.tenancy.scope import all_organizations
 from portal.signin import (
     email_confirmation,
-    known_devices,
+    guarded_session,
+    oidc,
     sso_claims,
     sso_membership,
+    sso_round_trip,
     sso_subjects,
 )
+from portal.signin.account_adapter import ACCOUNT_DISABLED_MESSAGE
 from portal.signin.models import SingleSignOn, find_single_sign_on
-from portal.web.client_ip import get_client_ip
 
 OIDC_PROVIDER = "openid_connect"
-ACCOUNT_DISABLED_MESSAGE = (
-    "Your account is deactivated. Ask your customer success manager to reactivate it."
-)
-
-
-class AccountAdapter(DefaultAccountAdapter):
-    error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "Incorrect email or password.",
-        "too_many_login_attempts": "Too many attempts. Try again in five minutes, or reset your "
-        "password.",
-        "incorrect_password": "Incorrect password.",
-        "enter_current_password": "Incorrect current password.",
-        "invalid_password_reset": "This link no longer works. Send a new one.",
-        "account_inactive": ACCOUNT_DISABLED_MESSAGE,
-    }
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
-
-    def render_mail(self, template_prefix: str, *args: Any, **kwargs: Any) -> EmailMessage:
-        message: Any = super().render_mail(template_prefix, *args, **kwargs)
-        message.kind = template_prefix.rsplit("/", 1)[-1]  # shown by the outbox
-        return cast(EmailMessage, message)
-
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        email = normalize_email(str(credentials.get("email", "")))
-        device = known_devices.find_device(request, email)
-        return f"device:{device}" if device else f"email:{email}"
-
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        self._is_locked = False
-        try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:
-            # Whoever also has a one-time code may go on; `authenticate` refuses all others.
-            if not ratelimit.consume(request, action="login_while_locked"):
-                raise
-            self._is_locked = True
-
-    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
-        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
-        if self._is_locked and not (user and is_mfa_enabled(user)):
-            raise self.validation_error("too_many_login_attempts")
-        return user
-
-    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Whoever signed in a moment ago has just confirmed who they are."""
-        records = get_authentication_records(self.request, self.request.user)
-        latest_at = max((record["at"] for record in records), default=0)
-        if time.time() - latest_at < account_settings.REAUTHENTICATION_TIMEOUT:
-            return False
-        return bool(super().is_reauthentication_required(app=app, **kwargs))
-
-    def get_client_ip(self, request: HttpRequest) -> str:
-        address = get_client_ip(request)
-        if address is None:  # sign-in attempts could not be rate-limited
-            raise PermissionDenied("The client's address is unknown: check TRUSTED_PROXIES")
-        return address
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):
@@ -106,7 +42,8 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
         """Build unsaved apps, so that no client secret is stored unencrypted."""
-        queryset = SingleSignOn.objects.filter(enabled=True).select_related("organization")
+        is_reachable = Q(enabled=True) | Q(pk=sso_round_trip.find_tested_id(request))
+        queryset = SingleSignOn.objects.filter(is_reachable).select_related("organization")
         if provider and provider != OIDC_PROVIDER:
             queryset = queryset.filter(organization__slug=provider)
         if client_id:
@@ -129,6 +66,8 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     # Trusts a provider only for verified addresses in its organization's own domains.
     @all_organizations("the address decides whose account opens")
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        if sso_round_trip.is_test(sociallogin.state):
+            raise ImmediateHttpResponse(sso_round_trip.finish_test(request, sociallogin))
         sign_on = _get_single_sign_on(sociallogin)
         if sociallogin.state.get("process") == AuthProcess.CONNECT:
             # The verified address decides which account opens, not the current session.
@@ -182,9 +121,14 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> NoReturn:
-        _refuse_sign_in(
-            request, "Your company’s single sign-on didn’t confirm who you are, or didn’t respond."
-        )
+        sentence = "Your company’s single sign-on didn’t confirm who you are, or didn’t respond."
+        if sso_round_trip.is_test((extra_context or {}).get("state")):
+            detail = oidc.describe_failure(exception) or "The service didn’t confirm who you are."
+            raise ImmediateHttpResponse(sso_round_trip.fail_test(request, detail))
+        _refuse_sign_in(request, sentence)
+
+    def get_requests_session(self) -> Session:
+        return guarded_session.build_session()
 
 
 def _build_social_app(single_sign_on: SingleSignOn) -> SocialApp | None:

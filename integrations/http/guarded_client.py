@@ -1,0 +1,157 @@
+"""HTTP for addresses that customers choose.
+
+Only public hosts are reached, over HTTPS, without redirects, proxies or cookies, and within limits
+of time and size. A host is resolved once: the addresses that were checked are the ones connected
+to, so a name that resolves differently a moment later (DNS rebinding) gains nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import queue
+import threading
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpcore
+import httpx
+
+from integrations.http.client import READABLE_ENCODINGS, HttpResponse
+from integrations.http.deadline import (
+    DeadlineBackend,
+    get_remaining_seconds,
+    limit_total_time,
+    resolve_addresses,
+)
+from integrations.http.public_addresses import is_loopback, is_public
+
+MAX_BODY_BYTES = 256 * 1024  # decoded
+MAX_SECONDS = 5.0  # for one request, from resolving the name to the end of the body
+_HEADERS = {"User-Agent": "inbound-talent-portal", "Accept": "application/json"}
+
+
+class RequestRefused(Exception):
+    """The request failed or was not made; `message` is a sentence for whoever chose the host."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class GuardedClient:
+    def __init__(
+        self,
+        *,
+        allow_local: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_seconds: float = MAX_SECONDS,
+    ) -> None:
+        self._allow_local = allow_local
+        self._max_body_bytes = max_body_bytes
+        self._max_seconds = max_seconds
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> HttpResponse:
+        """Raises RequestRefused."""
+        host = check_url(url, allow_local=self._allow_local)
+        try:
+            with (
+                limit_total_time(self._max_seconds),
+                _get_client(self._allow_local).stream(
+                    method, url, headers={**_HEADERS, **(headers or {})}, content=content
+                ) as reply,
+            ):
+                if reply.is_redirect:
+                    raise RequestRefused(f"{host} redirects to another address.")
+                return HttpResponse(reply.status_code, reply.headers, self._read_body(reply, host))
+        except httpx.TimeoutException as error:
+            raise RequestRefused(f"{host} took too long to respond.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RequestRefused(f"Couldn’t reach {host}.") from error
+
+    def _read_body(self, reply: httpx.Response, host: str) -> bytes:
+        if reply.headers.get("content-encoding", "").lower() not in READABLE_ENCODINGS:
+            raise RequestRefused(f"{host} sent a response that can’t be read.")
+        pieces, size = [], 0
+        for piece in reply.iter_bytes():
+            size += len(piece)
+            if size > self._max_body_bytes:
+                raise RequestRefused(f"{host} sent a response that is too large.")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def check_url(url: str, *, allow_local: bool = False) -> str:
+    """Return the host. Raises RequestRefused."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise RequestRefused("Enter an address that starts with https://.") from error
+    schemes = {"https", "http"} if allow_local else {"https"}
+    if parsed.scheme not in schemes or not parsed.host or parsed.userinfo:
+        raise RequestRefused("Enter an address that starts with https://.")
+    return parsed.host
+
+
+class PublicBackend(DeadlineBackend):
+    """Connects to the addresses it has checked, and never resolves a name twice."""
+
+    def __init__(self, *, allow_local: bool) -> None:
+        super().__init__()
+        self._allow_local = allow_local
+
+    def resolve_host(self, host: str, port: int) -> list[str]:
+        addresses = _resolve_in_time(host, port)
+        if not all(self._is_allowed(address) for address in addresses):
+            raise RequestRefused(f"{host} isn’t on the public internet.")
+        return addresses
+
+    def _is_allowed(self, address: str) -> bool:
+        return is_public(address) or (self._allow_local and is_loopback(address))
+
+
+@functools.cache
+def _get_client(allow_local: bool) -> httpx.Client:
+    transport = httpx.HTTPTransport(
+        trust_env=False, limits=httpx.Limits(max_connections=20, max_keepalive_connections=0)
+    )
+    # httpx accepts no network backend.
+    transport._pool._network_backend = PublicBackend(allow_local=allow_local)
+    return httpx.Client(
+        transport=transport,
+        follow_redirects=False,
+        trust_env=False,
+        timeout=httpx.Timeout(MAX_SECONDS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    )
+
+
+# A forked process must not use its parent's connections.
+os.register_at_fork(after_in_child=_get_client.cache_clear)
+
+
+def _resolve_in_time(host: str, port: int) -> list[str]:
+    """Resolve in a thread: a slow name server must not outlast the deadline."""
+    results: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            results.put(resolve_addresses(host, port))
+        except (httpcore.ConnectError, ValueError) as error:  # raised in the caller's thread
+            results.put(error)
+
+    threading.Thread(target=resolve, name="resolve-host", daemon=True).start()
+    try:
+        result = results.get(timeout=max(0.0, get_remaining_seconds()))
+    except queue.Empty:
+        raise httpcore.ConnectTimeout("the name was not resolved in time") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
