@@ -128,7 +128,8 @@ def test_odd_lists_fail_the_sync_by_name(
 
 def _assert_failed_by_name(run: SyncRun, case: str) -> None:
     assert run.status == SyncRun.Status.FAILED, case
-    assert run.failure and "unexpected error" not in run.failure, case
+    assert run.failure, case
+    assert "unexpected error" not in run.failure, case
 
 
 @pytest.mark.slow("syncs once per odd header")
