@@ -72,7 +72,7 @@ def test_one_hostile_field_is_never_a_500(
     start = reverse("applications:start_batch", args=[application.job_id])
     for kind in KINDS:
         addresses[kind] = f"{start}?kind={kind}&status=active&selected={application.pk}"
-    failed, count = _list_failures(_open_browser(personas, sign_in, "remy"), addresses, 5)
+    failed, count = _list_failures(_open_browser(personas, sign_in, "ada"), addresses, 5)
     assert not failed
     assert count > 100
 
