@@ -12,9 +12,13 @@ from typing import Any
 import msgspec
 
 from integrations.ats.errors import AtsError
+from integrations.ats.record_ids import MAX_ID
+from integrations.greenhouse.payloads.decoding import check_value_count
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
+from integrations.greenhouse.undecidable_facts import UNDECIDABLE_V1, UNDECIDABLE_V3
 
 _SAMPLE = 50  # documented maximum of an id filter
+_FIRST_EPOCH_SECOND = 1_500_000_000  # a smaller number counts seconds from now
 
 
 class Verdict(StrEnum):
@@ -41,7 +45,9 @@ class FactReader:
     def read_rows(self, path: str, **params: Any) -> list[Row]:
         """The first page of a list. Raises AtsError."""
         texts = {name: str(value) for name, value in params.items()}
-        body = msgspec.json.decode(self._provider.read_path(path, texts).body)
+        content = self._provider.read_path(path, texts).body
+        check_value_count(content)
+        body = msgspec.json.decode(content)
         return [row for row in body if isinstance(row, dict)] if isinstance(body, list) else []
 
     def read_status(self, path: str, **params: Any) -> int | None:
@@ -50,6 +56,17 @@ class FactReader:
         except AtsError as error:
             return error.evidence.status if error.evidence else None
         return 200
+
+    def read_status_as(self, user_id: int, path: str) -> int | None:
+        """The status of the read, or of the request for that user's token."""
+        try:
+            self._provider.read_path(path, {"per_page": "1"}, acting_user_id=user_id)
+        except AtsError as error:
+            return error.evidence.status if error.evidence else None
+        return 200
+
+    def read_header(self, path: str, name: str) -> str:
+        return self._provider.read_path(path, {"per_page": "1"}).headers.get(name) or ""
 
 
 Check = Callable[[FactReader], Answer]
@@ -70,6 +87,9 @@ def list_facts(provider: HarvestV1 | HarvestV3) -> Iterator[Fact]:
     if isinstance(provider, HarvestV3):
         yield _check_scopes(provider)
         yield _check_earlier_token(provider)
+    undecidable = UNDECIDABLE_V3 if isinstance(provider, HarvestV3) else UNDECIDABLE_V1
+    for name, reason in undecidable.items():
+        yield Fact(name, Verdict.UNKNOWN, reason)
 
 
 def _judge(holds: bool, evidence: str) -> Answer:
@@ -180,6 +200,50 @@ def _check_templates(path: str) -> Check:
     return check
 
 
+def _check_unknown_subject(reader: FactReader) -> Answer:
+    status = reader.read_status_as(MAX_ID, "/v3/jobs")
+    evidence = f"a token for a user who does not exist was answered {status}"
+    if status not in (200, 400, 401, 403, 404, 422):
+        return Verdict.UNKNOWN, evidence
+    return _judge(status == 400, evidence)
+
+
+def _check_deactivated_subject(reader: FactReader) -> Answer:
+    rows = reader.read_rows("/v3/users", deactivated="true", per_page=1)
+    users = [row["id"] for row in rows if row.get("deactivated") is True]
+    if not users:
+        return Verdict.UNKNOWN, "no deactivated user"
+    status = reader.read_status_as(users[0], "/v3/jobs")
+    evidence = f"a read as a deactivated user was answered {status}"
+    if status not in (200, 400, 401, 403):
+        return Verdict.UNKNOWN, evidence
+    return _judge(status == 403, evidence)
+
+
+def _check_template_senders(reader: FactReader) -> Answer:
+    rows = reader.read_rows("/v3/email_templates", per_page=500)
+    known = sum(row.get("from_type") in _FROM_TYPES for row in rows)
+    if not rows:
+        return Verdict.UNKNOWN, "no email templates"
+    return _judge(known == len(rows), f"{known} of {len(rows)} email templates")
+
+
+def _check_reset_header(reader: FactReader) -> Answer:
+    reset = reader.read_header("/v1/jobs", "x-ratelimit-reset")
+    if not reset:
+        return Verdict.UNKNOWN, "the answer has no such header"
+    is_epoch = reset.isdecimal() and len(reset) < 12 and int(reset) > _FIRST_EPOCH_SECOND
+    return _judge(is_epoch, "one answer's header looked at")
+
+
+def _check_fixed_window(reader: FactReader) -> Answer:
+    resets = [reader.read_header("/v1/jobs", "x-ratelimit-reset") for _ in range(3)]
+    if not all(resets):
+        return Verdict.UNKNOWN, "the answer has no X-RateLimit-Reset"
+    # A window may end in between once, so that two of three are the same.
+    return _judge(len(set(resets)) < len(resets), f"{len(set(resets))} ends in 3 answers")
+
+
 def _check_option_filter(reader: FactReader) -> Answer:
     fields = reader.read_rows("/v3/custom_fields", per_page=500)
     selects = [row for row in fields if str(row.get("value_type", "")).endswith("select")]
@@ -194,7 +258,7 @@ def _check_option_filter(reader: FactReader) -> Answer:
 
 def _check_scopes(provider: HarvestV3) -> Fact:
     scopes = provider.get_granted_scopes()
-    name = "The token or introspection tells the granted scopes"
+    name = "The token or introspection tells the granted scopes, in a form that is known"
     if scopes is None:
         return Fact(name, Verdict.UNKNOWN, "neither answered in a known form")
     return Fact(name, Verdict.CONFIRMED, f"{len(scopes)} scopes")
@@ -211,6 +275,7 @@ def _check_earlier_token(provider: HarvestV3) -> Fact:
     return Fact(name, Verdict.UNKNOWN, f"the earlier token was answered {status}")
 
 
+_FROM_TYPES = ("user_email", "organization_email")
 _V3_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Lists are by descending ID", _check_order("/v3/jobs", descending=True)),
     ("per_page above 500 is 422", _check_status("/v3/jobs", 422, per_page=501)),
@@ -238,6 +303,9 @@ _V3_CHECKS: tuple[tuple[str, Check], ...] = (
     ),
     ("Open jobs can be templates", _check_templates("/v3/jobs")),
     ("custom_field_options filters by custom_field_key", _check_option_filter),
+    ("A token for an unknown sub is 400", _check_unknown_subject),
+    ("A token of a deactivated user gets 403", _check_deactivated_subject),
+    ("A template's from_type is user_email or organization_email", _check_template_senders),
 )
 _V1_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Lists are by ascending ID", _check_order("/v1/jobs", descending=False)),
@@ -245,4 +313,6 @@ _V1_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Unknown parameters are ignored", _check_status("/v1/jobs", 200, unknown_parameter="1")),
     ("A job that does not exist is 404", _check_status("/v1/jobs/0", 404)),
     ("Open jobs can be templates", _check_templates("/v1/jobs")),
+    ("X-RateLimit-Reset is in seconds since 1970", _check_reset_header),
+    ("Rate windows are fixed", _check_fixed_window),
 )
