@@ -409,6 +409,8 @@ POST_RATE_LIMITS = {
 }
 # Credentials that one user tests in Greenhouse.
 CREDENTIAL_ENTRY_LIMIT = (20, 600)
+# Lists that a member opens at a later page than the next one (portal.web.list_visits).
+LIST_REBUILDS = (60, 3600)
 # Not-found responses per client IP, on pages opened by a secret link.
 NOT_FOUND_RATE_LIMITS = {
     "members:accept_invitation": (30, 600),

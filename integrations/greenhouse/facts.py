@@ -1,72 +1,20 @@
 """Fact report: which assumptions about Harvest hold in a real account. Reads only."""
 
-# Evidence consists of counts, statuses and path templates, never of a record's content.
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from integrations.ats.errors import AtsError
 from integrations.ats.record_ids import MAX_ID
-from integrations.greenhouse.payloads.decoding import check_value_count
+from integrations.greenhouse.fact_reader import Answer, Fact, FactReader, Verdict, judge_fact
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
 from integrations.greenhouse.undecidable_facts import UNDECIDABLE_V1, UNDECIDABLE_V3
 
 _SAMPLE = 50  # documented maximum of an id filter
 _FIRST_EPOCH_SECOND = 1_500_000_000  # a smaller number counts seconds from now
-
-
-class Verdict(StrEnum):
-    CONFIRMED = "confirmed"
-    CONTRADICTED = "contradicted"
-    UNKNOWN = "could not tell"
-
-
-@dataclass(frozen=True)
-class Fact:
-    name: str
-    verdict: Verdict
-    evidence: str
-
-
-Answer = tuple[Verdict, str]
-Row = dict[str, Any]
-
-
-class FactReader:
-    def __init__(self, provider: HarvestV1 | HarvestV3) -> None:
-        self._provider = provider
-
-    def read_rows(self, path: str, **params: Any) -> list[Row]:
-        """The first page of a list. Raises AtsError."""
-        texts = {name: str(value) for name, value in params.items()}
-        content = self._provider.read_path(path, texts).body
-        check_value_count(content)
-        body = msgspec.json.decode(content)
-        return [row for row in body if isinstance(row, dict)] if isinstance(body, list) else []
-
-    def read_status(self, path: str, **params: Any) -> int | None:
-        try:
-            self.read_rows(path, **params)
-        except AtsError as error:
-            return error.evidence.status if error.evidence else None
-        return 200
-
-    def read_status_as(self, user_id: int, path: str) -> int | None:
-        """The status of the read, or of the request for that user's token."""
-        try:
-            self._provider.read_path(path, {"per_page": "1"}, acting_user_id=user_id)
-        except AtsError as error:
-            return error.evidence.status if error.evidence else None
-        return 200
-
-    def read_header(self, path: str, name: str) -> str:
-        return self._provider.read_path(path, {"per_page": "1"}).headers.get(name) or ""
 
 
 Check = Callable[[FactReader], Answer]
@@ -92,17 +40,13 @@ def list_facts(provider: HarvestV1 | HarvestV3) -> Iterator[Fact]:
         yield Fact(name, Verdict.UNKNOWN, reason)
 
 
-def _judge(holds: bool, evidence: str) -> Answer:
-    return (Verdict.CONFIRMED if holds else Verdict.CONTRADICTED), evidence
-
-
 def _check_status(path: str, expected: int, **params: Any) -> Check:
     def check(reader: FactReader) -> Answer:
         status = reader.read_status(path, **params)
         evidence = f"GET {path} answered {status}"
         if status not in (200, expected):
             return Verdict.UNKNOWN, evidence
-        return _judge(status == expected, evidence)
+        return judge_fact(status == expected, evidence)
 
     return check
 
@@ -112,7 +56,7 @@ def _check_order(path: str, *, descending: bool) -> Check:
         ids = [row["id"] for row in reader.read_rows(path, per_page=_SAMPLE)]
         if len(ids) < 2:
             return Verdict.UNKNOWN, f"{len(ids)} records"
-        return _judge(ids == sorted(ids, reverse=descending), f"{len(ids)} records compared")
+        return judge_fact(ids == sorted(ids, reverse=descending), f"{len(ids)} records compared")
 
     return check
 
@@ -148,7 +92,7 @@ def _check_stage_id(reader: FactReader) -> Answer:
     evidence = f"{compared} compared: {as_entry} are entries, {as_stage} are job stages"
     if as_entry == as_stage:
         return Verdict.UNKNOWN, evidence
-    return _judge(as_entry > as_stage, evidence)
+    return judge_fact(as_entry > as_stage, evidence)
 
 
 def _check_newer_field(reader: FactReader) -> Answer:
@@ -156,7 +100,7 @@ def _check_newer_field(reader: FactReader) -> Answer:
     carrying = sum("job_interview_stage_id" in row for row in rows)
     if not rows:
         return Verdict.UNKNOWN, "no applications"
-    return _judge(carrying == len(rows), f"{carrying} of {len(rows)} applications")
+    return judge_fact(carrying == len(rows), f"{carrying} of {len(rows)} applications")
 
 
 def _find_site_admins(reader: FactReader, *, deactivated: bool) -> Sequence[int]:
@@ -176,7 +120,7 @@ def _check_admin_grants(*, deactivated: bool) -> Check:
         evidence = f"{count} grants of {len(admins)} Site Admins"
         if deactivated:
             return (Verdict.CONFIRMED if count else Verdict.UNKNOWN), evidence
-        return _judge(not count, evidence)
+        return judge_fact(not count, evidence)
 
     return check
 
@@ -205,7 +149,7 @@ def _check_unknown_subject(reader: FactReader) -> Answer:
     evidence = f"a token for a user who does not exist was answered {status}"
     if status not in (200, 400, 401, 403, 404, 422):
         return Verdict.UNKNOWN, evidence
-    return _judge(status == 400, evidence)
+    return judge_fact(status == 400, evidence)
 
 
 def _check_deactivated_subject(reader: FactReader) -> Answer:
@@ -217,7 +161,7 @@ def _check_deactivated_subject(reader: FactReader) -> Answer:
     evidence = f"a read as a deactivated user was answered {status}"
     if status not in (200, 400, 401, 403):
         return Verdict.UNKNOWN, evidence
-    return _judge(status == 403, evidence)
+    return judge_fact(status == 403, evidence)
 
 
 def _check_template_senders(reader: FactReader) -> Answer:
@@ -225,7 +169,7 @@ def _check_template_senders(reader: FactReader) -> Answer:
     known = sum(row.get("from_type") in _FROM_TYPES for row in rows)
     if not rows:
         return Verdict.UNKNOWN, "no email templates"
-    return _judge(known == len(rows), f"{known} of {len(rows)} email templates")
+    return judge_fact(known == len(rows), f"{known} of {len(rows)} email templates")
 
 
 def _check_reset_header(reader: FactReader) -> Answer:
@@ -233,7 +177,7 @@ def _check_reset_header(reader: FactReader) -> Answer:
     if not reset:
         return Verdict.UNKNOWN, "the answer has no such header"
     is_epoch = reset.isdecimal() and len(reset) < 12 and int(reset) > _FIRST_EPOCH_SECOND
-    return _judge(is_epoch, "one answer's header looked at")
+    return judge_fact(is_epoch, "one answer's header looked at")
 
 
 def _check_fixed_window(reader: FactReader) -> Answer:
@@ -241,7 +185,7 @@ def _check_fixed_window(reader: FactReader) -> Answer:
     if not all(resets):
         return Verdict.UNKNOWN, "the answer has no X-RateLimit-Reset"
     # A window may end in between once, so that two of three are the same.
-    return _judge(len(set(resets)) < len(resets), f"{len(set(resets))} ends in 3 answers")
+    return judge_fact(len(set(resets)) < len(resets), f"{len(set(resets))} ends in 3 answers")
 
 
 def _check_option_filter(reader: FactReader) -> Answer:
@@ -252,7 +196,7 @@ def _check_option_filter(reader: FactReader) -> Answer:
         rows = reader.read_rows("/v3/custom_field_options", **params)
         if rows:
             own = sum(row.get("custom_field_id") == field["id"] for row in rows)
-            return _judge(own == len(rows), f"{own} of {len(rows)} options are the field's")
+            return judge_fact(own == len(rows), f"{own} of {len(rows)} options are the field's")
     return Verdict.UNKNOWN, f"{len(selects)} select fields, none with options"
 
 
@@ -271,7 +215,7 @@ def _check_earlier_token(provider: HarvestV3) -> Fact:
     except AtsError as error:
         return Fact(name, Verdict.UNKNOWN, type(error).__name__)
     if status in (200, 401):
-        return Fact(name, *_judge(status == 200, f"the earlier token was answered {status}"))
+        return Fact(name, *judge_fact(status == 200, f"the earlier token was answered {status}"))
     return Fact(name, Verdict.UNKNOWN, f"the earlier token was answered {status}")
 
 

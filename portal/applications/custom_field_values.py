@@ -156,7 +156,7 @@ def _format_amount(value: Mapping[str, Any]) -> str:
 
 
 def _format_number(value: Any) -> str:
-    """Group the digits of a number; anything else Greenhouse sent in its place is shown as it is."""
+    """Anything else that Greenhouse sent in place of a number is shown as it is."""
     number = _parse_number(value)
     if number is None:
         return str(value)
