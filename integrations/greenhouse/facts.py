@@ -166,10 +166,10 @@ def _check_deactivated_subject(reader: FactReader) -> Answer:
 
 def _check_template_senders(reader: FactReader) -> Answer:
     rows = reader.read_rows("/v3/email_templates", per_page=500)
-    known = sum(row.get("from_type") in _FROM_TYPES for row in rows)
+    expected = sum(row.get("from_type") in _FROM_TYPES for row in rows)
     if not rows:
         return Verdict.UNKNOWN, "no email templates"
-    return judge_fact(known == len(rows), f"{known} of {len(rows)} email templates")
+    return judge_fact(expected == len(rows), f"{expected} of {len(rows)} email templates")
 
 
 def _check_reset_header(reader: FactReader) -> Answer:
