@@ -413,6 +413,8 @@ POST_RATE_LIMITS = {
 CREDENTIAL_ENTRY_LIMIT = (20, 600)
 # Requests to a customer's sign-in service that one admin causes while setting it up.
 SIGN_ON_SETUP_LIMIT = (30, 600)
+# Lists that a member opens at a later page than the next one (portal.web.list_visits).
+LIST_REBUILDS = (60, 3600)
 # Not-found responses per client IP, on pages opened by a secret link.
 NOT_FOUND_RATE_LIMITS = {
     "members:accept_invitation": (30, 600),

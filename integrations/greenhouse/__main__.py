@@ -14,7 +14,8 @@ from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, Rat
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
 from integrations.ats.provider import Provider
 from integrations.ats.types import Job
-from integrations.greenhouse.facts import Verdict, list_facts
+from integrations.greenhouse.fact_reader import Verdict
+from integrations.greenhouse.facts import list_facts
 from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
 

@@ -1,55 +1,20 @@
 """Fact report: which assumptions about Harvest hold in a real account. Reads only."""
 
-# Evidence consists of counts, statuses and path templates, never of a record's content.
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from integrations.ats.errors import AtsError
+from integrations.ats.record_ids import MAX_ID
+from integrations.greenhouse.fact_reader import Answer, Fact, FactReader, Verdict, judge_fact
 from integrations.greenhouse.provider import HarvestV1, HarvestV3
+from integrations.greenhouse.undecidable_facts import UNDECIDABLE_V1, UNDECIDABLE_V3
 
 _SAMPLE = 50  # documented maximum of an id filter
-
-
-class Verdict(StrEnum):
-    CONFIRMED = "confirmed"
-    CONTRADICTED = "contradicted"
-    UNKNOWN = "could not tell"
-
-
-@dataclass(frozen=True)
-class Fact:
-    name: str
-    verdict: Verdict
-    evidence: str
-
-
-Answer = tuple[Verdict, str]
-Row = dict[str, Any]
-
-
-class FactReader:
-    def __init__(self, provider: HarvestV1 | HarvestV3) -> None:
-        self._provider = provider
-
-    def read_rows(self, path: str, **params: Any) -> list[Row]:
-        """The first page of a list. Raises AtsError."""
-        texts = {name: str(value) for name, value in params.items()}
-        body = msgspec.json.decode(self._provider.read_path(path, texts).body)
-        return [row for row in body if isinstance(row, dict)] if isinstance(body, list) else []
-
-    def read_status(self, path: str, **params: Any) -> int | None:
-        try:
-            self.read_rows(path, **params)
-        except AtsError as error:
-            return error.evidence.status if error.evidence else None
-        return 200
+_FIRST_EPOCH_SECOND = 1_500_000_000  # a smaller number counts seconds from now
 
 
 Check = Callable[[FactReader], Answer]
@@ -70,10 +35,9 @@ def list_facts(provider: HarvestV1 | HarvestV3) -> Iterator[Fact]:
     if isinstance(provider, HarvestV3):
         yield _check_scopes(provider)
         yield _check_earlier_token(provider)
-
-
-def _judge(holds: bool, evidence: str) -> Answer:
-    return (Verdict.CONFIRMED if holds else Verdict.CONTRADICTED), evidence
+    undecidable = UNDECIDABLE_V3 if isinstance(provider, HarvestV3) else UNDECIDABLE_V1
+    for name, reason in undecidable.items():
+        yield Fact(name, Verdict.UNKNOWN, reason)
 
 
 def _check_status(path: str, expected: int, **params: Any) -> Check:
@@ -82,7 +46,7 @@ def _check_status(path: str, expected: int, **params: Any) -> Check:
         evidence = f"GET {path} answered {status}"
         if status not in (200, expected):
             return Verdict.UNKNOWN, evidence
-        return _judge(status == expected, evidence)
+        return judge_fact(status == expected, evidence)
 
     return check
 
@@ -92,7 +56,7 @@ def _check_order(path: str, *, descending: bool) -> Check:
         ids = [row["id"] for row in reader.read_rows(path, per_page=_SAMPLE)]
         if len(ids) < 2:
             return Verdict.UNKNOWN, f"{len(ids)} records"
-        return _judge(ids == sorted(ids, reverse=descending), f"{len(ids)} records compared")
+        return judge_fact(ids == sorted(ids, reverse=descending), f"{len(ids)} records compared")
 
     return check
 
@@ -128,7 +92,7 @@ def _check_stage_id(reader: FactReader) -> Answer:
     evidence = f"{compared} compared: {as_entry} are entries, {as_stage} are job stages"
     if as_entry == as_stage:
         return Verdict.UNKNOWN, evidence
-    return _judge(as_entry > as_stage, evidence)
+    return judge_fact(as_entry > as_stage, evidence)
 
 
 def _check_newer_field(reader: FactReader) -> Answer:
@@ -136,7 +100,7 @@ def _check_newer_field(reader: FactReader) -> Answer:
     carrying = sum("job_interview_stage_id" in row for row in rows)
     if not rows:
         return Verdict.UNKNOWN, "no applications"
-    return _judge(carrying == len(rows), f"{carrying} of {len(rows)} applications")
+    return judge_fact(carrying == len(rows), f"{carrying} of {len(rows)} applications")
 
 
 def _find_site_admins(reader: FactReader, *, deactivated: bool) -> Sequence[int]:
@@ -156,7 +120,7 @@ def _check_admin_grants(*, deactivated: bool) -> Check:
         evidence = f"{count} grants of {len(admins)} Site Admins"
         if deactivated:
             return (Verdict.CONFIRMED if count else Verdict.UNKNOWN), evidence
-        return _judge(not count, evidence)
+        return judge_fact(not count, evidence)
 
     return check
 
@@ -180,6 +144,50 @@ def _check_templates(path: str) -> Check:
     return check
 
 
+def _check_unknown_subject(reader: FactReader) -> Answer:
+    status = reader.read_status_as(MAX_ID, "/v3/jobs")
+    evidence = f"a token for a user who does not exist was answered {status}"
+    if status not in (200, 400, 401, 403, 404, 422):
+        return Verdict.UNKNOWN, evidence
+    return judge_fact(status == 400, evidence)
+
+
+def _check_deactivated_subject(reader: FactReader) -> Answer:
+    rows = reader.read_rows("/v3/users", deactivated="true", per_page=1)
+    users = [row["id"] for row in rows if row.get("deactivated") is True]
+    if not users:
+        return Verdict.UNKNOWN, "no deactivated user"
+    status = reader.read_status_as(users[0], "/v3/jobs")
+    evidence = f"a read as a deactivated user was answered {status}"
+    if status not in (200, 400, 401, 403):
+        return Verdict.UNKNOWN, evidence
+    return judge_fact(status == 403, evidence)
+
+
+def _check_template_senders(reader: FactReader) -> Answer:
+    rows = reader.read_rows("/v3/email_templates", per_page=500)
+    expected = sum(row.get("from_type") in _FROM_TYPES for row in rows)
+    if not rows:
+        return Verdict.UNKNOWN, "no email templates"
+    return judge_fact(expected == len(rows), f"{expected} of {len(rows)} email templates")
+
+
+def _check_reset_header(reader: FactReader) -> Answer:
+    reset = reader.read_header("/v1/jobs", "x-ratelimit-reset")
+    if not reset:
+        return Verdict.UNKNOWN, "the answer has no such header"
+    is_epoch = reset.isdecimal() and len(reset) < 12 and int(reset) > _FIRST_EPOCH_SECOND
+    return judge_fact(is_epoch, "one answer's header looked at")
+
+
+def _check_fixed_window(reader: FactReader) -> Answer:
+    resets = [reader.read_header("/v1/jobs", "x-ratelimit-reset") for _ in range(3)]
+    if not all(resets):
+        return Verdict.UNKNOWN, "the answer has no X-RateLimit-Reset"
+    # A window may end in between once, so that two of three are the same.
+    return judge_fact(len(set(resets)) < len(resets), f"{len(set(resets))} ends in 3 answers")
+
+
 def _check_option_filter(reader: FactReader) -> Answer:
     fields = reader.read_rows("/v3/custom_fields", per_page=500)
     selects = [row for row in fields if str(row.get("value_type", "")).endswith("select")]
@@ -188,13 +196,13 @@ def _check_option_filter(reader: FactReader) -> Answer:
         rows = reader.read_rows("/v3/custom_field_options", **params)
         if rows:
             own = sum(row.get("custom_field_id") == field["id"] for row in rows)
-            return _judge(own == len(rows), f"{own} of {len(rows)} options are the field's")
+            return judge_fact(own == len(rows), f"{own} of {len(rows)} options are the field's")
     return Verdict.UNKNOWN, f"{len(selects)} select fields, none with options"
 
 
 def _check_scopes(provider: HarvestV3) -> Fact:
     scopes = provider.get_granted_scopes()
-    name = "The token or introspection tells the granted scopes"
+    name = "The token or introspection tells the granted scopes, in a form that is known"
     if scopes is None:
         return Fact(name, Verdict.UNKNOWN, "neither answered in a known form")
     return Fact(name, Verdict.CONFIRMED, f"{len(scopes)} scopes")
@@ -207,10 +215,11 @@ def _check_earlier_token(provider: HarvestV3) -> Fact:
     except AtsError as error:
         return Fact(name, Verdict.UNKNOWN, type(error).__name__)
     if status in (200, 401):
-        return Fact(name, *_judge(status == 200, f"the earlier token was answered {status}"))
+        return Fact(name, *judge_fact(status == 200, f"the earlier token was answered {status}"))
     return Fact(name, Verdict.UNKNOWN, f"the earlier token was answered {status}")
 
 
+_FROM_TYPES = ("user_email", "organization_email")
 _V3_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Lists are by descending ID", _check_order("/v3/jobs", descending=True)),
     ("per_page above 500 is 422", _check_status("/v3/jobs", 422, per_page=501)),
@@ -238,6 +247,9 @@ _V3_CHECKS: tuple[tuple[str, Check], ...] = (
     ),
     ("Open jobs can be templates", _check_templates("/v3/jobs")),
     ("custom_field_options filters by custom_field_key", _check_option_filter),
+    ("A token for an unknown sub is 400", _check_unknown_subject),
+    ("A token of a deactivated user gets 403", _check_deactivated_subject),
+    ("A template's from_type is user_email or organization_email", _check_template_senders),
 )
 _V1_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Lists are by ascending ID", _check_order("/v1/jobs", descending=False)),
@@ -245,4 +257,6 @@ _V1_CHECKS: tuple[tuple[str, Check], ...] = (
     ("Unknown parameters are ignored", _check_status("/v1/jobs", 200, unknown_parameter="1")),
     ("A job that does not exist is 404", _check_status("/v1/jobs/0", 404)),
     ("Open jobs can be templates", _check_templates("/v1/jobs")),
+    ("X-RateLimit-Reset is in seconds since 1970", _check_reset_header),
+    ("Rate windows are fixed", _check_fixed_window),
 )

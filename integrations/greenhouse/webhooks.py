@@ -20,6 +20,7 @@ from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookEventTy
 from integrations.greenhouse.payloads.decoding import to_text
 
 PING = "ping"
+MAX_RECORDS = 1000  # of a kind in a delivery; each is one more read
 
 
 def has_valid_signature(body: bytes, signature: str, secret: str) -> bool:
@@ -85,6 +86,8 @@ class _IdCollector:
     def add_id(self, kind: str, record_id: int | None) -> None:
         if record_id is not None:
             self._ids.setdefault(kind, {})[record_id] = None
+        if len(self._ids.get(kind, ())) > MAX_RECORDS:
+            raise InvalidRecord("too many records")
 
     def get_ids(self, kind: str) -> tuple[int, ...]:
         return tuple(self._ids.get(kind, ()))

@@ -8,6 +8,7 @@ MAX_ATTEMPTS = 5
 _BASE_DELAY = 0.25
 _MAX_DELAY = 8.0
 _LONGEST_RETRY_AFTER = 30 * 86400.0  # a longer time is a mistake
+_MAX_HEADER_NUMBER = 100_000  # requests in a window
 MAX_RETRY_AFTER = 900.0  # after this a single request probes whether it still holds
 
 
@@ -31,6 +32,13 @@ def parse_retry_after(retry_after: str | None, reset: str | None, *, now: float)
     return None if until is None else min(max(0.0, until - now), _LONGEST_RETRY_AFTER)
 
 
+def parse_header_number(text: str | None) -> int | None:
+    """The number of a header such as `X-RateLimit-Limit`, within reason; None if it is none."""
+    if not text or not text.isascii() or not text.isdigit():
+        return None
+    return min(int(text[:7]), _MAX_HEADER_NUMBER)
+
+
 def parse_rate_limit_reset(reset: str | None, *, now: float) -> float | None:
     return _parse_timestamp(reset, now=now)
 
@@ -51,7 +59,7 @@ def _parse_date(value: str) -> float | None:
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(value.strip())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return None

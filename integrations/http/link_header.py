@@ -7,8 +7,9 @@ from urllib.parse import urljoin, urlsplit
 
 from integrations.ats.errors import UnreadableResponse
 
-_LINK_PATTERN = re.compile(r"<([^>]*)>((?:\s*;\s*[\w*!-]+\s*=\s*(?:\"[^\"]*\"|[^,;\"\s]+))*)")
+_LINK_PATTERN = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*!-]+\s*=\s*(?:\"[^\"]*\"|[^,;\"\s]+))*)")
 _REL_PATTERN = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^,;\"\s]+))", re.IGNORECASE)
+_MAX_LENGTH = 16 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -16,7 +17,7 @@ def find_next_target(header: str | None, *, request_url: str, base: str) -> str 
     """The next page relative to `base`, the API's URL; None on the last page. Raises
     UnreadableResponse for links to other origins, which would receive the credential.
     """
-    for url, parameters in _LINK_PATTERN.findall(header or ""):
+    for url, parameters in _LINK_PATTERN.findall((header or "")[:_MAX_LENGTH]):
         rel = _REL_PATTERN.search(parameters)
         if rel and "next" in (rel[1] or rel[2] or "").lower().split():
             try:

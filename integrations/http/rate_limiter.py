@@ -25,6 +25,7 @@ from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable, Evidence, Rat
 from integrations.http import circuit_breaker
 from integrations.http.backoff import (
     MAX_RETRY_AFTER,
+    parse_header_number,
     parse_rate_limit_reset,
     parse_retry_after,
     random_jitter,
@@ -105,8 +106,8 @@ class SharedRateLimiter:
         calls are paused.
         """
         now = self._context.now()
-        limit = _parse_number(headers.get("x-ratelimit-limit"))
-        remaining = _parse_number(headers.get("x-ratelimit-remaining"))
+        limit = parse_header_number(headers.get("x-ratelimit-limit"))
+        remaining = parse_header_number(headers.get("x-ratelimit-remaining"))
         reset = parse_rate_limit_reset(headers.get("x-ratelimit-reset"), now=now)
         retry_after = parse_retry_after(
             headers.get("retry-after"), headers.get("x-ratelimit-reset"), now=now
@@ -280,7 +281,3 @@ def _decode_state(raw: bytes | None) -> LimiterState:
         return _DECODE(raw)
     except msgspec.MsgspecError:
         return LimiterState()  # written by another version
-
-
-def _parse_number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None

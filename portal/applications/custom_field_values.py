@@ -121,9 +121,10 @@ def are_values_equal(first: Any, second: Any) -> bool:
 
 def _parse_number(value: Any) -> Decimal | None:
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None
 
 
 def _normalize_text(value: Any) -> str:
@@ -155,4 +156,9 @@ def _format_amount(value: Mapping[str, Any]) -> str:
 
 
 def _format_number(value: Any) -> str:
-    return number_format(value, use_l10n=True, force_grouping=_parse_number(value) is not None)
+    """Anything else that Greenhouse sent in place of a number is shown as it is."""
+    number = _parse_number(value)
+    if number is None:
+        return str(value)
+    shown = value if isinstance(value, (int, float)) else number
+    return number_format(shown, use_l10n=True, force_grouping=True)

@@ -88,15 +88,20 @@ def find_breaks(organization_id: int | None = None) -> Iterator[ChainBreak]:
 
 def _find_first_break(key: int) -> ChainBreak | None:
     head = ChainHead.objects.filter(pk=key).first() or ChainHead(organization_id=key)
-    last_seal, number = "", 0
-    owner_filter = Q(organization_id=key) if key else Q(organization=None)
+    last_seal, number, last_id = "", 0, 0
+    # 0 is no organization's id, so that rows with it belong to no chain.
+    owner_filter = Q(organization_id=key) if key else Q(organization=None) | Q(organization_id=0)
     for entry in Entry.objects.filter(owner_filter).order_by("number").iterator():
         number += 1
-        if entry.number != number:
+        if entry.number > number:
             return ChainBreak(key, number, f"it is missing; the next one there is {entry.number}")
+        if entry.number < number:
+            return ChainBreak(key, entry.number, "it is there twice")
         if not _has_valid_seal(entry, last_seal):
             return ChainBreak(key, number, "it was changed, or is not from this portal")
-        last_seal = entry.seal
+        if entry.pk <= last_id:  # pages list entries by their id
+            return ChainBreak(key, number, "it was moved before an older one")
+        last_seal, last_id = entry.seal, entry.pk
     if number < head.number:
         return ChainBreak(key, number + 1, f"the last {head.number - number} are missing")
     if (number, last_seal) != (head.number, head.seal):

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 
 _BYTE_ORDER_MARK = "\ufeff"  # tells Excel that the file is UTF-8
 # A formula starts a cell. In much of Europe a semicolon starts the next cell, even within quotes
-# once the line has begun; a tab or line break may, too. Blanks and invisible characters in front
-# don't protect.
+# once the line has begun; a tab or line break may, too. Blanks, quotes and invisible characters in
+# front don't protect.
 _FORMULA_START = re.compile(
-    r"((?:^|[;\t\r\n])[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*)([=+\-@＝＋－＠])"
+    r"((?:^|[;\t\r\n\x0b\x0c\x85\u2028\u2029])"
+    r"[\s\x00-\x1f\"\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe0f\ufeff]*)"
+    r"([=+\-@＝＋－＠])"
 )
 _CONTROL_START = re.compile(r"^[\t\r\n]")
 

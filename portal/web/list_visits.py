@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.core import signing
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -21,8 +22,9 @@ from portal.accounts.models import Membership
 from portal.core.database import read_only
 from portal.core.shared_state import get_shared_store
 from portal.web.id_parsing import parse_id
+from portal.web.rate_limits import count_hit
 
-MAX_PAGES = 400
+MAX_ROWS = 20_000  # of a visit, about 160 KB; filters lead to the rows after them
 VISIT_SECONDS = 24 * 60 * 60
 VISIT_PARAMS = ("page", "visit", "first")  # in the URL of a page
 KEY_LENGTH = 12
@@ -49,6 +51,7 @@ class VisitPage:
     count: int  # of all rows: shown in this visit, or still to come
     start_index: int
     hidden_count: int = 0  # shown before, but no longer visible to the member
+    is_cut_off: bool = False  # rows after MAX_ROWS are on no page
     list_params: dict[str, str] = field(default_factory=dict)
     url: str = ""  # shows the same rows again
     next_url: str = ""
@@ -66,7 +69,8 @@ class VisitPage:
         if not self.count:
             return ""
         end_index = self.start_index + len(self) + self.hidden_count - 1
-        return f"{self.start_index:,} to {end_index:,} of {self.count:,}"
+        summary = f"{self.start_index:,} to {end_index:,} of {self.count:,}"
+        return f"{summary}. To see the rest, filter the list." if self.is_cut_off else summary
 
     @property
     def has_other_pages(self) -> bool:
@@ -92,7 +96,9 @@ class ListVisit:
         digest = signing.Signer(salt=self._scope).signature(self._key)
         self._store_key = f"list:{member.pk}:{digest}"
         number = parse_id(self._get_param("page")) or 1
-        self._number = min(max(1, number), MAX_PAGES)
+        self._max_pages = MAX_ROWS // paged_list.size
+        self._number = min(max(1, number), self._max_pages)
+        self._rebuild_key = f"list-rebuild:{member.pk}"
         self._is_new = key != self._key
         self._is_stored = False
 
@@ -104,9 +110,9 @@ class ListVisit:
         shown_ids = [pk for page in pages for pk in page]
         rest = self._exclude(shown_ids)
         rest_count = rest.order_by().count() if count_rows else 0
-        has_next = number < len(pages) or (
-            (rest_count > 0 if count_rows else rest.exists()) and number < MAX_PAGES
-        )
+        has_rest = rest_count > 0 if count_rows else rest.exists()
+        is_last_allowed = number == self._max_pages
+        has_next = number < len(pages) or (has_rest and not is_last_allowed)
         rows = self._list.shown.in_bulk(page_ids)
         visible_rows = [rows[pk] for pk in page_ids if pk in rows]
         return VisitPage(
@@ -115,6 +121,7 @@ class ListVisit:
             count=len(shown_ids) + rest_count,
             start_index=sum(map(len, pages[: number - 1])) + 1,
             hidden_count=len(page_ids) - len(visible_rows),
+            is_cut_off=has_rest and is_last_allowed,
             list_params=self._build_params(number),
             url=self._build_url(number, pages) if number > 1 or self._is_stored else "",
             next_url=self._build_url(number + 1, pages) if has_next else "",
@@ -139,11 +146,15 @@ class ListVisit:
         return [page[: self._list.size]]
 
     def _add_pages(self, pages: Pages, number: int) -> Pages:
-        """Several at once if the visit is not known or has expired."""
+        """Several at once if the visit is not known or has expired; only so often, as each stores
+        as much as a visit may hold.
+        """
         size = self._list.size
         missing_count = number - len(pages)
         if missing_count <= 0:
             return pages
+        if missing_count > 1 and count_hit(self._rebuild_key, settings.LIST_REBUILDS):
+            missing_count, number = 1, len(pages) + 1
         rest = self._exclude([pk for page in pages for pk in page])
         ids = list(rest.values_list("pk", flat=True)[: missing_count * size])
         pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]

@@ -108,9 +108,17 @@ class HarvestClient(ABC):
             lambda retries: self._send_with_auth(request, url, deadline, retries), until=deadline
         )
 
-    def read_path(self, path: str, params: Mapping[str, str]) -> HttpResponse:
+    def read_path(
+        self, path: str, params: Mapping[str, str], *, acting_user_id: int | None = None
+    ) -> HttpResponse:
         """Read any list as it is. Raises AtsError."""
-        request = HarvestRequest(path=path, template=path, permission="", params=dict(params))
+        request = HarvestRequest(
+            path=path,
+            template=path,
+            permission="",
+            params=dict(params),
+            acting_user_id=acting_user_id,
+        )
         return self._send_request(request)
 
     def _send_with_auth(

@@ -23,7 +23,7 @@ _OFTEN_EMPTY_FILTERS = {"updated_at", "application_ids", "candidate_ids", "custo
 
 
 def has_records(response: HttpResponse) -> bool:
-    return response.body.strip() not in (b"", b"[]")
+    return bool(response.body.strip(b"[] \t\r\n"))
 
 
 class VisibilityCheck:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,6 +20,8 @@ from integrations.greenhouse.transport.sender import ErrorMapper, OutgoingReques
 from integrations.http.client import HttpClient, HttpResponse
 
 _RATE_WINDOW = 60.0  # seconds; documented: token requests have their own rate limit
+MAX_TOKEN_LIFETIME = 24 * 3600.0
+_TOKEN_PATTERN = re.compile(r"[!-~]{1,16384}")  # as a header can carry it
 DEFAULT_TOKEN_LIFETIME = 900.0  # seconds, if the response does not say; about an hour documented
 
 
@@ -125,9 +128,12 @@ def _map_introspection_error(
 def decode_token_response(response: HttpResponse) -> TokenResponse:
     """Decode the token endpoint's response. Raises UnreadableResponse."""
     try:
-        return msgspec.json.decode(response.body, type=TokenResponse)
+        body = msgspec.json.decode(response.body, type=TokenResponse)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableResponse("Couldn't read Greenhouse's token.") from error
+    if not _TOKEN_PATTERN.fullmatch(body.access_token):
+        raise UnreadableResponse("Couldn't read Greenhouse's token.")
+    return body
 
 
 class TokenResponse(msgspec.Struct):
@@ -149,7 +155,7 @@ class TokenResponse(msgspec.Struct):
         for value in (self.expires_at, self.expires_in, self.expires):
             seconds = _parse_lifetime(value, now)
             if seconds is not None and seconds > 0:
-                return seconds
+                return min(seconds, MAX_TOKEN_LIFETIME)
         return DEFAULT_TOKEN_LIFETIME
 
 

@@ -26,6 +26,9 @@ RecordParser = Callable[[msgspec.Raw], Record]
 RawTimestamp = str | int | float | None
 RawText = str | int | float | None  # official examples have numbers where text is documented
 
+MAX_RECORDS = 10_000  # of a page, which has 500 at most
+# Of a whole body: each may take a hundred times its bytes once it is decoded.
+_MAX_VALUES = 2_000_000
 _ARRAY_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 _MAX_ORDER = 2**31 - 1  # of an integer column
 
@@ -48,6 +51,7 @@ def decode_records(
 
 def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
     """Decode a single record. Raises UnreadableResponse."""
+    check_value_count(body)
     try:
         return read(msgspec.Raw(body))
     except Exception as error:
@@ -111,15 +115,19 @@ def unique_texts(values: Iterable[RawText]) -> tuple[str, ...]:
     )
 
 
+def check_value_count(body: bytes) -> None:
+    """Raises UnreadableResponse for a body that would take too much memory."""
+    if body.count(b",") > _MAX_VALUES:
+        raise UnreadableResponse("Greenhouse's response has too many values.")
+
+
 def _decode_array(body: bytes) -> list[msgspec.Raw]:
-    try:
-        return _ARRAY_DECODER.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    # One malformed or deeply nested record must not fail the others.
-    elements = split_array(body)
+    check_value_count(body)
+    elements = _split_records(body)
     if elements is not None:
-        return [msgspec.Raw(element) for element in elements]
+        if len(elements) > MAX_RECORDS:
+            raise UnreadableResponse("Greenhouse's response has too many records.")
+        return elements
     # While it prepares a list, Greenhouse answers {message} (documented for v3 candidates).
     if body.lstrip()[:1] == b"{":
         raise UnreadableResponse(
@@ -127,6 +135,16 @@ def _decode_array(body: bytes) -> list[msgspec.Raw]:
             f"{redact_text(_extract_message(body))}"
         )
     raise UnreadableResponse
+
+
+def _split_records(body: bytes) -> list[msgspec.Raw] | None:
+    try:
+        return _ARRAY_DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    # One malformed or deeply nested record must not fail the others.
+    elements = split_array(body)
+    return None if elements is None else [msgspec.Raw(element) for element in elements]
 
 
 def _extract_message(body: bytes) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
-_ID_PAIR = re.compile(rb'\s*:\s*"?(\d+)')
+# Possessive, and a string without an end reaches to the end of the body: no text is read twice.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},]', re.DOTALL)
+_ID_PAIR = re.compile(rb'\s*:\s*("?)(\d+)\1\s*[,}]')
 
 
 def split_array(body: bytes) -> list[bytes] | None:
@@ -40,5 +41,5 @@ def find_top_level_id(raw: bytes) -> str:
         elif token[0] in (b"]", b"}"):
             depth -= 1
         elif token[0] == b'"id"' and depth == 1 and (pair := _ID_PAIR.match(raw, token.end())):
-            return pair[1].decode()
+            return pair[2].decode()
     return ""

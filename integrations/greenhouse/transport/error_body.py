@@ -25,6 +25,7 @@ _FROM_STAGE_PATTERN = re.compile(r"from.?stage|current stage|\bstage\b", re.IGNO
 _TO_STAGE_PATTERN = re.compile(r"to.?stage|target stage|new.?stage", re.IGNORECASE)
 _FIELD_NAME_PATTERN = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 _MAX_DEPTH = 8
+_MAX_BYTES = 256 * 1024  # a longer body is cut off, and so is no JSON
 _GENERIC_MESSAGES = ("unprocessable content", "unprocessable entity", "validation error")
 
 
@@ -39,7 +40,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 def parse_error_body(response: HttpResponse, secrets: Iterable[str]) -> ErrorBody:
     """Reduce the body to a one-line message and field errors. Never raises."""
     try:
-        body = msgspec.json.decode(response.body)
+        body = msgspec.json.decode(response.body[:_MAX_BYTES])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = response.body[:4000].decode("utf-8", "replace")
         is_empty = not text.strip()

@@ -29,6 +29,7 @@ from integrations.http.backoff import (
     MAX_ATTEMPTS,
     MAX_RETRY_AFTER,
     compute_backoff,
+    parse_header_number,
     parse_retry_after,
 )
 from integrations.http.circuit_breaker import Outcome
@@ -234,7 +235,7 @@ class RequestSender:
         retries: int,
         seconds: float,
     ) -> None:
-        remaining = response.headers.get("x-ratelimit-remaining", "") if response else ""
+        remaining = response.headers.get("x-ratelimit-remaining") if response else None
         self._context.log_call(
             ApiCallRecord(
                 method=request.method,
@@ -243,7 +244,7 @@ class RequestSender:
                 seconds=round(seconds, 4),
                 retries=retries,
                 lane=self._context.lane.value,
-                remaining=int(remaining) if remaining.isdigit() else None,
+                remaining=parse_header_number(remaining),
                 request_id=_get_request_id(response),
                 error=type(error).__name__ if error else "",
                 at=self._get_time(),

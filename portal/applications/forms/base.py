@@ -14,6 +14,7 @@ from integrations.ats.types import SeenStage
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.forms.choice_search import SearchableForm
 from portal.sync.models import Application
+from portal.web.id_field import IdField
 
 INCOMPLETE_MESSAGE = (
     "Part of the page was missing. Nothing was sent. Reload the page and try again."
@@ -70,9 +71,16 @@ class ActionForm(forms.Form):
     """Hidden fields guard against double submits and stale pages."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
-    stage = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    entry = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    stage = IdField(widget=forms.HiddenInput, required=False)
+    entry = IdField(widget=forms.HiddenInput, required=False)
     stage_name = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Nobody typed a hidden field: its error is about the page."""
+        is_hidden = field in ActionForm.base_fields
+        super().add_error(None if is_hidden else field, INCOMPLETE_MESSAGE if is_hidden else error)
+        if is_hidden:
+            self.cleaned_data.pop(str(field), None)
 
     @staticmethod
     def build_initial_data(application: Application) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
+from portal.support.access.autocomplete import UsableValueSelect
 from portal.support.access.filter_values import is_usable_value, list_unusable_filters
 from portal.support.access.lookups import DeclaredLookupsAdmin
 
@@ -48,6 +49,13 @@ class AllowListAdmin(DeclaredLookupsAdmin):
 
     def _declares_ordering(self, name: Any) -> bool:
         return isinstance(name, str) and hasattr(getattr(self, name, None), "admin_order_field")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = UsableValueSelect(
+                db_field, self.admin_site, using=kwargs.get("using")
+            )
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == self.opts.pk.name

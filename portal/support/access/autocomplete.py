@@ -1,12 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from portal.support.access.filter_values import is_usable_value
+
+
+class UsableValueSelect(AutocompleteSelect):
+    """Shows a form again whose value is no row's key; Django looks it up and fails."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        key = self.field.remote_field.model._meta.pk
+        usable = [text for text in value if not text or is_usable_value(key, text)]
+        return super().optgroups(name, usable, attrs)
 
 
 class DeclaredAutocompleteView(AutocompleteJsonView):

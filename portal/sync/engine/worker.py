@@ -20,6 +20,7 @@ from integrations.ats.errors import (
     MissingPermission,
     NotSiteAdmin,
     RateLimited,
+    UnreadableResponse,
 )
 from integrations.ats.provider import Provider
 from integrations.ats.types import Page
@@ -43,6 +44,8 @@ from portal.sync.records import candidate_erasure
 HEARTBEAT_INTERVAL = timedelta(seconds=20)
 # A worker requeues a longer run, so that other customers get their turn.
 TIME_SLICE = timedelta(seconds=20)
+# Of one list, over all time slices: a list that never ends is refused.
+MAX_PAGES = 20_000
 
 
 class LeaseLost(Exception):
@@ -160,6 +163,8 @@ class SyncWorker:
                 self._write_page(definition, step, page, started)
             started, requested_at = time.monotonic(), timezone.now()
             self._requests = 0
+            if page.cursor is not None and step.pages >= MAX_PAGES:
+                raise UnreadableResponse("Greenhouse's list has no end.")
             if page.cursor is not None and started > self._deadline:
                 raise TimeSliceExpired
 
@@ -235,8 +240,9 @@ class SyncWorker:
         self, step: SyncStep, page: Page[Any], written: WriteResult, started: float, gone: int
     ) -> None:
         created, changed = len(written.created), len(written.changed)
+        step.pages += 1
         SyncStep.objects.filter(pk=step.pk).update(
-            pages=F("pages") + 1,
+            pages=step.pages,
             read_count=F("read_count") + len(page.records),
             created=F("created") + created,
             changed=F("changed") + changed,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from integrations.greenhouse.__main__ import main
 from integrations.greenhouse.sandbox import Sandbox
 from tests.conftest import each_refusal
 
+PROJECT = Path(__file__).resolve().parents[3]
 NAMES = ("API_KEY", "CLIENT_ID", "CLIENT_SECRET", "READER_ID", "API_URL", "AUTH_URL")
 
 
@@ -126,6 +129,22 @@ def test_facts_give_verdict_per_assumption(
     assert greenhouse.ACME_V3_CLIENT_SECRET not in out
     assert "@" not in out
     assert not any(job.name in out for job in sandbox.dataset().jobs)
+
+
+def test_every_documented_assumption_has_a_verdict(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GREENHOUSE_API_KEY", greenhouse.ACME_V1_KEY)
+    main(["facts"])
+    monkeypatch.delenv("GREENHOUSE_API_KEY")
+    set_v3_credential(monkeypatch, greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
+    main(["facts"])
+    verdicts = capsys.readouterr().out
+    text = (PROJECT / "docs/sandbox.md").read_text().partition("## Assumptions")[2]
+    bullets = re.findall(r"^- \*\*.*?\*\*.*?: (.*)\.$", text.partition("\n## ")[0], re.MULTILINE)
+    assumptions = [part.strip() for bullet in bullets for part in bullet.split(";")]
+    assert len(assumptions) >= 40
+    assert [a for a in assumptions if f"  {a.replace('`', '')} (" not in verdicts] == []
 
 
 def test_facts_work_with_api_key(

@@ -238,6 +238,20 @@ def test_malformed_record_is_set_aside_with_id() -> None:
     assert "job_id" in aside[0].reason
 
 
+@pytest.mark.parametrize(
+    ("text", "remote_id"),
+    [("5", 5), ('"5"', 5), ('"31/12/2026"', None), ("1.5", None), ("-5", None)],
+)
+def test_only_whole_id_names_a_record(text: str, remote_id: int | None) -> None:
+    _, aside = decode_records(f'[{{"id": {text}, "name": NaN}}]'.encode(), v3.read_user)
+    assert [record.remote_id for record in aside] == [remote_id]
+
+
+def test_body_cut_off_within_quotes_is_read_once() -> None:
+    with pytest.raises(UnreadableResponse):
+        decode_records(b'[{"id": 1, "name": "' + b'\\"' * 1_000_000, v3.read_user)
+
+
 @pytest.mark.parametrize("item", [b"null", b"5", b'"x"', b"[]", b'{"message": "later"}'])
 def test_non_record_items_are_set_aside(item: bytes) -> None:
     records, aside = decode_records(b'[{"id": 1}, ' + item + b"]", v3.read_user)

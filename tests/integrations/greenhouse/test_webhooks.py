@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.ats.errors import UnreadableResponse
-from integrations.greenhouse.webhooks import WEBHOOK_SPEC, has_valid_signature, parse_event
+from integrations.greenhouse.webhooks import (
+    MAX_RECORDS,
+    WEBHOOK_SPEC,
+    has_valid_signature,
+    parse_event,
+)
 from tests.reference.records import ACTIONS, EVENT_IDS, WEBHOOKS, find_parents
 
 READ_KINDS = ("application", "candidate", "job", "stage")
@@ -65,6 +70,16 @@ def test_ids_given_as_text_are_read() -> None:
     body = json.dumps({"action": "candidate_stage_change", "payload": payload}).encode()
     event = parse_event(body)
     assert (event.application_ids, event.candidate_ids, event.job_ids) == ((71,), (), (72,))
+
+
+def test_delivery_of_too_many_records_is_unreadable() -> None:
+    def build_body(count: int) -> bytes:
+        payload = {"candidate": {"id": 1}, "deleted_application_ids": list(range(1, count + 1))}
+        return json.dumps({"action": "delete_candidate", "payload": payload}).encode()
+
+    assert len(parse_event(build_body(MAX_RECORDS)).application_ids) == MAX_RECORDS
+    with pytest.raises(UnreadableResponse, match="too many records"):
+        parse_event(build_body(MAX_RECORDS + 1))
 
 
 def test_payload_of_ping_may_be_null() -> None:

@@ -265,6 +265,26 @@ def test_activity_pages_stable_under_new_actions(
     assert actions <= set(shown)
 
 
+def test_list_ends_after_its_bound_and_says_so(
+    remy: Client, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_visits, "MAX_ROWS", 2 * SIZE)
+    (first, first_ids), (second, second_ids) = _follow_pages(remy, _url(job))
+    assert len(set(first_ids + second_ids)) == 2 * SIZE
+    assert "filter the list" not in remy.get(first).content.decode()
+    assert "11 to 20 of 35. To see the rest, filter the list." in remy.get(second).content.decode()
+
+
+def test_jumps_to_late_pages_are_limited(remy: Client, job: Job, settings) -> None:
+    settings.LIST_REBUILDS = (2, 3600)
+    shown = [
+        remy.get(_url(job, f"status=active&page=3&visit={letter * 12}")).context["page"].number
+        for letter in "abcd"
+    ]
+    assert shown == [3, 3, 1, 1]
+    assert len(_walk(remy, _url(job))) == 35
+
+
 def _open_all_matching(client: Client, page, kind: str = "advance"):
     html = page.content.decode()
     [token] = re.findall(r'name="matching" value="([^"]*)"', html)

@@ -103,6 +103,31 @@ def test_inserted_entry_detected(unprotected: None, acme: Organization) -> None:
         _run_audit_check()
 
 
+def test_swapped_ids_detected(unprotected: None, acme: Organization) -> None:
+    ids = list(Entry.objects.filter(organization=acme).order_by("id").values_list("pk", flat=True))
+    for old, new in ((ids[1], -1), (ids[3], ids[1]), (-1, ids[3])):
+        _execute_sql("UPDATE audit_entry SET id = %s WHERE id = %s", new, old)
+    with pytest.raises(CommandError, match="is broken at entry 3: it was moved"):
+        _run_audit_check()
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_entry_of_no_organization_id_detected(
+    unprotected: None, acme: Organization, number: int
+) -> None:
+    genuine = Entry.objects.filter(organization=None).first()
+    Entry(
+        organization_id=0,
+        actor_label="Ada",
+        verb="test.event",
+        description="x",
+        number=number,
+        seal=genuine.seal,
+    ).save()
+    with pytest.raises(CommandError, match="The chain of the portal is broken"):
+        _run_audit_check()
+
+
 def test_deleted_chain_detected(unprotected: None, acme: Organization) -> None:
     _execute_sql("DELETE FROM audit_entry WHERE organization_id = %s", acme.pk)
     with pytest.raises(CommandError, match="the last 5 are missing"):
