@@ -9,6 +9,7 @@ SIGN_OUT = "account_logout"
 SESSION_TIME = "session_time"
 JOB_LIST = "jobs:list"
 JOB_PAGE = "applications:job_detail"
+APPLICANT_PAGE = "applications:applicant"
 OWN_CONSENT = "applications:acting_user"
 
 SETUP = "onboarding:setup"
