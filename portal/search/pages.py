@@ -1,0 +1,34 @@
+"""The portal's own pages, as far as a member may open them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.accounts.models import Membership
+
+
+@dataclass(frozen=True)
+class PortalPage:
+    label: str
+    url_name: str
+    other_names: str = ""  # what people may call it
+    is_for_admins: bool = False
+
+    def is_open_to(self, member: Membership) -> bool:
+        return member.is_admin or not self.is_for_admins
+
+
+PAGES = (
+    PortalPage("Requisitions", "jobs:list", "jobs home"),
+    PortalPage("My activity", "applications:my_activity", "history undo actions"),
+    PortalPage("Missing a requisition?", "jobs:explain_access", "access job not found why"),
+    PortalPage("Email notifications", "notifications:preferences", "mail digest settings"),
+    PortalPage("Security", "mfa_index", "password one-time codes sessions account"),
+    PortalPage("Setup", "onboarding:setup", "Greenhouse connection settings", True),
+    PortalPage("Permissions", "onboarding:permissions", "setup scopes access", True),
+    PortalPage("Credential", "onboarding:credential", "setup API key client secret", True),
+    PortalPage("Sync", "onboarding:sync", "setup status refresh", True),
+    PortalPage("Members", "members:list", "people colleagues invite invitations", True),
+    PortalPage("Activity log", "audit:log", "audit history", True),
+    PortalPage("Your data", "privacy:your_data", "privacy export erase candidate", True),
+)
