@@ -12,19 +12,18 @@ from django.utils.http import urlencode
 from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
 from portal.core import links
-from portal.core.names.search_keys import match_name, match_title, matches_text
+from portal.core.names.search_keys import match_title, matches_text
 from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, get_rights, visible_jobs
 from portal.jobs import pins_and_saved_views
-from portal.jobs.job_list.search import is_searchable_name, named_applications
+from portal.jobs.job_list.search import is_searchable_name
 from portal.jobs.job_page.details import get_job_url, reverse_cached
+from portal.search.candidates import find_named_applications
 from portal.search.pages import PAGES
 from portal.sync.models import Job
 from portal.web.id_parsing import parse_id
 
 MAX_RESULTS = 6
-# More are read than are shown, since they are sorted after they are read.
-MAX_READ_CANDIDATES = 40
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,9 @@ def build_job_search_url(query: str) -> str:
 
 
 def _find_jobs(rights: Rights, query: str) -> list[SearchResult]:
-    """Open requisitions first, then closed ones."""
+    """Open requisitions first, then closed ones. A shorter query would scan all of them."""
+    if not is_searchable_name(query):
+        return []
     visible = visible_jobs(rights.member, member_rights=rights, closed=True)
     matches = visible.filter(_match_job(query)).order_by("name", "pk")
     jobs: list[Job] = []
@@ -94,27 +95,15 @@ def _describe_job(job: Job) -> str:
 
 def _find_candidates(rights: Rights, query: str) -> list[SearchResult]:
     """Applications on open requisitions, each with a page of its own."""
-    if not is_searchable_name(query):
-        return []
-    matches = named_applications(rights.member, rights).filter(
-        match_name("candidate__search_name", query)
-    )
-    rows = matches.order_by().values_list(
-        "pk",
-        "candidate__first_name",
-        "candidate__last_name",
-        "candidate__preferred_name",
-        "candidate__remote_id",
-        "job__name",
-        "stage_name",
-    )[:MAX_READ_CANDIDATES]
+    rows = find_named_applications(rights, query)
     results = [
         SearchResult(
-            format_person_name(first, last, preferred) or format_unnamed(remote_id),
-            reverse_cached(links.APPLICANT_PAGE, pk),
-            " · ".join(filter(None, (job_name, stage_name))),
+            format_person_name(row.first_name, row.last_name, row.preferred_name)
+            or format_unnamed(row.remote_id),
+            reverse_cached(links.APPLICANT_PAGE, row.pk),
+            " · ".join(filter(None, (row.job_name, row.stage_name))),
         )
-        for pk, first, last, preferred, remote_id, job_name, stage_name in rows
+        for row in rows
     ]
     return _take_best(results, query)
 

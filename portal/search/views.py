@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import MemberRequest, member_only
+from portal.jobs.job_list.search import is_searchable_name
 from portal.search.results import find_results
 from portal.web.htmx import render_page_or_partial
 
@@ -16,5 +17,9 @@ MAX_QUERY_LENGTH = 200
 @member_only
 def show_results(request: MemberRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY_LENGTH]
-    context = {"query": query, "groups": find_results(request.membership, query)}
+    context = {
+        "query": query,
+        "is_too_short": bool(query) and not is_searchable_name(query),
+        "groups": find_results(request.membership, query),
+    }
     return render_page_or_partial(request, "search/results.html", "options", context)

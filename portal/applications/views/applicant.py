@@ -32,5 +32,5 @@ def applicant_card(request: MemberRequest, pk: int) -> HttpResponse:
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
-    context = build_card_context(available_actions, latest_action)
+    context = build_card_context(available_actions, latest_action) | {"out_of_band": True}
     return render(request, "applications/applicant.html#decision-card", context)
