@@ -15,6 +15,7 @@ from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.rows import build_row
+from portal.connections.outage import is_greenhouse_down
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application
 
@@ -32,6 +33,7 @@ def build_applicant_context(
         "headline": build_headline(application, rights),
         "answers": application.answers,
         "other_applications": list_other_applications(application, rights),
+        "is_greenhouse_down": is_greenhouse_down(application.connection),
         "stage_history_url": build_stage_history_url(application),
     }
 
