@@ -16,7 +16,11 @@ from portal.audit.member_actions import record_member_action
 from portal.audit.presentation import redact_search
 from portal.connections.outage import is_greenhouse_down
 from portal.entitlements.access_refresh import refresh_old_access
-from portal.entitlements.lookup import explain_access_to_admin, explain_own_access
+from portal.entitlements.lookup import (
+    explain_access_to_admin,
+    explain_no_own_access,
+    explain_own_access,
+)
 from portal.entitlements.rules import (
     Rights,
     explain_no_access,
@@ -269,6 +273,7 @@ def explain_access(request: MemberRequest) -> HttpResponse:
     member = request.membership
     form = ExplainAccessForm(request.GET if "job" in request.GET else None, member=member)
     answers, about = None, member
+    own_answer = None if form.is_bound else explain_no_own_access(member)
     if form.is_bound and form.is_valid():
         about = form.cleaned_data.get("about") or member
         query = form.cleaned_data["job"]
@@ -277,7 +282,7 @@ def explain_access(request: MemberRequest) -> HttpResponse:
             if member.is_admin
             else explain_own_access(member, query)
         )
-    context = {"form": form, "answers": answers, "about": about}
+    context = {"form": form, "answers": answers, "about": about, "own_answer": own_answer}
     status = 422 if form.is_bound and not form.is_valid() else 200
     return render_page_or_partial(
         request, "jobs/explain_access.html", "answer", context, status=status

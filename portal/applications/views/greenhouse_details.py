@@ -18,10 +18,10 @@ from django.views.decorators.http import require_safe
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
 from integrations.ats.provider import Provider
-from integrations.ats.types import Attachment, StageEntry
+from integrations.ats.types import Attachment, Candidate, StageEntry
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.error_sentences import explain_error
-from portal.applications.page.labels import get_candidate_label, may_show_names
+from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.connections.client import open_provider
 from portal.core.secrets.secret_field import SecretUnreadable
@@ -68,8 +68,10 @@ def _compute_retry_seconds(error: AtsError) -> int:
 def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     """Browsers may cache the response, to prefetch the next application's."""
     application, member_rights = get_application_or_404(request, pk)
-    history: tuple[StageEntry, ...] | _ReadFailure = ()
-    if not member_rights.why_unavailable("stage_history"):
+    history: tuple[StageEntry, ...] | _ReadFailure
+    if why_unavailable := member_rights.why_unavailable("stage_history"):
+        history = _ReadFailure(why_unavailable)
+    else:
         history = _read_from_greenhouse(
             request,
             application,
@@ -97,14 +99,14 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
 def contact(request: MemberRequest, pk: int) -> HttpResponse:
     """The candidate's email addresses, phone numbers and links, which are not stored."""
     application, member_rights = get_application_or_404(request, pk)
-    candidate = application.candidate if may_show_names(member_rights) else None
-    details = (
-        _read_from_greenhouse(
+    candidate = application.candidate
+    details: Candidate | _ReadFailure | None = None
+    if why_unavailable := member_rights.why_unavailable("candidates"):
+        details = _ReadFailure(why_unavailable)
+    elif candidate is not None:
+        details = _read_from_greenhouse(
             request, application, lambda provider: provider.get_candidate(candidate.remote_id)
         )
-        if candidate
-        else None
-    )
     context: dict[str, object] = {
         "application": application,
         "who": get_candidate_label(application, member_rights),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
+from portal.connections.models import PermissionCheck
 from portal.sync.models import Application, Candidate, Job, JobGrant
 from tests.api_generations import any_generation
 from tests.personas import Personas
@@ -234,6 +235,22 @@ def test_card_of_lost_application_shows_outcome(remy: Client, run_tasks) -> None
     card = remy.get(build_action_url("applicant_card", application.pk), **HTMX).content.decode()
     assert "This is no longer available to you." in card
     assert str(application.candidate) not in card
+
+
+@any_generation
+@pytest.mark.parametrize(
+    ("name", "permission"),
+    [("contact", "candidates.list"), ("stage_history", "application_stages.list")],
+)
+def test_missing_permission_names_who_can_grant_it(
+    remy: Client, personas: Personas, name: str, permission: str
+) -> None:
+    application = find_application()
+    updated = PermissionCheck.objects.filter(permission=permission).update(outcome="missing")
+    part = remy.get(build_action_url(name, application.pk), **HTMX).content.decode()
+    if updated:
+        assert f"Ask {personas.ada.user} to fix it in Setup." in part
+    assert "harvest:" not in part
 
 
 # -- contact -------------------------------------------------------------------------------------
