@@ -53,9 +53,9 @@ def find_named_applications(rights: Rights, query: str) -> list[NamedApplication
         gone_at=None,
     )
     namesakes = list(people.order_by().values_list("pk", flat=True)[: _MAX_NAMESAKES + 1])
-    found = _read_rows(visible.filter(candidate__in=namesakes))
-    if len(found) >= _ENOUGH or len(namesakes) <= _MAX_NAMESAKES:
-        return found
+    rows = _read_rows(visible.filter(candidate__in=namesakes))
+    if len(rows) >= _ENOUGH or len(namesakes) <= _MAX_NAMESAKES:
+        return rows
     jobs = visible_jobs(rights.member, member_rights=rights).order_by()
     on_jobs = applications_on_jobs(list(jobs.values_list("pk", flat=True)), rights)
     return _read_rows(on_jobs.filter(_match_candidate(query)))

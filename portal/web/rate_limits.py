@@ -1,6 +1,6 @@
 """Clients over their limit get 429 before the view runs. Counts POSTs and some GETs per user (per
-IP if signed out) and not-found responses per IP, in the cache. Without Redis, or while it is down, each process
-counts for itself.
+IP if signed out) and not-found responses per IP, in the cache. Without Redis, or while it is down,
+each process counts for itself.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ Creates a database named like the one in DATABASE_URL with `_pages` appended, an
 COPY: a small organization with 2,000 jobs, a large one, and 50 others. Each page is requested
 through the whole of Django, signed in, in this process. Exits with 1 where a bar is missed: the
 list's p50 at most 25 empty pages and, at the large size, at most 1.2 times what it is at the small
-one; the palette's p95, for the slowest query, at most 40 empty pages; the list's p95 at most a third of the Django admin's list of the same rows. That is a plain ModelAdmin
-with as many rows a page as ours, our filters as far as they are fields of a job, and nothing tuned.
-Shown beside it: the same with the few filters of our admin's list of requisitions, and that list
+one; the palette's p95, for the slowest query, at most 40 empty pages; the list's p95 at most a
+third of the Django admin's list of the same rows. That is a plain ModelAdmin with as many rows a
+page as ours, our filters as far as they are fields of a job, and nothing tuned. Shown beside it:
+the same with the few filters of our admin's list of requisitions, and that list
 itself, which estimates its count.
 """
 
@@ -53,7 +54,7 @@ PALETTE_PAGES = {
     "palette, first name": "mari",
     "palette, whole name": "lindquist maria",
     "palette, part of a family name": "quist",
-    "palette, ID": "REQ-1000777",
+    "palette, ID": "REQ-{job}",
     "palette, nothing found": "zzyzx",
 }
 MEMBER_PAGES = (
@@ -402,11 +403,14 @@ class Report:
         self.missed: list[str] = []
 
     def run(self) -> int:
+        from django.conf import settings
         from django.http import HttpResponse
         from django.urls import path
 
         import portal.urls
         from portal.accounts.access import public_view
+
+        settings.GET_RATE_LIMITS = {}
 
         portal.urls.urlpatterns += [
             path("__empty/", public_view("an empty page")(lambda r: HttpResponse(""))),
@@ -478,6 +482,7 @@ class Report:
                     _build_request(client, "/requisitions/?q=nurs", **part),
                 )
                 for name, query in PALETTE_PAGES.items():
+                    query = query.format(job=job)
                     request = _build_request(client, f"/search/?q={query}", HTTP_HX_REQUEST="true")
                     yield f"{name}, {who}, {size}", request
         staff, _ = User.objects.get_or_create(
@@ -497,7 +502,9 @@ class Report:
         self._check_bar("list p50 against small", p50 / statistics.median(small))
         admin = _get_p95(times["plain admin list"])
         self._check_bar("list p95 against plain admin", _get_p95(large) / admin)
-        slowest = max(_get_p95(taken) for name, taken in times.items() if name.startswith("palette"))
+        slowest = max(
+            _get_p95(taken) for name, taken in times.items() if name.startswith("palette")
+        )
         self._check_bar("palette p95 in empty pages", slowest / empty)
 
     def _check_bar(self, name: str, value: float) -> None:

@@ -31,8 +31,8 @@ CANDIDATE_ZONE_HELP = (
     "in the time zone of your account there."
 )
 EMAIL_TIME_HELP = (
-    "In your time zone, <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse uses the time "
-    "zone of your account there, which may differ."
+    "In your time zone, <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse "
+    "uses the time zone of your account there, which may differ."
 )
 
 

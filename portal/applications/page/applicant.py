@@ -89,6 +89,4 @@ def _list_activity(available_actions: AvailableActions) -> list[ActivityEntry]:
     actions = available_actions.application.actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    return build_activity_entries(
-        actions[:MAX_LISTED_ACTIONS], context.member, context.rights
-    )
+    return build_activity_entries(actions[:MAX_LISTED_ACTIONS], context.member, context.rights)

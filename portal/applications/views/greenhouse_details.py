@@ -1,5 +1,5 @@
-"""Stage history, contact details and résumés, read from Greenhouse on demand and never stored. While Greenhouse is
-slow, the page says so and asks again by itself.
+"""Stage history, contact details and résumés, read from Greenhouse on demand and never stored.
+While Greenhouse is slow, the page says so and asks again by itself.
 """
 
 from __future__ import annotations

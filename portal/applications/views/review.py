@@ -28,7 +28,7 @@ from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job
+from portal.sync.models import Job
 
 MAX_LISTED_DECISIONS = 30
 

@@ -20,7 +20,10 @@ EVIDENCE = Evidence(
         ("rejection_reason_id: is invalid", "rejection reason is invalid"),
         ("to_stage_id: can't be blank", "target stage can't be blank"),
         ("The field custom_field_values is wrong", "The field custom field values is wrong"),
-        ("Missing scope 'harvest:applications:move'", "Missing scope a permission of the credential"),
+        (
+            "Missing scope 'harvest:applications:move'",
+            "Missing scope a permission of the credential",
+        ),
         ("source_id: unknown · new_job_id: closed", "source unknown · target requisition closed"),
     ],
 )
