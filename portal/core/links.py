@@ -23,6 +23,8 @@ OAUTH_CALLBACK = "onboarding:oauth_callback"
 
 RECENT_EMAILS = "notifications:recent_emails"
 
+YOUR_DATA = "privacy:your_data"
+
 ADMIN_HOME = "admin:index"
 CUSTOMER_SUMMARY = "admin:accounts_organization_summary"
 

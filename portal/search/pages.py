@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.accounts.models import Membership
+from portal.core import links
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ PAGES = (
     PortalPage("Missing a requisition?", "jobs:explain_access", "access job not found why"),
     PortalPage("Email notifications", "notifications:preferences", "mail digest settings"),
     PortalPage("Security", "mfa_index", "password one-time codes sessions account"),
-    PortalPage("Setup", "onboarding:setup", "Greenhouse connection settings", True),
-    PortalPage("Permissions", "onboarding:permissions", "setup scopes access", True),
-    PortalPage("Credential", "onboarding:credential", "setup API key client secret", True),
-    PortalPage("Sync", "onboarding:sync", "setup status refresh", True),
+    PortalPage("Setup", links.SETUP, "Greenhouse connection settings", True),
+    PortalPage("Permissions", links.SETUP_PERMISSIONS, "setup scopes access", True),
+    PortalPage("Credential", links.SETUP_CREDENTIAL, "setup API key client secret", True),
+    PortalPage("Sync", links.SETUP_SYNC, "setup status refresh", True),
     PortalPage("Members", "members:list", "people colleagues invite invitations", True),
     PortalPage("Activity log", "audit:log", "audit history", True),
-    PortalPage("Your data", "privacy:your_data", "privacy export erase candidate", True),
+    PortalPage("Your data", links.YOUR_DATA, "privacy export erase candidate", True),
 )
