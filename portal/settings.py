@@ -158,6 +158,7 @@ INSTALLED_APPS = [
     "portal.webhooks",
     "portal.entitlements",
     "portal.jobs",
+    "portal.search",
     "portal.applications",
     "portal.onboarding",
     "portal.support",
@@ -408,6 +409,10 @@ POST_RATE_LIMITS = {
     "members:resend_invitation": (30, 3600),
     # Each is some 0.2 s of CPU time, here and in a worker, which others would wait for.
     "jobs:refresh_job": (30, 60),
+}
+# GETs per user: what a page asks for with every key.
+GET_RATE_LIMITS = {
+    "search:results": (600, 60),
 }
 # Credentials that one user tests in Greenhouse.
 CREDENTIAL_ENTRY_LIMIT = (20, 600)

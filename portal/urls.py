@@ -24,6 +24,7 @@ urlpatterns = [
     path("readyz", check_readiness, name="readyz"),
     path("", include("portal.signin.urls")),
     path("", include("portal.members.urls")),
+    path("search/", include("portal.search.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
     path("", include("portal.webhooks.urls")),

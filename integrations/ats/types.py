@@ -276,6 +276,8 @@ class Candidate(_AtsRecord, frozen=True, kw_only=True):
     private: bool = False
     emails: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # websites and social media, as they were typed
+    time_zone: str | None = None  # IANA name; v3 only
     updated_at: datetime | None = None
     last_activity_at: datetime | None = None
 

@@ -197,7 +197,8 @@ def _build_member_view(view: View, *, admin: bool) -> View:
         if admin and not member.is_admin:
             raise PermissionDenied
         request.membership = member  # type: ignore[attr-defined]
-        activity.record_activity(member)
+        if not getattr(view, "is_poll", False):
+            activity.record_activity(member)
         return view(request, *args, **kwargs)
 
     wrapper.policy = "admin" if admin else "member"  # type: ignore[attr-defined]
@@ -221,6 +222,12 @@ def signed_in_only(view: View) -> View:
 
     wrapper.policy = "signed in"  # type: ignore[attr-defined]
     return wrapper
+
+
+def poll_view(view: View) -> View:
+    """Mark what an open page asks for by itself: it is no sign that anybody uses the portal."""
+    view.is_poll = True  # type: ignore[attr-defined]
+    return view
 
 
 def member_only(view: View) -> View:

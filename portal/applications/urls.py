@@ -5,6 +5,7 @@ from portal.applications.views import (
     action_results,
     actions,
     activity,
+    applicant,
     batches,
     choices,
     greenhouse_details,
@@ -38,6 +39,9 @@ urlpatterns = [
     path("batches/<id:pk>/retry/", batches.retry_batch, name="retry_batch"),
     # /applications/<application>/
     path("activity/", activity.my_activity, name="my_activity"),
+    path("applications/<id:pk>/", applicant.show_applicant, name="applicant"),
+    path("applications/<id:pk>/card/", applicant.applicant_card, name="applicant_card"),
+    path("applications/<id:pk>/contact/", greenhouse_details.contact, name="contact"),
     path("applications/<id:pk>/history/", activity.application_history, name="history"),
     path("applications/<id:pk>/review-card/", review.review_card, name="review_card"),
     path(

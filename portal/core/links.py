@@ -8,8 +8,10 @@ SIGN_IN = "account_login"
 SIGN_OUT = "account_logout"
 SESSION_TIME = "session_time"
 MEMBERS = "members:list"
+SEARCH = "search:results"
 JOB_LIST = "jobs:list"
 JOB_PAGE = "applications:job_detail"
+APPLICANT_PAGE = "applications:applicant"
 OWN_CONSENT = "applications:acting_user"
 
 SETUP = "onboarding:setup"
@@ -21,6 +23,8 @@ FIX_LINK = "onboarding:fix"
 OAUTH_CALLBACK = "onboarding:oauth_callback"
 
 RECENT_EMAILS = "notifications:recent_emails"
+
+YOUR_DATA = "privacy:your_data"
 
 ADMIN_HOME = "admin:index"
 CUSTOMER_SUMMARY = "admin:accounts_organization_summary"

@@ -51,6 +51,16 @@ def explain_own_access(member: Membership, query: str) -> list[AccessAnswer]:
     ] or [_build_unknown_answer(member_rights)]
 
 
+def explain_no_own_access(member: Membership) -> AccessAnswer | None:
+    """Why the member sees no requisition at all; None if they may see some."""
+    member_rights = get_rights(member)
+    steps, fix = explain_member_access(member_rights)
+    if fix is None:
+        return None
+    steps += build_freshness_steps(member_rights)
+    return AccessAnswer(None, AccessDecision(False, steps, fix))
+
+
 def explain_access_to_admin(
     admin: Membership, member: Membership, query: str
 ) -> list[AccessAnswer]:

@@ -6,6 +6,7 @@ app_name = "jobs"
 urlpatterns = [
     path("", views.list_jobs, name="list"),
     path("export.csv", views.export_csv, name="export_csv"),
+    path("outage/", views.show_outage, name="outage"),
     path("access/", views.explain_access, name="explain_access"),
     path("views/", views.save_view, name="save_view"),
     path("views/<id:pk>/", views.update_saved_view, name="update_saved_view"),

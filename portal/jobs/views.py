@@ -11,11 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.accounts.access import MemberRequest, member_only
+from portal.accounts.access import MemberRequest, member_only, poll_view
 from portal.audit.member_actions import record_member_action
 from portal.audit.presentation import redact_search
+from portal.connections.outage import is_greenhouse_down
 from portal.entitlements.access_refresh import refresh_old_access
-from portal.entitlements.lookup import explain_access_to_admin, explain_own_access
+from portal.entitlements.lookup import (
+    explain_access_to_admin,
+    explain_no_own_access,
+    explain_own_access,
+)
 from portal.entitlements.rules import (
     Rights,
     explain_no_access,
@@ -61,6 +66,7 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
             "why_nothing": explain_no_access(member_rights),
         }
         return render_page_or_partial(request, "jobs/list.html", "waiting", context)
+    context["is_greenhouse_down"] = is_greenhouse_down(member_rights.match.connection)
     context["old_access"] = refresh_old_access(member_rights) if is_full_page else None
     list_request = _build_list_request(request, member_rights, filters)
     if request.htmx and request.htmx.target == FILTERS_ID and not is_full_page:
@@ -176,6 +182,20 @@ def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     return render(request, "jobs/_freshness.html", context)
 
 
+@require_safe
+@member_only
+@poll_view
+def show_outage(request: MemberRequest) -> HttpResponse:
+    """Pages poll this: 204 while what they show (`shown`) is still so."""
+    rights = get_rights(request.membership)
+    is_down = is_greenhouse_down(rights.match.connection)
+    if not request.htmx:
+        return redirect("jobs:list")
+    if is_down == (request.GET.get("shown") == "yes"):
+        return HttpResponse(status=204)
+    return render(request, "jobs/_outage.html", {"is_greenhouse_down": is_down})
+
+
 # -- pins and views ------------------------------------------------------------------------------
 
 
@@ -253,6 +273,7 @@ def explain_access(request: MemberRequest) -> HttpResponse:
     member = request.membership
     form = ExplainAccessForm(request.GET if "job" in request.GET else None, member=member)
     answers, about = None, member
+    own_answer = None if form.is_bound else explain_no_own_access(member)
     if form.is_bound and form.is_valid():
         about = form.cleaned_data.get("about") or member
         query = form.cleaned_data["job"]
@@ -261,7 +282,7 @@ def explain_access(request: MemberRequest) -> HttpResponse:
             if member.is_admin
             else explain_own_access(member, query)
         )
-    context = {"form": form, "answers": answers, "about": about}
+    context = {"form": form, "answers": answers, "about": about, "own_answer": own_answer}
     status = 422 if form.is_bound and not form.is_valid() else 200
     return render_page_or_partial(
         request, "jobs/explain_access.html", "answer", context, status=status

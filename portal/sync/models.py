@@ -335,6 +335,7 @@ class Candidate(SyncedRecord):
     title = models.CharField(max_length=300, blank=True)
     private = models.BooleanField(default=False)
     can_email = models.BooleanField(default=True, db_default=True)
+    time_zone = models.CharField(max_length=40, blank=True, default="", db_default="")  # IANA name
     erased_at = models.DateTimeField(null=True)
 
     class Meta:

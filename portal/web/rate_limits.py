@@ -1,6 +1,6 @@
-"""Clients over their limit get 429 before the view runs. Counts POSTs per user (per IP if signed
-out) and not-found responses per IP, in the cache. Without Redis, or while it is down, each process
-counts for itself.
+"""Clients over their limit get 429 before the view runs. Counts POSTs and some GETs per user (per
+IP if signed out) and not-found responses per IP, in the cache. Without Redis, or while it is down,
+each process counts for itself.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class RateLimitMiddleware:
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
     ) -> HttpResponse | None:
         name = _get_view_name(request)
-        if name in settings.POST_RATE_LIMITS and request.method == "POST":
-            seconds_left = count_hit(
-                f"post:{name}:{_get_client_key(request)}", settings.POST_RATE_LIMITS[name]
-            )
+        limits = settings.POST_RATE_LIMITS if request.method == "POST" else settings.GET_RATE_LIMITS
+        if name in limits:
+            method = "post" if request.method == "POST" else "get"
+            seconds_left = count_hit(f"{method}:{name}:{_get_client_key(request)}", limits[name])
             return _render_too_many_requests(request, seconds_left) if seconds_left else None
         if name in settings.NOT_FOUND_RATE_LIMITS:
             key, (max_hits, seconds) = (

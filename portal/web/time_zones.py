@@ -12,6 +12,11 @@ def parse_time_zone(name: str) -> tzinfo:
         return UTC
 
 
+def format_time_zone(name: str) -> str:
+    """Return the place that an IANA name stands for: "Buenos Aires"."""
+    return name.rpartition("/")[2].replace("_", " ")
+
+
 def find_start_of_day(day: date, zone: tzinfo) -> datetime:
     """First instant of the day, in UTC. Where clocks skip or repeat midnight, the earlier one."""
     midnight = datetime.combine(day, time.min, tzinfo=zone)

@@ -29,7 +29,10 @@ def test_recruiters_see_own_jobs_and_reasons(demo: Demo, person, ada: Person) ->
         unmatched = person(f"{name}@acme.example")
         expect(unmatched.page.get_by_text(message)).to_be_visible()
         unmatched.page.get_by_role("link", name="See why").click()
-        expect(unmatched.page.get_by_label("Requisition")).to_be_visible()
+        expect(unmatched.page.get_by_role("heading", name="Your access")).to_be_visible()
+        expect(unmatched.page.get_by_text("How to fix it")).to_be_visible()
+        expect(unmatched.page.get_by_label("Requisition")).to_have_count(0)
+        unmatched.check_page(f"62-no-access-{name}")
 
 
 def _read_count(page: Page) -> str:

@@ -339,6 +339,8 @@ class _Candidate(msgspec.Struct):
     is_private: bool | None = None
     email_addresses: ValueItems = None
     phone_numbers: ValueItems = None
+    website_addresses: ValueItems = None
+    social_media_addresses: ValueItems = None
     updated_at: RawTimestamp = None
     last_activity: RawTimestamp = None
 
@@ -354,6 +356,10 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
         private=wire.is_private is not False,
         emails=extract_values(wire.email_addresses),
         phones=extract_values(wire.phone_numbers),
+        links=(
+            *extract_values(wire.website_addresses),
+            *extract_values(wire.social_media_addresses),
+        ),
         updated_at=parse_timestamp(wire.updated_at),
         last_activity_at=parse_timestamp(wire.last_activity),
     )

@@ -54,6 +54,7 @@ from integrations.greenhouse.payloads.shared import (
     extract_custom_values,
     extract_values,
 )
+from integrations.greenhouse.payloads.time_zones import find_time_zone
 
 _Ids = list[RecordId | None] | None
 
@@ -333,6 +334,9 @@ class _Candidate(msgspec.Struct):
     private: bool | UnsetType | None = UNSET
     email_addresses: ValueItems = None
     phone_numbers: ValueItems = None
+    website_addresses: ValueItems = None
+    social_media_addresses: ValueItems = None
+    time_zone: RawText = None
     updated_at: RawTimestamp = None
     last_activity_at: RawTimestamp = None
 
@@ -349,6 +353,11 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
         private=wire.private not in (False, None),  # null: documented default
         emails=extract_values(wire.email_addresses),
         phones=extract_values(wire.phone_numbers),
+        links=(
+            *extract_values(wire.website_addresses),
+            *extract_values(wire.social_media_addresses),
+        ),
+        time_zone=find_time_zone(to_stripped_text(wire.time_zone)),
         updated_at=parse_timestamp(wire.updated_at),
         last_activity_at=parse_timestamp(wire.last_activity_at),
     )

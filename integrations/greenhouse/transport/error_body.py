@@ -24,6 +24,16 @@ _STALE_PATTERN = re.compile(
 _FROM_STAGE_PATTERN = re.compile(r"from.?stage|current stage|\bstage\b", re.IGNORECASE)
 _TO_STAGE_PATTERN = re.compile(r"to.?stage|target stage|new.?stage", re.IGNORECASE)
 _FIELD_NAME_PATTERN = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+# A field in front of its own message, as in "to_stage_id: is invalid".
+_FIELD_PREFIX_PATTERN = re.compile(r"\b([a-z]+(?:_[a-z]+)+):(?= )")
+_SCOPE_PATTERN = re.compile(r"['`\"]?\bharvest:[a-z_]+:[a-z_]+\b['`\"]?")
+_FIELD_LABELS = {
+    "from_stage_id": "current stage",
+    "to_stage_id": "target stage",
+    "new_stage_id": "target stage",
+    "new_job_id": "target requisition",
+    "send_email_at": "time of the email",
+}
 _MAX_DEPTH = 8
 _MAX_BYTES = 256 * 1024  # a longer body is cut off, and so is no JSON
 _GENERIC_MESSAGES = ("unprocessable content", "unprocessable entity", "validation error")
@@ -70,18 +80,22 @@ def map_validation_error(error_body: ErrorBody, evidence: Evidence) -> AtsError:
     if is_stale_record_error(error_body):
         return Conflict(evidence=evidence)
     sentence = (
-        f"Greenhouse didn't accept this: {_replace_field_names(error_body.message)}"
+        f"Greenhouse didn't accept this: {_replace_api_words(error_body.message)}"
         if error_body.message
         else ""
     )
     return InvalidValues(error_body.fields, sentence, evidence=evidence)
 
 
-def _replace_field_names(message: str) -> str:
-    """For example "rejection reason" for "rejection_reason_id"."""
-    return _FIELD_NAME_PATTERN.sub(
-        lambda name: name[0].removesuffix("_id").replace("_", " "), message
-    )
+def _replace_api_words(message: str) -> str:
+    """Say "rejection reason" for "rejection_reason_id", and name no scope."""
+    text = _SCOPE_PATTERN.sub("a permission of the credential", message)
+    text = _FIELD_PREFIX_PATTERN.sub(lambda name: _name_field(name[1]), text)
+    return _FIELD_NAME_PATTERN.sub(lambda name: _name_field(name[0]), text)
+
+
+def _name_field(name: str) -> str:
+    return _FIELD_LABELS.get(name) or name.removesuffix("_id").replace("_", " ")
 
 
 def is_stale_record_error(error_body: ErrorBody) -> bool:

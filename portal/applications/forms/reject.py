@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
 
@@ -18,15 +18,21 @@ from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.entitlements.rules import Rights
 from portal.sync.models import EmailTemplate, RejectionReason
-from portal.web.time_zones import parse_time_zone
+from portal.web.time_zones import format_time_zone, parse_time_zone
 
 CUSTOM_TIME = "at"
 TIME_ZONE_ATTRS = {"data-zone": ""}  # filled in by JavaScript
 EMAIL_TIME_MARGIN = timedelta(minutes=10)  # on top of the longest time in the outbox
 MAX_EMAIL_DELAY = timedelta(days=90)  # our limit; Greenhouse documents none
+MORNING = "morning"
+MORNING_HOUR = time(9)
+CANDIDATE_ZONE_HELP = (
+    "In the candidate’s time zone, {}, at least {} minutes from now. Greenhouse may show the time "
+    "in the time zone of your account there."
+)
 EMAIL_TIME_HELP = (
-    "In <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse uses the time "
-    "zone of your account there, which may differ."
+    "In your time zone, <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse "
+    "uses the time zone of your account there, which may differ."
 )
 
 
@@ -96,15 +102,28 @@ class RejectionFields(forms.Form):
         field: Any = self.fields["template"]
         field.queryset = templates.order_by("name")
 
+    def set_candidate_zone(self, zone: str) -> None:
+        """Offer times in the candidate's time zone instead of the reader's."""
+        after: Any = self.fields["mail_after"]
+        label = f"At 9:00 for the candidate ({format_time_zone(zone)})"
+        after.choices = [*after.choices[:-1], (MORNING, label), after.choices[-1]]
+        self.fields["zone"].widget = forms.HiddenInput()
+        self.fields["zone"].initial = zone
+        self.fields["mail_at"].help_text = CANDIDATE_ZONE_HELP.format(
+            format_time_zone(zone), int(self.soonest.total_seconds() / 60)
+        )
+
     def remove_email_fields(self) -> None:
         for name in ("template", "mail_after", "mail_at", "zone"):
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        uses_custom_time = (
-            data.get("template") is not None and data.get("mail_after") == CUSTOM_TIME
-        )
+        after = data.get("mail_after") if data.get("template") is not None else None
+        uses_custom_time = after == CUSTOM_TIME
+        if after == MORNING:
+            zone = parse_time_zone(data.get("zone", ""))
+            data["mail_at"] = _find_next_morning(timezone.now() + self.soonest, zone)
         if uses_custom_time and "mail_at" not in self.errors:
             self._check_time(data)
         elif not uses_custom_time:
@@ -128,7 +147,7 @@ class RejectionFields(forms.Form):
         if template is None:
             return {}
         template_parameters = {"template": template.remote_id, "template_name": template.name}
-        if self.cleaned_data["mail_after"] == CUSTOM_TIME:
+        if self.cleaned_data["mail_after"] in (CUSTOM_TIME, MORNING):
             return {**template_parameters, "mail_at": self.cleaned_data["mail_at"].isoformat()}
         return {**template_parameters, "mail_after": int(self.cleaned_data["mail_after"] or 60)}
 
@@ -144,6 +163,14 @@ class RejectionFields(forms.Form):
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:
     """Django parsed the local time as UTC; reinterpret it in the reader's time zone."""
     return entered_at.replace(tzinfo=parse_time_zone(zone))
+
+
+def _find_next_morning(earliest: datetime, zone: tzinfo) -> datetime:
+    local = earliest.astimezone(zone)
+    morning = datetime.combine(local.date(), MORNING_HOUR, tzinfo=zone)
+    if morning < local:
+        morning = datetime.combine(local.date() + timedelta(days=1), MORNING_HOUR, tzinfo=zone)
+    return morning.astimezone(UTC)
 
 
 def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
@@ -163,6 +190,9 @@ class RejectForm(RejectionFields, ApplicationActionForm):
         if "template" in self.fields and not can_email_candidate(self.application):
             self.remove_email_fields()
             self.why_no_email = NO_EMAIL_MESSAGE
+        candidate = self.application.candidate
+        if "template" in self.fields and candidate and candidate.time_zone:
+            self.set_candidate_zone(candidate.time_zone)
 
 
 def get_last_reason(membership: Membership) -> int | None:

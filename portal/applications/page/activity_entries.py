@@ -158,9 +158,10 @@ def _build_review_url(action: ApplicationAction, review_session: ReviewSession) 
 
 
 def _build_application_url(action: ApplicationAction) -> str:
-    job_url = _get_job_page_path(action)
-    # A closed job's page cannot show a single application.
-    return f"{job_url}?application={action.application_id}" if _is_on_open_job(action) else job_url
+    # Applications of closed jobs have no page.
+    if not _is_on_open_job(action):
+        return _get_job_page_path(action)
+    return reverse("applications:applicant", args=[action.application_id])
 
 
 def _get_job_page_path(action: ApplicationAction) -> str:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from integrations.ats.types import JobStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
@@ -227,6 +228,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         "progress": progress,
         "page": page,
         "seen": set(seen.values_list("pk", flat=True)),
+        "with_page": set(seen.filter(job__status=JobStatus.OPEN).values_list("pk", flat=True)),
         "retried": retried,
         "retry_preview": retry_preview,
         "retry_selection": SelectionForm.pack_selection(retry_preview.eligible)

@@ -1,5 +1,5 @@
-"""Stage history and résumés, read from Greenhouse on demand and never stored. While Greenhouse is
-slow, the page says so and asks again by itself.
+"""Stage history, contact details and résumés, read from Greenhouse on demand and never stored.
+While Greenhouse is slow, the page says so and asks again by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
 from integrations.ats.provider import Provider
-from integrations.ats.types import Attachment, StageEntry
+from integrations.ats.types import Attachment, Candidate, StageEntry
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.error_sentences import explain_error
 from portal.applications.page.labels import get_candidate_label
@@ -68,8 +68,10 @@ def _compute_retry_seconds(error: AtsError) -> int:
 def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     """Browsers may cache the response, to prefetch the next application's."""
     application, member_rights = get_application_or_404(request, pk)
-    history: tuple[StageEntry, ...] | _ReadFailure = ()
-    if not member_rights.why_unavailable("stage_history"):
+    history: tuple[StageEntry, ...] | _ReadFailure
+    if why_unavailable := member_rights.why_unavailable("stage_history"):
+        history = _ReadFailure(why_unavailable)
+    else:
         history = _read_from_greenhouse(
             request,
             application,
@@ -90,6 +92,39 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     has_failed = isinstance(history, _ReadFailure)
     response["Cache-Control"] = "no-store" if has_failed else f"private, max-age={PREFETCH_SECONDS}"
     return response
+
+
+@require_safe
+@member_only
+def contact(request: MemberRequest, pk: int) -> HttpResponse:
+    """The candidate's email addresses, phone numbers and links, which are not stored."""
+    application, member_rights = get_application_or_404(request, pk)
+    candidate = application.candidate
+    details: Candidate | _ReadFailure | None = None
+    if why_unavailable := member_rights.why_unavailable("candidates"):
+        details = _ReadFailure(why_unavailable)
+    elif candidate is not None:
+        details = _read_from_greenhouse(
+            request, application, lambda provider: provider.get_candidate(candidate.remote_id)
+        )
+    context: dict[str, object] = {
+        "application": application,
+        "who": get_candidate_label(application, member_rights),
+    }
+    if isinstance(details, _ReadFailure):
+        context["failure"] = details
+    elif details is not None and not details.private:
+        context |= {"contact": details, "links": [_build_link(link) for link in details.links]}
+    response = render_page_or_partial(request, "applications/contact.html", "contact", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _build_link(text: str) -> tuple[str, str]:
+    """The link as text and as URL, which is empty unless it can be opened safely."""
+    url = text if "://" in text else f"https://{text}"
+    is_web_address = url.startswith(("https://", "http://")) and not any(map(str.isspace, url))
+    return text, url if is_web_address else ""
 
 
 @require_safe

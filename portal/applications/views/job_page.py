@@ -30,6 +30,7 @@ from portal.applications.page.rows import build_row, build_rows
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_row, render_unavailable
+from portal.connections.outage import is_greenhouse_down
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.jobs.job_page.details import get_job_details
@@ -82,6 +83,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         if batch_options and page.has_other_pages
         else None,
         "max_batch_size": preview.MAX_BATCH_SIZE,
+        "is_greenhouse_down": SimpleLazyObject(lambda: is_greenhouse_down(job.connection)),
         # Only the full page shows them, not the HTMX partial.
         "details": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
     }

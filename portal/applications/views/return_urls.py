@@ -18,7 +18,7 @@ from portal.sync.models import Application
 
 
 def get_origin(request: MemberRequest) -> str:
-    """The kind of page: review, activity or history; empty for a job's page."""
+    """The kind of page: review, applicant, activity or history; empty for a job's page."""
     return request.POST.get("origin") or request.GET.get("origin") or ""
 
 
@@ -35,6 +35,8 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
     if origin == "activity":
         query = f"?{urlencode(list_params)}" if list_params else ""
         return f"{reverse('applications:my_activity')}{query}"
+    if origin == "applicant":
+        return f"{reverse('applications:applicant', args=[application.pk])}#decision"
     if origin == "history":
         return reverse("applications:history", args=[application.pk])
     query = urlencode({**list_params, "return_to": application.pk})

@@ -5,28 +5,30 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
-from portal.applications import custom_field_values
 from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import AvailableActions, build_available_actions
 from portal.applications.actions.latest_actions import get_latest_action
-from portal.applications.custom_field_values import CustomFieldValue
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review_preferences import ReviewPreferencesForm
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
 from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
+from portal.applications.page.applicant import (
+    build_headline,
+    build_stage_history_url,
+    list_custom_fields,
+    list_other_applications,
+)
 from portal.applications.page.filters import filter_applications, parse_status_and_stage
-from portal.applications.page.labels import may_show_names
 from portal.applications.page.rows import build_row
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job
+from portal.sync.models import Job
 
 MAX_LISTED_DECISIONS = 30
 
@@ -106,7 +108,6 @@ def _build_application_context(
             review_session.position + 1 : review_session.position + 2
         ]
     ).first()
-    other_applications = visible.filter(candidate=application.candidate).exclude(pk=application.pk)
     return {
         **_build_card_context(available_actions, latest_action),
         "answers": [
@@ -119,11 +120,11 @@ def _build_application_context(
             for answer in application.answers
         ],
         "headline": sessions.highlight_words(
-            _build_headline(application, member_rights), highlighted_words
+            build_headline(application, member_rights), highlighted_words
         ),
-        "others": other_applications.select_related("job")[:20] if application.candidate_id else [],
-        "details": _build_stage_history_url(application),
-        "next_details": _build_stage_history_url(next_application) if next_application else "",
+        "other_applications": list_other_applications(application, member_rights),
+        "details": build_stage_history_url(application),
+        "next_details": build_stage_history_url(next_application) if next_application else "",
     }
 
 
@@ -138,7 +139,7 @@ def _build_card_context(
         "reject_option": available_actions.get_option("reject"),
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "reject_form": RejectForm(application=application, action_context=action_context),
-        "custom_fields": _list_custom_fields(application, rights),
+        "custom_fields": list_custom_fields(application, rights),
         "origin": "review",
     }
 
@@ -153,26 +154,6 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = _build_card_context(available_actions, latest_action)
     return render(request, "applications/review.html#review-card", context)
-
-
-def _build_stage_history_url(application: Application) -> str:
-    """Includes the change time, since browsers cache the response by URL."""
-    url = reverse("applications:stage_history", args=[application.pk])
-    return f"{url}?as_of={application.changed_at.timestamp():.6f}"
-
-
-def _list_custom_fields(application: Application, member_rights: Rights) -> list[CustomFieldValue]:
-    if "custom_fields" in member_rights.features.unavailable:
-        return []
-    field_values = custom_field_values.list_field_values(
-        application.connection_id, application.custom
-    )
-    return [field_value for field_value in field_values if field_value.text]
-
-
-def _build_headline(application: Application, member_rights: Rights) -> str:
-    person = application.candidate if may_show_names(member_rights) else None
-    return ", ".join(part for part in (person.title, person.company) if part) if person else ""
 
 
 def _list_decisions(

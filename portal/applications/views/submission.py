@@ -43,7 +43,8 @@ def submit_action(
         return redirect(get_next_review_url(request, available_actions.application))
     if request.htmx and action.is_open:  # then it is the latest: only one can be open
         return render_row(request, available_actions, build_row(available_actions, action))
-    if action.is_open:
+    # The application's own page shows it.
+    if action.is_open and get_origin(request) != "applicant":
         messages.success(request, _describe_pending_action(action))
     return respond_with_row(request, available_actions)
 

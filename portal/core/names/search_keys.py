@@ -81,6 +81,18 @@ def match_title(query: str) -> Q:
     return exact | match_name("search_name", query) if count_letters(query) > 2 else exact
 
 
+def matches_text(text: str, query: str) -> bool:
+    """Whether the text contains every word of the query, in any order, as `match_name` does."""
+    key = build_search_key(text)
+    return all(
+        any(
+            all(token in key for token in _split_tokens(spelling))
+            for spelling in {typed, _spell_out(typed)}
+        )
+        for typed in query.split()[:MAX_QUERY_WORDS]
+    )
+
+
 def may_be_name(query: str) -> bool:
     """Whether the query is more than a letter with symbols: “C++” is nobody with a C."""
     return count_letters(query) > 1 or len(query) == 1 or not query.isascii()

@@ -83,12 +83,12 @@ class JobRow:
 
     @property
     def candidate_links(self) -> list[tuple[str, str]]:
-        # A closed requisition's page doesn't show applications.
-        page = reverse_cached(links.JOB_PAGE, self.job.pk) if self.job.is_open else ""
+        # Applications of a closed requisition have no page.
+        is_open = self.job.is_open
         return [
             (
                 candidate.name,
-                f"{page}?application={candidate.application}#applications" if page else "",
+                reverse_cached(links.APPLICANT_PAGE, candidate.application) if is_open else "",
             )
             for candidate in self.candidate_matches[:_MAX_NAMES]
         ]

@@ -56,7 +56,7 @@ def search_jobs(
     ]
     if (remote_id := parse_id(query)) is not None:
         other_matches.append(own_jobs.filter(remote_id=remote_id).values("pk"))
-    if _is_searchable_name(query):
+    if is_searchable_name(query):
         other_matches.append(
             _filter_by_candidate_name(named, query, connection).order_by().values("job_id")
         )
@@ -78,7 +78,7 @@ class _InSubqueryArray(Func):
 def find_candidate_matches(
     jobs: Collection[int], query: str, named: QuerySet[Application], connection: Connection | None
 ) -> Mapping[int, list[CandidateMatch]]:
-    if not jobs or not _is_searchable_name(query):
+    if not jobs or not is_searchable_name(query):
         return {}
     matches = defaultdict(list)
     people = _filter_by_candidate_name(named.filter(job__in=jobs), query, connection)
@@ -97,7 +97,7 @@ def find_candidate_matches(
     return matches
 
 
-def _is_searchable_name(query: str) -> bool:
+def is_searchable_name(query: str) -> bool:
     return count_letters(query) >= MIN_NAME_LENGTH or not query.isascii()
 
 

@@ -17,7 +17,8 @@ from portal.sync.integrity import write_guard
 from portal.sync.models import Application, Candidate
 
 _BLANK_FIELDS = dict.fromkeys(
-    ("first_name", "last_name", "preferred_name", "search_name", "company", "title"), ""
+    ("first_name", "last_name", "preferred_name", "search_name", "company", "title", "time_zone"),
+    "",
 )
 
 # Called with the candidates' primary keys.

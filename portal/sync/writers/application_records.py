@@ -26,6 +26,7 @@ CANDIDATE_TABLE = UpsertTable(
         "title",
         "private",
         "can_email",
+        "time_zone",
     ),
     # A candidate who loses both names was anonymized in Greenhouse.
     on_update={
@@ -37,7 +38,7 @@ CANDIDATE_TABLE = UpsertTable(
     overrides={
         name: "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
         f" THEN '' ELSE incoming.{name} END"
-        for name in ("preferred_name", "company", "title")
+        for name in ("preferred_name", "company", "title", "time_zone")
     },
 )
 _IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
@@ -106,6 +107,7 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
                 "title": clean_name(c.title or "")[:300],
                 "private": c.private,
                 "can_email": c.can_email,
+                "time_zone": (c.time_zone or "")[:40],
             }
             for c in page
         ),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.actions import outbox
 from portal.sync.models import Application, Candidate, EmailTemplate, RejectionReason
 from tests.api_generations import any_generation
 from tests.personas import Personas
@@ -125,3 +129,74 @@ def test_needs_decision_shown_and_filterable(remy: Client, kind: str) -> None:
     assert application.pk in {row.application.pk for row in rows}
     assert all(row.application.needs_decision and row.application.is_active for row in rows)
     assert all(row.selectable for row in rows)
+
+
+# -- the rejection email -------------------------------------------------------------------------
+
+NO_LONGER = "The candidate no longer accepts email. Nothing was sent."
+
+
+def _reject_with_email(client: Client, application: Application, **more: object) -> None:
+    values = {"template": _find_template().pk, "mail_after": 60, **more}
+    reject_application(client, application, **values)
+
+
+@any_generation
+def test_held_email_needs_consent_when_sent(
+    remy: Client, sandbox: Sandbox, settings, run_tasks, advance_clock
+) -> None:
+    settings.REJECT_UNDO_SECONDS = 10
+    application = find_application()
+    _set_candidate(application, can_email=True)
+    person = sandbox.dataset().candidates[application.candidate.remote_id]
+    person.can_email = True
+    _reject_with_email(remy, application)
+    person.can_email = False
+    advance_clock(11)
+    outbox.release_due_actions()
+    run_tasks()
+    action = get_latest_action()
+    assert (action.status, action.outcome[: len(NO_LONGER)]) == ("refused", NO_LONGER)
+    assert NO_LONGER in fetch_row(remy, application)
+    assert not sandbox.dataset().mails
+    assert sandbox.dataset().applications[application.remote_id].status == "active"
+    form = remy.get(build_action_url("reject", application.pk), **HTMX).content.decode()
+    assert NO_EMAIL in form
+
+
+@any_generation
+def test_time_zone_synced_from_v3_only(remy: Client, sandbox: Sandbox, kind: str) -> None:
+    rows = [row for row in sandbox.dataset().candidates if row.time_zone]
+    zones = set(
+        Candidate.objects.filter(remote_id__in=[row.id for row in rows]).values_list(
+            "time_zone", flat=True
+        )
+    )
+    assert zones == ({"America/New_York"} if kind == "harvest_oauth" else {""})
+
+
+@any_generation
+def test_email_time_in_candidates_zone(remy: Client, sandbox: Sandbox, run_tasks) -> None:
+    application = find_application()
+    _set_candidate(application, time_zone="America/New_York", can_email=True)
+    sandbox.dataset().candidates[application.candidate.remote_id].can_email = True
+    form = remy.get(build_action_url("reject", application.pk), **HTMX).content.decode()
+    assert "At 9:00 for the candidate (New York)" in form
+    assert "In the candidate’s time zone, New York," in form
+    assert 'name="zone" value="America/New_York"' in form
+    assert "data-zone" not in form
+    _reject_with_email(remy, application, mail_after="morning", zone="America/New_York")
+    run_tasks()
+    [mail] = sandbox.dataset().mails
+    send_at = datetime.fromisoformat(str(mail.send_email_at).replace("Z", "+00:00"))
+    assert f"{send_at.astimezone(ZoneInfo('America/New_York')):%H:%M}" == "09:00"
+    assert timedelta(0) < send_at - datetime.now(UTC) < timedelta(hours=25)
+
+
+@any_generation
+def test_email_time_in_own_zone_otherwise(remy: Client) -> None:
+    application = find_application()
+    _set_candidate(application, time_zone="", can_email=True)
+    form = remy.get(build_action_url("reject", application.pk), **HTMX).content.decode()
+    assert "In your time zone, <span data-zone-name>UTC</span>" in form
+    assert "for the candidate" not in form

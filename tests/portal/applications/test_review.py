@@ -149,8 +149,7 @@ def test_decision_links_to_place_and_is_announced(
     action = get_latest_action()
     announcement = f"{application.candidate}: Not advanced."
     assert f'id="activity-status-{action.pk}" data-announce="{announcement}' in decisions
-    application_link = f'href="{reverse("applications:job_detail", args=[application.job_id])}'
-    application_link += f'?application={application.pk}"'
+    application_link = f'href="{build_action_url("applicant", application.pk)}"'
     for url in (reverse("applications:my_activity"), build_action_url("history", application.pk)):
         assert application_link in remy.get(url).content.decode()
 
@@ -235,6 +234,8 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
         f"{page}?position={place}",
         reverse("applications:my_activity"),
         build_action_url("history", application.pk),
+        build_action_url("applicant", application.pk),
+        build_action_url("contact", application.pk),
         f"{job_url}?application={application.pk}",
     ):
         page_html = remy.get(url).content.decode()
@@ -386,7 +387,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     page_html = remy.get(f"{page}?position={place}").content.decode()
     linked = other_applications.first()
     assert linked is not None
-    assert f'/requisitions/{linked.job_id}/?application={linked.pk}"' in page_html
+    assert f'href="{build_action_url("applicant", linked.pk)}"' in page_html
     assert "<mark>Berlin</mark> &lt;b&gt;or&lt;/b&gt; <mark>remote</mark>" in page_html
     assert "Other applications" in page_html
     assert "data-keys" in page_html

@@ -86,3 +86,24 @@ def test_empty_query_is_field_error(acme, personas: Personas, sign_in) -> None:
     response = sign_in(personas.remy).get(WHY_URL, {"job": " "})
     assert response.status_code == 422
     assert "Enter a title, an ID or a link" in response.content.decode()
+
+
+@pytest.mark.parametrize("person", ["uma", "dana", "zoe"])
+def test_person_without_access_sees_own_steps(
+    acme, personas: Personas, sign_in, person: str
+) -> None:
+    synced_data.create_user(acme, "dana@acme.example", deactivated=True)
+    page = sign_in(getattr(personas, person)).get(WHY_URL).content.decode()
+    assert "Your access" in page
+    assert "How to fix it" in page
+    assert "Who can fix it" in page
+    assert ('name="job"' in page) is (person == "zoe")  # an admin asks about others, too
+    assert 'class="stack" data-take-focus' not in page
+
+
+def test_form_takes_no_focus_before_an_answer(hidden: Job, personas: Personas, sign_in) -> None:
+    client = sign_in(personas.remy)
+    page = client.get(WHY_URL).content.decode()
+    assert "Your access" not in page
+    assert 'id="answer" class="stack">' in page
+    assert 'id="answer" class="stack" data-take-focus>' in _get_page(client, hidden.remote_id)

@@ -199,6 +199,7 @@ class Candidate(Record, kw_only=True):
     title: str | None = None
     private: bool = False
     can_email: bool = True
+    time_zone: str | None = None  # a Rails name
     last_activity_at: str | None = None
     recruiter_id: int | None = None
     coordinator_id: int | None = None

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from integrations.ats.errors import InvalidValues
+from integrations.ats.errors import (
+    InvalidValues,
+    MissingPermission,
+    NotFound,
+    NotSiteAdmin,
+    UnreadableResponse,
+)
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, RejectionEmail, WriteResult
 from portal.applications.actions.action_context import ActionContext, ActionRequest
@@ -20,10 +27,13 @@ from portal.applications.actions.handlers.base import (
     build_undo_request,
 )
 from portal.applications.models import ActionKind, ApplicationAction
-from portal.sync.models import Application
+from portal.sync.models import Application, Candidate
 
 EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at")
 NO_EMAIL_MESSAGE = "This candidate doesn't accept email, so none is sent."
+EMAIL_REFUSED_MESSAGE = (
+    "The candidate no longer accepts email. Nothing was sent. Reject again without an email."
+)
 MIN_EMAIL_DELAY = timedelta(minutes=10)
 
 
@@ -43,6 +53,8 @@ class RejectHandler(ActionHandler):
             raise InvalidValues(
                 {"rejection_reason_id": "missing"}, "The reason no longer exists in Greenhouse."
             )
+        if "template" in action.parameters:
+            _check_accepts_email(provider, action)
         return provider.reject_application(
             action.application.remote_id,
             reason_id=action.reason.remote_id,
@@ -76,6 +88,24 @@ class RejectHandler(ActionHandler):
         self, action: ApplicationAction, current: Application, action_context: ActionContext
     ) -> ActionRequest | str:
         return build_undo_request(ActionKind.UNREJECT, action, current)
+
+
+def _check_accepts_email(provider: Provider, action: ApplicationAction) -> None:
+    """The candidate may have changed their mind while the rejection was held.
+
+    Raises InvalidValues, and what reading the candidate may raise.
+    """
+    candidate = action.application.candidate
+    if candidate is None:
+        return
+    can_email = candidate.can_email
+    with suppress(MissingPermission, NotSiteAdmin, UnreadableResponse, NotFound):
+        can_email = provider.get_candidate(candidate.remote_id).can_email
+    if can_email:
+        return
+    # Without a fingerprint, the next sync writes what Greenhouse says then.
+    Candidate.objects.filter(pk=candidate.pk).update(can_email=False, fingerprint=None)
+    raise InvalidValues({"rejection_email": "not accepted"}, EMAIL_REFUSED_MESSAGE)
 
 
 def can_email_candidate(application: Application) -> bool:

@@ -113,7 +113,7 @@ def serialize_candidate(dataset: Dataset, row: Candidate) -> JsonObject:
         "last_activity_at": row.last_activity_at,
         "private": row.private,
         "can_email": row.can_email,
-        "time_zone": None,
+        "time_zone": row.time_zone,
         "tags": row.tags,
         "linked_user_ids": row.linked_user_ids,
         "phone_numbers": row.phones,

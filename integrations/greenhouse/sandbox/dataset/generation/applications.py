@@ -113,6 +113,7 @@ class _ApplicationGenerator:
             title=random.choice(sample_values.JOB_TITLES) if order % 5 else None,
             private=order % 31 == 7,
             can_email=order % 13 != 4,
+            time_zone="Eastern Time (US & Canada)" if order % 7 == 2 else None,
             last_activity_at=at,
             recruiter_id=random.choice(self.user_ids) if order % 4 == 1 else None,
             emails=[{"value": email, "type": "personal"}] if order % 23 != 5 else [],
