@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
+from portal import __version__
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
 from portal.core import links, queue
@@ -46,9 +47,9 @@ class HealthMiddleware:
 
 
 @require_safe
-@public_view("a load balancer asks, and learns nothing else")
+@public_view("a load balancer asks, and learns only the version")
 def check_liveness(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
+    return HttpResponse(f"ok\nversion: {__version__}\n", content_type="text/plain")
 
 
 @require_safe
