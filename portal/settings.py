@@ -12,6 +12,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.core.observability import log_formatting
+
 django_stubs_ext.monkeypatch()  # makes ModelAdmin[...] work at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -436,6 +438,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # stopped.
 METRICS_DIR = env.str("METRICS_DIR", default="")
 
+# Error reports (portal.core.observability.error_reports) and traces (traces); off without these.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="inbound-talent-portal")
+
 # Incoming webhook of a chat tool, for messages to customer success.
 CHAT_WEBHOOK_URL = env.str("CHAT_WEBHOOK_URL", default="")
 CHAT_WEBHOOK_SECRET = env.str("CHAT_WEBHOOK_SECRET", default="")
@@ -461,26 +469,23 @@ DELIVERY_EMAIL_BACKEND = {
 }.get(EMAIL_CONFIG["EMAIL_BACKEND"], EMAIL_CONFIG["EMAIL_BACKEND"])
 EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
 
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT is line or json")
+log_formatting.configure_structlog()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "portal.core.observability.log_formatting.RequestIdFilter"},
-        "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
-    },
+    "filters": {"route": {"()": "portal.core.observability.log_formatting.RouteFilter"}},
     "formatters": {
-        "line": {
-            "()": "portal.core.observability.log_formatting.LineFormatter",
-            "format": "{asctime} {levelname} {name} {request_id}: {message}",
-            "style": "{",
-        },
-        "json": {"()": "portal.core.observability.log_formatting.JsonFormatter"},
+        style: {"()": "portal.core.observability.log_formatting.build_formatter", "style": style}
+        for style in ("line", "json")
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["request_id", "route"],
-            "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
+            "filters": ["route"],
+            "formatter": LOG_FORMAT,
         }
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
