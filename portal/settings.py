@@ -4,6 +4,7 @@ Only `DEBUG=true`, for development machines, allows SQLite, built-in keys and pl
 the portal refuses to start until the required settings are given.
 """
 
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -463,10 +464,24 @@ EMAIL_TIMEOUT = 15  # seconds that the mail server may stay silent
 EMAIL_DEADLINE_SECONDS = 30  # for one email
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+# Or an email provider's API, by django-anymail: its name there, its settings, and user:password of
+# the webhook that tells of emails that came back.
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+EMAIL_WEBHOOK_SECRET = env.str("EMAIL_WEBHOOK_SECRET", default="")
+ANYMAIL = {
+    **env.dict("EMAIL_PROVIDER_SETTINGS", default={}),
+    "WEBHOOK_SECRET": EMAIL_WEBHOOK_SECRET,
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+}
+if EMAIL_PROVIDER and find_spec(f"anymail.backends.{EMAIL_PROVIDER}") is None:
+    raise ImproperlyConfigured("EMAIL_PROVIDER is a provider of django-anymail, such as postmark")
 # Workers send with the delivery backend; what is sent anywhere else is queued in the outbox.
 DELIVERY_EMAIL_BACKEND = {
     "django.core.mail.backends.smtp.EmailBackend": "portal.notifications.smtp.EmailBackend"
 }.get(EMAIL_CONFIG["EMAIL_BACKEND"], EMAIL_CONFIG["EMAIL_BACKEND"])
+if EMAIL_PROVIDER:
+    DELIVERY_EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
 EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="line")

@@ -15,6 +15,7 @@ from portal.core.secrets import key_rotation
 from portal.entitlements import job_titles
 from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
+from portal.notifications import returned_emails
 from portal.onboarding import setup_flow
 from portal.privacy import member_data
 from portal.signin import email_confirmation, one_time_codes, sso_membership, sso_sessions
@@ -29,6 +30,7 @@ def register_hooks() -> None:
 
     access.sign_in_rule.register(sso_sessions.is_open_in_session)
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)
+    returned_emails.email_returned.register(invitations.record_returned_email)
     memberships.membership_started.register(access_requests.request_member_access)
     sso_membership.joined_by_sso.register(access_requests.request_member_access)
     invitations.invitation_created.register(access_requests.request_invited_access)

@@ -17,7 +17,7 @@ from django.urls import include, path
 from portal.accounts.access import public_view
 from portal.core.observability.error_reports import start_error_reports
 from tests.personas import Personas
-from tests.portal.core.receiver import Receiver, run_receiver
+from tests.receiver import Receiver, run_receiver
 
 NAME, TOKEN, KEY = "Jane Candidate", "token-of-a-link", "harvest-key-1234"
 PERSONAL = (NAME, TOKEN, KEY, "Jane", "acme.example", "a-cookie")

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from portal.core.observability import task_spans, traces
 from tests.conftest import FULL_CREDENTIALS
 from tests.personas import Personas
-from tests.portal.core.receiver import Receiver, run_receiver
+from tests.receiver import Receiver, run_receiver
 
 Kind = Span.SpanKind
 

@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
+    """`answer` is the body of its responses."""
+
     def __init__(self, port: int) -> None:
+        self.answer = b""
         self.address = f"127.0.0.1:{port}"
         self.bodies: list[bytes] = []
 
@@ -23,8 +26,9 @@ def run_receiver() -> Iterator[Receiver]:
             is_packed = self.headers.get("Content-Encoding") == "gzip"
             receiver.bodies.append(gzip.decompress(body) if is_packed else body)
             self.send_response(200)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(receiver.answer)))
             self.end_headers()
+            self.wfile.write(receiver.answer)
 
         def log_message(self, *_: object) -> None:
             pass
