@@ -35,6 +35,7 @@ PUBLIC_URL_NAMES = {
     "account_logout",
     "single_sign_on",
     "members:accept_invitation",
+    "notifications:email_events",
     "notifications:recent_emails",
     "webhooks:receive",
     "onboarding:fix",
