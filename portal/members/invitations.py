@@ -172,6 +172,14 @@ def recover_lost_invitations() -> None:
     queue.requeue_lost_tasks(SEND_TASK, dict(rows))
 
 
+def give_up_restored_invitations() -> str:
+    """Send no invitation of a restored backup: it may have been sent since."""
+    pending = Invitation.objects.filter(accepted_at=None, revoked_at=None)
+    statuses = Invitation.EmailStatus
+    count = transitions.fail_unsent_rows(pending, statuses.QUEUED, field="email_status", token="")
+    return f"{count} invitations were given up; they can be sent again."
+
+
 def revoke_invitation(invitation: Invitation) -> bool:
     pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     return bool(pending.update(revoked_at=timezone.now(), token=""))

@@ -36,6 +36,7 @@ SHARED_MODELS = {
     "core.QueueTurn": _QUEUE,
     "core.SharedState": "rate budgets and tokens by key, encrypted",
     "core.WorkerHeartbeat": "one row per kind of worker",
+    "core.DatabaseIdentity": "one row about the database itself",
     "sync.FreshnessTotal": "sums over all customers",
 }
 

@@ -62,7 +62,8 @@ def test_readyz_ok_with_live_worker(personas: Personas, client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
     pattern = (
-        r"database: ok\n(redis: ok\n)?queue: ok\nmigrations: ok\nworkers: heard \d+ seconds ago\n"
+        r"database: ok\n(redis: ok\n)?queue: ok\noutbox: ok\nmigrations: ok\n"
+        r"workers: heard \d+ seconds ago\n"
     )
     assert re.fullmatch(pattern, response.content.decode())
 

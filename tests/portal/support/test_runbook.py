@@ -19,7 +19,7 @@ SECTIONS = {section.key: section for section in runbook.load_sections()}
 BEYOND_ISSUES = {"readyz_database", "readyz_redis", "readyz_queue", "queue_backlog",
                  "unsent_notifications", "server_errors", "audit_log_broken", "freshness_burning",
                  "freshness_fleet_burning", "freshness_not_recorded", "portal_down",
-                 "tasks_failing"}  # fmt: skip
+                 "tasks_failing", "readyz_outbox"}  # fmt: skip
 DEPLOY = settings.BASE_DIR / "docs" / "deploy"
 ALERT_RULES = (DEPLOY / "prometheus-alerts.yml").read_text()
 DASHBOARD = (DEPLOY / "grafana-dashboard.json").read_text()

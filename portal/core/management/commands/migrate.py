@@ -6,6 +6,8 @@ from django.core.management import CommandParser
 from django.core.management.commands import migrate
 from django.db import connection
 
+from portal.core import outbox_fence
+from portal.core.models import DatabaseIdentity
 from portal.core.tenancy.scope import all_organizations
 
 LOCK_TIMEOUT_SECONDS = 5
@@ -29,3 +31,5 @@ class Command(migrate.Command):
             with connection.cursor() as cursor:
                 cursor.execute(f"SET lock_timeout = '{options['lock_timeout']}s'")
         super().handle(*args, **options)
+        if DatabaseIdentity._meta.db_table in connection.introspection.table_names():
+            outbox_fence.remember_identity()
