@@ -1,5 +1,6 @@
-# One image for every part: web, worker and the commands before a release.
-#   docker build -t inbound-talent-portal .
+# One image for every part: web (gunicorn), a lane's workers (python manage.py qcluster with
+# QUEUE_LANES) and release (python manage.py migrate). `.ci/image` checks what comes out.
+#   docker build --tag inbound-talent-portal .
 FROM python:3.11-slim AS environment
 WORKDIR /portal
 # The same version as in the Makefile.
@@ -29,6 +30,7 @@ USER portal
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # The health page answers over plain HTTP and for any host.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", \
-  "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", \
+  "import os, urllib.request as u; \
+   u.urlopen(f'http://127.0.0.1:{os.environ.get(\"WEB_PORT\", 8000)}/healthz', timeout=4)"]
 CMD ["gunicorn"]

@@ -80,6 +80,13 @@ shape: $(ENVIRONMENT) ## Check names, docstrings, test names and sizes against t
 templates: $(ENVIRONMENT) ## Lint templates
 	$(BIN)/djlint templates --lint --quiet
 
+.PHONY: workflows
+workflows: $(ENVIRONMENT) ## Check the workflows of GitHub Actions, Dependabot and compose.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/zizmor --offline --quiet --config .github/zizmor.yml .github
+
 .PHONY: migrations
 migrations: $(ENVIRONMENT) ## Check that no migration is missing
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
@@ -99,7 +106,7 @@ audit: $(ENVIRONMENT) ## Check locked packages for known vulnerabilities, if the
 	@$(BIN)/python .ci/audit.py var/requirements.txt
 
 .PHONY: check
-check: lint format-check types imports shape templates migrations deploy-check secrets audit test ## Run all of the above
+check: lint format-check types imports shape templates workflows migrations deploy-check secrets audit test ## Run all of the above
 
 ##- Maintain
 

@@ -4,6 +4,7 @@ Only `DEBUG=true`, for development machines, allows SQLite, built-in keys and pl
 the portal refuses to start until the required settings are given.
 """
 
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+
+from portal.core.observability import log_formatting
 
 django_stubs_ext.monkeypatch()  # makes ModelAdmin[...] work at run time
 
@@ -447,6 +450,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # stopped.
 METRICS_DIR = env.str("METRICS_DIR", default="")
 
+# Error reports (portal.core.observability.error_reports) and traces (traces); off without these.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="inbound-talent-portal")
+
 # Incoming webhook of a chat tool, for messages to customer success.
 CHAT_WEBHOOK_URL = env.str("CHAT_WEBHOOK_URL", default="")
 CHAT_WEBHOOK_SECRET = env.str("CHAT_WEBHOOK_SECRET", default="")
@@ -466,32 +475,43 @@ EMAIL_TIMEOUT = 15  # seconds that the mail server may stay silent
 EMAIL_DEADLINE_SECONDS = 30  # for one email
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+# Or an email provider's API, by django-anymail: its name there, its settings, and user:password of
+# the webhook that tells of emails that came back.
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+EMAIL_WEBHOOK_SECRET = env.str("EMAIL_WEBHOOK_SECRET", default="")
+ANYMAIL = {
+    **env.dict("EMAIL_PROVIDER_SETTINGS", default={}),
+    "WEBHOOK_SECRET": EMAIL_WEBHOOK_SECRET,
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+}
+if EMAIL_PROVIDER and find_spec(f"anymail.backends.{EMAIL_PROVIDER}") is None:
+    raise ImproperlyConfigured("EMAIL_PROVIDER is a provider of django-anymail, such as postmark")
 # Workers send with the delivery backend; what is sent anywhere else is queued in the outbox.
 DELIVERY_EMAIL_BACKEND = {
     "django.core.mail.backends.smtp.EmailBackend": "portal.notifications.smtp.EmailBackend"
 }.get(EMAIL_CONFIG["EMAIL_BACKEND"], EMAIL_CONFIG["EMAIL_BACKEND"])
+if EMAIL_PROVIDER:
+    DELIVERY_EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
 EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
 
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT is line or json")
+log_formatting.configure_structlog()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "portal.core.observability.log_formatting.RequestIdFilter"},
-        "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
-    },
+    "filters": {"route": {"()": "portal.core.observability.log_formatting.RouteFilter"}},
     "formatters": {
-        "line": {
-            "()": "portal.core.observability.log_formatting.LineFormatter",
-            "format": "{asctime} {levelname} {name} {request_id}: {message}",
-            "style": "{",
-        },
-        "json": {"()": "portal.core.observability.log_formatting.JsonFormatter"},
+        style: {"()": "portal.core.observability.log_formatting.build_formatter", "style": style}
+        for style in ("line", "json")
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["request_id", "route"],
-            "formatter": env.str("LOG_FORMAT", default="line"),  # line or json
+            "filters": ["route"],
+            "formatter": LOG_FORMAT,
         }
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},

@@ -28,7 +28,6 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
 from portal.audit.append_only import remove_triggers
 from portal.connections.models import Connection
-from portal.core.observability.log_formatting import RequestIdFilter
 from tests import queue, sandbox_cache, tables
 from tests.house.secret_scanner import _scan_for_secrets, leaks  # noqa: F401  (fixtures for every test)
 from tests.personas import Personas, create_personas
@@ -136,7 +135,6 @@ def production_log() -> Iterator[Callable[[], str]]:
     configurator: Any = DictConfigurator({"version": 1})
     handlers = [logging.StreamHandler(stream) for _ in settings.LOGGING["formatters"]]
     for handler, options in zip(handlers, settings.LOGGING["formatters"].values(), strict=True):
-        handler.addFilter(RequestIdFilter())
         handler.setFormatter(configurator.configure_formatter(dict(options)))
         logging.getLogger().addHandler(handler)
     yield stream.getvalue

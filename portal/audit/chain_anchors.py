@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
+import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from portal.audit.models import ChainHead, Entry
 
-logger = logging.getLogger("portal.audit.anchors")
+logger = structlog.get_logger("portal.audit.anchors")
 
 CHAIN_DIRECTORY = -1  # key of the head that seals which chains there are
 _PURPOSE = b"audit chain head"
@@ -82,7 +82,7 @@ def list_chains() -> QuerySet[ChainHead]:
 
 def log_anchor(head: ChainHead) -> None:
     anchor = asdict(_build_anchor(head))
-    logger.info("Audit chain: %s", json.dumps(anchor), extra={"details": {"audit_chain": anchor}})
+    logger.info("audit chain", audit_chain=anchor)
 
 
 def export_anchors() -> Iterator[str]:

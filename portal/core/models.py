@@ -116,3 +116,13 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DatabaseIdentity(models.Model):
+    """One row: which database this is, to recognize a restored copy (`outbox_fence`)."""
+
+    identity = models.CharField(max_length=60, blank=True)  # "" on SQLite
+    fenced_at = models.DateTimeField(null=True)  # by hand
+
+    def __str__(self) -> str:
+        return self.identity

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django_q.models import Schedule, Task
 from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
+from structlog.contextvars import bind_contextvars
 
 from portal.core.broker import leases
 from portal.core.broker.database_broker import insert_task
@@ -34,7 +35,7 @@ from portal.core.broker.ticker import run_every_second as run_every_second
 from portal.core.hooks import Hook
 from portal.core.models import QueuedTask, QueueTurn
 from portal.core.models import QueueLane as QueueLane
-from portal.core.observability import metrics, request_ids
+from portal.core.observability import metrics, request_ids, task_spans
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,9 @@ _running_task: _RunningTask | None = None  # a process runs one task at a time
 @receiver(pre_execute)
 def record_task_start(task: dict[str, Any], **_: Any) -> None:
     global _running_task
-    request_ids.adopt_task_group(task.get("group"))
+    parent = request_ids.adopt_task_group(task.get("group"))
+    bind_contextvars(task=str(task.get("func")))
+    task_spans.start_span(str(task.get("func")), parent)
     now = time.monotonic()
     _running_task = _RunningTask(task.get("ack_id"), started_at=now, renewed_at=now)
 
@@ -137,6 +140,7 @@ def _end_task(task: dict[str, Any], **_: Any) -> None:
     seconds = time.monotonic() - running.started_at
     name, succeeded = str(task.get("func")), bool(task.get("success"))
     metrics.observe_task(name, succeeded=succeeded, seconds=seconds)
+    task_spans.end_span(succeeded=succeeded)
     if running.lease is not None:
         _end_lease(running.lease, task)
 

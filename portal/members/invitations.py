@@ -28,6 +28,7 @@ from portal.notifications import delivery
 from portal.signin import email_confirmation
 
 SEND_TASK = "portal.members.tasks.send_invitation"
+_REFERENCE_PREFIX = "invitation:"  # then the link's digest, which a new link changes
 LINK_LIFETIME = timedelta(days=7)
 REQUEUE_AFTER = timedelta(minutes=3)
 GIVE_UP_AFTER = timedelta(minutes=10)
@@ -121,6 +122,7 @@ def send_invitation(invitation: Invitation) -> None:
             f"{invitation.organization}: you’re invited to Inbound Talent",
             render_to_string("members/invitation_email.txt", context),
             invitation.email,
+            reference=f"{_REFERENCE_PREFIX}{invitation.digest}",
         )
     except SecretUnreadable:
         _finish_sending(invitation, Invitation.EmailStatus.FAILED, "SecretUnreadable")
@@ -134,6 +136,18 @@ def send_invitation(invitation: Invitation) -> None:
 
 def _finish_sending(invitation: Invitation, status: str, reason: str) -> None:
     transitions.try_move(invitation, status, why=reason, field="email_status", token="")
+
+
+@all_organizations("the email's reference names the invitation")
+def record_returned_email(reference: str) -> None:
+    """Note that the address did not take the invitation's latest email."""
+    if not reference.startswith(_REFERENCE_PREFIX):
+        return
+    digest = reference.removeprefix(_REFERENCE_PREFIX)
+    statuses = (Invitation.EmailStatus.SENDING, Invitation.EmailStatus.SENT)
+    invitation = Invitation.objects.filter(digest=digest, email_status__in=statuses).first()
+    if invitation is not None:
+        _finish_sending(invitation, Invitation.EmailStatus.RETURNED, "the email came back")
 
 
 def recover_lost_invitations() -> None:
@@ -156,6 +170,14 @@ def recover_lost_invitations() -> None:
     )
     rows = lost_invitations.values_list("pk", "organization_id")[:200]
     queue.requeue_lost_tasks(SEND_TASK, dict(rows))
+
+
+def give_up_restored_invitations() -> str:
+    """Send no invitation of a restored backup: it may have been sent since."""
+    pending = Invitation.objects.filter(accepted_at=None, revoked_at=None)
+    statuses = Invitation.EmailStatus
+    count = transitions.fail_unsent_rows(pending, statuses.QUEUED, field="email_status", token="")
+    return f"{count} invitations were given up; they can be sent again."
 
 
 def revoke_invitation(invitation: Invitation) -> bool:

@@ -20,12 +20,20 @@ class Invitation(OrganizationModel):
         SENDING = "sending", "Sending"
         SENT = "sent", "Sent"
         FAILED = "failed", "Couldn’t be sent"
+        RETURNED = "returned", "Came back"
 
     MOVES: ClassVar = {
         EmailStatus.QUEUED: {EmailStatus.SENDING},
-        EmailStatus.SENDING: {EmailStatus.SENT, EmailStatus.QUEUED, EmailStatus.FAILED},
-        EmailStatus.SENT: {EmailStatus.QUEUED},  # resent with a new link
+        # The provider may say that it came back before the worker knows that it left.
+        EmailStatus.SENDING: {
+            EmailStatus.SENT,
+            EmailStatus.QUEUED,
+            EmailStatus.FAILED,
+            EmailStatus.RETURNED,
+        },
+        EmailStatus.SENT: {EmailStatus.QUEUED, EmailStatus.RETURNED},  # queued: with a new link
         EmailStatus.FAILED: {EmailStatus.QUEUED},
+        EmailStatus.RETURNED: {EmailStatus.QUEUED},
     }
 
     organization = models.ForeignKey(

@@ -17,9 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
+from portal import __version__
 from portal.accounts.access import public_view
 from portal.connections import worker_alerts
-from portal.core import links, queue
+from portal.core import links, outbox_fence, queue
 from portal.core.redis.client import get_redis_client
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,9 @@ class HealthMiddleware:
 
 
 @require_safe
-@public_view("a load balancer asks, and learns nothing else")
+@public_view("a load balancer asks, and learns only the version")
 def check_liveness(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
+    return HttpResponse(f"ok\nversion: {__version__}\n", content_type="text/plain")
 
 
 @require_safe
@@ -61,6 +62,7 @@ def check_readiness(request: HttpRequest) -> HttpResponse:
         results["redis"] = _redis_check.run()
     for name, check in (
         ("queue", _queue_check),
+        ("outbox", _outbox_check),
         ("migrations", _migration_check),
         ("workers", _worker_check),
     ):
@@ -120,6 +122,11 @@ def _check_queue() -> CheckResult:
     return (False, f"no worker takes {unserved_lanes}") if unserved_lanes else (True, "ok")
 
 
+def _check_outbox() -> CheckResult:
+    is_fenced = outbox_fence.is_fenced()
+    return (False, "fenced, run release_outbox") if is_fenced else (True, "ok")
+
+
 def _check_redis() -> CheckResult:
     # Asks Redis, whatever the circuit breaker remembers.
     return (True, "ok") if get_redis_client(settings.REDIS_URL).ping() else (False, "unwell")
@@ -146,6 +153,7 @@ def _check_workers() -> CheckResult:
 
 
 _database_check = BoundedCheck(_check_database)
+_outbox_check = BoundedCheck(_check_outbox)
 _redis_check = BoundedCheck(_check_redis)
 _queue_check = BoundedCheck(_check_queue)
 _migration_check = BoundedCheck(_check_migrations)

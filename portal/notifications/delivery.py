@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
+from anymail.exceptions import AnymailError
 from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage, get_connection
@@ -34,9 +35,12 @@ class EmailNotSent(Exception):
         super().__init__(reason)
 
 
-def send_email(subject: str, text: str, address: str) -> None:
-    """Raises EmailNotSent."""
-    deliver_message(EmailMessage(subject, text, None, [address]))
+def send_email(subject: str, text: str, address: str, *, reference: str = "") -> None:
+    """Raises EmailNotSent. An email provider names `reference` again if the email comes back."""
+    message = EmailMessage(subject, text, None, [address])
+    if reference:
+        message.metadata = {"reference": reference}  # type: ignore[attr-defined]  # for Anymail
+    deliver_message(message)
 
 
 def deliver_message(message: EmailMessage) -> None:
@@ -46,7 +50,8 @@ def deliver_message(message: EmailMessage) -> None:
     started_at = time.monotonic()
     try:
         get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([message])
-    except (SMTPException, OSError, ValueError) as error:  # ValueError: an impossible address
+    # ValueError: an impossible address
+    except (SMTPException, AnymailError, OSError, ValueError) as error:
         if time.monotonic() - started_at >= SLOW_FAILURE_SECONDS:
             cache.set(_BREAKER_KEY, True, BREAKER_SECONDS)
         reason = _describe_error(error)
@@ -86,4 +91,6 @@ def _describe_error(error: Exception) -> str:
         code = error.smtp_code
     elif isinstance(error, SMTPRecipientsRefused):
         code = next((code for code, _ in error.recipients.values()), None)
+    elif isinstance(error, AnymailError):
+        code = getattr(error, "status_code", None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__

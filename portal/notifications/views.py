@@ -3,14 +3,16 @@ from __future__ import annotations
 from typing import cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.access import public_view, signed_in_only
 from portal.accounts.models import User
 from portal.core.tenancy.scope import all_organizations
+from portal.notifications import returned_emails
 from portal.notifications.forms import PreferenceForm
 from portal.notifications.models import Notification, OutgoingEmail, Preference
 from portal.notifications.recent_emails import list_recent_emails
@@ -49,3 +51,12 @@ def show_delivery_of_recent_emails(request: HttpRequest) -> HttpResponse:
     return render_page_or_partial(
         request, "notifications/recent_emails.html", "recent-emails", context
     )
+
+
+@csrf_exempt
+@require_http_methods(["HEAD", "POST"])
+@public_view("the email provider tells here what came back, with EMAIL_WEBHOOK_SECRET")
+def receive_email_events(request: HttpRequest) -> HttpResponseBase:
+    if not returned_emails.accepts_events():
+        raise Http404
+    return returned_emails.receive_events(request)

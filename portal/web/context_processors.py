@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from portal import __version__
 from portal.accounts.access import (
     get_membership,
     list_blocked_organizations,
@@ -21,6 +22,7 @@ def membership_context(request: HttpRequest) -> dict[str, Any]:
             other.organization for other in list_memberships(request) if other != membership
         ],
         "blocked_organizations": list_blocked_organizations(request),
+        "portal_version": __version__,
         "can_authorize_in_greenhouse": bool(settings.GREENHOUSE_PARTNER_CLIENT_ID),
         "session_seconds_left": getattr(request.session, "seconds_left", None)
         if request.user.is_authenticated

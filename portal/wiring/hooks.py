@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from portal.accounts import access
 from portal.applications import note_erasure
-from portal.applications.actions import outbox
+from portal.applications.actions import outbox, restored_backup
 from portal.applications.batches import runner
 from portal.audit import presentation
 from portal.connections import call_log
 from portal.connections.oauth import revocation
-from portal.connections.permissions import check_runs
-from portal.core import queue, worker_heartbeat
+from portal.connections.permissions import check_runs, fix_link_email
+from portal.core import outbox_fence, queue, worker_heartbeat
 from portal.core.secrets import key_rotation
 from portal.entitlements import job_titles
 from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
+from portal.notifications import restored_backup as messages
+from portal.notifications import returned_emails
 from portal.onboarding import setup_flow
 from portal.privacy import member_data
 from portal.signin import email_confirmation, one_time_codes, sso_membership, sso_sessions
@@ -29,12 +31,22 @@ def register_hooks() -> None:
 
     access.sign_in_rule.register(sso_sessions.is_open_in_session)
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)
+    returned_emails.email_returned.register(invitations.record_returned_email)
     memberships.membership_started.register(access_requests.request_member_access)
     sso_membership.joined_by_sso.register(access_requests.request_member_access)
     invitations.invitation_created.register(access_requests.request_invited_access)
     email_confirmation.email_confirmed.register(access_requests.request_confirmed_access)
     memberships.membership_ended.register(revocation.revoke_member_consents)
     memberships.membership_ended.register(member_data.delete_membership_data)
+
+    for settle in (
+        restored_backup.settle_restored_actions,
+        messages.give_up_restored_messages,
+        invitations.give_up_restored_invitations,
+        fix_link_email.give_up_restored_links,
+        revocation.drop_restored_revocations,
+    ):
+        outbox_fence.outbox_released.register(settle)
 
     presentation.job_title_lookup.register(job_titles.get_job_titles)
     key_rotation.register_secret_store(one_time_codes.SECRET_STORE)

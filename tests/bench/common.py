@@ -124,6 +124,9 @@ def create_database(name: str, *, template: str = "", keep: bool = False) -> str
             server.execute(f'DROP DATABASE IF EXISTS "{own}" WITH (FORCE)')
             copied = f' TEMPLATE "{template}"' if template else ""
             server.execute(f'CREATE DATABASE "{own}"{copied}')
+        if template:  # a copy is no restored backup
+            with psycopg.connect(url._replace(path=f"/{own}").geturl(), autocommit=True) as copy:
+                copy.execute("DELETE FROM core_databaseidentity")
     return url._replace(path=f"/{own}").geturl()
 
 

@@ -144,10 +144,11 @@ def _configure_caddy(
         f"\thttp_port {ports['http']}\n\thttps_port {ports['https']}\n"
     )
     text = _replace(text, "\n{\n", f"\n{{\n{options}")
-    text = _replace(text, f"\n{HOST} {{\n", f"\n{HOST} {{\n\ttls {certificate} {key}\n")
+    address = f"\n{{$PORTAL_HOST:{HOST}}} {{\n"
+    text = _replace(text, address, f"{address}\ttls {certificate} {key}\n")
     text = _replace(text, "127.0.0.1:8000", f"127.0.0.1:{ports['portal']}")
     if _caddy_version(caddy) >= (2, 6, 3):
-        text = _replace(text, "\t\tbuffer_requests\n", "\t\trequest_buffers 1MiB\n")
+        text = _replace(text, "{$REQUEST_BUFFERS:buffer_requests}", "request_buffers 1MiB")
     (folder / "Caddyfile").write_text(text)
     return [caddy, "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 

@@ -135,7 +135,8 @@ def test_request_path_cannot_be_replaced(proxy: Proxy) -> None:
     for headers in ({"PATH_INFO": "/readyz"}, {"SCRIPT_NAME": "/elsewhere"}):
         with proxy.client() as browser:
             answer = browser.get("/healthz", headers=headers)
-        assert (answer.status_code, answer.text) == (200, "ok"), headers
+        assert answer.status_code == 200, headers
+        assert answer.text.startswith("ok\n"), headers
 
 
 def test_request_id_is_not_the_clients(proxy: Proxy) -> None:

@@ -48,7 +48,7 @@ class SecretScanMiddleware:
 
 class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage() + str(getattr(record, "details", ""))
+        text = record.getMessage()
         if record.exc_info:
             text += logging.Formatter().formatException(record.exc_info)
         inspect_text(text, f"a log line of {record.name}")

@@ -55,6 +55,7 @@ REQUIREMENTS = (
     Requirement("redis_server", lambda: _has_program("redis-server"), "apt install redis-server"),
     Requirement("browser", lambda: find_chromium() is not None, "apt install chromium"),
     Requirement("nginx", lambda: _has_program("nginx"), "apt install nginx-light"),
+    Requirement("promtool", lambda: _has_program("promtool"), "apt install prometheus"),
     Requirement("caddy", lambda: _has_program("caddy"), "apt install caddy"),
     Requirement(
         "reference",

@@ -37,6 +37,7 @@ PUBLIC_URL_NAMES = {
     "openid_connect_login",
     "single_sign_on",
     "members:accept_invitation",
+    "notifications:email_events",
     "notifications:recent_emails",
     "webhooks:receive",
     "onboarding:fix",

@@ -89,3 +89,9 @@ def requeue_lost_revocations() -> None:
     lost = TokenRevocation.objects.filter(created_at__lt=long_ago)
     rows = lost.values_list("pk", "connection__organization_id")[:200]
     queue.requeue_lost_tasks(REVOKE_TASK, dict(rows))
+
+
+def drop_restored_revocations() -> str:
+    """Revoke no token of a restored backup: it was revoked, or has been replaced since."""
+    count, _ = TokenRevocation.objects.all().delete()
+    return f"{count} revocations of tokens were dropped."

@@ -114,3 +114,11 @@ def retry_lost_emails() -> None:
     )
     rows = lost.values_list("pk", "connection__organization_id")[:200]
     queue.requeue_lost_tasks(SEND_EMAIL_TASK, dict(rows))
+
+
+def give_up_restored_links() -> str:
+    """Send no fix link of a restored backup: it may have been sent since."""
+    count = transitions.fail_unsent_rows(
+        FixLink.objects.all(), EmailStatus.QUEUED, field="email_status", token=""
+    )
+    return f"{count} fix links were given up."

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_q.brokers import Broker
 from django_q.signing import BadSignature, SignedPackage
 
+from portal.core import outbox_fence
 from portal.core.broker import leases, ticker, wakeups
 from portal.core.broker.lanes import (
     TaskWithoutLane,
@@ -77,7 +78,10 @@ class DatabaseBroker(Broker):
         return [task] if task else None
 
     def take_task(self) -> tuple[TaskLease, str] | None:
-        """Lease a task that may start now."""
+        """Lease a task that may start now; none after a restored backup."""
+        if outbox_fence.is_fenced_recently():
+            self._next_look_at = time.monotonic() + outbox_fence.CHECK_SECONDS
+            return None
         self._maintain_rows()
         now = timezone.now()
         due_times = self._selector.find_next_due_times()

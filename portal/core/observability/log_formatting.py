@@ -1,25 +1,24 @@
+"""One log line per event, by structlog: text for people, or JSON for machines.
+
+Lines carry the request ID and say neither paths nor the texts of errors.
+"""
+
 from __future__ import annotations
 
-import json
 import logging
 import re
-from datetime import UTC, datetime
+from collections.abc import MutableMapping
 from typing import Any
 
+import structlog
 from django.http import HttpRequest
+from structlog.stdlib import ProcessorFormatter
 
 from integrations.ats.error_descriptions import format_traceback
-from portal.core.observability import request_ids
 
 _EXTERNAL_URL = re.compile(r"(https?://[^/\s]+)/\S*")
 
-
-class RequestIdFilter(logging.Filter):
-    """Adds the request ID; "-" outside requests and tasks."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_ids.get_request_id() or "-"
-        return True
+EventDict = MutableMapping[str, Any]
 
 
 class RouteFilter(logging.Filter):
@@ -51,28 +50,44 @@ def _get_path_prefix(path: str) -> str:
     return f"/{first}/…" if remainder and re.fullmatch(r"[a-z-]{1,20}", first) else "none"
 
 
-class LineFormatter(logging.Formatter):
-    """Formats exceptions without their texts, which may quote a record or a secret."""
+def build_formatter(style: str) -> ProcessorFormatter:
+    """Return the formatter for LOG_FORMAT: `line` or `json`."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False)
+    )
+    return ProcessorFormatter(
+        foreign_pre_chain=_SHARED_PROCESSORS,
+        processors=[_describe_exception, ProcessorFormatter.remove_processors_meta, renderer],
+    )
 
-    def format(self, record: logging.LogRecord) -> str:
-        record.exc_text = None  # another handler may have cached the full text
-        return super().format(record)
 
-    def formatException(self, exc_info: Any) -> str:
-        error = exc_info[1]
-        return format_traceback(error) if error is not None else ""
+def _describe_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Give the traceback without the errors' texts, which may quote a record or a secret."""
+    exc_info = event.pop("exc_info", None)
+    if isinstance(exc_info, tuple) and exc_info[1] is not None:
+        event["exception"] = format_traceback(exc_info[1])
+    return event
 
 
-class JsonFormatter(LineFormatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": getattr(record, "request_id", "-"),
-            **getattr(record, "details", {}),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+_SHARED_PROCESSORS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure_structlog() -> None:
+    """Have structlog's loggers end in those of the standard library."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED_PROCESSORS,
+            ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from secrets import token_hex
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from opentelemetry import trace
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from portal.core.observability import metrics
+from portal.core.observability import metrics, task_spans
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{8,40}")
 _GROUP_PREFIX = "request:"  # distinguishes our IDs from the queue's own groups
+_PARENT_SEPARATOR = ":"
 
-_current_id: ContextVar[str] = ContextVar("request_id", default="")
-logger = logging.getLogger("portal.requests")
+logger = structlog.get_logger("portal.requests")
 
 
 def get_request_id() -> str:
-    return _current_id.get()
+    return str(get_contextvars().get("request_id", ""))
 
 
 def build_task_group() -> str:
-    return f"{_GROUP_PREFIX}{get_request_id() or token_hex(8)}"
+    parent = task_spans.format_parent()
+    request_id = get_request_id() or token_hex(8)
+    return f"{_GROUP_PREFIX}{request_id}{_PARENT_SEPARATOR if parent else ''}{parent}"
 
 
-def adopt_task_group(group: object) -> None:
-    """Continue under the ID that the task was queued with, or a new one."""
+def adopt_task_group(group: object) -> str:
+    """Continue under the ID that the task was queued with, or a new one. Returns the span that
+    queued it, if it was traced.
+    """
     text = str(group or "")
-    _current_id.set(
-        text.removeprefix(_GROUP_PREFIX) if text.startswith(_GROUP_PREFIX) else token_hex(8)
-    )
+    is_ours = text.startswith(_GROUP_PREFIX)
+    request_id, _, parent = text.removeprefix(_GROUP_PREFIX).partition(_PARENT_SEPARATOR)
+    _start_context(request_id if is_ours else token_hex(8))
+    return parent if is_ours else ""
+
+
+def _start_context(request_id: str) -> None:
+    clear_contextvars()
+    bind_contextvars(request_id=request_id)
+    trace.get_current_span().set_attribute("portal.request_id", request_id)
 
 
 class RequestIdMiddleware:
@@ -46,7 +58,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         incoming_id = request.headers.get(REQUEST_ID_HEADER, "") if settings.TRUSTED_PROXIES else ""
-        _current_id.set(incoming_id if _REQUEST_ID_PATTERN.fullmatch(incoming_id) else token_hex(8))
+        is_well_formed = _REQUEST_ID_PATTERN.fullmatch(incoming_id)
+        _start_context(incoming_id if is_well_formed else token_hex(8))
         started_at = time.monotonic()
         response = self.get_response(request)
         response[REQUEST_ID_HEADER] = get_request_id()
@@ -56,15 +69,15 @@ class RequestIdMiddleware:
     def _log_request(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         # The route, not the path, which may contain search terms.
         match = request.resolver_match
-        details = {
-            "method": request.method,
-            "route": match.route if match else "none",
-            "status": response.status_code,
-            "milliseconds": round(seconds * 1000),
-            "user": getattr(getattr(request, "user", None), "pk", None),
-        }
+        route = match.route if match else "none"
         view = (match and match.view_name) or "none"
         metrics.observe_request(view, str(request.method), response.status_code, seconds)
-        if details["route"] != "healthz":
-            message = "{method} {route} → {status} in {milliseconds} ms".format(**details)
-            logger.info(message, extra={"details": details})
+        if route != "healthz":
+            logger.info(
+                "request",
+                method=request.method,
+                route=route,
+                status=response.status_code,
+                milliseconds=round(seconds * 1000),
+                user=getattr(getattr(request, "user", None), "pk", None),
+            )

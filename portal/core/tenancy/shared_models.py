@@ -37,6 +37,7 @@ SHARED_MODELS = {
     "core.SharedState": "rate budgets and tokens by key, encrypted",
     "core.WorkerHeartbeat": "one row per kind of worker",
     "support.SavedFilter": "belongs to a staff member, who sees every customer",
+    "core.DatabaseIdentity": "one row about the database itself",
     "sync.FreshnessTotal": "sums over all customers",
 }
 

@@ -159,6 +159,8 @@ def describe_link_state(invitation: Invitation) -> LinkState:
         return LinkState("Expired", "warn", "Resend it to send a new link.")
     if invitation.email_status == statuses.FAILED:
         return LinkState("Not sent", "bad", "The email couldn’t be sent. Check the address.")
+    if invitation.email_status == statuses.RETURNED:
+        return LinkState("Came back", "bad", "The address didn’t take the email. Check it.")
     if invitation.email_status != statuses.SENT:
         return LinkState("Sending", "off")
     if invitation.opened_at:

@@ -244,4 +244,4 @@ def test_anchor_logged_after_commit(acme: Organization, caplog) -> None:
     with caplog.at_level("INFO", "portal.audit.anchors"):
         entry = record_entry("test.event", "did more", organization=acme)
     [line] = [r for r in caplog.records if r.name == "portal.audit.anchors"]
-    assert line.details["audit_chain"]["seal"] == entry.seal
+    assert line.msg["audit_chain"]["seal"] == entry.seal

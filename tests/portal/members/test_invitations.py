@@ -243,7 +243,7 @@ def test_mail_failure_shown_to_admin(
 def test_interrupted_mail_fails_and_can_be_resent(
     personas: Personas, sign_in, run_tasks, advance_clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise SystemExit
 
     ada = sign_in(personas.ada)

@@ -14,6 +14,7 @@ from django.test import Client
 from django_q.brokers import get_broker
 from django_q.models import Schedule
 
+from portal import __version__
 from portal.accounts.models import Organization
 from portal.connections.models import Connection
 from portal.connections.tasks import record_heartbeat
@@ -45,7 +46,8 @@ def test_healthz_answers_any_host_without_database(client: Client, cookies) -> N
     """pytest-django refuses any query here."""
     client.cookies.load(cookies)
     response = client.get("/healthz", headers={"host": "10.0.0.7:8000"})
-    assert (response.status_code, response.content) == (200, b"ok")
+    assert response.status_code == 200
+    assert response.content.decode() == f"ok\nversion: {__version__}\n"
     assert not response.cookies
     assert client.post("/healthz").status_code == 405
 
@@ -60,7 +62,8 @@ def test_readyz_ok_with_live_worker(personas: Personas, client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
     pattern = (
-        r"database: ok\n(redis: ok\n)?queue: ok\nmigrations: ok\nworkers: heard \d+ seconds ago\n"
+        r"database: ok\n(redis: ok\n)?queue: ok\noutbox: ok\nmigrations: ok\n"
+        r"workers: heard \d+ seconds ago\n"
     )
     assert re.fullmatch(pattern, response.content.decode())
 

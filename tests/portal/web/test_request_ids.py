@@ -10,7 +10,7 @@ from django.test import Client
 
 from portal.connections.models import ApiCall
 from portal.core.observability import request_ids
-from portal.core.observability.log_formatting import JsonFormatter, RequestIdFilter
+from portal.core.observability.log_formatting import build_formatter
 from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.members import invitations
 from tests.conftest import FULL_CREDENTIALS
@@ -70,8 +70,7 @@ def test_log_line_has_route_without_query(
     caplog.set_level(logging.INFO, "portal.requests")
     sign_in(personas.remy).get("/requisitions/?q=Jane+Doe")
     [log_record] = caplog.records
-    RequestIdFilter().filter(log_record)
-    fields = json.loads(JsonFormatter().format(log_record))
+    fields = json.loads(build_formatter("json").format(log_record))
     assert (fields["route"], fields["status"]) == ("requisitions/", 200)
     assert fields["request_id"] == request_ids.get_request_id()
     assert "Jane" not in str(fields)
