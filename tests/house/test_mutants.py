@@ -53,22 +53,22 @@ def test_reasons_name_targets() -> None:
 
 
 def test_mutated_function_replaces_loaded_one() -> None:
-    from integrations.http import rate_limiter
+    from integrations.http import backoff
 
-    target = Target("integrations.http.rate_limiter", ())
+    target = Target("integrations.http.backoff", ())
     mutation = next(
         m
         for m in list_mutations(target, with_redis=True)
-        if m.operator == "ReplaceAndWithOr" and "isdigit" in m.diff()
+        if m.operator == "ReplaceOrWithAnd" and "and not text.isdigit" in m.diff()
     )
     change = changed_function(mutation)
     assert change is not None
     before, after = change
-    assert rate_limiter._parse_number("") is None
+    assert backoff.parse_header_number("") is None
     gc.freeze()  # as `demo_prepare` does
     swap_function(before, after)
     try:
         with pytest.raises(ValueError, match="invalid literal"):
-            rate_limiter._parse_number("x")
+            backoff.parse_header_number("x")
     finally:
-        rate_limiter._parse_number.__code__ = before
+        backoff.parse_header_number.__code__ = before
