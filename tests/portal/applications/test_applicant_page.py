@@ -196,7 +196,8 @@ def test_advance_returns_to_page(remy: Client, sandbox: Sandbox, run_tasks) -> N
     card = remy.get(build_action_url("applicant_card", application.pk), **HTMX).content.decode()
     assert "Advanced to" in card
     assert 'id="undo-' in card
-    assert "hx-trigger" not in card
+    assert 'hx-trigger="every' not in card
+    assert card.count('hx-swap-oob="true"') == 2  # activity and stage history
     assert 'name="origin" value="applicant"' in card
 
 
