@@ -34,6 +34,11 @@ def filter_applications(
     )
 
 
+def shows_status_column(status: str) -> bool:
+    """A list of one status does not repeat it in each row."""
+    return status not in STATUS_LABELS or not status
+
+
 def find_linked_application(
     applications: QuerySet[Application],
     query: Mapping[str, str],
@@ -55,8 +60,10 @@ def find_linked_application(
 
 def get_list_params(query: Mapping[str, str]) -> dict[str, str]:
     """The list's own query parameters, dropping all others."""
-    names = ("application",) if query.get("application") else ("status", "stage", "page", "visit")
-    return {name: query[name][:40] for name in names if name in query}
+    if query.get("application"):
+        return {"application": query["application"][:40]}
+    lengths = {"status": 40, "stage": 40, "page": 40, "visit": 40, "first": 2000}
+    return {name: query[name][:most] for name, most in lengths.items() if name in query}
 
 
 def encode_list_params(query: Mapping[str, str]) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations.ats.types import JobStatus
+from integrations.ats.types import JobStatus, SeenStage
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
@@ -43,6 +43,7 @@ from portal.entitlements.rules import get_rights, visible_applications, visible_
 from portal.sync.models import Application, Job
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList
+from portal.web.state_tokens import build_state_token, is_state_shown
 
 Status = ApplicationAction.Status
 
@@ -100,7 +101,6 @@ def _render_preview(
 ) -> HttpResponse:
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
-    bound = form
     form = form or get_batch_form_class(kind)(
         initial=initial,
         action_context=action_context,
@@ -123,7 +123,7 @@ def _render_preview(
             action_context.acting_user, action_context.rights.match.user
         ),
         "selection": describe_selection(request, job, chosen, all_matching),
-        "undo_seconds": settings.BATCH_UNDO_SECONDS,
+        "undo_seconds": action_context.batch_undo_seconds,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
@@ -132,7 +132,7 @@ def _render_preview(
         "applications/start_batch.html",
         "bulk-form",
         context,
-        status=422 if bound else status,
+        status=status,
     )
 
 
@@ -149,18 +149,23 @@ def _start_from_form(
         action_context=action_context,
         connection_id=job.connection_id,
     )
-    if not form.is_valid():
-        seen = form.cleaned_data.get("selection", {})
+    if form.is_search() or not form.is_valid():
+        if form.is_search():
+            form.run_searches()
+        seen = _read_selection(form)
         chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
-        return _render_preview(request, job, action_context, kind, chosen, form)
+        status = 200 if form.is_search() else 422
+        return _render_preview(request, job, action_context, kind, chosen, form, status=status)
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
-    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage", "candidate")
+    applications = visible.filter(pk__in=selected_ids).select_related(
+        "job", "stage", "candidate", "source", "recruiter", "coordinator"
+    )
     batch_request = scheduling.BatchRequest(
         kind=kind,
         reason=data.get("reason"),
         notes=data.get("notes", ""),
-        parameters=form.build_parameters(),
+        build_parameters=form.build_parameters_for,
     )
     chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
     try:
@@ -174,6 +179,12 @@ def _start_from_form(
     if hidden_count := len(selected_ids) - len(chosen_seen):
         messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")
     return redirect("applications:batch", pk=batch.pk)
+
+
+def _read_selection(form: BatchForm) -> Mapping[int, SeenStage]:
+    """The selection alone, of a form that is not validated or not valid."""
+    selection = SelectionForm(form.data)
+    return selection.cleaned_data["selection"] if selection.is_valid() else {}
 
 
 def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
@@ -201,6 +212,13 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     runner.release_due_batches()
     counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
     progress = BatchProgress(dict(counts))
+    first_action = batch.actions.select_related("reason", "undoes").first()
+    state_token = build_state_token(
+        sorted(progress.counts.items()),
+        (first_action.outcome, first_action.seconds_left > 0) if first_action else (),
+    )
+    if progress.open and is_state_shown(request, state_token):
+        return HttpResponse(status=204)
     rows = batch.actions.select_related("application__candidate", "application__stage")
     action_list = PagedList(
         f"batch:{batch.pk}",
@@ -216,10 +234,10 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     retry_preview = (
         retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
-    first_action = batch.actions.select_related("reason", "undoes").first()
     handler = ACTION_HANDLERS[batch.kind]
     context = {
         "batch": batch,
+        "state_token": state_token,
         "job": batch.job,
         "label": handler.verb,
         "undoes": ACTION_HANDLERS[batch.undoes.kind].verb if batch.undoes else "",

@@ -15,7 +15,6 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.available_actions import ActionOption
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview
-from portal.applications.models import ActionKind
 from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.filters import (
     NEEDS_DECISION,
@@ -24,6 +23,7 @@ from portal.applications.page.filters import (
     filter_applications,
     find_linked_application,
     parse_status_and_stage,
+    shows_status_column,
 )
 from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import build_row, build_rows
@@ -38,6 +38,7 @@ from portal.jobs.job_page.last_viewed import record_view
 from portal.sync.models import Application, Job
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList, VisitPage
+from portal.web.state_tokens import is_state_shown
 
 PER_PAGE = 50
 
@@ -72,12 +73,15 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
         "stage": stage,
         "linked_application": linked_application,
         "list_query": encode_list_params({**request.GET.dict(), **page.list_params}),
+        "return_query": encode_list_params({**request.GET.dict(), **page.return_params}),
         "page": page,
         "rows": build_rows(page.object_list, action_context),
         "review_session": sessions.get_unfinished_session(request.membership, job),
         "why_cannot_act": acting_user.why_not,
         "shown_as": describe_acting_user(acting_user, member_rights.match.user),
-        "reject_undo_seconds": ACTION_HANDLERS[ActionKind.REJECT].undo_seconds,
+        "reject_undo_seconds": action_context.reject_undo_seconds,
+        "compact_rows": action_context.preferences.compact_rows,
+        "shows_status": shows_status_column(status),
         "batch_options": batch_options,
         "announced": announce_matches(job, matching)
         if batch_options and page.has_other_pages
@@ -137,4 +141,7 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
-    return render_row(request, available_actions, build_row(available_actions, latest_action))
+    row = build_row(available_actions, latest_action)
+    if row.is_busy and is_state_shown(request, row.state_token):
+        return HttpResponse(status=204)
+    return render_row(request, available_actions, row)
