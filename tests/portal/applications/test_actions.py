@@ -115,7 +115,7 @@ def test_advance_sent_under_recruiters_name(
 
 def _offers_advance(client: Client, application: Application) -> bool:
     page = client.get(_url("row", application)).content.decode()
-    return f'id="advance-{application.pk}"' in page
+    return f'formaction="{_url("advance", application)}"' in page
 
 
 @any_generation
