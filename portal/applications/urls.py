@@ -10,6 +10,7 @@ from portal.applications.views import (
     choices,
     greenhouse_details,
     job_page,
+    resumes,
     review,
 )
 
@@ -49,8 +50,13 @@ urlpatterns = [
         greenhouse_details.stage_history,
         name="stage_history",
     ),
-    path("applications/<id:pk>/resume/", greenhouse_details.open_resume, name="resume"),
-    path("applications/<id:pk>/resume/link/", greenhouse_details.resume_link, name="resume_link"),
+    path("applications/<id:pk>/resume/", resumes.show_resume, name="resume"),
+    path("applications/<id:pk>/resume/prefetch/", resumes.prefetch_resume, name="prefetch_resume"),
+    path(
+        "applications/<id:pk>/resume/download/",
+        resumes.download_resume_file,
+        name="download_resume",
+    ),
     path("applications/<id:pk>/row/", job_page.application_row, name="row"),
     path("applications/<id:pk>/advance/", actions.advance_application, name="advance"),
     path("applications/<id:pk>/reject/", actions.reject_application, name="reject"),

@@ -91,9 +91,15 @@ def get_review_preferences(member: Membership) -> ReviewPreferences:
     )
 
 
+def list_words(terms: str) -> list[str]:
+    """Each of the comma-separated terms once, whatever its case."""
+    unique_words = {word.strip().casefold(): word.strip() for word in terms.split(",")}
+    return [word for word in unique_words.values() if word]
+
+
 def highlight_words(text: str, terms: str) -> list[tuple[str, bool]]:
     """Split the text into pieces, each flagged if it matches a term (comma-separated)."""
-    unique_words = {word.strip() for word in terms.split(",")} - {""}
+    unique_words = list_words(terms)
     if not unique_words:
         return [(text, False)]
     # Longest first, since the first alternative wins: "C" is a prefix of "C++".

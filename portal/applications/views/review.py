@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
@@ -125,6 +126,9 @@ def _build_application_context(
         "other_applications": list_other_applications(application, member_rights),
         "details": build_stage_history_url(application),
         "next_details": build_stage_history_url(next_application) if next_application else "",
+        "next_resume": reverse("applications:prefetch_resume", args=[next_application.pk])
+        if next_application
+        else "",
     }
 
 
