@@ -20,6 +20,8 @@ urlpatterns = [
     path("account/greenhouse/revoke/", acting_user.revoke_consent, name="revoke_consent"),
     # /requisitions/<job>/
     path("requisitions/<id:job_pk>/", job_page.job_detail, name="job_detail"),
+    path("requisitions/<id:job_pk>/export.csv", job_page.export_csv, name="export_csv"),
+    path("requisitions/<id:job_pk>/views/", job_page.save_view, name="save_view"),
     path("requisitions/<id:job_pk>/bulk/", batches.start_batch, name="start_batch"),
     path("requisitions/<id:job_pk>/review/", review.show_review, name="review"),
     path("requisitions/<id:job_pk>/review/start/", review.start_review, name="start_review"),

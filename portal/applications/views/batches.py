@@ -7,7 +7,7 @@ from collections import Counter
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -31,16 +31,17 @@ from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
-from portal.applications.page.filters import (
-    encode_list_params,
-    filter_applications,
-    parse_status_and_stage,
+from portal.applications.page.application_list import (
+    ApplicationList,
+    build_application_list,
+    with_row_details,
 )
+from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.scheduled_email import get_scheduled_email
 from portal.applications.views.batch_selection import describe_selection, get_selected_applications
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job
+from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList
 
@@ -72,24 +73,22 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
     kind = (request.POST or request.GET).get("kind", "")
     if kind not in BATCH_KINDS:
         raise Http404
-    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
+    application_list = build_application_list(job, member_rights, request.GET)
     action_context = ActionContext(request.membership, job.pk, member_rights)
     if request.method == "POST":
-        return _start_from_form(request, job, action_context, kind, visible)
+        return _start_from_form(request, application_list, action_context, kind)
     if request.GET.get("all_matching"):
-        status, stage = parse_status_and_stage(request.GET)
-        token = request.GET.get("matching", "")
-        matches = select_all_matching(token, job, visible, status, stage)
+        matches = select_all_matching(request.GET.get("matching", ""), application_list)
         return _render_preview(
-            request, job, action_context, kind, matches.chosen, all_matching=matches
+            request, application_list, action_context, kind, matches.chosen, all_matching=matches
         )
-    chosen = get_selected_applications(request, visible)
-    return _render_preview(request, job, action_context, kind, chosen)
+    chosen = get_selected_applications(request, application_list.visible)
+    return _render_preview(request, application_list, action_context, kind, chosen)
 
 
 def _render_preview(
     request: MemberRequest,
-    job: Job,
+    application_list: ApplicationList,
     action_context: ActionContext,
     kind: str,
     chosen: list[Application],
@@ -98,6 +97,7 @@ def _render_preview(
     all_matching: AllMatching | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    job = application_list.job
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
     bound = form
@@ -122,7 +122,7 @@ def _render_preview(
         "shown_as": describe_acting_user(
             action_context.acting_user, action_context.rights.match.user
         ),
-        "selection": describe_selection(request, job, chosen, all_matching),
+        "selection": describe_selection(request, application_list, chosen, all_matching),
         "undo_seconds": settings.BATCH_UNDO_SECONDS,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
@@ -138,11 +138,11 @@ def _render_preview(
 
 def _start_from_form(
     request: MemberRequest,
-    job: Job,
+    application_list: ApplicationList,
     action_context: ActionContext,
     kind: str,
-    visible: QuerySet[Application],
 ) -> HttpResponse:
+    job, visible = application_list.job, application_list.visible
     form = get_batch_form_class(kind)(
         request.POST,
         initial={},
@@ -151,8 +151,8 @@ def _start_from_form(
     )
     if not form.is_valid():
         seen = form.cleaned_data.get("selection", {})
-        chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
-        return _render_preview(request, job, action_context, kind, chosen, form)
+        chosen = list(with_row_details(visible.filter(pk__in=list(seen))))
+        return _render_preview(request, application_list, action_context, kind, chosen, form)
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
     applications = visible.filter(pk__in=selected_ids).select_related("job", "stage", "candidate")
@@ -169,7 +169,9 @@ def _start_from_form(
         )
     except scheduling.BatchKeyTaken:
         messages.error(request, INCOMPLETE_MESSAGE)
-        return _render_preview(request, job, action_context, kind, list(applications), status=409)
+        return _render_preview(
+            request, application_list, action_context, kind, list(applications), status=409
+        )
     _report_skipped(request, skipped)
     if hidden_count := len(selected_ids) - len(chosen_seen):
         messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")

@@ -23,7 +23,8 @@ from portal.applications.page.applicant import (
     list_custom_fields,
     list_other_applications,
 )
-from portal.applications.page.filters import filter_applications, parse_status_and_stage
+from portal.applications.page.application_list import build_application_list
+from portal.applications.page.filters import drop_search
 from portal.applications.page.rows import build_row
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
@@ -45,12 +46,13 @@ def _get_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
 @member_only
 def start_review(request: MemberRequest, job_pk: int) -> HttpResponse:
     job, member_rights = _get_job_or_404(request, job_pk)
-    status, stage = parse_status_and_stage(request.POST)
-    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
-    order = filter_applications(visible, status, stage).values_list("pk", flat=True)
-    filters = {"status": status, "stage": stage}
+    application_list = build_application_list(job, member_rights, request.POST)
+    order = application_list.matching.values_list("pk", flat=True)
     sessions.start_review_session(
-        request.membership, job, order[: sessions.MAX_APPLICATIONS], filters
+        request.membership,
+        job,
+        order[: sessions.MAX_APPLICATIONS],
+        drop_search(application_list.filters).query,
     )
     return redirect("applications:review", job_pk=job.pk)
 

@@ -15,7 +15,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
-from portal.applications.page.filters import encode_list_params, parse_status_and_stage
+from portal.applications.page.filters import encode_list_params, parse_filters
 from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.views.return_urls import get_return_url
@@ -51,7 +51,7 @@ def render_row(
     """The row; once its action is settled, also the stage counts above the list."""
     page_url = urlsplit(request.htmx.current_url or "")
     page_query = QueryDict(page_url.query)
-    list_status, stage = parse_status_and_stage(page_query)
+    list_filters = parse_filters(page_query)
     action_context = available_actions.context
     job_url = reverse("applications:job_detail", args=[action_context.job_id])
     shows_pipeline = (
@@ -62,10 +62,10 @@ def render_row(
     context = {
         "row": row,
         "note": note,
-        "selectable": list_status in preview.KINDS_BY_STATUS,
+        "selectable": list_filters.status in preview.KINDS_BY_STATUS,
         "list_query": encode_list_params(page_query),
         "updated_pipeline": build_pipeline(action_context) if shows_pipeline else (),
-        "stage": stage,
+        "stage": list_filters.stage_param,
     }
     return render(request, "applications/_row.html", context, status=status)
 

@@ -438,7 +438,7 @@ def test_job_page_query_count_stays_constant(
         )
         for n in range(45)
     )
-    with django_assert_max_num_queries(33):
+    with django_assert_max_num_queries(34):
         remy.get(reverse("applications:job_detail", args=[job.pk]))
 
 
