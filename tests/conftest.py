@@ -26,6 +26,7 @@ from time_machine import TimeMachineFixture
 from integrations.greenhouse import sandbox as greenhouse
 from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership, User
+from portal.applications.resumes.cache import get_memory_store
 from portal.audit.append_only import remove_triggers
 from portal.connections.models import Connection
 from tests import queue, sandbox_cache, tables
@@ -119,6 +120,7 @@ def _clear_cache() -> Iterator[None]:
     Redis is shared by test processes side by side, so only this one's keys go.
     """
     yield
+    get_memory_store().clear_values()
     if not settings.REDIS_URL:
         cache.clear()
     else:

@@ -104,6 +104,12 @@ class NotFound(AtsError):
     default_sentence = "Greenhouse no longer has this record."
 
 
+class FileRefused(AtsError):
+    """The file is at an address that may not be asked, too large, or gone."""
+
+    default_sentence = "Couldn't show this file."
+
+
 class Conflict(AtsError):
     default_sentence = "This application changed in Greenhouse since you opened it."
 

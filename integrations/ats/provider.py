@@ -171,6 +171,9 @@ class Provider(Protocol):
 
     def list_attachments(self, candidate_id: int) -> tuple[Attachment, ...]: ...
 
+    def download_file(self, url: str, *, max_bytes: int) -> bytes:
+        """The file of an attachment that was listed just now. Raises FileRefused."""
+
     # -- writing -------------------------------------------------------------------------
     def advance_application(
         self, application_id: int, *, seen: SeenStage, acting_user_id: int

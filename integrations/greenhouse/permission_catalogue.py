@@ -478,7 +478,7 @@ _PERMISSIONS = (
         "Get: List Attachments",
         "attachments:list",
         "resumes",
-        purpose="Opens a candidate's résumé.",
+        purpose="Shows a candidate's résumé.",
         origin=_OPTIONAL,
         kinds=_V3_ONLY,
     ),

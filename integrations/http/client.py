@@ -4,9 +4,10 @@ import functools
 import math
 import os
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
+import httpcore
 import httpx
 
 from integrations.http.deadline import DeadlineBackend, limit_total_time
@@ -19,6 +20,12 @@ _USER_AGENT = "inbound-talent-portal"
 
 @functools.cache
 def _get_client() -> httpx.Client:
+    return build_shared_client(DeadlineBackend())
+
+
+def build_shared_client(
+    backend: httpcore.NetworkBackend, *, uses_proxy: bool = True
+) -> httpx.Client:
     # Shared by all providers, so that clicks don't wait for handshakes. Servers usually close idle
     # connections after a minute, and a write into a closed one may be lost: expire them earlier.
     # No cookies, since customers share the connections.
@@ -27,11 +34,12 @@ def _get_client() -> httpx.Client:
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
         limits=httpx.Limits(max_connections=100, keepalive_expiry=15.0),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        trust_env=uses_proxy,
     )
     # httpx accepts no network backend, and a transport of our own would ignore HTTPS_PROXY.
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = DeadlineBackend()
+            transport._pool._network_backend = backend
     return client
 
 
@@ -64,9 +72,13 @@ class HttpResponse:
 
 class HttpClient:
     def __init__(
-        self, *, timeouts: httpx.Timeout = DEFAULT_TIMEOUTS, max_body_bytes: int = MAX_BODY_BYTES
+        self,
+        *,
+        timeouts: httpx.Timeout = DEFAULT_TIMEOUTS,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        get_client: Callable[[], httpx.Client] = _get_client,
     ) -> None:
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes, self._get_client = max_body_bytes, get_client
         self._max_body_seconds = 2 * (timeouts.read or 30.0)
         self._phase_timeouts = timeouts.as_dict()
 
@@ -85,7 +97,7 @@ class HttpClient:
         try:
             with (
                 limit_total_time(max_total),
-                _get_client().stream(
+                self._get_client().stream(
                     method,
                     url,
                     headers=dict(headers),

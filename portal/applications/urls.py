@@ -11,6 +11,7 @@ from portal.applications.views import (
     greenhouse_details,
     job_page,
     preferences,
+    resumes,
     review,
     row_menu,
     undo_period,
@@ -24,6 +25,8 @@ urlpatterns = [
     # /requisitions/<job>/
     path("requisitions/<id:job_pk>/", job_page.job_detail, name="job_detail"),
     path("requisitions/<id:job_pk>/density/", preferences.switch_row_density, name="row_density"),
+    path("requisitions/<id:job_pk>/export.csv", job_page.export_csv, name="export_csv"),
+    path("requisitions/<id:job_pk>/views/", job_page.save_view, name="save_view"),
     path("requisitions/<id:job_pk>/bulk/", batches.start_batch, name="start_batch"),
     path(
         "requisitions/<id:job_pk>/bulk/choices/",
@@ -60,8 +63,13 @@ urlpatterns = [
         greenhouse_details.stage_history,
         name="stage_history",
     ),
-    path("applications/<id:pk>/resume/", greenhouse_details.open_resume, name="resume"),
-    path("applications/<id:pk>/resume/link/", greenhouse_details.resume_link, name="resume_link"),
+    path("applications/<id:pk>/resume/", resumes.show_resume, name="resume"),
+    path("applications/<id:pk>/resume/prefetch/", resumes.prefetch_resume, name="prefetch_resume"),
+    path(
+        "applications/<id:pk>/resume/download/",
+        resumes.download_resume_file,
+        name="download_resume",
+    ),
     path("applications/<id:pk>/row/", job_page.application_row, name="row"),
     path("applications/<id:pk>/more/", row_menu.show_more_actions, name="more"),
     path("applications/<id:pk>/advance/", actions.advance_application, name="advance"),

@@ -41,6 +41,7 @@ _VERB_LABELS = {
     "support.refresh_requested": "Refresh requested by staff",
     "support.sync_requested": "Sync requested by staff",
     "jobs.exported": "Requisitions exported",
+    "applications.exported": "Applications exported",
 }
 
 

@@ -37,10 +37,11 @@ def get_visible_values(
 
 
 def redact_search(query: str) -> dict[str, Any]:
-    """Drop the search terms, which may be a candidate's name."""
+    """Drop the search terms, which may be a candidate's name, and what a candidate answered."""
     params = QueryDict(query, mutable=True)
-    search_terms = params.pop("q", None)
-    return {"query": params.urlencode()} | ({"search_terms": "not shown"} if search_terms else {})
+    labels = {"q": "search_terms", "answer": "answers"}
+    redacted = {label: "not shown" for name, label in labels.items() if params.pop(name, None)}
+    return {"query": params.urlencode()} | redacted
 
 
 def get_job_titles(reader: Membership, entries: Iterable[Entry]) -> JobTitles:

@@ -5,10 +5,9 @@ from datetime import UTC
 from itertools import islice
 from typing import Any
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import MemberRequest, admin_only
@@ -16,11 +15,12 @@ from portal.accounts.models import Membership
 from portal.audit import presentation
 from portal.audit.forms import LogForm
 from portal.audit.models import Entry
-from portal.web.csv_rows import stream_rows
+from portal.web.csv_rows import build_csv_response
 from portal.web.id_parsing import parse_id
 
 PAGE_SIZE = 50
 CHUNK_SIZE = 500
+CSV_HEADINGS = ("When (UTC)", "Who", "What", "In words", "From", "Before", "After")
 
 
 @require_safe
@@ -78,17 +78,8 @@ def export_csv(request: MemberRequest) -> HttpResponseBase:
     if not form.is_valid():
         context = {"form": form, "entries": [], "is_filtered": True}
         return render(request, "audit/log.html", context, status=422)
-    response = StreamingHttpResponse(
-        _stream_csv(form, request.membership), content_type="text/csv; charset=utf-8"
-    )
-    name = f"log-{request.membership.organization.slug}-{timezone.now():%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-def _stream_csv(form: LogForm, reader: Membership) -> Iterator[str]:
-    headings = ("When (UTC)", "Who", "What", "In words", "From", "Before", "After")
-    return stream_rows(headings, _list_rows(form, reader))
+    name = f"log-{request.membership.organization.slug}"
+    return build_csv_response(name, CSV_HEADINGS, _list_rows(form, request.membership))
 
 
 def _list_rows(form: LogForm, reader: Membership) -> Iterator[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 from django.conf import settings
@@ -57,7 +57,7 @@ def open_provider(
     """
     connection_id = credential.connection_id
     context = _build_client_context(
-        f"connection:{connection_id}:{credential.fingerprint}",
+        _build_account_key(credential),
         lane,
         patience,
         log or CallLog(connection_id, on_call).record_call,
@@ -67,6 +67,18 @@ def open_provider(
     if deadline_seconds is not None:
         context.deadline_seconds = deadline_seconds
     return registry.create_provider(credential.kind, _load_secrets(credential), context)
+
+
+def enter_bulkhead(credential: Credential) -> AbstractContextManager[None]:
+    """A place among this customer's callers, for other slow work of a request. Raises
+    AtsUnavailable.
+    """
+    bulkhead = _get_bulkhead(settings.CALLERS_PER_ACCOUNT, settings.CALLERS_PER_PROCESS)
+    return bulkhead.enter(_build_account_key(credential), object())
+
+
+def _build_account_key(credential: Credential) -> str:
+    return f"connection:{credential.connection_id}:{credential.fingerprint}"
 
 
 @contextmanager

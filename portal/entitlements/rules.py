@@ -90,8 +90,12 @@ def visible_jobs(
         _build_visibility_filter(member_rights.match.user, member_rights),
         connection=member_rights.match.connection,
         gone_at=None,
-        status__in=(JobStatus.OPEN, JobStatus.CLOSED) if closed else (JobStatus.OPEN,),
+        status__in=_list_statuses(closed=closed),
     )
+
+
+def _list_statuses(*, closed: bool) -> tuple[str, ...]:
+    return (JobStatus.OPEN, JobStatus.CLOSED) if closed else (JobStatus.OPEN,)
 
 
 def _build_visibility_filter(user: AtsUser, member_rights: Rights) -> Q:
@@ -141,7 +145,7 @@ def visible_applications(
 
 
 def visible_application(
-    member: Membership, pk: int, *, member_rights: Rights | None = None
+    member: Membership, pk: int, *, member_rights: Rights | None = None, closed: bool = False
 ) -> Application | None:
     """One of `visible_applications`, checked in Python: for one row, that is faster than compiling
     the query.
@@ -154,7 +158,10 @@ def visible_application(
         "candidate", "stage", "job", "source"
     )
     application = applications.filter(
-        pk=pk, job__connection=connection, job__gone_at=None, job__status=JobStatus.OPEN
+        pk=pk,
+        job__connection=connection,
+        job__gone_at=None,
+        job__status__in=_list_statuses(closed=closed),
     ).first()
     if (
         application is None

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
 
 from portal.accounts.models import Membership
 from portal.core.names import form_fields
-from portal.jobs.job_list.filters import JobFilters, parse_filters
+from portal.jobs.models import SavedView
+from portal.jobs.saved_views import MAX_SAVED_VIEWS, SavedViews, ViewQuery
+
+MAX_QUERY_LENGTH = 2000
+EMPTY_VIEW_MESSAGE = "Add a filter or a sort order first. This view would show the whole list."
+EMPTY_SEARCH_MESSAGE = (
+    "Search terms that may be a candidate's name aren't saved. Add a filter or a sort order, then "
+    "save the view."
+)
 
 
 class SaveViewForm(forms.Form):
-    """The query is normalized like the list's URL, so nothing else is saved."""
+    """`normalize_query` says what is stored of the posted query, so that nothing else is."""
 
     name = form_fields.NameField(
         label="View name",
@@ -19,11 +27,33 @@ class SaveViewForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
         error_messages={"required": "Enter a name for the view."},
     )
-    query = forms.CharField(required=False, max_length=600, widget=forms.HiddenInput)
+    query = forms.CharField(required=False, widget=forms.HiddenInput)
     default = forms.BooleanField(label="Make default", required=False)
 
-    def clean_query(self) -> JobFilters:
-        return parse_filters(QueryDict(self.cleaned_data["query"]))
+    def __init__(
+        self, data: Any, views: SavedViews, normalize_query: Callable[[str], ViewQuery]
+    ) -> None:
+        super().__init__(data)
+        self._views = views
+        self._normalize_query = normalize_query
+
+    def clean(self) -> None:
+        self.view_query = self._normalize_query(self.cleaned_data.get("query", ""))
+        if message := self._explain_refusal():
+            self.add_error(None, message)
+
+    def save(self) -> SavedView:
+        data = self.cleaned_data
+        return self._views.save_view(data["name"], self.view_query.query, default=data["default"])
+
+    def _explain_refusal(self) -> str:
+        if self.view_query.is_empty:
+            return EMPTY_SEARCH_MESSAGE if self.view_query.drops_search else EMPTY_VIEW_MESSAGE
+        if len(self.view_query.query) > MAX_QUERY_LENGTH:
+            return "This view has too many filters to save. Remove some first."
+        if self._views.is_full(self.cleaned_data.get("name", "")):
+            return f"You can save up to {MAX_SAVED_VIEWS} views of a list. Delete one first."
+        return ""
 
 
 class _MemberField(forms.ModelChoiceField):

@@ -42,19 +42,36 @@ class LastViewed(OrganizationModel):
 
 
 class SavedView(OrganizationModel):
-    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="job_views")
+    """A query of the requisition list, or of the applications of `job`."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="saved_views")
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="+")
     name = NameField(max_length=60)
-    query = models.CharField(max_length=600, blank=True)
+    query = models.CharField(max_length=2000, blank=True)
     is_default = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("name", "id")
         constraints = (
-            models.UniqueConstraint(fields=["membership", "name"], name="unique_view_name"),
+            models.UniqueConstraint(
+                fields=["membership", "name"],
+                condition=models.Q(job=None),
+                name="unique_view_name",
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "job", "name"],
+                condition=models.Q(job__isnull=False),
+                name="unique_job_view_name",
+            ),
             models.UniqueConstraint(
                 fields=["membership"],
-                condition=models.Q(is_default=True),
+                condition=models.Q(is_default=True, job=None),
                 name="one_default_view",
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "job"],
+                condition=models.Q(is_default=True, job__isnull=False),
+                name="one_default_job_view",
             ),
         )
 

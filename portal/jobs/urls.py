@@ -10,7 +10,6 @@ urlpatterns = [
     path("access/", views.explain_access, name="explain_access"),
     path("views/", views.save_view, name="save_view"),
     path("views/<id:pk>/", views.update_saved_view, name="update_saved_view"),
-    path("<id:job_pk>/closed/", views.closed_job, name="closed_job"),
     path("<id:job_pk>/refresh/", views.refresh_job, name="refresh_job"),
     path("<id:job_pk>/pin/", views.set_pin, name="set_pin"),
 ]

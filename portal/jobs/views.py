@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
-from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only, poll_view
@@ -25,25 +22,29 @@ from portal.entitlements.rules import (
     Rights,
     explain_no_access,
     get_rights,
-    visible_applications,
     visible_jobs,
 )
-from portal.jobs import pins_and_saved_views
+from portal.jobs import pins
 from portal.jobs.forms import ExplainAccessForm, SaveViewForm
 from portal.jobs.job_list import csv_export, empty_states, list_page
 from portal.jobs.job_list.filters import JobFilters, parse_filters
 from portal.jobs.job_list.list_page import ListRequest
 from portal.jobs.job_list.rows import build_rows
+from portal.jobs.job_list.view_queries import normalize_view_query
 from portal.jobs.job_page import last_viewed
 from portal.jobs.job_page.details import get_job_details, get_job_url
 from portal.jobs.models import SavedView
+from portal.jobs.saved_views import SavedViews
 from portal.sync.models import Job
+from portal.web.csv_rows import build_csv_response
 from portal.web.htmx import render_page_or_partial
+from portal.web.list_urls import update_browser_url
 
 SEARCH_FORM_ID = "job-search"
 FILTERS_ID = "job-filters"
 SEARCH_NOT_SAVED_MESSAGE = (
-    "The search terms weren't saved: they match no title or ID, so they may be a candidate's name."
+    "The search terms weren't saved: they match no title, ID or office, so they may be a "
+    "candidate's name."
 )
 
 
@@ -51,7 +52,7 @@ SEARCH_NOT_SAVED_MESSAGE = (
 @member_only
 def list_jobs(request: MemberRequest) -> HttpResponse:
     is_full_page = not request.htmx or request.htmx.history_restore_request
-    views = pins_and_saved_views.list_saved_views(request.membership) if is_full_page else []
+    views = SavedViews(request.membership).list_all() if is_full_page else []
     default_view = next((view for view in views if view.is_default), None)
     if default_view and not request.GET:
         return redirect(f"{reverse('jobs:list')}?{default_view.query or 'status=open'}")
@@ -83,7 +84,8 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
             context |= list_page.build_filter_context(list_request)
     response = render_page_or_partial(request, "jobs/list.html", "job-table", context)
     if request.htmx and request.htmx.trigger == SEARCH_FORM_ID:
-        _update_browser_url(request, response, filters)
+        url = f"{reverse('jobs:list')}?{filters.query or 'status=open'}"
+        update_browser_url(request, response, url, lambda query: parse_filters(query).query)
     return response
 
 
@@ -91,20 +93,6 @@ def _build_list_request(
     request: MemberRequest, member_rights: Rights, filters: JobFilters
 ) -> ListRequest:
     return ListRequest(request.membership, member_rights, filters, request.GET)
-
-
-def _update_browser_url(
-    request: MemberRequest, response: HttpResponse, filters: JobFilters
-) -> None:
-    # While typing, replace the URL, so that Back returns to the list before the search.
-    _, _, query = (request.htmx.current_url or "").partition("?")
-    previous_filters = parse_filters(QueryDict(query.partition("#")[0]))
-    is_typing = (
-        bool(filters.search and previous_filters.search)
-        and replace(previous_filters, search=filters.search) == filters
-    )
-    header = "HX-Replace-Url" if is_typing else "HX-Push-Url"
-    response[header] = f"{reverse('jobs:list')}?{filters.query or 'status=open'}"
 
 
 @require_safe
@@ -124,15 +112,8 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
         "exported the requisition list",
         after=redact_search(filters.query),
     )
-    return StreamingHttpResponse(
-        csv_export.stream_csv(jobs, request.membership, member_rights, as_of=state.as_of),
-        content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": "attachment; "
-            f'filename="requisitions-{timezone.now():%Y-%m-%d-%H%M}.csv"',
-            "Cache-Control": "no-store",
-        },
-    )
+    rows = csv_export.list_rows(jobs, request.membership, member_rights, as_of=state.as_of)
+    return build_csv_response("requisitions", csv_export.HEADINGS, rows)
 
 
 # -- one requisition -----------------------------------------------------------------------------
@@ -141,26 +122,6 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
 def _get_visible_job(request: MemberRequest, job_pk: int, member_rights: Rights) -> Job:
     visible = visible_jobs(request.membership, member_rights=member_rights, closed=True)
     return get_object_or_404(visible.select_related("department", "connection"), pk=job_pk)
-
-
-@require_safe
-@member_only
-def closed_job(request: MemberRequest, job_pk: int) -> HttpResponse:
-    """A closed requisition; open ones have a page with applications."""
-    member_rights = get_rights(request.membership)
-    job = _get_visible_job(request, job_pk, member_rights)
-    if job.is_open:
-        return redirect(get_job_url(job))
-    applications = visible_applications(
-        request.membership, member_rights=member_rights, closed=True
-    )
-    counts = applications.filter(job=job).order_by("status").values_list("status")
-    context = {
-        "details": get_job_details(job, member_rights),
-        "rights": member_rights,
-        "counts": counts.annotate(Count("pk")),
-    }
-    return render(request, "jobs/closed_job.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -205,62 +166,60 @@ def set_pin(request: MemberRequest, job_pk: int) -> HttpResponse:
     member_rights = get_rights(request.membership)
     job = _get_visible_job(request, job_pk, member_rights)
     if request.POST.get("pinned") == "no":
-        pins_and_saved_views.unpin_job(request.membership, job)
+        pins.unpin_job(request.membership, job)
     else:
         try:
             # Pins of open jobs are limited among open jobs only.
             counted_jobs = visible_jobs(
                 request.membership, member_rights=member_rights, closed=not job.is_open
             )
-            pins_and_saved_views.pin_job(request.membership, job, counted_jobs)
-        except pins_and_saved_views.LimitReached as refusal:
+            pins.pin_job(request.membership, job, counted_jobs)
+        except pins.PinLimitReached as refusal:
             messages.error(request, str(refusal))
     if request.htmx:
-        pins = pins_and_saved_views.list_pinned_job_ids(request.membership)
-        context = {
-            "row": build_rows([job], request.membership, member_rights, pinned=pins)[0],
-            "prefix": "top-" if (request.htmx.trigger or "").startswith("top-") else "",
-        }
-        return render(request, "jobs/pin_response.html", context)
+        pinned_ids = pins.list_pinned_job_ids(request.membership)
+        row = build_rows([job], request.membership, member_rights, pinned=pinned_ids)[0]
+        return render(request, "jobs/pin_response.html", {"row": row})
     return redirect("jobs:list")
 
 
 @require_POST
 @member_only
 def save_view(request: MemberRequest) -> HttpResponse:
-    form = SaveViewForm(request.POST)
-    if not form.is_valid():
-        return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    name, filters = form.cleaned_data["name"], form.cleaned_data["query"]
-    saved_filters = pins_and_saved_views.strip_candidate_search(
-        filters, visible_jobs(request.membership, closed=True)
+    visible = visible_jobs(request.membership, closed=True)
+    connection = get_rights(request.membership).match.connection
+    form = SaveViewForm(
+        request.POST,
+        SavedViews(request.membership),
+        lambda query: normalize_view_query(query, visible, connection),
     )
-    try:
-        pins_and_saved_views.save_view(
-            request.membership, name, saved_filters.query, default=form.cleaned_data["default"]
-        )
-    except pins_and_saved_views.LimitReached as refusal:
-        form.add_error(None, str(refusal))
-        return render(request, "jobs/save_view.html", {"form": form}, status=422)
-    notice = "" if saved_filters == filters else f" {SEARCH_NOT_SAVED_MESSAGE}"
-    messages.success(request, f"Saved as “{name}”.{notice}")
-    return redirect(f"{reverse('jobs:list')}?{saved_filters.query or 'status=open'}")
+    list_url = reverse("jobs:list")
+    if not form.is_valid():
+        context = {"form": form, "list_url": list_url, "save_url": reverse("jobs:save_view")}
+        return render(request, "jobs/save_view.html", context, status=422)
+    view = form.save()
+    notice = f" {SEARCH_NOT_SAVED_MESSAGE}" if form.view_query.drops_search else ""
+    messages.success(request, f"Saved as “{view.name}”.{notice}")
+    return redirect(f"{list_url}?{view.query}")
 
 
 @require_POST
 @member_only
 def update_saved_view(request: MemberRequest, pk: int) -> HttpResponse:
-    view = get_object_or_404(SavedView, pk=pk, membership=request.membership)
+    own_views = SavedView.objects.filter(membership=request.membership).select_related("job")
+    view = get_object_or_404(own_views, pk=pk)
     action = request.POST.get("action")
     if action == "delete":
         view.delete()
         messages.success(request, f"“{view.name}” deleted.")
     elif action in {"set_default", "clear_default"}:
-        pins_and_saved_views.set_default_view(
-            view if action == "set_default" else None, owner=request.membership
-        )
+        saved_views = SavedViews(request.membership, view.job)
+        saved_views.set_default(view if action == "set_default" else None)
         status = "now" if action == "set_default" else "no longer"
         messages.success(request, f"“{view.name}” is {status} your default view.")
+    if view.job:
+        status = "active" if view.job.is_open else ""
+        return redirect(f"{get_job_url(view.job)}?status={status}")
     return redirect(f"{reverse('jobs:list')}?status=open")
 
 

@@ -15,9 +15,9 @@ from portal.core import links
 from portal.core.names.search_keys import match_title, matches_text
 from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, get_rights, visible_jobs
-from portal.jobs import pins_and_saved_views
 from portal.jobs.job_list.search import is_searchable_name
 from portal.jobs.job_page.details import get_job_url, reverse_cached
+from portal.jobs.saved_views import SavedViews
 from portal.search.candidates import find_named_applications
 from portal.search.pages import PAGES
 from portal.sync.models import Job
@@ -112,7 +112,7 @@ def _find_saved_views(member: Membership, query: str) -> list[SearchResult]:
     url = reverse(links.JOB_LIST)
     views = [
         SearchResult(view.name, f"{url}?{view.query or 'status=open'}")
-        for view in pins_and_saved_views.list_saved_views(member)
+        for view in SavedViews(member).list_all()
         if matches_text(view.name, query)
     ]
     return _take_best(views, query)

@@ -99,6 +99,7 @@ class Department(SyncedRecord):
 
 class Office(SyncedRecord):
     name = models.CharField(max_length=300)
+    search_name = SearchNameField(sources=("name",))
     location = models.CharField(max_length=300, blank=True)
     parent_remote_id = models.BigIntegerField(null=True)
 
@@ -333,6 +334,7 @@ class Candidate(SyncedRecord):
     search_name = SearchNameField(sources=("first_name", "last_name", "preferred_name"))
     company = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=300, blank=True)
+    search_details = SearchNameField(sources=("company", "title"))
     private = models.BooleanField(default=False)
     can_email = models.BooleanField(default=True, db_default=True)
     time_zone = models.CharField(max_length=40, blank=True, default="", db_default="")  # IANA name

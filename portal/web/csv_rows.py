@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
 
 _BYTE_ORDER_MARK = "\ufeff"  # tells Excel that the file is UTF-8
 # A formula starts a cell. In much of Europe a semicolon starts the next cell, even within quotes
@@ -21,6 +25,25 @@ _CONTROL_START = re.compile(r"^[\t\r\n]")
 class _EchoWriter:
     def write(self, line: str) -> str:
         return line
+
+
+def build_csv_response(
+    name: str, headings: Iterable[str], rows: Iterable[Iterable[str]]
+) -> StreamingHttpResponse:
+    """A download that no cache keeps; `name` is that of the file, before the time."""
+    filename = f"{name}-{timezone.now():%Y-%m-%d-%H%M}.csv"
+    return StreamingHttpResponse(
+        stream_rows(headings, rows),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{filename}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def format_time(at: datetime | None) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
 
 def stream_rows(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

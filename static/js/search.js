@@ -11,8 +11,6 @@
   const options = () => Array.from(list.querySelectorAll("a[role=option]"));
   const active = () => list.querySelector("[role=option][aria-selected=true]");
 
-  if (isApple) document.querySelectorAll("[data-open-palette] kbd").forEach((keys) => (keys.textContent = "⌘ K"));
-
   function activate(option) {
     list.querySelectorAll("[role=option]").forEach((other) => other.setAttribute("aria-selected", String(other === option)));
     if (!option) return input.removeAttribute("aria-activedescendant");

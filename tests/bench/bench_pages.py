@@ -267,8 +267,8 @@ def _copy_all(
     _copy_rows(
         cursor,
         "sync_office",
-        f"{MIRRORED}, name, location",
-        ((*mirrored(o), f"Office {o}", "") for o in offices),
+        f"{MIRRORED}, name, search_name, location",
+        ((*mirrored(o), f"Office {o}", f"office {o}", "") for o in offices),
     )
     _copy_rows(
         cursor,

@@ -32,6 +32,7 @@ FORBIDDEN = {
     "sandbox": ("portal/connections/client.py", "import integrations.greenhouse.sandbox"),
     "vendors": ("portal/connections/client.py", "import integrations.greenhouse.provider"),
     "queue": ("portal/applications/actions/perform.py", "import django_q.tasks"),
+    "documents": ("portal/applications/resumes/resume.py", "import docx"),
     "http": ("integrations/greenhouse/oauth/scopes.py", "import httpx"),
 }
 

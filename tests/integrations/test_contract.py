@@ -14,6 +14,7 @@ from integrations.ats.errors import (
     AtsError,
     BadCredential,
     Conflict,
+    FileRefused,
     InvalidValues,
     MissingPermission,
     NotFound,
@@ -269,11 +270,16 @@ def test_records_of_a_job(provider: Provider) -> None:
         assert on_job <= listed <= on_job | related
 
 
-def test_attachments_have_https_links(provider: Provider) -> None:
+def test_attachments_can_be_downloaded(provider: Provider) -> None:
     for page in provider.list_candidates():
         for candidate in page.records[:20]:
             for file in provider.list_attachments(candidate.id):
-                assert file.url.startswith("https://")
+                assert provider.download_file(file.url, max_bytes=100_000)
+                for refused in (file.url + "0", "http://127.0.0.1:1/"):
+                    with pytest.raises(FileRefused):
+                        provider.download_file(refused, max_bytes=100_000)
+                with pytest.raises(FileRefused):
+                    provider.download_file(file.url, max_bytes=10)
                 return
     pytest.fail("no candidate of the sandbox has a file")
 

@@ -51,6 +51,7 @@ _NAME = re.compile(r"""<(?:input|select|textarea|button)\b[^>]*\bname="([^"]+)\"
 _PARAMETER = re.compile(r"""[?&](?:amp;)?([a-z_]+)=""")
 _COMMON = {"q", "page", "after", "before", "next", "origin", "list_query", "stage", "status"}
 _COMMON |= {"selected", "all_matching", "application", "return_to", "key", "position", "state"}
+_COMMON |= {"source", "days", "applied_from", "applied_to", "custom", "answer", "sort", "filters"}
 _COMMON |= {"code", "job", "about", "kind", "user", "user_page", "version", "role", "action"}
 
 

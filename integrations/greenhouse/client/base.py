@@ -26,6 +26,7 @@ from integrations.ats.errors import (
 from integrations.ats.provider import AccountSample
 from integrations.ats.types import Application, CompleteList, Job, Page, User
 from integrations.greenhouse.payloads.decoding import RecordParser, decode_record, decode_records
+from integrations.greenhouse.transport import file_request
 from integrations.greenhouse.transport.error_body import ErrorBody
 from integrations.greenhouse.transport.request import HarvestRequest
 from integrations.greenhouse.transport.sender import OutgoingRequest, RequestSender
@@ -259,6 +260,9 @@ class HarvestClient(ABC):
 
     def _fetch_record(self, request: HarvestRequest, read: RecordParser[Record]) -> Record:
         return decode_record(self._send_request(request).body, read)
+
+    def download_file(self, url: str, *, max_bytes: int) -> bytes:
+        return file_request.download_file(self._context, url, max_bytes=max_bytes)
 
     # -- the credential ----------------------------------------------------------------------
     def get_account_sample(self) -> AccountSample:

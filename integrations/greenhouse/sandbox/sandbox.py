@@ -56,6 +56,7 @@ class Sandbox:
     def start_server(self) -> Sandbox:
         """Serve in a thread. Raises OSError if the port is taken."""
         self._server = HttpServer(self._address, self.app)
+        self.app.set_url(self.url)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="sandbox", daemon=True
         )

@@ -14,6 +14,7 @@ from integrations.greenhouse.sandbox.auth.credentials import Credentials
 from integrations.greenhouse.sandbox.auth.tokens import TokenIssuer
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
+from integrations.greenhouse.sandbox.dataset.file_links import FILES_PATH
 from integrations.greenhouse.sandbox.dataset.generation import personas
 from integrations.greenhouse.sandbox.dataset.generation.account import (
     LATEST_TIME,
@@ -44,6 +45,7 @@ class SandboxState:
         self.requests = RequestLog()
         self.webhooks = WebhookSender()
         self.on_change: list[Callable[[], None]] = []
+        self.url = ""
         self._create_components()
         self._generate_data()
 
@@ -83,8 +85,16 @@ class SandboxState:
             account.add_credentials(self.credentials)
 
     def _connect_listeners(self, dataset: Dataset) -> None:
+        dataset.files_url = f"{self.url}{FILES_PATH}/{dataset.account}"
         dataset.change_hooks.append(self.notify_change)
         dataset.event_listeners.append(self.webhooks.queue_event)
+
+    def set_url(self, url: str) -> None:
+        """Where the sandbox is, for links to files."""
+        with self.lock:
+            self.url = url
+            for dataset in self.datasets.values():
+                dataset.files_url = f"{url}{FILES_PATH}/{dataset.account}"
 
     def _add_service_user(self, account: str, site_admin: bool) -> int:
         return (

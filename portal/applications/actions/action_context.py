@@ -43,6 +43,7 @@ class ActionContext:
     member: Membership
     job_id: int
     rights: Rights
+    is_job_open: bool = True
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

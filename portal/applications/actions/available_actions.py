@@ -82,6 +82,8 @@ def get_action_option(
     application: Application, action_context: ActionContext, kind: str
 ) -> ActionOption:
     handler = ACTION_HANDLERS[kind]
+    if not action_context.is_job_open:
+        return ActionOption(handler, "This requisition is closed.", wrong_state=True)
     if unavailable := action_context.rights.why_unavailable(handler.feature):
         return ActionOption(handler, unavailable, fixable_in_setup=action_context.member.is_admin)
     if why_not := action_context.acting_user.why_not:

@@ -186,13 +186,12 @@ def _build_review_url(action: ApplicationAction, review_session: ReviewSession) 
 def _build_application_url(action: ApplicationAction) -> str:
     # Applications of closed jobs have no page.
     if not _is_on_open_job(action):
-        return _get_job_page_path(action)
+        return f"{_get_job_page_path(action)}?application={action.application_id}"
     return reverse("applications:applicant", args=[action.application_id])
 
 
 def _get_job_page_path(action: ApplicationAction) -> str:
-    name = "applications:job_detail" if _is_on_open_job(action) else "jobs:closed_job"
-    return reverse(name, args=[action.application.job_id])
+    return reverse("applications:job_detail", args=[action.application.job_id])
 
 
 def _is_on_open_job(action: ApplicationAction) -> bool:

@@ -9,7 +9,7 @@ from django.core import signing
 from django.db.models import QuerySet
 
 from portal.applications.batches.preview import MAX_BATCH_SIZE, SkippedApplications
-from portal.applications.page.filters import filter_applications
+from portal.applications.page.application_list import ApplicationList, with_row_details
 from portal.sync.models import Application, Job
 
 MAX_LISTED = 20
@@ -43,17 +43,15 @@ class AllMatching:
 
 def announce_matches(job: Job, matching: QuerySet[Application]) -> AnnouncedMatches:
     ids = list(matching.values_list("pk", flat=True)[:MAX_BATCH_SIZE])
-    count = len(ids) if len(ids) < MAX_BATCH_SIZE else matching.order_by().count()
+    count = matching.order_by().count()
     token = signing.dumps([job.pk, count > MAX_BATCH_SIZE, *ids], salt=_SALT, compress=True)
     return AnnouncedMatches(count, token)
 
 
-def select_all_matching(
-    token: str, job: Job, visible: QuerySet[Application], status: str, stage: str
-) -> AllMatching:
+def select_all_matching(token: str, application_list: ApplicationList) -> AllMatching:
     """Without a readable token, what matches now is announced by the preview."""
-    matching = filter_applications(visible, status, stage)
-    announced = _read_token(token, job)
+    visible, matching = application_list.visible, application_list.matching
+    announced = _read_token(token, application_list.job)
     if announced is None:
         chosen = list(matching[: MAX_BATCH_SIZE + 1])
         return AllMatching(chosen[:MAX_BATCH_SIZE], is_truncated=len(chosen) > MAX_BATCH_SIZE)
@@ -85,4 +83,4 @@ def _list_left(
     visible: QuerySet[Application], ids: Sequence[int], chosen: Iterable[Application]
 ) -> list[Application]:
     left_ids = set(ids) - {application.pk for application in chosen}
-    return list(filter_applications(visible.filter(pk__in=left_ids), "", "")) if left_ids else []
+    return list(with_row_details(visible.filter(pk__in=left_ids))) if left_ids else []

@@ -33,6 +33,7 @@ def build_applicant_context(
         "answers": application.answers,
         "other_applications": list_other_applications(application, rights),
         "is_greenhouse_down": is_greenhouse_down(application.connection),
+        "stage_history_url": build_stage_history_url(application),
     }
 
 
@@ -48,7 +49,6 @@ def build_card_context(
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "reject_undo_seconds": available_actions.context.reject_undo_seconds,
         "custom_fields": list_custom_fields(application, rights),
-        "stage_history_url": build_stage_history_url(application),
         "activity_entries": _list_activity(available_actions),
         "origin": "applicant",
     }

@@ -186,10 +186,13 @@ class ApplicationRow:
 def build_rows(
     applications: Iterable[Application], action_context: ActionContext
 ) -> list[ApplicationRow]:
+    """On a closed job rows only tell where applications stand."""
     application_list = list(applications)
     return _build_rows_from_actions(
         [AvailableActions(application, action_context) for application in application_list],
-        get_latest_actions(application_list, action_context.member),
+        get_latest_actions(application_list, action_context.member)
+        if action_context.is_job_open
+        else {},
     )
 
 
@@ -246,7 +249,9 @@ def _assemble_row(
     return ApplicationRow(
         application=application,
         # Buttons are hidden while an action is open.
-        options=() if last is not None and last.is_open else available_actions.list_options(),
+        options=()
+        if not action_context.is_job_open or (last is not None and last.is_open)
+        else available_actions.list_options(),
         last=last,
         is_own=is_own,
         shows_name=may_show_names(action_context.rights),

@@ -5,8 +5,7 @@ applications out of the filter; visibility is checked again for each application
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
@@ -14,7 +13,6 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
-from portal.applications.page.filters import encode_list_params
 from portal.core.database import read_only
 from portal.sync.models import Job
 
@@ -22,13 +20,13 @@ MAX_APPLICATIONS = 1000
 
 
 def start_review_session(
-    member: Membership, job: Job, order: Iterable[int], filters: Mapping[str, Any]
+    member: Membership, job: Job, order: Iterable[int], list_query: str
 ) -> ReviewSession:
     """Start a new session, replacing an earlier one on the same job."""
     values = {
         "application_ids": list(order)[:MAX_APPLICATIONS],
         "position": 0,
-        "filters": dict(filters),
+        "filters": {"query": list_query},
         "started_at": timezone.now(),
     }
     return ReviewSession.objects.update_or_create(membership=member, job=job, defaults=values)[0]
@@ -50,7 +48,7 @@ def get_unfinished_session(member: Membership, job: Job) -> ReviewSession | None
 
 def build_return_url(review_session: ReviewSession) -> str:
     url = reverse("applications:job_detail", args=[review_session.job_id])
-    query = encode_list_params(review_session.filters)
+    query = review_session.filters.get("query", "")
     return f"{url}?{query}" if query else url
 
 
@@ -91,9 +89,15 @@ def get_review_preferences(member: Membership) -> ReviewPreferences:
     )
 
 
+def list_words(terms: str) -> list[str]:
+    """Each of the comma-separated terms once, whatever its case."""
+    unique_words = {word.strip().casefold(): word.strip() for word in terms.split(",")}
+    return [word for word in unique_words.values() if word]
+
+
 def highlight_words(text: str, terms: str) -> list[tuple[str, bool]]:
     """Split the text into pieces, each flagged if it matches a term (comma-separated)."""
-    unique_words = {word.strip() for word in terms.split(",")} - {""}
+    unique_words = list_words(terms)
     if not unique_words:
         return [(text, False)]
     # Longest first, since the first alternative wins: "C" is a prefix of "C++".

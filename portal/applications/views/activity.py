@@ -56,7 +56,7 @@ def my_activity(request: MemberRequest) -> HttpResponse:
 @require_safe
 @member_only
 def application_history(request: MemberRequest, pk: int) -> HttpResponse:
-    application, member_rights = get_application_or_404(request, pk)
+    application, member_rights = get_application_or_404(request, pk, closed=True)
     actions = application.actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )[:200]

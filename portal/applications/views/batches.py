@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Mapping
 
 from django.contrib import messages
-from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations.ats.types import JobStatus, SeenStage
+from integrations.ats.types import JobStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import undo
 from portal.applications.actions.acting_user import describe_acting_user
@@ -23,7 +21,6 @@ from portal.applications.batches import retry, reversal, runner, scheduling
 from portal.applications.batches.preview import (
     BATCH_KINDS,
     MAX_BATCH_SIZE,
-    SkippedApplications,
     preview_batch,
 )
 from portal.applications.batches.progress import BatchProgress
@@ -31,16 +28,22 @@ from portal.applications.forms.base import INCOMPLETE_MESSAGE
 from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
-from portal.applications.page.filters import (
-    encode_list_params,
-    filter_applications,
-    parse_status_and_stage,
+from portal.applications.page.application_list import (
+    ApplicationList,
+    build_application_list,
+    with_row_details,
 )
+from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.scheduled_email import get_scheduled_email
-from portal.applications.views.batch_selection import describe_selection, get_selected_applications
+from portal.applications.views.batch_selection import (
+    describe_selection,
+    get_selected_applications,
+    read_form_selection,
+    report_skipped,
+)
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
-from portal.sync.models import Application, Job
+from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList
 from portal.web.state_tokens import build_state_token, is_state_shown
@@ -73,24 +76,22 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
     kind = (request.POST or request.GET).get("kind", "")
     if kind not in BATCH_KINDS:
         raise Http404
-    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
+    application_list = build_application_list(job, member_rights, request.GET)
     action_context = ActionContext(request.membership, job.pk, member_rights)
     if request.method == "POST":
-        return _start_from_form(request, job, action_context, kind, visible)
+        return _start_from_form(request, application_list, action_context, kind)
     if request.GET.get("all_matching"):
-        status, stage = parse_status_and_stage(request.GET)
-        token = request.GET.get("matching", "")
-        matches = select_all_matching(token, job, visible, status, stage)
+        matches = select_all_matching(request.GET.get("matching", ""), application_list)
         return _render_preview(
-            request, job, action_context, kind, matches.chosen, all_matching=matches
+            request, application_list, action_context, kind, matches.chosen, all_matching=matches
         )
-    chosen = get_selected_applications(request, visible)
-    return _render_preview(request, job, action_context, kind, chosen)
+    chosen = get_selected_applications(request, application_list.visible)
+    return _render_preview(request, application_list, action_context, kind, chosen)
 
 
 def _render_preview(
     request: MemberRequest,
-    job: Job,
+    application_list: ApplicationList,
     action_context: ActionContext,
     kind: str,
     chosen: list[Application],
@@ -99,6 +100,7 @@ def _render_preview(
     all_matching: AllMatching | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    job = application_list.job
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
     form = form or get_batch_form_class(kind)(
@@ -122,7 +124,7 @@ def _render_preview(
         "shown_as": describe_acting_user(
             action_context.acting_user, action_context.rights.match.user
         ),
-        "selection": describe_selection(request, job, chosen, all_matching),
+        "selection": describe_selection(request, application_list, chosen, all_matching),
         "undo_seconds": action_context.batch_undo_seconds,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
@@ -138,11 +140,11 @@ def _render_preview(
 
 def _start_from_form(
     request: MemberRequest,
-    job: Job,
+    application_list: ApplicationList,
     action_context: ActionContext,
     kind: str,
-    visible: QuerySet[Application],
 ) -> HttpResponse:
+    job, visible = application_list.job, application_list.visible
     form = get_batch_form_class(kind)(
         request.POST,
         initial={},
@@ -152,10 +154,11 @@ def _start_from_form(
     if form.is_search() or not form.is_valid():
         if form.is_search():
             form.run_searches()
-        seen = _read_selection(form)
-        chosen = list(filter_applications(visible.filter(pk__in=list(seen)), "", ""))
+        chosen = list(with_row_details(visible.filter(pk__in=list(read_form_selection(form)))))
         status = 200 if form.is_search() else 422
-        return _render_preview(request, job, action_context, kind, chosen, form, status=status)
+        return _render_preview(
+            request, application_list, action_context, kind, chosen, form, status=status
+        )
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
     applications = visible.filter(pk__in=selected_ids).select_related(
@@ -174,22 +177,13 @@ def _start_from_form(
         )
     except scheduling.BatchKeyTaken:
         messages.error(request, INCOMPLETE_MESSAGE)
-        return _render_preview(request, job, action_context, kind, list(applications), status=409)
-    _report_skipped(request, skipped)
+        return _render_preview(
+            request, application_list, action_context, kind, list(applications), status=409
+        )
+    report_skipped(request, skipped)
     if hidden_count := len(selected_ids) - len(chosen_seen):
         messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")
     return redirect("applications:batch", pk=batch.pk)
-
-
-def _read_selection(form: BatchForm) -> Mapping[int, SeenStage]:
-    """The selection alone, of a form that is not validated or not valid."""
-    selection = SelectionForm(form.data)
-    return selection.cleaned_data["selection"] if selection.is_valid() else {}
-
-
-def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
-    for reason, count in Counter(reason for _, reason in skipped).items():
-        messages.info(request, f"{count:,} skipped: {reason}")
 
 
 def _get_batch_or_404(request: MemberRequest, pk: int) -> tuple[Batch, ActionContext]:
@@ -302,7 +296,7 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
         )
     except scheduling.BatchKeyTaken:
         new_batch, skipped = None, ()
-    _report_skipped(request, skipped)
+    report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "None of these can be retried.")
     return redirect("applications:batch", pk=(new_batch or batch).pk)

@@ -1,134 +1,112 @@
-"""A job's page with its pipeline and applications."""
+"""A requisition's page with its pipeline and applications, and what its toolbar leads to."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.utils.functional import SimpleLazyObject
-from django.views.decorators.http import require_safe
+from django.contrib import messages
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
-from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.action_context import ActionContext
-from portal.applications.actions.available_actions import ActionOption
-from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.batches import preview
-from portal.applications.page.announced_matches import announce_matches
-from portal.applications.page.filters import (
-    NEEDS_DECISION,
-    STATUS_LABELS,
-    encode_list_params,
-    filter_applications,
-    find_linked_application,
-    parse_status_and_stage,
-    shows_status_column,
-)
-from portal.applications.page.pipeline import build_pipeline
-from portal.applications.page.rows import build_row, build_rows
-from portal.applications.review import sessions
-from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.page import csv_export
+from portal.applications.page.application_list import ApplicationList, build_application_list
+from portal.applications.page.filter_options import build_filter_selects
+from portal.applications.page.filters import parse_filters
+from portal.applications.page.rows import build_row
+from portal.applications.page.toolbar import build_toolbar_context, normalize_view_query
+from portal.applications.views.job_page_context import build_full_page_context, build_list_context
+from portal.applications.views.lookups import get_available_actions_or_404, get_visible_job_or_404
 from portal.applications.views.row_responses import render_row, render_unavailable
-from portal.connections.outage import is_greenhouse_down
+from portal.audit.member_actions import record_member_action
+from portal.audit.presentation import JOB_KEY, redact_search
 from portal.core.database.prepared_statements import use_prepared_statements
-from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
-from portal.jobs.job_page.details import get_job_details
+from portal.jobs.forms import SaveViewForm
+from portal.jobs.job_page.details import get_job_url
 from portal.jobs.job_page.last_viewed import record_view
-from portal.sync.models import Application, Job
-from portal.web.htmx import render_page_or_partial
-from portal.web.list_visits import ListVisit, PagedList, VisitPage
+from portal.jobs.saved_views import SavedViews
+from portal.web.csv_rows import build_csv_response
+from portal.web.htmx import render_page_or_partial, wants_partial
+from portal.web.list_urls import update_browser_url
 from portal.web.state_tokens import is_state_shown
 
-PER_PAGE = 50
+TEMPLATE = "applications/job_detail.html"
+SEARCH_FORM_ID = "applications-search"
+FILTERS_ID = "applications-filters"
 
 
 @require_safe
 @member_only
 def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
-    member_rights = get_rights(request.membership)
-    visible = visible_jobs(request.membership, member_rights=member_rights).select_related(
-        "department", "connection"
-    )
-    job = get_object_or_404(visible, pk=job_pk)
-    applications = visible_applications(request.membership, member_rights=member_rights).filter(
-        job=job
-    )
-    status, stage = parse_status_and_stage(request.GET)
-    matching = filter_applications(applications, status, stage)
-    page = _load_page(request, job, applications, matching)
-    linked_application = find_linked_application(applications, request.GET, page.object_list)
-    if linked_application is not None:
-        status, stage = linked_application.status, ""
-        page = VisitPage([linked_application], number=1, count=1, start_index=1)
-    action_context = ActionContext(request.membership, job.pk, member_rights)
-    acting_user = action_context.acting_user
-    batch_options = _list_batch_options(member_rights, status)
-    context = {
-        "job": job,
-        "rights": member_rights,
-        "pipeline": build_pipeline(action_context),
-        "statuses": _list_statuses(applications),
-        "status": status,
-        "stage": stage,
-        "linked_application": linked_application,
-        "list_query": encode_list_params({**request.GET.dict(), **page.list_params}),
-        "return_query": encode_list_params({**request.GET.dict(), **page.return_params}),
-        "page": page,
-        "rows": build_rows(page.object_list, action_context),
-        "review_session": sessions.get_unfinished_session(request.membership, job),
-        "why_cannot_act": acting_user.why_not,
-        "shown_as": describe_acting_user(acting_user, member_rights.match.user),
-        "reject_undo_seconds": action_context.reject_undo_seconds,
-        "compact_rows": action_context.preferences.compact_rows,
-        "shows_status": shows_status_column(status),
-        "batch_options": batch_options,
-        "announced": announce_matches(job, matching)
-        if batch_options and page.has_other_pages
-        else None,
-        "max_batch_size": preview.MAX_BATCH_SIZE,
-        "is_greenhouse_down": SimpleLazyObject(lambda: is_greenhouse_down(job.connection)),
-        # Only the full page shows them, not the HTMX partial.
-        "details": SimpleLazyObject(lambda: get_job_details(job, member_rights)),
-    }
+    """A closed job's applications can only be read."""
+    application_list = _get_list_or_404(request, job_pk)
+    job, rights = application_list.job, application_list.rights
+    is_full_page = not wants_partial(request)
+    views = SavedViews(request.membership, job).list_all() if is_full_page else []
+    default_view = next((view for view in views if view.is_default), None)
+    if default_view and not request.GET:
+        return redirect(f"{get_job_url(job)}?{default_view.query}")
+    action_context = ActionContext(request.membership, job.pk, rights, is_job_open=job.is_open)
+    if not is_full_page and request.htmx.target == FILTERS_ID:
+        selects = build_filter_selects(application_list, action_context)
+        context = build_toolbar_context(application_list) | {"filter_selects": selects}
+        return render(request, "applications/_filters.html", context)
+    context = build_list_context(request, application_list, action_context)
     # Views during impersonation are not recorded.
-    if not request.htmx and request.user.pk == request.membership.user_id:
-        record_view(request.membership, job, member_rights)
-    return render_page_or_partial(request, "applications/job_detail.html", "applications", context)
-
-
-def _list_statuses(applications: QuerySet[Application]) -> dict[str, str]:
-    """Whether a decision is needed is known with Harvest v3 only."""
-    labels = dict(STATUS_LABELS)
-    if not applications.filter(needs_decision__isnull=False).exists():
-        del labels[NEEDS_DECISION]
-    return labels
-
-
-def _load_page(
-    request: MemberRequest,
-    job: Job,
-    applications: QuerySet[Application],
-    matching: QuerySet[Application],
-) -> VisitPage:
-    status, stage = parse_status_and_stage(request.GET)
-    application_list = PagedList(
-        f"applications:{job.pk}:{status}:{stage}",
-        ordered=matching,
-        shown=filter_applications(applications, "", ""),
-        size=PER_PAGE,
-    )
-    return ListVisit(application_list, request.GET, request.membership).load_page()
-
-
-def _list_batch_options(member_rights: Rights, status: str) -> list[ActionOption]:
-    kinds = preview.KINDS_BY_STATUS.get(status, ())
-    return [
-        ActionOption(
-            ACTION_HANDLERS[kind], member_rights.why_unavailable(ACTION_HANDLERS[kind].feature)
+    if not request.htmx and job.is_open and request.user.pk == request.membership.user_id:
+        record_view(request.membership, job, rights)
+    if is_full_page:
+        full_page = build_full_page_context(request, application_list, action_context)
+        context |= full_page | {"views": views, "is_full_page": True}
+    response = render_page_or_partial(request, TEMPLATE, "applications", context)
+    if request.htmx and request.htmx.trigger == SEARCH_FORM_ID:
+        url = f"{get_job_url(job)}?{application_list.filters.query}"
+        default_status = application_list.default_status
+        update_browser_url(
+            request, response, url, lambda query: parse_filters(query, default_status).query
         )
-        for kind in kinds
-    ]
+    return response
+
+
+@require_safe
+@member_only
+def export_csv(request: MemberRequest, job_pk: int) -> StreamingHttpResponse:
+    application_list = _get_list_or_404(request, job_pk)
+    job = application_list.job
+    record_member_action(
+        request,
+        "applications.exported",
+        "exported a requisition's applications",
+        after={JOB_KEY: job.remote_id} | redact_search(application_list.filters.query),
+    )
+    rows = csv_export.list_rows(application_list)
+    return build_csv_response(f"applications-{job.remote_id}", csv_export.HEADINGS, rows)
+
+
+@require_POST
+@member_only
+def save_view(request: MemberRequest, job_pk: int) -> HttpResponse:
+    application_list = _get_list_or_404(request, job_pk)
+    job = application_list.job
+    form = SaveViewForm(
+        request.POST,
+        SavedViews(request.membership, job),
+        lambda query: normalize_view_query(query, application_list),
+    )
+    list_url = get_job_url(job)
+    if not form.is_valid():
+        context = {"form": form, "job": job, "list_url": list_url, "save_url": request.path}
+        return render(request, "jobs/save_view.html", context, status=422)
+    view = form.save()
+    notice = " Search terms aren't saved." if form.view_query.drops_search else ""
+    messages.success(request, f"Saved as “{view.name}”.{notice}")
+    return redirect(f"{list_url}?{view.query}")
+
+
+def _get_list_or_404(request: MemberRequest, job_pk: int) -> ApplicationList:
+    job, rights = get_visible_job_or_404(request, job_pk)
+    return build_application_list(job, rights, request.GET)
 
 
 @require_safe

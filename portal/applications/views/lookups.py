@@ -8,13 +8,32 @@ from django.shortcuts import get_object_or_404
 from portal.accounts.access import MemberRequest
 from portal.applications.actions.available_actions import AvailableActions, build_available_actions
 from portal.applications.models import ApplicationAction
-from portal.entitlements.rules import Rights, get_rights, visible_application, visible_applications
+from portal.entitlements.rules import (
+    Rights,
+    get_rights,
+    visible_application,
+    visible_applications,
+    visible_jobs,
+)
 from portal.sync.models import Application, Job
 
 
-def get_application_or_404(request: MemberRequest, pk: int) -> tuple[Application, Rights]:
+def get_visible_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
+    """An open or closed job."""
     member_rights = get_rights(request.membership)
-    application = visible_application(request.membership, pk, member_rights=member_rights)
+    visible = visible_jobs(request.membership, member_rights=member_rights, closed=True)
+    job = get_object_or_404(visible.select_related("department", "connection"), pk=pk)
+    return job, member_rights
+
+
+def get_application_or_404(
+    request: MemberRequest, pk: int, *, closed: bool = False
+) -> tuple[Application, Rights]:
+    """`closed`: also one on a closed job, to read."""
+    member_rights = get_rights(request.membership)
+    application = visible_application(
+        request.membership, pk, member_rights=member_rights, closed=closed
+    )
     if application is None:
         raise Http404
     return application, member_rights

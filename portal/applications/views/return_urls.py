@@ -39,7 +39,7 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
         return f"{reverse('applications:applicant', args=[application.pk])}#decision"
     if origin == "history":
         return reverse("applications:history", args=[application.pk])
-    query = urlencode({**list_params, "return_to": application.pk})
+    query = urlencode([*list_params, ("return_to", application.pk)])
     job_url = reverse("applications:job_detail", args=[job.pk])
     return f"{job_url}?{query}#application-{application.pk}"
 

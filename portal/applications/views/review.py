@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
@@ -28,7 +29,8 @@ from portal.applications.page.applicant import (
     list_custom_fields,
     list_other_applications,
 )
-from portal.applications.page.filters import filter_applications, parse_status_and_stage
+from portal.applications.page.application_list import build_application_list
+from portal.applications.page.filters import drop_search
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
@@ -51,12 +53,13 @@ def _get_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
 @member_only
 def start_review(request: MemberRequest, job_pk: int) -> HttpResponse:
     job, member_rights = _get_job_or_404(request, job_pk)
-    status, stage = parse_status_and_stage(request.POST)
-    visible = visible_applications(request.membership, member_rights=member_rights).filter(job=job)
-    order = filter_applications(visible, status, stage).values_list("pk", flat=True)
-    filters = {"status": status, "stage": stage}
+    application_list = build_application_list(job, member_rights, request.POST)
+    order = application_list.matching.values_list("pk", flat=True)
     sessions.start_review_session(
-        request.membership, job, order[: sessions.MAX_APPLICATIONS], filters
+        request.membership,
+        job,
+        order[: sessions.MAX_APPLICATIONS],
+        drop_search(application_list.filters).query,
     )
     return redirect("applications:review", job_pk=job.pk)
 
@@ -132,6 +135,9 @@ def _build_application_context(
         "other_applications": list_other_applications(application, member_rights),
         "details": build_stage_history_url(application),
         "next_details": build_stage_history_url(next_application) if next_application else "",
+        "next_resume": reverse("applications:prefetch_resume", args=[next_application.pk])
+        if next_application
+        else "",
     }
 
 

@@ -15,7 +15,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
-from portal.applications.page.filters import parse_status_and_stage, shows_status_column
+from portal.applications.page.filters import parse_filters, shows_status_column
 from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.views.return_urls import get_return_url
@@ -51,7 +51,7 @@ def render_row(
     """The row; once its action is settled, also the stage counts above the list."""
     page_url = urlsplit(request.htmx.current_url or "")
     page_query = QueryDict(page_url.query)
-    list_status, stage = parse_status_and_stage(page_query)
+    list_filters = parse_filters(page_query)
     action_context = available_actions.context
     job_url = reverse("applications:job_detail", args=[action_context.job_id])
     shows_pipeline = (
@@ -60,12 +60,12 @@ def render_row(
         and "stages" not in action_context.rights.features.unavailable
     )
     context = {
-        "shows_status": shows_status_column(list_status),
+        "shows_status": shows_status_column(list_filters.status),
         "row": row,
         "note": note,
-        "selectable": list_status in preview.KINDS_BY_STATUS,
+        "selectable": list_filters.status in preview.KINDS_BY_STATUS,
         "updated_pipeline": build_pipeline(action_context) if shows_pipeline else (),
-        "stage": stage,
+        "stage": list_filters.stage_param,
     }
     return render(request, "applications/_row.html", context, status=status)
 
@@ -79,9 +79,9 @@ def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpRespon
         raise Http404
     reveals_location = action.status in LOCATION_STATUSES and action.state_after is not None
     page_query = QueryDict(urlsplit(request.htmx.current_url or "").query)
-    list_status, _ = parse_status_and_stage(page_query)
+    shows_status = shows_status_column(parse_filters(page_query).status)
     context = {
-        "columns": 8 if shows_status_column(list_status) else 7,  # after the checkbox
+        "columns": 8 if shows_status else 7,  # after the checkbox
         "action": action,
         "status_text": ACTION_HANDLERS[action.kind].describe_status(action),
         "outcome": "" if reveals_location else action.outcome,

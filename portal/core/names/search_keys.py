@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from django.db.models import Q
 
@@ -60,14 +63,19 @@ def build_search_key(*parts: str) -> str:
 
 def match_name(field: str, query: str) -> Q:
     """Match names that contain every word of the query, in any order."""
+    return match_keys((field,), query)
+
+
+def match_keys(fields: Sequence[str], query: str) -> Q:
+    """Match rows whose keys together contain every word of the query, in any order."""
     if not count_letters(query):
-        return Q(**{field: _NO_KEY})
+        return Q(**{fields[0]: _NO_KEY})
     matches = Q()
     for typed in query.split()[:MAX_QUERY_WORDS]:
         tokens, spelled_tokens = _split_tokens(typed), _split_tokens(_spell_out(typed))
-        match = _match_tokens(field, tokens)
+        match = _match_any_field(fields, tokens)
         matches &= (
-            match if tokens == spelled_tokens else match | _match_tokens(field, spelled_tokens)
+            match if tokens == spelled_tokens else match | _match_any_field(fields, spelled_tokens)
         )
     return matches
 
@@ -105,6 +113,10 @@ def count_letters(query: str) -> int:
 def is_same_name(first: str, second: str) -> bool:
     tokens = sorted(_split_tokens(first))
     return bool(tokens) and tokens == sorted(_split_tokens(second))
+
+
+def _match_any_field(fields: Sequence[str], tokens: list[str]) -> Q:
+    return reduce(or_, (_match_tokens(field, tokens) for field in fields))
 
 
 def _match_tokens(field: str, tokens: list[str]) -> Q:

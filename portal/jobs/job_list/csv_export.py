@@ -10,7 +10,7 @@ from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights
 from portal.jobs.job_list.rows import JobRow, build_rows
 from portal.sync.models import Job
-from portal.web.csv_rows import stream_rows
+from portal.web.csv_rows import format_time
 
 CHUNK_SIZE = 200
 HEADINGS = (
@@ -33,14 +33,8 @@ HEADINGS = (
 )
 
 
-def stream_csv(
+def list_rows(
     jobs: QuerySet[Job], member: Membership, rights: Rights, *, as_of: datetime | None
-) -> Iterator[str]:
-    return stream_rows(HEADINGS, _list_rows(jobs, member, rights, as_of))
-
-
-def _list_rows(
-    jobs: QuerySet[Job], member: Membership, rights: Rights, as_of: datetime | None
 ) -> Iterator[tuple[str, ...]]:
     remaining_jobs = jobs.select_related("department").iterator(chunk_size=CHUNK_SIZE)
     while chunk := list(islice(remaining_jobs, CHUNK_SIZE)):
@@ -60,15 +54,11 @@ def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:
         job.department.name if job.department else "",
         "; ".join(row.offices),
         "; ".join(row.recruiters),
-        _format_date(job.opened_at),
+        format_time(job.opened_at),
         "" if row.openings_left is None else str(row.openings_left),
         str(row.active),
         row.stage_label,
         str(row.new),
-        _format_date(row.waiting_since),
-        _format_date(as_of),
+        format_time(row.waiting_since),
+        format_time(as_of),
     )
-
-
-def _format_date(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""

@@ -13,10 +13,11 @@ from django.utils import timezone
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
 from portal.jobs.job_list.search import search_jobs
-from portal.jobs.job_list.sort_order import SortOrder
 from portal.jobs.models import StageCount
 from portal.sync.models import Application, AtsUser, Job, TeamMember
 from portal.web.id_parsing import parse_id
+from portal.web.list_urls import parse_search
+from portal.web.sort_order import SortOrder
 
 SORT_ORDERS = {
     "name": SortOrder("name", "name"),
@@ -42,7 +43,6 @@ MIN_ACTIVE_OPTIONS = {
     50: "50",
     100: "100",
 }
-_MAX_QUERY_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def parse_filters(query: QueryDict) -> JobFilters:
     """Parse a query string, ignoring values that make no sense: URLs may be old or made up."""
     min_active, age = parse_id(query.get("min_active", "")), query.get("age", "")
     filters = JobFilters(
-        search=query.get("q", "").replace("\x00", "").strip()[:_MAX_QUERY_LENGTH],
+        search=parse_search(query),
         department=parse_id(query.get("department", "")),
         office=parse_id(query.get("office", "")),
         recruiter=parse_id(query.get("recruiter", "")),

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights, visible_jobs
-from portal.jobs import pins_and_saved_views
+from portal.jobs import pins
 from portal.jobs.job_list.filter_options import get_filter_options, render_options
 from portal.jobs.job_list.filters import AGE_OPTIONS, MIN_ACTIVE_OPTIONS, JobFilters, filter_jobs
 from portal.jobs.job_list.rows import JobRow, build_rows
@@ -44,12 +44,6 @@ class ListRequest:
     filters: JobFilters
     query: QueryDict = field(default_factory=QueryDict)
 
-    @property
-    def is_first_page(self) -> bool:
-        """Whether this is the unfiltered first page, which starts with the pins."""
-        is_later_page = self.query.get("page", "1") != "1"
-        return not (self.filters.is_filtered or self.filters.closed or is_later_page)
-
     def get_jobs(self) -> QuerySet[Job]:
         visible = visible_jobs(self.member, member_rights=self.rights, closed=self.filters.closed)
         user_match = self.rights.match
@@ -66,20 +60,25 @@ class ListRequest:
 
 
 def build_page_context(list_request: ListRequest) -> dict[str, Any]:
+    """Pinned requisitions that match come first, on the first page only, and not again below."""
     member, rights = list_request.member, list_request.rights
     jobs = list_request.get_jobs()
-    job_page = _load_page(list_request, jobs)
-    pins = pins_and_saved_views.list_pinned_job_ids(member)
-    pinned_jobs = _list_pinned_jobs(list_request, pins) if list_request.is_first_page else []
+    pinned_ids = pins.list_pinned_job_ids(member)
+    job_page = _load_page(list_request, jobs.exclude(pk__in=pinned_ids) if pinned_ids else jobs)
+    pinned_jobs = _list_pinned_jobs(jobs, pinned_ids) if job_page.number == 1 else []
     rows_by_id = {
         row.job.pk: row
-        for row in build_rows([*job_page, *pinned_jobs], member, rights, pinned=frozenset(pins))
+        for row in build_rows(
+            [*job_page, *pinned_jobs], member, rights, pinned=frozenset(pinned_ids)
+        )
     }
-    page_rows = [rows_by_id[job.pk] for job in job_page]
-    _add_match_details(page_rows, list_request)
+    # A page that was shown keeps its rows, of which some may have been pinned since.
+    pinned_rows = [rows_by_id.pop(job.pk) for job in pinned_jobs]
+    page_rows = [rows_by_id[job.pk] for job in job_page if job.pk in rows_by_id]
+    _add_match_details([*pinned_rows, *page_rows], list_request)
     return {
         "rows": page_rows,
-        "pinned": [rows_by_id[job.pk] for job in pinned_jobs],
+        "pinned": pinned_rows,
         "total": jobs.order_by()[: MAX_COUNTED + 1].count(),
         "most": MAX_COUNTED,
         "next_url": _build_page_url(job_page.next_url),
@@ -109,13 +108,11 @@ def _select_row_columns(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("department").only(*_ROW_COLUMNS)
 
 
-def _list_pinned_jobs(list_request: ListRequest, pins: list[int]) -> list[Job]:
-    if not pins:
+def _list_pinned_jobs(jobs: QuerySet[Job], pinned_ids: list[int]) -> list[Job]:
+    if not pinned_ids:
         return []
-    visible = visible_jobs(list_request.member, member_rights=list_request.rights).filter(
-        pk__in=pins
-    )
-    return sorted(_select_row_columns(visible), key=lambda job: pins.index(job.pk))
+    matching = _select_row_columns(jobs.filter(pk__in=pinned_ids))
+    return sorted(matching, key=lambda job: pinned_ids.index(job.pk))
 
 
 def _add_match_details(page_rows: list[JobRow], list_request: ListRequest) -> None:

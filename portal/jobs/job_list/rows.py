@@ -83,12 +83,14 @@ class JobRow:
 
     @property
     def candidate_links(self) -> list[tuple[str, str]]:
-        # Applications of a closed requisition have no page.
+        # Applications of a closed requisition have no page of their own.
         is_open = self.job.is_open
         return [
             (
                 candidate.name,
-                reverse_cached(links.APPLICANT_PAGE, candidate.application) if is_open else "",
+                reverse_cached(links.APPLICANT_PAGE, candidate.application)
+                if is_open
+                else f"{self.url}?application={candidate.application}#applications",
             )
             for candidate in self.candidate_matches[:_MAX_NAMES]
         ]

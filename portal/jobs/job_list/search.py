@@ -1,9 +1,9 @@
-"""Search by title, requisition ID, Greenhouse ID, hiring team member or candidate."""
+"""Search by title, requisition ID, Greenhouse ID, office, hiring team member or candidate."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, F, Func, QuerySet, Subquery
@@ -13,12 +13,13 @@ from portal.connections.models import Connection
 from portal.core.names.search_keys import count_letters, match_name, match_title, may_be_name
 from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, visible_applications
-from portal.sync.models import Application, AtsUser, Candidate, Job, TeamMember
+from portal.sync.models import Application, AtsUser, Candidate, Job, Office, TeamMember
 from portal.web.id_parsing import parse_id
 
 # Trigram indexes can't find shorter words. Names in other scripts have fewer letters.
 MIN_NAME_LENGTH = 3
 _MAX_MATCHES = 200
+_MAX_SPREAD_WORDS = 6  # each adds three subqueries
 
 
 class CandidateMatch(NamedTuple):
@@ -46,23 +47,62 @@ def search_jobs(
     own_jobs = Job.objects.filter(connection=connection).order_by()
     name = query if may_be_name(query) else ""
     people = AtsUser.objects.filter(match_name("search_name", name), connection=connection)
-    teams = TeamMember.objects.filter(
-        _InSubqueryArray(F("user_id"), Subquery(people.order_by().values("pk")))
-    )
-    name_matches = own_jobs.filter(match_title(query)).values("pk")
-    other_matches = [
-        own_jobs.filter(requisition_id__icontains=query).values("pk"),
-        teams.order_by().values("job_id"),
+    matches = [
+        *_match_job_itself(own_jobs, query, connection),
+        _match_related_jobs(TeamMember.objects.all(), "user_id", people),
     ]
     if (remote_id := parse_id(query)) is not None:
-        other_matches.append(own_jobs.filter(remote_id=remote_id).values("pk"))
+        matches.append(own_jobs.filter(remote_id=remote_id).values("pk"))
     if is_searchable_name(query):
-        other_matches.append(
+        matches.append(
             _filter_by_candidate_name(named, query, connection).order_by().values("job_id")
         )
-    return jobs.filter(
-        _InSubqueryArray(F("pk"), Subquery(name_matches.union(*other_matches, all=True)))
-    )
+    typed_words = query.split()[:_MAX_SPREAD_WORDS]
+    if len(typed_words) > 1:
+        matches.append(_match_spread_words(own_jobs, typed_words, connection).values("pk"))
+    return jobs.filter(_is_in_any(matches))
+
+
+def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
+    """Whether the search finds any of `jobs` by something other than a person's name."""
+    own_jobs = Job.objects.filter(connection=connection).order_by()
+    spread = _match_spread_words(own_jobs, query.split()[:_MAX_SPREAD_WORDS], connection)
+    matches = [*_match_job_itself(own_jobs, query, connection), spread.values("pk")]
+    return jobs.filter(_is_in_any(matches)).exists()
+
+
+def _match_job_itself(
+    own_jobs: QuerySet[Job], query: str, connection: Connection | None
+) -> list[QuerySet[Any, Any]]:
+    offices = Office.objects.filter(match_name("search_name", query), connection=connection)
+    return [
+        own_jobs.filter(match_title(query)).values("pk"),
+        own_jobs.filter(requisition_id__icontains=query).values("pk"),
+        _match_related_jobs(Job.offices.through._default_manager.all(), "office_id", offices),
+    ]
+
+
+def _match_related_jobs(
+    related_rows: QuerySet[Any], column: str, matches: QuerySet[Any]
+) -> QuerySet[Any, Any]:
+    """The jobs of the rows whose `column` is one of `matches`."""
+    is_match = _InSubqueryArray(F(column), Subquery(matches.order_by().values("pk")))
+    return related_rows.filter(is_match).order_by().values("job_id")
+
+
+def _match_spread_words(
+    own_jobs: QuerySet[Job], typed_words: Iterable[str], connection: Connection | None
+) -> QuerySet[Job]:
+    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office."""
+    matching = own_jobs
+    for word in typed_words:
+        matching = matching.filter(_is_in_any(_match_job_itself(own_jobs, word, connection)))
+    return matching
+
+
+def _is_in_any(matches: Sequence[QuerySet[Any, Any]]) -> _InSubqueryArray:
+    first, *others = matches
+    return _InSubqueryArray(F("pk"), Subquery(first.union(*others, all=True)))
 
 
 class _InSubqueryArray(Func):

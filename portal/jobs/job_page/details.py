@@ -85,7 +85,7 @@ def get_job_details(job: Job, rights: Rights) -> JobDetails:
 
 
 def get_job_url(job: Job) -> str:
-    return reverse_cached(links.JOB_PAGE if job.is_open else "jobs:closed_job", job.pk)
+    return reverse_cached(links.JOB_PAGE, job.pk)
 
 
 def reverse_cached(view: str, pk: int) -> str:

@@ -14,5 +14,5 @@ def drop_indexes(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0001_initial"), ("sync", "0001_initial")]
+    dependencies = [("jobs", "0001_initial"), ("sync", "0003_search_keys")]
     operations = [migrations.RunPython(create_indexes, drop_indexes)]

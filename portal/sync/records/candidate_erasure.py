@@ -17,7 +17,10 @@ from portal.sync.integrity import write_guard
 from portal.sync.models import Application, Candidate
 
 _BLANK_FIELDS = dict.fromkeys(
-    ("first_name", "last_name", "preferred_name", "search_name", "company", "title", "time_zone"),
+    (
+        *("first_name", "last_name", "preferred_name", "search_name"),
+        *("company", "title", "search_details", "time_zone"),
+    ),
     "",
 )
 

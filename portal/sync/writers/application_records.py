@@ -24,6 +24,7 @@ CANDIDATE_TABLE = UpsertTable(
         "search_name",
         "company",
         "title",
+        "search_details",
         "private",
         "can_email",
         "time_zone",
@@ -38,7 +39,7 @@ CANDIDATE_TABLE = UpsertTable(
     overrides={
         name: "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
         f" THEN '' ELSE incoming.{name} END"
-        for name in ("preferred_name", "company", "title", "time_zone")
+        for name in ("preferred_name", "company", "title", "search_details", "time_zone")
     },
 )
 _IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
@@ -105,6 +106,7 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
                 "search_name": build_search_key(c.first_name, c.last_name, c.preferred_name or ""),
                 "company": clean_name(c.company or "")[:200],
                 "title": clean_name(c.title or "")[:300],
+                "search_details": build_search_key(c.company or "", c.title or ""),
                 "private": c.private,
                 "can_email": c.can_email,
                 "time_zone": (c.time_zone or "")[:40],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.names.search_keys import build_search_key
 from portal.core.names.text import clean_title
 from portal.sync.engine.upsert import UpsertTable, WriteResult
 from portal.sync.models import (
@@ -21,7 +22,7 @@ from portal.sync.models import (
 )
 
 DEPARTMENT_TABLE = UpsertTable(Department, ("name", "parent_remote_id"))
-OFFICE_TABLE = UpsertTable(Office, ("name", "location", "parent_remote_id"))
+OFFICE_TABLE = UpsertTable(Office, ("name", "search_name", "location", "parent_remote_id"))
 CLOSE_REASON_TABLE = UpsertTable(CloseReason, ("name",))
 REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name"))
 SOURCE_TABLE = UpsertTable(Source, ("name",))
@@ -53,6 +54,7 @@ def write_offices(connection: Connection, page: Sequence[ats.Office]) -> WriteRe
             {
                 "remote_id": o.id,
                 "name": clean_title(o.name, o.id)[:300],
+                "search_name": build_search_key(o.name),
                 "location": (o.location or "")[:300],
                 "parent_remote_id": o.parent_id,
             }

@@ -53,7 +53,7 @@ def test_page_shows_application(remy: Client) -> None:
     assert f"<title>{application.candidate} · {application.job.name} ·" in page
     assert application.answers[0]["question"] in page
     assert "Nothing here" not in page
-    for name in ("contact", "resume_link", "stage_history"):
+    for name in ("contact", "resume", "stage_history"):
         assert f'hx-get="{build_action_url(name, application.pk)}' in page
     assert f'href="{build_action_url("contact", application.pk)}">Load details</a>' in page
 
@@ -196,8 +196,7 @@ def test_advance_returns_to_page(remy: Client, sandbox: Sandbox, run_tasks) -> N
     card = remy.get(build_action_url("applicant_card", application.pk), **HTMX).content.decode()
     assert "Advanced to" in card
     assert 'id="undo-' in card
-    assert 'hx-trigger="every' not in card
-    assert card.count('hx-swap-oob="true"') == 2  # activity and stage history
+    assert "hx-trigger" not in card
     assert 'name="origin" value="applicant"' in card
 
 

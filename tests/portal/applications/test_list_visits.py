@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.applications.models import ApplicationAction
-from portal.applications.views import activity, job_page
+from portal.applications.views import activity, job_page_context
 from portal.sync.models import Application, Candidate, Job, Stage
 from portal.web import list_visits
 from tests.personas import Personas
@@ -25,7 +25,7 @@ SIZE = 10
 @pytest.fixture
 def remy(personas: Personas, connect, sign_in, monkeypatch: pytest.MonkeyPatch) -> Client:
     connect("harvest_oauth")
-    monkeypatch.setattr(job_page, "PER_PAGE", SIZE)
+    monkeypatch.setattr(job_page_context, "PER_PAGE", SIZE)
     return sign_in(personas.remy)
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.views import activity, job_page
+from portal.applications.views import activity, job_page_context
 from portal.sync.models import Application
 from tests.api_generations import any_generation
 from tests.personas import Personas
@@ -46,7 +46,7 @@ def _shows_row(person: ScriptlessBrowser, application: Application) -> bool:
 @pytest.fixture
 def on_page_two(remy: ScriptlessBrowser, monkeypatch: pytest.MonkeyPatch) -> Application:
     """An application on the second page of the list that the person has open."""
-    monkeypatch.setattr(job_page, "PER_PAGE", 2)
+    monkeypatch.setattr(job_page_context, "PER_PAGE", 2)
     by_pk = {application.pk: application for application in pick_from_one_job(50)}
     remy.open_path(f"{_list_url(next(iter(by_pk.values())))}?status=active&page=2")
     return next(

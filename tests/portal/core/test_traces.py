@@ -42,7 +42,6 @@ def _get_attribute(span: Span, name: str) -> str:
     return next((a.value.string_value for a in span.attributes if a.key == name), "")
 
 
-@pytest.mark.slow("tests a credential with all its permissions")
 def test_trace_leads_from_request_to_greenhouse(
     personas: Personas, receiver: Receiver, sandbox, sign_in, run_tasks
 ) -> None:
@@ -61,7 +60,6 @@ def test_trace_leads_from_request_to_greenhouse(
     assert response.headers["X-Request-ID"] in ids
 
 
-@pytest.mark.slow("tests a credential with all its permissions")
 def test_trace_contains_nothing_personal(
     personas: Personas, receiver: Receiver, sandbox, sign_in, run_tasks
 ) -> None:

@@ -187,7 +187,7 @@ def test_job_url_explains_why_nothing_is_visible(
     client = sign_in(getattr(personas, name))
     for existing_url, missing_url in (
         (f"{LIST}{job.pk}/", f"{LIST}987654/"),
-        (f"{LIST}{job.pk}/closed/", f"{LIST}987654/closed/"),
+        (f"{LIST}{job.pk}/export.csv", f"{LIST}987654/export.csv"),
         (f"/applications/{application.pk}/history/", "/applications/987654/history/"),
     ):
         existing, missing = client.get(existing_url), client.get(missing_url)

@@ -154,8 +154,7 @@ def test_application_row_shows_stage_age_and_source(
 def test_job_page_404_without_access(nurse: Job, personas: Personas, sign_in, name: str) -> None:
     client = sign_in(getattr(personas, name))
     assert client.get(_job_url(nurse)).status_code == 404
-    for url_name in ("closed_job", "refresh_job"):
-        assert client.get(reverse(f"jobs:{url_name}", args=[nurse.pk])).status_code == 404
+    assert client.get(reverse("jobs:refresh_job", args=[nurse.pk])).status_code == 404
     assert client.post(reverse("jobs:refresh_job", args=[nurse.pk])).status_code == 404
     assert not RefreshRequest.objects.exists()
     assert not LastViewed.objects.exists()

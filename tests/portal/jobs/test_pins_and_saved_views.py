@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.audit.models import Entry
-from portal.jobs import pins_and_saved_views
+from portal.jobs import pins
 from portal.jobs.models import Pin, SavedView
 from tests.personas import Personas, create_personas
 from tests.portal.entitlements import synced_data
@@ -45,6 +45,39 @@ def test_pinned_job_listed_first_until_unpinned(acme, sam, personas: Personas, s
     assert client.get(LIST).context["pinned"] == []
 
 
+def test_pinned_job_shown_once_where_it_matches(acme, sam, personas: Personas, sign_in) -> None:
+    jobs = [synced_data.create_job(acme, f"Nurse {n}") for n in range(3)]
+    closed = synced_data.create_job(acme, "Nurse emeritus", status="closed")
+    for job in (jobs[1], closed):
+        Pin.objects.create(membership=personas.sam, job=job)
+    client = sign_in(personas.sam)
+    for query, pinned, others in (
+        ("", ["Nurse 1"], ["Nurse 0", "Nurse 2"]),
+        ("q=nurse&sort=-name", ["Nurse 1"], ["Nurse 2", "Nurse 0"]),
+        ("q=0", [], ["Nurse 0"]),
+        ("q=nurse+1", ["Nurse 1"], []),
+        ("status=closed", ["Nurse emeritus"], []),
+    ):
+        context = client.get(f"{LIST}?{query}").context
+        assert [row.job.name for row in context["pinned"]] == pinned, query
+        assert [row.job.name for row in context["rows"]] == others, query
+        assert context["total"] == len(pinned) + len(others)
+
+
+def test_pinning_during_visit_repeats_no_row(
+    acme, sam, personas: Personas, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.jobs.job_list.list_page.PAGE_SIZE", 2)
+    jobs = [synced_data.create_job(acme, f"Job {n}") for n in range(4)]
+    client = sign_in(personas.sam)
+    second = client.get(client.get(LIST).context["next_url"])
+    Pin.objects.create(membership=personas.sam, job=jobs[0])
+    first = client.get(second.context["previous_url"])
+    assert [row.job for row in first.context["pinned"]] == [jobs[0]]
+    assert [row.job for row in first.context["rows"]] == [jobs[1]]
+    assert client.get(LIST).content.decode().count(">Job 0<") == 1
+
+
 def test_pin_hidden_after_access_lost(acme, sam, remy, personas, sign_in) -> None:
     job = synced_data.create_job(acme)
     grant = synced_data.create_grant(remy, job)
@@ -58,7 +91,7 @@ def test_pin_hidden_after_access_lost(acme, sam, remy, personas, sign_in) -> Non
 @pytest.fixture
 def three_pins(monkeypatch: pytest.MonkeyPatch) -> int:
     """The limit of pins is three."""
-    monkeypatch.setattr(pins_and_saved_views, "MAX_PINS", 3)
+    monkeypatch.setattr(pins, "MAX_PINS", 3)
     return 3
 
 
@@ -148,6 +181,35 @@ def test_saved_view_drops_candidate_names(acme, sam, personas: Personas, sign_in
     assert response.url == f"{LIST}?mine=1"
     assert "The search terms weren&#x27;t saved" in client.get(LIST).content.decode()
     assert SavedView.objects.get().query == "mine=1"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "This view would show the whole list"),
+        ("status=open&evil=1", "This view would show the whole list"),
+        ("q=jolanta", "Search terms that may be a candidate&#x27;s name aren&#x27;t saved"),
+    ],
+)
+def test_empty_view_is_refused(
+    acme, sam, personas: Personas, sign_in, query: str, message: str
+) -> None:
+    response = sign_in(personas.sam).post(
+        reverse("jobs:save_view"), {"name": "Empty", "query": query}
+    )
+    assert response.status_code == 422
+    assert message in response.content.decode()
+    assert not SavedView.objects.exists()
+
+
+def test_saved_views_are_limited(
+    acme, sam, personas: Personas, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.jobs.saved_views.MAX_SAVED_VIEWS", 1)
+    client = sign_in(personas.sam)
+    for name, status in (("A", 302), ("B", 422), ("A", 302)):
+        response = client.post(reverse("jobs:save_view"), {"name": name, "query": "mine=1"})
+        assert response.status_code == status
 
 
 def test_saved_view_requires_name(acme, sam, personas: Personas, sign_in) -> None:

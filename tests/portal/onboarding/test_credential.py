@@ -294,8 +294,8 @@ def test_unreachable_greenhouse_is_reported(
 
 def test_second_tab_leaves_one_credential_in_use(ada: Client, connect) -> None:
     connection = connect()
-    ada.post(URL, V3)
-    ada.post(URL, V3)
+    ada.post(URL, V1)
+    ada.post(URL, V1)
     states = sorted(connection.credentials.values_list("state", flat=True))
     assert states == ["deleted", "in_use", "pending"]
 

@@ -17,6 +17,7 @@ from portal.support.models import Impersonation
 from portal.sync.models import Job
 from tests.factories import OrganizationFactory
 from tests.personas import Personas
+from tests.portal.applications.action_helpers import build_action_url, list_applications
 
 REASON = "Remy says that a requisition is missing"
 JOBS = reverse("jobs:list")
@@ -215,3 +216,14 @@ def test_customers_cannot_impersonate(personas: Personas, sign_in) -> None:
     session["impersonation"] = 1
     session.save()
     assert "Viewing as" not in zoe.get(JOBS).content.decode()
+
+
+def test_staff_see_no_resumes(connect, personas: Personas, sign_in, sandbox) -> None:
+    connect()
+    cas = sign_in(personas.cas)
+    _impersonate(cas, personas.remy)
+    application = list_applications()[0]
+    for name in ("resume", "download_resume", "prefetch_resume"):
+        page = cas.get(build_action_url(name, application.pk)).content.decode()
+        assert ("aren’t shown while you view" in page) == (name != "prefetch_resume")
+    assert not [r for r in sandbox.requests if r.path.startswith("/attachments")]

@@ -6,11 +6,12 @@ import pytest
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
-from portal.core.names.search_keys import match_name
-from portal.sync.models import AtsUser, Candidate, Job
+from portal.core.names.search_keys import match_keys, match_name
+from portal.sync.models import AtsUser, Candidate, Job, Office
 from portal.sync.records import candidate_erasure
 from portal.sync.writers.application_records import write_candidates
 from portal.sync.writers.job_records import write_jobs
+from portal.sync.writers.reference_records import write_offices
 from portal.sync.writers.user_records import write_users
 from tests.factories import ConnectionFactory
 
@@ -40,6 +41,28 @@ def test_erased_candidate_has_no_key(connection: Connection) -> None:
     _write_candidate(connection, "José", "Brien")
     candidate_erasure.erase_candidates(connection, [7])
     assert Candidate.objects.get(remote_id=7).search_name == ""
+
+
+def test_company_and_title_key_is_erased_with_them(connection: Connection) -> None:
+    def write(first: str) -> Candidate:
+        details = {"company": "Krüger & Söhne", "title": "Nurse"}
+        write_candidates(
+            connection, [ats.Candidate(id=7, first_name=first, last_name="", **details)]
+        )
+        return Candidate.objects.get(connection=connection, remote_id=7)
+
+    write("José")
+    match = match_keys(("search_name", "search_details"), "kruger jose")
+    assert Candidate.objects.filter(match).exists()
+    assert write("").search_details == ""
+    write("José")
+    candidate_erasure.erase_candidates(connection, [7])
+    assert Candidate.objects.get(remote_id=7).search_details == ""
+
+
+def test_office_key_follows_greenhouse(connection: Connection) -> None:
+    write_offices(connection, [ats.Office(id=1, name="Zürich")])
+    assert Office.objects.get(match_name("search_name", "zurich")).remote_id == 1
 
 
 def test_invisible_candidate_is_not_erased(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from integrations.greenhouse.sandbox.actions import events
 from integrations.greenhouse.sandbox.actions.application_mutations import remove_application
 from integrations.greenhouse.sandbox.actions.record_lookup import get_record
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
-from integrations.greenhouse.sandbox.dataset.records import Candidate
+from integrations.greenhouse.sandbox.dataset.records import Application, Attachment, Candidate
 from integrations.greenhouse.sandbox.webhooks import payloads
 
 
@@ -74,3 +74,24 @@ def anonymize_candidate(dataset: Dataset, candidate_id: int) -> Candidate:
         lambda: {"candidate_id": row.id, "anonymized_fields": fields},
     )
     return row
+
+
+def replace_resume(
+    dataset: Dataset, application_id: int, filename: str, content: bytes = b""
+) -> Attachment:
+    """Give the candidate this résumé instead of theirs; without content, a sample of its kind."""
+    application = remove_resumes(dataset, application_id)
+    return dataset.add_record(
+        Attachment,
+        candidate_id=application.candidate_id,
+        application_id=application_id,
+        filename=filename,
+        content=content,
+    )
+
+
+def remove_resumes(dataset: Dataset, application_id: int) -> Application:
+    application = get_record(dataset.applications, application_id)
+    for attachment in dataset.attachments.filter_by("candidate_id", application.candidate_id):
+        dataset.remove_record(attachment)
+    return application

@@ -20,7 +20,9 @@ from integrations.greenhouse.sandbox.actions.candidate_mutations import (
     anonymize_candidate,
     delete_candidate,
     merge_candidate,
+    remove_resumes,
     rename_candidate,
+    replace_resume,
 )
 from integrations.greenhouse.sandbox.actions.job_mutations import (
     close_job,
@@ -65,6 +67,8 @@ MUTATIONS: dict[str, Mutation] = {
         delete_candidate,
         merge_candidate,
         anonymize_candidate,
+        replace_resume,
+        remove_resumes,
         add_grant,
         remove_grant,
         deactivate_user,

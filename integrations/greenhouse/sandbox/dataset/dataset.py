@@ -86,6 +86,7 @@ class Dataset:
         self.domain = domain
         self.clock = clock
         self.offset = offset
+        self.files_url = f"https://attachments.{domain}"
         self.version = 0
         self.change_hooks: list[Callable[[], None]] = []
         self.event_listeners: list[EventListener] = []

@@ -220,6 +220,7 @@ class Attachment(Record, kw_only=True):
     application_id: int
     filename: str
     type: str = "resume"
+    content: bytes = b""  # empty: a sample by the name's extension
 
 
 class Application(Record, kw_only=True):

@@ -15,6 +15,7 @@ from integrations.greenhouse.sandbox.auth.consent_page import ConsentPage
 from integrations.greenhouse.sandbox.auth.tokens import parse_basic_auth
 from integrations.greenhouse.sandbox.clock import Clock, format_timestamp
 from integrations.greenhouse.sandbox.control_api import endpoints, home_page
+from integrations.greenhouse.sandbox.dataset.file_links import FILES_PATH, read_linked_file
 from integrations.greenhouse.sandbox.http_server.faults import Fault
 from integrations.greenhouse.sandbox.http_server.messages import (
     HttpError,
@@ -132,9 +133,18 @@ class App(SandboxState):
                 return self._consent_page.answer_request(request)
             if path.startswith(f"{identity_provider.PATH}/"):
                 return self._identity_provider.answer_request(request)
+            if path.startswith(f"{FILES_PATH}/") and request.method in ("GET", "HEAD"):
+                return self._answer_file(request)
             if path == "/" and request.method == "GET":
                 return home_page.render_home_page(self)
             raise not_found_error()
+
+    def _answer_file(self, request: Request) -> Response:
+        """As a file store does: the link is the only key, and the type is no help."""
+        opened = read_linked_file(self.datasets, request.path, request.query)
+        if opened is None:
+            raise HttpError(403, {"message": "Access denied"})
+        return Response(200, opened, {}, "binary/octet-stream")
 
     def _answer_auth(self, request: Request) -> Response:
         if request.path == "/introspect":

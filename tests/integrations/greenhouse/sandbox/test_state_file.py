@@ -51,5 +51,6 @@ def test_responses_are_same_after_restart(tmp_path: Path) -> None:
     for _ in range(2):
         with Sandbox(state=file, jobs=5) as sandbox:
             url = f"{sandbox.url}/v1/candidates"
-            answers.append(httpx.get(url, auth=(ACME_V1_KEY, "")).json())
+            answer = httpx.get(url, auth=(ACME_V1_KEY, "")).text
+            answers.append(answer.replace(sandbox.url, ""))  # in links to files
     assert answers[0] == answers[1]

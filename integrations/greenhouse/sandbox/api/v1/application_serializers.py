@@ -13,6 +13,7 @@ from integrations.greenhouse.sandbox.api.v1.shared_serializers import (
     serialize_user_reference,
 )
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
+from integrations.greenhouse.sandbox.dataset.file_links import build_file_url
 from integrations.greenhouse.sandbox.dataset.generation import sample_values
 from integrations.greenhouse.sandbox.dataset.records import (
     Application,
@@ -36,7 +37,7 @@ def serialize_attachment(dataset: Dataset, row: Attachment) -> JsonObject:
     """Serialize an attachment. Real URLs expire after seven days at most."""
     return {
         "filename": row.filename,
-        "url": f"https://attachments.{dataset.domain}/{row.id}/{row.filename}?expires=604800",
+        "url": build_file_url(dataset, row),
         "type": row.type,
         "created_at": row.created_at,
     }

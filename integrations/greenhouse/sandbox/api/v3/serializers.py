@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.greenhouse.sandbox.api.listing import Serializer
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
+from integrations.greenhouse.sandbox.dataset.file_links import build_file_url
 from integrations.greenhouse.sandbox.dataset.generation import sample_values
 from integrations.greenhouse.sandbox.dataset.records import (
     Application,
@@ -363,7 +364,7 @@ def serialize_attachment(dataset: Dataset, row: Attachment) -> JsonObject:
         "candidate_id": row.candidate_id,
         "type": row.type,
         "filename": row.filename,
-        "url": f"https://attachments.{dataset.domain}/{row.id}/{row.filename}?expires=604800",
+        "url": build_file_url(dataset, row),
     }
 
 

@@ -20,6 +20,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Scorecard,
     Stage,
 )
+from integrations.greenhouse.sandbox.dataset.sample_files import EXTENSIONS
 
 KINDS_WITH_64_BIT_IDS = ("applications", "candidates", "application_stages", "attachments")
 
@@ -145,12 +146,13 @@ class _ApplicationGenerator:
         ]
 
     def _add_resume(self, application: Application, at: str) -> None:
+        extension = EXTENSIONS[application.id % len(EXTENSIONS)]
         self.dataset.add_record(
             Attachment,
             at,
             candidate_id=application.candidate_id,
             application_id=application.id,
-            filename=f"resume_{application.id}.pdf",
+            filename=f"resume_{application.id}.{extension}",
         )
 
     def _add_scorecard(self, application: Application, at: str, order: int) -> None:

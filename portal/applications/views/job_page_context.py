@@ -1,0 +1,127 @@
+"""Template context of a requisition's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count
+from django.utils.functional import SimpleLazyObject
+
+from portal.accounts.access import MemberRequest
+from portal.applications.actions.acting_user import describe_acting_user
+from portal.applications.actions.action_context import ActionContext
+from portal.applications.actions.available_actions import ActionOption
+from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.batches import preview
+from portal.applications.page.announced_matches import announce_matches
+from portal.applications.page.application_list import (
+    ApplicationList,
+    find_linked_application,
+    with_row_details,
+)
+from portal.applications.page.filter_options import build_filter_selects
+from portal.applications.page.filters import ApplicationFilters, encode_list_params
+from portal.applications.page.pipeline import build_pipeline
+from portal.applications.page.rows import build_rows
+from portal.applications.page.toolbar import build_toolbar_context
+from portal.applications.review import sessions
+from portal.connections.outage import is_greenhouse_down
+from portal.jobs.job_page.details import get_job_details
+from portal.web.list_visits import ListVisit, PagedList, VisitPage
+
+PER_PAGE = 50
+
+
+def build_list_context(
+    request: MemberRequest, application_list: ApplicationList, action_context: ActionContext
+) -> dict[str, Any]:
+    """What the list shows, as a whole page and as a part of it."""
+    job, rights = application_list.job, application_list.rights
+    page = _load_page(request, application_list)
+    list_query = _encode_list_query(request, application_list, page.list_params)
+    return_query = _encode_list_query(request, application_list, page.return_params)
+    linked_application = find_linked_application(
+        application_list.visible, request.GET, page.object_list
+    )
+    if linked_application is not None:
+        filters = ApplicationFilters(status=linked_application.status)
+        application_list = replace(application_list, filters=filters)
+        page = VisitPage([linked_application], number=1, count=1, start_index=1)
+    batch_options = _list_batch_options(application_list)
+    acting_user = action_context.acting_user
+    return build_toolbar_context(application_list) | {
+        "job": job,
+        "rights": rights,
+        "can_act": rights.can_act and job.is_open,
+        "pipeline": build_pipeline(action_context) if job.is_open else [],
+        "stage": application_list.filters.stage_param,
+        "linked_application": linked_application,
+        "list_query": list_query,
+        "return_query": return_query,
+        "page": page,
+        "rows": build_rows(page.object_list, action_context),
+        "why_cannot_act": acting_user.why_not if job.is_open else "",
+        "shown_as": describe_acting_user(acting_user, rights.match.user),
+        "reject_undo_seconds": action_context.reject_undo_seconds,
+        "compact_rows": action_context.preferences.compact_rows,
+        "batch_options": batch_options,
+        "announced": announce_matches(job, application_list.matching)
+        if batch_options and page.has_other_pages
+        else None,
+        "max_batch_size": preview.MAX_BATCH_SIZE,
+    }
+
+
+def build_full_page_context(
+    request: MemberRequest, application_list: ApplicationList, action_context: ActionContext
+) -> dict[str, Any]:
+    """What is only on the whole page."""
+    job, rights = application_list.job, application_list.rights
+    context: dict[str, Any] = {
+        "details": get_job_details(job, rights),
+        "is_greenhouse_down": SimpleLazyObject(lambda: is_greenhouse_down(job.connection)),
+        "review_session": sessions.get_unfinished_session(request.membership, job),
+        "status_counts": _count_by_status(application_list) if not job.is_open else (),
+    }
+    if application_list.filters.filter_count or request.GET.get("filters"):
+        context["filter_selects"] = build_filter_selects(application_list, action_context)
+    return context
+
+
+def _load_page(request: MemberRequest, application_list: ApplicationList) -> VisitPage:
+    paged_list = PagedList(
+        application_list.name,
+        ordered=application_list.matching,
+        shown=with_row_details(application_list.visible),
+        size=PER_PAGE,
+    )
+    return ListVisit(paged_list, request.GET, request.membership).load_page()
+
+
+def _encode_list_query(
+    request: MemberRequest, application_list: ApplicationList, visit_params: Mapping[str, str]
+) -> str:
+    if request.GET.get("application"):
+        return encode_list_params(request.GET)
+    filters = application_list.filters
+    is_default = filters.is_default(application_list.default_status)
+    return urlencode([*(() if is_default else filters.params), *visit_params.items()])
+
+
+def _list_batch_options(application_list: ApplicationList) -> list[ActionOption]:
+    if not application_list.job.is_open:
+        return []
+    rights = application_list.rights
+    kinds = preview.KINDS_BY_STATUS.get(application_list.filters.status, ())
+    return [
+        ActionOption(ACTION_HANDLERS[kind], rights.why_unavailable(ACTION_HANDLERS[kind].feature))
+        for kind in kinds
+    ]
+
+
+def _count_by_status(application_list: ApplicationList) -> list[tuple[str, int]]:
+    counts = application_list.visible.order_by("status").values_list("status")
+    return list(counts.annotate(Count("pk")))

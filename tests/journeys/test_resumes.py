@@ -1,0 +1,105 @@
+"""Résumés beside the decision: every kind, none, and a file made to do harm."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.integrations.documents.hostile_files import HTML
+from tests.journeys.conftest import Demo, Person
+
+pytestmark = pytest.mark.browser
+
+# By their order in the review; in memory from one test to the next, so the same in all.
+RESUMES = {
+    "pdf": ("Ada Park résumé.pdf", b""),
+    "docx": ("resume.docx", b""),
+    "picture": ("scan.png", b""),
+    "doc": ("resume.doc", b""),
+    "hostile": ("resume.pdf", HTML),
+    "none": ("", b""),
+}
+
+
+@pytest.fixture
+def remy(connected_demo: Demo, person) -> Person:
+    """A recruiter whose review has just begun, with words to highlight."""
+    recruiter: Person = person("remy@acme.example")
+    page = recruiter.page
+    page.locator("#job-table tbody a").first.click()
+    page.wait_for_url(re.compile(r"/requisitions/\d+/"))
+    _prepare_resumes(connected_demo, page)
+    page.get_by_role("button", name="Review one by one").click()
+    page.wait_for_url(re.compile("/review/"))
+    page.locator("#keys-help summary").click()
+    page.get_by_label("Words to highlight").fill("years, SQL, Rust")
+    page.get_by_role("button", name="Save").click()
+    return recruiter
+
+
+def _prepare_resumes(demo: Demo, page: Page) -> None:
+    rows = page.locator("tr[id^=application-]").all()
+    assert len(rows) >= len(RESUMES)
+    for row, (filename, content) in zip(rows, RESUMES.values(), strict=False):
+        number = int((row.get_attribute("id") or "").removeprefix("application-"))
+        values: dict[str, object] = {"application_id": demo.find_remote_id(number)}
+        if filename:
+            values |= {"filename": filename, "content": base64.b64encode(content).decode()}
+        action = "replace_resume" if filename else "remove_resumes"
+        body = {"action": action, **values}
+        httpx.post(f"{demo.sandbox_url}/__mutate", json=body, timeout=60).raise_for_status()
+
+
+def _open_place(person: Person, kind: str) -> Locator:
+    """The résumé of this kind, beside its application."""
+    place = list(RESUMES).index(kind) + 1
+    person.page.goto(f"{person.page.url.partition('?')[0]}?position={place}")
+    return person.page.get_by_role("region", name="Résumé", exact=True)
+
+
+def test_every_kind_beside_the_decision(demo: Demo, remy: Person) -> None:
+    requests: list[str] = []
+    remy.page.on("request", lambda request: requests.append(request.url))
+    for kind, (filename, _) in RESUMES.items():
+        panel = _open_place(remy, kind)
+        if kind == "hostile":
+            expect(panel).to_contain_text("Couldn’t show this file. Open in Greenhouse")
+        elif kind == "none":
+            expect(panel).to_contain_text("No résumé in Greenhouse.")
+            expect(panel.get_by_role("link")).to_have_count(0)
+        else:
+            expect(panel).to_contain_text(filename)
+            expect(panel.get_by_role("link", name="Download résumé")).to_be_visible()
+        remy.check_page(f"57-resume-{kind}")
+    local = (demo.url, "data:image/jpeg;base64,")
+    assert all(url.startswith(local) for url in requests), "only the portal is asked"
+
+
+def test_text_view_counts_saved_words(remy: Person) -> None:
+    page, panel = remy.page, _open_place(remy, "pdf")
+    counts = panel.get_by_role("list", name="Highlighted words in this résumé")
+    expect(counts.get_by_role("listitem")).to_have_text(["years 1", "SQL 1", "Rust 0"])
+    expect(panel.get_by_role("img", name="Page 1 of the résumé")).to_be_visible()
+    page.get_by_label("Show as text").check()
+    expect(panel.get_by_role("region", name="Résumé text")).to_be_visible()
+    expect(panel.get_by_role("img", name="Page 1 of the résumé")).to_be_hidden()
+    remy.check_page("58-resume-text")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("v")
+    remy.page = opened.value
+    expect(remy.page.get_by_role("region", name="Résumé text")).to_be_visible()
+    expect(remy.page.get_by_role("img", name="Page 1 of the résumé")).to_be_visible()
+    remy.check_page("59-resume-page")
+
+
+def test_resume_without_scripts(remy: Person, person) -> None:
+    _open_place(remy, "pdf")
+    scriptless: Person = person("remy@acme.example", scripts=False)
+    scriptless.page.goto(remy.page.url)
+    scriptless.page.get_by_role("link", name="View résumé").click()
+    expect(scriptless.page.get_by_role("img", name="Page 1 of the résumé")).to_be_visible()
+    expect(scriptless.page.get_by_text("Interviewed 60 candidates")).to_be_visible()
