@@ -51,7 +51,7 @@ def raise_fence() -> None:
 
 
 def release_fence() -> list[str]:
-    """Settle what was waiting, so that nothing is sent twice, and let workers go on. Can be
+    """Settle what was waiting, so that nothing is sent twice, and let workers continue. Can be
     repeated after an error.
     """
     count, _ = QueuedTask.objects.all().delete()  # sweeps queue again what the rows still need

@@ -15,7 +15,7 @@ Status = ApplicationAction.Status
 
 def settle_restored_actions() -> str:
     """Compare each with Greenhouse; none is sent. Those that Greenhouse can't answer for yet stay
-    unknown, and workers go on comparing.
+    unknown, and workers continue to compare.
     """
     actions = ApplicationAction.objects.filter(status__in=ApplicationAction.OPEN_STATUSES)
     outcomes: Counter[str] = Counter()

@@ -12,7 +12,7 @@ from portal.core.tenancy.scope import all_organizations
 class Command(BaseCommand):
     help = (
         "After a restored backup: compare what was waiting to be sent with Greenhouse, send none of"
-        " it, and let workers go on. --raise stops them instead."
+        " it, and let workers continue. --raise stops them instead."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,4 +28,4 @@ class Command(BaseCommand):
         else:
             for line in outbox_fence.release_fence():
                 self.stdout.write(line)
-            self.stdout.write("Workers go on.")
+            self.stdout.write("Workers continue.")
