@@ -33,6 +33,7 @@ class _PageParser(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.links: dict[str, str] = {}
+        self._forms_by_id: dict[str, Form] = {}
         self._current_form: Form | None = None
         self._text_parts: list[str] | None = None
         self._attributes: dict[str, str] = {}
@@ -44,6 +45,7 @@ class _PageParser(HTMLParser):
         if tag == "form":
             self._current_form = Form(attributes.get("action", ""), attributes.get("method", "get"))
             self.forms.append(self._current_form)
+            self._forms_by_id[attributes.get("id", "")] = self._current_form
         elif tag in {"button", "a", "textarea"}:
             self._text_parts, self._attributes = [], attributes
         elif tag == "input" and self._current_form and attributes.get("name"):
@@ -84,13 +86,17 @@ class _PageParser(HTMLParser):
             text = " ".join("".join(self._text_parts).split())
             if tag == "a":
                 self.links[text] = self._attributes.get("href", "")
-            elif (
-                self._current_form
-                and self._attributes.get("type") == "submit"
-                and "disabled" not in self._attributes
-            ):
-                self._current_form.buttons.append((text, self._attributes))
+            else:
+                self._add_button(self._attributes.get("aria-label", text))
             self._text_parts = None
+
+    def _add_button(self, name: str) -> None:
+        """A button belongs to the form around it, or to the one it names."""
+        form_id = self._attributes.get("form")
+        form = self._forms_by_id[form_id] if form_id else self._current_form
+        is_submit = self._attributes.get("type", "submit") == "submit"
+        if form and is_submit and "disabled" not in self._attributes:
+            form.buttons.append((name, self._attributes))
 
     def handle_data(self, data: str) -> None:
         if self._text_parts is not None:

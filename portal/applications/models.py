@@ -162,6 +162,11 @@ class ApplicationAction(OrganizationModel):
             return 0
         return max(0, -int(-(self.due_at - timezone.now()).total_seconds() // 1))
 
+    @property
+    def is_in_undo_period(self) -> bool:
+        """Scheduled by the person's click, not waiting for Greenhouse."""
+        return self.status == self.Status.SCHEDULED and not self.outcome and self.seconds_left > 0
+
 
 class LearnedRefusal(OrganizationModel):
     """Greenhouse's API does not expose which level of Job Admin may advance or reject, so we learn
@@ -183,6 +188,27 @@ class LearnedRefusal(OrganizationModel):
 
     def __str__(self) -> str:
         return f"{self.kind} refused to role {self.role_remote_id}"
+
+
+class ActionPreferences(OrganizationModel):
+    """How a person wants to work with applications."""
+
+    class UndoSeconds(models.IntegerChoices):
+        SHORT = 10, "10 seconds"
+        MEDIUM = 20, "20 seconds"
+        LONG = 60, "60 seconds"
+
+    membership = models.OneToOneField(
+        Membership, on_delete=models.CASCADE, related_name="action_preferences"
+    )
+    # None: the setting's seconds.
+    undo_seconds = models.PositiveSmallIntegerField(
+        null=True, blank=True, choices=UndoSeconds.choices
+    )
+    compact_rows = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"Action preferences of {self.membership}"
 
 
 class ReviewPreferences(OrganizationModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,12 @@ def move_state(
     by: User | None = None,
     details: dict[str, Any] | None = None,
     field: str = "status",
+    unchanged_fields: Sequence[str] = (),
     **extra_fields: Any,
 ) -> None:
     """Sets `extra_fields` as well, also on `subject`. Raises ConcurrentTransition if the row has
-    left the state it was read in, TransitionNotAllowed if the model's MOVES has no such move.
+    left the state it was read in or one of `unchanged_fields` has changed since,
+    TransitionNotAllowed if the model's MOVES has no such move.
     """
     old = getattr(subject, field)
     if to not in subject.MOVES.get(old, ()):  # type: ignore[attr-defined]
@@ -43,7 +46,8 @@ def move_state(
     manager = type(subject)._default_manager
     # Raises only outside: a caller's transaction must survive a lost race.
     with transaction.atomic(savepoint=False):
-        changed = manager.filter(pk=subject.pk, **{field: old}).update(
+        expected_values = {name: getattr(subject, name) for name in unchanged_fields}
+        changed = manager.filter(pk=subject.pk, **{field: old}, **expected_values).update(
             **{field: to}, **extra_fields
         )
         if changed:

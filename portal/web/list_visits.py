@@ -23,6 +23,7 @@ from portal.core.database import read_only
 from portal.core.shared_state import get_shared_store
 from portal.web.id_parsing import parse_id
 from portal.web.rate_limits import count_hit
+from portal.web.state_tokens import SHOWN_PARAM
 
 MAX_ROWS = 20_000  # of a visit, about 160 KB; filters lead to the rows after them
 VISIT_SECONDS = 24 * 60 * 60
@@ -53,6 +54,8 @@ class VisitPage:
     hidden_count: int = 0  # shown before, but no longer visible to the member
     is_cut_off: bool = False  # rows after MAX_ROWS are on no page
     list_params: dict[str, str] = field(default_factory=dict)
+    # Like `list_params`, also for a first page that is not stored: its rows stay where they are.
+    return_params: dict[str, str] = field(default_factory=dict)
     url: str = ""  # shows the same rows again
     next_url: str = ""
     previous_url: str = ""
@@ -123,6 +126,7 @@ class ListVisit:
             hidden_count=len(page_ids) - len(visible_rows),
             is_cut_off=has_rest and is_last_allowed,
             list_params=self._build_params(number),
+            return_params=self._build_return_params(number, pages),
             url=self._build_url(number, pages) if number > 1 or self._is_stored else "",
             next_url=self._build_url(number + 1, pages) if has_next else "",
             previous_url=self._build_url(number - 1, pages) if number > 1 else "",
@@ -184,12 +188,15 @@ class ListVisit:
             return {}
         return {self._names["page"]: str(number), self._names["visit"]: self._key}
 
+    def _build_return_params(self, number: int, pages: Pages) -> dict[str, str]:
+        params = {self._names["page"]: str(number), self._names["visit"]: self._key}
+        if not self._is_stored and pages:
+            params[self._names["first"]] = signing.dumps(pages[0], salt=self._scope, compress=True)
+        return params
+
     def _build_url(self, number: int, pages: Pages) -> str:
         query = self._query.copy()
-        for name in (*self._names.values(), "return_to"):
+        for name in (*self._names.values(), "return_to", SHOWN_PARAM):
             query.pop(name, None)
-        query[self._names["page"]] = str(number)
-        query[self._names["visit"]] = self._key
-        if not self._is_stored and pages:
-            query[self._names["first"]] = signing.dumps(pages[0], salt=self._scope, compress=True)
+        query.update(self._build_return_params(number, pages))
         return f"?{query.urlencode()}"

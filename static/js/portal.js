@@ -214,7 +214,10 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     const why = byId(off.getAttribute("aria-describedby"));
-    if (why) say(words(why));
+    if (!why) return;
+    // A reason that is not on screen is shown, on touch too.
+    if (why.matches(".visually-hidden")) tell("warning", words(why));
+    else say(words(why));
   }, true);
 
   document.addEventListener("click", (event) => {
@@ -265,16 +268,16 @@
       const boxes = document.querySelectorAll(`input[type=checkbox][name="${label.dataset.selectedCount}"]:checked`);
       const allMatching = label.closest("form").elements.all_matching;
       text = allMatching && allMatching.checked ? label.dataset.allSelected : `${boxes.length} selected`;
-      label.textContent = text + ":";
+      label.textContent = text;
     });
     return text;
   }
 
   /* ---- Asking before, and never sending twice --------------------------- */
   const confirmedForms = new WeakSet();
-  let confirmingForm = null; // the form, while the dialog is open
+  let confirming = null; // the form or button, while the dialog is open
 
-  function ask(form, submitter) {
+  function ask(form, submitter, proceed) {
     const dialog = byId("confirm");
     const options = { ...form.dataset, ...(submitter ? submitter.dataset : {}) };
     dialog.querySelector("[data-confirm-title]").textContent = options.confirm;
@@ -284,10 +287,11 @@
     yes.classList.toggle("btn-danger", options.confirmTone === "danger");
     yes.classList.toggle("btn-primary", options.confirmTone !== "danger");
     dialog.returnValue = "no";
-    confirmingForm = form;
+    confirming = proceed ? submitter : form;
     dialog.addEventListener("close", () => {
-      confirmingForm = null;
+      confirming = null;
       if (dialog.returnValue !== "yes") return;
+      if (proceed) return proceed();
       confirmedForms.add(form);
       form.requestSubmit(submitter);
     }, { once: true });
@@ -332,6 +336,14 @@
   const ownForm = (event) => event.target.closest && event.target.closest("form");
   const isRead = (event) => event.detail.requestConfig && event.detail.requestConfig.verb === "get";
   let focused = null;
+
+  // Buttons that send by themselves, such as those of rows, ask here instead of on submit.
+  on("confirm", (event) => {
+    const { elt, issueRequest } = event.detail;
+    if (!elt.matches("button[data-confirm]") || !byId("confirm").showModal) return;
+    event.preventDefault();
+    ask(elt.form, elt, () => issueRequest(true));
+  });
 
   on("beforeRequest", (event) => {
     if (isBackingOff(poller(event))) return event.preventDefault();
@@ -406,7 +418,7 @@
 
   // Nor is it taken away while somebody is asked about it, or what was clicked in it is on its way.
   const isInUse = (part) =>
-    part.contains(pressed) || part.contains(confirmingForm) || part.querySelector("form[aria-busy=true]");
+    part.contains(pressed) || part.contains(confirming) || part.querySelector("form[aria-busy=true], .htmx-request");
 
   on("beforeSwap", (event) => {
     const { xhr } = event.detail;

@@ -33,19 +33,29 @@
   }
 
   /* Where a reason is chosen: Enter in the list sends the form, which browsers do by themselves
-     from other fields only; Escape closes the box and gives the focus back. */
+     from other fields only. */
   function pressWithin(form, event) {
     if (isOpenList(event.target)) return false;
     if (event.key === "Enter" && event.target.matches("select")) {
       form.requestSubmit();
       return true;
     }
-    if (event.key !== "Escape") return false;
-    const box = form.closest("details");
+    return false;
+  }
+
+  // Escape cancels a form that was unfolded, with shortcuts and without.
+  document.addEventListener("keydown", (event) => {
+    const box = event.key === "Escape" && event.target.closest("details.reject-form[open]");
+    if (!box || isOpenList(event.target)) return;
     box.open = false;
     box.querySelector("summary").focus();
-    return true;
-  }
+    event.preventDefault();
+  });
+
+  document.addEventListener("toggle", (event) => {
+    const box = event.target;
+    if (box.matches("details.reject-form[open]")) box.querySelector("[name=reason]").focus();
+  }, true);
 
   document.addEventListener("keydown", (event) => {
     const page = document.getElementById("review");

@@ -8,6 +8,7 @@ from pathlib import Path
 FORMATS = {
     "c", "j M", "j M Y", "j M, H:i", "j M Y, H:i", "j M Y, H:i:s", "j M Y, H:i T",
     "H:i", "H:i T", "H:i:s", "l j F Y, H:i T", "l j F Y, H:i:s T",
+    "Y-m-d\\TH:i\\Z", "Y-m-d\\TH:i:s\\Z",  # short for "c" in `datetime`, where rows are many
 }  # fmt: skip
 _PROJECT = Path(__file__).parents[2]
 

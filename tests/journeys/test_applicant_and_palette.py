@@ -34,7 +34,7 @@ def _check(page: Page, name: str, width: int) -> None:
 def test_palette_leads_to_applicant(demo: Demo, remy: Person, width: int) -> None:
     page = remy.page
     page.locator("#job-table tbody a").first.click()
-    name = page.locator("a.cell-name").first.inner_text()
+    name = page.locator(".application-rows .cell-title a").first.inner_text()
     page.keyboard.press("Control+k")
     box = page.get_by_role("combobox", name="Search requisitions")
     expect(box).to_be_focused()
@@ -70,7 +70,7 @@ def test_applicant_page_by_keyboard(demo: Demo, remy: Person, width: int) -> Non
     page.locator("#job-table tbody a").first.click()
     button = page.get_by_role("button", name=re.compile("^Advance"), disabled=False)
     row = page.locator("tr[id^=application-]").filter(has=button).first
-    row.locator("a.cell-name").focus()
+    row.locator(".cell-title a").focus()
     page.keyboard.press("Enter")
     page.wait_for_url(APPLICANT)
     expect(page.locator(".skeleton:visible")).to_have_count(0)
@@ -108,6 +108,6 @@ def test_applicant_and_search_without_scripts(connected_demo: Demo, person) -> N
     page.wait_for_url(re.compile("/activity/"))
     remy.open_path("/requisitions/")
     page.locator("#job-table tbody a").first.click()
-    page.locator("a.cell-name").first.click()
+    page.locator(".application-rows .cell-title a").first.click()
     page.get_by_role("link", name="Load details").click()
     expect(page.get_by_text("from Greenhouse just now")).to_be_visible()

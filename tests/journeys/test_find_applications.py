@@ -25,7 +25,7 @@ def test_find_filter_sort_save_export_by_keyboard(connected_demo: Demo, person, 
     whole_count = _read_count(page)
     _check(page, f"64-find-{width}")
 
-    last_name = page.locator(".application-rows .cell-name").first.inner_text().split()[-1]
+    last_name = page.locator(".application-rows .cell-title a").first.inner_text().split()[-1]
     _search(sam, last_name.lower())
     assert 0 < _read_count(page) <= whole_count
     expect(page.locator("#search")).to_be_focused()
@@ -38,7 +38,7 @@ def test_find_filter_sort_save_export_by_keyboard(connected_demo: Demo, person, 
     expect(page).to_have_url(re.compile(r"source="))
     _choose_next(sam, "#filter-sort")
     expect(page).to_have_url(re.compile(r"sort="))
-    listed_names = page.locator(".application-rows .cell-name").all_inner_texts()
+    listed_names = page.locator(".application-rows .cell-title a").all_inner_texts()
     assert listed_names
 
     _save_view(sam, "By source")

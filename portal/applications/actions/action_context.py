@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
+
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
 from portal.applications.actions.acting_user import ActingUser, get_acting_user
 from portal.applications.actions.refusals import get_learned_refusals, get_role_id
-from portal.applications.models import ApplicationAction, LearnedRefusal
+from portal.applications.actions.undo_period import choose_undo_seconds, get_action_preferences
+from portal.applications.models import ActionPreferences, ApplicationAction, LearnedRefusal
 from portal.entitlements.rules import Rights, visible_jobs
 from portal.sync.models import RejectionReason, Stage
 
@@ -58,6 +61,18 @@ class ActionContext:
     @cached_property
     def acting_user(self) -> ActingUser:
         return get_acting_user(self.member, self.rights.match.connection)
+
+    @cached_property
+    def preferences(self) -> ActionPreferences:
+        return get_action_preferences(self.member)
+
+    @property
+    def reject_undo_seconds(self) -> float:
+        return choose_undo_seconds(self.preferences, settings.REJECT_UNDO_SECONDS)
+
+    @property
+    def batch_undo_seconds(self) -> float:
+        return choose_undo_seconds(self.preferences, settings.BATCH_UNDO_SECONDS)
 
     @cached_property
     def sees_other_jobs(self) -> bool:

@@ -61,7 +61,7 @@ def request_action(
         application,
         action_request,
         action_context,
-        due_at=_compute_due_at(action_request),
+        due_at=_compute_due_at(action_request, action_context),
     )
     try:
         with transaction.atomic():
@@ -83,11 +83,14 @@ def _find_existing_action(
     ).first()
 
 
-def _compute_due_at(action_request: ActionRequest) -> datetime | None:
-    seconds = ACTION_HANDLERS[action_request.kind].undo_seconds
-    if not seconds or action_request.undoes is not None:
+def _compute_due_at(
+    action_request: ActionRequest, action_context: ActionContext
+) -> datetime | None:
+    has_undo_period = ACTION_HANDLERS[action_request.kind].has_undo_period
+    if not has_undo_period or action_request.undoes is not None:
         return None
-    return timezone.now() + timedelta(seconds=seconds)
+    seconds = action_context.reject_undo_seconds
+    return timezone.now() + timedelta(seconds=seconds) if seconds else None
 
 
 def build_action(

@@ -55,7 +55,8 @@ def release_action(action: ApplicationAction) -> None:
     if read_only.is_read_only():
         return
     due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
-    if due and transitions.try_move(action, Status.QUEUED, why="due"):
+    # Unless its undo period was extended in the meantime.
+    if due and transitions.try_move(action, Status.QUEUED, why="due", unchanged_fields=("due_at",)):
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 

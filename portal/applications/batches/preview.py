@@ -11,16 +11,23 @@ from portal.applications.actions.available_actions import get_action_option
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 
-BATCH_KINDS = (ActionKind.ADVANCE, ActionKind.REJECT, ActionKind.MOVE, ActionKind.UNREJECT)
+BATCH_KINDS = tuple(ActionKind)
 # Batch kinds by the status filter of the job page.
-_KINDS_FOR_ACTIVE = (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.REJECT)
+_KINDS_FOR_ACTIVE = (
+    ActionKind.ADVANCE,
+    ActionKind.MOVE,
+    ActionKind.REJECT,
+    ActionKind.TRANSFER,
+    ActionKind.UPDATE,
+)
 KINDS_BY_STATUS = {
     "active": _KINDS_FOR_ACTIVE,
     "needs_decision": _KINDS_FOR_ACTIVE,
-    "rejected": (ActionKind.UNREJECT,),
+    "rejected": (ActionKind.UNREJECT, ActionKind.UPDATE),
 }
 MAX_BATCH_SIZE = 500
 ACTION_IN_PROGRESS_MESSAGE = "Its last action is still in progress."
+NO_CHANGE_MESSAGE = "Already has these values."
 SAME_STAGE_MESSAGE = "Already in this stage."
 SkippedApplications = Sequence[tuple[Application, str]]
 PreparedRequest = tuple[Application, ActionRequest]
@@ -52,9 +59,8 @@ def preview_batch(
             if application.pk in busy_ids
             else get_action_option(application, action_context, kind).why_not
         )
-        why_not = why_not or _why_already_in_stage(
-            application, (parameters or {}).get(application.pk, {})
-        )
+        if not why_not and parameters is not None:
+            why_not = _why_nothing_to_do(application, kind, parameters.get(application.pk, {}))
         if why_not:
             skipped.append((application, why_not))
         else:
@@ -62,8 +68,10 @@ def preview_batch(
     return BatchPreview(eligible, skipped)
 
 
-def _why_already_in_stage(application: Application, parameters: Mapping[str, Any]) -> str:
+def _why_nothing_to_do(application: Application, kind: str, parameters: Mapping[str, Any]) -> str:
     """Moving to the same stage would restart Greenhouse's days-in-stage count."""
+    if kind == ActionKind.UPDATE and not parameters:
+        return NO_CHANGE_MESSAGE
     target_stage_id = parameters.get("to_stage")
     return (
         SAME_STAGE_MESSAGE

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -38,7 +37,7 @@ class BatchRequest:
     kind: str
     reason: RejectionReason | None = None
     notes: str = ""
-    parameters: Mapping[str, Any]
+    build_parameters: Callable[[Application], Mapping[str, Any]]
 
 
 def start_batch(
@@ -74,6 +73,7 @@ def _build_request(
     seen: SeenStage,
     names: Mapping[int | None, str],
 ) -> ActionRequest:
+    parameters = batch_request.build_parameters(application)
     return ActionRequest(
         key=build_action_key(key, application),
         kind=batch_request.kind,
@@ -81,9 +81,7 @@ def _build_request(
         seen_stage_name=get_seen_stage_name(seen, application, names),
         reason=batch_request.reason,
         notes=batch_request.notes,
-        parameters=batch_request.parameters
-        if can_email_candidate(application)
-        else remove_email(batch_request.parameters),
+        parameters=parameters if can_email_candidate(application) else remove_email(parameters),
     )
 
 
@@ -111,7 +109,7 @@ def schedule_batch(
     action_context: ActionContext,
 ) -> Batch:
     batch.skipped_count = len(batch_preview.skipped)
-    batch.due_at = timezone.now() + timedelta(seconds=settings.BATCH_UNDO_SECONDS)
+    batch.due_at = timezone.now() + timedelta(seconds=action_context.batch_undo_seconds)
     eligible_ids = {application.pk for application in batch_preview.eligible}
     return create_batch(
         batch,

@@ -13,8 +13,9 @@ from django.urls import reverse
 from integrations.ats.types import SeenStage
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.forms.choice_search import SearchableForm
-from portal.sync.models import Application
+from portal.sync.models import Application, Stage
 from portal.web.id_field import IdField
+from portal.web.id_parsing import parse_id
 
 INCOMPLETE_MESSAGE = (
     "Part of the page was missing. Nothing was sent. Reload the page and try again."
@@ -106,6 +107,27 @@ class ActionForm(forms.Form):
     def build_parameters(self) -> dict[str, Any]:
         """Handler parameters, in Greenhouse's IDs."""
         return {}
+
+
+def unpack_click(data: Mapping[str, Any], application: Application) -> Mapping[str, Any]:
+    """A row's button carries key, stage and entry in one value, so that long lists stay small."""
+    if "click" not in data:
+        return data
+    key, _, seen = data["click"].partition(".")
+    stage, _, entry = seen.partition(".")
+    return {
+        "key": key,
+        "stage": stage,
+        "entry": entry,
+        "stage_name": _find_stage_name(application, stage),
+    }
+
+
+def _find_stage_name(application: Application, stage: str) -> str:
+    if stage == str(application.stage_remote_id or ""):
+        return application.stage_name
+    stages = Stage.objects.filter(job=application.job_id, remote_id=parse_id(stage) or 0)
+    return stages.order_by().values_list("name", flat=True).first() or ""
 
 
 class ApplicationActionForm(SearchableForm, ActionForm):

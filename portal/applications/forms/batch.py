@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
 from integrations.ats.types import SeenStage
 from portal.applications.actions.action_context import ActionContext
-from portal.applications.forms.move import StageFields
-from portal.applications.forms.reject import RejectionFields, get_last_reason
+from portal.applications.forms.choice_search import SearchableForm
+from portal.applications.forms.move import JobFields, StageFields
+from portal.applications.forms.reject import RejectionFields, list_recent_reasons
+from portal.applications.forms.update_for_all import UpdateForAllFields
 from portal.applications.models import ActionKind
 from portal.sync.models import Application
 from portal.web.id_parsing import parse_id
@@ -36,7 +39,7 @@ class SelectionForm(forms.Form):
             ) from None
 
 
-class BatchForm(SelectionForm):
+class BatchForm(SearchableForm, SelectionForm):
     key = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(
@@ -58,6 +61,14 @@ class BatchForm(SelectionForm):
     def build_parameters(self) -> dict[str, Any]:
         return {}
 
+    def build_parameters_for(self, application: Application) -> Mapping[str, Any]:
+        """Hook for forms whose parameters depend on the application."""
+        return self.build_parameters()
+
+    def build_search_url(self, kind: str) -> str:
+        job_id = self.action_context.job_id
+        return f"{reverse('applications:batch_choices', args=[job_id])}?kind={kind}"
+
 
 def _parse_entry(entry: str) -> tuple[int, SeenStage]:
     pk, stage, stage_entry = entry.split(":")
@@ -76,7 +87,9 @@ def _parse_key(text: str) -> int:
 
 class RejectBatchForm(RejectionFields, BatchForm):
     def populate_choices(self) -> None:
-        self.set_reason_choices(self.connection_id, get_last_reason(self.action_context.member))
+        # None is preselected: for many, a reason has to be a decision.
+        recent_ids = list_recent_reasons(self.action_context.member)
+        self.set_reason_choices(self.connection_id, recent_ids)
         self.set_email_choices(self.connection_id, self.action_context.rights)
 
 
@@ -85,9 +98,25 @@ class MoveBatchForm(StageFields, BatchForm):
         self.set_stage_choices(self.action_context.stages)
 
 
+class TransferBatchForm(JobFields, BatchForm):
+    def populate_choices(self) -> None:
+        self.set_job_choices(self.action_context, self.build_search_url(ActionKind.TRANSFER))
+
+
+class UpdateBatchForm(UpdateForAllFields, BatchForm):
+    def populate_choices(self) -> None:
+        self.set_update_choices(
+            self.connection_id,
+            self.action_context.rights,
+            self.build_search_url(ActionKind.UPDATE),
+        )
+
+
 def get_batch_form_class(kind: str) -> type[BatchForm]:
     form_classes: Mapping[str, type[BatchForm]] = {
         ActionKind.REJECT: RejectBatchForm,
         ActionKind.MOVE: MoveBatchForm,
+        ActionKind.TRANSFER: TransferBatchForm,
+        ActionKind.UPDATE: UpdateBatchForm,
     }
     return form_classes.get(kind, BatchForm)

@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 from django.db.models import OuterRef, Q, Subquery
 
+from portal.applications.actions.action_context import ActionContext
 from portal.applications.forms.base import ApplicationActionForm
-from portal.applications.forms.choice_search import QuerysetSource
+from portal.applications.forms.choice_search import QuerysetSource, SearchableForm
 from portal.applications.models import ActionKind
 from portal.core.names.search_keys import match_title
 from portal.entitlements.rules import visible_jobs
@@ -55,7 +56,7 @@ def _match_job(query: str) -> Q:
     return match_title(query) | Q(requisition_id__icontains=query)
 
 
-class TransferForm(ApplicationActionForm):
+class JobFields(SearchableForm):
     to_job = _JobChoiceField(
         queryset=Job.objects.none(),
         label="Requisition",
@@ -67,18 +68,20 @@ class TransferForm(ApplicationActionForm):
         },
     )
 
-    def populate_choices(self) -> None:
-        context = self.action_context
-        jobs = visible_jobs(context.member, member_rights=context.rights).exclude(
-            pk=self.application.job_id or 0
-        )
+    def set_job_choices(self, context: ActionContext, search_url: str) -> None:
+        jobs = visible_jobs(context.member, member_rights=context.rights).exclude(pk=context.job_id)
         first = Stage.objects.filter(job=OuterRef("pk"), active=True, gone_at=None)
         landing = Subquery(first.order_by("order", "id").values("name")[:1])
         field: Any = self.fields["to_job"]
         field.queryset = jobs.annotate(landing=landing).order_by("name", "id")
         source = QuerysetSource(field, _match_job)
-        self.limit_choices("to_job", source, self.build_search_url(ActionKind.TRANSFER))
+        self.limit_choices("to_job", source, search_url)
 
     def build_parameters(self) -> dict[str, Any]:
         job = self.cleaned_data["to_job"]
         return {"to_job": job.remote_id, "to_job_name": job.name}
+
+
+class TransferForm(JobFields, ApplicationActionForm):
+    def populate_choices(self) -> None:
+        self.set_job_choices(self.action_context, self.build_search_url(ActionKind.TRANSFER))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,7 @@ from portal.web.time_zones import format_time_zone, parse_time_zone
 CUSTOM_TIME = "at"
 TIME_ZONE_ATTRS = {"data-zone": ""}  # filled in by JavaScript
 EMAIL_TIME_MARGIN = timedelta(minutes=10)  # on top of the longest time in the outbox
+MAX_RECENT_REJECTIONS, MAX_USUAL_REASONS = 50, 4
 MAX_EMAIL_DELAY = timedelta(days=90)  # our limit; Greenhouse documents none
 MORNING = "morning"
 MORNING_HOUR = time(9)
@@ -151,13 +152,12 @@ class RejectionFields(forms.Form):
             return {**template_parameters, "mail_at": self.cleaned_data["mail_at"].isoformat()}
         return {**template_parameters, "mail_after": int(self.cleaned_data["mail_after"] or 60)}
 
-    def set_reason_choices(self, connection_id: int, last: int | None) -> None:
-        """Choices grouped by type; `last` is preselected."""
+    def set_reason_choices(self, connection_id: int, recent_ids: Sequence[int]) -> None:
+        """Choices grouped by type, after those that the person has used recently."""
         reasons = RejectionReason.objects.filter(connection_id=connection_id, gone_at=None)
         field: Any = self.fields["reason"]
         field.queryset = reasons
-        field.choices = _group_by_kind(reasons.order_by("type_name", "name"))
-        field.initial = last
+        field.choices = _group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
 
 
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:
@@ -173,19 +173,27 @@ def _find_next_morning(earliest: datetime, zone: tzinfo) -> datetime:
     return morning.astimezone(UTC)
 
 
-def _group_by_kind(reasons: Iterable[RejectionReason]) -> list[tuple[str, Any]]:
-    kinds = groupby(reasons, key=lambda reason: reason.type_name)
+def _group_reasons(
+    reasons: Sequence[RejectionReason], recent_ids: Sequence[int]
+) -> list[tuple[str, Any]]:
+    """Each reason once: the usual ones first, the others by type."""
+    names = {reason.pk: reason.name for reason in reasons}
+    recent = [(pk, names[pk]) for pk in recent_ids if pk in names]
+    others = [reason for reason in reasons if reason.pk not in recent_ids]
     groups: list[tuple[str, Any]] = [
         (kind or "Other reasons", [(reason.pk, reason.name) for reason in group])
-        for kind, group in kinds
+        for kind, group in groupby(others, key=lambda reason: reason.type_name)
     ]
-    return [("", "Select a reason"), *groups]
+    usual = [("Usual reasons", recent)] if recent else []
+    return [("", "Select a reason"), *usual, *groups]
 
 
 class RejectForm(RejectionFields, ApplicationActionForm):
     def populate_choices(self) -> None:
         connection_id, context = self.application.connection_id, self.action_context
-        self.set_reason_choices(connection_id, get_last_reason(context.member))
+        recent_ids = list_recent_reasons(context.member)
+        self.set_reason_choices(connection_id, recent_ids)
+        self.fields["reason"].initial = next(iter(recent_ids), None)
         self.set_email_choices(connection_id, context.rights)
         if "template" in self.fields and not can_email_candidate(self.application):
             self.remove_email_fields()
@@ -195,9 +203,10 @@ class RejectForm(RejectionFields, ApplicationActionForm):
             self.set_candidate_zone(candidate.time_zone)
 
 
-def get_last_reason(membership: Membership) -> int | None:
-    rejections = ApplicationAction.objects.filter(membership=membership, kind=ActionKind.REJECT)
-    reason_id: int | None = (
-        rejections.filter(reason__gone_at=None).values_list("reason", flat=True).first()
-    )
-    return reason_id
+def list_recent_reasons(membership: Membership) -> list[int]:
+    """The reasons of the person's latest rejections, the latest first."""
+    rejections = ApplicationAction.objects.filter(
+        membership=membership, kind=ActionKind.REJECT, reason__gone_at=None
+    ).exclude(reason=None)
+    latest = rejections.values_list("reason", flat=True)[:MAX_RECENT_REJECTIONS]
+    return list(dict.fromkeys(latest))[:MAX_USUAL_REASONS]

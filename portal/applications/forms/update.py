@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import Q
 
 from portal.applications import custom_field_values
-from portal.applications.actions.handlers.update import STANDARD_FIELDS
+from portal.applications.actions.handlers.update import STANDARD_FIELDS, serialize_record
 from portal.applications.custom_field_values import EMPTY_VALUES, CustomFieldValue
 from portal.applications.forms.base import ApplicationActionForm, KeepsUntouchedFields
 from portal.applications.forms.choice_search import ListSource, QuerysetSource
@@ -61,7 +61,7 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         # Harvest v1 cannot clear these fields.
         field.empty_label = "Not set" if current_id is None else None
         field.show_hidden_initial = True
-        source = QuerysetSource(field, _match_source if name == "source" else _match_user)
+        source = QuerysetSource(field, match_source if name == "source" else match_user)
         self.limit_choices(name, source, self.build_search_url(ActionKind.UPDATE))
 
     def _add_custom_fields(self, connection: int) -> None:
@@ -124,7 +124,7 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         for name in STANDARD_FIELDS:
             new, was = self.cleaned_data.get(name), self._get_shown_record(name)
             if name in self.changed_data and new is not None and new != was:
-                changes[name] = {**(_serialize_record(new) or {}), "was": _serialize_record(was)}
+                changes[name] = {**(serialize_record(new) or {}), "was": serialize_record(was)}
         fields = {
             field_value.field.key: change
             for name, field_value in self._get_changed_custom_fields().items()
@@ -162,15 +162,9 @@ class UpdateForm(KeepsUntouchedFields, ApplicationActionForm):
         return read_shown_value(field_value, self.get_shown_data(name))
 
 
-def _match_source(query: str) -> Q:
+def match_source(query: str) -> Q:
     return Q(name__icontains=query)
 
 
-def _match_user(query: str) -> Q:
+def match_user(query: str) -> Q:
     return match_name("search_name", query) | Q(primary_email__icontains=query)
-
-
-def _serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    return {"remote": record.remote_id, "pk": record.pk, "name": str(record)}

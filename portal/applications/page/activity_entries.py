@@ -15,10 +15,12 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.base import FieldChange
 from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
+from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.entitlements.job_titles import get_job_titles
 from portal.entitlements.rules import Rights, visible_jobs
+from portal.web.state_tokens import build_state_token
 
 Status = ApplicationAction.Status
 
@@ -72,7 +74,7 @@ class ActivityEntry:
 
     @property
     def announcement(self) -> str:
-        return f"{self.status_text}. {self.outcome}"
+        return describe_action(self.action, self.who, is_own=self.is_own)
 
     @property
     def undo_note(self) -> str:
@@ -96,6 +98,24 @@ class ActivityEntry:
         return self.action.is_open or (self.undo is not None and self.undo.is_open)
 
     @property
+    def is_waiting(self) -> bool:
+        """Only time has to pass: the browser counts down."""
+        return self.action.is_in_undo_period and self.undo is None
+
+    @property
+    def state_token(self) -> str:
+        undo = self.undo
+        shown_undo = (undo.pk, str(undo.status), undo.outcome) if undo else ()
+        return build_state_token(
+            self.action.pk, str(self.action.status), self.action.outcome, *shown_undo
+        )
+
+    @property
+    def undo_name(self) -> str:
+        """For the name of its Undo button: "rejection of Ada Park"."""
+        return f"{ACTION_HANDLERS[self.action.kind].noun.lower()} of {self.who}"
+
+    @property
     def changes(self) -> list[FieldChange]:
         return ACTION_HANDLERS[self.action.kind].list_changes(self.action)
 
@@ -111,6 +131,12 @@ class ActivityEntry:
     def can_cancel(self) -> bool:
         is_single = self.is_own and self.action.can_cancel and self.action.batch_id is None
         return is_single and _is_on_open_job(self.action)
+
+
+def build_entries_token(entries: Iterable[ActivityEntry]) -> str:
+    return build_state_token(
+        [(entry.state_token, entry.can_cancel, entry.can_undo) for entry in entries]
+    )
 
 
 def build_activity_entries(

@@ -9,9 +9,8 @@ from django.urls import reverse
 from portal.applications import custom_field_values
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import AvailableActions
-from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.custom_field_values import CustomFieldValue
-from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.models import ApplicationAction
 from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.rows import build_row
@@ -48,7 +47,7 @@ def build_card_context(
         "application": application,
         "row": build_row(available_actions, last),
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
-        "reject_undo_seconds": ACTION_HANDLERS[ActionKind.REJECT].undo_seconds,
+        "reject_undo_seconds": available_actions.context.reject_undo_seconds,
         "custom_fields": list_custom_fields(application, rights),
         "activity_entries": _list_activity(available_actions),
         "origin": "applicant",

@@ -47,7 +47,7 @@ SORT_ORDERS = {
     "-days": SortOrder("-days", "entered_stage_at", nullable=True),
     "days": SortOrder("days", "entered_stage_at", descending=True, nullable=True),
 }
-VISIT_PARAMS = ("page", "visit")
+VISIT_PARAM_LENGTHS = {"page": 40, "visit": 40, "first": 2000}
 FILTER_PARAMS = frozenset(
     ("q", "status", "stage", "source", "days", "applied_from", "applied_to", "custom", "answer")
 ) | {"sort"}
@@ -134,6 +134,11 @@ def parse_filters(query: QueryDict, default_status: str = ACTIVE) -> Application
     )
 
 
+def shows_status_column(status: str) -> bool:
+    """A list of one status does not repeat it in each row."""
+    return status not in STATUS_LABELS or not status
+
+
 def drop_search(filters: ApplicationFilters) -> ApplicationFilters:
     """Search terms may be a candidate's name, which would outlast its erasure if stored."""
     return replace(filters, search="")
@@ -144,7 +149,11 @@ def get_list_params(query: QueryDict) -> list[tuple[str, str]]:
     if application := query.get("application"):
         return [("application", application[:40])]
     params = [] if FILTER_PARAMS.isdisjoint(query) else parse_filters(query).params
-    visit = [(name, query.get(name, "")[:40]) for name in VISIT_PARAMS if name in query]
+    visit = [
+        (name, query.get(name, "")[:length])
+        for name, length in VISIT_PARAM_LENGTHS.items()
+        if name in query
+    ]
     return [*params, *visit]
 
 

@@ -17,15 +17,18 @@ from portal.applications.actions.conflicts import Conflict, build_greenhouse_url
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_actions
 from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label, may_show_names
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.sync.models import Application
+from portal.web.state_tokens import build_state_token
 
 Status = ApplicationAction.Status
 
 # Polling intervals by age of the click: most actions settle almost at once.
 POLL_INTERVALS = ((timedelta(seconds=0.5), "150ms"), (timedelta(seconds=3), "300ms"))
 # The other kinds are in the row's menu.
+MAX_OUTCOME_LENGTH = 60  # that a row's status line shows in full
 BUTTON_KINDS = (ActionKind.ADVANCE, ActionKind.REJECT, ActionKind.UNREJECT)
 
 
@@ -52,6 +55,57 @@ class ApplicationRow:
     def key(self) -> uuid.UUID:
         """A new idempotency key for each button."""
         return uuid.uuid4()
+
+    @property
+    def click(self) -> str:
+        """What `forms.base.unpack_click` reads: the key and the stage on screen, in one value."""
+        stage, entry = self.application.stage_remote_id, self.application.stage_entry_id
+        return f"{self.key.hex}.{stage or ''}.{entry or ''}"
+
+    @property
+    def state_token(self) -> str:
+        """Changes whenever a busy row has to be rendered again."""
+        if self.last is None:
+            return ""
+        last = self.last
+        return build_state_token(
+            last.pk, str(last.status), last.outcome, last.seconds_left > 0, self.poll_interval
+        )
+
+    @property
+    def action_name(self) -> str:
+        """The latest action and whose it is, for names of buttons: "rejection of Ada Park"."""
+        if self.last is None:
+            return ""
+        original = self.last.undoes or self.last
+        return f"{ACTION_HANDLERS[original.kind].noun.lower()} of {self.who}"
+
+    @property
+    def announcement(self) -> str:
+        """The latest action for screen readers, with the person's name."""
+        return describe_action(self.last, self.who, is_own=self.is_own) if self.last else ""
+
+    @property
+    def unavailable_reason(self) -> str:
+        """Why buttons of the row are off, each reason once."""
+        reasons = dict.fromkeys(option.why_not for option in self.buttons if option.why_not)
+        return " ".join(reasons)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether there is more to read or do than fits the row's status line."""
+        last = self.last
+        if last is None:
+            return False
+        is_unresolved = last.status in (Status.CONFLICT, Status.FAILED, Status.REFUSED)
+        return bool(
+            is_unresolved
+            or (not last.is_open and len(self.outcome) > MAX_OUTCOME_LENGTH)
+            or self.scheduled_email
+            or (last.status == Status.SCHEDULED and last.outcome)
+            or (self.is_own and (self.why_not_undoable or last.batch_id))
+            or (self.can_undo and self.undo_warning)
+        )
 
     @property
     def outcome(self) -> str:
@@ -104,9 +158,10 @@ class ApplicationRow:
         """Polling interval of a busy row: short right after a click, long within a batch."""
         if self.last is None or self.last.batch_id:
             return "5s"
+        if self.last.status == Status.SCHEDULED:
+            return "5s"  # the browser counts down, and asks when the time is up
         age = timezone.now() - self.last.queued_at
-        intervals = POLL_INTERVALS if self.last.status != Status.SCHEDULED else ()
-        return next((interval for limit, interval in intervals if age < limit), "1s")
+        return next((interval for limit, interval in POLL_INTERVALS if age < limit), "1s")
 
     @property
     def buttons(self) -> list[ActionOption]:
@@ -118,7 +173,8 @@ class ApplicationRow:
 
     @property
     def undo_warning(self) -> str:
-        if self.last is None or self.scheduled_email is not None:
+        """Only what is particular to this action; the page says once what holds for all."""
+        if self.last is None or self.last.kind != ActionKind.REJECT or self.scheduled_email:
             return ""
         return undo.get_undo_warning(self.last)
 

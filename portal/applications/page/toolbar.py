@@ -23,6 +23,7 @@ from portal.applications.page.filters import (
     ApplicationFilters,
     drop_search,
     parse_filters,
+    shows_status_column,
 )
 from portal.applications.page.labels import may_show_names
 from portal.entitlements.rules import Rights
@@ -45,14 +46,14 @@ SORT_LABELS = {
     "source": "Source, A to Z",
     "-source": "Source, Z to A",
 }
-# Label of each column, and the order that a first click on it sorts by.
+# Name and label of each column, and the order that a first click on it sorts by.
 _COLUMNS = (
-    ("Candidate", "name"),
-    ("Stage", "stage"),
-    ("Status", "status"),
-    ("Applied", "-applied"),
-    ("Source", "source"),
-    ("Last activity", DEFAULT_SORT),
+    ("candidate", "Candidate", "name"),
+    ("role", "Role", ""),
+    ("stage", "Stage", "stage"),
+    ("state", "Status", "status"),
+    ("applied", "Applied", "-applied"),
+    ("activity", "Last activity", DEFAULT_SORT),
 )
 
 
@@ -62,6 +63,7 @@ class Link:
     query: str
     is_current: bool = False
     sorted: str = ""  # as for aria-sort
+    name: str = ""
 
 
 def build_toolbar_context(application_list: ApplicationList) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def build_toolbar_context(application_list: ApplicationList) -> dict[str, Any]:
         "is_filtered": bool(filters.search or filters.filter_count),
         "status_links": _build_status_links(application_list),
         "columns": _build_columns(application_list),
+        "shows_status": shows_status_column(filters.status),
         "unfiltered_query": urlencode({"status": filters.status}),
         "any_status_query": replace(filters, status="").query,
         "can_save_view": not drop_search(filters).is_default(application_list.default_status),
@@ -129,15 +132,17 @@ def _build_columns(application_list: ApplicationList) -> list[Link]:
     filters = application_list.filters
     column = filters.order.key.removeprefix("-")
     links = []
-    for label, first_key in _COLUMNS:
-        name = first_key.removeprefix("-")
-        if not _can_sort_by(first_key, application_list.rights):
-            links.append(Link(label, ""))
+    for name, label, first_key in _COLUMNS:
+        if name == "state" and not shows_status_column(filters.status):
             continue
-        is_sorted = column == name
-        opposite_key = name if filters.order.key.startswith("-") else f"-{name}"
+        if not first_key or not _can_sort_by(first_key, application_list.rights):
+            links.append(Link(label, "", name=name))
+            continue
+        sort_name = first_key.removeprefix("-")
+        is_sorted = column == sort_name
+        opposite_key = sort_name if filters.order.key.startswith("-") else f"-{sort_name}"
         key = opposite_key if is_sorted else first_key
         direction = "descending" if filters.order.descending else "ascending"
         query = replace(filters, order=SORT_ORDERS[key]).query
-        links.append(Link(label, query, sorted=direction if is_sorted else ""))
+        links.append(Link(label, query, sorted=direction if is_sorted else "", name=name))
     return links

@@ -15,7 +15,7 @@ from portal.applications.actions import outbox, undo
 from portal.applications.actions.action_context import ActionRequest
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_effective_action_ids
-from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm
+from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm, unpack_click
 from portal.applications.models import ApplicationAction
 from portal.applications.views.lookups import get_own_action_or_404
 from portal.applications.views.return_urls import get_origin, get_undone_review_url
@@ -64,7 +64,7 @@ def _build_undo_key(action: ApplicationAction) -> uuid.UUID:
 @member_only
 def retry_action(request: MemberRequest, pk: int) -> HttpResponse:
     action, available_actions = get_own_action_or_404(request, pk)
-    form = ActionForm(request.POST)
+    form = ActionForm(unpack_click(request.POST, action.application))
     if not form.is_valid():
         return respond_with_row(request, available_actions, note=INCOMPLETE_MESSAGE, status=422)
     return submit_action(request, available_actions, _build_retry_request(action, form))

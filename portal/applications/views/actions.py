@@ -7,7 +7,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.acting_user import describe_acting_user
-from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm, ApplicationActionForm
+from portal.applications.forms.base import (
+    INCOMPLETE_MESSAGE,
+    ActionForm,
+    ApplicationActionForm,
+    unpack_click,
+)
 from portal.applications.forms.move import MoveForm, TransferForm
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.update import UpdateForm
@@ -60,7 +65,7 @@ def update_application(request: MemberRequest, pk: int) -> HttpResponse:
 @use_prepared_statements()
 def _act_immediately(request: MemberRequest, pk: int, kind: str) -> HttpResponse:
     available_actions = get_available_actions_or_404(request, pk)
-    form = ActionForm(request.POST)
+    form = ActionForm(unpack_click(request.POST, available_actions.application))
     if not form.is_valid():
         return respond_with_row(request, available_actions, note=INCOMPLETE_MESSAGE, status=422)
     return submit_action(request, available_actions, form.build_request(kind))
@@ -84,12 +89,15 @@ def _act_with_form(
         "who": get_candidate_label(application, rights),
         "form": form,
         "option": available_actions.get_option(kind),
+        "undo_seconds": action_context.reject_undo_seconds if kind == ActionKind.REJECT else 0,
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "back_url": get_return_url(request, application),
         "list_query": get_list_query(request),
         "origin": get_origin(request),
     }
     status = 422 if form.is_bound and not is_search else 200
-    return render_page_or_partial(
-        request, "applications/action_form.html", "action-row", context, status=status
+    response = render_page_or_partial(
+        request, "applications/action_form.html", "action-dialog", context, status=status
     )
+    response["HX-Retarget"], response["HX-Reswap"] = "#action-dialog-body", "innerHTML"
+    return response

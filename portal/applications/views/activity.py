@@ -10,12 +10,13 @@ from django.views.decorators.http import require_safe
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.models import ApplicationAction
-from portal.applications.page.activity_entries import build_activity_entries
+from portal.applications.page.activity_entries import build_activity_entries, build_entries_token
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.views.lookups import get_application_or_404
 from portal.entitlements.rules import get_rights, visible_applications
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList
+from portal.web.state_tokens import is_state_shown
 
 PER_PAGE = 50
 
@@ -35,14 +36,19 @@ def my_activity(request: MemberRequest) -> HttpResponse:
     )
     activity_list = PagedList("activity", ordered=actions, shown=actions, size=PER_PAGE)
     page = ListVisit(activity_list, request.GET, request.membership).load_page()
+    entries = build_activity_entries(page.object_list, request.membership, member_rights)
+    state_token = build_entries_token(entries)
+    is_polling = any(entry.is_busy for entry in entries)
+    if is_polling and is_state_shown(request, state_token):
+        return HttpResponse(status=204)
     context = {
         "page": page,
-        "activity_entries": build_activity_entries(
-            page.object_list, request.membership, member_rights
-        ),
+        "activity_entries": entries,
         "origin": "activity",
         "list_query": urlencode(page.list_params),
-        "polls": any(action.is_open for action in page.object_list),
+        "polls": is_polling,
+        "waits": all(entry.is_waiting for entry in entries if entry.is_busy),
+        "state_token": state_token,
     }
     return render_page_or_partial(request, "applications/my_activity.html", "activity", context)
 

@@ -9,8 +9,10 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
 from portal.applications.page.applicant import build_applicant_context, build_card_context
+from portal.applications.page.rows import ApplicationRow
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
+from portal.web.state_tokens import is_state_shown
 
 
 @require_safe
@@ -33,4 +35,7 @@ def applicant_card(request: MemberRequest, pk: int) -> HttpResponse:
         return render_unavailable(request, pk, "unavailable-card")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = build_card_context(available_actions, latest_action) | {"out_of_band": True}
+    row = context["row"]
+    if isinstance(row, ApplicationRow) and row.is_busy and is_state_shown(request, row.state_token):
+        return HttpResponse(status=204)
     return render(request, "applications/applicant.html#decision-card", context)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from django.contrib import messages
 from django.db.models import QuerySet
 
+from integrations.ats.types import SeenStage
 from portal.accounts.access import MemberRequest
-from portal.applications.batches.preview import MAX_BATCH_SIZE
+from portal.applications.batches.preview import MAX_BATCH_SIZE, SkippedApplications
+from portal.applications.forms.batch import BatchForm, SelectionForm
 from portal.applications.page.announced_matches import AllMatching
 from portal.applications.page.application_list import ApplicationList, with_row_details
 from portal.applications.page.filters import STATUS_LABELS
@@ -45,3 +49,14 @@ def describe_selection(
         *(f"in “{stage}”" for stage in stages),
     )
     return f"All {' '.join(part for part in parts if part)} selected."
+
+
+def read_form_selection(form: BatchForm) -> Mapping[int, SeenStage]:
+    """The selection alone, of a form that is not validated or not valid."""
+    selection = SelectionForm(form.data)
+    return selection.cleaned_data["selection"] if selection.is_valid() else {}
+
+
+def report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
+    for reason, count in Counter(reason for _, reason in skipped).items():
+        messages.info(request, f"{count:,} skipped: {reason}")

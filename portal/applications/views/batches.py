@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import Http404, HttpResponse
@@ -23,7 +21,6 @@ from portal.applications.batches import retry, reversal, runner, scheduling
 from portal.applications.batches.preview import (
     BATCH_KINDS,
     MAX_BATCH_SIZE,
-    SkippedApplications,
     preview_batch,
 )
 from portal.applications.batches.progress import BatchProgress
@@ -39,11 +36,17 @@ from portal.applications.page.application_list import (
 from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.scheduled_email import get_scheduled_email
-from portal.applications.views.batch_selection import describe_selection, get_selected_applications
+from portal.applications.views.batch_selection import (
+    describe_selection,
+    get_selected_applications,
+    read_form_selection,
+    report_skipped,
+)
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_visits import ListVisit, PagedList
+from portal.web.state_tokens import build_state_token, is_state_shown
 
 Status = ApplicationAction.Status
 
@@ -100,7 +103,6 @@ def _render_preview(
     job = application_list.job
     preview = preview_batch(chosen, kind, action_context)
     initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
-    bound = form
     form = form or get_batch_form_class(kind)(
         initial=initial,
         action_context=action_context,
@@ -123,7 +125,7 @@ def _render_preview(
             action_context.acting_user, action_context.rights.match.user
         ),
         "selection": describe_selection(request, application_list, chosen, all_matching),
-        "undo_seconds": settings.BATCH_UNDO_SECONDS,
+        "undo_seconds": action_context.batch_undo_seconds,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
     }
@@ -132,7 +134,7 @@ def _render_preview(
         "applications/start_batch.html",
         "bulk-form",
         context,
-        status=422 if bound else status,
+        status=status,
     )
 
 
@@ -149,18 +151,24 @@ def _start_from_form(
         action_context=action_context,
         connection_id=job.connection_id,
     )
-    if not form.is_valid():
-        seen = form.cleaned_data.get("selection", {})
-        chosen = list(with_row_details(visible.filter(pk__in=list(seen))))
-        return _render_preview(request, application_list, action_context, kind, chosen, form)
+    if form.is_search() or not form.is_valid():
+        if form.is_search():
+            form.run_searches()
+        chosen = list(with_row_details(visible.filter(pk__in=list(read_form_selection(form)))))
+        status = 200 if form.is_search() else 422
+        return _render_preview(
+            request, application_list, action_context, kind, chosen, form, status=status
+        )
     data = form.cleaned_data
     selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
-    applications = visible.filter(pk__in=selected_ids).select_related("job", "stage", "candidate")
+    applications = visible.filter(pk__in=selected_ids).select_related(
+        "job", "stage", "candidate", "source", "recruiter", "coordinator"
+    )
     batch_request = scheduling.BatchRequest(
         kind=kind,
         reason=data.get("reason"),
         notes=data.get("notes", ""),
-        parameters=form.build_parameters(),
+        build_parameters=form.build_parameters_for,
     )
     chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
     try:
@@ -172,15 +180,10 @@ def _start_from_form(
         return _render_preview(
             request, application_list, action_context, kind, list(applications), status=409
         )
-    _report_skipped(request, skipped)
+    report_skipped(request, skipped)
     if hidden_count := len(selected_ids) - len(chosen_seen):
         messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")
     return redirect("applications:batch", pk=batch.pk)
-
-
-def _report_skipped(request: MemberRequest, skipped: SkippedApplications) -> None:
-    for reason, count in Counter(reason for _, reason in skipped).items():
-        messages.info(request, f"{count:,} skipped: {reason}")
 
 
 def _get_batch_or_404(request: MemberRequest, pk: int) -> tuple[Batch, ActionContext]:
@@ -203,6 +206,13 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     runner.release_due_batches()
     counts = batch.actions.order_by().values_list("status").annotate(Count("id"))
     progress = BatchProgress(dict(counts))
+    first_action = batch.actions.select_related("reason", "undoes").first()
+    state_token = build_state_token(
+        sorted(progress.counts.items()),
+        (first_action.outcome, first_action.seconds_left > 0) if first_action else (),
+    )
+    if progress.open and is_state_shown(request, state_token):
+        return HttpResponse(status=204)
     rows = batch.actions.select_related("application__candidate", "application__stage")
     action_list = PagedList(
         f"batch:{batch.pk}",
@@ -218,10 +228,10 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     retry_preview = (
         retry.preview_retry(batch, action_context) if failed and retried is None else None
     )
-    first_action = batch.actions.select_related("reason", "undoes").first()
     handler = ACTION_HANDLERS[batch.kind]
     context = {
         "batch": batch,
+        "state_token": state_token,
         "job": batch.job,
         "label": handler.verb,
         "undoes": ACTION_HANDLERS[batch.undoes.kind].verb if batch.undoes else "",
@@ -286,7 +296,7 @@ def retry_batch(request: MemberRequest, pk: int) -> HttpResponse:
         )
     except scheduling.BatchKeyTaken:
         new_batch, skipped = None, ()
-    _report_skipped(request, skipped)
+    report_skipped(request, skipped)
     if new_batch is None:
         messages.error(request, "None of these can be retried.")
     return redirect("applications:batch", pk=(new_batch or batch).pk)

@@ -29,6 +29,7 @@ from portal.jobs.saved_views import SavedViews
 from portal.web.csv_rows import build_csv_response
 from portal.web.htmx import render_page_or_partial, wants_partial
 from portal.web.list_urls import update_browser_url
+from portal.web.state_tokens import is_state_shown
 
 TEMPLATE = "applications/job_detail.html"
 SEARCH_FORM_ID = "applications-search"
@@ -118,4 +119,7 @@ def application_row(request: MemberRequest, pk: int) -> HttpResponse:
     except Http404:
         return render_unavailable(request, pk, "unavailable-row")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
-    return render_row(request, available_actions, build_row(available_actions, latest_action))
+    row = build_row(available_actions, latest_action)
+    if row.is_busy and is_state_shown(request, row.state_token):
+        return HttpResponse(status=204)
+    return render_row(request, available_actions, row)

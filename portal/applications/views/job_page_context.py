@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,6 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.available_actions import ActionOption
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.batches import preview
-from portal.applications.models import ActionKind
 from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.application_list import (
     ApplicationList,
@@ -41,7 +41,8 @@ def build_list_context(
     """What the list shows, as a whole page and as a part of it."""
     job, rights = application_list.job, application_list.rights
     page = _load_page(request, application_list)
-    list_query = _encode_list_query(request, application_list, page)
+    list_query = _encode_list_query(request, application_list, page.list_params)
+    return_query = _encode_list_query(request, application_list, page.return_params)
     linked_application = find_linked_application(
         application_list.visible, request.GET, page.object_list
     )
@@ -59,11 +60,13 @@ def build_list_context(
         "stage": application_list.filters.stage_param,
         "linked_application": linked_application,
         "list_query": list_query,
+        "return_query": return_query,
         "page": page,
         "rows": build_rows(page.object_list, action_context),
         "why_cannot_act": acting_user.why_not if job.is_open else "",
         "shown_as": describe_acting_user(acting_user, rights.match.user),
-        "reject_undo_seconds": ACTION_HANDLERS[ActionKind.REJECT].undo_seconds,
+        "reject_undo_seconds": action_context.reject_undo_seconds,
+        "compact_rows": action_context.preferences.compact_rows,
         "batch_options": batch_options,
         "announced": announce_matches(job, application_list.matching)
         if batch_options and page.has_other_pages
@@ -99,13 +102,13 @@ def _load_page(request: MemberRequest, application_list: ApplicationList) -> Vis
 
 
 def _encode_list_query(
-    request: MemberRequest, application_list: ApplicationList, page: VisitPage
+    request: MemberRequest, application_list: ApplicationList, visit_params: Mapping[str, str]
 ) -> str:
     if request.GET.get("application"):
         return encode_list_params(request.GET)
     filters = application_list.filters
     is_default = filters.is_default(application_list.default_status)
-    return urlencode([*(() if is_default else filters.params), *page.list_params.items()])
+    return urlencode([*(() if is_default else filters.params), *visit_params.items()])
 
 
 def _list_batch_options(application_list: ApplicationList) -> list[ActionOption]:

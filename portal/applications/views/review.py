@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,7 +18,11 @@ from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.review_preferences import ReviewPreferencesForm
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
-from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
+from portal.applications.page.activity_entries import (
+    ActivityEntry,
+    build_activity_entries,
+    build_entries_token,
+)
 from portal.applications.page.applicant import (
     build_headline,
     build_stage_history_url,
@@ -25,12 +31,13 @@ from portal.applications.page.applicant import (
 )
 from portal.applications.page.application_list import build_application_list
 from portal.applications.page.filters import drop_search
-from portal.applications.page.rows import build_row
+from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
 from portal.sync.models import Job
+from portal.web.state_tokens import build_state_token, is_state_shown
 
 MAX_LISTED_DECISIONS = 30
 
@@ -136,7 +143,7 @@ def _build_application_context(
 
 def _build_card_context(
     available_actions: AvailableActions, last: ApplicationAction | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     application, action_context = available_actions.application, available_actions.context
     rights = action_context.rights
     return {
@@ -144,6 +151,7 @@ def _build_card_context(
         "row": build_row(available_actions, last),
         "reject_option": available_actions.get_option("reject"),
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
+        "reject_undo_seconds": action_context.reject_undo_seconds,
         "reject_form": RejectForm(application=application, action_context=action_context),
         "custom_fields": list_custom_fields(application, rights),
         "origin": "review",
@@ -159,6 +167,9 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
         return render_unavailable(request, pk, "unavailable-card")
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = _build_card_context(available_actions, latest_action)
+    row: ApplicationRow = context["row"]
+    if row.is_busy and is_state_shown(request, row.state_token):
+        return HttpResponse(status=204)
     return render(request, "applications/review.html#review-card", context)
 
 
@@ -190,6 +201,8 @@ def _build_decisions_context(
     return {
         "activity_entries": entries,
         "undo_key_target": f"undo-activity-{next_undo.action.pk}" if next_undo else "",
+        "waits": all(entry.is_waiting for entry in entries if entry.is_busy),
+        "state_token": build_state_token(undone_pk, build_entries_token(entries)),
         "last_undone": next((e for e in entries if str(e.action.pk) == undone_pk), None),
         "polls": any(entry.is_busy for entry in entries),
     }
@@ -221,6 +234,8 @@ def review_decisions(request: MemberRequest, job_pk: int) -> HttpResponse:
         "job": job,
         "origin": "review",
     }
+    if context["polls"] and is_state_shown(request, str(context["state_token"])):
+        return HttpResponse(status=204)
     return render(request, "applications/review.html#decisions", context)
 
 

@@ -15,7 +15,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
-from portal.applications.page.filters import encode_list_params, parse_filters
+from portal.applications.page.filters import parse_filters, shows_status_column
 from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.views.return_urls import get_return_url
@@ -60,10 +60,10 @@ def render_row(
         and "stages" not in action_context.rights.features.unavailable
     )
     context = {
+        "shows_status": shows_status_column(list_filters.status),
         "row": row,
         "note": note,
         "selectable": list_filters.status in preview.KINDS_BY_STATUS,
-        "list_query": encode_list_params(page_query),
         "updated_pipeline": build_pipeline(action_context) if shows_pipeline else (),
         "stage": list_filters.stage_param,
     }
@@ -78,7 +78,10 @@ def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpRespon
     if action is None:
         raise Http404
     reveals_location = action.status in LOCATION_STATUSES and action.state_after is not None
+    page_query = QueryDict(urlsplit(request.htmx.current_url or "").query)
+    shows_status = shows_status_column(parse_filters(page_query).status)
     context = {
+        "columns": 8 if shows_status else 7,  # after the checkbox
         "action": action,
         "status_text": ACTION_HANDLERS[action.kind].describe_status(action),
         "outcome": "" if reveals_location else action.outcome,

@@ -181,16 +181,16 @@ def test_waiting_announcement_offers_undo_to_owner(
     sam = sign_in(personas.sam)
     reject_application(remy, application)
     assert _announcements(fetch_row(remy, application)) == [
-        "Rejecting in a few seconds. You can undo it."
+        f"Rejecting {application.candidate} in 10 seconds. You can undo it."
     ]
     assert _announcements(fetch_row(sam, application)) == [
-        f"Rejecting in a few seconds, by {personas.remy.user}."
+        f"Rejecting {application.candidate} in 10 seconds, by {personas.remy.user}."
     ]
     remy.post(build_action_url("cancel_action", get_latest_action().pk), **HTMX)
     submit_action(remy, "advance", application)
     settings.GREENHOUSE_API_URL = settings.GREENHOUSE_AUTH_URL = "http://127.0.0.1:9"
     run_tasks()
-    message = f"Not advanced yet. {get_latest_action().outcome}"
+    message = f"{application.candidate} not advanced yet. {get_latest_action().outcome}"
     assert "isn't responding" in message
     assert _announcements(fetch_row(remy, application)) == [f"{message} You can undo it."]
     assert _announcements(fetch_row(sam, application)) == [message]
@@ -205,7 +205,7 @@ def test_row_buttons_have_distinct_keys(
     ApplicationAction.objects.update(**failure, settled_at=timezone.now())
     row = fetch_row(remy, application)
     assert "Try again" in row
-    keys = re.findall(r'name="key" value="([^"]+)"', row)
+    keys = re.findall(r'name="click" value="([^".]+)', row)
     assert len(keys) == len(set(keys)) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,13 +59,13 @@ def test_rejection_on_page_two_shows_undo(
     remy: ScriptlessBrowser, on_page_two: Application
 ) -> None:
     application = on_page_two
-    remy.follow_link(f"Reject {application.candidate}")
+    remy.press_button(f"Reject {application.candidate}")
     remy.press_button(f"Reject {application.candidate}", reason=str(first_reason_pk()))
     assert "Rejecting in" in remy.page
     assert _shows_row(remy, application)
     assert _query(remy.path)["page"] == ["2"]
     assert "3 to 4 of" in remy.page, "the list is still on page two"
-    remy.press_button(f"Undo {application.candidate}")
+    remy.press_button(f"Undo rejection of {application.candidate}")
     assert "canceled. Nothing was sent." in remy.page
     assert _shows_row(remy, application)
     assert _query(remy.path)["page"] == ["2"]
@@ -76,7 +77,7 @@ def test_rejection_on_page_two_shows_undo(
 def test_cancel_returns_to_originating_page(
     remy: ScriptlessBrowser, on_page_two: Application
 ) -> None:
-    remy.follow_link(f"Reject {on_page_two.candidate}")
+    remy.press_button(f"Reject {on_page_two.candidate}")
     remy.follow_link("Cancel")
     assert _shows_row(remy, on_page_two)
     assert _query(remy.path)["page"] == ["2"]
@@ -95,13 +96,31 @@ def test_row_leaving_list_links_back(
     assert _shows_row(remy, application)
     assert f'id="application-{other.pk}"' in remy.page
     run_tasks()
-    remy.open_path(remy.path)
+    remy.open_path(f"{_list_url(application)}?status=rejected&return_to={application.pk}")
     assert "Unrejected" in remy.page
-    assert _shows_row(remy, application)
+    assert f'id="application-{application.pk}"' in remy.page
     assert f'id="application-{other.pk}"' not in remy.page
     remy.follow_link("Back to the list")
     assert _query(remy.path) == {"status": ["rejected"]}
     assert f'id="application-{other.pk}"' in remy.page
+
+
+@any_generation
+def test_handled_row_stays_in_its_place(
+    remy: ScriptlessBrowser, run_tasks: Callable[[], int]
+) -> None:
+    application = pick_from_one_job(3)[-1]
+    remy.open_path(_list_url(application))
+    before = _list_rows(remy)
+    remy.press_button(f"Advance {application.candidate}")
+    run_tasks()
+    remy.open_path(remy.path)
+    assert "Advanced to" in remy.page
+    assert _list_rows(remy) == before
+
+
+def _list_rows(person: ScriptlessBrowser) -> list[str]:
+    return re.findall(r'<tr id="application-(\d+)"', person.page)
 
 
 @any_generation
@@ -115,7 +134,7 @@ def test_undo_returns_to_same_activity_page(
         remy.press_button(f"Advance {target.candidate}")
     activity_url = reverse("applications:my_activity")
     remy.open_path(f"{activity_url}?page=2")
-    remy.press_button(f"Undo {application.candidate}")
+    remy.press_button(f"Undo advance of {application.candidate}")
     assert remy.path.startswith(f"{activity_url}?page=2&visit=")
     assert "canceled. Nothing was sent." in remy.page
 

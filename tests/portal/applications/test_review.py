@@ -146,7 +146,7 @@ def test_decision_links_to_place_and_is_announced(
     decisions = remy.get(decisions_url, **HTMX).content.decode()
     assert f'href="{page}?position={place}"' in decisions
     action = get_latest_action()
-    announcement = f"{application.candidate}: Not advanced."
+    announcement = f"{application.candidate} not advanced."
     assert f'id="activity-status-{action.pk}" data-announce="{announcement}' in decisions
     application_link = f'href="{build_action_url("applicant", application.pk)}"'
     for url in (reverse("applications:my_activity"), build_action_url("history", application.pk)):

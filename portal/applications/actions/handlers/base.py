@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.conf import settings
-
 from integrations.ats import types as ats
 from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
@@ -39,14 +37,9 @@ class ActionHandler:
     past_tense: ClassVar[str]  # for results and the audit log: "advanced"
     noun: ClassVar[str]  # "Rejection"
     feature: ClassVar[str]  # the feature key it requires
-    undo_setting: ClassVar[str] = ""  # setting with the seconds in which it can be canceled
+    has_undo_period: ClassVar[bool] = False  # it can be canceled for some seconds
     # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
     checked_by_greenhouse: ClassVar[bool] = False
-
-    @property
-    def undo_seconds(self) -> float:
-        seconds: float = getattr(settings, self.undo_setting) if self.undo_setting else 0
-        return seconds
 
     def needs_precheck(self, action: ApplicationAction) -> bool:
         """Whether to read the application before sending, to detect changes since page load."""

@@ -46,7 +46,7 @@ class RejectHandler(ActionHandler):
     past_tense = "rejected"
     noun = "Rejection"
     feature = "reject"
-    undo_setting = "REJECT_UNDO_SECONDS"
+    has_undo_period = True
 
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
         if action.reason is None:

@@ -161,7 +161,7 @@ class UpdateHandler(ActionHandler):
         self, action: ApplicationAction, current: Application
     ) -> Mapping[str, Any]:
         standard_changes = {
-            name: {**new, "was": _serialize_record(getattr(current, name))}
+            name: {**new, "was": serialize_record(getattr(current, name))}
             for name, new in _get_standard_changes(action).items()
         }
         field_values = {
@@ -200,7 +200,7 @@ def _get_field_metadata(new: Mapping[str, Any]) -> dict[str, Any]:
     return {"label": new["label"], "type": new["type"]}
 
 
-def _serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
+def serialize_record(record: Source | AtsUser | None) -> dict[str, Any] | None:
     if record is None:
         return None
     return {"remote": record.remote_id, "pk": record.pk, "name": str(record)}
