@@ -18,5 +18,6 @@ class ReviewPreferencesForm(forms.ModelForm):
             "single_key_shortcuts": "Enable single-key shortcuts",
         }
         help_texts: ClassVar = {
-            "highlighted_words": "Separated by commas, for example: Python, remote, Berlin"
+            "highlighted_words": "Separated by commas, for example: Python, remote, Berlin. "
+            "Highlighting never changes the order."
         }

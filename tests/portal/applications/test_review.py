@@ -392,6 +392,25 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
     assert "data-keys" not in remy.get(page).content.decode()
 
 
+@any_generation
+def test_no_order_depends_on_highlighted_words(remy: Client) -> None:
+    job_id = find_application().job_id
+    list_url = reverse("applications:job_detail", args=[job_id])
+
+    def read_orders() -> list[list[int]]:
+        ReviewSession.objects.all().delete()
+        _begin_review(remy, job_id)
+        rows = remy.get(list_url).context["rows"]
+        return [_review_order(), [row.application.pk for row in rows]]
+
+    before = read_orders()
+    last = Application.objects.filter(pk=before[0][-1])
+    last.update(answers=[{"question": "Languages?", "answer": "Kotlin"}])
+    preferences_url = reverse("applications:review_preferences", args=[job_id])
+    remy.post(preferences_url, {"highlighted_words": "Kotlin", "single_key_shortcuts": "on"})
+    assert read_orders() == before
+
+
 def test_review_shows_custom_field_values(remy: Client) -> None:
     candidates = (candidate for stage in range(4) for candidate in list_applications(stage=stage))
     application = next(
