@@ -22,10 +22,17 @@ SWITCH_TO_DARK = """async () => {
     return { running, unsettled: settled().filter((style, at) => style !== first[at]).length };
 }"""
 
-READ_ENTRIES = """() => [...document.querySelectorAll(".topnav a")].map((link) => {
-    const style = getComputedStyle(link);
-    return [link.textContent.trim(), style.backgroundColor, style.color];
-})"""
+# Whether each link is drawn in the system's colors of a selection.
+READ_SELECTIONS = """links => {
+    const probe = document.createElement("span");
+    probe.style = "forced-color-adjust: none; background: Highlight; color: HighlightText";
+    document.body.append(probe);
+    const read = (element) => {
+        const { backgroundColor, color } = getComputedStyle(element);
+        return `${color} on ${backgroundColor}`;
+    };
+    return links.map((link) => [link.innerText.trim(), read(link) === read(probe)]);
+}"""
 
 
 def _switch_to_dark(page: Page) -> dict[str, int]:
@@ -41,18 +48,21 @@ def test_theme_switch_without_motion(connected_demo: Demo, ada, path: str) -> No
     assert _switch_to_dark(ada.page) == {"running": 0, "unsettled": 0}
 
 
-def test_current_entry_under_forced_colors(connected_demo: Demo, ada) -> None:
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [
+        ("/requisitions/", ["Requisitions", "All open"]),
+        ("/setup/credential/", ["Setup", "Harvest v3"]),
+        ("/activity-log/", ["Activity log"]),
+        ("/members/", ["Members"]),
+        ("/account/sessions/", ["Sessions"]),
+    ],
+)
+def test_current_entry_under_forced_colors(
+    connected_demo: Demo, ada, path: str, current: list[str]
+) -> None:
     ada.page.emulate_media(forced_colors="active")
-    for path, name in (
-        ("/requisitions/", "Requisitions"),
-        ("/setup/credential/", "Setup"),
-        ("/activity-log/", "Activity log"),
-        ("/members/", "Members"),
-    ):
-        ada.open_path(path)
-        entries = ada.page.evaluate(READ_ENTRIES)
-        backgrounds = {label: background for label, background, _ in entries}
-        current = backgrounds.pop(name)
-        assert set(backgrounds.values()).isdisjoint({current}), path
-        colors = {label: color for label, _, color in entries}
-        assert colors[name] != current, path
+    ada.open_path(path)
+    links = ada.page.locator(".topnav a, a.tab, a.chip, a[aria-current]")
+    selected = [label for label, is_selected in links.evaluate_all(READ_SELECTIONS) if is_selected]
+    assert selected == current
