@@ -317,6 +317,8 @@ ACCOUNT_FORMS = {
     "change_password": "portal.signin.forms.ChangePasswordForm",
     "set_password": "portal.signin.forms.SetPasswordForm",
     "reset_password_from_key": "portal.signin.forms.ResetPasswordForm",
+    "reset_password": "portal.signin.forms.RequestResetForm",
+    "reauthenticate": "portal.signin.forms.ConfirmPasswordForm",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -334,6 +336,11 @@ SOCIALACCOUNT_LOGIN_ON_GET = True  # our own page has asked already
 SOCIALACCOUNT_STORE_TOKENS = False
 # For the demo's own sign-in service: allows http:// and addresses of this machine.
 SINGLE_SIGN_ON_LOCAL_ADDRESSES = env.bool("SINGLE_SIGN_ON_LOCAL_ADDRESSES", default=False)
+MFA_FORMS = {
+    "authenticate": "portal.signin.forms.SignInCodeForm",
+    "reauthenticate": "portal.signin.forms.ConfirmCodeForm",
+    "activate_totp": "portal.signin.forms.ActivateCodesForm",
+}
 MFA_ADAPTER = "portal.signin.one_time_codes.EncryptedMfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Inbound Talent"

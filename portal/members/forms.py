@@ -25,6 +25,7 @@ class InviteForm(forms.Form):
         choices=Membership.Role.choices,
         initial=Membership.Role.RECRUITER,
         help_text="Admins set up Greenhouse and invite people. Recruiters work on applications.",
+        error_messages={"required": "Select a role."},
     )
     # The address for which the reader was told that it belongs to another company, too.
     confirmed_email = forms.CharField(required=False, widget=forms.HiddenInput)

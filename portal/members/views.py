@@ -127,7 +127,7 @@ def update_member(request: MemberRequest, pk: int) -> HttpResponse:
     except memberships.LastAdmin:
         messages.error(
             request,
-            "Nothing was changed: somebody has to be an admin. Make another member an admin first.",
+            f"Not changed: {organization} needs an admin. Make another member an admin first.",
         )
     except memberships.MemberAlreadyRemoved:
         messages.info(request, f"{membership.user} has already been removed.")

@@ -23,6 +23,7 @@ class PreferenceForm(forms.ModelForm):
         model = Preference
         fields = ("frequency",)
         labels = {"frequency": "How often"}  # noqa: RUF012
+        error_messages = {"frequency": {"required": "Select how often."}}  # noqa: RUF012
         widgets = {"frequency": forms.RadioSelect}  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

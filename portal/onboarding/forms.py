@@ -42,6 +42,11 @@ def _matches_name(typed: str, name: str) -> bool:
     return " ".join(typed.split()).casefold() == " ".join(name.split()).casefold()
 
 
+def _lower_first_word(label: str) -> str:
+    """A label inside a sentence; names such as Harvest keep their capital."""
+    return label if label.startswith("Harvest") else label[:1].lower() + label[1:]
+
+
 def _build_pasted_field(
     label: str, help_text: str, *, secret: bool, required: bool = True
 ) -> _PastedField:
@@ -58,7 +63,7 @@ def _build_pasted_field(
                 "autocapitalize": "off",
             }
         ),
-        error_messages={"required": f"Paste the {label}."},
+        error_messages={"required": f"Paste the {_lower_first_word(label)}."},
     )
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from allauth.account import forms as account_forms
+from allauth.mfa.base import forms as code_forms
+from allauth.mfa.totp import forms as totp_forms
 from django import forms
 
 from integrations.ats.emails import normalize_domain
@@ -18,10 +20,33 @@ from portal.signin.password_rules import PASSWORD_RULES
 
 
 class EmailForm(forms.Form):
-    login = forms.EmailField(label="Email", widget=forms.EmailInput({"autocomplete": "username"}))
+    login = forms.EmailField(
+        label="Email",
+        widget=forms.EmailInput({"autocomplete": "username"}),
+        error_messages={"required": "Enter your email."},
+    )
 
 
-class SignInForm(account_forms.LoginForm):
+class _PlainRequiredErrors(forms.Form):
+    """allauth's fields, which say in our words what to enter."""
+
+    _required_errors: ClassVar = {
+        "email": "Enter your email.",
+        "password": "Enter your password.",
+        "code": "Enter a code.",
+        "oldpassword": "Enter your current password.",
+        "password1": "Enter a new password.",
+        "password2": "Enter the new password again.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, message in self._required_errors.items():
+            if field := self.fields.get(name):
+                field.error_messages["required"] = message
+
+
+class SignInForm(_PlainRequiredErrors, account_forms.LoginForm):
     """Refuses a password where single sign-on is required."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,18 +71,23 @@ class SingleSignOnForm(forms.Form):
     """The customer's sign-in service; the secret is never shown, and empty keeps the stored one."""
 
     name = NameField(
-        label="Name", max_length=80, help_text="Shown to members, for example “Acme login”."
+        label="Name",
+        max_length=80,
+        help_text="Shown to members, for example “Acme login”.",
+        error_messages={"required": "Enter a name."},
     )
     issuer = forms.CharField(
         label="Issuer",
         max_length=300,
         help_text="The address before /.well-known/openid-configuration, with https://.",
         widget=forms.URLInput({"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Enter the issuer."},
     )
     client_id = forms.CharField(
         label="Client ID",
         max_length=200,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Enter the client ID."},
     )
     client_secret = forms.CharField(
         label="Client secret",
@@ -103,6 +133,7 @@ class DomainForm(forms.Form):
         max_length=200,
         help_text="The part after the @, for example acme.example.",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Enter the email domain."},
     )
 
     def clean_domain(self) -> str:
@@ -111,7 +142,7 @@ class DomainForm(forms.Form):
         return domain
 
 
-class _PlainLabels(forms.Form):
+class _PlainLabels(_PlainRequiredErrors):
     """allauth's password fields in our words, and without placeholders that repeat them."""
 
     _labels: ClassVar = {
@@ -136,3 +167,18 @@ class SetPasswordForm(_PlainLabels, account_forms.SetPasswordForm): ...
 
 
 class ResetPasswordForm(_PlainLabels, account_forms.ResetPasswordKeyForm): ...
+
+
+class RequestResetForm(_PlainRequiredErrors, account_forms.ResetPasswordForm): ...
+
+
+class ConfirmPasswordForm(_PlainRequiredErrors, account_forms.ReauthenticateForm): ...
+
+
+class SignInCodeForm(_PlainRequiredErrors, code_forms.AuthenticateForm): ...
+
+
+class ConfirmCodeForm(_PlainRequiredErrors, code_forms.ReauthenticateForm): ...
+
+
+class ActivateCodesForm(_PlainRequiredErrors, totp_forms.ActivateTOTPForm): ...

@@ -110,7 +110,7 @@ class SignOnRequest(OrganizationModel):
 
     class Kind(models.TextChoices):
         DOMAIN = "domain", "Email domain"
-        ADDRESSES_VERIFIED = "addresses_verified", "Addresses are verified"
+        ADDRESSES_VERIFIED = "addresses_verified", "Addresses without the claim"
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"

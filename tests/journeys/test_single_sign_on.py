@@ -41,7 +41,7 @@ def test_admin_requires_single_sign_on(demo: Demo, person) -> None:
     ola.page.get_by_label("Select this object").check()
     ola.page.get_by_label("Action:").select_option("approve")
     ola.page.get_by_role("button", name="Go").click()
-    expect(ola.page.get_by_text("1 of 1 approved.")).to_be_visible()
+    expect(ola.page.get_by_text("1 of 1 request approved.")).to_be_visible()
 
     page.reload()
     page.get_by_role("button", name="Turn on").click()

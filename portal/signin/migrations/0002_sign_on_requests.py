@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             name='SignOnRequest',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('domain', 'Email domain'), ('addresses_verified', 'Addresses are verified')], max_length=20)),
+                ('kind', models.CharField(choices=[('domain', 'Email domain'), ('addresses_verified', 'Addresses without the claim')], max_length=20)),
                 ('domain', models.CharField(blank=True, max_length=200, validators=[portal.signin.models.validate_bare_domain])),
                 ('state', models.CharField(choices=[('requested', 'Requested'), ('approved', 'Approved'), ('declined', 'Declined')], default='requested', max_length=20)),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -34,7 +34,7 @@ def settings_page(request: MemberRequest) -> HttpResponse:
         return _render_settings(request, sign_on)
     form = SingleSignOnForm(request.POST, sign_on=sign_on)
     if form.is_valid() and (error := _check_service(request, form.cleaned_data["issuer"])):
-        form.add_error("issuer", f"{error} Nothing was saved.")
+        form.add_error("issuer", error)
     if form.errors:
         return _render_settings(request, sign_on, form=form)
     service = sso_setup.ServiceSettings(**form.cleaned_data)

@@ -28,7 +28,11 @@ LINK_PLACEHOLDER = "(the link appears here once it is created)"
 
 
 class RecipientForm(forms.Form):
-    to = forms.ChoiceField(label="To", widget=forms.RadioSelect)
+    to = forms.ChoiceField(
+        label="To",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Select who gets the link."},
+    )
     other = form_fields.EmailField(
         label="Their email",
         required=False,

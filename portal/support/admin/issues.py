@@ -127,6 +127,7 @@ class IssueAdmin(NoAddDeleteAdmin):
         connection = getattr(issue.organization, "connection", None)
         return {
             "title": issue.title,
+            "subtitle": "",
             "tone": _SEVERITY_TONES[Issue.Severity(issue.severity)],
             "may_help": request.user.has_perm(customer_actions.HELP_PERMISSION),
             "draft": build_message(issue),

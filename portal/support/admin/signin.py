@@ -11,7 +11,7 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from portal.accounts.models import User
 from portal.signin import sso_setup
@@ -91,6 +91,17 @@ class SignOnRequestAdmin(ReadOnlyAdmin):
     search_fields = ("single_sign_on__organization__name", "domain")
     ordering = ("-state", "requested_at")  # "requested" first
     actions = ("approve", "decline")
+    list_note = (
+        "Once approved, the customer’s sign-in service can sign in everyone with these addresses. "
+        "Approve a domain only after you have confirmed that the customer owns it. Accept "
+        "addresses without the claim only if the customer assigns every address of its domains."
+    )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"list_note": self.list_note, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     @admin.display(description="customer")
     def organization(self, row: SignOnRequest) -> str:
@@ -130,4 +141,6 @@ class SignOnRequestAdmin(ReadOnlyAdmin):
             except sso_setup.DomainTaken:
                 text = f"{row.domain} belongs to another customer's single sign-on. Not approved."
                 self.message_user(request, text, messages.ERROR)
-        self.message_user(request, f"{decided} of {len(rows)} {done}.", messages.SUCCESS)
+        count = len(rows)
+        text = f"{decided} of {count} request{'' if count == 1 else 's'} {done}."
+        self.message_user(request, text, messages.SUCCESS if decided else messages.WARNING)

@@ -43,7 +43,11 @@ class MemberAccess:
 
 
 class AccessCheckForm(forms.Form):
-    email = forms.EmailField(label="Email", widget=forms.EmailInput(attrs={"class": "vTextField"}))
+    email = forms.EmailField(
+        label="Email",
+        widget=forms.EmailInput(attrs={"class": "vTextField"}),
+        error_messages={"required": "Enter a member’s email."},
+    )
     job = forms.CharField(
         max_length=300,
         required=False,
@@ -66,7 +70,7 @@ def access_check_page(request: HttpRequest) -> HttpResponse:
     """Show what a person sees and why, in each of their organizations."""
     if not request.user.has_perms(REQUIRED_PERMISSIONS):
         raise PermissionDenied
-    form = AccessCheckForm(request.GET if request.GET.get("email") else None)
+    form = AccessCheckForm(request.GET if "email" in request.GET else None)
     answers = []
     if form.is_valid():
         query = form.cleaned_data["job"]

@@ -51,13 +51,14 @@ def _suggest_next_step(status: CustomerStatus) -> NextStep:
         return NextStep("Ask their admin to enter the Greenhouse credential.")
     if status.is_outdated:
         return _suggest_action(organization, "sync", "Recruiters see outdated data. Start a sync.")
-    if status.missing_count and status.connection:
+    leading_cause = status.issues[0].cause if status.issues else ""
+    if status.missing_count and leading_cause in {"", Issue.Cause.MISSING_PERMISSION}:
         count = status.missing_count
         missing = f"{count} permission{' is' if count == 1 else 's are'} missing."
         return _suggest_fix_link(organization, f"{missing} Send a fix link to a Greenhouse admin.")
     if status.state == State.ACTION_NEEDED:
         return _suggest_action(organization, "check", "Check whether it has been fixed.")
-    if status.unmatched_count:
+    if status.unmatched_count and leading_cause in {"", Issue.Cause.UNMATCHED_PEOPLE}:
         count = status.unmatched_count
         return NextStep(
             f"{count} {'person has' if count == 1 else 'people have'} no Greenhouse match. "

@@ -101,13 +101,15 @@ def get_customer_statuses(organizations: Iterable[Organization]) -> dict[int, Cu
     connected = {status.connection.pk: status for status in statuses.values() if status.connection}
     for connection_id, share in get_shares(connected).items():
         connected[connection_id].freshness_share = share
-    issues_by_severity = sorted(
-        list_open_issues().filter(organization__in=keys),
-        key=lambda issue: Issue.Severity.values.index(issue.severity),
-    )
-    for issue in issues_by_severity:
+    for issue in sorted(list_open_issues().filter(organization__in=keys), key=_rank_issue):
         statuses[issue.organization_id].issues.append(issue)
     return statuses
+
+
+def _rank_issue(issue: Issue) -> tuple[int, bool]:
+    """Most severe first; among those, what a fix link resolves for the customer."""
+    is_permission = issue.cause == Issue.Cause.MISSING_PERMISSION
+    return Issue.Severity.values.index(issue.severity), not is_permission
 
 
 def _build_status(organization: Organization) -> CustomerStatus:

@@ -26,6 +26,7 @@ class ReasonForm(forms.Form):
         help_text="The customer's admins can read this in their activity log. At least 10 "
         "characters.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
+        error_messages={"required": "Enter a reason."},
     )
 
 

@@ -310,7 +310,8 @@ def test_concurrent_removal_reported_to_both_admins(
 def test_last_admin_cannot_leave(personas: Personas, sign_in) -> None:
     ada = sign_in(personas.ada)
     for change in ({"role": "recruiter"}, {"remove": "yes"}):
-        ada.post(f"{MEMBERS}{personas.ada.pk}/", change)
+        page = ada.post(f"{MEMBERS}{personas.ada.pk}/", change, follow=True).content.decode()
+        assert "Not changed: Acme needs an admin." in page
         assert Membership.objects.filter(pk=personas.ada.pk, role="admin").exists()
 
 

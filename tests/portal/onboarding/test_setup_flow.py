@@ -60,6 +60,8 @@ def test_people_step_comes_before_sync(
     assert _current_step(ada) == PEOPLE
     page = ada.get(PEOPLE).content.decode()
     assert "Syncing people and requisitions" in page
+    assert '<td data-label="Requisitions" class="num">–</td>' in page
+    assert '<td data-label="Requisitions" class="num">0</td>' not in page
     assert ada.post(PEOPLE).url == "/setup/sync/"
     assert _current_step(ada) == "/setup/sync/"
 

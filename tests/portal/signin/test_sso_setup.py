@@ -230,7 +230,7 @@ def test_domain_counts_after_approval(
     _run_test(ada)
     ada.post(reverse("sso_switch"), {"switch": "on"})
     assert not SingleSignOn.objects.get().enabled, "no domain is approved"
-    assert "1 of 1 approved." in _decide(sign_in(personas.ola), "approve", row)
+    assert "1 of 1 request approved." in _decide(sign_in(personas.ola), "approve", row)
     assert SingleSignOnDomain.objects.get().domain == "acme.example"
     for switch in ("on", "required"):
         ada.post(reverse("sso_switch"), {"switch": switch})
@@ -253,9 +253,21 @@ def test_untested_service_cannot_be_required(ada: Client, sign_on, switch: str) 
     assert "Test your own sign-in first." in _read(ada)
 
 
+def test_operator_reads_what_approval_means(
+    ada: Client, personas: Personas, sign_in, sign_on
+) -> None:
+    ada.post(reverse("sso_request_domain"), {"domain": "acme.example"})
+    ola, row = sign_in(personas.ola), SignOnRequest.objects.get()
+    page = ola.get(reverse("admin:signin_signonrequest_changelist")).content.decode()
+    assert "only after you have confirmed that the customer owns it" in page
+    _decide(ola, "approve", row)
+    page = _decide(ola, "approve", row)
+    assert '<li class="warning">0 of 1 request approved.' in page
+
+
 def test_declined_domain_is_shown(ada: Client, personas: Personas, sign_in, sign_on) -> None:
     ada.post(reverse("sso_request_domain"), {"domain": "acme.example"})
-    assert "1 of 1 declined." in _decide(
+    assert "1 of 1 request declined." in _decide(
         sign_in(personas.ola), "decline", SignOnRequest.objects.get()
     )
     assert "Declined" in _read(ada)

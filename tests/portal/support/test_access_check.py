@@ -53,6 +53,13 @@ def test_unknown_address_reported_next_to_field(personas: Personas, sign_in) -> 
     assert "No customer has a member with this email" in answer.content.decode()
 
 
+def test_empty_address_reported_next_to_field(personas: Personas, sign_in) -> None:
+    cas = sign_in(personas.cas)
+    message = "Enter a member’s email."
+    assert message not in cas.get(PAGE).content.decode()
+    assert message in cas.get(PAGE, {"email": ""}).content.decode()
+
+
 def test_customer_page_links_with_address_filled_in(job: Job, personas: Personas, sign_in) -> None:
     cas = sign_in(personas.cas)
     customer_page = cas.get(

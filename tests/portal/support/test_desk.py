@@ -36,7 +36,9 @@ def cas(personas: Personas, sign_in) -> Client:
     return client
 
 
-def _open_issue(organization: Organization, **overrides: object) -> Issue:
+def _open_issue(
+    organization: Organization, cause: Issue.Cause = Issue.Cause.BAD_CREDENTIAL, **overrides: object
+) -> Issue:
     values = {
         "title": "Credential rejected",
         "description": "Greenhouse answered 401.",
@@ -45,7 +47,7 @@ def _open_issue(organization: Organization, **overrides: object) -> Issue:
         "still_works": "Synced data stays visible.",
         **overrides,
     }
-    issue, _ = service.open_issue(organization, Issue.Cause.BAD_CREDENTIAL, **values)  # type: ignore[arg-type]
+    issue, _ = service.open_issue(organization, cause, **values)  # type: ignore[arg-type]
     return issue
 
 
@@ -71,6 +73,25 @@ def test_desk_says_why_and_what_next(personas: Personas, cas: Client) -> None:
     assert "Credential rejected" in section
     assert reverse("admin:issues_issue_send_message", args=[issue.pk]) in section
     assert f"{issue.first_seen_at:%-d %b %Y, %H:%M} UTC" in section
+
+
+@pytest.mark.parametrize(
+    ("severity", "reason", "step"),
+    [
+        (Issue.Severity.INFO, "Greenhouse permission missing", "Create a fix link"),
+        (Issue.Severity.WARNING, "Greenhouse permission missing", "Create a fix link"),
+        (Issue.Severity.CRITICAL, "Rate limit reached", "Who can fix it: Greenhouse."),
+    ],
+)
+def test_next_step_answers_the_reason(
+    connect, personas: Personas, cas: Client, severity: str, reason: str, step: str
+) -> None:
+    connect(without={"applications.reject"})
+    values = {"severity": severity, "fixer": Issue.Fixer.GREENHOUSE, "title": "Rate limit reached"}
+    _open_issue(personas.ada.organization, Issue.Cause.RATE_LIMIT, **values)
+    section = _read_section(cas.get(DESK).content.decode(), "Needs attention")
+    assert reason in section
+    assert step in section
 
 
 def test_desk_lists_stalled_setups_apart(cas: Client) -> None:
@@ -184,6 +205,7 @@ def test_issue_page_explains_and_offers_actions(personas: Personas, cas: Client)
         f"{reverse('admin:runbook')}#bad_credential",
     ):
         assert text in page
+    assert page.split("<title>")[1].split("</title>")[0].count(issue.title) == 1
 
 
 # -- funnel ----------------------------------------------------------------------------------------
