@@ -102,9 +102,7 @@ class SubscriptionForm(forms.Form):
 
 
 class TimeZoneForm(forms.Form):
-    time_zone = forms.ChoiceField(
-        label="Time zone", widget=forms.Select(attrs={"class": "input"})
-    )
+    time_zone = forms.ChoiceField(label="Time zone", widget=forms.Select(attrs={"class": "input"}))
 
     def __init__(self, data: Any, *, current: str) -> None:
         super().__init__(data, initial={"time_zone": current or "UTC"})

@@ -14,9 +14,7 @@ urlpatterns = [
     path("<id:job_pk>/pin/", requisitions.set_pin, name="set_pin"),
     path("emails/", applicant_emails.list_subscriptions, name="applicant_emails"),
     path("emails/time-zone/", applicant_emails.set_time_zone, name="set_time_zone"),
-    path(
-        "emails/<id:pk>/off/", applicant_emails.delete_subscription, name="delete_subscription"
-    ),
+    path("emails/<id:pk>/off/", applicant_emails.delete_subscription, name="delete_subscription"),
     path("emails/off/<str:token>/", applicant_emails.unsubscribe, name="unsubscribe"),
     path("<id:job_pk>/emails/", applicant_emails.subscribe_to_job, name="subscribe_to_job"),
     path("views/<id:pk>/emails/", applicant_emails.subscribe_to_view, name="subscribe_to_view"),

@@ -66,13 +66,11 @@ def _send_email(digest: ApplicantDigest, rights: Rights, groups: list[JobApplica
         if not delivery.requeue(digest, digest.attempts, error.reason):
             transitions.try_move(digest, Status.FAILED, why=error.reason)
         return
-    transitions.try_move(
-        digest, Status.SENT, why="the mail server took it", sent_at=timezone.now()
-    )
+    transitions.try_move(digest, Status.SENT, why="the mail server took it", sent_at=timezone.now())
 
 
 def describe_event(groups: list[JobApplicants]) -> str:
-    """"3 new applicants for Account Executive", or for how many requisitions."""
+    """ "3 new applicants for Account Executive", or for how many requisitions."""
     count = sum(group.count for group in groups)
     where = format_name(groups[0].job.name) if len(groups) == 1 else f"{len(groups)} requisitions"
     return f"{count:,} new applicant{'' if count == 1 else 's'} for {where}"

@@ -69,9 +69,7 @@ def subscribe_to_view(request: MemberRequest, pk: int) -> HttpResponse:
     return _edit_subscription(request, view, view.name)
 
 
-def _edit_subscription(
-    request: MemberRequest, subject: Job | SavedView, name: str
-) -> HttpResponse:
+def _edit_subscription(request: MemberRequest, subject: Job | SavedView, name: str) -> HttpResponse:
     member = request.membership
     subscription = subscriptions.find_subscription(member, subject)
     frequency = subscription.frequency if subscription else ""
