@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
@@ -44,11 +44,14 @@ def _list_due() -> QuerySet[ApplicantSubscription]:
     now = timezone.now()
     arrivals = _list_arrivals(now - COMMIT_MARGIN)
     return (
-        ApplicantSubscription.objects.filter(
+        ApplicantSubscription.objects.alias(
+            live_connection=Subquery(_list_live_connections().values("pk")[:1])
+        )
+        .filter(
             Q(frequency=Frequency.DAILY)
-            | Q(Exists(arrivals), job=None)
-            | Q(Exists(arrivals.filter(job=OuterRef("job")))),
-            Exists(_list_live_connections()),
+            | Q(Exists(arrivals.filter(job=OuterRef("job"))))
+            | Q(Exists(arrivals.filter(connection=OuterRef("live_connection"))), job=None),
+            live_connection__isnull=False,
             due_at__lte=now,
             membership__ended_at=None,
             membership__user__is_active=True,
@@ -71,12 +74,8 @@ def _list_live_connections() -> QuerySet[Connection]:
 
 def _list_arrivals(until: datetime) -> QuerySet[Application]:
     """What may be new to an instant subscription; whether it may be seen is decided later."""
-    # A new row was changed when it was first seen, and that column has the index.
     return Application.objects.filter(
-        connection__organization=OuterRef("membership__organization"),
-        changed_at__gt=OuterRef("covered_until"),
-        first_seen_at__gt=OuterRef("covered_until"),
-        first_seen_at__lte=until,
+        first_seen_at__gt=OuterRef("covered_until"), first_seen_at__lte=until
     )
 
 

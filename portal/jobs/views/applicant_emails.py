@@ -72,7 +72,7 @@ def subscribe_to_view(request: MemberRequest, pk: int) -> HttpResponse:
 def _edit_subscription(request: MemberRequest, subject: Job | SavedView, name: str) -> HttpResponse:
     member = request.membership
     subscription = subscriptions.find_subscription(member, subject)
-    frequency = subscription.frequency if subscription else ""
+    frequency = subscription.frequency if subscription else ApplicantSubscription.Frequency.DAILY
     form = SubscriptionForm(request.POST or None, initial={"frequency": frequency})
     if request.method == "POST" and form.is_valid():
         subscriptions.suggest_time_zone(member.user, form.cleaned_data["zone"])
