@@ -1,4 +1,4 @@
-"""Sends a digest, at most once; one with nothing to list is deleted unsent."""
+"""Sends a digest; one with nothing to list is deleted unsent."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership, User
-from portal.core import queue
+from portal.core import outbox_fence, queue
 from portal.jobs.applicant_emails import schedule, subscriptions
 from portal.jobs.models import ApplicantDigest, ApplicantSubscription, DigestPart, SavedView
 from portal.members import memberships
@@ -445,3 +445,46 @@ def _insert_subscriptions(job, frequency: str, count: int) -> None:
         ApplicantSubscription(membership=member, job=job, frequency=frequency, due_at=due_at)
         for member in members
     )
+
+
+def test_instant_period_has_one_email(
+    acme, sam, executive, personas: Personas, sign_in, move_to, mailoutbox
+) -> None:
+    """What arrives after a period's email waits for the next period, here in a saved view."""
+    client, nurse = sign_in(personas.sam), synced_data.create_job(acme, "Nurse")
+    view = SavedView.objects.create(membership=personas.sam, name="Nurses", query="q=nurse")
+    _subscribe(client, executive, "instant")
+    client.post(reverse("jobs:subscribe_to_view", args=[view.pk]), {"frequency": "instant"})
+    move_to("2026-03-02 12:03", run=False)
+    _apply(executive)
+    move_to("2026-03-02 12:05")
+    assert _list_subjects(mailoutbox) == ["Acme: 1 new applicant for Account Executive"]
+    _apply(nurse)
+    move_to("2026-03-02 12:07")
+    assert len(mailoutbox) == 1
+    move_to("2026-03-02 12:10")
+    assert _list_subjects(mailoutbox)[1:] == ["Acme: 1 new applicant for Nurse"]
+
+
+def test_restored_backup_sends_no_digest(
+    sam, executive, personas: Personas, sign_in, move_to, mailoutbox, run_tasks
+) -> None:
+    _subscribe(sign_in(personas.sam), executive)
+    _apply(executive)
+    move_to("2026-03-03 09:00", run=False)
+    schedule.queue_due_digests()
+    outbox_fence.outbox_released.run()
+    run_tasks()
+    assert mailoutbox == []
+    assert ApplicantDigest.objects.get().status == Digest.FAILED
+
+
+def test_other_members_subscriptions_are_out_of_reach(
+    sam, executive, personas: Personas, sign_in
+) -> None:
+    _subscribe(sign_in(personas.sam), executive)
+    off_url = reverse("jobs:delete_subscription", args=[ApplicantSubscription.objects.get().pk])
+    for other in (personas.remy, personas.zoe):
+        assert sign_in(other).post(off_url).status_code == 404
+        assert "Account Executive" not in sign_in(other).get(PAGE).content.decode()
+    assert ApplicantSubscription.objects.count() == 1
