@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
 
 from portal.accounts.models import Membership
 from portal.core.names import form_fields
-from portal.jobs.models import SavedView
+from portal.jobs.applicant_emails.subscriptions import is_time_zone
+from portal.jobs.models import ApplicantSubscription, SavedView
 from portal.jobs.saved_views import MAX_SAVED_VIEWS, SavedViews, ViewQuery
 
 MAX_QUERY_LENGTH = 2000
@@ -86,3 +88,30 @@ class ExplainAccessForm(forms.Form):
         about: Any = self.fields["about"]
         about.queryset = people.select_related("user").order_by("user__name", "id")
         about.initial = member.pk
+
+
+class SubscriptionForm(forms.Form):
+    frequency = forms.ChoiceField(
+        label="Email me about new applicants",
+        choices=[("", "Never"), *ApplicantSubscription.Frequency.choices],
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    # Filled in by the browser's script; used if no time zone was chosen yet.
+    zone = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"data-zone": ""}))
+
+
+class TimeZoneForm(forms.Form):
+    time_zone = forms.ChoiceField(label="Time zone", widget=forms.Select(attrs={"class": "input"}))
+
+    def __init__(self, data: Any, *, current: str) -> None:
+        super().__init__(data, initial={"time_zone": current or "UTC"})
+        zones = {zone for zone in available_timezones() if _is_place(zone)} | {"UTC"}
+        if is_time_zone(current):
+            zones.add(current)
+        choices = [(zone, zone.replace("_", " ")) for zone in sorted(zones)]
+        self.fields["time_zone"].choices = choices  # type: ignore[attr-defined]
+
+
+def _is_place(zone: str) -> bool:
+    return "/" in zone and not zone.startswith(("Etc/", "SystemV/", "US/"))

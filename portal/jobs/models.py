@@ -1,6 +1,8 @@
-"""Pins, saved views, last views and stored counts of requisitions."""
+"""Pins, saved views, last views, stored counts, and emails about new applicants."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -78,6 +80,11 @@ class SavedView(OrganizationModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def shows_closed(self) -> bool:
+        """Closed requisitions get no applicants."""
+        return "status=closed" in self.query.split("&")
+
 
 class StageCountRun(OrganizationModel):
     """Until when `stage_counts` has counted a connection's jobs."""
@@ -109,3 +116,97 @@ class StageCount(OrganizationModel):
 
     def __str__(self) -> str:
         return f"{self.job_id}: {self.active} in {self.stage_id}"
+
+
+class ApplicantSubscription(OrganizationModel):
+    """A member's emails about new applicants of a requisition, or of those in a saved view."""
+
+    class Frequency(models.TextChoices):
+        INSTANT = "instant", "Within minutes"
+        DAILY = "daily", "Once a day at 9:00"
+
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, related_name="applicant_subscriptions"
+    )
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="+")
+    view = models.ForeignKey(SavedView, null=True, on_delete=models.CASCADE, related_name="+")
+    frequency = models.CharField(max_length=10, choices=Frequency.choices)
+    # The period that ends then is the next to be sent; each is claimed by compare-and-swap.
+    due_at = models.DateTimeField()
+    covered_until = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["membership", "job"], name="one_subscription_per_job"),
+            models.UniqueConstraint(
+                fields=["membership", "view"], name="one_subscription_per_view"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(job__isnull=True) ^ models.Q(view__isnull=True),
+                name="subscription_to_job_or_view",
+            ),
+        )
+        indexes = (models.Index(fields=["due_at"], name="subscriptions_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.membership}: {self.job_id or self.view_id}, {self.frequency}"
+
+
+class ApplicantDigest(OrganizationModel):
+    """One email to a member about one period. What it lists is decided when it is sent."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting to be sent"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Could not be sent"
+
+    MOVES: ClassVar = {
+        Status.QUEUED: {Status.SENDING},
+        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
+    }
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    frequency = models.CharField(max_length=10, choices=ApplicantSubscription.Frequency.choices)
+    period_end = models.DateTimeField()
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["membership", "frequency", "period_end"], name="one_digest_per_period"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["status", "due_at"], name="applicant_digests_due"),
+            models.Index(fields=["created_at"], name="applicant_digests_by_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.membership}: {self.frequency} until {self.period_end}"
+
+
+class DigestPart(OrganizationModel):
+    """The time of which a digest covers a subscription; ends with the subscription."""
+
+    digest = models.ForeignKey(ApplicantDigest, on_delete=models.CASCADE, related_name="parts")
+    subscription = models.ForeignKey(
+        ApplicantSubscription, on_delete=models.CASCADE, related_name="+"
+    )
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["digest", "subscription"], name="one_part_per_subscription"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.begins_at} to {self.ends_at}"

@@ -3,7 +3,9 @@ from __future__ import annotations
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.core.tenancy.scope import all_organizations
+from portal.jobs.applicant_emails import delivery, schedule
 from portal.jobs.job_list import stage_counts
+from portal.jobs.models import ApplicantDigest
 
 
 def update_counts(connection_id: int) -> None:
@@ -22,4 +24,20 @@ def update_all_counts() -> None:
         turn.end_if_over()
 
 
-SCHEDULES = {update_all_counts: 1}  # minutes
+def send_applicant_digest(digest_id: int) -> None:
+    # None: its member was removed, or another worker found nothing to send.
+    digest = ApplicantDigest.objects.filter(pk=digest_id).first()
+    if digest is not None:
+        delivery.send_digest(digest)
+
+
+@all_organizations("finds the digests of all customers that are due")
+def queue_applicant_digests() -> None:
+    schedule.recover_lost_digests()
+    schedule.queue_due_digests()
+
+
+SCHEDULES = {  # minutes
+    update_all_counts: 1,
+    queue_applicant_digests: 1,
+}

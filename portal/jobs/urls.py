@@ -1,15 +1,21 @@
 from django.urls import path
 
-from portal.jobs import views
+from portal.jobs.views import applicant_emails, requisitions
 
 app_name = "jobs"
 urlpatterns = [
-    path("", views.list_jobs, name="list"),
-    path("export.csv", views.export_csv, name="export_csv"),
-    path("outage/", views.show_outage, name="outage"),
-    path("access/", views.explain_access, name="explain_access"),
-    path("views/", views.save_view, name="save_view"),
-    path("views/<id:pk>/", views.update_saved_view, name="update_saved_view"),
-    path("<id:job_pk>/refresh/", views.refresh_job, name="refresh_job"),
-    path("<id:job_pk>/pin/", views.set_pin, name="set_pin"),
+    path("", requisitions.list_jobs, name="list"),
+    path("export.csv", requisitions.export_csv, name="export_csv"),
+    path("outage/", requisitions.show_outage, name="outage"),
+    path("access/", requisitions.explain_access, name="explain_access"),
+    path("views/", requisitions.save_view, name="save_view"),
+    path("views/<id:pk>/", requisitions.update_saved_view, name="update_saved_view"),
+    path("<id:job_pk>/refresh/", requisitions.refresh_job, name="refresh_job"),
+    path("<id:job_pk>/pin/", requisitions.set_pin, name="set_pin"),
+    path("emails/", applicant_emails.list_subscriptions, name="applicant_emails"),
+    path("emails/time-zone/", applicant_emails.set_time_zone, name="set_time_zone"),
+    path("emails/<id:pk>/off/", applicant_emails.delete_subscription, name="delete_subscription"),
+    path("emails/off/<str:token>/", applicant_emails.unsubscribe, name="unsubscribe"),
+    path("<id:job_pk>/emails/", applicant_emails.subscribe_to_job, name="subscribe_to_job"),
+    path("views/<id:pk>/emails/", applicant_emails.subscribe_to_view, name="subscribe_to_view"),
 ]

@@ -35,9 +35,16 @@ class EmailNotSent(Exception):
         super().__init__(reason)
 
 
-def send_email(subject: str, text: str, address: str, *, reference: str = "") -> None:
+def send_email(
+    subject: str,
+    text: str,
+    address: str,
+    *,
+    reference: str = "",
+    headers: dict[str, str] | None = None,
+) -> None:
     """Raises EmailNotSent. An email provider names `reference` again if the email comes back."""
-    message = EmailMessage(subject, text, None, [address])
+    message = EmailMessage(subject, text, None, [address], headers=headers)
     if reference:
         message.metadata = {"reference": reference}  # type: ignore[attr-defined]  # for Anymail
     deliver_message(message)

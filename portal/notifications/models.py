@@ -83,6 +83,8 @@ class Preference(models.Model):
     )
     paused_until = models.DateTimeField(null=True, blank=True)
     last_digest_at = models.DateTimeField(null=True, blank=True)
+    # IANA name, of the browser until the user chooses another; empty means UTC.
+    time_zone = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_frequency_display()}"

@@ -22,6 +22,7 @@ from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.core import queue
 from portal.core.models import QueueTurn, SharedState, Transition
 from portal.issues.models import Issue
+from portal.jobs.models import ApplicantDigest
 from portal.members.models import Invitation
 from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 from portal.support.models import Impersonation
@@ -83,6 +84,7 @@ RETENTION_RULES = (
     _build_age_rule(Delivery, "REQUEST_LOG_DAYS", "received_at"),
     RetentionRule(SyncRun, "SYNC_DAYS", lambda _: schedule.list_expired_runs()),
     _build_age_rule(Notification, "NOTIFICATION_DAYS", "created_at"),
+    _build_age_rule(ApplicantDigest, "NOTIFICATION_DAYS", "created_at"),
     _build_age_rule(ChatMessage, "NOTIFICATION_DAYS", "created_at"),
     _build_age_rule(OutgoingEmail, "NOTIFICATION_DAYS", "created_at"),
     _build_age_rule(Invitation, "NOTIFICATION_DAYS", "expires_at"),

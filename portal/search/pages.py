@@ -24,6 +24,7 @@ PAGES = (
     PortalPage("My activity", "applications:my_activity", "history undo actions"),
     PortalPage("Missing a requisition?", "jobs:explain_access", "access job not found why"),
     PortalPage("Email notifications", "notifications:preferences", "mail digest settings"),
+    PortalPage("New applicant emails", "jobs:applicant_emails", "mail alerts subscriptions digest"),
     PortalPage("Security", "mfa_index", "password one-time codes sessions account"),
     PortalPage("Setup", links.SETUP, "Greenhouse connection settings", True),
     PortalPage("Permissions", links.SETUP_PERMISSIONS, "setup scopes access", True),

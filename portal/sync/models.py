@@ -393,6 +393,9 @@ class Application(SyncedRecord):
                 name="applications_of_job",
             ),
             models.Index(fields=["connection", "changed_at"], name="applications_changed"),
+            # For emails about new applicants (portal.jobs.applicant_emails.schedule).
+            models.Index(fields=["connection", "first_seen_at"], name="new_applications"),
+            models.Index(fields=["job", "first_seen_at"], name="new_applications_of_job"),
         )
 
     def __str__(self) -> str:

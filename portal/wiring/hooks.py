@@ -13,6 +13,7 @@ from portal.connections.permissions import check_runs, fix_link_email
 from portal.core import outbox_fence, queue, worker_heartbeat
 from portal.core.secrets import key_rotation
 from portal.entitlements import job_titles
+from portal.jobs.applicant_emails import schedule as applicant_emails
 from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
 from portal.notifications import restored_backup as messages
@@ -42,6 +43,7 @@ def register_hooks() -> None:
     for settle in (
         restored_backup.settle_restored_actions,
         messages.give_up_restored_messages,
+        applicant_emails.give_up_restored_digests,
         invitations.give_up_restored_invitations,
         fix_link_email.give_up_restored_links,
         revocation.drop_restored_revocations,

@@ -19,7 +19,7 @@ from django.utils import timezone
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.models import ConsentRequest, CredentialTest, FixLink
-from portal.jobs.models import SavedView
+from portal.jobs.models import ApplicantSubscription, SavedView
 from portal.members.models import Invitation
 from portal.sync.models import Application, StageName
 
@@ -27,6 +27,7 @@ from portal.sync.models import Application, StageName
 PUBLIC_URL_NAMES = {
     "home",
     "favicon",
+    "jobs:unsubscribe",
     "healthz",
     "metrics",
     "readyz",
@@ -55,6 +56,9 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         membership=owner, application=application, kind="advance", status="failed"
     )
     view = SavedView.objects.create(membership=owner, name=f"{application.pk}", query="mine=1")
+    subscription = ApplicantSubscription.objects.create(
+        membership=owner, view=view, frequency="daily", due_at=timezone.now()
+    )
     invitation = Invitation.objects.create(
         organization=owner.organization,
         email=f"{uuid4().hex}@acme.example",
@@ -87,6 +91,8 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         **{(f"applications:{name}", "pk"): batch.pk for name in of_batch},
         ("jobs:", "job_pk"): application.job_id,
         ("jobs:update_saved_view", "pk"): view.pk,
+        ("jobs:subscribe_to_view", "pk"): view.pk,
+        ("jobs:delete_subscription", "pk"): subscription.pk,
         ("members:update_member", "pk"): owner.pk,
         ("privacy:", "pk"): owner.pk,
         ("members:revoke_invitation", "pk"): invitation.pk,

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=models.Model)
 # Foreign keys that lead to the organization, the most direct first.
 _OWNER_FIELDS = (
     *("organization", "connection", "membership", "job"),
-    *("run", "user", "step", "single_sign_on"),
+    *("run", "user", "step", "single_sign_on", "subscription"),
 )
 
 

@@ -34,6 +34,7 @@ TASKS = (
     "portal.notifications.tasks.recover_lost_messages",
     "portal.members.tasks.recover_lost_invitations",
     "portal.jobs.tasks.update_all_counts",
+    "portal.jobs.tasks.queue_applicant_digests",
     "portal.webhooks.tasks.recover_stalled_work",
     "portal.webhooks.tasks.detect_silence",
     "portal.connections.tasks.check_due_connections",
