@@ -10,6 +10,7 @@
   const isApple = /Mac|iPhone|iPad/.test(navigator.platform); // there Ctrl K edits text
   const options = () => Array.from(list.querySelectorAll("a[role=option]"));
   const active = () => list.querySelector("[role=option][aria-selected=true]");
+  let opensResultOf = null; // the query that Enter was pressed for before its results were there
 
   function activate(option) {
     list.querySelectorAll("[role=option]").forEach((other) => other.setAttribute("aria-selected", String(other === option)));
@@ -55,9 +56,17 @@
     if (event.isComposing) return;
     if (event.key === "ArrowDown") move(1);
     else if (event.key === "ArrowUp") move(-1);
-    else if (event.key === "Enter" && active() && list.dataset.query === input.value) active().click();
+    else if (event.key === "Enter" && list.dataset.query !== input.value) opensResultOf = input.value;
+    else if (event.key === "Enter" && active()) active().click();
     else return;
     event.preventDefault();
+  });
+
+  input.addEventListener("input", () => { opensResultOf = null; });
+
+  // Without an answer, the search page may have one.
+  input.addEventListener("htmx:afterRequest", (event) => {
+    if (opensResultOf !== null && !event.detail.successful && event.detail.xhr.status) input.form.submit();
   });
 
   list.addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus in the input
@@ -66,5 +75,7 @@
     list.dataset.query = event.detail.requestConfig.parameters.q;
     list.scrollTop = 0;
     activate(options()[0] || list.querySelector("[role=option]"));
+    if (opensResultOf === list.dataset.query && options().length) active().click();
+    opensResultOf = null;
   });
 })();

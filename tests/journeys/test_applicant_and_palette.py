@@ -35,6 +35,7 @@ def test_palette_leads_to_applicant(demo: Demo, remy: Person, width: int) -> Non
     page = remy.page
     page.locator("#job-table tbody a").first.click()
     name = page.locator(".application-rows .cell-title a").first.inner_text()
+    page.wait_for_load_state()
     page.keyboard.press("Control+k")
     box = page.get_by_role("combobox", name="Search requisitions")
     expect(box).to_be_focused()
@@ -57,8 +58,7 @@ def test_palette_leads_to_applicant(demo: Demo, remy: Person, width: int) -> Non
     _check(page, "72-palette-empty", width)
     page.keyboard.press("Control+a")
     page.keyboard.type(name)
-    expect(page.locator("#palette-candidates-1")).to_contain_text(name)
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # before its results are there
     page.wait_for_url(APPLICANT)
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     assert page.title().startswith(name)

@@ -31,7 +31,7 @@ def test_recruiters_see_own_jobs_and_reasons(demo: Demo, person, ada: Person) ->
         unmatched.page.get_by_role("link", name="See why").click()
         expect(unmatched.page.get_by_role("heading", name="Your access")).to_be_visible()
         expect(unmatched.page.get_by_text("How to fix it")).to_be_visible()
-        expect(unmatched.page.get_by_label("Requisition")).to_have_count(0)
+        expect(unmatched.page.get_by_label("Requisition", exact=True)).to_have_count(0)
         unmatched.check_page(f"62-no-access-{name}")
 
 
@@ -98,7 +98,7 @@ def _find_job_only_sam_sees(sam: Person, remy: Person) -> str:
 def _ask_why_hidden(remy: Person, ada: Person, hidden: str) -> None:
     """Remy learns only how to get access; Ada, asking about him, reads what is missing."""
     remy.page.get_by_role("link", name="Missing a requisition?").click()
-    remy.page.get_by_label("Requisition").fill(hidden)
+    remy.page.get_by_label("Requisition", exact=True).fill(hidden)
     remy.page.get_by_role("button", name="Check access").click()
     answer = remy.page.locator("#answer")
     expect(answer).to_contain_text("Not visible")
@@ -107,7 +107,7 @@ def _ask_why_hidden(remy: Person, ada: Person, hidden: str) -> None:
     remy.check_page("62-why")
     ada.open_path("/requisitions/access/")
     ada.page.get_by_label("Person").select_option(label="Remy Laurent (remy@acme.example)")
-    ada.page.get_by_label("Requisition").fill(hidden)
+    ada.page.get_by_label("Requisition", exact=True).fill(hidden)
     ada.page.get_by_role("button", name="Check access").click()
     expect(ada.page.locator("#answer")).to_contain_text("granted this account the requisition")
     expect(ada.page.locator("#answer")).to_contain_text("Who can fix it")

@@ -189,7 +189,7 @@ def _invite_recruiters(ada: Person, person: Any) -> list[Person]:
         ada.page.get_by_role("checkbox", name=re.compile(name)).check()
     ada.check_page("76-people")
     ada.page.get_by_role("button", name="Invite selected").click()
-    expect(ada.page.get_by_text("2 invitations sent.")).to_be_visible()
+    expect(ada.page.locator("#messages")).to_contain_text("2 invitations sent.")
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")

@@ -47,7 +47,7 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(demo.url + "/setup/fix/" + address.split("/setup/fix/")[1])
-    expect(page.get_by_text("Post: Reject Application")).to_be_visible()
+    expect(page.get_by_text("Post: Reject Application", exact=True)).to_be_visible()
     check_accessibility(page)
     keep_screenshot(page, "45-fix-link-390-light")
     # The page stays open beside Greenhouse and shows what has been granted there.
