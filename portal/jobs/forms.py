@@ -102,7 +102,11 @@ class SubscriptionForm(forms.Form):
 
 
 class TimeZoneForm(forms.Form):
-    time_zone = forms.ChoiceField(label="Time zone", widget=forms.Select(attrs={"class": "input"}))
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        widget=forms.Select(attrs={"class": "input"}),
+        error_messages={"required": "Choose a time zone."},
+    )
 
     def __init__(self, data: Any, *, current: str) -> None:
         super().__init__(data, initial={"time_zone": current or "UTC"})

@@ -10,6 +10,7 @@ import pytest
 from integrations.http import file_download
 from integrations.http.client import RequestNotSent
 from integrations.http.file_download import AddressRefused, FileDownloader
+from tests.name_lookups import replace_name_lookups
 
 PUBLIC = "93.184.215.14"
 
@@ -43,10 +44,10 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What each lookup answers, in order."""
     answers: list[str] = []
 
-    def look_up(host: str, port: int, **_: object) -> list[object]:
+    def look_up(host: str, port: int) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (answers.pop(0), port))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    replace_name_lookups(monkeypatch, look_up)
     return answers
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from integrations.http.guarded_client import GuardedClient, RequestRefused, check_url
 from integrations.http.public_addresses import is_public
+from tests.name_lookups import replace_name_lookups
 
 PRIVATE_ADDRESSES = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.8.8",  # noqa: S104
@@ -31,12 +32,12 @@ def _answer_names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
     """Each lookup gets the next answer; returns the names that were looked up."""
     names: list[str] = []
 
-    def resolve(host: str, port: int, *args: object, **kwargs: object) -> list[tuple]:
+    def resolve(host: str, port: int) -> list[tuple]:
         names.append(host)
         addresses = answers[min(len(names), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port)) for a in addresses]
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    replace_name_lookups(monkeypatch, resolve)
     return names
 
 
@@ -126,17 +127,17 @@ def test_only_plain_https_urls(url: str) -> None:
 
 
 def test_unknown_name_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
+    def fail(*_: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    replace_name_lookups(monkeypatch, fail)
     with pytest.raises(RequestRefused, match=r"^Couldn’t reach idp\.example\.$"):
         GuardedClient().send("GET", "https://idp.example/")
 
 
 def test_slow_name_server_ends_at_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: released.wait(10))
+    replace_name_lookups(monkeypatch, lambda *_: released.wait(10) and [])
     started = time.monotonic()
     with pytest.raises(RequestRefused, match="took too long"):
         GuardedClient(max_seconds=0.1).send("GET", "https://idp.example/")
