@@ -14,5 +14,5 @@ def drop_indexes(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0001_initial"), ("sync", "0003_search_keys")]
+    dependencies = [("jobs", "0001_initial"), ("sync", "0001_initial")]
     operations = [migrations.RunPython(create_indexes, drop_indexes)]
