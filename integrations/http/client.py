@@ -16,6 +16,7 @@ READABLE_ENCODINGS = {"", "identity", "gzip", "deflate"}
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes, decoded; 500 candidates are about 5 MB
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=5.0)
 _USER_AGENT = "inbound-talent-portal"
+_LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=15.0)
 
 
 @functools.cache
@@ -24,7 +25,7 @@ def _get_client() -> httpx.Client:
 
 
 def build_shared_client(
-    backend: httpcore.NetworkBackend, *, uses_proxy: bool = True
+    backend: httpcore.NetworkBackend, *, uses_proxy: bool = True, limits: httpx.Limits = _LIMITS
 ) -> httpx.Client:
     # Shared by all providers, so that clicks don't wait for handshakes. Servers usually close idle
     # connections after a minute, and a write into a closed one may be lost: expire them earlier.
@@ -32,7 +33,7 @@ def build_shared_client(
     client = httpx.Client(
         follow_redirects=False,
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
-        limits=httpx.Limits(max_connections=100, keepalive_expiry=15.0),
+        limits=limits,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         trust_env=uses_proxy,
     )

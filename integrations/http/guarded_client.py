@@ -12,12 +12,11 @@ import os
 import queue
 import threading
 from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpcore
 import httpx
 
-from integrations.http.client import READABLE_ENCODINGS, HttpResponse
+from integrations.http.client import READABLE_ENCODINGS, HttpResponse, build_shared_client
 from integrations.http.deadline import (
     DeadlineBackend,
     get_remaining_seconds,
@@ -28,7 +27,6 @@ from integrations.http.public_addresses import is_loopback, is_public
 
 MAX_BODY_BYTES = 256 * 1024  # decoded
 MAX_SECONDS = 5.0  # for one request, from resolving the name to the end of the body
-_HEADERS = {"User-Agent": "inbound-talent-portal", "Accept": "application/json"}
 
 
 class RequestRefused(Exception):
@@ -65,7 +63,7 @@ class GuardedClient:
             with (
                 limit_total_time(self._max_seconds),
                 _get_client(self._allow_local).stream(
-                    method, url, headers={**_HEADERS, **(headers or {})}, content=content
+                    method, url, headers=headers, content=content
                 ) as reply,
             ):
                 if reply.is_redirect:
@@ -119,17 +117,9 @@ class PublicBackend(DeadlineBackend):
 
 @functools.cache
 def _get_client(allow_local: bool) -> httpx.Client:
-    transport = httpx.HTTPTransport(
-        trust_env=False, limits=httpx.Limits(max_connections=20, max_keepalive_connections=0)
-    )
-    # httpx accepts no network backend.
-    transport._pool._network_backend = PublicBackend(allow_local=allow_local)
-    return httpx.Client(
-        transport=transport,
-        follow_redirects=False,
-        trust_env=False,
-        timeout=httpx.Timeout(MAX_SECONDS),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
+    return build_shared_client(
+        PublicBackend(allow_local=allow_local), uses_proxy=False, limits=limits
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
-from django.utils.http import urlencode
 
 from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
@@ -55,10 +54,6 @@ def find_results(member: Membership, query: str) -> list[ResultGroup]:
             *groups,
         ]
     return [group for group in groups if group.results]
-
-
-def build_job_search_url(query: str) -> str:
-    return f"{reverse(links.JOB_LIST)}?{urlencode({'q': query})}"
 
 
 def _find_jobs(rights: Rights, query: str) -> list[SearchResult]:

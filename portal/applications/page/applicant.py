@@ -41,16 +41,25 @@ def build_card_context(
     available_actions: AvailableActions, last: ApplicationAction | None
 ) -> dict[str, Any]:
     """What changes with an action: the decision, the application's facts and its activity."""
+    return {
+        **build_decision_context(available_actions, last),
+        "activity_entries": _list_activity(available_actions),
+        "origin": "applicant",
+    }
+
+
+def build_decision_context(
+    available_actions: AvailableActions, last: ApplicationAction | None
+) -> dict[str, Any]:
+    """The decision and the application's facts, here and in a review."""
     application, action_context = available_actions.application, available_actions.context
     rights = action_context.rights
     return {
         "application": application,
         "row": build_row(available_actions, last),
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
-        "reject_undo_seconds": available_actions.context.reject_undo_seconds,
+        "reject_undo_seconds": action_context.reject_undo_seconds,
         "custom_fields": list_custom_fields(application, rights),
-        "activity_entries": _list_activity(available_actions),
-        "origin": "applicant",
     }
 
 

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
-from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import AvailableActions, build_available_actions
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.forms.reject import RejectForm
@@ -24,14 +23,14 @@ from portal.applications.page.activity_entries import (
     build_entries_token,
 )
 from portal.applications.page.applicant import (
+    build_decision_context,
     build_headline,
     build_stage_history_url,
-    list_custom_fields,
     list_other_applications,
 )
 from portal.applications.page.application_list import build_application_list
 from portal.applications.page.filters import drop_search
-from portal.applications.page.rows import ApplicationRow, build_row
+from portal.applications.page.rows import ApplicationRow
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
@@ -144,16 +143,12 @@ def _build_application_context(
 def _build_card_context(
     available_actions: AvailableActions, last: ApplicationAction | None
 ) -> dict[str, Any]:
-    application, action_context = available_actions.application, available_actions.context
-    rights = action_context.rights
     return {
-        "application": application,
-        "row": build_row(available_actions, last),
+        **build_decision_context(available_actions, last),
         "reject_option": available_actions.get_option("reject"),
-        "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
-        "reject_undo_seconds": action_context.reject_undo_seconds,
-        "reject_form": RejectForm(application=application, action_context=action_context),
-        "custom_fields": list_custom_fields(application, rights),
+        "reject_form": RejectForm(
+            application=available_actions.application, action_context=available_actions.context
+        ),
         "origin": "review",
     }
 
