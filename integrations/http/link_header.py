@@ -17,7 +17,12 @@ def find_next_target(header: str | None, *, request_url: str, base: str) -> str 
     """The next page relative to `base`, the API's URL; None on the last page. Raises
     UnreadableResponse for links to other origins, which would receive the credential.
     """
-    for url, parameters in _LINK_PATTERN.findall((header or "")[:_MAX_LENGTH]):
+    header, end = (header or "")[:_MAX_LENGTH], 0
+    for link in _LINK_PATTERN.finditer(header):
+        url, parameters = link.groups()
+        if "<" in header[end : link.start()]:  # the URL began earlier, with a "<" in it
+            raise UnreadableResponse("Greenhouse's response links to a malformed URL.")
+        end = link.end()
         rel = _REL_PATTERN.search(parameters)
         if rel and "next" in (rel[1] or rel[2] or "").lower().split():
             try:
