@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -67,7 +67,7 @@ def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     demo.add_fault(regex="/move$", method="POST", status=403, times=3, body={"message": "No"})
     remy.check_page("52-bulk-look")
     page.get_by_role("button", name=f"Advance {len(rows)} applications").click()
-    expect(page.get_by_text("Advancing in")).to_be_visible()
+    expect(get_visible_text(page, "Advancing in")).to_be_visible()
     demo.end_holds()
     state = page.locator("#batch-state")
     expect(state).to_contain_text(f"{len(rows) - 3} advanced, 3 not advanced", timeout=TIMEOUT_MS)
@@ -232,7 +232,7 @@ def test_review_works_by_keyboard(demo: Demo, remy: Person) -> None:
     keys.press("Enter")
     _await_place(page, 1)
     keys.press("?")
-    expect(page.get_by_text("Undo the latest decision")).to_be_visible()
+    expect(get_visible_text(page, "Undo the latest decision")).to_be_visible()
     remy.check_page("55-review")
     keys.press("?")
     number = _go_to_advanceable(page)

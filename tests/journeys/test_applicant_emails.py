@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.conftest import Demo, check_accessibility, keep_screenshot
+from tests.journeys.conftest import Demo, check_accessibility, get_visible_text, keep_screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_subscribe_to_requisition_and_view(connected_demo: Demo, person, width: 
     page.get_by_label("Once a day at 9:00").check()
     check("83-applicant-emails-form")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("are on.")).to_be_visible()
+    expect(get_visible_text(page, "are on.")).to_be_visible()
 
     sam.open_path("/requisitions/?mine=1&sort=waiting")
     page.locator("summary", has_text="Save view").click()
@@ -45,4 +45,4 @@ def test_subscribe_to_requisition_and_view(connected_demo: Demo, person, width: 
     check("85-applicant-emails")
     for _ in range(2):
         page.get_by_role("button", name="Turn off").first.click()
-    expect(page.get_by_text("No emails yet")).to_be_visible()
+    expect(get_visible_text(page, "No emails yet")).to_be_visible()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,7 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
         ada.check_page("60-connect")
     page.get_by_role("button", name="Connect with Greenhouse").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("Authorization was canceled")).to_be_visible()
+    expect(get_visible_text(page, "Authorization was canceled")).to_be_visible()
     if scripts:
         ada.check_page("61-refused")
     page.get_by_role("button", name="Try again").click()
@@ -50,11 +50,11 @@ def test_consent_refused_given_and_wrong_account(demo: Demo, person, scripts: bo
     ada.check_page("62-connected")
     page.get_by_role("button", name="Connect again").click()
     ada.authorize_as("Zoe Zimmer, Site Admin", service_account=True)
-    expect(page.get_by_text("That's a different Greenhouse account")).to_be_visible()
+    expect(get_visible_text(page, "That's a different Greenhouse account")).to_be_visible()
     ada.check_page("63-another-account")
     page.get_by_role("button", name="Try again").click()
     ada.authorize_as("Ada Adeyemi, Site Admin", service_account=True)
-    expect(page.get_by_text("All permissions granted").first).to_be_visible()
+    expect(get_visible_text(page, "All permissions granted").first).to_be_visible()
 
 
 def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
@@ -62,9 +62,9 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     ada.open_path("/setup/credential/")
     ada.page.get_by_role("button", name="Connect with Greenhouse").click()
     ada.authorize_as("Ada Adeyemi, Site Admin", service_account=True)
-    expect(ada.page.get_by_text("All permissions granted").first).to_be_visible()
+    expect(get_visible_text(ada.page, "All permissions granted").first).to_be_visible()
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
+    expect(get_visible_text(ada.page, "Everything is synced").first).to_be_visible()
 
     sam: Person = person("sam@acme.example")
     sam.open_path("/account/greenhouse/")
@@ -76,14 +76,14 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     sam.check_page("65-not-you")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
     sam.authorize_as("Sam Okafor, Site Admin")
-    expect(page.get_by_text("You’re authorized").first).to_be_visible()
+    expect(get_visible_text(page, "You’re authorized").first).to_be_visible()
     sam.check_page("66-as-yourself")
     sam.open_path("/requisitions/")
     page.locator("#job-table tbody a").first.click()
     page.wait_for_url(re.compile(r"/requisitions/\d+/"))
     rows = page.locator("tr[id^=application-]")
     rows.get_by_role("button", name=re.compile("^Advance"), disabled=False).first.click()
-    expect(page.get_by_text("Advanced to").first).to_be_visible()
+    expect(get_visible_text(page, "Advanced to").first).to_be_visible()
     requests = httpx.get(f"{demo.sandbox_url}/__requests", timeout=60).json()
     consents = httpx.get(f"{demo.sandbox_url}/__consents", timeout=60).json()
     writers = {entry["acting_user"] for entry in requests if entry["path"].endswith("/move")}

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, get_visible_text
 from tests.journeys.prepared_customers import STUCK_CUSTOMER
 
 pytestmark = pytest.mark.browser
@@ -50,6 +50,6 @@ def test_csm_unblocks_stuck_customer_by_keyboard(demo: Demo, person) -> None:
     keys.type(COLLEAGUE)
     cas.tab_to("button[name=send]")
     keys.press("Enter")
-    expect(page.get_by_text(f"Fix link sent to {COLLEAGUE}.")).to_be_visible()
+    expect(get_visible_text(page, f"Fix link sent to {COLLEAGUE}.")).to_be_visible()
     cas.check_page("88-sent")
     assert demo.read_link(COLLEAGUE, "/setup/fix/")

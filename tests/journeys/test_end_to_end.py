@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +50,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada.page.get_by_role("button", name="Continue").click()  # past the access preview
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
+    expect(get_visible_text(ada.page, "Everything is synced").first).to_be_visible()
     ada.open_path("/setup/sync/")  # where it didn't stay if it waited for the sync
     ada.check_page("4-sync")
     ada.page.get_by_role("link", name="View status").click()
@@ -66,7 +66,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
             re.compile(rf"^\s*{job_counts[name]} requisition")
         )
     uma = person("uma@acme.example")
-    expect(uma.page.get_by_text("No Greenhouse user has your email")).to_be_visible()
+    expect(get_visible_text(uma.page, "No Greenhouse user has your email")).to_be_visible()
     uma.check_page("6-unmatched")
 
     # Remy advances one application and rejects another, in place.
@@ -119,14 +119,14 @@ def test_limited_v1_key_goes_live_partially(demo: Demo, person) -> None:
     ada.open_path("/setup/credential/?kind=harvest_key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     ada.page.get_by_role("button", name="Test and save").click()
-    expect(ada.page.get_by_text("Some permissions are missing")).to_be_visible()
-    expect(ada.page.get_by_text("Post: Reject Application").first).to_be_visible()
+    expect(get_visible_text(ada.page, "Some permissions are missing")).to_be_visible()
+    expect(get_visible_text(ada.page, "Post: Reject Application").first).to_be_visible()
     ada.check_page("20-missing")
     ada.page.get_by_role("link", name="Continue").click()
     ada.page.get_by_role("button", name="Continue").click()  # past the access preview
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Synced, except lists without permission")).to_be_visible()
+    expect(get_visible_text(ada.page, "Synced, except lists without permission")).to_be_visible()
     ada.check_page("21-partial")
     sam = person("sam@acme.example")
     sam.page.locator("#job-table tbody a").first.click()
@@ -193,7 +193,7 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
     remy.check_page("30-reject-without-scripts", axe=False)  # axe itself is a script
     remy.page.get_by_role("button", name="Reject").click()
     remy.page.get_by_role("link", name="All").click()
-    expect(remy.page.get_by_text("Rejecting in").first).to_be_visible()
+    expect(get_visible_text(remy.page, "Rejecting in").first).to_be_visible()
     demo.end_holds()
     _reload_until(remy, "Rejected.")
 
@@ -201,7 +201,7 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
 def _reload_until(user: Person, text: str) -> None:
     """Reload the page until it shows this text, as one does without scripts."""
     for _ in range(TIMEOUT_MS // 250):
-        if user.page.get_by_text(text).count():
+        if get_visible_text(user.page, text).count():
             return
         user.page.wait_for_timeout(250)
         user.page.reload()

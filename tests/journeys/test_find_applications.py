@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Demo, Person, check_accessibility, keep_screenshot
+from tests.journeys.conftest import (
+    Demo,
+    Person,
+    check_accessibility,
+    get_visible_text,
+    keep_screenshot,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -55,7 +61,7 @@ def test_closed_requisition_is_read_only(connected_demo: Demo, person) -> None:
     sam = person("sam@acme.example")
     sam.open_path("/requisitions/?status=closed")
     sam.page.locator("#job-table th a").first.click()
-    expect(sam.page.get_by_text("This requisition is closed")).to_be_visible()
+    expect(get_visible_text(sam.page, "This requisition is closed")).to_be_visible()
     expect(sam.page.get_by_role("button", name="Advance")).to_have_count(0)
     sam.check_page("67-closed-requisition")
 

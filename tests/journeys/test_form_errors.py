@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Demo
+from tests.journeys.conftest import Demo, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ def test_credential_errors_stand_with_field(demo: Demo, person, scripts: bool) -
     ada.page.get_by_role("button", name="Test and save").click()
     expect(ada.page.locator(".field-error")).to_have_count(2)
     if scripts:
-        expect(ada.page.get_by_text("Paste the client ID.").first).to_be_visible()
+        expect(get_visible_text(ada.page, "Paste the client ID.").first).to_be_visible()
         _check_gaps(ada.page, 2)
         ada.check_page("credential-errors")
 
@@ -47,6 +47,6 @@ def test_single_sign_on_errors_stand_with_field(demo: Demo, person) -> None:
     ada = person("ada@acme.example")
     ada.open_path("/single-sign-on/")
     ada.page.get_by_role("button", name="Save").click()
-    expect(ada.page.get_by_text("Enter a name.").first).to_be_visible()
+    expect(get_visible_text(ada.page, "Enter a name.").first).to_be_visible()
     _check_gaps(ada.page, 3)
     ada.check_page("sso-errors")

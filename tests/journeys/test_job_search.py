@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -27,10 +27,10 @@ def test_recruiters_see_own_jobs_and_reasons(demo: Demo, person, ada: Person) ->
         ("dana", "Your Greenhouse account is deactivated"),
     ):
         unmatched = person(f"{name}@acme.example")
-        expect(unmatched.page.get_by_text(message)).to_be_visible()
+        expect(get_visible_text(unmatched.page, message)).to_be_visible()
         unmatched.page.get_by_role("link", name="See why").click()
         expect(unmatched.page.get_by_role("heading", name="Your access")).to_be_visible()
-        expect(unmatched.page.get_by_text("How to fix it")).to_be_visible()
+        expect(get_visible_text(unmatched.page, "How to fix it")).to_be_visible()
         expect(unmatched.page.get_by_label("Requisition", exact=True)).to_have_count(0)
         unmatched.check_page(f"62-no-access-{name}")
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -84,7 +84,7 @@ class V3:
         ada.check_page("80-fix-links")
         gil: Person = person("gil@acme.example", signed_in=False)
         gil.open_path(demo.read_link(gil.email, "/setup/fix/"))
-        expect(gil.page.get_by_text(self.job_access).first).to_be_visible()
+        expect(get_visible_text(gil.page, self.job_access).first).to_be_visible()
         gil.check_page(f"81-fix-{type(self).__name__}")
         demo.grant_permissions(self.credential, MISSING[:2])
         gil.page.get_by_role("button", name="Test again").click()
@@ -92,7 +92,7 @@ class V3:
         gil.check_page("82-two-granted")
         demo.grant_permissions(self.credential, MISSING[2:])
         gil.page.get_by_role("button", name="Test again").click()
-        done = gil.page.get_by_text("All permissions granted. Thank you!", exact=True)
+        done = get_visible_text(gil.page, "All permissions granted. Thank you!", exact=True)
         expect(done).to_be_visible()
         gil.check_page("83-all-granted")
 
@@ -136,7 +136,7 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person, generat
     way = generation()
     ada = _join_as_admin(demo, person)
     way.connect(demo, ada)
-    expect(ada.page.get_by_text("3 missing", exact=True)).to_be_visible()
+    expect(get_visible_text(ada.page, "3 missing", exact=True)).to_be_visible()
     ada.check_page(f"75-missing-{generation.__name__}")
     recruiters = _invite_recruiters(ada, person)
 
@@ -152,9 +152,9 @@ def test_customer_goes_live_with_missing_permissions(demo: Demo, person, generat
         assert counts[0] > 0
     assert read_job_count(_open_requisitions(ada)) == visible["ada"]
     ada.open_path("/setup/permissions/")
-    expect(ada.page.get_by_text("All permissions granted")).to_be_visible()
+    expect(get_visible_text(ada.page, "All permissions granted")).to_be_visible()
     ada.open_path("/setup/live/")
-    expect(ada.page.get_by_text("Connected", exact=True)).to_be_visible()
+    expect(get_visible_text(ada.page, "Connected", exact=True)).to_be_visible()
     ada.check_page("79-live")
 
 
@@ -167,7 +167,7 @@ def _join_as_admin(demo: Demo, person: Any) -> Person:
     cas.page.get_by_label("Company name").fill("Acme")
     cas.page.get_by_label("Admin’s email").fill("ada@acme.example")
     cas.page.get_by_role("button", name="Create and invite").click()
-    expect(cas.page.get_by_text("Invitation sent to ada@acme.example")).to_be_visible()
+    expect(get_visible_text(cas.page, "Invitation sent to ada@acme.example")).to_be_visible()
     cas.check_page("71-invitation")
 
     ada: Person = person("ada@acme.example", signed_in=False)
@@ -193,7 +193,7 @@ def _invite_recruiters(ada: Person, person: Any) -> list[Person]:
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Synced, except lists without permission")).to_be_visible()
+    expect(get_visible_text(ada.page, "Synced, except lists without permission")).to_be_visible()
     ada.check_page("77-synced")
 
     recruiters = []

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, check_accessibility
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, check_accessibility, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -227,6 +227,6 @@ def test_compact_rows_are_accessible(remy: Person) -> None:
     expect(page.locator(".application-rows.is-compact")).to_be_visible()
     check_accessibility(page, "compact rows")
     remy.check_page("61-compact-rows")
-    page.get_by_text("How actions work").click()
+    get_visible_text(page, "How actions work").click()
     remy.open_path("/account/preferences/")
     remy.check_page("62-preferences")

@@ -8,7 +8,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person, check_accessibility, keep_screenshot
+from tests.journeys.conftest import (
+    Demo,
+    Person,
+    check_accessibility,
+    get_visible_text,
+    keep_screenshot,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +32,7 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     ada.check_page("41-key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     ada.page.get_by_role("button", name="Test and save").click()
-    expect(ada.page.get_by_text("Some permissions are missing")).to_be_visible()
+    expect(get_visible_text(ada.page, "Some permissions are missing")).to_be_visible()
     ada.check_page("42-missing")
 
     # One permission is granted, and tested again on its own.
@@ -36,7 +42,7 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     expect(row.get_by_text("Granted")).to_be_attached()
 
     ada.page.get_by_role("link", name="Continue").click()
-    expect(ada.page.get_by_text("Some people won't see any requisitions yet")).to_be_visible()
+    expect(get_visible_text(ada.page, "Some people won't see any requisitions yet")).to_be_visible()
     ada.check_page("43-people")
 
     # A colleague grants the rest, on a phone, without an account.
@@ -47,16 +53,18 @@ def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Brows
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(demo.url + "/setup/fix/" + address.split("/setup/fix/")[1])
-    expect(page.get_by_text("Post: Reject Application", exact=True)).to_be_visible()
+    expect(get_visible_text(page, "Post: Reject Application", exact=True)).to_be_visible()
     check_accessibility(page)
     keep_screenshot(page, "45-fix-link-390-light")
     # The page stays open beside Greenhouse and shows what has been granted there.
     demo.grant_permissions(credential["key"], ["applications.reject"])
     reject = page.get_by_role("listitem").filter(has_text="Post: Reject Application")
     expect(reject.get_by_text("Granted", exact=True)).to_be_visible()
-    expect(page.get_by_text("Missing", exact=True).first).to_be_visible()
+    expect(get_visible_text(page, "Missing", exact=True).first).to_be_visible()
     demo.grant_permissions(credential["key"], MISSING)
-    expect(page.get_by_text("All permissions granted. Thank you!", exact=True)).to_be_visible()
+    expect(
+        get_visible_text(page, "All permissions granted. Thank you!", exact=True)
+    ).to_be_visible()
     context.close()
 
 
@@ -94,12 +102,12 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     ada.tab_to("a.btn-primary")
     keys.press("Enter")
     page.wait_for_url("**/setup/people/")
-    expect(page.get_by_text("Some people won't see any requisitions yet")).to_be_visible()
+    expect(get_visible_text(page, "Some people won't see any requisitions yet")).to_be_visible()
     ada.tab_to(".page-foot button")
     keys.press("Enter")
     page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Everything is synced").first).to_be_visible()
+    expect(get_visible_text(page, "Everything is synced").first).to_be_visible()
 
 
 def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> None:
@@ -110,13 +118,13 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     ada.open_path("/setup/credential/?kind=harvest_key")
     page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     page.get_by_role("button", name="Test and save").click()
-    expect(page.get_by_text("The new credential has fewer permissions")).to_be_visible()
+    expect(get_visible_text(page, "The new credential has fewer permissions")).to_be_visible()
     ada.check_page("46-rotation")
     page.get_by_role("button", name="Switch to new credential").click()
-    expect(page.get_by_text("The new credential is in use").first).to_be_visible()
+    expect(get_visible_text(page, "The new credential is in use").first).to_be_visible()
     ada.check_page("47-kept")
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Synced, except lists without permission")).to_be_visible()
+    expect(get_visible_text(page, "Synced, except lists without permission")).to_be_visible()
 
     # After the rollback a slow sync starts; pausing ends it, and resuming starts another.
     demo.add_fault(path="/v3/", latency_ms=2000, times=None)
@@ -127,21 +135,21 @@ def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> No
     other_tab.goto(f"{demo.url}/setup/sync/")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("The connection is paused")).to_be_visible()
+    expect(get_visible_text(page, "The connection is paused")).to_be_visible()
     # Another tab that showed the sync is led to the same page.
     other_tab.wait_for_url("**/setup/live/")
     expect(other_tab.locator("main")).to_have_count(1)
     other_tab.close()
     ada.check_page("48-paused")
     ada.open_path("/setup/syncs/")
-    expect(page.get_by_text("Stopped: the connection was paused").first).to_be_visible()
+    expect(get_visible_text(page, "Stopped: the connection was paused").first).to_be_visible()
     ada.check_page("49-ended-by-a-pause")
     demo.clear_faults()
     ada.open_path("/setup/live/")
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("All permissions granted").first).to_be_visible()
+    expect(get_visible_text(page, "All permissions granted").first).to_be_visible()
     ada.open_path("/setup/sync/")
-    expect(page.get_by_text("Everything is synced").first).to_be_visible()
+    expect(get_visible_text(page, "Everything is synced").first).to_be_visible()
 
     ada.open_path("/setup/disconnect/")
     ada.check_page("49-disconnect")
@@ -181,7 +189,7 @@ def test_wrong_pastes_get_hints(demo: Demo, person) -> None:
     page.get_by_label("Client ID").fill(secret)
     page.get_by_label("Client secret", exact=True).fill(client_id)
     page.get_by_role("button", name="Test and save").click()
-    expect(page.get_by_text("All permissions granted").first).to_be_visible()
+    expect(get_visible_text(page, "All permissions granted").first).to_be_visible()
     for path in ("/setup/permissions/", "/setup/credential/"):
         ada.open_path(path)
         assert secret not in page.content()
@@ -190,7 +198,7 @@ def test_wrong_pastes_get_hints(demo: Demo, person) -> None:
 def test_wrong_paste_without_javascript(demo: Demo, person) -> None:
     ada: Person = person("ada@acme.example", scripts=False)
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_SECRET, SENTENCE)
-    expect(ada.page.get_by_text("this looks like a sentence")).to_be_visible()
+    expect(get_visible_text(ada.page, "this looks like a sentence")).to_be_visible()
     for field in ("#id_client_id", "#id_client_secret"):
         expect(ada.page.locator(field)).to_have_value("")
     for typed in (greenhouse.ACME_V3_CLIENT_SECRET, SENTENCE):

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.journeys.conftest import Demo, Person, keep_screenshot
+from tests.journeys.conftest import Demo, Person, get_visible_text, keep_screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def stuck_credential(demo: Demo, person) -> dict[str, str]:
     ada.open_path("/setup/credential/?kind=harvest_key")
     ada.page.get_by_label("Harvest API key", exact=True).fill(credential["key"])
     ada.page.get_by_role("button", name="Test and save").click()
-    expect(ada.page.get_by_text("A required permission is missing")).to_be_visible()
+    expect(get_visible_text(ada.page, "A required permission is missing")).to_be_visible()
     ada.page.close()
     return credential
 
@@ -40,11 +40,11 @@ def test_csm_finds_stuck_customer_and_sends_link(
     expect(page.get_by_role("link", name="Other Inc")).to_have_count(0)
     cas.check_page("60-board")
     page.get_by_role("link", name="Acme", exact=True).click()
-    expect(page.get_by_text("Action needed").first).to_be_visible()
+    expect(get_visible_text(page, "Action needed").first).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile("List Jobs")).first).to_be_visible()
     cas.check_page("61-customer")
     page.get_by_role("link", name=re.compile("List Jobs")).first.click()
-    expect(page.get_by_text("Who can fix it")).to_be_visible()
+    expect(get_visible_text(page, "Who can fix it")).to_be_visible()
     cas.check_page("61-issue")
     for name in ("setup-funnel", "records", "sync/job/access-check/?email=ada@acme.example"):
         cas.open_path(f"/admin/{name}" if "?" in name else f"/admin/{name}/")
@@ -53,7 +53,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     page.get_by_role("link", name="Acme", exact=True).click()
 
     page.locator(".support-next").get_by_role("link", name="Create a fix link").click()
-    expect(page.get_by_text("You don't need an account")).to_be_visible()
+    expect(get_visible_text(page, "You don't need an account")).to_be_visible()
     cas.check_page("62-link")
     page.get_by_role("button", name="Create link to copy").click()
     letter = page.locator("#email-text").inner_text()
@@ -75,7 +75,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     # The issues close by themselves, and the timeline says so.
     page.reload()
     expect(issues).to_have_count(0)
-    expect(page.get_by_text("Issue closed:").first).to_be_visible()
+    expect(get_visible_text(page, "Issue closed:").first).to_be_visible()
     cas.check_page("63-solved")
 
 
@@ -106,15 +106,15 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     cas.open_path("/members/")
     page.get_by_label("Email").fill("nia@acme.example")
     page.get_by_role("button", name="Send invitation").click()
-    expect(page.get_by_text("You can’t change anything while viewing")).to_be_visible()
+    expect(get_visible_text(page, "You can’t change anything while viewing")).to_be_visible()
     cas.check_page("66-only-looking")
     cas.open_path("/members/")
-    expect(page.get_by_text("nia@acme.example")).to_have_count(0)
+    expect(get_visible_text(page, "nia@acme.example")).to_have_count(0)
     banner.get_by_role("button", name="Stop viewing").click()
-    expect(page.get_by_text("You're back as yourself.")).to_be_visible()
+    expect(get_visible_text(page, "You're back as yourself.")).to_be_visible()
 
     ada: Person = person("ada@acme.example")
     ada.open_path("/activity-log/")
-    expect(ada.page.get_by_text("Ada asks where setup stands")).to_be_visible()
-    expect(ada.page.get_by_text("stopped viewing the portal as Ada Adeyemi")).to_be_visible()
+    expect(get_visible_text(ada.page, "Ada asks where setup stands")).to_be_visible()
+    expect(get_visible_text(ada.page, "stopped viewing the portal as Ada Adeyemi")).to_be_visible()
     ada.check_page("67-their-log")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person
+from tests.journeys.conftest import Demo, Person, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,7 @@ def ada(person) -> Person:
     ada.page.get_by_role("button", name="Continue").click()
     ada.page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
-    expect(ada.page.get_by_text("Everything is synced").first).to_be_visible()
+    expect(get_visible_text(ada.page, "Everything is synced").first).to_be_visible()
     return ada
 
 
@@ -44,14 +44,14 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     ada.open_path("/setup/webhooks/")
     ada.check_page("60-webhooks-before")
     ada.page.get_by_role("button", name="Create URL and secret").click()
-    expect(ada.page.get_by_text("Your secret key")).to_be_visible()
+    expect(get_visible_text(ada.page, "Your secret key")).to_be_visible()
     ada.check_page("61-webhooks-secret")
     address = ada.page.locator("#address").inner_text()
     secret = ada.page.locator("#secret").inner_text()
 
     # A Greenhouse admin pastes both; Greenhouse pings at once, and the page shows it.
     _control_sandbox(demo, "POST", "webhooks", url=address, secret=secret)
-    expect(ada.page.get_by_text("1 ping from Greenhouse")).to_be_visible()
+    expect(get_visible_text(ada.page, "1 ping from Greenhouse")).to_be_visible()
     ada.page.get_by_role("button", name="Send test").click()
     expect(ada.page.locator("#test-result")).to_contain_text("Works")
 
@@ -92,7 +92,7 @@ def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
     demo.add_fault(path="/v3/jobs", kind="html", times=9)
     sync_now()
     expect(runs.first).to_contain_text("Failed")
-    expect(ada.page.get_by_text("The last sync failed")).to_be_visible()
+    expect(get_visible_text(ada.page, "The last sync failed")).to_be_visible()
     ada.check_page("64-syncs-failed")
 
     # The next sync succeeds: while it runs no failure is shown, and open details stay open.
@@ -101,7 +101,7 @@ def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
     runs.first.locator("summary").click()
     sync_now()
     expect(runs.first).to_contain_text("Syncing")
-    expect(ada.page.get_by_text("The last sync failed")).to_be_hidden()
+    expect(get_visible_text(ada.page, "The last sync failed")).to_be_hidden()
     failed = runs.nth(1).locator("details")
     if not failed.evaluate("details => details.open"):
         failed.locator("summary").click()
