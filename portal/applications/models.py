@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db import models
@@ -80,6 +81,7 @@ class ApplicationAction(OrganizationModel):
     OPEN_STATUSES = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
     CANCELABLE_STATUSES = (Status.SCHEDULED, Status.QUEUED)
     INEFFECTIVE_STATUSES = (Status.CANCELED, Status.REFUSED, Status.FAILED, Status.CONFLICT)
+    SLOW_AFTER = timedelta(seconds=4)  # a row polls every second then, so it tells within 5 s
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="actions")
@@ -166,6 +168,13 @@ class ApplicationAction(OrganizationModel):
     def is_in_undo_period(self) -> bool:
         """Scheduled by the person's click, not waiting for Greenhouse."""
         return self.status == self.Status.SCHEDULED and not self.outcome and self.seconds_left > 0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a worker has waited for Greenhouse's answer long enough to say so."""
+        if self.status != self.Status.SENDING or self.sent_at is None:
+            return False
+        return bool(timezone.now() - self.sent_at >= self.SLOW_AFTER)
 
 
 class LearnedRefusal(OrganizationModel):

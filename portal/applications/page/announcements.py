@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from integrations.ats.errors import SLOW_SENTENCE
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 
@@ -33,7 +34,7 @@ def _describe_open_action(action: ApplicationAction, who: str, *, is_own: bool) 
     if action.status == Status.UNKNOWN:
         return f"{progressive}{author}: checking the result in Greenhouse."
     if action.status != Status.SCHEDULED:
-        return f"{progressive}{author}."
+        return f"{progressive}{author}.{f' {SLOW_SENTENCE}' if action.is_slow else ''}"
     can_undo = " You can undo it." if is_own else ""
     if action.outcome:
         return f"{who} not {handler.get_past_tense(action)} yet. {action.outcome}{can_undo}"

@@ -69,7 +69,12 @@ class ApplicationRow:
             return ""
         last = self.last
         return build_state_token(
-            last.pk, str(last.status), last.outcome, last.seconds_left > 0, self.poll_interval
+            last.pk,
+            str(last.status),
+            last.outcome,
+            last.seconds_left > 0,
+            last.is_slow,
+            self.poll_interval,
         )
 
     @property

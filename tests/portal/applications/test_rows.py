@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.ats.errors import SLOW_SENTENCE
 from portal.applications.models import ApplicationAction
 from portal.sync.models import Application, Candidate, Job, Source
 from tests.personas import Personas
@@ -193,6 +194,22 @@ def test_unchanged_row_is_not_sent_again(remy: Client, advance_clock, run_tasks)
     assert remy.get(url, shown, **HTMX).status_code == 200
     run_tasks()
     assert "Rejected." in remy.get(url, shown, **HTMX).content.decode()
+
+
+def test_row_says_when_greenhouse_is_slow(remy: Client, advance_clock) -> None:
+    application = find_application()
+    url = build_action_url("row", application.pk)
+    submit_action(remy, "advance", application)
+    claim = {"status": Status.SENDING, "sent_at": timezone.now()}  # and no answer yet
+    ApplicationAction.objects.update(**claim)
+    advance_clock(3.5)
+    early = remy.get(url, **HTMX).content.decode()
+    advance_clock(1)
+    shown = {"shown": _read_token(early)}
+    late = remy.get(url, shown, **HTMX).content.decode()
+    assert "Advancing…" in early
+    assert SLOW_SENTENCE not in early
+    assert late.count(SLOW_SENTENCE) == 2  # once to be seen, once to be heard
 
 
 def test_unchanged_card_is_not_sent_again(remy: Client, advance_clock) -> None:
