@@ -7,8 +7,9 @@ Creates a database named like the one in DATABASE_URL with `_pages` appended, an
 COPY: a small organization with 2,000 jobs, a large one, and 50 others. Each page is requested
 through the whole of Django, signed in, in this process. Exits with 1 where a bar is missed: the
 list's p50 at most 25 empty pages and, at the large size, at most 1.2 times what it is at the small
-one; the palette's p95, for the slowest query, at most 40 empty pages; the list's p95 at most a
-third of the Django admin's list of the same rows. That is a plain ModelAdmin with as many rows a
+one; the slowest page's p50, searched or filtered, at most 60 empty pages; the palette's p95, for
+the slowest query, at most 40 empty pages; the list's p95 at most a third of the Django admin's list
+of the same rows. That is a plain ModelAdmin with as many rows a
 page as ours, our filters as far as they are fields of a job, and nothing tuned. Shown beside it:
 the same with the few filters of our admin's list of requisitions, and that list
 itself, which estimates its count.
@@ -81,6 +82,7 @@ PAGES = [
 BARS = {
     "list p50 in empty pages": 25,
     "list p50 against small": 1.2,
+    "slowest list p50 in empty pages": 60,
     "list p95 against plain admin": 1 / 3,
     "palette p95 in empty pages": 40,
 }
@@ -500,6 +502,12 @@ class Report:
         self._print_line("")
         self._check_bar("list p50 in empty pages", p50 / empty)
         self._check_bar("list p50 against small", p50 / statistics.median(small))
+        slowest = max(
+            statistics.median(times[f"{page}, {who}, large"])
+            for page in MEMBER_PAGES
+            for who in ("sam", "remy")
+        )
+        self._check_bar("slowest list p50 in empty pages", slowest / empty)
         admin = _get_p95(times["plain admin list"])
         self._check_bar("list p95 against plain admin", _get_p95(large) / admin)
         slowest = max(

@@ -91,20 +91,34 @@ def _build_condition(model: Any, scope: Scope, organization_id: int) -> Lookup[A
         return Exact(column, scope.owner_ids[owner])
     if owner is model or find_owner_field(owner).primary_key:  # the organization's own ID
         return Exact(column, organization_id)
-    return In(column, RawSQL(_build_owner_sql(owner), (organization_id,)))  # noqa: S611
+    known_owner, pk = _find_known_owner(owner, scope) or (None, organization_id)
+    return In(column, RawSQL(_build_owner_sql(owner, known_owner), (pk,)))  # noqa: S611
+
+
+def _find_known_owner(model: Any, scope: Scope) -> tuple[Any, int] | None:
+    """Find the nearest owner of the model whose ID is known, for a subquery that ends there.
+
+    With the ID itself PostgreSQL estimates how many rows that owner has; from another subquery it
+    would assume an average customer's.
+    """
+    while not (field := find_owner_field(model)).primary_key:
+        model = field.remote_field.model
+        if model in scope.owner_ids:
+            return model, scope.owner_ids[model]
+    return None
 
 
 @cache
-def _build_owner_sql(model: Any) -> str:
-    """Select the IDs of an organization's rows."""
+def _build_owner_sql(model: Any, known_owner: Any) -> str:
+    """Select the IDs of an organization's rows, from the known owner's ID or the organization's."""
     quote = connection.ops.quote_name
     owner_field = find_owner_field(model)
     table, pk, column = (
         quote(name) for name in (model._meta.db_table, model._meta.pk.column, owner_field.column)
     )
     owner = owner_field.remote_field.model
-    is_direct = find_owner_field(owner).primary_key
-    wanted = "= %s" if is_direct else f"IN ({_build_owner_sql(owner)})"
+    is_last = owner is known_owner or find_owner_field(owner).primary_key
+    wanted = "= %s" if is_last else f"IN ({_build_owner_sql(owner, known_owner)})"
     return f"SELECT {pk} FROM {table} WHERE {column} {wanted}"  # noqa: S608  (names of our tables)
 
 

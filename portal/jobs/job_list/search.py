@@ -93,10 +93,14 @@ def _match_related_jobs(
 def _match_spread_words(
     own_jobs: QuerySet[Job], typed_words: Iterable[str], connection: Connection | None
 ) -> QuerySet[Job]:
-    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office."""
+    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office.
+
+    PostgreSQL hashes a subquery. It would compare two arrays value by value.
+    """
     matching = own_jobs
     for word in typed_words:
-        matching = matching.filter(_is_in_any(_match_job_itself(own_jobs, word, connection)))
+        first, *others = _match_job_itself(own_jobs, word, connection)
+        matching = matching.filter(pk__in=first.union(*others, all=True))
     return matching
 
 

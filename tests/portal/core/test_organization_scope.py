@@ -19,7 +19,11 @@ from portal.accounts.models import Membership, Organization, User
 from portal.connections.models import Connection
 from portal.core import queue
 from portal.core.broker import ticker
-from portal.core.tenancy.managers import OrganizationManager, find_owner_field
+from portal.core.tenancy.managers import (
+    OrganizationManager,
+    find_owner_field,
+    remember_owner,
+)
 from portal.core.tenancy.middleware import OrganizationScopeMiddleware
 from portal.core.tenancy.scope import (
     OtherOrganization,
@@ -226,6 +230,18 @@ def test_update_condition_stays_on_row(personas: Personas, acme_job: Job) -> Non
         Job.objects.filter(pk=acme_job.pk, name="Nurse").update(name="Cook")
     [query] = queries
     assert 'FROM "sync_job"' not in query["sql"]
+
+
+def test_condition_ends_at_known_connection(personas: Personas, acme_job: Job) -> None:
+    """PostgreSQL knows how many rows a connection has; through a join it would have to guess."""
+    with organization_scope(personas.ada.organization_id):
+        sql = str(TeamMember.objects.all().query)
+        assert "connections_connection" in sql
+        remember_owner(Connection.objects.get(pk=acme_job.connection_id))
+        with CaptureQueriesContext(database) as queries:
+            assert not TeamMember.objects.exists()
+    assert "sync_job" in queries[0]["sql"]
+    assert "connections_connection" not in queries[0]["sql"]
 
 
 def test_thread_starts_without_organization(personas: Personas) -> None:
