@@ -255,8 +255,18 @@ else:
     # Long, since prepared statements live as long as their connection.
     _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     _database["CONN_HEALTH_CHECKS"] = True
-    # JIT compilation took longer than the queries of the admin overview. `?options=` overrides it.
-    _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    # When a machine vanishes, the other end notices within half a minute: the portal connects anew,
+    # PostgreSQL ends the session and with it its locks. The URL's own parameters win.
+    _database["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,  # milliseconds
+        # JIT compilation took longer than the queries of the admin overview.
+        "options": "-c jit=off -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+        " -c tcp_keepalives_count=3 -c tcp_user_timeout=20000",
+    } | _database.get("OPTIONS", {})
     _database["DISABLE_SERVER_SIDE_CURSORS"] = not env.bool("SERVER_SIDE_CURSORS", default=True)
 PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -209,10 +209,11 @@ def open_browser(base_url: str, email: str) -> httpx.Client:
 
 
 class SandboxControl:
-    """The sandbox's control endpoints."""
+    """The sandbox's control endpoints, which answer loopback addresses only."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=60)
+        transport = httpx.HTTPTransport(local_address="127.0.0.1")
+        self._http = httpx.Client(base_url=url, transport=transport, timeout=60)
 
     def run_mutation(self, account: str, action: str, **values: Any) -> Any:
         body = {"account": account, "action": action, **values}

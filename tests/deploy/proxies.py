@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,14 +95,14 @@ def run_gunicorn(folder: Path, **environment: str) -> Iterator[int]:
 
 
 @contextmanager
-def run_proxy(name: str, folder: Path, portal_port: int) -> Iterator[Proxy]:
-    """Run nginx or Caddy as configured in docs/deploy, except for ports and paths."""
+def run_proxy(name: str, folder: Path, *portals: str) -> Iterator[Proxy]:
+    """Run nginx or Caddy as configured in docs/deploy, except for ports, paths and the portals."""
     certificate, key = _make_certificate(folder)
     http_port, https_port = find_free_port(), find_free_port()
     log = folder / f"{name}.log"
-    ports = {"http": http_port, "https": https_port, "portal": portal_port}
+    ports = {"http": http_port, "https": https_port}
     configure = {"nginx": _configure_nginx, "caddy": _configure_caddy}[name]
-    command = configure(folder, ports, certificate, key, log)
+    command = configure(folder, ports, portals, certificate, key, log)
     # HOME is where Caddy keeps its state.
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     with _run(command, https_port, log, env):
@@ -110,13 +110,19 @@ def run_proxy(name: str, folder: Path, portal_port: int) -> Iterator[Proxy]:
 
 
 def _configure_nginx(
-    folder: Path, ports: dict[str, int], certificate: Path, key: Path, log: Path
+    folder: Path,
+    ports: dict[str, int],
+    portals: Sequence[str],
+    certificate: Path,
+    key: Path,
+    log: Path,
 ) -> list[str]:
     text = (DEPLOY / "nginx.conf").read_text()
     text = re.sub(r" *listen \[::\].*\n", "", text)
     text = _replace(text, "listen 80", f"listen 127.0.0.1:{ports['http']}")
     text = _replace(text, "listen 443", f"listen 127.0.0.1:{ports['https']}")
-    text = _replace(text, "127.0.0.1:8000", f"127.0.0.1:{ports['portal']}")
+    servers = "".join(f"    server {portal};\n" for portal in portals)
+    text = _replace(text, "    server 127.0.0.1:8000;\n", servers)
     text = _replace(text, f"/etc/letsencrypt/live/{HOST}/fullchain.pem", str(certificate))
     text = _replace(text, f"/etc/letsencrypt/live/{HOST}/privkey.pem", str(key))
     text = _replace(text, "/var/log/nginx/portal.log", str(log))
@@ -135,7 +141,12 @@ def _configure_nginx(
 
 
 def _configure_caddy(
-    folder: Path, ports: dict[str, int], certificate: Path, key: Path, log: Path
+    folder: Path,
+    ports: dict[str, int],
+    portals: Sequence[str],
+    certificate: Path,
+    key: Path,
+    log: Path,
 ) -> list[str]:
     caddy = str(find_program("caddy"))
     text = (DEPLOY / "Caddyfile").read_text()
@@ -146,7 +157,7 @@ def _configure_caddy(
     text = _replace(text, "\n{\n", f"\n{{\n{options}")
     address = f"\n{{$PORTAL_HOST:{HOST}}} {{\n"
     text = _replace(text, address, f"{address}\ttls {certificate} {key}\n")
-    text = _replace(text, "127.0.0.1:8000", f"127.0.0.1:{ports['portal']}")
+    text = _replace(text, "127.0.0.1:8000", " ".join(portals))
     if _caddy_version(caddy) >= (2, 6, 3):
         text = _replace(text, "{$REQUEST_BUFFERS:buffer_requests}", "request_buffers 1MiB")
     (folder / "Caddyfile").write_text(text)

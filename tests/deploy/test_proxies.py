@@ -51,7 +51,7 @@ def proxy(
     request: pytest.FixtureRequest, portal_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp(request.param)
-    with run_proxy(request.param, folder, portal_port) as running:
+    with run_proxy(request.param, folder, f"127.0.0.1:{portal_port}") as running:
         yield running
 
 
@@ -177,7 +177,7 @@ def test_slow_bodies_occupy_no_thread(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_errors_log_no_addresses(program: str, tmp_path) -> None:
-    with run_proxy(program, tmp_path, portal_port=find_free_port()) as running:
+    with run_proxy(program, tmp_path, f"127.0.0.1:{find_free_port()}") as running:
         with running.client() as browser:
             answer = browser.get("/invitations/a-live-token/?q=Jane+Doe")
         assert answer.status_code == 502
