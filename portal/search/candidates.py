@@ -52,8 +52,8 @@ def find_named_applications(rights: Rights, query: str) -> list[NamedApplication
         private=False,
         gone_at=None,
     )
-    newest = people.order_by("-remote_id").values_list("pk", flat=True)
-    namesakes = list(newest[: _MAX_NAMESAKES + 1])
+    # In no order: the database stops when it has enough of a common name.
+    namesakes = list(people.order_by().values_list("pk", flat=True)[: _MAX_NAMESAKES + 1])
     rows = _read_rows(visible.filter(candidate__in=namesakes))
     if len(rows) >= _ENOUGH or len(namesakes) <= _MAX_NAMESAKES:
         return rows

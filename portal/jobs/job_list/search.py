@@ -60,7 +60,7 @@ def search_jobs(
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
     if len(typed_words) > 1:
         matches.append(_match_spread_words(own_jobs, typed_words, connection).values("pk"))
-    return jobs.filter(_is_in_any(matches))
+    return jobs.filter(is_in_any(matches))
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
@@ -68,7 +68,7 @@ def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection |
     own_jobs = Job.objects.filter(connection=connection).order_by()
     spread = _match_spread_words(own_jobs, query.split()[:_MAX_SPREAD_WORDS], connection)
     matches = [*_match_job_itself(own_jobs, query, connection), spread.values("pk")]
-    return jobs.filter(_is_in_any(matches)).exists()
+    return jobs.filter(is_in_any(matches)).exists()
 
 
 def _match_job_itself(
@@ -104,7 +104,8 @@ def _match_spread_words(
     return matching
 
 
-def _is_in_any(matches: Sequence[QuerySet[Any, Any]]) -> _InSubqueryArray:
+def is_in_any(matches: Sequence[QuerySet[Any, Any]]) -> _InSubqueryArray:
+    """A condition for jobs whose primary key is in any of these querysets of one column."""
     first, *others = matches
     return _InSubqueryArray(F("pk"), Subquery(first.union(*others, all=True)))
 
