@@ -8,6 +8,8 @@ ENVIRONMENT := .venv/.installed
 # The system's uv, or one installed into var/uv. The Dockerfile installs the same version.
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),var/uv/bin/uv)
+# Named each time: .python-version is for tools, and that Python may not be there.
+UV_SYNC = $(UV) sync --frozen --quiet --no-python-downloads --python "$$(command -v $(PYTHON))"
 
 PORT ?= 8000
 SANDBOX_PORT ?= 8901
@@ -126,10 +128,10 @@ $(ENVIRONMENT): uv.lock
 	@$(INSTALL_UV)
 	@echo "Installing packages into .venv ..."
 	@start=$$(date +%s); \
-	$(UV) sync --frozen --quiet --no-python-downloads --python "$$(command -v $(PYTHON))" && \
+	$(UV_SYNC) && \
 	echo "Downloaded and installed them in $$(($$(date +%s) - start)) s."
 	@start=$$(date +%s); \
-	$(UV) sync --frozen --quiet --no-python-downloads --compile-bytecode && \
+	$(UV_SYNC) --compile-bytecode && \
 	touch $@ && echo "Compiled them in $$(($$(date +%s) - start)) s."
 
 # Installs uv where there is none.
