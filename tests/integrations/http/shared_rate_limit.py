@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -20,23 +21,20 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._open() as db:
+        with contextlib.closing(self._open()) as db:
             db.execute("create table if not exists state (key text primary key, value blob)")
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=30, isolation_level=None)
 
     def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
-        db = self._open()
-        try:
+        with contextlib.closing(self._open()) as db:
             db.execute("begin immediate")
             row = db.execute("select value from state where key = ?", (key,)).fetchone()
             new, result = change(row[0] if row else None)
             db.execute("insert or replace into state values (?, ?)", (key, new))
             db.execute("commit")
             return result
-        finally:
-            db.close()
 
 
 def open_rate_limiter(path: str) -> SharedRateLimiter:
