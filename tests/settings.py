@@ -33,6 +33,8 @@ MIDDLEWARE.insert(
 )  # no secret leaves, in any test
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 WHITENOISE_USE_FINDERS = True
+# Look a static file up when it is asked for, not all 200 for each new client.
+WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = Path(tempfile.mkdtemp(prefix="portal-tests-static-"))
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
