@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.urls import reverse
 from django_q.brokers import get_broker
 from pytest_django import DjangoDbBlocker, Settings
@@ -45,6 +45,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("portal")
 
 sandbox_cache.install_cache()
+# A new connection for each test would have PostgreSQL read its catalog anew.
+TransactionTestCase._should_reload_connections = lambda _: False  # type: ignore[method-assign]
 # Objects that live as long as the process are not looked at again and again.
 gc.set_threshold(50_000, 20, 50)
 
