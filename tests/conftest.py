@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from logging.config import DictConfigurator
 from typing import Any
 
@@ -117,19 +118,25 @@ def sign_in() -> SignIn:
 
 @pytest.fixture(autouse=True)
 def _clear_cache() -> Iterator[None]:
-    """What a test left in the cache, or elsewhere in Redis, is not the next one's.
-
-    Redis is shared by test processes side by side, so only this one's keys go.
-    """
+    """What a test left in the cache, or elsewhere in Redis, is not the next one's."""
     yield
     get_memory_store().clear_values()
-    if not settings.REDIS_URL:
-        cache.clear()
+    if settings.REDIS_URL:
+        _delete_redis_keys()
     else:
-        client = redis.Redis.from_url(settings.REDIS_URL)
-        if left := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
-            client.delete(*left)
-        client.close()
+        cache.clear()
+
+
+def _delete_redis_keys() -> None:
+    """Redis is shared by test processes side by side, so only this one's keys go."""
+    client = _open_redis(settings.REDIS_URL)
+    if keys := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
+        client.delete(*keys)
+
+
+@lru_cache
+def _open_redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url)
 
 
 @pytest.fixture
