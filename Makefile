@@ -41,9 +41,10 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 
 ##- Check
 
+# Kept bytecode spares every process the assertion rewriting of all test modules.
 .PHONY: test
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"]
-	$(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
 .PHONY: bench-smoke
 bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size [DATABASE_URL= REDIS_URL=]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.core import mail
+from django.db import IntegrityError, transaction
 
+from portal.accounts.models import Membership
 from tests import setup_cache, tables
 
 
@@ -32,6 +35,7 @@ def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, persona
     connect(kind)
     rows, requests = _read_rows(), [(entry.method, entry.path) for entry in sandbox.requests]
     mails = [message.subject for message in mail.outbox]
+    sandbox_state = sandbox.app.take_snapshot()
     tables.restore_migrated_tables()
     tables.insert_rows(people)
 
@@ -42,6 +46,14 @@ def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, persona
     assert _read_rows() == rows
     assert [(entry.method, entry.path) for entry in sandbox.requests] == requests
     assert [message.subject for message in mail.outbox] == mails
+    assert sandbox.app.take_snapshot() == sandbox_state
+
+
+def test_restored_setup_keeps_foreign_keys_checked(connect) -> None:
+    connect()
+    tables.restore_migrated_tables()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Membership.objects.bulk_create([Membership(user_id=1, organization_id=1)])
 
 
 def test_database_is_restored_after_test(connect) -> None:

@@ -26,7 +26,13 @@ def _read_texts(path: Path) -> Iterator[str]:
 
 
 TASKS = sorted(
-    {text for path in _list_sources("portal") for text in _read_texts(path) if TASK.fullmatch(text)}
+    {
+        text
+        for path in _list_sources("portal")
+        if TASK.search(path.read_text())  # parsing every file would delay each collection
+        for text in _read_texts(path)
+        if TASK.fullmatch(text)
+    }
 )
 
 
