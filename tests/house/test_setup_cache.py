@@ -49,10 +49,9 @@ def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, persona
     assert sandbox.app.take_snapshot() == sandbox_state
 
 
-def test_restored_setup_keeps_foreign_keys_checked(connect) -> None:
-    connect()
-    tables.restore_migrated_tables()
+def test_foreign_keys_checked_after_inserting_rows(transactional_db) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
+        tables.insert_rows({})
         Membership.objects.bulk_create([Membership(user_id=1, organization_id=1)])
 
 
