@@ -49,10 +49,15 @@ def test_restored_setup_equals_real_one(connect, kind: str, monkeypatch, persona
     assert sandbox.app.take_snapshot() == sandbox_state
 
 
-def test_foreign_keys_checked_after_inserting_rows(transactional_db) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        tables.insert_rows({})
-        Membership.objects.bulk_create([Membership(user_id=1, organization_id=1)])
+@transaction.atomic
+def _insert_orphan_after_restored_rows() -> None:
+    tables.insert_rows({})
+    Membership.objects.bulk_create([Membership(user_id=1, organization_id=1)])
+
+
+def test_foreign_keys_checked_after_restored_rows(transactional_db) -> None:
+    with pytest.raises(IntegrityError):
+        _insert_orphan_after_restored_rows()
 
 
 def test_database_is_restored_after_test(connect) -> None:

@@ -48,6 +48,7 @@ def test_walk_covers_all_addresses(connect, personas: Personas) -> None:
     assert len(url_crawler.build_admin_urls()) >= 20
 
 
+@pytest.mark.slow("opens every address of the portal")
 def test_anonymous_visitor_is_sent_to_login(connect, personas: Personas, client: Client) -> None:
     connect()
     application = _find_application()
@@ -60,6 +61,7 @@ def test_anonymous_visitor_is_sent_to_login(connect, personas: Personas, client:
                 assert answer.url.startswith(reverse("account_login")), name
 
 
+@pytest.mark.slow("opens every address of the portal")
 @pytest.mark.parametrize("member", ["zoe", "uma", "ivy", "dana"])
 def test_unauthorized_member_finds_nothing(
     connect, personas: Personas, sign_in, member: str
@@ -77,6 +79,7 @@ def test_unauthorized_member_finds_nothing(
     assert ApplicationAction.objects.count() == before
 
 
+@pytest.mark.slow("opens every address of the portal")
 @pytest.mark.parametrize("confidential", [False, True], ids=["open", "confidential"])
 def test_colleague_without_access_finds_no_job(
     connect, personas: Personas, sign_in, confidential: bool
@@ -99,6 +102,7 @@ def test_colleague_without_access_finds_no_job(
     assert ApplicationAction.objects.count() == before
 
 
+@pytest.mark.slow("opens every address of the portal")
 def test_private_candidates_shown_to_nobody(connect, personas: Personas, sign_in) -> None:
     connect()
     private = Application.objects.filter(candidate__private=True, job__status="open")
@@ -114,6 +118,7 @@ def test_private_candidates_shown_to_nobody(connect, personas: Personas, sign_in
                 assert not _leaked_names(client.get(address, query), names), name
 
 
+@pytest.mark.slow("opens every address of the admin site")
 def test_customers_cannot_open_admin(connect, personas: Personas, sign_in, client: Client) -> None:
     connect()
     for browser in (client, sign_in(personas.ada)):
@@ -124,6 +129,7 @@ def test_customers_cannot_open_admin(connect, personas: Personas, sign_in, clien
             assert "cas@portal.example" not in answer.getvalue().decode(), name
 
 
+@pytest.mark.slow("opens every address of the admin site")
 def test_csm_sees_no_candidate_in_admin(connect, personas: Personas, sign_in) -> None:
     connect()
     names = _candidate_names(Application.objects.all())

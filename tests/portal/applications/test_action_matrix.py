@@ -63,6 +63,7 @@ def _send_rejections_at_once(settings) -> None:
     settings.REJECT_UNDO_SECONDS = 0
 
 
+@pytest.mark.slow("tries each action in each state")
 @any_generation
 def test_action_offered_and_accepted_where_it_fits(
     connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, kind: str
@@ -99,6 +100,7 @@ def _take_permission_away(
     sandbox.requests.clear_entries()  # the permission check probes writes on no record
 
 
+@pytest.mark.slow("tests every permission again, then tries each action in each state")
 @pytest.mark.parametrize("missing", KINDS_SWITCHED_OFF)
 def test_missing_permission_disables_only_its_actions(
     connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, kind: str, missing: str
@@ -136,6 +138,7 @@ def _attempted_writes(sandbox: Sandbox) -> list[object]:
     ]
 
 
+@pytest.mark.slow("tests every permission again")
 @pytest.mark.parametrize(("action_kind", "state"), ACTION_STATES)
 def test_action_refused_after_permission_removed(
     connect,
@@ -173,6 +176,7 @@ STATUS_FOR_VIC = {
 }
 
 
+@pytest.mark.slow("sends an action of every kind")
 def test_greenhouse_refuses_action_beyond_role(
     connect,
     personas: Personas,
@@ -201,6 +205,7 @@ def test_greenhouse_refuses_action_beyond_role(
         ), (action_kind, state)
 
 
+@pytest.mark.slow("tries each action in each state")
 @pytest.mark.parametrize("name", ["ivy", "dana", "uma", "zoe"])
 @any_generation
 def test_action_404_without_access(
@@ -220,6 +225,7 @@ def test_action_404_without_access(
     assert not _attempted_writes(sandbox)
 
 
+@pytest.mark.slow("tries each action after each change")
 def test_action_conflicts_after_concurrent_change(
     connect,
     personas: Personas,

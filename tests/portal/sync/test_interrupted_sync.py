@@ -71,6 +71,7 @@ def _wait_for_exit(pid: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
+@pytest.mark.slow("kills a sync at least five times")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_sync_resumes_until_done(
     connect, sandbox: Sandbox, advance_clock, kind: str, seed: int
@@ -99,6 +100,7 @@ def test_killed_sync_resumes_until_done(
     assert_sync_matches(sandbox, kind)
 
 
+@pytest.mark.slow("kills a sync at each of twenty and more places")
 @pytest.mark.parametrize(
     ("kind", "scope", "spacing"),
     [
