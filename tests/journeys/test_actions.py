@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, get_visible_text
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, find_rows, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -24,16 +24,9 @@ def remy(connected_demo: Demo, person) -> Person:
     return recruiter
 
 
-def _find_advanceable_rows(page: Page) -> list[Locator]:
-    """The rows with an enabled Advance button, each located by its id."""
-    button = page.get_by_role("button", name=re.compile("^Advance"), disabled=False)
-    rows = page.locator("tr[id^=application-]").filter(has=button)
-    return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
-
-
 def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
     page = remy.page
-    row, other = _find_advanceable_rows(page)[:2]
+    row, other = find_rows(page)[:2]
     _reject_row(row, reason=1).click()
     expect(row).to_contain_text("canceled. Nothing was sent.")
 
@@ -60,7 +53,7 @@ def test_rejection_undo_and_conflict(demo: Demo, remy: Person) -> None:
 
 def test_bulk_advance_retries_only_failures(demo: Demo, remy: Person) -> None:
     page = remy.page
-    rows = _find_advanceable_rows(page)[:5]
+    rows = find_rows(page)[:5]
     for row in rows:
         row.get_by_role("checkbox").check()
     page.get_by_role("button", name="Advance…").click()
@@ -104,7 +97,7 @@ def _refresh_row(page: Page, row: Locator) -> None:
 
 def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
     page = remy.page
-    row = _find_advanceable_rows(page)[0]
+    row = find_rows(page)[0]
     undo = _reject_row(row, reason=1)
     undo.hover()
     page.mouse.down()
@@ -130,7 +123,7 @@ def test_long_press_survives_row_refresh(demo: Demo, remy: Person) -> None:
 
 def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None:
     page, live = remy.page, remy.page.locator("#live")
-    row, other, third = _find_advanceable_rows(page)[:3]
+    row, other, third = find_rows(page)[:3]
     requested: list[str] = []
 
     def answered(status: int):
@@ -169,12 +162,12 @@ def test_row_of_gone_application_stops_polling(demo: Demo, remy: Person) -> None
         expect(place).to_contain_text("Greenhouse no longer has this record", timeout=TIMEOUT_MS)
     expect(third).to_contain_text(gone)
     expect(third).not_to_have_attribute("aria-busy", "true")
-    assert not third.get_by_role("button").count()
+    expect(third.get_by_role("button")).to_have_count(0)
 
 
 def test_form_error_gets_focus_and_is_said_once(demo: Demo, remy: Person) -> None:
     page = remy.page
-    row = _find_advanceable_rows(page)[0]
+    row = find_rows(page)[0]
     row.get_by_role("button", name="Reject").click()
     expect(page.get_by_label("Reason")).to_be_focused()
     dialog = page.locator("#action-dialog")

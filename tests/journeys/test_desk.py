@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 COLLEAGUE = "gil@customer-187.example"
 
 
+@pytest.mark.slow("prepares 200 customers")
 def test_csm_unblocks_stuck_customer_by_keyboard(demo: Demo, person) -> None:
     demo.run_function("tests.journeys.prepared_customers.create_customers")
     cas: Person = person("cas@portal.example")

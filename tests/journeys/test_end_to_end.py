@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, get_visible_text
+from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, find_rows, get_visible_text
 
 pytestmark = pytest.mark.browser
 
@@ -21,15 +21,7 @@ def _collect_errors(page: Page) -> list[str]:
     return errors
 
 
-def _find_rows(page: Page, role: str, name: str) -> list[Locator]:
-    """The rows with this button enabled, each located by its id, which survives a swap."""
-    button = page.get_by_role(role, name=re.compile(f"^{name}"), disabled=False)  # type: ignore[arg-type]
-    rows = page.locator("tr[id^=application-]").filter(has=button)
-    expect(rows.first).to_be_visible()
-    page.wait_for_load_state()
-    return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
-
-
+@pytest.mark.slow("walks through a whole setup")
 def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     ada = person("ada@acme.example", by_form=True)
     errors = _collect_errors(ada.page)
@@ -75,7 +67,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     remy.check_page("7-requisitions")
     remy.page.locator("#job-table tbody a").first.click()
     remy.check_page("8-requisition")
-    row, other = _find_rows(remy.page, "button", "Advance")[:2]
+    row, other = find_rows(remy.page)[:2]
     row.get_by_role("button", name="Advance").click()
     expect(row).to_contain_text("Advanced to")
 
@@ -95,7 +87,7 @@ def test_setup_to_recruiter_action(demo: Demo, person) -> None:
     # Vic may advance, but Greenhouse refuses his rejection.
     vic = person("vic@acme.example")
     vic.page.locator("#job-table tbody a").first.click()
-    row = _find_rows(vic.page, "button", "Reject")[0]
+    row = find_rows(vic.page, "Reject")[0]
     row.get_by_role("button", name="Reject").click()
     dialog = vic.page.locator("#action-dialog")
     dialog.get_by_label("Reason").select_option(index=1)
@@ -151,7 +143,7 @@ def test_recruiter_acts_by_keyboard(connected_demo: Demo, person) -> None:
     remy.tab_to("#job-table tbody a")
     keys.press("Enter")
     remy.page.wait_for_url(re.compile(r"/requisitions/\d+/"))
-    row = _find_rows(remy.page, "button", "Advance")[0]
+    row = find_rows(remy.page)[0]
     row_id = row.get_attribute("id")
     remy.tab_to(f"#{row_id} button[name=click]")
     remy.page.evaluate(COUNT_FOCUS_LOSSES)
@@ -174,6 +166,7 @@ def test_recruiter_acts_by_keyboard(connected_demo: Demo, person) -> None:
     expect(row).to_contain_text("Rejected.")
 
 
+@pytest.mark.slow("reloads until it is there")
 def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
     ada = person("ada@acme.example", scripts=False, by_form=True)
     ada.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
@@ -185,7 +178,7 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
     _reload_until(ada, "Everything is synced")
     remy = person("remy@acme.example", scripts=False)
     remy.page.locator("#job-table tbody a").first.click()
-    row, other = _find_rows(remy.page, "button", "Advance")[:2]
+    row, other = find_rows(remy.page)[:2]
     row.get_by_role("button", name="Advance").click()
     _reload_until(remy, "Advanced to")
     other.get_by_role("button", name="Reject").click()

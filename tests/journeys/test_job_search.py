@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 MOST_TABS = 60
 
 
+@pytest.mark.slow("walks many pages")
 def test_recruiters_see_own_jobs_and_reasons(demo: Demo, person, ada: Person) -> None:
     sam, remy = person("sam@acme.example"), person("remy@acme.example")
     _search_filter_and_go_back(sam.page)
@@ -88,6 +89,7 @@ def _find_job_only_sam_sees(sam: Person, remy: Person) -> str:
     shown = {}
     for recruiter in (sam, remy):
         recruiter.open_path("/requisitions/?status=open")
+        expect(recruiter.page.locator("#job-table th a").first).to_be_visible()
         links = recruiter.page.locator("#job-table th a")
         shown[recruiter] = {link.get_attribute("href") for link in links.all()}
     sam.open_path(min(shown[sam] - shown[remy], key=str))

@@ -135,6 +135,7 @@ class Consent:
         ada.authorize_as(ADA, service_account=True)
 
 
+@pytest.mark.slow("walks through a whole setup")
 @pytest.mark.parametrize("generation", [V3, V1, Consent])
 def test_customer_goes_live_with_missing_permissions(demo: Demo, person, generation: Any) -> None:
     demo.run_function("tests.journeys.prepared_customers.remove_acme")

@@ -44,6 +44,7 @@ def sam(connected_demo: Demo, person) -> Person:
 
 
 def _prepare_resumes(demo: Demo, page: Page) -> None:
+    page.wait_for_load_state()
     rows = page.locator("tr[id^=application-]").all()
     assert len(rows) >= len(RESUMES)
     for row, (filename, content) in zip(rows, RESUMES.values(), strict=False):

@@ -32,7 +32,7 @@ def test_session_end_is_announced_and_prolonged(demo: Demo, person) -> None:
     expect(ada.page.locator("#messages").get_by_text(ENDING)).to_have_count(0)
     ada.open_path("/members/")
     expect(ada.page.get_by_role("heading", name="Members", exact=True, level=1)).to_be_visible()
-    assert ada.page.locator("#messages > *").count() == 0
+    expect(ada.page.locator("#messages > *")).to_have_count(0)
 
 
 def test_typed_text_survives_signing_in_again(demo: Demo, person) -> None:

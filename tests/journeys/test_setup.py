@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from integrations.greenhouse import sandbox as greenhouse
 from tests.journeys.conftest import (
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.browser
 MISSING = ["applications.reject", "job_posts.list", "candidates.list"]
 
 
+@pytest.mark.slow("waits for two checks that are 15 s apart")
 def test_colleague_grants_missing_permissions(demo: Demo, person, browser: Browser) -> None:
     credential = demo.create_credential("key", MISSING)
     ada: Person = person("ada@acme.example")
@@ -95,8 +98,8 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     for _ in range(10):  # the circuit breaker lets a request through after its cooldown
         ada.tab_to("#id_client_secret")
         keys.press("Enter")
-        page.wait_for_timeout(4000)
-        if re.search("/setup/(permissions|people)/", page.url):
+        with contextlib.suppress(PlaywrightTimeoutError):
+            page.wait_for_url(re.compile("/setup/(permissions|people)/"), timeout=4000)
             break
     ada.await_permissions()
     ada.tab_to("a.btn-primary")
@@ -110,6 +113,7 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     expect(get_visible_text(page, "Everything is synced").first).to_be_visible()
 
 
+@pytest.mark.slow("syncs four times")
 def test_credential_rotation_pause_and_disconnect(demo: Demo, ada: Person) -> None:
     page = ada.page
 

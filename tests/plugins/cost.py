@@ -37,9 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    if item.get_closest_marker("browser"):
-        return 2
-    return 0 if item.get_closest_marker("slow") else 1
+    rank = 0 if item.get_closest_marker("slow") else 1
+    return rank + 2 if item.get_closest_marker("browser") else rank
 
 
 @pytest.hookimpl(wrapper=True)

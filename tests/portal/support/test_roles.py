@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib import admin
@@ -313,18 +315,27 @@ def test_operator_sees_no_customer_people_or_dead_links(
         severity=Issue.Severity.CRITICAL,
         fixer=Issue.Fixer.GREENHOUSE_ADMIN,
     )
-    client, links = sign_in(_create_staff(role)), set()
+    client, links, opened = sign_in(_create_staff(role)), set(), set()
     name_pattern = re.compile(r"@acme\.example|\b(Ada|Sam|Remy|Uma|Vic|Dana|Ivy)\b")
     pages_with_names = {}
     for address, page in _read_pages(client):
-        links |= set(re.findall(r'href="(/admin/[^"#]+)', page))
+        opened.add(address)
+        links |= {html.unescape(link) for link in re.findall(r'href="(/admin/[^"#]+)', page)}
         if match := name_pattern.search(page):
             pages_with_names[address] = match[0]
     assert bool(pages_with_names) == (role == CSM), pages_with_names
     dead_links = {
-        link for link in links if client.get(link.replace("&amp;", "&")).status_code == 403
+        link for link in _pick_one_per_shape(links - opened) if client.get(link).status_code == 403
     }
     assert dead_links == set()
+
+
+def _pick_one_per_shape(links: set[str]) -> set[str]:
+    """Of links that differ only in the values of their parameters, such as pages, keep one."""
+    parsed = {link: urlsplit(link) for link in sorted(links)}
+    return set(
+        {(url.path, *sorted(parse_qs(url.query))): link for link, url in parsed.items()}.values()
+    )
 
 
 def test_operator_cannot_search_by_member_address(personas: Personas, sign_in) -> None:
