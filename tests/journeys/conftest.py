@@ -70,6 +70,7 @@ class Demo:
         self.reset()
         if self._as_connected is None:
             connect()
+            self._end_tasks(drop_waiting=False)
             self._as_connected = self._save()
         else:
             self._restore(self._as_connected)
@@ -199,20 +200,23 @@ class Demo:
         return copy
 
     def _restore(self, copy: sqlite3.Connection) -> None:
+        self.clear_faults()  # such as slow responses
+        self._end_tasks(drop_waiting=True)  # they would write into the next journey
         httpx.post(f"{self.sandbox_url}/__reset", timeout=60).raise_for_status()
-        self._end_tasks()
         with self._open() as database:
             copy.backup(database)
             # The workers are alive, but their last heartbeat in the copy is old.
             database.execute("UPDATE core_workerheartbeat SET heartbeat_at = ?", (self._now(),))
 
-    def _end_tasks(self) -> None:
-        """Drop waiting tasks and let running ones end: they would write into the next journey."""
+    def _end_tasks(self, *, drop_waiting: bool) -> None:
+        """Wait until no task runs or is due; those that wait can be dropped instead."""
         deadline = time.monotonic() + TIMEOUT_MS / 1000
         while time.monotonic() < deadline:
             with self._open() as database:
-                database.execute("DELETE FROM core_queuedtask WHERE leased_until IS NULL")
-                if database.execute("SELECT 1 FROM core_queuedtask").fetchone() is None:
+                if drop_waiting:
+                    database.execute("DELETE FROM core_queuedtask WHERE leased_until IS NULL")
+                query = "SELECT 1 FROM core_queuedtask WHERE leased_until > '' OR due_at <= ?"
+                if database.execute(query, (self._now(),)).fetchone() is None:
                     return
             time.sleep(0.05)
 
