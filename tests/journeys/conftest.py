@@ -56,6 +56,7 @@ class Demo:
         self._folder = DemoFolder(launched.folder)
         self._read_log_from = 0  # emails are in the worker's log
         self._database = launched.folder / "portal.sqlite3"
+        self._end_tasks(drop_waiting=False)
         self._as_started = self._save()
         self._as_connected: sqlite3.Connection | None = None
         self._sessions: dict[str, tuple[str, ...]] = {}  # rows by email
