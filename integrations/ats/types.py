@@ -299,3 +299,8 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 class WriteResult(msgspec.Struct, frozen=True, kw_only=True):
     application: Application | None  # None: accepted, but it could not be reread
+
+
+class AccountSample(msgspec.Struct, frozen=True, kw_only=True):
+    user_ids: frozenset[int] = frozenset()
+    job_ids: frozenset[int] = frozenset()

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsUnavailable, BadCredential
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
 from portal.core import queue

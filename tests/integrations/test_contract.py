@@ -1,4 +1,4 @@
-"""The contract of `integrations.ats.provider.Provider`, for every kind of Greenhouse connection."""
+"""What every kind of `integrations.greenhouse.provider.Provider` does alike."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from integrations.ats.errors import (
     UnreadableResponse,
 )
 from integrations.ats.permissions import ProbeOutcome
-from integrations.ats.provider import Provider
-from integrations.ats.registry import CREDENTIAL_KINDS, create_provider
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -30,7 +28,9 @@ from integrations.ats.types import (
     RejectionEmail,
     SeenStage,
 )
+from integrations.greenhouse.credential_kinds import CREDENTIAL_KINDS
 from integrations.greenhouse.permission_catalogue import CATALOGUE
+from integrations.greenhouse.provider import Provider, create_provider
 from integrations.greenhouse.sandbox import Sandbox
 from tests.integrations.greenhouse.provider_bench import (
     SECRETS,

@@ -24,7 +24,6 @@ from integrations.ats.errors import (
     NotFound,
 )
 from integrations.ats.permissions import ProbeResult
-from integrations.ats.registry import V1_RETIREMENT
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -55,6 +54,7 @@ from integrations.ats.types import (
     WriteResult,
 )
 from integrations.greenhouse.client.base import PER_PAGE, HarvestClient, format_timestamp
+from integrations.greenhouse.credential_kinds import V1_RETIREMENT
 from integrations.greenhouse.oauth.client import build_basic_auth
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v1 as payloads

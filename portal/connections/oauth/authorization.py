@@ -12,6 +12,7 @@ from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError, NotSiteAdmin
 from integrations.ats.oauth import OAuthApp, OAuthGrant
 from integrations.ats.oauth_tokens import MemoryTokenStore
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from portal.accounts.models import Membership, User
 from portal.connections.client import build_client_context, open_trial_provider
 from portal.connections.credentials.store import (
@@ -67,7 +68,7 @@ def start_authorization(
         verifier=verifier,
         scopes=scopes,
     )
-    return partner_app.get_oauth_flow().build_authorization_url(
+    return OAUTH_FLOW.build_authorization_url(
         oauth_app,
         build_client_context(connection, Lane.PEOPLE).auth_url,
         scopes=scopes,
@@ -105,9 +106,7 @@ def exchange_code(request: ConsentRequest, code: str) -> OAuthGrant:
     """The code is valid for a minute. Raises AtsError (AuthorizationCodeRejected)."""
     context = build_client_context(request.connection, Lane.PEOPLE)
     verifier = reveal_secret(request.verifier)
-    return partner_app.get_oauth_flow().exchange_code(
-        context, _require_oauth_app(), code=code, verifier=verifier
-    )
+    return OAUTH_FLOW.exchange_code(context, _require_oauth_app(), code=code, verifier=verifier)
 
 
 @dataclass(frozen=True)
