@@ -89,16 +89,6 @@ class JobGrant(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int
     job_id: int
     role_id: int | None
-    automated: bool | None = None
-
-
-class FutureJobGrant(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
-    user_id: int
-    role_id: int | None
-    # Both None: every job.
-    department_id: int | None
-    office_id: int | None
 
 
 class TeamMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,7 +245,6 @@ class StageEntry(_AtsRecord, frozen=True, kw_only=True):
     application_id: int
     stage_id: int
     entered_at: datetime | None
-    exited_at: datetime | None
     current: bool
 
 

@@ -18,7 +18,6 @@ from integrations.ats.types import (
     CloseReason,
     Department,
     EmailTemplate,
-    FutureJobGrant,
     Job,
     JobGrant,
     JobPost,
@@ -116,32 +115,12 @@ class _JobGrant(msgspec.Struct):
     user_role_id: RecordId | None = None
 
 
-class _FutureJobGrant(msgspec.Struct):
-    id: RecordId
-    user_role_id: RecordId | None = None
-    department_id: RecordId | None = None
-    office_id: RecordId | None = None
-
-
 def make_grant_reader(user_id: int) -> RecordParser[JobGrant]:
     """Reader for `/users/{user_id}/permissions/jobs`, whose rows do not contain the user id."""
     return make_reader(
         _JobGrant,
         lambda wire: JobGrant(
             id=wire.id, user_id=user_id, job_id=wire.job_id, role_id=wire.user_role_id
-        ),
-    )
-
-
-def make_future_grant_parser(user_id: int) -> RecordParser[FutureJobGrant]:
-    return make_reader(
-        _FutureJobGrant,
-        lambda wire: FutureJobGrant(
-            id=wire.id,
-            user_id=user_id,
-            role_id=wire.user_role_id,
-            department_id=wire.department_id,
-            office_id=wire.office_id,
         ),
     )
 
