@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model, Q
 from django.utils import timezone
 
+from integrations.http.backoff import double_delay
 from portal.core import queue, transitions
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.notifications.models import OutgoingMessage
@@ -129,7 +130,7 @@ class MessageQueue:
         if attempts >= MAX_ATTEMPTS:
             self._give_up(row, reason)
             return
-        delay: timedelta = min(MIN_RETRY_DELAY * 2 ** (attempts - 1), MAX_RETRY_DELAY)
+        delay = double_delay(MIN_RETRY_DELAY, attempts, longest=MAX_RETRY_DELAY)
         due_at = {f"{self.prefix}due_at": timezone.now() + delay}
         last_error = self._select_fields(last_error=reason[:60])
         self._move(row, Status.QUEUED, reason, **due_at, **last_error)

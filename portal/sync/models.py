@@ -432,6 +432,7 @@ class SyncRun(GreenhouseWait):
     class Cause(models.TextChoices):
         CREDENTIAL = "credential", "Greenhouse doesn't accept the credential"
         FORBIDDEN = "forbidden", "A required permission is missing"
+        MASS_DELETION = "mass_deletion", "Greenhouse's list lacks most records"
         DOWN = "down", "Greenhouse didn't respond"
         RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is used up"
         UNREADABLE = "unreadable", "Greenhouse's response couldn't be read"
