@@ -118,7 +118,6 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
     office_ids: tuple[int, ...] = ()
     opened_at: datetime | None = None
     closed_at: datetime | None = None
-    created_at: datetime | None = None
     updated_at: datetime | None = None
     hiring_team: tuple[TeamMember, ...] | None = None
     openings: tuple[Opening, ...] | None = None
@@ -131,13 +130,10 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
 
 class Department(_AtsRecord, frozen=True, kw_only=True):
     name: str
-    parent_id: int | None = None
 
 
 class Office(_AtsRecord, frozen=True, kw_only=True):
     name: str
-    location: str | None = None
-    parent_id: int | None = None
 
 
 class Stage(_AtsRecord, frozen=True, kw_only=True):

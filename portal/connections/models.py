@@ -222,11 +222,7 @@ class Consent(OrganizationModel):
     refresh_token = SecretField(blank=True, default="")
     refresh_expires_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
-    granted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
     granted_at = models.DateTimeField(default=timezone.now)
-    renewed_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=200, blank=True)
 

@@ -88,7 +88,6 @@ class AtsRole(SyncedRecord):
 
 class Department(SyncedRecord):
     name = models.CharField(max_length=300)
-    parent_remote_id = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = unique_per_connection("department")
@@ -100,8 +99,6 @@ class Department(SyncedRecord):
 class Office(SyncedRecord):
     name = models.CharField(max_length=300)
     search_name = SearchNameField(sources=("name",))
-    location = models.CharField(max_length=300, blank=True)
-    parent_remote_id = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = unique_per_connection("office")
@@ -121,7 +118,6 @@ class Job(SyncedRecord):
     is_template = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
-    created_remotely_at = models.DateTimeField(null=True)
     department = models.ForeignKey(
         Department, null=True, on_delete=models.SET_NULL, related_name="jobs"
     )
@@ -372,7 +368,6 @@ class Application(SyncedRecord):
     prospect = models.BooleanField(default=False)
     rejection_reason_remote_id = models.BigIntegerField(null=True)
     applied_at = models.DateTimeField(null=True)
-    rejected_at = models.DateTimeField(null=True)
     last_activity_at = models.DateTimeField(null=True)
     source = models.ForeignKey(
         Source, null=True, on_delete=models.SET_NULL, related_name="applications"

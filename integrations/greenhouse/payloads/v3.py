@@ -138,7 +138,6 @@ class _Job(msgspec.Struct):
     office_ids: _Ids = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    created_at: RawTimestamp = None
     updated_at: RawTimestamp = None
 
 
@@ -154,7 +153,6 @@ def _convert_job(wire: _Job) -> Job:
         office_ids=_drop_nulls(wire.office_ids),
         opened_at=parse_timestamp(wire.opened_at),
         closed_at=parse_timestamp(wire.closed_at),
-        created_at=parse_timestamp(wire.created_at),
         updated_at=parse_timestamp(wire.updated_at),
     )
 
@@ -359,14 +357,11 @@ class OwnedAttachment(msgspec.Struct, frozen=True):
 class _Department(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
 
 
 class _Office(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
-    location: RawText = None
 
 
 class _ReasonType(msgspec.Struct):
@@ -422,13 +417,12 @@ read_attachment = make_reader(
         ),
     ),
 )
-read_department = make_reader(
-    _Department, lambda w: Department(id=w.id, name=to_text(w.name), parent_id=w.parent_id)
-)
+read_department = make_reader(_Department, lambda w: Department(id=w.id, name=to_text(w.name)))
 read_office = make_reader(
     _Office,
     lambda w: Office(
-        id=w.id, name=to_text(w.name), location=to_stripped_text(w.location), parent_id=w.parent_id
+        id=w.id,
+        name=to_text(w.name),
     ),
 )
 read_close_reason = make_reader(_NamedRecord, lambda w: CloseReason(id=w.id, name=to_text(w.name)))

@@ -151,7 +151,7 @@ def store_personal_consent(
         Connection.objects.select_for_update().get(pk=request.connection_id)
         for consent in Consent.objects.filter(membership=member, state=Consent.State.ACTIVE):
             revocation.revoke_consent(consent, why="given again", by=member.user)
-        return _create_consent(request, grant, by=member.user, membership=member)
+        return _create_consent(request, grant, membership=member)
 
 
 def _verify_account(
@@ -191,18 +191,17 @@ def _replace_credential(
         state=Credential.State.PENDING if as_pending else Credential.State.IN_USE,
         entered_by=by,
     )
-    _create_consent(request, grant, by=by, credential=credential)
+    _create_consent(request, grant, credential=credential)
     return credential
 
 
 def _create_consent(
-    request: ConsentRequest, grant: OAuthGrant, *, by: User, **owner: Credential | Membership
+    request: ConsentRequest, grant: OAuthGrant, **owner: Credential | Membership
 ) -> Consent:
     return Consent.objects.create(
         connection=request.connection,
         subject=grant.subject,
         scopes=filter_granted_scopes(request.scopes, grant),
-        granted_by=by,
         **build_token_fields(grant.pair),
         **owner,
     )
