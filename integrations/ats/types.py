@@ -89,16 +89,6 @@ class JobGrant(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int
     job_id: int
     role_id: int | None
-    automated: bool | None = None
-
-
-class FutureJobGrant(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
-    user_id: int
-    role_id: int | None
-    # Both None: every job.
-    department_id: int | None
-    office_id: int | None
 
 
 class TeamMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +118,6 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
     office_ids: tuple[int, ...] = ()
     opened_at: datetime | None = None
     closed_at: datetime | None = None
-    created_at: datetime | None = None
     updated_at: datetime | None = None
     hiring_team: tuple[TeamMember, ...] | None = None
     openings: tuple[Opening, ...] | None = None
@@ -141,13 +130,10 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
 
 class Department(_AtsRecord, frozen=True, kw_only=True):
     name: str
-    parent_id: int | None = None
 
 
 class Office(_AtsRecord, frozen=True, kw_only=True):
     name: str
-    location: str | None = None
-    parent_id: int | None = None
 
 
 class Stage(_AtsRecord, frozen=True, kw_only=True):
@@ -255,7 +241,6 @@ class StageEntry(_AtsRecord, frozen=True, kw_only=True):
     application_id: int
     stage_id: int
     entered_at: datetime | None
-    exited_at: datetime | None
     current: bool
 
 
@@ -299,3 +284,8 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 class WriteResult(msgspec.Struct, frozen=True, kw_only=True):
     application: Application | None  # None: accepted, but it could not be reread
+
+
+class AccountSample(msgspec.Struct, frozen=True, kw_only=True):
+    user_ids: frozenset[int] = frozenset()
+    job_ids: frozenset[int] = frozenset()

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from integrations.ats.client_context import ClientContext
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.permissions import ProbeOutcome, ProbeResult
-from integrations.ats.provider import Provider
 from integrations.ats.types import Job
+from integrations.greenhouse.client.harvest_v1 import HarvestV1
+from integrations.greenhouse.client.harvest_v3 import HarvestV3
 from integrations.greenhouse.fact_reader import Verdict
 from integrations.greenhouse.facts import list_facts
 from integrations.greenhouse.permission_catalogue import CATALOGUE
-from integrations.greenhouse.provider import HarvestV1, HarvestV3
+from integrations.greenhouse.provider import Provider
 
 _EPILOG = """\
 Credentials are read from the environment, or asked for in a terminal: GREENHOUSE_API_KEY

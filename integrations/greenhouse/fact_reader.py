@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from integrations.ats.errors import AtsError
+from integrations.greenhouse.client.harvest_v1 import HarvestV1
+from integrations.greenhouse.client.harvest_v3 import HarvestV3
 from integrations.greenhouse.payloads.decoding import check_value_count
-from integrations.greenhouse.provider import HarvestV1, HarvestV3
 
 
 class Verdict(StrEnum):

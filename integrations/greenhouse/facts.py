@@ -9,8 +9,9 @@ import msgspec
 
 from integrations.ats.errors import AtsError
 from integrations.ats.record_ids import MAX_ID
+from integrations.greenhouse.client.harvest_v1 import HarvestV1
+from integrations.greenhouse.client.harvest_v3 import HarvestV3
 from integrations.greenhouse.fact_reader import Answer, Fact, FactReader, Verdict, judge_fact
-from integrations.greenhouse.provider import HarvestV1, HarvestV3
 from integrations.greenhouse.undecidable_facts import UNDECIDABLE_V1, UNDECIDABLE_V3
 
 _SAMPLE = 50  # documented maximum of an id filter

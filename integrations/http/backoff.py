@@ -1,20 +1,30 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+T = TypeVar("T", float, timedelta)
 
 MAX_ATTEMPTS = 5
 _BASE_DELAY = 0.25
 _MAX_DELAY = 8.0
+_MAX_DOUBLINGS = 20
 _LONGEST_RETRY_AFTER = 30 * 86400.0  # a longer time is a mistake
 _MAX_HEADER_NUMBER = 100_000  # requests in a window
 MAX_RETRY_AFTER = 900.0  # after this a single request probes whether it still holds
 
 
+def double_delay(base: T, attempt: int, *, longest: T) -> T:
+    """How long to wait after the given number of failed attempts: doubled by each."""
+    factor: int = 2 ** min(attempt - 1, _MAX_DOUBLINGS)
+    return min(longest, base * factor)
+
+
 def compute_backoff(attempt: int) -> float:
     """Seconds to wait after the given number of failed attempts, with jitter."""
-    ceiling = min(_MAX_DELAY, _BASE_DELAY * 2.0 ** (attempt - 1))
+    ceiling = double_delay(_BASE_DELAY, attempt, longest=_MAX_DELAY)
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
 
 

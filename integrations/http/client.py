@@ -12,7 +12,8 @@ import httpx
 
 from integrations.http.deadline import DeadlineBackend, limit_total_time
 
-READABLE_ENCODINGS = {"", "identity", "gzip", "deflate"}
+REDIRECT_STATUSES = {301, 302, 303, 307, 308}
+_READABLE_ENCODINGS = {"", "identity", "gzip", "deflate"}
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes, decoded; 500 candidates are about 5 MB
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=5.0)
 _USER_AGENT = "inbound-talent-portal"
@@ -58,6 +59,10 @@ class ResponseLost(Exception):
 
 class ResponseTooLarge(Exception):
     pass
+
+
+class UnexpectedEncoding(ResponseTooLarge):
+    """Its size can't be limited while it is unpacked."""
 
 
 class HttpResponse:
@@ -128,8 +133,8 @@ class HttpClient:
 
     def _read_body(self, reply: httpx.Response) -> bytes:
         # One layer of compression cannot make a piece much larger than the limit; two can.
-        if reply.headers.get("content-encoding", "").lower() not in READABLE_ENCODINGS:
-            raise ResponseTooLarge("compressed in an unexpected way")
+        if reply.headers.get("content-encoding", "").lower() not in _READABLE_ENCODINGS:
+            raise UnexpectedEncoding("compressed in an unexpected way")
         pieces, size = [], 0
         for piece in reply.iter_bytes():
             size += len(piece)

@@ -7,30 +7,20 @@ environment are not used: they would look the name up again.
 
 from __future__ import annotations
 
-import functools
-import os
 import time
+from functools import partial
 from urllib.parse import urljoin
 
 import httpx
 
-from integrations.http.client import HttpClient, HttpResponse, build_shared_client
-from integrations.http.guarded_client import PublicBackend, RequestRefused
+from integrations.http.client import REDIRECT_STATUSES, HttpClient, HttpResponse
+from integrations.http.guarded_client import RequestRefused, get_public_client
 
 MAX_REDIRECTS = 3
-_REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 
 
 class AddressRefused(Exception):
     """The file is not at an address that may be asked."""
-
-
-@functools.cache
-def _get_public_client() -> httpx.Client:
-    return build_shared_client(PublicBackend(allow_local=False), uses_proxy=False)
-
-
-os.register_at_fork(after_in_child=_get_public_client.cache_clear)
 
 
 class FileDownloader:
@@ -38,14 +28,16 @@ class FileDownloader:
         """`trusted_url` comes from the deployment: its origin may be any address."""
         self._trusted_origin = _get_origin(trusted_url)
         self._trusted_client = HttpClient(max_body_bytes=max_bytes)
-        self._public_client = HttpClient(max_body_bytes=max_bytes, get_client=_get_public_client)
+        self._public_client = HttpClient(
+            max_body_bytes=max_bytes, get_client=partial(get_public_client, False)
+        )
 
     def download_file(self, url: str, *, max_seconds: float) -> HttpResponse:
         """Raises AddressRefused, RequestNotSent, ResponseLost or ResponseTooLarge."""
         ends_at = time.monotonic() + max_seconds
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request_file(url, ends_at - time.monotonic())
-            if response.status not in _REDIRECT_STATUSES:
+            if response.status not in REDIRECT_STATUSES:
                 return response
             url = urljoin(url, response.headers.get("location", ""))
         raise AddressRefused("too many redirects")

@@ -7,20 +7,28 @@ to, so a name that resolves differently a moment later (DNS rebinding) gains not
 
 from __future__ import annotations
 
-import functools
 import os
 import queue
 import threading
 from collections.abc import Mapping
+from functools import cache, partial
 
 import httpcore
 import httpx
 
-from integrations.http.client import READABLE_ENCODINGS, HttpResponse, build_shared_client
+from integrations.http.client import (
+    REDIRECT_STATUSES,
+    HttpClient,
+    HttpResponse,
+    RequestNotSent,
+    ResponseLost,
+    ResponseTooLarge,
+    UnexpectedEncoding,
+    build_shared_client,
+)
 from integrations.http.deadline import (
     DeadlineBackend,
     get_remaining_seconds,
-    limit_total_time,
     resolve_addresses,
 )
 from integrations.http.public_addresses import is_loopback, is_public
@@ -46,8 +54,10 @@ class GuardedClient:
         max_seconds: float = MAX_SECONDS,
     ) -> None:
         self._allow_local = allow_local
-        self._max_body_bytes = max_body_bytes
         self._max_seconds = max_seconds
+        self._client = HttpClient(
+            max_body_bytes=max_body_bytes, get_client=partial(get_public_client, allow_local)
+        )
 
     def send(
         self,
@@ -60,30 +70,20 @@ class GuardedClient:
         """Raises RequestRefused."""
         host = check_url(url, allow_local=self._allow_local)
         try:
-            with (
-                limit_total_time(self._max_seconds),
-                _get_client(self._allow_local).stream(
-                    method, url, headers=headers, content=content
-                ) as reply,
-            ):
-                if reply.is_redirect:
-                    raise RequestRefused(f"{host} redirects to another address.")
-                return HttpResponse(reply.status_code, reply.headers, self._read_body(reply, host))
-        except httpx.TimeoutException as error:
-            raise RequestRefused(f"{host} took too long to respond.") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            response = self._client.send(
+                method, url, headers=headers or {}, content=content, max_total=self._max_seconds
+            )
+        except UnexpectedEncoding as error:
+            raise RequestRefused(f"{host} sent a response that can’t be read.") from error
+        except ResponseTooLarge as error:
+            raise RequestRefused(f"{host} sent a response that is too large.") from error
+        except (RequestNotSent, ResponseLost) as error:
+            if isinstance(error.__cause__, httpx.TimeoutException):
+                raise RequestRefused(f"{host} took too long to respond.") from error
             raise RequestRefused(f"Couldn’t reach {host}.") from error
-
-    def _read_body(self, reply: httpx.Response, host: str) -> bytes:
-        if reply.headers.get("content-encoding", "").lower() not in READABLE_ENCODINGS:
-            raise RequestRefused(f"{host} sent a response that can’t be read.")
-        pieces, size = [], 0
-        for piece in reply.iter_bytes():
-            size += len(piece)
-            if size > self._max_body_bytes:
-                raise RequestRefused(f"{host} sent a response that is too large.")
-            pieces.append(piece)
-        return b"".join(pieces)
+        if response.status in REDIRECT_STATUSES:
+            raise RequestRefused(f"{host} redirects to another address.")
+        return response
 
 
 def check_url(url: str, *, allow_local: bool = False) -> str:
@@ -115,8 +115,8 @@ class PublicBackend(DeadlineBackend):
         return is_public(address) or (self._allow_local and is_loopback(address))
 
 
-@functools.cache
-def _get_client(allow_local: bool) -> httpx.Client:
+@cache
+def get_public_client(allow_local: bool) -> httpx.Client:
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
     return build_shared_client(
         PublicBackend(allow_local=allow_local), uses_proxy=False, limits=limits
@@ -124,7 +124,7 @@ def _get_client(allow_local: bool) -> httpx.Client:
 
 
 # A forked process must not use its parent's connections.
-os.register_at_fork(after_in_child=_get_client.cache_clear)
+os.register_at_fork(after_in_child=get_public_client.cache_clear)
 
 
 def _resolve_in_time(host: str, port: int) -> list[str]:

@@ -10,10 +10,9 @@ from contextvars import ContextVar
 
 from django.conf import settings
 
-from integrations.ats import registry
 from integrations.ats.client_context import ApiCallRecord, BreakerPolicy, ClientContext, Lane
 from integrations.ats.oauth_tokens import TokenStores
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider, create_provider
 from integrations.http.bulkhead import ProcessBulkhead
 from portal.connections import call_pauses
 from portal.connections.call_log import CallLog
@@ -66,7 +65,7 @@ def open_provider(
     context.on_pause = call_pauses.build_recorder(connection_id)
     if deadline_seconds is not None:
         context.deadline_seconds = deadline_seconds
-    return registry.create_provider(credential.kind, _load_secrets(credential), context)
+    return create_provider(credential.kind, _load_secrets(credential), context)
 
 
 def enter_bulkhead(credential: Credential) -> AbstractContextManager[None]:
@@ -119,7 +118,7 @@ def open_trial_provider(
         f"trial:{connection.pk}:{key}", Lane.PEOPLE, patience, CallLog(connection.pk).record_call
     )
     context.token_stores = token_stores
-    return registry.create_provider(kind, secrets, context)
+    return create_provider(kind, secrets, context)
 
 
 def build_client_context(

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from integrations.ats import registry
 from integrations.ats.permissions import Permission, PermissionCatalogue, ProbeOutcome
+from integrations.greenhouse import credential_kinds
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from portal.accounts.models import Membership, Organization
 from portal.core.names.model_fields import NormalizedEmailField
 from portal.core.secrets.secret_field import SecretField, reveal_secret
@@ -18,7 +19,7 @@ from portal.core.tenancy.managers import OrganizationModel, remember_owner
 
 def list_credential_kinds() -> list[tuple[str, str]]:
     """Choices as a callable, so that labels stay out of migrations."""
-    return [(kind.key, kind.label) for kind in registry.CREDENTIAL_KINDS.values()]
+    return [(kind.key, kind.label) for kind in credential_kinds.CREDENTIAL_KINDS.values()]
 
 
 class Connection(OrganizationModel):
@@ -159,11 +160,11 @@ class Credential(OrganizationModel):
 
     @property
     def catalogue(self) -> PermissionCatalogue:
-        return registry.get_permission_catalogue(self.kind)
+        return CATALOGUE
 
     @property
     def is_consent(self) -> bool:
-        return bool(registry.CREDENTIAL_KINDS[self.kind].oauth_flow_path)
+        return bool(credential_kinds.CREDENTIAL_KINDS[self.kind].is_consent)
 
     @property
     def by_scope(self) -> bool:
@@ -221,11 +222,7 @@ class Consent(OrganizationModel):
     refresh_token = SecretField(blank=True, default="")
     refresh_expires_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
-    granted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
     granted_at = models.DateTimeField(default=timezone.now)
-    renewed_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=200, blank=True)
 

@@ -47,7 +47,7 @@ def send_fix_link_email(link_id: int) -> None:
 
 @all_organizations("sweeps all customers")
 def retry_fix_link_emails() -> None:
-    fix_link_email.retry_lost_emails()
+    fix_link_email.MESSAGES.recover_lost()
 
 
 @all_organizations("renews every consent that is due")

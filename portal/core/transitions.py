@@ -93,17 +93,3 @@ def move_stalled_rows(
     )
     for row in rows.filter(~models.Exists(recent_transitions), **{field: state})[:200]:
         try_move(row, to, why="its worker stopped responding", field=field, **extra_fields)
-
-
-def fail_unsent_rows(
-    rows: models.QuerySet[Any], *states: str, field: str = "status", **extra_fields: Any
-) -> int:
-    """Give up emails and messages of a restored backup: they may have been sent since. Returns how
-    many.
-    """
-    unsent = list(rows.filter(**{f"{field}__in": [*states, "sending"]}))
-    for row in unsent:
-        if getattr(row, field) != "sending":
-            try_move(row, "sending", why=RESTORED, field=field)
-        try_move(row, "failed", why=RESTORED, field=field, **extra_fields)
-    return len(unsent)

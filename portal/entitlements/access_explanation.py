@@ -12,7 +12,8 @@ from enum import StrEnum
 from integrations.ats.types import JobStatus
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
-from portal.entitlements.rules import Rights, get_rights
+from portal.entitlements.access_paths import AccessReason
+from portal.entitlements.rules import Rights, find_access_path, get_rights
 from portal.entitlements.user_matching import MatchStatus
 from portal.sync import freshness
 from portal.sync.models import AtsRole, AtsUser, Job, JobGrant, TeamMember
@@ -196,7 +197,7 @@ def _explain_job_access(
     member_rights: Rights, user: AtsUser, job: Job
 ) -> tuple[tuple[ExplanationStep, ...], AccessFix | None]:
     steps: list[ExplanationStep] = []
-    is_allowed = False
+    access_path = find_access_path(user, member_rights, job)
     if job.confidential:
         steps.append(
             ExplanationStep(
@@ -205,18 +206,15 @@ def _explain_job_access(
                 "Site Admins need a grant, too.",
             )
         )
-    elif user.site_admin:
-        is_allowed = True
+    elif access_path and access_path.reason is AccessReason.SITE_ADMIN:
         steps.append(
             ExplanationStep(StepResult.YES, "It isn't confidential, so a Site Admin can see it.")
         )
     if member_rights.uses_hiring_team:
-        job_steps = tuple(_explain_team_access(member_rights, user, job))
+        steps += _explain_team_access(member_rights, user, job)
     else:
-        job_steps = (*_explain_grants(user, job), *_explain_team_without_access(user, job))
-    is_allowed = is_allowed or any(step.result is StepResult.YES for step in job_steps)
-    steps += job_steps
-    return tuple(steps), None if is_allowed else _suggest_access_fix(member_rights, job)
+        steps += (*_explain_grants(user, job), *_explain_team_without_access(user, job))
+    return tuple(steps), None if access_path else _suggest_access_fix(member_rights, job)
 
 
 def _explain_grants(user: AtsUser, job: Job) -> Iterator[ExplanationStep]:
@@ -257,7 +255,7 @@ def _explain_team_access(
         "The credential can't read exact job permissions, so the hiring team counts instead, "
         "except on confidential requisitions.",
     )
-    if not member_rights.can_read_hiring_team:
+    if "hiring_team" in member_rights.features.unavailable:
         yield ExplanationStep(StepResult.NO, "The credential can't read hiring teams either.")
     elif roles := _format_team_roles(user, job):
         result = StepResult.NO if job.confidential else StepResult.YES

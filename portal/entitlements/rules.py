@@ -11,15 +11,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.ats.types import JobStatus
 from portal.accounts.admins import name_admins, suggest_setup_fix
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
+from portal.entitlements.access_paths import AccessPath, list_access_paths
 from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
-from portal.sync.models import Application, AtsUser, Job, JobGrant, TeamMember
+from portal.sync.models import Application, AtsUser, Job
 
 GREENHOUSE_MANAGER = "whoever manages Greenhouse at your company"
 _State = Connection.State
@@ -53,9 +54,8 @@ class Rights:
         return "job_admins" in self.features.unavailable
 
     @property
-    def can_read_hiring_team(self) -> bool:
-        # Synced teams prove nothing once the credential can no longer read them.
-        return "hiring_team" not in self.features.unavailable
+    def access_paths(self) -> tuple[AccessPath, ...]:
+        return list_access_paths(self.features)
 
     @cached_property
     def admin_names(self) -> str:
@@ -99,37 +99,16 @@ def _list_statuses(*, closed: bool) -> tuple[str, ...]:
 
 
 def _build_visibility_filter(user: AtsUser, member_rights: Rights) -> Q:
-    allowed = Q(pk__in=())
-    if user.site_admin:
-        allowed |= Q(confidential=False)
-    if not member_rights.uses_hiring_team:
-        return allowed | Q(Exists(_list_grants(user).filter(job=OuterRef("pk"))))
-    if member_rights.can_read_hiring_team:
-        return allowed | Q(
-            Exists(_list_team_memberships(user).filter(job=OuterRef("pk"))), confidential=False
-        )
-    return allowed
+    jobs = Q(pk__in=())
+    for path in member_rights.access_paths:
+        jobs |= path.build_job_filter(user)
+    return jobs
 
 
-# Must agree with _build_visibility_filter: tests/portal/entitlements/test_random_rules.py.
-def _can_view_job(user: AtsUser, member_rights: Rights, job: Job) -> bool:
-    if user.site_admin and not job.confidential:
-        return True
-    if not member_rights.uses_hiring_team:
-        return _list_grants(user).filter(job=job).exists()
-    return (
-        member_rights.can_read_hiring_team
-        and not job.confidential
-        and _list_team_memberships(user).filter(job=job).exists()
-    )
-
-
-def _list_grants(user: AtsUser) -> QuerySet[JobGrant]:
-    return JobGrant.objects.filter(user=user, job_admin=True, gone_at=None)
-
-
-def _list_team_memberships(user: AtsUser) -> QuerySet[TeamMember]:
-    return TeamMember.objects.filter(user=user)
+def find_access_path(user: AtsUser, member_rights: Rights, job: Job) -> AccessPath | None:
+    """Return the way in which the user sees the job, if any."""
+    paths = member_rights.access_paths
+    return next((path for path in paths if path.includes_job(user, job)), None)
 
 
 def visible_applications(
@@ -166,7 +145,7 @@ def visible_application(
     if (
         application is None
         or application.job is None
-        or not _can_view_job(user, member_rights, application.job)
+        or find_access_path(user, member_rights, application.job) is None
     ):
         return None
     application.connection = connection

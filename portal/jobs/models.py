@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.db import models
 from django.utils import timezone
 
@@ -11,6 +9,7 @@ from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.core.names.model_fields import NameField
 from portal.core.tenancy.managers import OrganizationModel
+from portal.notifications.models import OutgoingMessage
 from portal.sync.models import Job, StageName
 
 
@@ -153,28 +152,12 @@ class ApplicantSubscription(OrganizationModel):
         return f"{self.membership}: {self.job_id or self.view_id}, {self.frequency}"
 
 
-class ApplicantDigest(OrganizationModel):
+class ApplicantDigest(OutgoingMessage, OrganizationModel):
     """One email to a member about one period. What it lists is decided when it is sent."""
-
-    class Status(models.TextChoices):
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
-        SENT = "sent", "Sent"
-        FAILED = "failed", "Could not be sent"
-
-    MOVES: ClassVar = {
-        Status.QUEUED: {Status.SENDING},
-        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
-    }
 
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
     frequency = models.CharField(max_length=10, choices=ApplicantSubscription.Frequency.choices)
     period_end = models.DateTimeField()
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (

@@ -33,7 +33,7 @@ def send_applicant_digest(digest_id: int) -> None:
 
 @all_organizations("finds the digests of all customers that are due")
 def queue_applicant_digests() -> None:
-    schedule.recover_lost_digests()
+    schedule.MESSAGES.recover_lost()
     schedule.queue_due_digests()
 
 

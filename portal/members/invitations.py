@@ -20,18 +20,26 @@ from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.names.form_fields import EmailField
 from portal.core.secrets.link_tokens import generate_token, hash_token
-from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core.secrets.secret_field import reveal_secret
 from portal.core.tenancy.scope import all_organizations
 from portal.members import memberships
 from portal.members.models import Invitation
 from portal.notifications import delivery
+from portal.notifications.message_queue import MessageQueue
 from portal.signin import email_confirmation
 
 SEND_TASK = "portal.members.tasks.send_invitation"
 _REFERENCE_PREFIX = "invitation:"  # then the link's digest, which a new link changes
 LINK_LIFETIME = timedelta(days=7)
-REQUEUE_AFTER = timedelta(minutes=3)
-GIVE_UP_AFTER = timedelta(minutes=10)
+MESSAGES = MessageQueue(
+    model=Invitation,
+    label="invitations",
+    send_task=SEND_TASK,
+    prefix="email_",
+    queued_at="invited_at",
+    pending=Q(accepted_at=None, revoked_at=None),
+    cleared_field="token",
+)
 # Called within the transaction.
 invitation_created: Hook[[Invitation], None] = Hook()
 
@@ -110,32 +118,20 @@ def resend_invitation(invitation: Invitation, *, by: User) -> None:
 
 def send_invitation(invitation: Invitation) -> None:
     """Send the email, unless another worker is sending it or the invitation has ended."""
-    if not invitation.is_open or not transitions.try_move(
-        invitation, Invitation.EmailStatus.SENDING, why="a worker took it", field="email_status"
-    ):
-        return
-    try:
-        token = reveal_secret(invitation.token)
-        path = reverse("members:accept_invitation", args=[token])
-        context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
-        delivery.send_email(
-            f"{invitation.organization}: you’re invited to Inbound Talent",
-            render_to_string("members/invitation_email.txt", context),
-            invitation.email,
-            reference=f"{_REFERENCE_PREFIX}{invitation.digest}",
-        )
-    except SecretUnreadable:
-        _finish_sending(invitation, Invitation.EmailStatus.FAILED, "SecretUnreadable")
-    except delivery.EmailNotSent as error:
-        attempts = invitation.email_attempts + 1
-        if not delivery.requeue(invitation, attempts, error.reason, prefix="email_"):
-            _finish_sending(invitation, Invitation.EmailStatus.FAILED, error.reason)
-    else:
-        _finish_sending(invitation, Invitation.EmailStatus.SENT, "the mail server took it")
+    if invitation.is_open:
+        MESSAGES.send_message(invitation, lambda: _send_email(invitation))
 
 
-def _finish_sending(invitation: Invitation, status: str, reason: str) -> None:
-    transitions.try_move(invitation, status, why=reason, field="email_status", token="")
+def _send_email(invitation: Invitation) -> None:
+    token = reveal_secret(invitation.token)
+    path = reverse("members:accept_invitation", args=[token])
+    context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
+    delivery.send_email(
+        f"{invitation.organization}: you’re invited to Inbound Talent",
+        render_to_string("members/invitation_email.txt", context),
+        invitation.email,
+        reference=f"{_REFERENCE_PREFIX}{invitation.digest}",
+    )
 
 
 @all_organizations("the email's reference names the invitation")
@@ -147,37 +143,13 @@ def record_returned_email(reference: str) -> None:
     statuses = (Invitation.EmailStatus.SENDING, Invitation.EmailStatus.SENT)
     invitation = Invitation.objects.filter(digest=digest, email_status__in=statuses).first()
     if invitation is not None:
-        _finish_sending(invitation, Invitation.EmailStatus.RETURNED, "the email came back")
-
-
-def recover_lost_invitations() -> None:
-    """Requeue emails that are due or lost; fail those lost while sending: they may have left."""
-    transitions.move_stalled_rows(
-        Invitation.objects.all(),
-        Invitation.EmailStatus.SENDING,
-        Invitation.EmailStatus.FAILED,
-        after=GIVE_UP_AFTER,
-        field="email_status",
-        token="",
-    )
-    now = timezone.now()
-    lost_invitations = Invitation.objects.filter(
-        email_status=Invitation.EmailStatus.QUEUED,
-        accepted_at=None,
-        revoked_at=None,
-        invited_at__lt=now - REQUEUE_AFTER,
-        email_due_at__lte=now,
-    )
-    rows = lost_invitations.values_list("pk", "organization_id")[:200]
-    queue.requeue_lost_tasks(SEND_TASK, dict(rows))
-
-
-def give_up_restored_invitations() -> str:
-    """Send no invitation of a restored backup: it may have been sent since."""
-    pending = Invitation.objects.filter(accepted_at=None, revoked_at=None)
-    statuses = Invitation.EmailStatus
-    count = transitions.fail_unsent_rows(pending, statuses.QUEUED, field="email_status", token="")
-    return f"{count} invitations were given up; they can be sent again."
+        transitions.try_move(
+            invitation,
+            Invitation.EmailStatus.RETURNED,
+            why="the email came back",
+            field="email_status",
+            token="",
+        )
 
 
 def revoke_invitation(invitation: Invitation) -> bool:

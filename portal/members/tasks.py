@@ -13,7 +13,7 @@ def send_invitation(invitation_id: int) -> None:
 
 @all_organizations("sweeps all customers")
 def recover_lost_invitations() -> None:
-    invitations.recover_lost_invitations()
+    invitations.MESSAGES.recover_lost()
 
 
 SCHEDULES = {recover_lost_invitations: 1}  # minutes

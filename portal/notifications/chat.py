@@ -8,23 +8,21 @@ import hashlib
 import hmac
 import json
 import time
-from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import F
-from django.utils import timezone
 
 from integrations.http.client import HttpClient, RequestNotSent, ResponseLost, ResponseTooLarge
 from portal.accounts.models import Organization
-from portal.core import queue, transitions
-from portal.notifications import delivery
+from portal.core import queue
+from portal.notifications.message_queue import MessageNotSent, MessageQueue
 from portal.notifications.models import ChatMessage
 
 SEND_TASK = "portal.notifications.tasks.send_chat_message"
 DEADLINE_SECONDS = 10.0
-GIVE_UP_AFTER = timedelta(minutes=10)
 SIGNATURE_HEADER = "X-Portal-Signature"
-Status = ChatMessage.Status
+MESSAGES = MessageQueue(
+    model=ChatMessage, label="chat messages", send_task=SEND_TASK, repeats_lost=True
+)
 
 
 def post_message(organization: Organization, *, key: str, text: str, path: str = "") -> None:
@@ -43,12 +41,10 @@ def was_posted(key: str) -> bool:
 
 
 def send_message(post: ChatMessage) -> None:
-    """Send a queued message; failures are retried with exponential backoff."""
-    if not transitions.try_move(
-        post, Status.SENDING, why="a worker took it", attempts=F("attempts") + 1
-    ):
-        return
-    post.refresh_from_db(fields=["attempts"])
+    MESSAGES.send_message(post, lambda: _post_to_webhook(post))
+
+
+def _post_to_webhook(post: ChatMessage) -> None:
     body = json.dumps(
         {
             "text": f"{post.organization}: {post.text}\n{settings.PORTAL_URL}{post.path}",
@@ -69,13 +65,10 @@ def send_message(post: ChatMessage) -> None:
             content=body,
             max_total=DEADLINE_SECONDS,
         )
-        is_delivered, why = response.ok, f"answered {response.status}"
     except (RequestNotSent, ResponseLost, ResponseTooLarge) as error:
-        is_delivered, why = False, type(error).__name__
-    if is_delivered:
-        transitions.try_move(post, Status.SENT, why=why)
-    elif not delivery.requeue(post, post.attempts, why):
-        transitions.try_move(post, Status.FAILED, why=why)
+        raise MessageNotSent(type(error).__name__) from error
+    if not response.ok:
+        raise MessageNotSent(f"answered {response.status}")
 
 
 def sign_body(body: bytes, timestamp: int) -> str:
@@ -83,21 +76,3 @@ def sign_body(body: bytes, timestamp: int) -> str:
     signed = str(timestamp).encode() + b"." + body
     digest = hmac.new(settings.CHAT_WEBHOOK_SECRET.encode(), signed, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
-
-
-def retry_due_messages() -> None:
-    """Queue due messages and those lost with a worker: a duplicate is better than none."""
-    posts = ChatMessage.objects.all()
-    transitions.move_stalled_rows(
-        posts.filter(attempts__gte=delivery.MAX_ATTEMPTS),
-        Status.SENDING,
-        Status.FAILED,
-        after=GIVE_UP_AFTER,
-    )
-    transitions.move_stalled_rows(posts, Status.SENDING, Status.QUEUED, after=GIVE_UP_AFTER)
-    due = ChatMessage.objects.filter(
-        status=Status.QUEUED,
-        due_at__lt=timezone.now(),
-        created_at__lt=timezone.now() - timedelta(minutes=1),
-    )
-    queue.requeue_lost_tasks(SEND_TASK, dict(due.values_list("pk", "organization_id")[:100]))

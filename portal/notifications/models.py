@@ -14,8 +14,8 @@ from portal.core.secrets.secret_field import SecretField
 from portal.core.tenancy.managers import OrganizationModel
 
 
-class Notification(OrganizationModel):
-    """A message to one user, at most once per `key`."""
+class OutgoingMessage(models.Model):
+    """A message that a worker sends (`message_queue`)."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting to be sent"
@@ -30,6 +30,19 @@ class Notification(OrganizationModel):
         Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
     }
 
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Notification(OutgoingMessage, OrganizationModel):
+    """A message to one user, at most once per `key`."""
+
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="notifications"
     )
@@ -40,11 +53,6 @@ class Notification(OrganizationModel):
     subject = models.CharField(max_length=160)
     body = models.TextField()
     path = models.CharField(max_length=200, blank=True)  # linked portal page
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
@@ -98,26 +106,11 @@ class Preference(models.Model):
         return self.is_paused or self.frequency == self.Frequency.DAILY
 
 
-class ChatMessage(OrganizationModel):
-    class Status(models.TextChoices):
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
-        SENT = "sent", "Sent"
-        FAILED = "failed", "Given up"
-
-    MOVES: ClassVar = {
-        Status.QUEUED: {Status.SENDING},
-        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
-    }
-
+class ChatMessage(OutgoingMessage, OrganizationModel):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=120, unique=True)
     text = models.TextField()
     path = models.CharField(max_length=200, blank=True)
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ("-id",)
@@ -142,31 +135,15 @@ _KIND_LABELS = {
 }
 
 
-class OutgoingEmail(models.Model):
+class OutgoingEmail(OutgoingMessage):
     """An email of the sign-in pages, or any other that code sent during a request."""
-
-    class Status(models.TextChoices):
-        QUEUED = "queued", "Waiting to be sent"
-        SENDING = "sending", "Being sent"
-        SENT = "sent", "Sent"
-        FAILED = "failed", "Could not be sent"
-
-    MOVES: ClassVar = {
-        Status.QUEUED: {Status.SENDING},
-        Status.SENDING: {Status.SENT, Status.QUEUED, Status.FAILED},
-    }
 
     recipient = models.ForeignKey(  # None: an address without an account
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
     )
     kind = models.CharField(max_length=60, blank=True)  # such as "password_reset_key"
     content = SecretField(blank=True, default="")  # cleared once it is sent or given up
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=60, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)

@@ -14,15 +14,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership, Organization, User
-from portal.core import links, queue, transitions
+from portal.core import links, queue
 from portal.notifications import delivery
+from portal.notifications.message_queue import MessageQueue
 from portal.notifications.models import Notification, Preference
 
 SEND_TASK = "portal.notifications.tasks.send_notification"
-REQUEUE_AFTER = timedelta(minutes=3)
-GIVE_UP_AFTER = timedelta(minutes=10)
 DIGEST_INTERVAL = timedelta(hours=23)  # under a day, so that the hourly task doesn't drift
 Status = Notification.Status
+MESSAGES = MessageQueue(model=Notification, label="notifications", send_task=SEND_TASK)
 
 
 def list_admins(organization: Organization) -> list[User]:
@@ -112,7 +112,7 @@ def notify_users(
 
 def send_notification(notification: Notification) -> None:
     """Send a queued notification together with others waiting for the same user."""
-    if not transitions.try_move(notification, Status.SENDING, why="a worker took it"):
+    if not MESSAGES.claim_message(notification):
         return
     pending = Notification.objects.filter(
         recipient=notification.recipient, status=Status.QUEUED
@@ -120,7 +120,7 @@ def send_notification(notification: Notification) -> None:
     claimed = [
         extra
         for extra in pending.select_related("organization").order_by("pk")[:50]
-        if transitions.try_move(extra, Status.SENDING, why="it leaves with another one")
+        if MESSAGES.claim_message(extra, why="it leaves with another one")
     ]
     _send_email(notification.recipient, [notification, *claimed])
 
@@ -144,7 +144,7 @@ def send_digests() -> None:
         claimed = [
             notification
             for notification in deferred.select_related("organization").order_by("pk")[:200]
-            if transitions.try_move(notification, Status.SENDING, why="the digest leaves")
+            if MESSAGES.claim_message(notification, why="the digest leaves")
         ]
         if claimed:
             Preference.objects.filter(pk=preference.pk).update(last_digest_at=now)
@@ -158,20 +158,7 @@ def _send_email(person: User, notifications: list[Notification]) -> None:
         "notifications/email.txt",
         {"person": person, "notifications": notifications, "portal_url": settings.PORTAL_URL},
     )
-    try:
-        delivery.send_email(subject, body, person.email)
-    except delivery.EmailNotSent as error:
-        for notification in notifications:
-            attempts = notification.attempts + 1
-            if not delivery.requeue(notification, attempts, error.reason):
-                transitions.try_move(
-                    notification, Status.FAILED, why=error.reason, attempts=attempts
-                )
-        return
-    for notification in notifications:
-        transitions.try_move(
-            notification, Status.SENT, why="the mail server took it", sent_at=timezone.now()
-        )
+    MESSAGES.send_claimed(notifications, lambda: delivery.send_email(subject, body, person.email))
 
 
 def _compose_subject(notifications: list[Notification]) -> str:
@@ -182,15 +169,3 @@ def _compose_subject(notifications: list[Notification]) -> str:
     first, other_count = notifications[0], len(notifications) - 1
     subject = f"{first.organization}: {first.subject}"
     return f"{subject} and {other_count} more" if other_count else subject
-
-
-def recover_lost_notifications() -> None:
-    """Requeue notifications that are due or lost; fail those lost while sending."""
-    transitions.move_stalled_rows(
-        Notification.objects.all(), Status.SENDING, Status.FAILED, after=GIVE_UP_AFTER
-    )
-    now = timezone.now()
-    lost = Notification.objects.filter(
-        status=Status.QUEUED, created_at__lt=now - REQUEUE_AFTER, due_at__lte=now
-    )
-    queue.requeue_lost_tasks(SEND_TASK, dict(lost.values_list("pk", "organization_id")[:200]))

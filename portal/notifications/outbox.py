@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from email.utils import make_msgid
 from typing import Any
 
@@ -16,20 +15,25 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.utils import DNS_NAME
 from django.db import transaction
-from django.utils import timezone
 
 from integrations.ats.emails import normalize_email
 from portal.accounts.models import User
-from portal.core import queue, transitions
-from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core import queue
+from portal.core.secrets.secret_field import reveal_secret
 from portal.core.tenancy.scope import all_organizations
 from portal.notifications import delivery, recent_emails
+from portal.notifications.message_queue import MessageQueue
 from portal.notifications.models import OutgoingEmail
 
 SEND_TASK = "portal.notifications.tasks.send_outgoing_email"
-REQUEUE_AFTER = timedelta(minutes=1)
-STALLED_AFTER = timedelta(minutes=10)
-Status = OutgoingEmail.Status
+MESSAGES = MessageQueue(
+    model=OutgoingEmail,
+    label="sign-in emails",
+    send_task=SEND_TASK,
+    organization="",
+    cleared_field="content",
+    repeats_lost=True,
+)
 
 
 class EmailBackend(BaseEmailBackend):
@@ -59,51 +63,10 @@ def store_message(message: EmailMessage) -> OutgoingEmail:
 
 
 def send_outgoing_email(email: OutgoingEmail) -> None:
-    """Send a queued email; failures are retried with exponential backoff."""
-    if email.due_at > timezone.now() or not transitions.try_move(
-        email, Status.SENDING, why="a worker took it", attempts=email.attempts + 1
-    ):
-        return
-    try:
+    def send() -> None:
         delivery.deliver_message(_deserialize_message(reveal_secret(email.content)))
-    except SecretUnreadable:
-        _mark_email_failed(email, "SecretUnreadable")
-    except delivery.EmailNotSent as error:
-        reason = error.reason
-        if not delivery.requeue(email, email.attempts, reason, last_error=reason[:60]):
-            _mark_email_failed(email, reason)
-    else:
-        transitions.try_move(
-            email,
-            Status.SENT,
-            why="the mail server took it",
-            sent_at=timezone.now(),
-            content="",
-            last_error="",
-        )
 
-
-def recover_lost_emails() -> None:
-    """Queue emails that are due, and those whose worker died."""
-    emails = OutgoingEmail.objects.all()
-    transitions.move_stalled_rows(
-        emails.filter(attempts__gte=delivery.MAX_ATTEMPTS),
-        Status.SENDING,
-        Status.FAILED,
-        after=STALLED_AFTER,
-        content="",
-        last_error="its worker stopped responding",
-    )
-    transitions.move_stalled_rows(emails, Status.SENDING, Status.QUEUED, after=STALLED_AFTER)
-    now = timezone.now()
-    due = emails.filter(
-        status=Status.QUEUED, due_at__lte=now, created_at__lt=now - REQUEUE_AFTER
-    ).order_by("due_at")
-    queue.requeue_lost_tasks(SEND_TASK, dict.fromkeys(due.values_list("pk", flat=True)[:200]))
-
-
-def _mark_email_failed(email: OutgoingEmail, reason: str) -> None:
-    transitions.try_move(email, Status.FAILED, why=reason, content="", last_error=reason[:60])
+    MESSAGES.send_message(email, send)
 
 
 def _find_recipient(message: EmailMessage) -> User | None:

@@ -25,9 +25,8 @@ def send_outgoing_email(email_id: int) -> None:
 
 @all_organizations("sweeps all customers")
 def recover_lost_messages() -> None:
-    notify.recover_lost_notifications()
-    outbox.recover_lost_emails()
-    chat.retry_due_messages()
+    for module in (notify, outbox, chat):
+        module.MESSAGES.recover_lost()
 
 
 @all_organizations("collects the digests of all customers")

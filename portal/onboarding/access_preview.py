@@ -1,6 +1,6 @@
 """Access preview: what each member will see, counted from what has been synced so far.
 
-Follows the rules of `portal.entitlements.rules`, for many people at once; a test compares both.
+Counts by the rule of `portal.entitlements.access_paths`, for many people at once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
 from portal.core.names.search_keys import is_same_name, match_name
+from portal.entitlements.access_paths import list_access_paths
 from portal.entitlements.user_matching import MatchStatus, select_match_candidates
-from portal.sync.models import AtsUser, AtsUserEmail, Job, JobGrant, TeamMember
+from portal.sync.models import AtsUser, AtsUserEmail, Job
 from portal.sync.records.hiring_team import normalize_address
 
 
@@ -42,12 +43,11 @@ class PreviewRow:
 
 @dataclass(frozen=True)
 class _JobCounts:
-    """Open requisitions: `plain` are not confidential, the others are per Greenhouse user."""
+    """Open requisitions: those that aren't confidential, and those of each Greenhouse user."""
 
     plain: int
-    granted: dict[int, int]
+    by_user: dict[int, int]
     confidential: dict[int, int]
-    on_team: dict[int, int]
 
 
 def build_preview_rows(connection: Connection, members: Sequence[Membership]) -> list[PreviewRow]:
@@ -99,15 +99,14 @@ def _build_row(
 def _describe_access(user: AtsUser, counts: _JobCounts, feature_set: Features) -> tuple[int, str]:
     is_team_based = "job_admins" in feature_set.unavailable
     if user.site_admin:
-        extra_count = 0 if is_team_based else counts.confidential.get(user.pk, 0)
+        extra_count = counts.confidential.get(user.pk, 0)
         reason = "Site Admin: all open requisitions that aren't confidential"
         extra = f", and {extra_count:,} confidential ones they were added to" if extra_count else ""
         return counts.plain + extra_count, f"{reason}{extra}."
+    jobs = counts.by_user.get(user.pk, 0)
     if is_team_based:
-        jobs = counts.on_team.get(user.pk, 0)
         role = "On their hiring teams" if jobs else "Not on the hiring team of an open requisition"
         return jobs, f"{role}. The credential can't read job permissions."
-    jobs = counts.granted.get(user.pk, 0)
     if jobs:
         return jobs, "Job Admin in Greenhouse."
     return 0, (
@@ -131,25 +130,22 @@ def _match_users(connection: Connection, addresses: list[str]) -> dict[str, list
 def _count_jobs(
     connection: Connection, user_pks: Iterable[int], feature_set: Features
 ) -> _JobCounts:
-    user_pks = list(user_pks)
     open_job = Q(job__status=JobStatus.OPEN, job__gone_at=None, job__connection=connection)
-    grants = JobGrant.objects.filter(open_job, user__in=user_pks, job_admin=True, gone_at=None)
     plain = Job.objects.filter(
         connection=connection, status=JobStatus.OPEN, gone_at=None, confidential=False
     )
-    teams = TeamMember.objects.filter(open_job, user__in=user_pks, job__confidential=False)
-    can_read_hiring_team = "hiring_team" not in feature_set.unavailable
-    return _JobCounts(
-        plain=plain.count(),
-        granted=_count_by_user(grants),
-        confidential=_count_by_user(grants.filter(job__confidential=True)),
-        on_team=_count_by_user(teams) if can_read_hiring_team else {},
-    )
-
-
-def _count_by_user(records: QuerySet) -> dict[int, int]:
-    pairs = records.order_by().values_list("user").annotate(jobs=Count("job", distinct=True))
-    return dict(pairs.values_list("user", "jobs"))
+    by_user: dict[int, int] = {}
+    confidential: dict[int, int] = {}
+    user_pks = list(user_pks)
+    for path in list_access_paths(feature_set):
+        rows = path.list_records(open_job, user__in=user_pks).order_by().values_list("user")
+        totals = rows.annotate(
+            total=Count("job", distinct=True),
+            hidden=Count("job", distinct=True, filter=Q(job__confidential=True)),
+        )
+        for user, total, hidden in totals:
+            by_user[user], confidential[user] = total, hidden
+    return _JobCounts(plain.count(), by_user, confidential)
 
 
 # -- possible matches ------------------------------------------------------------------------------
@@ -239,18 +235,7 @@ def _list_users_without_account(connection: Connection) -> QuerySet[AtsUser]:
 
 
 def _build_access_filter(connection: Connection) -> Q:
-    return Q(site_admin=True) | _build_job_access_filter(load_features(connection))
-
-
-def _build_job_access_filter(feature_set: Features) -> Q:
-    open_job = {
-        "user": OuterRef("pk"),
-        "job__status": JobStatus.OPEN,
-        "job__gone_at": None,
-    }
-    if "job_admins" not in feature_set.unavailable:
-        return Q(Exists(JobGrant.objects.filter(**open_job, job_admin=True, gone_at=None)))
-    if "hiring_team" in feature_set.unavailable:
-        return Q(pk__in=())
-    # Exact access may not be read: the hiring team stands in for it.
-    return Q(Exists(TeamMember.objects.filter(**open_job, job__confidential=False)))
+    users = Q(pk__in=())
+    for path in list_access_paths(load_features(connection)):
+        users |= path.build_user_filter(job__status=JobStatus.OPEN, job__gone_at=None)
+    return users

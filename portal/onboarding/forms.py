@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.forms.utils import ErrorDict
 
-from integrations.ats import registry
+from integrations.greenhouse import credential_kinds
 from portal.onboarding.paste_hints import WHITESPACE
 from portal.web.id_parsing import parse_id
 
@@ -101,7 +101,7 @@ class CredentialForm(forms.Form):
         self,
         data: Mapping[str, Any] | None = None,
         *,
-        kind: registry.CredentialKind,
+        kind: credential_kinds.CredentialKind,
     ) -> None:
         cleaned = _split_pasted_pair(data) if data and kind.key == "harvest_oauth" else data
         super().__init__(cleaned)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.ats import registry
+from integrations.greenhouse.credential_kinds import CREDENTIAL_KINDS, CredentialKind
 
 # The format of Harvest API keys in public examples [inferred].
 _API_KEY = re.compile(r"[0-9a-f]{32}-\d{1,3}")
@@ -29,10 +29,10 @@ class PasteHint:
 
     @property
     def kind_label(self) -> str:
-        return f"Switch to {registry.CREDENTIAL_KINDS[self.kind].label}" if self.kind else ""
+        return f"Switch to {CREDENTIAL_KINDS[self.kind].label}" if self.kind else ""
 
 
-def find_paste_hint(data: Mapping[str, Any], kind: registry.CredentialKind) -> PasteHint | None:
+def find_paste_hint(data: Mapping[str, Any], kind: CredentialKind) -> PasteHint | None:
     """A hint about the first pasted value that doesn't look right."""
     for field in kind.fields:
         pasted = str(data.get(field.name, ""))

@@ -11,7 +11,6 @@ from portal.accounts.models import Membership, Organization, User
 from portal.audit.entries import record_entry
 from portal.audit.models import Entry
 from portal.connections.models import Connection
-from portal.core.models import Transition
 from portal.privacy import related_rows, retention
 from portal.privacy.member_data import anonymize_admin_log
 
@@ -32,7 +31,6 @@ def erase_organization(organization: Organization, *, name: str) -> Entry:
     deleted_counts: dict[str, int] = {}
     for rows in related_rows.list_organization_rows(organization):
         if rows.model is not Membership:
-            _delete_transitions(rows)
             _delete_rows(rows, deleted_counts)
     return _delete_organization(organization, deleted_counts)
 
@@ -82,14 +80,3 @@ def _list_exclusive_user_ids(organization: Organization) -> list[int]:
         Q(is_staff=True) | Q(pk__in=other_member_ids)
     )
     return list(people.values_list("pk", flat=True))
-
-
-def _delete_transitions(rows: QuerySet[Any]) -> None:
-    # Transitions refer to their subject without a foreign key.
-    if not hasattr(rows.model, "MOVES"):
-        return
-    keys = list(rows.values_list("pk", flat=True))
-    for start in range(0, len(keys), retention.BATCH_SIZE):
-        chunk = keys[start : start + retention.BATCH_SIZE]
-        label = rows.model._meta.label_lower
-        Transition.objects.filter(subject=label, subject_id__in=chunk).delete()

@@ -135,9 +135,13 @@ def _get_cutoff(setting: str, now: datetime) -> datetime:
 
 
 def delete_in_batches(rows: QuerySet[Any], *, after_batch: Callable[[], None] | None = None) -> int:
-    """Return the number of deleted rows, including cascades."""
+    """Return the number of deleted rows, including cascades but not the rows' transitions."""
     deleted_count = 0
     while keys := list(rows.order_by().values_list("pk", flat=True)[:BATCH_SIZE]):
+        # Transitions refer to their subject without a foreign key.
+        if hasattr(rows.model, "MOVES"):
+            label = rows.model._meta.label_lower
+            Transition.objects.filter(subject=label, subject_id__in=keys).delete()
         deleted_count += rows.model._base_manager.filter(pk__in=keys).delete()[0]
         if after_batch is not None:
             after_batch()

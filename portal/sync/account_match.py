@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.ats.provider import AccountSample
+from integrations.ats.types import AccountSample
 from portal.connections.models import Connection
 from portal.sync.models import AtsUser, Job
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.http.backoff import double_delay
 from portal.connections.models import Connection
 from portal.connections.permissions import monitor
 from portal.issues import service
 from portal.issues.models import Issue
-from portal.sync.integrity import mass_deletion_guard
 from portal.sync.models import SyncRun
 
 MIN_BACKOFF = timedelta(minutes=2)
@@ -17,7 +17,7 @@ MAX_COUNTED_FAILURES = 12
 ALERT_AFTER_FAILURES = 3  # failures in a row; outages and rate limits alert after two
 _Scope, _Cause, _Status = SyncRun.Scope, SyncRun.Cause, SyncRun.Status
 # Causes with an issue of their own, so that no failure is reported twice.
-_CAUSES_WITH_OWN_ISSUE = {_Cause.DOWN, _Cause.RATE_LIMIT, _Cause.CREDENTIAL}
+_CAUSES_WITH_OWN_ISSUE = {_Cause.DOWN, _Cause.RATE_LIMIT, _Cause.CREDENTIAL, _Cause.MASS_DELETION}
 
 
 def get_recent_failures(connection: Connection, *, people: bool = False) -> list[SyncRun]:
@@ -34,9 +34,7 @@ def get_recent_failures(connection: Connection, *, people: bool = False) -> list
 
 
 def compute_retry_time(failure_count: int, last_failed_at: datetime) -> datetime:
-    doublings = min(failure_count, MAX_COUNTED_FAILURES) - 1
-    backoff: timedelta = min(MAX_BACKOFF, MIN_BACKOFF * 2**doublings)
-    return last_failed_at + backoff
+    return last_failed_at + double_delay(MIN_BACKOFF, failure_count, longest=MAX_BACKOFF)
 
 
 def update_alerts(connection: Connection) -> None:
@@ -80,10 +78,7 @@ def update_alerts(connection: Connection) -> None:
         )
     elif newest.cause == _Cause.CREDENTIAL:
         monitor.recheck_after_refusal(connection)  # its result says what is wrong
-    has_own_issue = newest.cause in _CAUSES_WITH_OWN_ISSUE or mass_deletion_guard.has_alert(
-        connection, newest.failure
-    )
-    if len(failed) >= ALERT_AFTER_FAILURES and not has_own_issue:
+    if len(failed) >= ALERT_AFTER_FAILURES and newest.cause not in _CAUSES_WITH_OWN_ISSUE:
         service.open_issue(
             organization,
             Issue.Cause.SYNC_FAILING,

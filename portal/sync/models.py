@@ -88,7 +88,6 @@ class AtsRole(SyncedRecord):
 
 class Department(SyncedRecord):
     name = models.CharField(max_length=300)
-    parent_remote_id = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = unique_per_connection("department")
@@ -100,8 +99,6 @@ class Department(SyncedRecord):
 class Office(SyncedRecord):
     name = models.CharField(max_length=300)
     search_name = SearchNameField(sources=("name",))
-    location = models.CharField(max_length=300, blank=True)
-    parent_remote_id = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = unique_per_connection("office")
@@ -121,7 +118,6 @@ class Job(SyncedRecord):
     is_template = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
-    created_remotely_at = models.DateTimeField(null=True)
     department = models.ForeignKey(
         Department, null=True, on_delete=models.SET_NULL, related_name="jobs"
     )
@@ -372,7 +368,6 @@ class Application(SyncedRecord):
     prospect = models.BooleanField(default=False)
     rejection_reason_remote_id = models.BigIntegerField(null=True)
     applied_at = models.DateTimeField(null=True)
-    rejected_at = models.DateTimeField(null=True)
     last_activity_at = models.DateTimeField(null=True)
     source = models.ForeignKey(
         Source, null=True, on_delete=models.SET_NULL, related_name="applications"
@@ -432,6 +427,7 @@ class SyncRun(GreenhouseWait):
     class Cause(models.TextChoices):
         CREDENTIAL = "credential", "Greenhouse doesn't accept the credential"
         FORBIDDEN = "forbidden", "A required permission is missing"
+        MASS_DELETION = "mass_deletion", "Greenhouse's list lacks most records"
         DOWN = "down", "Greenhouse didn't respond"
         RATE_LIMIT = "rate_limit", "Greenhouse's rate limit is used up"
         UNREADABLE = "unreadable", "Greenhouse's response couldn't be read"

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from portal.accounts.activity import build_active_filter
@@ -214,4 +215,5 @@ def list_expired_runs() -> QuerySet[SyncRun]:
     people = Q(scope=Scope.PEOPLE, queued_at__lt=now - PEOPLE_RUN_RETENTION)
     other_runs = ~Q(scope=Scope.PEOPLE) & Q(queued_at__lt=now - timedelta(days=settings.SYNC_DAYS))
     newest = Subquery(full_runs.order_by("-id").values("pk")[:1])
-    return ended.filter(people | other_runs).exclude(pk=newest)
+    # A connection without a completed full run has no newest one.
+    return ended.filter(people | other_runs).exclude(pk=Coalesce(newest, 0))

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from integrations.ats.error_descriptions import describe_error
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, NotFound, RateLimited
-from integrations.ats.provider import Provider
 from integrations.ats.webhooks import EventSubject
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.core.database.outages import DATABASE_AWAY
 from portal.sync import alerts

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsUnavailable, BadCredential
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
+from integrations.http.backoff import double_delay
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
 from portal.core import queue
@@ -43,6 +44,7 @@ from portal.webhooks.delivery_states import (
 from portal.webhooks.models import Delivery, Endpoint
 
 BATCH_SIZE = 200
+MIN_BACKOFF = timedelta(seconds=30)
 MAX_BACKOFF = timedelta(minutes=15)
 Outcome = Delivery.Outcome
 _INACTIVE_STATES = (Connection.State.PAUSED, Connection.State.DISCONNECTED)
@@ -166,7 +168,8 @@ class _ProcessingRun:
     def record_failure(self, record: Record, deliveries: list[int]) -> None:
         failed = Delivery.objects.filter(pk__in=deliveries)
         failure_count = max(failed.values_list("failure_count", flat=True), default=0) + 1
-        self.deferred[record] = (timezone.now() + _get_backoff(failure_count - 1), failure_count)
+        delay = double_delay(MIN_BACKOFF, failure_count, longest=MAX_BACKOFF)
+        self.deferred[record] = (timezone.now() + delay, failure_count)
         self.defer_deliveries(record, deliveries)
         if self.has_failed:
             raise ProcessingPostponed(_get_next_retry_time(self.connection), failed=True)
@@ -226,9 +229,5 @@ def _settle_record(
 
 
 def _get_next_retry_time(connection: Connection) -> datetime:
-    return timezone.now() + _get_backoff(Endpoint.objects.get(connection=connection).failure_count)
-
-
-def _get_backoff(failures: int) -> timedelta:
-    delay: timedelta = timedelta(seconds=30 * 2 ** min(failures, 10))
-    return min(delay, MAX_BACKOFF)
+    failure_count = Endpoint.objects.get(connection=connection).failure_count
+    return timezone.now() + double_delay(MIN_BACKOFF, failure_count + 1, longest=MAX_BACKOFF)

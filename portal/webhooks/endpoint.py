@@ -12,8 +12,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.ats import registry
 from integrations.ats.webhooks import WebhookSpec
+from integrations.greenhouse.webhooks import WEBHOOK_SPEC
 from portal.accounts.models import User
 from portal.audit.entries import record_entry
 from portal.connections.models import Connection
@@ -32,7 +32,7 @@ class SecretAlreadyChanged(Exception):
 
 def get_vendor(connection: Connection) -> WebhookSpec | None:
     credential = connection.credential
-    return registry.get_webhook_spec(credential.kind) if credential else None
+    return WEBHOOK_SPEC if credential else None
 
 
 def get_endpoint(connection: Connection) -> Endpoint | None:

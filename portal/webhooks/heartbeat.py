@@ -9,8 +9,8 @@ from functools import cache
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from integrations.ats import registry
 from integrations.ats.webhooks import WebhookEventType, WebhookSpec
+from integrations.greenhouse.webhooks import WEBHOOK_SPEC
 from portal.connections.models import Connection, Credential
 from portal.core.date_formats import format_datetime
 from portal.issues import service
@@ -93,7 +93,7 @@ def _list_silent_changes() -> set[tuple[int, str]]:
 
 @cache
 def _map_actions_to_changes(credential_kind: str) -> dict[str, str]:
-    events = registry.get_webhook_spec(credential_kind).events
+    events = WEBHOOK_SPEC.events
     return {e.action: e.replaces_polling_of for e in events if e.replaces_polling_of}
 
 

@@ -16,8 +16,8 @@ from portal.entitlements import job_titles
 from portal.jobs.applicant_emails import schedule as applicant_emails
 from portal.jobs.job_list import stage_counts
 from portal.members import invitations, memberships
-from portal.notifications import restored_backup as messages
-from portal.notifications import returned_emails
+from portal.notifications import chat, notify, returned_emails
+from portal.notifications import outbox as emails
 from portal.onboarding import setup_flow
 from portal.privacy import member_data
 from portal.signin import email_confirmation, one_time_codes, sso_membership, sso_sessions
@@ -42,10 +42,12 @@ def register_hooks() -> None:
 
     for settle in (
         restored_backup.settle_restored_actions,
-        messages.give_up_restored_messages,
-        applicant_emails.give_up_restored_digests,
-        invitations.give_up_restored_invitations,
-        fix_link_email.give_up_restored_links,
+        notify.MESSAGES.give_up_restored,
+        emails.MESSAGES.give_up_restored,
+        chat.MESSAGES.give_up_restored,
+        applicant_emails.MESSAGES.give_up_restored,
+        invitations.MESSAGES.give_up_restored,
+        fix_link_email.MESSAGES.give_up_restored,
         revocation.drop_restored_revocations,
     ):
         outbox_fence.outbox_released.register(settle)

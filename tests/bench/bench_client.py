@@ -25,11 +25,11 @@ from typing import Any
 import httpx
 
 from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
-from integrations.ats.registry import create_provider
 from integrations.ats.types import Page
 from integrations.greenhouse import sandbox
 from integrations.greenhouse.payloads import v1, v3
 from integrations.greenhouse.payloads.decoding import decode_records
+from integrations.greenhouse.provider import create_provider
 from tests.bench.common import ROOT, Figures, make_parser, parse_arguments
 
 # The small one stays within one window of each rate limit.

@@ -277,7 +277,7 @@ def _measure_floor() -> dict[str, Any]:
     from django.db import connection as database
 
     from integrations.ats.client_context import ClientContext
-    from integrations.ats.registry import create_provider
+    from integrations.greenhouse.provider import create_provider
     from portal.connections.models import Connection
     from portal.sync.engine.steps import STEPS, ReadPosition
 

@@ -16,9 +16,8 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from integrations.ats import registry
 from integrations.ats.client_context import ApiCallRecord, ClientContext, Lane
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider, create_provider
 from integrations.greenhouse.sandbox import ACME_V3_CLIENT_ID, ACME_V3_CLIENT_SECRET
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.models import ActionKind, ApplicationAction
@@ -76,7 +75,7 @@ def _provider() -> Provider:
         lane=Lane.PEOPLE,
         log_call=_calls.append,
     )
-    return registry.create_provider("harvest_oauth", secrets, wiring)
+    return create_provider("harvest_oauth", secrets, wiring)
 
 
 urlpatterns = [path("floor/<int:pk>/", advance), *_portal]

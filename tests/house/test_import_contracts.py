@@ -30,7 +30,7 @@ FORBIDDEN = {
     "port": ("integrations/ats/types.py", "import integrations.http.client"),
     "dialects": ("integrations/greenhouse/client/harvest_v1.py", "from . import harvest_v3"),
     "sandbox": ("portal/connections/client.py", "import integrations.greenhouse.sandbox"),
-    "vendors": ("portal/connections/client.py", "import integrations.greenhouse.provider"),
+    "doors": ("portal/connections/client.py", "import integrations.greenhouse.client.base"),
     "queue": ("portal/applications/actions/perform.py", "import django_q.tasks"),
     "documents": ("portal/applications/resumes/resume.py", "import docx"),
     "http": ("integrations/greenhouse/oauth/scopes.py", "import httpx"),

@@ -23,8 +23,7 @@ from integrations.ats.errors import (
     NotSiteAdmin,
     UnreadableResponse,
 )
-from integrations.ats.provider import AccountSample
-from integrations.ats.types import Application, CompleteList, Job, Page, User
+from integrations.ats.types import AccountSample, Application, CompleteList, Job, Page, User
 from integrations.greenhouse.payloads.decoding import RecordParser, decode_record, decode_records
 from integrations.greenhouse.transport import file_request
 from integrations.greenhouse.transport.error_body import ErrorBody

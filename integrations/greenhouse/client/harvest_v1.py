@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +24,6 @@ from integrations.ats.errors import (
     NotFound,
 )
 from integrations.ats.permissions import ProbeResult
-from integrations.ats.registry import V1_RETIREMENT
 from integrations.ats.types import (
     Application,
     ApplicationChanges,
@@ -35,7 +34,6 @@ from integrations.ats.types import (
     CustomField,
     Department,
     EmailTemplate,
-    FutureJobGrant,
     Job,
     JobGrant,
     JobPost,
@@ -55,6 +53,7 @@ from integrations.ats.types import (
     WriteResult,
 )
 from integrations.greenhouse.client.base import PER_PAGE, HarvestClient, format_timestamp
+from integrations.greenhouse.credential_kinds import V1_RETIREMENT
 from integrations.greenhouse.oauth.client import build_basic_auth
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v1 as payloads
@@ -235,38 +234,9 @@ class HarvestV1(HarvestClient):
     def list_job_permissions(
         self, *, user_ids: Iterable[int], narrow: bool = False, cursor: str | None = None
     ) -> Iterator[Page[JobGrant]]:
-        """Sends one request per user, in their order: pass only users who can have grants."""
-        return self._list_per_user(
-            user_ids,
-            "permissions/jobs",
-            "user_permissions.list_job_permissions",
-            payloads.make_grant_reader,
-            cursor,
-        )
-
-    def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
-        return users
-
-    def list_future_job_permissions(
-        self, *, user_ids: Iterable[int], cursor: str | None = None
-    ) -> Iterator[Page[FutureJobGrant]]:
-        return self._list_per_user(
-            user_ids,
-            "permissions/future_jobs",
-            "user_permissions.list_future_job_permissions",
-            payloads.make_future_grant_parser,
-            cursor,
-        )
-
-    def _list_per_user(
-        self,
-        user_ids: Iterable[int],
-        subpath: str,
-        permission: str,
-        make_reader: Callable[[int], RecordParser[Record]],
-        cursor: str | None,
-    ) -> Iterator[Page[Record]]:
-        """Chain one list per user; the cursor's path contains the user id."""
+        """Chain one list per user, in their order; the cursor's path contains the user id. Pass
+        only users who can have grants.
+        """
         remaining_ids = list(dict.fromkeys(user_ids))
         resumed_id = int(urlsplit(cursor).path.split("/")[3]) if cursor else None
         if resumed_id in remaining_ids:
@@ -274,12 +244,12 @@ class HarvestV1(HarvestClient):
         parts = [
             (
                 HarvestRequest(
-                    path=f"/v1/users/{user_id}/{subpath}",
-                    template=f"/v1/users/{{id}}/{subpath}",
-                    permission=permission,
+                    path=f"/v1/users/{user_id}/permissions/jobs",
+                    template="/v1/users/{id}/permissions/jobs",
+                    permission="user_permissions.list_job_permissions",
                     params=_LIST_PARAMS,
                 ),
-                make_reader(user_id),
+                payloads.make_grant_reader(user_id),
             )
             for user_id in remaining_ids
         ]
@@ -302,6 +272,9 @@ class HarvestV1(HarvestClient):
                     is_first_page = False
             except NotFound:  # deleted since the users were listed
                 yield Page(records=(), cursor=next_list, complete_users=(user_id,))
+
+    def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
+        return users
 
     def list_jobs(
         self, *, updated_after: datetime | None = None, cursor: str | None = None
@@ -454,18 +427,6 @@ class HarvestV1(HarvestClient):
             job_id, "job_posts", "job_posts.list_for_job", payloads.read_job_post
         )
         return posts
-
-    def get_post_for_job(self, job_id: int) -> JobPost | None:
-        """The job's post. For a job without one Greenhouse answers 404 (inferred)."""
-        try:
-            return self._get_record(
-                "/v1/jobs/{id}/job_post",
-                job_id,
-                "job_posts.retrieve_for_job",
-                payloads.read_job_post,
-            )
-        except NotFound:
-            return None
 
     def list_openings_for_job(self, job_id: int) -> CompleteList[Opening]:
         openings: CompleteList[Opening] = self._list_for_job(

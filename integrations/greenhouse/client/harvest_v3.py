@@ -39,7 +39,6 @@ from integrations.ats.types import (
     CustomField,
     Department,
     EmailTemplate,
-    FutureJobGrant,
     Job,
     JobGrant,
     JobPost,
@@ -308,25 +307,16 @@ class HarvestV3(HarvestClient):
     def list_job_permissions(
         self, *, user_ids: Iterable[int], narrow: bool = False, cursor: str | None = None
     ) -> Iterator[Page[JobGrant]]:
-        resource, permission = "user_job_permissions", "user_permissions.list_job_permissions"
-        if not narrow:
-            return self._list_for_users(user_ids, resource, permission, payloads.read_grant, cursor)
-        return self._list_in_batches(user_ids, resource, permission, payloads.read_grant, cursor)
+        if narrow:
+            return self._list_in_batches(user_ids, cursor)
+        permission = "user_permissions.list_job_permissions"
+        return self._list_for_users(
+            user_ids, "user_job_permissions", permission, payloads.read_grant, cursor
+        )
 
     def count_grant_requests(self, *, users: int, account_grants: int, narrow: bool) -> int:
         batches, pages = ceil(users / MAX_FILTER_IDS), ceil(account_grants / int(PER_PAGE))
         return batches if narrow else max(1, pages)
-
-    def list_future_job_permissions(
-        self, *, user_ids: Iterable[int], cursor: str | None = None
-    ) -> Iterator[Page[FutureJobGrant]]:
-        return self._list_for_users(
-            user_ids,
-            "future_job_permissions",
-            "user_permissions.list_future_job_permissions",
-            payloads.read_future_grant,
-            cursor,
-        )
 
     def _list_for_users(
         self,
@@ -349,13 +339,8 @@ class HarvestV3(HarvestClient):
         )
 
     def _list_in_batches(
-        self,
-        user_ids: Iterable[int],
-        resource: str,
-        permission: str,
-        read: RecordParser[Any],
-        cursor: str | None,
-    ) -> Iterator[Page[Any]]:
+        self, user_ids: Iterable[int], cursor: str | None
+    ) -> Iterator[Page[JobGrant]]:
         """Chain filtered lists; the cursor is the first page of the batch to go on with."""
         wanted_ids = list(dict.fromkeys(user_ids))
         batches = [
@@ -363,7 +348,11 @@ class HarvestV3(HarvestClient):
             for start in range(0, len(wanted_ids), MAX_FILTER_IDS)
         ]
         requests = [
-            _build_list_request(resource, permission, user_ids=_join_ids(batch))
+            _build_list_request(
+                "user_job_permissions",
+                "user_permissions.list_job_permissions",
+                user_ids=_join_ids(batch),
+            )
             for batch in batches
         ]
         targets = [request.target for request in requests]
@@ -373,17 +362,19 @@ class HarvestV3(HarvestClient):
         for position in range(first, len(batches)):
             next_target = targets[position + 1] if position + 1 < len(targets) else None
             batch = frozenset(batches[position])
-            yield from self._read_batch(requests[position], read, batch, next_target)
+            yield from self._read_batch(requests[position], batch, next_target)
 
     def _read_batch(
         self,
         request: HarvestRequest,
-        read: RecordParser[Any],
         batch: frozenset[int],
         next_target: str | None,
-    ) -> Iterator[Page[Any]]:
+    ) -> Iterator[Page[JobGrant]]:
         has_one_page = None
-        for page in self._iterate_pages(request, read, keep=lambda row: row.user_id in batch):
+        pages = self._iterate_pages(
+            request, payloads.read_grant, keep=lambda row: row.user_id in batch
+        )
+        for page in pages:
             has_one_page = has_one_page is None and page.cursor is None
             yield msgspec.structs.replace(
                 page,
@@ -591,11 +582,6 @@ class HarvestV3(HarvestClient):
             for request in requests
         ]
         return CompleteList(chain(*lists), chain(*(posts.set_aside for posts in lists)))
-
-    def get_post_for_job(self, job_id: int) -> JobPost | None:
-        """The oldest active post: v3 has no endpoint for a job's main post."""
-        posts = [post for post in self.list_posts_for_job(job_id) if post.active]
-        return min(posts, key=lambda post: post.id, default=None)
 
     def list_openings_for_job(self, job_id: int) -> CompleteList[Opening]:
         request = _build_list_request("openings", "openings.list_for_job", job_ids=str(int(job_id)))

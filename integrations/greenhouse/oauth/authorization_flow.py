@@ -45,9 +45,7 @@ def _map_code_error(response: HttpResponse, error_body: ErrorBody, evidence: Evi
     )
 
 
-class _GreenhouseOAuthFlow:
-    """Implements `OAuthFlow` for Greenhouse."""
-
+class GreenhouseOAuthFlow:
     def build_authorization_url(
         self, partner: OAuthApp, auth_url: str, *, scopes: Iterable[str], state: str, verifier: str
     ) -> str:
@@ -67,6 +65,9 @@ class _GreenhouseOAuthFlow:
     def exchange_code(
         self, context: ClientContext, partner: OAuthApp, *, code: str, verifier: str
     ) -> OAuthGrant:
+        """Raises AuthorizationCodeRejected, AtsUnavailable, RateLimited, UnreadableResponse or, if
+        the application itself is rejected, BadCredential.
+        """
         # The code is sent only once: using it again would revoke the tokens issued for it.
         form = {
             "grant_type": "authorization_code",
@@ -94,6 +95,9 @@ class _GreenhouseOAuthFlow:
     def refresh_tokens(
         self, context: ClientContext, partner: OAuthApp, token_store: TokenStore, *, number: int
     ) -> TokenPair:
+        """Use refresh token `number`, or return what another process got. Raises BadCredential
+        (consent ended), AtsUnavailable, RateLimited or UnreadableResponse.
+        """
         pair = token_store.load_tokens()
         now = context.now()
         if pair.generation != number or not token_store.acquire_refresh_lease(
@@ -106,6 +110,7 @@ class _GreenhouseOAuthFlow:
         return refresh_token_pair(context, oauth_client, token_store, pair)
 
     def revoke_token(self, context: ClientContext, partner: OAuthApp, refresh_token: str) -> bool:
+        """End a consent; False if it is refused. Raises AtsUnavailable or RateLimited."""
         form = {"token": refresh_token, "token_type_hint": "refresh_token"}
         oauth_client = create_oauth_client(
             context, HttpClient(), partner.client_id, partner.client_secret
@@ -135,4 +140,4 @@ def _parse_scopes(body: TokenResponse) -> frozenset[str] | None:
     return frozenset(scopes) if scopes else None
 
 
-OAUTH_FLOW = _GreenhouseOAuthFlow()
+OAUTH_FLOW = GreenhouseOAuthFlow()

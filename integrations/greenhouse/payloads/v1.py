@@ -18,7 +18,6 @@ from integrations.ats.types import (
     CloseReason,
     Department,
     EmailTemplate,
-    FutureJobGrant,
     Job,
     JobGrant,
     JobPost,
@@ -116,32 +115,12 @@ class _JobGrant(msgspec.Struct):
     user_role_id: RecordId | None = None
 
 
-class _FutureJobGrant(msgspec.Struct):
-    id: RecordId
-    user_role_id: RecordId | None = None
-    department_id: RecordId | None = None
-    office_id: RecordId | None = None
-
-
 def make_grant_reader(user_id: int) -> RecordParser[JobGrant]:
     """Reader for `/users/{user_id}/permissions/jobs`, whose rows do not contain the user id."""
     return make_reader(
         _JobGrant,
         lambda wire: JobGrant(
             id=wire.id, user_id=user_id, job_id=wire.job_id, role_id=wire.user_role_id
-        ),
-    )
-
-
-def make_future_grant_parser(user_id: int) -> RecordParser[FutureJobGrant]:
-    return make_reader(
-        _FutureJobGrant,
-        lambda wire: FutureJobGrant(
-            id=wire.id,
-            user_id=user_id,
-            role_id=wire.user_role_id,
-            department_id=wire.department_id,
-            office_id=wire.office_id,
         ),
     )
 
@@ -210,7 +189,6 @@ class _Job(msgspec.Struct):
     offices: _Refs = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    created_at: RawTimestamp = None
     updated_at: RawTimestamp = None
     hiring_team: _HiringTeam | None = None
     openings: list[_Opening | None] | None = None
@@ -228,7 +206,6 @@ def _convert_job(wire: _Job) -> Job:
         office_ids=_collect_ids(wire.offices),
         opened_at=parse_timestamp(wire.opened_at),
         closed_at=parse_timestamp(wire.closed_at),
-        created_at=parse_timestamp(wire.created_at),
         updated_at=parse_timestamp(wire.updated_at),
         hiring_team=_convert_hiring_team(wire.id, wire.hiring_team),
         openings=tuple(
@@ -393,18 +370,11 @@ def _convert_attachments(wire: _Attachments) -> tuple[Attachment, ...]:
 class _Department(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
-
-
-class _Location(msgspec.Struct):
-    name: RawText = None
 
 
 class _Office(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
-    location: _Location | None = None
 
 
 class _Reason(msgspec.Struct):
@@ -427,16 +397,12 @@ read_job_post = make_reader(_JobPost, _convert_job_post)
 read_application = make_reader(_Application, _convert_application)
 read_candidate = make_reader(_Candidate, _convert_candidate)
 read_attachments = make_reader(_Attachments, _convert_attachments)
-read_department = make_reader(
-    _Department, lambda w: Department(id=w.id, name=to_text(w.name), parent_id=w.parent_id)
-)
+read_department = make_reader(_Department, lambda w: Department(id=w.id, name=to_text(w.name)))
 read_office = make_reader(
     _Office,
     lambda w: Office(
         id=w.id,
         name=to_text(w.name),
-        location=to_stripped_text(w.location.name) if w.location else None,
-        parent_id=w.parent_id,
     ),
 )
 read_close_reason = make_reader(_Reason, lambda w: CloseReason(id=w.id, name=to_text(w.name)))

@@ -21,7 +21,6 @@ from integrations.ats.types import (
     CloseReason,
     Department,
     EmailTemplate,
-    FutureJobGrant,
     Job,
     JobGrant,
     JobPost,
@@ -110,7 +109,6 @@ class _JobGrant(msgspec.Struct):
     user_id: RecordId
     job_id: RecordId
     role_id: RecordId | None = None
-    automated: bool | None = None
 
 
 def _convert_grant(wire: _JobGrant) -> JobGrant:
@@ -119,25 +117,6 @@ def _convert_grant(wire: _JobGrant) -> JobGrant:
         user_id=wire.user_id,
         job_id=wire.job_id,
         role_id=wire.role_id,
-        automated=wire.automated,
-    )
-
-
-class _FutureJobGrant(msgspec.Struct):
-    id: RecordId
-    user_id: RecordId
-    role_id: RecordId | None = None
-    department_id: RecordId | None = None
-    office_id: RecordId | None = None
-
-
-def _convert_future_grant(wire: _FutureJobGrant) -> FutureJobGrant:
-    return FutureJobGrant(
-        id=wire.id,
-        user_id=wire.user_id,
-        role_id=wire.role_id,
-        department_id=wire.department_id,
-        office_id=wire.office_id,
     )
 
 
@@ -159,7 +138,6 @@ class _Job(msgspec.Struct):
     office_ids: _Ids = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    created_at: RawTimestamp = None
     updated_at: RawTimestamp = None
 
 
@@ -175,7 +153,6 @@ def _convert_job(wire: _Job) -> Job:
         office_ids=_drop_nulls(wire.office_ids),
         opened_at=parse_timestamp(wire.opened_at),
         closed_at=parse_timestamp(wire.closed_at),
-        created_at=parse_timestamp(wire.created_at),
         updated_at=parse_timestamp(wire.updated_at),
     )
 
@@ -308,7 +285,6 @@ class _StageEntry(msgspec.Struct):
     application_id: RecordId
     job_interview_stage_id: RecordId
     entered_at: RawTimestamp = None
-    exited_at: RawTimestamp = None
     current: bool | None = None
 
 
@@ -318,7 +294,6 @@ def _convert_stage_entry(wire: _StageEntry) -> StageEntry:
         application_id=wire.application_id,
         stage_id=wire.job_interview_stage_id,
         entered_at=parse_timestamp(wire.entered_at),
-        exited_at=parse_timestamp(wire.exited_at),
         current=wire.current is True,
     )
 
@@ -382,14 +357,11 @@ class OwnedAttachment(msgspec.Struct, frozen=True):
 class _Department(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
 
 
 class _Office(msgspec.Struct):
     id: RecordId
     name: RawText = None
-    parent_id: RecordId | None = None
-    location: RawText = None
 
 
 class _ReasonType(msgspec.Struct):
@@ -420,7 +392,6 @@ read_user_email = make_reader(
 )
 read_user_role = make_reader(_UserRole, _convert_role)
 read_grant = make_reader(_JobGrant, _convert_grant)
-read_future_grant = make_reader(_FutureJobGrant, _convert_future_grant)
 read_owner = make_reader(
     _TeamMember, lambda w: TeamMember(job_id=w.job_id, user_id=w.user_id, role=to_text(w.type))
 )
@@ -446,13 +417,12 @@ read_attachment = make_reader(
         ),
     ),
 )
-read_department = make_reader(
-    _Department, lambda w: Department(id=w.id, name=to_text(w.name), parent_id=w.parent_id)
-)
+read_department = make_reader(_Department, lambda w: Department(id=w.id, name=to_text(w.name)))
 read_office = make_reader(
     _Office,
     lambda w: Office(
-        id=w.id, name=to_text(w.name), location=to_stripped_text(w.location), parent_id=w.parent_id
+        id=w.id,
+        name=to_text(w.name),
     ),
 )
 read_close_reason = make_reader(_NamedRecord, lambda w: CloseReason(id=w.id, name=to_text(w.name)))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.ats import errors
 from integrations.ats.errors import AtsError
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.application_state import snapshot_application

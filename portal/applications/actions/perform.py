@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations.ats import errors
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.available_actions import build_available_actions
 from portal.applications.actions.handlers import ACTION_HANDLERS

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions import batch_completion, perform
 from portal.applications.models import ApplicationAction, Batch
 from portal.connections.client import attribute_writes_to, open_provider

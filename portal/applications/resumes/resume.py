@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from integrations.ats.errors import FileRefused
-from integrations.ats.provider import Provider
 from integrations.ats.types import Attachment
 from integrations.documents.conversion import convert_file
 from integrations.documents.file_types import detect_file_type
 from integrations.documents.types import MAX_FILE_BYTES, Document, FileType, UnreadableFile
+from integrations.greenhouse.provider import Provider
 from portal.applications.resumes import cache
 from portal.connections.client import enter_bulkhead
 from portal.core.secrets.secret_field import SecretUnreadable

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.accounts.access import MemberRequest
 from portal.applications.error_sentences import explain_error
 from portal.connections.client import open_provider

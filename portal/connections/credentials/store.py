@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from integrations.ats import registry
 from integrations.ats.errors import (
     ActingUserRefused,
     AtsError,
@@ -17,7 +16,9 @@ from integrations.ats.errors import (
     RateLimited,
     UnreadableResponse,
 )
-from integrations.ats.provider import AccountSample, Provider
+from integrations.ats.types import AccountSample
+from integrations.greenhouse import credential_kinds
+from integrations.greenhouse.provider import Provider
 from portal.accounts.models import User
 from portal.connections.client import open_trial_provider
 from portal.connections.models import Connection, Credential, CredentialTest
@@ -155,8 +156,8 @@ def _explain_refusal(trial: _Trial, kind: str, secrets: Mapping[str, str]) -> Cr
         return CredentialRefused(
             "api_key",
             "Greenhouse doesn't accept this API key. Check that you copied all of it and that it "
-            f"hasn't been revoked. {registry.V1_RETIREMENT} If yours no longer works, create a "
-            "Harvest v3 credential.",
+            f"hasn't been revoked. {credential_kinds.V1_RETIREMENT} If yours no longer works, "
+            "create a Harvest v3 credential.",
         )
     # A v1 key in the v3 form is recognized by trying it.
     for name in ("client_id", "client_secret"):

@@ -12,6 +12,7 @@ from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError, NotSiteAdmin
 from integrations.ats.oauth import OAuthApp, OAuthGrant
 from integrations.ats.oauth_tokens import MemoryTokenStore
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from portal.accounts.models import Membership, User
 from portal.connections.client import build_client_context, open_trial_provider
 from portal.connections.credentials.store import (
@@ -67,7 +68,7 @@ def start_authorization(
         verifier=verifier,
         scopes=scopes,
     )
-    return partner_app.get_oauth_flow().build_authorization_url(
+    return OAUTH_FLOW.build_authorization_url(
         oauth_app,
         build_client_context(connection, Lane.PEOPLE).auth_url,
         scopes=scopes,
@@ -105,9 +106,7 @@ def exchange_code(request: ConsentRequest, code: str) -> OAuthGrant:
     """The code is valid for a minute. Raises AtsError (AuthorizationCodeRejected)."""
     context = build_client_context(request.connection, Lane.PEOPLE)
     verifier = reveal_secret(request.verifier)
-    return partner_app.get_oauth_flow().exchange_code(
-        context, _require_oauth_app(), code=code, verifier=verifier
-    )
+    return OAUTH_FLOW.exchange_code(context, _require_oauth_app(), code=code, verifier=verifier)
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def store_personal_consent(
         Connection.objects.select_for_update().get(pk=request.connection_id)
         for consent in Consent.objects.filter(membership=member, state=Consent.State.ACTIVE):
             revocation.revoke_consent(consent, why="given again", by=member.user)
-        return _create_consent(request, grant, by=member.user, membership=member)
+        return _create_consent(request, grant, membership=member)
 
 
 def _verify_account(
@@ -192,18 +191,17 @@ def _replace_credential(
         state=Credential.State.PENDING if as_pending else Credential.State.IN_USE,
         entered_by=by,
     )
-    _create_consent(request, grant, by=by, credential=credential)
+    _create_consent(request, grant, credential=credential)
     return credential
 
 
 def _create_consent(
-    request: ConsentRequest, grant: OAuthGrant, *, by: User, **owner: Credential | Membership
+    request: ConsentRequest, grant: OAuthGrant, **owner: Credential | Membership
 ) -> Consent:
     return Consent.objects.create(
         connection=request.connection,
         subject=grant.subject,
         scopes=filter_granted_scopes(request.scopes, grant),
-        granted_by=by,
         **build_token_fields(grant.pair),
         **owner,
     )

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from integrations.ats import registry
-from integrations.ats.oauth import OAuthApp, OAuthFlow
+from integrations.ats.oauth import OAuthApp
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 
 KIND = "harvest_partner"
 
@@ -27,10 +27,6 @@ def is_configured() -> bool:
     return bool(settings.GREENHOUSE_PARTNER_CLIENT_ID)
 
 
-def get_oauth_flow() -> OAuthFlow:
-    return registry.get_oauth_flow(KIND)
-
-
 def list_requested_scopes() -> frozenset[str]:
     # Greenhouse refuses the whole request if the application lacks one of its scopes [inferred].
     return frozenset(settings.GREENHOUSE_PARTNER_SCOPES) or list_usable_scopes()
@@ -38,7 +34,7 @@ def list_requested_scopes() -> frozenset[str]:
 
 def list_usable_scopes() -> frozenset[str]:
     """Every scope the portal can use; a consent cannot be extended by hand later."""
-    return registry.get_permission_catalogue(KIND).list_scopes(KIND)
+    return CATALOGUE.list_scopes(KIND)
 
 
 def list_personal_scopes() -> frozenset[str]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from portal.connections.client import build_client_context
 from portal.connections.models import Consent
 from portal.connections.oauth import partner_app
@@ -52,7 +53,7 @@ def renew_consent(consent_id: int) -> None:
         return
     context = build_client_context(consent.connection, Lane.SYNC)
     try:
-        partner_app.get_oauth_flow().refresh_tokens(
+        OAUTH_FLOW.refresh_tokens(
             context, oauth_app, ConsentTokenStore(consent.pk), number=consent.token_number
         )
     except (AtsError, SecretUnreadable):

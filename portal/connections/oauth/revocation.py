@@ -8,6 +8,7 @@ from django.utils import timezone
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsUnavailable, RateLimited
 from integrations.ats.oauth_tokens import TokenPair
+from integrations.greenhouse.oauth.authorization_flow import OAUTH_FLOW
 from portal.accounts.models import Membership, User
 from portal.connections.client import build_client_context
 from portal.connections.models import Connection, Consent, Credential, TokenRevocation
@@ -75,7 +76,7 @@ def revoke_token(revocation: TokenRevocation) -> None:
         context = build_client_context(revocation.connection, Lane.PEOPLE)
         try:
             token = reveal_secret(revocation.refresh_token)
-            partner_app.get_oauth_flow().revoke_token(context, oauth_app, token)
+            OAUTH_FLOW.revoke_token(context, oauth_app, token)
         except SecretUnreadable:
             pass
         except (AtsUnavailable, RateLimited) as error:

@@ -122,7 +122,6 @@ def build_token_fields(pair: TokenPair) -> dict[str, Any]:
         "access_expires_at": _to_datetime(pair.access_expires_at),
         "refresh_token": pair.refresh_token,
         "refresh_expires_at": _to_datetime(pair.refresh_expires_at),
-        "renewed_at": timezone.now(),
     }
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
 from integrations.ats.permissions import ProbeResult
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.accounts.models import User
 from portal.connections import waiting
 from portal.connections.client import open_provider

@@ -9,9 +9,9 @@ from itertools import chain
 
 from django.db.models import Q
 
-from integrations.ats import registry
 from integrations.ats.errors import NotSiteAdmin
 from integrations.ats.permissions import Feature, Permission, PermissionOrigin, ProbeOutcome
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 
 # Nothing can be shown without these.
@@ -49,7 +49,7 @@ class Features:
     def name_missing_permissions(self, key: str) -> list[str]:
         """The permissions that a feature lacks, as Greenhouse's screen names them."""
         _, missing = self.off[key]
-        return registry.get_permission_catalogue(self.kind).list_checkboxes(missing, self.kind)
+        return CATALOGUE.list_checkboxes(missing, self.kind)
 
     def explain_off(self, key: str) -> str:
         """For everybody: names no permission, since only admins can grant one."""
@@ -110,7 +110,7 @@ def _compute_features(
     unread_features: frozenset[str] = frozenset(),
 ) -> Features:
     missing = {permission for permission, outcome, _ in outcomes if outcome == ProbeOutcome.MISSING}
-    catalogue = registry.get_permission_catalogue(kind)
+    catalogue = CATALOGUE
     permissions = catalogue.list_permissions(kind)
     off = {
         feature.key: (

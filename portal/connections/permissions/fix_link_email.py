@@ -2,23 +2,30 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.connections.models import Connection, Credential, FixLink
+from portal.connections.models import Credential, FixLink
 from portal.connections.permissions.fix_links import SEND_EMAIL_TASK
-from portal.core import links, queue, transitions
-from portal.core.secrets.secret_field import SecretUnreadable, reveal_secret
+from portal.core import links
+from portal.core.secrets.secret_field import reveal_secret
 from portal.notifications import delivery
+from portal.notifications.message_queue import MessageQueue
 
-REQUEUE_AFTER = timedelta(minutes=3)
-SEND_TIMEOUT = timedelta(minutes=10)
-EmailStatus, State = FixLink.EmailStatus, Connection.State
+MESSAGES = MessageQueue(
+    model=FixLink,
+    label="fix links",
+    send_task=SEND_EMAIL_TASK,
+    organization="connection__organization",
+    prefix="email_",
+    pending=Q(completed_at=None, revoked_at=None),
+    cleared_field="token",
+)
 
 
 @dataclass(frozen=True)
@@ -64,61 +71,16 @@ def compose_email(
 
 def send_email(link: FixLink) -> None:
     credential = link.connection.credential
-    if credential is None or not link.is_open:
-        return
-    if not transitions.try_move(
-        link, EmailStatus.SENDING, why="a worker took it", field="email_status"
-    ):
-        return
-    try:
-        email = compose_email(
-            credential,
-            link.permissions,
-            address=build_link_url(reveal_secret(link.token)),
-            until=link.expires_at,
-            by=link.created_by,
-        )
-        delivery.send_email(email.subject, email.text, link.sent_to)
-    except SecretUnreadable:
-        _mark_email_failed(link, "SecretUnreadable")
-    except delivery.EmailNotSent as error:
-        if not delivery.requeue(link, link.email_attempts + 1, error.reason, prefix="email_"):
-            _mark_email_failed(link, error.reason)
-    else:
-        transitions.try_move(
-            link, EmailStatus.SENT, why="the mail server took it", field="email_status", token=""
-        )
+    if credential is not None and link.is_open:
+        MESSAGES.send_message(link, lambda: _send_link(link, credential))
 
 
-def _mark_email_failed(link: FixLink, reason: str) -> None:
-    transitions.try_move(link, EmailStatus.FAILED, why=reason, field="email_status", token="")
-
-
-def retry_lost_emails() -> None:
-    """Requeue emails that are due or whose task was lost, and fail those whose worker died."""
-    transitions.move_stalled_rows(
-        FixLink.objects.all(),
-        EmailStatus.SENDING,
-        EmailStatus.FAILED,
-        after=SEND_TIMEOUT,
-        field="email_status",
-        token="",
+def _send_link(link: FixLink, credential: Credential) -> None:
+    email = compose_email(
+        credential,
+        link.permissions,
+        address=build_link_url(reveal_secret(link.token)),
+        until=link.expires_at,
+        by=link.created_by,
     )
-    now = timezone.now()
-    lost = FixLink.objects.filter(
-        email_status=EmailStatus.QUEUED,
-        completed_at=None,
-        revoked_at=None,
-        created_at__lt=now - REQUEUE_AFTER,
-        email_due_at__lte=now,
-    )
-    rows = lost.values_list("pk", "connection__organization_id")[:200]
-    queue.requeue_lost_tasks(SEND_EMAIL_TASK, dict(rows))
-
-
-def give_up_restored_links() -> str:
-    """Send no fix link of a restored backup: it may have been sent since."""
-    count = transitions.fail_unsent_rows(
-        FixLink.objects.all(), EmailStatus.QUEUED, field="email_status", token=""
-    )
-    return f"{count} fix links were given up."
+    delivery.send_email(email.subject, email.text, link.sent_to)

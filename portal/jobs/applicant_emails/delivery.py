@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.accounts.organization_links import add_organization
-from portal.core import links, transitions
+from portal.core import links
 from portal.core.names.text import format_name
 from portal.entitlements.candidate_labels import get_candidate_label
 from portal.entitlements.rules import Rights, get_rights
 from portal.jobs.applicant_emails.new_applicants import JobApplicants, find_new_applicants
+from portal.jobs.applicant_emails.schedule import MESSAGES
 from portal.jobs.applicant_emails.subscriptions import build_unsubscribe_token
 from portal.jobs.models import ApplicantDigest
 from portal.notifications import delivery
@@ -37,13 +38,10 @@ def send_digest(digest: ApplicantDigest) -> None:
     if rights is None or not groups:
         ApplicantDigest.objects.filter(pk=digest.pk, status=Status.QUEUED).delete()
         return
-    if transitions.try_move(
-        digest, Status.SENDING, why="a worker took it", attempts=digest.attempts + 1
-    ):
-        _send_email(digest, rights, groups)
+    MESSAGES.send_message(digest, lambda: _send_email(rights, groups))
 
 
-def _send_email(digest: ApplicantDigest, rights: Rights, groups: list[JobApplicants]) -> None:
+def _send_email(rights: Rights, groups: list[JobApplicants]) -> None:
     member = rights.member
     off_url = _build_url(reverse("jobs:unsubscribe", args=[build_unsubscribe_token(member)]))
     body = render_to_string(
@@ -60,13 +58,7 @@ def _send_email(digest: ApplicantDigest, rights: Rights, groups: list[JobApplica
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
     subject = f"{member.organization}: {describe_event(groups)}"
-    try:
-        delivery.send_email(subject, body, member.user.email, headers=headers)
-    except delivery.EmailNotSent as error:
-        if not delivery.requeue(digest, digest.attempts, error.reason):
-            transitions.try_move(digest, Status.FAILED, why=error.reason)
-        return
-    transitions.try_move(digest, Status.SENT, why="the mail server took it", sent_at=timezone.now())
+    delivery.send_email(subject, body, member.user.email, headers=headers)
 
 
 def describe_event(groups: list[JobApplicants]) -> str:

@@ -15,19 +15,22 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.core import queue, transitions
-from portal.core.transitions import fail_unsent_rows
+from portal.core import queue
 from portal.jobs.applicant_emails.subscriptions import INSTANT_INTERVAL, find_period_end
 from portal.jobs.models import ApplicantDigest, ApplicantSubscription, DigestPart
+from portal.notifications.message_queue import MessageQueue
 from portal.sync.models import Application
 
 SEND_TASK = "portal.jobs.tasks.send_applicant_digest"
 # Rows get their time when they are written, and appear when their page of the sync is committed.
 COMMIT_MARGIN = timedelta(minutes=1)
-REQUEUE_AFTER = timedelta(minutes=3)
-GIVE_UP_AFTER = timedelta(minutes=10)
 Frequency = ApplicantSubscription.Frequency
-Status = ApplicantDigest.Status
+MESSAGES = MessageQueue(
+    model=ApplicantDigest,
+    label="emails about new applicants",
+    send_task=SEND_TASK,
+    organization="membership__organization",
+)
 
 
 def queue_due_digests() -> None:
@@ -124,21 +127,3 @@ def _claim_part(subscription: ApplicantSubscription, digest: ApplicantDigest) ->
     return DigestPart(
         digest=digest, subscription=subscription, begins_at=begins_at, ends_at=ends_at
     )
-
-
-def recover_lost_digests() -> None:
-    """Requeue digests that are due or lost; give up those whose worker died while sending, since
-    they may have been sent.
-    """
-    digests = ApplicantDigest.objects.all()
-    transitions.move_stalled_rows(digests, Status.SENDING, Status.FAILED, after=GIVE_UP_AFTER)
-    now = timezone.now()
-    lost = digests.filter(status=Status.QUEUED, created_at__lt=now - REQUEUE_AFTER, due_at__lte=now)
-    rows = lost.order_by("due_at").values_list("pk", "membership__organization")
-    queue.requeue_lost_tasks(SEND_TASK, dict(rows[:200]))
-
-
-def give_up_restored_digests() -> str:
-    """Send no digest of a restored backup: it may have been sent since."""
-    count = fail_unsent_rows(ApplicantDigest.objects.all(), "queued")
-    return f"{count} emails about new applicants were given up."

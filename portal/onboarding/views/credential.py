@@ -14,8 +14,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
-from integrations.ats import registry
 from integrations.ats.errors import AtsUnavailable, RateLimited
+from integrations.greenhouse import credential_kinds
 from portal.accounts.access import MemberRequest, admin_only
 from portal.connections.connection_state import get_connection
 from portal.connections.credentials import store
@@ -31,7 +31,7 @@ from portal.web.rate_limits import count_hit
 
 _DEFAULT_KIND = "harvest_oauth"
 _FORM_KINDS = {
-    key: kind for key, kind in registry.CREDENTIAL_KINDS.items() if not kind.oauth_flow_path
+    key: kind for key, kind in credential_kinds.CREDENTIAL_KINDS.items() if not kind.is_consent
 }
 
 
@@ -52,7 +52,7 @@ class TickSection:
         )
 
 
-def _build_tick_sections(kind: registry.CredentialKind) -> list[TickSection]:
+def _build_tick_sections(kind: credential_kinds.CredentialKind) -> list[TickSection]:
     checkboxes = list_checkboxes_to_tick(kind.key)
     by_scope = kind.key == _DEFAULT_KIND
     required = [box for box in checkboxes if not box.optional]
@@ -91,7 +91,7 @@ def _describe_limit(seconds_left: int) -> str:
     return f"You've tested many credentials in a short time. Try again in {minutes} {unit}."
 
 
-def _choose_kind(request: MemberRequest, connection: Connection) -> registry.CredentialKind:
+def _choose_kind(request: MemberRequest, connection: Connection) -> credential_kinds.CredentialKind:
     current = connection.credential
     requested_kind = request.POST.get("kind") or request.GET.get("kind")
     return _FORM_KINDS.get(
@@ -156,7 +156,7 @@ def credential_test_page(request: MemberRequest, pk: int) -> HttpResponse:
         return redirect_page(request, "onboarding:credential")
     if test.status == CredentialTest.Status.ACCEPTED:
         return _go_to_next_step(request, test.next_step)
-    form = CredentialForm(kind=registry.CREDENTIAL_KINDS[test.kind])
+    form = CredentialForm(kind=credential_kinds.CREDENTIAL_KINDS[test.kind])
     if test.is_open:
         return _render_form(request, connection, form, test=test)
     form.show_refusal()
@@ -176,7 +176,7 @@ def _render_refusal(
     refusal: store.CredentialRefused,
 ) -> HttpResponse:
     if isinstance(refusal, store.DifferentKind):
-        form = CredentialForm(kind=registry.CREDENTIAL_KINDS[refusal.kind])
+        form = CredentialForm(kind=credential_kinds.CREDENTIAL_KINDS[refusal.kind])
         return _render_form(request, connection, form, kind_hint=refusal.sentence)
     form.add_error(refusal.field or None, refusal.sentence)
     if isinstance(refusal, store.DifferentAccount):
@@ -203,7 +203,7 @@ def _render_form(
         "kind_hint": kind_hint,
         "paste_hint": paste_hint,
         "boxes_to_tick": _build_tick_sections(form.kind),
-        "v1_retirement": registry.V1_RETIREMENT,
+        "v1_retirement": credential_kinds.V1_RETIREMENT,
         "needs_rotation": setup_flow.needs_rotation(connection),
         "test": test,
     }

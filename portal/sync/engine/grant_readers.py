@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.sync.models import AtsUser, JobGrant, SyncRun
 from portal.sync.records.member_users import list_member_user_ids

@@ -29,7 +29,7 @@ _CAUSES: tuple[tuple[type[AtsError], str], ...] = (
     (BadCredential, SyncRun.Cause.CREDENTIAL),
     (MissingPermission, SyncRun.Cause.FORBIDDEN),
     (NotSiteAdmin, SyncRun.Cause.FORBIDDEN),
-    (MassDeletionSuspected, SyncRun.Cause.FORBIDDEN),  # the likeliest cause
+    (MassDeletionSuspected, SyncRun.Cause.MASS_DELETION),
     (AtsUnavailable, SyncRun.Cause.DOWN),
     (RateLimited, SyncRun.Cause.RATE_LIMIT),
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.ats.provider import Provider
 from integrations.ats.types import Page
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
 from portal.sync.engine.grant_readers import UserSelection, select_grant_readers

@@ -22,8 +22,8 @@ from integrations.ats.errors import (
     RateLimited,
     UnreadableResponse,
 )
-from integrations.ats.provider import Provider
 from integrations.ats.types import Page
+from integrations.greenhouse.provider import Provider
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
 from portal.core.secrets.secret_field import SecretUnreadable

@@ -96,12 +96,3 @@ def close_alert(connection: Connection, definition: StepDefinition) -> None:
     if definition.guarded:
         why = "the list is no longer read"
         service.resolve_issues(connection.organization, ISSUE_CAUSE, key=definition.kind, why=why)
-
-
-def has_alert(connection: Connection, failure: str) -> bool:
-    return Issue.objects.filter(
-        organization=connection.organization_id,
-        cause=ISSUE_CAUSE,
-        closed_at=None,
-        description__startswith=failure,
-    ).exists()

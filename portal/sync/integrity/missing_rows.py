@@ -10,9 +10,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from integrations.ats.errors import LIST_REFUSALS, NotFound
-from integrations.ats.provider import Provider
 from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.sync.engine.steps import StepDefinition
 from portal.sync.engine.upsert import get_request_time

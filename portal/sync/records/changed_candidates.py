@@ -14,7 +14,7 @@ from typing import cast
 from django.utils import timezone
 
 from integrations.ats.errors import LIST_REFUSALS
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.core.shared_state import get_shared_store
 from portal.sync.engine import plan

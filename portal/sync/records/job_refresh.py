@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations.ats import types as ats
 from integrations.ats.errors import LIST_REFUSALS, NotFound
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of

@@ -18,7 +18,7 @@ from integrations.ats.errors import (
     NotFound,
     RateLimited,
 )
-from integrations.ats.provider import Provider
+from integrations.greenhouse.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
 from portal.core.secrets.secret_field import SecretUnreadable

@@ -40,7 +40,6 @@ JOB_TABLE = UpsertTable(
         "is_template",
         "opened_at",
         "closed_at",
-        "created_remotely_at",
     ),
     parents={"department": ParentRef(Department)},
 )
@@ -91,7 +90,6 @@ def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
                 "is_template": j.is_template,
                 "opened_at": j.opened_at,
                 "closed_at": j.closed_at,
-                "created_remotely_at": j.created_at,
                 "department": next(iter(j.department_ids), None),
                 # Not columns: a change of these related records counts as a change of the job.
                 "offices": sorted(o for o in j.office_ids if o in office_keys),

@@ -21,8 +21,8 @@ from portal.sync.models import (
     Source,
 )
 
-DEPARTMENT_TABLE = UpsertTable(Department, ("name", "parent_remote_id"))
-OFFICE_TABLE = UpsertTable(Office, ("name", "search_name", "location", "parent_remote_id"))
+DEPARTMENT_TABLE = UpsertTable(Department, ("name",))
+OFFICE_TABLE = UpsertTable(Office, ("name", "search_name"))
 CLOSE_REASON_TABLE = UpsertTable(CloseReason, ("name",))
 REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name"))
 SOURCE_TABLE = UpsertTable(Source, ("name",))
@@ -40,7 +40,6 @@ def write_departments(connection: Connection, page: Sequence[ats.Department]) ->
             {
                 "remote_id": d.id,
                 "name": clean_title(d.name, d.id)[:300],
-                "parent_remote_id": d.parent_id,
             }
             for d in page
         ),
@@ -55,8 +54,6 @@ def write_offices(connection: Connection, page: Sequence[ats.Office]) -> WriteRe
                 "remote_id": o.id,
                 "name": clean_title(o.name, o.id)[:300],
                 "search_name": build_search_key(o.name),
-                "location": (o.location or "")[:300],
-                "parent_remote_id": o.parent_id,
             }
             for o in page
         ),

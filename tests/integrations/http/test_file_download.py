@@ -7,7 +7,7 @@ import socket
 import httpcore
 import pytest
 
-from integrations.http import file_download
+from integrations.http import guarded_client
 from integrations.http.client import RequestNotSent
 from integrations.http.file_download import AddressRefused, FileDownloader
 from tests.name_lookups import replace_name_lookups
@@ -61,7 +61,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise httpcore.ConnectError("refused")
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", refuse)
-    file_download._get_public_client.cache_clear()
+    guarded_client.get_public_client.cache_clear()
     return addresses
 
 

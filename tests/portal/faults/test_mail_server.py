@@ -21,7 +21,7 @@ from portal.core import transitions
 from portal.core.models import Transition
 from portal.members import invitations
 from portal.members.models import Invitation
-from portal.notifications import delivery, notify, outbox, tasks
+from portal.notifications import delivery, message_queue, notify, outbox, tasks
 from portal.notifications.models import Notification, OutgoingEmail
 from portal.privacy import member_data
 from tests import queue
@@ -109,8 +109,8 @@ def retry_due(advance_clock: PassTime, run_tasks: Callable[[], int]) -> PassTime
     def pass_and_sweep(seconds: float) -> None:
         advance_clock(seconds)
         tasks.recover_lost_messages()
-        invitations.recover_lost_invitations()
-        fix_link_email.retry_lost_emails()
+        invitations.MESSAGES.recover_lost()
+        fix_link_email.MESSAGES.recover_lost()
         run_tasks()
 
     return pass_and_sweep
@@ -232,7 +232,7 @@ def test_email_is_given_up_after_a_day_and_shown(
         retry_due(2 * 3600)
     email = OutgoingEmail.objects.get()
     assert (email.status, email.content) == ("failed", "")
-    assert email.attempts == delivery.MAX_ATTEMPTS
+    assert email.attempts == message_queue.MAX_ATTEMPTS
     cas = sign_in(personas.cas)
     page = cas.get(reverse("admin:notifications_outgoingemail_change", args=[email.pk]))
     assert "Remy" in page.content.decode()

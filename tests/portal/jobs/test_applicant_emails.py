@@ -16,7 +16,7 @@ from portal.core import outbox_fence, queue
 from portal.jobs.applicant_emails import schedule, subscriptions
 from portal.jobs.models import ApplicantDigest, ApplicantSubscription, DigestPart, SavedView
 from portal.members import memberships
-from portal.notifications import delivery
+from portal.notifications import delivery, message_queue
 from portal.notifications.models import Preference
 from tests.personas import Personas
 from tests.portal.entitlements import synced_data
@@ -292,7 +292,7 @@ def test_refused_email_is_tried_again(
     _apply(executive)
 
     def refuse(_: EmailMessage) -> None:
-        raise delivery.EmailNotSent("SMTPServerDisconnected")
+        raise message_queue.MessageNotSent("SMTPServerDisconnected")
 
     with monkeypatch.context() as patch:
         patch.setattr(delivery, "deliver_message", refuse)

@@ -13,7 +13,7 @@ from portal.accounts.models import Membership, User
 from portal.audit.models import Entry
 from portal.members import invitations, memberships, tasks
 from portal.members.models import Invitation
-from portal.notifications import delivery
+from portal.notifications import delivery, message_queue
 from tests.factories import MembershipFactory
 from tests.personas import Personas
 from tests.portal.signin.fake_provider import (
@@ -232,7 +232,7 @@ def test_mail_failure_shown_to_admin(
     ada.post(MEMBERS, NEW)
     run_tasks()
     assert "couldn’t be sent yet. Next try" in ada.get(MEMBERS).content.decode()
-    for _ in range(delivery.MAX_ATTEMPTS):
+    for _ in range(message_queue.MAX_ATTEMPTS):
         advance_clock(2 * 3600 + 1)
         tasks.recover_lost_invitations()
         run_tasks()

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from portal.notifications import chat, delivery, tasks
+from portal.notifications import chat, message_queue, tasks
 from portal.notifications.models import ChatMessage
 from tests.full_listener import listen_without_accepting
 from tests.personas import Personas
@@ -80,13 +80,13 @@ def test_failed_message_is_retried_up_to_limit(
     listener.status = 503
     chat.post_message(personas.ada.organization, key="k", text="Something is off")
     run_tasks()
-    chat.retry_due_messages()
+    chat.MESSAGES.recover_lost()
     assert run_tasks() == 0, "not retried at once"
-    for _ in range(2 * delivery.MAX_ATTEMPTS):
+    for _ in range(2 * message_queue.MAX_ATTEMPTS):
         advance_clock(3600 * 2)
-        chat.retry_due_messages()
+        chat.MESSAGES.recover_lost()
         run_tasks()
-    assert len(listener.heard) == delivery.MAX_ATTEMPTS
+    assert len(listener.heard) == message_queue.MAX_ATTEMPTS
     assert ChatMessage.objects.get().status == "failed"
 
 
@@ -118,7 +118,7 @@ def test_receiver_that_never_accepts_is_retried_later(
     assert (post.status, post.attempts) == ("queued", 1)
     settings.CHAT_WEBHOOK_URL = listener.url
     advance_clock(2 * 60)
-    chat.retry_due_messages()
+    chat.MESSAGES.recover_lost()
     run_tasks()
     assert len(listener.heard) == 1
 

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.ats import registry
 from integrations.greenhouse import sandbox as greenhouse
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection, Credential
 from portal.onboarding import tasks
@@ -201,7 +201,7 @@ def test_rate_limit_is_waited_for_and_explained(
 
 def test_form_lists_what_to_tick(ada: Client, kind: str) -> None:
     page = ada.get(URL, {"kind": kind}).content.decode()
-    catalogue = registry.get_permission_catalogue(kind)
+    catalogue = CATALOGUE
     for permission in catalogue.list_permissions(kind):
         assert permission.purpose.replace("'", "&#x27;") in page
     required, optional = page.split('id="optional-boxes"')

@@ -16,7 +16,7 @@ from portal.connections.models import ApiCall, Connection, FixLink
 from portal.connections.permissions import fix_link_email
 from portal.connections.permissions.fix_links import MAX_TESTS
 from portal.core.models import Transition
-from portal.notifications import delivery
+from portal.notifications import delivery, message_queue
 from tests.conftest import V3
 from tests.personas import Personas
 
@@ -297,10 +297,10 @@ def test_interrupted_mail_fails_and_can_be_resent(
         patched.setattr(delivery, "send_email", Mock(side_effect=_KilledError))
         with pytest.raises(_KilledError):
             run_tasks()
-    fix_link_email.retry_lost_emails()
+    fix_link_email.MESSAGES.recover_lost()
     assert "waiting to be sent" in cas.get(page).content.decode()  # the worker may still be running
-    advance_clock(fix_link_email.SEND_TIMEOUT.total_seconds() + 1)
-    fix_link_email.retry_lost_emails()
+    advance_clock(message_queue.GIVE_UP_AFTER.total_seconds() + 1)
+    fix_link_email.MESSAGES.recover_lost()
     assert "email not sent" in cas.get(page).content.decode()
     assert FixLink.objects.get().token == ""
     mail.outbox.clear()

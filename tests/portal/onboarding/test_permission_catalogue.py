@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from integrations.ats import registry
 from integrations.ats.client_context import Lane
 from integrations.ats.permissions import Permission
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.auth.permissions import (
     V1_ROUTE_PERMISSIONS,
@@ -58,7 +58,7 @@ def test_every_request_is_listed(
     submit_action(sam, "transfer", transferred, to_job=other_job.pk)
     submit_action(sam, "update", updated, source=Source.objects.exclude(pk=updated.source_id)[0].pk)
     run_tasks()
-    catalogue = registry.get_permission_catalogue(kind)
+    catalogue = CATALOGUE
     listed = catalogue.list_scopes(kind) | set(
         normalize_permission_names(p.key for p in catalogue.list_permissions(kind))
     )
@@ -70,7 +70,7 @@ def test_every_request_is_listed(
 def test_each_list_is_skipped_without_its_permission(connect, sandbox: Sandbox, kind: str) -> None:
     """Otherwise a sync would ask for a refused list every time."""
     connection = connect(kind)
-    catalogue = registry.get_permission_catalogue(kind)
+    catalogue = CATALOGUE
     position = ReadPosition(user_ids=list_member_user_ids(connection))
     assert connection.credential is not None
     provider = open_provider(connection.credential, lane=Lane.SYNC)
@@ -93,5 +93,5 @@ def _list_names(permission: Permission) -> set[str]:
 
 def test_consent_asks_for_every_scope() -> None:
     scopes = partner_app.list_requested_scopes()
-    assert scopes == registry.get_permission_catalogue("harvest_oauth").list_scopes("harvest_oauth")
+    assert scopes == CATALOGUE.list_scopes("harvest_oauth")
     assert {"harvest:attachments:list", "harvest:sources:list"} <= scopes

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.ats import registry
+from integrations.greenhouse.permission_catalogue import CATALOGUE
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections import tasks
 from portal.connections.models import CheckRun, Connection
@@ -31,9 +31,7 @@ def _outcomes(connection: Connection) -> dict[str, str]:
 def test_full_grant_makes_connection_live(connect, kind: str) -> None:
     connection = connect(kind)
     outcomes = _outcomes(connection)
-    assert set(outcomes) == {
-        p.key for p in registry.get_permission_catalogue(kind).list_permissions(kind)
-    }
+    assert set(outcomes) == {p.key for p in CATALOGUE.list_permissions(kind)}
     assert set(outcomes.values()) == {"granted"}
     assert connection.state == Connection.State.LIVE
 
@@ -46,7 +44,7 @@ def test_missing_permission_named_with_effect(
     connect, personas: Personas, sign_in, kind: str, missing: str
 ) -> None:
     connection = connect(kind, without={missing})
-    catalogue = registry.get_permission_catalogue(kind)
+    catalogue = CATALOGUE
     permission = catalogue.get(missing, kind)
     page = sign_in(personas.ada).get(PAGE).content.decode()
     assert _outcomes(connection)[missing] == "missing"

@@ -16,6 +16,8 @@ from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.connections.permissions.features import load_features
+from portal.core import transitions
+from portal.core.models import Transition
 from portal.privacy import retention, tasks
 from portal.sync.engine import plan
 from portal.sync.models import Application, AtsUser, JobGrant, SyncRun
@@ -70,6 +72,28 @@ def test_newest_full_sync_is_kept(connect, advance_clock) -> None:
     tasks.delete_expired_data()
     assert list(connection.syncs.values_list("pk", flat=True)) == [full_sync.pk]
     assert not SyncRun.objects.filter(pk=failed_sync.pk).exists()
+
+
+def test_runs_expire_without_completed_sync(personas: Personas, advance_clock) -> None:
+    connection = ConnectionFactory(organization=personas.ada.organization)
+    failed = SyncRun.Status.FAILED
+    SyncRun.objects.create(connection=connection, scope=SyncRun.Scope.FULL, status=failed)
+    advance_clock(61 * DAY)
+    tasks.delete_expired_data()
+    assert not SyncRun.objects.exists()
+
+
+def test_transitions_expire_with_their_row(connect, advance_clock) -> None:
+    connection = connect()
+    run = SyncRun.objects.create(connection=connection, scope=SyncRun.Scope.PEOPLE)
+    transitions.move_state(run, SyncRun.Status.FAILED, why="a test")
+    transitions.move_state(connection, "paused", field="state", why="a test")
+    ids = Transition.objects.filter(subject_id=run.pk, subject="sync.syncrun")
+    assert ids.count() == 1
+    advance_clock(3 * DAY)
+    tasks.delete_expired_data()
+    assert not ids.exists()
+    assert Transition.objects.filter(subject="connections.connection", new="paused").exists()
 
 
 def test_settled_actions_expire_open_ones_stay(connect, personas: Personas, advance_clock) -> None:

@@ -20,6 +20,7 @@ from portal.issues import service
 from portal.issues.models import Issue
 from portal.members import invitations
 from portal.members.models import Invitation
+from portal.notifications import message_queue
 from portal.sync.models import Job, RefreshRequest
 from tests.personas import Personas
 from tests.queue import list_queued_tasks
@@ -249,8 +250,8 @@ def test_lost_mail_task_is_queued_again(
     ada = {"send": "yes", "to": "ada@acme.example"}
     sign_in(personas.cas).post(_action_url(personas.ada.organization, "fix_link"), ada)
     get_broker().purge_queue()
-    advance_clock(fix_link_email.REQUEUE_AFTER.total_seconds() + 1)
-    fix_link_email.retry_lost_emails()
+    advance_clock(message_queue.REQUEUE_AFTER.total_seconds() + 1)
+    fix_link_email.MESSAGES.recover_lost()
     run_tasks()
     assert [mail.to for mail in mailoutbox] == [["ada@acme.example"]]
 

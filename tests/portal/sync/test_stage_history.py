@@ -88,9 +88,7 @@ def test_stage_history_write_uses_index(connect) -> None:
     """A table scan per application took minutes for a large customer."""
     connection = connect()
     now = timezone.now()
-    entry = StageEntry(
-        id=1, application_id=1, stage_id=1, entered_at=now, exited_at=None, current=True
-    )
+    entry = StageEntry(id=1, application_id=1, stage_id=1, entered_at=now, current=True)
     with CaptureQueriesContext(database) as queries:
         stage_history.write_stage_entries(connection, [entry])
     with database.cursor() as cursor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.application_state import has_stage_changed
 from portal.applications.actions.handlers.base import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from integrations.ats import types as ats
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.application_state import has_stage_changed
 from portal.applications.models import ApplicationAction

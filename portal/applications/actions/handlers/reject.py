@@ -16,8 +16,8 @@ from integrations.ats.errors import (
     NotSiteAdmin,
     UnreadableResponse,
 )
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, RejectionEmail, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.application_state import are_both_set_and_differ
 from portal.applications.actions.handlers.base import (

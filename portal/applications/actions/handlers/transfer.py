@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.application_state import has_stage_changed
 from portal.applications.actions.handlers.base import (

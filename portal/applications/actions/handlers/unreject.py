@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from integrations.ats import types as ats
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationStatus, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications.actions.application_state import are_both_set_and_differ
 from portal.applications.actions.handlers.base import NOTHING_CHANGED_MESSAGE, ActionHandler, Status
 from portal.applications.models import ActionKind, ApplicationAction

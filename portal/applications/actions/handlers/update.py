@@ -9,8 +9,8 @@ from django.utils.text import Truncator
 
 from integrations.ats import types as ats
 from integrations.ats.errors import InvalidValues
-from integrations.ats.provider import Provider
 from integrations.ats.types import ApplicationChanges, ApplicationStatus, WriteResult
+from integrations.greenhouse.provider import Provider
 from portal.applications import custom_field_values
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.handlers.base import (

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from integrations.ats.provider import Provider
 from integrations.greenhouse.permission_catalogue import CATALOGUE
+from integrations.greenhouse.provider import Provider
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.api.v3.resources import RESOURCES
 from integrations.greenhouse.sandbox.auth.permissions import V3_ROUTE_SCOPES

@@ -1,5 +1,0 @@
-from django.apps import AppConfig
-
-
-class ApplicationsConfig(AppConfig):
-    name = "portal.applications"

@@ -1,5 +1,0 @@
-from django.apps import AppConfig
-
-
-class EntitlementsConfig(AppConfig):
-    name = "portal.entitlements"

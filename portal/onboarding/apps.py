@@ -1,5 +1,0 @@
-from django.apps import AppConfig
-
-
-class OnboardingConfig(AppConfig):
-    name = "portal.onboarding"
