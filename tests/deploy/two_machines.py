@@ -205,7 +205,7 @@ def _find_failed_syncs() -> list[str]:
     }
     print(f"Syncs by status: {counts}")
     wrong = SyncRun.objects.exclude(status=SyncRun.Status.DONE)
-    return [f"sync {run.pk} is {run.status}: {run.message}" for run in wrong]
+    return [f"sync {run.pk} is {run.status}: {run.failure}" for run in wrong]
 
 
 def _get_path() -> dict[str, str]:

@@ -173,4 +173,4 @@ def test_odd_token_lifetime_is_bounded(connect, sandbox: Sandbox, run_sync, alte
         alter_answers("/token", change)
         sandbox.app.tokens.expire_all()
         run = run_sync(connection)
-        assert run.status == SyncRun.Status.DONE, (lifetime, run.cause, run.message)
+        assert run.status == SyncRun.Status.DONE, (lifetime, run.cause, run.failure)
