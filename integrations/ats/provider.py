@@ -25,6 +25,8 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Note,
+    NoteVisibility,
     Office,
     Opening,
     Page,
@@ -209,3 +211,19 @@ class Provider(Protocol):
     def update_application(
         self, application_id: int, *, changes: ApplicationChanges, acting_user_id: int
     ) -> WriteResult: ...
+
+    def add_note(
+        self,
+        application_id: int,
+        *,
+        candidate_id: int,
+        body: str,
+        visibility: NoteVisibility,
+        acting_user_id: int,
+    ) -> int | None:
+        """The new note's ID; None if the ATS accepted it without naming one."""
+
+    def list_notes(
+        self, application_id: int, *, written_after: datetime
+    ) -> tuple[Note, ...] | None:
+        """Notes people wrote on an application; None if this version can't list notes."""

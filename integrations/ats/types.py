@@ -176,6 +176,7 @@ class CloseReason(_AtsRecord, frozen=True, kw_only=True):
 class RejectionReason(_AtsRecord, frozen=True, kw_only=True):
     name: str
     type_name: str = ""
+    type_key: str = ""  # "SECURITY_CONCERN" among others; v3 only
 
 
 class EmailTemplate(_AtsRecord, frozen=True, kw_only=True):
@@ -299,3 +300,17 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 class WriteResult(msgspec.Struct, frozen=True, kw_only=True):
     application: Application | None  # None: accepted, but it could not be reread
+
+
+class NoteVisibility(StrEnum):
+    """Who sees a note in Greenhouse, in the words of its writes."""
+
+    ADMIN_ONLY = "admin_only"
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Note(_AtsRecord, frozen=True, kw_only=True):
+    body: str
+    user_id: int | None = None
+    created_at: datetime | None = None

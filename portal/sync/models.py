@@ -221,6 +221,8 @@ class StageName(OrganizationModel):
 class RejectionReason(SyncedRecord):
     name = models.CharField(max_length=300)
     type_name = models.CharField(max_length=120, blank=True)
+    # Greenhouse's identifier of the type; empty with v1, which gives only the name.
+    type_key = models.CharField(max_length=60, blank=True, default="", db_default="")
 
     class Meta:
         constraints = unique_per_connection("rejection_reason")

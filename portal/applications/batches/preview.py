@@ -11,7 +11,7 @@ from portal.applications.actions.available_actions import get_action_option
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 
-BATCH_KINDS = tuple(ActionKind)
+BATCH_KINDS = tuple(kind for kind in ActionKind if kind != ActionKind.NOTE)
 # Batch kinds by the status filter of the job page.
 _KINDS_FOR_ACTIVE = (
     ActionKind.ADVANCE,
@@ -49,7 +49,9 @@ def preview_batch(
     selected = list(applications)
     busy_ids = set(
         ApplicationAction.objects.filter(
-            application__in=selected, status__in=ApplicationAction.OPEN_STATUSES
+            ApplicationAction.IS_DECISION,
+            application__in=selected,
+            status__in=ApplicationAction.OPEN_STATUSES,
         ).values_list("application_id", flat=True)
     )
     eligible, skipped = [], []

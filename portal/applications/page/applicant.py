@@ -7,12 +7,18 @@ from typing import Any
 from django.urls import reverse
 
 from portal.applications import custom_field_values
+from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.custom_field_values import CustomFieldValue
-from portal.applications.models import ApplicationAction
-from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.page.activity_entries import (
+    ActivityEntry,
+    build_activity_entries,
+    build_entries_token,
+)
 from portal.applications.page.labels import may_show_names
+from portal.applications.page.notes import build_note_context
 from portal.applications.page.rows import build_row
 from portal.connections.outage import is_greenhouse_down
 from portal.entitlements.rules import Rights, visible_applications
@@ -28,6 +34,7 @@ def build_applicant_context(
     """Everything that is stored; the rest is read from Greenhouse once the page is there."""
     application, rights = available_actions.application, available_actions.context.rights
     return {
+        **build_note_context(available_actions),
         **build_card_context(available_actions, last),
         "headline": build_headline(application, rights),
         "answers": application.answers,
@@ -43,7 +50,20 @@ def build_card_context(
     """What changes with an action: the decision, the application's facts and its activity."""
     return {
         **build_decision_context(available_actions, last),
-        "activity_entries": _list_activity(available_actions),
+        **build_activity_context(available_actions),
+    }
+
+
+def build_activity_context(available_actions: AvailableActions) -> dict[str, Any]:
+    """The application's activity, and whether the reader's own notes in it are still open."""
+    entries = _list_activity(available_actions)
+    open_notes = [entry for entry in entries if entry.is_own and entry.is_note and entry.is_busy]
+    return {
+        "application": available_actions.application,
+        "activity_entries": entries,
+        "polls_notes": bool(open_notes),
+        "waits_for_notes": all(entry.is_waiting for entry in open_notes),
+        "activity_token": build_entries_token(entries),
         "origin": "applicant",
     }
 
@@ -97,4 +117,8 @@ def _list_activity(available_actions: AvailableActions) -> list[ActivityEntry]:
     actions = available_actions.application.actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    return build_activity_entries(actions[:MAX_LISTED_ACTIONS], context.member, context.rights)
+    listed_actions = list(actions[:MAX_LISTED_ACTIONS])
+    for action in listed_actions:
+        if action.kind == ActionKind.NOTE and action.membership_id == context.member.pk:
+            outbox.release_action(action)
+    return build_activity_entries(listed_actions, context.member, context.rights)

@@ -64,6 +64,13 @@ class Features:
             return ""
         return f"{self.syncing[key].label}: syncing from Greenhouse. This turns on when it's done."
 
+    def is_supported(self, key: str) -> bool:
+        """Whether this kind of credential has any permission for the feature."""
+        if not self.kind:
+            return True
+        catalogue = registry.get_permission_catalogue(self.kind)
+        return any(key in p.features for p in catalogue.list_permissions(self.kind))
+
     @property
     def lacking(self) -> bool:
         """Whether a permission is missing that is not optional."""

@@ -25,6 +25,8 @@ def delete_candidate(dataset: Dataset, candidate_id: int) -> None:
     person = payloads.build_deleted_person_payload(row) | {
         "deleted_application_ids": [application.id for application in applications]
     }
+    for note in dataset.notes.filter_by("candidate_id", row.id):
+        dataset.remove_record(note)
     for application in applications:
         remove_application(dataset, application)
     dataset.remove_record(row)
@@ -39,6 +41,8 @@ def merge_candidate(dataset: Dataset, candidate_id: int, into_id: int) -> Candid
         dataset.update_record(application, candidate_id=survivor.id)
     for attachment in dataset.attachments.filter_by("candidate_id", merged.id):
         dataset.update_record(attachment, candidate_id=survivor.id)
+    for note in dataset.notes.filter_by("candidate_id", merged.id):
+        dataset.update_record(note, candidate_id=survivor.id)
     dataset.update_record(survivor, emails=[*survivor.emails, *merged.emails])
     dataset.remove_record(merged)
     person = payloads.build_deleted_person_payload(merged) | {"new_candidate_id": survivor.id}

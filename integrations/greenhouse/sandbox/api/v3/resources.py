@@ -355,6 +355,16 @@ RESOURCES: dict[str, Resource] = {
         timestamps=("opened_at", "closed_at"),
         extra_conditions=_filter_jobs,
     ),
+    "notes": Resource(
+        "notes",
+        serializers.serialize_note,
+        ids={
+            "application_ids": "application_id",
+            "candidate_ids": "candidate_id",
+            "user_ids": "user_id",
+        },
+        texts=("type", "visibility"),
+    ),
     "offices": Resource(
         "offices",
         serializers.serialize_office,
