@@ -28,7 +28,9 @@ class ActionKind(models.TextChoices):
 
 
 class Batch(OrganizationModel):
-    """One action applied to many applications of a job; each has its own `ApplicationAction`."""
+    """One action applied to many applications; each has its own `ApplicationAction`. They are on
+    `job`, or belong to one person who applied to it and to others.
+    """
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)  # idempotency key from the form
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="batches")

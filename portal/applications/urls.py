@@ -15,6 +15,7 @@ from portal.applications.views import (
     resumes,
     review,
     row_menu,
+    same_person,
     undo_period,
 )
 
@@ -73,6 +74,18 @@ urlpatterns = [
     ),
     path("applications/<id:pk>/note/", notes.add_note, name="note"),
     path("applications/<id:pk>/activity/", notes.applicant_activity, name="applicant_activity"),
+    path("applications/<id:pk>/same-person/", same_person.show_same_person, name="same_person"),
+    path(
+        "applications/<id:pk>/same-person/decide/",
+        same_person.decide_same_person,
+        name="decide_same_person",
+    ),
+    path(
+        "applications/<id:pk>/same-person/security-concern/",
+        same_person.decide_same_person,
+        {"security_concern": True},
+        name="reject_as_concern",
+    ),
     path("applications/<id:pk>/row/", job_page.application_row, name="row"),
     path("applications/<id:pk>/more/", row_menu.show_more_actions, name="more"),
     path("applications/<id:pk>/advance/", actions.advance_application, name="advance"),

@@ -18,14 +18,13 @@ from portal.applications.page.activity_entries import (
     build_entries_token,
 )
 from portal.applications.page.labels import may_show_names
-from portal.applications.page.notes import build_note_context
 from portal.applications.page.rows import build_row
+from portal.applications.same_person import find_related_applications
 from portal.connections.outage import is_greenhouse_down
-from portal.entitlements.rules import Rights, visible_applications
+from portal.entitlements.rules import Rights
 from portal.sync.models import Application
 
 MAX_LISTED_ACTIONS = 50
-MAX_OTHER_APPLICATIONS = 20
 
 
 def build_applicant_context(
@@ -34,11 +33,10 @@ def build_applicant_context(
     """Everything that is stored; the rest is read from Greenhouse once the page is there."""
     application, rights = available_actions.application, available_actions.context.rights
     return {
-        **build_note_context(available_actions),
         **build_card_context(available_actions, last),
         "headline": build_headline(application, rights),
         "answers": application.answers,
-        "other_applications": list_other_applications(application, rights),
+        "related": find_related_applications(application, rights),
         "is_greenhouse_down": is_greenhouse_down(application.connection),
         "stage_history_url": build_stage_history_url(application),
     }
@@ -95,15 +93,6 @@ def list_custom_fields(application: Application, rights: Rights) -> list[CustomF
         application.connection_id, application.custom
     )
     return [field_value for field_value in field_values if field_value.text]
-
-
-def list_other_applications(application: Application, rights: Rights) -> list[Application]:
-    """The candidate's other applications that the member may see, the latest first."""
-    if not application.candidate_id:
-        return []
-    visible = visible_applications(rights.member, member_rights=rights)
-    others = visible.filter(candidate=application.candidate_id).exclude(pk=application.pk)
-    return list(others.select_related("job").order_by("-pk")[:MAX_OTHER_APPLICATIONS])
 
 
 def build_stage_history_url(application: Application) -> str:

@@ -15,8 +15,8 @@ from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.models import ActionKind
 from portal.applications.page.applicant import build_activity_context
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.page.notes import build_note_context
 from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.views.note_context import build_note_context
 from portal.web.htmx import render_page_or_partial
 from portal.web.state_tokens import is_state_shown
 

@@ -86,8 +86,8 @@ def test_note_is_added_under_own_name(
     assert "Ask about &lt;b&gt;remote&lt;/b&gt; work." in page
     assert get_latest_action().outcome == "Note added."
     entry = Entry.objects.get(verb="application.note_added")
-    assert f"added a note to application {application.remote_id}" in entry.text
-    assert "Postgres" not in entry.text
+    assert f"added a note to application {application.remote_id}" in entry.description
+    assert "Postgres" not in entry.description
 
 
 @any_generation

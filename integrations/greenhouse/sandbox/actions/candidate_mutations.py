@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from integrations.greenhouse.sandbox.actions import events
 from integrations.greenhouse.sandbox.actions.application_mutations import remove_application
 from integrations.greenhouse.sandbox.actions.record_lookup import get_record
@@ -15,6 +17,25 @@ def rename_candidate(
 ) -> Candidate:
     row = get_record(dataset.candidates, candidate_id)
     dataset.update_record(row, first_name=first_name, last_name=last_name)
+    events.publish_candidate_update(dataset, row)
+    return row
+
+
+def change_contacts(
+    dataset: Dataset,
+    candidate_id: int,
+    emails: Sequence[str] = (),
+    phones: Sequence[str] = (),
+    links: Sequence[str] = (),
+) -> Candidate:
+    """Replace a candidate's email addresses, phone numbers and social media addresses."""
+    row = get_record(dataset.candidates, candidate_id)
+    dataset.update_record(
+        row,
+        emails=[{"value": email, "type": "personal"} for email in emails],
+        phones=[{"value": phone, "type": "mobile"} for phone in phones],
+        social=[{"value": link} for link in links],
+    )
     events.publish_candidate_update(dataset, row)
     return row
 
