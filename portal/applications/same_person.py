@@ -28,6 +28,10 @@ class RelatedApplication:
     application: Application
     shared: str  # the facts, for example "Same email and phone"
 
+    @property
+    def is_same_candidate(self) -> bool:
+        return self.shared == SAME_CANDIDATE
+
 
 @dataclass(frozen=True)
 class RelatedApplications:
@@ -48,7 +52,7 @@ class RelatedApplications:
     @property
     def has_shared_contacts(self) -> bool:
         """Whether some are of another candidate in Greenhouse."""
-        return any(other.shared != SAME_CANDIDATE for other in self.others)
+        return not all(other.is_same_candidate for other in self.others)
 
 
 def find_related_applications(application: Application, rights: Rights) -> RelatedApplications:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.ats.types import NoteVisibility
 from portal.applications.actions.handlers.note import VISIBILITY_LABELS, get_visibility
 from portal.applications.models import ActionKind, ApplicationAction
+from portal.core.database import read_only
 from portal.entitlements.rules import Rights
 
 Status = ApplicationAction.Status
@@ -26,8 +27,14 @@ def can_read_note(action: ApplicationAction, rights: Rights) -> bool:
 
 
 def get_note_text(action: ApplicationAction, rights: Rights) -> str:
-    """The text of a note that the reader may read; empty for other actions."""
-    if action.kind != ActionKind.NOTE or not can_read_note(action, rights):
+    """The text of a note that the reader may read; empty for other actions, and for staff who
+    view as a member.
+    """
+    if (
+        read_only.is_read_only()
+        or action.kind != ActionKind.NOTE
+        or not can_read_note(action, rights)
+    ):
         return ""
     return action.notes
 

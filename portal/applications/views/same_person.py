@@ -51,7 +51,13 @@ def show_same_person(request: MemberRequest, pk: int) -> HttpResponse:
         "application": application,
         "who": get_candidate_label(application, rights),
         "related": related,
-        "rows": [(application, ""), *((r.application, r.shared) for r in related.others)],
+        "rows": [
+            (application, "", True),
+            *(
+                (other.application, other.shared, other.is_same_candidate)
+                for other in related.others
+            ),
+        ],
         "has_security_reason": _list_security_reasons(application).exists(),
     }
     return render(request, "applications/same_person.html", context)

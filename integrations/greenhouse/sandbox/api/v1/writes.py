@@ -89,7 +89,7 @@ def _add_note(context: RequestContext, number: int | None) -> Response:
             context.dataset,
             candidate,
             author,
-            {"body": body.get("body"), "visibility": body.get("visibility")},
+            {name: body[name] for name in ("body", "visibility") if name in body},
         )
     except refusals.ActionRefused as refusal:
         raise to_v1_error(refusal) from None
