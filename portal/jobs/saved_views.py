@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.utils import timezone
 
 from portal.accounts.models import Membership
@@ -72,9 +72,18 @@ class SavedViews:
         if view:
             self._views.filter(pk=view.pk).update(is_default=True)
 
-    def list_shared(self) -> list[SavedView]:
-        """Views of the same list that others share with the organization."""
-        return list(self._shared_views.select_related("membership__user")[:MAX_SHARED_VIEWS])
+    def list_with_shared(self) -> tuple[list[SavedView], list[SavedView]]:
+        """The member's own views, and those of the same list that others share."""
+        is_own = Q(membership=self.member)
+        views = SavedView.objects.filter(is_own | Q(shared_at__isnull=False), job=self.job)
+        ordered = views.select_related("membership__user").order_by(
+            Case(When(is_own, then=0), default=1), "name", "id"
+        )
+        own: list[SavedView] = []
+        shared: list[SavedView] = []
+        for view in ordered[: MAX_SAVED_VIEWS + MAX_SHARED_VIEWS]:
+            (own if view.membership_id == self.member.pk else shared).append(view)
+        return own, shared
 
     def find_shared(self, pk: int) -> SavedView | None:
         return self._shared_views.filter(pk=pk).first()

@@ -20,7 +20,7 @@ from portal.applications.views.note_context import build_note_context
 from portal.web.htmx import render_page_or_partial
 from portal.web.state_tokens import is_state_shown
 
-NOTE_IN_PROGRESS_MESSAGE = "Your last note is still on its way to Greenhouse. Try again shortly."
+NOTE_IN_PROGRESS_MESSAGE = "Your last note is still being sent. Try again in a minute."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -47,7 +47,7 @@ FILTERS_ID = "job-filters"
 def list_jobs(request: MemberRequest) -> HttpResponse:
     is_full_page = not request.htmx or request.htmx.history_restore_request
     saved_views = SavedViews(request.membership)
-    views = saved_views.list_all() if is_full_page else []
+    views, shared_views = saved_views.list_with_shared() if is_full_page else ([], [])
     default_view = next((view for view in views if view.is_default), None)
     if default_view and not request.GET:
         return redirect(f"{reverse('jobs:list')}?{default_view.query or 'status=open'}")
@@ -75,7 +75,7 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
     context |= list_page.build_page_context(list_request)
     if is_full_page:
         context |= list_page.build_sort_context(filters)
-        context |= {"views": views, "shared_views": saved_views.list_shared()}
+        context |= {"views": views, "shared_views": shared_views}
         if filters.filter_count or request.GET.get("filters"):
             context |= list_page.build_filter_context(list_request)
     response = render_page_or_partial(request, "jobs/list.html", "job-table", context)

@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from integrations.greenhouse.sandbox.dataset.generation.sample_values import NOTE as SAMPLE_NOTE
 from integrations.greenhouse.sandbox.dataset.records import Note
 from portal.applications.actions import outbox
 from portal.applications.actions.handlers.note import UNCHECKED_MESSAGE
@@ -55,7 +56,7 @@ def _read_page(client: Client, application: Application) -> str:
 
 
 def _list_notes(sandbox: Sandbox) -> list[Note]:
-    return list(sandbox.dataset().notes)
+    return [note for note in sandbox.dataset().notes if note.body != SAMPLE_NOTE]
 
 
 def _settle(advance_clock, run_tasks, seconds: float = 40) -> ApplicationAction:

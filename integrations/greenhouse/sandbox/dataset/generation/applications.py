@@ -16,6 +16,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Attachment,
     Candidate,
     Job,
+    Note,
     RejectionDetail,
     Scorecard,
     Stage,
@@ -92,6 +93,20 @@ class _ApplicationGenerator:
             self._add_stage_history(application, job, at, order)
         if order % 6 == 0:
             self._add_scorecard(application, at, order)
+        if order % 11 == 4:
+            self._add_note(application, at, order)
+
+    def _add_note(self, application: Application, at: str, order: int) -> None:
+        visibilities = ("admin_only_visible", "publicly_visible", "privately_visible")
+        self.dataset.add_record(
+            Note,
+            at,
+            candidate_id=application.candidate_id,
+            application_id=application.id,
+            user_id=self.user_ids[order % len(self.user_ids)],
+            body=sample_values.NOTE,
+            visibility=visibilities[order % 3],
+        )
 
     def _add_candidate(self, at: str, order: int) -> Candidate:
         dataset, random = self.dataset, self.random
