@@ -162,6 +162,7 @@ class CloseReason(_AtsRecord, frozen=True, kw_only=True):
 class RejectionReason(_AtsRecord, frozen=True, kw_only=True):
     name: str
     type_name: str = ""
+    type_key: str = ""  # "SECURITY_CONCERN" among others; v3 only
 
 
 class EmailTemplate(_AtsRecord, frozen=True, kw_only=True):
@@ -289,3 +290,17 @@ class WriteResult(msgspec.Struct, frozen=True, kw_only=True):
 class AccountSample(msgspec.Struct, frozen=True, kw_only=True):
     user_ids: frozenset[int] = frozenset()
     job_ids: frozenset[int] = frozenset()
+
+
+class NoteVisibility(StrEnum):
+    """Who sees a note in Greenhouse, in the words of its writes."""
+
+    ADMIN_ONLY = "admin_only"
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Note(_AtsRecord, frozen=True, kw_only=True):
+    body: str
+    user_id: int | None = None
+    created_at: datetime | None = None

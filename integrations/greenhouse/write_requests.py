@@ -1,4 +1,4 @@
-"""The requests that change an application: method and path of each action, per version."""
+"""The requests that change an application or add a note to it, per version."""
 
 from __future__ import annotations
 
@@ -49,6 +49,31 @@ def _build_request(
         path=f"/{version}/applications/{int(application_id)}{subpath}",
         template=f"/{version}/applications/{{id}}{subpath}",
         permission=f"applications.{action}",
+        body=body,
+        acting_user_id=acting_user_id,
+    )
+
+
+def build_v1_note_request(
+    candidate_id: int, body: Mapping[str, Any], acting_user_id: int
+) -> HarvestRequest:
+    """v1 has notes of candidates only, in their activity feed."""
+    return HarvestRequest(
+        method="POST",
+        path=f"/v1/candidates/{int(candidate_id)}/activity_feed/notes",
+        template="/v1/candidates/{id}/activity_feed/notes",
+        permission="notes.create",
+        body=body,
+        acting_user_id=acting_user_id,
+    )
+
+
+def build_v3_note_request(body: Mapping[str, Any], acting_user_id: int | None) -> HarvestRequest:
+    return HarvestRequest(
+        method="POST",
+        path="/v3/notes",
+        template="/v3/notes",
+        permission="notes.create",
         body=body,
         acting_user_id=acting_user_id,
     )

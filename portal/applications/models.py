@@ -24,10 +24,13 @@ class ActionKind(models.TextChoices):
     UNREJECT = "unreject", "Unreject"
     TRANSFER = "transfer", "Transfer to another requisition"
     UPDATE = "update", "Update"
+    NOTE = "note", "Note"
 
 
 class Batch(OrganizationModel):
-    """One action applied to many applications of a job; each has its own `ApplicationAction`."""
+    """One action applied to many applications; each has its own `ApplicationAction`. They are on
+    `job`, or belong to one person who applied to it and to others.
+    """
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)  # idempotency key from the form
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="batches")
@@ -80,6 +83,8 @@ class ApplicationAction(OrganizationModel):
     }
     OPEN_STATUSES = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
     CANCELABLE_STATUSES = (Status.SCHEDULED, Status.QUEUED)
+    # Without what is only written about an application.
+    IS_DECISION: ClassVar = ~models.Q(kind=ActionKind.NOTE)
     INEFFECTIVE_STATUSES = (Status.CANCELED, Status.REFUSED, Status.FAILED, Status.CONFLICT)
     SLOW_AFTER = timedelta(seconds=4)  # a row polls every second then, so it tells within 5 s
 
@@ -121,11 +126,20 @@ class ApplicationAction(OrganizationModel):
     class Meta:
         ordering = ("-id",)
         constraints = (
-            # At most one open action per application.
+            # At most one open action per application; notes leave it as it is.
             models.UniqueConstraint(
                 fields=["application"],
-                condition=models.Q(status__in=["scheduled", "queued", "sending", "unknown"]),
+                condition=models.Q(status__in=["scheduled", "queued", "sending", "unknown"])
+                & ~models.Q(kind="note"),
                 name="one_open_action",
+            ),
+            # So that a note whose response was lost can be told from the author's next one.
+            models.UniqueConstraint(
+                fields=["application", "membership"],
+                condition=models.Q(
+                    status__in=["scheduled", "queued", "sending", "unknown"], kind="note"
+                ),
+                name="one_open_note",
             ),
         )
         indexes = (

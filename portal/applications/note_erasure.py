@@ -11,7 +11,9 @@ UPDATED_MESSAGE = "Updated."
 
 
 def erase_notes(candidates: Sequence[int]) -> None:
-    """Actions that are not sent yet go out without their note and custom fields."""
+    """Actions that are not sent yet go out without their note and custom fields; a note that is
+    nothing else is not sent at all (`handlers.note`).
+    """
     actions = ApplicationAction.objects.filter(application__candidate__in=candidates)
     actions.exclude(notes="").order_by().update(notes="")
     for action in actions.filter(kind=ActionKind.UPDATE):

@@ -10,10 +10,12 @@ from portal.applications.views import (
     choices,
     greenhouse_details,
     job_page,
+    notes,
     preferences,
     resumes,
     review,
     row_menu,
+    same_person,
     undo_period,
 )
 
@@ -69,6 +71,20 @@ urlpatterns = [
         "applications/<id:pk>/resume/download/",
         resumes.download_resume_file,
         name="download_resume",
+    ),
+    path("applications/<id:pk>/note/", notes.add_note, name="note"),
+    path("applications/<id:pk>/activity/", notes.applicant_activity, name="applicant_activity"),
+    path("applications/<id:pk>/same-person/", same_person.show_same_person, name="same_person"),
+    path(
+        "applications/<id:pk>/same-person/decide/",
+        same_person.decide_same_person,
+        name="decide_same_person",
+    ),
+    path(
+        "applications/<id:pk>/same-person/security-concern/",
+        same_person.decide_same_person,
+        {"security_concern": True},
+        name="reject_as_concern",
     ),
     path("applications/<id:pk>/row/", job_page.application_row, name="row"),
     path("applications/<id:pk>/more/", row_menu.show_more_actions, name="more"),

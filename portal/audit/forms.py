@@ -40,6 +40,8 @@ _VERB_LABELS = {
     "support.message_sent": "Message sent by staff",
     "support.refresh_requested": "Refresh requested by staff",
     "support.sync_requested": "Sync requested by staff",
+    "view.shared": "View shared",
+    "view.unshared": "View no longer shared",
     "jobs.exported": "Requisitions exported",
     "applications.exported": "Applications exported",
 }

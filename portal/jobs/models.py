@@ -50,9 +50,17 @@ class SavedView(OrganizationModel):
     name = NameField(max_length=60)
     query = models.CharField(max_length=2000, blank=True)
     is_default = models.BooleanField(default=False)
+    shared_at = models.DateTimeField(null=True)  # others of the organization see it since
 
     class Meta:
         ordering = ("name", "id")
+        indexes = (
+            models.Index(
+                fields=["job", "name"],
+                condition=models.Q(shared_at__isnull=False),
+                name="shared_views",
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["membership", "name"],
@@ -78,6 +86,15 @@ class SavedView(OrganizationModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_shared(self) -> bool:
+        return self.shared_at is not None
+
+    @property
+    def has_search(self) -> bool:
+        """Search terms may name a requisition that others may not see."""
+        return any(part.startswith("q=") for part in self.query.split("&"))
 
     @property
     def shows_closed(self) -> bool:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
+from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.jobs.models import SavedView
 from portal.sync.models import Job
 
 MAX_SAVED_VIEWS = 20
+MAX_NAME_LENGTH = 60
+MAX_SHARED_VIEWS = 50  # of other people, shown with a list
+SEARCH_NOT_SHARED_MESSAGE = (
+    "This view has search terms, which may name a requisition that others can't see. Save it "
+    "without them to share it."
+)
+
+
+class ViewNotShareable(Exception):
+    """The message says why, for a person."""
+
+
+class ViewLimitReached(Exception):
+    """The message says how many views of a list a person may have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,8 @@ class SavedViews:
         view, _ = SavedView.objects.update_or_create(
             membership=self.member, job=self.job, name=name, defaults=values
         )
+        if view.is_shared and view.has_search:
+            self.unshare_view(view)
         if default:
             self.set_default(view)
         return view
@@ -54,6 +72,54 @@ class SavedViews:
         if view:
             self._views.filter(pk=view.pk).update(is_default=True)
 
+    def list_with_shared(self) -> tuple[list[SavedView], list[SavedView]]:
+        """The member's own views, and those of the same list that others share."""
+        is_own = Q(membership=self.member)
+        views = SavedView.objects.filter(is_own | Q(shared_at__isnull=False), job=self.job)
+        ordered = views.select_related("membership__user").order_by(
+            Case(When(is_own, then=0), default=1), "name", "id"
+        )
+        own: list[SavedView] = []
+        shared: list[SavedView] = []
+        for view in ordered[: MAX_SAVED_VIEWS + MAX_SHARED_VIEWS]:
+            (own if view.membership_id == self.member.pk else shared).append(view)
+        return own, shared
+
+    def find_shared(self, pk: int) -> SavedView | None:
+        return self._shared_views.filter(pk=pk).first()
+
+    def share_view(self, view: SavedView) -> None:
+        """Raises ViewNotShareable."""
+        if view.has_search:
+            raise ViewNotShareable(SEARCH_NOT_SHARED_MESSAGE)
+        self._views.filter(pk=view.pk, shared_at=None).update(shared_at=timezone.now())
+
+    def unshare_view(self, view: SavedView) -> None:
+        self._views.filter(pk=view.pk).update(shared_at=None)
+
+    def copy_view(self, view: SavedView) -> SavedView:
+        """A view of one's own that others' changes no longer reach. Raises ViewLimitReached."""
+        names = set(self._views.values_list("name", flat=True))
+        if len(names) >= MAX_SAVED_VIEWS:
+            raise ViewLimitReached(
+                f"You can save up to {MAX_SAVED_VIEWS} views of a list. Delete one first."
+            )
+        return self.save_view(_find_free_name(view.name, names), view.query, default=False)
+
+    @property
+    def _shared_views(self) -> QuerySet[SavedView]:
+        others = SavedView.objects.filter(job=self.job, shared_at__isnull=False)
+        return others.exclude(membership=self.member)
+
     @property
     def _views(self) -> QuerySet[SavedView]:
         return SavedView.objects.filter(membership=self.member, job=self.job)
+
+
+def _find_free_name(name: str, taken: Collection[str]) -> str:
+    """The name itself, or else with a number."""
+    if name not in taken:
+        return name
+    suffixes = (f" ({number})" for number in range(2, MAX_SAVED_VIEWS + 2))
+    candidates = (f"{name[: MAX_NAME_LENGTH - len(suffix)]}{suffix}" for suffix in suffixes)
+    return next(candidate for candidate in candidates if candidate not in taken)

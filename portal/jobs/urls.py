@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.jobs.views import applicant_emails, requisitions
+from portal.jobs.views import applicant_emails, requisitions, saved_views
 
 app_name = "jobs"
 urlpatterns = [
@@ -8,8 +8,9 @@ urlpatterns = [
     path("export.csv", requisitions.export_csv, name="export_csv"),
     path("outage/", requisitions.show_outage, name="outage"),
     path("access/", requisitions.explain_access, name="explain_access"),
-    path("views/", requisitions.save_view, name="save_view"),
-    path("views/<id:pk>/", requisitions.update_saved_view, name="update_saved_view"),
+    path("views/", saved_views.save_view, name="save_view"),
+    path("views/<id:pk>/", saved_views.update_saved_view, name="update_saved_view"),
+    path("views/<id:pk>/copy/", saved_views.copy_view, name="copy_view"),
     path("<id:job_pk>/refresh/", requisitions.refresh_job, name="refresh_job"),
     path("<id:job_pk>/pin/", requisitions.set_pin, name="set_pin"),
     path("emails/", applicant_emails.list_subscriptions, name="applicant_emails"),

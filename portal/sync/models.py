@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
@@ -214,15 +215,27 @@ class StageName(OrganizationModel):
         return self.name
 
 
+SECURITY_CONCERN_TYPE = "SECURITY_CONCERN"  # Greenhouse's identifier
+
+
 class RejectionReason(SyncedRecord):
     name = models.CharField(max_length=300)
     type_name = models.CharField(max_length=120, blank=True)
+    # Greenhouse's identifier of the type; empty with v1, which gives only the name.
+    type_key = models.CharField(max_length=60, blank=True, default="", db_default="")
 
     class Meta:
         constraints = unique_per_connection("rejection_reason")
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_security_concern(self) -> bool:
+        """Spam, fraud and the like, as Greenhouse's own type says; never with v1, which has no
+        identifiers of types.
+        """
+        return self.type_key == SECURITY_CONCERN_TYPE
 
 
 class CloseReason(SyncedRecord):
@@ -334,11 +347,16 @@ class Candidate(SyncedRecord):
     private = models.BooleanField(default=False)
     can_email = models.BooleanField(default=True, db_default=True)
     time_zone = models.CharField(max_length=40, blank=True, default="", db_default="")  # IANA name
+    # Of their email addresses, phone numbers and LinkedIn pages (records.contact_digests).
+    contact_digests = models.JSONField(default=list, db_default=[])
     erased_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = unique_per_connection("candidate")
-        indexes = (models.Index(fields=["connection", "changed_at"], name="candidates_changed"),)
+        indexes = (
+            models.Index(fields=["connection", "changed_at"], name="candidates_changed"),
+            GinIndex(fields=["contact_digests"], name="candidates_contacts"),
+        )
 
     def __str__(self) -> str:
         name = format_person_name(self.first_name, self.last_name, self.preferred_name)

@@ -152,6 +152,25 @@ class Demo:
             remote_id: int = database.execute(query, (application,)).fetchone()[0]
         return remote_id
 
+    def find_sharing_application(self) -> int:
+        """An active application whose candidate shares an email address with just one other, on
+        another requisition that Site Admins see.
+        """
+        shown = (
+            "SELECT a.id, a.job_id, d.value AS digest FROM sync_application a"
+            " JOIN sync_candidate c ON c.id = a.candidate_id"
+            " JOIN sync_job j ON j.id = a.job_id, json_each(c.contact_digests) d"
+            " WHERE a.status = 'active' AND NOT a.prospect AND NOT c.private"
+            " AND j.status = 'open' AND NOT j.confidential AND d.value LIKE 'email:%'"
+        )
+        query = (
+            f"WITH shown AS ({shown}) SELECT MIN(id) FROM shown GROUP BY digest"  # noqa: S608
+            " HAVING COUNT(*) = 2 AND COUNT(DISTINCT job_id) = 2 ORDER BY 1 LIMIT 1"
+        )
+        with self._open() as database:
+            application: int = database.execute(query).fetchone()[0]
+        return application
+
     def fetch_stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = httpx.get(f"{self.sandbox_url}/__stats", timeout=60).json()
         return stats

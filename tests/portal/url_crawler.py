@@ -91,6 +91,7 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         **{(f"applications:{name}", "pk"): batch.pk for name in of_batch},
         ("jobs:", "job_pk"): application.job_id,
         ("jobs:update_saved_view", "pk"): view.pk,
+        ("jobs:copy_view", "pk"): view.pk,
         ("jobs:subscribe_to_view", "pk"): view.pk,
         ("jobs:delete_subscription", "pk"): subscription.pk,
         ("members:update_member", "pk"): owner.pk,

@@ -37,6 +37,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    NoteVisibility,
     Office,
     Opening,
     Page,
@@ -57,7 +58,7 @@ from integrations.greenhouse.credential_kinds import V1_RETIREMENT
 from integrations.greenhouse.oauth.client import build_basic_auth
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v1 as payloads
-from integrations.greenhouse.payloads.decoding import RecordParser, decode_record
+from integrations.greenhouse.payloads.decoding import RecordParser, decode_record, read_created_id
 from integrations.greenhouse.permission_catalogue import get_permission_label
 from integrations.greenhouse.probes import v1
 from integrations.greenhouse.transport.error_body import (
@@ -66,7 +67,7 @@ from integrations.greenhouse.transport.error_body import (
     map_validation_error,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
-from integrations.greenhouse.write_requests import build_v1_write_request
+from integrations.greenhouse.write_requests import build_v1_note_request, build_v1_write_request
 from integrations.http.client import HttpClient, HttpResponse
 
 Record = TypeVar("Record")
@@ -529,6 +530,27 @@ class HarvestV1(HarvestClient):
             return WriteResult(application=decode_record(response.body, payloads.read_application))
         except AtsError:  # accepted, but the response is not as documented
             return WriteResult(application=self._reread_application(application_id))
+
+    def add_note(
+        self,
+        application_id: int,
+        *,
+        candidate_id: int,
+        body: str,
+        visibility: NoteVisibility,
+        acting_user_id: int,
+    ) -> int | None:
+        """The note is the candidate's: v1 can't attach it to an application."""
+        until = self._get_deadline()
+        content = {"user_id": acting_user_id, "body": body, "visibility": visibility.value}
+        request = build_v1_note_request(candidate_id, content, acting_user_id)
+        response = self._send_write(
+            request, application_id=application_id, required_status="", until=until
+        )
+        return read_created_id(response.body)
+
+    def list_notes(self, application_id: int, *, written_after: datetime) -> None:
+        """None: v1 documents no list of notes."""
 
 
 def _require_stage_id(seen: SeenStage) -> int:

@@ -42,6 +42,8 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Note,
+    NoteVisibility,
     Office,
     Opening,
     Page,
@@ -67,7 +69,7 @@ from integrations.greenhouse.oauth.client_credentials import ClientCredentialTok
 from integrations.greenhouse.oauth.scopes import ObservedAccess, get_required_scope
 from integrations.greenhouse.payloads import custom_fields
 from integrations.greenhouse.payloads import v3 as payloads
-from integrations.greenhouse.payloads.decoding import RecordParser
+from integrations.greenhouse.payloads.decoding import RecordParser, read_created_id
 from integrations.greenhouse.probes import v3
 from integrations.greenhouse.transport.error_body import (
     ErrorBody,
@@ -76,7 +78,7 @@ from integrations.greenhouse.transport.error_body import (
 )
 from integrations.greenhouse.transport.request import HarvestRequest
 from integrations.greenhouse.transport.sender import MAX_CALL_SECONDS
-from integrations.greenhouse.write_requests import build_v3_write_request
+from integrations.greenhouse.write_requests import build_v3_note_request, build_v3_write_request
 from integrations.http.client import (
     HttpClient,
     HttpResponse,
@@ -705,6 +707,47 @@ class HarvestV3(HarvestClient):
         return self._write_application(
             request, application_id, required_status="", until=self._get_deadline()
         )
+
+    def add_note(
+        self,
+        application_id: int,
+        *,
+        candidate_id: int,
+        body: str,
+        visibility: NoteVisibility,
+        acting_user_id: int,
+    ) -> int | None:
+        """The author is the token's user: `user_id` is left out."""
+        content = {
+            "candidate_id": candidate_id,
+            "application_id": application_id,
+            "body": body,
+            "note_type": "NOTE",
+            "visibility": visibility.value,
+        }
+        response = self._send_write(
+            build_v3_note_request(content, acting_user_id),
+            application_id=application_id,
+            required_status="",
+            until=self._get_deadline(),
+        )
+        return read_created_id(response.body)
+
+    def list_notes(self, application_id: int, *, written_after: datetime) -> tuple[Note, ...]:
+        """Needs the scope `harvest:notes:list`."""
+        request = _build_list_request(
+            "notes",
+            "notes.list",
+            application_ids=str(int(application_id)),
+            created_at=f"gte|{format_timestamp(written_after)}",
+            type="NOTE",
+        )
+        notes = self._list_all(
+            request,
+            payloads.read_application_note,
+            lambda note: note.application_id == application_id,
+        )
+        return tuple(note.note for note in notes)
 
     def _write_application(
         self, request: HarvestRequest, application_id: int, *, required_status: str, until: float

@@ -29,6 +29,8 @@ def get_required_scope(request: HarvestRequest) -> str:
     resource = parts[2]
     if not request.is_write:
         return f"harvest:{resource}:list"
+    if len(parts) == 3:
+        return f"harvest:{resource}:create"
     return f"harvest:{resource}:{parts[4] if len(parts) > 4 else 'update'}"
 
 

@@ -60,6 +60,11 @@ def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
         ) from error
 
 
+def read_created_id(body: bytes) -> int | None:
+    """The ID in the response to a request that created a record; None if it names none."""
+    return _extract_id(body)
+
+
 def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordParser[Record]:
     """A reader that decodes JSON as `wire_type` and converts it to one of our types."""
     # Not strict: ids beyond 2**53 may be sent as strings.

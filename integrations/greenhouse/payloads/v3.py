@@ -24,6 +24,7 @@ from integrations.ats.types import (
     Job,
     JobGrant,
     JobPost,
+    Note,
     Office,
     Opening,
     RejectionReason,
@@ -353,6 +354,21 @@ class OwnedAttachment(msgspec.Struct, frozen=True):
     file: Attachment
 
 
+class _Note(msgspec.Struct):
+    id: RecordId
+    application_id: RecordId | None = None
+    user_id: RecordId | None = None
+    body: RawText = None
+    created_at: RawTimestamp = None
+
+
+class ApplicationNote(msgspec.Struct, frozen=True):
+    """A note with its application's id, to verify the list's filter."""
+
+    application_id: RecordId | None
+    note: Note
+
+
 # -- small lists -------------------------------------------------------------------------------
 class _Department(msgspec.Struct):
     id: RecordId
@@ -365,6 +381,7 @@ class _Office(msgspec.Struct):
 
 
 class _ReasonType(msgspec.Struct):
+    key: RawText = None
     name: RawText = None
 
 
@@ -417,6 +434,18 @@ read_attachment = make_reader(
         ),
     ),
 )
+read_application_note = make_reader(
+    _Note,
+    lambda w: ApplicationNote(
+        w.application_id,
+        Note(
+            id=w.id,
+            body=to_text(w.body),
+            user_id=w.user_id,
+            created_at=parse_timestamp(w.created_at),
+        ),
+    ),
+)
 read_department = make_reader(_Department, lambda w: Department(id=w.id, name=to_text(w.name)))
 read_office = make_reader(
     _Office,
@@ -429,7 +458,10 @@ read_close_reason = make_reader(_NamedRecord, lambda w: CloseReason(id=w.id, nam
 read_rejection_reason = make_reader(
     _Reason,
     lambda w: RejectionReason(
-        id=w.id, name=to_text(w.name), type_name=to_text(w.type.name) if w.type else ""
+        id=w.id,
+        name=to_text(w.name),
+        type_name=to_text(w.type.name) if w.type else "",
+        type_key=to_text(w.type.key) if w.type else "",
     ),
 )
 read_email_template = make_reader(

@@ -18,7 +18,11 @@ from integrations.greenhouse.probes.findings import (
     run_probes,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
-from integrations.greenhouse.write_requests import V1_WRITES, build_v1_write_request
+from integrations.greenhouse.write_requests import (
+    V1_WRITES,
+    build_v1_note_request,
+    build_v1_write_request,
+)
 from integrations.http.client import HttpResponse
 
 _MISSING_PERMISSION_TEXT = "does not have permission for this endpoint"
@@ -89,6 +93,8 @@ def build_probe_request(permission: str) -> HarvestRequest | None:
     action = permission.removeprefix("applications.")
     if action in V1_WRITES:
         return build_v1_write_request(action, 0, {}, acting_user_id=0)
+    if permission == "notes.create":
+        return build_v1_note_request(0, {}, acting_user_id=0)
     template = _READ_PATHS.get(permission)
     if template is None:
         return None

@@ -25,7 +25,11 @@ from integrations.greenhouse.probes.findings import (
     run_probes,
 )
 from integrations.greenhouse.transport.request import HarvestRequest
-from integrations.greenhouse.write_requests import V3_WRITES, build_v3_write_request
+from integrations.greenhouse.write_requests import (
+    V3_WRITES,
+    build_v3_note_request,
+    build_v3_write_request,
+)
 from integrations.http.client import HttpResponse
 
 _READ_RESOURCES: Mapping[str, str] = {
@@ -60,6 +64,7 @@ _READ_RESOURCES: Mapping[str, str] = {
     "custom_fields.list": "custom_fields",
     "custom_field_options.list": "custom_field_options",
     "attachments.list": "attachments",
+    "notes.list": "notes",
 }
 
 
@@ -68,6 +73,8 @@ def build_probe_request(permission: str) -> HarvestRequest | None:
     action = permission.removeprefix("applications.")
     if action in V3_WRITES:
         return build_v3_write_request(action, 0, {}, acting_user_id=None)
+    if permission == "notes.create":  # without a candidate or a text Greenhouse adds nothing
+        return build_v3_note_request({"candidate_id": 0}, acting_user_id=None)
     resource = _READ_RESOURCES.get(permission)
     if resource is None:
         return None

@@ -45,6 +45,13 @@ class ActionContext:
     rights: Rights
     is_job_open: bool = True
 
+    def for_job(self, job_id: int, role: int | None, *, is_job_open: bool) -> ActionContext:
+        """The context of another job, which shares what is the person's own."""
+        other = ActionContext(self.member, job_id, self.rights, is_job_open=is_job_open)
+        own_parts = {"role": role, "acting_user": self.acting_user, "preferences": self.preferences}
+        other.__dict__.update(own_parts)  # as cached properties
+        return other
+
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         stages = Stage.objects.filter(job_id=self.job_id, active=True, gone_at=None)

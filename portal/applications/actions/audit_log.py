@@ -20,8 +20,8 @@ def log_action(action: ApplicationAction) -> None:
     handler, application = ACTION_HANDLERS[action.kind], action.application
     undo_note = " to undo an earlier action" if action.undoes_id else ""
     record_entry(
-        f"application.{handler.past_tense}",
-        f"{handler.past_tense} application {application.remote_id} in Greenhouse{undo_note} "
+        f"application.{handler.log_verb}",
+        f"{handler.log_phrase} {application.remote_id} in Greenhouse{undo_note} "
         f"{_describe_acting_user(application.connection_id, action)}",
         organization=action.membership.organization,
         by=action.membership.user,

@@ -63,11 +63,11 @@ class AvailableActions:
         return self._options[kind]
 
     def list_options(self) -> list[ActionOption]:
-        """The actions that fit the application's status, in button order."""
+        """The decisions that fit the application's status, in button order."""
         return [
             self.get_option(handler.kind)
             for handler in ACTION_HANDLERS.values()
-            if handler.is_applicable(self.application)
+            if handler.changes_application and handler.is_applicable(self.application)
         ]
 
 

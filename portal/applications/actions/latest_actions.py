@@ -37,20 +37,24 @@ def _filter_relevant_actions(
         status__in=ApplicationAction.INEFFECTIVE_STATUSES
     )
     return ApplicationAction.objects.filter(
-        application__in=applications, dismissed_at=None
+        ApplicationAction.IS_DECISION, application__in=applications, dismissed_at=None
     ).exclude(others_without_effect)
 
 
 def get_own_latest_action(member: Membership, application_pk: int) -> ApplicationAction | None:
     """The member's own latest action, visible application or not; None if dismissed."""
-    own_actions = ApplicationAction.objects.filter(membership=member, application=application_pk)
+    own_actions = ApplicationAction.objects.filter(
+        ApplicationAction.IS_DECISION, membership=member, application=application_pk
+    )
     latest = own_actions.order_by("-pk").first()
     return latest if latest is not None and not latest.dismissed_at else None
 
 
 def get_latest_effective_action_ids(applications: Sequence[int]) -> dict[int, int]:
     """The latest action ID per application that had, or may have had, an effect."""
-    actions = ApplicationAction.objects.filter(application__in=applications)
+    actions = ApplicationAction.objects.filter(
+        ApplicationAction.IS_DECISION, application__in=applications
+    )
     return _get_latest_ids(actions.exclude(status__in=ApplicationAction.INEFFECTIVE_STATUSES))
 
 

@@ -81,6 +81,9 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
     except AtsError as error:
         _handle_send_error(provider, action, error)
         return
+    if not handler.changes_application:
+        _mark_accepted(handler, action)
+        return
     accepted = errors.OutcomeUnknown(ACCEPTED_MESSAGE)
     if receipt.application is None:
         mark_unknown(action, accepted, why="accepted, but the current stage couldn't be read")
@@ -96,6 +99,13 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
     except write_guard.ConnectionChanged:
         mark_unknown(action, accepted, why="accepted while the connection changed")
         return
+    clear_refusal(action)
+
+
+def _mark_accepted(handler: ActionHandler, action: ApplicationAction) -> None:
+    with transaction.atomic():
+        current = query_application(action).get()
+        mark_done(action, handler.describe_success(action, current), current)
     clear_refusal(action)
 
 

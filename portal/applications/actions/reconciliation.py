@@ -41,6 +41,7 @@ def reconcile_action(action: ApplicationAction) -> None:
 def reconcile_action_with(provider: Provider, action: ApplicationAction) -> None:
     try:
         current = reread_application(provider, action)
+        status, sentence = ACTION_HANDLERS[action.kind].read_outcome(provider, action, current)
     except errors.NotFound:
         finish_action(action, Status.CONFLICT, "Greenhouse no longer has this application.")
         return
@@ -49,7 +50,6 @@ def reconcile_action_with(provider: Provider, action: ApplicationAction) -> None
             unknown = ApplicationAction.objects.filter(pk=action.pk, status=Status.UNKNOWN)
             unknown.filter(due_at__lt=retry_at).update(due_at=retry_at)
         return
-    status, sentence = ACTION_HANDLERS[action.kind].infer_outcome(action, current)
     if status == Status.FAILED and not _is_past_in_flight_period(action):
         return
     if status != Status.DONE:

@@ -4,6 +4,8 @@ since Greenhouse does not notify us when permissions change.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -34,6 +36,29 @@ def get_role_id(job_id: int, rights: Rights) -> int | None:
     grants = JobGrant.objects.filter(job_id=job_id, user=user, job_admin=True, gone_at=None)
     role_id: int | None = grants.values_list("role_remote_id", flat=True).first()
     return role_id
+
+
+def get_role_ids(job_ids: Collection[int], rights: Rights) -> dict[int, int | None]:
+    """As `get_role_id`, by job; jobs without a known role are left out."""
+    user = rights.match.user
+    if user is None or user.site_admin:
+        return {}
+    grants = JobGrant.objects.filter(job__in=job_ids, user=user, job_admin=True, gone_at=None)
+    return dict(grants.values_list("job_id", "role_remote_id"))
+
+
+def get_learned_refusals_by_role(
+    connection: Connection | None, roles: Collection[int]
+) -> dict[int | None, dict[str, LearnedRefusal]]:
+    if connection is None or not roles:
+        return {}
+    refusals = LearnedRefusal.objects.filter(
+        connection=connection, role_remote_id__in=roles, refused_at__gt=_get_refusal_cutoff()
+    )
+    by_role: dict[int | None, dict[str, LearnedRefusal]] = defaultdict(dict)
+    for refusal in refusals:
+        by_role[refusal.role_remote_id][refusal.kind] = refusal
+    return by_role
 
 
 def get_learned_refusals(

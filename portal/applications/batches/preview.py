@@ -8,10 +8,11 @@ from typing import Any
 
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.available_actions import get_action_option
+from portal.applications.actions.job_contexts import build_job_contexts
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 
-BATCH_KINDS = tuple(ActionKind)
+BATCH_KINDS = tuple(kind for kind in ActionKind if kind != ActionKind.NOTE)
 # Batch kinds by the status filter of the job page.
 _KINDS_FOR_ACTIVE = (
     ActionKind.ADVANCE,
@@ -45,11 +46,16 @@ def preview_batch(
     action_context: ActionContext,
     parameters: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> BatchPreview:
-    """Check the selected applications of one job; `parameters` are per application, once known."""
+    """Check the selected applications; `parameters` are per application, once known. If they are
+    on several jobs, `action_context` is that of one of them.
+    """
     selected = list(applications)
+    contexts = build_job_contexts(action_context, selected)
     busy_ids = set(
         ApplicationAction.objects.filter(
-            application__in=selected, status__in=ApplicationAction.OPEN_STATUSES
+            ApplicationAction.IS_DECISION,
+            application__in=selected,
+            status__in=ApplicationAction.OPEN_STATUSES,
         ).values_list("application_id", flat=True)
     )
     eligible, skipped = [], []
@@ -57,7 +63,7 @@ def preview_batch(
         why_not = (
             ACTION_IN_PROGRESS_MESSAGE
             if application.pk in busy_ids
-            else get_action_option(application, action_context, kind).why_not
+            else get_action_option(application, contexts[application.job_id], kind).why_not
         )
         if not why_not and parameters is not None:
             why_not = _why_nothing_to_do(application, kind, parameters.get(application.pk, {}))

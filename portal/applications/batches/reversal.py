@@ -9,6 +9,7 @@ from django.utils import timezone
 from portal.applications.actions import undo
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.available_actions import AvailableActions
+from portal.applications.actions.job_contexts import build_job_contexts
 from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.batches.attempts import (
     EFFECTIVE_STATUSES,
@@ -31,10 +32,13 @@ def list_undo_requests(batch: Batch, action_context: ActionContext) -> list[Prep
         )
     )
     latest_ids = get_latest_effective_action_ids([action.application_id for action in done_actions])
+    contexts = build_job_contexts(action_context, [action.application for action in done_actions])
     undo_requests = (
         (
             action.application,
-            undo.get_undo_request(action, AvailableActions(action.application, action_context)),
+            undo.get_undo_request(
+                action, AvailableActions(action.application, contexts[action.application.job_id])
+            ),
         )
         for action in done_actions
         if latest_ids.get(action.application_id) == action.pk

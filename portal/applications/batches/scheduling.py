@@ -1,4 +1,4 @@
-"""Schedule one action on many applications of a job, and cancel it before it is sent."""
+"""Schedule one action on many applications, and cancel it before it is sent."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from portal.accounts.models import User
 from portal.applications.actions import action_requests, batch_completion, outbox
 from portal.applications.actions.action_context import ActionContext, ActionRequest
 from portal.applications.actions.handlers.reject import can_email_candidate, remove_email
+from portal.applications.actions.job_contexts import build_job_contexts
 from portal.applications.batches.preview import (
     BatchPreview,
     PreparedRequest,
@@ -87,7 +88,7 @@ def _build_request(
 
 def get_stage_names(job: Job, seen: Iterable[SeenStage]) -> dict[int | None, str]:
     stage_ids = {seen_stage.stage_id for seen_stage in seen if seen_stage.stage_id is not None}
-    stages = Stage.objects.filter(job=job, remote_id__in=stage_ids)
+    stages = Stage.objects.filter(connection=job.connection_id, remote_id__in=stage_ids)
     return dict(stages.order_by().values_list("remote_id", "name"))
 
 
@@ -128,12 +129,13 @@ def create_batch(
     """Applications that got another open action in the meantime are skipped. Raises
     BatchKeyTaken.
     """
+    contexts = build_job_contexts(action_context, [application for application, _ in prepared])
 
     def create() -> Batch:
         batch.save()
         ApplicationAction.objects.bulk_create(
             (
-                _build_action(batch, application, action_request, action_context)
+                _build_action(batch, application, action_request, contexts[application.job_id])
                 for application, action_request in prepared
             ),
             ignore_conflicts=True,

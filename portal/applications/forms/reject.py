@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -158,6 +159,17 @@ class RejectionFields(forms.Form):
         field: Any = self.fields["reason"]
         field.queryset = reasons
         field.choices = _group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
+
+    def limit_reasons(self, reasons: QuerySet[RejectionReason]) -> None:
+        """Offer only these reasons and no email; one alone is selected."""
+        field: Any = self.fields["reason"]
+        field.queryset = reasons
+        rows = list(reasons.order_by("name"))
+        field.choices = _group_reasons(rows, [])
+        if len(rows) == 1:
+            field.initial = rows[0].pk
+        if "template" in self.fields:
+            self.remove_email_fields()
 
 
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:

@@ -13,10 +13,12 @@ from portal.applications.actions.application_state import is_unchanged_since
 from portal.applications.actions.conflicts import build_greenhouse_url
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.base import FieldChange
+from portal.applications.actions.handlers.note import is_unconfirmed
 from portal.applications.actions.latest_actions import get_latest_effective_action_ids
 from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
 from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label
+from portal.applications.page.notes import describe_visibility, get_note_text
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.entitlements.job_titles import get_job_titles
 from portal.entitlements.rules import Rights, visible_jobs
@@ -43,6 +45,7 @@ class ActivityEntry:
     who: str
     url: str
     former_job: str
+    note_text: str  # empty if the reader may not read it
 
     @property
     def outcome(self) -> str:
@@ -61,7 +64,17 @@ class ActivityEntry:
     @property
     def state(self) -> str:
         """The status for the pill."""
+        if is_unconfirmed(self.action):
+            return "unconfirmed"
         return "undone" if self.is_undone else self.action.status
+
+    @property
+    def is_note(self) -> bool:
+        return self.action.kind == ActionKind.NOTE
+
+    @property
+    def visibility(self) -> str:
+        return describe_visibility(self.action)
 
     @property
     def is_undone(self) -> bool:
@@ -165,6 +178,7 @@ def build_activity_entries(
             if review_session
             else _build_application_url(action),
             former_job=former_titles.get(_get_former_job_id(action) or 0, ""),
+            note_text=get_note_text(action, rights),
         )
         for action in action_list
     ]

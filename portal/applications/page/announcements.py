@@ -13,6 +13,8 @@ CONFLICT_EXPLANATION = "This application changed since you opened it."
 def describe_action(action: ApplicationAction, who: str, *, is_own: bool) -> str:
     """For example "Aiko Wong advanced to “Offer”."."""
     handler = ACTION_HANDLERS[action.kind]
+    if not handler.changes_application:
+        return f"{who}: {_describe_note(action)}"
     if action.is_open:
         return _describe_open_action(action, who, is_own=is_own)
     outcome = handler.describe_outcome(action, mine=is_own)
@@ -39,3 +41,10 @@ def _describe_open_action(action: ApplicationAction, who: str, *, is_own: bool) 
     if action.outcome:
         return f"{who} not {handler.get_past_tense(action)} yet. {action.outcome}{can_undo}"
     return f"{progressive} in {action.seconds_left} seconds{author}.{can_undo}"
+
+
+def _describe_note(action: ApplicationAction) -> str:
+    status = ACTION_HANDLERS[action.kind].describe_status(action)
+    if action.status in (Status.DONE, Status.CANCELED):
+        return action.outcome
+    return f"{status}. {action.outcome}".rstrip()

@@ -7,19 +7,24 @@ from typing import Any
 from django.urls import reverse
 
 from portal.applications import custom_field_values
+from portal.applications.actions import outbox
 from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.custom_field_values import CustomFieldValue
-from portal.applications.models import ApplicationAction
-from portal.applications.page.activity_entries import ActivityEntry, build_activity_entries
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.page.activity_entries import (
+    ActivityEntry,
+    build_activity_entries,
+    build_entries_token,
+)
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.rows import build_row
+from portal.applications.same_person import find_related_applications
 from portal.connections.outage import is_greenhouse_down
-from portal.entitlements.rules import Rights, visible_applications
+from portal.entitlements.rules import Rights
 from portal.sync.models import Application
 
 MAX_LISTED_ACTIONS = 50
-MAX_OTHER_APPLICATIONS = 20
 
 
 def build_applicant_context(
@@ -31,7 +36,7 @@ def build_applicant_context(
         **build_card_context(available_actions, last),
         "headline": build_headline(application, rights),
         "answers": application.answers,
-        "other_applications": list_other_applications(application, rights),
+        "related": find_related_applications(application, rights),
         "is_greenhouse_down": is_greenhouse_down(application.connection),
         "stage_history_url": build_stage_history_url(application),
     }
@@ -43,7 +48,20 @@ def build_card_context(
     """What changes with an action: the decision, the application's facts and its activity."""
     return {
         **build_decision_context(available_actions, last),
-        "activity_entries": _list_activity(available_actions),
+        **build_activity_context(available_actions),
+    }
+
+
+def build_activity_context(available_actions: AvailableActions) -> dict[str, Any]:
+    """The application's activity, and whether the reader's own notes in it are still open."""
+    entries = _list_activity(available_actions)
+    open_notes = [entry for entry in entries if entry.is_own and entry.is_note and entry.is_busy]
+    return {
+        "application": available_actions.application,
+        "activity_entries": entries,
+        "polls_notes": bool(open_notes),
+        "waits_for_notes": all(entry.is_waiting for entry in open_notes),
+        "activity_token": build_entries_token(entries),
         "origin": "applicant",
     }
 
@@ -77,15 +95,6 @@ def list_custom_fields(application: Application, rights: Rights) -> list[CustomF
     return [field_value for field_value in field_values if field_value.text]
 
 
-def list_other_applications(application: Application, rights: Rights) -> list[Application]:
-    """The candidate's other applications that the member may see, the latest first."""
-    if not application.candidate_id:
-        return []
-    visible = visible_applications(rights.member, member_rights=rights)
-    others = visible.filter(candidate=application.candidate_id).exclude(pk=application.pk)
-    return list(others.select_related("job").order_by("-pk")[:MAX_OTHER_APPLICATIONS])
-
-
 def build_stage_history_url(application: Application) -> str:
     """Includes the change time, since browsers cache the response by URL."""
     url = reverse("applications:stage_history", args=[application.pk])
@@ -97,4 +106,8 @@ def _list_activity(available_actions: AvailableActions) -> list[ActivityEntry]:
     actions = available_actions.application.actions.select_related(
         "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    return build_activity_entries(actions[:MAX_LISTED_ACTIONS], context.member, context.rights)
+    listed_actions = list(actions[:MAX_LISTED_ACTIONS])
+    for action in listed_actions:
+        if action.kind == ActionKind.NOTE and action.membership_id == context.member.pk:
+            outbox.release_action(action)
+    return build_activity_entries(listed_actions, context.member, context.rights)

@@ -277,5 +277,7 @@ def _assemble_row(
 def _list_done_actions(applications: Sequence[int]) -> list[ApplicationAction]:
     if not applications:
         return []
-    done = ApplicationAction.objects.filter(application__in=applications, status=Status.DONE)
+    done = ApplicationAction.objects.filter(
+        ApplicationAction.IS_DECISION, application__in=applications, status=Status.DONE
+    )
     return list(done.select_related("membership__user"))

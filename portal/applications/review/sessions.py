@@ -62,6 +62,7 @@ def move_to_position(review_session: ReviewSession, position: int) -> None:
 def list_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
     """The person's own actions in this session, newest first, without those that undo another."""
     return ApplicationAction.objects.filter(
+        ApplicationAction.IS_DECISION,
         membership_id=review_session.membership_id,
         application_id__in=review_session.application_ids,
         queued_at__gte=review_session.started_at,

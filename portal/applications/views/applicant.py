@@ -11,6 +11,7 @@ from portal.applications.actions import outbox
 from portal.applications.page.applicant import build_applicant_context, build_card_context
 from portal.applications.page.rows import ApplicationRow
 from portal.applications.views.lookups import get_available_actions_or_404
+from portal.applications.views.note_context import build_note_context
 from portal.applications.views.row_responses import render_unavailable
 from portal.web.state_tokens import is_state_shown
 
@@ -21,7 +22,9 @@ def show_applicant(request: MemberRequest, pk: int) -> HttpResponse:
     """Never waits for Greenhouse: what is read there is loaded into the page afterwards."""
     available_actions = get_available_actions_or_404(request, pk)
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
-    context = build_applicant_context(available_actions, latest_action)
+    context = build_note_context(available_actions) | build_applicant_context(
+        available_actions, latest_action
+    )
     return render(request, "applications/applicant.html", context)
 
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations.ats.types import JobStatus
@@ -128,6 +129,9 @@ def _render_preview(
         "undo_seconds": action_context.batch_undo_seconds,
         "max_batch_size": MAX_BATCH_SIZE,
         "named": may_show_names(action_context.rights),
+        "start_url": reverse("applications:start_batch", args=[job.pk]),
+        "back_url": reverse("applications:job_detail", args=[job.pk]),
+        "back_label": "Back to requisition",
     }
     return render_page_or_partial(
         request,
@@ -213,7 +217,9 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
     )
     if progress.open and is_state_shown(request, state_token):
         return HttpResponse(status=204)
-    rows = batch.actions.select_related("application__candidate", "application__stage")
+    rows = batch.actions.select_related(
+        "application__candidate", "application__stage", "application__job"
+    )
     action_list = PagedList(
         f"batch:{batch.pk}",
         ordered=rows.order_by(FAILURES_FIRST, "id"),

@@ -43,7 +43,8 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     application_list = _get_list_or_404(request, job_pk)
     job, rights = application_list.job, application_list.rights
     is_full_page = not wants_partial(request)
-    views = SavedViews(request.membership, job).list_all() if is_full_page else []
+    saved_views = SavedViews(request.membership, job)
+    views, shared_views = saved_views.list_with_shared() if is_full_page else ([], [])
     default_view = next((view for view in views if view.is_default), None)
     if default_view and not request.GET:
         return redirect(f"{get_job_url(job)}?{default_view.query}")
@@ -59,6 +60,7 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     if is_full_page:
         full_page = build_full_page_context(request, application_list, action_context)
         context |= full_page | {"views": views, "is_full_page": True}
+        context["shared_views"] = shared_views
     response = render_page_or_partial(request, TEMPLATE, "applications", context)
     if request.htmx and request.htmx.trigger == SEARCH_FORM_ID:
         url = f"{get_job_url(job)}?{application_list.filters.query}"

@@ -26,12 +26,12 @@ from portal.applications.page.applicant import (
     build_decision_context,
     build_headline,
     build_stage_history_url,
-    list_other_applications,
 )
 from portal.applications.page.application_list import build_application_list
 from portal.applications.page.filters import drop_search
 from portal.applications.page.rows import ApplicationRow
 from portal.applications.review import sessions
+from portal.applications.same_person import find_related_applications
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_unavailable
 from portal.entitlements.rules import Rights, get_rights, visible_applications, visible_jobs
@@ -131,7 +131,7 @@ def _build_application_context(
         "headline": sessions.highlight_words(
             build_headline(application, member_rights), highlighted_words
         ),
-        "other_applications": list_other_applications(application, member_rights),
+        "related": find_related_applications(application, member_rights),
         "details": build_stage_history_url(application),
         "next_details": build_stage_history_url(next_application) if next_application else "",
         "next_resume": reverse("applications:prefetch_resume", args=[next_application.pk])

@@ -64,6 +64,12 @@ class Features:
             return ""
         return f"{self.syncing[key].label}: syncing from Greenhouse. This turns on when it's done."
 
+    def is_supported(self, key: str) -> bool:
+        """Whether this kind of credential has any permission for the feature."""
+        if not self.kind:
+            return True
+        return any(key in p.features for p in CATALOGUE.list_permissions(self.kind))
+
     @property
     def lacking(self) -> bool:
         """Whether a permission is missing that is not optional."""

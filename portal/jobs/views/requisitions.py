@@ -25,15 +25,13 @@ from portal.entitlements.rules import (
     visible_jobs,
 )
 from portal.jobs import pins
-from portal.jobs.forms import ExplainAccessForm, SaveViewForm
+from portal.jobs.forms import ExplainAccessForm
 from portal.jobs.job_list import csv_export, empty_states, list_page
 from portal.jobs.job_list.filters import JobFilters, parse_filters
 from portal.jobs.job_list.list_page import ListRequest
 from portal.jobs.job_list.rows import build_rows
-from portal.jobs.job_list.view_queries import normalize_view_query
 from portal.jobs.job_page import last_viewed
 from portal.jobs.job_page.details import get_job_details, get_job_url
-from portal.jobs.models import SavedView
 from portal.jobs.saved_views import SavedViews
 from portal.sync.models import Job
 from portal.web.csv_rows import build_csv_response
@@ -42,17 +40,14 @@ from portal.web.list_urls import update_browser_url
 
 SEARCH_FORM_ID = "job-search"
 FILTERS_ID = "job-filters"
-SEARCH_NOT_SAVED_MESSAGE = (
-    "The search terms weren't saved: they match no title, ID or office, so they may be a "
-    "candidate's name."
-)
 
 
 @require_safe
 @member_only
 def list_jobs(request: MemberRequest) -> HttpResponse:
     is_full_page = not request.htmx or request.htmx.history_restore_request
-    views = SavedViews(request.membership).list_all() if is_full_page else []
+    saved_views = SavedViews(request.membership)
+    views, shared_views = saved_views.list_with_shared() if is_full_page else ([], [])
     default_view = next((view for view in views if view.is_default), None)
     if default_view and not request.GET:
         return redirect(f"{reverse('jobs:list')}?{default_view.query or 'status=open'}")
@@ -79,7 +74,8 @@ def list_jobs(request: MemberRequest) -> HttpResponse:
         )
     context |= list_page.build_page_context(list_request)
     if is_full_page:
-        context |= list_page.build_sort_context(filters) | {"views": views}
+        context |= list_page.build_sort_context(filters)
+        context |= {"views": views, "shared_views": shared_views}
         if filters.filter_count or request.GET.get("filters"):
             context |= list_page.build_filter_context(list_request)
     response = render_page_or_partial(request, "jobs/list.html", "job-table", context)
@@ -157,7 +153,7 @@ def show_outage(request: MemberRequest) -> HttpResponse:
     return render(request, "jobs/_outage.html", {"is_greenhouse_down": is_down})
 
 
-# -- pins and views ------------------------------------------------------------------------------
+# -- pins ------------------------------------------------------------------------------
 
 
 @require_POST
@@ -181,46 +177,6 @@ def set_pin(request: MemberRequest, job_pk: int) -> HttpResponse:
         row = build_rows([job], request.membership, member_rights, pinned=pinned_ids)[0]
         return render(request, "jobs/pin_response.html", {"row": row})
     return redirect("jobs:list")
-
-
-@require_POST
-@member_only
-def save_view(request: MemberRequest) -> HttpResponse:
-    visible = visible_jobs(request.membership, closed=True)
-    connection = get_rights(request.membership).match.connection
-    form = SaveViewForm(
-        request.POST,
-        SavedViews(request.membership),
-        lambda query: normalize_view_query(query, visible, connection),
-    )
-    list_url = reverse("jobs:list")
-    if not form.is_valid():
-        context = {"form": form, "list_url": list_url, "save_url": reverse("jobs:save_view")}
-        return render(request, "jobs/save_view.html", context, status=422)
-    view = form.save()
-    notice = f" {SEARCH_NOT_SAVED_MESSAGE}" if form.view_query.drops_search else ""
-    messages.success(request, f"Saved as “{view.name}”.{notice}")
-    return redirect(f"{list_url}?{view.query}")
-
-
-@require_POST
-@member_only
-def update_saved_view(request: MemberRequest, pk: int) -> HttpResponse:
-    own_views = SavedView.objects.filter(membership=request.membership).select_related("job")
-    view = get_object_or_404(own_views, pk=pk)
-    action = request.POST.get("action")
-    if action == "delete":
-        view.delete()
-        messages.success(request, f"“{view.name}” deleted.")
-    elif action in {"set_default", "clear_default"}:
-        saved_views = SavedViews(request.membership, view.job)
-        saved_views.set_default(view if action == "set_default" else None)
-        status = "now" if action == "set_default" else "no longer"
-        messages.success(request, f"“{view.name}” is {status} your default view.")
-    if view.job:
-        status = "active" if view.job.is_open else ""
-        return redirect(f"{get_job_url(view.job)}?status={status}")
-    return redirect(f"{reverse('jobs:list')}?status=open")
 
 
 # -- access explanation --------------------------------------------------------------------------

@@ -41,7 +41,12 @@ def erase_candidates(connection: Connection, remote_ids: Iterable[int]) -> int:
     if not candidate_pks:
         return gone_count
     Candidate.objects.filter(pk__in=candidate_pks).update(
-        **_BLANK_FIELDS, erased_at=now, changed_at=now, requested_at=now, fingerprint=None
+        **_BLANK_FIELDS,
+        contact_digests=[],
+        erased_at=now,
+        changed_at=now,
+        requested_at=now,
+        fingerprint=None,
     )
     _erase_related_data(candidate_pks)
     _record_erasure(connection, candidate_pks, "deleted or merged into another")

@@ -14,6 +14,7 @@ from portal.core.names.text import clean_name, clean_person_name
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import Application, AtsUser, Candidate, CustomField, Job, Source, Stage
 from portal.sync.records import candidate_erasure
+from portal.sync.records.contact_digests import build_contact_digests
 
 CANDIDATE_TABLE = UpsertTable(
     Candidate,
@@ -28,6 +29,7 @@ CANDIDATE_TABLE = UpsertTable(
         "private",
         "can_email",
         "time_zone",
+        "contact_digests",
     ),
     # A candidate who loses both names was anonymized in Greenhouse.
     on_update={
@@ -40,6 +42,10 @@ CANDIDATE_TABLE = UpsertTable(
         name: "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
         f" THEN '' ELSE incoming.{name} END"
         for name in ("preferred_name", "company", "title", "search_details", "time_zone")
+    }
+    | {
+        "contact_digests": "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
+        " THEN '[]' ELSE incoming.contact_digests END"
     },
 )
 _IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
@@ -109,6 +115,7 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
                 "private": c.private,
                 "can_email": c.can_email,
                 "time_zone": (c.time_zone or "")[:40],
+                "contact_digests": build_contact_digests(connection.organization_id, c),
             }
             for c in page
         ),

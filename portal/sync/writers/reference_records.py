@@ -24,7 +24,7 @@ from portal.sync.models import (
 DEPARTMENT_TABLE = UpsertTable(Department, ("name",))
 OFFICE_TABLE = UpsertTable(Office, ("name", "search_name"))
 CLOSE_REASON_TABLE = UpsertTable(CloseReason, ("name",))
-REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name"))
+REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name", "type_key"))
 SOURCE_TABLE = UpsertTable(Source, ("name",))
 EMAIL_TEMPLATE_TABLE = UpsertTable(EmailTemplate, ("name", "type"))
 CUSTOM_FIELD_TABLE = UpsertTable(
@@ -76,6 +76,7 @@ def write_rejection_reasons(
                 "remote_id": r.id,
                 "name": clean_title(r.name, r.id)[:300],
                 "type_name": r.type_name[:120],
+                "type_key": r.type_key[:60],
             }
             for r in page
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from integrations.greenhouse.sandbox.actions import events
 from integrations.greenhouse.sandbox.actions.application_mutations import remove_application
 from integrations.greenhouse.sandbox.actions.record_lookup import get_record
@@ -19,12 +21,33 @@ def rename_candidate(
     return row
 
 
+def change_contacts(
+    dataset: Dataset,
+    candidate_id: int,
+    emails: Sequence[str] = (),
+    phones: Sequence[str] = (),
+    links: Sequence[str] = (),
+) -> Candidate:
+    """Replace a candidate's email addresses, phone numbers and social media addresses."""
+    row = get_record(dataset.candidates, candidate_id)
+    dataset.update_record(
+        row,
+        emails=[{"value": email, "type": "personal"} for email in emails],
+        phones=[{"value": phone, "type": "mobile"} for phone in phones],
+        social=[{"value": link} for link in links],
+    )
+    events.publish_candidate_update(dataset, row)
+    return row
+
+
 def delete_candidate(dataset: Dataset, candidate_id: int) -> None:
     row = get_record(dataset.candidates, candidate_id)
     applications = dataset.applications.filter_by("candidate_id", row.id)
     person = payloads.build_deleted_person_payload(row) | {
         "deleted_application_ids": [application.id for application in applications]
     }
+    for note in dataset.notes.filter_by("candidate_id", row.id):
+        dataset.remove_record(note)
     for application in applications:
         remove_application(dataset, application)
     dataset.remove_record(row)
@@ -39,6 +62,8 @@ def merge_candidate(dataset: Dataset, candidate_id: int, into_id: int) -> Candid
         dataset.update_record(application, candidate_id=survivor.id)
     for attachment in dataset.attachments.filter_by("candidate_id", merged.id):
         dataset.update_record(attachment, candidate_id=survivor.id)
+    for note in dataset.notes.filter_by("candidate_id", merged.id):
+        dataset.update_record(note, candidate_id=survivor.id)
     dataset.update_record(survivor, emails=[*survivor.emails, *merged.emails])
     dataset.remove_record(merged)
     person = payloads.build_deleted_person_payload(merged) | {"new_candidate_id": survivor.id}

@@ -18,6 +18,7 @@ from integrations.greenhouse.sandbox.actions.application_mutations import (
 )
 from integrations.greenhouse.sandbox.actions.candidate_mutations import (
     anonymize_candidate,
+    change_contacts,
     delete_candidate,
     merge_candidate,
     remove_resumes,
@@ -64,6 +65,7 @@ MUTATIONS: dict[str, Mutation] = {
         delete_stage,
         delete_rejection_reason,
         rename_candidate,
+        change_contacts,
         delete_candidate,
         merge_candidate,
         anonymize_candidate,

@@ -17,6 +17,7 @@ V1_ROUTE_PERMISSIONS: dict[tuple[str, str], str] = {
     ("POST", "/v1/applications/{id}/unreject"): "applications.unreject",
     ("GET", "/v1/candidates"): "candidates.list",
     ("GET", "/v1/candidates/{id}"): "candidates.retrieve",
+    ("POST", "/v1/candidates/{id}/activity_feed/notes"): "notes.create",
     ("GET", "/v1/jobs"): "jobs.list",
     ("GET", "/v1/jobs/{id}"): "jobs.retrieve",
     ("GET", "/v1/jobs/{id}/hiring_team"): "hiring_team.list",
@@ -52,6 +53,7 @@ V3_ROUTE_SCOPES: dict[tuple[str, str], str] = {
     ("POST", "/v3/applications/{id}/move"): "harvest:applications:move",
     ("POST", "/v3/applications/{id}/reject"): "harvest:applications:reject",
     ("POST", "/v3/applications/{id}/unreject"): "harvest:applications:unreject",
+    ("POST", "/v3/notes"): "harvest:notes:create",
     ("GET", "/v3/rejection_reasons/{id}"): "harvest:rejection_reasons:list",
 } | {
     ("GET", f"/v3/{name}"): f"harvest:{name}:list"
@@ -71,6 +73,7 @@ V3_ROUTE_SCOPES: dict[tuple[str, str], str] = {
         "job_post_locations",
         "job_posts",
         "jobs",
+        "notes",
         "offices",
         "openings",
         "referrers",
@@ -117,6 +120,7 @@ SCOPES_BY_PERMISSION: dict[str, tuple[str, ...]] = {
     "departments.retrieve": ("harvest:departments:list",),
     "offices.retrieve": ("harvest:offices:list",),
     "email_templates.retrieve": ("harvest:email_templates:list",),
+    "notes.create": ("harvest:notes:create",),
 } | {
     f"{name}.list": (f"harvest:{name}:list",)
     for name in (
@@ -129,6 +133,7 @@ SCOPES_BY_PERMISSION: dict[str, tuple[str, ...]] = {
         "email_templates",
         "future_job_permissions",
         "job_post_locations",
+        "notes",
         "offices",
         "referrers",
         "rejection_details",

@@ -24,6 +24,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Job,
     JobPermission,
     JobPost,
+    Note,
     Office,
     Opening,
     Record,
@@ -67,6 +68,7 @@ _INDEXED_FIELDS: dict[str, tuple[str, ...]] = {
     "rejection_details": ("application_id",),
     "custom_field_options": ("custom_field_id",),
     "scorecards": ("application_id",),
+    "notes": ("application_id", "candidate_id"),
 }
 
 
@@ -127,6 +129,7 @@ class Dataset:
         self.custom_fields: Table[CustomField] = t["custom_fields"]
         self.custom_options: Table[CustomFieldOption] = t["custom_field_options"]
         self.scorecards: Table[Scorecard] = t["scorecards"]
+        self.notes: Table[Note] = t["notes"]
 
     def get_time(self) -> str:
         return format_timestamp(self.clock())

@@ -292,6 +292,17 @@ class ScheduledEmail(Record, kw_only=True):
     on_behalf_of: int | None = None
 
 
+class Note(Record, kw_only=True):
+    """``visibility`` is spelled as in reads: v3's writes leave out ``_visible``."""
+
+    candidate_id: int
+    application_id: int | None = None  # None: written through v1, which can't name one
+    user_id: int | None = None
+    body: str = ""
+    type: str = "NOTE"
+    visibility: str = "admin_only_visible"
+
+
 # By table name, which is v3's name where it has one.
 RECORD_TYPES: dict[str, type[Record]] = {
     "users": User,
@@ -320,4 +331,5 @@ RECORD_TYPES: dict[str, type[Record]] = {
     "custom_fields": CustomField,
     "custom_field_options": CustomFieldOption,
     "scorecards": Scorecard,
+    "notes": Note,
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from portal.applications.actions.handlers.advance import AdvanceHandler
 from portal.applications.actions.handlers.base import ActionHandler
 from portal.applications.actions.handlers.move import MoveHandler
+from portal.applications.actions.handlers.note import NoteHandler
 from portal.applications.actions.handlers.reject import RejectHandler
 from portal.applications.actions.handlers.transfer import TransferHandler
 from portal.applications.actions.handlers.unreject import UnrejectHandler
@@ -22,6 +23,7 @@ ACTION_HANDLERS: Mapping[str, ActionHandler] = {
         MoveHandler(),
         TransferHandler(),
         UpdateHandler(),
+        NoteHandler(),
     )
 }
 

@@ -38,8 +38,20 @@ class ActionHandler:
     noun: ClassVar[str]  # "Rejection"
     feature: ClassVar[str]  # the feature key it requires
     has_undo_period: ClassVar[bool] = False  # it can be canceled for some seconds
+    # Whether it is a decision on the application, and not only something written about it.
+    changes_application: ClassVar[bool] = True
     # Greenhouse itself refuses it for a stale stage; otherwise we read before sending.
     checked_by_greenhouse: ClassVar[bool] = False
+
+    @property
+    def log_verb(self) -> str:
+        """Its verb in the audit log."""
+        return self.past_tense
+
+    @property
+    def log_phrase(self) -> str:
+        """What the audit log says before the application's ID."""
+        return f"{self.past_tense} application"
 
     def needs_precheck(self, action: ApplicationAction) -> bool:
         """Whether to read the application before sending, to detect changes since page load."""
@@ -78,6 +90,14 @@ class ActionHandler:
     def infer_outcome(self, action: ApplicationAction, current: Application) -> tuple[str, str]:
         """Status and sentence for a write whose response was lost, from the current state."""
         raise NotImplementedError
+
+    def read_outcome(
+        self, provider: Provider, action: ApplicationAction, current: Application
+    ) -> tuple[str, str]:
+        """As `infer_outcome`, for actions whose effect the application doesn't show. Raises
+        AtsError.
+        """
+        return self.infer_outcome(action, current)
 
     def describe_success(self, action: ApplicationAction, current: Application) -> str:
         raise NotImplementedError

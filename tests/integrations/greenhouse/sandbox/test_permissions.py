@@ -42,7 +42,8 @@ def test_v3_route_needs_its_scope(shared: ApiClient, method: str, template: str)
         token = shared.request_token(None, client.client_id, client.client_secret)
         answer = shared.v3(method, _path(template), token=token)
         assert (answer.status_code == 403) is not allowed
-        assert answer.status_code in (200, 404, 403)
+        # A note without a candidate is 422.
+        assert answer.status_code in (200, 404, 403, 422 if template == "/v3/notes" else 200)
 
 
 def test_permission_keys_map_to_scopes(api: ApiClient) -> None:

@@ -19,9 +19,16 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Application,
     Attachment,
     Candidate,
+    Note,
     RejectionReason,
     Source,
 )
+
+NOTE_VISIBILITIES = {
+    "admin_only_visible": "admin_only",
+    "privately_visible": "private",
+    "publicly_visible": "public",
+}
 
 
 def serialize_rejection_reason(dataset: Dataset, row: RejectionReason) -> JsonObject:
@@ -131,4 +138,18 @@ def serialize_candidate(dataset: Dataset, row: Candidate) -> JsonObject:
         "linked_user_ids": row.linked_user_ids,
         "custom_fields": flatten_custom_fields(row.custom),
         "keyed_custom_fields": build_keyed_custom_fields(row.custom),
+    }
+
+
+def serialize_note(dataset: Dataset, row: Note) -> JsonObject:
+    """Serialize a note; the misspelled key is in the documentation's example, too."""
+    visibility = NOTE_VISIBILITIES[row.visibility]
+    return {
+        "id": row.id,
+        "created_at": row.created_at,
+        "body": row.body,
+        "user": serialize_user_reference(dataset, row.user_id),
+        "private": visibility == "private",
+        "visiblity": visibility,
+        "visibility": visibility,
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from integrations.ats.record_ids import parse_id
 from integrations.greenhouse.sandbox.actions import (
     edit_actions,
+    note_actions,
     refusals,
     rejection_actions,
     stage_actions,
 )
+from integrations.greenhouse.sandbox.api.v1.application_serializers import serialize_note
 from integrations.greenhouse.sandbox.api.v1.reads import RequestContext, retrieve_record
 from integrations.greenhouse.sandbox.dataset.records import Application, User
 from integrations.greenhouse.sandbox.http_server.messages import (
@@ -23,6 +26,7 @@ from integrations.greenhouse.sandbox.http_server.messages import (
 )
 
 Body = dict[str, Any]
+NOTES_PATH = "/v1/candidates/{id}/activity_feed/notes"
 
 
 def get_acting_user(context: RequestContext) -> User:
@@ -58,6 +62,8 @@ def to_v1_error(refusal: refusals.ActionRefused) -> HttpError:
 
 def run_write(context: RequestContext, template: str, number: int | None) -> Response:
     user = get_acting_user(context)
+    if template == NOTES_PATH:
+        return _add_note(context, number)
     row = context.dataset.applications.get(number)
     if row is None:
         raise HttpError(404, NOT_FOUND_BODY)
@@ -67,6 +73,27 @@ def run_write(context: RequestContext, template: str, number: int | None) -> Res
     except refusals.ActionRefused as refusal:
         raise to_v1_error(refusal) from None
     return response or retrieve_record(context, "applications", row.id)
+
+
+def _add_note(context: RequestContext, number: int | None) -> Response:
+    candidate = context.dataset.candidates.get(number)
+    if candidate is None:
+        raise HttpError(404, NOT_FOUND_BODY)
+    body = context.request.parse_json()
+    # The documentation's example sends the author's ID as text.
+    author = context.dataset.users.get(parse_id(str(body.get("user_id", ""))))
+    try:
+        if author is None:
+            raise refusals.invalid_value("user_id", "A user with this id does not exist.")
+        note = note_actions.add_note(
+            context.dataset,
+            candidate,
+            author,
+            {name: body[name] for name in ("body", "visibility") if name in body},
+        )
+    except refusals.ActionRefused as refusal:
+        raise to_v1_error(refusal) from None
+    return json_response(serialize_note(context.dataset, note))
 
 
 def _advance_application(context: RequestContext, row: Application, user: User, body: Body) -> None:

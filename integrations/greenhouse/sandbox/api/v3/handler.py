@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from integrations.ats.record_ids import is_record_id
 from integrations.greenhouse.sandbox.actions import (
     edit_actions,
+    note_actions,
     refusals,
     rejection_actions,
     stage_actions,
@@ -118,7 +120,7 @@ class HarvestV3Handler:
         if user.deactivated:  # inferred
             return self._build_forbidden("User is deactivated")
         if method != "GET":
-            return self._write(request, dataset, user, template, ids[0])
+            return self._write(request, dataset, user, template, ids[0] if ids else None)
         if not user.site_admin:
             if self._settings.not_site_admin == "empty":
                 return json_response(b"[]")
@@ -190,12 +192,13 @@ class HarvestV3Handler:
     def _write(
         self, request: Request, dataset: Dataset, user: User, template: str, number: int | None
     ) -> Response:
-        row = dataset.applications.get(number)
-        if row is None:
-            raise not_found_error()
-        body = request.parse_json()
         try:
-            self._run_action(dataset, user, row, template, body)
+            if template == "/v3/notes":
+                return self._add_note(dataset, user, request.parse_json())
+            row = dataset.applications.get(number)
+            if row is None:
+                raise not_found_error()
+            self._run_action(dataset, user, row, template, request.parse_json())
         except refusals.ActionRefused as refusal:
             if refusal.reason in ("hidden", "forbidden"):
                 return self._build_forbidden(refusal.message)
@@ -204,6 +207,20 @@ class HarvestV3Handler:
                 {field: refusal.message} if field else refusal.message
             ) from None
         return Response(204)
+
+    def _add_note(self, dataset: Dataset, user: User, body: dict[str, Any]) -> Response:
+        candidate_id = body.get("candidate_id")
+        candidate = dataset.candidates.get(candidate_id) if is_record_id(candidate_id) else None
+        if candidate is None:
+            raise refusals.invalid_value("candidate_id", "must exist")
+        # Documented: the author is the token's user unless `user_id` names another.
+        author = dataset.users.get(body.get("user_id", user.id))
+        if author is None:
+            raise refusals.invalid_value("user_id", "must exist")
+        note = note_actions.add_note(dataset, candidate, author, body)
+        response = json_response({"id": note.id})
+        response.status = 201
+        return response
 
     def _run_action(
         self, dataset: Dataset, user: User, row: Application, template: str, body: dict[str, Any]

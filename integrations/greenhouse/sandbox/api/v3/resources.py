@@ -26,6 +26,12 @@ from integrations.greenhouse.sandbox.settings import Settings
 
 Query = Mapping[str, str]
 SCORECARD_STATUSES = ("draft", "complete")
+NOTE_VISIBILITIES = ("admin_only_visible", "privately_visible", "publicly_visible")
+NOTE_TYPES = (
+    *("NOTE", "ACTIVITY", "INTERVIEW", "EMAIL", "FOLLOW_UP", "TAKE_HOME_TEST", "LINKEDIN_NOTE"),
+    *("LINKEDIN_INMAIL", "AVAILABILITY_REQUEST", "MIGRATION_ERROR", "TOUCHPOINT", "FORM"),
+    "FEEDBACK",
+)
 ExtraConditions = Callable[["ListRequest"], Iterable[Condition]]
 
 
@@ -246,6 +252,12 @@ def _filter_scorecards(list_request: ListRequest) -> Iterable[Condition]:
         yield by_value("status", [_parse_choice(list_request.query, "status", SCORECARD_STATUSES)])
 
 
+def _filter_notes(list_request: ListRequest) -> Iterable[Condition]:
+    for name, choices in (("type", NOTE_TYPES), ("visibility", NOTE_VISIBILITIES)):
+        if name in list_request.query:
+            yield by_value(name, [_parse_choice(list_request.query, name, choices)])
+
+
 RESOURCES: dict[str, Resource] = {
     "applications": Resource(
         "applications",
@@ -354,6 +366,16 @@ RESOURCES: dict[str, Resource] = {
         booleans=("confidential",),
         timestamps=("opened_at", "closed_at"),
         extra_conditions=_filter_jobs,
+    ),
+    "notes": Resource(
+        "notes",
+        serializers.serialize_note,
+        ids={
+            "application_ids": "application_id",
+            "candidate_ids": "candidate_id",
+            "user_ids": "user_id",
+        },
+        extra_conditions=_filter_notes,
     ),
     "offices": Resource(
         "offices",

@@ -23,6 +23,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Job,
     JobPermission,
     JobPost,
+    Note,
     Office,
     Opening,
     Record,
@@ -365,6 +366,24 @@ def serialize_attachment(dataset: Dataset, row: Attachment) -> JsonObject:
         "type": row.type,
         "filename": row.filename,
         "url": build_file_url(dataset, row),
+    }
+
+
+def serialize_note(dataset: Dataset, row: Note) -> JsonObject:
+    return _serialize_base(row) | {
+        "application_id": row.application_id,
+        "body": row.body,
+        "body_with_tags": row.body,
+        "candidate_id": row.candidate_id,
+        "email_attachment_file_names": None,
+        "email_cc": None,
+        "email_from": None,
+        "email_to": None,
+        "import_hash": None,
+        "subject": None,
+        "type": row.type,
+        "user_id": row.user_id,
+        "visibility": row.visibility,
     }
 
 

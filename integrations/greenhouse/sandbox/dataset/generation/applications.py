@@ -16,6 +16,7 @@ from integrations.greenhouse.sandbox.dataset.records import (
     Attachment,
     Candidate,
     Job,
+    Note,
     RejectionDetail,
     Scorecard,
     Stage,
@@ -92,6 +93,20 @@ class _ApplicationGenerator:
             self._add_stage_history(application, job, at, order)
         if order % 6 == 0:
             self._add_scorecard(application, at, order)
+        if order % 11 == 4:
+            self._add_note(application, at, order)
+
+    def _add_note(self, application: Application, at: str, order: int) -> None:
+        visibilities = ("admin_only_visible", "publicly_visible", "privately_visible")
+        self.dataset.add_record(
+            Note,
+            at,
+            candidate_id=application.candidate_id,
+            application_id=application.id,
+            user_id=self.user_ids[order % len(self.user_ids)],
+            body=sample_values.NOTE,
+            visibility=visibilities[order % 3],
+        )
 
     def _add_candidate(self, at: str, order: int) -> Candidate:
         dataset, random = self.dataset, self.random
@@ -103,7 +118,8 @@ class _ApplicationGenerator:
             random.choice(sample_values.FIRST_NAMES),
             random.choice(sample_values.LAST_NAMES),
         )
-        email = f"candidate{order + 1}@mail.example"
+        # Some applied before, as another candidate in Greenhouse.
+        email = f"candidate{order - 9 if order % 29 == 28 else order + 1}@mail.example"
         return dataset.add_record(
             Candidate,
             at,
@@ -118,7 +134,7 @@ class _ApplicationGenerator:
             last_activity_at=at,
             recruiter_id=random.choice(self.user_ids) if order % 4 == 1 else None,
             emails=[{"value": email, "type": "personal"}] if order % 23 != 5 else [],
-            phones=[{"value": f"555-01{order % 100:02d}", "type": "mobile"}] if order % 2 else [],
+            phones=[{"value": f"555-{order:07d}", "type": "mobile"}] if order % 2 else [],
             addresses=[{"value": "1 Main Street", "type": "home"}] if order % 6 == 0 else [],
             social=[{"value": "social.example/me"}] if order % 8 == 0 else [],
             tags=[random.choice(sample_values.TAGS)] if order % 5 == 0 else [],

@@ -80,6 +80,8 @@ QUESTIONS = (
     ("LinkedIn Profile", ("https://www.example.com/in/me", None)),
 )
 
+NOTE = "Call back next week."
+
 TAGS = ("Referral", "Relocates", "Second look", "Conference 2026")
 
 REJECTION_TYPES = {

@@ -1,0 +1,75 @@
+"""What two candidates share is found without storing it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import override_settings
+
+from integrations.ats.types import Candidate as AtsCandidate
+from portal.sync.records.contact_digests import (
+    build_contact_digests,
+    normalize_linkedin,
+    normalize_phone,
+)
+
+
+def _build(**contacts: tuple[str, ...]) -> AtsCandidate:
+    return AtsCandidate(id=1, first_name="Ada", last_name="Park", **contacts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("phone", "digits"),
+    [
+        ("+1 (415) 555-0100", "14155550100"),
+        ("0014155550100", "14155550100"),
+        ("+49 (0)30 123456", "4930123456"),
+        ("415.555.0100 ext. 7", "4155550100"),
+        ("415-555-0100 x7", "4155550100"),
+        ("٤١٥٥٥٥٠١٠٠", ""),  # digits of another script
+        ("12345", ""),
+        ("000 000 0000", ""),
+        ("call me", ""),
+    ],
+)
+def test_phone_is_normalized(phone: str, digits: str) -> None:
+    assert normalize_phone(phone) == digits
+
+
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("https://www.linkedin.com/in/Ada-Park/", "ada-park"),
+        ("linkedin.com/in/ada-park?trk=x", "ada-park"),
+        ("https://de.linkedin.com/in/ada%2Dpark/details", "ada-park"),
+        ("https://linkedin.com.evil.example/in/ada-park", ""),
+        ("https://notlinkedin.com/in/ada-park", ""),
+        ("https://www.linkedin.com/company/acme", ""),
+        ("https://[broken/in/ada", ""),
+    ],
+)
+def test_linkedin_is_normalized(link: str, name: str) -> None:
+    assert normalize_linkedin(link) == name
+
+
+def test_equal_contacts_have_equal_digests() -> None:
+    first = _build(emails=(" Ada@Acme.example ",), phones=("+1 415 555 0100",))
+    second = _build(emails=("ada@acme.example",), phones=("0014155550100",))
+    assert build_contact_digests(1, first) == build_contact_digests(1, second)
+
+
+def test_look_alikes_stay_apart() -> None:
+    """`casefold` would turn ſ into s and match another person's address."""
+    assert build_contact_digests(1, _build(emails=("ſam@acme.example",))) != build_contact_digests(
+        1, _build(emails=("sam@acme.example",))
+    )
+
+
+def test_digests_are_keyed_per_purpose() -> None:
+    candidate = _build(emails=("ada@acme.example",), phones=("4155550100",))
+    digests = build_contact_digests(1, candidate)
+    assert not set(digests) & set(build_contact_digests(2, candidate))
+    with override_settings(FIELD_ENCRYPTION_KEY=["another-key"]):
+        assert not set(digests) & set(build_contact_digests(1, candidate))
+    same_text = build_contact_digests(1, _build(links=("linkedin.com/in/ada@acme.example",)))
+    assert not {d.partition(":")[2] for d in digests} & {d.partition(":")[2] for d in same_text}
+    assert not any("ada" in digest or "415555" in digest for digest in digests)
