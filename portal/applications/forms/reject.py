@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -85,9 +86,7 @@ class RejectionFields(forms.Form):
 
     def set_email_choices(self, connection_id: int, rights: Rights) -> None:
         """Remove the email fields if the credential cannot list templates or there are none."""
-        templates = EmailTemplate.objects.filter(
-            connection_id=connection_id, gone_at=None, type__icontains="reject"
-        )
+        templates = filter_rejection_templates(connection_id)
         if rights.why_unavailable("rejection_mail") or not templates.exists():
             self.remove_email_fields()
             return
@@ -157,7 +156,13 @@ class RejectionFields(forms.Form):
         reasons = RejectionReason.objects.filter(connection_id=connection_id, gone_at=None)
         field: Any = self.fields["reason"]
         field.queryset = reasons
-        field.choices = _group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
+        field.choices = group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
+
+
+def filter_rejection_templates(connection_id: int) -> QuerySet[EmailTemplate]:
+    return EmailTemplate.objects.filter(
+        connection_id=connection_id, gone_at=None, type__icontains="reject"
+    )
 
 
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:
@@ -173,7 +178,7 @@ def _find_next_morning(earliest: datetime, zone: tzinfo) -> datetime:
     return morning.astimezone(UTC)
 
 
-def _group_reasons(
+def group_reasons(
     reasons: Sequence[RejectionReason], recent_ids: Sequence[int]
 ) -> list[tuple[str, Any]]:
     """Each reason once: the usual ones first, the others by type."""

@@ -20,6 +20,8 @@ from tests.portal.applications.action_helpers import (
     build_form_values,
     fetch_row,
     find_application,
+    get_card_url,
+    get_decisions_url,
     get_latest_action,
     reject_application,
     submit_action,
@@ -214,12 +216,12 @@ def test_row_says_when_greenhouse_is_slow(remy: Client, advance_clock) -> None:
 
 def test_unchanged_card_is_not_sent_again(remy: Client, advance_clock) -> None:
     application = find_application()
-    remy.post(reverse("applications:start_review", args=[application.job_id]))
+    remy.post(reverse("applications:start_job_review", args=[application.job_id]))
     reject_application(remy, application)
-    url = build_action_url("review_card", application.pk)
+    url = get_card_url(application.pk)
     shown = {"shown": _read_token(remy.get(url, **HTMX).content.decode())}
     assert remy.get(url, shown, **HTMX).status_code == 204
-    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
+    decisions_url = get_decisions_url()
     shown = {"shown": _read_token(remy.get(decisions_url, **HTMX).content.decode())}
     assert remy.get(decisions_url, shown, **HTMX).status_code == 204
     advance_clock(11)
