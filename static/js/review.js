@@ -62,6 +62,7 @@
     if (!review || !("keys" in review.dataset) || hasModifier(event)) return;
     const form = event.target.closest("#action-dialog form");
     if (form && pressInDialog(form, event)) return event.preventDefault();
+    if (event.key === "?" && byId("keys-help").open) return byId("keys-help").close();
     if (document.querySelector("dialog[open]")) return;
     if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
     if (press(event.key)) event.preventDefault();

@@ -37,7 +37,7 @@ def sam(connected_demo: Demo, person) -> Person:
     _prepare_resumes(connected_demo, page)
     page.get_by_role("button", name="Review one by one").click()
     page.wait_for_url(re.compile("/review/"))
-    page.locator("#keys-help summary").click()
+    page.keyboard.press("?")
     page.get_by_label("Words to highlight").fill("years, SQL, Rust")
     page.get_by_role("button", name="Save").click()
     return recruiter

@@ -55,7 +55,7 @@ def render_body(body: str) -> SafeString:
     if not _HTML_TAG.search(body):
         text = escape(unescape(body)).replace("\r\n", "\n").replace("\n", "<br>")
         return mark_tokens(text)
-    return mark_tokens(nh3.clean(body, tags=_TAGS, attributes={}))
+    return mark_tokens(nh3.clean(body, tags=_TAGS, attributes={"*": set()}))
 
 
 def mark_tokens(html: str) -> SafeString:

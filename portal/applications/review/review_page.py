@@ -28,7 +28,8 @@ from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
 
-MAX_LISTED_DECISIONS = 30
+Status = ApplicationAction.Status
+PROBLEM_STATUSES = (Status.CONFLICT, Status.FAILED, Status.REFUSED)
 
 
 def build_review_context(
@@ -132,10 +133,12 @@ def build_decisions_context(
     entries = _list_decisions(review_session, rights)
     next_undo = _find_next_undo(entries)
     last_undone = next((e for e in entries if str(e.action.pk) == undone_pk), None)
+    last_decision = last_undone or next(iter(entries), None)
     return {
         **build_session_context(review_session),
         "activity_entries": entries,
-        "last_decision": last_undone or next(iter(entries), None),
+        "last_decision": last_decision,
+        "problems": [e for e in _find_problems(entries) if e is not last_decision],
         "last_undone": last_undone,
         "next_undo": next_undo,
         "waits": all(entry.is_waiting for entry in entries if entry.is_busy),
@@ -145,18 +148,21 @@ def build_decisions_context(
 
 
 def _list_decisions(review_session: ReviewSession, rights: Rights) -> list[ActivityEntry]:
-    """The newest decisions, and those that can be undone next if they are older."""
-    visible = visible_applications(rights.member, member_rights=rights, closed=True)
-    newest = sessions.list_decisions(review_session).filter(application__in=visible)
-    standing = sessions.list_standing_decisions(review_session).filter(application__in=visible)
-    listed_ids = {
-        *newest.values_list("pk", flat=True)[:MAX_LISTED_DECISIONS],
-        *standing.values_list("pk", flat=True)[:MAX_LISTED_DECISIONS],
-    }
-    actions = ApplicationAction.objects.filter(pk__in=listed_ids).select_related(
-        "application__candidate", "application__job", "application__stage", "membership__user"
-    )
+    actions = sessions.list_shown_decisions(review_session, rights)
     return build_activity_entries(actions, rights.member, rights, review_session=review_session)
+
+
+def _find_problems(entries: list[ActivityEntry]) -> list[ActivityEntry]:
+    """Decisions that came to nothing, unless the person has read it or decided anew."""
+    decided_ids: set[int] = set()
+    problems = []
+    for entry in entries:
+        action = entry.action
+        is_latest = action.application_id not in decided_ids
+        decided_ids.add(action.application_id)
+        if is_latest and action.status in PROBLEM_STATUSES and action.dismissed_at is None:
+            problems.append(entry)
+    return problems
 
 
 def _find_next_undo(entries: list[ActivityEntry]) -> ActivityEntry | None:

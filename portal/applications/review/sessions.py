@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from portal.entitlements.rules import Rights, visible_applications, visible_jobs
 from portal.sync.models import Job
 
 MAX_UNFINISHED = 10  # on the page of reviews
+MAX_READ_DECISIONS, MAX_LISTED_DECISIONS = 300, 30
 
 
 @dataclass(frozen=True)
@@ -213,25 +214,41 @@ def move_past(review_session: ReviewSession, application_pk: int) -> None:
 
 
 def list_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
-    """The person's own actions in this session, newest first, without those that undo another."""
+    """The person's own actions since the session began, newest first, without those that undo
+    another. On other applications, too.
+    """
     return ApplicationAction.objects.filter(
         membership_id=review_session.membership_id,
-        application_id__in=review_session.application_ids,
         queued_at__gte=review_session.started_at,
         batch=None,
         undoes=None,
     )
 
 
-def list_standing_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
-    """Decisions that had, or may have, an effect and were not undone."""
-    effective_undos = ApplicationAction.objects.filter(undoes=OuterRef("pk")).exclude(
-        status__in=ApplicationAction.INEFFECTIVE_STATUSES
+def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> list[ApplicationAction]:
+    """The newest decisions, and those that can be undone next if they are older. Only those on
+    applications that the person may see.
+    """
+    actions = list_decisions(review_session).select_related(
+        "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    return (
-        list_decisions(review_session)
-        .exclude(status__in=ApplicationAction.INEFFECTIVE_STATUSES)
-        .exclude(Exists(effective_undos))
+    latest = actions.prefetch_related("undone_by")[:MAX_READ_DECISIONS]
+    session_ids = set(review_session.application_ids)
+    own = [action for action in latest if action.application_id in session_ids]
+    visible = visible_applications(rights.member, member_rights=rights, closed=True)
+    own_ids = {action.application_id for action in own}
+    visible_ids = set(visible.filter(pk__in=own_ids).order_by().values_list("pk", flat=True))
+    shown = [action for action in own if action.application_id in visible_ids]
+    newest = shown[:MAX_LISTED_DECISIONS]
+    older = [action for action in shown[MAX_LISTED_DECISIONS:] if _is_standing(action)]
+    return newest + older[:MAX_LISTED_DECISIONS]
+
+
+def _is_standing(action: ApplicationAction) -> bool:
+    """Whether it had, or may have, an effect and was not undone."""
+    ineffective = ApplicationAction.INEFFECTIVE_STATUSES
+    return action.status not in ineffective and all(
+        undo.status in ineffective for undo in action.undone_by.all()
     )
 
 

@@ -106,7 +106,9 @@ def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, run_tasks) -> N
     assert undo_response.context["place"].number == number
     assert get_latest_action().status == Status.CANCELED
     assert get_sandbox_application(sandbox, application).status == "active"
-    form_page = remy.get(build_action_url("reject", application.pk), {"origin": get_review_origin()})
+    form_page = remy.get(
+        build_action_url("reject", application.pk), {"origin": get_review_origin()}
+    )
     assert form_page.context["form"]["reason"].value() == reason.pk, "preselected for the next"
 
 
