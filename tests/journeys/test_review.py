@@ -117,7 +117,7 @@ def _open_rejection_with_email(page: Page) -> str:
         if page.get_by_label("Email to the candidate").count():
             return heading
         page.keyboard.press("Escape")
-        expect(page.locator("#review-reject")).to_be_focused()
+        expect(page.locator("#review-heading")).to_be_focused()
         page.keyboard.press("s")
         _await_next(page, heading)
     pytest.fail("Nobody accepts email")
@@ -149,7 +149,7 @@ def test_undo_dialog_and_help_by_keyboard(demo: Demo, sam: Person) -> None:
     expect(preview).to_contain_text("Subject")
     sam.check_page("64-email-preview")
     keys.press("Escape")
-    expect(page.locator("#review-reject")).to_be_focused()
+    expect(page.locator("#review-heading")).to_be_focused()
     for key in ("m", "t", "e"):
         keys.press(key)
         expect(page.locator("#action-dialog")).to_be_visible()

@@ -132,7 +132,7 @@ def find_session(member: Membership, queue: ReviewQueue) -> ReviewSession | None
     ).first()
 
 
-def get_own_session(member: Membership, pk: int | None) -> ReviewSession | None:
+def get_own_session(member: Membership, pk: int) -> ReviewSession | None:
     """With its requisition or view. What it lists still has to be checked."""
     sessions = ReviewSession.objects.filter(membership=member).select_related("job", "view__job")
     return sessions.filter(pk=pk).first()

@@ -107,7 +107,7 @@ def preview_emails(request: MemberRequest) -> HttpResponse:
     if rights.why_unavailable("rejection_mail"):
         templates = templates.none()
     if "template" in request.GET:
-        templates = templates.filter(pk=parse_id(request.GET["template"]))
+        templates = templates.filter(pk=parse_id(request.GET["template"]) or 0)
     action_context = ActionContext(request.membership, 0, rights)
     minutes = parse_id(request.GET.get("mail_after", ""))
     send_at = estimate_send_time(minutes, action_context) if minutes else None
