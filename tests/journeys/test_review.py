@@ -182,3 +182,10 @@ def test_place_is_kept_and_restarted(demo: Demo, sam: Person) -> None:
     page.go_back()
     page.get_by_role("button", name="Start over Waiting over 7 days").click()
     expect(page.locator("#review-place")).to_contain_text("1 of")
+    for name, path in (
+        ("67-presets", "/review/presets/"),
+        ("68-rejection-emails", "/review/emails/"),
+        ("69-preferences", "/account/preferences/"),
+    ):
+        sam.open_path(path)
+        sam.check_page(name)
