@@ -104,13 +104,13 @@ def _apply_position(request: MemberRequest, review_session: ReviewSession) -> No
 @require_safe
 @member_only
 def review_card(request: MemberRequest, pk: int) -> HttpResponse:
-    review_session = get_review_session(request)
-    if review_session is None:
-        raise Http404
     try:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
+    review_session = get_review_session(request)
+    if review_session is None:
+        raise Http404
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
     context = build_card_context(available_actions, latest_action, review_session)
     row: ApplicationRow = context["row"]
