@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connections', '0001_initial'),
-        ('sync', '0001_initial'),
+        ('sync', '0003_remove_application_rejected_at_and_more'),
     ]
 
     operations = [
