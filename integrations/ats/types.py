@@ -166,8 +166,13 @@ class RejectionReason(_AtsRecord, frozen=True, kw_only=True):
 
 
 class EmailTemplate(_AtsRecord, frozen=True, kw_only=True):
+    """`body` is HTML or plain text, with tokens like `{{CANDIDATE_FIRST_NAME}}`."""
+
     name: str
     type: str = ""
+    subject: str = ""
+    body: str = ""
+    sender: str = ""
 
 
 class Source(_AtsRecord, frozen=True, kw_only=True):

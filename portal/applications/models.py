@@ -1,4 +1,4 @@
-"""Actions on applications, batches, review sessions, and learned refusals."""
+"""Actions on applications, batches, review sessions, rejection presets, learned refusals."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
 from integrations.ats.oauth_tokens import SERVICE_ACCOUNT_USER_ID
 from integrations.ats.types import SeenStage
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, Organization
 from portal.connections.models import Connection
+from portal.core.names.model_fields import NameField
 from portal.core.tenancy.managers import OrganizationModel
-from portal.sync.models import Application, Job, RejectionReason
+from portal.jobs.models import SavedView
+from portal.sync.models import Application, EmailTemplate, Job, RejectionReason
 
 
 class ActionKind(models.TextChoices):
@@ -246,31 +249,114 @@ class ReviewPreferences(OrganizationModel):
 
 
 class ReviewSession(OrganizationModel):
-    """A person's fixed list of applications to review on a job, and their position in it."""
+    """A person's fixed list of applications to review, and their position in it. One per source."""
+
+    class Source(models.TextChoices):
+        JOB = "job", "Requisition"
+        VIEW = "view", "Saved view"
+        NEW = "new", "New since you last looked"
+        WAITING = "waiting", "Waiting over 7 days"
 
     membership = models.ForeignKey(
         Membership, on_delete=models.CASCADE, related_name="review_sessions"
     )
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.JOB)
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="+")
+    view = models.ForeignKey(SavedView, null=True, on_delete=models.CASCADE, related_name="+")
     application_ids: models.JSONField[list[int], list[int]] = models.JSONField(default=list)
     position = models.PositiveIntegerField(default=0)
     filters: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    # Time and ID of the last application of an earlier session on this source: its list goes on
+    # after it.
+    after: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
+    is_cut = models.BooleanField(default=False)  # there were more applications than fit
     started_at = models.DateTimeField(default=timezone.now)
+    moved_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["membership", "job"], name="one_review_session_per_job"
+                fields=["membership", "job"],
+                condition=models.Q(job__isnull=False),
+                name="one_review_session_per_job",
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "view"],
+                condition=models.Q(view__isnull=False),
+                name="one_review_session_per_view",
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "source"],
+                condition=models.Q(job=None, view=None),
+                name="one_review_session_per_source",
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.membership} at {self.job}"
+        return f"{self.membership}: {self.name}"
 
     @property
-    def number(self) -> int:
-        return self.position + 1
+    def name(self) -> str:
+        if self.job is not None:
+            return self.job.name
+        return self.view.name if self.view is not None else self.get_source_display()
+
+
+class RejectionPreset(OrganizationModel):
+    """A rejection that one key makes: of one person, or of everybody in the organization."""
+
+    class EmailDelay(models.IntegerChoices):
+        HOUR = 60, "1 hour after the rejection"
+        DAY = 60 * 24, "1 day after the rejection"
+        THREE_DAYS = 60 * 72, "3 days after the rejection"
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="rejection_presets"
+    )
+    # None: shared in the organization.
+    membership = models.ForeignKey(
+        Membership, null=True, on_delete=models.CASCADE, related_name="rejection_presets"
+    )
+    name = NameField(max_length=40)
+    digit = models.PositiveSmallIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(9)]
+    )
+    # None: no longer in Greenhouse's data, so that the preset needs another one.
+    reason = models.ForeignKey(
+        RejectionReason, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    notes = models.TextField(blank=True, max_length=2000)
+    template = models.ForeignKey(
+        EmailTemplate, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    mail_after = models.PositiveIntegerField(
+        choices=EmailDelay.choices, default=EmailDelay.HOUR
+    )  # minutes
+
+    class Meta:
+        ordering = ("digit", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["organization", "digit"],
+                condition=models.Q(membership=None),
+                name="one_shared_preset_per_digit",
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "digit"],
+                condition=models.Q(membership__isnull=False),
+                name="one_own_preset_per_digit",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
-    def total(self) -> int:
-        return len(self.application_ids)
+    def description(self) -> str:
+        """For example "Too junior · email “Thank you” 1 day after the rejection"."""
+        parts = [self.reason.name if self.reason is not None else "Needs a reason"]
+        if self.notes:
+            parts.append("with a note")
+        if self.template is not None:
+            parts.append(f"email “{self.template.name}” {self.get_mail_after_display()}")
+        return " · ".join(parts)

@@ -12,6 +12,7 @@ from portal.applications.views import (
     job_page,
     notes,
     preferences,
+    presets,
     resumes,
     review,
     row_menu,
@@ -35,18 +36,20 @@ urlpatterns = [
         choices.search_batch_choices,
         name="batch_choices",
     ),
-    path("requisitions/<id:job_pk>/review/", review.show_review, name="review"),
-    path("requisitions/<id:job_pk>/review/start/", review.start_review, name="start_review"),
     path(
-        "requisitions/<id:job_pk>/review/decisions/",
-        review.review_decisions,
-        name="review_decisions",
+        "requisitions/<id:job_pk>/review/start/", review.start_job_review, name="start_job_review"
     ),
-    path(
-        "requisitions/<id:job_pk>/review/preferences/",
-        review.save_preferences,
-        name="review_preferences",
-    ),
+    # /review/<session>/
+    path("review/", review.list_reviews, name="reviews"),
+    path("review/presets/", presets.list_presets, name="presets"),
+    path("review/presets/<id:pk>/", presets.edit_preset, name="edit_preset"),
+    path("review/presets/<id:pk>/delete/", presets.delete_preset, name="delete_preset"),
+    path("review/emails/", presets.preview_emails, name="rejection_emails"),
+    path("review/start/", review.start_review, name="start_review"),
+    path("review/<id:pk>/", review.show_review, name="review"),
+    path("review/<id:pk>/restart/", review.restart_review, name="restart_review"),
+    path("review/<id:pk>/decisions/", review.review_decisions, name="review_decisions"),
+    path("review/preferences/", review.save_preferences, name="review_preferences"),
     # /batches/<batch>/
     path("batches/<id:pk>/", batches.batch_detail, name="batch"),
     path("batches/<id:pk>/cancel/", batches.cancel_batch, name="cancel_batch"),

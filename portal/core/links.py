@@ -12,6 +12,7 @@ SEARCH = "search:results"
 JOB_LIST = "jobs:list"
 JOB_PAGE = "applications:job_detail"
 APPLICANT_PAGE = "applications:applicant"
+REVIEWS = "applications:reviews"
 OWN_CONSENT = "applications:acting_user"
 
 SETUP = "onboarding:setup"

@@ -21,6 +21,8 @@ class PortalPage:
 
 PAGES = (
     PortalPage("Requisitions", "jobs:list", "jobs home"),
+    PortalPage("Review", "applications:reviews", "queue new applicants waiting one by one"),
+    PortalPage("Rejection presets", "applications:presets", "review keys reasons shortcuts"),
     PortalPage("My activity", "applications:my_activity", "history undo actions"),
     PortalPage("Missing a requisition?", "jobs:explain_access", "access job not found why"),
     PortalPage("Email notifications", "notifications:preferences", "mail digest settings"),

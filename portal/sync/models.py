@@ -259,10 +259,15 @@ class Source(SyncedRecord):
 
 
 class EmailTemplate(SyncedRecord):
-    """A template of a rejection email; only its name is stored, since Greenhouse sends it."""
+    """A template of an email. The text of those for rejections is stored to be shown beforehand;
+    Greenhouse fills in its tokens and sends it.
+    """
 
     name = models.CharField(max_length=300)
     type = models.CharField(max_length=60, blank=True)
+    subject = models.CharField(max_length=500, blank=True)
+    body = models.TextField(blank=True)  # HTML or plain text as Greenhouse has it: never trusted
+    sender = models.CharField(max_length=300, blank=True)  # "" if Greenhouse doesn't tell
 
     class Meta:
         constraints = unique_per_connection("email_template")
@@ -409,6 +414,17 @@ class Application(SyncedRecord):
             # For emails about new applicants (portal.jobs.applicant_emails.schedule).
             models.Index(fields=["connection", "first_seen_at"], name="new_applications"),
             models.Index(fields=["job", "first_seen_at"], name="new_applications_of_job"),
+            # For reviews across requisitions (portal.applications.review.queues).
+            models.Index(
+                fields=["connection", "entered_stage_at", "id"],
+                name="waiting_applications",
+                condition=models.Q(status="active"),
+            ),
+            models.Index(
+                fields=["connection", "applied_at"],
+                name="recent_applications",
+                condition=models.Q(status="active"),
+            ),
         )
 
     def __str__(self) -> str:

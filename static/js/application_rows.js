@@ -27,28 +27,6 @@
     if (menu && menu.matches(":popover-open")) menu.hidePopover();
   }
 
-  /* ---- Dialog ---- */
-  function openDialog(dialog) {
-    closeMenu();
-    if (!dialog.open) dialog.showModal();
-    const summary = dialog.querySelector("[data-take-focus]");
-    const field = dialog.querySelector("select, input:not([type=hidden]), textarea, button");
-    if (summary) summary.focus();
-    else if (field) field.focus();
-  }
-
-  function closeDialog() {
-    const dialog = byId("action-dialog");
-    if (dialog.open) dialog.close();
-  }
-
-  function focusRow(row) {
-    const target = row.querySelector("[data-focus-fallback]") || byId(openerId);
-    if (target && target.isConnected) return target.focus({ preventScroll: true });
-    row.tabIndex = -1;
-    row.focus({ preventScroll: true });
-  }
-
   /* ---- Buttons: each belongs to a form of the page and names its own address ---- */
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".application-rows button[formaction]");
@@ -56,32 +34,15 @@
     event.preventDefault();
     const row = button.closest("tr");
     openerId = button.closest(".cell-actions") ? button.id : "";
+    portalDialog.setOpener(openerId);
     htmx.ajax(button.form.method, button.getAttribute("formaction"), { source: button, target: row, swap: "outerHTML" });
   });
 
   document.addEventListener("htmx:afterSwap", (event) => {
-    const { target, requestConfig } = event.detail;
-    if (target.id === "row-menu") return openMenu(target);
-    if (target.id === "action-dialog-body") return openDialog(byId("action-dialog"));
-    const dialog = byId("action-dialog");
-    if (!dialog || !dialog.open || !dialog.contains(requestConfig.elt)) return;
-    closeDialog();
-    const row = byId(target.id);
-    if (row) focusRow(row);
+    const { target } = event.detail;
+    if (target.id === "row-menu") openMenu(target);
+    else if (target.id === "action-dialog-body") closeMenu();
   });
-
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-close-dialog]")) closeDialog();
-    else if (event.target.id === "action-dialog") closeDialog(); // outside of it
-  });
-
-  // Closed without an action, the focus returns to where the dialog was opened from.
-  document.addEventListener("close", (event) => {
-    if (event.target.id !== "action-dialog") return;
-    byId("action-dialog-body").replaceChildren();
-    const opener = byId(openerId);
-    if (opener && document.activeElement === document.body) opener.focus({ preventScroll: true });
-  }, true);
 
   document.addEventListener("toggle", (event) => {
     if (event.target.id !== "row-menu" || event.newState !== "closed") return;

@@ -1,26 +1,32 @@
-/* Keys of one letter on the review page. Each presses what carries it in data-key; they are off
-   while somebody types, and altogether when the person has switched them off. */
+/* Review: one application at a time, without loading the page again. Each key of one letter presses
+   what carries it in data-key; they are off while somebody types, and altogether when the person has
+   switched them off. */
 (function () {
   "use strict";
+  const byId = (id) => document.getElementById(id);
 
-  function shown(element) {
+  function isShown(element) {
     return element && element.getClientRects().length > 0;
+  }
+
+  function openHelp() {
+    const help = byId("keys-help");
+    if (!help.open) help.showModal();
+  }
+
+  // A decision is on its way: a key now would be meant for the next application.
+  function isDeciding() {
+    return document.querySelector("#review form[aria-busy=true], #review .review-steps .htmx-request, #review .decision-buttons a.htmx-request");
   }
 
   function press(key) {
     if (key === "?") {
-      const help = document.getElementById("keys-help");
-      help.open = !help.open;
-      if (help.open) help.querySelector("summary").focus();
+      openHelp();
       return true;
     }
-    const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-    if (!shown(target)) return false;
-    target.click();
-    if (target.dataset.keyFocus) {
-      const field = document.querySelector(target.dataset.keyFocus);
-      if (shown(field)) field.focus();
-    }
+    const target = document.querySelector(`#review [data-key~="${CSS.escape(key)}"]`);
+    if (!isShown(target)) return false;
+    if (!isDeciding()) target.click();
     return true;
   }
 
@@ -32,39 +38,51 @@
     }
   }
 
-  /* Where a reason is chosen: Enter in the list sends the form, which browsers do by themselves
-     from other fields only. */
-  function pressWithin(form, event) {
-    if (isOpenList(event.target)) return false;
-    if (event.key === "Enter" && event.target.matches("select")) {
+  /* In the dialog where a reason is selected: Enter in the list sends the form, which browsers do by
+     themselves from other fields only; a digit rejects with that preset instead. */
+  function pressInDialog(form, event) {
+    if (isOpenList(event.target) || !event.target.matches("select")) return false;
+    if (event.key === "Enter") {
       form.requestSubmit();
       return true;
     }
-    return false;
+    const preset = /^[1-9]$/.test(event.key) && byId(`preset-${event.key}`);
+    if (!preset) return false;
+    byId("action-dialog").close();
+    preset.click();
+    return true;
   }
 
-  // Escape cancels a form that was unfolded, with shortcuts and without.
-  document.addEventListener("keydown", (event) => {
-    const box = event.key === "Escape" && event.target.closest("details.reject-form[open]");
-    if (!box || isOpenList(event.target)) return;
-    box.open = false;
-    box.querySelector("summary").focus();
-    event.preventDefault();
-  });
-
-  document.addEventListener("toggle", (event) => {
-    const box = event.target;
-    if (box.matches("details.reject-form[open]")) box.querySelector("[name=reason]").focus();
-  }, true);
+  function hasModifier(event) {
+    return event.ctrlKey || event.metaKey || event.altKey || event.repeat;
+  }
 
   document.addEventListener("keydown", (event) => {
-    const page = document.getElementById("review");
-    if (!page || !("keys" in page.dataset)) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const review = byId("review");
+    if (!review || !("keys" in review.dataset) || hasModifier(event)) return;
+    const form = event.target.closest("#action-dialog form");
+    if (form && pressInDialog(form, event)) return event.preventDefault();
+    if (event.key === "?" && byId("keys-help").open) return byId("keys-help").close();
     if (document.querySelector("dialog[open]")) return;
-    const form = event.target.closest("details form[data-enter-submits]");
-    if (form && pressWithin(form, event)) return event.preventDefault();
     if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
     if (press(event.key)) event.preventDefault();
+  });
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-open-help]")) return;
+    event.preventDefault();
+    openHelp();
+  });
+
+  /* What the person has unfolded stays so with the next application. */
+  let openIds = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "review") return;
+    openIds = Array.from(document.querySelectorAll("#review [data-stays-open][open]"), (box) => box.id);
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "review") return;
+    openIds.forEach((id) => byId(id) && (byId(id).open = true));
+    scrollTo({ top: 0 });
   });
 })();

@@ -387,6 +387,9 @@ class _EmailTemplate(msgspec.Struct):
     id: RecordId
     name: RawText = None
     type: RawText = None
+    sender: RawText = msgspec.field(name="from", default=None)
+    body: RawText = None
+    html_body: RawText = None
 
 
 read_user = make_reader(_User, _convert_user)
@@ -411,6 +414,13 @@ read_rejection_reason = make_reader(
     lambda w: RejectionReason(id=w.id, name=to_text(w.name), type_name=_get_name(w.type) or ""),
 )
 read_email_template = make_reader(
-    _EmailTemplate, lambda w: EmailTemplate(id=w.id, name=to_text(w.name), type=to_text(w.type))
+    _EmailTemplate,
+    lambda w: EmailTemplate(
+        id=w.id,
+        name=to_text(w.name),
+        type=to_text(w.type),
+        body=to_text(w.html_body) or to_text(w.body),
+        sender=to_text(w.sender),
+    ),
 )
 read_source = make_reader(_Department, lambda w: Source(id=w.id, name=to_text(w.name)))

@@ -400,6 +400,9 @@ class _EmailTemplate(msgspec.Struct):
     id: RecordId
     name: RawText = None
     email_type: RawText = None
+    subject: RawText = None
+    body: RawText = None
+    html_body: RawText = None
 
 
 read_user = make_reader(_User, _convert_user)
@@ -466,6 +469,12 @@ read_rejection_reason = make_reader(
 )
 read_email_template = make_reader(
     _EmailTemplate,
-    lambda w: EmailTemplate(id=w.id, name=to_text(w.name), type=to_text(w.email_type)),
+    lambda w: EmailTemplate(
+        id=w.id,
+        name=to_text(w.name),
+        type=to_text(w.email_type),
+        subject=to_text(w.subject),
+        body=to_text(w.html_body) or to_text(w.body),
+    ),
 )
 read_source = make_reader(_NamedRecord, lambda w: Source(id=w.id, name=to_text(w.name)))

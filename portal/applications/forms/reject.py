@@ -86,9 +86,7 @@ class RejectionFields(forms.Form):
 
     def set_email_choices(self, connection_id: int, rights: Rights) -> None:
         """Remove the email fields if the credential cannot list templates or there are none."""
-        templates = EmailTemplate.objects.filter(
-            connection_id=connection_id, gone_at=None, type__icontains="reject"
-        )
+        templates = filter_rejection_templates(connection_id)
         if rights.why_unavailable("rejection_mail") or not templates.exists():
             self.remove_email_fields()
             return
@@ -158,7 +156,13 @@ class RejectionFields(forms.Form):
         reasons = RejectionReason.objects.filter(connection_id=connection_id, gone_at=None)
         field: Any = self.fields["reason"]
         field.queryset = reasons
-        field.choices = _group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
+        field.choices = group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
+
+
+def filter_rejection_templates(connection_id: int) -> QuerySet[EmailTemplate]:
+    return EmailTemplate.objects.filter(
+        connection_id=connection_id, gone_at=None, type__icontains="reject"
+    )
 
     def limit_reasons(self, reasons: QuerySet[RejectionReason]) -> None:
         """Offer only these reasons and no email; one alone is selected."""
@@ -185,7 +189,7 @@ def _find_next_morning(earliest: datetime, zone: tzinfo) -> datetime:
     return morning.astimezone(UTC)
 
 
-def _group_reasons(
+def group_reasons(
     reasons: Sequence[RejectionReason], recent_ids: Sequence[int]
 ) -> list[tuple[str, Any]]:
     """Each reason once: the usual ones first, the others by type."""

@@ -124,9 +124,13 @@ class ActivityEntry:
         )
 
     @property
+    def noun(self) -> str:
+        return ACTION_HANDLERS[self.action.kind].noun
+
+    @property
     def undo_name(self) -> str:
         """For the name of its Undo button: "rejection of Ada Park"."""
-        return f"{ACTION_HANDLERS[self.action.kind].noun.lower()} of {self.who}"
+        return f"{self.noun.lower()} of {self.who}"
 
     @property
     def changes(self) -> list[FieldChange]:
@@ -193,8 +197,8 @@ def _get_former_job_ids(actions: Iterable[ApplicationAction]) -> set[int]:
 
 
 def _build_review_url(action: ApplicationAction, review_session: ReviewSession) -> str:
-    url = reverse("applications:review", args=[review_session.job_id])
-    return f"{url}?position={review_session.application_ids.index(action.application_id) + 1}"
+    place = review_session.application_ids.index(action.application_id) + 1
+    return f"{reverse('applications:review', args=[review_session.pk])}?position={place}"
 
 
 def _build_application_url(action: ApplicationAction) -> str:

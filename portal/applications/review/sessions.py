@@ -4,82 +4,252 @@ applications out of the filter; visibility is checked again for each application
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
+from portal.applications.review.queues import MAX_APPLICATIONS, Key, ReviewQueue, find_key
 from portal.core.database import read_only
+from portal.entitlements.rules import Rights, visible_applications, visible_jobs
 from portal.sync.models import Job
 
-MAX_APPLICATIONS = 1000
+MAX_UNFINISHED = 10  # on the page of reviews
+MAX_READ_DECISIONS, MAX_LISTED_DECISIONS = 300, 30
 
 
-def start_review_session(
-    member: Membership, job: Job, order: Iterable[int], list_query: str
-) -> ReviewSession:
-    """Start a new session, replacing an earlier one on the same job."""
+@dataclass(frozen=True)
+class ReviewPlace:
+    """Where a person is among those applications of a session that they may still see."""
+
+    application_ids: list[int]
+    places: list[int]  # in the session's list, of the applications that are visible
+    position: int  # in the session's list; its length at the end
+
+    @property
+    def application_id(self) -> int | None:
+        return None if self.at_end else self.application_ids[self.position]
+
+    @property
+    def at_end(self) -> bool:
+        return self.position >= len(self.application_ids)
+
+    @property
+    def number(self) -> int:
+        return sum(place < self.position for place in self.places) + 1
+
+    @property
+    def total(self) -> int:
+        return len(self.places)
+
+    @property
+    def lost_count(self) -> int:
+        """How many have left the person's rights, or Greenhouse, since the session began."""
+        return len(self.application_ids) - len(self.places)
+
+    @property
+    def previous(self) -> int | None:
+        """As in the URL, where the first position is 1."""
+        earlier = [place for place in self.places if place < self.position]
+        return earlier[-1] + 1 if earlier else None
+
+    @property
+    def next(self) -> int:
+        return self._next_position + 1
+
+    @property
+    def next_application_id(self) -> int | None:
+        position = self._next_position
+        return self.application_ids[position] if position < len(self.application_ids) else None
+
+    @property
+    def _next_position(self) -> int:
+        later = (place for place in self.places if place > self.position)
+        return next(later, len(self.application_ids))
+
+
+def start_review_session(queue: ReviewQueue) -> ReviewSession | None:
+    """Replace an earlier session on the same source; None if there is nothing to review."""
+    member = queue.rights.member
+    after = find_start(queue)
+    keys = queue.load_keys(after)
+    if not keys:
+        return None
+    now = timezone.now()
     values = {
-        "application_ids": list(order)[:MAX_APPLICATIONS],
+        "application_ids": [pk for _, pk in keys[:MAX_APPLICATIONS]],
+        "is_cut": len(keys) > MAX_APPLICATIONS,
         "position": 0,
-        "filters": {"query": list_query},
-        "started_at": timezone.now(),
+        "filters": {"query": queue.get_stored_query()},
+        "after": [after[0].isoformat(), after[1]] if after else [],
+        "started_at": now,
+        "moved_at": now,
     }
-    return ReviewSession.objects.update_or_create(membership=member, job=job, defaults=values)[0]
+    return ReviewSession.objects.update_or_create(
+        membership=member, source=queue.source, job=queue.job, view=queue.view, defaults=values
+    )[0]
 
 
-def get_review_session(member: Membership, job: Job) -> ReviewSession | None:
-    return ReviewSession.objects.filter(membership=member, job=job).first()
+def find_start(queue: ReviewQueue) -> Key | None:
+    """After which application the next session on this source begins."""
+    earlier = find_session(queue.rights.member, queue)
+    return _find_end(earlier, queue) if earlier is not None else None
 
 
-def get_unfinished_session(member: Membership, job: Job) -> ReviewSession | None:
-    review_session = get_review_session(member, job)
-    return (
-        review_session
-        if review_session is not None
-        and review_session.position < len(review_session.application_ids)
-        else None
+def _find_end(earlier: ReviewSession, queue: ReviewQueue) -> Key | None:
+    """Where the next list begins: after what was passed among new applications, or after a list
+    that was too long for one session. Otherwise at the beginning.
+    """
+    is_finished = earlier.position >= len(earlier.application_ids)
+    if queue.source == ReviewSession.Source.NEW:
+        passed = earlier.application_ids[: earlier.position]
+    elif queue.is_continued and earlier.is_cut and is_finished:
+        passed = earlier.application_ids
+    else:
+        return None
+    return find_key(queue.rights, queue.source, passed) or _get_earlier_end(earlier)
+
+
+def _get_earlier_end(earlier: ReviewSession) -> Key | None:
+    return (datetime.fromisoformat(earlier.after[0]), earlier.after[1]) if earlier.after else None
+
+
+def restart_session(review_session: ReviewSession) -> None:
+    """The same applications in the same order, from the first."""
+    now = timezone.now()
+    ReviewSession.objects.filter(pk=review_session.pk).update(
+        position=0, started_at=now, moved_at=now
     )
 
 
+def find_session(member: Membership, queue: ReviewQueue) -> ReviewSession | None:
+    return ReviewSession.objects.filter(
+        membership=member, source=queue.source, job=queue.job, view=queue.view
+    ).first()
+
+
+def get_own_session(member: Membership, pk: int) -> ReviewSession | None:
+    """With its requisition or view. What it lists still has to be checked."""
+    sessions = ReviewSession.objects.filter(membership=member).select_related("job", "view__job")
+    return sessions.filter(pk=pk).first()
+
+
+def load_place(review_session: ReviewSession, rights: Rights) -> ReviewPlace:
+    """One query for the whole session: at most `MAX_APPLICATIONS` IDs."""
+    visible = visible_applications(rights.member, member_rights=rights)
+    ids = review_session.application_ids
+    visible_ids = set(visible.filter(pk__in=ids).order_by().values_list("pk", flat=True))
+    return build_place(review_session, visible_ids)
+
+
+def build_place(review_session: ReviewSession, visible_ids: set[int]) -> ReviewPlace:
+    ids = review_session.application_ids
+    places = [place for place, pk in enumerate(ids) if pk in visible_ids]
+    position = next((place for place in places if place >= review_session.position), len(ids))
+    return ReviewPlace(ids, places, position)
+
+
+def list_unfinished(rights: Rights) -> list[tuple[ReviewSession, ReviewPlace]]:
+    """Sessions that still have an application the person may see, the latest first."""
+    jobs = visible_jobs(rights.member, member_rights=rights)
+    rows = ReviewSession.objects.filter(
+        Q(job=None) | Q(job__in=jobs), membership=rights.member
+    ).select_related("job", "view__job")
+    latest = list(rows.order_by("-moved_at", "-pk")[:MAX_UNFINISHED])
+    listed_ids = {pk for row in latest for pk in row.application_ids}
+    visible = visible_applications(rights.member, member_rights=rights)
+    visible_ids = set(visible.filter(pk__in=listed_ids).order_by().values_list("pk", flat=True))
+    pairs = [(row, build_place(row, visible_ids)) for row in latest]
+    return [(row, place) for row, place in pairs if not place.at_end]
+
+
+def get_unfinished_session(
+    job: Job, rights: Rights
+) -> tuple[ReviewSession, ReviewPlace] | tuple[None, None]:
+    """Of one requisition."""
+    queue = ReviewQueue(rights, ReviewSession.Source.JOB, job=job)
+    review_session = find_session(rights.member, queue)
+    if review_session is None:
+        return None, None
+    place = load_place(review_session, rights)
+    return (None, None) if place.at_end else (review_session, place)
+
+
 def build_return_url(review_session: ReviewSession) -> str:
-    url = reverse("applications:job_detail", args=[review_session.job_id])
+    """The list that the review came from."""
+    job_id = review_session.job_id or (review_session.view and review_session.view.job_id)
+    if job_id is None:
+        return reverse("applications:reviews")
+    url = reverse("applications:job_detail", args=[job_id])
     query = review_session.filters.get("query", "")
     return f"{url}?{query}" if query else url
 
 
+def build_review_url(review_session: ReviewSession, position: int | None = None) -> str:
+    """`position` counts from 1."""
+    url = reverse("applications:review", args=[review_session.pk])
+    return url if position is None else f"{url}?position={position}"
+
+
 def move_to_position(review_session: ReviewSession, position: int) -> None:
     """The last position plus one is the end. Read-only mode saves nothing."""
-    review_session.position = min(max(0, position), len(review_session.application_ids))
+    position = min(max(0, position), len(review_session.application_ids))
+    if position == review_session.position:
+        return
+    review_session.position = position
     if not read_only.is_read_only():
-        ReviewSession.objects.filter(pk=review_session.pk).update(position=review_session.position)
+        ReviewSession.objects.filter(pk=review_session.pk).update(
+            position=position, moved_at=timezone.now()
+        )
+
+
+def move_past(review_session: ReviewSession, application_pk: int) -> None:
+    """To the application after this one, if it is in the session."""
+    if application_pk in review_session.application_ids:
+        move_to_position(review_session, review_session.application_ids.index(application_pk) + 1)
 
 
 def list_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
-    """The person's own actions in this session, newest first, without those that undo another."""
+    """The person's own actions since the session began, newest first, without those that undo
+    another. On other applications, too.
+    """
     return ApplicationAction.objects.filter(
         ApplicationAction.IS_DECISION,
         membership_id=review_session.membership_id,
-        application_id__in=review_session.application_ids,
         queued_at__gte=review_session.started_at,
         batch=None,
         undoes=None,
     )
 
 
-def list_standing_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]:
-    """Decisions that had, or may have, an effect and were not undone."""
-    effective_undos = ApplicationAction.objects.filter(undoes=OuterRef("pk")).exclude(
-        status__in=ApplicationAction.INEFFECTIVE_STATUSES
+def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> list[ApplicationAction]:
+    """The newest decisions, and those that can be undone next if they are older. Only those on
+    applications that the person may see.
+    """
+    actions = list_decisions(review_session).select_related(
+        "application__candidate", "application__job", "application__stage", "membership__user"
     )
-    return (
-        list_decisions(review_session)
-        .exclude(status__in=ApplicationAction.INEFFECTIVE_STATUSES)
-        .exclude(Exists(effective_undos))
+    latest = actions.prefetch_related("undone_by")[:MAX_READ_DECISIONS]
+    session_ids = set(review_session.application_ids)
+    own = [action for action in latest if action.application_id in session_ids]
+    visible = visible_applications(rights.member, member_rights=rights, closed=True)
+    own_ids = {action.application_id for action in own}
+    visible_ids = set(visible.filter(pk__in=own_ids).order_by().values_list("pk", flat=True))
+    shown = [action for action in own if action.application_id in visible_ids]
+    newest = shown[:MAX_LISTED_DECISIONS]
+    older = [action for action in shown[MAX_LISTED_DECISIONS:] if _is_standing(action)]
+    return newest + older[:MAX_LISTED_DECISIONS]
+
+
+def _is_standing(action: ApplicationAction) -> bool:
+    """Whether it had, or may have, an effect and was not undone."""
+    ineffective = ApplicationAction.INEFFECTIVE_STATUSES
+    return action.status not in ineffective and all(
+        undo.status in ineffective for undo in action.undone_by.all()
     )
 
 
@@ -88,29 +258,3 @@ def get_review_preferences(member: Membership) -> ReviewPreferences:
     return ReviewPreferences.objects.filter(membership=member).first() or ReviewPreferences(
         membership=member
     )
-
-
-def list_words(terms: str) -> list[str]:
-    """Each of the comma-separated terms once, whatever its case."""
-    unique_words = {word.strip().casefold(): word.strip() for word in terms.split(",")}
-    return [word for word in unique_words.values() if word]
-
-
-def highlight_words(text: str, terms: str) -> list[tuple[str, bool]]:
-    """Split the text into pieces, each flagged if it matches a term (comma-separated)."""
-    unique_words = list_words(terms)
-    if not unique_words:
-        return [(text, False)]
-    # Longest first, since the first alternative wins: "C" is a prefix of "C++".
-    pattern = "|".join(
-        _build_word_pattern(word) for word in sorted(unique_words, key=len, reverse=True)
-    )
-    pieces = re.split(f"({pattern})", text, flags=re.IGNORECASE)
-    return [(piece, index % 2 == 1) for index, piece in enumerate(pieces) if piece]
-
-
-def _build_word_pattern(word: str) -> str:
-    """Whole words only: “Go” does not match in “Google”."""
-    before = r"(?<!\w)" if re.match(r"\w", word) else ""
-    after = r"(?!\w)" if re.search(r"\w\Z", word) else ""
-    return f"{before}{re.escape(word)}{after}"

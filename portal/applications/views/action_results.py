@@ -6,7 +6,6 @@ import uuid
 from dataclasses import replace
 
 from django.http import HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -18,7 +17,8 @@ from portal.applications.actions.latest_actions import get_latest_effective_acti
 from portal.applications.forms.base import INCOMPLETE_MESSAGE, ActionForm, unpack_click
 from portal.applications.models import ApplicationAction
 from portal.applications.views.lookups import get_own_action_or_404
-from portal.applications.views.return_urls import get_origin, get_undone_review_url
+from portal.applications.views.return_urls import get_origin
+from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import respond_with_row
 from portal.applications.views.submission import submit_action
 
@@ -31,7 +31,7 @@ def cancel_action(request: MemberRequest, pk: int) -> HttpResponse:
         note = "Too late to undo: it was already sent to Greenhouse."
         return respond_with_row(request, available_actions, note=note, status=409)
     if get_origin(request) == "review":
-        return redirect(get_undone_review_url(request, action))
+        return respond_in_review(request, available_actions.context.rights, undone=action)
     return respond_with_row(request, available_actions)
 
 

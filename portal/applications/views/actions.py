@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
@@ -18,12 +19,19 @@ from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.update import UpdateForm
 from portal.applications.models import ActionKind
 from portal.applications.page.labels import get_candidate_label
+from portal.applications.review import presets
 from portal.applications.views.lookups import get_available_actions_or_404
-from portal.applications.views.return_urls import get_list_query, get_origin, get_return_url
+from portal.applications.views.return_urls import (
+    get_list_query,
+    get_origin,
+    get_origin_value,
+    get_return_url,
+)
 from portal.applications.views.row_responses import respond_with_row
 from portal.applications.views.submission import submit_action
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.web.htmx import render_page_or_partial
+from portal.web.id_parsing import parse_id
 
 
 @require_POST
@@ -76,7 +84,7 @@ def _act_with_form(
 ) -> HttpResponse:
     available_actions = get_available_actions_or_404(request, pk)
     application, action_context = available_actions.application, available_actions.context
-    data = request.POST if request.method == "POST" else None
+    data = _read_form_data(request, kind)
     form = form_class(data, application=application, action_context=action_context)
     is_search = form.is_bound and form.is_search()
     if is_search:
@@ -93,7 +101,8 @@ def _act_with_form(
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
         "back_url": get_return_url(request, application),
         "list_query": get_list_query(request),
-        "origin": get_origin(request),
+        "origin": get_origin_value(request),
+        "swaps_review": get_origin(request) == "review",
     }
     status = 422 if form.is_bound and not is_search else 200
     response = render_page_or_partial(
@@ -101,3 +110,17 @@ def _act_with_form(
     )
     response["HX-Retarget"], response["HX-Reswap"] = "#action-dialog-body", "innerHTML"
     return response
+
+
+def _read_form_data(request: MemberRequest, kind: str) -> QueryDict | None:
+    """What was posted; a preset stands for the fields of the rejection form."""
+    if request.method != "POST":
+        return None
+    if kind != ActionKind.REJECT or "preset" not in request.POST:
+        return request.POST
+    preset = get_object_or_404(
+        presets.filter_presets(request.membership), pk=parse_id(request.POST["preset"])
+    )
+    data = request.POST.copy()
+    data.update(presets.build_rejection_data(preset))
+    return data

@@ -83,12 +83,26 @@ def build_full_page_context(
     context: dict[str, Any] = {
         "details": get_job_details(job, rights),
         "is_greenhouse_down": SimpleLazyObject(lambda: is_greenhouse_down(job.connection)),
-        "review_session": sessions.get_unfinished_session(request.membership, job),
+        **_build_review_offer(application_list),
         "status_counts": _count_by_status(application_list) if not job.is_open else (),
     }
     if application_list.filters.filter_count or request.GET.get("filters"):
         context["filter_selects"] = build_filter_selects(application_list, action_context)
     return context
+
+
+def _build_review_offer(application_list: ApplicationList) -> dict[str, Any]:
+    """The review in progress, and whether the list as it is shown is another one."""
+    review_session, place = sessions.get_unfinished_session(
+        application_list.job, application_list.rights
+    )
+    shown_query = application_list.filters.query
+    return {
+        "review_session": review_session,
+        "review_place": place,
+        "is_other_list": review_session is not None
+        and review_session.filters.get("query") != shown_query,
+    }
 
 
 def _load_page(request: MemberRequest, application_list: ApplicationList) -> VisitPage:

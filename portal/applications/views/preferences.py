@@ -13,8 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.undo_period import get_action_preferences
 from portal.applications.forms.preferences import ActionPreferencesForm
+from portal.applications.forms.review_preferences import ReviewPreferencesForm
 from portal.applications.models import ActionPreferences
 from portal.applications.page.filters import get_list_params
+from portal.applications.review.sessions import get_review_preferences
 from portal.entitlements.rules import visible_jobs
 
 
@@ -29,7 +31,12 @@ def edit_preferences(request: MemberRequest) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("applications:preferences")
     status = 422 if form.errors else 200
-    return render(request, "applications/preferences.html", {"form": form}, status=status)
+    review_preferences = get_review_preferences(request.membership)
+    context = {
+        "form": form,
+        "review_form": ReviewPreferencesForm(instance=review_preferences),
+    }
+    return render(request, "applications/preferences.html", context, status=status)
 
 
 @require_POST

@@ -16,7 +16,7 @@ from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.conflicts import build_greenhouse_url
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.resumes.resume import Resume, download_resume, load_resume
-from portal.applications.review import sessions
+from portal.applications.review import highlighting, sessions
 from portal.applications.views.greenhouse_reads import ReadFailure, read_from_greenhouse
 from portal.applications.views.lookups import get_application_or_404
 from portal.core.database import read_only
@@ -89,13 +89,13 @@ def _read_resume(request: MemberRequest, application: Application) -> Resume | R
 
 
 def _build_document_context(document: Document, highlighted_words: str) -> dict[str, object]:
-    texts = [sessions.highlight_words(text, highlighted_words) for text in document.texts]
+    texts = [highlighting.highlight_words(text, highlighted_words) for text in document.texts]
     hits = Counter(piece.casefold() for text in texts for piece, is_hit in text if is_hit)
     return {
         "pages": [_ShownPage(number, image) for number, image in enumerate(document.images, 1)],
         "texts": [text for text in texts if text] if any(document.texts) else [],
         "word_counts": [
-            (word, hits[word.casefold()]) for word in sessions.list_words(highlighted_words)
+            (word, hits[word.casefold()]) for word in highlighting.list_words(highlighted_words)
         ],
     }
 

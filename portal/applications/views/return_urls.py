@@ -10,16 +10,35 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications.models import ApplicationAction
+from portal.applications.models import ReviewSession
 from portal.applications.page.filters import get_list_params
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_job_or_404
 from portal.sync.models import Application
+from portal.web.id_parsing import parse_id
+
+REVIEW_PREFIX = "review-"  # before the session's ID
 
 
 def get_origin(request: MemberRequest) -> str:
     """The kind of page: review, applicant, activity or history; empty for a job's page."""
+    return "review" if get_review_id(request) is not None else get_origin_value(request)
+
+
+def get_origin_value(request: MemberRequest) -> str:
+    """As it was sent, for the forms of the next page."""
     return request.POST.get("origin") or request.GET.get("origin") or ""
+
+
+def get_review_id(request: MemberRequest) -> int | None:
+    value = get_origin_value(request)
+    return parse_id(value.removeprefix(REVIEW_PREFIX)) if value.startswith(REVIEW_PREFIX) else None
+
+
+def get_review_session(request: MemberRequest) -> ReviewSession | None:
+    """The person's own review that the request came from."""
+    pk = get_review_id(request)
+    return None if pk is None else sessions.get_own_session(request.membership, pk)
 
 
 def get_list_query(request: MemberRequest) -> str:
@@ -30,7 +49,10 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
     job = get_job_or_404(application)
     origin = get_origin(request)
     if origin == "review":
-        return reverse("applications:review", args=[job.pk])
+        review_session = get_review_session(request)
+        if review_session is None:
+            return reverse("applications:reviews")
+        return sessions.build_review_url(review_session)
     list_params = get_list_params(QueryDict(get_list_query(request)))
     if origin == "activity":
         query = f"?{urlencode(list_params)}" if list_params else ""
@@ -42,18 +64,3 @@ def get_return_url(request: MemberRequest, application: Application) -> str:
     query = urlencode([*list_params, ("return_to", application.pk)])
     job_url = reverse("applications:job_detail", args=[job.pk])
     return f"{job_url}?{query}#application-{application.pk}"
-
-
-def get_undone_review_url(request: MemberRequest, action: ApplicationAction) -> str:
-    """The review where the person is, saying that this decision was undone."""
-    return f"{get_return_url(request, action.application)}?undone={action.pk}"
-
-
-def get_next_review_url(request: MemberRequest, application: Application) -> str:
-    """The review, at the application after this one."""
-    job = get_job_or_404(application)
-    url = reverse("applications:review", args=[job.pk])
-    review_session = sessions.get_review_session(request.membership, job)
-    if review_session is None or application.pk not in review_session.application_ids:
-        return url
-    return f"{url}?position={review_session.application_ids.index(application.pk) + 2}"

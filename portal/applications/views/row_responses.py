@@ -18,7 +18,8 @@ from portal.applications.models import ApplicationAction
 from portal.applications.page.filters import parse_filters, shows_status_column
 from portal.applications.page.pipeline import build_pipeline
 from portal.applications.page.rows import ApplicationRow, build_row
-from portal.applications.views.return_urls import get_return_url
+from portal.applications.views.return_urls import get_origin, get_return_url
+from portal.applications.views.review_responses import respond_in_review
 
 LOCATION_STATUSES = (ApplicationAction.Status.DONE, ApplicationAction.Status.CONFLICT)
 
@@ -32,6 +33,9 @@ def respond_with_row(
 ) -> HttpResponse:
     """The row for HTMX, else a redirect to the page the request came from."""
     application = available_actions.application
+    if get_origin(request) == "review":
+        rights = available_actions.context.rights
+        return respond_in_review(request, rights, note=note, status=status)
     if request.htmx:
         row = build_row(available_actions, get_latest_action(application, request.membership))
         return render_row(request, available_actions, row, note=note, status=status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect
 
 from portal.accounts.access import MemberRequest
 from portal.applications.actions import action_requests
@@ -13,11 +12,9 @@ from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
 from portal.applications.page.rows import build_row
-from portal.applications.views.return_urls import (
-    get_next_review_url,
-    get_origin,
-    get_undone_review_url,
-)
+from portal.applications.review import sessions
+from portal.applications.views.return_urls import get_origin, get_review_session
+from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import render_row, respond_with_row
 from portal.core.database.prepared_statements import use_prepared_statements
 
@@ -37,10 +34,12 @@ def submit_action(
         return respond_with_row(
             request, available_actions, note=ACTION_IN_PROGRESS_MESSAGE, status=409
         )
-    if get_origin(request) == "review":
-        if action_request.undoes is not None:
-            return redirect(get_undone_review_url(request, action_request.undoes))
-        return redirect(get_next_review_url(request, available_actions.application))
+    if (review_session := get_review_session(request)) is not None:
+        if action_request.undoes is None:
+            sessions.move_past(review_session, available_actions.application.pk)
+        return respond_in_review(
+            request, available_actions.context.rights, undone=action_request.undoes
+        )
     if request.htmx and action.is_open:  # then it is the latest: only one can be open
         return render_row(request, available_actions, build_row(available_actions, action))
     # The application's own page shows it.

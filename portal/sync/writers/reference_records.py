@@ -5,6 +5,7 @@ templates and custom fields.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
@@ -21,12 +22,14 @@ from portal.sync.models import (
     Source,
 )
 
+MAX_EMAIL_BODY = 50_000  # characters
+
 DEPARTMENT_TABLE = UpsertTable(Department, ("name",))
 OFFICE_TABLE = UpsertTable(Office, ("name", "search_name"))
 CLOSE_REASON_TABLE = UpsertTable(CloseReason, ("name",))
 REJECTION_REASON_TABLE = UpsertTable(RejectionReason, ("name", "type_name", "type_key"))
 SOURCE_TABLE = UpsertTable(Source, ("name",))
-EMAIL_TEMPLATE_TABLE = UpsertTable(EmailTemplate, ("name", "type"))
+EMAIL_TEMPLATE_TABLE = UpsertTable(EmailTemplate, ("name", "type", "subject", "body", "sender"))
 CUSTOM_FIELD_TABLE = UpsertTable(
     CustomField,
     ("key", "name", "type", "description", "order", "required", "private", "active", "options"),
@@ -90,13 +93,20 @@ def write_sources(connection: Connection, page: Sequence[ats.Source]) -> WriteRe
 
 
 def write_email_templates(connection: Connection, page: Sequence[ats.EmailTemplate]) -> WriteResult:
-    return EMAIL_TEMPLATE_TABLE.write(
-        connection,
-        (
-            {"remote_id": t.id, "name": clean_title(t.name, t.id)[:300], "type": t.type[:60]}
-            for t in page
-        ),
-    )
+    return EMAIL_TEMPLATE_TABLE.write(connection, map(_convert_email_template, page))
+
+
+def _convert_email_template(template: ats.EmailTemplate) -> dict[str, Any]:
+    """Only rejections are sent from here, so the text of other emails is not stored."""
+    is_rejection = "reject" in template.type.lower()
+    return {
+        "remote_id": template.id,
+        "name": clean_title(template.name, template.id)[:300],
+        "type": template.type[:60],
+        "subject": template.subject[:500] if is_rejection else "",
+        "body": template.body[:MAX_EMAIL_BODY] if is_rejection else "",
+        "sender": template.sender[:300] if is_rejection else "",
+    }
 
 
 def write_custom_fields(connection: Connection, page: Sequence[ats.CustomField]) -> WriteResult:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.applications.models import ApplicationAction
+from portal.applications.models import ApplicationAction, ReviewSession
 from portal.sync.models import Application, CustomField, RejectionReason
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -66,6 +66,21 @@ def fetch_row(client: Client, application: Application) -> str:
     """The HTML of the row as the person sees it now."""
     page: str = client.get(build_action_url("row", application.pk), **HTMX).content.decode()
     return page.replace("&#x27;", "'")
+
+
+def get_review_origin() -> str:
+    """What forms of the newest review carry."""
+    return f"review-{ReviewSession.objects.latest('started_at').pk}"
+
+
+def get_card_url(application_pk: int) -> str:
+    return f"{build_action_url('review_card', application_pk)}?origin={get_review_origin()}"
+
+
+def get_decisions_url() -> str:
+    return reverse(
+        "applications:review_decisions", args=[ReviewSession.objects.latest("started_at").pk]
+    )
 
 
 def get_latest_action() -> ApplicationAction:

@@ -76,7 +76,7 @@ def test_names_link_to_page(remy: Client) -> None:
     assert "/applications/" in found
     values = {"status": "active", "stage": ""}
     review = remy.post(
-        reverse("applications:start_review", args=[application.job_id]), values, follow=True
+        reverse("applications:start_job_review", args=[application.job_id]), values, follow=True
     )
     reviewed = review.context["application"]
     assert f'href="{_build_url(reviewed)}"' in review.content.decode()

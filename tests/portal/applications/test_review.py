@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction, ReviewSession
-from portal.applications.review.sessions import highlight_words
+from portal.applications.review.highlighting import highlight_words
 from portal.connections.models import PermissionCheck
 from portal.sync.models import Application, Job, RejectionReason
 from tests.api_generations import any_generation
@@ -21,7 +21,10 @@ from tests.portal.applications.action_helpers import (
     build_action_url,
     build_form_values,
     find_application,
+    get_card_url,
+    get_decisions_url,
     get_latest_action,
+    get_review_origin,
     get_sandbox_application,
     list_applications,
     reject_application,
@@ -41,7 +44,7 @@ def remy(personas: Personas, connect, sign_in, kind: str) -> Client:
 
 def _begin_review(client: Client, job_id: int, **more: str) -> str:
     values = {"status": "active", "stage": "", **more}
-    answer = client.post(reverse("applications:start_review", args=[job_id]), values)
+    answer = client.post(reverse("applications:start_job_review", args=[job_id]), values)
     url: str = answer.url
     return url
 
@@ -66,13 +69,13 @@ def test_review_keeps_order_and_place(remy: Client, sandbox: Sandbox, run_tasks)
     application = find_application()
     page = _begin_review(remy, application.job_id)
     first = remy.get(page)
-    total = first.context["review_session"].total
+    total = first.context["place"].total
     assert f"1 of {total}" in first.content.decode()
     place = first.context["review_session"].application_ids.index(application.pk) + 1
     assert remy.get(f"{page}?position={place}").context["application"] == application
     response = remy.post(
         build_action_url("advance", application.pk),
-        build_form_values(application, **{"origin": "review"}),
+        build_form_values(application, **{"origin": get_review_origin()}),
         follow=True,
     )
     run_tasks()
@@ -92,17 +95,21 @@ def test_review_undo_keeps_place(remy: Client, sandbox: Sandbox, run_tasks) -> N
     page = _begin_review(remy, find_application().job_id)
     application = remy.get(page).context["application"]
     reason = RejectionReason.objects.order_by("remote_id").first()
-    values = build_form_values(application, reason=reason.pk, **{"origin": "review"})
+    values = build_form_values(application, reason=reason.pk, **{"origin": get_review_origin()})
     response = remy.post(build_action_url("reject", application.pk), values, follow=True)
-    number = response.context["review_session"].number
+    number = response.context["place"].number
     undo_response = remy.post(
-        build_action_url("cancel_action", get_latest_action().pk), {"origin": "review"}, follow=True
+        build_action_url("cancel_action", get_latest_action().pk),
+        {"origin": get_review_origin()},
+        follow=True,
     )
-    assert undo_response.context["review_session"].number == number
+    assert undo_response.context["place"].number == number
     assert get_latest_action().status == Status.CANCELED
     assert get_sandbox_application(sandbox, application).status == "active"
-    # The reason is preselected for the next rejection.
-    assert undo_response.context["reject_form"]["reason"].value() == reason.pk
+    form_page = remy.get(
+        build_action_url("reject", application.pk), {"origin": get_review_origin()}
+    )
+    assert form_page.context["form"]["reason"].value() == reason.pk, "preselected for the next"
 
 
 @any_generation
@@ -110,10 +117,10 @@ def test_undo_button_id_is_stable(remy: Client) -> None:
     """Focus is restored by id after a partial update."""
     application = find_application()
     page = _begin_review(remy, application.job_id)
-    reject_application(remy, application, **{"origin": "review"})
+    reject_application(remy, application, **{"origin": get_review_origin()})
     undo_id = f'id="undo-activity-{get_latest_action().pk}"'
     assert undo_id in remy.get(page).content.decode()
-    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
+    decisions_url = get_decisions_url()
     assert undo_id in remy.get(decisions_url, **HTMX).content.decode()
     assert undo_id in remy.get(reverse("applications:my_activity"), **HTMX).content.decode()
 
@@ -140,9 +147,9 @@ def test_decision_links_to_place_and_is_announced(
     page = _begin_review(remy, application.job_id)
     place = remy.get(page).context["review_session"].application_ids.index(application.pk) + 1
     sandbox.run_mutation("move_application", application_id=application.remote_id)
-    submit_action(remy, "advance", application, **{"origin": "review"})
+    submit_action(remy, "advance", application, **{"origin": get_review_origin()})
     run_tasks()
-    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
+    decisions_url = get_decisions_url()
     decisions = remy.get(decisions_url, **HTMX).content.decode()
     assert f'href="{page}?position={place}"' in decisions
     action = get_latest_action()
@@ -178,20 +185,18 @@ def test_review_card_polls_until_settled(
     application = find_application()
     page = _begin_review(remy, application.job_id)
     place = _review_order().index(application.pk) + 1
-    poll_attribute = f'hx-get="{build_action_url("review_card", application.pk)}"'
+    poll_attribute = f'hx-get="{get_card_url(application.pk)}"'
     assert poll_attribute not in _get_place(remy, page, place)
-    reject_application(remy, application, **{"origin": "review"})
+    reject_application(remy, application, **{"origin": get_review_origin()})
     assert poll_attribute in _get_place(remy, page, place)
-    card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
+    card = remy.get(get_card_url(application.pk), **HTMX).content.decode()
     assert poll_attribute in card
     assert "data-key=" in card, "the résumé, Greenhouse"
     assert 'data-key="b"' not in card
     advance_clock(60)
-    remy.get(
-        build_action_url("review_card", application.pk), **HTMX
-    )  # sends due actions, as a row does
+    remy.get(get_card_url(application.pk), **HTMX)  # sends due actions, as a row does
     run_tasks()
-    card = remy.get(build_action_url("review_card", application.pk), **HTMX).content.decode()
+    card = remy.get(get_card_url(application.pk), **HTMX).content.decode()
     assert poll_attribute not in card
     assert "Rejected." in card
     assert "<dd>Rejected</dd>" in card
@@ -215,8 +220,9 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
 @any_generation
 def test_review_form_declares_keyboard_behavior(remy: Client) -> None:
     page = remy.get(_begin_review(remy, find_application().job_id)).content.decode()
-    assert "data-enter-submits" in page
     assert "or Escape to cancel" in page
+    for keys in ("a", "r", "s j", "m", "t", "e"):
+        assert f'data-key="{keys}"' in page, keys
 
 
 @any_generation
@@ -287,7 +293,7 @@ def test_review_back_link_keeps_filters(remy: Client) -> None:
     back_link = f'href="{job_url}?status=active&amp;stage={application.stage_id}"'
     assert back_link in page
     last_page = remy.get(
-        reverse("applications:review", args=[application.job_id]), {"position": 9999}
+        reverse("applications:review", args=[ReviewSession.objects.get().pk]), {"position": 9999}
     )
     assert last_page.content.decode().count(back_link) == 2  # a breadcrumb and a button
 
@@ -296,7 +302,7 @@ def test_review_back_link_keeps_filters(remy: Client) -> None:
 def test_decisions_hidden_after_access_lost(remy: Client, run_tasks) -> None:
     application = find_application()
     page = _begin_review(remy, application.job_id)
-    decisions = reverse("applications:review_decisions", args=[application.job_id])
+    decisions = get_decisions_url()
     submit_action(remy, "advance", application)
     run_tasks()
     urls = (decisions, page)
@@ -335,7 +341,7 @@ def test_impersonation_does_not_move_review_place(
     )
     response = cas.get(f"{page}?position=2")
     assert response.status_code == 200
-    assert response.context["review_session"].number == 2
+    assert response.context["place"].number == 2
     assert ReviewSession.objects.get().position == 0
 
 
@@ -355,8 +361,8 @@ def test_impersonation_sends_no_due_action(
     )
     for url in (
         build_action_url("row", application.pk),
-        build_action_url("review_card", application.pk),
-        reverse("applications:review_decisions", args=[application.job_id]),
+        get_card_url(application.pk),
+        get_decisions_url(),
         batch_url,
     ):
         assert cas.get(url, **HTMX).status_code == 200, url
@@ -376,7 +382,7 @@ def test_review_marks_words_and_links_same_person(remy: Client) -> None:
         candidate=application.candidate
     )
     page = _begin_review(remy, application.job_id)
-    preferences_url = reverse("applications:review_preferences", args=[application.job_id])
+    preferences_url = reverse("applications:review_preferences")
     remy.post(
         preferences_url, {"highlighted_words": "REMOTE, berlin", "single_key_shortcuts": "on"}
     )
@@ -406,7 +412,7 @@ def test_no_order_depends_on_highlighted_words(remy: Client) -> None:
     before = read_orders()
     last = Application.objects.filter(pk=before[0][-1])
     last.update(answers=[{"question": "Languages?", "answer": "Kotlin"}])
-    preferences_url = reverse("applications:review_preferences", args=[job_id])
+    preferences_url = reverse("applications:review_preferences")
     remy.post(preferences_url, {"highlighted_words": "Kotlin", "single_key_shortcuts": "on"})
     assert read_orders() == before
 
@@ -418,7 +424,7 @@ def test_review_shows_custom_field_values(remy: Client) -> None:
     )
     _begin_review(remy, application.job_id)
     place = ReviewSession.objects.get().application_ids.index(application.pk) + 1
-    response = remy.get(f"/requisitions/{application.job_id}/review/?position={place}")
+    response = remy.get(f"/review/{ReviewSession.objects.get().pk}/?position={place}")
     page = response.content.decode()
     year = application.custom["available_from"][:4]
     assert re.search(rf"<dt>Available from</dt><dd[^>]*>[^<]*{year}[^<]*</dd>", page)
@@ -512,10 +518,14 @@ def test_review_404_without_access(remy: Client, personas: Personas, sign_in) ->
     _begin_review(remy, application.job_id)
     for name in ("zoe", "uma"):
         stranger = sign_in(getattr(personas, name))
-        for url_name in ("review", "start_review", "review_decisions", "review_preferences"):
-            url = reverse(f"applications:{url_name}", args=[application.job_id])
-            posts = url_name in ("start_review", "review_preferences")
-            assert (stranger.post(url) if posts else stranger.get(url)).status_code == 404
+        session_pk = ReviewSession.objects.get().pk
+        for url_name in ("review", "review_decisions"):
+            url = reverse(f"applications:{url_name}", args=[session_pk])
+            assert stranger.get(url).status_code == 404
+        restart_url = reverse("applications:restart_review", args=[session_pk])
+        start_url = reverse("applications:start_job_review", args=[application.job_id])
+        for url in (restart_url, start_url):
+            assert stranger.post(url).status_code == 404
         for url_name in ("stage_history", "resume", "history", "review_card"):
             assert stranger.get(build_action_url(url_name, application.pk)).status_code == 404
 
@@ -527,13 +537,15 @@ def _press_undo_key(client: Client, page: str) -> str:
     )
     if button is None:
         return ""
-    page_html: str = client.post(button[1], {"origin": "review"}, follow=True).content.decode()
+    page_html: str = client.post(
+        button[1], {"origin": get_review_origin()}, follow=True
+    ).content.decode()
     return page_html
 
 
 def _advance_in_review(client: Client, applications: list[Application], run_tasks) -> None:
     for application in applications:
-        values = build_form_values(application, **{"origin": "review"})
+        values = build_form_values(application, **{"origin": get_review_origin()})
         client.post(build_action_url("advance", application.pk), values)
         run_tasks()
 
@@ -552,8 +564,7 @@ def test_undo_key_walks_back_one_decision_each(remy: Client, sandbox: Sandbox, r
         assert current[undone:] == stages[undone:]
         assert all(current[i] != stages[i] for i in range(undone)), "one decision each"
     assert _press_undo_key(remy, page) == "", "an undo is not undone"
-    decisions_url = reverse("applications:review_decisions", args=[applications[0].job_id])
-    assert remy.get(decisions_url, **HTMX).content.decode().count(">Undone. Back in") == 3
+    assert remy.get(get_decisions_url(), **HTMX).content.decode().count(">Undone. Back in") == 3
 
 
 @any_generation
@@ -572,7 +583,7 @@ def test_undo_key_cancels_rejection_and_says_so(remy: Client, run_tasks) -> None
     first, second = pick_from_one_job(2)
     page = _begin_review(remy, first.job_id)
     _advance_in_review(remy, [first], run_tasks)
-    reject_application(remy, second, **{"origin": "review"})
+    reject_application(remy, second, **{"origin": get_review_origin()})
     page_html = _press_undo_key(remy, page)
     assert f"Rejection canceled:</strong> Reject, {second.candidate}" in page_html
     assert f"Undoing:</strong> Advance, {first.candidate}" in _press_undo_key(remy, page)

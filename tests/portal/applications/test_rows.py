@@ -20,7 +20,9 @@ from tests.portal.applications.action_helpers import (
     build_form_values,
     fetch_row,
     find_application,
+    get_decisions_url,
     get_latest_action,
+    get_review_origin,
     reject_application,
     submit_action,
 )
@@ -214,16 +216,17 @@ def test_row_says_when_greenhouse_is_slow(remy: Client, advance_clock) -> None:
 
 def test_unchanged_card_is_not_sent_again(remy: Client, advance_clock) -> None:
     application = find_application()
-    remy.post(reverse("applications:start_review", args=[application.job_id]))
+    remy.post(reverse("applications:start_job_review", args=[application.job_id]))
     reject_application(remy, application)
-    url = build_action_url("review_card", application.pk)
-    shown = {"shown": _read_token(remy.get(url, **HTMX).content.decode())}
+    url, origin = build_action_url("review_card", application.pk), get_review_origin()
+    card = remy.get(url, {"origin": origin}, **HTMX).content.decode()
+    shown = {"shown": _read_token(card), "origin": origin}
     assert remy.get(url, shown, **HTMX).status_code == 204
-    decisions_url = reverse("applications:review_decisions", args=[application.job_id])
+    decisions_url = get_decisions_url()
     shown = {"shown": _read_token(remy.get(decisions_url, **HTMX).content.decode())}
     assert remy.get(decisions_url, shown, **HTMX).status_code == 204
     advance_clock(11)
-    assert remy.get(url, shown, **HTMX).status_code == 200
+    assert remy.get(url, shown | {"origin": origin}, **HTMX).status_code == 200
     assert remy.get(decisions_url, shown, **HTMX).status_code == 200
 
 

@@ -47,7 +47,7 @@ def lists(connect, personas: Personas) -> dict[str, tuple[str, str, tuple[str, .
             f"{reverse('applications:start_batch', args=job)}?kind=advance&all_matching=1",
             ("matching", "stage", "status", "selected"),
         ),
-        "review": ("ada", reverse("applications:review", args=job), ("position",)),
+        "review": ("ada", reverse("applications:reviews"), ()),
         "people": ("ada", reverse("onboarding:people"), (*visit, *user_visit)),
         "audit log": ("ada", reverse("audit:log"), ("before",)),
         "sync history": ("ada", reverse("onboarding:sync"), ("page", "before")),

@@ -1,0 +1,90 @@
+"""Form of a rejection preset."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+
+from portal.applications.forms.reject import filter_rejection_templates, group_reasons
+from portal.applications.models import RejectionPreset
+from portal.applications.review.presets import DIGITS, find_free_digit
+from portal.entitlements.rules import Rights
+from portal.sync.models import RejectionReason
+
+
+class PresetForm(forms.ModelForm):
+    is_shared = forms.BooleanField(
+        required=False,
+        label="Share with everybody in your organization",
+        help_text="Your own preset on the same key goes before a shared one.",
+    )
+
+    class Meta:
+        model = RejectionPreset
+        fields = ("name", "digit", "reason", "notes", "template", "mail_after")
+        labels: ClassVar = {
+            "digit": "Key",
+            "notes": "Note",
+            "template": "Email to the candidate",
+            "mail_after": "Send email",
+        }
+        help_texts: ClassVar = {
+            "name": "Shown on its button in a review, for example: Too junior.",
+            "notes": "Saved in Greenhouse with each rejection. The candidate doesn’t see it.",
+        }
+        widgets: ClassVar = {"notes": forms.Textarea(attrs={"rows": 2})}
+
+    def __init__(self, *args: Any, rights: Rights, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rights = rights
+        fields: dict[str, Any] = self.fields
+        member, connection = rights.member, rights.match.connection
+        fields["digit"] = forms.TypedChoiceField(
+            label="Key", coerce=int, choices=[(digit, str(digit)) for digit in DIGITS]
+        )
+        if self.instance.pk is None:
+            fields["digit"].initial = find_free_digit(member)
+            if not member.is_admin:
+                del fields["is_shared"]
+        else:
+            del fields["is_shared"]
+        reasons = RejectionReason.objects.filter(connection=connection, gone_at=None)
+        fields["reason"].queryset = reasons
+        fields["reason"].required = True
+        fields["reason"].choices = group_reasons(list(reasons.order_by("type_name", "name")), ())
+        fields["reason"].error_messages["required"] = "Select a reason. Greenhouse requires one."
+        self._set_template_choices()
+
+    def _set_template_choices(self) -> None:
+        connection = self.rights.match.connection
+        templates = filter_rejection_templates(connection.pk if connection else 0)
+        if self.rights.why_unavailable("rejection_mail") or not templates.exists():
+            del self.fields["template"], self.fields["mail_after"]
+            return
+        field: Any = self.fields["template"]
+        field.queryset = templates.order_by("name")
+        field.empty_label = "None"
+        self.fields["mail_after"].hide_optional = True  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if "digit" in data and (other := self._find_preset_on(data)) is not None:
+            self.add_error("digit", f"Key {data['digit']} is used by “{other.name}”.")
+        return data
+
+    def _find_preset_on(self, data: dict[str, Any]) -> RejectionPreset | None:
+        """Another preset of the same owner on the same key."""
+        self._set_owner(is_shared=data.get("is_shared", False))
+        presets = RejectionPreset.objects.filter(
+            organization=self.instance.organization_id,
+            membership=self.instance.membership_id,
+            digit=data["digit"],
+        )
+        return presets.exclude(pk=self.instance.pk).first()
+
+    def _set_owner(self, *, is_shared: bool) -> None:
+        if self.instance.pk is None:
+            member = self.rights.member
+            self.instance.organization_id = member.organization_id
+            self.instance.membership = None if is_shared else member

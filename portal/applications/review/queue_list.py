@@ -1,0 +1,62 @@
+"""Template context of the page that lists what can be reviewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from portal.applications.models import ReviewSession
+from portal.applications.review import sessions
+from portal.applications.review.queues import (
+    MAX_APPLICATIONS,
+    ReviewQueue,
+    explain_unavailable,
+    list_view_queues,
+)
+from portal.applications.review.sessions import ReviewPlace
+from portal.entitlements.rules import Rights, explain_no_access
+
+Source = ReviewSession.Source
+EXPLANATIONS: dict[str, str] = {
+    Source.NEW: "Active applications since you last opened their requisition, the oldest first.",
+    Source.WAITING: "Active applications in the same stage for more than 7 days, the longest "
+    "wait first.",
+}
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    queue: ReviewQueue
+    explanation: str
+    why_not: str = ""
+    count: int | None = None  # None: not counted
+
+    @property
+    def exceeds_limit(self) -> bool:
+        return self.count is not None and self.count > MAX_APPLICATIONS
+
+
+def build_queue_list(rights: Rights) -> dict[str, Any]:
+    """The two lists across requisitions are counted, saved views are not: each would be a query."""
+    unfinished: list[tuple[ReviewSession, ReviewPlace]] = sessions.list_unfinished(rights)
+    return {
+        "why_nothing": "" if rights.can_view else explain_no_access(rights),
+        "unfinished": unfinished,
+        "queues": [_build_row(ReviewQueue(rights, source)) for source in EXPLANATIONS],
+        "views": [QueueRow(queue, _explain_view(queue)) for queue in list_view_queues(rights)],
+        "limit": MAX_APPLICATIONS,
+    }
+
+
+def _build_row(queue: ReviewQueue) -> QueueRow:
+    why_not = explain_unavailable(queue)
+    after = sessions.find_start(queue)
+    count = 0 if why_not else len(queue.load_keys(after))
+    return QueueRow(queue, EXPLANATIONS[queue.source], why_not, count)
+
+
+def _explain_view(queue: ReviewQueue) -> str:
+    view = queue.view
+    if view is not None and view.job is not None:
+        return f"Applications of {view.job.name}"
+    return "Active applications of its requisitions"

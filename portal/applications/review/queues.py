@@ -1,0 +1,182 @@
+"""What a review may go through: lists across requisitions, a saved view, or one requisition.
+
+A list holds at most `MAX_APPLICATIONS`. It is read in the order of an index, so that it costs the
+same however many applications there are; the next session on the same source goes on after it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from integrations.ats.types import ApplicationStatus
+from portal.applications.models import ReviewSession
+from portal.applications.page.application_list import build_application_list
+from portal.applications.page.filters import drop_search
+from portal.entitlements.rules import Rights, visible_applications, visible_jobs
+from portal.jobs.job_list.filters import filter_jobs, parse_filters
+from portal.jobs.job_list.rows import NEW_APPLICATION_PERIOD
+from portal.jobs.job_list.search import named_applications
+from portal.jobs.models import LastViewed, SavedView
+from portal.sync.models import Application, Job
+
+MAX_APPLICATIONS = 1000
+WAITING_PERIOD = timedelta(days=7)
+
+Source = ReviewSession.Source
+Key = tuple[datetime, int]  # the time that orders a list, and our ID
+
+
+@dataclass(frozen=True)
+class ReviewQueue:
+    """A source of reviews, for one person. `job` and `view` must be theirs to see."""
+
+    rights: Rights
+    source: str
+    job: Job | None = None
+    view: SavedView | None = None
+    query: str = ""  # of a requisition's list
+
+    @property
+    def label(self) -> str:
+        if self.job is not None:
+            return self.job.name
+        return self.view.name if self.view is not None else str(Source(self.source).label)
+
+    def load_keys(self, after: Key | None = None) -> list[Key]:
+        """At most one more than fits a session, in order."""
+        if self.source == Source.NEW:
+            return _load_new(self.rights, after)
+        if self.source == Source.WAITING:
+            return _load_waiting(self.rights, after)
+        if (job := self._get_listed_job()) is not None:
+            return _load_job_list(job, self.rights, self._get_list_query())
+        return _load_view(self.view, self.rights, after) if self.view is not None else []
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether its next session goes on where the last one ended."""
+        return self._get_listed_job() is None
+
+    def get_stored_query(self) -> str:
+        """The canonical query of a requisition's list, without search terms."""
+        job = self._get_listed_job()
+        if job is None:
+            return ""
+        query = QueryDict(self._get_list_query())
+        return drop_search(build_application_list(job, self.rights, query).filters).query
+
+    def _get_listed_job(self) -> Job | None:
+        return self.job or (self.view.job if self.view is not None else None)
+
+    def _get_list_query(self) -> str:
+        return self.view.query if self.view is not None else self.query
+
+
+def find_queue(rights: Rights, source: str, view_pk: int | None = None) -> ReviewQueue | None:
+    """None if there is no such source, or it is not the person's to see."""
+    if source in (Source.NEW, Source.WAITING):
+        queue = ReviewQueue(rights, source)
+        return None if explain_unavailable(queue) else queue
+    if source != Source.VIEW or view_pk is None:
+        return None
+    return next((queue for queue in list_view_queues(rights) if _is_view(queue, view_pk)), None)
+
+
+def _is_view(queue: ReviewQueue, view_pk: int) -> bool:
+    return queue.view is not None and queue.view.pk == view_pk
+
+
+def list_view_queues(rights: Rights) -> list[ReviewQueue]:
+    """The person's own saved views, of the requisitions and of those that they may see."""
+    jobs = visible_jobs(rights.member, member_rights=rights)
+    views = SavedView.objects.filter(Q(job=None) | Q(job__in=jobs), membership=rights.member)
+    return [
+        ReviewQueue(rights, Source.VIEW, view=view)
+        for view in views.select_related("job").order_by("name", "pk")
+        if not view.shows_closed
+    ]
+
+
+def explain_unavailable(queue: ReviewQueue) -> str:
+    """Why the list can't be built; empty if it can."""
+    unavailable = queue.rights.features.unavailable
+    if "applications" in unavailable:
+        return "The Greenhouse credential can't read applications."
+    if queue.source == Source.WAITING and "stage_history" in unavailable:
+        return "The Greenhouse credential can't read how long applications have been in a stage."
+    return ""
+
+
+def find_key(rights: Rights, source: str, application_ids: Sequence[int]) -> Key | None:
+    """The last of these applications in the order of the source; None if none is left."""
+    column = "entered_stage_at" if source == Source.WAITING else "first_seen_at"
+    visible = visible_applications(rights.member, member_rights=rights, closed=True)
+    rows = visible.filter(pk__in=application_ids).exclude(**{column: None})
+    return rows.order_by(f"-{column}", "-pk").values_list(column, "pk").first()
+
+
+def _list_active(rights: Rights) -> QuerySet[Application]:
+    visible = visible_applications(rights.member, member_rights=rights)
+    connection = rights.match.connection
+    return visible.filter(status=ApplicationStatus.ACTIVE, connection=connection).order_by()
+
+
+def _load_new(rights: Rights, after: Key | None) -> list[Key]:
+    """The oldest first. As in the list of requisitions: those since the person last opened the
+    requisition, or if they never did, those of the last days.
+    """
+    active = _list_active(rights)
+    last_views = LastViewed.objects.filter(membership=rights.member)
+    since_viewed = active.filter(
+        job__last_views__membership=rights.member,
+        first_seen_at__gt=F("job__last_views__viewed_at"),
+    )
+    never_viewed = active.filter(
+        ~Exists(last_views.filter(job=OuterRef("job_id"))),
+        applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD,
+    )
+    parts = [_load_ordered(part, "first_seen_at", after) for part in (since_viewed, never_viewed)]
+    return list(islice(heapq.merge(*parts), MAX_APPLICATIONS + 1))
+
+
+def _load_waiting(rights: Rights, after: Key | None) -> list[Key]:
+    """Those who have waited longest first."""
+    long_ago = timezone.now() - WAITING_PERIOD
+    waiting = _list_active(rights).filter(entered_stage_at__lte=long_ago)
+    return _load_ordered(waiting, "entered_stage_at", after)
+
+
+def _load_view(view: SavedView, rights: Rights, after: Key | None) -> list[Key]:
+    """Active applications of the requisitions in the view, the oldest first."""
+    jobs = filter_jobs(
+        visible_jobs(rights.member, member_rights=rights),
+        parse_filters(QueryDict(view.query)),
+        connection=rights.match.connection,
+        user=rights.match.user,
+        named=partial(named_applications, rights.member, rights),
+    ).order_by()
+    return _load_ordered(_list_active(rights).filter(job__in=jobs), "first_seen_at", after)
+
+
+def _load_ordered(applications: QuerySet[Application], column: str, after: Key | None) -> list[Key]:
+    if after is not None:
+        later = Q(**{f"{column}__gt": after[0]}) | Q(**{column: after[0]}, pk__gt=after[1])
+        applications = applications.filter(later, **{f"{column}__gte": after[0]})
+    keys = applications.order_by(column, "pk").values_list(column, "pk")
+    return list(keys[: MAX_APPLICATIONS + 1])
+
+
+def _load_job_list(job: Job, rights: Rights, query: str) -> list[Key]:
+    """In the order that the list's page has."""
+    application_list = build_application_list(job, rights, QueryDict(query))
+    keys = application_list.matching.values_list("first_seen_at", "pk")
+    return list(keys[: MAX_APPLICATIONS + 1])
