@@ -158,22 +158,22 @@ class RejectionFields(forms.Form):
         field.queryset = reasons
         field.choices = group_reasons(list(reasons.order_by("type_name", "name")), recent_ids)
 
-
-def filter_rejection_templates(connection_id: int) -> QuerySet[EmailTemplate]:
-    return EmailTemplate.objects.filter(
-        connection_id=connection_id, gone_at=None, type__icontains="reject"
-    )
-
     def limit_reasons(self, reasons: QuerySet[RejectionReason]) -> None:
         """Offer only these reasons and no email; one alone is selected."""
         field: Any = self.fields["reason"]
         field.queryset = reasons
         rows = list(reasons.order_by("name"))
-        field.choices = _group_reasons(rows, [])
+        field.choices = group_reasons(rows, [])
         if len(rows) == 1:
             field.initial = rows[0].pk
         if "template" in self.fields:
             self.remove_email_fields()
+
+
+def filter_rejection_templates(connection_id: int) -> QuerySet[EmailTemplate]:
+    return EmailTemplate.objects.filter(
+        connection_id=connection_id, gone_at=None, type__icontains="reject"
+    )
 
 
 def _apply_time_zone(entered_at: datetime, zone: str) -> datetime:

@@ -20,10 +20,10 @@ from portal.applications.page.applicant import (
     build_headline,
     build_stage_history_url,
 )
-from portal.applications.same_person import find_related_applications
 from portal.applications.review import presets, sessions
 from portal.applications.review.highlighting import highlight_words
 from portal.applications.review.sessions import ReviewPlace
+from portal.applications.same_person import find_related_applications
 from portal.entitlements.rules import Rights, visible_applications
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
