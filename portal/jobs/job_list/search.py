@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, F, Func, QuerySet, Subquery
+from django.db.models import BooleanField, F, Field, Func, QuerySet, Subquery, Value
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
@@ -42,7 +43,8 @@ def search_jobs(
     """Search `jobs`; of candidates, only those of the applications `named` match.
 
     The conditions are a union, so that each uses its own index; OR would scan all jobs. Each is
-    limited to `connection`, since matches of other customers would cost as much.
+    limited to `connection`, since matches of other customers would cost as much. They are looked
+    up at once: a page asks for its rows, their number and more.
     """
     own_jobs = Job.objects.filter(connection=connection).order_by()
     name = query if may_be_name(query) else ""
@@ -60,7 +62,8 @@ def search_jobs(
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
     if len(typed_words) > 1:
         matches.append(_match_spread_words(own_jobs, typed_words, connection).values("pk"))
-    return jobs.filter(is_in_any(matches))
+    found = jobs.filter(is_in_any(matches)).order_by().values_list("pk", flat=True)
+    return jobs.filter(_IsOneOf(F("pk"), Value(list(found), output_field=_Ids())))
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
@@ -118,6 +121,26 @@ class _InSubqueryArray(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
         return self.as_sql(compiler, connection, template="%(expressions)s", arg_joiner=" IN ")
+
+
+class _Ids(Field[list[int], list[int]]):
+    """A list of IDs as one parameter: an array, or JSON on SQLite."""
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return json.dumps(value) if connection.vendor == "sqlite" else value
+
+
+class _IsOneOf(Func):
+    template, arg_joiner = "%(expressions)s)", " = ANY("
+    output_field = BooleanField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        return self.as_sql(
+            compiler,
+            connection,
+            template="%(expressions)s))",
+            arg_joiner=" IN (SELECT value FROM json_each(",
+        )
 
 
 def find_candidate_matches(
