@@ -132,10 +132,18 @@ def find_session(member: Membership, queue: ReviewQueue) -> ReviewSession | None
     ).first()
 
 
-def get_own_session(member: Membership, pk: int) -> ReviewSession | None:
-    """With its requisition or view. What it lists still has to be checked."""
-    sessions = ReviewSession.objects.filter(membership=member).select_related("job", "view__job")
-    return sessions.filter(pk=pk).first()
+def get_own_session(rights: Rights, pk: int) -> ReviewSession | None:
+    """The person's own; that of a requisition only while they may see it. What it lists still has
+    to be checked.
+    """
+    return _list_own_sessions(rights).filter(pk=pk).first()
+
+
+def _list_own_sessions(rights: Rights) -> QuerySet[ReviewSession]:
+    jobs = visible_jobs(rights.member, member_rights=rights)
+    return ReviewSession.objects.filter(
+        Q(job=None) | Q(job__in=jobs), membership=rights.member
+    ).select_related("job", "view__job")
 
 
 def load_place(review_session: ReviewSession, rights: Rights) -> ReviewPlace:
@@ -155,11 +163,7 @@ def build_place(review_session: ReviewSession, visible_ids: set[int]) -> ReviewP
 
 def list_unfinished(rights: Rights) -> list[tuple[ReviewSession, ReviewPlace]]:
     """Sessions that still have an application the person may see, the latest first."""
-    jobs = visible_jobs(rights.member, member_rights=rights)
-    rows = ReviewSession.objects.filter(
-        Q(job=None) | Q(job__in=jobs), membership=rights.member
-    ).select_related("job", "view__job")
-    latest = list(rows.order_by("-moved_at", "-pk")[:MAX_UNFINISHED])
+    latest = list(_list_own_sessions(rights).order_by("-moved_at", "-pk")[:MAX_UNFINISHED])
     listed_ids = {pk for row in latest for pk in row.application_ids}
     visible = visible_applications(rights.member, member_rights=rights)
     visible_ids = set(visible.filter(pk__in=listed_ids).order_by().values_list("pk", flat=True))

@@ -99,7 +99,7 @@ def _act_with_form(
         "option": available_actions.get_option(kind),
         "undo_seconds": action_context.reject_undo_seconds if kind == ActionKind.REJECT else 0,
         "shown_as": describe_acting_user(action_context.acting_user, rights.match.user),
-        "back_url": get_return_url(request, application),
+        "back_url": get_return_url(request, application, rights),
         "list_query": get_list_query(request),
         "origin": get_origin_value(request),
         "swaps_review": get_origin(request) == "review",

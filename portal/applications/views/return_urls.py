@@ -14,6 +14,7 @@ from portal.applications.models import ReviewSession
 from portal.applications.page.filters import get_list_params
 from portal.applications.review import sessions
 from portal.applications.views.lookups import get_job_or_404
+from portal.entitlements.rules import Rights
 from portal.sync.models import Application
 from portal.web.id_parsing import parse_id
 
@@ -35,21 +36,21 @@ def get_review_id(request: MemberRequest) -> int | None:
     return parse_id(value.removeprefix(REVIEW_PREFIX)) if value.startswith(REVIEW_PREFIX) else None
 
 
-def get_review_session(request: MemberRequest) -> ReviewSession | None:
-    """The person's own review that the request came from."""
+def get_review_session(request: MemberRequest, rights: Rights) -> ReviewSession | None:
+    """The person's own review that the request came from, if they may still see it."""
     pk = get_review_id(request)
-    return None if pk is None else sessions.get_own_session(request.membership, pk)
+    return None if pk is None else sessions.get_own_session(rights, pk)
 
 
 def get_list_query(request: MemberRequest) -> str:
     return request.POST.get("list_query") or request.GET.get("list_query") or ""
 
 
-def get_return_url(request: MemberRequest, application: Application) -> str:
+def get_return_url(request: MemberRequest, application: Application, rights: Rights) -> str:
     job = get_job_or_404(application)
     origin = get_origin(request)
     if origin == "review":
-        review_session = get_review_session(request)
+        review_session = get_review_session(request, rights)
         if review_session is None:
             return reverse("applications:reviews")
         return sessions.build_review_url(review_session)

@@ -84,14 +84,10 @@ def show_review(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 def _get_session_or_404(request: MemberRequest, pk: int) -> tuple[ReviewSession, Rights]:
-    """The person's own; that of a requisition only while they may see it."""
     rights = get_rights(request.membership)
-    review_session = sessions.get_own_session(request.membership, pk)
+    review_session = sessions.get_own_session(rights, pk)
     if review_session is None:
         raise Http404
-    if review_session.job_id is not None:
-        visible = visible_jobs(request.membership, member_rights=rights)
-        get_object_or_404(visible, pk=review_session.job_id)
     return review_session, rights
 
 
@@ -108,7 +104,7 @@ def review_card(request: MemberRequest, pk: int) -> HttpResponse:
         available_actions = get_available_actions_or_404(request, pk)
     except Http404:
         return render_unavailable(request, pk, "unavailable-card")
-    review_session = get_review_session(request)
+    review_session = get_review_session(request, available_actions.context.rights)
     if review_session is None:
         raise Http404
     latest_action = outbox.release_latest_action(available_actions.application, request.membership)
@@ -148,7 +144,7 @@ def save_preferences(request: MemberRequest) -> HttpResponse:
         messages.success(request, "Saved.")
     else:
         messages.error(request, "Not saved. Words to highlight can have up to 300 characters.")
-    review_session = get_review_session(request)
+    review_session = get_review_session(request, get_rights(request.membership))
     if review_session is None:
         return redirect("applications:preferences")
     return redirect(sessions.build_review_url(review_session))

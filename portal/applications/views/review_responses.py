@@ -28,7 +28,7 @@ def respond_in_review(
     status: int = 200,
 ) -> HttpResponse:
     """The review that the request came from, where the person is now."""
-    review_session = get_review_session(request)
+    review_session = get_review_session(request, rights)
     if review_session is None:
         return redirect_page(request, reverse("applications:reviews"))
     if note:

@@ -17,11 +17,11 @@ from portal.web.htmx import render_page_or_partial
 @member_only
 def show_more_actions(request: MemberRequest, pk: int) -> HttpResponse:
     available_actions = get_available_actions_or_404(request, pk)
-    application = available_actions.application
+    application, rights = available_actions.application, available_actions.context.rights
     context = {
         "row": build_row(available_actions, get_latest_action(application, request.membership)),
         "list_query": get_list_query(request),
-        "back_url": get_return_url(request, application),
+        "back_url": get_return_url(request, application, rights),
     }
     response = render_page_or_partial(
         request, "applications/more_actions.html", "row-menu", context

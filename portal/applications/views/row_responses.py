@@ -32,16 +32,15 @@ def respond_with_row(
     status: int = 200,
 ) -> HttpResponse:
     """The row for HTMX, else a redirect to the page the request came from."""
-    application = available_actions.application
+    application, rights = available_actions.application, available_actions.context.rights
     if get_origin(request) == "review":
-        rights = available_actions.context.rights
         return respond_in_review(request, rights, note=note, status=status)
     if request.htmx:
         row = build_row(available_actions, get_latest_action(application, request.membership))
         return render_row(request, available_actions, row, note=note, status=status)
     if note:
         messages.error(request, note)
-    return redirect(get_return_url(request, application))
+    return redirect(get_return_url(request, application, rights))
 
 
 def render_row(

@@ -34,12 +34,12 @@ def submit_action(
         return respond_with_row(
             request, available_actions, note=ACTION_IN_PROGRESS_MESSAGE, status=409
         )
-    if (review_session := get_review_session(request)) is not None:
-        if action_request.undoes is None:
+    if get_origin(request) == "review":
+        rights = available_actions.context.rights
+        review_session = get_review_session(request, rights)
+        if review_session is not None and action_request.undoes is None:
             sessions.move_past(review_session, available_actions.application.pk)
-        return respond_in_review(
-            request, available_actions.context.rights, undone=action_request.undoes
-        )
+        return respond_in_review(request, rights, undone=action_request.undoes)
     if request.htmx and action.is_open:  # then it is the latest: only one can be open
         return render_row(request, available_actions, build_row(available_actions, action))
     # The application's own page shows it.

@@ -227,3 +227,20 @@ def test_query_count_is_constant(remy: Client) -> None:
     page = _start_review(remy, "waiting")
     assert len(_list_ids()) > 600
     assert [_count_queries(remy, page), _count_queries(remy, reverse(REVIEWS))] == before
+
+
+@pytest.mark.parametrize("kind_of_action", ["advance", "reject", "note"])
+def test_lost_requisition_is_not_named(remy: Client, kind_of_action: str) -> None:
+    """Not even to who began it, in the response to an action on another requisition."""
+    first = list_applications()[0]
+    other = next(a for a in list_applications() if a.job_id != first.job_id)
+    remy.post(reverse("applications:start_job_review", args=[first.job_id]))
+    JobGrant.objects.filter(job=first.job_id).update(gone_at=timezone.now())
+    Job.objects.filter(pk=first.job_id).update(name="Replace Bob")
+    values = build_form_values(other, origin=get_review_origin())
+    response = remy.post(build_action_url(kind_of_action, other.pk), values, **HTMX)
+    assert "Replace Bob" not in response.content.decode()
+    if kind_of_action == "advance":
+        assert response["HX-Redirect"] == reverse(REVIEWS)
+    card = remy.get(f"{build_action_url('review_card', other.pk)}?origin={get_review_origin()}")
+    assert card.status_code == 404
