@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +39,7 @@ class ActionInProgress(Exception):
 def request_action(
     available_actions: AvailableActions, action_request: ActionRequest
 ) -> ApplicationAction:
-    """Idempotent by key. Raises ActionUnavailable or ActionInProgress."""
+    """Idempotent by key and kind. Raises ActionUnavailable or ActionInProgress."""
     application, action_context = available_actions.application, available_actions.context
     membership = action_context.member
     option = available_actions.get_option(action_request.kind)
@@ -53,7 +52,7 @@ def request_action(
     # From a stale page this is a conflict, which sending will report.
     is_stale = option.wrong_state and has_stage_changed(action_request.seen, application.seen_stage)
     if not option.allowed and not is_stale:
-        if existing_action := _find_existing_action(membership, application, action_request.key):
+        if existing_action := _find_existing_action(membership, application, action_request):
             return existing_action
         raise ActionUnavailable(option)
     action = build_action(
@@ -69,17 +68,21 @@ def request_action(
             if action.status == Status.QUEUED:
                 queue.enqueue_task(SEND_TASK, action.pk, organization_id=membership.organization_id)
     except IntegrityError:
-        if existing_action := _find_existing_action(membership, application, action_request.key):
+        if existing_action := _find_existing_action(membership, application, action_request):
             return existing_action
         raise ActionInProgress from None
     return action
 
 
 def _find_existing_action(
-    membership: Membership, application: Application, key: uuid.UUID
+    membership: Membership, application: Application, action_request: ActionRequest
 ) -> ApplicationAction | None:
+    """Another kind with the same key is another request: its sender must not read it as done."""
     return ApplicationAction.objects.filter(
-        key=key, membership=membership, application=application
+        key=action_request.key,
+        kind=action_request.kind,
+        membership=membership,
+        application=application,
     ).first()
 
 

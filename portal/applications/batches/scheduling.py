@@ -30,7 +30,7 @@ from portal.sync.models import Application, Job, RejectionReason, Stage
 
 
 class BatchKeyTaken(Exception):
-    """The idempotency key is already used by somebody else."""
+    """The idempotency key is already used, by somebody else or for another kind of action."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,9 @@ def start_batch(
     Raises BatchKeyTaken.
     """
     member = action_context.member
-    existing_batch = Batch.objects.filter(key=key, membership=member).first()
+    existing_batch = Batch.objects.filter(
+        key=key, membership=member, kind=batch_request.kind
+    ).first()
     if existing_batch is not None:
         return existing_batch, ()
     names = get_stage_names(job, [seen for _, seen in chosen])
@@ -142,7 +144,9 @@ def create_batch(
         )
         return batch
 
-    double_clicked = Batch.objects.filter(key=batch.key, membership=batch.membership)
+    double_clicked = Batch.objects.filter(
+        key=batch.key, membership=batch.membership, kind=batch.kind
+    )
     try:
         created_batch, is_new = create_or_join(create, double_clicked)
     except IntegrityError:

@@ -311,6 +311,16 @@ def test_batch_with_foreign_key_is_refused(
     assert confirm_batch(remy, "advance", chosen, page=response).status_code == 302  # a new key
 
 
+@any_generation
+def test_key_of_another_kind_is_refused(remy: Client) -> None:
+    chosen = pick_from_one_job(2)
+    page = open_bulk_page(remy, "advance", chosen)
+    confirm_batch(remy, "advance", chosen, page=page)
+    reason = first_reason_pk()
+    assert confirm_batch(remy, "reject", chosen, page=page, reason=reason).status_code == 409
+    assert [batch.kind for batch in Batch.objects.all()] == ["advance"]
+
+
 @pytest.mark.parametrize("owner", ["sam", "zoe"], ids=["colleague", "other organization"])
 @any_generation
 def test_repeated_batch_with_foreign_key_is_refused(

@@ -258,3 +258,13 @@ def test_open_note_is_polled(remy: Client, run_tasks, advance_clock) -> None:
     assert "Adding note" in card or "Scheduled" in card
     _settle(advance_clock, run_tasks, 11)
     assert f'hx-get="{url}"' not in remy.get(url, **HTMX).content.decode()
+
+
+@any_generation
+def test_key_of_note_does_not_answer_a_rejection(remy: Client) -> None:
+    """Whoever rejects must not read that it was done."""
+    application = find_application()
+    key = "2a0a33ad-3e4b-4a5b-9e38-2c6f43c8f9b0"
+    _add_note(remy, application, key=key)
+    assert reject_application(remy, application, key=key).status_code == 409
+    assert ApplicationAction.objects.get().kind == "note"
