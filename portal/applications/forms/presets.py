@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.db import IntegrityError, transaction
 
 from portal.applications.forms.reject import filter_rejection_templates, group_reasons
 from portal.applications.models import RejectionPreset
@@ -72,6 +73,16 @@ class PresetForm(forms.ModelForm):
         if "digit" in data and (other := self._find_preset_on(data)) is not None:
             self.add_error("digit", f"Key {data['digit']} is used by “{other.name}”.")
         return data
+
+    def save_on_free_digit(self) -> bool:
+        """False, with an error on the form, if somebody else took the digit in the meantime."""
+        try:
+            with transaction.atomic():
+                self.save()
+        except IntegrityError:
+            self.add_error("digit", f"Key {self.cleaned_data['digit']} was just taken.")
+            return False
+        return True
 
     def _find_preset_on(self, data: dict[str, Any]) -> RejectionPreset | None:
         """Another preset of the same owner on the same key."""

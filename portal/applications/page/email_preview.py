@@ -20,7 +20,7 @@ _TAGS = {
     *("h1", "h2", "h3", "h4", "table", "tbody", "tr", "td", "th", "pre"),
 }
 _TOKEN = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
-_HTML_TAG = re.compile(r"<\s*/?\s*[a-zA-Z][^>]*>")
+_HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")  # linear, whatever the text
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from portal.entitlements.rules import Rights, get_rights
 from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
 
-MAX_PRESETS = 9  # of one person, or shared
 MAX_PREVIEWS = 50
 
 
@@ -29,8 +28,8 @@ def list_presets(request: MemberRequest) -> HttpResponse:
     """Own and shared presets; a POST adds one."""
     rights = get_rights(request.membership)
     form = PresetForm(request.POST or None, rights=rights)
-    if request.method == "POST" and form.is_valid():
-        preset = form.save()
+    if request.method == "POST" and form.is_valid() and form.save_on_free_digit():
+        preset = form.instance
         record_member_action(
             request,
             "rejection_presets.added",
@@ -61,8 +60,7 @@ def edit_preset(request: MemberRequest, pk: int) -> HttpResponse:
     preset = _get_editable_or_404(request, pk)
     before = presets.record_values(preset)
     form = PresetForm(request.POST or None, instance=preset, rights=rights)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    if request.method == "POST" and form.is_valid() and form.save_on_free_digit():
         record_member_action(
             request,
             "rejection_presets.changed",
@@ -110,7 +108,8 @@ def preview_emails(request: MemberRequest) -> HttpResponse:
         templates = templates.filter(pk=parse_id(request.GET["template"]) or 0)
     action_context = ActionContext(request.membership, 0, rights)
     minutes = parse_id(request.GET.get("mail_after", ""))
-    send_at = estimate_send_time(minutes, action_context) if minutes else None
+    is_delay = minutes in RejectionPreset.EmailDelay.values
+    send_at = estimate_send_time(minutes, action_context) if minutes and is_delay else None
     context = {
         "previews": [
             build_email_preview(template, action_context, send_at)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from portal.applications.forms.presets import PresetForm
 from portal.applications.models import ApplicationAction, RejectionPreset
 from portal.applications.page.email_preview import render_body
 from portal.audit.models import Entry
@@ -193,3 +196,30 @@ def test_emails_are_hidden_without_permission(remy: Client, personas: Personas, 
 )
 def test_email_body_is_only_text_and_layout(body: str, expected: str) -> None:
     assert render_body(body) == expected
+
+
+@any_generation
+@pytest.mark.parametrize("minutes", ["9223372036854775807", "1" * 30, "-60", "morning"])
+def test_preview_takes_no_other_delays(remy: Client, minutes: str) -> None:
+    response = remy.get(reverse(EMAILS), {"mail_after": minutes})
+    assert response.status_code == 200
+    assert all(preview.send_at is None for preview in response.context["previews"])
+
+
+@pytest.mark.parametrize("body", ["<" + " " * 50_000, "<a" * 25_000, "< " * 25_000])
+def test_preview_of_hostile_text_takes_no_time(body: str) -> None:
+    started_at = time.process_time()
+    render_body(body)
+    assert time.process_time() - started_at < 0.3
+
+
+@any_generation
+def test_digit_taken_meanwhile_is_told(remy: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other preset was not there yet when the form looked for it."""
+    _add_preset(remy)
+    find_preset = PresetForm._find_preset_on
+    monkeypatch.setattr(
+        PresetForm, "_find_preset_on", lambda form, data: find_preset(form, data) and None
+    )
+    assert _add_preset(remy, "Second") == 422
+    assert RejectionPreset.objects.get().name == "Too junior"
