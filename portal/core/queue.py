@@ -14,8 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.db.models import Count, Min
-from django.db.models.functions import Now
+from django.db.models import CharField, Count, Exists, Min, OuterRef, QuerySet
+from django.db.models.functions import Cast, Now
 from django.dispatch import receiver
 from django.utils import timezone
 from django_q.models import Schedule, Task
@@ -96,6 +96,15 @@ def resubmit_failed_task(failed_task: Task) -> None:
     with transaction.atomic():
         enqueue_task(failed_task.func, *failed_task.args, organization_id=organization_id)
         failed_task.delete()
+
+
+def exclude_queued(rows: QuerySet[Any], task: str) -> QuerySet[Any]:
+    """Those rows for which `task` neither waits nor runs. Select with this before a limit, or the
+    many that one customer has waiting would hide another's lost ones.
+    """
+    arguments = Cast(OuterRef("pk"), CharField(max_length=100))
+    tasks = QueuedTask.objects.filter(task=task, arguments=arguments)
+    return rows.filter(~Exists(tasks))
 
 
 def requeue_lost_tasks(task: str, organization_ids: Mapping[int, int | None]) -> None:

@@ -23,6 +23,7 @@ MIN_RETRY_DELAY = timedelta(minutes=1)
 MAX_RETRY_DELAY = timedelta(hours=2)
 REQUEUE_AFTER = timedelta(minutes=1)  # without a worker taking it: its task may be lost
 GIVE_UP_AFTER = timedelta(minutes=10)  # since a worker took it
+MAX_REQUEUED = 200  # in one sweep
 Status = OutgoingMessage.Status
 
 
@@ -108,11 +109,12 @@ class MessageQueue:
             f"{due_at}__lte": now,
             f"{self.queued_at}__lt": now - REQUEUE_AFTER,
         }
-        due = self.model._default_manager.filter(self.pending, **due_filters).order_by(due_at)
+        rows = self.model._default_manager.filter(self.pending, **due_filters)
+        due = queue.exclude_queued(rows, self.send_task).order_by(due_at)
         if self.organization:
-            organization_ids = dict(due.values_list("pk", self.organization)[:200])
+            organization_ids = dict(due.values_list("pk", self.organization)[:MAX_REQUEUED])
         else:
-            organization_ids = dict.fromkeys(due.values_list("pk", flat=True)[:200])
+            organization_ids = dict.fromkeys(due.values_list("pk", flat=True)[:MAX_REQUEUED])
         queue.requeue_lost_tasks(self.send_task, organization_ids)
 
     def give_up_restored(self) -> str:

@@ -111,7 +111,12 @@ def notify_users(
 
 
 def send_notification(notification: Notification) -> None:
-    """Send a queued notification together with others waiting for the same user."""
+    """Send a queued notification together with others waiting for the same user; deletes it if
+    they were deactivated since.
+    """
+    if not notification.recipient.is_active:
+        Notification.objects.filter(pk=notification.pk, status=Status.QUEUED).delete()
+        return
     if not MESSAGES.claim_message(notification):
         return
     pending = Notification.objects.filter(
@@ -135,6 +140,7 @@ def send_digests() -> None:
             | Q(last_digest_at=None)
             | Q(last_digest_at__lte=now - DIGEST_INTERVAL),
             user__notifications__status=Status.DEFERRED,
+            user__is_active=True,
         )
         .select_related("user")
         .distinct()

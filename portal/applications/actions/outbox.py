@@ -86,7 +86,8 @@ def recover_lost_actions() -> None:
     release_due_actions()
     delete_expired_refusals()
     long_ago = timezone.now() - WORKER_TIMEOUT
-    lost = ApplicationAction.objects.filter(status=Status.QUEUED, queued_at__lt=long_ago)
+    queued = ApplicationAction.objects.filter(status=Status.QUEUED, queued_at__lt=long_ago)
+    lost = queue.exclude_queued(queued, SEND_TASK)
     rows = lost.values_list("pk", "membership__organization_id")[:MAX_ACTIONS_PER_RUN]
     queue.requeue_lost_tasks(SEND_TASK, dict(rows))
     for action in ApplicationAction.objects.filter(status=Status.SENDING, sent_at__lt=long_ago):

@@ -174,7 +174,8 @@ def requeue_stalled_requests() -> None:
     RefreshRequest.objects.filter(claimed_at__lt=cutoff).update(claimed_at=None)
     minute_ago = timezone.now() - timedelta(minutes=1)
     unclaimed = RefreshRequest.objects.filter(claimed_at=None, requested_at__lt=minute_ago)
-    rows = unclaimed.filter(_is_due(minute_ago)).values_list("pk", "connection__organization_id")
+    lost = queue.exclude_queued(unclaimed.filter(_is_due(minute_ago)), REFRESH_TASK)
+    rows = lost.values_list("pk", "connection__organization_id")
     queue.requeue_lost_tasks(REFRESH_TASK, dict(rows[:200]))
 
 
