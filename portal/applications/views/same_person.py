@@ -47,14 +47,20 @@ def show_same_person(request: MemberRequest, pk: int) -> HttpResponse:
     available_actions = get_available_actions_or_404(request, pk)
     application, rights = available_actions.application, available_actions.context.rights
     related = find_related_applications(application, rights)
+    who = get_candidate_label(application, rights)
     context = {
         "application": application,
-        "who": get_candidate_label(application, rights),
+        "who": who,
         "related": related,
         "rows": [
-            (application, "", True),
+            (application, who, "", True),
             *(
-                (other.application, other.shared, other.is_same_candidate)
+                (
+                    other.application,
+                    get_candidate_label(other.application, rights),
+                    other.shared,
+                    other.is_same_candidate,
+                )
                 for other in related.others
             ),
         ],

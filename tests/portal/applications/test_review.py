@@ -240,6 +240,7 @@ def test_names_hidden_without_candidate_permission(remy: Client) -> None:
         reverse("applications:my_activity"),
         build_action_url("history", application.pk),
         build_action_url("applicant", application.pk),
+        build_action_url("same_person", application.pk),
         build_action_url("contact", application.pk),
         f"{job_url}?application={application.pk}",
     ):
