@@ -18,7 +18,7 @@ from portal.applications.actions.latest_actions import get_latest_effective_acti
 from portal.applications.models import ActionKind, ApplicationAction, ReviewSession
 from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.page.notes import describe_visibility, get_note_text
+from portal.applications.page.notes import can_read_note, describe_visibility, get_note_text
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.entitlements.job_titles import get_job_titles
 from portal.entitlements.rules import Rights, visible_jobs
@@ -163,8 +163,14 @@ def build_activity_entries(
     *,
     review_session: ReviewSession | None = None,
 ) -> list[ActivityEntry]:
-    """Entries for these actions; with a `review_session` they link into it."""
-    action_list = list(actions)
+    """Entries for these actions, without notes that the reader may not read: not even that there
+    are some. With a `review_session` they link into it.
+    """
+    action_list = [
+        action
+        for action in actions
+        if action.kind != ActionKind.NOTE or can_read_note(action, rights)
+    ]
     prefetch_related_objects(action_list, "undone_by__undoes", "undoes")
     latest_ids = get_latest_effective_action_ids([action.application_id for action in action_list])
     former_job_ids = _get_former_job_ids(action_list)

@@ -214,9 +214,10 @@ def test_others_read_what_greenhouse_shows_them(
     application = find_application()
     _add_note(remy, application, visibility=visibility)
     _settle(advance_clock, run_tasks, 11)
-    page = _read_page(sam, application)
-    assert "visible to" in page
-    assert ("Strong on Postgres." in page) is readable
+    history = sam.get(build_action_url("history", application.pk)).content.decode()
+    for page in (_read_page(sam, application), history):
+        assert ("visible to" in page) is readable, "not even that there is a note"
+        assert ("Strong on Postgres." in page) is readable
     assert "Strong on Postgres." in _read_page(remy, application)
 
 
