@@ -36,6 +36,9 @@ EMAIL_TIME_HELP = (
     "In your time zone, <span data-zone-name>UTC</span>, at least {} minutes from now. Greenhouse "
     "uses the time zone of your account there, which may differ."
 )
+EMAIL_GONE_MESSAGE = (
+    "That email can’t be sent anymore. Nothing was done. Reject without an email, or cancel."
+)
 
 
 class RejectionFields(forms.Form):
@@ -83,11 +86,13 @@ class RejectionFields(forms.Form):
     zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(TIME_ZONE_ATTRS))
 
     why_no_email = ""  # why this candidate is offered no email
+    has_no_templates = False  # that can be sent, to anybody
 
     def set_email_choices(self, connection_id: int, rights: Rights) -> None:
         """Remove the email fields if the credential cannot list templates or there are none."""
         templates = filter_rejection_templates(connection_id)
         if rights.why_unavailable("rejection_mail") or not templates.exists():
+            self.has_no_templates = True
             self.remove_email_fields()
             return
         soonest = (settings.REJECT_UNDO_SECONDS + settings.BATCH_UNDO_SECONDS) / 60
@@ -119,6 +124,8 @@ class RejectionFields(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if self.has_no_templates and self.data.get("template"):
+            raise forms.ValidationError(EMAIL_GONE_MESSAGE)
         after = data.get("mail_after") if data.get("template") is not None else None
         uses_custom_time = after == CUSTOM_TIME
         if after == MORNING:

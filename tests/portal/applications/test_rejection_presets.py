@@ -7,6 +7,7 @@ import time
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.applications.forms.presets import PresetForm
 from portal.applications.models import ApplicationAction, RejectionPreset
@@ -196,6 +197,21 @@ def test_emails_are_hidden_without_permission(remy: Client, personas: Personas, 
 )
 def test_email_body_is_only_text_and_layout(body: str, expected: str) -> None:
     assert render_body(body) == expected
+
+
+@any_generation
+@pytest.mark.parametrize("lost", ["permission", "templates"])
+def test_preset_with_email_that_is_gone_rejects_nobody(remy: Client, lost: str) -> None:
+    """Whoever pressed a key that promised an email decides anew."""
+    _add_preset(remy, template=_get_template().pk)
+    if lost == "permission":
+        PermissionCheck.objects.filter(permission="email_templates.list").update(outcome="missing")
+    else:
+        EmailTemplate.objects.update(gone_at=timezone.now())
+    response = _press_digit(remy, RejectionPreset.objects.get())
+    assert response.status_code == 422
+    assert "Reject without an email" in response.content.decode()
+    assert not ApplicationAction.objects.exists()
 
 
 @any_generation
