@@ -429,6 +429,11 @@ POST_RATE_LIMITS = {
     "members:resend_invitation": (30, 3600),
     # Each is some 0.2 s of CPU time, here and in a worker, which others would wait for.
     "jobs:refresh_job": (30, 60),
+    # Each adds to the activity log, which is kept forever.
+    "applications:presets": (60, 3600),
+    "applications:edit_preset": (60, 3600),
+    "applications:delete_preset": (60, 3600),
+    "jobs:update_saved_view": (120, 3600),
 }
 # GETs per user: what a page asks for with every key.
 GET_RATE_LIMITS = {
