@@ -128,6 +128,8 @@ def _why_no_longer_allowed(action: ApplicationAction) -> str:
     member = action.membership
     if member.ended_at:
         return f"{member.user} is no longer a member of {member.organization}. Nothing was sent."
+    if not member.user.is_active:
+        return f"The account of {member.user} was deactivated. Nothing was sent."
     member_rights = get_rights(member)
     application = visible_application(member, action.application_id, member_rights=member_rights)
     if application is None:

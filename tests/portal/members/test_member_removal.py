@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, User
 from portal.applications.actions.outbox import release_due_actions
 from portal.applications.models import ApplicationAction
 from portal.audit.entries import record_entry
@@ -70,6 +70,20 @@ def test_pending_action_not_sent_after_removal(
     action = ApplicationAction.objects.get()
     assert action.status == ApplicationAction.Status.FAILED
     assert action.outcome == "Remy is no longer a member of Acme. Nothing was sent."
+    assert not list_writes(sandbox)
+
+
+def test_pending_action_not_sent_after_deactivation(
+    connect, personas: Personas, sandbox: Sandbox, sign_in, run_tasks, advance_clock
+) -> None:
+    connect()
+    reject_application(sign_in(personas.remy), find_application())
+    User.objects.filter(pk=personas.remy.user_id).update(is_active=False)
+    advance_clock(60)
+    release_due_actions()
+    run_tasks()
+    action = ApplicationAction.objects.get()
+    assert action.outcome == "The account of Remy was deactivated. Nothing was sent."
     assert not list_writes(sandbox)
 
 
