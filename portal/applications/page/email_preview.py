@@ -22,6 +22,8 @@ _TAGS = {
 _TOKEN = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 _HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")  # linear, whatever the text
 
+MAX_TAGS = 2000  # more are shown as text: the time to read nested ones grows with their square
+
 
 @dataclass(frozen=True)
 class EmailPreview:
@@ -52,7 +54,7 @@ def estimate_send_time(minutes: int, action_context: ActionContext) -> datetime:
 
 def render_body(body: str) -> SafeString:
     """HTML or plain text from Greenhouse, with everything removed but text and its layout."""
-    if not _HTML_TAG.search(body):
+    if body.count("<") > MAX_TAGS or not _HTML_TAG.search(body):
         text = escape(unescape(body)).replace("\r\n", "\n").replace("\n", "<br>")
         return mark_tokens(text)
     return mark_tokens(nh3.clean(body, tags=_TAGS, attributes={"*": set()}))

@@ -222,7 +222,7 @@ def test_preview_takes_no_other_delays(remy: Client, minutes: str) -> None:
     assert all(preview.send_at is None for preview in response.context["previews"])
 
 
-@pytest.mark.parametrize("body", ["<" + " " * 50_000, "<a" * 25_000, "< " * 25_000])
+@pytest.mark.parametrize("body", ["<" + " " * 50_000, "<a" * 25_000, "<div>" * 10_000])
 def test_preview_of_hostile_text_takes_no_time(body: str) -> None:
     started_at = time.process_time()
     render_body(body)
