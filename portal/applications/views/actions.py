@@ -33,6 +33,10 @@ from portal.core.database.prepared_statements import use_prepared_statements
 from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
 
+PRESET_CHANGED_MESSAGE = (
+    "This preset was changed since you opened the page. Nothing was done. Check it, then reject."
+)
+
 
 @require_POST
 @member_only
@@ -84,8 +88,10 @@ def _act_with_form(
 ) -> HttpResponse:
     available_actions = get_available_actions_or_404(request, pk)
     application, action_context = available_actions.application, available_actions.context
-    data = _read_form_data(request, kind)
+    data, is_outdated = _read_form_data(request, kind)
     form = form_class(data, application=application, action_context=action_context)
+    if is_outdated:
+        form.add_error(None, PRESET_CHANGED_MESSAGE)
     is_search = form.is_bound and form.is_search()
     if is_search:
         form.run_searches()
@@ -112,15 +118,17 @@ def _act_with_form(
     return response
 
 
-def _read_form_data(request: MemberRequest, kind: str) -> QueryDict | None:
-    """What was posted; a preset stands for the fields of the rejection form."""
+def _read_form_data(request: MemberRequest, kind: str) -> tuple[QueryDict | None, bool]:
+    """What was posted; a preset stands for the fields of the rejection form. And whether somebody
+    changed the preset since the page showed it.
+    """
     if request.method != "POST":
-        return None
+        return None, False
     if kind != ActionKind.REJECT or "preset" not in request.POST:
-        return request.POST
-    preset = get_object_or_404(
-        presets.filter_presets(request.membership), pk=parse_id(request.POST["preset"])
-    )
+        return request.POST, False
+    click = request.POST["preset"]
+    member_presets = presets.filter_presets(request.membership)
+    preset = get_object_or_404(member_presets, pk=parse_id(click.partition(".")[0]))
     data = request.POST.copy()
     data.update(presets.build_rejection_data(preset))
-    return data
+    return data, click != preset.click

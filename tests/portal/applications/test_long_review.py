@@ -46,7 +46,7 @@ class LongReview:
         values = build_form_values(application, origin=f"review-{session.pk}")
         kind = "reject" if number % 5 == 0 or _is_in_last_stage(application) else "advance"
         if kind == "reject":
-            values["preset"] = self.preset.pk
+            values["preset"] = self.preset.click
         response = self.client.post(build_action_url(kind, application.pk), values, **HTMX)
         assert response.status_code == 200, (number, kind, response.content.decode()[:500])
         assert response["HX-Push-Url"].endswith(f"?position={number + 2}")

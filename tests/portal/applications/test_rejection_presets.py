@@ -54,7 +54,7 @@ def _press_digit(client: Client, preset: RejectionPreset, **more: object):
     """Press the preset's button in a review of the application's requisition."""
     application = find_application()
     client.post(reverse("applications:start_job_review", args=[application.job_id]))
-    values = build_form_values(application, preset=preset.pk, origin=get_review_origin(), **more)
+    values = build_form_values(application, preset=preset.click, origin=get_review_origin(), **more)
     return client.post(build_action_url("reject", application.pk), values, **HTMX)
 
 
@@ -84,6 +84,22 @@ def test_preset_without_reason_opens_form(remy: Client) -> None:
     assert "Next year" in html
     assert not ApplicationAction.objects.exists()
     assert "no longer in Greenhouse" in remy.get(reverse(PRESETS)).content.decode()
+
+
+@any_generation
+@pytest.mark.parametrize("changed", ["reason", "notes", "template", "mail_after"])
+def test_preset_changed_meanwhile_opens_form(remy: Client, changed: str) -> None:
+    """A key does what the page said, not what an admin made of it since."""
+    _add_preset(remy)
+    shown = RejectionPreset.objects.get()
+    values = {
+        "reason": _get_reason(1), "notes": "New", "template": _get_template(), "mail_after": 1440,
+    }  # fmt: skip
+    RejectionPreset.objects.update(**{changed: values[changed]})
+    response = _press_digit(remy, shown)
+    assert response.status_code == 422
+    assert "This preset was changed" in response.content.decode()
+    assert not ApplicationAction.objects.exists()
 
 
 @any_generation
