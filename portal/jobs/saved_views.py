@@ -20,6 +20,7 @@ SEARCH_NOT_SHARED_MESSAGE = (
     "This view has search terms, which may name a requisition that others can't see. Save it "
     "without them to share it."
 )
+VIEW_CHANGED_MESSAGE = "This view was changed or shared in the meantime. Try again."
 
 
 class ViewNotShareable(Exception):
@@ -92,7 +93,9 @@ class SavedViews:
         """Raises ViewNotShareable."""
         if view.has_search:
             raise ViewNotShareable(SEARCH_NOT_SHARED_MESSAGE)
-        self._views.filter(pk=view.pk, shared_at=None).update(shared_at=timezone.now())
+        unchanged = self._views.filter(pk=view.pk, query=view.query, shared_at=None)
+        if not unchanged.update(shared_at=timezone.now()) and not view.is_shared:
+            raise ViewNotShareable(VIEW_CHANGED_MESSAGE)  # it may have search terms now
 
     def unshare_view(self, view: SavedView) -> None:
         self._views.filter(pk=view.pk).update(shared_at=None)

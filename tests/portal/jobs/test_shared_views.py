@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from portal.audit.models import Entry
 from portal.jobs.models import SavedView
-from portal.jobs.saved_views import MAX_SAVED_VIEWS
+from portal.jobs.saved_views import MAX_SAVED_VIEWS, SavedViews
 from portal.sync.models import Job
 from tests.personas import Personas, create_personas
 from tests.portal.entitlements import synced_data
@@ -169,3 +169,20 @@ def test_shared_views_need_constant_queries(
         view = SavedView.objects.create(membership=personas.ada, name=f"V{n}", query="mine=1")
         SavedView.objects.filter(pk=view.pk).update(shared_at=view.membership.created_at)
     assert count_queries() == few
+
+
+def test_view_that_got_search_terms_is_not_shared(
+    personas: Personas, sam_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved anew with search terms while the request to share it was on its way."""
+    view = _create_view(personas)
+    share = SavedViews.share_view
+
+    def share_late(saved_views: SavedViews, shared: SavedView) -> None:
+        SavedView.objects.filter(pk=view.pk).update(query="q=Secret")
+        share(saved_views, shared)
+
+    monkeypatch.setattr(SavedViews, "share_view", share_late)
+    page = _update(sam_client, view, "share").content.decode()
+    assert "This view was changed" in page
+    assert not SavedView.objects.get().is_shared
