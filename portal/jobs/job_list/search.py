@@ -62,8 +62,8 @@ def search_jobs(
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
     if len(typed_words) > 1:
         matches.append(_match_spread_words(own_jobs, typed_words, connection).values("pk"))
-    found = jobs.filter(is_in_any(matches)).order_by().values_list("pk", flat=True)
-    return jobs.filter(_IsOneOf(F("pk"), Value(list(found), output_field=_Ids())))
+    matching_ids = jobs.filter(is_in_any(matches)).order_by().values_list("pk", flat=True)
+    return jobs.filter(_IsOneOf(F("pk"), Value(list(matching_ids), output_field=_Ids())))
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
