@@ -20,6 +20,7 @@ class NoteForm(ApplicationActionForm):
         choices=[(value.value, label) for value, label in VISIBILITY_LABELS.items()],
         initial=NoteVisibility.ADMIN_ONLY.value,
         label="Visible to",
+        error_messages={"required": "Select who can see the note."},
     )
 
     def populate_choices(self) -> None:

@@ -13,6 +13,8 @@ from portal.applications.review.presets import DIGITS, find_free_digit
 from portal.entitlements.rules import Rights
 from portal.sync.models import RejectionReason
 
+KEY_MISSING = "Select a key."
+
 
 class PresetForm(forms.ModelForm):
     is_shared = forms.BooleanField(
@@ -34,6 +36,12 @@ class PresetForm(forms.ModelForm):
             "name": "Shown on its button in a review, for example: Too junior.",
             "notes": "Saved in Greenhouse with each rejection. The candidate doesn’t see it.",
         }
+        error_messages: ClassVar = {
+            "name": {"required": "Enter a name."},
+            "digit": {"required": KEY_MISSING},
+            "reason": {"required": "Select a reason. Greenhouse requires one."},
+            "mail_after": {"required": "Select when to send the email."},
+        }
         widgets: ClassVar = {"notes": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, rights: Rights, **kwargs: Any) -> None:
@@ -42,7 +50,10 @@ class PresetForm(forms.ModelForm):
         fields: dict[str, Any] = self.fields
         member, connection = rights.member, rights.match.connection
         fields["digit"] = forms.TypedChoiceField(
-            label="Key", coerce=int, choices=[(digit, str(digit)) for digit in DIGITS]
+            label="Key",
+            coerce=int,
+            choices=[(digit, str(digit)) for digit in DIGITS],
+            error_messages={"required": KEY_MISSING},
         )
         if self.instance.pk is None:
             fields["digit"].initial = find_free_digit(member)
@@ -54,7 +65,6 @@ class PresetForm(forms.ModelForm):
         fields["reason"].queryset = reasons
         fields["reason"].required = True
         fields["reason"].choices = group_reasons(list(reasons.order_by("type_name", "name")), ())
-        fields["reason"].error_messages["required"] = "Select a reason. Greenhouse requires one."
         self._set_template_choices()
 
     def _set_template_choices(self) -> None:
