@@ -26,7 +26,10 @@
     }
     const target = document.querySelector(`#review [data-key~="${CSS.escape(key)}"]`);
     if (!isShown(target)) return false;
-    if (!isDeciding()) target.click();
+    if (isDeciding()) return true;
+    // An action that is off takes the focus: its reason is read out with it.
+    if (target.getAttribute("aria-disabled") === "true") target.focus();
+    else target.click();
     return true;
   }
 

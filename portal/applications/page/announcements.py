@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.ats.errors import SLOW_SENTENCE
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
+from portal.applications.page.scheduled_email import get_scheduled_email
 
 Status = ApplicationAction.Status
 CONFLICT_EXPLANATION = "This application changed since you opened it."
@@ -20,7 +21,7 @@ def describe_action(action: ApplicationAction, who: str, *, is_own: bool) -> str
     outcome = handler.describe_outcome(action, mine=is_own)
     if action.status == Status.DONE:
         if action.undoes_id:
-            return f"{who}: {outcome}"
+            return f"{who}: {outcome}{_describe_remaining_email(action)}"
         return f"{who} {outcome[:1].lower()}{outcome[1:]}"
     if action.status == Status.CANCELED:
         return f"{handler.get_noun(action)} of {who} canceled. Nothing was sent."
@@ -41,6 +42,11 @@ def _describe_open_action(action: ApplicationAction, who: str, *, is_own: bool) 
     if action.outcome:
         return f"{who} not {handler.get_past_tense(action)} yet. {action.outcome}{can_undo}"
     return f"{progressive} in {action.seconds_left} seconds{author}.{can_undo}"
+
+
+def _describe_remaining_email(action: ApplicationAction) -> str:
+    email = get_scheduled_email(action)
+    return " The email may still go out." if email is not None and email.outlives_undo else ""
 
 
 def _describe_note(action: ApplicationAction) -> str:

@@ -21,6 +21,10 @@ class ScheduledEmail:
     def is_due(self) -> bool:
         return self.send_at <= timezone.now()
 
+    @property
+    def outlives_undo(self) -> bool:
+        return self.is_undone and not self.is_due
+
 
 def get_scheduled_email(action: ApplicationAction) -> ScheduledEmail | None:
     """The email that this rejection, or the one this action undoes, has scheduled."""

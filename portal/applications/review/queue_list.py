@@ -30,6 +30,7 @@ class QueueRow:
     explanation: str
     why_not: str = ""
     count: int | None = None  # None: not counted
+    is_in_progress: bool = False  # starting it gives up the place in the earlier review
 
     @property
     def exceeds_limit(self) -> bool:
@@ -39,20 +40,30 @@ class QueueRow:
 def build_queue_list(rights: Rights) -> dict[str, Any]:
     """The two lists across requisitions are counted, saved views are not: each would be a query."""
     unfinished: list[tuple[ReviewSession, ReviewPlace]] = sessions.list_unfinished(rights)
+    started = {(row.source, row.view_id) for row, _ in unfinished}
     return {
         "why_nothing": "" if rights.can_view else explain_no_access(rights),
         "unfinished": unfinished,
-        "queues": [_build_row(ReviewQueue(rights, source)) for source in EXPLANATIONS],
-        "views": [QueueRow(queue, _explain_view(queue)) for queue in list_view_queues(rights)],
+        "queues": [
+            _build_row(ReviewQueue(rights, source), is_in_progress=(source, None) in started)
+            for source in EXPLANATIONS
+        ],
+        "views": [_build_view_row(queue, started) for queue in list_view_queues(rights)],
         "limit": MAX_APPLICATIONS,
     }
 
 
-def _build_row(queue: ReviewQueue) -> QueueRow:
+def _build_row(queue: ReviewQueue, *, is_in_progress: bool) -> QueueRow:
     why_not = explain_unavailable(queue)
     after = sessions.find_start(queue)
     count = 0 if why_not else len(queue.load_keys(after))
-    return QueueRow(queue, EXPLANATIONS[queue.source], why_not, count)
+    return QueueRow(queue, EXPLANATIONS[queue.source], why_not, count, is_in_progress)
+
+
+def _build_view_row(queue: ReviewQueue, started: set[tuple[str, int | None]]) -> QueueRow:
+    view_id = queue.view.pk if queue.view is not None else None
+    is_in_progress = (queue.source, view_id) in started
+    return QueueRow(queue, _explain_view(queue), is_in_progress=is_in_progress)
 
 
 def _explain_view(queue: ReviewQueue) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from portal.applications.actions.available_actions import AvailableActions, build_available_actions
+from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.reject import NO_EMAIL_MESSAGE, can_email_candidate
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
@@ -30,6 +31,7 @@ from portal.web.state_tokens import build_state_token
 
 Status = ApplicationAction.Status
 PROBLEM_STATUSES = (Status.CONFLICT, Status.FAILED, Status.REFUSED)
+MAX_NAMED_PROBLEMS = 2  # beside the heading; all are in the list of the session
 
 
 def build_review_context(
@@ -130,26 +132,29 @@ def build_session_context(review_session: ReviewSession) -> dict[str, Any]:
 def build_decisions_context(
     review_session: ReviewSession, rights: Rights, *, undone_pk: str = ""
 ) -> dict[str, Any]:
-    entries = _list_decisions(review_session, rights)
+    decisions = sessions.list_shown_decisions(review_session, rights)
+    entries = build_activity_entries(
+        decisions.actions, rights.member, rights, review_session=review_session
+    )
+    lost = decisions.lost
+    lost_decision = ACTION_HANDLERS[lost.kind].describe_status(lost) if lost else ""
     next_undo = _find_next_undo(entries)
     last_undone = next((e for e in entries if str(e.action.pk) == undone_pk), None)
     last_decision = last_undone or next(iter(entries), None)
+    problems = [e for e in _find_problems(entries) if e is not last_decision]
     return {
         **build_session_context(review_session),
         "activity_entries": entries,
         "last_decision": last_decision,
-        "problems": [e for e in _find_problems(entries) if e is not last_decision],
+        "lost_decision": lost_decision,
+        "problems": problems[:MAX_NAMED_PROBLEMS],
+        "other_problem_count": len(problems[MAX_NAMED_PROBLEMS:]),
         "last_undone": last_undone,
         "next_undo": next_undo,
         "waits": all(entry.is_waiting for entry in entries if entry.is_busy),
-        "state_token": build_state_token(undone_pk, build_entries_token(entries)),
-        "polls": any(entry.is_busy for entry in entries),
+        "state_token": build_state_token(undone_pk, build_entries_token(entries), lost_decision),
+        "polls": any(entry.is_busy for entry in entries) or bool(lost and lost.is_open),
     }
-
-
-def _list_decisions(review_session: ReviewSession, rights: Rights) -> list[ActivityEntry]:
-    actions = sessions.list_shown_decisions(review_session, rights)
-    return build_activity_entries(actions, rights.member, rights, review_session=review_session)
 
 
 def _find_problems(entries: list[ActivityEntry]) -> list[ActivityEntry]:

@@ -230,7 +230,13 @@ def list_decisions(review_session: ReviewSession) -> QuerySet[ApplicationAction]
     )
 
 
-def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> list[ApplicationAction]:
+@dataclass(frozen=True)
+class ShownDecisions:
+    actions: list[ApplicationAction]
+    lost: ApplicationAction | None  # the latest, if its application left the person's access
+
+
+def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> ShownDecisions:
     """The newest decisions, and those that can be undone next if they are older. Only those on
     applications that the person may see.
     """
@@ -246,7 +252,8 @@ def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> list[
     shown = [action for action in own if action.application_id in visible_ids]
     newest = shown[:MAX_LISTED_DECISIONS]
     older = [action for action in shown[MAX_LISTED_DECISIONS:] if _is_standing(action)]
-    return newest + older[:MAX_LISTED_DECISIONS]
+    lost = own[0] if own and own[0].application_id not in visible_ids else None
+    return ShownDecisions(newest + older[:MAX_LISTED_DECISIONS], lost)
 
 
 def _is_standing(action: ApplicationAction) -> bool:

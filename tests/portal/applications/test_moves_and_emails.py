@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -210,9 +211,14 @@ def test_rejection_email_warning_stays_after_undo(
     for page in (undoing_row, fetch_row(remy, application), activity):
         assert f"“{template.name}” may still go out <time" in page
         assert f"/people/{application.candidate.remote_id}" in page
+    warning = "The email may still go out."
+    assert f"<strong>{warning}</strong>" in fetch_row(remy, application), "on the row's own line"
+    assert re.search(rf'data-announce="[^"]*Undone[^"]*{warning}"', fetch_row(remy, application))
     assert sandbox.dataset().mails, "Greenhouse does not say that undoing stops it"
     advance_clock(61 * 60)
-    assert f"“{template.name}” was due <time" in fetch_row(remy, application)
+    row = fetch_row(remy, application)
+    assert f"“{template.name}” was due <time" in row
+    assert warning not in row
 
 
 def _reject_with_email_at(client: Client, application: Application, send_at: str, **more: object):

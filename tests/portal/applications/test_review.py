@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction, ReviewSession
+from portal.applications.review import review_page
 from portal.applications.review.highlighting import highlight_words
 from portal.connections.models import PermissionCheck
 from portal.sync.models import Application, Job, RejectionReason
@@ -211,7 +212,9 @@ def test_disabled_action_shows_reason(remy: Client) -> None:
     _remove_permission("applications.transfer")
     page_html = _get_place(remy, page, place)
     described_by = f'aria-describedby="why-transfer-{application.pk}"'
-    assert f'type="button" aria-disabled="true" {described_by}' in page_html
+    # The key is the button's: it takes the focus, so that the reason is read out.
+    button = f'type="button" data-key="t" aria-disabled="true" {described_by}'
+    assert button in page_html
     reason = re.search(rf'id="why-transfer-{application.pk}">([^<]+)<', page_html)
     assert reason is not None
     assert "is missing a permission" in reason[1]
@@ -309,7 +312,11 @@ def test_decisions_hidden_after_access_lost(remy: Client, run_tasks) -> None:
     urls = (decisions, page)
     assert all('id="activity-' in remy.get(url).content.decode() for url in urls)
     Application.objects.filter(pk=application.pk).update(gone_at=timezone.now())
-    assert not any('id="activity-' in remy.get(url).content.decode() for url in urls)
+    for url in urls:
+        page_html = remy.get(url, **HTMX).content.decode()
+        assert 'id="activity-' not in page_html
+        assert "Advanced. This is no longer available to you." in page_html
+        assert str(application.candidate) not in _get_last_decision(remy, page)
 
 
 @any_generation
@@ -580,11 +587,52 @@ def test_undo_key_waits_for_decision_being_sent(remy: Client, run_tasks) -> None
 
 
 @any_generation
+def test_undone_decision_stays_undone_on_next_page(remy: Client, run_tasks) -> None:
+    [first] = pick_from_one_job(1)
+    page = _begin_review(remy, first.job_id)
+    _advance_in_review(remy, [first], run_tasks)
+    assert f"{first.candidate} advanced to" in _get_last_decision(remy, page)
+    _press_undo_key(remy, page)
+    run_tasks()
+    for address in (page, f"{page}?position=2", f"{page}?position=1"):
+        last_decision = _get_last_decision(remy, address)
+        assert f"Undone:</strong> Advance, {first.candidate}" in last_decision
+        assert "advanced to" not in last_decision
+        assert "data-announce" not in last_decision, "the list of the session announces it"
+
+
+@any_generation
+def test_review_heading_counts_other_problems(
+    remy: Client, run_tasks, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_page, "MAX_NAMED_PROBLEMS", 1)
+    applications = pick_from_one_job(3)
+    page = _begin_review(remy, applications[0].job_id)
+    for application in applications:
+        sandbox.run_mutation("reject_application", application_id=application.remote_id)
+    _advance_in_review(remy, applications, run_tasks)
+    last_decision = _get_last_decision(remy, page)
+    assert f"{applications[2].candidate} not advanced." in last_decision
+    assert last_decision.count("Not advanced:") == 1
+    assert f">{applications[1].candidate}</a>" in last_decision.replace("\u2068", "").replace(
+        "\u2069", ""
+    )
+    assert "1 more under" in last_decision
+
+
+def _get_last_decision(client: Client, address: str) -> str:
+    page_html = client.get(address).content.decode()
+    match = re.search(r'id="last-decision".*?</div>', page_html, re.DOTALL)
+    assert match is not None
+    return match[0]
+
+
+@any_generation
 def test_undo_key_cancels_rejection_and_says_so(remy: Client, run_tasks) -> None:
     first, second = pick_from_one_job(2)
     page = _begin_review(remy, first.job_id)
     _advance_in_review(remy, [first], run_tasks)
     reject_application(remy, second, **{"origin": get_review_origin()})
     page_html = _press_undo_key(remy, page)
-    assert f"Rejection canceled:</strong> Reject, {second.candidate}" in page_html
+    assert f"Rejection of {second.candidate} canceled. Nothing was sent.</p>" in page_html
     assert f"Undoing:</strong> Advance, {first.candidate}" in _press_undo_key(remy, page)

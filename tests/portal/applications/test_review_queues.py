@@ -144,7 +144,9 @@ def test_place_is_kept_until_started_over(remy: Client, advance_clock) -> None:
     remy.get(f"{page}?position=4")
     advance_clock(3 * 3600)
     assert remy.get(page).context["place"].number == 4
-    assert "4 of" in remy.get(reverse(REVIEWS)).content.decode()
+    reviews_html = remy.get(reverse(REVIEWS)).content.decode()
+    assert "4 of" in reviews_html
+    assert reviews_html.count("This replaces your review in progress.") == 1
     session = ReviewSession.objects.get()
     remy.post(reverse("applications:restart_review", args=[session.pk]))
     assert remy.get(page).context["place"].number == 1
