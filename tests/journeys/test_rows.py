@@ -234,6 +234,10 @@ def test_compact_rows_are_accessible(remy: Person) -> None:
     page = remy.page
     page.get_by_role("button", name="Compact rows").click()
     expect(page.locator(".application-rows.is-compact")).to_be_visible()
+    name = page.locator(".application-rows .cell-title a").first
+    name.evaluate("link => (link.textContent = 'Wolfeschlegelsteinhausenbergerdorff')")
+    style = "link => [getComputedStyle(link).textOverflow, link.scrollWidth > link.clientWidth]"
+    assert name.evaluate(style) == ["ellipsis", True], "a long name is not cut in a letter"
     check_accessibility(page, "compact rows")
     remy.check_page("61-compact-rows")
     get_visible_text(page, "How actions work").click()

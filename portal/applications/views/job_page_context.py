@@ -59,6 +59,7 @@ def build_list_context(
         "pipeline": build_pipeline(action_context) if job.is_open else [],
         "stage": application_list.filters.stage_param,
         "linked_application": linked_application,
+        "has_applications": SimpleLazyObject(application_list.visible.exists),
         "list_query": list_query,
         "return_query": return_query,
         "page": page,

@@ -296,6 +296,17 @@ def test_empty_result_offers_all_statuses(filled_job: Job, sam: Client) -> None:
     assert len(page.context["rows"]) == 1
 
 
+def test_requisition_without_applications_says_none_yet(filled_job: Job, sam: Client) -> None:
+    applications = Application.objects.filter(job=filled_job)
+    url = _get_url(filled_job)
+    applications.update(status="rejected")
+    assert "No matching applications" in sam.get(url).content.decode()
+    applications.update(gone_at=timezone.now())
+    html = sam.get(url).content.decode()
+    assert "No applications yet" in html
+    assert "No matching applications" not in html
+
+
 def test_typing_replaces_the_address(filled_job: Job, sam: Client) -> None:
     path = reverse("applications:job_detail", args=[filled_job.pk])
     headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TRIGGER": "applications-search"}
