@@ -139,7 +139,7 @@ def test_undo_dialog_and_help_by_keyboard(demo: Demo, sam: Person) -> None:
     keys.press("Tab")
     expect(page.get_by_role("button", name="Undo rejection of")).to_be_focused()
     keys.press("u")
-    expect(page.locator("#last-decision")).to_contain_text("Rejection canceled")
+    expect(page.locator("#last-decision")).to_contain_text("canceled. Nothing was sent.")
     expect(page.locator("#review-heading")).to_be_focused()
 
     second = _open_rejection_with_email(page)
