@@ -24,7 +24,9 @@ ROWS = "tr[id^=application-]"
 RECORD_EVENTS = """() => {
     window.recorded = { focus: [], said: [], swaps: 0 };
     document.addEventListener("focusin", (event) => recorded.focus.push(event.target.id));
-    document.addEventListener("htmx:afterSwap", () => recorded.swaps++);
+    document.addEventListener("htmx:afterSwap", (event) => {  // not the preview of an email
+        if (event.detail.target.id.startsWith("application-")) recorded.swaps++;
+    });
     const live = document.getElementById("live");
     const record = () => live.textContent && recorded.said.push(live.textContent);
     const changes = { childList: true, characterData: true, subtree: true };
