@@ -68,6 +68,12 @@ def _build_view_row(queue: ReviewQueue, started: set[tuple[str, int | None]]) ->
 
 def _explain_view(queue: ReviewQueue) -> str:
     view = queue.view
-    if view is not None and view.job is not None:
-        return f"Applications of {view.job.name}"
-    return "Active applications of its requisitions"
+    if view is None:
+        return ""
+    explanation = (
+        f"Applications of {view.job.name}"
+        if view.job is not None
+        else "Active applications of its requisitions"
+    )
+    is_own = view.membership_id == queue.rights.member.pk
+    return explanation if is_own else f"{explanation}, shared by {view.membership.user}"

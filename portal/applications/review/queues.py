@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -29,6 +29,7 @@ from portal.jobs.models import LastViewed, SavedView
 from portal.sync.models import Application, Job
 
 MAX_APPLICATIONS = 1000
+MAX_VIEWS = 200  # listed
 WAITING_PERIOD = timedelta(days=7)
 
 Source = ReviewSession.Source
@@ -88,22 +89,30 @@ def find_queue(rights: Rights, source: str, view_pk: int | None = None) -> Revie
         return None if explain_unavailable(queue) else queue
     if source != Source.VIEW or view_pk is None:
         return None
-    return next((queue for queue in list_view_queues(rights) if _is_view(queue, view_pk)), None)
-
-
-def _is_view(queue: ReviewQueue, view_pk: int) -> bool:
-    return queue.view is not None and queue.view.pk == view_pk
+    view = _list_views(rights).filter(pk=view_pk).first()
+    if view is None or view.shows_closed:
+        return None
+    return ReviewQueue(rights, Source.VIEW, view=view)
 
 
 def list_view_queues(rights: Rights) -> list[ReviewQueue]:
-    """The person's own saved views, of the requisitions and of those that they may see."""
-    jobs = visible_jobs(rights.member, member_rights=rights)
-    views = SavedView.objects.filter(Q(job=None) | Q(job__in=jobs), membership=rights.member)
+    """Saved views of the requisitions and of those that the person may see, their own first."""
     return [
         ReviewQueue(rights, Source.VIEW, view=view)
-        for view in views.select_related("job").order_by("name", "pk")
+        for view in _list_views(rights)[:MAX_VIEWS]
         if not view.shows_closed
     ]
+
+
+def _list_views(rights: Rights) -> QuerySet[SavedView]:
+    """Their own and those that others share."""
+    jobs = visible_jobs(rights.member, member_rights=rights)
+    is_own = Q(membership=rights.member)
+    views = SavedView.objects.filter(
+        Q(job=None) | Q(job__in=jobs), is_own | Q(shared_at__isnull=False)
+    )
+    own_first = Case(When(is_own, then=0), default=1)
+    return views.select_related("job", "membership__user").order_by(own_first, "name", "pk")
 
 
 def explain_unavailable(queue: ReviewQueue) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from portal.accounts.models import Membership
 from portal.applications.models import ReviewSession
 from portal.applications.review import queues
+from portal.entitlements.rules import visible_applications
 from portal.jobs.models import LastViewed, SavedView
 from portal.sync.models import Application, Job, JobGrant
 from tests.api_generations import any_generation
@@ -119,6 +120,20 @@ def test_saved_views_can_be_reviewed(remy: Client, personas: Personas) -> None:
     assert set(stages) == {application.stage_id}
     _start_review(remy, "view", view=of_list.pk)
     values = {"source": "view", "view": other.pk}
+    assert remy.post(reverse("applications:start_review"), values).status_code == 404
+
+
+def test_shared_view_lists_only_what_its_reader_may_see(remy: Client, personas: Personas) -> None:
+    view = SavedView.objects.create(
+        membership=personas.sam, name="Busy", query="with_active=1", shared_at=timezone.now()
+    )
+    row = remy.get(reverse(REVIEWS)).content.decode().partition("Busy")[2]
+    assert f"shared by {personas.sam.user}" in row
+    _start_review(remy, "view", view=view.pk)
+    visible = visible_applications(personas.remy).filter(status="active")
+    assert sorted(_list_ids()) == sorted(visible.values_list("pk", flat=True))
+    SavedView.objects.update(shared_at=None)
+    values = {"source": "view", "view": view.pk}
     assert remy.post(reverse("applications:start_review"), values).status_code == 404
 
 
