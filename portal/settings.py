@@ -434,6 +434,10 @@ POST_RATE_LIMITS = {
     "applications:edit_preset": (60, 3600),
     "applications:delete_preset": (60, 3600),
     "jobs:update_saved_view": (120, 3600),
+    # Each writes to Greenhouse, or builds a list of up to a thousand applications.
+    "applications:note": (60, 600),
+    "applications:start_review": (60, 600),
+    "applications:restart_review": (60, 600),
 }
 # GETs per user: what a page asks for with every key.
 GET_RATE_LIMITS = {

@@ -24,6 +24,7 @@ class Target:
 
 
 TARGETS = (
+    Target("portal.entitlements.access_paths", ENTITLEMENT_TESTS),
     Target("portal.entitlements.rules", (*ENTITLEMENT_TESTS, *ACTION_TESTS)),
     Target("portal.entitlements.user_matching", (*ENTITLEMENT_TESTS, *ACTION_TESTS)),
     Target("portal.entitlements.access_explanation", ENTITLEMENT_TESTS),
@@ -39,6 +40,7 @@ TARGETS = (
     Target("portal.applications.actions.handlers.base", ACTION_TESTS),
     Target("portal.applications.actions.handlers.advance", ACTION_TESTS),
     Target("portal.applications.actions.handlers.move", ACTION_TESTS),
+    Target("portal.applications.actions.handlers.note", ACTION_TESTS),
     Target("portal.applications.actions.handlers.reject", ACTION_TESTS),
     Target("portal.applications.actions.handlers.unreject", ACTION_TESTS),
     Target("portal.applications.actions.handlers.transfer", ACTION_TESTS),
