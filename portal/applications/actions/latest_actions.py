@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
 
 from portal.accounts.models import Membership
-from portal.applications.models import ApplicationAction
+from portal.applications.actions.application_state import is_unchanged_since
+from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
+
+_LONGEST_READ = timedelta(seconds=10)  # from reading an application to reading its actions
 
 
 def get_latest_action(application: Application, member: Membership) -> ApplicationAction | None:
     actions = _filter_relevant_actions([application.pk], member)
-    return actions.select_related("membership__user", "undoes").order_by("-pk").first()
+    latest = actions.select_related("membership__user", "undoes").order_by("-pk").first()
+    if latest is not None:
+        _reread_if_outdated(application, latest)
+    return latest
 
 
 def get_latest_actions(
@@ -24,7 +32,24 @@ def get_latest_actions(
     actions = ApplicationAction.objects.filter(
         pk__in=_get_latest_ids(relevant_actions).values()
     ).select_related("membership__user", "undoes")
-    return {action.application_id: action for action in actions}
+    latest_actions = {action.application_id: action for action in actions}
+    for application in applications:
+        if (latest := latest_actions.get(application.pk)) is not None:
+            _reread_if_outdated(application, latest)
+    return latest_actions
+
+
+def _reread_if_outdated(application: Application, latest: ApplicationAction) -> None:
+    """Reread an application that was read just before the action settled, which changes both.
+
+    The page would say that it is done, offer no Undo, and not ask again.
+    """
+    if latest.status != ApplicationAction.Status.DONE or latest.settled_at is None:
+        return
+    is_recent = timezone.now() - latest.settled_at < _LONGEST_READ
+    may_differ = latest.kind == ActionKind.UPDATE
+    if is_recent and (may_differ or not is_unchanged_since(latest.state_after, application)):
+        application.refresh_from_db()
 
 
 def _filter_relevant_actions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -114,3 +115,25 @@ def test_stage_counts_follow_click(remy: Client, run_tasks) -> None:
     assert counts[application.stage_name] == before[application.stage_name] - 1
     elsewhere = remy.get(row_url, **{**page, "HTTP_HX_CURRENT_URL": "http://testserver/activity/"})
     assert 'id="pipeline"' not in elsewhere.content.decode()
+
+
+@pytest.mark.parametrize("path", ["row", "applicant"])
+@any_generation
+def test_action_settled_between_two_reads_can_be_undone(remy: Client, run_tasks, path: str) -> None:
+    """The page reads the application, then the worker is done, then the page reads the action."""
+    application = find_application()
+    submit_action(remy, "advance", application)
+    reads_action = 'FROM "applications_applicationaction"'
+    settled: list[bool] = []
+
+    def settle_first(execute, sql, params, many, context):
+        if reads_action in sql and not settled:
+            settled.append(True)
+            run_tasks()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(settle_first):
+        page = remy.get(build_action_url(path, application.pk), **HTMX).content.decode()
+    assert settled
+    assert "Advanced to" in page
+    assert re.search(r"Undo\b", page)
