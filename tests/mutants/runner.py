@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import shutil
 import signal
 import sys
 import time
@@ -241,11 +240,13 @@ def _use_own_stores(scratch: Path) -> None:
     from django.db import connections
     from django_q.conf import Conf
 
+    from tests.plugins.database_template import back_up_sqlite  # once pytest has rewritten it
+
     connections.close_all()
     database = connections["default"].settings_dict
     own = scratch / f"{os.getpid()}.sqlite3"
     if Path(database["NAME"]).exists():  # it does not where no test so far asked for it
-        shutil.copyfile(database["NAME"], own)
+        back_up_sqlite(database["NAME"], own)  # with what is only in its log so far
         database["NAME"] = str(own)
     name = f"{settings.Q_CLUSTER['name']}-{os.getpid()}"
     settings.Q_CLUSTER["name"] = Conf.PREFIX = name

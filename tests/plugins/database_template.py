@@ -58,7 +58,7 @@ def _copy_sqlite_template(creation: BaseDatabaseCreation) -> str:
             _create_by_migrating(creation, verbosity=0, autoclobber=True)
             creation.connection.close()
             unfinished = template.with_suffix(".unfinished")
-            _back_up_sqlite(target, unfinished)
+            back_up_sqlite(target, unfinished)
             unfinished.rename(template)
             _drop_old_templates(template.parent)
     _remove_sqlite(target)
@@ -66,7 +66,7 @@ def _copy_sqlite_template(creation: BaseDatabaseCreation) -> str:
     return target
 
 
-def _back_up_sqlite(source: str, target: Path) -> None:
+def back_up_sqlite(source: str, target: Path) -> None:
     target.unlink(missing_ok=True)
     with (
         contextlib.closing(sqlite3.connect(source)) as opened,
