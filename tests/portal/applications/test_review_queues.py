@@ -137,6 +137,16 @@ def test_shared_view_lists_only_what_its_reader_may_see(remy: Client, personas: 
     assert remy.post(reverse("applications:start_review"), values).status_code == 404
 
 
+def test_closed_requisitions_are_not_reviewed(remy: Client) -> None:
+    _age_applications(entered_stage_at=timezone.now() - timedelta(days=8))
+    closed = list_applications()[0].job
+    Job.objects.filter(pk=closed.pk).update(status="closed")
+    _start_review(remy, "waiting")
+    jobs = Application.objects.filter(pk__in=_list_ids()).values_list("job_id", flat=True)
+    assert jobs
+    assert closed.pk not in jobs
+
+
 def test_lost_applications_leave_the_review(remy: Client) -> None:
     _age_applications(entered_stage_at=timezone.now() - timedelta(days=20))
     page = _start_review(remy, "waiting")

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.applications.models import ApplicationAction
+from portal.connections.models import Connection
 from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -137,3 +138,13 @@ def test_action_settled_between_two_reads_can_be_undone(remy: Client, run_tasks,
     assert settled
     assert "Advanced to" in page
     assert re.search(r"Undo\b", page)
+
+
+@any_generation
+def test_nothing_is_sent_while_the_credential_fails(remy: Client, run_tasks) -> None:
+    application = find_application()
+    Connection.objects.update(state=Connection.State.ACTION_NEEDED)
+    response = submit_action(remy, "advance", application)
+    run_tasks()
+    assert not ApplicationAction.objects.exists()
+    assert "Advancing" not in response.content.decode()
