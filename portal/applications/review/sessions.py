@@ -4,6 +4,7 @@ applications out of the filter; visibility is checked again for each application
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -148,10 +149,7 @@ def _list_own_sessions(rights: Rights) -> QuerySet[ReviewSession]:
 
 def load_place(review_session: ReviewSession, rights: Rights) -> ReviewPlace:
     """One query for the whole session: at most `MAX_APPLICATIONS` IDs."""
-    visible = visible_applications(rights.member, member_rights=rights)
-    ids = review_session.application_ids
-    visible_ids = set(visible.filter(pk__in=ids).order_by().values_list("pk", flat=True))
-    return build_place(review_session, visible_ids)
+    return build_place(review_session, _find_visible_ids(review_session.application_ids, rights))
 
 
 def build_place(review_session: ReviewSession, visible_ids: set[int]) -> ReviewPlace:
@@ -161,12 +159,18 @@ def build_place(review_session: ReviewSession, visible_ids: set[int]) -> ReviewP
     return ReviewPlace(ids, places, position)
 
 
+def _find_visible_ids(
+    application_ids: Collection[int], rights: Rights, *, closed: bool = False
+) -> set[int]:
+    visible = visible_applications(rights.member, member_rights=rights, closed=closed)
+    return set(visible.filter(pk__in=application_ids).order_by().values_list("pk", flat=True))
+
+
 def list_unfinished(rights: Rights) -> list[tuple[ReviewSession, ReviewPlace]]:
     """Sessions that still have an application the person may see, the latest first."""
     latest = list(_list_own_sessions(rights).order_by("-moved_at", "-pk")[:MAX_UNFINISHED])
     listed_ids = {pk for row in latest for pk in row.application_ids}
-    visible = visible_applications(rights.member, member_rights=rights)
-    visible_ids = set(visible.filter(pk__in=listed_ids).order_by().values_list("pk", flat=True))
+    visible_ids = _find_visible_ids(listed_ids, rights)
     pairs = [(row, build_place(row, visible_ids)) for row in latest]
     return [(row, place) for row, place in pairs if not place.at_end]
 
@@ -246,9 +250,8 @@ def list_shown_decisions(review_session: ReviewSession, rights: Rights) -> Shown
     latest = actions.prefetch_related("undone_by")[:MAX_READ_DECISIONS]
     session_ids = set(review_session.application_ids)
     own = [action for action in latest if action.application_id in session_ids]
-    visible = visible_applications(rights.member, member_rights=rights, closed=True)
     own_ids = {action.application_id for action in own}
-    visible_ids = set(visible.filter(pk__in=own_ids).order_by().values_list("pk", flat=True))
+    visible_ids = _find_visible_ids(own_ids, rights, closed=True)
     shown = [action for action in own if action.application_id in visible_ids]
     newest = shown[:MAX_LISTED_DECISIONS]
     older = [action for action in shown[MAX_LISTED_DECISIONS:] if _is_standing(action)]
