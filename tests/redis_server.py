@@ -17,11 +17,11 @@ START_SECONDS = 20
 
 
 class RedisServer:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        self._folder, self._address = folder, address
         self._port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.url = f"redis://{address}:{self._port}/0"
 
     def start(self) -> None:
         """Start it, or let it continue where it was frozen."""
@@ -31,7 +31,8 @@ class RedisServer:
             program = shutil.which("redis-server", path=SYSTEM_PATH) or "redis-server"
             self._process = subprocess.Popen(  # noqa: S603  (our own server)
                 [
-                    *(program, "--port", str(self._port), "--bind", "127.0.0.1"),
+                    *(program, "--port", str(self._port), "--bind", self._address),
+                    *("--protected-mode", "no"),  # other machines of a test may connect
                     *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
                 ],
                 stdout=subprocess.DEVNULL,

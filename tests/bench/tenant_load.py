@@ -101,12 +101,7 @@ class Tenant:
         if application is None:
             return None
         event.values |= {"key": uuid.uuid4(), "remote_id": application.remote_id}
-        form = {
-            "key": str(event.values["key"]),
-            "stage": application.stage_remote_id or "",
-            "entry": application.stage_entry_id or "",
-            "stage_name": application.stage_name,
-        }
+        form = build_click(application, event.values["key"])
         path = f"/applications/{application.pk}/advance/"
         event.due_at = time.time()  # the application was looked up first
         return self.recruiter.post(path, data=form, headers=HTMX)
@@ -139,6 +134,16 @@ class Tenant:
         headers = {"Signature": sign_body(secret, body), "Greenhouse-Event-ID": event_id}
         headers["Content-Type"] = "application/json"
         return self.recruiter.post(self.webhook_path, content=body, headers=headers)
+
+
+def build_click(application: Any, key: uuid.UUID) -> dict[str, Any]:
+    """Return what a button on the application's row sends."""
+    return {
+        "key": str(key),
+        "stage": application.stage_remote_id or "",
+        "entry": application.stage_entry_id or "",
+        "stage_name": application.stage_name,
+    }
 
 
 def _open_browser(base_url: str, session_key: str) -> httpx.Client:

@@ -11,7 +11,7 @@ import httpx
 from django.utils.html import strip_tags
 
 from tests.bench.customers import Customer
-from tests.bench.tenant_load import HTMX, Event
+from tests.bench.tenant_load import HTMX, Event, build_click
 from tests.deploy.machines import Machine
 from tests.deploy.proxies import HOST, Proxy
 
@@ -58,12 +58,7 @@ class Clicker:
         application = Application.objects.select_related("stage").get(pk=pk)
         event = Event("click", self._customer, time.time(), values={"key": uuid.uuid4()})
         event.values["remote_id"] = application.remote_id
-        form = {
-            "key": str(event.values["key"]),
-            "stage": application.stage_remote_id or "",
-            "entry": application.stage_entry_id or "",
-            "stage_name": application.stage_name,
-        }
+        form = build_click(application, event.values["key"])
         while not event.is_accepted and time.time() - event.due_at < PATIENCE_SECONDS:
             self._post(event, f"/applications/{pk}/advance/", form)
         self.events.append(event)

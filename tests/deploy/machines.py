@@ -19,6 +19,7 @@ from tests.bench.common import wait_until
 from tests.bench.processes import list_tree
 from tests.demo_process import PROJECT, find_free_port
 from tests.plugins.requirements import SYSTEM_PATH
+from tests.redis_server import RedisServer
 
 BRIDGE = "portal-test"
 GATEWAY = "10.213.77.1"  # PostgreSQL, Redis and the sandbox listen here
@@ -163,17 +164,12 @@ def run_postgres(folder: Path) -> Iterator[str]:
 @contextmanager
 def run_redis(folder: Path) -> Iterator[str]:
     """Run a Redis of its own at the gateway's address; yield its URL."""
-    port = find_free_port()
-    program = shutil.which("redis-server", path=SYSTEM_PATH) or "redis-server"
-    options = ["--port", str(port), "--bind", GATEWAY, "--protected-mode", "no", "--save", ""]
-    process = subprocess.Popen(  # noqa: S603  (our own server)
-        [program, *options, "--dir", str(folder)], stdout=subprocess.DEVNULL
-    )
+    server = RedisServer(folder, GATEWAY)
+    server.start()
     try:
-        yield f"redis://{GATEWAY}:{port}/0"
+        yield server.url
     finally:
-        process.terminate()
-        process.wait()
+        server.stop()
 
 
 def _run(*command: str) -> str:

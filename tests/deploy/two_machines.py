@@ -18,6 +18,7 @@ Exits with 1 if anything was lost, doubled, or not seen, or a request of the rel
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ def run_cluster(folder: Path) -> Iterator[Cluster]:
         port = find_free_port()
         url = f"http://{GATEWAY}:{port}"
         environment = portal_environment(database, url) | {
+            "PATH": os.environ["PATH"],
             "REDIS_URL": stack.enter_context(run_redis(folder)),
             "ALLOWED_HOSTS": ",".join([HOST, "testserver", *(m.address for m in machines)]),
             "TRUSTED_PROXIES": "1",
@@ -101,7 +103,7 @@ def run_cluster(folder: Path) -> Iterator[Cluster]:
         log.parent.mkdir(exist_ok=True)
         log.write_text("")
         for machine in machines:
-            machine.start_portal(environment | _get_path(), log)
+            machine.start_portal(environment, log)
         servers = [server for machine in machines for server in machine.servers]
         proxy = stack.enter_context(run_proxy("nginx", folder, *servers))
         yield Cluster(machines, customer, SandboxControl(url), proxy, environment, log)
@@ -152,11 +154,11 @@ class Cluster:
             subprocess.run(  # noqa: S603  (ours)
                 [sys.executable, "manage.py", *command, "--verbosity", "0"],
                 cwd=PROJECT,
-                env=self._environment | _get_path(),
+                env=self._environment,
                 check=True,
             )
         for machine in self.machines:
-            machine.release_portal(self._environment | _get_path(), self._log)
+            machine.release_portal(self._environment, self._log)
 
     def find_problems(self) -> list[str]:
         problems = self._ledger.find_problems(self._clicker.events, [self._customer])
@@ -206,12 +208,6 @@ def _find_failed_syncs() -> list[str]:
     print(f"Syncs by status: {counts}")
     wrong = SyncRun.objects.exclude(status=SyncRun.Status.DONE)
     return [f"sync {run.pk} is {run.status}: {run.failure}" for run in wrong]
-
-
-def _get_path() -> dict[str, str]:
-    import os
-
-    return {"PATH": os.environ["PATH"]}
 
 
 if __name__ == "__main__":
