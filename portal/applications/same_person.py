@@ -60,7 +60,7 @@ def find_related_applications(application: Application, rights: Rights) -> Relat
     candidate = application.candidate
     if candidate is None:
         return RelatedApplications(application, [])
-    rows = list_related_rows(application, candidate, rights).exclude(pk=application.pk)
+    rows = list_related_rows(application, rights).exclude(pk=application.pk)
     related = rows.select_related("job", "stage", "candidate").order_by("-pk")[:MAX_RELATED]
     return RelatedApplications(
         application,
@@ -68,12 +68,13 @@ def find_related_applications(application: Application, rights: Rights) -> Relat
     )
 
 
-def list_related_rows(
-    application: Application, candidate: Candidate, rights: Rights
-) -> QuerySet[Application]:
+def list_related_rows(application: Application, rights: Rights) -> QuerySet[Application]:
     """The application and those related to it."""
-    candidate_ids = {candidate.pk, *_find_sharing_candidates(candidate, rights)}
     visible = visible_applications(rights.member, member_rights=rights)
+    candidate = application.candidate
+    if candidate is None:
+        return visible.filter(pk=application.pk)
+    candidate_ids = {candidate.pk, *_find_sharing_candidates(candidate, rights)}
     return visible.filter(candidate__in=candidate_ids, connection=application.connection_id)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, Value, When
@@ -14,35 +15,24 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from integrations.ats.types import JobStatus
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import undo
-from portal.applications.actions.acting_user import describe_acting_user
 from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.handlers.reject import can_email_candidate
 from portal.applications.batches import retry, reversal, runner, scheduling
-from portal.applications.batches.preview import (
-    BATCH_KINDS,
-    MAX_BATCH_SIZE,
-    preview_batch,
-)
+from portal.applications.batches.preview import BATCH_KINDS
 from portal.applications.batches.progress import BatchProgress
 from portal.applications.forms.base import INCOMPLETE_MESSAGE
-from portal.applications.forms.batch import BatchForm, SelectionForm, get_batch_form_class
-from portal.applications.models import ActionKind, ApplicationAction, Batch
+from portal.applications.forms.batch import SelectionForm
+from portal.applications.models import ApplicationAction, Batch
 from portal.applications.page.announced_matches import AllMatching, select_all_matching
 from portal.applications.page.application_list import (
     ApplicationList,
     build_application_list,
-    with_row_details,
 )
 from portal.applications.page.filters import encode_list_params
 from portal.applications.page.labels import may_show_names
 from portal.applications.page.scheduled_email import get_scheduled_email
-from portal.applications.views.batch_selection import (
-    describe_selection,
-    get_selected_applications,
-    read_form_selection,
-    report_skipped,
-)
+from portal.applications.views.batch_selection import describe_selection, report_skipped
+from portal.applications.views.batch_start import BatchStart
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
@@ -79,127 +69,60 @@ def start_batch(request: MemberRequest, job_pk: int) -> HttpResponse:
         raise Http404
     application_list = build_application_list(job, member_rights, request.GET)
     action_context = ActionContext(request.membership, job.pk, member_rights)
+    start = JobBatchStart(request, kind, action_context, application_list)
     if request.method == "POST":
-        return _start_from_form(request, application_list, action_context, kind)
+        return start.start_from_form()
     if request.GET.get("all_matching"):
-        matches = select_all_matching(request.GET.get("matching", ""), application_list)
-        return _render_preview(
-            request, application_list, action_context, kind, matches.chosen, all_matching=matches
-        )
-    chosen = get_selected_applications(request, application_list.visible)
-    return _render_preview(request, application_list, action_context, kind, chosen)
+        return start.preview_all_matching()
+    return start.preview_selected()
 
 
-def _render_preview(
-    request: MemberRequest,
-    application_list: ApplicationList,
-    action_context: ActionContext,
-    kind: str,
-    chosen: list[Application],
-    form: BatchForm | None = None,
-    *,
-    all_matching: AllMatching | None = None,
-    status: int = 200,
-) -> HttpResponse:
-    job = application_list.job
-    preview = preview_batch(chosen, kind, action_context)
-    initial = {"key": uuid.uuid4(), "selection": BatchForm.pack_selection(preview.eligible)}
-    form = form or get_batch_form_class(kind)(
-        initial=initial,
-        action_context=action_context,
-        connection_id=job.connection_id,
-    )
-    context = {
-        "job": job,
-        "kind": kind,
-        "handler": ACTION_HANDLERS[kind],
-        "preview": preview,
-        "no_email_count": sum(not can_email_candidate(a) for a in preview.eligible)
-        if kind == ActionKind.REJECT
-        else 0,
-        "skipped": [*preview.skipped, *(all_matching.left if all_matching else ())],
-        "all_matching": all_matching,
-        "list_query": encode_list_params(request.GET),
-        "form": form,
-        "learned": action_context.refusals.get(kind),
-        "shown_as": describe_acting_user(
-            action_context.acting_user, action_context.rights.match.user
-        ),
-        "selection": describe_selection(request, application_list, chosen, all_matching),
-        "undo_seconds": action_context.batch_undo_seconds,
-        "max_batch_size": MAX_BATCH_SIZE,
-        "named": may_show_names(action_context.rights),
-        "start_url": reverse("applications:start_batch", args=[job.pk]),
-        "back_url": reverse("applications:job_detail", args=[job.pk]),
-        "back_label": "Back to requisition",
-    }
-    return render_page_or_partial(
-        request,
-        "applications/start_batch.html",
-        "bulk-form",
-        context,
-        status=status,
-    )
+class JobBatchStart(BatchStart):
+    """On applications to one requisition: those selected in its list, or all that match."""
 
+    def __init__(
+        self,
+        request: MemberRequest,
+        kind: str,
+        action_context: ActionContext,
+        application_list: ApplicationList,
+    ) -> None:
+        job, rows = application_list.job, application_list.visible
+        super().__init__(request, kind, action_context, job, rows)
+        self.application_list = application_list
+        self.all_matching: AllMatching | None = None
 
-def _start_from_form(
-    request: MemberRequest,
-    application_list: ApplicationList,
-    action_context: ActionContext,
-    kind: str,
-) -> HttpResponse:
-    job, visible = application_list.job, application_list.visible
-    form = get_batch_form_class(kind)(
-        request.POST,
-        initial={},
-        action_context=action_context,
-        connection_id=job.connection_id,
-    )
-    if form.is_search() or not form.is_valid():
-        if form.is_search():
-            form.run_searches()
-        chosen = list(with_row_details(visible.filter(pk__in=list(read_form_selection(form)))))
-        status = 200 if form.is_search() else 422
-        return _render_preview(
-            request, application_list, action_context, kind, chosen, form, status=status
-        )
-    data = form.cleaned_data
-    selected_ids = list(data["selection"])[:MAX_BATCH_SIZE]
-    applications = visible.filter(pk__in=selected_ids).select_related(
-        "job", "stage", "candidate", "source", "recruiter", "coordinator"
-    )
-    batch_request = scheduling.BatchRequest(
-        kind=kind,
-        reason=data.get("reason"),
-        notes=data.get("notes", ""),
-        build_parameters=form.build_parameters_for,
-    )
-    chosen_seen = [(application, data["selection"][application.pk]) for application in applications]
-    try:
-        batch, skipped = scheduling.start_batch(
-            action_context, job, batch_request, chosen_seen, key=data["key"]
-        )
-    except scheduling.BatchKeyTaken:
-        messages.error(request, INCOMPLETE_MESSAGE)
-        return _render_preview(
-            request, application_list, action_context, kind, list(applications), status=409
-        )
-    report_skipped(request, skipped)
-    if hidden_count := len(selected_ids) - len(chosen_seen):
-        messages.info(request, f"{hidden_count:,} skipped: no longer available to you.")
-    return redirect("applications:batch", pk=batch.pk)
+    def preview_all_matching(self) -> HttpResponse:
+        token = self.request.GET.get("matching", "")
+        self.all_matching = select_all_matching(token, self.application_list)
+        return self.render_preview(self.all_matching.chosen, more_skipped=self.all_matching.left)
+
+    def describe_selection(self, chosen: Sequence[Application]) -> str:
+        return describe_selection(self.request, self.application_list, chosen, self.all_matching)
+
+    def build_links(self) -> dict[str, Any]:
+        return {
+            "all_matching": self.all_matching,
+            "list_query": encode_list_params(self.request.GET),
+            "start_url": reverse("applications:start_batch", args=[self.job.pk]),
+            "back_url": reverse("applications:job_detail", args=[self.job.pk]),
+            "back_label": "Back to requisition",
+        }
 
 
 def _get_batch_or_404(request: MemberRequest, pk: int) -> tuple[Batch, ActionContext]:
     member_rights = get_rights(request.membership)
     own_batches = Batch.objects.filter(
         membership=request.membership,
-        job__in=visible_jobs(request.membership, member_rights=member_rights),
+        job__in=visible_jobs(request.membership, member_rights=member_rights, closed=True),
     )
     batch = get_object_or_404(
         own_batches.select_related("job__connection", "membership__user", "undoes"), pk=pk
     )
-    return batch, ActionContext(request.membership, batch.job_id, member_rights)
+    context = ActionContext(
+        request.membership, batch.job_id, member_rights, is_job_open=batch.job.is_open
+    )
+    return batch, context
 
 
 @require_safe
