@@ -84,6 +84,18 @@ def test_batch_undone_in_time_sends_nothing(remy: Client, sandbox: Sandbox, fini
     assert list_writes(sandbox) == []
 
 
+def test_batch_page_stays_after_requisition_closed(remy: Client, finish_actions) -> None:
+    response = confirm_batch(remy, "advance", pick_from_one_job(3))
+    finish_actions()
+    batch = Batch.objects.get()
+    Job.objects.filter(pk=batch.job_id).update(status="closed")
+    assert "3 advanced" in remy.get(response.url).content.decode()
+    undo_url = reverse("applications:undo_batch", args=[batch.pk])
+    page = remy.post(undo_url, follow=True).content.decode()
+    assert "None of these can be undone anymore." in page
+    assert Batch.objects.count() == 1
+
+
 @any_generation
 def test_batch_lists_and_retries_failures_first(
     remy: Client, sandbox: Sandbox, finish_actions
