@@ -73,6 +73,20 @@ def test_freed_thread_goes_to_who_has_fewest(calls: _Calls) -> None:
     assert calls.wait_for(6)[5] == "a3"
 
 
+def test_bursts_share_half_of_the_threads(calls: _Calls) -> None:
+    calls.submit("x1", "x2", "y1", "y2")
+    calls.wait_for(4)
+    bursts = [f"{client}{number}" for number in range(10) for client in "ab"]
+    calls.submit(*bursts, "c1", "d1")
+    calls.release("x1", "x2", "y1", "y2")
+    assert {name[0] for name in calls.wait_for(8)[4:]} == {"a", "b", "c", "d"}
+    calls.release("c1", "d1")
+    calls.submit("e1", "f1")
+    assert {name[0] for name in calls.wait_for(10)[8:]} == {"e", "f"}
+    calls.release_all()
+    assert len(calls.wait_for(28)) == 28
+
+
 def test_all_queued_calls_are_run(calls: _Calls) -> None:
     names = [f"{client}{number}" for number in range(20) for client in "abc"]
     calls.submit(*names)
