@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -23,6 +22,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts import activity
+from portal.accounts.admins import name_admins
 from portal.accounts.models import Membership, Organization, User
 from portal.core import links
 from portal.core.hooks import Hook
@@ -195,7 +195,8 @@ def _build_member_view(view: View, *, admin: bool) -> View:
         if _is_for_other_organization(request, member):
             return _refuse_other_organization(request, member)
         if admin and not member.is_admin:
-            raise PermissionDenied
+            context = {"admin_names": name_admins(member.organization_id)}
+            return render(request, "403.html", context, status=HTTPStatus.FORBIDDEN)
         request.membership = member  # type: ignore[attr-defined]
         if not getattr(view, "is_poll", False):
             activity.record_activity(member)

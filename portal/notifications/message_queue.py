@@ -122,10 +122,14 @@ class MessageQueue:
         unsent = {f"{self.prefix}status__in": [Status.QUEUED, Status.DEFERRED, Status.SENDING]}
         rows = list(self.model._default_manager.filter(self.pending, **unsent))
         for row in rows:
-            if getattr(row, f"{self.prefix}status") != Status.SENDING:
-                self._move(row, Status.SENDING, transitions.RESTORED)
-            self._give_up(row, transitions.RESTORED)
+            self.give_up_message(row, transitions.RESTORED)
         return f"{len(rows)} {self.label} were given up."
+
+    def give_up_message(self, row: Model, reason: str) -> None:
+        """End a message that must not be sent any more."""
+        if getattr(row, f"{self.prefix}status") != Status.SENDING:
+            self._move(row, Status.SENDING, reason)
+        self._give_up(row, reason)
 
     def _retry_message(self, row: Model, reason: str) -> None:
         attempts = getattr(row, f"{self.prefix}attempts")

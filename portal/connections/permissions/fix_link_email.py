@@ -73,6 +73,8 @@ def send_email(link: FixLink) -> None:
     credential = link.connection.credential
     if credential is not None and link.is_open:
         MESSAGES.send_message(link, lambda: _send_link(link, credential))
+    elif link.email_status == FixLink.EmailStatus.QUEUED:
+        MESSAGES.give_up_message(link, "The link ended before it was sent.")
 
 
 def _send_link(link: FixLink, credential: Credential) -> None:

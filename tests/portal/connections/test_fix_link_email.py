@@ -22,3 +22,12 @@ def test_interrupted_mail_fails_and_forgets_link(
     tasks.retry_fix_link_emails()
     link = FixLink.objects.get()
     assert (link.email_status, link.token) == ("failed", "")
+
+
+def test_mail_of_expired_link_fails(connect, personas: Personas, advance_clock) -> None:
+    keys = {"applications.reject"}
+    link, _ = fix_links.create_link(connect(), keys, by=personas.cas, send_to="it@acme.example")
+    advance_clock(fix_links.LINK_LIFETIME.total_seconds() + 60)
+    tasks.send_fix_link_email(link.pk)
+    link.refresh_from_db()
+    assert (link.email_status, link.token) == ("failed", "")

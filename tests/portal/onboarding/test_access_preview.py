@@ -166,7 +166,9 @@ def test_other_customers_and_recruiters_have_no_access(
 ) -> None:
     connect()
     assert sign_in(personas.zoe).get(PEOPLE).url == "/setup/start/"
-    assert sign_in(personas.remy).get(PEOPLE).status_code == 403
+    refusal = sign_in(personas.remy).get(PEOPLE)
+    assert refusal.status_code == 403
+    assert "Ask Ada if you need it." in refusal.content.decode()
     user = AtsUser.objects.first()
     sign_in(personas.zoe).post(f"{PEOPLE}invite/", {"user": [user.pk]})
     assert not Invitation.objects.exists()
