@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, F, Field, Func, QuerySet, Subquery, Value
+from django.db.models import (
+    Aggregate,
+    BooleanField,
+    F,
+    Func,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
@@ -61,16 +69,18 @@ def search_jobs(
         )
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
     if len(typed_words) > 1:
-        matches.append(_match_spread_words(own_jobs, typed_words, connection).values("pk"))
-    matching_ids = jobs.filter(is_in_any(matches)).order_by().values_list("pk", flat=True)
-    return jobs.filter(_IsOneOf(F("pk"), Value(list(matching_ids), output_field=_Ids())))
+        matches.append(_match_spread_words(own_jobs, typed_words, connection))
+    matching = jobs.filter(is_in_any(matches)).order_by().aggregate(ids=_CollectIds("pk"))
+    return jobs.filter(_IsOneOf(F("pk"), Value(matching["ids"])))
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
     """Whether the search finds any of `jobs` by something other than a person's name."""
     own_jobs = Job.objects.filter(connection=connection).order_by()
-    spread = _match_spread_words(own_jobs, query.split()[:_MAX_SPREAD_WORDS], connection)
-    matches = [*_match_job_itself(own_jobs, query, connection), spread.values("pk")]
+    typed_words = query.split()[:_MAX_SPREAD_WORDS]
+    matches = _match_job_itself(own_jobs, query, connection)
+    if len(typed_words) > 1:
+        matches.append(_match_spread_words(own_jobs, typed_words, connection))
     return jobs.filter(is_in_any(matches)).exists()
 
 
@@ -95,22 +105,22 @@ def _match_related_jobs(
 
 def _match_spread_words(
     own_jobs: QuerySet[Job], typed_words: Iterable[str], connection: Connection | None
-) -> QuerySet[Job]:
-    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office.
+) -> QuerySet[Any, Any]:
+    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office."""
+    first_word, *other_words = (
+        _union(_match_job_itself(own_jobs, word, connection)) for word in typed_words
+    )
+    return first_word.intersection(*other_words)
 
-    PostgreSQL hashes a subquery. It would compare two arrays value by value.
-    """
-    matching = own_jobs
-    for word in typed_words:
-        first, *others = _match_job_itself(own_jobs, word, connection)
-        matching = matching.filter(pk__in=first.union(*others, all=True))
-    return matching
+
+def _union(matches: Sequence[QuerySet[Any, Any]]) -> QuerySet[Any, Any]:
+    first, *others = matches
+    return first.union(*others, all=True)
 
 
 def is_in_any(matches: Sequence[QuerySet[Any, Any]]) -> _InSubqueryArray:
     """A condition for jobs whose primary key is in any of these querysets of one column."""
-    first, *others = matches
-    return _InSubqueryArray(F("pk"), Subquery(first.union(*others, all=True)))
+    return _InSubqueryArray(F("pk"), Subquery(_union(matches)))
 
 
 class _InSubqueryArray(Func):
@@ -123,15 +133,19 @@ class _InSubqueryArray(Func):
         return self.as_sql(compiler, connection, template="%(expressions)s", arg_joiner=" IN ")
 
 
-class _Ids(Field[list[int], list[int]]):
-    """A list of IDs as one parameter: an array, or JSON on SQLite."""
+class _CollectIds(Aggregate):
+    """All IDs as one text, which is cheap to read and to send back: an array, or JSON on SQLite."""
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        return json.dumps(value) if connection.vendor == "sqlite" else value
+    template, output_field = "CAST(ARRAY_AGG(%(expressions)s) AS text)", TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        return self.as_sql(compiler, connection, template="JSON_GROUP_ARRAY(%(expressions)s)")
 
 
 class _IsOneOf(Func):
-    template, arg_joiner = "%(expressions)s)", " = ANY("
+    """Whether an ID is one of those collected by `_CollectIds`."""
+
+    template, arg_joiner = "%(expressions)s AS bigint[]))", " = ANY(CAST("
     output_field = BooleanField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
