@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 from django.db.models import (
     Aggregate,
     BooleanField,
+    Count,
     F,
     Func,
+    OuterRef,
+    Q,
     QuerySet,
     Subquery,
     TextField,
     Value,
 )
+from django.db.models.lookups import Exact
 
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
@@ -28,6 +32,7 @@ from portal.web.id_parsing import parse_id
 # Trigram indexes can't find shorter words. Names in other scripts have fewer letters.
 MIN_NAME_LENGTH = 3
 _MAX_MATCHES = 200
+COMMON_NAME_COUNT = 20_000  # people; of more, jobs are looked through until a page is full
 _MAX_SPREAD_WORDS = 6  # each adds three subqueries
 
 
@@ -63,15 +68,18 @@ def search_jobs(
     ]
     if (remote_id := parse_id(query)) is not None:
         matches.append(own_jobs.filter(remote_id=remote_id).values("pk"))
-    if is_searchable_name(query):
-        matches.append(
-            _filter_by_candidate_name(named, query, connection).order_by().values("job_id")
-        )
+    candidate_ids = _collect_candidate_ids(query, connection)
+    if candidate_ids:
+        is_named = _IsOneOf(F("candidate_id"), Value(candidate_ids))
+        matches.append(named.filter(is_named).order_by().values("job_id"))
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
     if len(typed_words) > 1:
         matches.append(_match_spread_words(own_jobs, typed_words, connection))
     matching = jobs.filter(is_in_any(matches)).order_by().aggregate(ids=_CollectIds("pk"))
-    return jobs.filter(_IsOneOf(F("pk"), Value(matching["ids"])))
+    is_match = Q(_IsOneOf(F("pk"), Value(matching["ids"])))
+    if candidate_ids is None:
+        is_match |= _has_candidate_named(query, named)
+    return jobs.filter(is_match)
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
@@ -181,6 +189,24 @@ def find_candidate_matches(
 
 def is_searchable_name(query: str) -> bool:
     return count_letters(query) >= MIN_NAME_LENGTH or not query.isascii()
+
+
+def _collect_candidate_ids(query: str, connection: Connection | None) -> str | None:
+    """Empty if there are none, None if so many that looking through the jobs is faster."""
+    if not is_searchable_name(query):
+        return ""
+    people = Candidate.objects.filter(match_name("search_name", query), connection=connection)
+    limited = people.order_by().values("pk")[: COMMON_NAME_COUNT + 1]
+    matches = limited.aggregate(ids=_CollectIds("pk"), count=Count("pk"))
+    return None if matches["count"] > COMMON_NAME_COUNT else matches["ids"] or ""
+
+
+def _has_candidate_named(query: str, named: QuerySet[Application]) -> Q:
+    """Whether a job has such a candidate. As a value, not EXISTS, for which PostgreSQL would read
+    all people of that name first; so it stops when a page is full.
+    """
+    on_job = named.filter(match_name("candidate__search_name", query), job=OuterRef("pk"))
+    return Q(Exact(Subquery(on_job.order_by().values(_=Value(1))[:1]), 1))
 
 
 def _filter_by_candidate_name(

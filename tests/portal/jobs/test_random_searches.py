@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from portal.accounts.models import Membership
 from portal.entitlements.rules import get_rights, visible_jobs
-from portal.jobs.job_list import stage_counts
+from portal.jobs.job_list import search, stage_counts
 from portal.jobs.job_list.filter_options import get_filter_options
 from portal.jobs.job_list.filters import JobFilters, filter_jobs, parse_filters
 from portal.jobs.job_list.search import named_applications
@@ -71,6 +72,8 @@ def _compare_with_naive_rules(drawn: dict[str, Any]) -> None:
         for candidate in Candidate.objects.all():
             expected = {a.job_id for a in applications if a.candidate_id == candidate.pk}
             assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
+            with patch.object(search, "COMMON_NAME_COUNT", -1):  # as if many had the name
+                assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
         active = [
             application
             for application in applications
