@@ -93,6 +93,13 @@ def sandbox(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Sand
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _check_sandbox_cache() -> Iterator[None]:
+    """Sandboxes share what their records consist of, which no test may change in place."""
+    yield
+    assert sandbox_cache.list_altered_accounts() == []
+
+
 @pytest.fixture
 def run_tasks() -> Iterator[Callable[[], int]]:
     """Do what is queued. What a test leaves queued is thrown away."""
