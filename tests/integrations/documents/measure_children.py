@@ -16,11 +16,12 @@ for case, (filename, build) in HOSTILE_FILES.items():
         file_type = detect_file_type(filename, content)
     except UnreadableFile:
         continue
-    _, usage = measure_conversion(content, file_type)
+    document, usage = measure_conversion(content, file_type)
     figures = {
         "case": case,
         "peak_memory_bytes": usage.peak_memory_bytes,
         "cpu_seconds": round(usage.cpu_seconds, 2),
         "status": usage.status,
+        "has_document": document is not None,
     }
     sys.stdout.write(json.dumps(figures) + "\n")
