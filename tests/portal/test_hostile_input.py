@@ -85,13 +85,15 @@ def _request(client: Client, method: str, address: str, data: Any = None) -> Any
     return response
 
 
-def _list_methods(client: Client, address: str) -> list[str]:
-    """Those that the address does not answer with 405."""
-    return [m for m in ("get", "post") if _request(client, m, address).status_code != 405]
-
-
-def _find_names(client: Client, address: str) -> set[str]:
+def _open_address(client: Client, address: str) -> tuple[list[str], set[str]]:
+    """The methods that the address does not answer with 405, and the names that it may take."""
     page = _request(client, "get", address)
+    responses = {"get": page, "post": _request(client, "post", address)}
+    methods = [method for method, answer in responses.items() if answer.status_code != 405]
+    return methods, _find_names(page)
+
+
+def _find_names(page: Any) -> set[str]:
     if page.streaming or "html" not in page.headers.get("Content-Type", ""):
         return _COMMON
     text = page.content.decode()
@@ -114,8 +116,8 @@ def test_hostile_paths_are_never_a_500(
     client = _open_browser(personas, sign_in, role)
     failed = set()
     for name, address in addresses.items():
-        methods = _list_methods(client, address)
         paths = list(_iterate_hostile_paths(address))
+        methods = _open_address(client, address)[0] if paths else []
         for path in paths if role == "ada" else paths[:: len(ROLES)]:
             for method in methods:
                 if _request(client, method, path).status_code >= 500:
@@ -133,8 +135,7 @@ def test_hostile_values_are_never_a_500(
     stride = 2 if role == "ada" else 8
     failed = set()
     for place, (name, address) in enumerate(addresses.items()):
-        names = _find_names(client, address)
-        methods = _list_methods(client, address)
+        methods, names = _open_address(client, address)
         for value in HOSTILE_VALUES[place % stride :: stride]:
             for method in methods:
                 response = _request(client, method, address, dict.fromkeys(names, value))
@@ -181,7 +182,7 @@ def test_hostile_values_in_admin_are_never_a_500(
     client = _open_browser(personas, sign_in, role)
     failed = set()
     for place, (name, address) in enumerate(admin_addresses.items()):
-        names = _find_names(client, address) | ADMIN_NAMES
+        names = _find_names(_request(client, "get", address)) | ADMIN_NAMES
         names |= ALL_FILTER_NAMES if name.endswith("_changelist") else set()
         for value in HOSTILE_VALUES[place % stride :: stride]:
             for method in ("get", "post"):
