@@ -12,6 +12,7 @@ from functools import lru_cache
 from logging.config import DictConfigurator
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
 import redis
@@ -46,6 +47,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("portal")
 
 sandbox_cache.install_cache()
+# To read the certificates of all authorities takes 20 ms, and tests make many HTTP clients.
+httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)
 # A new connection for each test would have PostgreSQL read its catalog anew.
 TransactionTestCase._should_reload_connections = lambda _: False  # type: ignore[method-assign]
 # Objects that live as long as the process are not looked at again and again.
