@@ -50,9 +50,20 @@ def _create_test_db(
     return name
 
 
+def copy_existing_template(target: Path) -> None:
+    """Put a migrated SQLite database there, for a process of its own, if a test has made one."""
+    template = _get_sqlite_template()
+    with _locked():
+        if not template.exists():
+            return
+        shutil.copyfile(template, target)
+    with contextlib.closing(sqlite3.connect(target)) as copy, copy:
+        copy.execute("DELETE FROM core_databaseidentity")  # a copy is no restored backup
+
+
 def _copy_sqlite_template(creation: BaseDatabaseCreation) -> str:
     target = str(creation.connection.settings_dict["TEST"]["NAME"])
-    template = _template_folder() / f"{hash_migrations()}.sqlite3"
+    template = _get_sqlite_template()
     with _locked():
         if not template.exists():
             _create_by_migrating(creation, verbosity=0, autoclobber=True)
@@ -110,10 +121,10 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _template_folder() -> Path:
+def _get_sqlite_template() -> Path:
     folder = Path(settings.BASE_DIR) / "var" / "test-databases"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return folder / f"{hash_migrations()}.sqlite3"
 
 
 def hash_migrations() -> str:
