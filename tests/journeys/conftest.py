@@ -65,12 +65,11 @@ class Demo:
     def reset(self) -> None:
         """Return to the start: nobody signed in, nothing connected, a fresh sandbox."""
         self._restore(self._as_started)
-        self._read_log_from = self._folder.get_log_path("worker").stat().st_size
 
     def reset_to_connected(self, connect: Callable[[], object]) -> None:
         """Return to where `connect` led when it ran first, in this test process."""
-        self.reset()
         if self._as_connected is None:
+            self.reset()
             connect()
             self._end_tasks(drop_waiting=False)
             self._as_connected = self._save()
@@ -228,6 +227,7 @@ class Demo:
             copy.backup(database)
             # The workers are alive, but their last heartbeat in the copy is old.
             database.execute("UPDATE core_workerheartbeat SET heartbeat_at = ?", (self._now(),))
+        self._read_log_from = self._folder.get_log_path("worker").stat().st_size
 
     def _end_tasks(self, *, drop_waiting: bool) -> None:
         """Wait until no task runs or is due; those that wait can be dropped instead."""
@@ -261,9 +261,10 @@ def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def demo(_running_demo: Demo) -> Demo:
-    """The portal as it is right after the demo was started."""
-    _running_demo.reset()
+def demo(_running_demo: Demo, request: pytest.FixtureRequest) -> Demo:
+    """The portal as it is right after the demo was started, unless it is to be connected."""
+    if "connected_demo" not in request.fixturenames:
+        _running_demo.reset()
     return _running_demo
 
 
