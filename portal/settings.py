@@ -413,7 +413,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "portal.web.static_storage.MinifyingStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

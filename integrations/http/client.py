@@ -33,7 +33,12 @@ def build_shared_client(
     # No cookies, since customers share the connections.
     client = httpx.Client(
         follow_redirects=False,
-        headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+        headers={
+            "User-Agent": _USER_AGENT,
+            "Accept": "application/json",
+            # Or httpx asks for whatever the installed packages can unpack, which we then refuse.
+            "Accept-Encoding": "gzip, deflate",
+        },
         limits=limits,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         trust_env=uses_proxy,

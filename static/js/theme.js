@@ -18,7 +18,7 @@
   function apply() {
     const choice = chosen();
     const dark = choice === "dark" || (choice === "auto" && system.matches);
-    root.setAttribute("data-bs-theme", dark ? "dark" : "light");
+    root.setAttribute("data-theme", dark ? "dark" : "light");
     document.querySelectorAll("[data-theme-choice]").forEach((button) => {
       button.setAttribute("aria-pressed", String(button.dataset.themeChoice === choice));
     });

@@ -37,7 +37,7 @@ READ_SELECTIONS = """links => {
 
 def _switch_to_dark(page: Page) -> dict[str, int]:
     outcome: dict[str, int] = page.evaluate(SWITCH_TO_DARK)
-    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     return outcome
 
 

@@ -6,7 +6,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.journeys.conftest import (
     TIMEOUT_MS,
@@ -39,6 +39,12 @@ READ_POSITIONS = """() => Array.from(document.querySelectorAll("tr[id^=applicati
 COUNT_ABOVE_FOLD = """() => Array.from(document.querySelectorAll("tr[id^=application-]")).filter(
     (row) => row.getBoundingClientRect().bottom <= innerHeight).length"""
 
+SUM_LAYOUT_SHIFTS = """() => {
+    window.shifted = 0;
+    const add = (list) => list.getEntries().forEach((entry) => (window.shifted += entry.value));
+    new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+}"""
+
 
 @pytest.fixture
 def remy(connected_demo: Demo, person) -> Person:
@@ -52,6 +58,23 @@ def remy(connected_demo: Demo, person) -> Person:
 
 def _press(row: Locator, name: str) -> None:
     row.get_by_role("button", name=re.compile(f"^{name}")).click()
+
+
+@pytest.mark.parametrize("font", ["at once", "late"])
+def test_nothing_moves_while_page_loads(remy: Person, font: str) -> None:
+    page = remy.page
+
+    def load_late(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    if font == "late":
+        page.route("**/*.woff2", load_late)
+    page.add_init_script(f"({SUM_LAYOUT_SHIFTS})()")
+    for path in ("/requisitions/", page.url.removeprefix(remy.demo.url)):
+        remy.open_path(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("window.shifted") < 0.02, path
 
 
 def _submit_rejection(page: Page, row: Locator) -> None:

@@ -21,6 +21,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.ports: list[int] = []
         self.cookies: list[str | None] = []
+        self.encodings: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -34,6 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.ports.append(self.client_address[1])
         self.server.cookies.append(self.headers.get("Cookie"))
+        self.server.encodings.append(self.headers.get("Accept-Encoding"))
         self.send_response(200)
         self.send_header("Set-Cookie", "customer=acme; Path=/")
         self.send_header("Content-Length", "2")
@@ -76,3 +78,9 @@ def test_forked_worker_opens_own_connection(server: _Server) -> None:
     assert worker.exitcode == 0
     first, forked, reused = server.ports
     assert forked != first == reused
+
+
+def test_only_readable_encodings_are_accepted(server: _Server) -> None:
+    """Also where Brotli is installed, which compresses the static files."""
+    _send_get(server.url)
+    assert server.encodings == ["gzip, deflate"]

@@ -18,7 +18,7 @@ from tests.server_processes import responds, run_process, wait_until
 pytestmark = pytest.mark.slow("starts a web server process")
 
 CLIENT_COUNT = 12
-LARGE_FILE = "/static/vendor/tabler/tabler.min.css"
+LARGE_FILE = "/static/django_htmx/htmx-2.js"  # about 170 kB
 HALF_HEADERS = b"GET /sign-in/ HTTP/1.1\r\nHost: localhost\r\nX-Half: "
 POST = b"POST /sign-in/ HTTP/1.1\r\nHost: localhost\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -125,7 +125,7 @@ def test_idle_connections_occupy_no_thread(server: int) -> None:
 
 
 def test_slow_readers_occupy_no_thread(server: int) -> None:
-    request = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 8
+    request = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 32
     with _occupy(server, request, receive_buffer=4096) as clients:
         time.sleep(0.2)
         assert _measure_page(server, "/healthz") < 1
