@@ -75,6 +75,41 @@ def try_move(subject: models.Model, to: str, **kwargs: Any) -> bool:
     return True
 
 
+def move_rows(
+    rows: models.QuerySet[Any],
+    to: str,
+    *,
+    why: str,
+    by: User | None = None,
+    field: str = "status",
+    **extra_fields: Any,
+) -> int:
+    """Move all `rows` that may still move to `to`, in three statements, and return how many did.
+
+    Rows that another process moved first are left out, as `try_move` would.
+    """
+    movable_states = [old for old, targets in rows.model.MOVES.items() if to in targets]
+    with transaction.atomic(savepoint=False):
+        # Locked, so that the update changes exactly the rows whose transitions are recorded.
+        locked = rows.filter(**{f"{field}__in": movable_states}).select_for_update(of=("self",))
+        old_states = dict(locked.order_by("pk").values_list("pk", field))
+        if not old_states:
+            return 0
+        rows.model._default_manager.filter(pk__in=old_states).update(**{field: to}, **extra_fields)
+        Transition.objects.bulk_create(
+            Transition(
+                subject=rows.model._meta.label_lower,
+                subject_id=pk,
+                old=old,
+                new=to,
+                by=by,
+                reason=why[:MAX_REASON_LENGTH],
+            )
+            for pk, old in old_states.items()
+        )
+    return len(old_states)
+
+
 def move_stalled_rows(
     rows: models.QuerySet[Any],
     state: str,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Membership, User
@@ -26,6 +28,7 @@ WORKER_TIMEOUT = timedelta(minutes=3)
 RECONCILE_INTERVAL, SLOW_RECONCILE_INTERVAL = timedelta(seconds=20), timedelta(minutes=5)
 SLOW_RECONCILE_AFTER = timedelta(minutes=10)
 MAX_ACTIONS_PER_RUN = 200
+_WHY_CANCELED = "canceled before it was sent"
 
 
 @all_organizations("looks at the due actions of all customers")
@@ -71,14 +74,35 @@ def release_latest_action(application: Application, member: Membership) -> Appli
 def cancel_action(action: ApplicationAction, *, by: User) -> bool:
     """Cancel an action that is not sent yet. False if a worker has already claimed it."""
     return transitions.try_move(
-        action,
-        Status.CANCELED,
-        by=by,
-        why="canceled before it was sent",
-        outcome=f"{ACTION_HANDLERS[action.kind].get_noun(action)} canceled. Nothing was sent.",
-        settled_at=timezone.now(),
-        due_at=None,
+        action, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(action)
     )
+
+
+def cancel_actions(actions: QuerySet[ApplicationAction], *, by: User) -> int:
+    """Cancel those that are not sent yet, and return how many were canceled.
+
+    The number of statements depends on the kinds of action, not on how many there are.
+    """
+    cancelable = actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
+    kinds = {(kind, undoes is None) for kind, undoes in cancelable.values_list("kind", "undoes")}
+    canceled_count = 0
+    for kind, is_original in kinds:
+        rows = cancelable.filter(kind=kind, undoes__isnull=is_original)
+        example = rows.first()
+        if example is not None:
+            canceled_count += transitions.move_rows(
+                rows, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(example)
+            )
+    return canceled_count
+
+
+def _build_canceled_fields(action: ApplicationAction) -> dict[str, Any]:
+    noun = ACTION_HANDLERS[action.kind].get_noun(action)
+    return {
+        "outcome": f"{noun} canceled. Nothing was sent.",
+        "settled_at": timezone.now(),
+        "due_at": None,
+    }
 
 
 def recover_lost_actions() -> None:

@@ -182,8 +182,7 @@ def _build_action(
 
 
 def cancel_batch(batch: Batch, *, by: User) -> int:
-    cancelable = batch.actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
     with transaction.atomic():
-        canceled_count = sum(outbox.cancel_action(action, by=by) for action in cancelable)
+        canceled_count = outbox.cancel_actions(batch.actions.all(), by=by)
     batch_completion.complete_batch(batch.pk)
     return canceled_count
