@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.urls import reverse
 
@@ -12,7 +13,7 @@ from portal.connections import connection_state, disconnection
 from portal.connections.credentials import rotation
 from portal.connections.models import CheckRun, Connection, Credential
 from portal.connections.permissions import check_runs, fix_links, monitor
-from portal.connections.permissions.features import load_features
+from portal.connections.permissions.features import Features, load_features
 from portal.core import queue
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
 from portal.sync.engine import plan, run_lifecycle
@@ -144,16 +145,47 @@ def handle_data_deleted(connection: Connection) -> None:
         request_check(connection, by=None)
 
 
-def get_current_step(connection: Connection) -> str:
-    """The key of the first step that is not done."""
-    if connection.credential is None:
-        return "credential" if connection.confirmed_requirements else "start"
-    feature_set = load_features(connection)
-    if not feature_set.checked or feature_set.blocked:
-        return "permissions"
-    if plan.get_last_successful_run(connection):
-        return "live"
-    return "sync" if connection.people_reviewed_at else "people"
+class SetupStatus:
+    """How far setup has come. Each part is read once, when it is first needed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def credentials(self) -> Mapping[str, Credential]:
+        """By state, without the deleted ones."""
+        return rotation.load_credentials(self.connection)
+
+    @property
+    def credential(self) -> Credential | None:
+        """The one in use."""
+        return self.credentials.get(Credential.State.IN_USE)
+
+    @cached_property
+    def features(self) -> Features:
+        return load_features(self.connection)
+
+    @cached_property
+    def newest_runs(self) -> Mapping[str, SyncRun]:
+        """The newest completed sync of each scope."""
+        return plan.load_newest_runs(self.connection)
+
+    @property
+    def last_sync(self) -> SyncRun | None:
+        """The newest completed one, except of people only."""
+        runs = [run for scope, run in self.newest_runs.items() if scope != SyncRun.Scope.PEOPLE]
+        return max(runs, key=lambda run: run.pk, default=None)
+
+    @cached_property
+    def current_step(self) -> str:
+        """The key of the first step that is not done."""
+        if self.credential is None:
+            return "credential" if self.connection.confirmed_requirements else "start"
+        if not self.features.checked or self.features.blocked:
+            return "permissions"
+        if self.last_sync:
+            return "live"
+        return "sync" if self.connection.people_reviewed_at else "people"
 
 
 _STEPS = (
@@ -170,11 +202,11 @@ STEPS_BEFORE_PEOPLE = frozenset({"start", "credential", "permissions"})
 _OPENS_WITH = {"start": "credential", "people": "sync"}
 
 
-def build_steps(connection: Connection, *, shown_step: str) -> list[SetupStep]:
-    current_step = get_current_step(connection)
+def build_steps(status: SetupStatus, *, shown_step: str) -> list[SetupStep]:
+    current_step = status.current_step
     keys = [key for key, _ in _STEPS]
     last_reachable = keys.index(_OPENS_WITH.get(current_step, current_step))
-    done_count = _count_done_steps(connection, current_step, keys.index(shown_step))
+    done_count = _count_done_steps(status.connection, current_step, keys.index(shown_step))
     steps = []
     for number, (key, label) in enumerate(_STEPS):
         is_reachable = number <= last_reachable

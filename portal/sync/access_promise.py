@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,8 +12,9 @@ from django.utils import timezone
 from portal.accounts.activity import build_active_filter
 from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
-from portal.connections.permissions.features import load_features
-from portal.sync import freshness, schedule
+from portal.connections.permissions.features import Features, load_features
+from portal.sync import schedule
+from portal.sync.engine.plan import load_newest_runs
 from portal.sync.models import SyncRun
 
 MARGIN = timedelta(minutes=2)  # to start a due sync and finish it
@@ -28,11 +30,19 @@ class AccessPromise:
     read_at: datetime | None
 
 
-def get_access_promise(connection: Connection) -> AccessPromise:
-    read_at = freshness.get_access_read_at(connection)
+def get_access_promise(
+    connection: Connection,
+    *,
+    features: Features | None = None,
+    newest_runs: Mapping[str, SyncRun] | None = None,
+) -> AccessPromise:
+    """`features` and `newest_runs` (by scope) are read unless the caller has them."""
+    if newest_runs is None:
+        newest_runs = load_newest_runs(connection)
+    read_at = _get_read_at(newest_runs)
     if connection.state not in Connection.LIVE_STATES:
         return AccessPromise(True, "Access isn’t being synced at the moment.", read_at)
-    broken = "" if read_at is None else _explain_delay(connection, timezone.now() - read_at)
+    broken = "" if read_at is None else _explain_delay(connection, read_at, newest_runs, features)
     return AccessPromise(not broken, broken or _describe_schedule(), read_at)
 
 
@@ -44,12 +54,26 @@ def _describe_schedule() -> str:
     )
 
 
-def _explain_delay(connection: Connection, age: timedelta) -> str:
-    runs = connection.syncs.filter(scope=SyncRun.Scope.PEOPLE)
+def _get_read_at(newest_runs: Mapping[str, SyncRun]) -> datetime | None:
+    runs = [newest_runs.get(scope) for scope in (SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE)]
+    newest = max((run for run in runs if run), key=lambda run: run.pk, default=None)
+    return newest.started_at if newest else None
+
+
+def _explain_delay(
+    connection: Connection,
+    read_at: datetime,
+    newest_runs: Mapping[str, SyncRun],
+    features: Features | None,
+) -> str:
+    age = timezone.now() - read_at
     if age > _get_allowed_age(connection):
+        runs = connection.syncs.filter(scope=SyncRun.Scope.PEOPLE)
         return f"Access was last synced {_format_minutes(age)} ago because {_explain_age(runs)}"
-    last = runs.filter(status__in=SyncRun.COMPLETED).first()
-    return (_explain_slow_read(last) if last else "") or _explain_stand_in(connection)
+    last = newest_runs.get(SyncRun.Scope.PEOPLE)
+    return (_explain_slow_read(last) if last else "") or _explain_stand_in(
+        features or load_features(connection)
+    )
 
 
 def _get_allowed_age(connection: Connection) -> timedelta:
@@ -90,11 +114,8 @@ def _explain_slow_read(run: SyncRun) -> str:
     return f"Access is synced every {_format_minutes(interval)} because {why}."
 
 
-def _explain_stand_in(connection: Connection) -> str:
-    credential = connection.credential
-    if credential is None or credential.kind != _PER_PERSON_API:
-        return ""
-    if "job_admins" not in load_features(connection).unavailable:
+def _explain_stand_in(features: Features) -> str:
+    if features.kind != _PER_PERSON_API or "job_admins" not in features.unavailable:
         return ""
     interval = _format_minutes(schedule.RECENT_INTERVAL)
     return (

@@ -41,6 +41,14 @@ def find_credential(connection: Connection, state: str) -> Credential | None:
     return connection.credentials.filter(state=state).first()
 
 
+def load_credentials(connection: Connection) -> dict[str, Credential]:
+    """By state, without the deleted ones."""
+    if connection._state.adding:  # an unsaved draft
+        return {}
+    credentials = connection.credentials.exclude(state=Credential.State.DELETED)
+    return {credential.state: credential for credential in reversed(credentials)}
+
+
 def compare_credentials(old: Credential, new: Credential) -> CredentialDifference | None:
     """None until the new credential is checked. Ignores permissions that only one kind has."""
     old_check, new_check = _get_finished_check(old), _get_finished_check(new)

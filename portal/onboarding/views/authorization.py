@@ -116,8 +116,9 @@ def authorization_page(request: MemberRequest) -> HttpResponse:
     failure = FAILURES.get(request.session.get(_SESSION_KEY, ""))
     if failure is None:
         return redirect("onboarding:credential")
+    setup_status = setup_flow.SetupStatus(connection)
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="credential"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="credential"),
         "failure": failure,
     }
     return render(request, "onboarding/authorization_failed.html", context)

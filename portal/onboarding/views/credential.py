@@ -193,13 +193,14 @@ def _render_form(
     paste_hint: PasteHint | None = None,
     test: CredentialTest | None = None,
 ) -> HttpResponse:
+    setup_status = setup_flow.SetupStatus(connection)
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="credential"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="credential"),
         "connection": connection,
         "form": form,
         "kind": form.kind,
         "kinds": _FORM_KINDS.values(),
-        "current": connection.credential,  # may have ended while the new one was tested
+        "current": setup_status.credential,  # may have ended while the new one was tested
         "kind_hint": kind_hint,
         "paste_hint": paste_hint,
         "boxes_to_tick": _build_tick_sections(form.kind),

@@ -37,13 +37,14 @@ REQUIRED_STEPS = ("users", "jobs", "grants")
 def people_page(request: MemberRequest) -> HttpResponse:
     """The preview. POST continues to the first sync."""
     connection = get_connection(request.membership.organization_id)
-    credential, current_step = connection.credential, setup_flow.get_current_step(connection)
-    if credential is None or current_step in setup_flow.STEPS_BEFORE_PEOPLE:
-        return redirect(f"onboarding:{current_step}")
+    setup_status = setup_flow.SetupStatus(connection)
+    credential = setup_status.credential
+    if credential is None or setup_status.current_step in setup_flow.STEPS_BEFORE_PEOPLE:
+        return redirect(f"onboarding:{setup_status.current_step}")
     if request.method == "POST":
         connection.people_reviewed_at = timezone.now()
         connection.save(update_fields=["people_reviewed_at"])
-        return redirect(f"onboarding:{setup_flow.get_current_step(connection)}")
+        return redirect(f"onboarding:{setup_flow.SetupStatus(connection).current_step}")
     members = connection.organization.memberships.select_related("user").order_by(
         "user__name", "user__email", "pk"
     )
@@ -52,7 +53,7 @@ def people_page(request: MemberRequest) -> HttpResponse:
     pending = _is_first_read(connection)
     rows = access_preview.build_preview_rows(connection, list(page))
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="people"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="people"),
         "rows": rows,
         "page": page,
         "waiting": pending,

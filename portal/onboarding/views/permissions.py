@@ -15,7 +15,6 @@ from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
 from portal.connections.oauth.csp import allow_greenhouse_form_action
-from portal.connections.permissions.features import load_features
 from portal.onboarding import setup_flow
 from portal.onboarding.permission_checklist import (
     build_checklist,
@@ -81,13 +80,14 @@ def _render_page(
 ) -> HttpResponse:
     check = credential.checks.first()
     checkboxes = group_by_checkbox(build_checklist(credential, check))
-    feature_set = load_features(connection)
+    setup_status = setup_flow.SetupStatus(connection)
+    feature_set = setup_status.features
     missing = [box for box in checkboxes if box.state == ProbeOutcome.MISSING]
     settled = [box for box in checkboxes if box.state in _FOLDED_STATES]
     counts = count_states(checkboxes)
     can_continue = feature_set.checked and not feature_set.blocked
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="permissions"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="permissions"),
         "connection": connection,
         "credential": credential,
         "check": check,

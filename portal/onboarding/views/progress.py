@@ -14,15 +14,13 @@ from portal.accounts.models import Organization
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections.connection_state import get_connection
-from portal.connections.credentials import rotation
 from portal.connections.models import Connection, Credential
-from portal.connections.permissions.features import UNUSED_FEATURES, Features, load_features
+from portal.connections.permissions.features import UNUSED_FEATURES, Features
 from portal.issues.models import Issue
 from portal.issues.open_issues import list_open_issues
 from portal.onboarding import consent_requests, setup_flow
 from portal.sync import history
 from portal.sync.access_promise import get_access_promise
-from portal.sync.engine import plan
 from portal.sync.engine.steps import STEP_LABELS, STEPS
 from portal.sync.models import SyncRun, SyncStep
 from portal.web.htmx import redirect_page, render_page_or_partial, wants_partial
@@ -34,7 +32,8 @@ from portal.web.htmx import redirect_page, render_page_or_partial, wants_partial
 def first_sync_page(request: MemberRequest) -> HttpResponse:
     """The newest sync. POST requests one, joining an open one."""
     connection = get_connection(request.membership.organization_id)
-    current_step = setup_flow.get_current_step(connection)
+    setup_status = setup_flow.SetupStatus(connection)
+    current_step = setup_status.current_step
     if current_step in setup_flow.STEPS_BEFORE_PEOPLE:
         return redirect(f"onboarding:{current_step}")
     paused = connection.state == Connection.State.PAUSED
@@ -59,7 +58,7 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
     skipped_lists = history.group_skipped_lists(all_steps)
     ended_count = sum(step.status in _ENDED_STATUSES for step in steps)
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="sync"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="sync"),
         "run": run,
         "paused": paused,
         "lines": [(STEP_LABELS.get(step.kind, step.kind), step) for step in steps],
@@ -120,12 +119,12 @@ _ENDED_STATUSES = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
 @admin_only
 def live_page(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
-    current_step, credential = setup_flow.get_current_step(connection), connection.credential
-    if credential is None or current_step != "live":
-        return redirect(f"onboarding:{current_step}")
-    feature_set = load_features(connection)
+    setup_status = setup_flow.SetupStatus(connection)
+    credential, feature_set = setup_status.credential, setup_status.features
+    if credential is None or setup_status.current_step != "live":
+        return redirect(f"onboarding:{setup_status.current_step}")
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="live"),
+        "steps": setup_flow.build_steps(setup_status, shown_step="live"),
         "connection": connection,
         "credential": credential,
         "on": _list_active_features(credential, feature_set),
@@ -135,11 +134,13 @@ def live_page(request: MemberRequest) -> HttpResponse:
             if key not in UNUSED_FEATURES
         ],
         "syncing": list(feature_set.syncing.values()),
-        "last_sync": plan.get_last_successful_run(connection),
-        "access": get_access_promise(connection),
+        "last_sync": setup_status.last_sync,
+        "access": get_access_promise(
+            connection, features=feature_set, newest_runs=setup_status.newest_runs
+        ),
         "counts": count_records(connection),
-        "previous_credential": rotation.find_credential(connection, Credential.State.PREVIOUS),
-        "pending_credential": rotation.find_credential(connection, Credential.State.PENDING),
+        "previous_credential": setup_status.credentials.get(Credential.State.PREVIOUS),
+        "pending_credential": setup_status.credentials.get(Credential.State.PENDING),
         "open_issues": _list_other_issues(request.membership.organization),
         "consents": consent_requests.count_consents(request.membership.organization)
         if credential.is_consent
@@ -167,4 +168,9 @@ def _list_active_features(credential: Credential, feature_set: Features) -> list
 
 def count_records(connection: Connection) -> dict[str, int]:
     """Number of synced records of each kind."""
-    return {step.label: step.count_records(connection) for step in STEPS if step.model}
+    counted_steps = {f"{step.kind}_count": step for step in STEPS if step.model}
+    counts = Connection.objects.filter(pk=connection.pk).values(
+        **{name: step.build_count() for name, step in counted_steps.items()}
+    )
+    row = counts.first() or {}
+    return {step.label: cast("int", row.get(name, 0)) for name, step in counted_steps.items()}

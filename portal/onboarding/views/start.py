@@ -17,7 +17,7 @@ from portal.onboarding.forms import RequirementsForm
 @admin_only
 def redirect_to_current_step(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
-    return redirect(f"onboarding:{setup_flow.get_current_step(connection)}")
+    return redirect(f"onboarding:{setup_flow.SetupStatus(connection).current_step}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,7 +31,7 @@ def start_page(request: MemberRequest) -> HttpResponse:
         _save_requirements(request, connection)
         return HttpResponse(status=204) if request.htmx else redirect("onboarding:credential")
     context = {
-        "steps": setup_flow.build_steps(connection, shown_step="start"),
+        "steps": setup_flow.build_steps(setup_flow.SetupStatus(connection), shown_step="start"),
         "form": RequirementsForm(initial={"ready": connection.confirmed_requirements}),
         "connection": connection,
     }

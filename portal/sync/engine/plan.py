@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
@@ -160,6 +160,15 @@ def _get_expected_counts(connection: Connection) -> dict[str, int]:
     last = get_last_successful_run(connection, scope=Scope.FULL)
     steps = last.steps.filter(status=_Status.DONE) if last else SyncStep.objects.none()
     return dict(steps.values_list("kind", "read_count"))
+
+
+def load_newest_runs(connection: Connection) -> dict[str, SyncRun]:
+    """Return the newest completed run of each scope."""
+    ended = connection.syncs.filter(status__in=SyncRun.COMPLETED)
+    newest = Q(pk__in=())
+    for scope in Scope:
+        newest |= Q(pk=Subquery(ended.filter(scope=scope).values("pk")[:1]))
+    return {run.scope: run for run in connection.syncs.filter(newest)}
 
 
 def get_last_successful_run(connection: Connection, *, scope: str | None = None) -> SyncRun | None:
