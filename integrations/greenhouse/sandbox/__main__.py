@@ -12,7 +12,14 @@ from integrations.greenhouse.sandbox.auth import credentials, partners
 from integrations.greenhouse.sandbox.state_file import StateFileError
 
 from .sandbox import Sandbox
-from .settings import ForbiddenBody, FromStage, NotSiteAdmin, StageId, TokenField
+from .settings import (
+    ForbiddenBody,
+    FromStage,
+    NotSiteAdmin,
+    StageId,
+    TokenField,
+    UnknownFields,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--latency", dest="latency_ms", type=int, default=0, metavar="MS")
     add("--from-stage", choices=get_args(FromStage), default="either")
     add("--stage-id", choices=get_args(StageId), default="entry")
+    add("--unknown-fields", choices=get_args(UnknownFields), default="ignore")
     add("--forbidden-body", choices=get_args(ForbiddenBody), default="message")
     add("--not-site-admin", choices=get_args(NotSiteAdmin), default="forbidden")
     add("--token-field", choices=get_args(TokenField), default="expires_at")

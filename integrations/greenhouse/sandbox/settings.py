@@ -9,6 +9,7 @@ FromStage = Literal["either", "entry", "job_stage"]
 StageId = Literal["entry", "job_stage"]
 ForbiddenBody = Literal["message", "empty", "html"]
 NotSiteAdmin = Literal["forbidden", "empty"]
+UnknownFields = Literal["ignore", "refuse"]
 TokenField = Literal["expires_at", "expires_in", "expires"]
 
 
@@ -42,6 +43,9 @@ class Settings:
     stage_id: StageId = "entry"
     # Whether v3 applications carry this newer field.
     job_interview_stage_id: bool = True
+    # Open: whether v3's ``fields`` may name a field that the records do not have (``ignore``), or
+    # gets 422 (``refuse``).
+    unknown_fields: UnknownFields = "ignore"
     # Open: the body of v3's 403.
     forbidden_body: ForbiddenBody = "message"
     # Open: whether v3's lists answer readers who are no Site Admins with 403 or an empty list.

@@ -43,7 +43,14 @@ from integrations.greenhouse.sandbox.actions.user_mutations import (
     remove_grant,
     set_site_admin,
 )
+from integrations.greenhouse.sandbox.dataset.dataset import Dataset
 from integrations.greenhouse.sandbox.dataset.records import Record
+
+
+def pass_days(dataset: Dataset, days: int) -> None:
+    """Change nothing but the date."""
+    dataset.move_clock(days)
+
 
 Mutation = Callable[..., Record | None]
 MUTATIONS: dict[str, Mutation] = {
@@ -77,5 +84,6 @@ MUTATIONS: dict[str, Mutation] = {
         reactivate_user,
         set_site_admin,
         change_email,
+        pass_days,
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import date, timedelta
 from urllib.parse import quote
 
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
@@ -12,12 +13,15 @@ from integrations.greenhouse.sandbox.dataset.records import Attachment
 from integrations.greenhouse.sandbox.dataset.sample_files import build_sample_file
 
 FILES_PATH = "/attachments"
-_LIFETIME = 604_800  # seconds; documented: seven days at most
+_LIFETIME = timedelta(days=7)  # documented: at most
 
 
 def build_file_url(dataset: Dataset, row: Attachment) -> str:
+    """Return the day's link; asking again on another day gives another one."""
     name = quote(row.filename, safe="")
-    query = f"expires={_LIFETIME}&signature={_sign_link(dataset, row)}"
+    day = dataset.clock().date().isoformat()
+    seconds = int(_LIFETIME.total_seconds())
+    query = f"date={day}&expires={seconds}&signature={_sign_link(dataset, row, day)}"
     return f"{dataset.files_url}/{row.id}/{name}?{query}"
 
 
@@ -30,11 +34,15 @@ def read_linked_file(
     row = dataset.attachments.get(int(number)) if dataset and number.isdecimal() else None
     if dataset is None or row is None:
         return None
-    if not hmac.compare_digest(query.get("signature", ""), _sign_link(dataset, row)):
+    day = query.get("date", "")
+    if not hmac.compare_digest(query.get("signature", ""), _sign_link(dataset, row, day)):
+        return None
+    if date.fromisoformat(day) + _LIFETIME < dataset.clock().date():
         return None
     candidate = dataset.candidates.get(row.candidate_id)
     return row.content or build_sample_file(row.filename, candidate)
 
 
-def _sign_link(dataset: Dataset, row: Attachment) -> str:
-    return hashlib.sha256(f"file {dataset.account} {row.id} {row.created_at}".encode()).hexdigest()
+def _sign_link(dataset: Dataset, row: Attachment, day: str) -> str:
+    text = f"file {dataset.account} {row.id} {row.created_at} {day}"
+    return hashlib.sha256(text.encode()).hexdigest()

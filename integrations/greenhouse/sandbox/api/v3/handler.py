@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from integrations.ats.record_ids import is_record_id
 from integrations.greenhouse.sandbox.actions import (
     edit_actions,
@@ -32,7 +30,7 @@ from integrations.greenhouse.sandbox.api.v3.resources import (
     ListRequest,
     Resource,
     build_conditions,
-    pick_fields,
+    serialize_fields,
 )
 from integrations.greenhouse.sandbox.auth.permissions import V3_ROUTE_SCOPES
 from integrations.greenhouse.sandbox.auth.tokens import AccessToken, TokenIssuer
@@ -174,13 +172,16 @@ class HarvestV3Handler:
         name: str,
         page: list[int],
         query: dict[str, str],
-    ) -> bytes | list[dict[str, Any]]:
-        text = encode_page(dataset, f"v3/{name}", resource.kind, page, resource.serialize)
-        if not query.get("fields"):
-            return text
-        if query["fields"].count(",") > 49:
-            raise v3_validation_error({"fields": "array size is greater than: 50"})
-        return pick_fields(text, query["fields"], msgspec.json.decode)
+    ) -> bytes:
+        version, serialize = f"v3/{name}", resource.serialize
+        if query.get("fields"):
+            fields = frozenset({"id", *query["fields"].split(",")})
+            if query["fields"].count(",") > 49:
+                raise v3_validation_error({"fields": "array size is greater than: 50"})
+            refuse = self._settings.unknown_fields == "refuse"
+            version = f"{version}?fields={query['fields']}"
+            serialize = serialize_fields(serialize, fields, refuse=refuse)
+        return encode_page(dataset, version, resource.kind, page, serialize)
 
     def _answer_rejection_reason(self, dataset: Dataset, number: int | None) -> Response:
         if number is None or number not in dataset.rejection_reasons.rows:

@@ -450,7 +450,16 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-def pick_fields(text: bytes, fields: str, decode: Callable[[bytes], Any]) -> list[dict[str, Any]]:
-    """Reduce rows to the requested fields; ``id`` stays (inferred)."""
-    wanted = {"id", *fields.split(",")}
-    return [{k: v for k, v in row.items() if k in wanted} for row in decode(text)]
+def serialize_fields(serialize: Serializer, fields: frozenset[str], *, refuse: bool) -> Serializer:
+    """Reduce rows to the requested fields; ``id`` stays (inferred).
+
+    With ``refuse``, a field that a row does not have is an error.
+    """
+
+    def serialize_row(dataset: Dataset, row: Any) -> dict[str, Any]:
+        values = serialize(dataset, row)
+        if refuse and (unknown := sorted(fields - values.keys())):
+            raise v3_validation_error({"fields": f"`{unknown[0]}` is not a field"})
+        return {name: value for name, value in values.items() if name in fields}
+
+    return serialize_row
