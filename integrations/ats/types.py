@@ -4,10 +4,11 @@ doesn't say; times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +43,20 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     restarted: bool = False
     # Users whose records are all on this page, in a list that is read user by user.
     complete_users: tuple[int, ...] = ()
+    # Records that the caller's `ChangeFilter` knew as they are, and that are not in `records`.
+    unchanged_ids: tuple[int, ...] = ()
+
+
+class ChangeFilter(Protocol):
+    """Tells which records of a page are new or changed, so that only these are converted."""
+
+    def compute_fingerprint(self, document: bytes) -> int:
+        """Return the fingerprint of a record's JSON, which has only the fields that are read."""
+        ...
+
+    def select_changed(self, fingerprints: Mapping[int, int]) -> AbstractSet[int]:
+        """Return the ids of a page's records that are not known with their fingerprint."""
+        ...
 
 
 class CompleteList(tuple[Record, ...]):
@@ -63,6 +78,11 @@ class _AtsRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: int
 
 
+class _ComparedRecord(_AtsRecord, frozen=True, kw_only=True):
+    # Of the record as the ATS sent it, if it was read with a `ChangeFilter`.
+    fingerprint: int | None = None
+
+
 class UserEmail(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int
     address: str
@@ -75,7 +95,6 @@ class User(_AtsRecord, frozen=True, kw_only=True):
     emails: tuple[str, ...] = ()
     site_admin: bool = False
     deactivated: bool = False
-    updated_at: datetime | None = None
 
 
 class UserRole(_AtsRecord, frozen=True, kw_only=True):
@@ -99,7 +118,7 @@ class TeamMember(msgspec.Struct, frozen=True, kw_only=True):
     role: str  # hiring_manager, recruiter, coordinator, sourcer
 
 
-class Opening(_AtsRecord, frozen=True, kw_only=True):
+class Opening(_ComparedRecord, frozen=True, kw_only=True):
     job_id: int
     opening_id: str | None
     is_open: bool
@@ -118,7 +137,6 @@ class Job(_AtsRecord, frozen=True, kw_only=True):
     office_ids: tuple[int, ...] = ()
     opened_at: datetime | None = None
     closed_at: datetime | None = None
-    updated_at: datetime | None = None
     hiring_team: tuple[TeamMember, ...] | None = None
     openings: tuple[Opening, ...] | None = None
 
@@ -136,15 +154,14 @@ class Office(_AtsRecord, frozen=True, kw_only=True):
     name: str
 
 
-class Stage(_AtsRecord, frozen=True, kw_only=True):
+class Stage(_ComparedRecord, frozen=True, kw_only=True):
     job_id: int
     name: str
     order: int  # starts at 0
     active: bool = True  # inactive ones remain for history
-    updated_at: datetime | None = None
 
 
-class JobPost(_AtsRecord, frozen=True, kw_only=True):
+class JobPost(_ComparedRecord, frozen=True, kw_only=True):
     job_id: int | None  # None: a post for prospects
     title: str
     live: bool
@@ -152,7 +169,6 @@ class JobPost(_AtsRecord, frozen=True, kw_only=True):
     active: bool = True
     public_url: str | None = None
     content: str | None = None
-    updated_at: datetime | None = None
 
 
 class CloseReason(_AtsRecord, frozen=True, kw_only=True):
@@ -214,7 +230,7 @@ class ApplicationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None
 
 
-class Application(_AtsRecord, frozen=True, kw_only=True):
+class Application(_ComparedRecord, frozen=True, kw_only=True):
     candidate_id: int
     job_id: int | None  # None: a prospect
     status: str
@@ -225,7 +241,6 @@ class Application(_AtsRecord, frozen=True, kw_only=True):
     stage_entry_id: int | None = None
     stage_name: str | None = None
     applied_at: datetime | None = None
-    rejected_at: datetime | None = None
     last_activity_at: datetime | None = None
     updated_at: datetime | None = None
     rejection_reason_id: int | None = None
@@ -233,7 +248,6 @@ class Application(_AtsRecord, frozen=True, kw_only=True):
     source_name: str | None = None
     recruiter_id: int | None = None
     coordinator_id: int | None = None
-    job_post_id: int | None = None
     answers: tuple[ApplicationAnswer, ...] = ()
     custom_fields: dict[str, CustomValue] = {}
 
@@ -257,7 +271,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
-class Candidate(_AtsRecord, frozen=True, kw_only=True):
+class Candidate(_ComparedRecord, frozen=True, kw_only=True):
     first_name: str
     last_name: str
     preferred_name: str | None = None  # v3 only
@@ -269,8 +283,6 @@ class Candidate(_AtsRecord, frozen=True, kw_only=True):
     phones: tuple[str, ...] = ()
     links: tuple[str, ...] = ()  # websites and social media, as they were typed
     time_zone: str | None = None  # IANA name; v3 only
-    updated_at: datetime | None = None
-    last_activity_at: datetime | None = None
 
 
 class RejectionEmail(msgspec.Struct, frozen=True, kw_only=True):

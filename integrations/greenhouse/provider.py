@@ -8,6 +8,7 @@ page.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from integrations.ats.client_context import ClientContext
 from integrations.greenhouse.client.harvest_v1 import HarvestV1
@@ -26,3 +27,10 @@ def create_provider(kind: str, secrets: Mapping[str, str], context: ClientContex
     and secret; the tokens are in `context.token_stores`.
     """
     return PROVIDER_CLASSES[kind](secrets, context)
+
+
+def list_parser_files() -> list[Path]:
+    """The code that turns responses into records: what it makes of one may differ by version."""
+    folder = Path(__file__).parent
+    packages = (folder / "payloads", folder.parent / "ats")
+    return [path for package in packages for path in sorted(package.glob("*.py"))]

@@ -28,6 +28,7 @@ from portal.notifications.models import ChatMessage, Notification, OutgoingEmail
 from portal.support.models import Impersonation
 from portal.sync import schedule
 from portal.sync.models import (
+    NO_FINGERPRINTS,
     Application,
     AtsUser,
     Candidate,
@@ -151,7 +152,7 @@ def delete_in_batches(rows: QuerySet[Any], *, after_batch: Callable[[], None] | 
 def _clear_expired_answers(until: datetime) -> None:
     expired = Application.objects.filter(gone_at__lt=until).exclude(answers=[], custom={})
     while keys := list(expired.values_list("pk", flat=True)[:BATCH_SIZE]):
-        Application.objects.filter(pk__in=keys).update(answers=[], custom={}, fingerprint=None)
+        Application.objects.filter(pk__in=keys).update(answers=[], custom={}, **NO_FINGERPRINTS)
 
 
 def _list_orphaned_user_sessions(now: datetime) -> QuerySet[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -25,9 +25,27 @@ class SyncedRecord(OrganizationModel):
     changed_at = models.DateTimeField(default=timezone.now)  # when a write last changed the row
     requested_at = models.DateTimeField(null=True)  # when Greenhouse was asked for that content
     fingerprint = models.BigIntegerField(null=True)  # of that content; None forces the next write
+    # Of the record as Greenhouse sent it (engine.unchanged_records): a sync that reads the same
+    # leaves the row as it is. None after any other write.
+    source_fingerprint = models.BigIntegerField(null=True)
 
     class Meta:
         abstract = True
+
+
+# For `update` with values of our own: the next sync writes what Greenhouse has.
+NO_FINGERPRINTS: dict[str, None] = {"fingerprint": None, "source_fingerprint": None}
+
+
+def set_null_and_reread(collector: Any, field: Any, rows: Any, using: str) -> None:
+    """`on_delete`: SET_NULL, and the next sync writes the row as Greenhouse has it.
+
+    Otherwise a record that is deleted and comes back would not be referred to again.
+    """
+    models.SET_NULL(collector, field, rows, using)
+    if rows:
+        source = field.model._meta.get_field("source_fingerprint")
+        collector.add_field_update(source, None, rows)
 
 
 def unique_per_connection(name: str) -> tuple[models.UniqueConstraint]:
@@ -311,7 +329,7 @@ class Opening(SyncedRecord):
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     close_reason = models.ForeignKey(
-        CloseReason, null=True, on_delete=models.SET_NULL, related_name="openings"
+        CloseReason, null=True, on_delete=set_null_and_reread, related_name="openings"
     )
 
     class Meta:
@@ -375,10 +393,10 @@ class Application(SyncedRecord):
     # Our key of the last job it left, whose stage counts must be updated as well.
     previous_job_id = models.BigIntegerField(null=True)
     candidate = models.ForeignKey(
-        Candidate, null=True, on_delete=models.SET_NULL, related_name="applications"
+        Candidate, null=True, on_delete=set_null_and_reread, related_name="applications"
     )
     stage = models.ForeignKey(
-        Stage, null=True, on_delete=models.SET_NULL, related_name="applications"
+        Stage, null=True, on_delete=set_null_and_reread, related_name="applications"
     )
     stage_name = models.CharField(max_length=200, blank=True)
     stage_remote_id = models.BigIntegerField(null=True)
@@ -393,11 +411,15 @@ class Application(SyncedRecord):
     applied_at = models.DateTimeField(null=True)
     last_activity_at = models.DateTimeField(null=True)
     source = models.ForeignKey(
-        Source, null=True, on_delete=models.SET_NULL, related_name="applications"
+        Source, null=True, on_delete=set_null_and_reread, related_name="applications"
     )
     source_name = models.CharField(max_length=300, blank=True)  # if Greenhouse gives only a name
-    recruiter = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
-    coordinator = models.ForeignKey(AtsUser, null=True, on_delete=models.SET_NULL, related_name="+")
+    recruiter = models.ForeignKey(
+        AtsUser, null=True, on_delete=set_null_and_reread, related_name="+"
+    )
+    coordinator = models.ForeignKey(
+        AtsUser, null=True, on_delete=set_null_and_reread, related_name="+"
+    )
     # [{"question": …, "answer": …}] of the application form; erased with the candidate.
     answers = models.JSONField(default=list)
     # Values of visible custom fields by key; erased with the candidate.

@@ -158,7 +158,7 @@ def _build_copied_value(field: Any, tables: set[str]) -> str:
         return f"replace({column}, {name})"
     if isinstance(field, models.JSONField):
         return f"replace({column}::text, {name})::jsonb"
-    if isinstance(field, models.BigIntegerField) and field.name != "fingerprint":
+    if isinstance(field, models.BigIntegerField) and "fingerprint" not in field.name:
         first_offset = NumberedAccount(1).id_offset
         shifted = f"{column} + {ID_OFFSET_STEP} * (number - 1)::bigint"
         return f"CASE WHEN {column} >= {first_offset} THEN {shifted} ELSE {column} END"

@@ -23,8 +23,22 @@ from integrations.ats.errors import (
     NotSiteAdmin,
     UnreadableResponse,
 )
-from integrations.ats.types import AccountSample, Application, CompleteList, Job, Page, User
-from integrations.greenhouse.payloads.decoding import RecordParser, decode_record, decode_records
+from integrations.ats.types import (
+    AccountSample,
+    Application,
+    ChangeFilter,
+    CompleteList,
+    Job,
+    Page,
+    User,
+)
+from integrations.greenhouse.payloads.decoding import (
+    RecordParser,
+    RecordReader,
+    decode_changed_records,
+    decode_record,
+    decode_records,
+)
 from integrations.greenhouse.transport import file_request
 from integrations.greenhouse.transport.error_body import ErrorBody
 from integrations.greenhouse.transport.request import HarvestRequest
@@ -174,8 +188,13 @@ class HarvestClient(ABC):
         *,
         cursor: str | None = None,
         keep: Callable[[Record], bool] = lambda _: True,
+        changes: ChangeFilter | None = None,
     ) -> Iterator[Page[Record]]:
-        """Yield pages from `cursor` on; `keep` repeats filters that Greenhouse may ignore."""
+        """Yield pages from `cursor` on; `keep` repeats filters that Greenhouse may ignore.
+
+        Records that `changes` knows as they are come as `unchanged_ids` only.
+        """
+        request = self._select_fields(request, read)
         if cursor is not None and urlsplit(cursor).path != request.path:
             raise UnreadableResponse("The page to continue from belongs to another list.")
         target = cursor
@@ -186,13 +205,22 @@ class HarvestClient(ABC):
             try:
                 response = self._send_request(request, target=target)
             except (InvalidValues, Conflict):  # 422: an expired cursor (documented for v3)
+                plain_request = self._drop_fields(request) if target is None else None
+                if plain_request is not None:
+                    request = plain_request
+                    continue
                 if target is None or restarted:
                     raise
                 target, restarted, is_first_restarted, seen = None, True, True, set()
                 has_records = False
                 continue
-            records, unreadable = decode_records(response.body, read)
-            has_records = has_records or bool(records or unreadable)
+            unchanged_ids: tuple[int, ...] = ()
+            if changes is not None and isinstance(read, RecordReader):
+                decoded = decode_changed_records(response.body, read, changes)
+                records, unreadable, unchanged_ids = decoded
+            else:
+                records, unreadable = decode_records(response.body, read)
+            has_records = has_records or bool(records or unreadable or unchanged_ids)
             target = self._get_next_target(request, response, target, seen)
             if target is None and not has_records:
                 self._check_empty_list(request)
@@ -202,11 +230,20 @@ class HarvestClient(ABC):
                 set_aside=unreadable,
                 cursor=target,
                 restarted=is_first_restarted,
+                unchanged_ids=unchanged_ids,
             )
             is_first_restarted = False
             if target is None:
                 return
         raise UnreadableResponse("Greenhouse's list has no end.")
+
+    def _select_fields(self, request: HarvestRequest, read: RecordParser[Record]) -> HarvestRequest:
+        """Ask for the fields that are read only, where this version of the API can be asked."""
+        return request
+
+    def _drop_fields(self, request: HarvestRequest) -> HarvestRequest | None:
+        """After a 422: the request for all fields; None if it is one already."""
+        return None
 
     def _get_next_target(
         self, request: HarvestRequest, response: HttpResponse, target: str | None, seen: set[int]

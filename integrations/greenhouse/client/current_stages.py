@@ -27,7 +27,16 @@ class CurrentStages:
 
     def fill_stages(self, applications: tuple[Application, ...]) -> tuple[Application, ...]:
         incomplete = [application for application in applications if _lacks_stage(application)]
-        if not incomplete or self._is_forbidden:
+        if not incomplete:
+            return applications
+        # Without a fingerprint: another list decides which stage they are in.
+        applications = tuple(
+            msgspec.structs.replace(application, fingerprint=None)
+            if _lacks_stage(application)
+            else application
+            for application in applications
+        )
+        if self._is_forbidden:
             return applications
         try:
             stage_ids = self._load_stage_ids(incomplete)

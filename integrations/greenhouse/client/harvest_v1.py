@@ -29,6 +29,7 @@ from integrations.ats.types import (
     ApplicationChanges,
     Attachment,
     Candidate,
+    ChangeFilter,
     CloseReason,
     CompleteList,
     CustomField,
@@ -298,24 +299,34 @@ class HarvestV1(HarvestClient):
         return self._iterate_pages(request, payloads.read_office, cursor=cursor)
 
     def list_stages(
-        self, *, updated_after: datetime | None = None, cursor: str | None = None
+        self,
+        *,
+        updated_after: datetime | None = None,
+        cursor: str | None = None,
+        changes: ChangeFilter | None = None,
     ) -> Iterator[Page[Stage]]:
         request = _build_list_request(
             "/v1/job_stages",
             "job_stages.list",
             **_build_since_param("updated_after", updated_after),
         )
-        return self._iterate_pages(request, payloads.read_stage, cursor=cursor)
+        return self._iterate_pages(request, payloads.read_stage, cursor=cursor, changes=changes)
 
     def list_job_posts(
-        self, *, updated_after: datetime | None = None, cursor: str | None = None
+        self,
+        *,
+        updated_after: datetime | None = None,
+        cursor: str | None = None,
+        changes: ChangeFilter | None = None,
     ) -> Iterator[Page[JobPost]]:
         request = _build_list_request(
             "/v1/job_posts", "job_posts.list", **_build_since_param("updated_after", updated_after)
         )
-        return self._iterate_pages(request, payloads.read_job_post, cursor=cursor)
+        return self._iterate_pages(request, payloads.read_job_post, cursor=cursor, changes=changes)
 
-    def list_openings(self, *, cursor: str | None = None) -> Iterator[Page[Opening]]:
+    def list_openings(
+        self, *, cursor: str | None = None, changes: ChangeFilter | None = None
+    ) -> Iterator[Page[Opening]]:
         """One empty page: v1 jobs include their openings."""
         yield Page(records=())
 
@@ -351,12 +362,18 @@ class HarvestV1(HarvestClient):
         return self._iterate_pages(request, payloads.read_source, cursor=cursor)
 
     def list_applications(
-        self, *, changed_after: datetime | None = None, cursor: str | None = None
+        self,
+        *,
+        changed_after: datetime | None = None,
+        cursor: str | None = None,
+        changes: ChangeFilter | None = None,
     ) -> Iterator[Page[Application]]:
         """Filters by `last_activity_after`: v1 has no `updated_after` for applications."""
         since = _build_since_param("last_activity_after", changed_after)
         request = _build_list_request("/v1/applications", "applications.list", **since)
-        return self._iterate_pages(request, payloads.read_application, cursor=cursor)
+        return self._iterate_pages(
+            request, payloads.read_application, cursor=cursor, changes=changes
+        )
 
     def list_current_stage_entries(
         self, *, updated_after: datetime | None = None, cursor: str | None = None
@@ -365,11 +382,15 @@ class HarvestV1(HarvestClient):
         yield Page(records=())
 
     def list_candidates(
-        self, *, updated_after: datetime | None = None, cursor: str | None = None
+        self,
+        *,
+        updated_after: datetime | None = None,
+        cursor: str | None = None,
+        changes: ChangeFilter | None = None,
     ) -> Iterator[Page[Candidate]]:
         since = _build_since_param("updated_after", updated_after)
         request = _build_list_request("/v1/candidates", "candidates.list", **since)
-        return self._iterate_pages(request, payloads.read_candidate, cursor=cursor)
+        return self._iterate_pages(request, payloads.read_candidate, cursor=cursor, changes=changes)
 
     # -- single records ----------------------------------------------------------------------
     def _get_record(

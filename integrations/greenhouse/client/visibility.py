@@ -68,7 +68,7 @@ class VisibilityCheck:
 
 
 def _build_control_requests(request: HarvestRequest) -> Iterator[HarvestRequest]:
-    is_filtered = bool(request.params.keys() - {"per_page"})
+    is_filtered = bool(request.params.keys() - {"per_page", "fields"})
     if is_filtered and request.path != "/v3/users":
         yield _build_first_record_request(request.path, request.permission)
     yield _build_first_record_request("/v3/users", "users.list")

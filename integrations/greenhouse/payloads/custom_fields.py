@@ -91,8 +91,18 @@ def _sort_active_options(options: Iterable[FieldOption]) -> tuple[CustomFieldOpt
     return tuple(option.option for option in sorted(active, key=lambda option: option.order))
 
 
-read_field = make_reader(_Field, _convert_field)
-read_option = make_reader(_Option, _convert_option)
+# The fields of v3, which v1 cannot be asked for.
+read_field = make_reader(
+    _Field,
+    _convert_field,
+    fields=(
+        *("id", "name_key", "name", "field_type", "value_type", "description", "sort_order"),
+        *("required", "private", "active", "application_type"),
+    ),
+)
+read_option = make_reader(
+    _Option, _convert_option, fields=("id", "name", "sort_order", "custom_field_id", "active")
+)
 
 
 def is_application_field(field: CustomField) -> bool:

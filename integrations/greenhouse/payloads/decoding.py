@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from integrations.ats.emails import normalize_email
 from integrations.ats.error_descriptions import describe_error
 from integrations.ats.errors import UnreadableResponse
 from integrations.ats.record_ids import RecordId, parse_id
-from integrations.ats.types import UnreadableRecord
+from integrations.ats.types import ChangeFilter, UnreadableRecord
 from integrations.greenhouse.payloads.json_scanner import find_top_level_id, split_array
 from integrations.http.redaction import redact_text
 
@@ -31,6 +31,40 @@ MAX_RECORDS = 10_000  # of a page, which has 500 at most
 _MAX_VALUES = 2_000_000
 _ARRAY_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 _MAX_ORDER = 2**31 - 1  # of an integer column
+_encode_wire = msgspec.json.Encoder().encode
+
+
+class RecordReader(Generic[Record]):
+    """Decodes JSON as a wire type and converts it to one of our types."""
+
+    def __init__(
+        self,
+        wire_type: type[msgspec.Struct],
+        convert: Callable[[Any], Record],
+        *,
+        fields: Sequence[str] | None = None,
+    ) -> None:
+        # Not strict: ids beyond 2**53 may be sent as strings.
+        self._decode = msgspec.json.Decoder(wire_type, strict=False).decode
+        self._decode_list = msgspec.json.Decoder(
+            list[wire_type],  # type: ignore[valid-type]
+            strict=False,
+        ).decode
+        self.convert = convert
+        # The names of all that is read of a record.
+        self.fields = tuple(
+            fields or (field.encode_name for field in msgspec.structs.fields(wire_type))
+        )
+
+    def __call__(self, raw: msgspec.Raw | bytes) -> Record:
+        return self.convert(self._decode(raw))
+
+    def decode_list(self, body: bytes) -> list[Any] | None:
+        """Decode a whole list at once; None if any of its records is malformed."""
+        try:
+            return self._decode_list(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
 
 
 def decode_records(
@@ -49,6 +83,45 @@ def decode_records(
     return tuple(records), tuple(unreadable)
 
 
+def decode_changed_records(
+    body: bytes, read: RecordReader[Record], changes: ChangeFilter
+) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...], tuple[int, ...]]:
+    """Decode an array as `decode_records` does, except for records that are known as they are.
+
+    Returns their ids as well. Where one record is malformed, all of the array are decoded.
+    """
+    check_value_count(body)
+    wires = read.decode_list(body) or []
+    fingerprints = _compute_fingerprints(wires, changes) if len(wires) <= MAX_RECORDS else {}
+    if not fingerprints:
+        return (*decode_records(body, read), ())
+    changed_ids = changes.select_changed(fingerprints)
+    try:
+        records = tuple(
+            _convert_compared(wire, read, fingerprints[wire.id])
+            for wire in wires
+            if wire.id in changed_ids
+        )
+    except Exception:  # noqa: BLE001  # of one record, which is to be set aside alone
+        return (*decode_records(body, read), ())
+    return records, (), tuple(fingerprints.keys() - changed_ids)
+
+
+def _compute_fingerprints(wires: Sequence[Any], changes: ChangeFilter) -> dict[int, int]:
+    # Only what is read of a record counts: not its links, for example, which expire.
+    compute = changes.compute_fingerprint
+    try:
+        return {wire.id: compute(_encode_wire(wire)) for wire in wires}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {}
+
+
+def _convert_compared(wire: Any, read: RecordReader[Record], fingerprint: int) -> Record:
+    record = read.convert(wire)
+    msgspec.structs.force_setattr(record, "fingerprint", fingerprint)  # type: ignore[arg-type]
+    return record
+
+
 def decode_record(body: bytes, read: RecordParser[Record]) -> Record:
     """Decode a single record. Raises UnreadableResponse."""
     check_value_count(body)
@@ -65,11 +138,11 @@ def read_created_id(body: bytes) -> int | None:
     return _extract_id(body)
 
 
-def make_reader(wire_type: type[Wire], convert: Callable[[Wire], Record]) -> RecordParser[Record]:
-    """A reader that decodes JSON as `wire_type` and converts it to one of our types."""
-    # Not strict: ids beyond 2**53 may be sent as strings.
-    decode = msgspec.json.Decoder(wire_type, strict=False).decode
-    return lambda raw: convert(decode(raw))
+def make_reader(
+    wire_type: type[Wire], convert: Callable[[Wire], Record], *, fields: Sequence[str] | None = None
+) -> RecordReader[Record]:
+    """`fields` names what to ask Greenhouse for, where that is not all of the wire type's."""
+    return RecordReader(wire_type, convert, fields=fields)
 
 
 def parse_timestamp(value: RawTimestamp) -> datetime | None:
@@ -80,6 +153,8 @@ def parse_timestamp(value: RawTimestamp) -> datetime | None:
         timestamp = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if timestamp.tzinfo is UTC:
+        return timestamp
     try:
         return timestamp.astimezone(UTC) if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
     except OverflowError:
@@ -99,7 +174,7 @@ def to_order(value: int | None) -> int:
 
 
 def to_stripped_text(value: RawText) -> str | None:
-    return to_text(value).strip() or None
+    return None if value is None else to_text(value).strip() or None
 
 
 def build_full_name(name: RawText, first: RawText, last: RawText) -> str:
@@ -111,13 +186,10 @@ def build_full_name(name: RawText, first: RawText, last: RawText) -> str:
 
 def unique_texts(values: Iterable[RawText]) -> tuple[str, ...]:
     """The non-empty texts in order, without duplicates (ignoring ASCII case)."""
-    return tuple(
-        {
-            normalize_email(text_value): text_value
-            for value in values
-            if (text_value := to_stripped_text(value))
-        }.values()
-    )
+    texts = [text_value for value in values if (text_value := to_stripped_text(value))]
+    if len(texts) < 2:
+        return tuple(texts)
+    return tuple({normalize_email(text_value): text_value for text_value in texts}.values())
 
 
 def check_value_count(body: bytes) -> None:

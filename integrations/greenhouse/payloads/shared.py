@@ -59,11 +59,16 @@ def extract_custom_values(fields: object) -> dict[str, CustomValue]:
     """Map `{key: {name, type, value}}` to values by key; empty for any other shape."""
     if not isinstance(fields, dict):
         return {}
-    field_items = ((key, field) for key, field in fields.items() if isinstance(field, dict))
-    return {to_text(key): _strip_null_characters(field.get("value")) for key, field in field_items}
+    return {
+        to_text(key): _strip_null_characters(field.get("value"))
+        for key, field in fields.items()
+        if isinstance(field, dict)
+    }
 
 
 def _strip_null_characters(value: Any, depth: int = 0) -> Any:
+    if value is None:
+        return None
     if depth > _MAX_DEPTH:
         raise InvalidRecord("a value is nested too deeply")
     if isinstance(value, str):

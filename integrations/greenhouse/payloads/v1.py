@@ -84,7 +84,6 @@ class _User(msgspec.Struct):
     emails: list[RawText] | None = None
     site_admin: bool | None = None
     disabled: bool | None = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_user(wire: _User) -> User:
@@ -95,7 +94,6 @@ def _convert_user(wire: _User) -> User:
         emails=unique_texts(wire.emails or ()),
         site_admin=wire.site_admin is True,
         deactivated=wire.disabled is not False,
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -189,7 +187,6 @@ class _Job(msgspec.Struct):
     offices: _Refs = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    updated_at: RawTimestamp = None
     hiring_team: _HiringTeam | None = None
     openings: list[_Opening | None] | None = None
 
@@ -206,7 +203,6 @@ def _convert_job(wire: _Job) -> Job:
         office_ids=_collect_ids(wire.offices),
         opened_at=parse_timestamp(wire.opened_at),
         closed_at=parse_timestamp(wire.closed_at),
-        updated_at=parse_timestamp(wire.updated_at),
         hiring_team=_convert_hiring_team(wire.id, wire.hiring_team),
         openings=tuple(
             _convert_opening(wire.id, opening) for opening in wire.openings or () if opening
@@ -220,7 +216,6 @@ class _Stage(msgspec.Struct):
     name: RawText = None
     priority: int | None = None
     active: bool | None = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_stage(wire: _Stage) -> Stage:
@@ -230,7 +225,6 @@ def _convert_stage(wire: _Stage) -> Stage:
         name=to_text(wire.name),
         order=to_order(wire.priority),
         active=wire.active is not False,
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -242,7 +236,6 @@ class _JobPost(msgspec.Struct):
     internal: bool | None = None
     active: bool | None = None
     content: RawText = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_job_post(wire: _JobPost) -> JobPost:
@@ -254,7 +247,6 @@ def _convert_job_post(wire: _JobPost) -> JobPost:
         internal=wire.internal is True,
         active=wire.active is not False,
         content=to_stripped_text(wire.content),
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -267,13 +259,11 @@ class _Application(msgspec.Struct):
     prospect: bool | None = None
     current_stage: _Ref | None = None
     applied_at: RawTimestamp = None
-    rejected_at: RawTimestamp = None
     last_activity_at: RawTimestamp = None
     rejection_reason: _Ref | None = None
     source: _Ref | None = None
     recruiter: _Ref | None = None
     coordinator: _Ref | None = None
-    job_post_id: RecordId | None = None
     answers: AnswerItems = None
     keyed_custom_fields: Any = None  # some accounts lack it
 
@@ -291,7 +281,6 @@ def _convert_application(wire: _Application) -> Application:
         stage_id=_get_id(wire.current_stage),
         stage_name=_get_name(wire.current_stage),
         applied_at=parse_timestamp(wire.applied_at),
-        rejected_at=parse_timestamp(wire.rejected_at),
         last_activity_at=parse_timestamp(wire.last_activity_at),
         rejection_reason_id=_get_id(wire.rejection_reason),
         source_id=_get_id(wire.source),
@@ -300,7 +289,6 @@ def _convert_application(wire: _Application) -> Application:
         else None,
         recruiter_id=_get_id(wire.recruiter),
         coordinator_id=_get_id(wire.coordinator),
-        job_post_id=wire.job_post_id,
         answers=convert_answers(wire.answers),
         custom_fields=extract_custom_values(wire.keyed_custom_fields),
     )
@@ -318,8 +306,6 @@ class _Candidate(msgspec.Struct):
     phone_numbers: ValueItems = None
     website_addresses: ValueItems = None
     social_media_addresses: ValueItems = None
-    updated_at: RawTimestamp = None
-    last_activity: RawTimestamp = None
 
 
 def _convert_candidate(wire: _Candidate) -> Candidate:
@@ -337,8 +323,6 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
             *extract_values(wire.website_addresses),
             *extract_values(wire.social_media_addresses),
         ),
-        updated_at=parse_timestamp(wire.updated_at),
-        last_activity_at=parse_timestamp(wire.last_activity),
     )
 
 

@@ -73,7 +73,6 @@ class _User(msgspec.Struct):
     emails: list[RawText] | None = None
     site_admin: bool | None = None
     deactivated: bool | None = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_user(wire: _User) -> User:
@@ -84,7 +83,6 @@ def _convert_user(wire: _User) -> User:
         emails=unique_texts(wire.emails or ()),
         site_admin=wire.site_admin is True,
         deactivated=wire.deactivated is not False,
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -139,7 +137,6 @@ class _Job(msgspec.Struct):
     office_ids: _Ids = None
     opened_at: RawTimestamp = None
     closed_at: RawTimestamp = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_job(wire: _Job) -> Job:
@@ -154,7 +151,6 @@ def _convert_job(wire: _Job) -> Job:
         office_ids=_drop_nulls(wire.office_ids),
         opened_at=parse_timestamp(wire.opened_at),
         closed_at=parse_timestamp(wire.closed_at),
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -186,7 +182,6 @@ class _Stage(msgspec.Struct):
     name: RawText = None
     sort_order: int | None = None
     active: bool | None = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_stage(wire: _Stage) -> Stage:
@@ -196,7 +191,6 @@ def _convert_stage(wire: _Stage) -> Stage:
         name=to_text(wire.name),
         order=to_order(wire.sort_order),
         active=wire.active is not False,
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -209,7 +203,6 @@ class _JobPost(msgspec.Struct):
     active: bool | None = None
     public_url: RawText = None
     content: RawText = None
-    updated_at: RawTimestamp = None
 
 
 def _convert_job_post(wire: _JobPost) -> JobPost:
@@ -222,7 +215,6 @@ def _convert_job_post(wire: _JobPost) -> JobPost:
         active=wire.active is not False,
         public_url=to_stripped_text(wire.public_url),
         content=to_stripped_text(wire.content),
-        updated_at=parse_timestamp(wire.updated_at),
     )
 
 
@@ -239,14 +231,12 @@ class _Application(msgspec.Struct):
     job_interview_stage_id: RecordId | None = None  # newer accounts
     stage_name: RawText = None
     created_at: RawTimestamp = None
-    rejected_at: RawTimestamp = None
     last_activity_at: RawTimestamp = None
     updated_at: RawTimestamp = None
     rejection_reason_id: RecordId | None = None  # newer accounts
     source_id: RecordId | None = None
     recruiter_id: RecordId | None = None
     coordinator_id: RecordId | None = None
-    job_post_id: RecordId | None = None
     answers: AnswerItems = None
     custom_fields: Any = None
 
@@ -264,14 +254,12 @@ def _convert_application(wire: _Application) -> Application:
         stage_entry_id=wire.stage_id,
         stage_name=to_stripped_text(wire.stage_name),
         applied_at=parse_timestamp(wire.created_at),
-        rejected_at=parse_timestamp(wire.rejected_at),
         last_activity_at=parse_timestamp(wire.last_activity_at),
         updated_at=parse_timestamp(wire.updated_at),
         rejection_reason_id=wire.rejection_reason_id,
         source_id=wire.source_id,
         recruiter_id=wire.recruiter_id,
         coordinator_id=wire.coordinator_id,
-        job_post_id=wire.job_post_id,
         answers=convert_answers(wire.answers),
         custom_fields=extract_custom_values(wire.custom_fields),
     )
@@ -313,8 +301,6 @@ class _Candidate(msgspec.Struct):
     website_addresses: ValueItems = None
     social_media_addresses: ValueItems = None
     time_zone: RawText = None
-    updated_at: RawTimestamp = None
-    last_activity_at: RawTimestamp = None
 
 
 def _convert_candidate(wire: _Candidate) -> Candidate:
@@ -334,8 +320,6 @@ def _convert_candidate(wire: _Candidate) -> Candidate:
             *extract_values(wire.social_media_addresses),
         ),
         time_zone=find_time_zone(to_stripped_text(wire.time_zone)),
-        updated_at=parse_timestamp(wire.updated_at),
-        last_activity_at=parse_timestamp(wire.last_activity_at),
     )
 
 
@@ -416,7 +400,9 @@ read_owner = make_reader(
     _TeamMember, lambda w: TeamMember(job_id=w.job_id, user_id=w.user_id, role=to_text(w.type))
 )
 read_hiring_manager = make_reader(
-    _TeamMember, lambda w: TeamMember(job_id=w.job_id, user_id=w.user_id, role="hiring_manager")
+    _TeamMember,
+    lambda w: TeamMember(job_id=w.job_id, user_id=w.user_id, role="hiring_manager"),
+    fields=("job_id", "user_id"),
 )
 read_job = make_reader(_Job, _convert_job)
 read_opening = make_reader(_Opening, _convert_opening)

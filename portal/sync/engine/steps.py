@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from integrations.ats.types import Page
+from integrations.ats.types import ChangeFilter, Page
 from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
@@ -48,6 +48,7 @@ class ReadPosition:
     cursor: str | None = None  # after a page
     user_ids: Sequence[int] = ()  # of a list that is read for some users
     members_only: bool = False
+    changes: ChangeFilter | None = None  # leaves unchanged records out
 
 
 ReadPages = Callable[[Provider, Connection, ReadPosition], Iterator[Page[Any]]]
@@ -79,6 +80,8 @@ class StepDefinition:
     get_key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
     delete_unlisted: Callable[[Connection, Any], int] | None = None
     fetch_record: Callable[[Provider, int], Any] | None = None  # one record by its id
+    # What decides its rows besides the records themselves. None: all records are written again.
+    get_unchanged_context: Callable[[Connection], Sequence[str]] | None = None
 
     @property
     def is_supplementary(self) -> bool:
@@ -207,7 +210,9 @@ STEPS: tuple[StepDefinition, ...] = (
     StepDefinition(
         "stages",
         "Stages",
-        lambda p, c, at: p.list_stages(updated_after=at.since, cursor=at.cursor),
+        lambda p, c, at: p.list_stages(
+            updated_after=at.since, cursor=at.cursor, changes=at.changes
+        ),
         job_records.write_stages,
         Stage,
         features=("stages",),
@@ -216,27 +221,32 @@ STEPS: tuple[StepDefinition, ...] = (
         refresh_interval=HOURLY,
         follows_new_jobs=True,
         fetch_record=lambda p, remote_id: p.get_stage(remote_id),
+        get_unchanged_context=lambda c: (),
     ),
     StepDefinition(
         "openings",
         "Openings",
-        lambda p, c, at: p.list_openings(cursor=at.cursor),
+        lambda p, c, at: p.list_openings(cursor=at.cursor, changes=at.changes),
         job_records.write_openings,
         Opening,
         features=("openings",),
         refresh_interval=HOURLY,
         follows_new_jobs=True,
+        get_unchanged_context=lambda c: (),
     ),
     StepDefinition(
         "posts",
         "Job posts",
-        lambda p, c, at: p.list_job_posts(updated_after=at.since, cursor=at.cursor),
+        lambda p, c, at: p.list_job_posts(
+            updated_after=at.since, cursor=at.cursor, changes=at.changes
+        ),
         job_records.write_job_posts,
         JobPost,
         features=("posts",),
         supports_since=True,
         refresh_interval=HOURLY,
         follows_new_jobs=True,
+        get_unchanged_context=lambda c: (),
     ),
     StepDefinition(
         "rejection_reasons",
@@ -276,7 +286,9 @@ STEPS: tuple[StepDefinition, ...] = (
     StepDefinition(
         "candidates",
         "Candidates",
-        lambda p, c, at: p.list_candidates(updated_after=at.since, cursor=at.cursor),
+        lambda p, c, at: p.list_candidates(
+            updated_after=at.since, cursor=at.cursor, changes=at.changes
+        ),
         application_records.write_candidates,
         Candidate,
         features=("applications", "candidates"),
@@ -285,11 +297,14 @@ STEPS: tuple[StepDefinition, ...] = (
         refresh_interval=EVERY_SYNC,
         guarded=True,
         fetch_record=lambda p, remote_id: p.get_candidate(remote_id),
+        get_unchanged_context=lambda c: (),
     ),
     StepDefinition(
         "applications",
         "Applications",
-        lambda p, c, at: p.list_applications(changed_after=at.since, cursor=at.cursor),
+        lambda p, c, at: p.list_applications(
+            changed_after=at.since, cursor=at.cursor, changes=at.changes
+        ),
         application_records.write_applications,
         Application,
         features=("applications",),
@@ -297,6 +312,7 @@ STEPS: tuple[StepDefinition, ...] = (
         refresh_interval=EVERY_SYNC,
         guarded=True,
         fetch_record=lambda p, remote_id: p.get_application(remote_id),
+        get_unchanged_context=application_records.list_visible_keys,
     ),
     StepDefinition(
         "stage_history",

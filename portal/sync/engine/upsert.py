@@ -23,6 +23,7 @@ from portal.sync.models import SyncedRecord
 _encode_json = msgspec.json.Encoder().encode
 Row = dict[str, Any]
 ID_COLUMN = "remote_id"
+SOURCE_COLUMN = "source_fingerprint"
 _NO_LIMIT = datetime(9999, 12, 31, tzinfo=UTC)
 _request_time: ContextVar[datetime] = ContextVar("request_time", default=_NO_LIMIT)
 
@@ -76,11 +77,12 @@ class UpsertTable:
     on_insert: Mapping[str, str] = field(default_factory=dict)  # SQL by column
     on_update: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)  # SQL instead of the incoming value
+    compares_source: bool = False  # rows may have a `source_fingerprint`
 
     def write(self, connection: Connection, rows: Iterable[Row]) -> WriteResult:
         """Write a page's rows; of rows with the same id the last one wins."""
         # Keys that are no columns or parents still count for the fingerprint.
-        page = {row[ID_COLUMN]: _encode_with_fingerprint(row) for row in rows}
+        page = {row[ID_COLUMN]: _encode_row(row) for row in rows}
         if not page:
             return WriteResult()
         document = (b"[" + b",".join(page.values()) + b"]").decode()
@@ -94,6 +96,9 @@ class UpsertTable:
         with database.cursor() as cursor:
             cursor.execute(self._sql[database.vendor], params)
             written_rows = cursor.fetchall()
+            if len(written_rows) < len(page) and self.compares_source:
+                params = [*lock_params, document, *(connection_id for _ in self.parents)]
+                cursor.execute(self._source_sql[database.vendor], [*params, connection_id])
         return WriteResult(
             record_count=len(page),
             created=tuple(remote_id for remote_id, new in written_rows if new),
@@ -104,10 +109,60 @@ class UpsertTable:
     def _sql(self) -> dict[str, str]:
         return {vendor: self._build_statement(vendor) for vendor in ("postgresql", "sqlite")}
 
+    @cached_property
+    def _source_sql(self) -> dict[str, str]:
+        return {vendor: self._build_source_statement(vendor) for vendor in ("postgresql", "sqlite")}
+
+    def _build_source_statement(self, vendor: str) -> str:
+        """The source fingerprints of rows that have the page's content already."""
+        table = _quote_name(self.model._meta.db_table)
+        equal = "IS NOT DISTINCT FROM" if vendor == "postgresql" else "IS"
+        keys = [_quote_name(f"{name}_id") for name in self.parents]
+        unchanged = " AND ".join(
+            f"existing.{column} {equal} resolved.{column}" for column in ('"fingerprint"', *keys)
+        )
+        return f"""
+            WITH {write_guard.build_lock_ctes(vendor)},
+            incoming AS ({self._build_incoming_sql(vendor)}),
+            resolved AS ({self._build_resolved_sql()})
+            UPDATE {table} AS existing SET {SOURCE_COLUMN} = resolved.{SOURCE_COLUMN}
+            FROM resolved
+            WHERE existing.connection_id = %s AND existing.remote_id = resolved.remote_id
+                AND resolved.{SOURCE_COLUMN} IS NOT NULL AND existing.gone_at IS NULL
+                AND NOT existing.{SOURCE_COLUMN} {equal} resolved.{SOURCE_COLUMN}
+                AND {unchanged} AND {write_guard.WRITE_ALLOWED_SQL}
+        """  # noqa: S608  # only table and column names of our own models
+
+    def _build_resolved_sql(self) -> str:
+        selected = ", ".join(
+            f"{self.overrides.get(name, f'incoming.{_quote_name(name)}')} AS {_quote_name(name)}"
+            for name in (ID_COLUMN, *self.columns, "fingerprint")
+        )
+        # A record whose parent has not arrived has to be read again.
+        missing_parents = "".join(
+            f" WHEN incoming.{_quote_name(name)} IS NOT NULL AND {_quote_name(name)}.id IS NULL"
+            " THEN NULL"
+            for name, parent in self.parents.items()
+            if not parent.needed
+        )
+        source = f"incoming.{SOURCE_COLUMN}"
+        if missing_parents:
+            source = f"CASE{missing_parents} ELSE {source} END"
+        parent_keys = "".join(
+            f", {_quote_name(name)}.id AS {_quote_name(f'{name}_id')}" for name in self.parents
+        )
+        computed = "".join(
+            f", {sql} AS {_quote_name(name)}" for name, sql in self.on_insert.items()
+        )
+        return (
+            f"SELECT {selected}, {source} AS {SOURCE_COLUMN}{parent_keys}{computed}"  # noqa: S608
+            f" FROM incoming {self._build_join_sql()}"
+        )
+
     def _build_statement(self, vendor: str) -> str:
         table = _quote_name(self.model._meta.db_table)
         keys = [_quote_name(f"{name}_id") for name in self.parents]
-        plain = [_quote_name(name) for name in (*self.columns, "fingerprint")]
+        plain = [_quote_name(name) for name in (*self.columns, "fingerprint", SOURCE_COLUMN)]
         extra = [_quote_name(name) for name in self.on_insert]
         into = [_quote_name(ID_COLUMN), *plain, *keys]
         is_distinct = "IS DISTINCT FROM" if vendor == "postgresql" else "IS NOT"
@@ -123,16 +178,6 @@ class UpsertTable:
             + ")"
             for source in ("resolved", "excluded")
         )
-        selected = ", ".join(
-            f"{self.overrides.get(name, f'incoming.{_quote_name(name)}')} AS {_quote_name(name)}"
-            for name in (ID_COLUMN, *self.columns, "fingerprint")
-        )
-        parent_keys = "".join(
-            f", {_quote_name(name)}.id AS {_quote_name(f'{name}_id')}" for name in self.parents
-        )
-        computed = "".join(
-            f", {sql} AS {_quote_name(name)}" for name, sql in self.on_insert.items()
-        )
         assignments = [f"{column} = excluded.{column}" for column in (*plain, *keys)]
         assignments += [f"{_quote_name(name)} = {sql}" for name, sql in self.on_update.items()]
         columns = ", ".join(into + extra)
@@ -143,9 +188,7 @@ class UpsertTable:
         return f"""
             WITH {write_guard.build_lock_ctes(vendor)},
             incoming AS ({self._build_incoming_sql(vendor)}),
-            resolved AS (
-                SELECT {selected}{parent_keys}{computed} FROM incoming {self._build_join_sql()}
-            )
+            resolved AS ({self._build_resolved_sql()})
             INSERT INTO {table} AS existing
                 (connection_id, {columns}, first_seen_at, changed_at, requested_at{default_columns})
             SELECT %s, {selected_columns}, %s, %s, %s{default_values}
@@ -172,6 +215,7 @@ class UpsertTable:
             "connection",
             ID_COLUMN,
             "fingerprint",
+            SOURCE_COLUMN,
         }
         managed |= {"first_seen_at", "changed_at"}
         unmanaged = [
@@ -185,7 +229,7 @@ class UpsertTable:
         }
 
     def _build_incoming_sql(self, vendor: str) -> str:
-        names = [ID_COLUMN, *self.columns, *self.parents, "fingerprint"]
+        names = [ID_COLUMN, *self.columns, *self.parents, "fingerprint", SOURCE_COLUMN]
         if vendor == "postgresql":
             typed = ", ".join(
                 f"{_quote_name(name)} {self._get_column_type(name)}" for name in names
@@ -219,6 +263,12 @@ class UpsertTable:
         )
 
 
+def format_array(numbers: Iterable[int]) -> str:
+    """Return the numbers as a parameter: of type bigint[] in PostgreSQL, JSON in SQLite."""
+    text = _encode_json([*numbers]).decode()
+    return f"{{{text[1:-1]}}}" if database.vendor == "postgresql" else text
+
+
 def _quote_name(name: str) -> str:
     return f'"{name}"'
 
@@ -229,7 +279,10 @@ def _to_sql_literal(value: object) -> str:
     return str(value) if isinstance(value, int) else f"'{value}'"
 
 
-def _encode_with_fingerprint(row: Row) -> bytes:
+def _encode_row(row: Row) -> bytes:
+    """The row's JSON with its fingerprints: that of the source does not count as content."""
+    source_fingerprint = row.pop(SOURCE_COLUMN, None)
     document = _encode_json(row)
     fingerprint = int.from_bytes(blake2b(document, digest_size=8).digest(), "big", signed=True)
-    return b'{"fingerprint":%d,%b' % (fingerprint, document[1:])
+    source = b"null" if source_fingerprint is None else b"%d" % source_fingerprint
+    return b'{"fingerprint":%d,"source_fingerprint":%b,%b' % (fingerprint, source, document[1:])

@@ -27,7 +27,7 @@ from integrations.greenhouse.provider import Provider
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
 from portal.core.secrets.secret_field import SecretUnreadable
-from portal.sync.engine import plan
+from portal.sync.engine import page_statements, plan
 from portal.sync.engine.record_isolation import (
     report_unreadable_records,
     resolve_unreadable_records,
@@ -35,6 +35,7 @@ from portal.sync.engine.record_isolation import (
     write_separately,
 )
 from portal.sync.engine.steps import STEPS, ReadPosition, StepDefinition
+from portal.sync.engine.unchanged_records import UnchangedRecords
 from portal.sync.engine.upsert import WriteResult, written_as_of
 from portal.sync.integrity import drift, mass_deletion_guard, missing_rows
 from portal.sync.integrity.mass_deletion_guard import MassDeletionSuspected
@@ -155,6 +156,7 @@ class SyncWorker:
             cursor=step.cursor or None,
             user_ids=step.user_ids or (),
             members_only=step.members_only,
+            changes=self._build_change_filter(definition, step),
         )
         started, requested_at = time.monotonic(), timezone.now()
         self._requests = 0
@@ -167,6 +169,15 @@ class SyncWorker:
                 raise UnreadableResponse("Greenhouse's list has no end.")
             if page.cursor is not None and started > self._deadline:
                 raise TimeSliceExpired
+
+    def _build_change_filter(
+        self, definition: StepDefinition, step: SyncStep
+    ) -> UnchangedRecords | None:
+        if definition.get_unchanged_context is None or definition.model is None:
+            return None
+        context = definition.get_unchanged_context(self.connection)
+        is_whole = step.since is None
+        return UnchangedRecords(self.connection, definition.model, context, is_whole=is_whole)
 
     def _recheck_missing(
         self, definition: StepDefinition, step: SyncStep, provider: Provider
@@ -215,7 +226,7 @@ class SyncWorker:
     def _write_page(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
     ) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now(), claim_count=0):
+        if not page_statements.renew_lease(self.sync, timezone.now()):
             raise LeaseLost
         if page.restarted:
             step.seen_pages.all().delete()
@@ -241,18 +252,21 @@ class SyncWorker:
     ) -> None:
         created, changed = len(written.created), len(written.changed)
         step.pages += 1
-        SyncStep.objects.filter(pk=step.pk).update(
+        skipped = len(page.unchanged_ids)
+        page_statements.save_checkpoint(
+            step,
             pages=step.pages,
-            read_count=F("read_count") + len(page.records),
-            created=F("created") + created,
-            changed=F("changed") + changed,
-            gone=F("gone") + gone,
-            unchanged=F("unchanged") + max(0, written.record_count - created - changed),
-            unreadable_count=F("unreadable_count") + len(page.set_aside),
-            requests=F("requests") + self._requests,
-            milliseconds=F("milliseconds") + round(1000 * (time.monotonic() - started)),
-            cursor=page.cursor or "",
-            at_end=page.cursor is None,
+            cursor=page.cursor,
+            added={
+                "read_count": len(page.records) + skipped,
+                "created": created,
+                "changed": changed,
+                "gone": gone,
+                "unchanged": max(0, written.record_count - created - changed) + skipped,
+                "unreadable_count": len(page.set_aside),
+                "requests": self._requests,
+                "milliseconds": round(1000 * (time.monotonic() - started)),
+            },
         )
 
     @transaction.atomic

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.db import connection as database
 from django.db.models import Count, Q, QuerySet
 
 from integrations.ats.errors import LIST_REFUSALS, NotFound
@@ -14,14 +15,22 @@ from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page
 from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
+from portal.sync.engine import page_statements
 from portal.sync.engine.steps import StepDefinition
-from portal.sync.engine.upsert import get_request_time
+from portal.sync.engine.upsert import format_array, get_request_time
 from portal.sync.integrity import mass_deletion_guard
-from portal.sync.models import JobGrant, SeenPage, SyncedRecord, SyncStep
+from portal.sync.models import JobGrant, SyncedRecord, SyncStep
 from portal.sync.records.member_users import select_members_without_grants
 from portal.sync.writers import gone_records
 
 MAX_SINGLE_LOOKUPS = 50
+# Of a longer list, the stored keys are read instead: the text of its own would take more memory.
+MAX_COMPARED_IN_DATABASE = 200_000
+_NOT_LISTED_SQL = {
+    "postgresql": "NOT EXISTS (SELECT 1 FROM unnest(%s::bigint[]) AS listed(key)"
+    " WHERE listed.key = {table}.remote_id)",
+    "sqlite": "{table}.remote_id NOT IN (SELECT value FROM json_each(%s))",
+}
 LONG_LIST_SIZE = 100  # grants from which a user's list has a second page: Greenhouse's page size
 
 
@@ -41,15 +50,20 @@ class ListedKeys:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def format_array(self) -> str:
+        return format_array(self._keys)
+
 
 def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> None:
     """Store which records a page contained, for when the list has been read to its end."""
-    keys = array("q")
-    for record in page.records:
-        key = definition.get_key(record)
-        # A job that became a draft template is gone.
-        if key is not None and getattr(record, "is_requisition", True):
-            keys.append(key)
+    keys = array("q", page.unchanged_ids)
+    # A job that became a draft template is gone.
+    records = (
+        [job for job in page.records if job.is_requisition]
+        if definition.kind == "jobs"
+        else page.records
+    )
+    keys.extend(key for key in map(definition.get_key, records) if key is not None)
     for unreadable in page.set_aside:
         if unreadable.remote_id is None or definition.delete_unlisted is not None:
             # It may be any stored record, so this step marks none gone.
@@ -57,7 +71,7 @@ def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any
         else:
             keys.append(unreadable.remote_id)
     if keys:
-        SeenPage.objects.create(step=step, keys=keys.tobytes())
+        page_statements.store_listed_keys(step, keys.tobytes())
 
 
 def remove_missing_rows(connection: Connection, definition: StepDefinition, step: SyncStep) -> int:
@@ -179,4 +193,9 @@ def _find_missing_rows(
         members = Q(user__remote_id__in=step.user_ids or ())
         rows = rows.filter(members | Q(user__in=select_members_without_grants(connection)))
     remote_ids = rows.values_list("remote_id", flat=True).order_by()
+    if len(listed_keys) <= MAX_COMPARED_IN_DATABASE:
+        table = database.ops.quote_name(model._meta.db_table)
+        not_listed = _NOT_LISTED_SQL[database.vendor].format(table=table)
+        params = [listed_keys.format_array()]
+        return list(remote_ids.extra(where=[not_listed], params=params))  # noqa: S610  # our own SQL
     return [remote_id for remote_id in remote_ids.iterator(2000) if remote_id not in listed_keys]

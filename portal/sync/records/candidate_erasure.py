@@ -14,7 +14,7 @@ from portal.connections.models import Connection
 from portal.core.hooks import Hook
 from portal.sync.engine.upsert import get_request_time
 from portal.sync.integrity import write_guard
-from portal.sync.models import Application, Candidate
+from portal.sync.models import NO_FINGERPRINTS, Application, Candidate
 
 _BLANK_FIELDS = dict.fromkeys(
     (
@@ -46,7 +46,7 @@ def erase_candidates(connection: Connection, remote_ids: Iterable[int]) -> int:
         erased_at=now,
         changed_at=now,
         requested_at=now,
-        fingerprint=None,
+        **NO_FINGERPRINTS,
     )
     _erase_related_data(candidate_pks)
     _record_erasure(connection, candidate_pks, "deleted or merged into another")
@@ -99,7 +99,7 @@ def _erase_related_data(candidates: Sequence[int]) -> None:
     # The new request time keeps older responses, written later, from restoring the data.
     now = timezone.now()
     Application.objects.filter(candidate__in=candidates).update(
-        answers=[], custom={}, fingerprint=None, changed_at=now, requested_at=now
+        answers=[], custom={}, **NO_FINGERPRINTS, changed_at=now, requested_at=now
     )
     candidates_erased.run(candidates)
 

@@ -6,6 +6,7 @@ An optional parent, such as the stage, is left empty until it arrives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from integrations.ats import types as ats
 from portal.connections.models import Connection
@@ -47,6 +48,7 @@ CANDIDATE_TABLE = UpsertTable(
         "contact_digests": "CASE WHEN incoming.first_name = '' AND incoming.last_name = ''"
         " THEN '[]' ELSE incoming.contact_digests END"
     },
+    compares_source=True,
 )
 _IS_NAMELESS_SQL = "\"candidate\".first_name = '' AND \"candidate\".last_name = ''"
 # Without a stage id (v3, when stages may not be read), the stage entry's id is compared.
@@ -96,7 +98,11 @@ APPLICATION_TABLE = UpsertTable(
         "answers": f"CASE WHEN {_IS_NAMELESS_SQL} THEN '[]' ELSE incoming.answers END",
         "custom": f"CASE WHEN {_IS_NAMELESS_SQL} THEN '{{}}' ELSE incoming.custom END",
     },
+    compares_source=True,
 )
+
+
+_clean_stage_name = lru_cache(maxsize=1000)(clean_name)  # many applications, few stages
 
 
 def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> WriteResult:
@@ -105,6 +111,7 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
         (
             {
                 "remote_id": c.id,
+                "source_fingerprint": c.fingerprint,
                 "first_name": clean_person_name(c.first_name)[:200],
                 "last_name": clean_person_name(c.last_name)[:200],
                 "preferred_name": clean_name(c.preferred_name or "")[:200],
@@ -124,22 +131,26 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
     return written
 
 
+def list_visible_keys(connection: Connection) -> list[str]:
+    """Return the keys of the custom fields whose values are stored."""
+    visible = CustomField.objects.filter_visible(connection.pk)
+    return list(visible.values_list("key", flat=True))
+
+
 def write_applications(connection: Connection, page: Sequence[ats.Application]) -> WriteResult:
     """Write applications, keeping only values of custom fields that are visible in the portal."""
-    visible_keys: set[str] = set()
-    if any(a.custom_fields for a in page):
-        visible_keys.update(
-            CustomField.objects.filter_visible(connection.pk).values_list("key", flat=True)
-        )
+    has_custom_fields = any(a.custom_fields for a in page)
+    visible_keys = {*list_visible_keys(connection)} if has_custom_fields else set()
     return APPLICATION_TABLE.write(
         connection,
         (
             {
                 "remote_id": a.id,
+                "source_fingerprint": a.fingerprint,
                 "job": a.job_id,
                 "candidate": a.candidate_id,
                 "stage": a.stage_id,
-                "stage_name": clean_name(a.stage_name or "")[:200],
+                "stage_name": _clean_stage_name(a.stage_name or "")[:200],
                 "stage_remote_id": a.stage_id,
                 "stage_entry_id": a.stage_entry_id,
                 "status": a.status[:30],

@@ -54,17 +54,22 @@ GRANT_TABLE = UpsertTable(
     parents={"job": ParentRef(Job, needed=True), "user": ParentRef(AtsUser, needed=True)},
 )
 STAGE_TABLE = UpsertTable(
-    Stage, ("name", "order", "active"), parents={"job": ParentRef(Job, needed=True)}
+    Stage,
+    ("name", "order", "active"),
+    parents={"job": ParentRef(Job, needed=True)},
+    compares_source=True,
 )
 OPENING_TABLE = UpsertTable(
     Opening,
     ("opening_id", "is_open", "opened_at", "closed_at"),
     parents={"job": ParentRef(Job, needed=True), "close_reason": ParentRef(CloseReason)},
+    compares_source=True,
 )
 POST_TABLE = UpsertTable(
     JobPost,
     ("title", "live", "internal", "active", "public_url", "content"),
     parents={"job": ParentRef(Job, needed=True)},
+    compares_source=True,
 )
 
 
@@ -174,6 +179,7 @@ def write_stages(connection: Connection, page: Sequence[ats.Stage]) -> WriteResu
         (
             {
                 "remote_id": s.id,
+                "source_fingerprint": s.fingerprint,
                 "job": s.job_id,
                 "name": clean_title(s.name, s.id)[:200],
                 "order": s.order,
@@ -190,6 +196,7 @@ def write_openings(connection: Connection, page: Sequence[ats.Opening]) -> Write
         (
             {
                 "remote_id": o.id,
+                "source_fingerprint": o.fingerprint,
                 "job": o.job_id,
                 "opening_id": (o.opening_id or "")[:120],
                 "is_open": o.is_open,
@@ -209,6 +216,7 @@ def write_job_posts(connection: Connection, page: Sequence[ats.JobPost]) -> Writ
         (
             {
                 "remote_id": p.id,
+                "source_fingerprint": p.fingerprint,
                 "job": p.job_id,
                 "title": clean_title(p.title, p.id)[:300],
                 "live": p.live,

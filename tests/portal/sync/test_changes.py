@@ -208,7 +208,7 @@ def test_drift_repaired_and_reported(
     advance_clock(3 * 60 * 60)
     job = Job.objects.filter(applications__status="active").first()
     Application.objects.filter(job=job).update(
-        status="active", stage_remote_id=1, stage=None, fingerprint=7
+        status="active", stage_remote_id=1, stage=None, fingerprint=7, source_fingerprint=7
     )
     run_sync(connection, Scope.FULL)
     issue = Issue.objects.get(cause=Issue.Cause.DRIFT)

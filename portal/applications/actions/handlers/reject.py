@@ -27,7 +27,7 @@ from portal.applications.actions.handlers.base import (
     build_undo_request,
 )
 from portal.applications.models import ActionKind, ApplicationAction
-from portal.sync.models import Application, Candidate
+from portal.sync.models import NO_FINGERPRINTS, Application, Candidate
 
 EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at")
 NO_EMAIL_MESSAGE = "This candidate doesn't accept email, so none is sent."
@@ -103,8 +103,8 @@ def _check_accepts_email(provider: Provider, action: ApplicationAction) -> None:
         can_email = provider.get_candidate(candidate.remote_id).can_email
     if can_email:
         return
-    # Without a fingerprint, the next sync writes what Greenhouse says then.
-    Candidate.objects.filter(pk=candidate.pk).update(can_email=False, fingerprint=None)
+    # Without fingerprints, the next sync writes what Greenhouse says then.
+    Candidate.objects.filter(pk=candidate.pk).update(can_email=False, **NO_FINGERPRINTS)
     raise InvalidValues({"rejection_email": "not accepted"}, EMAIL_REFUSED_MESSAGE)
 
 
