@@ -53,9 +53,11 @@ class DatabaseStore:
         return result
 
 
-# Sets or deletes the value if it is still the one that was read; "" stands for none.
+# Sets or deletes the value if it is still the one that was read, else returns what it is; "" stands
+# for none.
 _COMPARE_AND_SWAP_SCRIPT = """
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+local current = redis.call('GET', KEYS[1]) or ''
+if current ~= ARGV[1] then return current end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1
@@ -71,6 +73,7 @@ class RedisStore:
         self._redis = get_redis_client(url)
         self._swap = self._redis.register_script(_COMPARE_AND_SWAP_SCRIPT)
         self._database_store = DatabaseStore()
+        self._latest: dict[str, bytes] = {}  # what this store wrote last
 
     def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
         try:
@@ -82,11 +85,25 @@ class RedisStore:
     def _update_in_redis(self, key: str, change: StateChange[T], ttl: float) -> T:
         name = f"{settings.Q_CLUSTER['name']}:state:{key}"
         ttl_ms = max(1, int(ttl * 1000))
+        # Mostly nobody else has written since: then one command does.
+        guess = self._latest.pop(name, None)
+        is_guess, current = guess is not None, guess or self._read(name)
         while True:
-            current = cast("bytes | None", self._redis.get(name))
             new, result = change(current)
-            if new == current or self._swap([name], [current or b"", new or b"", ttl_ms]):
+            if new == current:
+                if not is_guess:
+                    return result
+                is_guess, current = False, self._read(name)
+                continue
+            actual = self._swap([name], [current or b"", new or b"", ttl_ms])
+            if actual == 1:
+                if new:
+                    self._latest[name] = new
                 return result
+            is_guess, current = False, cast("bytes", actual) or None
+
+    def _read(self, name: str) -> bytes | None:
+        return cast("bytes | None", self._redis.get(name))
 
 
 class EncryptedStore:

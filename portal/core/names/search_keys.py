@@ -49,6 +49,10 @@ def build_search_key(*parts: str) -> str:
     one full name.
     """
     name = " ".join(parts)
+    if name.isascii():
+        plain = name.lower().split()
+        if "".join(plain).isalnum():  # most names: nothing to fold, and each word is a token
+            return " ".join(dict.fromkeys(plain))[:MAX_KEY_LENGTH]
     keys = tokens = _split_tokens(name)
     if not name.isascii():
         keys = [*tokens, *_split_tokens(_spell_out(name))]

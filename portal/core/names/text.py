@@ -16,7 +16,7 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Cs", "Mn", "Me", "Zs", "Zl
 
 def clean_name(text: str) -> str:
     """Put a name on one line, with single blanks and without bidirectional controls."""
-    if text.isascii() and text.isprintable() and "  " not in text:
+    if not text or (text.isascii() and text.isprintable() and "  " not in text):
         return text.strip()
     return " ".join(_LINE_BREAKS_AND_CONTROLS.sub(" ", _BIDI_CONTROLS.sub("", text)).split())
 
@@ -27,6 +27,8 @@ def is_single_line(text: str) -> bool:
 
 def is_visible(text: str) -> bool:
     """Whether at least one character of the text can be seen."""
+    if text.isascii() and text.isprintable():
+        return not text.isspace() and text != ""
     return any(
         (character.isascii() and not character.isspace() and character.isprintable())
         or (

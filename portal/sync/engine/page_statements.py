@@ -12,7 +12,9 @@ from django.db import connection as database
 
 from portal.sync.models import SeenPage, SyncRun, SyncStep
 
-_RUNS, _STEPS, _SEEN_PAGES = (model._meta.db_table for model in (SyncRun, SyncStep, SeenPage))
+_RUNS, _STEPS, _SEEN_PAGES = (
+    f'"{model._meta.db_table}"' for model in (SyncRun, SyncStep, SeenPage)
+)
 _COUNTS = (
     *("read_count", "created", "changed", "gone", "unchanged", "unreadable_count"),
     *("requests", "milliseconds"),

@@ -29,6 +29,8 @@ def write_separately(
     definition: StepDefinition, connection: Connection, records: Sequence[Any]
 ) -> tuple[WriteResult, tuple[Any, ...]]:
     """Write the records; return what was written, and the records that could not be."""
+    if not records:
+        return WriteResult(), ()
     try:
         with transaction.atomic():
             return definition.write(connection, records), ()

@@ -9,18 +9,31 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection as database
+
 from integrations.ats.types import Page
 from portal.connections.models import Connection
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.sync.engine.steps import StepDefinition
-from portal.sync.engine.upsert import WriteResult
+from portal.sync.engine.upsert import WriteResult, format_array
 from portal.sync.models import Application, Job, SyncRun
 
 ApplicationSnapshot = dict[int, tuple[Any, ...]]
 # Changes younger than this at the start of the run may not have been synced yet.
 IN_TRANSIT_GRACE = timedelta(hours=1)
 MAX_ENTRIES = 200
+_SNAPSHOT_SQL = f"""
+    SELECT application.remote_id, application.status, application.stage_remote_id, job.remote_id
+    FROM {Application._meta.db_table} application
+    LEFT JOIN {Job._meta.db_table} job ON job.id = application.job_id
+    WHERE application.connection_id = %s AND application.gone_at IS NULL
+        AND application.remote_id
+"""  # noqa: S608  # our own tables
+_IN_ARRAY_SQL = {
+    "postgresql": " = ANY(%s::bigint[])",
+    "sqlite": " IN (SELECT value FROM json_each(%s))",
+}
 
 
 def snapshot_applications(
@@ -30,9 +43,12 @@ def snapshot_applications(
     if sync.scope != SyncRun.Scope.FULL or definition.model is not Application:
         return {}
     ids = [application.id for application in page.records if _is_settled(sync, application)]
-    rows = Application.objects.filter(connection=connection, remote_id__in=ids, gone_at=None)
-    values = rows.values_list("remote_id", "status", "stage_remote_id", "job__remote_id")
-    return {remote_id: tuple(state) for remote_id, *state in values.iterator(2000)}
+    if not ids:
+        return {}
+    with database.cursor() as cursor:
+        statement = f"{_SNAPSHOT_SQL}{_IN_ARRAY_SQL[database.vendor]}"
+        cursor.execute(statement, [connection.pk, format_array(ids)])
+        return {remote_id: tuple(state) for remote_id, *state in cursor.fetchall()}
 
 
 def _is_settled(sync: SyncRun, application: Any) -> bool:

@@ -5,11 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
+import msgspec
+from django.db import connection as database
+
 from integrations.ats import types as ats
 from integrations.ats.emails import normalize_email
 from portal.connections.models import Connection
 from portal.sync.engine.upsert import WriteResult
 from portal.sync.models import AtsUser, AtsUserEmail, Job, SyncStep, TeamMember
+
+_INSERT_MEMBERS_SQL = {
+    vendor: f"""
+        INSERT INTO {TeamMember._meta.db_table} (job_id, user_id, role)
+        SELECT job.id, person.id, incoming.role FROM ({incoming}) incoming
+        JOIN {Job._meta.db_table} job
+            ON job.connection_id = %s AND job.remote_id = incoming.job
+        JOIN {AtsUser._meta.db_table} person
+            ON person.connection_id = %s AND person.remote_id = incoming.person
+        WHERE NOT EXISTS (
+            SELECT 1 FROM {TeamMember._meta.db_table} existing WHERE existing.job_id = job.id
+                AND existing.user_id = person.id AND existing.role = incoming.role
+        )
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    """  # noqa: S608  # our own tables
+    for vendor, incoming in (
+        (
+            "postgresql",
+            "SELECT * FROM json_to_recordset(%s::json)"
+            " AS rows(job bigint, person bigint, role text)",
+        ),
+        (
+            "sqlite",
+            "SELECT json_extract(value, '$.job') AS job,"
+            " json_extract(value, '$.person') AS person, json_extract(value, '$.role') AS role"
+            " FROM json_each(%s)",
+        ),
+    )
+}
 
 
 def normalize_address(address: str | None) -> str:
@@ -129,27 +162,18 @@ def delete_unlisted_emails(
 
 # -- hiring teams --------------------------------------------------------------------------------
 def write_team_members(connection: Connection, page: Sequence[ats.TeamMember]) -> WriteResult:
-    users = _map_user_keys(connection, (m.user_id for m in page))
-    jobs = _map_job_keys(connection, (m.job_id for m in page))
-    incoming = {
-        (jobs[m.job_id], users[m.user_id], m.role[:30]): m
-        for m in page
-        if m.job_id in jobs and m.user_id in users
-    }
-    existing = set(
-        TeamMember.objects.filter(job_id__in={job for job, _, _ in incoming}).values_list(
-            "job_id", "user_id", "role"
+    if not page:
+        return WriteResult()
+    members = {(m.job_id, m.user_id, m.role[:30]) for m in page}
+    document = msgspec.json.encode(
+        [{"job": job, "person": person, "role": role} for job, person, role in members]
+    ).decode()
+    with database.cursor() as cursor:
+        cursor.execute(
+            _INSERT_MEMBERS_SQL[database.vendor], [document, connection.pk, connection.pk]
         )
-    )
-    new = [identity for identity in incoming if identity not in existing]
-    TeamMember.objects.bulk_create(
-        (TeamMember(job_id=job, user_id=user, role=role) for job, user, role in new),
-        ignore_conflicts=True,
-    )
-    return WriteResult(
-        record_count=len(page),
-        created=tuple(get_member_key(incoming[identity]) for identity in new),
-    )
+        created = tuple(pk for (pk,) in cursor.fetchall())
+    return WriteResult(record_count=len(page), created=created)
 
 
 def replace_job_teams(
@@ -181,9 +205,4 @@ def delete_unlisted_members(
 
 def _map_user_keys(connection: Connection, remote_ids: Iterable[int]) -> dict[int, int]:
     rows = AtsUser.objects.filter(connection=connection, remote_id__in={*remote_ids})
-    return dict(rows.values_list("remote_id", "pk"))
-
-
-def _map_job_keys(connection: Connection, remote_ids: Iterable[int]) -> dict[int, int]:
-    rows = Job.objects.filter(connection=connection, remote_id__in={*remote_ids})
     return dict(rows.values_list("remote_id", "pk"))

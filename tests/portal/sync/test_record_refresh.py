@@ -251,9 +251,7 @@ def test_stage_created_during_refresh_is_not_gone(
 ) -> None:
     connection = connect(kind)
     job = _active_application().job
-    new_stage = ats.Stage(
-        id=999_999, job_id=job.remote_id, name="New", order=9, active=True
-    )
+    new_stage = ats.Stage(id=999_999, job_id=job.remote_id, name="New", order=9, active=True)
     on_response(
         STAGES[kind].format(job.remote_id),
         lambda: job_records.write_stages(connection, [new_stage]),
