@@ -46,9 +46,9 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"]
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
-.PHONY: bench-smoke
-bench-smoke: $(ENVIRONMENT) ## Run every benchmark at a tiny size [DATABASE_URL= REDIS_URL=]
-	$(BIN)/python -m tests.bench.smoke
+.PHONY: bench
+bench: $(ENVIRONMENT) ## Run every benchmark and write artifacts/bench/report.md [SMALL=1 ONLY="sync click" DATABASE_URL= REDIS_URL=]
+	$(BIN)/python -m $(if $(SMALL),tests.bench.smoke,tests.bench.report) $(ONLY)
 
 .PHONY: mutants
 mutants: $(ENVIRONMENT) ## Mutate critical modules and report what the tests miss [SEED=1 COUNT=200 ONLY=budget]

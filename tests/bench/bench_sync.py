@@ -10,15 +10,18 @@ On PostgreSQL it creates a database named like the one in DATABASE_URL with `_mi
 sandbox runs in a process of its own, without rate limits; so does every phase, so that its peak of
 memory is its own. The floor reads the same lists with the same client, and stores the records with
 COPY (PostgreSQL) or executemany (SQLite) in tables without keys. CPU is that of the client's
-process, which has loaded its code, as a worker has. At the end the mirror is compared with the
-sandbox's records, field by field. v1's grants, a request per user, are printed apart: the share of
-an incremental run leaves them out. Exits with 1 where a bar is missed, and with 3 where the mirror
-differs.
+process, which has loaded its code, as a worker has. Before each sync but the first a day passes in
+the sandbox: links to files are signed anew, and time in stage grows. At the end the mirror is
+compared with the sandbox's records, field by field. v1's grants, a request per user, are printed
+apart: the share of an incremental run leaves them out. `--profile FOLDER` keeps what cProfile says
+of each phase, which makes all of them slower. Exits with 1 where a bar is missed, and with 3 where
+the mirror differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import math
 import os
@@ -51,11 +54,13 @@ RUNS = ("floor", "full", "full again", "1 % changed")
 MEASURES = ("requests", "CPU seconds", "seconds", "peak MB")
 RATIOS = (
     "full against floor, CPU",
+    "full again against floor, CPU",
     "1 % changed, share of requests",
     "1 % changed, share of CPU",
 )
 FIGURES = [*(f"{run}, {measure}" for run in RUNS for measure in MEASURES), *RATIOS]
-MOST_CPU, MOST_MEGABYTES, MOST_SHARE = 3.0, 120, 0.03
+MOST_CPU, MOST_CPU_AGAIN, MOST_MEGABYTES = 1.7, 1.2, 90
+MOST_REQUESTS_SHARE, MOST_CPU_SHARE = 0.023, 0.02
 
 
 def main() -> int:
@@ -88,6 +93,7 @@ def main() -> int:
 def _parse_options() -> argparse.Namespace:
     parser = make_parser(__doc__, SIZES)
     parser.add_argument("--generation", default="v3", choices=[*KINDS])
+    parser.add_argument("--profile", default="", metavar="FOLDER", help="profile each phase")
     parser.add_argument("--phase", default="", help=argparse.SUPPRESS)
     parser.add_argument("--changes", default="", help=argparse.SUPPRESS)
     parser.add_argument("--greenhouse", default="", help=argparse.SUPPRESS)
@@ -103,7 +109,8 @@ def _size_arguments(options: argparse.Namespace) -> list[str]:
 def _run_subprocess(phase: str, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.bench.bench_sync", "--phase", phase]
     command += ["--generation", options.generation, "--greenhouse", options.greenhouse]
-    command += ["--changes", options.changes, *_size_arguments(options)]
+    command += ["--changes", options.changes, "--profile", options.profile]
+    command += _size_arguments(options)
     environment = os.environ | portal_environment(options.database, options.greenhouse)
     done = subprocess.run(  # noqa: S603
         command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
@@ -115,7 +122,9 @@ def _run_subprocess(phase: str, options: argparse.Namespace) -> dict[str, Any]:
 def _print_report(options: argparse.Namespace) -> int:
     floor = _run_subprocess("floor", options)
     full = _run_subprocess("full", options)
-    again = _run_subprocess("full", options)
+    _pass_day(options.greenhouse)
+    again = _run_subprocess("again", options)
+    _pass_day(options.greenhouse)
     _change_one_percent(options.greenhouse, Path(options.changes))
     recent = _run_subprocess("recent", options)
     differing = _run_subprocess("compare", options)
@@ -138,16 +147,20 @@ def _print_report(options: argparse.Namespace) -> int:
         )
     share = (recent["requests"] - recent["grants"]) / (full["requests"] - full["grants"])
     cpu_share = recent["cpu"] / full["cpu"]
-    ratio = full["cpu"] / floor["cpu"]
-    for name, value in zip(RATIOS, (ratio, share, cpu_share), strict=True):
+    ratio, ratio_again = full["cpu"] / floor["cpu"], again["cpu"] / floor["cpu"]
+    for name, value in zip(RATIOS, (ratio, ratio_again, share, cpu_share), strict=True):
         figures.record(name, value)
     bars = (
         (f"requests: {full['requests']}, least possible {full['least']}",
          full["requests"] <= full["least"] * 1.02),
         (f"full against the floor: {ratio:.2f} times the CPU (bar {MOST_CPU})", ratio <= MOST_CPU),
-        (f"peak {full['peak']:.0f} MB (bar {MOST_MEGABYTES})", full["peak"] < MOST_MEGABYTES),
-        (f"1 % changed: {share:.1%} of a full run's requests", share <= MOST_SHARE),
-        (f"1 % changed: {cpu_share:.1%} of a full run's CPU", cpu_share <= MOST_SHARE),
+        (f"nothing changed: {ratio_again:.2f} times the floor's CPU (bar {MOST_CPU_AGAIN})",
+         ratio_again <= MOST_CPU_AGAIN),
+        (f"peak {full['peak']:.0f} MB (bar {MOST_MEGABYTES})", full["peak"] <= MOST_MEGABYTES),
+        (f"1 % changed: {share:.1%} of a full run's requests (bar {MOST_REQUESTS_SHARE:.1%})",
+         share <= MOST_REQUESTS_SHARE),
+        (f"1 % changed: {cpu_share:.1%} of a full run's CPU (bar {MOST_CPU_SHARE:.1%})",
+         cpu_share <= MOST_CPU_SHARE),
     )  # fmt: skip
     for description, met in bars:
         _print_line(f"  {'met   ' if met else 'MISSED'} {description}")
@@ -155,6 +168,11 @@ def _print_report(options: argparse.Namespace) -> int:
         _print_line(f"  MISSED the mirror differs from the sandbox: {differing}")
         return 3
     return figures.finish(options, missed=not all(met for _, met in bars))
+
+
+def _pass_day(url: str) -> None:
+    body = {"action": "pass_days", "account": "acme", "days": 1}
+    httpx.post(f"{url}/__mutate", json=body, timeout=60).raise_for_status()
 
 
 def _change_one_percent(url: str, changes_file: Path) -> None:
@@ -210,13 +228,24 @@ def _run_phase(options: argparse.Namespace) -> dict[str, Any]:
     if options.phase == "connect":
         return _connect_organization(options)
     _warm_up()
-    if options.phase == "floor":
-        return _measure_floor()
     if options.phase == "compare":
         return _compare_with_sandbox(options)
     if options.phase == "recent":
         _measure_sync("people")  # every worker has read them lately: each five minutes
-    return _measure_sync(options.phase)
+    profile = cProfile.Profile(time.process_time)  # the rest of the machine does not count
+    if options.profile:
+        profile.enable()
+    result = _measure_phase(options.phase)
+    if options.profile:
+        profile.disable()
+        profile.dump_stats(f"{options.profile}/{options.phase}.prof")
+    return result
+
+
+def _measure_phase(phase: str) -> dict[str, Any]:
+    if phase == "floor":
+        return _measure_floor()
+    return _measure_sync("full" if phase == "again" else phase)
 
 
 def _warm_up() -> None:
@@ -358,8 +387,9 @@ def _measure_sync(scope: str) -> dict[str, Any]:
     ApiCall.objects.all().delete()
     with _Meter() as meter:
         run, _ = run_lifecycle.get_or_create_run(connection, by=None, scope=scope)
-        run_lifecycle.execute_run(run)
-    run.refresh_from_db()
+        while run.status in run.OPEN:  # on a busy machine it takes several time slices
+            run_lifecycle.execute_run(run)
+            run.refresh_from_db()
     if run.status != "done":
         raise SystemExit(f"{run.status}: {run.failure}")
     totals = run.steps.aggregate(*(Sum(name) for name in ("read_count", "created", "changed")))

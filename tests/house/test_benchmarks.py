@@ -1,4 +1,4 @@
-"""A benchmark that no longer measures a figure fails (`make bench-smoke` runs them all)."""
+"""A benchmark that no longer measures a figure fails (`make bench SMALL=1` runs them all)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import report
 from tests.bench.common import Figures
 from tests.bench.smoke import BENCHMARKS
 
@@ -39,3 +40,19 @@ def test_undeclared_figures_are_refused() -> None:
 def test_smoke_runs_every_benchmark() -> None:
     files = Path(__file__).resolve().parents[1].glob("bench/bench_*.py")
     assert {file.stem.removeprefix("bench_") for file in files} == set(BENCHMARKS)
+
+
+def test_report_runs_every_benchmark() -> None:
+    modules = {arguments[0].removeprefix("bench_") for arguments in report.BENCHMARKS.values()}
+    assert modules == set(BENCHMARKS)
+
+
+def test_report_reads_verdicts() -> None:
+    output = "\n  met    requests: 150\n  MISSED peak 95 MB (bar 90)\n"
+    output += "- p50: 3 of 4: kept\n- p95: MISSED\n"
+    assert report.parse_bars(output) == [
+        ("requests: 150", True),
+        ("peak 95 MB (bar 90)", False),
+        ("p50: 3 of 4", True),
+        ("p95", False),
+    ]
