@@ -29,7 +29,8 @@ def list_member_user_ids(connection: Connection) -> list[int]:
         address__in=members.order_by().values("user__email"),
     )
     active_at: dict[int, datetime] = {}
-    for remote_id, address in addresses.values_list("user__remote_id", "address"):
+    pairs = addresses.order_by("user__remote_id").values_list("user__remote_id", "address")
+    for remote_id, address in pairs:
         at = last_active.get(address) or _NEVER_ACTIVE
         active_at[remote_id] = max(at, active_at.get(remote_id, at))
     return sorted(active_at, key=lambda remote_id: active_at[remote_id], reverse=True)
