@@ -257,6 +257,7 @@ class ReviewSession(OrganizationModel):
         VIEW = "view", "Saved view"
         NEW = "new", "New since you last looked"
         WAITING = "waiting", "Waiting over 7 days"
+        DUE = "due", "Closest to missing the promise"
 
     membership = models.ForeignKey(
         Membership, on_delete=models.CASCADE, related_name="review_sessions"

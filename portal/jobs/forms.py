@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
@@ -8,8 +9,15 @@ from django import forms
 
 from portal.accounts.models import Membership
 from portal.core.names import form_fields
+from portal.jobs.answers.holidays import (
+    Holiday,
+    UnreadableHolidays,
+    format_holidays,
+    parse_holidays,
+)
+from portal.jobs.answers.promise import MAX_DAYS
 from portal.jobs.applicant_emails.subscriptions import is_time_zone
-from portal.jobs.models import ApplicantSubscription, SavedView
+from portal.jobs.models import AnswerPromise, ApplicantSubscription, SavedView
 from portal.jobs.saved_views import MAX_SAVED_VIEWS, SavedViews, ViewQuery
 
 MAX_QUERY_LENGTH = 2000
@@ -110,11 +118,76 @@ class TimeZoneForm(forms.Form):
 
     def __init__(self, data: Any, *, current: str) -> None:
         super().__init__(data, initial={"time_zone": current or "UTC"})
-        zones = {zone for zone in available_timezones() if _is_place(zone)} | {"UTC"}
-        if is_time_zone(current):
-            zones.add(current)
-        choices = [(zone, zone.replace("_", " ")) for zone in sorted(zones)]
-        self.fields["time_zone"].choices = choices  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = _list_time_zones(current)  # type: ignore[attr-defined]
+
+
+class AnswerPromiseForm(forms.Form):
+    days = forms.IntegerField(
+        label="Answer within",
+        help_text=f"Working days, from 1 to {MAX_DAYS}. The day on which an application starts to "
+        "need a decision doesn’t count. The answer is due at the end of the last day.",
+        min_value=1,
+        max_value=MAX_DAYS,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        error_messages={
+            "required": "Enter a number of working days.",
+            "invalid": f"Enter a whole number from 1 to {MAX_DAYS}.",
+            "min_value": f"Enter a number from 1 to {MAX_DAYS}.",
+            "max_value": f"Enter a number from 1 to {MAX_DAYS}.",
+        },
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        help_text="Decides when a day begins and ends.",
+        widget=forms.Select(attrs={"class": "input"}),
+        error_messages={
+            "required": "Choose a time zone.",
+            "invalid_choice": "Choose a time zone from the list.",
+        },
+    )
+    working_days = forms.TypedMultipleChoiceField(
+        label="Working days",
+        choices=list(enumerate(day_name)),
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": "Select at least one working day.",
+            "invalid_choice": "Select days of the week from the list.",
+        },
+    )
+    holidays = forms.CharField(
+        label="Holidays",
+        required=False,
+        help_text="One per line: the date, then a name if you like, such as "
+        "“2026-12-25 Christmas Day”.",
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
+        error_messages={"max_length": "Enter at most 20,000 characters."},
+    )
+
+    def __init__(self, data: Any, *, promise: AnswerPromise) -> None:
+        initial = {
+            "days": promise.days,
+            "time_zone": promise.time_zone,
+            "working_days": promise.working_days,
+            "holidays": format_holidays(promise.holidays),
+        }
+        super().__init__(data, initial=initial)
+        zones = _list_time_zones(promise.time_zone)
+        self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]
+
+    def clean_holidays(self) -> list[Holiday]:
+        try:
+            return parse_holidays(self.cleaned_data["holidays"])
+        except UnreadableHolidays as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+def _list_time_zones(current: str) -> list[tuple[str, str]]:
+    zones = {zone for zone in available_timezones() if _is_place(zone)} | {"UTC"}
+    if is_time_zone(current):
+        zones.add(current)
+    return [(zone, zone.replace("_", " ")) for zone in sorted(zones)]
 
 
 def _is_place(zone: str) -> bool:

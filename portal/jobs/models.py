@@ -1,11 +1,13 @@
-"""Pins, saved views, last views, stored counts, and emails about new applicants."""
+"""Pins, saved views, last views, stored counts, the answer promise, and emails about new
+applicants.
+"""
 
 from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
 
-from portal.accounts.models import Membership
+from portal.accounts.models import Membership, Organization
 from portal.connections.models import Connection
 from portal.core.names.model_fields import NameField
 from portal.core.tenancy.managers import OrganizationModel
@@ -103,10 +105,13 @@ class SavedView(OrganizationModel):
 
 
 class StageCountRun(OrganizationModel):
-    """Until when `stage_counts` has counted a connection's jobs."""
+    """Until when `stage_counts` has counted a connection's jobs, and by which answer promise all of
+    them were counted last.
+    """
 
     connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="+")
     counted_until = models.DateTimeField(null=True)
+    promise_changed_at = models.DateTimeField(null=True)  # None: the default promise
 
     def __str__(self) -> str:
         return f"{self.connection}: {self.counted_until}"
@@ -132,6 +137,54 @@ class StageCount(OrganizationModel):
 
     def __str__(self) -> str:
         return f"{self.job_id}: {self.active} in {self.stage_id}"
+
+
+def default_working_days() -> list[int]:
+    return [0, 1, 2, 3, 4]
+
+
+class AnswerPromise(OrganizationModel):
+    """Within how many working days an organization wants to decide on an application. Those
+    without a row have the defaults.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.CASCADE, related_name="answer_promise"
+    )
+    days = models.PositiveSmallIntegerField(default=5)
+    time_zone = models.CharField(max_length=40, default="UTC")
+    working_days = models.JSONField(default=default_working_days)  # Monday is 0
+    holidays = models.JSONField(default=list)  # [{"date": "2026-12-25", "name": "Christmas Day"}]
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.organization}: {self.days} working days"
+
+
+class DecisionTally(OrganizationModel):
+    """Applications of a job by local day of its organization, without private candidates.
+
+    `waiting` have needed a decision since that day. The others left that state on that day: within
+    the promise or late, or it is unknown how long they had waited. All zero has no row.
+    """
+
+    # The constraint's index starts with it.
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="decision_tallies", db_index=False
+    )
+    day = models.DateField()
+    waiting = models.PositiveIntegerField(default=0)
+    in_time = models.PositiveIntegerField(default=0)
+    late = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["job", "day"], name="one_decision_tally_per_day"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id} on {self.day}"
 
 
 class ApplicantSubscription(OrganizationModel):

@@ -1,12 +1,16 @@
 from django.urls import path
 
-from portal.jobs.views import applicant_emails, requisitions, saved_views
+from portal.jobs.views import answers, applicant_emails, requisitions, saved_views
 
 app_name = "jobs"
 urlpatterns = [
     path("", requisitions.list_jobs, name="list"),
     path("export.csv", requisitions.export_csv, name="export_csv"),
     path("outage/", requisitions.show_outage, name="outage"),
+    path("answers/", answers.show_answers, name="answers"),
+    path("answers/summary/", answers.show_summary, name="answer_summary"),
+    path("answers/export.csv", answers.export_answers, name="export_answers"),
+    path("answers/promise/", answers.edit_promise, name="answer_promise"),
     path("access/", requisitions.explain_access, name="explain_access"),
     path("views/", saved_views.save_view, name="save_view"),
     path("views/<id:pk>/", saved_views.update_saved_view, name="update_saved_view"),

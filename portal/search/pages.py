@@ -21,6 +21,7 @@ class PortalPage:
 
 PAGES = (
     PortalPage("Requisitions", "jobs:list", "jobs home"),
+    PortalPage("Time to answer", "jobs:answers", "promise overdue deadline how are we doing sla"),
     PortalPage("Review", "applications:reviews", "queue new applicants waiting one by one"),
     PortalPage("Rejection presets", "applications:presets", "review keys reasons shortcuts"),
     PortalPage("My activity", "applications:my_activity", "history undo actions"),
@@ -33,6 +34,9 @@ PAGES = (
     PortalPage("Credential", links.SETUP_CREDENTIAL, "setup API key client secret", True),
     PortalPage("Sync", links.SETUP_SYNC, "setup status refresh", True),
     PortalPage("Members", "members:list", "people colleagues invite invitations", True),
+    PortalPage(
+        "Answer promise", "jobs:answer_promise", "working days holidays time zone calendar", True
+    ),
     PortalPage("Activity log", "audit:log", "audit history", True),
     PortalPage("Your data", links.YOUR_DATA, "privacy export erase candidate", True),
 )

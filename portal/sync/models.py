@@ -146,6 +146,11 @@ class Job(SyncedRecord):
     # candidates. `waiting_since`: last activity of the longest-waiting active application.
     active_applications = models.PositiveIntegerField(default=0)
     waiting_since = models.DateTimeField(null=True)
+    # By portal.jobs.answers.tallies, likewise. Active applications that need a decision, since
+    # when the first of them does, and those of which Greenhouse doesn't say whether they do.
+    undecided = models.PositiveIntegerField(default=0)
+    undecided_since = models.DateTimeField(null=True)
+    decision_unknown = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = unique_per_connection("job")
@@ -157,6 +162,9 @@ class Job(SyncedRecord):
             ),
             models.Index(
                 fields=["connection", "status", "active_applications", "id"], name="job_active"
+            ),
+            models.Index(
+                fields=["connection", "status", "undecided_since", "id"], name="job_undecided"
             ),
         )
 
@@ -406,6 +414,13 @@ class Application(SyncedRecord):
     entered_stage_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=30)
     needs_decision = models.BooleanField(null=True)  # v3 only; None if unknown
+    # Since when an active application needs a decision: when it entered its stage, or when a sync
+    # noticed. None if it needs none, or if that is unknown.
+    decision_needed_at = models.DateTimeField(null=True)
+    # When it last left that state on this job, and since when it had needed a decision. Both are
+    # kept until the next time; None if unknown or if it was never seen.
+    answered_at = models.DateTimeField(null=True)
+    answer_needed_at = models.DateTimeField(null=True)
     prospect = models.BooleanField(default=False)
     rejection_reason_remote_id = models.BigIntegerField(null=True)
     applied_at = models.DateTimeField(null=True)
@@ -441,6 +456,22 @@ class Application(SyncedRecord):
                 fields=["connection", "entered_stage_at", "id"],
                 name="waiting_applications",
                 condition=models.Q(status="active"),
+            ),
+            # For answers (portal.jobs.answers): what is closest to missing its due time.
+            models.Index(
+                fields=["connection", "decision_needed_at", "id"],
+                name="undecided_applications",
+                condition=models.Q(decision_needed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["job", "decision_needed_at", "id"],
+                name="undecided_of_job",
+                condition=models.Q(decision_needed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["job", "answered_at"],
+                name="answered_of_job",
+                condition=models.Q(answered_at__isnull=False),
             ),
             models.Index(
                 fields=["connection", "applied_at"],

@@ -17,6 +17,7 @@ from portal.applications.actions.refusals import get_learned_refusals, get_role_
 from portal.applications.actions.undo_period import choose_undo_seconds, get_action_preferences
 from portal.applications.models import ActionPreferences, ApplicationAction, LearnedRefusal
 from portal.entitlements.rules import Rights, visible_jobs
+from portal.jobs.answers.promise import Promise, get_promise
 from portal.sync.models import RejectionReason, Stage
 
 
@@ -48,7 +49,12 @@ class ActionContext:
     def for_job(self, job_id: int, role: int | None, *, is_job_open: bool) -> ActionContext:
         """The context of another job, which shares what is the person's own."""
         other = ActionContext(self.member, job_id, self.rights, is_job_open=is_job_open)
-        own_parts = {"role": role, "acting_user": self.acting_user, "preferences": self.preferences}
+        own_parts: dict[str, Any] = {
+            "role": role,
+            "acting_user": self.acting_user,
+            "preferences": self.preferences,
+            "promise": self.promise,
+        }
         other.__dict__.update(own_parts)  # as cached properties
         return other
 
@@ -72,6 +78,10 @@ class ActionContext:
     @cached_property
     def preferences(self) -> ActionPreferences:
         return get_action_preferences(self.member)
+
+    @cached_property
+    def promise(self) -> Promise:
+        return get_promise(self.member.organization_id)
 
     @property
     def reject_undo_seconds(self) -> float:

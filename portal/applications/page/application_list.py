@@ -15,6 +15,7 @@ from integrations.ats.types import ApplicationStatus
 from portal.applications.page.filters import (
     ACTIVE,
     DEFAULT_SORT,
+    DUE_UNKNOWN,
     NEEDS_DECISION,
     SORT_ORDERS,
     SOURCE_LABEL,
@@ -25,6 +26,8 @@ from portal.applications.page.json_conditions import HasAnswer, HasCustomValue
 from portal.applications.page.labels import may_show_names
 from portal.core.names.search_keys import match_keys
 from portal.entitlements.rules import Rights, applications_on_jobs
+from portal.jobs.answers.promise import get_promise
+from portal.jobs.job_list.filters import DUE_OPTIONS
 from portal.sync.models import Application, CustomField, Job
 from portal.web.id_parsing import parse_id
 from portal.web.time_zones import find_start_of_day
@@ -47,6 +50,9 @@ class ApplicationList:
     @cached_property
     def matching(self) -> QuerySet[Application]:
         applications = _filter_applications(self.visible, self.filters, self.job)
+        if self.filters.due:
+            organization_id = self.rights.member.organization_id
+            applications = applications.filter(_build_due_condition(self.filters, organization_id))
         return with_row_details(applications).order_by(*self.filters.order.get_ordering())
 
     @property
@@ -142,6 +148,15 @@ def _build_time_conditions(filters: ApplicationFilters) -> Q:
             return conditions & Q(applied_at__isnull=False)
         conditions &= Q(applied_at__lt=find_start_of_day(next_day, zone))
     return conditions
+
+
+def _build_due_condition(filters: ApplicationFilters, organization_id: int) -> Q:
+    if filters.due == DUE_UNKNOWN:
+        is_unknown = Q(needs_decision=None) | Q(needs_decision=True, decision_needed_at=None)
+        return is_unknown & Q(status=ApplicationStatus.ACTIVE)
+    _, working_days = DUE_OPTIONS[filters.due]
+    limit = get_promise(organization_id).find_overdue_limit(after_working_days=working_days)
+    return Q(decision_needed_at__lt=limit)
 
 
 def _filter_by_custom_fields(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from portal.applications.page.application_list import ApplicationList
 from portal.applications.page.labels import get_candidate_label, may_show_names
+from portal.jobs.answers.promise import Promise, get_promise
 from portal.sync.models import Application
 from portal.web.csv_rows import format_time
 
@@ -18,6 +19,8 @@ HEADINGS = (
     "Days in stage",
     "Status",
     "Needs decision",
+    "Needs decision since",
+    "Answer due",
     "Applied",
     "Source",
     "Last activity",
@@ -27,11 +30,14 @@ HEADINGS = (
 
 def list_rows(application_list: ApplicationList) -> Iterator[tuple[str, ...]]:
     applications = application_list.matching.defer("answers", "custom")
+    promise = get_promise(application_list.rights.member.organization_id)
     for application in applications.iterator(chunk_size=CHUNK_SIZE):
-        yield _build_cells(application, application_list)
+        yield _build_cells(application, application_list, promise)
 
 
-def _build_cells(application: Application, application_list: ApplicationList) -> tuple[str, ...]:
+def _build_cells(
+    application: Application, application_list: ApplicationList, promise: Promise
+) -> tuple[str, ...]:
     rights = application_list.rights
     candidate = application.candidate if may_show_names(rights) else None
     days = application.days_in_stage
@@ -44,6 +50,10 @@ def _build_cells(application: Application, application_list: ApplicationList) ->
         str(days) if shows_days else "",
         application.status,
         _format_decision(application),
+        format_time(application.decision_needed_at),
+        format_time(promise.get_due_at(application.decision_needed_at))
+        if application.decision_needed_at
+        else "",
         format_time(application.applied_at),
         application.source_label,
         format_time(application.last_activity_at),

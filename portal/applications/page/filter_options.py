@@ -13,6 +13,7 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.custom_field_values import SELECT_TYPES
 from portal.applications.page.application_list import ApplicationList
 from portal.applications.page.filters import (
+    DUE_LABELS,
     MIN_DAYS_OPTIONS,
     SOURCE_LABEL,
     Answer,
@@ -52,6 +53,8 @@ def build_filter_selects(
                 "days", "In stage at least", "Any time", MIN_DAYS_OPTIONS.items(), filters.min_days
             )
         )
+    if filters.due or application_list.visible.filter(needs_decision=True).exists():
+        selects.append(_build_select("due", "Answer", "Any time", DUE_LABELS.items(), filters.due))
     selects.append(_build_source_select(application_list))
     customs, answers = _sample_values(application_list)
     if "custom_fields" not in application_list.rights.features.unavailable:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.db.models.functions import Coalesce, Lower
 from django.http import QueryDict
 
+from portal.jobs.job_list.filters import DUE_OPTIONS
 from portal.web.id_parsing import parse_id
 from portal.web.list_urls import parse_search
 from portal.web.sort_order import SortOrder
@@ -27,6 +28,8 @@ STATUS_LABELS = {
     "hired": "Hired",
     "": "All",
 }
+DUE_UNKNOWN = "unknown"
+DUE_LABELS = {key: label for key, (label, _) in DUE_OPTIONS.items()} | {DUE_UNKNOWN: "Unknown"}
 MIN_DAYS_OPTIONS = {days: f"{days} days" for days in (3, 7, 14, 30, 60, 90)}
 SOURCE_LABEL = Coalesce("source__name", "source_name")
 DEFAULT_SORT = "-activity"
@@ -46,10 +49,23 @@ SORT_ORDERS = {
     # The longest time in a stage began first.
     "-days": SortOrder("-days", "entered_stage_at", nullable=True),
     "days": SortOrder("days", "entered_stage_at", descending=True, nullable=True),
+    # Due times are in the order in which the waits began (portal.jobs.answers.promise).
+    "due": SortOrder("due", "decision_needed_at", nullable=True),
 }
 VISIT_PARAM_LENGTHS = {"page": 40, "visit": 40, "first": 2000}
 FILTER_PARAMS = frozenset(
-    ("q", "status", "stage", "source", "days", "applied_from", "applied_to", "custom", "answer")
+    (
+        "q",
+        "status",
+        "stage",
+        "source",
+        "days",
+        "due",
+        "applied_from",
+        "applied_to",
+        "custom",
+        "answer",
+    )
 ) | {"sort"}
 _MAX_VALUES = 20  # of a parameter that may occur several times
 _MAX_TEXT_LENGTH = 300
@@ -67,6 +83,7 @@ class ApplicationFilters:
     stage: int | None = None
     source: str = ""
     min_days: int | None = None  # in the stage
+    due: str = ""  # when the answer is due
     applied_from: date | None = None
     applied_to: date | None = None
     custom: tuple[tuple[int, int], ...] = ()
@@ -83,6 +100,7 @@ class ApplicationFilters:
             "stage": self.stage,
             "source": self.source,
             "days": self.min_days,
+            "due": self.due,
             "applied_from": self.applied_from,
             "applied_to": self.applied_to,
             "sort": self.order.key if self.order.key != DEFAULT_SORT else "",
@@ -101,8 +119,9 @@ class ApplicationFilters:
     @property
     def filter_count(self) -> int:
         """How many of the toolbar's filters are set, without search and status."""
-        single = (self.stage, self.source, self.min_days, self.applied_from, self.applied_to)
-        return sum(map(bool, single)) + len(self.custom) + len(self.answers)
+        single = (self.stage, self.source, self.min_days, self.due)
+        applied = (self.applied_from, self.applied_to)
+        return sum(map(bool, single + applied)) + len(self.custom) + len(self.answers)
 
     @property
     def has_reversed_dates(self) -> bool:
@@ -119,13 +138,14 @@ class ApplicationFilters:
 def parse_filters(query: QueryDict, default_status: str = ACTIVE) -> ApplicationFilters:
     """Parse a query string, ignoring values that make no sense: URLs may be old or made up."""
     status = query.get("status", default_status)
-    min_days = parse_id(query.get("days", ""))
+    min_days, due = parse_id(query.get("days", "")), query.get("due", "")
     return ApplicationFilters(
         status=status if status in STATUS_LABELS else default_status,
         search=parse_search(query),
         stage=parse_id(query.get("stage", "")),
         source=_clean_text(query.get("source", "")),
         min_days=min_days if min_days in MIN_DAYS_OPTIONS else None,
+        due=due if due in DUE_LABELS else "",
         applied_from=_parse_date(query.get("applied_from", "")),
         applied_to=_parse_date(query.get("applied_to", "")),
         custom=_parse_custom(query.getlist("custom")),

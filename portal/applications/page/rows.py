@@ -20,6 +20,7 @@ from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label, may_show_names
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
+from portal.jobs.answers.labels import DueLabel, describe_due
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
 
@@ -46,6 +47,7 @@ class ApplicationRow:
     conflict: Conflict | None
     greenhouse_url: str
     shows_stage_age: bool
+    due: DueLabel | None  # when the answer is due; None if none is, or if that is unknown
 
     @property
     def dom_id(self) -> str:
@@ -271,6 +273,9 @@ def _assemble_row(
         else None,
         greenhouse_url=build_greenhouse_url(application),
         shows_stage_age="stage_history" not in action_context.rights.features.unavailable,
+        due=describe_due(action_context.promise, application.decision_needed_at)
+        if application.decision_needed_at
+        else None,
     )
 
 

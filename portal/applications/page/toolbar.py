@@ -37,6 +37,7 @@ SORT_LABELS = {
     "-name": "Name, Z to A",
     "-applied": "Newest applications",
     "applied": "Oldest applications",
+    "due": "Closest to missing the promise",
     "-days": "Longest in stage",
     "days": "Shortest in stage",
     "stage": "Stage, first to last",

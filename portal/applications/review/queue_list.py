@@ -11,6 +11,7 @@ from portal.applications.review.queues import (
     MAX_APPLICATIONS,
     ReviewQueue,
     explain_unavailable,
+    explain_unknown,
     list_view_queues,
 )
 from portal.applications.review.sessions import ReviewPlace
@@ -19,6 +20,8 @@ from portal.entitlements.rules import Rights, explain_no_access
 Source = ReviewSession.Source
 EXPLANATIONS: dict[str, str] = {
     Source.NEW: "Active applications since you last opened their requisition, the oldest first.",
+    Source.DUE: "Applications that need a decision, the one whose answer is due first at the top. "
+    "Those whose due time is unknown aren’t included.",
     Source.WAITING: "Active applications in the same stage for more than 7 days, the longest "
     "wait first.",
 }
@@ -38,7 +41,7 @@ class QueueRow:
 
 
 def build_queue_list(rights: Rights) -> dict[str, Any]:
-    """The two lists across requisitions are counted, saved views are not: each would be a query."""
+    """The lists across requisitions are counted, saved views are not: each would be a query."""
     unfinished: list[tuple[ReviewSession, ReviewPlace]] = sessions.list_unfinished(rights)
     started = {(row.source, row.view_id) for row, _ in unfinished}
     return {
@@ -57,6 +60,8 @@ def _build_row(queue: ReviewQueue, *, is_in_progress: bool) -> QueueRow:
     why_not = explain_unavailable(queue)
     after = sessions.find_start(queue)
     count = 0 if why_not else len(queue.load_keys(after))
+    if queue.source == Source.DUE and not count:
+        why_not = why_not or explain_unknown(queue.rights)
     return QueueRow(queue, EXPLANATIONS[queue.source], why_not, count, is_in_progress)
 
 

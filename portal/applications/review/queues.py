@@ -33,6 +33,12 @@ MAX_VIEWS = 200  # listed
 WAITING_PERIOD = timedelta(days=7)
 
 Source = ReviewSession.Source
+# Of the lists across requisitions: the time that orders each.
+_TIME_COLUMNS: dict[str, str] = {
+    Source.DUE: "decision_needed_at",
+    Source.NEW: "first_seen_at",
+    Source.WAITING: "entered_stage_at",
+}
 Key = tuple[datetime, int]  # the time that orders a list, and our ID
 
 
@@ -58,6 +64,8 @@ class ReviewQueue:
             return _load_new(self.rights, after)
         if self.source == Source.WAITING:
             return _load_waiting(self.rights, after)
+        if self.source == Source.DUE:
+            return _load_due(self.rights, after)
         if (job := self._get_listed_job()) is not None:
             return _load_job_list(job, self.rights, self._get_list_query())
         return _load_view(self.view, self.rights, after) if self.view is not None else []
@@ -84,7 +92,7 @@ class ReviewQueue:
 
 def find_queue(rights: Rights, source: str, view_pk: int | None = None) -> ReviewQueue | None:
     """None if there is no such source, or it is not the person's to see."""
-    if source in (Source.NEW, Source.WAITING):
+    if source in _TIME_COLUMNS:
         queue = ReviewQueue(rights, source)
         return None if explain_unavailable(queue) else queue
     if source != Source.VIEW or view_pk is None:
@@ -125,9 +133,17 @@ def explain_unavailable(queue: ReviewQueue) -> str:
     return ""
 
 
+def explain_unknown(rights: Rights) -> str:
+    """Why nothing is due although applications may need a decision; empty if none does."""
+    jobs = visible_jobs(rights.member, member_rights=rights).order_by()
+    if not jobs.filter(decision_unknown__gt=0).exists():
+        return ""
+    return "Unknown: Greenhouse doesn’t say which applications need a decision."
+
+
 def find_key(rights: Rights, source: str, application_ids: Sequence[int]) -> Key | None:
     """The last of these applications in the order of the source; None if none is left."""
-    column = "entered_stage_at" if source == Source.WAITING else "first_seen_at"
+    column = _TIME_COLUMNS.get(source, "first_seen_at")
     visible = visible_applications(rights.member, member_rights=rights, closed=True)
     rows = visible.filter(pk__in=application_ids).exclude(**{column: None})
     return rows.order_by(f"-{column}", "-pk").values_list(column, "pk").first()
@@ -162,6 +178,12 @@ def _load_waiting(rights: Rights, after: Key | None) -> list[Key]:
     long_ago = timezone.now() - WAITING_PERIOD
     waiting = _list_active(rights).filter(entered_stage_at__lte=long_ago)
     return _load_ordered(waiting, "entered_stage_at", after)
+
+
+def _load_due(rights: Rights, after: Key | None) -> list[Key]:
+    """Those who need a decision, in the order in which their answers are due."""
+    undecided = _list_active(rights).filter(decision_needed_at__isnull=False)
+    return _load_ordered(undecided, "decision_needed_at", after)
 
 
 def _load_view(view: SavedView, rights: Rights, after: Key | None) -> list[Key]:

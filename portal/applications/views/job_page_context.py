@@ -29,6 +29,7 @@ from portal.applications.page.rows import build_rows
 from portal.applications.page.toolbar import build_toolbar_context
 from portal.applications.review import sessions
 from portal.connections.outage import is_greenhouse_down
+from portal.jobs.answers.figures import load_answer_counts, load_waiting_counts
 from portal.jobs.job_page.details import get_job_details
 from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
@@ -87,6 +88,10 @@ def build_full_page_context(
         **_build_review_offer(application_list),
         "status_counts": _count_by_status(application_list) if not job.is_open else (),
     }
+    if job.is_open:
+        promise = action_context.promise
+        context["waiting"] = load_waiting_counts(application_list.visible, promise)
+        context["answers"] = load_answer_counts([job.pk], promise).get(job.pk)
     if application_list.filters.filter_count or request.GET.get("filters"):
         context["filter_selects"] = build_filter_selects(application_list, action_context)
     return context

@@ -29,6 +29,14 @@ HEADINGS = (
     "By stage",
     "New since your last visit",
     "Longest wait since",
+    "Need a decision",
+    "Unknown whether they need one",
+    "Answers overdue",
+    "Need a decision since",
+    "First answer due",
+    "Answered in time, last 30 days",
+    "Answered late, last 30 days",
+    "Answered, wait unknown, last 30 days",
     "Synced at",
 )
 
@@ -40,6 +48,24 @@ def list_rows(
     while chunk := list(islice(remaining_jobs, CHUNK_SIZE)):
         for row in build_rows(chunk, member, rights):
             yield _build_cells(row, as_of)
+
+
+def build_answer_cells(row: JobRow) -> tuple[str, ...]:
+    """Empty, not 0, where Greenhouse doesn't say."""
+    waiting, answers = row.waiting, row.answers
+    decision_unknown = waiting.decision_unknown if waiting else 0
+    is_unknown = bool(waiting and decision_unknown and not waiting.undecided)
+    since = waiting.since if waiting else None
+    return (
+        "" if is_unknown else str(waiting.undecided if waiting else 0),
+        str(decision_unknown),
+        "" if is_unknown else str(waiting.overdue if waiting else 0),
+        format_time(since),
+        format_time(waiting.promise.get_due_at(since) if waiting and since else None),
+        str(answers.in_time),
+        str(answers.late),
+        str(answers.unknown),
+    )
 
 
 def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:
@@ -60,5 +86,6 @@ def _build_cells(row: JobRow, as_of: datetime | None) -> tuple[str, ...]:
         row.stage_label,
         str(row.new),
         format_time(row.waiting_since),
+        *build_answer_cells(row),
         format_time(as_of),
     )

@@ -69,6 +69,24 @@ def get_filter_options(member: Membership, rights: Rights, filters: JobFilters) 
     )
 
 
+@dataclass(frozen=True)
+class TeamOptions:
+    departments: list[tuple[int, str]]
+    recruiters: list[tuple[int, str]]
+
+
+def list_team_options(member: Membership, rights: Rights, filters: JobFilters) -> TeamOptions:
+    """Of all visible jobs, open or closed."""
+    connection = rights.match.connection
+    visible = visible_jobs(member, member_rights=rights, closed=True).order_by()
+    departments = _list_departments(connection, visible)
+    recruiters = _list_recruiters(connection, visible)
+    return TeamOptions(
+        departments=_list_options(departments, filters.department, departments),
+        recruiters=_list_options(recruiters, filters.recruiter, recruiters),
+    )
+
+
 def _list_options(
     available: QuerySet[Any], chosen: int | None, selectable: QuerySet[Any]
 ) -> list[tuple[int, str]]:

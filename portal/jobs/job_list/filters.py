@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
+from portal.jobs.answers.promise import get_promise
 from portal.jobs.job_list.search import search_jobs
 from portal.jobs.models import StageCount
 from portal.sync.models import Application, AtsUser, Job, TeamMember
@@ -27,6 +28,7 @@ SORT_ORDERS = {
     "active": SortOrder("active", "active_applications"),
     "-active": SortOrder("-active", "active_applications", descending=True),
     "waiting": SortOrder("waiting", "waiting_since", nullable=True),
+    "due": SortOrder("due", "undecided_since", nullable=True),
 }
 AGE_OPTIONS = {
     "30": "30 days",
@@ -45,6 +47,14 @@ MIN_ACTIVE_OPTIONS = {
 }
 
 
+# Working days until whose end an answer is due; 0: overdue now.
+DUE_OPTIONS = {
+    "overdue": ("Overdue", 0),
+    "today": ("Overdue or due today", 1),
+    "soon": ("Overdue or due in 3 working days", 3),
+}
+
+
 @dataclass(frozen=True)
 class JobFilters:
     # Our primary keys; `stage` is that of a StageName.
@@ -59,6 +69,7 @@ class JobFilters:
     with_active: bool = False
     closed: bool = False
     age: str = ""
+    due: str = ""  # when the first answer is due
     order: SortOrder = SORT_ORDERS["name"]
     query: str = field(default="", compare=False)
 
@@ -71,6 +82,7 @@ class JobFilters:
             self.stage,
             self.min_active,
             self.age,
+            self.due,
         )
         return sum(map(bool, (*chosen, self.mine, self.confidential, self.with_active)))
 
@@ -82,6 +94,7 @@ class JobFilters:
 def parse_filters(query: QueryDict) -> JobFilters:
     """Parse a query string, ignoring values that make no sense: URLs may be old or made up."""
     min_active, age = parse_id(query.get("min_active", "")), query.get("age", "")
+    due = query.get("due", "")
     filters = JobFilters(
         search=parse_search(query),
         department=parse_id(query.get("department", "")),
@@ -94,6 +107,7 @@ def parse_filters(query: QueryDict) -> JobFilters:
         with_active=bool(query.get("with_active")),
         closed=query.get("status") == "closed",
         age=age if age in AGE_OPTIONS else "",
+        due=due if due in DUE_OPTIONS else "",
         order=SORT_ORDERS.get(query.get("sort", ""), SORT_ORDERS["name"]),
     )
     return add_query(filters)
@@ -114,6 +128,7 @@ def add_query(filters: JobFilters) -> JobFilters:
         "with_active": "1" if filters.with_active else "",
         "status": "closed" if filters.closed else "",
         "age": filters.age,
+        "due": filters.due,
         "sort": filters.order.key if filters.order.key != "name" else "",
     }
     for name, value in values.items():
@@ -137,6 +152,19 @@ def filter_jobs(
     jobs = jobs.filter(status=JobStatus.CLOSED if filters.closed else JobStatus.OPEN)
     if filters.search:
         jobs = search_jobs(jobs, filters.search, named(), connection)
+    jobs = filter_by_details(jobs, filters, user=user)
+    if filters.due and connection is not None:
+        _, working_days = DUE_OPTIONS[filters.due]
+        promise = get_promise(connection.organization_id)
+        limit = promise.find_overdue_limit(after_working_days=working_days)
+        jobs = jobs.filter(undecided_since__lt=limit)
+    return _filter_by_counts(jobs, filters)
+
+
+def filter_by_details(
+    jobs: QuerySet[Job], filters: JobFilters, *, user: AtsUser | None
+) -> QuerySet[Job]:
+    """Apply what is about the jobs themselves, of any status."""
     if filters.department is not None:
         jobs = jobs.filter(department_id=filters.department)
     if filters.office is not None:
@@ -154,7 +182,7 @@ def filter_jobs(
         jobs = jobs.filter(confidential=True)
     if filters.age:
         jobs = jobs.filter(opened_at__lt=timezone.now() - timedelta(days=int(filters.age)))
-    return _filter_by_counts(jobs, filters)
+    return jobs
 
 
 def _filter_by_counts(jobs: QuerySet[Job], filters: JobFilters) -> QuerySet[Job]:

@@ -13,7 +13,13 @@ from portal.accounts.models import Membership
 from portal.entitlements.rules import Rights, visible_jobs
 from portal.jobs import pins
 from portal.jobs.job_list.filter_options import get_filter_options, render_options
-from portal.jobs.job_list.filters import AGE_OPTIONS, MIN_ACTIVE_OPTIONS, JobFilters, filter_jobs
+from portal.jobs.job_list.filters import (
+    AGE_OPTIONS,
+    DUE_OPTIONS,
+    MIN_ACTIVE_OPTIONS,
+    JobFilters,
+    filter_jobs,
+)
 from portal.jobs.job_list.rows import JobRow, build_rows
 from portal.jobs.job_list.search import find_candidate_matches, named_applications
 from portal.sync.models import Job, StageName
@@ -24,6 +30,7 @@ MAX_COUNTED = 1000
 SORT_LABELS = {
     "name": "Title, A to Z",
     "-name": "Title, Z to A",
+    "due": "Closest to missing the promise",
     "waiting": "Longest wait",
     "-active": "Most applications",
     "active": "Fewest applications",
@@ -152,4 +159,7 @@ def build_filter_context(list_request: ListRequest) -> dict[str, Any]:
         "stages": render_options(filter_options.stages, job_filters.stage),
         "min_active_options": render_options(MIN_ACTIVE_OPTIONS.items(), job_filters.min_active),
         "age_options": render_options(AGE_OPTIONS.items(), job_filters.age),
+        "due_options": render_options(
+            ((key, label) for key, (label, _) in DUE_OPTIONS.items()), job_filters.due
+        ),
     }

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, FilteredRelation, Min, Q
-from django.utils import dateformat, timezone
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
 from portal.core import links
 from portal.entitlements.rules import Rights, applications_on_jobs
+from portal.jobs.answers.figures import AnswerCounts, WaitingCounts, load_answer_counts
+from portal.jobs.answers.labels import format_moment
+from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
 from portal.jobs.job_page.details import get_job_url, reverse_cached
@@ -43,6 +46,8 @@ class JobRow:
     stages: list[tuple[str, int, int]] = field(default_factory=list)  # name, order, how many
     candidate_matches: Sequence[CandidateMatch] = ()  # for the search
     stage_count: tuple[str, int] | None = None  # of the stage filter
+    waiting: WaitingCounts | None = None  # for a decision
+    answers: AnswerCounts = field(default_factory=AnswerCounts)
 
     @property
     def url(self) -> str:
@@ -134,9 +139,15 @@ class JobRow:
 
     @property
     def waiting_exactly(self) -> str:
-        if self.waiting_since is None:
-            return ""
-        return dateformat.format(timezone.localtime(self.waiting_since), "l j F Y, H:i T")
+        return "" if self.waiting_since is None else format_moment(self.waiting_since)
+
+    @property
+    def answer_note(self) -> str:
+        """How long the oldest has waited, and how many were answered in time."""
+        oldest = self.waiting.wait_label if self.waiting else ""
+        share = self.answers.percent_label
+        parts = (f"oldest {oldest}" if oldest else "", f"{share} in time" if share else "")
+        return " · ".join(part for part in parts if part)
 
 
 def build_rows(
@@ -150,7 +161,11 @@ def build_rows(
     _add_offices(rows_by_job)
     if "openings" not in rights.features.unavailable:
         _add_openings(rows_by_job)
-    _add_application_counts(rows_by_job, member, rights)
+    promise = get_promise(member.organization_id)
+    _add_application_counts(rows_by_job, member, rights, promise)
+    if "applications" not in rights.features.unavailable:
+        for job, counts in load_answer_counts(rows_by_job, promise).items():
+            rows_by_job[job].answers = counts
     return list(rows_by_job.values())
 
 
@@ -184,7 +199,7 @@ def _add_openings(rows_by_job: Mapping[int, JobRow]) -> None:
 
 
 def _add_application_counts(
-    rows_by_job: Mapping[int, JobRow], member: Membership, rights: Rights
+    rows_by_job: Mapping[int, JobRow], member: Membership, rights: Rights, promise: Promise
 ) -> None:
     last_view = FilteredRelation("job__last_views", condition=Q(job__last_views__membership=member))
     is_new = Q(first_seen_at__gt=F("last_view__viewed_at")) | Q(
@@ -196,7 +211,15 @@ def _add_application_counts(
         .alias(last_view=last_view)
         .order_by("stage__order", "stage_id")
         .values("job_id", "stage__name", "stage__order")
-        .annotate(n=Count("pk"), new=Count("pk", filter=is_new), since=Min(build_waiting_since()))
+        .annotate(
+            n=Count("pk"),
+            new=Count("pk", filter=is_new),
+            since=Min(build_waiting_since()),
+            undecided=Count("pk", filter=Q(needs_decision=True)),
+            overdue=Count("pk", filter=Q(decision_needed_at__lt=promise.find_overdue_limit())),
+            needed_since=Min("decision_needed_at"),
+            unknown=Count("pk", filter=Q(needs_decision=None)),
+        )
     )
     for group in groups:
         row = rows_by_job[group["job_id"]]
@@ -206,3 +229,15 @@ def _add_application_counts(
         row.stages.append((name, _STAGE_COLORS if order is None else order, group["n"]))
         times = [time for time in (row.waiting_since, group["since"]) if time]
         row.waiting_since = min(times, default=None)
+        row.waiting = _add_waiting(row.waiting or WaitingCounts(promise), group)
+
+
+def _add_waiting(waiting: WaitingCounts, group: Mapping[str, Any]) -> WaitingCounts:
+    times = [time for time in (waiting.since, group["needed_since"]) if time]
+    return replace(
+        waiting,
+        undecided=waiting.undecided + group["undecided"],
+        overdue=waiting.overdue + group["overdue"],
+        since=min(times, default=None),
+        decision_unknown=waiting.decision_unknown + group["unknown"],
+    )

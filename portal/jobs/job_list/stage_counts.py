@@ -1,4 +1,4 @@
-"""Stored counts that the requisition list is sorted and filtered by.
+"""Stored counts that the requisition list is sorted and filtered by, and figures about answers.
 
 Sorting by longest wait would otherwise read all applications. Counts of changed jobs are updated
 every minute and after each sync, those of all jobs after a full sync.
@@ -30,6 +30,8 @@ from portal.connections.models import Connection
 from portal.connections.permissions.features import load_features
 from portal.core import queue
 from portal.entitlements.rules import public_applications
+from portal.jobs.answers import tallies
+from portal.jobs.answers.promise import get_promise
 from portal.jobs.models import StageCount, StageCountRun
 from portal.sync.models import Application, Candidate, Job, Stage, StageName
 
@@ -61,13 +63,17 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
     whole = whole or last_run.counted_until is None
     jobs = Job.objects.filter(connection=connection).values_list("pk", flat=True)
     changed_ids = sorted(jobs if whole else _list_changed_job_ids(connection, last_run))
-    active = public_applications(load_features(connection)).filter(status=ApplicationStatus.ACTIVE)
+    promise = get_promise(connection.organization_id)
+    public = public_applications(load_features(connection))
+    active = public.filter(status=ApplicationStatus.ACTIVE)
     for start in range(0, len(changed_ids), BATCH_SIZE):
         pks = changed_ids[start : start + BATCH_SIZE]
         with transaction.atomic():  # the first UPDATE locks the jobs against deletion
             _update_job_counts(active, pks)
             _update_stage_counts(connection, active, pks)
-    StageCountRun.objects.filter(pk=last_run.pk).update(counted_until=now)
+            tallies.update_tallies(public, pks, promise)
+    counted_promise = {"promise_changed_at": promise.changed_at} if whole else {}
+    StageCountRun.objects.filter(pk=last_run.pk).update(counted_until=now, **counted_promise)
     return len(changed_ids)
 
 

@@ -16,6 +16,7 @@ from portal.accounts.models import Membership, Organization
 from portal.connections.models import CallPause
 from portal.issues.issue_message import CUSTOMER_FIXERS, build_message, needs_permission_fix
 from portal.issues.models import Issue
+from portal.jobs.answers.promise import get_promise
 from portal.members.models import Invitation
 from portal.support.access.roles import PERSONAL_CAUSES, can_see_people
 from portal.support.actions import customer_actions
@@ -89,6 +90,7 @@ def summary_page(request: HttpRequest, organization_id: int) -> HttpResponse:
             connection__organization=organization, until__gt=timezone.now()
         ).first(),
         "freshness": freshness_summary.build_summary(connection) if connection else None,
+        "promise": get_promise(organization.pk),
         "charts": charts.build_charts(connection) if connection else [],
         "events": events,
         "older_before": older_before,

@@ -193,6 +193,9 @@ class Migration(migrations.Migration):
                 ('read_at', models.DateTimeField(null=True)),
                 ('active_applications', models.PositiveIntegerField(default=0)),
                 ('waiting_since', models.DateTimeField(null=True)),
+                ('undecided', models.PositiveIntegerField(default=0)),
+                ('undecided_since', models.DateTimeField(null=True)),
+                ('decision_unknown', models.PositiveIntegerField(default=0)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
                 ('department', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='sync.department')),
             ],
@@ -360,6 +363,9 @@ class Migration(migrations.Migration):
                 ('entered_stage_at', models.DateTimeField(null=True)),
                 ('status', models.CharField(max_length=30)),
                 ('needs_decision', models.BooleanField(null=True)),
+                ('decision_needed_at', models.DateTimeField(null=True)),
+                ('answered_at', models.DateTimeField(null=True)),
+                ('answer_needed_at', models.DateTimeField(null=True)),
                 ('prospect', models.BooleanField(default=False)),
                 ('rejection_reason_remote_id', models.BigIntegerField(null=True)),
                 ('applied_at', models.DateTimeField(null=True)),
@@ -564,6 +570,10 @@ class Migration(migrations.Migration):
             model_name='job',
             index=models.Index(fields=['connection', 'status', 'active_applications', 'id'], name='job_active'),
         ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['connection', 'status', 'undecided_since', 'id'], name='job_undecided'),
+        ),
         migrations.AddConstraint(
             model_name='job',
             constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job'),
@@ -619,6 +629,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='application',
             index=models.Index(condition=models.Q(('status', 'active')), fields=['connection', 'entered_stage_at', 'id'], name='waiting_applications'),
+        ),
+        migrations.AddIndex(
+            model_name='application',
+            index=models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['connection', 'decision_needed_at', 'id'], name='undecided_applications'),
+        ),
+        migrations.AddIndex(
+            model_name='application',
+            index=models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['job', 'decision_needed_at', 'id'], name='undecided_of_job'),
+        ),
+        migrations.AddIndex(
+            model_name='application',
+            index=models.Index(condition=models.Q(('answered_at__isnull', False)), fields=['job', 'answered_at'], name='answered_of_job'),
         ),
         migrations.AddIndex(
             model_name='application',

@@ -16,18 +16,27 @@ from portal.sync.engine.upsert import WriteResult
 # Materialized: otherwise SQLite parses the page again for every application of the connection.
 _UPDATE_SQL = """
     WITH incoming AS MATERIALIZED ({incoming})
-    UPDATE sync_application AS existing SET entered_stage_at = incoming.entered_at
+    UPDATE sync_application AS existing SET entered_stage_at = incoming.entered_at,
+        decision_needed_at = CASE WHEN {is_inferred} THEN incoming.entered_at
+            ELSE existing.decision_needed_at END
     FROM incoming
     WHERE existing.connection_id = %s AND existing.remote_id = incoming.application
         AND existing.stage_entry_id = incoming.entry
-        AND existing.entered_stage_at {is_distinct} incoming.entered_at
+        AND (existing.entered_stage_at {is_distinct} incoming.entered_at
+            OR {is_inferred} AND existing.decision_needed_at IS NULL)
     RETURNING stage_entry_id
 """
+# The clock to an answer starts with the stage, unless a later start was noticed.
+_IS_INFERRED_SQL = (
+    "existing.status = 'active' AND existing.needs_decision AND COALESCE("
+    "existing.decision_needed_at = existing.entered_stage_at, existing.decision_needed_at IS NULL)"
+)
 _SQL_BY_VENDOR = {
     "postgresql": _UPDATE_SQL.format(
         incoming="SELECT * FROM json_to_recordset(%s::json)"
         " AS rows(entry bigint, application bigint, entered_at timestamptz)",
         is_distinct="IS DISTINCT FROM",
+        is_inferred=_IS_INFERRED_SQL,
     ),
     # Django stores datetimes in SQLite with a space instead of the T and without a zone.
     "sqlite": _UPDATE_SQL.format(
@@ -36,6 +45,7 @@ _SQL_BY_VENDOR = {
         " replace(replace(json_extract(value, '$.entered_at'), 'T', ' '), 'Z', '') AS entered_at"
         " FROM json_each(%s)",
         is_distinct="IS NOT",
+        is_inferred=_IS_INFERRED_SQL,
     ),
 }
 

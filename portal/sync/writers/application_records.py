@@ -59,6 +59,22 @@ _IS_SAME_STAGE_SQL = (
     " OR (existing.stage_remote_id IS NULL OR excluded.stage_remote_id IS NULL)"
     " AND existing.stage_entry_id = excluded.stage_entry_id"
 )
+# The clock to an answer. An application leaves "needs a decision" with its stage, its status, or
+# when Greenhouse no longer says so; a transfer is no answer of the job it left.
+_NEEDS_DECISION_SQL = "(excluded.status = 'active' AND excluded.needs_decision)"
+_NEEDED_DECISION_SQL = "(existing.status = 'active' AND existing.needs_decision)"
+# A change without any activity is dated to when it was noticed.
+_CHANGED_AT_SQL = (
+    "CASE WHEN excluded.last_activity_at > COALESCE(existing.last_activity_at,"
+    " existing.first_seen_at) THEN excluded.last_activity_at ELSE excluded.changed_at END"
+)
+_IS_TRANSFERRED_SQL = "existing.job_id <> excluded.job_id"
+# An answer that was withdrawn.
+_IS_UNREJECTED_SQL = "existing.status <> 'active' AND excluded.status = 'active'"
+_IS_ANSWERED_SQL = (
+    f"{_NEEDED_DECISION_SQL} AND NOT (excluded.status = 'active'"
+    f" AND COALESCE({_IS_SAME_STAGE_SQL}, FALSE) AND COALESCE(excluded.needs_decision, TRUE))"
+)
 APPLICATION_TABLE = UpsertTable(
     Application,
     (
@@ -85,8 +101,22 @@ APPLICATION_TABLE = UpsertTable(
     },
     # Inferred: an application in the first stage entered it on applying; a stage that changed
     # between two reads changed at the latest activity.
-    on_insert={"entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN incoming.applied_at END'},
+    on_insert={
+        "entered_stage_at": 'CASE WHEN "stage"."order" = 0 THEN incoming.applied_at END',
+        "decision_needed_at": 'CASE WHEN "stage"."order" = 0 AND incoming.needs_decision'
+        " AND incoming.status = 'active' THEN incoming.applied_at END",
+    },
     on_update={
+        "decision_needed_at": f"CASE WHEN NOT COALESCE({_NEEDS_DECISION_SQL}, FALSE) THEN NULL"
+        f" WHEN NOT COALESCE({_IS_SAME_STAGE_SQL}, FALSE) THEN excluded.last_activity_at"
+        f" WHEN {_NEEDED_DECISION_SQL} THEN existing.decision_needed_at"
+        " WHEN existing.needs_decision IS NULL AND existing.status = 'active'"
+        f" THEN existing.entered_stage_at ELSE {_CHANGED_AT_SQL} END",
+        "answered_at": f"CASE WHEN {_IS_TRANSFERRED_SQL} OR {_IS_UNREJECTED_SQL} THEN NULL"
+        f" WHEN {_IS_ANSWERED_SQL} THEN {_CHANGED_AT_SQL} ELSE existing.answered_at END",
+        "answer_needed_at": f"CASE WHEN {_IS_TRANSFERRED_SQL} OR {_IS_UNREJECTED_SQL} THEN NULL"
+        f" WHEN {_IS_ANSWERED_SQL} THEN existing.decision_needed_at"
+        " ELSE existing.answer_needed_at END",
         "entered_stage_at": f"CASE WHEN {_IS_SAME_STAGE_SQL}"
         " THEN existing.entered_stage_at ELSE excluded.last_activity_at END",
         "previous_job_id": "CASE WHEN existing.job_id IS NULL OR existing.job_id = excluded.job_id"

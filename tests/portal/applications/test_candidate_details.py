@@ -122,7 +122,7 @@ def test_needs_decision_shown_and_filterable(remy: Client, kind: str) -> None:
         return
     assert application.needs_decision
     assert "?status=needs_decision" in page
-    assert "needs decision" in fetch_row(remy, application)
+    assert "Needs a decision since" in fetch_row(remy, application)
     others = [a for a in list_applications(stage=1) if a.job_id == application.job_id]
     Application.objects.filter(pk__in=[a.pk for a in others]).update(needs_decision=False)
     rows = remy.get(f"{job_url}?status=needs_decision").context["rows"]

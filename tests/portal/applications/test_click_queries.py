@@ -27,7 +27,7 @@ def remy(sandbox: Sandbox, personas: Personas, connect, sign_in) -> Client:
 def test_polling_open_action_costs_few_queries(remy: Client, django_assert_max_num_queries) -> None:
     application = find_application()
     submit_action(remy, "advance", application)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         page = remy.get(build_action_url("row", application.pk), **HTMX)
     assert 'aria-busy="true"' in page.content.decode()
 

@@ -1,0 +1,58 @@
+"""When an answer is due, and how long an application has waited for it, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import dateformat, timezone
+
+from portal.jobs.answers.promise import Promise
+
+UNKNOWN_START = (
+    "Greenhouse doesn’t say since when this application needs a decision, so it’s unknown when "
+    "the answer is due."
+)
+
+
+@dataclass(frozen=True)
+class DueLabel:
+    text: str
+    tone: str = ""  # of a pill
+    explanation: str = ""
+
+    @property
+    def inline_text(self) -> str:
+        return self.text[:1].lower() + self.text[1:]
+
+
+def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
+    today = promise.get_local_day(timezone.now())
+    due_day = promise.find_due_day(promise.get_local_day(needed_at))
+    day_name = dateformat.format(due_day, "D j M")
+    explanation = (
+        f"Needs a decision since {format_moment(needed_at)}. The answer is due by the end of "
+        f"{dateformat.format(due_day, 'l j F Y')}, {promise.zone_label} time."
+    )
+    if due_day < today:
+        late_days = promise.count_working_days(due_day, today)
+        text = f"Overdue by {count_days(late_days, 'working day')}" if late_days else "Overdue"
+        return DueLabel(text, "bad", explanation)
+    if due_day == today:
+        return DueLabel("Due today", "warn", explanation)
+    if due_day == today + timedelta(days=1):
+        return DueLabel("Due tomorrow", "warn", explanation)
+    return DueLabel(f"Due {day_name}", "", explanation)
+
+
+def describe_wait(needed_at: datetime) -> str:
+    days = max((timezone.now() - needed_at).days, 0)
+    return count_days(days, "day") if days else "less than a day"
+
+
+def format_moment(moment: datetime) -> str:
+    return dateformat.format(timezone.localtime(moment), "l j F Y, H:i T")
+
+
+def count_days(days: int, noun: str) -> str:
+    return f"{days:,} {noun}{'' if days == 1 else 's'}"
