@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -62,6 +62,7 @@ class ApplicationAction(OrganizationModel):
     Kind: ClassVar = ActionKind
 
     class Status(models.TextChoices):
+        PENDING = "pending", "Pending"  # a rejection for a later day (`pending/`)
         SCHEDULED = "scheduled", "Scheduled"
         QUEUED = "queued", "Queued"
         SENDING = "sending", "Sending"
@@ -73,6 +74,13 @@ class ApplicationAction(OrganizationModel):
         CANCELED = "canceled", "Canceled"
 
     MOVES: ClassVar = {
+        Status.PENDING: {
+            Status.SCHEDULED,
+            Status.QUEUED,
+            Status.SENDING,  # perhaps, before a backup was restored
+            Status.CANCELED,
+            Status.CONFLICT,
+        },
         Status.SCHEDULED: {Status.QUEUED, Status.SENDING, Status.CANCELED, Status.FAILED},
         Status.QUEUED: {Status.SENDING, Status.CANCELED, Status.FAILED},
         Status.SENDING: {
@@ -86,7 +94,7 @@ class ApplicationAction(OrganizationModel):
         Status.UNKNOWN: {Status.DONE, Status.CONFLICT, Status.FAILED},
     }
     OPEN_STATUSES = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.UNKNOWN)
-    CANCELABLE_STATUSES = (Status.SCHEDULED, Status.QUEUED)
+    CANCELABLE_STATUSES = (Status.PENDING, Status.SCHEDULED, Status.QUEUED)
     # Without what is only written about an application.
     IS_DECISION: ClassVar = ~models.Q(kind=ActionKind.NOTE)
     INEFFECTIVE_STATUSES = (Status.CANCELED, Status.REFUSED, Status.FAILED, Status.CONFLICT)
@@ -145,6 +153,12 @@ class ApplicationAction(OrganizationModel):
                 ),
                 name="one_open_note",
             ),
+            # It doesn't count as open: until it is due, people decide as if there were none.
+            models.UniqueConstraint(
+                fields=["application"],
+                condition=models.Q(status="pending"),
+                name="one_pending_rejection",
+            ),
         )
         indexes = (
             models.Index(fields=["status", "queued_at"], name="actions_to_recover"),
@@ -171,6 +185,15 @@ class ApplicationAction(OrganizationModel):
     @property
     def can_cancel(self) -> bool:
         return self.status in self.CANCELABLE_STATUSES
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == self.Status.PENDING
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Pending without a time: it is sent only after somebody has looked at it."""
+        return self.is_pending and self.due_at is None
 
     @property
     def seen_stage(self) -> SeenStage:
@@ -311,6 +334,9 @@ class RejectionPreset(OrganizationModel):
         HOUR = 60, "1 hour after the rejection"
         DAY = 60 * 24, "1 day after the rejection"
         THREE_DAYS = 60 * 72, "3 days after the rejection"
+        LATER = 0, "On a later working day"  # with the rejection itself
+
+    MAX_DELAY_DAYS = 10
 
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="rejection_presets"
@@ -334,6 +360,11 @@ class RejectionPreset(OrganizationModel):
     mail_after = models.PositiveIntegerField(
         choices=EmailDelay.choices, default=EmailDelay.HOUR
     )  # minutes
+    # Of EmailDelay.LATER: how many working days, and at which time of the candidate.
+    delay_days = models.PositiveSmallIntegerField(
+        default=2, validators=[MinValueValidator(1), MaxValueValidator(MAX_DELAY_DAYS)]
+    )
+    send_time = models.TimeField(default=time(9))
 
     class Meta:
         ordering = ("digit", "id")
@@ -357,8 +388,21 @@ class RejectionPreset(OrganizationModel):
     def click(self) -> str:
         """What its button posts: its ID and what it stood for on the page."""
         note = zlib.crc32(self.notes.encode())
-        parts = (self.pk, self.reason_id, note, self.template_id, self.mail_after)
+        delay = f"{self.mail_after}-{self.delay_days}-{self.send_time:%H%M}"
+        parts = (self.pk, self.reason_id, note, self.template_id, delay)
         return ".".join("" if part is None else str(part) for part in parts)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the rejection and its email are sent on a later day."""
+        return self.template_id is not None and self.mail_after == self.EmailDelay.LATER
+
+    @property
+    def delay_text(self) -> str:
+        if self.mail_after != self.EmailDelay.LATER:
+            return self.get_mail_after_display()
+        days = f"{self.delay_days} working day{'' if self.delay_days == 1 else 's'}"
+        return f"and the rejection in {days} at {self.send_time:%H:%M}"
 
     @property
     def description(self) -> str:
@@ -367,5 +411,5 @@ class RejectionPreset(OrganizationModel):
         if self.notes:
             parts.append("with a note")
         if self.template is not None:
-            parts.append(f"email “{self.template.name}” {self.get_mail_after_display()}")
+            parts.append(f"email “{self.template.name}” {self.delay_text}")
         return " · ".join(parts)

@@ -1,10 +1,14 @@
-"""Erases notes and custom field values that recruiters wrote about erased candidates."""
+"""Erases what actions hold about erased candidates: notes, custom field values, time zones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db.models import QuerySet
 
 from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.pending.plans import PLAN_PARAMETER, get_plan
 
 Status = ApplicationAction.Status
 UPDATED_MESSAGE = "Updated."
@@ -16,8 +20,18 @@ def erase_notes(candidates: Sequence[int]) -> None:
     """
     actions = ApplicationAction.objects.filter(application__candidate__in=candidates)
     actions.exclude(notes="").order_by().update(notes="")
+    _erase_time_zones(actions.filter(parameters__has_key=PLAN_PARAMETER))
     for action in actions.filter(kind=ActionKind.UPDATE):
         if action.parameters.pop("custom", None):
             outcome = UPDATED_MESSAGE if action.status == Status.DONE else action.outcome
             action_row = ApplicationAction.objects.filter(pk=action.pk)
             action_row.update(parameters=action.parameters, outcome=outcome)
+
+
+def _erase_time_zones(rejections: QuerySet[ApplicationAction]) -> None:
+    for action in rejections:
+        plan = get_plan(action)
+        if plan is not None and plan.is_candidate_zone:
+            erased = replace(plan, zone="UTC", is_candidate_zone=False)
+            parameters = {**action.parameters, **erased.to_parameters()}
+            ApplicationAction.objects.filter(pk=action.pk).update(parameters=parameters)

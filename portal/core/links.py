@@ -13,6 +13,8 @@ JOB_LIST = "jobs:list"
 JOB_PAGE = "applications:job_detail"
 APPLICANT_PAGE = "applications:applicant"
 REVIEWS = "applications:reviews"
+PENDING_REJECTIONS = "applications:pending_rejections"
+CHANGE_PENDING = "applications:change_pending"
 OWN_CONSENT = "applications:acting_user"
 
 SETUP = "onboarding:setup"

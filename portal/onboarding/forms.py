@@ -129,8 +129,8 @@ class CredentialForm(forms.Form):
         """Offer to switch accounts; the admin confirms by typing the organization's name."""
         self.fields["another_account"] = forms.CharField(
             label="Connect the other account instead",
-            help_text=f"All synced data of the connected account is deleted first. To continue, "
-            f"type {name} and test again.",
+            help_text="All synced data of the connected account is deleted and pending rejections "
+            f"are canceled first. To continue, type {name} and test again.",
             required=False,
             widget=_SecretSafeInput(attrs={"autocomplete": "off"}),
         )

@@ -9,6 +9,7 @@ from functools import cached_property
 from django.urls import reverse
 
 from portal.accounts.models import User
+from portal.applications.pending import releasing
 from portal.connections import connection_state, disconnection
 from portal.connections.credentials import rotation
 from portal.connections.models import CheckRun, Connection, Credential
@@ -124,12 +125,14 @@ def disconnect_greenhouse(connection: Connection, *, by: User) -> bool:
     """Disconnect; a worker deletes the synced data. False if already disconnected."""
     ended = disconnection.end_connection(connection, by=by)
     if ended:
+        releasing.cancel_of_connection(connection, by=by)
         _request_data_deletion(connection)
     return ended
 
 
 def change_account(connection: Connection, *, by: User) -> None:
     """Delete the synced data of the previous account, then check and sync the new one."""
+    releasing.cancel_of_connection(connection, by=by)
     disconnection.mark_account_changed(connection, by=by)
     _request_data_deletion(connection)
 

@@ -24,6 +24,7 @@ PAGES = (
     PortalPage("Time to answer", "jobs:answers", "promise overdue deadline how are we doing sla"),
     PortalPage("Review", "applications:reviews", "queue new applicants waiting one by one"),
     PortalPage("Rejection presets", "applications:presets", "review keys reasons shortcuts"),
+    PortalPage("Pending rejections", "applications:pending_rejections", "later scheduled cancel"),
     PortalPage("My activity", "applications:my_activity", "history undo actions"),
     PortalPage("Missing a requisition?", "jobs:explain_access", "access job not found why"),
     PortalPage("Email notifications", "notifications:preferences", "mail digest settings"),

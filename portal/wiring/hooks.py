@@ -6,6 +6,7 @@ from portal.accounts import access
 from portal.applications import note_erasure
 from portal.applications.actions import outbox, restored_backup
 from portal.applications.batches import runner
+from portal.applications.pending import releasing
 from portal.audit import presentation
 from portal.connections import call_log
 from portal.connections.oauth import revocation
@@ -28,6 +29,7 @@ from portal.sync.records import access_requests, candidate_erasure
 def register_hooks() -> None:
     check_runs.check_ended.register(setup_flow.handle_check_result)
     run_lifecycle.data_synced.register(stage_counts.request_count_update)
+    candidate_erasure.candidates_erased.register(releasing.cancel_of_erased)
     candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
 
     access.sign_in_rule.register(sso_sessions.is_open_in_session)
@@ -41,7 +43,6 @@ def register_hooks() -> None:
     memberships.membership_ended.register(member_data.delete_membership_data)
 
     for settle in (
-        restored_backup.settle_restored_actions,
         notify.MESSAGES.give_up_restored,
         emails.MESSAGES.give_up_restored,
         chat.MESSAGES.give_up_restored,
@@ -49,6 +50,8 @@ def register_hooks() -> None:
         invitations.MESSAGES.give_up_restored,
         fix_link_email.MESSAGES.give_up_restored,
         revocation.drop_restored_revocations,
+        # Last: what it tells people about is new, and not given up.
+        restored_backup.settle_restored_actions,
     ):
         outbox_fence.outbox_released.register(settle)
 

@@ -112,6 +112,23 @@ class Demo:
                 (now, now),
             )
 
+    def end_pending(self) -> None:
+        """Let the day of every pending rejection come."""
+        with self._open() as database:
+            database.execute(
+                "UPDATE applications_applicationaction SET due_at = ? WHERE status = 'pending'",
+                (self._now(),),
+            )
+
+    def list_sent_emails(self) -> list[dict[str, Any]]:
+        """The rejections in the sandbox's log that Greenhouse accepted, by their email."""
+        requests = httpx.get(f"{self.sandbox_url}/__requests", timeout=60).json()
+        return [
+            row
+            for row in requests
+            if row["method"] == "POST" and str(row["path"]).endswith("/reject")
+        ]
+
     def end_sessions_in(self, seconds: float) -> None:
         """Let every session end that many seconds from now."""
         ends_at = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)

@@ -16,6 +16,8 @@ from portal.applications.actions.application_state import has_stage_changed, sna
 from portal.applications.actions.available_actions import ActionOption, AvailableActions
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction
+from portal.applications.pending.notices import log_pending
+from portal.applications.pending.plans import read_plan
 from portal.core import queue
 from portal.sync.models import Application
 
@@ -36,10 +38,16 @@ class ActionInProgress(Exception):
     """Another action on this application is still open."""
 
 
+class RejectionPending(ActionInProgress):
+    """Another rejection of this application waits for its day."""
+
+
 def request_action(
     available_actions: AvailableActions, action_request: ActionRequest
 ) -> ApplicationAction:
-    """Idempotent by key and kind. Raises ActionUnavailable or ActionInProgress."""
+    """Idempotent by key and kind. Raises ActionUnavailable, ActionInProgress or
+    RejectionPending.
+    """
     application, action_context = available_actions.application, available_actions.context
     membership = action_context.member
     option = available_actions.get_option(action_request.kind)
@@ -67,11 +75,27 @@ def request_action(
             action.save(force_insert=True)
             if action.status == Status.QUEUED:
                 queue.enqueue_task(SEND_TASK, action.pk, organization_id=membership.organization_id)
+            elif action.is_pending:
+                _dismiss_earlier(action)
+                log_pending(
+                    action, "rejection_planned", "planned the rejection of", by=membership.user
+                )
     except IntegrityError:
         if existing_action := _find_existing_action(membership, application, action_request):
             return existing_action
-        raise ActionInProgress from None
+        raise (RejectionPending if action.is_pending else ActionInProgress) from None
     return action
+
+
+def _dismiss_earlier(action: ApplicationAction) -> None:
+    """The person decided anew, so what came to nothing before needs no more attention."""
+    ApplicationAction.objects.filter(
+        ApplicationAction.IS_DECISION,
+        membership=action.membership_id,
+        application=action.application_id,
+        status__in=ApplicationAction.INEFFECTIVE_STATUSES,
+        dismissed_at=None,
+    ).update(dismissed_at=timezone.now())
 
 
 def _find_existing_action(
@@ -89,6 +113,9 @@ def _find_existing_action(
 def _compute_due_at(
     action_request: ActionRequest, action_context: ActionContext
 ) -> datetime | None:
+    plan = read_plan(action_request.parameters)
+    if plan is not None:
+        return plan.send_at
     has_undo_period = ACTION_HANDLERS[action_request.kind].has_undo_period
     if not has_undo_period or action_request.undoes is not None:
         return None
@@ -107,12 +134,13 @@ def build_action(
 ) -> ApplicationAction:
     user = action_context.rights.match.user
     now = timezone.now()
+    is_planned = read_plan(action_request.parameters) is not None
     return ApplicationAction(
         key=action_request.key,
         membership=membership,
         application=application,
         kind=action_request.kind,
-        status=Status.SCHEDULED if due_at else Status.QUEUED,
+        status=_choose_status(due_at, is_planned=is_planned),
         undoes=action_request.undoes,
         seen_stage_remote_id=action_request.seen.stage_id,
         seen_entry_id=action_request.seen.entry_id,
@@ -129,3 +157,9 @@ def build_action(
         give_up_at=(due_at or now) + timedelta(minutes=settings.OUTBOX_RETRY_MINUTES),
         **extra_fields,
     )
+
+
+def _choose_status(due_at: datetime | None, *, is_planned: bool) -> str:
+    if is_planned:
+        return Status.PENDING
+    return Status.SCHEDULED if due_at else Status.QUEUED

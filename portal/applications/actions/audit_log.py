@@ -53,6 +53,21 @@ def log_batch(batch: Batch) -> None:
     )
 
 
+def log_planned_batch(batch: Batch) -> None:
+    """Nothing is logged if none of its actions is pending."""
+    planned_count = batch.actions.filter(status=ApplicationAction.Status.PENDING).count()
+    if not planned_count:
+        return
+    record_entry(
+        "batch.rejection_planned",
+        f"planned the rejection of {planned_count} selected applications with an email",
+        organization=batch.membership.organization,
+        by=batch.membership.user,
+        subject=batch,
+        after={"job": batch.job.remote_id},
+    )
+
+
 def _select_logged_fields(state: dict[str, Any] | None) -> dict[str, Any]:
     return {key: state[key] for key in _LOGGED_FIELDS if key in state} if state else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Max, Q, QuerySet
@@ -13,6 +14,7 @@ from portal.applications.actions.application_state import is_unchanged_since
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.sync.models import Application
 
+Status = ApplicationAction.Status
 _LONGEST_READ = timedelta(seconds=10)  # from reading an application to reading its actions
 
 
@@ -24,19 +26,33 @@ def get_latest_action(application: Application, member: Membership) -> Applicati
     return latest
 
 
-def get_latest_actions(
-    applications: Sequence[Application], member: Membership
-) -> dict[int, ApplicationAction]:
-    """By application ID."""
-    relevant_actions = _filter_relevant_actions([row.pk for row in applications], member)
-    actions = ApplicationAction.objects.filter(
-        pk__in=_get_latest_ids(relevant_actions).values()
+@dataclass(frozen=True)
+class ShownActions:
+    """By application ID: the latest, and rejections that wait for their day."""
+
+    latest: dict[int, ApplicationAction]
+    pending: dict[int, ApplicationAction]
+
+
+def get_shown_actions(applications: Sequence[Application], member: Membership) -> ShownActions:
+    application_ids = [row.pk for row in applications]
+    latest_ids = _get_latest_ids(_filter_relevant_actions(application_ids, member)).values()
+    shown_actions = ApplicationAction.objects.filter(
+        Q(pk__in=latest_ids) | Q(application__in=application_ids, status=Status.PENDING)
     ).select_related("membership__user", "undoes")
-    latest_actions = {action.application_id: action for action in actions}
+    actions = ShownActions({}, {})
+    for action in shown_actions:
+        by_application = actions.pending if action.is_pending else actions.latest
+        by_application[action.application_id] = action
     for application in applications:
-        if (latest := latest_actions.get(application.pk)) is not None:
+        if (latest := actions.latest.get(application.pk)) is not None:
             _reread_if_outdated(application, latest)
-    return latest_actions
+    return actions
+
+
+def get_pending_rejection(application: Application) -> ApplicationAction | None:
+    pending = ApplicationAction.objects.filter(application=application, status=Status.PENDING)
+    return pending.select_related("membership__user").first()
 
 
 def _reread_if_outdated(application: Application, latest: ApplicationAction) -> None:
@@ -56,14 +72,14 @@ def _filter_relevant_actions(
     applications: Collection[int], member: Membership
 ) -> QuerySet[ApplicationAction]:
     """The member's own actions unless dismissed, and other people's open or completed ones. An
-    open action is always the latest.
+    open action is always the latest. A pending rejection is shown beside them.
     """
     others_without_effect = ~Q(membership=member) & Q(
         status__in=ApplicationAction.INEFFECTIVE_STATUSES
     )
     return ApplicationAction.objects.filter(
         ApplicationAction.IS_DECISION, application__in=applications, dismissed_at=None
-    ).exclude(others_without_effect)
+    ).exclude(others_without_effect | Q(status=ApplicationAction.Status.PENDING))
 
 
 def get_own_latest_action(member: Membership, application_pk: int) -> ApplicationAction | None:
@@ -80,7 +96,8 @@ def get_latest_effective_action_ids(applications: Sequence[int]) -> dict[int, in
     actions = ApplicationAction.objects.filter(
         ApplicationAction.IS_DECISION, application__in=applications
     )
-    return _get_latest_ids(actions.exclude(status__in=ApplicationAction.INEFFECTIVE_STATUSES))
+    without_effect = (*ApplicationAction.INEFFECTIVE_STATUSES, ApplicationAction.Status.PENDING)
+    return _get_latest_ids(actions.exclude(status__in=without_effect))
 
 
 def _get_latest_ids(actions: QuerySet[ApplicationAction]) -> dict[int, int]:

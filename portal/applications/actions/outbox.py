@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,6 +15,8 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.models import ApplicationAction
+from portal.applications.pending.notices import log_pending
+from portal.applications.pending.releasing import release_pending
 from portal.core import queue, transitions
 from portal.core.database import read_only
 from portal.core.tenancy.scope import all_organizations
@@ -29,6 +32,7 @@ RECONCILE_INTERVAL, SLOW_RECONCILE_INTERVAL = timedelta(seconds=20), timedelta(m
 SLOW_RECONCILE_AFTER = timedelta(minutes=10)
 MAX_ACTIONS_PER_RUN = 200
 _WHY_CANCELED = "canceled before it was sent"
+_RELEASED_STATUSES = (Status.SCHEDULED, Status.PENDING)
 
 
 @all_organizations("looks at the due actions of all customers")
@@ -36,7 +40,7 @@ def release_due_actions() -> None:
     """Enqueue what is due. Several workers may call this at once."""
     now = timezone.now()
     due = ApplicationAction.objects.filter(due_at__lte=now)
-    scheduled = due.filter(status=Status.SCHEDULED, batch=None).select_related("membership")
+    scheduled = due.filter(status__in=_RELEASED_STATUSES, batch=None).select_related("membership")
     for action in scheduled[:MAX_ACTIONS_PER_RUN]:
         release_action(action)
     unknown = due.filter(status=Status.UNKNOWN).values_list(
@@ -57,9 +61,16 @@ def release_action(action: ApplicationAction) -> None:
     """Enqueue a scheduled action if it is due; does nothing in read-only mode."""
     if read_only.is_read_only():
         return
-    due = action.status == Status.SCHEDULED and action.seconds_left == 0 and action.batch_id is None
-    # Unless its undo period was extended in the meantime.
-    if due and transitions.try_move(action, Status.QUEUED, why="due", unchanged_fields=("due_at",)):
+    if action.batch_id is not None or action.seconds_left > 0:
+        return
+    if action.is_pending:
+        is_released = release_pending(action)
+    else:
+        # Unless its undo period was extended in the meantime.
+        is_released = action.status == Status.SCHEDULED and transitions.try_move(
+            action, Status.QUEUED, why="due", unchanged_fields=("due_at",)
+        )
+    if is_released:
         queue.enqueue_task(SEND_TASK, action.pk, organization_id=action.membership.organization_id)
 
 
@@ -73,19 +84,28 @@ def release_latest_action(application: Application, member: Membership) -> Appli
 
 def cancel_action(action: ApplicationAction, *, by: User) -> bool:
     """Cancel an action that is not sent yet. False if a worker has already claimed it."""
-    return transitions.try_move(
-        action, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(action)
-    )
+    was_pending = action.is_pending
+    with transaction.atomic(savepoint=False):
+        canceled = transitions.try_move(
+            action, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(action)
+        )
+        if canceled and was_pending:
+            log_pending(action, "rejection_canceled", "canceled the pending rejection of", by=by)
+    return canceled
 
 
 def cancel_actions(actions: QuerySet[ApplicationAction], *, by: User) -> int:
     """Cancel those that are not sent yet, and return how many were canceled.
 
-    The number of statements depends on the kinds of action, not on how many there are.
+    The number of statements depends on the kinds of action, not on how many there are, apart from
+    pending rejections: each has an entry in the activity log.
     """
+    pending = actions.filter(status=Status.PENDING).select_related(
+        "application", "membership__organization"
+    )
+    canceled_count = sum(cancel_action(action, by=by) for action in pending)
     cancelable = actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
     kinds = {(kind, undoes is None) for kind, undoes in cancelable.values_list("kind", "undoes")}
-    canceled_count = 0
     for kind, is_original in kinds:
         rows = cancelable.filter(kind=kind, undoes__isnull=is_original)
         example = rows.first()

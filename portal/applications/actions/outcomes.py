@@ -17,7 +17,9 @@ from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.models import ApplicationAction
+from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.pending import notices, releasing
+from portal.applications.pending.plans import get_plan
 from portal.audit.entries import record_entry
 from portal.core import transitions
 from portal.sync.models import Application
@@ -89,3 +91,17 @@ def finish_action(
             batch_completion.complete_batch(action.batch_id)
         elif moved and status == Status.DONE:
             audit_log.log_action(action)
+        if moved:
+            _update_pending(action, status, sentence)
+
+
+def _update_pending(action: ApplicationAction, status: str, sentence: str) -> None:
+    """Tell the author of a pending rejection that came to nothing; end those that a decision made
+    pointless.
+    """
+    if status == Status.DONE:
+        handler = ACTION_HANDLERS[action.kind]
+        if handler.changes_application and action.kind != ActionKind.UPDATE:
+            releasing.supersede_pending(action)
+    elif get_plan(action) is not None:
+        notices.report_not_sent(action, sentence)

@@ -9,6 +9,7 @@ from portal.applications.actions.application_state import is_unchanged_since
 from portal.applications.actions.available_actions import AvailableActions
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.pending.plans import get_plan
 
 Status = ApplicationAction.Status
 
@@ -30,6 +31,8 @@ def get_undo_request(
 
 def get_undo_warning(action: ApplicationAction) -> str:
     """What undo does not revert; empty if it reverts everything."""
+    if get_plan(action) is not None:
+        return "The email was sent with the rejection. Undo doesn’t recall it."
     if action.kind == ActionKind.REJECT and "template" in action.parameters:
         return "Undo may not stop the scheduled emails. Cancel them in Greenhouse."
     if action.kind in (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.TRANSFER):

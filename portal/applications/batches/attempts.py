@@ -10,7 +10,7 @@ from portal.applications.models import ApplicationAction, Batch
 from portal.entitlements.rules import Rights, visible_applications
 
 Status = ApplicationAction.Status
-EFFECTIVE_STATUSES = (*ApplicationAction.OPEN_STATUSES, Status.DONE)
+EFFECTIVE_STATUSES = (*ApplicationAction.OPEN_STATUSES, Status.PENDING, Status.DONE)
 
 
 def find_attempt(batch: Batch, purpose: str) -> tuple[uuid.UUID, Batch | None]:

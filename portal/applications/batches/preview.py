@@ -28,6 +28,7 @@ KINDS_BY_STATUS = {
 }
 MAX_BATCH_SIZE = 500
 ACTION_IN_PROGRESS_MESSAGE = "Its last action is still in progress."
+REJECTION_PENDING_MESSAGE = "A rejection is already pending."
 NO_CHANGE_MESSAGE = "Already has these values."
 SAME_STAGE_MESSAGE = "Already in this stage."
 SkippedApplications = Sequence[tuple[Application, str]]
@@ -58,6 +59,7 @@ def preview_batch(
             status__in=ApplicationAction.OPEN_STATUSES,
         ).values_list("application_id", flat=True)
     )
+    pending_ids = list_pending_ids(selected) if kind == ActionKind.REJECT else set()
     eligible, skipped = [], []
     for application in selected:
         why_not = (
@@ -65,6 +67,8 @@ def preview_batch(
             if application.pk in busy_ids
             else get_action_option(application, contexts[application.job_id], kind).why_not
         )
+        if not why_not and application.pk in pending_ids:
+            why_not = REJECTION_PENDING_MESSAGE
         if not why_not and parameters is not None:
             why_not = _why_nothing_to_do(application, kind, parameters.get(application.pk, {}))
         if why_not:
@@ -72,6 +76,14 @@ def preview_batch(
         else:
             eligible.append(application)
     return BatchPreview(eligible, skipped)
+
+
+def list_pending_ids(applications: Sequence[Application]) -> set[int]:
+    """Those whose rejection waits for its day."""
+    pending = ApplicationAction.objects.filter(
+        application__in=applications, status=ApplicationAction.Status.PENDING
+    )
+    return set(pending.values_list("application_id", flat=True))
 
 
 def _why_nothing_to_do(application: Application, kind: str, parameters: Mapping[str, Any]) -> str:

@@ -39,9 +39,13 @@ class BatchProgress:
         return sum(self.counts.get(status, 0) for status in ApplicationAction.OPEN_STATUSES)
 
     @property
+    def pending(self) -> int:
+        return self.counts.get(Status.PENDING, 0)
+
+    @property
     def waiting(self) -> int:
         return sum(self.counts.get(status, 0) for status in ApplicationAction.CANCELABLE_STATUSES)
 
     @property
     def settled(self) -> int:
-        return self.total - self.open
+        return self.total - self.open - self.pending

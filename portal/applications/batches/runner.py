@@ -15,6 +15,7 @@ from integrations.ats.client_context import Lane
 from integrations.greenhouse.provider import Provider
 from portal.applications.actions import batch_completion, perform
 from portal.applications.models import ApplicationAction, Batch
+from portal.applications.pending import releasing
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.core import queue
 from portal.core.database import read_only
@@ -26,6 +27,7 @@ SEND_BATCH_TASK = "portal.applications.tasks.send_batch"
 SEND_SECONDS_PER_TURN = 2.0
 ANSWERED_STATUSES = (Status.DONE, Status.CONFLICT, Status.REFUSED)
 LEASE = timedelta(minutes=1)  # after which a silent worker loses its turn
+UNTIL_CONFIRMED = timedelta(days=1)
 
 
 @all_organizations("looks at the due batches of all customers")
@@ -42,6 +44,7 @@ def release_due_batches() -> None:
 
 
 def send_batch_turn(batch: Batch) -> None:
+    releasing.release_pending_of_batch(batch)
     if _is_other_batch_sending(batch):
         _set_due_at(batch, timezone.now() + timedelta(seconds=1))
         return
@@ -113,10 +116,12 @@ def _clear_give_up_timers(batch: Batch) -> None:
 
 
 def _schedule_next_turn(batch: Batch) -> None:
-    scheduled = batch.actions.filter(status=Status.SCHEDULED).order_by("due_at")
-    next_due_at = scheduled.values_list("due_at", flat=True).first()
+    waiting = batch.actions.filter(status__in=(Status.SCHEDULED, Status.PENDING))
+    due_times = waiting.exclude(due_at=None).order_by("due_at")
+    next_due_at = due_times.values_list("due_at", flat=True).first()
     if next_due_at is None:
-        _set_due_at(batch, timezone.now() + LEASE)
+        # What waits for a person sets its own time once it is confirmed.
+        _set_due_at(batch, timezone.now() + (UNTIL_CONFIRMED if waiting.exists() else LEASE))
         batch_completion.complete_batch(batch.pk)
     elif next_due_at <= timezone.now():
         _set_due_at(batch, timezone.now() + LEASE)

@@ -15,6 +15,7 @@ from integrations.ats.types import SeenStage
 from portal.accounts.models import User
 from portal.applications.actions import action_requests, batch_completion, outbox
 from portal.applications.actions.action_context import ActionContext, ActionRequest
+from portal.applications.actions.audit_log import log_planned_batch
 from portal.applications.actions.handlers.reject import can_email_candidate, remove_email
 from portal.applications.actions.job_contexts import build_job_contexts
 from portal.applications.batches.preview import (
@@ -24,6 +25,7 @@ from portal.applications.batches.preview import (
     preview_requests,
 )
 from portal.applications.models import ApplicationAction, Batch
+from portal.applications.pending.plans import read_plan
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.tenancy.scope import all_organizations
 from portal.sync.models import Application, Job, RejectionReason, Stage
@@ -134,14 +136,14 @@ def create_batch(
     contexts = build_job_contexts(action_context, [application for application, _ in prepared])
 
     def create() -> Batch:
+        actions = [
+            _build_action(batch, application, action_request, contexts[application.job_id])
+            for application, action_request in prepared
+        ]
+        batch.due_at = min((a.due_at for a in actions if a.due_at), default=batch.due_at)
         batch.save()
-        ApplicationAction.objects.bulk_create(
-            (
-                _build_action(batch, application, action_request, contexts[application.job_id])
-                for application, action_request in prepared
-            ),
-            ignore_conflicts=True,
-        )
+        ApplicationAction.objects.bulk_create(actions, ignore_conflicts=True)
+        log_planned_batch(batch)
         return batch
 
     double_clicked = Batch.objects.filter(
@@ -173,9 +175,14 @@ def _build_action(
     action_request: ActionRequest,
     action_context: ActionContext,
 ) -> ApplicationAction:
-    due_at = batch.due_at
+    plan = read_plan(action_request.parameters)
     action = action_requests.build_action(
-        batch.membership, application, action_request, action_context, due_at=due_at, batch=batch
+        batch.membership,
+        application,
+        action_request,
+        action_context,
+        due_at=plan.send_at if plan is not None else batch.due_at,
+        batch=batch,
     )
     action.give_up_at = None  # set at its first attempt, which may be long after the click
     return action

@@ -15,6 +15,7 @@ from portal.applications.forms.move import JobFields, StageFields
 from portal.applications.forms.reject import RejectionFields, list_recent_reasons
 from portal.applications.forms.update_for_all import UpdateForAllFields
 from portal.applications.models import ActionKind
+from portal.applications.pending.plans import read_plan
 from portal.sync.models import Application
 from portal.web.id_parsing import parse_id
 
@@ -91,6 +92,13 @@ class RejectBatchForm(RejectionFields, BatchForm):
         recent_ids = list_recent_reasons(self.action_context.member)
         self.set_reason_choices(self.connection_id, recent_ids)
         self.set_email_choices(self.connection_id, self.action_context.rights)
+
+    def build_parameters_for(self, application: Application) -> Mapping[str, Any]:
+        """A plan is in each candidate's time zone."""
+        parameters = self.build_parameters()
+        if read_plan(parameters) is None:
+            return parameters
+        return {**parameters, **self.build_plan(application).to_parameters()}
 
 
 class MoveBatchForm(StageFields, BatchForm):

@@ -7,13 +7,29 @@ from typing import Any, ClassVar
 from django import forms
 from django.db import IntegrityError, transaction
 
-from portal.applications.forms.reject import filter_rejection_templates, group_reasons
+from portal.applications.forms.reject import (
+    DAYS_MISSING,
+    EACH_ZONE_TEXT,
+    TIME_MISSING,
+    describe_plan_zone,
+    filter_rejection_templates,
+    group_delays,
+    group_reasons,
+    list_delay_days,
+)
 from portal.applications.models import RejectionPreset
+from portal.applications.pending.plans import get_calendar
 from portal.applications.review.presets import DIGITS, find_free_digit
 from portal.entitlements.rules import Rights
 from portal.sync.models import RejectionReason
 
 KEY_MISSING = "Select a key."
+PRESET_PLAN_HELP = (
+    "Counted from the decision, without weekends and holidays. Until then the application stays "
+    "active in Greenhouse, and you can change or cancel the rejection. Candidates who accept no "
+    "email are rejected at once, without one."
+)
+_DELAY_FIELDS = ("mail_after", "delay_days", "send_time")
 
 
 class PresetForm(forms.ModelForm):
@@ -25,12 +41,16 @@ class PresetForm(forms.ModelForm):
 
     class Meta:
         model = RejectionPreset
-        fields = ("name", "digit", "reason", "notes", "template", "mail_after")
+        fields = (
+            *("name", "digit", "reason", "notes"),
+            *("template", "mail_after", "delay_days", "send_time"),
+        )
         labels: ClassVar = {
             "digit": "Key",
             "notes": "Note",
             "template": "Email to the candidate",
-            "mail_after": "Send email",
+            "mail_after": "When",
+            "send_time": "Time",
         }
         help_texts: ClassVar = {
             "name": "Shown on its button in a review, for example: Too junior.",
@@ -41,8 +61,13 @@ class PresetForm(forms.ModelForm):
             "digit": {"required": KEY_MISSING},
             "reason": {"required": "Select a reason. Greenhouse requires one."},
             "mail_after": {"required": "Select when to send the email."},
+            "delay_days": {"required": DAYS_MISSING},
+            "send_time": {"required": TIME_MISSING, "invalid": TIME_MISSING},
         }
-        widgets: ClassVar = {"notes": forms.Textarea(attrs={"rows": 2})}
+        widgets: ClassVar = {
+            "notes": forms.Textarea(attrs={"rows": 2}),
+            "send_time": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        }
 
     def __init__(self, *args: Any, rights: Rights, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,18 +96,49 @@ class PresetForm(forms.ModelForm):
         connection = self.rights.match.connection
         templates = filter_rejection_templates(connection.pk if connection else 0)
         if self.rights.why_unavailable("rejection_mail") or not templates.exists():
-            del self.fields["template"], self.fields["mail_after"]
+            for name in ("template", *_DELAY_FIELDS):
+                del self.fields[name]
             return
         field: Any = self.fields["template"]
         field.queryset = templates.order_by("name")
         field.empty_label = "None"
-        self.fields["mail_after"].hide_optional = True  # type: ignore[attr-defined]
+        for name in _DELAY_FIELDS:
+            self.fields[name].hide_optional = True  # type: ignore[attr-defined]
+        after: Any = self.fields["mail_after"]
+        after.choices = group_delays()
+        fields: dict[str, Any] = self.fields
+        fields["delay_days"] = forms.TypedChoiceField(
+            coerce=int,
+            empty_value=None,
+            choices=list_delay_days(),
+            initial=fields["delay_days"].initial,
+            required=False,
+            label="Day",
+            help_text=PRESET_PLAN_HELP,
+        )
+        fields["delay_days"].hide_optional = True
+        fields["send_time"].required = False
+        calendar = get_calendar(self.rights.member.organization_id)
+        fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, calendar)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        self._check_delay(data)
         if "digit" in data and (other := self._find_preset_on(data)) is not None:
             self.add_error("digit", f"Key {data['digit']} is used by “{other.name}”.")
         return data
+
+    def _check_delay(self, data: dict[str, Any]) -> None:
+        is_later = data.get("mail_after") == RejectionPreset.EmailDelay.LATER
+        missing_texts = {"delay_days": DAYS_MISSING, "send_time": TIME_MISSING}
+        for name, missing_text in missing_texts.items():
+            if not is_later:
+                self.errors.pop(name, None)  # it is hidden
+            if data.get(name) is not None:
+                continue
+            data.pop(name, None)  # the preset's own stays
+            if is_later and name not in self.errors:
+                self.add_error(name, missing_text)
 
     def save_on_free_digit(self) -> bool:
         """False, with an error on the form, if somebody else took the digit in the meantime."""

@@ -16,9 +16,15 @@ from django.utils.html import format_html
 from portal.accounts.models import Membership
 from portal.applications.actions.handlers.reject import NO_EMAIL_MESSAGE, can_email_candidate
 from portal.applications.forms.base import ApplicationActionForm
-from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.models import ActionKind, ApplicationAction, RejectionPreset
+from portal.applications.pending.plans import (
+    OrganizationCalendar,
+    RejectionPlan,
+    build_plan,
+    get_calendar,
+)
 from portal.entitlements.rules import Rights
-from portal.sync.models import EmailTemplate, RejectionReason
+from portal.sync.models import Application, EmailTemplate, RejectionReason
 from portal.web.time_zones import format_time_zone, parse_time_zone
 
 CUSTOM_TIME = "at"
@@ -27,6 +33,25 @@ EMAIL_TIME_MARGIN = timedelta(minutes=10)  # on top of the longest time in the o
 MAX_RECENT_REJECTIONS, MAX_USUAL_REASONS = 50, 4
 MAX_EMAIL_DELAY = timedelta(days=90)  # our limit; Greenhouse documents none
 MORNING = "morning"
+DAYS_MISSING = "Select a number of working days."
+TIME_MISSING = "Enter a time, for example 09:00."
+LATER = str(RejectionPreset.EmailDelay.LATER.value)
+EMAIL_FIELDS = (
+    *("template", "mail_after", "delay_days", "send_time"),
+    *("mail_at", "zone", "plan_zone"),
+)
+CANDIDATE_ZONE_TEXT = "In the candidate’s time zone, {candidate}."
+NO_ZONE_TEXT = (
+    "In your organization’s time zone, {organization}, since the candidate’s isn’t in Greenhouse."
+)
+EACH_ZONE_TEXT = (
+    "In each candidate’s time zone; in your organization’s, {organization}, where theirs isn’t in "
+    "Greenhouse."
+)
+PLAN_HELP = (
+    "Until then the application stays active in Greenhouse, and colleagues there can change it: "
+    "then nothing is sent, and you’re told. You can change or cancel it under Pending rejections."
+)
 MORNING_HOUR = time(9)
 CANDIDATE_ZONE_HELP = (
     "In the candidate’s time zone, {}, at least {} minutes from now. Greenhouse may show the time "
@@ -39,6 +64,27 @@ EMAIL_TIME_HELP = (
 EMAIL_GONE_MESSAGE = (
     "That email can’t be sent anymore. Nothing was done. Reject without an email, or cancel."
 )
+
+
+def list_delay_days() -> list[tuple[int, str]]:
+    numbers = range(1, RejectionPreset.MAX_DELAY_DAYS + 1)
+    return [(n, "Next working day" if n == 1 else f"In {n} working days") for n in numbers]
+
+
+def group_delays(more_choices: Sequence[tuple[str, str]] = ()) -> list[tuple[str, Any]]:
+    """Whether the rejection waits for its email, or Greenhouse sends the email after it."""
+    delay = RejectionPreset.EmailDelay
+    soon = [(choice.value, choice.label) for choice in delay if choice != delay.LATER]
+    return [
+        ("Reject now, email later from Greenhouse", [*soon, *more_choices]),
+        ("Reject and email later, can be canceled", [(delay.LATER.value, delay.LATER.label)]),
+    ]
+
+
+def describe_plan_zone(text: str, calendar: OrganizationCalendar, zone: str = "") -> str:
+    return text.format(
+        candidate=format_time_zone(zone), organization=format_time_zone(calendar.zone)
+    )
 
 
 class RejectionFields(forms.Form):
@@ -67,15 +113,24 @@ class RejectionFields(forms.Form):
         },
     )
     mail_after = forms.ChoiceField(
-        choices=[
-            (60, "1 hour after the rejection"),
-            (60 * 24, "1 day after the rejection"),
-            (60 * 72, "3 days after the rejection"),
-            (CUSTOM_TIME, "Pick date and time"),
-        ],
         required=False,
-        label="Send email",
-        help_text="Nothing is scheduled until the undo period ends.",
+        label="When",
+    )
+    delay_days = forms.TypedChoiceField(
+        coerce=int,
+        empty_value=None,
+        choices=list_delay_days,
+        initial=2,
+        required=False,
+        label="Day",
+        help_text=PLAN_HELP,
+    )
+    send_time = forms.TimeField(
+        required=False,
+        initial=MORNING_HOUR,
+        label="Time",
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        error_messages={"invalid": TIME_MISSING},
     )
     mail_at = forms.DateTimeField(
         required=False,
@@ -84,6 +139,8 @@ class RejectionFields(forms.Form):
         error_messages={"invalid": "Enter a date and time."},
     )
     zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput(TIME_ZONE_ATTRS))
+
+    plan_zone = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
     why_no_email = ""  # why this candidate is offered no email
     has_no_templates = False  # that can be sent, to anybody
@@ -99,19 +156,24 @@ class RejectionFields(forms.Form):
         self.soonest = (
             timedelta(minutes=soonest + settings.OUTBOX_RETRY_MINUTES) + EMAIL_TIME_MARGIN
         )
-        for name in ("mail_after", "mail_at"):
+        for name in ("mail_after", "mail_at", "delay_days", "send_time"):
             self.fields[name].hide_optional = True  # type: ignore[attr-defined]
+        self.set_delay_choices()
+        self.calendar = get_calendar(rights.member.organization_id)
+        self.fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, self.calendar)
         self.fields["mail_at"].help_text = format_html(
             EMAIL_TIME_HELP, int(self.soonest.total_seconds() / 60)
         )
         field: Any = self.fields["template"]
         field.queryset = templates.order_by("name")
 
+    def set_delay_choices(self, *extra_choices: tuple[str, str]) -> None:
+        after: Any = self.fields["mail_after"]
+        after.choices = group_delays([*extra_choices, (CUSTOM_TIME, "Pick date and time")])
+
     def set_candidate_zone(self, zone: str) -> None:
         """Offer times in the candidate's time zone instead of the reader's."""
-        after: Any = self.fields["mail_after"]
-        label = f"At 9:00 for the candidate ({format_time_zone(zone)})"
-        after.choices = [*after.choices[:-1], (MORNING, label), after.choices[-1]]
+        self.set_delay_choices((MORNING, f"At 9:00 for the candidate ({format_time_zone(zone)})"))
         self.fields["zone"].widget = forms.HiddenInput()
         self.fields["zone"].initial = zone
         self.fields["mail_at"].help_text = CANDIDATE_ZONE_HELP.format(
@@ -119,7 +181,7 @@ class RejectionFields(forms.Form):
         )
 
     def remove_email_fields(self) -> None:
-        for name in ("template", "mail_after", "mail_at", "zone"):
+        for name in EMAIL_FIELDS:
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
@@ -128,6 +190,11 @@ class RejectionFields(forms.Form):
             raise forms.ValidationError(EMAIL_GONE_MESSAGE)
         after = data.get("mail_after") if data.get("template") is not None else None
         uses_custom_time = after == CUSTOM_TIME
+        if after == LATER:
+            self._check_delay(data)
+        else:
+            for name in ("delay_days", "send_time"):  # hidden
+                self.errors.pop(name, None)
         if after == MORNING:
             zone = parse_time_zone(data.get("zone", ""))
             data["mail_at"] = _find_next_morning(timezone.now() + self.soonest, zone)
@@ -136,6 +203,12 @@ class RejectionFields(forms.Form):
         elif not uses_custom_time:
             self.errors.pop("mail_at", None)  # hidden unless a custom time is chosen
         return data
+
+    def _check_delay(self, data: dict[str, Any]) -> None:
+        if data.get("delay_days") is None and "delay_days" not in self.errors:
+            self.add_error("delay_days", DAYS_MISSING)
+        if data.get("send_time") is None and "send_time" not in self.errors:
+            self.add_error("send_time", TIME_MISSING)
 
     def _check_time(self, data: dict[str, Any]) -> None:
         """Must leave time for every way to undo the rejection first."""
@@ -154,9 +227,15 @@ class RejectionFields(forms.Form):
         if template is None:
             return {}
         template_parameters = {"template": template.remote_id, "template_name": template.name}
+        if self.cleaned_data["mail_after"] == LATER:
+            return {**template_parameters, **self.build_plan().to_parameters()}
         if self.cleaned_data["mail_after"] in (CUSTOM_TIME, MORNING):
             return {**template_parameters, "mail_at": self.cleaned_data["mail_at"].isoformat()}
         return {**template_parameters, "mail_after": int(self.cleaned_data["mail_after"] or 60)}
+
+    def build_plan(self, application: Application | None = None) -> RejectionPlan:
+        data = self.cleaned_data
+        return build_plan(data["delay_days"], data["send_time"], application, self.calendar)
 
     def set_reason_choices(self, connection_id: int, recent_ids: Sequence[int]) -> None:
         """Choices grouped by type, after those that the person has used recently."""
@@ -221,9 +300,20 @@ class RejectForm(RejectionFields, ApplicationActionForm):
         if "template" in self.fields and not can_email_candidate(self.application):
             self.remove_email_fields()
             self.why_no_email = NO_EMAIL_MESSAGE
+        if "template" in self.fields:
+            self._set_zones()
+
+    def _set_zones(self) -> None:
         candidate = self.application.candidate
-        if "template" in self.fields and candidate and candidate.time_zone:
-            self.set_candidate_zone(candidate.time_zone)
+        zone = candidate.time_zone if candidate is not None else ""
+        if zone:
+            self.set_candidate_zone(zone)
+        self.fields["plan_zone"].initial = zone or self.calendar.zone
+        text = CANDIDATE_ZONE_TEXT if zone else NO_ZONE_TEXT
+        self.fields["send_time"].help_text = describe_plan_zone(text, self.calendar, zone)
+
+    def build_plan(self, application: Application | None = None) -> RejectionPlan:
+        return super().build_plan(self.application)
 
 
 def list_recent_reasons(membership: Membership) -> list[int]:

@@ -19,6 +19,9 @@ def describe_action(action: ApplicationAction, who: str, *, is_own: bool) -> str
     if action.is_open:
         return _describe_open_action(action, who, is_own=is_own)
     outcome = handler.describe_outcome(action, mine=is_own)
+    if action.is_pending:
+        author = "" if is_own else f" by {action.membership.user}"
+        return f"Rejection of {who} pending{author}. {outcome}"
     if action.status == Status.DONE:
         if action.undoes_id:
             return f"{who}: {outcome}{_describe_remaining_email(action)}"

@@ -32,10 +32,14 @@ class EmailPreview:
     body: SafeString
     sender: SafeString
     send_at: datetime | None  # None: not known yet
+    local_text: str  # the same for the candidate, if the rejection waits for it
 
 
 def build_email_preview(
-    template: EmailTemplate, action_context: ActionContext, send_at: datetime | None
+    template: EmailTemplate,
+    action_context: ActionContext,
+    send_at: datetime | None,
+    local_text: str = "",
 ) -> EmailPreview:
     return EmailPreview(
         template=template,
@@ -43,6 +47,7 @@ def build_email_preview(
         body=render_body(template.body),
         sender=mark_tokens(escape(_describe_sender(template, action_context))),
         send_at=send_at,
+        local_text=local_text,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,11 +15,17 @@ from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.available_actions import ActionOption, AvailableActions
 from portal.applications.actions.conflicts import Conflict, build_greenhouse_url, describe_conflict
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.latest_actions import get_latest_actions
+from portal.applications.actions.latest_actions import (
+    ShownActions,
+    get_pending_rejection,
+    get_shown_actions,
+)
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.announcements import describe_action
 from portal.applications.page.labels import get_candidate_label, may_show_names
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
+from portal.applications.pending.pending_list import explain_not_sent
+from portal.applications.pending.plans import RejectionPlan, get_plan
 from portal.jobs.answers.labels import DueLabel, describe_due
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
@@ -39,6 +45,7 @@ class ApplicationRow:
     options: Sequence[ActionOption]
     last: ApplicationAction | None
     is_own: bool  # the latest action is the reader's
+    member_id: int
     shows_name: bool
     who: str
     can_undo: bool
@@ -48,6 +55,19 @@ class ApplicationRow:
     greenhouse_url: str
     shows_stage_age: bool
     due: DueLabel | None  # when the answer is due; None if none is, or if that is unknown
+    pending: ApplicationAction | None  # a rejection that waits for its day
+
+    @property
+    def pending_plan(self) -> RejectionPlan | None:
+        return get_plan(self.pending) if self.pending is not None else None
+
+    @property
+    def is_pending_own(self) -> bool:
+        return self.pending is not None and self.pending.membership_id == self.member_id
+
+    @property
+    def pending_problem(self) -> str:
+        return explain_not_sent(self.pending) if self.pending is not None else ""
 
     @property
     def dom_id(self) -> str:
@@ -197,9 +217,9 @@ def build_rows(
     application_list = list(applications)
     return _build_rows_from_actions(
         [AvailableActions(application, action_context) for application in application_list],
-        get_latest_actions(application_list, action_context.member)
+        get_shown_actions(application_list, action_context.member)
         if action_context.is_job_open
-        else {},
+        else ShownActions({}, {}),
     )
 
 
@@ -207,13 +227,19 @@ def build_row(
     available_actions: AvailableActions, last: ApplicationAction | None
 ) -> ApplicationRow:
     """A row whose latest action is already loaded."""
-    latest_actions = {last.application_id: last} if last else {}
-    return _build_rows_from_actions([available_actions], latest_actions)[0]
+    application = available_actions.application
+    is_busy = last is not None and last.is_open  # then only that is shown
+    pending = None if is_busy else get_pending_rejection(application)
+    actions = ShownActions(
+        {application.pk: last} if last else {}, {application.pk: pending} if pending else {}
+    )
+    return _build_rows_from_actions([available_actions], actions)[0]
 
 
 def _build_rows_from_actions(
-    available_list: Sequence[AvailableActions], latest_actions: Mapping[int, ApplicationAction]
+    available_list: Sequence[AvailableActions], actions: ShownActions
 ) -> list[ApplicationRow]:
+    latest_actions = actions.latest
     conflicts = [a.application_id for a in latest_actions.values() if a.status == Status.CONFLICT]
     _with_people(
         [
@@ -226,7 +252,10 @@ def _build_rows_from_actions(
     done_actions = _list_done_actions(conflicts)
     return [
         _assemble_row(
-            available_actions, latest_actions.get(available_actions.application.pk), done_actions
+            available_actions,
+            latest_actions.get(available_actions.application.pk),
+            done_actions,
+            actions.pending.get(available_actions.application.pk),
         )
         for available_actions in available_list
     ]
@@ -241,11 +270,14 @@ def _assemble_row(
     available_actions: AvailableActions,
     last: ApplicationAction | None,
     done_actions: Sequence[ApplicationAction],
+    pending: ApplicationAction | None,
 ) -> ApplicationRow:
     application, action_context = available_actions.application, available_actions.context
     is_own = last is not None and last.membership_id == action_context.member.pk
     if last is not None:
         last.application = application  # avoids loading it and its job again
+    if pending is not None:
+        pending.application = application
     relevant_actions = [
         action for action in done_actions if action.application_id == application.pk
     ]
@@ -261,6 +293,7 @@ def _assemble_row(
         else available_actions.list_options(),
         last=last,
         is_own=is_own,
+        member_id=action_context.member.pk,
         shows_name=may_show_names(action_context.rights),
         who=get_candidate_label(application, action_context.rights),
         can_undo=not isinstance(undo_request, str),
@@ -276,6 +309,7 @@ def _assemble_row(
         due=describe_due(action_context.promise, application.decision_needed_at)
         if application.decision_needed_at
         else None,
+        pending=None if last is not None and last.is_open else pending,
     )
 
 

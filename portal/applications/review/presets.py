@@ -48,6 +48,8 @@ def build_rejection_data(preset: RejectionPreset) -> Mapping[str, Any]:
         "notes": preset.notes,
         "template": preset.template_id or "",
         "mail_after": preset.mail_after,
+        "delay_days": preset.delay_days,
+        "send_time": f"{preset.send_time:%H:%M}",
     }
 
 
@@ -59,5 +61,5 @@ def record_values(preset: RejectionPreset) -> dict[str, Any]:
         "shared": preset.membership_id is None,
         "reason": preset.reason.name if preset.reason is not None else "",
         "email": preset.template.name if preset.template is not None else "",
-        "minutes": preset.mail_after if preset.template is not None else None,
+        "when": preset.delay_text if preset.template is not None else "",
     }

@@ -114,6 +114,7 @@ def build_card_context(
         **build_session_context(review_session),
         "reject_option": reject_option,
         "presets": member_presets,
+        "has_later_preset": any(preset.is_later for preset in member_presets),
         "why_no_email": NO_EMAIL_MESSAGE
         if any(preset.template for preset in member_presets)
         and not can_email_candidate(application)

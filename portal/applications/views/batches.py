@@ -48,7 +48,7 @@ FAILURES_FIRST = Case(
         for rank, status in enumerate(
             (
                 Status.FAILED, Status.REFUSED, Status.CONFLICT, Status.UNKNOWN, Status.SENDING,
-                Status.QUEUED, Status.SCHEDULED, Status.CANCELED, Status.DONE,
+                Status.QUEUED, Status.SCHEDULED, Status.PENDING, Status.CANCELED, Status.DONE,
             )
         )
     ),
@@ -168,6 +168,7 @@ def batch_detail(request: MemberRequest, pk: int) -> HttpResponse:
         "past_tense": "undone" if batch.undoes else handler.past_tense,
         "progress": progress,
         "page": page,
+        "results": [(action, handler.describe_outcome(action, mine=True)) for action in page],
         "seen": set(seen.values_list("pk", flat=True)),
         "with_page": set(seen.filter(job__status=JobStatus.OPEN).values_list("pk", flat=True)),
         "retried": retried,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,9 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.action_context import ActionContext
 from portal.applications.forms.presets import PresetForm
-from portal.applications.forms.reject import filter_rejection_templates
+from portal.applications.forms.reject import LATER, filter_rejection_templates
 from portal.applications.models import RejectionPreset
 from portal.applications.page.email_preview import build_email_preview, estimate_send_time
+from portal.applications.pending.plans import RejectionPlan, estimate_plan, get_calendar
 from portal.applications.review import presets
 from portal.audit.member_actions import record_member_action
 from portal.entitlements.rules import Rights, get_rights
@@ -110,9 +113,15 @@ def preview_emails(request: MemberRequest) -> HttpResponse:
     minutes = parse_id(request.GET.get("mail_after", ""))
     is_delay = minutes in RejectionPreset.EmailDelay.values
     send_at = estimate_send_time(minutes, action_context) if minutes and is_delay else None
+    plan = _read_shown_plan(request)
     context = {
         "previews": [
-            build_email_preview(template, action_context, send_at)
+            build_email_preview(
+                template,
+                action_context,
+                plan.send_at if plan is not None else send_at,
+                plan.local_text if plan is not None else "",
+            )
             for template in templates.order_by("name")[:MAX_PREVIEWS]
         ],
         "undo_seconds": action_context.reject_undo_seconds,
@@ -120,3 +129,18 @@ def preview_emails(request: MemberRequest) -> HttpResponse:
     return render_page_or_partial(
         request, "applications/rejection_emails.html", "previews", context
     )
+
+
+def _read_shown_plan(request: MemberRequest) -> RejectionPlan | None:
+    """When a rejection that waits for its email would be sent; only of a form for one candidate."""
+    query, zone = request.GET, request.GET.get("plan_zone", "")
+    days = parse_id(query.get("delay_days", ""))
+    is_later = query.get("mail_after", LATER) == LATER
+    if not is_later or not zone or days is None or days > RejectionPreset.MAX_DELAY_DAYS:
+        return None
+    try:
+        at = time.fromisoformat(query.get("send_time", ""))
+    except ValueError:
+        return None
+    calendar = get_calendar(request.membership.organization_id)
+    return estimate_plan(days, at, zone, calendar)

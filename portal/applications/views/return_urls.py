@@ -55,6 +55,8 @@ def get_return_url(request: MemberRequest, application: Application, rights: Rig
             return reverse("applications:reviews")
         return sessions.build_review_url(review_session)
     list_params = get_list_params(QueryDict(get_list_query(request)))
+    if origin == "pending":
+        return reverse("applications:pending_rejections")
     if origin == "activity":
         query = f"?{urlencode(list_params)}" if list_params else ""
         return f"{reverse('applications:my_activity')}{query}"

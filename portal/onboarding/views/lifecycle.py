@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, admin_only
+from portal.applications.pending import releasing
 from portal.audit.atomic_actions import audited_action
 from portal.audit.member_actions import record_member_action
 from portal.connections import connection_state
@@ -65,6 +66,11 @@ def disconnect_page(request: MemberRequest) -> HttpResponse:
                 "Disconnected. The credential was deleted, and synced data is being deleted.",
             )
         return redirect("onboarding:setup")
-    context = {"connection": connection, "counts": counts, "form": form}
+    context = {
+        "connection": connection,
+        "counts": counts,
+        "pending_count": releasing.count_pending(connection),
+        "form": form,
+    }
     status = 422 if form.errors else 200
     return render(request, "onboarding/disconnect.html", context, status=status)

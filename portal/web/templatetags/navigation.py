@@ -25,6 +25,8 @@ _ENTRY_BY_VIEW = {
     "account_set_password": "password",
     "account_email": "email",
     "sso_settings": "members",
+    links.PENDING_REJECTIONS: "pending_rejections",
+    links.CHANGE_PENDING: "pending_rejections",
     "usersessions_list": "sessions",
     links.OWN_CONSENT: "greenhouse_account",
 }

@@ -440,7 +440,7 @@ def test_job_page_query_count_stays_constant(
         )
         for n in range(45)
     )
-    with django_assert_max_num_queries(35):
+    with django_assert_max_num_queries(36):
         remy.get(reverse("applications:job_detail", args=[job.pk]))
 
 

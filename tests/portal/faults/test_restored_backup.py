@@ -9,7 +9,9 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
+from portal.applications.actions import outbox
 from portal.applications.models import ApplicationAction
 from portal.core import outbox_fence
 from portal.core.models import DatabaseIdentity, QueuedTask
@@ -20,6 +22,7 @@ from tests.portal.applications.action_helpers import (
     list_writes,
     reject_application,
 )
+from tests.portal.applications.pending_helpers import accept_email, plan_rejection
 
 Status = ApplicationAction.Status
 
@@ -82,6 +85,34 @@ def test_release_compares_actions_with_greenhouse(
     advance_clock(120)
     run_tasks()
     assert (mail.outbox, list_writes(sandbox)) == ([], [])
+
+
+def test_pending_rejections_are_confirmed_after_restore(
+    connect, personas: Personas, sign_in, sandbox, run_tasks, advance_clock
+) -> None:
+    """One was due and may have been sent; the other may have been canceled since."""
+    connect()
+    outbox_fence.remember_identity()
+    sam = sign_in(personas.sam)
+    due, future = list_applications("sam")[:2]
+    for application in (due, future):
+        accept_email(sandbox, application)
+        plan_rejection(sam, application)
+    ApplicationAction.objects.filter(application=due).update(due_at=timezone.now())
+    sandbox.run_mutation("reject_application", application_id=due.remote_id)
+    _restore()
+    advance_clock(60)
+    assert run_tasks() == 0
+    mail.outbox.clear()
+    call_command("release_outbox", verbosity=0)
+    advance_clock(20 * 24 * 3600)
+    outbox.release_due_actions()
+    run_tasks()
+    assert ApplicationAction.objects.get(application=due).status == Status.DONE
+    waiting = ApplicationAction.objects.get(application=future)
+    assert (waiting.status, waiting.due_at) == (Status.PENDING, None)
+    assert (list_writes(sandbox), list(sandbox.dataset().mails)) == ([], [])
+    assert "Pending rejections to confirm" in mail.outbox[0].subject
 
 
 def test_workers_go_on_after_release(personas: Personas, sign_in, run_tasks) -> None:

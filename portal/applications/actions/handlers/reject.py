@@ -27,13 +27,21 @@ from portal.applications.actions.handlers.base import (
     build_undo_request,
 )
 from portal.applications.models import ActionKind, ApplicationAction
-from portal.sync.models import NO_FINGERPRINTS, Application, Candidate
+from portal.applications.pending.plans import (
+    PLAN_PARAMETER,
+    get_calendar,
+    get_plan,
+    read_plan,
+    renew_plan,
+)
+from portal.sync.models import NO_FINGERPRINTS, Application, Candidate, EmailTemplate
 
-EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at")
+EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at", PLAN_PARAMETER)
 NO_EMAIL_MESSAGE = "This candidate doesn't accept email, so none is sent."
 EMAIL_REFUSED_MESSAGE = (
     "The candidate no longer accepts email. Nothing was sent. Reject again without an email."
 )
+TEMPLATE_GONE_MESSAGE = "The email no longer exists in Greenhouse."
 MIN_EMAIL_DELAY = timedelta(minutes=10)
 
 
@@ -48,8 +56,25 @@ class RejectHandler(ActionHandler):
     feature = "reject"
     has_undo_period = True
 
+    def why_target_unavailable(
+        self, parameters: Mapping[str, Any], action_context: ActionContext
+    ) -> str:
+        """An email that was chosen days ago may be gone."""
+        if read_plan(parameters) is None:
+            return ""
+        rights = action_context.rights
+        if reason := rights.why_unavailable("rejection_mail"):
+            return reason
+        templates = EmailTemplate.objects.filter(
+            connection=rights.match.connection, remote_id=parameters["template"], gone_at=None
+        )
+        return "" if templates.exists() else TEMPLATE_GONE_MESSAGE
+
     def send(self, provider: Provider, action: ApplicationAction) -> WriteResult:
-        if action.reason is None:
+        is_reason_gone = action.reason is None or (
+            action.reason.gone_at is not None and get_plan(action) is not None
+        )
+        if action.reason is None or is_reason_gone:
             raise InvalidValues(
                 {"rejection_reason_id": "missing"}, "The reason no longer exists in Greenhouse."
             )
@@ -80,9 +105,23 @@ class RejectHandler(ActionHandler):
     def rebuild_parameters(
         self, action: ApplicationAction, current: Application
     ) -> Mapping[str, Any]:
-        if can_email_candidate(current):
+        if not can_email_candidate(current):
+            return remove_email(action.parameters)
+        plan = get_plan(action)
+        if plan is None:
             return super().rebuild_parameters(action, current)
-        return remove_email(action.parameters)
+        calendar = get_calendar(action.membership.organization_id)
+        return {**action.parameters, **renew_plan(plan, calendar).to_parameters()}
+
+    def describe_status(self, action: ApplicationAction) -> str:
+        return "Rejection pending" if action.is_pending else super().describe_status(action)
+
+    def describe_outcome(self, action: ApplicationAction, *, mine: bool) -> str:
+        plan = get_plan(action)
+        if plan is None or not action.is_pending or action.outcome:
+            return super().describe_outcome(action, mine=mine)
+        email_name = action.parameters["template_name"]
+        return f"To be rejected with the email “{email_name}” on {plan.local_text}."
 
     def build_inverse_request(
         self, action: ApplicationAction, current: Application, action_context: ActionContext
@@ -124,11 +163,14 @@ def _has_other_reason(action: ApplicationAction, current: Application) -> bool:
 
 def get_email_send_time(action: ApplicationAction) -> datetime | None:
     """When the rejection's email goes out; None without one. A delay counts from the rejection,
-    not the click. A fixed time is never so soon that the rejection could not be undone first.
+    not the click. A fixed time is never so soon that the rejection could not be undone first. A
+    pending rejection and its email are sent together.
     """
     if "template" not in action.parameters:
         return None
     rejected_at: datetime = action.sent_at or timezone.now()
+    if get_plan(action) is not None:
+        return rejected_at
     if "mail_at" in action.parameters:
         chosen_time = datetime.fromisoformat(action.parameters["mail_at"])
         return max(chosen_time, rejected_at + MIN_EMAIL_DELAY)
@@ -141,6 +183,6 @@ def _build_rejection_email(action: ApplicationAction) -> RejectionEmail | None:
         return None
     return RejectionEmail(
         template_id=action.parameters["template"],
-        send_at=send_at,
+        send_at=None if get_plan(action) is not None else send_at,
         from_user_id=action.acting_user_remote_id,
     )

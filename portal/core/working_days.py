@@ -1,0 +1,36 @@
+"""Working days and wall-clock times, as people count them: without weekends and holidays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+MONDAY_TO_FRIDAY = frozenset(range(5))
+_DAY = timedelta(days=1)
+_MAX_SEARCHED_DAYS = 3000  # holidays may fill years, but the search ends
+
+
+@dataclass(frozen=True)
+class WorkingCalendar:
+    weekdays: frozenset[int] = MONDAY_TO_FRIDAY  # Monday is 0
+    holidays: frozenset[date] = frozenset()
+
+    def is_working_day(self, day: date) -> bool:
+        return day.weekday() in self.weekdays and day not in self.holidays
+
+    def add_working_days(self, day: date, number: int) -> date:
+        """The working day that many working days after `day`, which may itself be a holiday."""
+        remaining_days = number
+        for _ in range(_MAX_SEARCHED_DAYS):
+            if remaining_days <= 0:
+                break
+            day += _DAY
+            remaining_days -= self.is_working_day(day)
+        return day
+
+
+def find_local_time(day: date, at: time, zone: tzinfo) -> datetime:
+    """The moment of a wall-clock time, in UTC: of a repeated hour the first, of a skipped one as
+    long after the change as it would have been.
+    """
+    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
