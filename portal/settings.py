@@ -163,6 +163,7 @@ INSTALLED_APPS = [
     "portal.jobs",
     "portal.search",
     "portal.applications",
+    "portal.decisions",
     "portal.onboarding",
     "portal.support",
     "portal.privacy",

@@ -27,6 +27,7 @@ urlpatterns = [
     path("search/", include("portal.search.urls")),
     path("requisitions/", include("portal.jobs.urls")),
     path("", include("portal.applications.urls")),
+    path("", include("portal.decisions.urls")),
     path("", include("portal.webhooks.urls")),
     path("setup/syncs/", include("portal.sync.urls")),
     path("setup/", include("portal.onboarding.urls")),

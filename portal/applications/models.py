@@ -1,4 +1,4 @@
-"""Actions on applications, batches, review sessions, rejection presets, learned refusals."""
+"""Actions on applications, batches, reviews, rejection presets, refusals, shown résumés."""
 
 from __future__ import annotations
 
@@ -124,6 +124,8 @@ class ApplicationAction(OrganizationModel):
     )
     notes = models.TextField(blank=True, max_length=2000)
     parameters = models.JSONField(default=dict)  # for the handler, in Greenhouse's IDs
+    # What the page showed when the person decided (`page_state`), without search terms.
+    page_state: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     state_before = models.JSONField(null=True)  # `snapshot_application`; no personal data
     state_after = models.JSONField(null=True)
 
@@ -216,6 +218,28 @@ class ApplicationAction(OrganizationModel):
         if self.status != self.Status.SENDING or self.sent_at is None:
             return False
         return bool(timezone.now() - self.sent_at >= self.SLOW_AFTER)
+
+
+class ResumeView(OrganizationModel):
+    """That a person was shown an application's résumé, for the record of what they decided."""
+
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, related_name="resume_views"
+    )
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="+")
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["membership", "application"], name="one_resume_view_per_person"
+            ),
+        )
+        indexes = (models.Index(fields=["last_at"], name="resume_views_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.membership} saw the résumé of application {self.application_id}"
 
 
 class LearnedRefusal(OrganizationModel):

@@ -1,4 +1,6 @@
-"""Erases what actions hold about erased candidates: notes, custom field values, time zones."""
+"""Erases what actions hold about erased candidates: notes, custom field values, time zones, and
+what their pages showed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import replace
 
 from django.db.models import QuerySet
 
-from portal.applications.models import ActionKind, ApplicationAction
+from portal.applications.models import ActionKind, ApplicationAction, ResumeView
 from portal.applications.pending.plans import PLAN_PARAMETER, get_plan
 
 Status = ApplicationAction.Status
@@ -19,8 +21,9 @@ def erase_notes(candidates: Sequence[int]) -> None:
     nothing else is not sent at all (`handlers.note`).
     """
     actions = ApplicationAction.objects.filter(application__candidate__in=candidates)
-    actions.exclude(notes="").order_by().update(notes="")
+    actions.exclude(notes="", page_state={}).order_by().update(notes="", page_state={})
     _erase_time_zones(actions.filter(parameters__has_key=PLAN_PARAMETER))
+    ResumeView.objects.filter(application__candidate__in=candidates).order_by().delete()
     for action in actions.filter(kind=ActionKind.UPDATE):
         if action.parameters.pop("custom", None):
             outcome = UPDATED_MESSAGE if action.status == Status.DONE else action.outcome

@@ -44,6 +44,11 @@ _VERB_LABELS = {
     "view.unshared": "View no longer shared",
     "jobs.exported": "Requisitions exported",
     "applications.exported": "Applications exported",
+    "decision_record.started": "Decision record started",
+    "decision_record.exported": "Decision record exported",
+    "decision_record.printed": "Decision record opened to print",
+    "decision_record.expired": "Old decisions deleted",
+    "decision_record.retention_changed": "Decision record settings changed",
 }
 
 

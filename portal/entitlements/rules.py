@@ -123,6 +123,21 @@ def visible_applications(
     )
 
 
+def recorded_applications(member: Membership, *, member_rights: Rights) -> QuerySet[Application]:
+    """Applications whose decisions the member may read: the visible ones of open and closed jobs,
+    and those of erased candidates, who have no name any more. Deleting a person in Greenhouse
+    must not take what was decided from the record.
+    """
+    features = member_rights.features
+    if "applications" in features.unavailable:
+        return Application.objects.none()
+    was_erased = Q(candidate__private=False, candidate__erased_at__isnull=False)
+    return Application.objects.filter(
+        _build_public_filter(features) | was_erased,
+        job__in=visible_jobs(member, member_rights=member_rights, closed=True),
+    )
+
+
 def visible_application(
     member: Membership, pk: int, *, member_rights: Rights | None = None, closed: bool = False
 ) -> Application | None:
@@ -161,11 +176,15 @@ def public_applications(credential_features: Features) -> QuerySet[Application]:
     """Applications before checking rights to their job; never show these directly."""
     if "applications" in credential_features.unavailable:
         return Application.objects.none()
+    return Application.objects.filter(_build_public_filter(credential_features))
+
+
+def _build_public_filter(credential_features: Features) -> Q:
     # Without permission to read candidates, applications are shown without a name.
     visibility_filter = Q(candidate__private=False, candidate__gone_at=None)
     if "candidates" in credential_features.unavailable:
         visibility_filter |= Q(candidate=None)
-    return Application.objects.filter(visibility_filter, gone_at=None)
+    return visibility_filter & Q(gone_at=None)
 
 
 def explain_no_access(member_rights: Rights) -> str:

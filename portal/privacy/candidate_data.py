@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
@@ -13,6 +14,7 @@ from portal.audit.models import Entry
 from portal.connections.client import open_interactive_provider
 from portal.connections.models import Connection
 from portal.core.secrets.secret_field import SecretUnreadable
+from portal.decisions.models import Decision
 from portal.privacy import related_rows
 from portal.sync.models import Application, Candidate
 from portal.sync.records import candidate_erasure, record_refresh
@@ -49,7 +51,18 @@ def export_candidate(candidate: Candidate) -> dict[str, Any]:
             }
             for row in actions.order_by("id")
         ],
+        "decisions_recorded": [
+            related_rows.serialize_row(row) for row in _list_decisions(candidate)
+        ],
     }
+
+
+def _list_decisions(candidate: Candidate) -> QuerySet[Decision]:
+    applications = Application.objects.filter(candidate=candidate).order_by()
+    return Decision.objects.filter(
+        organization=candidate.connection.organization_id,
+        application_remote_id__in=applications.values("remote_id"),
+    )
 
 
 def erase_candidate(candidate: Candidate, *, patience: float | None = None) -> Entry:

@@ -17,10 +17,11 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import ActivityPeriod
-from portal.applications.models import ApplicationAction, Batch
+from portal.applications.models import ApplicationAction, Batch, ResumeView
 from portal.connections.models import ApiCall, CheckRun, FixLink
 from portal.core import queue
 from portal.core.models import QueueTurn, SharedState, Transition
+from portal.decisions import retention as decision_retention
 from portal.issues.models import Issue
 from portal.jobs.models import ApplicantDigest
 from portal.members.models import Invitation
@@ -100,6 +101,7 @@ RETENTION_RULES = (
     RetentionRule(
         Batch, "ACTION_DAYS", lambda d: Batch.objects.filter(created_at__lt=d, actions=None)
     ),
+    _build_age_rule(ResumeView, "ACTION_DAYS", "last_at"),
     _build_age_rule(AtsUser, "DELETED_RECORD_DAYS", "gone_at"),
     _build_age_rule(JobGrant, "DELETED_RECORD_DAYS", "gone_at"),
     _build_age_rule(QueueTurn, "DELETED_RECORD_DAYS", "last_served_at"),
@@ -124,6 +126,9 @@ def delete_expired_rows() -> int:
         if deleted:
             logger.info("Deleted %d expired rows of %s", deleted, rule.label)
         deleted_count += deleted
+    deleted_count += decision_retention.delete_expired(
+        now, batch_size=BATCH_SIZE, after_batch=turn.end_if_over
+    )
     _clear_expired_answers(_get_cutoff("DELETED_RECORD_DAYS", now))
     candidate_erasure.erase_gone_candidates(
         Candidate.objects.filter(gone_at__lt=now - ERASURE_GRACE)

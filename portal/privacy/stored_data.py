@@ -9,6 +9,9 @@ from django.conf import settings
 from portal.accounts.models import Membership, Organization
 from portal.applications.models import ApplicationAction
 from portal.audit.models import Entry
+from portal.core import links
+from portal.decisions.models import Decision
+from portal.decisions.retention import get_years
 from portal.notifications.models import Notification
 from portal.sync.models import Application, AtsUser, Candidate
 
@@ -21,6 +24,7 @@ class StoredData:
     content: str
     count: int
     retention: str
+    settings_page: str = ""  # name of the page where it is changed
 
 
 def list_stored_data(organization: Organization) -> list[StoredData]:
@@ -69,6 +73,13 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             f"{settings.ACTION_DAYS} days.",
         ),
         StoredData(
+            "Decision records",
+            "Who decided what and why, and what was on screen; no names of candidates",
+            Decision.objects.filter(organization=organization).count(),
+            _describe_years(get_years(organization)),
+            links.DECISION_RETENTION,
+        ),
+        StoredData(
             "Emails sent to members",
             "Recipient, subject and text",
             Notification.objects.filter(organization=organization).count(),
@@ -81,3 +92,7 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             "Forever. Entries can’t be deleted; erased people appear as “Former member”.",
         ),
     ]
+
+
+def _describe_years(years: int) -> str:
+    return f"{years} year{'s' if years > 1 else ''}."

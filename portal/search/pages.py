@@ -39,5 +39,6 @@ PAGES = (
         "Answer promise", "jobs:answer_promise", "working days holidays time zone calendar", True
     ),
     PortalPage("Activity log", "audit:log", "audit history", True),
+    PortalPage("Decision records", links.DECISION_RETENTION, "retention years audit", True),
     PortalPage("Your data", links.YOUR_DATA, "privacy export erase candidate", True),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.accounts import access
 from portal.applications import note_erasure
-from portal.applications.actions import outbox, restored_backup
+from portal.applications.actions import outbox, restored_backup, settlement
 from portal.applications.batches import runner
 from portal.applications.pending import releasing
 from portal.audit import presentation
@@ -13,6 +13,7 @@ from portal.connections.oauth import revocation
 from portal.connections.permissions import check_runs, fix_link_email
 from portal.core import outbox_fence, queue, worker_heartbeat
 from portal.core.secrets import key_rotation
+from portal.decisions import erasure, recorder
 from portal.entitlements import job_titles
 from portal.jobs.applicant_emails import schedule as applicant_emails
 from portal.jobs.job_list import stage_counts
@@ -31,6 +32,9 @@ def register_hooks() -> None:
     run_lifecycle.data_synced.register(stage_counts.request_count_update)
     candidate_erasure.candidates_erased.register(releasing.cancel_of_erased)
     candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
+    # After the actions: see `erasure.erase_decision_texts`.
+    candidate_erasure.candidates_erased.register(erasure.erase_decision_texts)
+    settlement.action_settled.register(recorder.record_decision)
 
     access.sign_in_rule.register(sso_sessions.is_open_in_session)
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)

@@ -89,6 +89,7 @@ def create_url_arguments(application: Application, owner: Membership) -> UrlArgu
         ("applications:", "pk"): application.pk,
         **{(f"applications:{name}", "pk"): action.pk for name in of_action},
         **{(f"applications:{name}", "pk"): batch.pk for name in of_batch},
+        ("decisions:", "job_pk"): application.job_id,
         ("jobs:", "job_pk"): application.job_id,
         ("jobs:update_saved_view", "pk"): view.pk,
         ("jobs:copy_view", "pk"): view.pk,

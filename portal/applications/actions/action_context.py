@@ -33,6 +33,7 @@ class ActionRequest:
     notes: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     undoes: ApplicationAction | None = None
+    page_state: Mapping[str, Any] = field(default_factory=dict)  # for the decision record
 
 
 @dataclass(frozen=True)

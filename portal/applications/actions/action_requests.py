@@ -148,6 +148,7 @@ def build_action(
         reason=action_request.reason,
         notes=action_request.notes,
         parameters=dict(action_request.parameters),
+        page_state=dict(action_request.page_state),
         state_before=snapshot_application(application),
         acting_user_remote_id=user.remote_id if user else None,
         as_service_account=action_context.acting_user.uses_service_account,

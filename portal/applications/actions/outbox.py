@@ -14,6 +14,7 @@ from portal.applications.actions.action_requests import SEND_TASK
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
+from portal.applications.actions.settlement import action_settled
 from portal.applications.models import ApplicationAction
 from portal.applications.pending.notices import log_pending
 from portal.applications.pending.releasing import release_pending
@@ -91,6 +92,8 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
         )
         if canceled and was_pending:
             log_pending(action, "rejection_canceled", "canceled the pending rejection of", by=by)
+        if canceled:
+            action_settled.run(action)
     return canceled
 
 

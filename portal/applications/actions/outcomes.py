@@ -17,6 +17,7 @@ from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.handlers import ACTION_HANDLERS
+from portal.applications.actions.settlement import action_settled
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.pending import notices, releasing
 from portal.applications.pending.plans import get_plan
@@ -35,7 +36,6 @@ def mark_done(action: ApplicationAction, sentence: str, current: Application) ->
         sentence = ACTION_HANDLERS[action.kind].describe_undone(action, current)
     if action.as_service_account:
         sentence = f"{sentence.rstrip('.')} {AS_SERVICE_ACCOUNT}."
-        _record_service_account_use(action)
     finish_action(action, Status.DONE, sentence, state_after=snapshot_application(current))
 
 
@@ -87,12 +87,16 @@ def finish_action(
             due_at=None,
             **{name: value for name, value in extra_fields.items() if value is not None},
         )
+        # Locks in one order everywhere: the action, the audit log, the decision record.
+        if moved and status == Status.DONE and action.as_service_account:
+            _record_service_account_use(action)
         if moved and action.batch_id is not None:
             batch_completion.complete_batch(action.batch_id)
         elif moved and status == Status.DONE:
             audit_log.log_action(action)
         if moved:
             _update_pending(action, status, sentence)
+            action_settled.run(action)
 
 
 def _update_pending(action: ApplicationAction, status: str, sentence: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +41,7 @@ class BatchRequest:
     reason: RejectionReason | None = None
     notes: str = ""
     build_parameters: Callable[[Application], Mapping[str, Any]]
+    page_state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def start_batch(
@@ -87,6 +88,7 @@ def _build_request(
         reason=batch_request.reason,
         notes=batch_request.notes,
         parameters=parameters if can_email_candidate(application) else remove_email(parameters),
+        page_state=batch_request.page_state,
     )
 
 

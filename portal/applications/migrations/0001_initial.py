@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ('seen_stage_name', models.CharField(blank=True, max_length=200)),
                 ('notes', models.TextField(blank=True, max_length=2000)),
                 ('parameters', models.JSONField(default=dict)),
+                ('page_state', models.JSONField(default=dict)),
                 ('state_before', models.JSONField(null=True)),
                 ('state_after', models.JSONField(null=True)),
                 ('queued_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -114,6 +115,16 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ('digit', 'id'),
             },
+        ),
+        migrations.CreateModel(
+            name='ResumeView',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('first_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('last_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('application', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='sync.application')),
+                ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='resume_views', to='accounts.membership')),
+            ],
         ),
         migrations.CreateModel(
             name='ReviewPreferences',
@@ -191,6 +202,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='rejectionpreset',
             constraint=models.UniqueConstraint(condition=models.Q(('membership__isnull', False)), fields=('membership', 'digit'), name='one_own_preset_per_digit'),
+        ),
+        migrations.AddIndex(
+            model_name='resumeview',
+            index=models.Index(fields=['last_at'], name='resume_views_by_age'),
+        ),
+        migrations.AddConstraint(
+            model_name='resumeview',
+            constraint=models.UniqueConstraint(fields=('membership', 'application'), name='one_resume_view_per_person'),
         ),
         migrations.AddConstraint(
             model_name='reviewsession',

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.http import QueryDict
@@ -75,13 +76,16 @@ class ReviewQueue:
         """Whether its next session goes on where the last one ended."""
         return self._get_listed_job() is None
 
-    def get_stored_query(self) -> str:
-        """The canonical query of a requisition's list, without search terms."""
+    def get_stored_filters(self) -> dict[str, Any]:
+        """The canonical query of a requisition's list, without search terms but whether there
+        were any.
+        """
         job = self._get_listed_job()
         if job is None:
-            return ""
+            return {"query": ""}
         query = QueryDict(self._get_list_query())
-        return drop_search(build_application_list(job, self.rights, query).filters).query
+        filters = build_application_list(job, self.rights, query).filters
+        return {"query": drop_search(filters).query, "searched": bool(filters.search)}
 
     def _get_listed_job(self) -> Job | None:
         return self.job or (self.view.job if self.view is not None else None)

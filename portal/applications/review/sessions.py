@@ -85,7 +85,7 @@ def start_review_session(queue: ReviewQueue) -> ReviewSession | None:
         "application_ids": [pk for _, pk in keys[:MAX_APPLICATIONS]],
         "is_cut": len(keys) > MAX_APPLICATIONS,
         "position": 0,
-        "filters": {"query": queue.get_stored_query()},
+        "filters": queue.get_stored_filters(),
         "after": [after[0].isoformat(), after[1]] if after else [],
         "started_at": now,
         "moved_at": now,

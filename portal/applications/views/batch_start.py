@@ -72,6 +72,7 @@ class BatchStart:
             reason=form.cleaned_data.get("reason"),
             notes=form.cleaned_data.get("notes", ""),
             build_parameters=form.build_parameters_for,
+            page_state=self.capture_page_state(),
         )
         try:
             batch, skipped = scheduling.start_batch(
@@ -99,6 +100,10 @@ class BatchStart:
 
     def build_links(self) -> dict[str, Any]:
         """Hook: `start_url`, `back_url` and `back_label`, and what else the page shows."""
+        raise NotImplementedError
+
+    def capture_page_state(self) -> Mapping[str, Any]:
+        """Hook: what the page showed, for the decision record."""
         raise NotImplementedError
 
     def describe_selection(self, chosen: Sequence[Application]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Case, Count, IntegerField, Value, When
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -33,6 +33,8 @@ from portal.applications.page.labels import may_show_names
 from portal.applications.page.scheduled_email import get_scheduled_email
 from portal.applications.views.batch_selection import describe_selection, report_skipped
 from portal.applications.views.batch_start import BatchStart
+from portal.applications.views.page_state import LIST_PAGE, capture_list
+from portal.applications.views.return_urls import get_list_query
 from portal.entitlements.rules import get_rights, visible_applications, visible_jobs
 from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
@@ -100,10 +102,14 @@ class JobBatchStart(BatchStart):
     def describe_selection(self, chosen: Sequence[Application]) -> str:
         return describe_selection(self.request, self.application_list, chosen, self.all_matching)
 
+    def capture_page_state(self) -> Mapping[str, Any]:
+        query = QueryDict(get_list_query(self.request))
+        return {"page": LIST_PAGE} | capture_list(query, self.action_context.rights)
+
     def build_links(self) -> dict[str, Any]:
         return {
             "all_matching": self.all_matching,
-            "list_query": encode_list_params(self.request.GET),
+            "list_query": get_list_query(self.request) or encode_list_params(self.request.GET),
             "start_url": reverse("applications:start_batch", args=[self.job.pk]),
             "back_url": reverse("applications:job_detail", args=[self.job.pk]),
             "back_label": "Back to requisition",

@@ -16,6 +16,7 @@ from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.conflicts import build_greenhouse_url
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.resumes.resume import Resume, download_resume, load_resume
+from portal.applications.resumes.resume_views import record_resume_view
 from portal.applications.review import highlighting, sessions
 from portal.applications.views.greenhouse_reads import ReadFailure, read_from_greenhouse
 from portal.applications.views.lookups import get_application_or_404
@@ -72,6 +73,7 @@ def _build_context(
     context["resume"] = resume
     if resume is None or resume.document is None:
         return context
+    record_resume_view(request.membership, application)
     highlighted_words = sessions.get_review_preferences(request.membership).highlighted_words
     return {
         **context,
@@ -121,6 +123,7 @@ def download_resume_file(request: MemberRequest, pk: int) -> HttpResponse:
         )
     )
     if isinstance(result, tuple):
+        record_resume_view(request.membership, application)
         return _build_download(*result)
     context = {
         "application": application,

@@ -90,6 +90,9 @@ class PersonBatchStart(BatchStart):
             form.limit_reasons(_list_security_reasons(self.application))
         return form
 
+    def capture_page_state(self) -> Mapping[str, Any]:
+        return {"page": "same_person"}
+
     def build_links(self) -> dict[str, Any]:
         return {
             "names_jobs": True,

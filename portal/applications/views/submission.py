@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpResponse
 
@@ -14,6 +16,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.page.rows import build_row
 from portal.applications.pending.plans import get_plan
 from portal.applications.review import sessions
+from portal.applications.views.page_state import capture_page_state
 from portal.applications.views.return_urls import get_origin, get_review_session
 from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import render_row, respond_with_row
@@ -30,6 +33,12 @@ def submit_action(
     request: MemberRequest, available_actions: AvailableActions, action_request: ActionRequest
 ) -> HttpResponse:
     """Record the action and respond with its row, or redirect to the page it came from."""
+    rights = available_actions.context.rights
+    review_session = (
+        get_review_session(request, rights) if get_origin(request) == "review" else None
+    )
+    page_state = capture_page_state(request, available_actions, review_session)
+    action_request = replace(action_request, page_state=page_state)
     try:
         action = action_requests.request_action(available_actions, action_request)
     except action_requests.ActionUnavailable as error:
@@ -43,8 +52,6 @@ def submit_action(
             request, available_actions, note=ACTION_IN_PROGRESS_MESSAGE, status=409
         )
     if get_origin(request) == "review":
-        rights = available_actions.context.rights
-        review_session = get_review_session(request, rights)
         if review_session is not None and action_request.undoes is None:
             sessions.move_past(review_session, available_actions.application.pk)
         return respond_in_review(request, rights, undone=action_request.undoes)

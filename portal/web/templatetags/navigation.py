@@ -13,6 +13,7 @@ register = template.Library()
 _ENTRY_BY_NAMESPACE = {
     "jobs": "requisitions",
     "applications": "requisitions",
+    "decisions": "requisitions",
     "onboarding": "setup",
     "webhooks": "setup",
     "sync": "setup",
@@ -29,6 +30,7 @@ _ENTRY_BY_VIEW = {
     links.CHANGE_PENDING: "pending_rejections",
     "usersessions_list": "sessions",
     links.OWN_CONSENT: "greenhouse_account",
+    links.DECISION_RETENTION: "your_data",
 }
 _ONE_TIME_CODES_PREFIX = "mfa_"
 _ENTRIES = {*_ENTRY_BY_NAMESPACE.values(), *_ENTRY_BY_VIEW.values(), "one_time_codes"}

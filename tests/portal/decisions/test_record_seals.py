@@ -1,0 +1,151 @@
+"""Changes to a decision record outside the portal are noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+from django.db import connection
+from django.test import Client
+
+from integrations.greenhouse.sandbox import Sandbox
+from portal.applications.models import ApplicationAction
+from portal.audit.models import AppendOnlyViolation
+from portal.decisions import seal
+from portal.decisions.models import Decision, DecisionChain
+from portal.sync.models import Application, Job
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import reject_application
+from tests.portal.applications.batch_helpers import pick_from_one_job
+from tests.portal.decisions.record_helpers import (
+    fetch_csv,
+    fetch_record,
+    read_csv,
+    verify_record,
+)
+
+
+@pytest.fixture
+def remy(sandbox: Sandbox, personas: Personas, connect, sign_in, settings) -> Client:
+    connect()
+    settings.REJECT_UNDO_SECONDS = 0
+    return sign_in(personas.remy)
+
+
+@pytest.fixture
+def job(remy: Client, run_tasks) -> Job:
+    """With three rejections."""
+    chosen = pick_from_one_job(3)
+    for application in chosen:
+        reject_application(remy, application, notes="Too junior.")
+    run_tasks()
+    assert Decision.objects.count() == 3
+    assert chosen[0].job is not None
+    return chosen[0].job
+
+
+def _execute_sql(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE decisions_decision SET reason = 'Other' WHERE number = 2", "decision 2: it was"),
+        ("UPDATE decisions_decision SET resume_opened = true WHERE number = 3", "decision 3"),
+        ("UPDATE decisions_decision SET free_text = '{}' WHERE number = 1", "decision 1: it was"),
+        (
+            "UPDATE decisions_decision SET free_text = '{}', free_text_salt = '', "
+            "erased_at = settled_at WHERE number = 1",
+            "decision 1: it was",
+        ),
+        ("DELETE FROM decisions_decision WHERE number = 2", "decision 2: it is missing"),
+        ("DELETE FROM decisions_decision WHERE number = 3", "decision 3: the last ones"),
+        ("DELETE FROM decisions_decision WHERE number = 1", "decision 1: it is missing"),
+        ("UPDATE decisions_decisionchain SET expired_number = 1", "its ends were rewritten"),
+        ("DELETE FROM decisions_decisionchain", "its end was deleted"),
+    ],
+)
+def test_tampering_is_noticed(job: Job, statement: str, problem: str) -> None:
+    assert "3 decisions" in verify_record()
+    _execute_sql(statement)
+    with pytest.raises(CommandError, match=problem):
+        verify_record()
+
+
+def test_deleting_everything_is_noticed(job: Job) -> None:
+    _execute_sql("DELETE FROM decisions_decision")
+    _execute_sql("DELETE FROM decisions_decisionchain")
+    with pytest.raises(CommandError, match="its end was deleted"):
+        verify_record()
+
+
+def test_export_says_what_was_changed(remy: Client, job: Job) -> None:
+    _execute_sql("UPDATE decisions_decision SET reason = 'Other' WHERE number = 2")
+    checks = [line["Seal check"] for line in read_csv(remy, job)]
+    assert checks == ["unchanged", "changed since it was recorded", "unchanged"]
+    assert "Changed since it was recorded" in fetch_record(remy, job)
+
+
+def test_exported_file_is_compared(remy: Client, job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    text = fetch_csv(remy, job)
+    file.write_text(text, encoding="utf-8", newline="")
+    assert "whole" in verify_record("--file", file)
+    file.write_text(text.replace("Reject", "Advance", 1), encoding="utf-8", newline="")
+    with pytest.raises(CommandError, match=r"Line 2 of .*: not as recorded: Decision"):
+        verify_record("--file", file)
+    digest = Decision.objects.get(number=3).seal
+    file.write_text(text.replace(digest, "0" * 64), encoding="utf-8", newline="")
+    with pytest.raises(CommandError, match=r"Line 4 of .*no such decision"):
+        verify_record("--file", file)
+    file.write_text("nothing\n1\n")
+    with pytest.raises(CommandError, match="not an exported decision record"):
+        verify_record("--file", file)
+
+
+def test_earlier_end_contradicts_older_state(job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "ends.jsonl"
+    verify_record("--export", file)
+    assert "whole" in verify_record("--against", file)
+    # As in a backup made after the second decision.
+    chain = DecisionChain.objects.get()
+    Decision.objects.filter(number=3).delete()
+    chain.number, chain.seal = 2, Decision.objects.get(number=2).seal
+    seal.seal_chain(chain)
+    chain.save()
+    assert "2 decisions" in verify_record()
+    with pytest.raises(CommandError, match="had 3 decisions"):
+        verify_record("--against", file)
+
+
+def test_portal_changes_no_decision(job: Job) -> None:
+    decision = Decision.objects.first()
+    with pytest.raises(AppendOnlyViolation):
+        decision.save()
+    with pytest.raises(AppendOnlyViolation):
+        decision.delete()
+
+
+def test_record_outlives_actions(remy: Client, job: Job) -> None:
+    before = fetch_csv(remy, job)
+    ApplicationAction.objects.all().delete()
+    assert fetch_csv(remy, job) == before
+    # As when Greenhouse is disconnected, and connected again.
+    remote_id = int(read_csv(remy, job)[0]["Greenhouse application ID"])
+    application = Application.objects.get(remote_id=remote_id)
+    application.delete()
+    assert len(read_csv(remy, job)) == 2
+    application.pk = None
+    application.save(force_insert=True)
+    assert fetch_csv(remy, job) == before
+
+
+def test_rotated_key_still_verifies(job: Job, settings) -> None:
+    settings.AUDIT_KEYS = ["a new key", *settings.AUDIT_KEYS]
+    assert "3 decisions" in verify_record()
+    settings.AUDIT_KEYS = ["a new key"]
+    with pytest.raises(CommandError, match="rewritten"):
+        verify_record()
