@@ -83,8 +83,8 @@ def move_rows(
     by: User | None = None,
     field: str = "status",
     **extra_fields: Any,
-) -> int:
-    """Move all `rows` that may still move to `to`, in three statements, and return how many did.
+) -> list[int]:
+    """Move all `rows` that may still move to `to`, in three statements, and return their keys.
 
     Rows that another process moved first are left out, as `try_move` would.
     """
@@ -94,7 +94,7 @@ def move_rows(
         locked = rows.filter(**{f"{field}__in": movable_states}).select_for_update(of=("self",))
         old_states = dict(locked.order_by("pk").values_list("pk", field))
         if not old_states:
-            return 0
+            return []
         rows.model._default_manager.filter(pk__in=old_states).update(**{field: to}, **extra_fields)
         Transition.objects.bulk_create(
             Transition(
@@ -107,7 +107,7 @@ def move_rows(
             )
             for pk, old in old_states.items()
         )
-    return len(old_states)
+    return list(old_states)
 
 
 def move_stalled_rows(

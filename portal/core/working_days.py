@@ -19,14 +19,21 @@ class WorkingCalendar:
         return day.weekday() in self.weekdays and day not in self.holidays
 
     def add_working_days(self, day: date, number: int) -> date:
-        """The working day that many working days after `day`, which may itself be a holiday."""
-        remaining_days = number
+        """The working day that many working days after `day`, or before it if `number` is negative.
+        `day` may itself be a holiday.
+        """
+        step, remaining_days = (_DAY if number > 0 else -_DAY), abs(number)
         for _ in range(_MAX_SEARCHED_DAYS):
-            if remaining_days <= 0:
+            if not remaining_days or day in (date.min, date.max):
                 break
-            day += _DAY
+            day += step
             remaining_days -= self.is_working_day(day)
         return day
+
+    def count_working_days(self, after: date, until: date) -> int:
+        """Working days after the one day up to the other."""
+        days = (until - after).days
+        return sum(self.is_working_day(after + n * _DAY) for n in range(1, days + 1))
 
 
 def find_local_time(day: date, at: time, zone: tzinfo) -> datetime:

@@ -38,16 +38,18 @@ class ChainBreak:
         return f"The chain of organization {self.organization_id} is broken{place}: {self.problem}."
 
 
-def append_decision(decision: Decision) -> None:
-    """Seal and save the decision. Locks the chain until the transaction ends. Whoever also writes
-    to the audit log does so before, so that two transactions never wait for each other.
+def append_decisions(decisions: Sequence[Decision]) -> None:
+    """Seal and save decisions of one organization. Locks the chain until the transaction ends.
+    Whoever also writes to the audit log does so before, so that two transactions never wait for
+    each other.
     """
     with transaction.atomic(savepoint=False):
-        chain = _lock_chain(decision.organization)
-        decision.number, decision.previous_seal = chain.number + 1, chain.seal
-        seal.seal_decision(decision)
-        decision.save(force_insert=True)
-        chain.number, chain.seal = decision.number, decision.seal
+        chain = _lock_chain(decisions[0].organization)
+        for decision in decisions:
+            decision.number, decision.previous_seal = chain.number + 1, chain.seal
+            seal.seal_decision(decision)
+            chain.number, chain.seal = decision.number, decision.seal
+        Decision.objects.bulk_create(decisions)
         _save_ends(chain)
 
 

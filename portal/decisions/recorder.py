@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.reject import get_email_send_time
 from portal.applications.actions.handlers.update import UNREADABLE_OUTCOME_MESSAGE
 from portal.applications.models import ActionKind, ApplicationAction, ResumeView
-from portal.decisions.chain import append_decision
+from portal.decisions.chain import append_decisions
 from portal.decisions.filter_labels import FilterNames, describe_filters, load_filter_names
 from portal.decisions.models import Decision
 
@@ -28,17 +28,20 @@ class Surroundings:
     resumes_seen_at: Mapping[tuple[int, int], datetime]  # by membership and application
 
 
-def record_decision(action: ApplicationAction) -> None:
-    """Reads the action again: what was written about an erased candidate is gone by now, or goes
+def record_decisions(actions: Sequence[ApplicationAction]) -> None:
+    """Record those that are decisions, in a constant number of statements.
+
+    Reads the actions again: what was written about an erased candidate is gone by now, or goes
     once this transaction ends, since both change the action's row.
     """
-    if action.kind == ActionKind.NOTE:
-        return
-    actions = ApplicationAction.objects.select_related(
+    keys = [action.pk for action in actions if action.kind != ActionKind.NOTE]
+    rows = ApplicationAction.objects.filter(pk__in=keys).select_related(
         "reason", "undoes", "application", "membership__organization"
     )
-    saved = actions.defer("application__answers", "application__custom").get(pk=action.pk)
-    append_decision(build_decision(saved, load_surroundings([saved])))
+    saved = list(rows.defer("application__answers", "application__custom").order_by("pk"))
+    if saved:
+        surroundings = load_surroundings(saved)
+        append_decisions([build_decision(action, surroundings) for action in saved])
 
 
 def load_surroundings(actions: Iterable[ApplicationAction]) -> Surroundings:

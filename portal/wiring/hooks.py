@@ -34,7 +34,7 @@ def register_hooks() -> None:
     candidate_erasure.candidates_erased.register(note_erasure.erase_notes)
     # After the actions: see `erasure.erase_decision_texts`.
     candidate_erasure.candidates_erased.register(erasure.erase_decision_texts)
-    settlement.action_settled.register(recorder.record_decision)
+    settlement.actions_settled.register(recorder.record_decisions)
 
     access.sign_in_rule.register(sso_sessions.is_open_in_session)
     sso_membership.joining_by_sso.register(invitations.accept_pending_invitation)

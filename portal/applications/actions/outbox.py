@@ -14,7 +14,7 @@ from portal.applications.actions.action_requests import SEND_TASK
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
 from portal.applications.actions.refusals import delete_expired_refusals
-from portal.applications.actions.settlement import action_settled
+from portal.applications.actions.settlement import actions_settled
 from portal.applications.models import ApplicationAction
 from portal.applications.pending.notices import log_pending
 from portal.applications.pending.releasing import release_pending
@@ -91,9 +91,9 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
             action, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(action)
         )
         if canceled and was_pending:
-            log_pending(action, "rejection_canceled", "canceled the pending rejection of", by=by)
+            _log_canceled_pending(action, by)
         if canceled:
-            action_settled.run(action)
+            actions_settled.run([action])
     return canceled
 
 
@@ -103,20 +103,33 @@ def cancel_actions(actions: QuerySet[ApplicationAction], *, by: User) -> int:
     The number of statements depends on the kinds of action, not on how many there are, apart from
     pending rejections: each has an entry in the activity log.
     """
-    pending = actions.filter(status=Status.PENDING).select_related(
-        "application", "membership__organization"
-    )
-    canceled_count = sum(cancel_action(action, by=by) for action in pending)
     cancelable = actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
-    kinds = {(kind, undoes is None) for kind, undoes in cancelable.values_list("kind", "undoes")}
-    for kind, is_original in kinds:
-        rows = cancelable.filter(kind=kind, undoes__isnull=is_original)
-        example = rows.first()
-        if example is not None:
-            canceled_count += transitions.move_rows(
-                rows, Status.CANCELED, by=by, why=_WHY_CANCELED, **_build_canceled_fields(example)
-            )
-    return canceled_count
+    canceled_ids: list[int] = []
+    with transaction.atomic(savepoint=False):
+        pending = cancelable.filter(status=Status.PENDING)
+        pending_actions = list(pending.select_related("application", "membership__organization"))
+        kinds = cancelable.order_by().values_list("kind", "undoes").distinct()
+        for kind, is_original in {(kind, undoes is None) for kind, undoes in kinds}:
+            rows = cancelable.filter(kind=kind, undoes__isnull=is_original)
+            if example := rows.first():
+                canceled_ids += transitions.move_rows(
+                    rows,
+                    Status.CANCELED,
+                    by=by,
+                    why=_WHY_CANCELED,
+                    **_build_canceled_fields(example),
+                )
+        for action in pending_actions:
+            if action.pk in canceled_ids:
+                log_pending(
+                    action, "rejection_canceled", "canceled the pending rejection of", by=by
+                )
+        actions_settled.run(list(ApplicationAction.objects.filter(pk__in=canceled_ids)))
+    return len(canceled_ids)
+
+
+def _log_canceled_pending(action: ApplicationAction, by: User) -> None:
+    log_pending(action, "rejection_canceled", "canceled the pending rejection of", by=by)
 
 
 def _build_canceled_fields(action: ApplicationAction) -> dict[str, Any]:

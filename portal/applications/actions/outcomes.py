@@ -17,7 +17,7 @@ from portal.applications.actions import audit_log, batch_completion
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.application_state import snapshot_application
 from portal.applications.actions.handlers import ACTION_HANDLERS
-from portal.applications.actions.settlement import action_settled
+from portal.applications.actions.settlement import actions_settled
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.pending import notices, releasing
 from portal.applications.pending.plans import get_plan
@@ -95,17 +95,20 @@ def finish_action(
         elif moved and status == Status.DONE:
             audit_log.log_action(action)
         if moved:
-            _update_pending(action, status, sentence)
-            action_settled.run(action)
+            superseded = _update_pending(action, status, sentence)
+            actions_settled.run([action, *superseded])
 
 
-def _update_pending(action: ApplicationAction, status: str, sentence: str) -> None:
+def _update_pending(
+    action: ApplicationAction, status: str, sentence: str
+) -> list[ApplicationAction]:
     """Tell the author of a pending rejection that came to nothing; end those that a decision made
-    pointless.
+    pointless, and return them.
     """
     if status == Status.DONE:
         handler = ACTION_HANDLERS[action.kind]
         if handler.changes_application and action.kind != ActionKind.UPDATE:
-            releasing.supersede_pending(action)
+            return releasing.supersede_pending(action)
     elif get_plan(action) is not None:
         notices.report_not_sent(action, sentence)
+    return []

@@ -18,9 +18,9 @@ from portal.applications.forms.reject import (
     list_delay_days,
 )
 from portal.applications.models import RejectionPreset
-from portal.applications.pending.plans import get_calendar
 from portal.applications.review.presets import DIGITS, find_free_digit
 from portal.entitlements.rules import Rights
+from portal.jobs.answers.promise import get_promise
 from portal.sync.models import RejectionReason
 
 KEY_MISSING = "Select a key."
@@ -118,8 +118,8 @@ class PresetForm(forms.ModelForm):
         )
         fields["delay_days"].hide_optional = True
         fields["send_time"].required = False
-        calendar = get_calendar(self.rights.member.organization_id)
-        fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, calendar)
+        promise = get_promise(self.rights.member.organization_id)
+        fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, promise)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

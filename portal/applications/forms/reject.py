@@ -18,12 +18,11 @@ from portal.applications.actions.handlers.reject import NO_EMAIL_MESSAGE, can_em
 from portal.applications.forms.base import ApplicationActionForm
 from portal.applications.models import ActionKind, ApplicationAction, RejectionPreset
 from portal.applications.pending.plans import (
-    OrganizationCalendar,
     RejectionPlan,
     build_plan,
-    get_calendar,
 )
 from portal.entitlements.rules import Rights
+from portal.jobs.answers.promise import Promise, get_promise
 from portal.sync.models import Application, EmailTemplate, RejectionReason
 from portal.web.time_zones import format_time_zone, parse_time_zone
 
@@ -81,9 +80,9 @@ def group_delays(more_choices: Sequence[tuple[str, str]] = ()) -> list[tuple[str
     ]
 
 
-def describe_plan_zone(text: str, calendar: OrganizationCalendar, zone: str = "") -> str:
+def describe_plan_zone(text: str, promise: Promise, zone: str = "") -> str:
     return text.format(
-        candidate=format_time_zone(zone), organization=format_time_zone(calendar.zone)
+        candidate=format_time_zone(zone), organization=format_time_zone(promise.zone_name)
     )
 
 
@@ -159,8 +158,8 @@ class RejectionFields(forms.Form):
         for name in ("mail_after", "mail_at", "delay_days", "send_time"):
             self.fields[name].hide_optional = True  # type: ignore[attr-defined]
         self.set_delay_choices()
-        self.calendar = get_calendar(rights.member.organization_id)
-        self.fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, self.calendar)
+        self.promise = get_promise(rights.member.organization_id)
+        self.fields["send_time"].help_text = describe_plan_zone(EACH_ZONE_TEXT, self.promise)
         self.fields["mail_at"].help_text = format_html(
             EMAIL_TIME_HELP, int(self.soonest.total_seconds() / 60)
         )
@@ -235,7 +234,7 @@ class RejectionFields(forms.Form):
 
     def build_plan(self, application: Application | None = None) -> RejectionPlan:
         data = self.cleaned_data
-        return build_plan(data["delay_days"], data["send_time"], application, self.calendar)
+        return build_plan(data["delay_days"], data["send_time"], application, self.promise)
 
     def set_reason_choices(self, connection_id: int, recent_ids: Sequence[int]) -> None:
         """Choices grouped by type, after those that the person has used recently."""
@@ -308,9 +307,9 @@ class RejectForm(RejectionFields, ApplicationActionForm):
         zone = candidate.time_zone if candidate is not None else ""
         if zone:
             self.set_candidate_zone(zone)
-        self.fields["plan_zone"].initial = zone or self.calendar.zone
+        self.fields["plan_zone"].initial = zone or self.promise.zone
         text = CANDIDATE_ZONE_TEXT if zone else NO_ZONE_TEXT
-        self.fields["send_time"].help_text = describe_plan_zone(text, self.calendar, zone)
+        self.fields["send_time"].help_text = describe_plan_zone(text, self.promise, zone)
 
     def build_plan(self, application: Application | None = None) -> RejectionPlan:
         return super().build_plan(self.application)

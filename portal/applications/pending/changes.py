@@ -13,7 +13,8 @@ from portal.applications.actions.action_context import ActionRequest
 from portal.applications.actions.application_state import snapshot_application
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.pending.notices import describe_plan, log_pending
-from portal.applications.pending.plans import RejectionPlan, get_calendar, get_plan, renew_plan
+from portal.applications.pending.plans import RejectionPlan, get_plan, renew_plan
+from portal.jobs.answers.promise import get_promise
 
 Status = ApplicationAction.Status
 
@@ -43,7 +44,7 @@ def confirm_rejection(action: ApplicationAction, *, by: User) -> bool:
     plan = get_plan(action)
     if plan is None or not action.needs_confirmation:
         return False
-    renewed = renew_plan(plan, get_calendar(action.membership.organization_id))
+    renewed = renew_plan(plan, get_promise(action.membership.organization_id))
     return _update_pending(
         action,
         renewed,

@@ -7,7 +7,7 @@ rejection and its email are sent together, by us, and until then the application
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from typing import Any
@@ -16,20 +16,13 @@ from django.utils import timezone
 
 from portal.applications.models import ApplicationAction
 from portal.core.working_days import WorkingCalendar, find_local_time
+from portal.jobs.answers.promise import Promise
 from portal.sync.models import Application
 from portal.web.time_zones import format_time_zone, parse_time_zone
 
 PLAN_PARAMETER = "plan"
 # Later than this it is not sent by itself: an email at 9:00 must not arrive at night.
 MAX_LATENESS = timedelta(hours=2)
-
-
-@dataclass(frozen=True)
-class OrganizationCalendar:
-    """Whose working days count, and the time zone where a candidate's is not known."""
-
-    days: WorkingCalendar = field(default_factory=WorkingCalendar)
-    zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -79,27 +72,20 @@ class RejectionPlan:
         return {PLAN_PARAMETER: asdict(self)}
 
 
-def get_calendar(organization_id: int) -> OrganizationCalendar:
-    """The organization's working days, holidays and time zone."""
-    return OrganizationCalendar()
-
-
 def build_plan(
-    days: int, at: clock_time, application: Application | None, calendar: OrganizationCalendar
+    days: int, at: clock_time, application: Application | None, promise: Promise
 ) -> RejectionPlan:
     """From today, in the candidate's time zone where Greenhouse gives it."""
     candidate = application.candidate if application is not None else None
     candidate_zone = candidate.time_zone if candidate is not None else ""
     return _compute_plan(
-        days, at, candidate_zone or calendar.zone, bool(candidate_zone), calendar.days
+        days, at, candidate_zone or promise.zone_name, bool(candidate_zone), promise.calendar
     )
 
 
-def estimate_plan(
-    days: int, at: clock_time, zone: str, calendar: OrganizationCalendar
-) -> RejectionPlan:
+def estimate_plan(days: int, at: clock_time, zone: str, promise: Promise) -> RejectionPlan:
     """For a form that names its time zone."""
-    return _compute_plan(days, at, zone, zone != calendar.zone, calendar.days)
+    return _compute_plan(days, at, zone, zone != promise.zone_name, promise.calendar)
 
 
 def _compute_plan(
@@ -111,12 +97,12 @@ def _compute_plan(
     return RejectionPlan(days, f"{at:%H:%M}", zone_name, is_candidate_zone, moment.isoformat())
 
 
-def renew_plan(plan: RejectionPlan, calendar: OrganizationCalendar) -> RejectionPlan:
+def renew_plan(plan: RejectionPlan, promise: Promise) -> RejectionPlan:
     """The same plan; if its moment has passed, with as many working days from now."""
     if plan.send_at > timezone.now():
         return plan
     at = clock_time.fromisoformat(plan.time)
-    return _compute_plan(plan.days, at, plan.zone, plan.is_candidate_zone, calendar.days)
+    return _compute_plan(plan.days, at, plan.zone, plan.is_candidate_zone, promise.calendar)
 
 
 def read_plan(parameters: Mapping[str, Any]) -> RejectionPlan | None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from portal.accounts.models import Membership, User
 from portal.applications.actions import batch_completion
+from portal.applications.actions.settlement import actions_settled
 from portal.applications.models import ActionKind, ApplicationAction, Batch
 from portal.applications.pending import notices
 from portal.applications.pending.plans import MAX_LATENESS
@@ -78,8 +79,12 @@ def stop_for_confirmation(actions: QuerySet[ApplicationAction], message: str, ke
     return stopped_count
 
 
-def supersede_pending(done: ApplicationAction) -> None:
-    """A decision on the application was done, so a rejection that waits does not fit anymore."""
+def supersede_pending(done: ApplicationAction) -> list[ApplicationAction]:
+    """A decision on the application was done, so a rejection that waits does not fit anymore.
+
+    Returns those that ended, for the caller to run `actions_settled`.
+    """
+    superseded = []
     pending = ApplicationAction.objects.filter(
         application=done.application_id, status=Status.PENDING
     ).exclude(pk=done.pk)
@@ -87,35 +92,46 @@ def supersede_pending(done: ApplicationAction) -> None:
         is_own = done.membership_id == action.membership_id
         author = "You" if is_own else str(done.membership.user)
         message = f"{author} decided on this application before it was due. Nothing was sent."
-        if is_own:
-            _settle(action, Status.CANCELED, message, by=done.membership.user)
-        elif _settle(action, Status.CONFLICT, message, by=done.membership.user):
+        status = Status.CANCELED if is_own else Status.CONFLICT
+        if not _settle(action, status, message, by=done.membership.user):
+            continue
+        superseded.append(action)
+        if not is_own:
             notices.report_not_sent(action, message)
+    return superseded
 
 
+@transaction.atomic
 def cancel_of_erased(candidates: Sequence[int]) -> None:
-    pending = ApplicationAction.objects.filter(
-        application__candidate__in=candidates, status=Status.PENDING
+    settled, pending = (
+        [],
+        ApplicationAction.objects.filter(
+            application__candidate__in=candidates, status=Status.PENDING
+        ),
     )
     for action in pending.select_related("application", "membership__user"):
         if _settle(action, Status.CANCELED, ERASED_MESSAGE):
             notices.report_not_sent(action, ERASED_MESSAGE)
+            settled.append(action)
+    actions_settled.run(settled)
 
 
 def count_pending(connection: Connection) -> int:
     return _filter_pending(connection).count()
 
 
+@transaction.atomic
 def cancel_of_connection(connection: Connection, *, by: User) -> int:
     """When Greenhouse is disconnected: the synced data goes, and these with it."""
-    counts: Counter[Membership] = Counter()
+    settled: list[ApplicationAction] = []
     for action in _filter_pending(connection).select_related("membership__user"):
         if _settle(action, Status.CANCELED, DISCONNECTED_MESSAGE, by=by):
-            counts[action.membership] += 1
-    for membership, count in counts.items():
+            settled.append(action)
+    for membership, count in Counter(action.membership for action in settled).items():
         key = f"disconnected:{timezone.now().isoformat()}"
         notices.report_canceled(membership, count, "Greenhouse was disconnected.", key)
-    return counts.total()
+    actions_settled.run(settled)
+    return len(settled)
 
 
 def _filter_pending(connection: Connection) -> QuerySet[ApplicationAction]:
@@ -125,7 +141,7 @@ def _filter_pending(connection: Connection) -> QuerySet[ApplicationAction]:
 
 
 def _settle(action: ApplicationAction, status: str, message: str, by: User | None = None) -> bool:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         settled = transitions.try_move(
             action,
             status,

@@ -21,11 +21,12 @@ from portal.applications.forms.pending import PendingRejectionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.pending import changes, notices, pending_list
-from portal.applications.pending.plans import MAX_LATENESS, PLAN_PARAMETER, get_calendar
+from portal.applications.pending.plans import MAX_LATENESS, PLAN_PARAMETER
 from portal.applications.views.return_urls import get_origin
 from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import respond_with_row
 from portal.entitlements.rules import Rights, get_rights, visible_applications
+from portal.jobs.answers.promise import get_promise
 from portal.web.list_visits import ListVisit, PagedList
 from portal.web.time_zones import format_time_zone
 
@@ -62,7 +63,7 @@ def list_pending(request: MemberRequest) -> HttpResponse:
         ],
         "hours": int(MAX_LATENESS.total_seconds() // 3600),
         "organization_zone": format_time_zone(
-            get_calendar(request.membership.organization_id).zone
+            get_promise(request.membership.organization_id).zone_name
         ),
         "list_query": urlencode(page.list_params),
         "origin": "pending",

@@ -15,10 +15,11 @@ from portal.applications.forms.presets import PresetForm
 from portal.applications.forms.reject import LATER, filter_rejection_templates
 from portal.applications.models import RejectionPreset
 from portal.applications.page.email_preview import build_email_preview, estimate_send_time
-from portal.applications.pending.plans import RejectionPlan, estimate_plan, get_calendar
+from portal.applications.pending.plans import RejectionPlan, estimate_plan
 from portal.applications.review import presets
 from portal.audit.member_actions import record_member_action
 from portal.entitlements.rules import Rights, get_rights
+from portal.jobs.answers.promise import get_promise
 from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
 
@@ -142,5 +143,5 @@ def _read_shown_plan(request: MemberRequest) -> RejectionPlan | None:
         at = time.fromisoformat(query.get("send_time", ""))
     except ValueError:
         return None
-    calendar = get_calendar(request.membership.organization_id)
-    return estimate_plan(days, at, zone, calendar)
+    promise = get_promise(request.membership.organization_id)
+    return estimate_plan(days, at, zone, promise)

@@ -35,7 +35,7 @@ def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
         f"{dateformat.format(due_day, 'l j F Y')}, {promise.zone_label} time."
     )
     if due_day < today:
-        late_days = promise.count_working_days(due_day, today)
+        late_days = promise.calendar.count_working_days(due_day, today)
         text = f"Overdue by {count_days(late_days, 'working day')}" if late_days else "Overdue"
         return DueLabel(text, "bad", explanation)
     if due_day == today:

@@ -8,27 +8,24 @@ before one moment. Nothing is stored per application, or anew when the promise c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 from django.utils import timezone
 
-from portal.jobs.models import AnswerPromise, default_working_days
+from portal.core.working_days import MONDAY_TO_FRIDAY, WorkingCalendar
+from portal.jobs.models import AnswerPromise
 from portal.web.time_zones import find_start_of_day, format_time_zone, parse_time_zone
 
 MAX_DAYS = 60
 _DAY = timedelta(days=1)
-# Holidays may fill years, but a search for the next working day must end.
-_SEARCHED_DAYS = 3000
 
 
 @dataclass(frozen=True)
 class Promise:
     days: int
     zone_name: str
-    working_days: frozenset[int]
-    holidays: frozenset[date]
+    calendar: WorkingCalendar
     changed_at: datetime | None = None  # None: it is the default
 
     @property
@@ -43,20 +40,12 @@ class Promise:
     def zone_label(self) -> str:
         return format_time_zone(self.zone_name)
 
-    def is_working_day(self, day: date) -> bool:
-        return day.weekday() in self.working_days and day not in self.holidays
-
     def get_local_day(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date()
 
     def find_due_day(self, day: date) -> date:
         """The last local day of the promise for what began to wait on `day`."""
-        remaining_days = self.days
-        for following_day in self._walk(day, 1):
-            remaining_days -= self.is_working_day(following_day)
-            if remaining_days <= 0:
-                return following_day
-        return day + _SEARCHED_DAYS * _DAY
+        return self.calendar.add_working_days(day, self.days)
 
     def get_due_at(self, needed_at: datetime) -> datetime:
         """The first instant after the promise."""
@@ -68,12 +57,7 @@ class Promise:
 
     def find_earliest_pending_day(self, day: date) -> date:
         """The earliest day whose answers are not overdue on `day`."""
-        remaining_days = self.days
-        for earlier_day in self._walk(day, -1):
-            remaining_days -= self.is_working_day(earlier_day)
-            if remaining_days <= 0:
-                return earlier_day
-        return day - _SEARCHED_DAYS * _DAY
+        return self.calendar.add_working_days(day, -self.days)
 
     def find_overdue_limit(
         self, now: datetime | None = None, *, after_working_days: int = 0
@@ -87,34 +71,8 @@ class Promise:
     def find_pending_day_after(self, today: date, working_days: int) -> date:
         """The same as a day; what began to wait on it is not overdue then."""
         if working_days:
-            today = self._find_working_day(today, working_days) + _DAY
+            today = self.calendar.add_working_days(today - _DAY, working_days) + _DAY
         return self.find_earliest_pending_day(today)
-
-    def count_working_days(self, after: date, until: date) -> int:
-        """Working days after the one day up to the other."""
-        return sum(map(self.is_working_day, self._list_days(after, until)))
-
-    def _find_working_day(self, day: date, number: int) -> date:
-        """The working day with that number, counted from `day` itself."""
-        remaining_days = number
-        for following_day in self._walk(day - _DAY, 1):
-            remaining_days -= self.is_working_day(following_day)
-            if remaining_days <= 0:
-                return following_day
-        return day
-
-    def _walk(self, day: date, direction: int) -> Iterator[date]:
-        for distance in range(1, _SEARCHED_DAYS):
-            try:
-                yield day + direction * distance * _DAY
-            except OverflowError:
-                return
-
-    def _list_days(self, after: date, until: date) -> Iterator[date]:
-        for day in self._walk(after, 1):
-            if day > until:
-                return
-            yield day
 
 
 def get_promise(organization_id: int) -> Promise:
@@ -131,7 +89,9 @@ def read_promise(row: AnswerPromise) -> Promise:
     return Promise(
         days=max(row.days, 1),
         zone_name=row.time_zone,
-        working_days=frozenset(row.working_days) or frozenset(default_working_days()),
-        holidays=frozenset(date.fromisoformat(holiday["date"]) for holiday in row.holidays),
+        calendar=WorkingCalendar(
+            frozenset(row.working_days) or MONDAY_TO_FRIDAY,
+            frozenset(date.fromisoformat(holiday["date"]) for holiday in row.holidays),
+        ),
         changed_at=row.changed_at if row.pk else None,
     )

@@ -15,7 +15,7 @@ from portal.applications.actions import outbox
 from portal.applications.batches import runner
 from portal.applications.models import ActionKind, ApplicationAction, ReviewPreferences
 from portal.decisions.models import Decision
-from portal.decisions.recorder import record_decision
+from portal.decisions.recorder import record_decisions
 from portal.sync.models import Application, EmailTemplate, Source
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -281,4 +281,4 @@ def _add_decisions(application: Application, count: int) -> None:
     for _ in range(count):
         action.pk, action.key = None, uuid4()
         action.save(force_insert=True)
-        record_decision(action)
+        record_decisions([action])

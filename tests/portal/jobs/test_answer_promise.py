@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.audit.models import Entry
+from portal.core.working_days import WorkingCalendar
 from portal.jobs.answers.labels import describe_due
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.models import AnswerPromise
@@ -24,7 +25,9 @@ URL = "/requisitions/answers/promise/"
 def _promise(
     days: int = 5, zone: str = "UTC", working_days: frozenset[int] = WEEKDAYS, *holidays: str
 ) -> Promise:
-    return Promise(days, zone, working_days, frozenset(map(date.fromisoformat, holidays)))
+    return Promise(
+        days, zone, WorkingCalendar(working_days, frozenset(map(date.fromisoformat, holidays)))
+    )
 
 
 def _utc(text: str) -> datetime:
@@ -77,7 +80,7 @@ def test_overdue_limit_agrees_with_due_times(zone: str) -> None:
     for _ in range(150):
         working_days = frozenset(chance.sample(range(7), chance.randint(1, 7)))
         holidays = frozenset(date(2026, 3, 1) + timedelta(days=chance.randrange(60)) for _ in "123")
-        promise = Promise(chance.randint(1, 6), zone, working_days, holidays)
+        promise = Promise(chance.randint(1, 6), zone, WorkingCalendar(working_days, holidays))
         now = first + timedelta(minutes=chance.randrange(60 * 24 * 60))
         started = now - timedelta(minutes=chance.randrange(60 * 24 * 20))
         is_overdue = promise.get_due_at(started) <= now
@@ -138,8 +141,8 @@ def test_admin_sets_the_promise(ada: Client, personas: Personas) -> None:
     assert ada.post(URL, _form()).status_code == 302
     promise = get_promise(personas.ada.organization_id)
     assert (promise.days, promise.zone_name) == (3, "Europe/Berlin")
-    assert promise.working_days == {0, 1, 2, 3}
-    assert promise.holidays == {date(2026, 1, 1), date(2026, 12, 25)}
+    assert promise.calendar.weekdays == {0, 1, 2, 3}
+    assert promise.calendar.holidays == {date(2026, 1, 1), date(2026, 12, 25)}
     assert "2026-12-25 Christmas Day" in ada.get(URL).content.decode()
     entry = Entry.objects.get(verb="answers.promise_changed")
     assert entry.before is not None

@@ -29,11 +29,11 @@ from portal.applications.actions.handlers.base import (
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.pending.plans import (
     PLAN_PARAMETER,
-    get_calendar,
     get_plan,
     read_plan,
     renew_plan,
 )
+from portal.jobs.answers.promise import get_promise
 from portal.sync.models import NO_FINGERPRINTS, Application, Candidate, EmailTemplate
 
 EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at", PLAN_PARAMETER)
@@ -110,8 +110,8 @@ class RejectHandler(ActionHandler):
         plan = get_plan(action)
         if plan is None:
             return super().rebuild_parameters(action, current)
-        calendar = get_calendar(action.membership.organization_id)
-        return {**action.parameters, **renew_plan(plan, calendar).to_parameters()}
+        promise = get_promise(action.membership.organization_id)
+        return {**action.parameters, **renew_plan(plan, promise).to_parameters()}
 
     def describe_status(self, action: ApplicationAction) -> str:
         return "Rejection pending" if action.is_pending else super().describe_status(action)
