@@ -84,7 +84,9 @@ def describe_email(row: DecisionRow) -> str:
     if not decision.email_template:
         return "No email"
     name = f"“{decision.email_template}”"
-    return f"{name} scheduled in Greenhouse" if decision.email_send_at else f"{name} not sent"
+    if decision.email_send_at is None:
+        return f"{name} not sent"
+    return f"{name} {'sent' if decision.was_email_sent_at_once else 'scheduled in Greenhouse'}"
 
 
 def _describe_seal(row: DecisionRow) -> str:

@@ -93,6 +93,11 @@ class Decision(OrganizationModel):
     def __str__(self) -> str:
         return f"{self.kind} of application {self.application_remote_id}: {self.result}"
 
+    @property
+    def was_email_sent_at_once(self) -> bool:
+        """Whether the email went out with the rejection; Greenhouse sends others later."""
+        return self.email_send_at is not None and self.email_send_at <= self.settled_at
+
     def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding:
             raise AppendOnlyViolation

@@ -57,7 +57,7 @@ def test_record_is_read_printed_and_shortened(
     expect(page.locator("#resume .resume-name")).to_have_text("resume.docx")
     page.locator("#review").get_by_role("button", name="Advance").first.click()
     page.goto(job_url)
-    page.locator(".application-rows button", has_text="Reject").first.click()
+    page.locator(".application-rows button", has_text="Reject").last.click()
     dialog = page.locator("#action-dialog")
     dialog.get_by_label("Reason").select_option(index=1)
     dialog.get_by_label("Note").fill("No experience with large databases.")

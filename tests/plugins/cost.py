@@ -94,10 +94,12 @@ class _CostReport:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         figures = dict(report.user_properties)
         if report.when == "teardown" and "cpu_total" in figures:
-            total, call, children = (
-                float(str(figures[f"cpu_{name}"])) for name in ("total", "call", "children")
+            self._costs[report.nodeid] = _Cost(
+                float(str(figures["cpu_total"])),
+                float(str(figures["cpu_call"])),
+                float(str(figures["cpu_children"])),
+                str(figures["slow"]),
             )
-            self._costs[report.nodeid] = _Cost(total, call, children, str(figures["slow"]))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line

@@ -120,9 +120,10 @@ _ENDED_STATUSES = {SyncStep.Status.DONE, SyncStep.Status.REFUSED}
 def live_page(request: MemberRequest) -> HttpResponse:
     connection = get_connection(request.membership.organization_id)
     setup_status = setup_flow.SetupStatus(connection)
-    credential, feature_set = setup_status.credential, setup_status.features
+    credential = setup_status.credential
     if credential is None or setup_status.current_step != "live":
         return redirect(f"onboarding:{setup_status.current_step}")
+    feature_set = setup_status.features
     context = {
         "steps": setup_flow.build_steps(setup_status, shown_step="live"),
         "connection": connection,
