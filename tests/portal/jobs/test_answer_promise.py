@@ -107,7 +107,7 @@ def test_due_label_follows_the_clock(time_machine, now: str, label: str) -> None
 
 def test_endless_holidays_still_end() -> None:
     days = (date(2026, 1, 1) + timedelta(days=n) for n in range(4000))
-    promise = Promise(5, "UTC", WEEKDAYS, frozenset(days))
+    promise = Promise(5, "UTC", WorkingCalendar(WEEKDAYS, frozenset(days)))
     assert promise.find_due_day(date(2026, 1, 1)) > date(2033, 1, 1)
     assert promise.find_overdue_limit(_utc("2036-01-01T00:00")) < _utc("2029-01-01T00:00")
 
