@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import brotli
+
+_DECOMPRESSORS = {"gzip": gzip.decompress, "br": brotli.decompress}
+
 
 class Receiver:
     """`answer` is the body of its responses."""
@@ -23,8 +27,8 @@ def run_receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            is_packed = self.headers.get("Content-Encoding") == "gzip"
-            receiver.bodies.append(gzip.decompress(body) if is_packed else body)
+            decompress = _DECOMPRESSORS.get(self.headers.get("Content-Encoding", ""), bytes)
+            receiver.bodies.append(decompress(body))
             self.send_response(200)
             self.send_header("Content-Length", str(len(receiver.answer)))
             self.end_headers()
