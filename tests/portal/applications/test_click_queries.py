@@ -39,7 +39,7 @@ def test_repeated_click_costs_few_queries(remy: Client, django_assert_max_num_qu
         assert submit_action(remy, "advance", application).status_code == 409
 
 
-@pytest.mark.parametrize(("follow_up", "count"), [("cancel_action", 21), ("dismiss_action", 14)])
+@pytest.mark.parametrize(("follow_up", "count"), [("cancel_action", 23), ("dismiss_action", 14)])
 def test_follow_up_costs_few_queries(
     follow_up: str, count: int, remy: Client, django_assert_max_num_queries
 ) -> None:
