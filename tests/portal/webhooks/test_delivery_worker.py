@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.utils import timezone
@@ -306,8 +307,8 @@ def test_oldest_delivery_read_first(
     for remote_id in ids:
         synced_webhook.deliver_application(int(remote_id))
     run_tasks()
-    queries = [request.query for request in sandbox.requests if "ids=" in request.query]
-    assert queries[-6:] == [f"ids={remote_id}" for remote_id in ids]
+    queries = [parse_qs(request.query) for request in sandbox.requests]
+    assert [query["ids"] for query in queries if "ids" in query][-6:] == [[key] for key in ids]
 
 
 def test_duplicate_delivery_read_once(
