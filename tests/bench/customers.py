@@ -141,7 +141,7 @@ def _build_copy_statement(model: Any, tables: set[str]) -> str:
     return (
         f'INSERT INTO "{model._meta.db_table}" ({names})'
         f" SELECT {', '.join(columns.values())}"
-        f' FROM "{model._meta.db_table}" row CROSS JOIN generate_series(2, %s) AS number'
+        f' FROM "{model._meta.db_table}" row CROSS JOIN generate_series(2, %s) AS copy(number)'
         f" WHERE row.id < {PK_STEP}"
     )
 
@@ -152,15 +152,15 @@ def _build_copied_value(field: Any, tables: set[str]) -> str:
 
     column = f'row."{field.column}"'
     if field.primary_key or (field.is_relation and field.related_model._meta.db_table in tables):
-        return f"{column} + {PK_STEP} * (number - 1)"
-    name = f"'{NumberedAccount(1).name}', 'customer-' || number"
+        return f"{column} + {PK_STEP} * (copy.number - 1)"
+    name = f"'{NumberedAccount(1).name}', 'customer-' || copy.number"
     if isinstance(field, models.CharField | models.TextField):
         return f"replace({column}, {name})"
     if isinstance(field, models.JSONField):
         return f"replace({column}::text, {name})::jsonb"
     if isinstance(field, models.BigIntegerField) and "fingerprint" not in field.name:
         first_offset = NumberedAccount(1).id_offset
-        shifted = f"{column} + {ID_OFFSET_STEP} * (number - 1)::bigint"
+        shifted = f"{column} + {ID_OFFSET_STEP} * (copy.number - 1)::bigint"
         return f"CASE WHEN {column} >= {first_offset} THEN {shifted} ELSE {column} END"
     return column
 

@@ -24,12 +24,11 @@ from portal.applications.page.application_list import (
 )
 from portal.applications.page.filter_options import build_filter_selects
 from portal.applications.page.filters import ApplicationFilters, encode_list_params
-from portal.applications.page.pipeline import build_pipeline
+from portal.applications.page.pipeline import build_answer_line, build_pipeline
 from portal.applications.page.rows import build_rows
 from portal.applications.page.toolbar import build_toolbar_context
 from portal.applications.review import sessions
 from portal.connections.outage import is_greenhouse_down
-from portal.jobs.answers.figures import load_answer_counts, load_waiting_counts
 from portal.jobs.job_page.details import get_job_details
 from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
@@ -89,9 +88,7 @@ def build_full_page_context(
         "status_counts": _count_by_status(application_list) if not job.is_open else (),
     }
     if job.is_open:
-        promise = action_context.promise
-        context["waiting"] = load_waiting_counts(application_list.visible, promise)
-        context["answers"] = load_answer_counts([job.pk], promise).get(job.pk)
+        context |= build_answer_line(action_context)
     if application_list.filters.filter_count or request.GET.get("filters"):
         context["filter_selects"] = build_filter_selects(application_list, action_context)
     return context
