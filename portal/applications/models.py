@@ -80,9 +80,16 @@ class ApplicationAction(OrganizationModel):
             Status.SENDING,  # perhaps, before a backup was restored
             Status.CANCELED,
             Status.CONFLICT,
+            Status.FAILED,  # nobody confirmed it
         },
-        Status.SCHEDULED: {Status.QUEUED, Status.SENDING, Status.CANCELED, Status.FAILED},
-        Status.QUEUED: {Status.SENDING, Status.CANCELED, Status.FAILED},
+        Status.SCHEDULED: {
+            Status.PENDING,  # too late, to be confirmed
+            Status.QUEUED,
+            Status.SENDING,
+            Status.CANCELED,
+            Status.FAILED,
+        },
+        Status.QUEUED: {Status.PENDING, Status.SENDING, Status.CANCELED, Status.FAILED},
         Status.SENDING: {
             Status.SCHEDULED,  # Greenhouse is down: certainly not done, to be retried
             Status.DONE,
@@ -422,6 +429,11 @@ class RejectionPreset(OrganizationModel):
         return self.template_id is not None and self.mail_after == self.EmailDelay.LATER
 
     @property
+    def has_lost_email(self) -> bool:
+        """Its email is no longer in Greenhouse's data: it must not reject at once without one."""
+        return self.template_id is None and self.mail_after == self.EmailDelay.LATER
+
+    @property
     def delay_text(self) -> str:
         if self.mail_after != self.EmailDelay.LATER:
             return self.get_mail_after_display()
@@ -436,4 +448,6 @@ class RejectionPreset(OrganizationModel):
             parts.append("with a note")
         if self.template is not None:
             parts.append(f"email “{self.template.name}” {self.delay_text}")
+        elif self.has_lost_email:
+            parts.append("needs an email")
         return " · ".join(parts)

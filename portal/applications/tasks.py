@@ -33,6 +33,7 @@ def send_batch(batch_id: int) -> None:
 @all_organizations("sweeps all customers")
 def recover_lost_actions() -> None:
     outbox.recover_lost_actions()
+    runner.wake_batches()
 
 
 SCHEDULES = {recover_lost_actions: 1}  # minutes

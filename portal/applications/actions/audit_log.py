@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.accounts.models import User
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction, Batch
@@ -63,6 +64,18 @@ def log_planned_batch(batch: Batch) -> None:
         f"planned the rejection of {planned_count} selected applications with an email",
         organization=batch.membership.organization,
         by=batch.membership.user,
+        subject=batch,
+        after={"job": batch.job.remote_id},
+    )
+
+
+def log_canceled_batch(batch: Batch, pending_count: int, *, by: User) -> None:
+    """Call last in the transaction that cancels them."""
+    record_entry(
+        "batch.rejection_canceled",
+        f"canceled the pending rejections of {pending_count} selected applications",
+        organization=batch.membership.organization,
+        by=by,
         subject=batch,
         after={"job": batch.job.remote_id},
     )

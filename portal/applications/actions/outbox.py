@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Membership, User
+from portal.applications.actions import audit_log
 from portal.applications.actions.action_requests import SEND_TASK
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action
@@ -17,7 +18,7 @@ from portal.applications.actions.refusals import delete_expired_refusals
 from portal.applications.actions.settlement import actions_settled
 from portal.applications.models import ApplicationAction
 from portal.applications.pending.notices import log_pending
-from portal.applications.pending.releasing import release_pending
+from portal.applications.pending.releasing import end_unconfirmed, release_pending
 from portal.core import queue, transitions
 from portal.core.database import read_only
 from portal.core.tenancy.scope import all_organizations
@@ -98,16 +99,14 @@ def cancel_action(action: ApplicationAction, *, by: User) -> bool:
 
 
 def cancel_actions(actions: QuerySet[ApplicationAction], *, by: User) -> int:
-    """Cancel those that are not sent yet, and return how many were canceled.
+    """Cancel those of a batch that are not sent yet, and return how many were canceled.
 
-    The number of statements depends on the kinds of action, not on how many there are, apart from
-    pending rejections: each has an entry in the activity log.
+    The number of statements depends on the kinds of action, not on how many there are.
     """
     cancelable = actions.filter(status__in=ApplicationAction.CANCELABLE_STATUSES)
     canceled_ids: list[int] = []
     with transaction.atomic(savepoint=False):
-        pending = cancelable.filter(status=Status.PENDING)
-        pending_actions = list(pending.select_related("application", "membership__organization"))
+        pending_ids = set(cancelable.filter(status=Status.PENDING).values_list("pk", flat=True))
         kinds = cancelable.order_by().values_list("kind", "undoes").distinct()
         for kind, is_original in {(kind, undoes is None) for kind, undoes in kinds}:
             rows = cancelable.filter(kind=kind, undoes__isnull=is_original)
@@ -119,12 +118,11 @@ def cancel_actions(actions: QuerySet[ApplicationAction], *, by: User) -> int:
                     why=_WHY_CANCELED,
                     **_build_canceled_fields(example),
                 )
-        for action in pending_actions:
-            if action.pk in canceled_ids:
-                log_pending(
-                    action, "rejection_canceled", "canceled the pending rejection of", by=by
-                )
-        actions_settled.run(list(ApplicationAction.objects.filter(pk__in=canceled_ids)))
+        canceled = list(ApplicationAction.objects.filter(pk__in=canceled_ids))
+        pending_count = len(pending_ids.intersection(canceled_ids))
+        if pending_count and canceled[0].batch is not None:
+            audit_log.log_canceled_batch(canceled[0].batch, pending_count, by=by)
+        actions_settled.run(canceled)
     return len(canceled_ids)
 
 
@@ -144,6 +142,7 @@ def _build_canceled_fields(action: ApplicationAction) -> dict[str, Any]:
 def recover_lost_actions() -> None:
     """Re-enqueue what was lost: stale queued rows, silent workers, unknown outcomes."""
     release_due_actions()
+    end_unconfirmed()
     delete_expired_refusals()
     long_ago = timezone.now() - WORKER_TIMEOUT
     queued = ApplicationAction.objects.filter(status=Status.QUEUED, queued_at__lt=long_ago)

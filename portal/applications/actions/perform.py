@@ -28,6 +28,7 @@ from portal.applications.actions.reconciliation import reconcile_action_with
 from portal.applications.actions.refusals import clear_refusal, describe_refusal, record_refusal
 from portal.applications.error_sentences import explain_error
 from portal.applications.models import ApplicationAction
+from portal.applications.pending import releasing
 from portal.connections.client import open_interactive_provider
 from portal.connections.permissions import monitor
 from portal.core import transitions
@@ -60,6 +61,10 @@ def send_action(action: ApplicationAction) -> None:
 
 
 def send_action_with(provider: Provider, action: ApplicationAction) -> None:
+    if releasing.is_late(action):
+        if action.status in ApplicationAction.CANCELABLE_STATUSES:
+            releasing.stop_late(action)
+        return
     if not _claim_action(action):
         return
     try:

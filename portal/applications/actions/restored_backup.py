@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -26,7 +27,11 @@ def settle_restored_actions() -> str:
     )
     outcomes: Counter[str] = Counter()
     for action in actions.select_related("application__connection", "membership"):
-        _mark_possibly_sent(action)
+        try:
+            with transaction.atomic():
+                _mark_possibly_sent(action)
+        except IntegrityError:  # another action is open, so its author confirms this one
+            continue
         reconcile_action(action)
         action.refresh_from_db(fields=["status"])
         outcomes[action.status] += 1

@@ -16,6 +16,7 @@ from integrations.greenhouse.provider import Provider
 from portal.applications.actions import batch_completion, perform
 from portal.applications.models import ApplicationAction, Batch
 from portal.applications.pending import releasing
+from portal.applications.pending.plans import PLAN_PARAMETER
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.core import queue
 from portal.core.database import read_only
@@ -41,6 +42,17 @@ def release_due_batches() -> None:
     for pk, due, organization_id in rows[:20]:
         if Batch.objects.filter(pk=pk, due_at=due).update(due_at=now + LEASE):
             queue.enqueue_task(SEND_BATCH_TASK, pk, organization_id=organization_id)
+
+
+def wake_batches() -> None:
+    """Batches that would come too late for one of their actions, because it was changed while a
+    worker planned their next turn.
+    """
+    now = timezone.now()
+    late = ApplicationAction.objects.filter(
+        status=Status.PENDING, due_at__lte=now, batch__due_at__gt=now + LEASE
+    )
+    Batch.objects.filter(pk__in=late.values("batch")).update(due_at=now)
 
 
 def send_batch_turn(batch: Batch) -> None:
@@ -111,8 +123,11 @@ def _postpone_remaining(batch: Batch, action: ApplicationAction) -> None:
 
 
 def _clear_give_up_timers(batch: Batch) -> None:
-    """Greenhouse responds again: actions that only waited get their full time."""
-    batch.actions.filter(status=Status.SCHEDULED, attempts=0).update(give_up_at=None)
+    """Greenhouse responds again: actions that only waited get their full time, except rejections
+    that waited for their day, whose time ends at an hour.
+    """
+    waiting = batch.actions.filter(status=Status.SCHEDULED, attempts=0)
+    waiting.exclude(parameters__has_key=PLAN_PARAMETER).update(give_up_at=None)
 
 
 def _schedule_next_turn(batch: Batch) -> None:

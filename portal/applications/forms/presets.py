@@ -123,6 +123,8 @@ class PresetForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if data.get("template") is None and "mail_after" in data:
+            data["mail_after"] = RejectionPreset.EmailDelay.HOUR  # there is nothing to wait for
         self._check_delay(data)
         if "digit" in data and (other := self._find_preset_on(data)) is not None:
             self.add_error("digit", f"Key {data['digit']} is used by “{other.name}”.")

@@ -40,7 +40,7 @@ def change_rejection(
 
 
 def confirm_rejection(action: ApplicationAction, *, by: User) -> bool:
-    """As it was planned; if that moment has passed, as many working days from now."""
+    """As it was planned; if that moment has passed, for the next working day."""
     plan = get_plan(action)
     if plan is None or not action.needs_confirmation:
         return False

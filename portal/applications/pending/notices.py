@@ -44,18 +44,27 @@ def describe_plan(plan: RejectionPlan) -> dict[str, Any]:
 
 
 def report_not_sent(action: ApplicationAction, why: str) -> None:
-    """Call last in the transaction that settles the action."""
-    remote_id = action.application.remote_id
+    """Call last in the transaction that settles the action. One email tells of those of a batch
+    that were due on the same day.
+    """
     log_pending(action, "rejection_not_sent", "did not send the pending rejection of", by=None)
     plan = get_plan(action)
     due = f" It was due on {plan.local_text}." if plan is not None else ""
+    if action.batch_id is None:
+        key = str(action.pk)
+        subject = f"A pending rejection was not sent (application {action.application.remote_id})"
+        text = f"{why}{due} The candidate got no email from here."
+    else:
+        key = f"batch-{action.batch_id}:{plan.at[:10] if plan is not None else ''}"
+        subject = "Pending rejections of a batch were not sent"
+        text = f"The first of them: {why}{due} It got no email from here."
     notify_users(
         list_recipients(action.membership),
         action.membership.organization,
-        key=f"rejection-not-sent:{action.pk}",
-        subject=f"A pending rejection was not sent (application {remote_id})",
-        body=f"{why}{due} The candidate got no email from here. Decide again under Pending "
-        f"rejections. It was planned by {action.membership.user}.",
+        key=f"rejection-not-sent:{key}",
+        subject=subject,
+        body=f"{text} Decide again under Pending rejections. It was planned by "
+        f"{action.membership.user}.",
         path=reverse("applications:pending_rejections"),
     )
 

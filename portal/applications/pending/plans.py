@@ -55,6 +55,14 @@ class RejectionPlan:
         return f"{self.day_text}, {self._local:%H:%M}"
 
     @property
+    def short_text(self) -> str:
+        """In one line of a row: with no-break spaces, and without the year."""
+        local = self._local
+        return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}".replace(
+            " ", "\N{NO-BREAK SPACE}"
+        )
+
+    @property
     def day_text(self) -> str:
         local = self._local
         return f"{local:%a} {local.day} {local:%b %Y}"
@@ -91,18 +99,24 @@ def estimate_plan(days: int, at: clock_time, zone: str, promise: Promise) -> Rej
 def _compute_plan(
     days: int, at: clock_time, zone_name: str, is_candidate_zone: bool, calendar: WorkingCalendar
 ) -> RejectionPlan:
-    zone = parse_time_zone(zone_name)
+    zone, at = parse_time_zone(zone_name), at.replace(second=0, microsecond=0)
     day = calendar.add_working_days(timezone.now().astimezone(zone).date(), days)
     moment = find_local_time(day, at, zone)
     return RejectionPlan(days, f"{at:%H:%M}", zone_name, is_candidate_zone, moment.isoformat())
 
 
 def renew_plan(plan: RejectionPlan, promise: Promise) -> RejectionPlan:
-    """The same plan; if its moment has passed, with as many working days from now."""
+    """The same plan; if its moment has passed, the next working day on which its time is still to
+    come: the candidate has waited long enough.
+    """
     if plan.send_at > timezone.now():
         return plan
-    at = clock_time.fromisoformat(plan.time)
-    return _compute_plan(plan.days, at, plan.zone, plan.is_candidate_zone, promise.calendar)
+    at, zone = clock_time.fromisoformat(plan.time), parse_time_zone(plan.zone)
+    today = timezone.now().astimezone(zone).date()
+    moment = find_local_time(today, at, zone)
+    if not promise.calendar.is_working_day(today) or moment <= timezone.now():
+        moment = find_local_time(promise.calendar.add_working_days(today, 1), at, zone)
+    return replace(plan, at=moment.isoformat())
 
 
 def read_plan(parameters: Mapping[str, Any]) -> RejectionPlan | None:

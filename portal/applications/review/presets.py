@@ -11,6 +11,7 @@ from portal.accounts.models import Membership
 from portal.applications.models import RejectionPreset
 
 DIGITS = range(1, 10)
+GONE_TEMPLATE = 0  # no email has this ID
 
 
 def filter_presets(member: Membership) -> QuerySet[RejectionPreset]:
@@ -46,7 +47,7 @@ def build_rejection_data(preset: RejectionPreset) -> Mapping[str, Any]:
     return {
         "reason": preset.reason_id or "",
         "notes": preset.notes,
-        "template": preset.template_id or "",
+        "template": preset.template_id or (GONE_TEMPLATE if preset.has_lost_email else ""),
         "mail_after": preset.mail_after,
         "delay_days": preset.delay_days,
         "send_time": f"{preset.send_time:%H:%M}",

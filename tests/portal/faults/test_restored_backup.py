@@ -21,6 +21,7 @@ from tests.portal.applications.action_helpers import (
     list_applications,
     list_writes,
     reject_application,
+    submit_action,
 )
 from tests.portal.applications.pending_helpers import accept_email, plan_rejection
 
@@ -132,3 +133,23 @@ def test_fence_can_be_raised_by_hand(personas: Personas, sign_in, run_tasks) -> 
     assert QueuedTask.objects.count() == 0
     with pytest.raises(CommandError, match="not fenced"):
         call_command("release_outbox", verbosity=0)
+
+
+def test_pending_beside_open_action_is_confirmed_after_restore(
+    connect, personas: Personas, sign_in, sandbox, run_tasks, advance_clock
+) -> None:
+    connect()
+    outbox_fence.remember_identity()
+    sam = sign_in(personas.sam)
+    application = list_applications("sam")[0]
+    accept_email(sandbox, application)
+    submit_action(sam, "advance", application)
+    plan_rejection(sam, application)
+    pending = ApplicationAction.objects.get(status=Status.PENDING)
+    ApplicationAction.objects.filter(pk=pending.pk).update(due_at=timezone.now())
+    _restore()
+    advance_clock(60)
+    call_command("release_outbox", verbosity=0)
+    pending.refresh_from_db()
+    assert pending.needs_confirmation
+    assert (list_writes(sandbox), list(sandbox.dataset().mails)) == ([], [])

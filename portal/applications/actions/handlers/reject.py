@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +39,9 @@ EMAIL_PARAMETERS = ("template", "template_name", "mail_after", "mail_at", PLAN_P
 NO_EMAIL_MESSAGE = "This candidate doesn't accept email, so none is sent."
 EMAIL_REFUSED_MESSAGE = (
     "The candidate no longer accepts email. Nothing was sent. Reject again without an email."
+)
+EMAIL_UNCHECKED_MESSAGE = (
+    "We couldn’t check in Greenhouse whether the candidate accepts email. Nothing was sent."
 )
 TEMPLATE_GONE_MESSAGE = "The email no longer exists in Greenhouse."
 MIN_EMAIL_DELAY = timedelta(minutes=10)
@@ -130,7 +132,8 @@ class RejectHandler(ActionHandler):
 
 
 def _check_accepts_email(provider: Provider, action: ApplicationAction) -> None:
-    """The candidate may have changed their mind while the rejection was held.
+    """The candidate may have changed their mind while the rejection waited. After days, what the
+    sync read is no answer.
 
     Raises InvalidValues, and what reading the candidate may raise.
     """
@@ -138,8 +141,13 @@ def _check_accepts_email(provider: Provider, action: ApplicationAction) -> None:
     if candidate is None:
         return
     can_email = candidate.can_email
-    with suppress(MissingPermission, NotSiteAdmin, UnreadableResponse, NotFound):
+    try:
         can_email = provider.get_candidate(candidate.remote_id).can_email
+    except NotFound:
+        pass
+    except (MissingPermission, NotSiteAdmin, UnreadableResponse) as error:
+        if get_plan(action) is not None:
+            raise InvalidValues({"candidate": "unread"}, EMAIL_UNCHECKED_MESSAGE) from error
     if can_email:
         return
     # Without fingerprints, the next sync writes what Greenhouse says then.
