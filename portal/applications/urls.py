@@ -48,6 +48,7 @@ urlpatterns = [
     # /rejections/
     path("rejections/", pending_rejections.list_pending, name="pending_rejections"),
     path("rejections/confirm/", pending_rejections.confirm_pending, name="confirm_pending"),
+    path("rejections/cancel/", pending_rejections.cancel_hidden, name="cancel_hidden_pending"),
     path("rejections/<id:pk>/", pending_rejections.change_pending, name="change_pending"),
     path("rejections/<id:pk>/cancel/", pending_rejections.cancel_pending, name="cancel_pending"),
     path("review/emails/", presets.preview_emails, name="rejection_emails"),

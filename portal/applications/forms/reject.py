@@ -48,8 +48,9 @@ EACH_ZONE_TEXT = (
     "Greenhouse."
 )
 PLAN_HELP = (
-    "Until then the application stays active in Greenhouse, and colleagues there can change it: "
-    "then nothing is sent, and you’re told. You can change or cancel it under Pending rejections."
+    "Until then the application stays active in Greenhouse and counts as undecided here. If a "
+    "colleague changes it, nothing is sent, and we email you. You can change or cancel the "
+    "rejection under Pending rejections."
 )
 MORNING_HOUR = time(9)
 CANDIDATE_ZONE_HELP = (

@@ -156,9 +156,13 @@ class ApplicationRow:
 
     @property
     def retry_label(self) -> str:
-        """Says from where, since the application has moved."""
+        """After a conflict it says from where, since the application has moved. A rejection that
+        was to wait for its day waits for another one.
+        """
         if self.last is None:
             return ""
+        if self.last.status != Status.CONFLICT:
+            return "Try again" if get_plan(self.last) is None else "Plan again"
         verb, stage_name = ACTION_HANDLERS[self.last.kind].verb, self.application.stage_name
         if self.last.kind == ActionKind.UPDATE or not stage_name:
             return f"{verb} anyway"

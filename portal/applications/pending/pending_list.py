@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from portal.applications.actions.action_context import ActionContext
 from portal.applications.actions.application_state import is_unchanged_since
-from portal.applications.actions.available_actions import get_action_option
+from portal.applications.actions.available_actions import ActionOption, get_action_option
 from portal.applications.actions.handlers.reject import can_email_candidate
 from portal.applications.actions.job_contexts import build_job_contexts
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.pending.plans import PLAN_PARAMETER, RejectionPlan, get_plan
 from portal.entitlements.rules import Rights, visible_applications
+from portal.jobs.answers.labels import DueLabel, describe_due
 
 Status = ApplicationAction.Status
 NOT_SENT_STATUSES = (Status.FAILED, Status.CONFLICT, Status.REFUSED)
@@ -33,6 +34,7 @@ class PendingRow:
     is_own: bool
     may_cancel: bool
     why_not_sent: str  # as things are now; empty if it will be sent
+    due: DueLabel | None  # the answer counts when it is sent
 
     @property
     def may_confirm(self) -> bool:
@@ -63,11 +65,11 @@ def filter_pending(rights: Rights, *, own: bool = False) -> QuerySet[Application
     ).order_by(F("due_at").asc(nulls_first=True), "pk")
 
 
-def count_hidden(rights: Rights) -> int:
-    """The member's own on applications they can no longer see."""
+def filter_hidden(rights: Rights) -> QuerySet[ApplicationAction]:
+    """The member's own on applications that they can't see at the moment."""
     own = ApplicationAction.objects.filter(status=Status.PENDING, membership=rights.member)
     visible = visible_applications(rights.member, member_rights=rights)
-    return own.exclude(application__in=visible).count()
+    return own.exclude(application__in=visible)
 
 
 def build_pending_rows(actions: Sequence[ApplicationAction], rights: Rights) -> list[PendingRow]:
@@ -102,7 +104,10 @@ def _build_row(
         who=get_candidate_label(application, rights),
         is_own=is_own,
         may_cancel=is_own or option.allowed or option.wrong_state,
-        why_not_sent=explain_not_sent(action),
+        why_not_sent=explain_not_sent(action) or (_explain_unavailable(option) if is_own else ""),
+        due=describe_due(contexts[application.job_id].promise, application.decision_needed_at)
+        if application.decision_needed_at
+        else None,
     )
 
 
@@ -118,6 +123,11 @@ def explain_not_sent(action: ApplicationAction) -> str:
     if not can_email_candidate(action.application):
         return "The candidate no longer accepts email, so it won’t be sent."
     return ""
+
+
+def _explain_unavailable(option: ActionOption) -> str:
+    """Why the author couldn't reject it now, for example while Greenhouse is paused."""
+    return f"{option.why_not} While that is so, it won’t be sent." if option.why_not else ""
 
 
 def list_not_sent(rights: Rights) -> list[ApplicationAction]:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.acting_user import describe_acting_user
+from portal.applications.actions.latest_actions import get_pending_rejection
 from portal.applications.forms.base import (
     INCOMPLETE_MESSAGE,
     ActionForm,
@@ -19,6 +20,7 @@ from portal.applications.forms.reject import RejectForm
 from portal.applications.forms.update import UpdateForm
 from portal.applications.models import ActionKind
 from portal.applications.page.labels import get_candidate_label
+from portal.applications.pending.plans import RejectionPlan, get_plan
 from portal.applications.review import presets
 from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.return_urls import (
@@ -30,6 +32,7 @@ from portal.applications.views.return_urls import (
 from portal.applications.views.row_responses import respond_with_row
 from portal.applications.views.submission import submit_action
 from portal.core.database.prepared_statements import use_prepared_statements
+from portal.sync.models import Application
 from portal.web.htmx import render_page_or_partial
 from portal.web.id_parsing import parse_id
 
@@ -109,6 +112,7 @@ def _act_with_form(
         "list_query": get_list_query(request),
         "origin": get_origin_value(request),
         "swaps_review": get_origin(request) == "review",
+        "pending_plan": _get_pending_plan(application, kind),
     }
     status = 422 if form.is_bound and not is_search else 200
     response = render_page_or_partial(
@@ -116,6 +120,14 @@ def _act_with_form(
     )
     response["HX-Retarget"], response["HX-Reswap"] = "#action-dialog-body", "innerHTML"
     return response
+
+
+def _get_pending_plan(application: Application, kind: str) -> RejectionPlan | None:
+    """Of a rejection that this decision would end."""
+    if kind == ActionKind.UPDATE:
+        return None
+    pending = get_pending_rejection(application)
+    return get_plan(pending) if pending is not None else None
 
 
 def _read_form_data(request: MemberRequest, kind: str) -> tuple[QueryDict | None, bool]:

@@ -20,12 +20,12 @@ from portal.applications.actions.available_actions import (
 from portal.applications.forms.pending import PendingRejectionForm
 from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.pending import changes, notices, pending_list
+from portal.applications.pending import changes, notices, pending_list, releasing
 from portal.applications.pending.plans import MAX_LATENESS, PLAN_PARAMETER
 from portal.applications.views.return_urls import get_origin
 from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import respond_with_row
-from portal.entitlements.rules import Rights, get_rights, visible_applications
+from portal.entitlements.rules import Rights, explain_no_access, get_rights, visible_applications
 from portal.jobs.answers.promise import get_promise
 from portal.web.list_visits import ListVisit, PagedList
 from portal.web.time_zones import format_time_zone
@@ -55,12 +55,14 @@ def list_pending(request: MemberRequest) -> HttpResponse:
         "shows_all": shows_all,
         "own_count": own.count(),
         "all_count": everyone.count(),
-        "hidden_count": pending_list.count_hidden(rights),
+        "hidden_count": pending_list.filter_hidden(rights).count(),
+        "why_hidden": explain_no_access(rights),
         "to_confirm_count": own.filter(due_at=None).count(),
         "not_sent": [
             (action, get_candidate_label(action.application, rights))
             for action in pending_list.list_not_sent(rights)
         ],
+        "confirm_days": releasing.CONFIRM_WITHIN.days,
         "hours": int(MAX_LATENESS.total_seconds() // 3600),
         "organization_zone": format_time_zone(
             get_promise(request.membership.organization_id).zone_name
@@ -196,6 +198,22 @@ def confirm_pending(request: MemberRequest) -> HttpResponse:
         messages.success(
             request, f"{confirmed_count:,} confirmed. The list says when each is sent."
         )
+    else:
+        messages.error(request, NO_LONGER_PENDING)
+    return redirect("applications:pending_rejections")
+
+
+@require_POST
+@member_only
+def cancel_hidden(request: MemberRequest) -> HttpResponse:
+    """The member's own on applications that they can't see, which the page doesn't name."""
+    hidden = pending_list.filter_hidden(get_rights(request.membership))
+    canceled_count = sum(
+        outbox.cancel_action(action, by=request.membership.user)
+        for action in hidden.select_related("application", "membership__organization")
+    )
+    if canceled_count:
+        messages.success(request, f"{canceled_count:,} canceled. Nothing was sent.")
     else:
         messages.error(request, NO_LONGER_PENDING)
     return redirect("applications:pending_rejections")

@@ -347,7 +347,7 @@ def test_lost_access_stops_rejection(
     action = get_pending()
     JobGrant.objects.filter(job=application.job_id).delete()
     page = read_list(remy)
-    assert "you can no longer see" in page
+    assert "you can’t see now" in page
     assert str(application.candidate) not in page
     become_due()
     action.refresh_from_db()
