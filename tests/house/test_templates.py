@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 FORBIDDEN = {
@@ -19,6 +20,7 @@ FORBIDDEN = {
     # A field's help text comes from our own forms; Django's templates mark it safe as well.
     "a value that Django does not escape": re.compile(r"(?<!help_text)\|\s*safe\b|autoescape off"),
 }
+STATIC_FILE = re.compile(r"{%\s*static\s+[\"']([^\"'{}]+)[\"']")
 COMMENT = re.compile(r"{#.*?#}|{% comment.*?endcomment %}|<!--.*?-->", re.S)
 
 
@@ -27,6 +29,17 @@ COMMENT = re.compile(r"{#.*?#}|{% comment.*?endcomment %}|<!--.*?-->", re.S)
 )
 def test_template_obeys_content_security_policy(path: Path) -> None:
     assert _find_violations(path.read_text()) == []
+
+
+def test_static_files_exist() -> None:
+    """Pages fail in production otherwise, where every file has a digest in its name."""
+    named = {
+        (str(path.relative_to(TEMPLATES)), name)
+        for path in TEMPLATES.rglob("*.html")
+        for name in STATIC_FILE.findall(path.read_text())
+    }
+    assert named
+    assert sorted(pair for pair in named if finders.find(pair[1]) is None) == []
 
 
 def _find_violations(template: str) -> list[str]:
