@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from portal.audit.models import ChainHead, Entry
+from portal.core.secrets.signatures import is_same_signature
 
 logger = structlog.get_logger("portal.audit.anchors")
 
@@ -43,7 +44,7 @@ def compute_head_seal(head: ChainHead, key: str) -> str:
 
 def has_valid_seal(head: ChainHead) -> bool:
     return any(
-        hmac.compare_digest(compute_head_seal(head, key), head.head_seal)
+        is_same_signature(compute_head_seal(head, key), head.head_seal)
         for key in settings.AUDIT_KEYS
     )
 

@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from portal.audit import chain_anchors
 from portal.audit.models import ChainHead, Entry
+from portal.core.secrets.signatures import is_same_signature
 
 _SEALED_FIELDS = (
     *("number", "organization_id", "by_id", "actor_label", "ip_address"),
@@ -113,6 +114,6 @@ def _find_first_break(key: int) -> ChainBreak | None:
 
 def _has_valid_seal(entry: Entry, previous_seal: str) -> bool:
     return any(
-        hmac.compare_digest(compute_seal(entry, previous_seal, key), entry.seal)
+        is_same_signature(compute_seal(entry, previous_seal, key), entry.seal)
         for key in settings.AUDIT_KEYS
     )

@@ -18,6 +18,7 @@ from portal.applications.models import ActionKind
 from portal.applications.page.labels import get_candidate_label
 from portal.core.database import read_only
 from portal.decisions import seal
+from portal.decisions.damaged_decisions import repair_shape
 from portal.decisions.models import Decision
 from portal.decisions.recorder import build_decision, load_surroundings
 from portal.decisions.visible_decisions import visible_decisions, visible_open_actions
@@ -48,6 +49,7 @@ class DecisionRow:
     candidate: str
     target_job: str  # empty if the reader may not see it
     may_read_text: bool
+    is_intact: bool  # as it was recorded, apart from what was erased
 
     @property
     def title(self) -> str:
@@ -115,11 +117,8 @@ class DecisionRow:
 
     @property
     def is_sealed(self) -> bool:
-        return bool(self.decision.seal)
-
-    @cached_property
-    def is_intact(self) -> bool:
-        return seal.has_valid_seal(self.decision)
+        """Decisions that are not final yet are not stored."""
+        return self.decision.pk is not None
 
     @property
     def acting_note(self) -> str:
@@ -159,6 +158,10 @@ class RowBuilder:
 
     def build(self, decisions: Iterable[Decision]) -> list[DecisionRow]:
         chunk = list(decisions)
+        intact_ids = {decision.pk for decision in chunk if seal.has_valid_seal(decision)}
+        for decision in chunk:
+            if decision.pk is not None and decision.pk not in intact_ids:
+                repair_shape(decision)
         candidates = self._load_candidate_labels(chunk)
         target_ids = {d.to_job_remote_id for d in chunk if d.to_job_remote_id is not None}
         member = self._rights.member
@@ -171,6 +174,7 @@ class RowBuilder:
                 candidate=candidates.get(decision.application_remote_id, ERASED_LABEL),
                 target_job=titles.get(decision.to_job_remote_id or 0, ""),
                 may_read_text=self._may_read_text(decision),
+                is_intact=decision.pk in intact_ids,
             )
             for decision in chunk
         ]

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from portal.core.secrets.signatures import is_same_signature
 from portal.decisions.models import Decision, DecisionChain
 
 FREE_TEXT_KEYS = ("note", "words", "answers", "view")
@@ -39,7 +40,7 @@ def has_valid_seal(decision: Decision) -> bool:
     if not _is_signed(_build_content(decision), decision.seal):
         return False
     if decision.erased_at is None:
-        return hmac.compare_digest(_digest_free_text(decision), decision.free_text_digest)
+        return is_same_signature(_digest_free_text(decision), decision.free_text_digest)
     is_empty = not decision.free_text and not decision.free_text_salt
     return is_empty and _is_signed(_build_erasure(decision), decision.erasure_seal)
 
@@ -88,7 +89,7 @@ def _to_json(value: Any) -> str:
 
 
 def _is_signed(content: str, signature: str) -> bool:
-    return any(hmac.compare_digest(_sign(content, key), signature) for key in settings.AUDIT_KEYS)
+    return any(is_same_signature(_sign(content, key), signature) for key in settings.AUDIT_KEYS)
 
 
 def _sign(content: str, key: str) -> str:

@@ -15,16 +15,22 @@ from portal.sync.models import Job
 def visible_decisions(job: Job, rights: Rights) -> QuerySet[Decision]:
     """`job` must come from `visible_jobs` for the same rights. With who undid each, and when."""
     applications = recorded_applications(rights.member, member_rights=rights)
+    decisions = Decision.objects.filter(
+        organization=rights.member.organization_id,
+        job_remote_id=job.remote_id,
+        application_remote_id__in=applications.order_by().values("remote_id"),
+    )
+    return annotate_undoing(decisions)
+
+
+def annotate_undoing(decisions: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Who undid each, and when."""
     undoing = Decision.objects.filter(
         organization=OuterRef("organization"),
         undoes_action_id=OuterRef("action_id"),
         result=Decision.Result.DONE,
     ).order_by("number")
-    return Decision.objects.filter(
-        organization=rights.member.organization_id,
-        job_remote_id=job.remote_id,
-        application_remote_id__in=applications.order_by().values("remote_id"),
-    ).annotate(
+    return decisions.annotate(
         undone_at=Subquery(undoing.values("settled_at")[:1]),
         undone_by=Subquery(undoing.values("membership")[:1]),
     )

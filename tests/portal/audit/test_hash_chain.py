@@ -74,6 +74,7 @@ TAMPERING = {
     "first_removed": ("DELETE FROM audit_entry WHERE id = %s", 1, 1),
     "last_removed": ("DELETE FROM audit_entry WHERE id = %s", 5, 5),
     "seal_forged": ("UPDATE audit_entry SET seal = 'beef' WHERE id = %s", 4, 4),
+    "seal_not_ascii": ("UPDATE audit_entry SET seal = 'é' WHERE id = %s", 4, 4),
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from tests.portal.applications.action_helpers import reject_application
 from tests.portal.applications.batch_helpers import pick_from_one_job
 from tests.portal.decisions.record_helpers import (
     fetch_csv,
+    fetch_print,
     fetch_record,
     read_csv,
     verify_record,
@@ -89,6 +93,78 @@ def test_export_says_what_was_changed(remy: Client, job: Job) -> None:
     assert "Changed since it was recorded" in fetch_record(remy, job)
 
 
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "seal = ''",
+        "seal = 'é'",
+        "free_text_digest = 'é'",
+        "erased_at = settled_at, free_text = '{}', free_text_salt = '', erasure_seal = 'é'",
+        "free_text = 'null'",
+        "free_text = '[]'",
+        """free_text = '{"words": 5, "answers": [[1]]}'""",
+        """filters = '[["Stage"]]'""",
+        """filters = '{"Stage": 1}'""",
+        "changed_fields = '[5, null]'",
+        "kind = 'score'",
+        "undoes_kind = 'score'",
+        "result = 'automated'",
+    ],
+)
+def test_damaged_decision_is_shown_as_changed(remy: Client, job: Job, assignment: str) -> None:
+    _execute_sql(f"UPDATE decisions_decision SET {assignment} WHERE number = 2")  # noqa: S608
+    for page in (fetch_record(remy, job), fetch_print(remy, job)):
+        assert page.count("Changed since it was recorded") == 1
+    checks = [line["Seal check"] for line in read_csv(remy, job)]
+    assert checks == ["unchanged", "changed since it was recorded", "unchanged"]
+    with pytest.raises(CommandError, match="decision 2: it was changed"):
+        verify_record()
+
+
+def test_chain_with_odd_seal_is_noticed(job: Job) -> None:
+    _execute_sql("UPDATE decisions_decisionchain SET chain_seal = 'é'")
+    with pytest.raises(CommandError, match="its ends were rewritten"):
+        verify_record()
+
+
+def _write_rows(file: Path, rows: list[list[str]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(rows)
+
+
+def test_each_changed_cell_of_a_file_is_found(remy: Client, job: Job, tmp_path: Path) -> None:
+    """Apart from names, which change."""
+    file, text = tmp_path / "decisions.csv", fetch_csv(remy, job).removeprefix("\ufeff")
+    headings, *lines = csv.reader(io.StringIO(text, newline=""))
+    unnoticed = []
+    for place, heading in enumerate(headings):
+        changed_line = [*lines[0][:place], "other", *lines[0][place + 1 :]]
+        _write_rows(file, [headings, changed_line, *lines[1:]])
+        with contextlib.suppress(CommandError):
+            verify_record("--file", file)
+            unnoticed.append(heading)
+    assert unnoticed == ["Decided by", "Candidate", "Undone by"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda lines: [[*lines[0][:-2], "", lines[0][-1]], *lines[1:]], "Line 2.*it has no seal"),
+        (lambda lines: [*lines, lines[-1]], "Line 5.*same decision as in line 4"),
+        (lambda lines: [lines[0][:3]], "Line 2.*it has no seal"),
+    ],
+    ids=["without seal", "twice", "cut off"],
+)
+def test_unprovable_line_of_a_file_is_named(
+    remy: Client, job: Job, tmp_path: Path, change, problem: str
+) -> None:
+    file, text = tmp_path / "decisions.csv", fetch_csv(remy, job).removeprefix("\ufeff")
+    headings, *lines = csv.reader(io.StringIO(text, newline=""))
+    _write_rows(file, [headings, *change(lines)])
+    with pytest.raises(CommandError, match=problem):
+        verify_record("--file", file)
+
+
 def test_exported_file_is_compared(remy: Client, job: Job, tmp_path: Path) -> None:
     file = tmp_path / "decisions.csv"
     text = fetch_csv(remy, job)
@@ -101,9 +177,10 @@ def test_exported_file_is_compared(remy: Client, job: Job, tmp_path: Path) -> No
     file.write_text(text.replace(digest, "0" * 64), encoding="utf-8", newline="")
     with pytest.raises(CommandError, match=r"Line 4 of .*no such decision"):
         verify_record("--file", file)
-    file.write_text("nothing\n1\n")
-    with pytest.raises(CommandError, match="not an exported decision record"):
-        verify_record("--file", file)
+    for other in ("nothing\n1\n", ""):
+        file.write_text(other)
+        with pytest.raises(CommandError, match="not an exported decision record"):
+            verify_record("--file", file)
 
 
 def test_earlier_end_contradicts_older_state(job: Job, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from portal.accounts.models import Organization
 from portal.core.tenancy.scope import all_organizations
 from portal.decisions import chain
-from portal.decisions.exported_files import find_changed_lines
+from portal.decisions.exported_files import NotAnExport, check_headings, find_changed_lines
 from portal.decisions.models import DecisionChain
 
 
@@ -80,7 +80,9 @@ def _list_contradictions(path: str, organization_ids: list[int]) -> list[str]:
 def _check_file(path: str, organization_ids: list[int]) -> list[str]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as lines:
-            changed = list(find_changed_lines(csv.DictReader(lines), organization_ids))
-    except (OSError, ValueError, KeyError, csv.Error):
+            reader = csv.DictReader(lines)
+            check_headings(reader.fieldnames)
+            changed = list(find_changed_lines(reader, organization_ids))
+    except (OSError, ValueError, NotAnExport, csv.Error):
         raise CommandError(f"{path} is not an exported decision record.") from None
     return [f"Line {line} of {path}: {problem}" for line, problem in changed]
