@@ -182,9 +182,42 @@ class DecisionTally(OrganizationModel):
         constraints = (
             models.UniqueConstraint(fields=["job", "day"], name="one_decision_tally_per_day"),
         )
+        # Has everything that pages add up, so that they need not read the rows.
+        indexes = (
+            models.Index(
+                fields=["job", "day", "waiting", "in_time", "late", "unknown"],
+                name="decision_tallies_covering",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.job_id} on {self.day}"
+
+
+class DecisionTallySum(OrganizationModel):
+    """Sum of the tallies of a block of jobs with neighboring keys, without confidential jobs and
+    those that are gone: Site Admins see all of them, and adding up each job's would take seconds.
+
+    `waiting` are those of open jobs; on no day, those who wait since an unknown time.
+    """
+
+    # The index below starts with it.
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    block = models.BigIntegerField()  # `Job.pk` divided by the size of a block
+    day = models.DateField(null=True)
+    waiting = models.PositiveIntegerField(default=0)
+    in_time = models.PositiveIntegerField(default=0)
+    late = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+    decision_unknown = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = (models.Index(fields=["connection", "block"], name="decision_tally_sums"),)
+
+    def __str__(self) -> str:
+        return f"{self.connection_id}, block {self.block} on {self.day}"
 
 
 class ApplicantSubscription(OrganizationModel):

@@ -166,6 +166,12 @@ class Job(SyncedRecord):
             models.Index(
                 fields=["connection", "status", "undecided_since", "id"], name="job_undecided"
             ),
+            models.Index(fields=["connection", "changed_at"], name="jobs_changed"),
+            models.Index(
+                fields=["connection", "id"],
+                condition=models.Q(confidential=True),
+                name="confidential_jobs",
+            ),
         )
 
     def __str__(self) -> str:

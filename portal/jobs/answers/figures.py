@@ -6,28 +6,31 @@ querysets of jobs must come from `visible_jobs`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus, JobStatus
+from portal.jobs.answers import tally_sums
 from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait
 from portal.jobs.answers.promise import Promise
-from portal.jobs.models import DecisionTally
+from portal.jobs.models import DecisionTally, DecisionTallySum, StageCountRun
 from portal.sync.models import (
-    USER_NAME_FIELDS,
     Application,
+    AtsUser,
     Job,
     TeamMember,
-    format_user_name,
 )
 
 PERIODS = {30: "30 days", 90: "90 days"}
 DEFAULT_PERIOD = 30
 SOON = 3  # working days
+_URGENT_JOBS = 300
+_SUMMED_FIELDS = ("waiting", "decision_unknown", "in_time", "late", "unknown")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,15 @@ class WaitingCounts:
     def wait_label(self) -> str:
         return "" if self.since is None else describe_wait(self.since)
 
+    def __add__(self, other: WaitingCounts) -> WaitingCounts:
+        return WaitingCounts(
+            self.promise,
+            self.undecided + other.undecided,
+            self.overdue + other.overdue,
+            min(filter(None, (self.since, other.since)), default=None),
+            self.decision_unknown + other.decision_unknown,
+        )
+
 
 @dataclass(frozen=True)
 class DueGroups:
@@ -113,23 +125,26 @@ class RecruiterFigures:
     answers: AnswerCounts
     user_id: int
 
+    def __add__(self, other: RecruiterFigures) -> RecruiterFigures:
+        return replace(
+            self, waiting=self.waiting + other.waiting, answers=self.answers + other.answers
+        )
 
-def summarize(jobs: QuerySet[Job], promise: Promise, *, period: int) -> AnswerSummary:
-    """`jobs` are open and closed: what was answered there counts, and only open ones wait."""
+
+def summarize(
+    jobs: QuerySet[Job], promise: Promise, *, period: int, all_of: StageCountRun | None = None
+) -> AnswerSummary:
+    """`jobs` are open and closed: what was answered there counts, and only open ones wait. With
+    `all_of`, they include all jobs of its connection that are neither confidential nor gone.
+    """
     jobs = jobs.order_by()
-    sums = jobs.filter(status=JobStatus.OPEN).aggregate(
-        undecided=Sum("undecided", default=0),
-        since=Min("undecided_since"),
-        decision_unknown=Sum("decision_unknown", default=0),
+    sums = _load_sums(jobs, find_first_day(promise, period), all_of)
+    groups = _group_by_due_day(sums.waiting_by_day, sums.undecided, promise)
+    waiting = WaitingCounts(
+        promise, sums.undecided, groups.overdue, _find_longest_wait(jobs), sums.decision_unknown
     )
-    waiting_by_day, answers_by_day = _load_tallies_by_day(jobs, find_first_day(promise, period))
-    groups = _group_by_due_day(waiting_by_day, sums["undecided"], promise)
-    return AnswerSummary(
-        WaitingCounts(promise, overdue=groups.overdue, **sums),
-        groups,
-        sum(answers_by_day.values(), start=AnswerCounts()),
-        answers_by_day,
-    )
+    answers = sum(sums.answers_by_day.values(), start=AnswerCounts())
+    return AnswerSummary(waiting, groups, answers, sums.answers_by_day)
 
 
 def load_waiting_counts(applications: QuerySet[Application], promise: Promise) -> WaitingCounts:
@@ -160,61 +175,80 @@ def load_answer_counts(
 
 
 def list_recruiter_figures(
-    jobs: QuerySet[Job], promise: Promise, *, period: int
+    jobs: QuerySet[Job], promise: Promise, *, period: int, limit: int
 ) -> list[RecruiterFigures]:
-    """Of each recruiter on the hiring teams, who is closest to missing the promise first. A
-    requisition with several recruiters counts for each.
+    """Of recruiters on the hiring teams, who is closest to missing the promise first. A requisition
+    with several recruiters counts for each.
     """
-    first_day = find_first_day(promise, period)
-    pending_from = promise.find_earliest_pending_day(promise.get_local_day(timezone.now()))
     team = TeamMember.objects.filter(role="recruiter", job__in=jobs.order_by()).order_by()
-    is_open = Q(job__status=JobStatus.OPEN)
-    waiting_rows = team.values(*USER_NAME_FIELDS, "user_id").annotate(
-        undecided=Sum("job__undecided", filter=is_open, default=0),
-        since=Min("job__undecided_since", filter=is_open),
-        decision_unknown=Sum("job__decision_unknown", filter=is_open, default=0),
-    )
-    tallies = _load_tallies_by_recruiter(team, is_open, first_day, pending_from)
-    figures = []
-    for row in waiting_rows:
-        overdue, *counts = tallies.get(row["user_id"], [0, 0, 0, 0])
-        waiting = WaitingCounts(
-            promise, row["undecided"], overdue, row["since"], row["decision_unknown"]
+    urgent_ids = _find_urgent_recruiters(jobs, limit)
+    if urgent_ids is not None:
+        team = team.filter(user__in=urgent_ids)
+    rows = list(
+        team.values_list(
+            *("user_id", "job_id", "job__status"),
+            *("job__undecided", "job__undecided_since", "job__decision_unknown"),
         )
-        if waiting.undecided or waiting.decision_unknown or sum(counts):
-            name = format_user_name(*(row[field] for field in USER_NAME_FIELDS))
-            figures.append(RecruiterFigures(name, waiting, AnswerCounts(*counts), row["user_id"]))
-    return sorted(figures, key=_get_urgency)
-
-
-def _load_tallies_by_recruiter(
-    team: QuerySet[TeamMember], is_open: Q, first_day: date, pending_from: date
-) -> dict[int, list[int]]:
-    """How many are overdue, and how many were answered in time, late or after an unknown wait."""
-    tally = "job__decision_tallies__"
-    is_overdue = is_open & Q(**{f"{tally}day__lt": pending_from})
-    in_period = Q(**{f"{tally}day__gte": first_day})
-    rows = team.values_list("user_id").annotate(
-        overdue=Sum(f"{tally}waiting", filter=is_overdue, default=0),
-        in_time=Sum(f"{tally}in_time", filter=in_period, default=0),
-        late=Sum(f"{tally}late", filter=in_period, default=0),
-        unknown=Sum(f"{tally}unknown", filter=in_period, default=0),
     )
-    return {user_id: counts for user_id, *counts in rows}
+    counts = _load_counts({row[1] for row in rows}, promise, period)
+    totals: dict[int, RecruiterFigures] = {}
+    for user_id, job_id, status, undecided, since, decision_unknown in rows:
+        overdue, answers = counts.get(job_id, (0, AnswerCounts()))
+        waiting = WaitingCounts(promise)
+        if status == JobStatus.OPEN:
+            waiting = WaitingCounts(promise, undecided, overdue, since, decision_unknown)
+        figures = RecruiterFigures("", waiting, answers, user_id)
+        totals[user_id] = totals[user_id] + figures if user_id in totals else figures
+    listed = sorted(filter(_has_figures, totals.values()), key=_get_urgency)[:limit]
+    users = AtsUser.objects.in_bulk([figures.user_id for figures in listed])
+    return [replace(figures, name=str(users[figures.user_id])) for figures in listed]
 
 
-def _get_urgency(figures: RecruiterFigures) -> tuple[bool, float, int, str]:
+def _load_counts(
+    job_ids: Collection[int], promise: Promise, period: int
+) -> dict[int, tuple[int, AnswerCounts]]:
+    """How many are overdue, and what was answered in the period, by job."""
+    pending_from = promise.find_earliest_pending_day(promise.get_local_day(timezone.now()))
+    in_period = Q(day__gte=find_first_day(promise, period))
+    tallies = DecisionTally.objects.filter(job__in=job_ids).order_by()
+    rows = tallies.values_list("job_id").annotate(
+        overdue=Sum("waiting", filter=Q(day__lt=pending_from), default=0),
+        answered_in_time=Sum("in_time", filter=in_period, default=0),
+        answered_late=Sum("late", filter=in_period, default=0),
+        answered_unknown=Sum("unknown", filter=in_period, default=0),
+    )
+    return {job_id: (overdue, AnswerCounts(*counts)) for job_id, overdue, *counts in rows}
+
+
+def _find_urgent_recruiters(jobs: QuerySet[Job], limit: int) -> list[int] | None:
+    """Those of the jobs closest to missing the promise; None if so few jobs name too few: then the
+    figures of all decide.
+    """
+    waiting = jobs.filter(status=JobStatus.OPEN, undecided_since__isnull=False)
+    job_ids = list(waiting.order_by("undecided_since").values_list("pk", flat=True)[:_URGENT_JOBS])
+    recruiters = TeamMember.objects.filter(role="recruiter", job__in=job_ids).order_by()
+    rows = recruiters.values_list("user_id").annotate(since=Min("job__undecided_since"))
+    user_ids = [user_id for user_id, _ in rows.order_by("since", "user_id")[:limit]]
+    return user_ids if len(user_ids) == limit else None
+
+
+def _has_figures(figures: RecruiterFigures) -> bool:
+    waiting = figures.waiting
+    return bool(waiting.undecided or waiting.decision_unknown or figures.answers.total)
+
+
+def _get_urgency(figures: RecruiterFigures) -> tuple[bool, float, int, int]:
     since = figures.waiting.since
     return (
         since is None,
         since.timestamp() if since else 0.0,
         -figures.waiting.undecided,
-        figures.name,
+        figures.user_id,
     )
 
 
 def _group_by_due_day(
-    waiting_by_day: dict[date, int], undecided: int, promise: Promise
+    waiting_by_day: Mapping[date, int], undecided: int, promise: Promise
 ) -> DueGroups:
     today = promise.get_local_day(timezone.now())
     pending_from = promise.find_earliest_pending_day(today)
@@ -237,10 +271,53 @@ def _group_by_due_day(
     )
 
 
-def _load_tallies_by_day(
-    jobs: QuerySet[Job], first_day: date
-) -> tuple[dict[date, int], dict[date, AnswerCounts]]:
+@dataclass
+class _Sums:
+    undecided: int = 0
+    decision_unknown: int = 0
+    waiting_by_day: Counter[date] = field(default_factory=Counter)
+    answers_by_day: dict[date, AnswerCounts] = field(default_factory=dict)
+
+    def add_answers(self, day: date, counts: AnswerCounts) -> None:
+        self.answers_by_day[day] = self.answers_by_day.get(day, AnswerCounts()) + counts
+
+
+def _load_sums(jobs: QuerySet[Job], first_day: date, all_of: StageCountRun | None) -> _Sums:
+    sums = _Sums()
+    changed_blocks = tally_sums.find_changed_blocks(all_of) if all_of is not None else None
+    if all_of is None or changed_blocks is None:
+        _add_jobs(sums, jobs, first_day)
+        return sums
+    stored = DecisionTallySum.objects.filter(connection=all_of.connection_id).exclude(
+        block__in=changed_blocks
+    )
+    _add_stored_sums(sums, stored, first_day)
+    _add_jobs(sums, jobs.filter(confidential=True), first_day)
+    if changed_blocks:
+        is_in_block = tally_sums.filter_by_blocks(changed_blocks)
+        _add_jobs(sums, jobs.filter(is_in_block, confidential=False), first_day)
+    return sums
+
+
+def _add_stored_sums(sums: _Sums, stored: QuerySet[DecisionTallySum], first_day: date) -> None:
+    rows = stored.order_by().values_list("day").annotate(*map(Sum, _SUMMED_FIELDS))
+    for day, waiting, decision_unknown, *counts in rows:
+        sums.undecided += waiting
+        sums.decision_unknown += decision_unknown
+        if day is not None:
+            sums.waiting_by_day[day] += waiting
+            if day >= first_day:
+                sums.add_answers(day, AnswerCounts(*counts))
+
+
+def _add_jobs(sums: _Sums, jobs: QuerySet[Job], first_day: date) -> None:
     """One pass over the tallies: they are many."""
+    open_jobs = jobs.filter(status=JobStatus.OPEN)
+    totals = open_jobs.aggregate(
+        undecided=Sum("undecided", default=0), decision_unknown=Sum("decision_unknown", default=0)
+    )
+    sums.undecided += totals["undecided"]
+    sums.decision_unknown += totals["decision_unknown"]
     tallies = DecisionTally.objects.filter(job__in=jobs).order_by().values_list("day")
     rows = tallies.annotate(
         waiting=Sum("waiting", filter=Q(job__status=JobStatus.OPEN), default=0),
@@ -248,10 +325,13 @@ def _load_tallies_by_day(
         late=Sum("late"),
         unknown=Sum("unknown"),
     )
-    waiting_by_day, answers_by_day = {}, {}
     for day, waiting, *counts in rows:
-        if waiting:
-            waiting_by_day[day] = waiting
+        sums.waiting_by_day[day] += waiting
         if day >= first_day:
-            answers_by_day[day] = AnswerCounts(*counts)
-    return waiting_by_day, answers_by_day
+            sums.add_answers(day, AnswerCounts(*counts))
+
+
+def _find_longest_wait(jobs: QuerySet[Job]) -> datetime | None:
+    """Ordered, not aggregated: the index has the first one."""
+    waiting = jobs.filter(status=JobStatus.OPEN, undecided_since__isnull=False)
+    return waiting.order_by("undecided_since").values_list("undecided_since", flat=True).first()

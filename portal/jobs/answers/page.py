@@ -45,7 +45,7 @@ from portal.web.csv_rows import format_time
 from portal.web.id_parsing import parse_id
 
 MAX_JOBS = 15
-MAX_RECRUITERS = 25
+MAX_RECRUITERS = 10
 CHUNK_SIZE = 200
 _WEEK = timedelta(days=7)
 CSV_HEADINGS = (
@@ -96,6 +96,15 @@ class AnswerReport:
     def is_available(self) -> bool:
         return "applications" not in self.rights.features.unavailable
 
+    @cached_property
+    def count_run(self) -> StageCountRun | None:
+        return StageCountRun.objects.filter(connection=self.rights.match.connection).first()
+
+    @property
+    def is_counted(self) -> bool:
+        """Before the first count, all figures would be 0."""
+        return self.count_run is not None and self.count_run.counted_until is not None
+
     @property
     def jobs(self) -> QuerySet[Job]:
         """Open and closed."""
@@ -114,7 +123,14 @@ class AnswerReport:
         return params
 
     def summarize(self) -> AnswerSummary:
-        return summarize(self.jobs, self.promise, period=self.period)
+        user = self.rights.match.user
+        sees_all = self.rights.can_view and user is not None and user.site_admin
+        return summarize(
+            self.jobs,
+            self.promise,
+            period=self.period,
+            all_of=self.count_run if sees_all and not self.filters.query else None,
+        )
 
 
 def build_report(member: Membership, rights: Rights, query: QueryDict) -> AnswerReport:
@@ -133,7 +149,7 @@ def build_summary_context(report: AnswerReport) -> dict[str, Any]:
     return {
         "report": report,
         "promise": report.promise,
-        "summary": report.summarize() if report.is_available else None,
+        "summary": report.summarize() if report.is_available and report.is_counted else None,
         "period_label": PERIODS[report.period],
     }
 
@@ -146,27 +162,30 @@ def build_page_context(report: AnswerReport) -> dict[str, Any]:
         "departments": render_options(options.departments, report.filters.department),
         "recruiters": render_options(options.recruiters, report.filters.recruiter),
     }
-    if not report.is_available:
+    summary: AnswerSummary | None = context["summary"]
+    if summary is None:
         return context
-    summary: AnswerSummary = context["summary"]
-    shows_recruiters = "hiring_team" not in report.rights.features.unavailable
+    is_unknown = bool(
+        summary.waiting.decision_unknown
+        and not summary.waiting.undecided
+        and not summary.answers.total
+    )
+    shows_recruiters = not is_unknown and "hiring_team" not in report.rights.features.unavailable
     figures = (
-        list_recruiter_figures(report.jobs, report.promise, period=report.period)
+        list_recruiter_figures(
+            report.jobs, report.promise, period=report.period, limit=MAX_RECRUITERS + 1
+        )
         if shows_recruiters
         else []
     )
     return {
         **context,
-        "is_unknown": bool(
-            summary.waiting.decision_unknown
-            and not summary.waiting.undecided
-            and not summary.answers.total
-        ),
+        "is_unknown": is_unknown,
         "due_bars": _build_due_bars(report, summary),
         "answer_chart": _build_answer_chart(report, summary),
         "rows": _list_urgent_rows(report),
         "recruiter_figures": figures[:MAX_RECRUITERS],
-        "recruiter_count": len(figures),
+        "has_more_recruiters": len(figures) > MAX_RECRUITERS,
         "is_recounting": _is_recounting(report),
     }
 
@@ -269,5 +288,5 @@ def _build_answer_chart(report: AnswerReport, summary: AnswerSummary) -> BarChar
 
 def _is_recounting(report: AnswerReport) -> bool:
     """Whether figures still follow an earlier promise."""
-    run = StageCountRun.objects.filter(connection=report.rights.match.connection).first()
+    run = report.count_run
     return run is not None and run.promise_changed_at != report.promise.changed_at

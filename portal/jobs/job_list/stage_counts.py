@@ -7,7 +7,6 @@ every minute and after each sync, those of all jobs after a full sync.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import (
@@ -30,15 +29,14 @@ from portal.connections.models import Connection
 from portal.connections.permissions.features import load_features
 from portal.core import queue
 from portal.entitlements.rules import public_applications
-from portal.jobs.answers import tallies
+from portal.jobs.answers import tallies, tally_sums
 from portal.jobs.answers.promise import get_promise
+from portal.jobs.answers.tally_sums import CHANGE_OVERLAP
 from portal.jobs.models import StageCount, StageCountRun
 from portal.sync.models import Application, Candidate, Job, Stage, StageName
 
 UPDATE_TASK = "portal.jobs.tasks.update_counts"
 RECOUNT_TASK = "portal.jobs.tasks.recount_connection"
-# `changed_at` is set before its transaction commits: look back this far for late commits.
-CHANGE_OVERLAP = timedelta(minutes=5)
 BATCH_SIZE = 500
 _INACTIVE_STATES = (
     Connection.State.DRAFT,
@@ -72,6 +70,7 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
             _update_job_counts(active, pks)
             _update_stage_counts(connection, active, pks)
             tallies.update_tallies(public, pks, promise)
+    tally_sums.update_sums(last_run, changed_ids, whole=whole)
     counted_promise = {"promise_changed_at": promise.changed_at} if whole else {}
     StageCountRun.objects.filter(pk=last_run.pk).update(counted_until=now, **counted_promise)
     return len(changed_ids)
@@ -83,7 +82,7 @@ def list_changed_connections() -> list[Connection]:
         since=ExpressionWrapper(F("counted_until") - CHANGE_OVERLAP, output_field=DateTimeField())
     )
     changed = Q(counted_until=None)
-    for model in (Application, Candidate, Stage):
+    for model in (Application, Candidate, Stage, Job):
         changed |= Q(
             Exists(
                 model._default_manager.filter(
@@ -113,10 +112,12 @@ def _list_changed_job_ids(connection: Connection, last_run: StageCountRun) -> It
         candidate__connection=connection, candidate__changed_at__gt=since
     ).values_list("job_id", flat=True)
     changed_stages = Stage.objects.filter(connection=connection, changed_at__gt=since)
+    changed_jobs = Job.objects.filter(connection=connection, changed_at__gt=since).order_by()
     return changed.union(
         moved.values_list("previous_job_id", flat=True),
         of_changed_candidates,
         changed_stages.order_by().values_list("job_id", flat=True),
+        changed_jobs.values_list("pk", flat=True),
     )
 
 

@@ -67,6 +67,7 @@ def test_private_candidate_not_counted(job: Job, advance_clock) -> None:
 
 def test_count_skips_unchanged_jobs(job: Job, advance_clock) -> None:
     synced_data.create_job(job.connection)
+    advance_clock(3600)
     assert stage_counts.update_counts(job.connection) == 2
     advance_clock(3600)
     assert stage_counts.update_counts(job.connection) == 0
