@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from django.utils import dateformat, timezone
 
@@ -30,8 +30,9 @@ def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
     today = promise.get_local_day(timezone.now())
     due_day = promise.find_due_day(promise.get_local_day(needed_at))
     day_name = dateformat.format(due_day, "D j M")
+    since = format_moment(needed_at, promise.zone)  # whose days count
     explanation = (
-        f"Needs a decision since {format_moment(needed_at)}. The answer is due by the end of "
+        f"Needs a decision since {since}. The answer is due by the end of "
         f"{dateformat.format(due_day, 'l j F Y')}, {promise.zone_label} time."
     )
     if due_day < today:
@@ -50,8 +51,8 @@ def describe_wait(needed_at: datetime) -> str:
     return count_days(days, "day") if days else "less than a day"
 
 
-def format_moment(moment: datetime) -> str:
-    return dateformat.format(timezone.localtime(moment), "l j F Y, H:i T")
+def format_moment(moment: datetime, zone: tzinfo | None = None) -> str:
+    return dateformat.format(timezone.localtime(moment, zone), "l j F Y, H:i T")
 
 
 def count_days(days: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,3 +58,15 @@ def test_local_time_follows_the_clock(
     zone: str, day: date, at: time, expected_moment: datetime
 ) -> None:
     assert find_local_time(day, at, ZoneInfo(zone)) == expected_moment
+
+
+@pytest.mark.parametrize("weekdays", [{0, 1, 2, 3, 4}, {6}, set(range(7))])
+def test_working_days_are_counted_as_by_hand(weekdays: set[int]) -> None:
+    start = date(2026, 12, 20)
+    holidays = frozenset({date(2026, 12, 25), date(2026, 12, 27), date(2027, 1, 1)})
+    calendar = WorkingCalendar(frozenset(weekdays), holidays)
+    for distance in range(-3, 40):
+        days = [start + timedelta(days=n) for n in range(1, distance + 1)]
+        expected = sum(map(calendar.is_working_day, days))
+        assert calendar.count_working_days(start, start + timedelta(days=distance)) == expected
+    assert calendar.count_working_days(date.min, date.max) > 500_000
