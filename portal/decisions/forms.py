@@ -18,7 +18,10 @@ class RetentionForm(forms.Form):
         choices=_CHOICES,
         help_text="Counted from each decision. Older ones are deleted every night.",
         widget=forms.Select(attrs={"class": "input"}),
-        error_messages={"required": "Choose how long decisions are kept."},
+        error_messages={
+            "required": "Choose how long decisions are kept.",
+            "invalid_choice": "Choose a number of years from the list.",
+        },
     )
     confirmed = forms.BooleanField(
         label="Delete the decisions that are older, for good",

@@ -114,6 +114,8 @@ def test_rejection_has_reason_note_and_email(remy: Client, run_tasks) -> None:
         assert "Not enough Go." in page
         assert "The portal makes no automated decisions" in page
         assert "Changed since" not in page
+    # People may have the same name; on paper there is no link.
+    assert f"<dd>{application.remote_id} in Greenhouse</dd>" in page
 
 
 def test_list_filters_and_search_are_recorded(remy: Client, run_tasks) -> None:

@@ -222,7 +222,9 @@ def test_only_admins_change_retention(remy: Client, personas: Personas, sign_in)
     assert remy.get(reverse("decisions:retention")).status_code == 403
     admin = sign_in(personas.ada)
     for years in ("", "0", "5"):
-        assert admin.post(reverse("decisions:retention"), {"years": years}).status_code == 422
+        response = admin.post(reverse("decisions:retention"), {"years": years})
+        assert response.status_code == 422
+        assert "Choose" in str(response.context["form"].errors["years"])
     assert admin.post(reverse("decisions:retention"), {"years": "4"}).status_code == 302
     assert RecordSettings.objects.get().years == 4
     assert "4 years" in fetch_record(admin, find_application().job)
