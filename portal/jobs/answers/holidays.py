@@ -10,7 +10,12 @@ Holiday = dict[str, str]  # date and name
 
 MAX_HOLIDAYS = 400
 MAX_NAME_LENGTH = 80
-_LINE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[\s,;]+(.*))?", re.ASCII)
+# Calendars and spreadsheets paste other hyphens, no-break spaces and byte order marks.
+_HYPHEN = r"[-\u2010-\u2015\u2212]"
+_LINE = re.compile(
+    rf"\ufeff?([0-9]{{4}}){_HYPHEN}([0-9]{{2}}){_HYPHEN}([0-9]{{2}})"
+    rf"(?:[\s,;:]+(?:{_HYPHEN}\s+)?(.*))?"
+)
 _YEARS = range(2000, 2100)
 
 
@@ -40,13 +45,15 @@ def _parse_line(line: str, number: int) -> tuple[date, str]:
         raise UnreadableHolidays(
             f"Line {number}: start with a date as year-month-day, such as 2026-12-25."
         )
+    *parts, name = match.groups(default="")
     try:
-        day = date.fromisoformat(match[1])
+        day = date(*map(int, parts))
     except ValueError:
-        raise UnreadableHolidays(f"Line {number}: there is no such date as {match[1]}.") from None
+        raise UnreadableHolidays(
+            f"Line {number}: there is no such date as {'-'.join(parts)}."
+        ) from None
     if day.year not in _YEARS:
         raise UnreadableHolidays(f"Line {number}: enter a year from 2000 to 2099.")
-    name = (match[2] or "").strip()
     if len(name) > MAX_NAME_LENGTH:
         raise UnreadableHolidays(
             f"Line {number}: enter a name of at most {MAX_NAME_LENGTH} characters."

@@ -188,6 +188,22 @@ def test_unusable_promise_is_explained(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("2026-12-25 Christmas", "2026-12-25,Christmas", "2026-12-25: Christmas"),
+        *("2026-12-25 – Christmas", "2026-12-25\u00a0Christmas", "2026\u201112\u201125\tChristmas"),
+        "\ufeff2026-12-25; Christmas ",
+    ],
+)
+def test_pasted_holidays_are_read(ada: Client, line: str) -> None:
+    assert ada.post(URL, _form(holidays=f"{line}\n2026-12-26 Mon–Tue")).status_code == 302
+    assert AnswerPromise.objects.get().holidays == [
+        {"date": "2026-12-25", "name": "Christmas"},
+        {"date": "2026-12-26", "name": "Mon–Tue"},
+    ]
+
+
 def test_too_many_holidays_refused(ada: Client) -> None:
     days = (date(2026, 1, 1) + timedelta(days=n) for n in range(401))
     response = ada.post(URL, _form(holidays="\n".join(day.isoformat() for day in days)))
