@@ -46,6 +46,11 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     # Records that the caller's `ChangeFilter` knew as they are, and that are not in `records`.
     unchanged_ids: tuple[int, ...] = ()
 
+    @property
+    def has_only_unchanged_records(self) -> bool:
+        is_empty = not (self.records or self.set_aside or self.complete_users)
+        return is_empty and not self.restarted
+
 
 class ChangeFilter(Protocol):
     """Tells which records of a page are new or changed, so that only these are converted."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -93,13 +95,13 @@ class SyncWorker:
         now = timezone.now()
         if now - self._last_heartbeat > HEARTBEAT_INTERVAL:
             self._last_heartbeat = now
-            if not self._select_leased_run().update(heartbeat_at=now):
-                raise LeaseLost
+            self._renew_lease()
 
-    def _select_leased_run(self) -> Any:
-        return SyncRun.objects.filter(
-            pk=self.sync.pk, status=SyncRun.Status.RUNNING, lease_token=self.sync.lease_token
-        )
+    def _renew_lease(self, *, has_progressed: bool = False) -> None:
+        if not page_statements.renew_lease(
+            self.sync, timezone.now(), has_progressed=has_progressed
+        ):
+            raise LeaseLost
 
     def _run_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
         self._begin_step(definition, step, provider)
@@ -133,8 +135,7 @@ class SyncWorker:
 
     @transaction.atomic
     def _erase_gone(self) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
-            raise LeaseLost
+        self._renew_lease()
         # By now the sync has read the applications that merges moved to other candidates.
         candidate_erasure.erase_gone_candidates(
             Candidate.objects.filter(connection=self.connection)
@@ -142,13 +143,12 @@ class SyncWorker:
 
     @transaction.atomic
     def _begin_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
-        now, selected = timezone.now(), {}
-        if not self._select_leased_run().update(heartbeat_at=now):
-            raise LeaseLost
+        self._renew_lease()
+        page_statements.begin_step(step, timezone.now())
         if definition.select_users is not None and step.user_ids is None:
             # Stored, so that the next worker goes on with the same list.
             selected = vars(definition.select_users(self.connection, self.sync.scope, provider))
-        _update_step(step, SyncStep.Status.RUNNING, started_at=step.started_at or now, **selected)
+            _update_step(step, SyncStep.Status.RUNNING, **selected)
 
     def _read_pages(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
         position = ReadPosition(
@@ -202,8 +202,7 @@ class SyncWorker:
     def _write_remaining(
         self, definition: StepDefinition, step: SyncStep, remaining: Sequence[Any]
     ) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
-            raise LeaseLost
+        self._renew_lease()
         _, failed = write_separately(definition, self.connection, remaining)
         page = set_aside_records(Page(records=tuple(remaining)), failed)
         self._report_unreadable(definition, step, page)
@@ -214,22 +213,44 @@ class SyncWorker:
 
     @transaction.atomic
     def _restart_step(self, step: SyncStep, **fields: Any) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
-            raise LeaseLost
+        self._renew_lease()
         fields |= {"restarted": True, "cursor": "", "at_end": False}
         SyncStep.objects.filter(pk=step.pk).update(
             pages=0, read_count=0, unchanged=0, unreadable_count=0, unreadable_ids=[], **fields
         )
         step.refresh_from_db()
 
-    @transaction.atomic
     def _write_page(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
     ) -> None:
-        if not page_statements.renew_lease(self.sync, timezone.now()):
+        if page.has_only_unchanged_records:
+            self._save_unchanged_page(definition, step, page, started)
+        else:
+            self._write_changed_page(definition, step, page, started)
+
+    def _save_unchanged_page(
+        self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
+    ) -> None:
+        with nullcontext() if database.vendor == "postgresql" else transaction.atomic():
+            has_lease = page_statements.save_unchanged_page(
+                self.sync,
+                step,
+                timezone.now(),
+                keys=missing_rows.collect_listed_keys(definition, page)
+                if step.since is None
+                else b"",
+                **self._build_checkpoint(step, page, WriteResult(), started, gone=0),
+            )
+        if not has_lease:
             raise LeaseLost
+
+    @transaction.atomic
+    def _write_changed_page(
+        self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
+    ) -> None:
+        self._renew_lease(has_progressed=True)
         if page.restarted:
-            step.seen_pages.all().delete()
+            page_statements.delete_listed_keys(step)
             self._restart_step(step)
         snapshot = drift.snapshot_applications(self.sync, definition, self.connection, page)
         written, failed = write_separately(definition, self.connection, page.records)
@@ -239,7 +260,8 @@ class SyncWorker:
             missing_rows.store_listed_keys(definition, step, page)
         gone = missing_rows.remove_unlisted_grants(self.connection, page)
         self._report_unreadable(definition, step, page)
-        self._save_checkpoint(step, page, written, started, gone)
+        checkpoint = self._build_checkpoint(step, page, written, started, gone=gone)
+        page_statements.save_checkpoint(step, **checkpoint)
 
     def _report_unreadable(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any]
@@ -247,17 +269,16 @@ class SyncWorker:
         if page.set_aside:
             report_unreadable_records(self.connection, definition, step, page.set_aside)
 
-    def _save_checkpoint(
-        self, step: SyncStep, page: Page[Any], written: WriteResult, started: float, gone: int
-    ) -> None:
+    def _build_checkpoint(
+        self, step: SyncStep, page: Page[Any], written: WriteResult, started: float, *, gone: int
+    ) -> dict[str, Any]:
         created, changed = len(written.created), len(written.changed)
         step.pages += 1
         skipped = len(page.unchanged_ids)
-        page_statements.save_checkpoint(
-            step,
-            pages=step.pages,
-            cursor=page.cursor,
-            added={
+        return {
+            "pages": step.pages,
+            "cursor": page.cursor,
+            "added": {
                 "read_count": len(page.records) + skipped,
                 "created": created,
                 "changed": changed,
@@ -267,40 +288,30 @@ class SyncWorker:
                 "requests": self._requests,
                 "milliseconds": round(1000 * (time.monotonic() - started)),
             },
-        )
+        }
 
     @transaction.atomic
     def _complete_step(self, definition: StepDefinition, step: SyncStep) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
-            raise LeaseLost
-        step.refresh_from_db()
+        self._renew_lease()
+        page_statements.reload_step(step)
         is_whole = step.since is None
         is_complete = is_whole and not step.has_unidentified_records
         if is_whole and not step.unreadable_count:
             resolve_unreadable_records(self.connection, definition)
-        gone = step.gone
         if is_complete:
-            gone += missing_rows.remove_missing_rows(self.connection, definition, step)
-        step.seen_pages.all().delete()
+            step.gone += missing_rows.remove_missing_rows(self.connection, definition, step)
+        page_statements.delete_listed_keys(step)
         if step.restarted:  # the second read sees rows of the first as unchanged
             step.unchanged = max(0, step.read_count - step.created - step.changed)
-        _update_step(
-            step,
-            SyncStep.Status.DONE,
-            gone=gone,
-            unchanged=step.unchanged,
-            user_ids=None,
-            finished_at=timezone.now(),
-        )
+        page_statements.finish_step(step, timezone.now())
         if is_whole and not definition.has_referrers:
             unread_lists.mark_read(self.connection, {step.kind})
         if definition.kind == "jobs" and step.created and self.sync.scope == SyncRun.Scope.RECENT:
             self._steps |= {new.kind: new for new in plan.add_steps_for_new_jobs(self.sync)}
 
     def _end_step(self, step: SyncStep, status: str, **fields: Any) -> None:
-        if not self._select_leased_run().update(heartbeat_at=timezone.now()):
-            raise LeaseLost
-        step.seen_pages.all().delete()
+        self._renew_lease()
+        page_statements.delete_listed_keys(step)
         SyncStep.objects.filter(pk=step.pk).update(requests=F("requests") + self._requests)
         _update_step(step, status, finished_at=timezone.now(), user_ids=None, **fields)
 

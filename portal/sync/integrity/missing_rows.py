@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.ats.types import JobGrant as JobGrantRecord
-from integrations.ats.types import Page
+from integrations.ats.types import Page, UnreadableRecord
 from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
 from portal.sync.engine import page_statements
@@ -56,6 +56,13 @@ class ListedKeys:
 
 def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> None:
     """Store which records a page contained, for when the list has been read to its end."""
+    if any(_may_be_any_row(definition, unreadable) for unreadable in page.set_aside):
+        SyncStep.objects.filter(pk=step.pk).update(has_unidentified_records=True)
+    page_statements.store_listed_keys(step, collect_listed_keys(definition, page))
+
+
+def collect_listed_keys(definition: StepDefinition, page: Page[Any]) -> bytes:
+    """Return the keys of the page's records in eight bytes each."""
     keys = array("q", page.unchanged_ids)
     # A job that became a draft template is gone.
     records = (
@@ -63,15 +70,18 @@ def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any
         if definition.kind == "jobs"
         else page.records
     )
-    keys.extend(key for key in map(definition.get_key, records) if key is not None)
-    for unreadable in page.set_aside:
-        if unreadable.remote_id is None or definition.delete_unlisted is not None:
-            # It may be any stored record, so this step marks none gone.
-            SyncStep.objects.filter(pk=step.pk).update(has_unidentified_records=True)
-        else:
-            keys.append(unreadable.remote_id)
-    if keys:
-        page_statements.store_listed_keys(step, keys.tobytes())
+    keys.extend([key for key in map(definition.get_key, records) if key is not None])
+    keys.extend(
+        unreadable.remote_id
+        for unreadable in page.set_aside
+        if unreadable.remote_id is not None and not _may_be_any_row(definition, unreadable)
+    )
+    return keys.tobytes()
+
+
+def _may_be_any_row(definition: StepDefinition, unreadable: UnreadableRecord) -> bool:
+    # If so, the step marks none gone.
+    return unreadable.remote_id is None or definition.delete_unlisted is not None
 
 
 def remove_missing_rows(connection: Connection, definition: StepDefinition, step: SyncStep) -> int:
@@ -170,9 +180,7 @@ def _select_users_with_long_lists(connection: Connection) -> Any:
 
 
 def _load_listed_keys(step: SyncStep) -> ListedKeys:
-    return ListedKeys(
-        bytes(page) for page in step.seen_pages.values_list("keys", flat=True).iterator(100)
-    )
+    return ListedKeys(page_statements.load_listed_keys(step))
 
 
 def _count_before_step(connection: Connection, definition: StepDefinition, step: SyncStep) -> int:
@@ -186,6 +194,17 @@ def _find_missing_rows(
         return []  # v1 jobs include their openings, so this list is empty
     model: Any = definition.model
     # Rows written since the step began, by single reads, may be missing from its pages.
+    if not step.members_only and len(listed_keys) <= MAX_COMPARED_IN_DATABASE:
+        table = database.ops.quote_name(model._meta.db_table)
+        not_listed = _NOT_LISTED_SQL[database.vendor].format(table=table)
+        started_at = database.ops.adapt_datetimefield_value(step.started_at)
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"SELECT remote_id FROM {table} WHERE connection_id = %s"  # noqa: S608  # our own table
+                f" AND gone_at IS NULL AND changed_at < %s AND {not_listed}",
+                [connection.pk, started_at, listed_keys.format_array()],
+            )
+            return [remote_id for (remote_id,) in cursor.fetchall()]
     rows: QuerySet[SyncedRecord] = model._default_manager.filter(
         connection=connection, gone_at=None, changed_at__lt=step.started_at
     )
@@ -193,9 +212,4 @@ def _find_missing_rows(
         members = Q(user__remote_id__in=step.user_ids or ())
         rows = rows.filter(members | Q(user__in=select_members_without_grants(connection)))
     remote_ids = rows.values_list("remote_id", flat=True).order_by()
-    if len(listed_keys) <= MAX_COMPARED_IN_DATABASE:
-        table = database.ops.quote_name(model._meta.db_table)
-        not_listed = _NOT_LISTED_SQL[database.vendor].format(table=table)
-        params = [listed_keys.format_array()]
-        return list(remote_ids.extra(where=[not_listed], params=params))  # noqa: S610  # our own SQL
     return [remote_id for remote_id in remote_ids.iterator(2000) if remote_id not in listed_keys]
