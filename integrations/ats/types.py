@@ -4,7 +4,7 @@ doesn't say; times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum
@@ -55,8 +55,8 @@ class Page(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
 class ChangeFilter(Protocol):
     """Tells which records of a page are new or changed, so that only these are converted."""
 
-    def compute_fingerprint(self, document: bytes) -> int:
-        """Return the fingerprint of a record's JSON, which has only the fields that are read."""
+    def compute_fingerprints(self, documents: Sequence[bytes]) -> Sequence[int]:
+        """Return the fingerprints of records' JSON, which has only the fields that are read."""
         ...
 
     def select_changed(self, fingerprints: Mapping[int, int]) -> AbstractSet[int]:

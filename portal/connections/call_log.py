@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,10 @@ from portal.core.tenancy.managers import refuse_other_owner
 
 logger = logging.getLogger(__name__)
 
+# Of a batched log: what a killed process may lose.
+MAX_BATCH_ROWS = 25
+MAX_BATCH_SECONDS = 2.0
+
 
 class _ThreadLogs(threading.local):
     def __init__(self) -> None:
@@ -35,7 +40,7 @@ _thread_logs = _ThreadLogs()
 class CallLog:
     """Logs the requests of one provider. What the provider's threads add is written with the next
     request of the owner, or at the end of its task or web request. If `is_deferred`, the owner
-    calls `write_rows` itself.
+    calls `write_rows` itself. If `is_batched`, several answered requests are written together.
     """
 
     def __init__(
@@ -44,9 +49,11 @@ class CallLog:
         on_call: Callable[[ApiCallRecord], None] | None = None,
         *,
         is_deferred: bool = False,
+        is_batched: bool = False,
     ) -> None:
         self._connection_id, self._on_call = connection_id, on_call
-        self._is_deferred = is_deferred
+        self._is_deferred, self._is_batched = is_deferred, is_batched
+        self._written_at = time.monotonic()
         self._owner = ThreadOwner()
         # Provider threads do not inherit context variables.
         self._trace_id = request_ids.get_request_id()
@@ -56,13 +63,20 @@ class CallLog:
 
     def record_call(self, call: ApiCallRecord) -> None:
         self._rows.append(build_api_call(self._connection_id, self._trace_id, call))
-        if not self._is_deferred and self._owner.belongs_to_this_thread():
+        if self._is_due(call) and self._owner.belongs_to_this_thread():
             self.write_rows()
         if self._on_call is not None:
             with self._owner.lend_scope():
                 self._on_call(call)
 
+    def _is_due(self, call: ApiCallRecord) -> bool:
+        if self._is_deferred or not self._is_batched or call.error:
+            return not self._is_deferred
+        age = time.monotonic() - self._written_at
+        return len(self._rows) >= MAX_BATCH_ROWS or age >= MAX_BATCH_SECONDS
+
     def write_rows(self) -> None:
+        self._written_at = time.monotonic()
         rows = []
         while self._rows:
             rows.append(self._rows.popleft())

@@ -38,7 +38,7 @@ _SAVE_UNCHANGED_PAGE_SQL = f"""
     WITH leased AS ({_RENEW_AFTER_PROGRESS_SQL} RETURNING id),
     listed AS (INSERT INTO {_SEEN_PAGES} (step_id, keys) SELECT %s, %s FROM leased WHERE %s)
     {_CHECKPOINT_SQL} FROM leased WHERE {_STEPS}.id = %s
-"""
+"""  # noqa: S608
 _BEGIN_STEP_SQL = f"UPDATE {_STEPS} SET status = %s, started_at = %s WHERE id = %s"  # noqa: S608
 _FINISH_STEP_SQL = (
     f"UPDATE {_STEPS} SET status = %s, gone = %s, unchanged = %s, user_ids = NULL,"  # noqa: S608

@@ -9,7 +9,7 @@ depend on, and what the step names as its context. Any other write of the row re
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +24,7 @@ import portal.sync.records
 import portal.sync.writers
 from integrations.greenhouse.provider import list_parser_files
 from portal.connections.models import Connection
-from portal.sync.engine.upsert import format_array
+from portal.sync.engine.upsert import format_array, unpack_fingerprints
 from portal.sync.models import SyncedRecord
 
 # What turns a record into a row.
@@ -64,8 +64,9 @@ class UnchangedRecords:
         key = _derive_key(connection, model._meta.label, context)
         self._hash = partial(blake2b, digest_size=8, key=key)
 
-    def compute_fingerprint(self, document: bytes) -> int:
-        return int.from_bytes(self._hash(document).digest(), "big", signed=True)
+    def compute_fingerprints(self, documents: Sequence[bytes]) -> Sequence[int]:
+        compute = self._hash
+        return unpack_fingerprints([compute(document).digest() for document in documents])
 
     def select_changed(self, fingerprints: Mapping[int, int]) -> Set[int]:
         if not self._is_whole:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from portal.sync.integrity import write_guard
 from portal.sync.models import SyncedRecord
 
 _encode_json = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 Row = dict[str, Any]
 ID_COLUMN = "remote_id"
 SOURCE_COLUMN = "source_fingerprint"
@@ -82,7 +84,7 @@ class UpsertTable:
     def write(self, connection: Connection, rows: Iterable[Row]) -> WriteResult:
         """Write a page's rows; of rows with the same id the last one wins."""
         # Keys that are no columns or parents still count for the fingerprint.
-        page = {row[ID_COLUMN]: _encode_row(row) for row in rows}
+        page = _encode_rows(rows)
         if not page:
             return WriteResult()
         document = (b"[" + b",".join(page.values()) + b"]").decode()
@@ -279,10 +281,20 @@ def _to_sql_literal(value: object) -> str:
     return str(value) if isinstance(value, int) else f"'{value}'"
 
 
-def _encode_row(row: Row) -> bytes:
-    """The row's JSON with its fingerprints: that of the source does not count as content."""
-    source_fingerprint = row.pop(SOURCE_COLUMN, None)
-    document = _encode_json(row)
-    fingerprint = int.from_bytes(blake2b(document, digest_size=8).digest(), "big", signed=True)
-    source = b"null" if source_fingerprint is None else b"%d" % source_fingerprint
-    return b'{"fingerprint":%d,"source_fingerprint":%b,%b' % (fingerprint, source, document[1:])
+def unpack_fingerprints(digests: Sequence[bytes]) -> tuple[int, ...]:
+    """Return digests of eight bytes as signed integers."""
+    return struct.unpack(f">{len(digests)}q", b"".join(digests))
+
+
+def _encode_rows(rows: Iterable[Row]) -> dict[int, bytes]:
+    """JSON by id, with fingerprints: that of the source does not count as content."""
+    rows = [*rows]
+    sources = [row.pop(SOURCE_COLUMN, None) for row in rows]
+    documents = _encode_lines(rows).split(b"\n")[:-1]
+    digests = [blake2b(document, digest_size=8).digest() for document in documents]
+    numbers = unpack_fingerprints(digests)
+    return {
+        row[ID_COLUMN]: b'{"fingerprint":%d,"source_fingerprint":%b,%b'
+        % (number, b"null" if source is None else b"%d" % source, document[1:])
+        for row, source, number, document in zip(rows, sources, numbers, documents, strict=True)
+    }

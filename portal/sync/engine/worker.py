@@ -26,6 +26,7 @@ from integrations.ats.errors import (
 )
 from integrations.ats.types import Page
 from integrations.greenhouse.provider import Provider
+from portal.connections.call_log import CallLog
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
 from portal.core.secrets.secret_field import SecretUnreadable
@@ -76,7 +77,14 @@ class SyncWorker:
         credential = self.sync.credential
         if credential is None:
             raise SecretUnreadable
-        provider = open_provider(credential, lane=Lane.SYNC, on_call=self._record_heartbeat)
+        log = CallLog(self.connection.pk, self._record_heartbeat, is_batched=True)
+        provider = open_provider(credential, lane=Lane.SYNC, log=log.record_call)
+        try:
+            self._run_open_steps(provider)
+        finally:
+            log.write_rows()
+
+    def _run_open_steps(self, provider: Provider) -> None:
         for definition in STEPS:
             step = self._steps.get(definition.kind)
             if step is not None and step.is_open:
