@@ -16,9 +16,10 @@ def normalize_email(address: str) -> str:
     Nothing else is folded: `casefold`, `lower` and SQL's UPPER and LOWER turn ſ (U+017F) and
     K (U+212A) into s and k, which would match one person's address to another's.
     """
-    normalized = address.strip().translate(_ASCII_LOWER)
-    if normalized.isascii():
-        return normalized
+    stripped = address.strip()
+    if stripped.isascii():
+        return stripped.lower()
+    normalized = stripped.translate(_ASCII_LOWER)
     local_part, separator, domain = normalized.rpartition("@")
     return f"{local_part}{separator}{normalize_domain(domain)}"
 

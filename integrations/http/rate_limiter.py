@@ -73,6 +73,8 @@ class SharedRateLimiter:
     def __init__(self, context: ClientContext, key: str, window: float) -> None:
         self._context, self._key, self._window = context, key, window
         self._breaker_key = context.connection_key
+        # Responses that are recorded with the next call.
+        self._unrecorded: list[Callable[[LimiterState], None]] = []
 
     def acquire_slot(self, lane: Lane, *, until: float) -> Slot:
         """Raises RateLimited, or AtsUnavailable while the breaker is open, if no slot can be free
@@ -127,7 +129,20 @@ class SharedRateLimiter:
             if status == 429:
                 self._block(state, now, self._window if retry_after is None else retry_after)
 
+        if self._is_followed(slot, status, headers, outcome):
+            self._unrecorded.append(apply_response)
+            return None
         return self._update_state(apply_response)
+
+    def _is_followed(
+        self, slot: Slot, status: int | None, headers: Mapping[str, str], outcome: Outcome
+    ) -> bool:
+        """Whether a sync is about to ask for the next page: one update then does for both. Until
+        then, or if it never asks, the slot merely stays taken.
+        """
+        is_plain = status == 200 and outcome is Outcome.ANSWERED and not slot.is_probe
+        has_next = is_plain and 'rel="next"' in headers.get("link", "")
+        return has_next and self._context.lane is Lane.SYNC
 
     def release_slot(self, slot: Slot) -> CallPause | None:
         """The request did not arrive: no connection was made."""
@@ -188,9 +203,12 @@ class SharedRateLimiter:
     def _try_acquire(self, slot: str, lane: Lane, until: float) -> Slot | _Wait:
         now = self._context.now()
         lease = min(until - now, _MAX_REQUEST_SECONDS) + _LEASE_MARGIN
+        unrecorded, self._unrecorded = self._unrecorded, []
 
         def acquire_if_free(raw: bytes | None) -> tuple[bytes | None, Slot | _Wait]:
             state = _decode_state(raw)
+            for apply_response in unrecorded:
+                apply_response(state)
             state.slots = {name: end for name, end in state.slots.items() if end > now}
             wait = self._compute_wait(state, lane, now)
             if wait is None:
@@ -199,7 +217,7 @@ class SharedRateLimiter:
                 is_probe = circuit_breaker.start_call(breaker, slot, now + lease)
                 return _ENCODE(state), Slot(slot, is_probe)
             if lane is not Lane.PEOPLE or wait.cause == "breaker":
-                return raw, wait
+                return (_ENCODE(state) if unrecorded else raw), wait
             state.person_waiting_until = now + _PERSON_WAITING_TTL
             return _ENCODE(state), wait
 

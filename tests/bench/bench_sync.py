@@ -34,8 +34,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.bench.common import (
     ROOT,
     Figures,
@@ -171,6 +169,8 @@ def _print_report(options: argparse.Namespace) -> int:
 
 
 def _pass_day(url: str) -> None:
+    import httpx
+
     body = {"action": "pass_days", "account": "acme", "days": 1}
     httpx.post(f"{url}/__mutate", json=body, timeout=60).raise_for_status()
 
@@ -180,6 +180,8 @@ def _change_one_percent(url: str, changes_file: Path) -> None:
 
     What was done is written down, so that it can be done to the same records again.
     """
+    import httpx
+
     changes: list[Any] = []
     chance = random.Random(3)
     headers = {"Authorization": httpx.BasicAuth(_get_secret("api_key"), "")._auth_header}

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 300.0
+# What structlog and httpx load for terminals where it is installed, as in a development
+# environment, but not in the image.
+DEVELOPMENT_PACKAGES = ("rich", "pygments", "click", "greenlet", "attr")
 
 
 def make_parser(
@@ -169,6 +171,7 @@ def portal_environment(database: str, greenhouse: str = "http://127.0.0.1:9") ->
 def set_up_django(environment: Mapping[str, str]) -> None:
     """Set up Django in this process, and for the processes that it starts."""
     os.environ |= environment
+    sys.modules |= dict.fromkeys(DEVELOPMENT_PACKAGES)  # type: ignore[arg-type]  # not importable
     import django
 
     django.setup()
@@ -205,6 +208,8 @@ def run_process(
 
 
 def _answers(url: str) -> bool:
+    import httpx
+
     try:
         return httpx.get(url, timeout=5).status_code < 500
     except httpx.TransportError:

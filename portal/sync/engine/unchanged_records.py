@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ _SELECT_CHANGED_SQL = """
         AND existing.source_fingerprint = incoming.fingerprint AND existing.gone_at IS NULL
     WHERE existing.id IS NULL
 """
+_HAS_FINGERPRINTS_SQL = (
+    "SELECT 1 FROM {table} WHERE connection_id = %s AND source_fingerprint IS NOT NULL LIMIT 1"
+)
 _INCOMING_SQL = {
     "postgresql": "SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
     " AS rows(remote_id, fingerprint)",
@@ -57,11 +60,12 @@ class UnchangedRecords:
         model: type[SyncedRecord],
         context: Iterable[str],
         *,
+        credential_kind: str,
         is_whole: bool,
     ) -> None:
         self._connection_id, self._is_whole = connection.pk, is_whole
         self._table = database.ops.quote_name(model._meta.db_table)
-        key = _derive_key(connection, model._meta.label, context)
+        key = _derive_key(connection, credential_kind, model._meta.label, context)
         self._hash = partial(blake2b, digest_size=8, key=key)
 
     def compute_fingerprints(self, documents: Sequence[bytes]) -> Sequence[int]:
@@ -69,7 +73,7 @@ class UnchangedRecords:
         return unpack_fingerprints([compute(document).digest() for document in documents])
 
     def select_changed(self, fingerprints: Mapping[int, int]) -> Set[int]:
-        if not self._is_whole:
+        if not self._is_whole or not self._has_fingerprints:
             return fingerprints.keys()
         statement = _SELECT_CHANGED_SQL.format(
             incoming=_INCOMING_SQL[database.vendor], table=self._table
@@ -79,13 +83,21 @@ class UnchangedRecords:
             cursor.execute(statement, [remote_ids, values, self._connection_id])
             return {remote_id for (remote_id,) in cursor.fetchall()}
 
+    @cached_property
+    def _has_fingerprints(self) -> bool:
+        """Whether there is anything to compare with: not in a first sync."""
+        with database.cursor() as cursor:
+            cursor.execute(_HAS_FINGERPRINTS_SQL.format(table=self._table), [self._connection_id])
+            return cursor.fetchone() is not None
 
-def _derive_key(connection: Connection, label: str, context: Iterable[str]) -> bytes:
-    credential = connection.credential
+
+def _derive_key(
+    connection: Connection, credential_kind: str, label: str, context: Iterable[str]
+) -> bytes:
     parts = (
         settings.FIELD_ENCRYPTION_KEY[0],
         str(connection.organization_id),
-        credential.kind if credential else "",
+        credential_kind,
         label,
         _compute_code_version(),
         *context,

@@ -25,6 +25,7 @@ _encode_json = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 Row = dict[str, Any]
 ID_COLUMN = "remote_id"
+_VENDORS = ("postgresql", "sqlite")
 SOURCE_COLUMN = "source_fingerprint"
 _NO_LIMIT = datetime(9999, 12, 31, tzinfo=UTC)
 _request_time: ContextVar[datetime] = ContextVar("request_time", default=_NO_LIMIT)
@@ -109,11 +110,11 @@ class UpsertTable:
 
     @cached_property
     def _sql(self) -> dict[str, str]:
-        return {vendor: self._build_statement(vendor) for vendor in ("postgresql", "sqlite")}
+        return {vendor: _shorten(self._build_statement(vendor)) for vendor in _VENDORS}
 
     @cached_property
     def _source_sql(self) -> dict[str, str]:
-        return {vendor: self._build_source_statement(vendor) for vendor in ("postgresql", "sqlite")}
+        return {vendor: _shorten(self._build_source_statement(vendor)) for vendor in _VENDORS}
 
     def _build_source_statement(self, vendor: str) -> str:
         """The source fingerprints of rows that have the page's content already."""
@@ -269,6 +270,11 @@ def format_array(numbers: Iterable[int]) -> str:
     """Return the numbers as a parameter: of type bigint[] in PostgreSQL, JSON in SQLite."""
     text = _encode_json([*numbers]).decode()
     return f"{{{text[1:-1]}}}" if database.vendor == "postgresql" else text
+
+
+def _shorten(statement: str) -> str:
+    # psycopg takes long statements apart again each time.
+    return " ".join(statement.split())
 
 
 def _quote_name(name: str) -> str:

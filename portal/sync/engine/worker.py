@@ -183,9 +183,13 @@ class SyncWorker:
     ) -> UnchangedRecords | None:
         if definition.get_unchanged_context is None or definition.model is None:
             return None
-        context = definition.get_unchanged_context(self.connection)
-        is_whole = step.since is None
-        return UnchangedRecords(self.connection, definition.model, context, is_whole=is_whole)
+        return UnchangedRecords(
+            self.connection,
+            definition.model,
+            definition.get_unchanged_context(self.connection),
+            credential_kind=self.sync.credential.kind if self.sync.credential else "",
+            is_whole=step.since is None,
+        )
 
     def _recheck_missing(
         self, definition: StepDefinition, step: SyncStep, provider: Provider
