@@ -23,6 +23,7 @@ from portal.connections.permissions import unread_lists
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.database.outages import DATABASE_AWAY
+from portal.core.garbage_collection import collect_garbage_rarely
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.cancellation import cancel_outdated_runs, cancel_runs
@@ -125,7 +126,8 @@ def _run_steps(sync: SyncRun) -> RunOutcome | None:
     """Run the remaining steps; None if the run continues later or somebody else has it."""
     worker = SyncWorker(sync)
     try:
-        worker.run_remaining_steps()
+        with collect_garbage_rarely():
+            worker.run_remaining_steps()
     except LeaseLost:
         return None
     except TimeSliceExpired:
