@@ -93,7 +93,7 @@ def _has_open_issue(
         f'SELECT 1 FROM "{Issue._meta.db_table}" WHERE organization_id = %s'  # noqa: S608
         f" AND closed_at IS NULL AND cause IN ({', '.join(['%s'] * len(values))})"
     )
-    params = [organization.pk, *values]
+    params: list[int | str] = [organization.pk, *values]
     if key is not None:
         statement, params = f"{statement} AND key = %s", [*params, key[:100]]
     with database.cursor() as cursor:

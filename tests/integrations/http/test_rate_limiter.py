@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.ats.client_context import ClientContext, Lane, MemoryStateStore
+from integrations.ats.client_context import (
+    ClientContext,
+    Lane,
+    MemoryStateStore,
+    StateChange,
+    T,
+)
 from integrations.ats.errors import RateLimited
 from integrations.http.rate_limiter import INITIAL_LIMIT, SharedRateLimiter
 from tests.integrations.greenhouse.provider_bench import ManualClock
@@ -36,6 +42,14 @@ def make_rate_limiter(
         sleep=clock.sleep,
     )
     return SharedRateLimiter(context, "b", WINDOW)
+
+
+class CountingStore(MemoryStateStore):
+    updates = 0
+
+    def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        self.updates += 1
+        return super().update(key, change, ttl=ttl)
 
 
 def limit_headers(limit: int, remaining: int, **more: str) -> dict[str, str]:
@@ -71,6 +85,40 @@ def test_sync_leaves_tenth_for_people() -> None:
     for _ in range(5):
         budget.acquire_slot(Lane.PEOPLE, until=clock.get_time())
     assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("link", "updates"), [('</v3/jobs?cursor=2>; rel="next"', 4), ("", 6)], ids=["pages", "lists"]
+)
+def test_followed_page_takes_one_update(link: str, updates: int) -> None:
+    clock, store = ManualClock(), CountingStore()
+    budget = make_rate_limiter(clock, store)
+    for remaining in (49, 48):
+        slot = budget.acquire_slot(Lane.SYNC, until=clock.get_time() + 99)
+        budget.record_response(slot, 200, {**limit_headers(50, remaining), "link": link})
+    budget.record_response(
+        budget.acquire_slot(Lane.SYNC, until=clock.get_time() + 99), 200, limit_headers(50, 47)
+    )
+    assert store.updates == updates
+    clock.sleep(WINDOW + 1)
+    spend_requests(make_rate_limiter(clock, store), clock, 50, 50)  # every slot is free again
+    assert clock.slept == [WINDOW + 1]
+
+
+def test_unfollowed_page_keeps_its_slot_for_a_while() -> None:
+    """A sync that ends between pages: others count its request as running until it expires."""
+    clock, store = ManualClock(), MemoryStateStore()
+    budget = make_rate_limiter(clock, store)
+    spend_requests(budget, clock, 1, 2)
+    slot = budget.acquire_slot(Lane.PEOPLE, until=clock.get_time() + 99)
+    budget.record_response(slot, 200, {**limit_headers(2, 0), "link": '</v3/jobs>; rel="next"'})
+    clock.sleep(WINDOW + 1)
+    other = make_rate_limiter(clock, store)
+    other.acquire_slot(Lane.PEOPLE, until=clock.get_time())
+    with pytest.raises(RateLimited):
+        other.acquire_slot(Lane.PEOPLE, until=clock.get_time() + 1)
+    clock.sleep(120)
+    spend_requests(other, clock, 2, 2)
 
 
 def test_sync_yields_to_waiting_person() -> None:

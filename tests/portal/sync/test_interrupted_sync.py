@@ -182,14 +182,14 @@ def test_suspended_worker_writes_nothing_after_takeover(
 ) -> None:
     connection = connect()
     run, _ = run_lifecycle.get_or_create_run(connection, by=None)
-    countdown = iter(range(12, 0, -1))
+    countdown = iter(range(30, 0, -1))
 
-    def stop_at_request(sql: str) -> int | None:
-        if 'INSERT INTO "connections_apicall"' not in sql:
+    def stop_at_lease(sql: str) -> int | None:
+        if "SET heartbeat_at" not in sql:
             return None
         return signal.SIGSTOP if next(countdown, None) == 1 else None
 
-    suspended_worker = _fork_worker(run, stop_at_request)
+    suspended_worker = _fork_worker(run, stop_at_lease)
     os.waitpid(suspended_worker, os.WUNTRACED)
     advance_clock(run_lifecycle.get_heartbeat_timeout().total_seconds() + 1)
     run_recovery.recover_stalled_runs()
