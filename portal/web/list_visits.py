@@ -104,6 +104,7 @@ class ListVisit:
         self._rebuild_key = f"list-rebuild:{member.pk}"
         self._is_new = key != self._key
         self._is_stored = False
+        self._has_rest: bool | None = None  # None: not known yet
 
     def load_page(self, *, count_rows: bool = True) -> VisitPage:
         pages = self._load_pages()
@@ -113,7 +114,10 @@ class ListVisit:
         shown_ids = [pk for page in pages for pk in page]
         rest = self._exclude(shown_ids)
         rest_count = rest.order_by().count() if count_rows else 0
-        has_rest = rest_count > 0 if count_rows else rest.exists()
+        if count_rows:
+            has_rest = rest_count > 0
+        else:
+            has_rest = rest.exists() if self._has_rest is None else self._has_rest
         is_last_allowed = number == self._max_pages
         has_next = number < len(pages) or (has_rest and not is_last_allowed)
         rows = self._list.shown.in_bulk(page_ids)
@@ -160,7 +164,10 @@ class ListVisit:
         if missing_count > 1 and count_hit(self._rebuild_key, settings.LIST_REBUILDS):
             missing_count, number = 1, len(pages) + 1
         rest = self._exclude([pk for page in pages for pk in page])
-        ids = list(rest.values_list("pk", flat=True)[: missing_count * size])
+        wanted = missing_count * size
+        # One more tells whether there are any after them.
+        ids = list(rest.values_list("pk", flat=True)[: wanted + 1])
+        self._has_rest, ids = len(ids) > wanted, ids[:wanted]
         pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]
         return self._store_pages(pages) if number > 1 else pages
 
@@ -168,7 +175,7 @@ class ListVisit:
         """Pages that another request has stored in the meantime win."""
         if read_only.is_read_only() or not pages:
             return pages
-        self._is_stored = True
+        self._is_stored, self._has_rest = True, None  # pages of another request may differ
         return self._update_store(lambda stored: stored if len(stored) >= len(pages) else pages)
 
     def _update_store(self, change: Any) -> Pages:

@@ -86,12 +86,18 @@ def build_page_context(list_request: ListRequest) -> dict[str, Any]:
     return {
         "rows": page_rows,
         "pinned": pinned_rows,
-        "total": jobs.order_by()[: MAX_COUNTED + 1].count(),
+        "total": _count_jobs(jobs, job_page, pinned_jobs),
         "most": MAX_COUNTED,
         "next_url": _build_page_url(job_page.next_url),
         "previous_url": _build_page_url(job_page.previous_url),
         "hidden_count": job_page.hidden_count,
     }
+
+
+def _count_jobs(jobs: QuerySet[Job], job_page: VisitPage, pinned_jobs: list[Job]) -> int:
+    if job_page.number == 1 and not (job_page.next_url or job_page.hidden_count):
+        return len(job_page) + len(pinned_jobs)
+    return jobs.order_by()[: MAX_COUNTED + 1].count()
 
 
 def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:

@@ -324,7 +324,7 @@ def test_search_url_pushed_once_then_replaced(jobs, personas: Personas, sign_in)
 def test_list_query_count_independent_of_size(acme, sam, personas: Personas, sign_in) -> None:
     client = sign_in(personas.sam)
     counts: list[tuple[str, int]] = []
-    for size in (20, 200):
+    for size in (40, 200):
         jobs = Job.objects.bulk_create(
             synced_data.build_job(acme, f"Job {n}") for n in range(Job.objects.count(), size)
         )
