@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from integrations.ats.types import ApplicationStatus
 from portal.applications.actions.action_context import ActionContext
 from portal.entitlements.rules import visible_applications
-from portal.jobs.answers.figures import load_answer_counts, load_waiting_counts
+from portal.jobs.answers.figures import load_waiting_counts
 from portal.sync.models import Application, Stage
 
 
@@ -28,11 +28,8 @@ def build_pipeline(action_context: ActionContext) -> list[PipelineStage]:
 
 def build_answer_line(action_context: ActionContext) -> dict[str, Any]:
     """The context of `jobs/_answer_line.html`."""
-    job_id, promise = action_context.job_id, action_context.promise
-    return {
-        "waiting": load_waiting_counts(_list_visible(action_context), promise),
-        "answers": load_answer_counts([job_id], promise).get(job_id),
-    }
+    applications = _list_visible(action_context)
+    return {"waiting": load_waiting_counts(applications, action_context.promise)}
 
 
 def _list_visible(action_context: ActionContext) -> QuerySet[Application]:

@@ -112,7 +112,7 @@ def test_stage_counts_follow_click(remy: Client, run_tasks) -> None:
     assert 'id="pipeline"' in row
     assert "hx-swap-oob" in row
     counts = _read_stage_counts(row)
-    assert '<p class="answer-line" id="answer-line" hx-swap-oob="true">' in row
+    assert '<span class="answer-line" id="answer-line" hx-swap-oob="true">' in row
     assert counts == _read_stage_counts(remy.get(job_url).content.decode())
     assert counts[application.stage_name] == before[application.stage_name] - 1
     elsewhere = remy.get(row_url, **{**page, "HTTP_HX_CURRENT_URL": "http://testserver/activity/"})
