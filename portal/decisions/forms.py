@@ -25,15 +25,13 @@ class RetentionForm(forms.Form):
     )
     confirmed = forms.BooleanField(
         label="Delete the decisions that are older, for good",
+        help_text="Only needed if you choose fewer years. Export the records first.",
         required=False,
     )
 
     def __init__(self, data: Any = None, *, years: int) -> None:
         super().__init__(data, initial={"years": str(years)})
         self._current_years = years
-        self.fields[
-            "confirmed"
-        ].help_text = "Only needed if you choose fewer years. Export the records first."
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -166,11 +166,9 @@ def supersede_pending(done: ApplicationAction) -> list[ApplicationAction]:
 
 @transaction.atomic
 def cancel_of_erased(candidates: Sequence[int]) -> None:
-    settled, pending = (
-        [],
-        ApplicationAction.objects.filter(
-            application__candidate__in=candidates, status=Status.PENDING
-        ),
+    settled = []
+    pending = ApplicationAction.objects.filter(
+        application__candidate__in=candidates, status=Status.PENDING
     )
     for action in pending.select_related("application", "membership__user"):
         if _settle(action, Status.CANCELED, ERASED_MESSAGE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
@@ -53,7 +54,14 @@ def get_own_action_or_404(
     own_actions = ApplicationAction.objects.filter(
         membership=request.membership,
         application__in=visible_applications(request.membership, member_rights=member_rights),
-    ).select_related(
+    )
+    action = get_object_or_404(with_action_details(own_actions), pk=pk)
+    return action, build_available_actions(action.application, request.membership, member_rights)
+
+
+def with_action_details(actions: QuerySet[ApplicationAction]) -> QuerySet[ApplicationAction]:
+    """What pages show of an action, and what acting on its application needs."""
+    return actions.select_related(
         "application__candidate",
         "application__stage",
         "application__job",
@@ -63,8 +71,6 @@ def get_own_action_or_404(
         "membership__organization",
         "reason",
     )
-    action = get_object_or_404(own_actions, pk=pk)
-    return action, build_available_actions(action.application, request.membership, member_rights)
 
 
 def get_job_or_404(application: Application) -> Job:

@@ -22,6 +22,7 @@ from portal.applications.models import ActionKind, ApplicationAction
 from portal.applications.page.labels import get_candidate_label
 from portal.applications.pending import changes, notices, pending_list, releasing
 from portal.applications.pending.plans import MAX_LATENESS, PLAN_PARAMETER
+from portal.applications.views.lookups import with_action_details
 from portal.applications.views.return_urls import get_origin
 from portal.applications.views.review_responses import respond_in_review
 from portal.applications.views.row_responses import respond_with_row
@@ -86,18 +87,7 @@ def _get_pending_or_404(
     )
     if own:
         rejections = rejections.filter(membership=request.membership)
-    action = get_object_or_404(
-        rejections.select_related(
-            "application__candidate",
-            "application__stage",
-            "application__job",
-            "application__connection",
-            "application__source",
-            "membership__user",
-            "membership__organization",
-            "reason",
-        )
-    )
+    action = get_object_or_404(with_action_details(rejections))
     available_actions = build_available_actions(action.application, request.membership, rights)
     return action, available_actions, rights
 

@@ -9,11 +9,6 @@ from django.utils import dateformat, timezone
 
 from portal.jobs.answers.promise import Promise
 
-UNKNOWN_START = (
-    "Greenhouse doesn’t say since when this application needs a decision, so it’s unknown when "
-    "the answer is due."
-)
-
 
 @dataclass(frozen=True)
 class DueLabel:

@@ -47,7 +47,6 @@ from portal.web.id_parsing import parse_id
 MAX_JOBS = 15
 MAX_RECRUITERS = 10
 CHUNK_SIZE = 200
-_WEEK = timedelta(days=7)
 CSV_HEADINGS = (
     "Title",
     "Requisition ID",

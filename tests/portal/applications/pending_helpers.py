@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
+from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.forms.reject import LATER
 from portal.applications.models import ApplicationAction
 from portal.sync.models import Application, Candidate, EmailTemplate
-from tests.portal.applications.action_helpers import reject_application
+from tests.personas import Personas
+from tests.portal.applications.action_helpers import find_application, reject_application
 
 LIST = reverse("applications:pending_rejections")
+HOUR = 3600
+
+
+@pytest.fixture
+def remy(personas: Personas, connect, sign_in, kind: str, settings) -> Client:
+    settings.SESSION_COOKIE_AGE = 30 * 24 * HOUR
+    connect(kind)
+    return sign_in(personas.remy)
+
+
+@pytest.fixture
+def application(remy: Client, sandbox: Sandbox) -> Application:
+    picked = find_application()
+    accept_email(sandbox, picked)
+    return picked
 
 
 def get_template() -> EmailTemplate:

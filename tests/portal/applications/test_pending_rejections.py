@@ -39,6 +39,7 @@ from tests.portal.applications.action_helpers import (
 )
 from tests.portal.applications.batch_helpers import confirm_batch, first_reason_pk
 from tests.portal.applications.pending_helpers import (
+    HOUR,
     LIST,
     accept_email,
     get_pending,
@@ -46,24 +47,11 @@ from tests.portal.applications.pending_helpers import (
     plan_rejection,
     read_list,
 )
+from tests.portal.applications.pending_helpers import application as application
+from tests.portal.applications.pending_helpers import remy as remy
 from tests.portal.faults.process_kill import kill_at_statement
 
 Status = ApplicationAction.Status
-HOUR = 3600
-
-
-@pytest.fixture
-def remy(personas: Personas, connect, sign_in, kind: str, settings) -> Client:
-    settings.SESSION_COOKIE_AGE = 30 * 24 * HOUR
-    connect(kind)
-    return sign_in(personas.remy)
-
-
-@pytest.fixture
-def application(remy: Client, sandbox: Sandbox) -> Application:
-    picked = find_application()
-    accept_email(sandbox, picked)
-    return picked
 
 
 @pytest.fixture

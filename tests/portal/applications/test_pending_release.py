@@ -24,36 +24,23 @@ from tests.portal.applications.action_helpers import (
     build_action_url,
     build_form_values,
     fetch_row,
-    find_application,
     list_applications,
     list_writes,
     submit_action,
 )
 from tests.portal.applications.batch_helpers import confirm_batch, first_reason_pk
 from tests.portal.applications.pending_helpers import (
+    HOUR,
     accept_email,
     get_pending,
     get_template,
     plan_rejection,
     read_list,
 )
+from tests.portal.applications.pending_helpers import application as application
+from tests.portal.applications.pending_helpers import remy as remy
 
 Status = ApplicationAction.Status
-HOUR = 3600
-
-
-@pytest.fixture
-def remy(personas: Personas, connect, sign_in, kind: str, settings) -> Client:
-    settings.SESSION_COOKIE_AGE = 30 * 24 * HOUR
-    connect(kind)
-    return sign_in(personas.remy)
-
-
-@pytest.fixture
-def application(remy: Client, sandbox: Sandbox) -> Application:
-    picked = find_application()
-    accept_email(sandbox, picked)
-    return picked
 
 
 def _advance_to(due_at: datetime | None, advance_clock, seconds: float = 1) -> None:

@@ -10,14 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.actions import outbox
 from portal.applications.batches import runner
 from portal.applications.models import ActionKind, ApplicationAction, ReviewPreferences
 from portal.decisions.models import Decision
 from portal.decisions.recorder import record_decisions
 from portal.sync.models import Application, EmailTemplate, Source
-from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     HTMX,
     build_action_url,
@@ -46,13 +44,6 @@ from tests.portal.decisions.record_helpers import (
 )
 
 INJECTED_NOTE = '=HYPERLINK("http://evil.example")'
-
-
-@pytest.fixture
-def remy(sandbox: Sandbox, personas: Personas, connect, sign_in, settings) -> Client:
-    connect()
-    settings.REJECT_UNDO_SECONDS = 0
-    return sign_in(personas.remy)
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,6 @@ WORDS = "Interviewed badly."
 
 
 @pytest.fixture
-def remy(sandbox: Sandbox, personas: Personas, connect, sign_in, settings) -> Client:
-    connect()
-    settings.REJECT_UNDO_SECONDS = 0
-    return sign_in(personas.remy)
-
-
-@pytest.fixture
 def sam(remy: Client, personas: Personas, sign_in) -> Client:
     client: Client = sign_in(personas.sam)
     return client

@@ -12,13 +12,11 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test import Client
 
-from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.models import ApplicationAction
 from portal.audit.models import AppendOnlyViolation
 from portal.decisions import seal
 from portal.decisions.models import Decision, DecisionChain
 from portal.sync.models import Application, Job
-from tests.personas import Personas
 from tests.portal.applications.action_helpers import reject_application
 from tests.portal.applications.batch_helpers import pick_from_one_job
 from tests.portal.decisions.record_helpers import (
@@ -28,13 +26,6 @@ from tests.portal.decisions.record_helpers import (
     read_csv,
     verify_record,
 )
-
-
-@pytest.fixture
-def remy(sandbox: Sandbox, personas: Personas, connect, sign_in, settings) -> Client:
-    connect()
-    settings.REJECT_UNDO_SECONDS = 0
-    return sign_in(personas.remy)
 
 
 @pytest.fixture
