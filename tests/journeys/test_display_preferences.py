@@ -10,16 +10,20 @@ from tests.journeys.conftest import Demo
 pytestmark = pytest.mark.browser
 
 # What runs in the frames after a click, so that a change of the theme can be watched.
+# Elements are compared with themselves: HTMX may replace part of the page meanwhile.
 SWITCH_TO_DARK = """async () => {
-    const settled = () => [...document.querySelectorAll("body, body *")]
-        .map((element) => getComputedStyle(element))
-        .map((style) => [style.color, style.backgroundColor, style.borderTopColor].join());
+    const read = (element) => {
+        const { color, backgroundColor, borderTopColor } = getComputedStyle(element);
+        return [color, backgroundColor, borderTopColor].join();
+    };
     document.querySelector("[data-theme-choice=dark]").click();
     await new Promise(requestAnimationFrame);
     const running = document.getAnimations().length;
-    const first = settled();
+    const first = [...document.querySelectorAll("body, body *")].map((one) => [one, read(one)]);
     await new Promise((resolve) => setTimeout(resolve, 400));
-    return { running, unsettled: settled().filter((style, at) => style !== first[at]).length };
+    const kept = first.filter(([element]) => element.isConnected);
+    const unsettled = kept.filter(([element, style]) => read(element) !== style);
+    return { running, unsettled: unsettled.length };
 }"""
 
 # Whether each link is drawn in the system's colors of a selection.
