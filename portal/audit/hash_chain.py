@@ -4,38 +4,22 @@ seal. Truncation contradicts the stored chain head, which is sealed as well.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from portal.audit import chain_anchors
+from portal.audit import chain_anchors, chain_checks
+from portal.audit.chain_checks import Anchor
 from portal.audit.models import ChainHead, Entry
-from portal.core.secrets.signatures import is_same_signature
+from portal.audit.seals import is_signed, sign
 
 _SEALED_FIELDS = (
     *("number", "organization_id", "by_id", "actor_label", "ip_address"),
     *("verb", "description", "subject", "subject_id", "before", "after"),
 )
-
-
-@dataclass(frozen=True)
-class ChainBreak:
-    organization_id: int  # 0: entries without an organization
-    number: int
-    problem: str
-
-    def __str__(self) -> str:
-        if not self.number:
-            return f"The list of chains is broken: {self.problem}."
-        owner = f"organization {self.organization_id}" if self.organization_id else "the portal"
-        return f"The chain of {owner} is broken at entry {self.number}: {self.problem}."
 
 
 def append_entry(entry: Entry) -> Entry:
@@ -46,7 +30,7 @@ def append_entry(entry: Entry) -> Entry:
         key = entry.organization_id or 0
         head = _lock_chain_head(key)
         entry.number = head.number + 1
-        entry.seal = compute_seal(entry, head.seal, settings.AUDIT_KEYS[0])
+        entry.seal = sign(_build_content(entry, head.seal))
         entry.save()
         head.number, head.seal = entry.number, entry.seal
         chain_anchors.seal_head(head)
@@ -65,55 +49,52 @@ def _lock_chain_head(key: int) -> ChainHead:
     return head
 
 
-def compute_seal(entry: Entry, previous_seal: str, key: str) -> str:
+def _build_content(entry: Entry, previous_seal: str) -> str:
     content = {name: getattr(entry, name) for name in _SEALED_FIELDS}
     content["at"] = entry.at.isoformat()
-    text = previous_seal + json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return previous_seal + json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def find_breaks(organization_id: int | None = None) -> Iterator[ChainBreak]:
+def find_breaks(organization_id: int | None) -> Iterator[str]:
+    """The first break of each chain."""
     if organization_id is None and not chain_anchors.is_directory_intact():
-        yield ChainBreak(0, 0, "a chain was deleted as a whole, or added from elsewhere")
+        yield (
+            "The list of chains is broken: a chain was deleted as a whole, or added from elsewhere."
+        )
     chains = chain_anchors.list_chains()
     chain_ids = set(chains.values_list("pk", flat=True))
     # Entries without a chain head: somebody deleted it.
     orphans = Entry.objects.order_by().values_list("organization_id", flat=True).distinct()
-    # The first break of each chain.
     for key in sorted(chain_ids | {owner or 0 for owner in orphans}):
-        if organization_id is not None and key != organization_id:
-            continue
-        if chain_break := _find_first_break(key):
-            yield chain_break
+        if organization_id in {None, key} and (chain_break := _find_first_break(key)):
+            number, problem = chain_break
+            yield chain_checks.describe_break(key, f"entry {number}", problem)
 
 
-def _find_first_break(key: int) -> ChainBreak | None:
+def list_ends(organization_id: int | None) -> Iterator[tuple[Anchor, int]]:
+    for head in chain_anchors.list_chains().filter(number__gt=0):
+        if organization_id in {None, head.pk}:
+            yield chain_anchors.get_anchor(head), head.number
+
+
+def is_contradicted(anchor: Anchor) -> bool:
+    owner = anchor.organization or None
+    owner_filter = Q(organization_id=owner) if owner else Q(organization=None)
+    entries = Entry.objects.filter(owner_filter, number=anchor.number, seal=anchor.seal)
+    return not entries.exists()
+
+
+def _find_first_break(key: int) -> tuple[int, str] | None:
     head = ChainHead.objects.filter(pk=key).first() or ChainHead(organization_id=key)
-    last_seal, number, last_id = "", 0, 0
     # 0 is no organization's id, so that rows with it belong to no chain.
     owner_filter = Q(organization_id=key) if key else Q(organization=None) | Q(organization_id=0)
-    for entry in Entry.objects.filter(owner_filter).order_by("number").iterator():
-        number += 1
-        if entry.number > number:
-            return ChainBreak(key, number, f"it is missing; the next one there is {entry.number}")
-        if entry.number < number:
-            return ChainBreak(key, entry.number, "it is there twice")
-        if not _has_valid_seal(entry, last_seal):
-            return ChainBreak(key, number, "it was changed, or is not from this portal")
-        if entry.pk <= last_id:  # pages list entries by their id
-            return ChainBreak(key, number, "it was moved before an older one")
-        last_seal, last_id = entry.seal, entry.pk
-    if number < head.number:
-        return ChainBreak(key, number + 1, f"the last {head.number - number} are missing")
-    if (number, last_seal) != (head.number, head.seal):
-        return ChainBreak(key, number, "the chain's end does not know it")
-    if number and not chain_anchors.has_valid_seal(head):
-        return ChainBreak(key, number, "the chain's end was rewritten")
+    entries = Entry.objects.filter(owner_filter).order_by("number").iterator()
+    if chain_break := chain_checks.find_first_break(entries, head, _is_genuine):
+        return chain_break
+    if head.number and not chain_anchors.has_valid_seal(head):
+        return head.number, "the chain's end was rewritten"
     return None
 
 
-def _has_valid_seal(entry: Entry, previous_seal: str) -> bool:
-    return any(
-        is_same_signature(compute_seal(entry, previous_seal, key), entry.seal)
-        for key in settings.AUDIT_KEYS
-    )
+def _is_genuine(entry: Entry, previous_seal: str) -> bool:
+    return is_signed(_build_content(entry, previous_seal), entry.seal)

@@ -4,16 +4,15 @@ and checking it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 import structlog
 from django.db import transaction
 
 from portal.accounts.models import Organization
+from portal.audit.chain_checks import Anchor, build_anchor, describe_break, find_first_break
 from portal.audit.entries import record_entry
 from portal.audit.models import Entry
 from portal.decisions import seal
@@ -21,21 +20,9 @@ from portal.decisions.models import Decision, DecisionChain
 
 logger = structlog.get_logger("portal.decisions.anchors")
 
-Anchor = Mapping[str, Any]
-
 STARTED_VERB = "decision_record.started"
 EXPIRED_VERB = "decision_record.expired"
-
-
-@dataclass(frozen=True)
-class ChainBreak:
-    organization_id: int
-    number: int
-    problem: str
-
-    def __str__(self) -> str:
-        place = f" at decision {self.number}" if self.number else ""
-        return f"The chain of organization {self.organization_id} is broken{place}: {self.problem}."
+ANCHOR_PURPOSE = b"decision record anchor"
 
 
 def append_decisions(decisions: Sequence[Decision]) -> None:
@@ -71,28 +58,22 @@ def _save_ends(chain: DecisionChain) -> None:
 
 
 def _log_anchor(chain: DecisionChain) -> None:
-    logger.info("decision chain", decision_chain=_build_anchor(chain))
+    logger.info("decision chain", decision_chain=asdict(_build_anchor(chain)))
 
 
 def _build_anchor(chain: DecisionChain) -> Anchor:
-    return {"organization": chain.organization_id, "number": chain.number, "seal": chain.seal}
-
-
-def export_ends() -> Iterator[str]:
-    """One JSON line per chain, to be kept elsewhere."""
-    for chain in DecisionChain.objects.order_by("pk"):
-        yield json.dumps(_build_anchor(chain), sort_keys=True)
+    return build_anchor(chain.organization_id, chain, ANCHOR_PURPOSE)
 
 
 def is_contradicted(anchor: Anchor) -> bool:
     """Whether the decision that was last then is gone, other than by age, or another one."""
-    chain = DecisionChain.objects.filter(organization_id=anchor["organization"]).first()
-    if chain is None or chain.number < anchor["number"]:
+    chain = DecisionChain.objects.filter(organization_id=anchor.organization).first()
+    if chain is None or chain.number < anchor.number:
         return True
-    if chain.expired_number >= anchor["number"]:
+    if chain.expired_number >= anchor.number:
         return False
     same = Decision.objects.filter(
-        organization_id=anchor["organization"], number=anchor["number"], seal=anchor["seal"]
+        organization_id=anchor.organization, number=anchor.number, seal=anchor.seal
     )
     return not same.exists()
 
@@ -129,31 +110,37 @@ def _delete_batch(organization: Organization, last: int, batch_size: int, *, is_
     return len(ends)
 
 
-def find_breaks(organization_ids: Sequence[int]) -> Iterator[ChainBreak]:
+def find_breaks(organization_id: int | None) -> Iterator[str]:
     """The first break of each chain."""
-    for organization_id in organization_ids:
-        if chain_break := _find_first_break(organization_id):
-            yield chain_break
+    for key in Organization.objects.order_by("pk").values_list("pk", flat=True):
+        if organization_id in {None, key} and (chain_break := _find_first_break(key)):
+            number, problem = chain_break
+            yield describe_break(key, f"decision {number}" if number else "", problem)
 
 
-def _find_first_break(organization_id: int) -> ChainBreak | None:
+def list_ends(organization_id: int | None) -> Iterator[tuple[Anchor, int]]:
+    for chain in DecisionChain.objects.order_by("pk"):
+        if organization_id in {None, chain.pk}:
+            yield _build_anchor(chain), chain.number - chain.expired_number
+
+
+def _find_first_break(organization_id: int) -> tuple[int, str] | None:
     chain = DecisionChain.objects.filter(organization_id=organization_id).first()
     decisions = Decision.objects.filter(organization_id=organization_id).order_by("number")
     if chain is None:
         was_started = Entry.objects.filter(organization_id=organization_id, verb=STARTED_VERB)
-        if decisions.exists() or was_started.exists():
-            return ChainBreak(organization_id, 0, "its end was deleted")
-        return None
+        has_lost_end = decisions.exists() or was_started.exists()
+        return (0, "its end was deleted") if has_lost_end else None
     if not seal.has_valid_ends(chain):
-        return ChainBreak(organization_id, 0, "its ends were rewritten")
-    number, last_seal = chain.expired_number, chain.expired_seal
-    for decision in decisions.iterator(chunk_size=1000):
-        number += 1
-        if decision.number != number:
-            return ChainBreak(organization_id, number, "it is missing, or there twice")
-        if decision.previous_seal != last_seal or not seal.has_valid_seal(decision):
-            return ChainBreak(organization_id, number, "it was changed, or is not from this portal")
-        last_seal = decision.seal
-    if (number, last_seal) != (chain.number, chain.seal):
-        return ChainBreak(organization_id, number + 1, "the last ones are missing")
-    return None
+        return 0, "its ends were rewritten"
+    return find_first_break(
+        decisions.iterator(chunk_size=1000),
+        chain,
+        _is_genuine,
+        number=chain.expired_number,
+        seal=chain.expired_seal,
+    )
+
+
+def _is_genuine(decision: Decision, previous_seal: str) -> bool:
+    return decision.previous_seal == previous_seal and seal.has_valid_seal(decision)

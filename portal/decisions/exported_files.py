@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from portal.decisions import csv_export, seal
 from portal.decisions.models import Decision
@@ -24,13 +24,13 @@ class NotAnExport(Exception):
 
 
 def find_changed_lines(
-    lines: Iterable[Mapping[str, str | None]], organization_ids: Sequence[int]
+    lines: Iterable[Mapping[str, str | None]], organization_id: int | None
 ) -> Iterator[tuple[int, str]]:
     """Line numbers and what is wrong, for each line that is not as recorded."""
     line_numbers: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
         line_seal = line["Seal"] or ""
-        decision = _find_decision(line_seal, organization_ids)
+        decision = _find_decision(line_seal, organization_id)
         if not line_seal:
             yield number, "it has no seal, so nothing proves it. Export it again once it is final."
         elif line_seal in line_numbers:
@@ -48,10 +48,12 @@ def check_headings(headings: Iterable[str] | None) -> None:
         raise NotAnExport
 
 
-def _find_decision(line_seal: str, organization_ids: Sequence[int]) -> Decision | None:
+def _find_decision(line_seal: str, organization_id: int | None) -> Decision | None:
     if not _SEAL.fullmatch(line_seal):
         return None
-    decisions = Decision.objects.filter(organization__in=organization_ids, seal=line_seal)
+    decisions = Decision.objects.filter(seal=line_seal)
+    if organization_id is not None:
+        decisions = decisions.filter(organization=organization_id)
     return annotate_undoing(decisions).first()
 
 

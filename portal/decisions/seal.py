@@ -11,9 +11,9 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
+from portal.audit.seals import is_signed, sign
 from portal.core.secrets.signatures import is_same_signature
 from portal.decisions.models import Decision, DecisionChain
 
@@ -32,32 +32,32 @@ def seal_decision(decision: Decision) -> None:
     """`number` and `previous_seal` must be set."""
     decision.free_text_salt = secrets.token_hex(16)
     decision.free_text_digest = _digest_free_text(decision)
-    decision.seal = _sign(_build_content(decision), settings.AUDIT_KEYS[0])
+    decision.seal = sign(_build_content(decision), _PURPOSE)
 
 
 def has_valid_seal(decision: Decision) -> bool:
     """Whether the decision is as it was recorded, apart from what was erased."""
-    if not _is_signed(_build_content(decision), decision.seal):
+    if not is_signed(_build_content(decision), decision.seal, _PURPOSE):
         return False
     if decision.erased_at is None:
         return is_same_signature(_digest_free_text(decision), decision.free_text_digest)
     is_empty = not decision.free_text and not decision.free_text_salt
-    return is_empty and _is_signed(_build_erasure(decision), decision.erasure_seal)
+    return is_empty and is_signed(_build_erasure(decision), decision.erasure_seal, _PURPOSE)
 
 
 def erase_free_text(decision: Decision) -> None:
     """Set the fields; the seal proves that the portal erased it, and not somebody with SQL."""
     decision.free_text, decision.free_text_salt = {}, ""
     decision.erased_at = timezone.now()
-    decision.erasure_seal = _sign(_build_erasure(decision), settings.AUDIT_KEYS[0])
+    decision.erasure_seal = sign(_build_erasure(decision), _PURPOSE)
 
 
 def seal_chain(chain: DecisionChain) -> None:
-    chain.chain_seal = _sign(_build_ends(chain), settings.AUDIT_KEYS[0])
+    chain.chain_seal = sign(_build_ends(chain), _PURPOSE)
 
 
 def has_valid_ends(chain: DecisionChain) -> bool:
-    return _is_signed(_build_ends(chain), chain.chain_seal)
+    return is_signed(_build_ends(chain), chain.chain_seal, _PURPOSE)
 
 
 def _build_content(decision: Decision) -> str:
@@ -86,12 +86,3 @@ def _to_text(value: Any) -> Any:
 
 def _to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _is_signed(content: str, signature: str) -> bool:
-    return any(is_same_signature(_sign(content, key), signature) for key in settings.AUDIT_KEYS)
-
-
-def _sign(content: str, key: str) -> str:
-    derived_key = hmac.new(key.encode(), _PURPOSE, hashlib.sha256).digest()
-    return hmac.new(derived_key, content.encode(), hashlib.sha256).hexdigest()

@@ -57,7 +57,7 @@ def _execute_sql(text: str) -> None:
             "decision 1: it was",
         ),
         ("DELETE FROM decisions_decision WHERE number = 2", "decision 2: it is missing"),
-        ("DELETE FROM decisions_decision WHERE number = 3", "decision 3: the last ones"),
+        ("DELETE FROM decisions_decision WHERE number = 3", "decision 3: the last 1 are missing"),
         ("DELETE FROM decisions_decision WHERE number = 1", "decision 1: it is missing"),
         ("UPDATE decisions_decisionchain SET expired_number = 1", "its ends were rewritten"),
         ("DELETE FROM decisions_decisionchain", "its end was deleted"),
