@@ -38,6 +38,29 @@ def log_pending(
     )
 
 
+def log_confirmed(
+    previous_plans: Mapping[ApplicationAction, RejectionPlan], author: Membership
+) -> None:
+    """Call last in a transaction. One entry, however many were confirmed at once."""
+    if len(previous_plans) == 1:
+        [(action, plan)] = previous_plans.items()
+        log_pending(
+            action,
+            "rejection_confirmed",
+            "confirmed the pending rejection of",
+            by=author.user,
+            before=describe_plan(plan),
+        )
+        return
+    record_entry(
+        "application.rejections_confirmed",
+        f"confirmed {len(previous_plans)} pending rejections",
+        organization=author.organization,
+        by=author.user,
+        after={"applications": sorted(a.application.remote_id for a in previous_plans)},
+    )
+
+
 def describe_plan(plan: RejectionPlan) -> dict[str, Any]:
     """For the activity log, which is sealed: without the candidate's time zone."""
     return {"at": plan.at, "working_days": plan.days}

@@ -181,9 +181,7 @@ def confirm_pending(request: MemberRequest) -> HttpResponse:
     waiting = pending_list.filter_pending(rights, own=True).filter(due_at=None)
     if pk := request.POST.get("rejection"):
         waiting = waiting.filter(pk=pk if pk.isdecimal() and len(pk) < 19 else 0)
-    confirmed_count = sum(
-        changes.confirm_rejection(action, by=request.membership.user) for action in waiting
-    )
+    confirmed_count = changes.confirm_rejections(waiting, request.membership)
     if confirmed_count:
         messages.success(
             request, f"{confirmed_count:,} confirmed. The list says when each is sent."

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
@@ -161,6 +163,24 @@ def test_confirmed_rejection_is_sent_on_next_working_day(
         remy.post(reverse("applications:confirm_pending"))
         pending.refresh_from_db()
         assert pending.due_at == due_at
+
+
+@any_generation
+def test_confirming_all_costs_constant_queries(remy: Client, sandbox: Sandbox) -> None:
+    costs = []
+    for count in (2, 5):
+        for picked in list_applications()[:count]:
+            accept_email(sandbox, picked)
+            plan_rejection(remy, picked)
+        pending = ApplicationAction.objects.filter(status=Status.PENDING)
+        assert pending.update(due_at=None, outcome=releasing.LATE_MESSAGE) == count
+        with CaptureQueriesContext(connection) as captured:
+            remy.post(reverse("applications:confirm_pending"))
+        costs.append(len(captured))
+        entry = Entry.objects.order_by("id").last()
+        assert entry.description == f"confirmed {count} pending rejections"
+        assert all(action.due_at and not action.outcome for action in pending)
+    assert costs[0] == costs[1]
 
 
 @pytest.mark.slow("runs an outage of two hours, five minutes at a time")
