@@ -1,4 +1,4 @@
-"""Preferences for working with applications."""
+"""Preferences for working with applications, and for reviews."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.conf import settings
 
-from portal.applications.models import ActionPreferences
+from portal.applications.models import ActionPreferences, ReviewPreferences
 
 
 class ActionPreferencesForm(forms.ModelForm):
@@ -29,3 +29,17 @@ class ActionPreferencesForm(forms.ModelForm):
         default_label = f"Default ({settings.REJECT_UNDO_SECONDS:g} seconds)"
         field.choices = [("", default_label), *ActionPreferences.UndoSeconds.choices]
         field.hide_optional = True
+
+
+class ReviewPreferencesForm(forms.ModelForm):
+    class Meta:
+        model = ReviewPreferences
+        fields = ("highlighted_words", "single_key_shortcuts")
+        labels: ClassVar = {
+            "highlighted_words": "Words to highlight",
+            "single_key_shortcuts": "Enable single-key shortcuts",
+        }
+        help_texts: ClassVar = {
+            "highlighted_words": "Separated by commas, for example: Python, remote, Berlin. "
+            "Highlighting never changes the order."
+        }

@@ -12,8 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions.undo_period import get_action_preferences
-from portal.applications.forms.preferences import ActionPreferencesForm
-from portal.applications.forms.review_preferences import ReviewPreferencesForm
+from portal.applications.forms.preferences import ActionPreferencesForm, ReviewPreferencesForm
 from portal.applications.models import ActionPreferences
 from portal.applications.page.filters import get_list_params
 from portal.applications.review.sessions import get_review_preferences

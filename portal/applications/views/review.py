@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.actions import outbox
-from portal.applications.forms.review_preferences import ReviewPreferencesForm
+from portal.applications.forms.preferences import ReviewPreferencesForm
 from portal.applications.models import ApplicationAction, ReviewSession
 from portal.applications.page.rows import ApplicationRow
 from portal.applications.review import sessions

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from portal.accounts.access import MemberRequest
-from portal.applications.forms.review_preferences import ReviewPreferencesForm
+from portal.applications.forms.preferences import ReviewPreferencesForm
 from portal.applications.models import ApplicationAction, ReviewSession
 from portal.applications.review import sessions
 from portal.applications.review.review_page import build_review_context
