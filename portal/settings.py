@@ -84,26 +84,26 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
 
 # Seconds that one Greenhouse operation may take in a worker, including retries: for a person, and
 # in a sync; and that all operations of a web request may take together.
-INTERACTIVE_DEADLINE_SECONDS = env.float("INTERACTIVE_DEADLINE_SECONDS", default=20.0)
-SYNC_DEADLINE_SECONDS = env.float("SYNC_DEADLINE_SECONDS", default=30.0)
-WEB_DEADLINE_SECONDS = env.float("WEB_DEADLINE_SECONDS", default=3.0)
+INTERACTIVE_DEADLINE_SECONDS = 20.0
+SYNC_DEADLINE_SECONDS = 30.0
+WEB_DEADLINE_SECONDS = 3.0
 # Seconds for the test of a typed credential in a request; then a worker goes on with it.
-CREDENTIAL_TEST_DEADLINE_SECONDS = env.float("CREDENTIAL_TEST_DEADLINE_SECONDS", default=5.0)
+CREDENTIAL_TEST_DEADLINE_SECONDS = 5.0
 # Seconds a task, or a web request, may sleep for a rate limit, a retry or a lease. Beyond that the
 # task is due later, and the page asks again.
-WORKER_WAIT_SECONDS = env.float("WORKER_WAIT_SECONDS", default=1.0)
-WEB_WAIT_SECONDS = env.float("WEB_WAIT_SECONDS", default=0.25)
+WORKER_WAIT_SECONDS = 1.0
+WEB_WAIT_SECONDS = 0.25
 # Seconds after which a task makes no more calls to Greenhouse, and goes on in another turn.
-WORKER_TURN_SECONDS = env.float("WORKER_TURN_SECONDS", default=45.0)
+WORKER_TURN_SECONDS = 45.0
 # Minutes for which a task is tried again while Greenhouse is down, or asks to wait.
-OUTAGE_RETRY_MINUTES = env.float("OUTAGE_RETRY_MINUTES", default=5.0)
-RATE_LIMIT_RETRY_MINUTES = env.float("RATE_LIMIT_RETRY_MINUTES", default=20.0)
+OUTAGE_RETRY_MINUTES = 5.0
+RATE_LIMIT_RETRY_MINUTES = 20.0
 # Circuit breaker of a connection: failures in a row that open it, seconds after which an answer
 # counts as one, and seconds until a probe, which double up to a maximum. 0 failures: off.
-BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
-BREAKER_SLOW_SECONDS = env.float("BREAKER_SLOW_SECONDS", default=10.0)
-BREAKER_COOLDOWN_SECONDS = env.float("BREAKER_COOLDOWN_SECONDS", default=5.0)
-BREAKER_MAX_COOLDOWN_SECONDS = env.float("BREAKER_MAX_COOLDOWN_SECONDS", default=120.0)
+BREAKER_FAILURES = 3
+BREAKER_SLOW_SECONDS = 10.0
+BREAKER_COOLDOWN_SECONDS = 5.0
+BREAKER_MAX_COOLDOWN_SECONDS = 120.0
 # Bulkhead: requests and tasks of one process that may be calling Greenhouse at the same time, for
 # one customer and together. The last web thread always stays free for pages.
 CALLERS_PER_ACCOUNT = env.int("CALLERS_PER_ACCOUNT", default=2)
@@ -113,7 +113,7 @@ CALLERS_PER_PROCESS = env.int("CALLERS_PER_PROCESS", default=3)
 # which the outbox retries while Greenhouse does not respond.
 REJECT_UNDO_SECONDS = env.float("REJECT_UNDO_SECONDS", default=10.0)
 BATCH_UNDO_SECONDS = env.float("BATCH_UNDO_SECONDS", default=10.0)
-OUTBOX_RETRY_MINUTES = env.float("OUTBOX_RETRY_MINUTES", default=10.0)
+OUTBOX_RETRY_MINUTES = 10.0
 # Days for which an action that Greenhouse refused to a role stays disabled for others with it.
 LEARNED_REFUSAL_DAYS = env.float("LEARNED_REFUSAL_DAYS", default=14.0)
 
@@ -306,7 +306,7 @@ if not QUEUE_LANES or not set(QUEUE_LANES) <= set(_LANES):
     raise ImproperlyConfigured(f"QUEUE_LANES may name {', '.join(_LANES)}")
 
 # Minutes without a heartbeat after which workers count as dead.
-WORKER_TIMEOUT_MINUTES = env.int("WORKER_TIMEOUT_MINUTES", default=5)
+WORKER_TIMEOUT_MINUTES = 5
 
 # Percentage of the time in which each customer's data is as new as promised
 # (portal.sync.freshness.PROMISED_AGE).
