@@ -20,6 +20,11 @@ FORBIDDEN = {
     # A field's help text comes from our own forms; Django's templates mark it safe as well.
     "a value that Django does not escape": re.compile(r"(?<!help_text)\|\s*safe\b|autoescape off"),
 }
+STATIC = TEMPLATES.parent / "static"
+DATA_ATTRIBUTE = re.compile(r"\s(data-[a-z-]+)")
+WORD = re.compile(r"[\w-]+")
+CSS_VALUE = re.compile(r"var\((--[\w-]+)")
+CSS_DEFINITION = re.compile(r"(--[\w-]+)\s*:")
 STATIC_FILE = re.compile(r"{%\s*static\s+[\"']([^\"'{}]+)[\"']")
 COMMENT = re.compile(r"{#.*?#}|{% comment.*?endcomment %}|<!--.*?-->", re.S)
 
@@ -40,6 +45,31 @@ def test_static_files_exist() -> None:
     }
     assert named
     assert sorted(pair for pair in named if finders.find(pair[1]) is None) == []
+
+
+def test_data_attributes_are_read() -> None:
+    """By a script, a style sheet, or Django's admin."""
+    names = {
+        name
+        for path in TEMPLATES.rglob("*.html")
+        for name in DATA_ATTRIBUTE.findall(path.read_text())
+    }
+    assert names
+    sources = [*STATIC.glob("css/*.css"), *STATIC.glob("js/*.js")]
+    read_words = set(WORD.findall("".join(path.read_text() for path in sources)))
+    unread = {name for name in names if not {name, _to_property(name)} & read_words}
+    assert unread == {"data-filter-title"}
+
+
+def _to_property(attribute: str) -> str:
+    """`data-confirm-text` is `dataset.confirmText`."""
+    first, *others = attribute.removeprefix("data-").split("-")
+    return f"{first}{''.join(map(str.title, others))}"
+
+
+def test_styles_use_defined_values() -> None:
+    sheets = "".join(path.read_text() for path in STATIC.glob("css/*.css"))
+    assert set(CSS_VALUE.findall(sheets)) <= set(CSS_DEFINITION.findall(sheets))
 
 
 def _find_violations(template: str) -> list[str]:

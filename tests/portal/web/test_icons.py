@@ -9,6 +9,7 @@ from django.template import Context, Template, TemplateSyntaxError
 from portal.web.templatetags.icons import read_icon_names
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
+QUOTED_NAME = re.compile(r"[\"']([a-z0-9-]+)[\"']")
 ICON_ARGUMENT = re.compile(r'\bicon="([^"]*)"')
 
 
@@ -36,6 +37,12 @@ def test_icon_name_from_context_is_escaped() -> None:
 def test_mistake_fails_at_compile_time(source: str) -> None:
     with pytest.raises(TemplateSyntaxError):
         Template(source)
+
+
+def test_each_icon_is_used() -> None:
+    paths = [*TEMPLATES.rglob("*.*"), *(TEMPLATES.parent / "portal").rglob("*.py")]
+    quoted = set(QUOTED_NAME.findall("".join(path.read_text() for path in paths)))
+    assert sorted(read_icon_names() - quoted) == []
 
 
 @pytest.mark.parametrize(
