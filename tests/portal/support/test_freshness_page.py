@@ -24,24 +24,12 @@ from tests.portal.sync.freshness_helpers import (
     move_connection,
     sync_on_schedule,
 )
+from tests.portal.sync.freshness_helpers import acme as acme
+from tests.portal.sync.freshness_helpers import record_at as record_at
 
 BOARD = reverse("admin:accounts_organization_changelist")
 METRICS = reverse("metrics")
-
-
-@pytest.fixture
-def record_at(personas: Personas, time_machine):
-    def record(at) -> None:
-        time_machine.move_to(at, tick=False)
-        tasks.record_freshness()
-
-    record(NOON)
-    return record
-
-
-@pytest.fixture
-def acme(record_at) -> Connection:
-    return create_synced_connection()
+pytestmark = pytest.mark.usefixtures("personas")  # they come before the clock stands still
 
 
 def _read_section(client: Client, connection: Connection) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from portal.accounts.activity import ACTIVE_FOR
 from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.core import transitions
+from portal.sync import tasks
 from portal.sync.models import FreshnessHour, FreshnessKind, SyncRun
 from tests.factories import ConnectionFactory, OrganizationFactory
 
@@ -15,6 +18,23 @@ Scope = SyncRun.Scope
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def record_at(db: None, time_machine):
+    """Run the scheduler's task at a time; the first call starts the record."""
+
+    def record(at: datetime) -> None:
+        time_machine.move_to(at, tick=False)
+        tasks.record_freshness()
+
+    record(NOON)
+    return record
+
+
+@pytest.fixture
+def acme(record_at) -> Connection:
+    return create_synced_connection()
 
 
 def complete_run(

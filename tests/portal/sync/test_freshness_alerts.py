@@ -25,25 +25,12 @@ from tests.portal.sync.freshness_helpers import (
     move_connection,
     sync_on_schedule,
 )
+from tests.portal.sync.freshness_helpers import acme as acme
+from tests.portal.sync.freshness_helpers import record_at as record_at
 
 OPEN_ISSUES = Issue.objects.filter(cause=Issue.Cause.FRESHNESS, closed_at=None)
 DATA_ISSUES = OPEN_ISSUES.filter(key=FreshnessKind.DATA)
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def record_at(time_machine):
-    def record(at) -> None:
-        time_machine.move_to(at, tick=False)
-        tasks.record_freshness()
-
-    record(NOON)
-    return record
-
-
-@pytest.fixture
-def acme(record_at) -> Connection:
-    return create_synced_connection()
 
 
 def _open_explaining_issue(connection: Connection) -> None:

@@ -9,13 +9,11 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django_q.models import Schedule
-from time_machine import TimeMachineFixture
 
 from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
 from portal.core.models import Transition
 from portal.privacy import retention
-from portal.sync import tasks
 from portal.sync.cancellation import cancel_runs
 from portal.sync.models import FreshnessHour, FreshnessKind, FreshnessTotal, SyncRun
 from portal.sync.purge import delete_synced_data
@@ -33,21 +31,10 @@ from tests.portal.sync.freshness_helpers import (
     sync_on_schedule,
     use_portal,
 )
+from tests.portal.sync.freshness_helpers import record_at as record_at
 
 State, ACCESS = Connection.State, FreshnessKind.ACCESS
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def record_at(time_machine: TimeMachineFixture):
-    """Run the scheduler's task at a time; the first call starts the record."""
-
-    def record(at) -> None:
-        time_machine.move_to(at, tick=False)
-        tasks.record_freshness()
-
-    record(NOON)
-    return record
 
 
 def test_recorded_every_minute_by_scheduler() -> None:
