@@ -210,7 +210,7 @@ def _load_counts(
     """How many are overdue, and what was answered in the period, by job."""
     pending_from = promise.find_earliest_pending_day(promise.get_local_day(timezone.now()))
     in_period = Q(day__gte=find_first_day(promise, period))
-    tallies = DecisionTally.objects.filter(job__in=job_ids).order_by()
+    tallies = DecisionTally.objects.filter(in_period | Q(waiting__gt=0), job__in=job_ids).order_by()
     rows = tallies.values_list("job_id").annotate(
         overdue=Sum("waiting", filter=Q(day__lt=pending_from), default=0),
         answered_in_time=Sum("in_time", filter=in_period, default=0),
@@ -311,19 +311,22 @@ def _add_stored_sums(sums: _Sums, stored: QuerySet[DecisionTallySum], first_day:
 
 
 def _add_jobs(sums: _Sums, jobs: QuerySet[Job], first_day: date) -> None:
-    """One pass over the tallies: they are many."""
+    """One pass over the tallies of the period, and of what still waits: they are many."""
     open_jobs = jobs.filter(status=JobStatus.OPEN)
     totals = open_jobs.aggregate(
         undecided=Sum("undecided", default=0), decision_unknown=Sum("decision_unknown", default=0)
     )
     sums.undecided += totals["undecided"]
     sums.decision_unknown += totals["decision_unknown"]
-    tallies = DecisionTally.objects.filter(job__in=jobs).order_by().values_list("day")
-    rows = tallies.annotate(
-        waiting=Sum("waiting", filter=Q(job__status=JobStatus.OPEN), default=0),
-        in_time=Sum("in_time"),
-        late=Sum("late"),
-        unknown=Sum("unknown"),
+    rows = (
+        jobs.filter(Q(decision_tallies__day__gte=first_day) | Q(decision_tallies__waiting__gt=0))
+        .values_list("decision_tallies__day")
+        .annotate(
+            waiting=Sum("decision_tallies__waiting", filter=Q(status=JobStatus.OPEN), default=0),
+            in_time=Sum("decision_tallies__in_time"),
+            late=Sum("decision_tallies__late"),
+            unknown=Sum("decision_tallies__unknown"),
+        )
     )
     for day, waiting, *counts in rows:
         sums.waiting_by_day[day] += waiting
