@@ -100,10 +100,10 @@ OUTAGE_RETRY_MINUTES = 5.0
 RATE_LIMIT_RETRY_MINUTES = 20.0
 # Circuit breaker of a connection: failures in a row that open it, seconds after which an answer
 # counts as one, and seconds until a probe, which double up to a maximum. 0 failures: off.
-BREAKER_FAILURES = 3
-BREAKER_SLOW_SECONDS = 10.0
-BREAKER_COOLDOWN_SECONDS = 5.0
-BREAKER_MAX_COOLDOWN_SECONDS = 120.0
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=3)
+BREAKER_SLOW_SECONDS = env.float("BREAKER_SLOW_SECONDS", default=10.0)
+BREAKER_COOLDOWN_SECONDS = env.float("BREAKER_COOLDOWN_SECONDS", default=5.0)
+BREAKER_MAX_COOLDOWN_SECONDS = env.float("BREAKER_MAX_COOLDOWN_SECONDS", default=120.0)
 # Bulkhead: requests and tasks of one process that may be calling Greenhouse at the same time, for
 # one customer and together. The last web thread always stays free for pages.
 CALLERS_PER_ACCOUNT = env.int("CALLERS_PER_ACCOUNT", default=2)
