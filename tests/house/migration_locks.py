@@ -5,58 +5,92 @@ what it does not look for. Works on the SQL that PostgreSQL would get.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from django.apps import apps
 from django.db import connection
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 from django_migration_linter.sql_analyser import PostgresqlAnalyser
 from django_migration_linter.sql_analyser.base import Check, CheckMode, CheckType
 
-# Tables that grow with customers' records and with time.
-BIG_TABLES = {
-    "sync_application", "sync_candidate", "sync_job", "sync_jobgrant", "sync_stagename",
-    "sync_syncrun", "sync_syncstep", "connections_apicall", "core_transition", "core_queuedtask",
-    "audit_entry", "applications_applicationaction", "notifications_notification",
-    "notifications_outgoingemail", "webhooks_delivery", "accounts_membership",
+# Tables with at most a few rows for each customer. All others grow with people, records or time.
+SMALL_TABLES = {
+    "accounts_organization", "auth_group", "auth_group_permissions", "auth_permission",
+    "connections_connection", "connections_credential", "connections_callpause",
+    "core_databaseidentity", "core_queueturn", "core_workerheartbeat", "decisions_recordsettings",
+    "django_content_type", "django_q_ormq", "django_q_schedule", "jobs_answerpromise",
+    "jobs_stagecountrun", "signin_singlesignon", "signin_singlesignondomain",
+    "socialaccount_socialapp", "socialaccount_socialtoken", "support_savedfilter",
+    "sync_freshnesstotal", "webhooks_endpoint", "webhooks_heartbeat",
 }  # fmt: skip
-_TABLE = re.compile(r"(?:TABLE|ON|INTO|UPDATE|FROM)\s+(?:ONLY\s+)?\"?(\w+)\"?")
-# The table alone says whether text only got longer, which is safe; the test of operations does.
-_LEFT_TO_OPERATIONS = {"ALTER_COLUMN", "NOT_NULL", "DROP_COLUMN", "DROP_TABLE", "RENAME_COLUMN",
-                       "RENAME_TABLE"}  # fmt: skip
+_TABLE = re.compile(
+    r"(?:TABLE|ON|INTO|UPDATE|FROM|FULL|CLUSTER|LOCK|TRUNCATE)\s+(?:TABLE\s+)?"
+    r"(?:IF EXISTS\s+)?(?:ONLY\s+)?(?:\"?\w+\"?\.)?\"?(\w+)\"?"
+)
+_CREATED_TABLE = re.compile(r"CREATE TABLE\s+(?:IF NOT EXISTS\s+)?(?:\"?\w+\"?\.)?\"?(\w+)\"?")
+# A moment that is the same for all rows needs no rewrite; other functions may.
+_FAST_DEFAULTS = r"NOW|STATEMENT_TIMESTAMP|TRANSACTION_TIMESTAMP|CAST|COALESCE"
+# Known only from what the previous release has; `migration_breakage` decides.
+_LEFT_TO_BREAKAGE = {"ALTER_COLUMN", "NOT_NULL", "DROP_COLUMN", "DROP_TABLE", "RENAME_COLUMN",
+                     "RENAME_TABLE"}  # fmt: skip
 
 
-def _is_scanning_constraint(sql: str, **_: object) -> bool:
-    is_added = re.search(r"ADD CONSTRAINT .* (CHECK|FOREIGN KEY|EXCLUDE)", sql)
-    return bool(is_added) and "NOT VALID" not in sql
+def _check(code: str, pattern: str, message: str) -> Check:
+    expression = re.compile(pattern)
+    return Check(
+        code=code,
+        fn=lambda sql, **_: expression.search(sql),
+        message=message,
+        mode=CheckMode.ONE_LINER,
+        type=CheckType.ERROR,
+    )
 
 
 class LockAnalyser(PostgresqlAnalyser):
     migration_checks: ClassVar[list[Check]] = [
         *PostgresqlAnalyser.migration_checks,
-        Check(
-            code="SCANNING_CONSTRAINT",
-            fn=_is_scanning_constraint,
-            message="ADD CONSTRAINT reads the whole table under a lock; add it NOT VALID first",
-            mode=CheckMode.ONE_LINER,
-            type=CheckType.ERROR,
+        _check(
+            "SCANNING_CONSTRAINT",
+            r"ADD CONSTRAINT (?!.*NOT VALID).*\b(CHECK|FOREIGN KEY|EXCLUDE)\b",
+            "ADD CONSTRAINT reads the whole table under a lock; add it NOT VALID first",
         ),
-        Check(
-            code="UPDATE",
-            fn=lambda sql, **_: re.match(r"\s*(UPDATE|DELETE FROM)\b", sql),
-            message="changes rows in the migration; do it in batches, in a task or a command",
-            mode=CheckMode.ONE_LINER,
-            type=CheckType.ERROR,
+        _check(
+            "COLUMN_WITH_CONSTRAINT",
+            r"ADD COLUMN .*\b(UNIQUE|REFERENCES|CHECK|PRIMARY KEY)\b",
+            "ADD COLUMN with a constraint reads the whole table under a lock; add it afterwards",
         ),
-        Check(
-            code="LOCK_TABLE",
-            fn=lambda sql, **_: re.match(r"\s*(LOCK TABLE|VACUUM FULL|CLUSTER)\b", sql),
-            message="locks the table",
-            mode=CheckMode.ONE_LINER,
-            type=CheckType.ERROR,
+        _check(
+            "REWRITTEN_TABLE",
+            r"ADD COLUMN .*\b(GENERATED|SERIAL|BIGSERIAL|IDENTITY)\b"
+            rf"|ADD COLUMN .*\bDEFAULT \(?(?!(?:{_FAST_DEFAULTS})\b)[A-Z_]+ \("
+            r"|SET (UN)?LOGGED|SET TABLESPACE|SET ACCESS METHOD",
+            "writes the whole table anew under a lock",
+        ),
+        _check("REINDEX", r"^REINDEX (?!.*CONCURRENTLY)", "REINDEX locks table"),
+        _check(
+            "ADD_UNIQUE",
+            r"CREATE UNIQUE INDEX (?!CONCURRENTLY)"
+            r"|ADD CONSTRAINT (?!.*USING INDEX).*\b(UNIQUE|PRIMARY KEY)\b",
+            "builds an index under a lock; create it concurrently, then USING INDEX",
+        ),
+        _check(
+            "UPDATE",
+            r"\b(UPDATE (?!SET\b)|DELETE FROM\b|MERGE INTO\b|INSERT INTO .* SELECT\b)",
+            "changes rows in the migration; do it in batches, in a task or a command",
+        ),
+        _check(
+            "LOCK_TABLE",
+            r"^(LOCK|VACUUM FULL|VACUUM \(.*FULL|CLUSTER|TRUNCATE)\b|CREATE TRIGGER\b",
+            "locks the table",
         ),
     ]
+
+
+def list_big_tables() -> set[str]:
+    models = apps.get_models(include_auto_created=True)
+    return {model._meta.db_table for model in models} - SMALL_TABLES
 
 
 def collect_sql(migration: Migration, state: ProjectState) -> list[str]:
@@ -67,19 +101,34 @@ def collect_sql(migration: Migration, state: ProjectState) -> list[str]:
     return [line for line in editor.collected_sql if not line.startswith("--")]
 
 
-def list_lock_problems(statements: Iterable[str]) -> list[str]:
-    """List what locks a big table that exists before these statements."""
-    statements = list(statements)
-    created = {name for sql in statements for name in re.findall(r"CREATE TABLE \"?(\w+)", sql)}
-    problems = []
-    for sql in statements:
-        tables = set(_TABLE.findall(sql)) & BIG_TABLES - created
-        if not tables:
-            continue
-        analyser = LockAnalyser(_LEFT_TO_OPERATIONS)
-        analyser.analyse([sql])
-        problems += [
-            f"{', '.join(sorted(tables))}: {issue.message}"
-            for issue in (*analyser.errors, *analyser.warnings)
-        ]
-    return problems
+def list_lock_problems(statements: Iterable[str], created: Iterable[str] = ()) -> list[str]:
+    """List what locks a big table that is older than these statements and not in `created`."""
+    normalized = list(_normalize(statements))
+    new = {name.lower() for name in created} | find_created_tables(normalized)
+    return [
+        f"{', '.join(sorted(tables)) or 'index'}: {message}"
+        for sql in normalized
+        if (tables := {name.lower() for name in _TABLE.findall(sql)} & list_big_tables() - new)
+        or re.match(r"DROP INDEX|REINDEX", sql)
+        for message in _analyse(sql)
+    ]
+
+
+def find_created_tables(statements: Iterable[str]) -> set[str]:
+    created = (_CREATED_TABLE.findall(sql) for sql in _normalize(statements))
+    return {name.lower() for names in created for name in names}
+
+
+def _normalize(statements: Iterable[str]) -> Iterator[str]:
+    """The linter expects a statement at a time, as Django writes it."""
+    for text in statements:
+        for statement in text.split(";"):
+            words = re.sub(r"\s*\(", " (", " ".join(statement.split()))
+            if words:
+                yield words.upper()
+
+
+def _analyse(sql: str) -> list[str]:
+    analyser = LockAnalyser(_LEFT_TO_BREAKAGE)
+    analyser.analyse([sql])
+    return list(dict.fromkeys(i.message for i in (*analyser.errors, *analyser.warnings)))
