@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import structlog
+
 wsgi_app = "portal.wsgi"
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -28,6 +30,32 @@ limit_request_fields = 100
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
+if os.environ.get("LOG_FORMAT") == "json":
+    # Only structlog: what is imported here, a reload does not load anew.
+    logconfig_dict = {
+        "loggers": {
+            "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}
+        },
+        "formatters": {
+            "generic": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [
+                    structlog.stdlib.add_logger_name,
+                    structlog.stdlib.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.processors.format_exc_info,
+                ],
+                "processor": structlog.processors.JSONRenderer(ensure_ascii=False),
+            }
+        },
+    }
+
+
+def post_worker_init(worker: Any) -> None:
+    """Hand the worker's lines to the portal's log, which leaves out paths and texts of errors."""
+    worker.log.error_log.handlers.clear()
+    worker.log.error_log.propagate = True
+
 
 def on_starting(server: Any) -> None:
     """Do not serve with a key that opens nothing, or against a database that is not there.
@@ -36,5 +64,6 @@ def on_starting(server: Any) -> None:
     when it is told to reload.
     """
     check = [sys.executable, "manage.py", "check", "--database", "default"]
-    if subprocess.run(check, check=False).returncode:  # noqa: S603  (our own command)
+    result = subprocess.run(check, check=False, stdout=subprocess.DEVNULL)  # noqa: S603  (ours)
+    if result.returncode:
         sys.exit(1)

@@ -481,6 +481,8 @@ METRICS_DIR = env.str("METRICS_DIR", default="")
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+# After the health pages, which answer for any host: the instrumentation refuses unknown ones.
+TRACES_MIDDLEWARE_POSITION = MIDDLEWARE.index("portal.monitoring.health.HealthMiddleware") + 1
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="inbound-talent-portal")
 
 # Incoming webhook of a chat tool, for messages to customer success.
@@ -529,7 +531,10 @@ log_formatting.configure_structlog()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"route": {"()": "portal.core.observability.log_formatting.RouteFilter"}},
+    "filters": {
+        "route": {"()": "portal.core.observability.log_formatting.RouteFilter"},
+        "server": {"()": "portal.core.observability.log_formatting.ServerFilter"},
+    },
     "formatters": {
         style: {"()": "portal.core.observability.log_formatting.build_formatter", "style": style}
         for style in ("line", "json")
@@ -549,5 +554,6 @@ LOGGING = {
         # Django logs full paths of refused requests, which may be secret links.
         "django.request": {"filters": ["route"]},
         "django.security.csrf": {"filters": ["route"]},
+        "gunicorn.error": {"filters": ["server"]},
     },
 }

@@ -152,6 +152,7 @@ def _end_task(task: dict[str, Any], **_: Any) -> None:
     task_spans.end_span(succeeded=succeeded)
     if running.lease is not None:
         _end_lease(running.lease, task)
+    request_ids.log_task(name, succeeded=succeeded, seconds=seconds)
 
 
 def _end_lease(lease: TaskLease, task: dict[str, Any]) -> None:

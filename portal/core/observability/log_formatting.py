@@ -31,6 +31,16 @@ class RouteFilter(logging.Filter):
         return True
 
 
+class ServerFilter(logging.Filter):
+    """Leaves the constant part of gunicorn's warnings, which quote request lines and headers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            constant = str(record.msg).partition("%")[0].partition(" from ip=")[0]
+            record.msg, record.args = constant.strip(), ()
+        return True
+
+
 def _replace_paths(message: str, request: HttpRequest) -> str:
     # Of external URLs (a Referer) only the host is kept.
     message = _EXTERNAL_URL.sub(r"\1/…", message)

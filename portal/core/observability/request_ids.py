@@ -21,10 +21,19 @@ _GROUP_PREFIX = "request:"  # distinguishes our IDs from the queue's own groups
 _PARENT_SEPARATOR = ":"
 
 logger = structlog.get_logger("portal.requests")
+task_logger = structlog.get_logger("portal.tasks")
 
 
 def get_request_id() -> str:
     return str(get_contextvars().get("request_id", ""))
+
+
+def describe_context() -> dict[str, str]:
+    """Return the request ID, and the dotted path of the task if one runs."""
+    context = {"request_id": get_request_id() or "-"}
+    if task := get_contextvars().get("task"):
+        context["task"] = str(task)
+    return context
 
 
 def build_task_group() -> str:
@@ -42,6 +51,13 @@ def adopt_task_group(group: object) -> str:
     request_id, _, parent = text.removeprefix(_GROUP_PREFIX).partition(_PARENT_SEPARATOR)
     _start_context(request_id if is_ours else token_hex(8))
     return parent if is_ours else ""
+
+
+def log_task(name: str, *, succeeded: bool, seconds: float) -> None:
+    """Log a task that has ended, and forget its ID: what the process does next is not about it."""
+    outcome = "done" if succeeded else "failed"
+    task_logger.info("task", task=name, outcome=outcome, milliseconds=round(seconds * 1000))
+    clear_contextvars()
 
 
 def _start_context(request_id: str) -> None:

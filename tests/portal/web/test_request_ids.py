@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,6 +12,7 @@ from django.test import Client
 from portal.connections.models import ApiCall
 from portal.core.observability import request_ids
 from portal.core.observability.log_formatting import build_formatter
+from portal.core.queue import enqueue_task
 from portal.core.secrets.link_tokens import generate_token, hash_token
 from portal.members import invitations
 from tests.conftest import FULL_CREDENTIALS
@@ -50,6 +52,19 @@ def test_request_id_accepted_only_from_proxy(client: Client, settings, request_i
         "X-Request-ID"
     ]
     assert (returned_id == request_id) == (request_id == "a-fine-id-of-the-proxy")
+
+
+@pytest.mark.django_db
+def test_ended_task_is_logged_and_forgotten(caplog: pytest.LogCaptureFixture, run_tasks) -> None:
+    caplog.set_level(logging.INFO, "portal.tasks")
+    request_ids.adopt_task_group("request:of-the-click")
+    enqueue_task("portal.connections.tasks.record_heartbeat")
+    run_tasks()
+    lines: list[Any] = [r.msg for r in caplog.records if r.name == "portal.tasks"]
+    [line] = lines
+    assert line["task"] == "portal.connections.tasks.record_heartbeat"
+    assert (line["outcome"], line["request_id"]) == ("done", "of-the-click")
+    assert request_ids.get_request_id() == ""
 
 
 def test_scheduled_task_gets_own_request_id() -> None:
