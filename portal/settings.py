@@ -482,7 +482,7 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 # After the health pages, which answer for any host: the instrumentation refuses unknown ones.
-TRACES_MIDDLEWARE_POSITION = MIDDLEWARE.index("portal.monitoring.health.HealthMiddleware") + 1
+TRACED_AFTER = "portal.monitoring.health.HealthMiddleware"
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="inbound-talent-portal")
 
 # Incoming webhook of a chat tool, for messages to customer success.

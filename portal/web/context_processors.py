@@ -15,6 +15,7 @@ from portal.accounts.access import (
 
 def membership_context(request: HttpRequest) -> dict[str, Any]:
     membership = get_membership(request)
+    user = getattr(request, "user", None)  # none if a middleware before has refused the request
     return {
         "membership": membership,
         "organization": membership.organization if membership else None,
@@ -25,7 +26,7 @@ def membership_context(request: HttpRequest) -> dict[str, Any]:
         "portal_version": __version__,
         "can_authorize_in_greenhouse": bool(settings.GREENHOUSE_PARTNER_CLIENT_ID),
         "session_seconds_left": getattr(request.session, "seconds_left", None)
-        if request.user.is_authenticated
+        if user and user.is_authenticated
         else None,
         "impersonation": getattr(request, "impersonation", None),  # set by portal.support
     }

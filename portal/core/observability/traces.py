@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -30,6 +31,8 @@ ALLOWED_ATTRIBUTES = {
     "http.status_code", "error.type", "portal.request_id", "portal.task", "portal.succeeded",
 }  # fmt: skip
 CLIENT_ATTRIBUTES = {"server.address", "server.port", "net.peer.name", "net.peer.port"}
+_OUR_SCOPES = {"opentelemetry.instrumentation.django", "opentelemetry.instrumentation.httpx",
+               "portal.tasks"}  # fmt: skip
 _INSTRUMENTORS = (DjangoInstrumentor, HTTPXClientInstrumentor, ThreadingInstrumentor)
 
 _provider: TracerProvider | None = None
@@ -44,8 +47,9 @@ def start_traces(endpoint: str, service_name: str) -> None:
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     _provider.add_span_processor(_RequestIdProcessor())
     _provider.add_span_processor(BatchSpanProcessor(ScrubbingExporter(exporter)))
+    position = settings.MIDDLEWARE.index(settings.TRACED_AFTER) + 1
     for instrumentor in _INSTRUMENTORS:
-        instrumentor().instrument(tracer_provider=_provider)
+        instrumentor().instrument(tracer_provider=_provider, middleware_position=position)
     task_spans.use_tracer(_provider.get_tracer("portal.tasks"))
 
 
@@ -98,8 +102,9 @@ class ScrubbingExporter(SpanExporter):
 def _scrub_span(span: ReadableSpan) -> ReadableSpan:
     allowed = ALLOWED_ATTRIBUTES | (CLIENT_ATTRIBUTES if span.kind is SpanKind.CLIENT else set())
     attributes = {name: value for name, value in (span.attributes or {}).items() if name in allowed}
+    scope = span.instrumentation_scope
     return ReadableSpan(
-        name=span.name,
+        name=span.name if scope and scope.name in _OUR_SCOPES else "other",
         context=span.context,
         parent=span.parent,
         resource=span.resource,
@@ -108,5 +113,5 @@ def _scrub_span(span: ReadableSpan) -> ReadableSpan:
         status=Status(span.status.status_code),
         start_time=span.start_time,
         end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
+        instrumentation_scope=scope,
     )

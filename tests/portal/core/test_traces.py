@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -88,3 +89,9 @@ def test_trace_of_client_is_not_continued(
 def test_traces_are_off_without_setting() -> None:
     assert settings.OTEL_EXPORTER_OTLP_ENDPOINT == ""
     assert task_spans.format_parent() == ""
+
+
+def test_health_page_answers_any_host(receiver: Receiver, client: Client) -> None:
+    for path in ("/healthz", "/readyz"):
+        response = client.get(path, headers={"host": "10.0.0.7:8000"})
+        assert response.status_code != 400, path
