@@ -20,6 +20,7 @@ class Receiver:
         self.answer = b""
         self.address = f"127.0.0.1:{port}"
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
 
 
 @contextmanager
@@ -29,6 +30,7 @@ def run_receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             decompress = _DECOMPRESSORS.get(self.headers.get("Content-Encoding", ""), bytes)
             receiver.bodies.append(decompress(body))
+            receiver.headers.append({name.lower(): text for name, text in self.headers.items()})
             self.send_response(200)
             self.send_header("Content-Length", str(len(receiver.answer)))
             self.end_headers()
