@@ -19,8 +19,14 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from portal.core.observability.metric_slots import claim_slot
+
+if settings.METRICS_DIR:
+    values.ValueClass = values.MultiProcessValue(claim_slot)  # type: ignore[no-untyped-call]
 
 BUCKET_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
