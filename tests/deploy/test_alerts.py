@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,6 +42,12 @@ def test_dashboard_queries_are_valid(tmp_path: Path) -> None:
     file = tmp_path / "queries.yml"
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     assert _run_promtool("check", "rules", str(file)) == ""
+
+
+def test_every_alert_is_seen_firing() -> None:
+    tests = (PROJECT / "tests" / "deploy" / "prometheus-tests.yml").read_text()
+    alerts = set(re.findall(r"- alert: (\w+)", RULES.read_text()))
+    assert alerts == set(re.findall(r"alertname=\"(\w+)\"}', value: 1", tests))
 
 
 def test_alert_rules_are_valid() -> None:

@@ -52,7 +52,7 @@ def test_runbook_names_only_existing_settings() -> None:
 
 def test_alert_rules_link_to_their_section() -> None:
     alerts = re.findall(r"- alert: (\w+)", ALERT_RULES)
-    links = re.findall(r"runbook: /admin/runbook/#(\w+)", ALERT_RULES)
+    links = re.findall(r"runbook_url: https://portal.example.com/admin/runbook/#(\w+)", ALERT_RULES)
     assert len(alerts) == len(links) > 10
     for alert, section in zip(alerts, links, strict=True):
         means = str(dict(SECTIONS[section].parts)["What it means"])
