@@ -11,6 +11,7 @@ import pytest
 
 from tests.demo_process import PROJECT
 
+CREATE = [str(PROJECT / "docs" / "deploy" / "create-env"), "portal.test"]
 COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 EXAMPLE = (PROJECT / ".env.example").read_text()
 DEVELOPMENT_ONLY = {"DEBUG"}
@@ -58,12 +59,22 @@ def test_example_defaults_are_those_of_the_code() -> None:
 
 
 @pytest.fixture(scope="module")
-def created_environment() -> dict[str, str]:
-    script = PROJECT / "docs" / "deploy" / "create-env"
-    output = subprocess.run(  # noqa: S603  (ours)
-        [str(script), "portal.test"], capture_output=True, text=True, check=True
-    ).stdout
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", output, re.M))
+def created_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("compose") / ".env"
+    subprocess.run([*CREATE, str(file)], check=True)  # noqa: S603  (ours)
+    return file
+
+
+@pytest.fixture(scope="module")
+def created_environment(created_file: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", created_file.read_text(), re.M))
+
+
+def test_created_environment_is_private_and_kept(created_file: Path) -> None:
+    assert created_file.stat().st_mode & 0o077 == 0
+    before = created_file.read_text()
+    again = subprocess.run([*CREATE, str(created_file)], capture_output=True, check=False)  # noqa: S603
+    assert (again.returncode, created_file.read_text()) == (1, before)
 
 
 def test_created_environment_starts_the_portal(created_environment: dict[str, str]) -> None:
@@ -96,3 +107,18 @@ def test_compose_runs_every_lane() -> None:
     assert required <= set(re.findall(r"^([A-Z_]+)=", EXAMPLE, re.M))
     for path in re.findall(r"- \./([\w./]+):", compose):
         assert Path(PROJECT / path).exists(), path
+
+
+def test_processes_of_a_machine_share_their_metrics() -> None:
+    folder = PROJECT / "docs" / "deploy"
+    for unit in ("portal-web.service", "portal-worker@.service"):
+        text = (folder / unit).read_text()
+        assert "\nEnvironment=METRICS_DIR=/run/portal-metrics\n" in text
+        assert "\nRuntimeDirectory=portal-metrics\nRuntimeDirectoryPreserve=yes\n" in text
+    compose = (PROJECT / "compose.yaml").read_text()
+    shared = re.search(r"METRICS_DIR: (\S+)", compose)
+    user = re.search(r"useradd .*--uid (\d+)", (PROJECT / "Dockerfile").read_text())
+    assert shared
+    assert user
+    assert f'volumes: ["metrics:{shared[1]}"]' in compose
+    assert f'o: "uid={user[1]},' in compose
