@@ -84,9 +84,11 @@ templates: $(ENVIRONMENT) ## Lint templates
 	$(BIN)/djlint templates --lint --quiet
 
 .PHONY: workflows
-workflows: $(ENVIRONMENT) ## Check the workflows of GitHub Actions, Dependabot and compose.yaml
+workflows: $(ENVIRONMENT) ## Check .github and compose.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	@$(BIN)/zizmor --offline --quiet --config .github/zizmor.yml .github
 

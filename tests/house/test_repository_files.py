@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 GUIDES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+FILES_THAT_TOOLS_READ = {
+    ".dockerignore",
+    ".gitignore",
+    ".github/zizmor.yml",
+    "CONTRIBUTING.md",
+    "gunicorn.conf.py",
+    "manage.py",
+}
 TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.M))
 TARGET = re.compile(r"(?:^|`)make ((?:[a-z-]+ ?)+)", re.M)
 PATH = re.compile(r"`((?:portal|integrations|templates|tests|docs|\.ci|\.devcontainer)/[\w./-]*)`")
@@ -20,6 +29,20 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 def test_guide_names_targets_of_makefile(guide: str) -> None:
     named = {target for match in TARGET.findall(_read(guide)) for target in match.split()}
     assert named - TARGETS == set()
+
+
+def test_every_file_at_the_top_has_its_place_in_the_guide() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    files = {path for path in tracked if "/" not in path or path.startswith(".github/")}
+    linked = LINK.findall(_read("CONTRIBUTING.md"))
+    listed = {path for path in files if any(path.startswith(link) for link in linked)}
+    assert files - listed <= FILES_THAT_TOOLS_READ
 
 
 @pytest.mark.parametrize("guide", GUIDES)
