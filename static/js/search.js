@@ -75,7 +75,8 @@
     list.dataset.query = event.detail.requestConfig.parameters.q;
     list.scrollTop = 0;
     activate(options()[0] || list.querySelector("[role=option]"));
-    if (opensResultOf === list.dataset.query && options().length) active().click();
+    if (opensResultOf !== list.dataset.query) return; // Enter waits for another answer
     opensResultOf = null;
+    if (options().length) active().click();
   });
 })();

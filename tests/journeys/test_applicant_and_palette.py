@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.journeys.conftest import (
     Demo,
@@ -68,6 +68,33 @@ def test_palette_leads_to_applicant(demo: Demo, remy: Person, width: int) -> Non
     page.wait_for_url(APPLICANT)
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     assert page.title().startswith(name)
+
+
+# An answer to fewer letters, as it arrives late.
+SWAP_EARLIER_ANSWER = """() => {
+    const target = document.getElementById("palette-results");
+    const requestConfig = { parameters: { q: "earlier" }, elt: target };
+    htmx.trigger(target, "htmx:afterSwap", { target, requestConfig });
+}"""
+
+
+def test_enter_waits_for_its_own_results(connected_demo: Demo, person) -> None:
+    page = person("remy@acme.example").page
+    page.locator("#job-table tbody a").first.click()
+    name = page.locator(".application-rows .cell-title a").first.inner_text()
+    page.wait_for_load_state()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option", name="My activity")).to_be_visible()
+
+    def answer_late(route: Route) -> None:
+        page.keyboard.press("Enter")
+        page.evaluate(SWAP_EARLIER_ANSWER)
+        route.continue_()
+
+    page.route(re.compile(r"[?&]q="), answer_late, times=1)
+    page.get_by_role("combobox", name="Search requisitions").fill(name)
+    page.wait_for_url(APPLICANT)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
 @WIDTHS
