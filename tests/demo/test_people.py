@@ -66,3 +66,5 @@ def test_demo_prepare_makes_people_and_static_files(settings: Settings, tmp_path
     call_command("demo_prepare", stdout=StringIO())
     assert User.objects.count() == len(PEOPLE)
     assert (tmp_path / "css" / "portal.css").exists()
+    assert (tmp_path / "staticfiles.json").exists()  # names with a hash, as in production
+    assert not [*tmp_path.rglob("*.gz"), *tmp_path.rglob("*.br")]
