@@ -22,7 +22,7 @@ from integrations.greenhouse import sandbox as greenhouse
 from portal.demo.folder import DemoFolder
 from portal.demo.people import PASSWORD
 from tests.demo_process import PROJECT, DemoProcess
-from tests.plugins.database_template import copy_existing_template
+from tests.plugins.database_template import copy_sqlite_template
 from tests.plugins.requirements import find_chromium
 
 CHROMIUM = find_chromium()
@@ -270,7 +270,7 @@ def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         patch.setenv("REJECT_UNDO_SECONDS", "30")
         patch.setenv("BATCH_UNDO_SECONDS", "30")
         folder = tmp_path_factory.mktemp("demo")
-        copy_existing_template(folder / "portal.sqlite3")
+        copy_sqlite_template(folder / "portal.sqlite3")
         with DemoProcess(folder) as launched:
             output = launched.read_startup_output()
             assert launched.process.poll() is None, output

@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,15 +53,33 @@ def _create_test_db(
     return name
 
 
-def copy_existing_template(target: Path) -> None:
-    """Put a migrated SQLite database there, for a process of its own, if a test has made one."""
+def copy_sqlite_template(target: Path) -> None:
+    """Put a migrated SQLite database there, for other processes."""
     template = _get_sqlite_template()
     with _locked():
         if not template.exists():
-            return
+            _migrate_in_other_process(target)
+            _keep_sqlite_template(str(target), template)
         shutil.copyfile(template, target)
     with contextlib.closing(sqlite3.connect(target)) as copy, copy:
         copy.execute("DELETE FROM core_databaseidentity")  # a copy is no restored backup
+
+
+def _migrate_in_other_process(database: Path) -> None:
+    """The tests' own database, in this process, stays what it is."""
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
+        "DATABASE_URL": f"sqlite:///{database}",
+    }
+    subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True)  # noqa: S603  (ours)
+
+
+def _keep_sqlite_template(database: str, template: Path) -> None:
+    unfinished = template.with_suffix(".unfinished")
+    back_up_sqlite(database, unfinished)
+    unfinished.rename(template)
+    _drop_old_templates(template.parent)
 
 
 def _copy_sqlite_template(creation: BaseDatabaseCreation) -> str:
@@ -68,10 +89,7 @@ def _copy_sqlite_template(creation: BaseDatabaseCreation) -> str:
         if not template.exists():
             _create_by_migrating(creation, verbosity=0, autoclobber=True)
             creation.connection.close()
-            unfinished = template.with_suffix(".unfinished")
-            back_up_sqlite(target, unfinished)
-            unfinished.rename(template)
-            _drop_old_templates(template.parent)
+            _keep_sqlite_template(target, template)
     _remove_sqlite(target)
     shutil.copyfile(template, target)
     return target
