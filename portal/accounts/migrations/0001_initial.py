@@ -86,17 +86,12 @@ class Migration(migrations.Migration):
                 ('last_at', models.DateTimeField()),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activity_periods', to='accounts.organization')),
             ],
+            options={
+                'indexes': [models.Index(fields=['organization', 'last_at'], name='activity_of_organization'), models.Index(fields=['last_at'], name='activity_by_end')],
+            },
         ),
         migrations.AddConstraint(
             model_name='membership',
             constraint=models.UniqueConstraint(fields=('user', 'organization'), name='one_membership_per_user'),
-        ),
-        migrations.AddIndex(
-            model_name='activityperiod',
-            index=models.Index(fields=['organization', 'last_at'], name='activity_of_organization'),
-        ),
-        migrations.AddIndex(
-            model_name='activityperiod',
-            index=models.Index(fields=['last_at'], name='activity_by_end'),
         ),
     ]

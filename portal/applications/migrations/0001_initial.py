@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['due_at'], name='batches_due')],
             },
         ),
         migrations.CreateModel(
@@ -84,6 +85,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['status', 'queued_at'], name='actions_to_recover'), models.Index(fields=['status', 'due_at'], name='actions_due'), models.Index(fields=['membership', '-id'], name='actions_of_member'), models.Index(fields=['membership', 'queued_at'], name='actions_of_member_by_age'), models.Index(fields=['queued_at'], name='actions_by_age')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['scheduled', 'queued', 'sending', 'unknown']), models.Q(('kind', 'note'), _negated=True)), fields=('application',), name='one_open_action'), models.UniqueConstraint(condition=models.Q(('kind', 'note'), ('status__in', ['scheduled', 'queued', 'sending', 'unknown'])), fields=('application', 'membership'), name='one_open_note'), models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('application',), name='one_pending_rejection')],
             },
         ),
         migrations.CreateModel(
@@ -96,6 +99,9 @@ class Migration(migrations.Migration):
                 ('refused_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'role_remote_id', 'kind'), name='one_refusal_per_role')],
+            },
         ),
         migrations.CreateModel(
             name='RejectionPreset',
@@ -114,6 +120,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('digit', 'id'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('membership', None)), fields=('organization', 'digit'), name='one_shared_preset_per_digit'), models.UniqueConstraint(condition=models.Q(('membership__isnull', False)), fields=('membership', 'digit'), name='one_own_preset_per_digit')],
             },
         ),
         migrations.CreateModel(
@@ -125,6 +132,10 @@ class Migration(migrations.Migration):
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='sync.application')),
                 ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='resume_views', to='accounts.membership')),
             ],
+            options={
+                'indexes': [models.Index(fields=['last_at'], name='resume_views_by_age')],
+                'constraints': [models.UniqueConstraint(fields=('membership', 'application'), name='one_resume_view_per_person')],
+            },
         ),
         migrations.CreateModel(
             name='ReviewPreferences',
@@ -154,73 +165,8 @@ class Migration(migrations.Migration):
                 ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='review_sessions', to='accounts.membership')),
                 ('view', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='jobs.savedview')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['due_at'], name='batches_due'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationaction',
-            index=models.Index(fields=['status', 'queued_at'], name='actions_to_recover'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationaction',
-            index=models.Index(fields=['status', 'due_at'], name='actions_due'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationaction',
-            index=models.Index(fields=['membership', '-id'], name='actions_of_member'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationaction',
-            index=models.Index(fields=['membership', 'queued_at'], name='actions_of_member_by_age'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationaction',
-            index=models.Index(fields=['queued_at'], name='actions_by_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='applicationaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['scheduled', 'queued', 'sending', 'unknown']), models.Q(('kind', 'note'), _negated=True)), fields=('application',), name='one_open_action'),
-        ),
-        migrations.AddConstraint(
-            model_name='applicationaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'note'), ('status__in', ['scheduled', 'queued', 'sending', 'unknown'])), fields=('application', 'membership'), name='one_open_note'),
-        ),
-        migrations.AddConstraint(
-            model_name='applicationaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('application',), name='one_pending_rejection'),
-        ),
-        migrations.AddConstraint(
-            model_name='learnedrefusal',
-            constraint=models.UniqueConstraint(fields=('connection', 'role_remote_id', 'kind'), name='one_refusal_per_role'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejectionpreset',
-            constraint=models.UniqueConstraint(condition=models.Q(('membership', None)), fields=('organization', 'digit'), name='one_shared_preset_per_digit'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejectionpreset',
-            constraint=models.UniqueConstraint(condition=models.Q(('membership__isnull', False)), fields=('membership', 'digit'), name='one_own_preset_per_digit'),
-        ),
-        migrations.AddIndex(
-            model_name='resumeview',
-            index=models.Index(fields=['last_at'], name='resume_views_by_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='resumeview',
-            constraint=models.UniqueConstraint(fields=('membership', 'application'), name='one_resume_view_per_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewsession',
-            constraint=models.UniqueConstraint(condition=models.Q(('job__isnull', False)), fields=('membership', 'job'), name='one_review_session_per_job'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewsession',
-            constraint=models.UniqueConstraint(condition=models.Q(('view__isnull', False)), fields=('membership', 'view'), name='one_review_session_per_view'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewsession',
-            constraint=models.UniqueConstraint(condition=models.Q(('job', None), ('view', None)), fields=('membership', 'source'), name='one_review_session_per_source'),
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('job__isnull', False)), fields=('membership', 'job'), name='one_review_session_per_job'), models.UniqueConstraint(condition=models.Q(('view__isnull', False)), fields=('membership', 'view'), name='one_review_session_per_view'), models.UniqueConstraint(condition=models.Q(('job', None), ('view', None)), fields=('membership', 'source'), name='one_review_session_per_source')],
+            },
         ),
     ]

@@ -87,6 +87,9 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='credentials', to='connections.connection')),
                 ('entered_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'deleted'), _negated=True), fields=('connection', 'state'), name='one_credential_per_state')],
+            },
         ),
         migrations.CreateModel(
             name='Consent',
@@ -108,6 +111,10 @@ class Migration(migrations.Migration):
                 ('membership', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='consents', to='accounts.membership')),
                 ('credential', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='consent', to='connections.credential')),
             ],
+            options={
+                'indexes': [models.Index(fields=['state', 'refresh_expires_at'], name='consents_to_renew')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('membership__isnull', False), ('state', 'active')), fields=('membership',), name='one_active_consent_per_member')],
+            },
         ),
         migrations.CreateModel(
             name='CheckRun',
@@ -129,6 +136,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['connection', '-id'], name='checks_of_connection'), models.Index(fields=['connection', 'queued_at'], name='checks_by_time'), models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['queued_at'], name='checks_open')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('credential',), name='one_open_check_per_credential')],
             },
         ),
         migrations.CreateModel(
@@ -195,6 +204,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('id',),
+                'constraints': [models.UniqueConstraint(fields=('run', 'permission'), name='one_result_per_permission')],
             },
         ),
         migrations.CreateModel(
@@ -232,37 +242,5 @@ class Migration(migrations.Migration):
                 'ordering': ('-at',),
                 'indexes': [models.Index(fields=['connection', '-at'], name='calls_of_connection'), models.Index(fields=['at'], name='calls_by_age'), models.Index(condition=models.Q(('status__gte', 400), ('status', None), _connector='OR'), fields=['status', '-at'], name='calls_failed'), models.Index(fields=['request_id'], name='calls_by_request_id'), models.Index(fields=['trace'], name='calls_by_trace')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'deleted'), _negated=True), fields=('connection', 'state'), name='one_credential_per_state'),
-        ),
-        migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(fields=['state', 'refresh_expires_at'], name='consents_to_renew'),
-        ),
-        migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.UniqueConstraint(condition=models.Q(('membership__isnull', False), ('state', 'active')), fields=('membership',), name='one_active_consent_per_member'),
-        ),
-        migrations.AddIndex(
-            model_name='checkrun',
-            index=models.Index(fields=['connection', '-id'], name='checks_of_connection'),
-        ),
-        migrations.AddIndex(
-            model_name='checkrun',
-            index=models.Index(fields=['connection', 'queued_at'], name='checks_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='checkrun',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['queued_at'], name='checks_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='checkrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('credential',), name='one_open_check_per_credential'),
-        ),
-        migrations.AddConstraint(
-            model_name='permissioncheck',
-            constraint=models.UniqueConstraint(fields=('run', 'permission'), name='one_result_per_permission'),
         ),
     ]

@@ -45,6 +45,10 @@ class Migration(migrations.Migration):
                 ('period_end', models.DateTimeField()),
                 ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.membership')),
             ],
+            options={
+                'indexes': [models.Index(fields=['status', 'due_at'], name='applicant_digests_due'), models.Index(fields=['created_at'], name='applicant_digests_by_age')],
+                'constraints': [models.UniqueConstraint(fields=('membership', 'frequency', 'period_end'), name='one_digest_per_period')],
+            },
         ),
         migrations.CreateModel(
             name='ApplicantSubscription',
@@ -58,6 +62,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('id',),
+                'indexes': [models.Index(fields=['due_at'], name='subscriptions_due')],
+                'constraints': [models.UniqueConstraint(fields=('membership', 'job'), name='one_subscription_per_job')],
             },
         ),
         migrations.CreateModel(
@@ -71,6 +77,10 @@ class Migration(migrations.Migration):
                 ('unknown', models.PositiveIntegerField(default=0)),
                 ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='decision_tallies', to='sync.job')),
             ],
+            options={
+                'indexes': [models.Index(fields=['job', 'day', 'waiting', 'in_time', 'late', 'unknown'], name='decision_tallies_covering')],
+                'constraints': [models.UniqueConstraint(fields=('job', 'day'), name='one_decision_tally_per_day')],
+            },
         ),
         migrations.CreateModel(
             name='DecisionTallySum',
@@ -85,6 +95,9 @@ class Migration(migrations.Migration):
                 ('decision_unknown', models.PositiveIntegerField(default=0)),
                 ('connection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'indexes': [models.Index(fields=['connection', 'block'], name='decision_tally_sums')],
+            },
         ),
         migrations.CreateModel(
             name='DigestPart',
@@ -95,6 +108,9 @@ class Migration(migrations.Migration):
                 ('digest', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='jobs.applicantdigest')),
                 ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='jobs.applicantsubscription')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('digest', 'subscription'), name='one_part_per_subscription')],
+            },
         ),
         migrations.CreateModel(
             name='LastViewed',
@@ -104,6 +120,9 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='last_views', to='sync.job')),
                 ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='last_views', to='accounts.membership')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('membership', 'job'), name='one_last_view_per_job')],
+            },
         ),
         migrations.CreateModel(
             name='Pin',
@@ -115,6 +134,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('pinned_at', 'id'),
+                'constraints': [models.UniqueConstraint(fields=('membership', 'job'), name='unique_pin')],
             },
         ),
         migrations.CreateModel(
@@ -130,6 +150,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('name', 'id'),
+                'indexes': [models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['job', 'name'], name='shared_views')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('job', None)), fields=('membership', 'name'), name='unique_view_name'), models.UniqueConstraint(condition=models.Q(('job__isnull', False)), fields=('membership', 'job', 'name'), name='unique_job_view_name'), models.UniqueConstraint(condition=models.Q(('is_default', True), ('job', None)), fields=('membership',), name='one_default_view'), models.UniqueConstraint(condition=models.Q(('is_default', True), ('job__isnull', False)), fields=('membership', 'job'), name='one_default_job_view')],
             },
         ),
         migrations.AddField(
@@ -145,6 +167,10 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='stage_counts', to='sync.job')),
                 ('stage', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='counts', to='sync.stagename')),
             ],
+            options={
+                'indexes': [models.Index(fields=['stage', 'active', 'job'], name='stage_count_at_least')],
+                'constraints': [models.UniqueConstraint(fields=('job', 'stage'), name='one_count_per_stage')],
+            },
         ),
         migrations.CreateModel(
             name='StageCountRun',
@@ -158,70 +184,6 @@ class Migration(migrations.Migration):
                 'abstract': False,
             },
         ),
-        migrations.AddIndex(
-            model_name='applicantdigest',
-            index=models.Index(fields=['status', 'due_at'], name='applicant_digests_due'),
-        ),
-        migrations.AddIndex(
-            model_name='applicantdigest',
-            index=models.Index(fields=['created_at'], name='applicant_digests_by_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='applicantdigest',
-            constraint=models.UniqueConstraint(fields=('membership', 'frequency', 'period_end'), name='one_digest_per_period'),
-        ),
-        migrations.AddIndex(
-            model_name='decisiontally',
-            index=models.Index(fields=['job', 'day', 'waiting', 'in_time', 'late', 'unknown'], name='decision_tallies_covering'),
-        ),
-        migrations.AddConstraint(
-            model_name='decisiontally',
-            constraint=models.UniqueConstraint(fields=('job', 'day'), name='one_decision_tally_per_day'),
-        ),
-        migrations.AddIndex(
-            model_name='decisiontallysum',
-            index=models.Index(fields=['connection', 'block'], name='decision_tally_sums'),
-        ),
-        migrations.AddConstraint(
-            model_name='digestpart',
-            constraint=models.UniqueConstraint(fields=('digest', 'subscription'), name='one_part_per_subscription'),
-        ),
-        migrations.AddConstraint(
-            model_name='lastviewed',
-            constraint=models.UniqueConstraint(fields=('membership', 'job'), name='one_last_view_per_job'),
-        ),
-        migrations.AddConstraint(
-            model_name='pin',
-            constraint=models.UniqueConstraint(fields=('membership', 'job'), name='unique_pin'),
-        ),
-        migrations.AddIndex(
-            model_name='savedview',
-            index=models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['job', 'name'], name='shared_views'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedview',
-            constraint=models.UniqueConstraint(condition=models.Q(('job', None)), fields=('membership', 'name'), name='unique_view_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedview',
-            constraint=models.UniqueConstraint(condition=models.Q(('job__isnull', False)), fields=('membership', 'job', 'name'), name='unique_job_view_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedview',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True), ('job', None)), fields=('membership',), name='one_default_view'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedview',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True), ('job__isnull', False)), fields=('membership', 'job'), name='one_default_job_view'),
-        ),
-        migrations.AddIndex(
-            model_name='applicantsubscription',
-            index=models.Index(fields=['due_at'], name='subscriptions_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='applicantsubscription',
-            constraint=models.UniqueConstraint(fields=('membership', 'job'), name='one_subscription_per_job'),
-        ),
         migrations.AddConstraint(
             model_name='applicantsubscription',
             constraint=models.UniqueConstraint(fields=('membership', 'view'), name='one_subscription_per_view'),
@@ -229,13 +191,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='applicantsubscription',
             constraint=models.CheckConstraint(condition=models.Q(('job__isnull', True), ('view__isnull', True), _connector='XOR'), name='subscription_to_job_or_view'),
-        ),
-        migrations.AddIndex(
-            model_name='stagecount',
-            index=models.Index(fields=['stage', 'active', 'job'], name='stage_count_at_least'),
-        ),
-        migrations.AddConstraint(
-            model_name='stagecount',
-            constraint=models.UniqueConstraint(fields=('job', 'stage'), name='one_count_per_stage'),
         ),
     ]

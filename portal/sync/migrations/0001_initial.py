@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'Greenhouse user',
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_ats_user')],
             },
         ),
         migrations.CreateModel(
@@ -59,6 +60,9 @@ class Migration(migrations.Migration):
                 ('verified', models.BooleanField(null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='emails', to='sync.atsuser')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('user', 'address'), name='unique_user_email')],
+            },
         ),
         migrations.CreateModel(
             name='Candidate',
@@ -85,6 +89,10 @@ class Migration(migrations.Migration):
                 ('erased_at', models.DateTimeField(null=True)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'indexes': [models.Index(fields=['connection', 'changed_at'], name='candidates_changed'), django.contrib.postgres.indexes.GinIndex(fields=['contact_digests'], name='candidates_contacts')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_candidate')],
+            },
         ),
         migrations.CreateModel(
             name='CloseReason',
@@ -100,6 +108,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=300)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_close_reason')],
+            },
         ),
         migrations.CreateModel(
             name='CustomField',
@@ -123,6 +134,9 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(default=list)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_custom_field')],
+            },
         ),
         migrations.CreateModel(
             name='Department',
@@ -138,6 +152,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=300)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_department')],
+            },
         ),
         migrations.CreateModel(
             name='EmailTemplate',
@@ -157,6 +174,9 @@ class Migration(migrations.Migration):
                 ('sender', models.CharField(blank=True, max_length=300)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_email_template')],
+            },
         ),
         migrations.CreateModel(
             name='FreshnessHour',
@@ -170,6 +190,10 @@ class Migration(migrations.Migration):
                 ('minutes_within', models.PositiveSmallIntegerField()),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='freshness_hours', to='connections.connection')),
             ],
+            options={
+                'indexes': [models.Index(fields=['hour'], name='freshness_by_age'), models.Index(condition=models.Q(('minutes_within__lt', models.F('minutes_counted'))), fields=['connection', 'hour'], name='freshness_outside')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'kind', 'hour'), name='one_freshness_per_hour')],
+            },
         ),
         migrations.CreateModel(
             name='Job',
@@ -199,6 +223,10 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
                 ('department', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='sync.department')),
             ],
+            options={
+                'indexes': [models.Index(fields=['connection', 'status', 'name', 'id'], name='job_list'), models.Index(fields=['connection', 'status', 'opened_at', 'id'], name='job_opened'), models.Index(fields=['connection', 'status', 'waiting_since', 'id'], name='job_waiting'), models.Index(fields=['connection', 'status', 'active_applications', 'id'], name='job_active'), models.Index(fields=['connection', 'status', 'undecided_since', 'id'], name='job_undecided'), models.Index(fields=['connection', 'changed_at'], name='jobs_changed'), models.Index(condition=models.Q(('confidential', True)), fields=['connection', 'id'], name='confidential_jobs')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job')],
+            },
         ),
         migrations.CreateModel(
             name='JobGrant',
@@ -217,6 +245,10 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='sync.job')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='sync.atsuser')),
             ],
+            options={
+                'indexes': [models.Index(fields=['user', 'job'], name='grant_of_user')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job_grant')],
+            },
         ),
         migrations.CreateModel(
             name='JobPost',
@@ -238,6 +270,9 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='posts', to='sync.job')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job_post')],
+            },
         ),
         migrations.CreateModel(
             name='Office',
@@ -254,6 +289,9 @@ class Migration(migrations.Migration):
                 ('search_name', models.CharField(blank=True, db_default='', default='', editable=False, max_length=1000)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_office')],
+            },
         ),
         migrations.AddField(
             model_name='job',
@@ -279,6 +317,10 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='openings', to='sync.job')),
             ],
+            options={
+                'indexes': [models.Index(fields=['job', 'is_open'], name='openings_of_job')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_opening')],
+            },
         ),
         migrations.CreateModel(
             name='RefreshRequest',
@@ -294,6 +336,9 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'kind', 'remote_id'), name='one_request_per_record')],
+            },
         ),
         migrations.CreateModel(
             name='RejectionReason',
@@ -311,6 +356,9 @@ class Migration(migrations.Migration):
                 ('type_key', models.CharField(blank=True, db_default='', default='', max_length=60)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_rejection_reason')],
+            },
         ),
         migrations.CreateModel(
             name='Source',
@@ -326,6 +374,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=300)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_source')],
+            },
         ),
         migrations.CreateModel(
             name='Stage',
@@ -344,6 +395,10 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stages', to='sync.job')),
             ],
+            options={
+                'indexes': [models.Index(fields=['job', 'order'], name='stages_of_job'), models.Index(fields=['connection', 'changed_at'], name='stages_changed')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_stage')],
+            },
         ),
         migrations.CreateModel(
             name='Application',
@@ -381,6 +436,10 @@ class Migration(migrations.Migration):
                 ('source', models.ForeignKey(null=True, on_delete=portal.sync.models.set_null_and_reread, related_name='applications', to='sync.source')),
                 ('stage', models.ForeignKey(null=True, on_delete=portal.sync.models.set_null_and_reread, related_name='applications', to='sync.stage')),
             ],
+            options={
+                'indexes': [models.Index(fields=['job', 'status', '-last_activity_at'], name='applications_of_job'), models.Index(fields=['connection', 'changed_at'], name='applications_changed'), models.Index(fields=['connection', 'first_seen_at'], name='new_applications'), models.Index(fields=['job', 'first_seen_at'], name='new_applications_of_job'), models.Index(condition=models.Q(('status', 'active')), fields=['connection', 'entered_stage_at', 'id'], name='waiting_applications'), models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['connection', 'decision_needed_at', 'id'], name='undecided_applications'), models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['job', 'decision_needed_at', 'id'], name='undecided_of_job'), models.Index(condition=models.Q(('answered_at__isnull', False)), fields=['job', 'answered_at'], name='answered_of_job'), models.Index(condition=models.Q(('status', 'active')), fields=['connection', 'applied_at'], name='recent_applications')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_application')],
+            },
         ),
         migrations.CreateModel(
             name='StageName',
@@ -389,6 +448,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'name'), name='unique_stage_name')],
+            },
         ),
         migrations.CreateModel(
             name='SyncRun',
@@ -414,6 +476,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['connection', 'scope', 'status', '-id'], name='syncs_of_scope'), models.Index(fields=['connection', '-id'], name='syncs_of_connection'), models.Index(fields=['connection', '-finished_at'], name='syncs_by_end'), models.Index(fields=['queued_at'], name='syncs_by_age'), models.Index(condition=models.Q(('status__in', ['done', 'partial'])), fields=['connection', 'scope', '-id'], name='syncs_completed'), models.Index(condition=models.Q(('status', 'failed')), fields=['connection', '-id'], name='syncs_failed'), models.Index(condition=models.Q(('status__in', ['done', 'partial'])), fields=['finished_at'], name='syncs_completed_by_end'), models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['status', 'connection'], name='syncs_open')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running']), models.Q(('scope', 'people'), _negated=True)), fields=('connection',), name='one_open_sync'), models.UniqueConstraint(condition=models.Q(('scope', 'people'), ('status__in', ['queued', 'running'])), fields=('connection',), name='one_open_people_sync')],
             },
         ),
         migrations.CreateModel(
@@ -449,6 +513,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('id',),
+                'constraints': [models.UniqueConstraint(fields=('run', 'kind'), name='one_step_per_kind')],
             },
         ),
         migrations.CreateModel(
@@ -470,6 +535,9 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='team', to='sync.job')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='teams', to='sync.atsuser')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('job', 'user', 'role'), name='unique_team_member')],
+            },
         ),
         migrations.CreateModel(
             name='AtsRole',
@@ -489,225 +557,5 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_ats_role')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='atsuser',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_ats_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='atsuseremail',
-            constraint=models.UniqueConstraint(fields=('user', 'address'), name='unique_user_email'),
-        ),
-        migrations.AddIndex(
-            model_name='candidate',
-            index=models.Index(fields=['connection', 'changed_at'], name='candidates_changed'),
-        ),
-        migrations.AddIndex(
-            model_name='candidate',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['contact_digests'], name='candidates_contacts'),
-        ),
-        migrations.AddConstraint(
-            model_name='candidate',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_candidate'),
-        ),
-        migrations.AddConstraint(
-            model_name='closereason',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_close_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='customfield',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_custom_field'),
-        ),
-        migrations.AddConstraint(
-            model_name='department',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_department'),
-        ),
-        migrations.AddConstraint(
-            model_name='emailtemplate',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_email_template'),
-        ),
-        migrations.AddIndex(
-            model_name='freshnesshour',
-            index=models.Index(fields=['hour'], name='freshness_by_age'),
-        ),
-        migrations.AddIndex(
-            model_name='freshnesshour',
-            index=models.Index(condition=models.Q(('minutes_within__lt', models.F('minutes_counted'))), fields=['connection', 'hour'], name='freshness_outside'),
-        ),
-        migrations.AddConstraint(
-            model_name='freshnesshour',
-            constraint=models.UniqueConstraint(fields=('connection', 'kind', 'hour'), name='one_freshness_per_hour'),
-        ),
-        migrations.AddIndex(
-            model_name='jobgrant',
-            index=models.Index(fields=['user', 'job'], name='grant_of_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='jobgrant',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='jobpost',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job_post'),
-        ),
-        migrations.AddConstraint(
-            model_name='office',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_office'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'status', 'name', 'id'], name='job_list'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'status', 'opened_at', 'id'], name='job_opened'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'status', 'waiting_since', 'id'], name='job_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'status', 'active_applications', 'id'], name='job_active'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'status', 'undecided_since', 'id'], name='job_undecided'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['connection', 'changed_at'], name='jobs_changed'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('confidential', True)), fields=['connection', 'id'], name='confidential_jobs'),
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_job'),
-        ),
-        migrations.AddIndex(
-            model_name='opening',
-            index=models.Index(fields=['job', 'is_open'], name='openings_of_job'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_opening'),
-        ),
-        migrations.AddConstraint(
-            model_name='refreshrequest',
-            constraint=models.UniqueConstraint(fields=('connection', 'kind', 'remote_id'), name='one_request_per_record'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejectionreason',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_rejection_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_source'),
-        ),
-        migrations.AddIndex(
-            model_name='stage',
-            index=models.Index(fields=['job', 'order'], name='stages_of_job'),
-        ),
-        migrations.AddIndex(
-            model_name='stage',
-            index=models.Index(fields=['connection', 'changed_at'], name='stages_changed'),
-        ),
-        migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_stage'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(fields=['job', 'status', '-last_activity_at'], name='applications_of_job'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(fields=['connection', 'changed_at'], name='applications_changed'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(fields=['connection', 'first_seen_at'], name='new_applications'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(fields=['job', 'first_seen_at'], name='new_applications_of_job'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['connection', 'entered_stage_at', 'id'], name='waiting_applications'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['connection', 'decision_needed_at', 'id'], name='undecided_applications'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(condition=models.Q(('decision_needed_at__isnull', False)), fields=['job', 'decision_needed_at', 'id'], name='undecided_of_job'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(condition=models.Q(('answered_at__isnull', False)), fields=['job', 'answered_at'], name='answered_of_job'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['connection', 'applied_at'], name='recent_applications'),
-        ),
-        migrations.AddConstraint(
-            model_name='application',
-            constraint=models.UniqueConstraint(fields=('connection', 'remote_id'), name='unique_application'),
-        ),
-        migrations.AddConstraint(
-            model_name='stagename',
-            constraint=models.UniqueConstraint(fields=('connection', 'name'), name='unique_stage_name'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(fields=['connection', 'scope', 'status', '-id'], name='syncs_of_scope'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(fields=['connection', '-id'], name='syncs_of_connection'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(fields=['connection', '-finished_at'], name='syncs_by_end'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(fields=['queued_at'], name='syncs_by_age'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(condition=models.Q(('status__in', ['done', 'partial'])), fields=['connection', 'scope', '-id'], name='syncs_completed'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['connection', '-id'], name='syncs_failed'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(condition=models.Q(('status__in', ['done', 'partial'])), fields=['finished_at'], name='syncs_completed_by_end'),
-        ),
-        migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['status', 'connection'], name='syncs_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='syncrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running']), models.Q(('scope', 'people'), _negated=True)), fields=('connection',), name='one_open_sync'),
-        ),
-        migrations.AddConstraint(
-            model_name='syncrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('scope', 'people'), ('status__in', ['queued', 'running'])), fields=('connection',), name='one_open_people_sync'),
-        ),
-        migrations.AddConstraint(
-            model_name='syncstep',
-            constraint=models.UniqueConstraint(fields=('run', 'kind'), name='one_step_per_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='teammember',
-            constraint=models.UniqueConstraint(fields=('job', 'user', 'role'), name='unique_team_member'),
         ),
     ]
