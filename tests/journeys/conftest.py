@@ -31,6 +31,10 @@ SCREENSHOTS = PROJECT / "artifacts" / "screenshots" if os.environ.get("KEEP_SCRE
 
 SESSION_COOKIE = "sessionid"
 TIMEOUT_MS = 60_000  # milliseconds: real workers and real HTTP, on a machine that may be busy
+RELOAD_MS = 250  # milliseconds between two looks at a page that doesn't follow by itself
+# Long enough to undo something on a busy machine; `Demo.end_holds` ends it early. Shorter than the
+# timeout, and than the longest extension of an undo period.
+UNDO_SECONDS = "50"
 expect.set_options(timeout=TIMEOUT_MS)
 
 
@@ -266,9 +270,8 @@ class Demo:
 @pytest.fixture(scope="session")
 def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with pytest.MonkeyPatch.context() as patch:
-        # Long enough to undo something on a slow machine; `end_holds` ends it early.
-        patch.setenv("REJECT_UNDO_SECONDS", "30")
-        patch.setenv("BATCH_UNDO_SECONDS", "30")
+        patch.setenv("REJECT_UNDO_SECONDS", UNDO_SECONDS)
+        patch.setenv("BATCH_UNDO_SECONDS", UNDO_SECONDS)
         folder = tmp_path_factory.mktemp("demo")
         copy_sqlite_template(folder / "portal.sqlite3")
         with DemoProcess(folder) as launched:
@@ -317,6 +320,15 @@ def find_rows(page: Page, name: str = "Advance") -> list[Locator]:
     expect(rows.first).to_be_visible()
     page.wait_for_load_state()
     return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
+
+
+def reload_until(page: Page, is_reached: Callable[[], bool]) -> None:
+    """Reload the page until this is so, or too long has passed; what the page shows is loaded."""
+    for _ in range(TIMEOUT_MS // RELOAD_MS):
+        if is_reached():
+            return
+        page.wait_for_timeout(RELOAD_MS)
+        page.reload()
 
 
 def check_accessibility(page: Page, label: str = "") -> None:

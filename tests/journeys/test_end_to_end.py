@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, find_rows, get_visible_text
+from tests.journeys.conftest import Demo, Person, find_rows, get_visible_text, reload_until
 
 pytestmark = pytest.mark.browser
 
@@ -193,9 +193,6 @@ def test_setup_to_action_without_javascript(demo: Demo, person) -> None:
 
 def _reload_until(user: Person, text: str) -> None:
     """Reload the page until it shows this text, as one does without scripts."""
-    for _ in range(TIMEOUT_MS // 250):
-        if get_visible_text(user.page, text).count():
-            return
-        user.page.wait_for_timeout(250)
-        user.page.reload()
-    pytest.fail(f"“{text}” did not appear on {user.page.url}")
+    shown = get_visible_text(user.page, text).first
+    reload_until(user.page, lambda: shown.count() > 0)
+    expect(shown).to_be_visible()

@@ -68,8 +68,10 @@ def _search_filter_and_go_back(page: Page) -> None:
 
 
 def _open_filters(page: Page) -> None:
-    if not page.get_by_label("Minimum candidates").is_visible():
-        page.locator(".job-filters > summary").click()
+    filters = page.locator(".job-filters")
+    if filters.get_attribute("open") is None:
+        filters.locator("> summary").click()
+    expect(page.get_by_label("Minimum candidates")).to_be_visible()
 
 
 def _open_requisition_by_keyboard(page: Page) -> None:

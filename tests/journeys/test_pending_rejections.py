@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Demo, Person, get_visible_text
+from tests.journeys.conftest import Demo, Person, get_visible_text, reload_until
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +24,7 @@ def _open_first_rejection(page: Page) -> str:
     """Open the rejection form of the first applicant who accepts email; returns their name."""
     page.locator("#job-table tbody a").first.click()
     expect(page.locator(".application-rows .cell-title a").first).to_be_visible()
+    page.wait_for_load_state()  # all rows are there
     rejects = page.get_by_role("button", name=re.compile("^Reject "))
     for index in range(rejects.count()):
         name = (rejects.nth(index).get_attribute("aria-label") or "").removeprefix("Reject ")
@@ -85,11 +86,7 @@ def test_due_rejection_is_sent_with_its_email(connected_demo: Demo, sam: Person)
     connected_demo.end_pending()
     sam.open_path("/activity/")
     entry = page.locator("li").filter(has_text=f"Reject: {name}")
-    for _ in range(60):
-        if entry.get_by_text("Done").count():
-            break
-        page.wait_for_timeout(500)
-        page.reload()
+    reload_until(page, lambda: entry.get_by_text("Done").count() > 0)
     expect(entry).to_contain_text(f"Rejected, with the email “{EMAIL}”.")
     [sent] = connected_demo.list_sent_emails()
     assert sent["status"] < 300

@@ -51,6 +51,7 @@ def sam(connected_demo: Demo, person) -> Person:
     page.keyboard.press("?")
     page.get_by_label("Words to highlight").fill("years, SQL, Rust")
     page.get_by_role("button", name="Save").click()
+    expect(get_visible_text(page, "Saved.").first).to_be_visible()
     return recruiter
 
 

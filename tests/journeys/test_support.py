@@ -7,7 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.journeys.conftest import Demo, Person, get_visible_text, keep_screenshot
+from tests.journeys.conftest import (
+    Demo,
+    Person,
+    get_visible_text,
+    keep_screenshot,
+    reload_until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +80,7 @@ def test_csm_finds_stuck_customer_and_sends_link(
     context.close()
 
     # The issues close by themselves, and the timeline says so.
-    page.reload()
+    reload_until(page, lambda: not issues.count())
     expect(issues).to_have_count(0)
     expect(get_visible_text(page, "Issue closed:").first).to_be_visible()
     cas.check_page("63-solved")

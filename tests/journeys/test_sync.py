@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from integrations.greenhouse import sandbox as greenhouse
-from tests.journeys.conftest import Demo, Person, get_visible_text
+from tests.journeys.conftest import Demo, Person, get_visible_text, reload_until
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +65,9 @@ def test_webhook_brings_greenhouse_change(demo: Demo, ada: Person, person) -> No
     expect(ada.page.locator("#event-job_updated")).to_contain_text("Received")
     expect(ada.page.locator("#received-count")).to_have_text(re.compile("^1 of"))
     ada.check_page("62-webhooks-heard")
-    sam.page.reload()
-    expect(sam.page.locator("#job-table")).to_contain_text("Renamed by webhook")
+    renamed = sam.page.locator("#job-table").get_by_text("Renamed by webhook")
+    reload_until(sam.page, lambda: renamed.count() > 0)  # received is not yet processed
+    expect(renamed.first).to_be_visible()
 
 
 def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
@@ -98,11 +99,13 @@ def test_sync_history_shows_each_outcome(demo: Demo, ada: Person) -> None:
     # The next sync succeeds: while it runs no failure is shown, and open details stay open.
     demo.clear_faults()
     demo.add_fault(path="/v3/", latency_ms=1500, times=None)
+    summary_id = runs.first.locator("summary").get_attribute("id")
     runs.first.locator("summary").click()
     sync_now()
     expect(runs.first).to_contain_text("Syncing")
     expect(get_visible_text(ada.page, "The last sync failed")).to_be_hidden()
-    failed = runs.nth(1).locator("details")
+    summary = ada.page.locator(f"summary[id={summary_id}]")
+    failed = ada.page.locator("#runs details").filter(has=summary)
     if not failed.evaluate("details => details.open"):
         failed.locator("summary").click()
     ada.check_page("65-syncs-running")
