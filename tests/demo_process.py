@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -63,6 +64,12 @@ class DemoProcess:
             if "Stop: Ctrl-C" in line:
                 break
         return "".join(lines)
+
+    def interrupt_until_ended(self) -> None:
+        """Press Ctrl-C again and again: from the second time on, nothing ends gracefully."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
 
     def stop_process(self) -> str:
         """Press Ctrl-C, unless it has ended; gives back what it still said. Waits for the end."""

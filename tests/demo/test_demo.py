@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.demo_process import DemoProcess, find_free_port
+from tests.server_processes import wait_until
 
 pytestmark = pytest.mark.demo
 
@@ -28,6 +29,11 @@ def _find_descendants(pid: int) -> set[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     children = {int(child) for child in path.read_text().split()} if path.exists() else set()
     return children.union(*map(_find_descendants, children))
+
+
+def _await_end(pids: set[int]) -> None:
+    """Killed with their group, grandchildren take a moment to end."""
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
@@ -49,7 +55,7 @@ def test_demo_starts_stops_and_resumes(tmp_path: Path) -> None:
             output = demo.stop_process()
         assert demo.process.returncode == 0, output
         assert not any(_is_answering(address) for address in addresses)
-        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+        _await_end(started)
     assert keys[0] == keys[1]
     assert "Deleted" in _reset(tmp_path, exit_code=0)
     assert not tmp_path.exists()

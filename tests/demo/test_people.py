@@ -61,6 +61,7 @@ def test_real_greenhouse_gets_no_demo_people(settings: Settings) -> None:
     assert not User.objects.exists()
 
 
+@pytest.mark.slow("collects and hashes all static files")
 def test_demo_prepare_makes_people_and_static_files(settings: Settings, tmp_path: Path) -> None:
     settings.STATIC_ROOT = tmp_path
     call_command("demo_prepare", stdout=StringIO())

@@ -278,6 +278,7 @@ def _running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             output = launched.read_startup_output()
             assert launched.process.poll() is None, output
             yield Demo(launched)
+            launched.interrupt_until_ended()
 
 
 @pytest.fixture
