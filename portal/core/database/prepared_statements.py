@@ -14,17 +14,40 @@ from django.db import NotSupportedError, connection
 @contextmanager
 def use_prepared_statements() -> Iterator[None]:
     """Prepare statements inside the second time they run on this connection (PostgreSQL only)."""
-    if connection.vendor != "postgresql" or not settings.PREPARED_STATEMENTS:
+    if not settings.PREPARED_STATEMENTS:
         yield
         return
-    # Preparing needs server-side parameters. Django's setting for them would apply everywhere, and
-    # PostgreSQL accepts at most 65,535 of them per statement.
+    with _bind_on_server(prepare_threshold=1):
+        yield
+
+
+@contextmanager
+def send_values_apart() -> Iterator[None]:
+    """Send the values of statements inside beside them, so that a page of records is neither
+    escaped nor copied into its statement (PostgreSQL only). Nothing is prepared that would not be
+    anyway.
+    """
+    with _bind_on_server(prepare_threshold=None):
+        yield
+
+
+@contextmanager
+def _bind_on_server(*, prepare_threshold: int | None) -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    # Django's setting for parameters on the server would apply everywhere, and PostgreSQL accepts
+    # at most 65,535 of them per statement.
     from django.db.backends.postgresql.base import ServerBindingCursor
 
     connection.ensure_connection()
     raw_connection = connection.connection
+    if prepare_threshold is None and raw_connection.cursor_factory is ServerBindingCursor:
+        yield
+        return
     previous_settings = raw_connection.cursor_factory, raw_connection.prepare_threshold
-    raw_connection.cursor_factory, raw_connection.prepare_threshold = ServerBindingCursor, 1
+    raw_connection.cursor_factory = ServerBindingCursor
+    raw_connection.prepare_threshold = prepare_threshold
     try:
         yield
     except NotSupportedError:  # a migration changed the result: reconnect

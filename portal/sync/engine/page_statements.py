@@ -33,7 +33,8 @@ _CHECKPOINT_SQL = (
 )
 _SAVE_CHECKPOINT_SQL = f"{_CHECKPOINT_SQL} WHERE id = %s"
 _STORE_KEYS_SQL = f"INSERT INTO {_SEEN_PAGES} (step_id, keys) VALUES (%s, %s)"  # noqa: S608
-# PostgreSQL only: SQLite allows no writes in a WITH.
+# These two are PostgreSQL's only: SQLite allows no writes in a WITH.
+_SAVE_PAGE_SQL = f"WITH listed AS ({_STORE_KEYS_SQL}) {_SAVE_CHECKPOINT_SQL}"
 _SAVE_UNCHANGED_PAGE_SQL = f"""
     WITH leased AS ({_RENEW_AFTER_PROGRESS_SQL} RETURNING id),
     listed AS (INSERT INTO {_SEEN_PAGES} (step_id, keys) SELECT %s, %s FROM leased WHERE %s)
@@ -55,10 +56,16 @@ def renew_lease(run: SyncRun, now: datetime, *, has_progressed: bool = False) ->
     return _execute(statement, _build_lease_params(run, now)) == 1
 
 
-def save_checkpoint(
-    step: SyncStep, *, pages: int, cursor: str | None, added: Mapping[str, int]
+def save_page(
+    step: SyncStep, *, keys: bytes, pages: int, cursor: str | None, added: Mapping[str, int]
 ) -> None:
-    _execute(_SAVE_CHECKPOINT_SQL, [*_build_checkpoint_params(pages, cursor, added), step.pk])
+    """Store the page's keys, if any, and the checkpoint after it. Call within a transaction."""
+    params = [*_build_checkpoint_params(pages, cursor, added), step.pk]
+    if keys and database.vendor == "postgresql":
+        _execute(_SAVE_PAGE_SQL, [step.pk, keys, *params])
+        return
+    store_listed_keys(step, keys)
+    _execute(_SAVE_CHECKPOINT_SQL, params)
 
 
 def store_listed_keys(step: SyncStep, keys: bytes) -> None:
@@ -76,9 +83,8 @@ def save_unchanged_page(
     cursor: str | None,
     added: Mapping[str, int],
 ) -> bool:
-    """As `renew_lease`, `store_listed_keys` and `save_checkpoint`, in one round trip where the
-    database can. Call within a transaction elsewhere. Returns False if another worker holds the
-    run: nothing was saved.
+    """As `renew_lease` and `save_page`, in one round trip where the database can. Call within a
+    transaction elsewhere. Returns False if another worker holds the run: nothing was saved.
     """
     if database.vendor == "postgresql":
         params = [*_build_lease_params(run, now), step.pk, keys, bool(keys)]
@@ -86,8 +92,7 @@ def save_unchanged_page(
         return _execute(_SAVE_UNCHANGED_PAGE_SQL, params) == 1
     if not renew_lease(run, now, has_progressed=True):
         return False
-    store_listed_keys(step, keys)
-    save_checkpoint(step, pages=pages, cursor=cursor, added=added)
+    save_page(step, keys=keys, pages=pages, cursor=cursor, added=added)
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,12 +23,25 @@ from portal.sync.models import SyncStep
 logger = logging.getLogger(__name__)
 
 MAX_NAMED_RECORDS = 20
+# Returns what was written, and the records that could not be.
+WriteRecords = Callable[
+    [StepDefinition, Connection, Sequence[Any]], tuple[WriteResult, tuple[Any, ...]]
+]
+
+
+def write_together(
+    definition: StepDefinition, connection: Connection, records: Sequence[Any]
+) -> tuple[WriteResult, tuple[Any, ...]]:
+    """Write all of the records or raise, without a savepoint."""
+    return (definition.write(connection, records) if records else WriteResult()), ()
 
 
 def write_separately(
     definition: StepDefinition, connection: Connection, records: Sequence[Any]
 ) -> tuple[WriteResult, tuple[Any, ...]]:
-    """Write the records; return what was written, and the records that could not be."""
+    """Write the records; return what was written, and the records that could not be. Call within
+    a transaction.
+    """
     if not records:
         return WriteResult(), ()
     try:

@@ -18,11 +18,13 @@ from django.db import models
 from django.utils import timezone
 
 from portal.connections.models import Connection
+from portal.core.database.prepared_statements import send_values_apart
 from portal.sync.integrity import write_guard
 from portal.sync.models import SyncedRecord
 
 _encode_json = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
+_decode_ids = msgspec.json.Decoder(tuple[int, ...]).decode
 Row = dict[str, Any]
 ID_COLUMN = "remote_id"
 _VENDORS = ("postgresql", "sqlite")
@@ -96,17 +98,13 @@ class UpsertTable:
         )
         params = [*lock_params, document, *(connection_id for _ in self.parents)]
         params += [connection_id, now, now, requested_at, connection_id, newest, newest]
-        with database.cursor() as cursor:
+        with send_values_apart(), database.cursor() as cursor:
             cursor.execute(self._sql[database.vendor], params)
-            written_rows = cursor.fetchall()
-            if len(written_rows) < len(page) and self.compares_source:
+            created, changed = _fetch_written_ids(cursor)
+            if len(created) + len(changed) < len(page) and self.compares_source:
                 params = [*lock_params, document, *(connection_id for _ in self.parents)]
                 cursor.execute(self._source_sql[database.vendor], [*params, connection_id])
-        return WriteResult(
-            record_count=len(page),
-            created=tuple(remote_id for remote_id, new in written_rows if new),
-            changed=tuple(remote_id for remote_id, new in written_rows if not new),
-        )
+        return WriteResult(record_count=len(page), created=created, changed=changed)
 
     @cached_property
     def _sql(self) -> dict[str, str]:
@@ -188,10 +186,12 @@ class UpsertTable:
         default_columns = "".join(f", {_quote_name(name)}" for name in self._column_defaults)
         default_values = "".join(f", {literal}" for literal in self._column_defaults.values())
         # The database expands the page's JSON itself: that keeps our own cost per page low.
-        return f"""
+        ctes = f"""
             WITH {write_guard.build_lock_ctes(vendor)},
             incoming AS ({self._build_incoming_sql(vendor)}),
             resolved AS ({self._build_resolved_sql()})
+        """
+        insert = f"""
             INSERT INTO {table} AS existing
                 (connection_id, {columns}, first_seen_at, changed_at, requested_at{default_columns})
             SELECT %s, {selected_columns}, %s, %s, %s{default_values}
@@ -204,8 +204,16 @@ class UpsertTable:
                 {", ".join(assignments)}, changed_at = excluded.changed_at,
                 requested_at = excluded.requested_at, gone_at = NULL
             WHERE {differs_from_excluded}
-            RETURNING remote_id, first_seen_at = changed_at
+            RETURNING remote_id, first_seen_at = changed_at AS is_new
         """  # noqa: S608  # only table and column names of our own models
+        if vendor == "sqlite":  # no INSERT in a WITH
+            return ctes + insert
+        return f"""
+            {ctes}, written AS ({insert})
+            SELECT json_agg(remote_id) FILTER (WHERE is_new)::text,
+                json_agg(remote_id) FILTER (WHERE NOT is_new)::text
+            FROM written
+        """  # noqa: S608
 
     # Columns maintained by other packages: a new row gets their model defaults.
     @cached_property
@@ -264,6 +272,18 @@ class UpsertTable:
             f"AND {_quote_name(name)}.remote_id = incoming.{_quote_name(name)}"
             for name, parent in self.parents.items()
         )
+
+
+def _fetch_written_ids(cursor: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids of new and of changed rows. PostgreSQL returns them as two JSON texts."""
+    if database.vendor == "postgresql":
+        created, changed = cursor.fetchone()
+        return _decode_ids(created or "[]"), _decode_ids(changed or "[]")
+    rows = cursor.fetchall()
+    return (
+        tuple(remote_id for remote_id, is_new in rows if is_new),
+        tuple(remote_id for remote_id, is_new in rows if not is_new),
+    )
 
 
 def format_array(numbers: Iterable[int]) -> str:

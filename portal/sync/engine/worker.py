@@ -29,13 +29,16 @@ from integrations.greenhouse.provider import Provider
 from portal.connections.call_log import CallLog
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
+from portal.core.database.outages import DATABASE_AWAY
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import page_statements, plan
 from portal.sync.engine.record_isolation import (
+    WriteRecords,
     report_unreadable_records,
     resolve_unreadable_records,
     set_aside_records,
     write_separately,
+    write_together,
 )
 from portal.sync.engine.steps import STEPS, ReadPosition, StepDefinition
 from portal.sync.engine.unchanged_records import UnchangedRecords
@@ -218,7 +221,8 @@ class SyncWorker:
         _, failed = write_separately(definition, self.connection, remaining)
         page = set_aside_records(Page(records=tuple(remaining)), failed)
         self._report_unreadable(definition, step, page)
-        missing_rows.store_listed_keys(definition, step, page)
+        missing_rows.record_unidentified_records(definition, step, page)
+        page_statements.store_listed_keys(step, missing_rows.collect_listed_keys(definition, page))
         SyncStep.objects.filter(pk=step.pk).update(
             read_count=F("read_count") + len(remaining), requests=F("requests") + self._requests
         )
@@ -237,8 +241,13 @@ class SyncWorker:
     ) -> None:
         if page.has_only_unchanged_records:
             self._save_unchanged_page(definition, step, page, started)
-        else:
-            self._write_changed_page(definition, step, page, started)
+            return
+        try:
+            self._write_changed_page(definition, step, page, started, write=write_together)
+        except (LeaseLost, AtsError, *DATABASE_AWAY):
+            raise
+        except Exception:  # noqa: BLE001  # of one record, or it is raised again
+            self._write_changed_page(definition, step, page, started, write=write_separately)
 
     def _save_unchanged_page(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
@@ -248,32 +257,43 @@ class SyncWorker:
                 self.sync,
                 step,
                 timezone.now(),
-                keys=missing_rows.collect_listed_keys(definition, page)
-                if step.since is None
-                else b"",
+                keys=self._collect_keys(definition, step, page),
                 **self._build_checkpoint(step, page, WriteResult(), started, gone=0),
             )
         if not has_lease:
             raise LeaseLost
 
+    @staticmethod
+    def _collect_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> bytes:
+        is_whole = step.since is None
+        return missing_rows.collect_listed_keys(definition, page) if is_whole else b""
+
     @transaction.atomic
     def _write_changed_page(
-        self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
+        self,
+        definition: StepDefinition,
+        step: SyncStep,
+        page: Page[Any],
+        started: float,
+        *,
+        write: WriteRecords,
     ) -> None:
         self._renew_lease(has_progressed=True)
         if page.restarted:
             page_statements.delete_listed_keys(step)
             self._restart_step(step)
-        snapshot = drift.snapshot_applications(self.sync, definition, self.connection, page)
-        written, failed = write_separately(definition, self.connection, page.records)
+        snapshot = drift.snapshot_applications(self.sync, step, self.connection, page)
+        written, failed = write(definition, self.connection, page.records)
         page = set_aside_records(page, failed)
         drift.record_drift(self.sync, self.connection, page, written, snapshot)
         if step.since is None:
-            missing_rows.store_listed_keys(definition, step, page)
+            missing_rows.record_unidentified_records(definition, step, page)
         gone = missing_rows.remove_unlisted_grants(self.connection, page)
         self._report_unreadable(definition, step, page)
         checkpoint = self._build_checkpoint(step, page, written, started, gone=gone)
-        page_statements.save_checkpoint(step, **checkpoint)
+        page_statements.save_page(
+            step, keys=self._collect_keys(definition, step, page), **checkpoint
+        )
 
     def _report_unreadable(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any]

@@ -15,9 +15,8 @@ from integrations.ats.types import Page
 from portal.connections.models import Connection
 from portal.issues import service
 from portal.issues.models import Issue
-from portal.sync.engine.steps import StepDefinition
 from portal.sync.engine.upsert import WriteResult, format_array
-from portal.sync.models import Application, Job, SyncRun
+from portal.sync.models import Application, Job, SyncRun, SyncStep
 
 ApplicationSnapshot = dict[int, tuple[Any, ...]]
 # Changes younger than this at the start of the run may not have been synced yet.
@@ -37,10 +36,13 @@ _IN_ARRAY_SQL = {
 
 
 def snapshot_applications(
-    sync: SyncRun, definition: StepDefinition, connection: Connection, page: Page[Any]
+    sync: SyncRun, step: SyncStep, connection: Connection, page: Page[Any]
 ) -> ApplicationSnapshot:
-    """Return the stored state of a page's applications before it is written; full syncs only."""
-    if sync.scope != SyncRun.Scope.FULL or definition.model is not Application:
+    """Return the stored state of a page's applications before it is written; only by full syncs,
+    from the second on.
+    """
+    is_full = sync.scope == SyncRun.Scope.FULL and step.expected is not None
+    if not is_full or step.kind != "applications":
         return {}
     ids = [application.id for application in page.records if _is_settled(sync, application)]
     if not ids:

@@ -54,15 +54,18 @@ class ListedKeys:
         return format_array(self._keys)
 
 
-def store_listed_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> None:
-    """Store which records a page contained, for when the list has been read to its end."""
+def record_unidentified_records(
+    definition: StepDefinition, step: SyncStep, page: Page[Any]
+) -> None:
+    """Remember that the page has a record that may be any of ours, so that none counts as gone."""
     if any(_may_be_any_row(definition, unreadable) for unreadable in page.set_aside):
         SyncStep.objects.filter(pk=step.pk).update(has_unidentified_records=True)
-    page_statements.store_listed_keys(step, collect_listed_keys(definition, page))
 
 
 def collect_listed_keys(definition: StepDefinition, page: Page[Any]) -> bytes:
-    """Return the keys of the page's records in eight bytes each."""
+    """Return the keys of the page's records in eight bytes each, to be stored until the list has
+    been read to its end.
+    """
     keys = array("q", page.unchanged_ids)
     # A job that became a draft template is gone.
     records = (

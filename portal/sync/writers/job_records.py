@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+from django.db import connection as database
+
 from integrations.ats import types as ats
 from portal.connections.models import Connection
 from portal.core.names.search_keys import build_search_key
@@ -73,6 +76,31 @@ POST_TABLE = UpsertTable(
 )
 
 
+_INSERT_JOB_OFFICES_SQL = {
+    vendor: f"""
+        INSERT INTO {Job.offices.through._meta.db_table} (job_id, office_id)
+        SELECT job.id, office.id FROM ({incoming}) incoming
+        JOIN {Job._meta.db_table} job
+            ON job.connection_id = %s AND job.remote_id = incoming.job
+        JOIN {Office._meta.db_table} office
+            ON office.connection_id = %s AND office.remote_id = incoming.office
+        WHERE TRUE
+        ON CONFLICT DO NOTHING
+    """  # noqa: S608  # our own tables
+    for vendor, incoming in (
+        (
+            "postgresql",
+            "SELECT * FROM json_to_recordset(%s::json) AS rows(job bigint, office bigint)",
+        ),
+        (
+            "sqlite",
+            "SELECT json_extract(value, '$.job') AS job,"
+            " json_extract(value, '$.office') AS office FROM json_each(%s)",
+        ),
+    )
+}
+
+
 def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
     """Write requisitions, not draft templates, with the team and openings that v1 includes."""
     requisitions = [j for j in page if j.is_requisition]
@@ -108,10 +136,9 @@ def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
     )
     written_ids = {*written.written_ids}
     changed = [j for j in requisitions if j.id in written_ids]
-    pks = _map_primary_keys(connection, Job, written_ids)
-    _replace_job_offices(
-        {pks[j.id]: [office_keys[o] for o in j.office_ids if o in office_keys] for j in changed}
-    )
+    if written.changed:  # new jobs have none yet
+        _delete_job_offices(connection, written.changed)
+    _insert_job_offices(connection, changed)
     hiring_team.replace_job_teams(
         connection, {j.id: j.hiring_team for j in changed if j.hiring_team is not None}
     )
@@ -119,14 +146,19 @@ def write_jobs(connection: Connection, page: Sequence[ats.Job]) -> WriteResult:
     return written
 
 
-def _replace_job_offices(offices_of: dict[int, list[int]]) -> None:
-    through = Job.offices.through
-    through._default_manager.filter(job_id__in=offices_of).delete()
-    through._default_manager.bulk_create(
-        through(job_id=job, office_id=office)
-        for job, office_ids in offices_of.items()
-        for office in dict.fromkeys(office_ids)
-    )
+def _delete_job_offices(connection: Connection, job_ids: Sequence[int]) -> None:
+    jobs = Job.objects.filter(connection=connection, remote_id__in=job_ids)
+    Job.offices.through._default_manager.filter(job__in=jobs).delete()
+
+
+def _insert_job_offices(connection: Connection, jobs: Sequence[ats.Job]) -> None:
+    pairs = [{"job": j.id, "office": office_id} for j in jobs for office_id in {*j.office_ids}]
+    if not pairs:
+        return
+    document = msgspec.json.encode(pairs).decode()
+    with database.cursor() as cursor:
+        statement = _INSERT_JOB_OFFICES_SQL[database.vendor]
+        cursor.execute(statement, [document, connection.pk, connection.pk])
 
 
 def _replace_job_openings(
