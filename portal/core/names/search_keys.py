@@ -50,9 +50,11 @@ def build_search_key(*parts: str) -> str:
     """
     name = " ".join(parts)
     if name.isascii():
-        plain = name.lower().split()
-        if "".join(plain).isalnum():  # most names: nothing to fold, and each word is a token
-            return " ".join(dict.fromkeys(plain))[:MAX_KEY_LENGTH]
+        plain, letters = name.lower(), name.replace(" ", "")
+        if letters.isalnum():  # most names: nothing to fold, and each word is a token
+            return " ".join(dict.fromkeys(plain.split()))[:MAX_KEY_LENGTH]
+        if not letters:
+            return ""
     keys = tokens = _split_tokens(name)
     if not name.isascii():
         keys = [*tokens, *_split_tokens(_spell_out(name))]

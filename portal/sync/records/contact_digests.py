@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 from hashlib import blake2b
 from urllib.parse import unquote, urlsplit
 
@@ -28,16 +27,17 @@ _MIN_PHONE_DIGITS = 7
 _LINKEDIN_HOST = "linkedin.com"
 # Where "x12", "ext. 12", "#12", ";ext=12" and the like begin, but for letters, which do not count.
 _EXTENSION_START = re.compile("[xX#;,]")
+_NO_SEPARATORS = str.maketrans("", "", "+-.()/ ")
 _NO_ASCII_DIGITS = re.compile(r"[^0-9]")
 
 
 def build_contact_digests(organization_id: int, candidate: Candidate) -> list[str]:
     """Sorted "kind:digest" texts."""
-    key = _derive_key(settings.FIELD_ENCRYPTION_KEY[0], organization_id)
-    digests = {
-        f"{kind}:{_compute_digest(key, kind, value)}" for kind, value in _list_contacts(candidate)
-    }
-    return sorted(digests)[:MAX_DIGESTS]
+    contacts = {*_list_contacts(candidate)}
+    if not contacts:
+        return []
+    hasher = _get_hasher(settings.FIELD_ENCRYPTION_KEY[0], organization_id)
+    return sorted([_compute_digest(hasher, *contact) for contact in contacts])[:MAX_DIGESTS]
 
 
 def get_digest_kind(digest: str) -> str:
@@ -51,10 +51,15 @@ def normalize_phone(phone: str) -> str:
 
     A number without its country code equals only the same digits: its country isn't known.
     """
-    number = _EXTENSION_START.split(phone.strip(), maxsplit=1)[0]
+    number = phone.strip()
+    if extension := _EXTENSION_START.search(number):
+        number = number[: extension.start()]
     if number.startswith("+"):
         number = number.replace("(0)", "", 1)
-    digits = _NO_ASCII_DIGITS.sub("", number).removeprefix("00")
+    digits = number.translate(_NO_SEPARATORS)
+    if not (digits.isascii() and digits.isdigit()):
+        digits = _NO_ASCII_DIGITS.sub("", digits)
+    digits = digits.removeprefix("00")
     return digits if len(digits) >= _MIN_PHONE_DIGITS and len(set(digits)) > 1 else ""
 
 
@@ -74,24 +79,25 @@ def normalize_linkedin(link: str) -> str:
     return normalize_email(unquote(rest.partition("/")[0])) if section.lower() == "in" else ""
 
 
-def _list_contacts(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    for email in candidate.emails:
-        if "@" in email:
-            yield EMAIL, normalize_email(email)
+def _list_contacts(candidate: Candidate) -> list[tuple[str, str]]:
+    contacts = [(EMAIL, normalize_email(email)) for email in candidate.emails if "@" in email]
     for phone in candidate.phones:
         if number := normalize_phone(phone):
-            yield PHONE, number
+            contacts.append((PHONE, number))
     for link in candidate.links:
         if profile := normalize_linkedin(link):
-            yield LINKEDIN, profile
+            contacts.append((LINKEDIN, profile))
+    return contacts
 
 
-def _compute_digest(key: bytes, kind: str, value: str) -> str:
-    contact = f"{kind}\0{value}".encode()
-    return blake2b(contact, key=key, digest_size=_DIGEST_BYTES).hexdigest()
+def _compute_digest(hasher: blake2b, kind: str, value: str) -> str:
+    contact_hasher = hasher.copy()  # quicker than to set the key again
+    contact_hasher.update(f"{kind}\0{value}".encode())
+    return f"{kind}:{contact_hasher.hexdigest()}"
 
 
 @functools.lru_cache(maxsize=256)
-def _derive_key(secret: str, organization_id: int) -> bytes:
+def _get_hasher(secret: str, organization_id: int) -> blake2b:
     purpose = f"portal contact digests of organization {organization_id}"
-    return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
+    kdf = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
+    return blake2b(key=kdf.derive(secret.encode()), digest_size=_DIGEST_BYTES)

@@ -157,7 +157,8 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
             for c in page
         ),
     )
-    candidate_erasure.erase_anonymized_candidates(connection, written.changed)
+    if written.changed:
+        candidate_erasure.erase_anonymized_candidates(connection, written.changed)
     return written
 
 
@@ -194,7 +195,8 @@ def write_applications(connection: Connection, page: Sequence[ats.Application]) 
                 "recruiter": a.recruiter_id,
                 "coordinator": a.coordinator_id,
                 "answers": a.answers,
-                "custom": {
+                "custom": a.custom_fields
+                and {
                     key: value
                     for key, value in a.custom_fields.items()
                     if key in visible_keys and value not in (None, "", [])
