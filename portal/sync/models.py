@@ -58,7 +58,7 @@ class AtsUser(SyncedRecord):
     primary_email = models.CharField(max_length=254, blank=True)
     site_admin = models.BooleanField(default=False)
     deactivated = models.BooleanField(default=False)
-    # When this user's access was last read on its own, between the syncs of everybody's.
+    # When this user's access was last read by a full sync, or on its own between syncs.
     access_read_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -661,7 +661,8 @@ class SyncStep(OrganizationModel):
     restarted = models.BooleanField(default=False)  # some pages were read more than once
     was_reread = models.BooleanField(default=False)  # to look for rows missing from the first read
     # Ids of the users whose records are read, in this order, until the step ends; None: no such
-    # list. Only their records can be missing if `members_only`.
+    # list. Only their records can be missing if `members_only`: members', and in full syncs those
+    # of users who were never read.
     user_ids = models.JSONField(null=True)
     members_only = models.BooleanField(default=False)
     started_at = models.DateTimeField(null=True)

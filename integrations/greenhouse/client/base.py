@@ -62,6 +62,7 @@ class HarvestClient(ABC):
     kind: str
     window: ClassVar[float]  # length of the rate limit window, in seconds
     pages_may_shift: bool
+    lists_grants_by_user: bool  # with a request for each
 
     def __init__(
         self, context: ClientContext, http: HttpClient | None, secrets: Sequence[str]

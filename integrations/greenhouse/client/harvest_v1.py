@@ -97,6 +97,7 @@ class HarvestV1(HarvestClient):
     kind: str = "harvest_key"
     window: ClassVar[float] = 10.0  # documented
     pages_may_shift: bool = True  # documented: pages are numbered
+    lists_grants_by_user: bool = True
 
     def __init__(
         self, secrets: Mapping[str, str], context: ClientContext, http: HttpClient | None = None

@@ -140,6 +140,7 @@ class HarvestV3(HarvestClient):
     kind: str = "harvest_oauth"
     window: ClassVar[float] = 30.0  # documented, fixed
     pages_may_shift: bool = False  # documented: cursors name a record, not a page number
+    lists_grants_by_user: bool = False
 
     def __init__(
         self, secrets: Mapping[str, str], context: ClientContext, http: HttpClient | None = None

@@ -53,7 +53,7 @@ class ReadPosition:
 
 ReadPages = Callable[[Provider, Connection, ReadPosition], Iterator[Page[Any]]]
 WritePage = Callable[[Connection, Sequence[Any]], WriteResult]
-SelectUsers = Callable[[Connection, str, Provider], UserSelection]
+SelectUsers = Callable[[SyncRun, Provider], UserSelection]
 
 
 @dataclass(frozen=True)

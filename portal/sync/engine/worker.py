@@ -31,7 +31,7 @@ from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
 from portal.core.database.outages import DATABASE_AWAY
 from portal.core.secrets.secret_field import SecretUnreadable
-from portal.sync.engine import page_statements, plan
+from portal.sync.engine import grant_readers, page_statements, plan
 from portal.sync.engine.record_isolation import (
     WriteRecords,
     report_unreadable_records,
@@ -158,7 +158,7 @@ class SyncWorker:
         page_statements.begin_step(step, timezone.now())
         if definition.select_users is not None and step.user_ids is None:
             # Stored, so that the next worker goes on with the same list.
-            selected = vars(definition.select_users(self.connection, self.sync.scope, provider))
+            selected = vars(definition.select_users(self.sync, provider))
             _update_step(step, SyncStep.Status.RUNNING, **selected)
 
     def _read_pages(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
@@ -332,6 +332,8 @@ class SyncWorker:
             resolve_unreadable_records(self.connection, definition)
         if is_complete:
             step.gone += missing_rows.remove_missing_rows(self.connection, definition, step)
+        if definition.select_users is not None and self.sync.scope == SyncRun.Scope.FULL:
+            grant_readers.record_access_read(self.connection, step)
         page_statements.delete_listed_keys(step)
         if step.restarted:  # the second read sees rows of the first as unchanged
             step.unchanged = max(0, step.read_count - step.created - step.changed)

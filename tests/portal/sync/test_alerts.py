@@ -17,7 +17,7 @@ from portal.core.models import QueuedTask
 from portal.issues.models import Issue
 from portal.sync import schedule
 from portal.sync.engine import run_lifecycle
-from portal.sync.models import Application, Candidate, Job, JobGrant, SyncRun
+from portal.sync.models import Application, AtsUser, Candidate, Job, JobGrant, SyncRun
 from tests.api_generations import any_generation
 from tests.portal.sync.sandbox_truth import assert_sync_matches
 
@@ -58,6 +58,7 @@ def run_full_sync(sandbox: Sandbox, run_to_end):
 
     def synced(connection: Any) -> tuple[SyncRun, list[Any]]:
         run_to_end()  # of the setup
+        AtsUser.objects.update(access_read_at=None)  # everybody's access is read each time
         before = len(sandbox.requests)
         run = run_lifecycle.request_sync(connection, Scope.FULL)
         run_to_end()

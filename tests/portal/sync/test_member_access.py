@@ -1,4 +1,6 @@
-"""Members' access is read first and often, everybody else's at night or when they join."""
+"""Members' access is read first and often, everybody else's at night, with Harvest v1 once a week,
+or when they join.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,7 @@ def test_revoked_grant_of_member_ends_in_few_requests(
 @pytest.mark.slow("a first sync of its own, with many users")
 @many_users
 def test_grants_of_others_wait_for_full_sync(
-    connect, personas: Personas, sandbox: Sandbox, run_sync
+    connect, personas: Personas, sandbox: Sandbox, run_sync, advance_clock
 ) -> None:
     connection = connect("harvest_key")
     grant = _get_outsiders_grant(connection)
@@ -93,9 +95,26 @@ def test_grants_of_others_wait_for_full_sync(
     _revoke(sandbox, grant)
     run_sync(connection)
     assert JobGrant.objects.filter(gone_at=None).count() == count
+    advance_clock(7 * 24 * 3600)
     run_sync(connection, Scope.FULL)
     assert _is_gone(grant)
     assert JobGrant.objects.filter(gone_at=None).count() == count - 1
+
+
+def test_v1_night_leaves_known_others_out(
+    connect, personas: Personas, sandbox: Sandbox, run_sync
+) -> None:
+    connection = connect("harvest_key")
+    outsiders, members = _get_outsiders_grant(connection), set(list_member_user_ids(connection))
+    new = AtsUser.objects.get(pk=outsiders.user_id).remote_id
+    AtsUser.objects.filter(remote_id=new).update(access_read_at=None)
+    _revoke(sandbox, outsiders)
+    sandbox.requests.clear_entries()
+    run = run_sync(connection, Scope.FULL)
+    paths = [path for path in _list_paths(sandbox) if path.endswith("/permissions/jobs")]
+    assert {int(path.split("/")[3]) for path in paths} == {*members, new}
+    assert run.steps.get(kind="grants").members_only
+    assert _is_gone(outsiders)
 
 
 def test_v3_list_narrowed_where_cheaper(
