@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,12 +14,13 @@ from integrations.greenhouse.sandbox import Sandbox
 from portal.accounts.models import Membership
 from portal.applications import tasks
 from portal.applications.actions import outbox
-from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch, RejectionPreset
 from portal.applications.pending import releasing
 from portal.audit.models import Entry
 from portal.connections.models import Connection
+from portal.decisions.models import Decision
 from portal.sync.models import Application, Candidate, EmailTemplate, JobGrant, RejectionReason
+from portal.sync.records.candidate_erasure import erase_candidates
 from tests.api_generations import any_generation
 from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
@@ -42,46 +42,23 @@ from tests.portal.applications.pending_helpers import (
     HOUR,
     LIST,
     accept_email,
+    change_pending,
     get_pending,
     get_template,
     plan_rejection,
     read_list,
 )
 from tests.portal.applications.pending_helpers import application as application
+from tests.portal.applications.pending_helpers import become_due as become_due
 from tests.portal.applications.pending_helpers import remy as remy
 from tests.portal.faults.process_kill import kill_at_statement
 
 Status = ApplicationAction.Status
 
 
-@pytest.fixture
-def become_due(run_tasks, advance_clock) -> Callable[..., None]:
-    """Let the time of the next pending rejection come, and everything be done."""
-
-    def reach_due_time(late_seconds: float = 1) -> None:
-        due = ApplicationAction.objects.filter(status=Status.PENDING).order_by("due_at")
-        due_at = due.values_list("due_at", flat=True)[0]
-        advance_clock((due_at - datetime.now(UTC)).total_seconds() + late_seconds)
-        outbox.release_due_actions()
-        runner.release_due_batches()
-        run_tasks()
-
-    return reach_due_time
-
-
 def _cancel(client: Client, action: ApplicationAction, **values: object):
     url = reverse("applications:cancel_pending", args=[action.pk])
     return client.post(url, {"origin": "pending", **values}, follow=True)
-
-
-def _change(client: Client, action: ApplicationAction, **values: object):
-    url = reverse("applications:change_pending", args=[action.pk])
-    form = client.get(url).context["form"]
-    posted = {
-        name: form[name].value() if form[name].value() is not None else "" for name in form.fields
-    }
-    posted["send_time"] = "09:00"
-    return client.post(url, {**posted, **values}, follow=True)
 
 
 def test_rejection_is_sent_with_its_email(
@@ -237,12 +214,12 @@ def test_change_keeps_day_or_counts_from_now(
     plan_rejection(remy, application)
     action = get_pending()
     assert action.due_at == datetime(2026, 12, 3, 9, tzinfo=UTC)
-    _change(remy, action, send_time="16:30", notes="Next year")
+    change_pending(remy, action, send_time="16:30", notes="Next year")
     action.refresh_from_db()
     assert action.due_at == datetime(2026, 12, 3, 16, 30, tzinfo=UTC)
     assert action.notes == "Next year"
     time_machine.move_to(datetime(2026, 12, 2, 12, tzinfo=UTC), tick=True)
-    _change(remy, action, delay_days=3)
+    change_pending(remy, action, delay_days=3)
     action.refresh_from_db()
     assert action.due_at == datetime(2026, 12, 7, 9, tzinfo=UTC), "over the weekend"
     assert Entry.objects.filter(verb="application.rejection_changed").count() == 2
@@ -270,7 +247,7 @@ def test_change_after_stage_change_is_planned_anew(
     moved = get_sandbox_application(sandbox, application)
     outbox_fields = {"stage_remote_id": moved.stage_id, "stage_entry_id": None}
     Application.objects.filter(pk=application.pk).update(**outbox_fields)
-    _change(remy, action)
+    change_pending(remy, action)
     assert "won’t be sent" not in read_list(remy)
     become_due()
     action.refresh_from_db()
@@ -373,13 +350,23 @@ def test_author_who_left_sends_nothing(
 
 @any_generation
 def test_erased_candidate_gets_nothing(
-    remy: Client, application: Application, sandbox: Sandbox
+    remy: Client, application: Application, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
     plan_rejection(remy, application, notes="About them")
     action = get_pending()
-    releasing.cancel_of_erased([application.candidate_id or 0])
+    mail.outbox.clear()
+    erase_candidates(application.connection, [application.candidate.remote_id])
+    advance_clock(10 * 24 * HOUR)
+    outbox.release_due_actions()
+    run_tasks()
     action.refresh_from_db()
     assert (action.status, action.outcome) == (Status.CANCELED, releasing.ERASED_MESSAGE)
+    assert action.notes == ""
+    assert not list_writes(sandbox)
+    assert not sandbox.dataset().mails
+    [email] = mail.outbox
+    assert f"(application {application.remote_id})" in email.subject
+    assert str(application.candidate) not in email.body
 
 
 @any_generation
@@ -691,7 +678,8 @@ def test_disconnecting_cancels_and_says_so(
     ada.post(url, {"name": "Acme"})
     run_tasks()
     assert Connection.objects.get(organization=personas.ada.organization).state == "disconnected"
-    assert "canceled" in mail.outbox[0].subject
+    assert "1 pending rejection canceled" in mail.outbox[0].subject
+    assert Decision.objects.get().result == "canceled"
     connect("harvest_oauth")
     advance_clock(10 * 24 * HOUR)
     outbox.release_due_actions()

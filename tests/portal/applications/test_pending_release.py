@@ -26,16 +26,15 @@ from tests.portal.applications.action_helpers import (
     build_action_url,
     build_form_values,
     fetch_row,
-    list_applications,
     list_writes,
     submit_action,
 )
-from tests.portal.applications.batch_helpers import confirm_batch, first_reason_pk
+from tests.portal.applications.batch_helpers import first_reason_pk
 from tests.portal.applications.pending_helpers import (
     HOUR,
-    accept_email,
     get_pending,
     get_template,
+    plan_batch,
     plan_rejection,
     read_list,
 )
@@ -157,6 +156,7 @@ def test_confirmed_rejection_is_sent_on_next_working_day(
     for confirmed_at, due_at in (
         (datetime(2026, 12, 4, 12, tzinfo=UTC), datetime(2026, 12, 7, 9, tzinfo=UTC)),
         (datetime(2026, 12, 8, 8, tzinfo=UTC), datetime(2026, 12, 8, 9, tzinfo=UTC)),
+        (datetime(2026, 12, 12, 8, tzinfo=UTC), datetime(2026, 12, 14, 9, tzinfo=UTC)),  # Saturday
     ):
         time_machine.move_to(confirmed_at, tick=True)
         outbox.release_due_actions()
@@ -224,7 +224,7 @@ def test_batch_keeps_two_hours_through_outages(
 ) -> None:
     """Also after Greenhouse has answered for one of them; one email tells of the others."""
     settings.BREAKER_FAILURES = 0
-    batch = _plan_batch(remy, sandbox, count=3)
+    batch = plan_batch(remy, sandbox, count=3)
     _advance_to(batch.due_at, advance_clock)
     sandbox.faults.add_fault(regex=r"^/v1/candidates/", status=503, times=None)
     _run_batches(run_tasks, advance_clock, 2)
@@ -254,20 +254,6 @@ def test_hidden_rejection_is_canceled_by_author(remy: Client, application: Appli
     assert "no longer pending" in remy.post(url, follow=True).content.decode()
 
 
-def _plan_batch(client: Client, sandbox: Sandbox, *, count: int) -> Batch:
-    by_job: dict[int | None, list[Application]] = {}
-    for row in list_applications():
-        by_job.setdefault(row.job_id, []).append(row)
-    chosen = max(by_job.values(), key=len)[:count]
-    for row in chosen:
-        accept_email(sandbox, row)
-    confirm_batch(
-        client, "reject", chosen, reason=first_reason_pk(), template=get_template().pk,
-        mail_after="0", delay_days=2, send_time="09:00",
-    )  # fmt: skip
-    return Batch.objects.get()
-
-
 def _run_batches(run_tasks, advance_clock, count: int) -> None:
     for _ in range(count):
         runner.release_due_batches()
@@ -277,7 +263,7 @@ def _run_batches(run_tasks, advance_clock, count: int) -> None:
 
 @any_generation
 def test_canceled_batch_is_logged_once(remy: Client, sandbox: Sandbox) -> None:
-    batch = _plan_batch(remy, sandbox, count=3)
+    batch = plan_batch(remy, sandbox, count=3)
     remy.post(reverse("applications:cancel_batch", args=[batch.pk]))
     assert batch.actions.filter(status=Status.CANCELED).count() == 3
     [entry] = Entry.objects.filter(verb__endswith="rejection_canceled")
@@ -379,7 +365,7 @@ def test_unreadable_candidate_gets_no_email(
 def test_batch_is_woken_for_its_earliest_rejection(
     remy: Client, sandbox: Sandbox, run_tasks, advance_clock
 ) -> None:
-    batch = _plan_batch(remy, sandbox, count=1)
+    batch = plan_batch(remy, sandbox, count=1)
     _advance_to(batch.due_at, advance_clock)
     Batch.objects.update(due_at=datetime.now(UTC) + timedelta(days=1))
     tasks.recover_lost_actions()

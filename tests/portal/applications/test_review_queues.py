@@ -119,6 +119,9 @@ def test_saved_views_can_be_reviewed(remy: Client, personas: Personas) -> None:
     stages = Application.objects.filter(pk__in=_list_ids()).values_list("stage_id", flat=True)
     assert set(stages) == {application.stage_id}
     _start_review(remy, "view", view=of_list.pk)
+    titles = set(Job.objects.filter(applications__in=_list_ids()).values_list("name", flat=True))
+    assert titles
+    assert all("engineer" in title.lower() for title in titles)
     values = {"source": "view", "view": other.pk}
     assert remy.post(reverse("applications:start_review"), values).status_code == 404
 
@@ -192,9 +195,14 @@ def test_other_list_of_job_is_named_with_count(remy: Client) -> None:
 
 def test_review_belongs_to_one_person(remy: Client, personas: Personas, sign_in) -> None:
     page = _start_review(remy, "waiting")
+    session_pk = ReviewSession.objects.get().pk
+    decisions_url = reverse("applications:review_decisions", args=[session_pk])
+    restart_url = reverse("applications:restart_review", args=[session_pk])
     for name in ("sam", "zoe", "uma"):
         stranger = sign_in(getattr(personas, name))
         assert stranger.get(page).status_code == 404
+        assert stranger.get(decisions_url).status_code == 404
+        assert stranger.post(restart_url).status_code == 404
     assert sign_in(personas.uma).get(reverse(REVIEWS)).status_code == 200
 
 

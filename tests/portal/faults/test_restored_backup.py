@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,7 +106,9 @@ def test_pending_rejections_are_confirmed_after_restore(
     advance_clock(60)
     assert run_tasks() == 0
     mail.outbox.clear()
-    call_command("release_outbox", verbosity=0)
+    out = io.StringIO()
+    call_command("release_outbox", stdout=out)
+    assert "1 pending rejections wait for their authors" in out.getvalue()
     advance_clock(20 * 24 * 3600)
     outbox.release_due_actions()
     run_tasks()
