@@ -171,6 +171,20 @@ def test_undo_is_recorded_with_who_and_when(remy: Client, run_tasks) -> None:
     assert "Undone" in fetch_record(remy, application.job)
 
 
+def test_failed_undo_undoes_nothing(remy: Client, sandbox, run_tasks) -> None:
+    application = find_application()
+    submit_action(remy, "advance", application)
+    run_tasks()
+    sandbox.faults.add_fault(
+        regex=WRITE, method="POST", times=1, status=403, body={"message": "Access Denied"}
+    )
+    remy.post(reverse("applications:undo_action", args=[get_latest_action().pk]), **HTMX)
+    run_tasks()
+    decision, undo = read_csv(remy, application.job)
+    assert (undo["Decision"], undo["Result"]) == ("Undo: Advance", "Denied by Greenhouse")
+    assert (decision["Undone"], decision["Undone by"]) == ("no", "")
+
+
 def test_canceled_decision_is_recorded(remy: Client, settings) -> None:
     settings.REJECT_UNDO_SECONDS = 10
     application = find_application()

@@ -9,8 +9,10 @@ from django.core.management import call_command
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.accounts.models import Membership
 from portal.audit.models import Entry
 from portal.connections.models import Connection, PermissionCheck
 from portal.decisions.models import Decision, DecisionChain, RecordSettings
@@ -92,7 +94,6 @@ def test_transferred_application_goes_with_its_rights(remy: Client, sam: Client,
 def test_admin_sees_no_more_than_in_greenhouse(
     remy: Client, personas: Personas, sign_in, run_tasks
 ) -> None:
-    Job.objects.filter(confidential=True)
     application = find_application()
     submit_action(remy, "advance", application)
     run_tasks()
@@ -102,6 +103,15 @@ def test_admin_sees_no_more_than_in_greenhouse(
     url = reverse("decisions:record", args=[application.job_id])
     assert admin.get(url).status_code == 404
     assert sign_in(personas.zoe).get(url).status_code == 404
+
+
+def test_open_decisions_are_of_the_requisition(remy: Client) -> None:
+    application = find_application()
+    other = next(a for a in list_applications() if a.job_id != application.job_id)
+    submit_action(remy, "advance", application)
+    submit_action(remy, "note", other, notes=WORDS, visibility="admin_only")
+    assert [line["Result"] for line in read_csv(remy, application.job)] == ["Not sent yet"]
+    assert read_csv(remy, other.job) == []
 
 
 def test_note_is_hidden_from_hiring_team(remy: Client, sam: Client, run_tasks) -> None:
@@ -142,6 +152,43 @@ def test_erased_candidate_is_not_named(remy: Client, run_tasks, sandbox: Sandbox
     decision = Decision.objects.get(application_remote_id=application.remote_id)
     assert (decision.free_text, decision.free_text_salt) == ({}, "")
     assert "2 decisions" in verify_record()
+
+
+def test_erasure_leaves_other_organizations(remy: Client, personas: Personas, run_tasks) -> None:
+    """Whose accounts in Greenhouse may count their applications alike."""
+    application = find_application()
+    reject_application(remy, application, notes=WORDS)
+    run_tasks()
+    decision = Decision.objects.get()
+    decision.pk, decision.action_id = None, decision.action_id + 1
+    decision.organization, decision.membership = personas.zoe.organization, personas.zoe
+    Decision.objects.bulk_create([decision])
+    candidate_erasure.erase_candidates(application.connection, [application.candidate.remote_id])
+    texts = dict(Decision.objects.values_list("organization", "free_text"))
+    assert texts == {
+        personas.remy.organization_id: {},
+        personas.zoe.organization_id: {"note": WORDS},
+    }
+
+
+def test_resume_is_not_known_of_who_left(
+    remy: Client, sam: Client, personas: Personas, run_tasks
+) -> None:
+    application = find_application()
+    submit_action(remy, "advance", application)
+    Membership.objects.filter(pk=personas.remy.pk).update(ended_at=timezone.now())
+    run_tasks()
+    (line,) = read_csv(sam, application.job)
+    assert line["Résumé"] == "Not known"
+
+
+def test_private_candidate_stays_hidden_once_erased(remy: Client, sam: Client, run_tasks) -> None:
+    application = find_application()
+    reject_application(sam, application, notes=WORDS)
+    run_tasks()
+    Candidate.objects.filter(pk=application.candidate_id).update(private=True)
+    candidate_erasure.erase_candidates(application.connection, [application.candidate.remote_id])
+    assert read_csv(sam, application.job) == []
 
 
 def test_erased_member_is_former_member(
@@ -213,6 +260,9 @@ def test_decisions_expire_as_the_organization_chose(
 
 def test_only_admins_change_retention(remy: Client, personas: Personas, sign_in) -> None:
     assert remy.get(reverse("decisions:retention")).status_code == 403
+    values = {"years": "1", "confirmed": "on"}
+    assert remy.post(reverse("decisions:retention"), values).status_code == 403
+    assert not RecordSettings.objects.exists()
     admin = sign_in(personas.ada)
     for years in ("", "0", "5"):
         response = admin.post(reverse("decisions:retention"), {"years": years})
@@ -223,12 +273,12 @@ def test_only_admins_change_retention(remy: Client, personas: Personas, sign_in)
     assert "4 years" in fetch_record(admin, find_application().job)
 
 
-def test_exports_are_in_the_activity_log(remy: Client) -> None:
+def test_exports_are_in_the_activity_log(remy: Client, personas: Personas) -> None:
     job = find_application().job
     read_csv(remy, job)
     fetch_print(remy, job)
     verbs = Entry.objects.filter(verb__startswith="decision_record.").order_by("pk")
-    assert [(entry.verb, entry.after) for entry in verbs] == [
-        ("decision_record.exported", {"job": job.remote_id}),
-        ("decision_record.printed", {"job": job.remote_id}),
+    assert [(entry.verb, entry.by, entry.after) for entry in verbs] == [
+        ("decision_record.exported", personas.remy.user, {"job": job.remote_id}),
+        ("decision_record.printed", personas.remy.user, {"job": job.remote_id}),
     ]

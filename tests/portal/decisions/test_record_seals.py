@@ -5,19 +5,27 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from portal.applications.models import ApplicationAction
 from portal.audit.models import AppendOnlyViolation
-from portal.decisions import seal
+from portal.decisions import retention, seal
 from portal.decisions.models import Decision, DecisionChain
 from portal.sync.models import Application, Job
-from tests.portal.applications.action_helpers import reject_application
+from portal.sync.records.candidate_erasure import erase_candidates
+from tests.portal.applications.action_helpers import (
+    find_application,
+    reject_application,
+    submit_action,
+)
 from tests.portal.applications.batch_helpers import pick_from_one_job
 from tests.portal.decisions.record_helpers import (
     fetch_csv,
@@ -74,6 +82,17 @@ def test_deleting_everything_is_noticed(job: Job) -> None:
     _execute_sql("DELETE FROM decisions_decision")
     _execute_sql("DELETE FROM decisions_decisionchain")
     with pytest.raises(CommandError, match="its end was deleted"):
+        verify_record()
+
+
+def test_text_written_after_erasure_is_noticed(job: Job) -> None:
+    first = Decision.objects.get(number=1)
+    application = Application.objects.get(remote_id=first.application_remote_id)
+    assert application.candidate is not None
+    erase_candidates(application.connection, [application.candidate.remote_id])
+    assert "3 decisions" in verify_record()
+    _execute_sql('UPDATE decisions_decision SET free_text = \'{"note": "x"}\' WHERE number = 1')
+    with pytest.raises(CommandError, match="decision 1: it was changed"):
         verify_record()
 
 
@@ -187,6 +206,56 @@ def test_earlier_end_contradicts_older_state(job: Job, tmp_path: Path) -> None:
     assert "2 decisions" in verify_record()
     with pytest.raises(CommandError, match="had 3 decisions"):
         verify_record("--against", file)
+
+
+def test_expired_end_contradicts_nothing(job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "ends.jsonl"
+    verify_record("--export", file)
+    in_four_years = timezone.now() + timedelta(days=4 * 366)
+    retention.delete_expired(in_four_years, batch_size=2, after_batch=lambda: None)
+    assert "0 decisions" in verify_record("--against", file)
+
+
+def test_other_decision_contradicts_its_end(job: Job, tmp_path: Path) -> None:
+    """All were sealed again by somebody who has the key."""
+    file = tmp_path / "ends.jsonl"
+    verify_record("--export", file)
+    end = json.loads(file.read_text())
+    for changed in ({"seal": "0" * 64}, {"number": 2}):
+        file.write_text(json.dumps({**end, **changed}))
+        with pytest.raises(CommandError, match="the last of them is gone or was changed"):
+            verify_record("--against", file)
+
+
+def test_chain_end_is_logged(remy: Client, run_tasks, caplog) -> None:
+    application = find_application()
+    submit_action(remy, "advance", application)
+    with caplog.at_level("INFO", "portal.decisions.anchors"):
+        run_tasks()
+    [line] = [r for r in caplog.records if r.name == "portal.decisions.anchors"]
+    assert line.msg["decision_chain"] == {
+        "organization": application.connection.organization_id,
+        "number": 1,
+        "seal": Decision.objects.get().seal,
+    }
+
+
+def test_seal_is_that_of_earlier_versions(settings) -> None:
+    """Decisions are kept for years: how they are sealed must not change."""
+    settings.AUDIT_KEYS = ["an audit key"]
+    decision = Decision(
+        **{"organization_id": 1, "number": 2, "membership_id": 3, "action_id": 4},
+        **{"job_remote_id": 5, "application_remote_id": 6, "kind": "reject", "result": "done"},
+        decided_at=datetime(2026, 12, 1, 9, tzinfo=UTC),
+        settled_at=datetime(2026, 12, 1, 10, tzinfo=timezone.get_fixed_timezone(60)),
+        filters=[["Status", "Active"]],
+        free_text={"note": "Größe", "words": ["Go"]},
+        free_text_salt="salt",
+        free_text_digest="5bf835c04c6e1b9d9be283dc1451826ee28cbd1a99bba1842e249335deabad28",
+        previous_seal="before",
+        seal="8a1cb97804de3fba5c3b4ec10aaf6a11dec72a9a68f76ccbda696bc7d43cbbf4",
+    )
+    assert seal.has_valid_seal(decision)
 
 
 def test_portal_changes_no_decision(job: Job) -> None:
