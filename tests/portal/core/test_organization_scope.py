@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection as database
+from django.db import connections
 from django.db.models import Count, QuerySet, prefetch_related_objects
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
@@ -25,6 +26,7 @@ from portal.core.tenancy.managers import (
     remember_owner,
 )
 from portal.core.tenancy.middleware import OrganizationScopeMiddleware
+from portal.core.tenancy.query_guard import install_guard, require_scope
 from portal.core.tenancy.scope import (
     OtherOrganization,
     ScopeRequired,
@@ -89,6 +91,15 @@ def test_no_query_is_built_at_import() -> None:
         if isinstance(value, QuerySet)
     ]
     assert not found
+
+
+def test_new_connection_is_guarded_once(db: None) -> None:
+    opened = connections.create_connection("default")
+    opened.execute_wrappers.append(lambda execute, *query: execute(*query))
+    for _ in range(2):
+        install_guard(opened)
+    assert opened.execute_wrappers[0] is require_scope
+    assert opened.execute_wrappers.count(require_scope) == 1
 
 
 def _create_job(organization: Organization, remote_id: int) -> Job:

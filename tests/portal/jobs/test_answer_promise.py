@@ -115,6 +115,7 @@ def test_endless_holidays_still_end() -> None:
 def test_zone_that_vanished_is_utc() -> None:
     assert _promise(1, "Mars/Base").get_due_at(_utc("2026-11-02T09:00")) == _utc("2026-11-04T00:00")
     assert _promise(1, "Europe/Berlin").zone == ZoneInfo("Europe/Berlin")
+    assert _promise(1, "Europe/Berlin").zone_label == "Berlin"
 
 
 # -- settings ------------------------------------------------------------------------------------

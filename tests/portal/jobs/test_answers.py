@@ -14,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from portal.audit.models import Entry
 from portal.connections.models import Connection
+from portal.jobs.answers import tally_sums
+from portal.jobs.answers.figures import AnswerCounts
 from portal.jobs.job_list import stage_counts
 from portal.jobs.models import AnswerPromise, DecisionTally, DecisionTallySum, StageCountRun
 from portal.sync.models import Application, AtsUser, Job
@@ -230,7 +232,7 @@ def test_outsiders_see_nothing(acme: Connection, sam: AtsUser, see, name: str) -
     assert "summary" not in client.get(PAGE).context
     assert _read_csv(client, f"{PAGE}export.csv") == []
     strip = client.get(f"{PAGE}summary/", HTTP_HX_REQUEST="true").content.decode()
-    assert "overdue" not in strip or "<dd>0</dd>" in strip
+    assert "<dd>1</dd>" not in strip
 
 
 def test_figures_hidden_without_applications(acme: Connection, sam: AtsUser, see) -> None:
@@ -240,6 +242,44 @@ def test_figures_hidden_without_applications(acme: Connection, sam: AtsUser, see
     page = see("sam").get(PAGE)
     assert page.context["summary"] is None
     assert "Applications aren’t available" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("in_time", "late", "percent"),
+    [(0, 0, None), (0, 5, 0), (1, 300, 1), (299, 1, 99), (5, 0, 100)],
+)
+def test_share_is_never_rounded_to_all_or_none(
+    in_time: int, late: int, percent: int | None
+) -> None:
+    assert AnswerCounts(in_time, late, unknown=7).percent == percent
+
+
+def test_recruiter_has_sums_of_own_requisitions(acme: Connection, sam: AtsUser, see) -> None:
+    rita, una, idle = (synced_data.create_user(acme, name=name) for name in ("Rita", "Una", "Idle"))
+    nurse, porter, cook = (create_job(acme, name) for name in ("Nurse", "Porter", "Cook"))
+    closed = create_job(acme, status="closed")
+    for job in (nurse, porter, closed):
+        create_team_member(rita, job)
+    create_team_member(una, cook)
+    create_team_member(idle, create_job(acme))
+    create_team_member(idle, nurse, role="coordinator")
+    _undecided(nurse, OVERDUE + DAY)
+    _undecided(porter, OVERDUE)
+    _undecided(porter, DUE_LATER)
+    synced_data.create_application(porter, synced_data.create_candidate(acme))
+    _undecided(cook)
+    _undecided(closed, OVERDUE - DAY)
+    _answered(nurse, NOW - DAY, NOW - 2 * DAY)
+    _answered(nurse, NOW - 40 * DAY, NOW - 41 * DAY)
+    _answered(porter, NOW - DAY, OVERDUE)
+    _answered(closed, NOW - DAY, None)
+    _count(acme)
+    first, second = see("sam").get(PAGE).context["recruiter_figures"]
+    waiting, answers = first.waiting, first.answers
+    assert (first.name, waiting.undecided, waiting.overdue) == ("Rita", 3, 2)
+    assert (waiting.since, waiting.decision_unknown) == (OVERDUE, 1)
+    assert (answers.in_time, answers.late, answers.unknown) == (1, 1, 1)
+    assert (second.name, second.waiting.undecided, second.waiting.since) == ("Una", 1, None)
 
 
 # -- lists and files -------------------------------------------------------------------------------
@@ -404,10 +444,12 @@ def test_nothing_is_zero_before_the_first_count(acme: Connection, sam: AtsUser, 
     assert "Counting applications" not in client.get(PAGE).content.decode()
 
 
+@pytest.mark.parametrize("block_size", [2, 256])
 def test_stored_sums_equal_those_of_each_requisition(
-    acme: Connection, sam: AtsUser, see, time_machine
+    acme: Connection, sam: AtsUser, see, time_machine, monkeypatch, block_size: int
 ) -> None:
     """A Site Admin's figures come from sums over blocks of requisitions."""
+    monkeypatch.setattr(tally_sums, "BLOCK_SIZE", block_size)
     secret, granted = (create_job(acme, confidential=True) for _ in range(2))
     create_grant(sam, granted)
     closed, gone = create_job(acme, status="closed"), create_job(acme, gone=True)
@@ -418,6 +460,8 @@ def test_stored_sums_equal_those_of_each_requisition(
         _undecided(job)
         _answered(job, NOW - DAY, NOW - 2 * DAY)
         synced_data.create_application(job, synced_data.create_candidate(acme))
+    for days in (29, 30):  # the first day of the period, and the one before
+        _answered(jobs[-1], NOW - days * DAY, None)
     _count(acme)
     client = see("sam")
     changed_lately = _counts(client)
@@ -431,7 +475,7 @@ def test_stored_sums_equal_those_of_each_requisition(
     assert settled["undecided"] == 2 + 5 + 6 + 7 + 4
     assert settled["overdue"] == 2 + 5 + 6 + 7
     assert settled["unknown"] == (4, 4)
-    assert settled["answers"] == (5, 0, 0)
+    assert settled["answers"] == (5, 0, 1)
 
 
 def test_sums_forget_what_turns_confidential_at_once(
@@ -453,6 +497,9 @@ def test_sums_forget_what_turns_confidential_at_once(
 
 
 def test_most_urgent_recruiters_are_listed(acme: Connection, sam: AtsUser, see) -> None:
+    closed = create_job(acme, status="closed")
+    create_team_member(synced_data.create_user(acme, name="Of a closed one"), closed)
+    _undecided(closed, OVERDUE - DAY)
     for number in range(12):
         job = create_job(acme)
         create_team_member(synced_data.create_user(acme, name=f"Recruiter {number:02}"), job)

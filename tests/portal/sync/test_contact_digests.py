@@ -25,6 +25,11 @@ def _build(**contacts: tuple[str, ...]) -> AtsCandidate:
         ("+49 (0)30 123456", "4930123456"),
         ("415.555.0100 ext. 7", "4155550100"),
         ("415-555-0100 x7", "4155550100"),
+        ("415-555-0100;ext=7", "4155550100"),
+        ("415-555-0100 #7", "4155550100"),
+        ("(0) 30 123456", "030123456"),
+        ("555 0100", "5550100"),
+        ("555 010", ""),
         ("٤١٥٥٥٥٠١٠٠", ""),  # digits of another script
         ("12345", ""),
         ("000 000 0000", ""),
@@ -41,6 +46,8 @@ def test_phone_is_normalized(phone: str, digits: str) -> None:
         ("https://www.linkedin.com/in/Ada-Park/", "ada-park"),
         ("linkedin.com/in/ada-park?trk=x", "ada-park"),
         ("https://de.linkedin.com/in/ada%2Dpark/details", "ada-park"),
+        ("HTTPS://LinkedIn.com/IN/Ada-Park", "ada-park"),
+        ("https://example.com/linkedin.com/in/ada-park", ""),
         ("https://linkedin.com.evil.example/in/ada-park", ""),
         ("https://notlinkedin.com/in/ada-park", ""),
         ("https://www.linkedin.com/company/acme", ""),
@@ -70,6 +77,22 @@ def test_digests_are_keyed_per_purpose() -> None:
     assert not set(digests) & set(build_contact_digests(2, candidate))
     with override_settings(FIELD_ENCRYPTION_KEY=["another-key"]):
         assert not set(digests) & set(build_contact_digests(1, candidate))
+    with override_settings(FIELD_ENCRYPTION_KEY=["newest", "older"]):
+        of_both = build_contact_digests(1, candidate)
+    with override_settings(FIELD_ENCRYPTION_KEY=["newest"]):
+        assert build_contact_digests(1, candidate) == of_both
     same_text = build_contact_digests(1, _build(links=("linkedin.com/in/ada@acme.example",)))
     assert not {d.partition(":")[2] for d in digests} & {d.partition(":")[2] for d in same_text}
     assert not any("ada" in digest or "415555" in digest for digest in digests)
+
+
+def test_number_of_digests_is_limited() -> None:
+    emails = tuple(f"ada{number}@acme.example" for number in range(40))
+    digests = build_contact_digests(1, _build(emails=emails))
+    assert len(digests) == 30
+    assert digests == sorted(set(digests))
+
+
+def test_what_is_no_address_is_left_out() -> None:
+    contacts = {"emails": ("none",), "phones": ("call me",), "links": ("https://acme.example",)}
+    assert build_contact_digests(1, _build(**contacts)) == []

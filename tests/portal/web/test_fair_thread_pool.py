@@ -87,6 +87,30 @@ def test_bursts_share_half_of_the_threads(calls: _Calls) -> None:
     assert len(calls.wait_for(28)) == 28
 
 
+@pytest.mark.parametrize(
+    ("waiting", "started_next"), [(4, "aabb"), (5, "abcd")], ids=["as a page asks", "burst"]
+)
+def test_what_a_page_asks_for_is_no_burst(calls: _Calls, waiting: int, started_next: str) -> None:
+    calls.submit("x1", "x2", "y1", "y2")
+    calls.wait_for(4)
+    calls.submit(*(f"{client}{number}" for number in range(waiting) for client in "ab"))
+    calls.release("x1", "x2", "y1", "y2")
+    if "c" in started_next:
+        calls.submit("c1", "d1")
+    assert "".join(sorted(name[0] for name in calls.wait_for(8)[4:])) == started_next
+
+
+def test_single_thread_serves_everybody() -> None:
+    pool = FairThreadPool(1)
+    calls = _Calls(pool)
+    calls.submit("a1", "a2", "b1")
+    calls.release("a1")
+    assert calls.wait_for(2) == ["a1", "a2"]
+    calls.release_all()
+    assert calls.wait_for(3)[2] == "b1"
+    pool.shutdown(wait=True)
+
+
 def test_all_queued_calls_are_run(calls: _Calls) -> None:
     names = [f"{client}{number}" for number in range(20) for client in "abc"]
     calls.submit(*names)
@@ -106,3 +130,8 @@ def test_all_queued_calls_are_run(calls: _Calls) -> None:
 )
 def test_client_is_told_by_its_headers(request_head: bytes, client: bytes) -> None:
     assert identify_client(request_head + b"\r\n\r\n", ("192.0.2.9", 1)) == client
+
+
+def test_client_without_address_is_told_by_nothing() -> None:
+    """Of a Unix socket, the peer is a text."""
+    assert identify_client(b"GET / HTTP/1.1\r\n\r\n", "") == b""
