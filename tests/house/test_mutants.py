@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cosmic_ray.mutating import mutate_code
 
-from tests.mutants.code_swap import changed_function, swap_function
+from tests.mutants.code_swap import changed_function, index_functions, swap_function
 from tests.mutants.mutations import draw_mutations, list_mutations, module_path
 from tests.mutants.operators import OPERATORS, OWN
 from tests.mutants.results import read_reasons
@@ -66,9 +69,40 @@ def test_mutated_function_replaces_loaded_one() -> None:
     before, after = change
     assert backoff.parse_header_number("") is None
     gc.freeze()  # as `demo_prepare` does
-    swap_function(before, after)
+    swap_function(index_functions([before.co_filename]), before, after)
     try:
         with pytest.raises(ValueError, match="invalid literal"):
             backoff.parse_header_number("x")
     finally:
         backoff.parse_header_number.__code__ = before
+        gc.unfreeze()
+
+
+_RUN = """
+import sys
+from pathlib import Path
+import pytest
+from tests.mutants.mutations import list_mutations
+from tests.mutants.runner import MutantRunner
+from tests.mutants.targets import Target
+
+target = Target("portal.core.working_days", ())
+mutations = {m.diff(): m for m in list_mutations(target, with_redis=False)}
+chosen = [next(mutations[diff] for diff in mutations if part in diff) for part in sys.argv[2:]]
+runner = MutantRunner(chosen, jobs=1, scratch=Path(sys.argv[1]))
+pytest.main(["-q", "-p", "no:randomly", "tests/portal/core/test_working_days.py"], [runner])
+print("outcomes", *(result.outcome for result in runner.results))
+"""
+
+
+@pytest.mark.slow("runs mutations in a process of their own")
+def test_run_tells_killed_from_survivors(tmp_path: Path) -> None:
+    parts = ("weekday() in self.weekdays or day not", "_MAX_SEARCHED_DAYS = 2999")
+    run = subprocess.run(  # noqa: S603  (our own code)
+        [sys.executable, "-c", _RUN, tmp_path, *parts],
+        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "outcomes killed survived" in run.stdout, run.stdout

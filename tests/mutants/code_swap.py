@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, FunctionType
@@ -59,27 +60,36 @@ def _whole_behavior(code: CodeType) -> tuple[object, ...]:
     return *_own_behavior(code), *map(_whole_behavior, _list_inner_code(code))
 
 
-def swap_function(before: CodeType, after: CodeType) -> None:
+Origin = tuple[str, str, int]
+
+
+def index_functions(files: Collection[str]) -> Mapping[Origin, list[FunctionType]]:
+    """Every loaded function of these files, by what its code is from."""
+    gc.unfreeze()  # get_objects leaves out what `demo_prepare` froze in this process
+    functions: defaultdict[Origin, list[FunctionType]] = defaultdict(list)
+    for candidate in gc.get_objects():
+        if type(candidate) is FunctionType and candidate.__code__.co_filename in files:
+            functions[_get_origin(candidate.__code__)].append(candidate)
+    gc.freeze()  # so that collections in forked processes leave these pages shared
+    return functions
+
+
+def swap_function(
+    functions: Mapping[Origin, list[FunctionType]], before: CodeType, after: CodeType
+) -> None:
     """Give every function that was made from `before` the code `after`.
 
     Raises LookupError where there is none, ValueError where its closure would not fit.
     """
-    gc.unfreeze()  # get_objects leaves out what `demo_prepare` froze in this process
-    functions = [
-        f for f in gc.get_objects() if type(f) is FunctionType and _is_from(f.__code__, before)
-    ]
-    if not functions:
+    loaded = functions.get(_get_origin(before))
+    if not loaded:
         raise LookupError(before.co_qualname)
-    for function in functions:
+    for function in loaded:
         function.__code__ = after
 
 
-def _is_from(code: CodeType, original: CodeType) -> bool:
-    return (
-        code.co_filename == original.co_filename
-        and code.co_qualname == original.co_qualname
-        and code.co_firstlineno == original.co_firstlineno
-    )
+def _get_origin(code: CodeType) -> Origin:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
 def swap_constants(mutation: Mutation) -> None:

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -42,15 +43,20 @@ class Mutation:
 
     def source(self) -> str:
         """The module's source with this mutation."""
-        mutated = mutate_code(self.path.read_text(), OPERATORS[self.operator](), self.occurrence)
-        assert mutated is not None
-        return str(mutated)
+        return _mutate(self.path, self.operator, self.occurrence)
 
     def diff(self) -> str:
         """The changed lines, old ones first."""
         before, after = self.path.read_text().splitlines(), self.source().splitlines()
         changes = difflib.unified_diff(before, after, n=0, lineterm="")
         return "\n".join(line for line in changes if not line.startswith(("---", "+++", "@@")))
+
+
+@cache  # taken over by forked processes
+def _mutate(path: Path, operator: str, occurrence: int) -> str:
+    mutated = mutate_code(path.read_text(), OPERATORS[operator](), occurrence)
+    assert mutated is not None
+    return str(mutated)
 
 
 def module_path(module: str) -> Path:
@@ -66,8 +72,9 @@ def list_mutations(target: Target, *, with_redis: bool) -> Iterator[Mutation]:
         skipped += _class_ranges(tree, target.needs_redis)
     statements = _statements(tree)
     nodes = list(ast_nodes(get_ast(source)))
-    for name, operator in OPERATORS.items():
-        positions = [(node, p) for node in nodes for p in operator().mutation_positions(node)]
+    for name, operator_class in OPERATORS.items():
+        operator = operator_class()
+        positions = [(node, p) for node in nodes for p in operator.mutation_positions(node)]
         for occurrence, (node, (start, _)) in enumerate(positions):
             if name.startswith("ReplaceBinaryOperator") and node.parent.type not in _ARITHMETIC:
                 continue

@@ -2,8 +2,9 @@
 
 The tests run once unmutated, while coverage records which lines each of them ran. Then a child is
 forked for each mutation, so that nothing is loaded or set up again; it applies the mutation and
-runs the tests that cover it, quickest first, until one fails. A mutation of code that runs at
-import only is tested in a fresh Python process (tests.mutants.fresh_process).
+runs the tests that cover it until one fails. A mutation of code that runs at import only is tested
+in a fresh Python process (tests.mutants.fresh_process). At last each test that killed something
+runs once more unmutated: if it fails, it proves nothing, and others judge what it killed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ import pickle
 import signal
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FunctionType
 
 import pytest
-from _pytest.runner import runtestprotocol
 from coverage import Coverage
 
-from tests.mutants.code_swap import changed_function, swap_constants, swap_function
+from tests.mutants.code_swap import (
+    Origin,
+    changed_function,
+    index_functions,
+    swap_constants,
+    swap_function,
+)
 from tests.mutants.mutations import Mutation
 from tests.mutants.results import Outcome, Result
 
@@ -31,13 +39,17 @@ from tests.mutants.results import Outcome, Result
 # a later one would have noticed counts as survived.
 MOST_SECONDS = 60.0
 _STARTING_SECONDS = 10.0
-_SURVIVED, _KILLED, _NEEDS_IMPORT = 0, 1, 64
+_SURVIVED, _KILLED, _NEEDS_IMPORT, _BROKEN = 0, 1, 64, 65
+_OUTCOMES = {
+    _SURVIVED: Outcome.SURVIVED,
+    -signal.SIGPROF: Outcome.TIMED_OUT,
+    -signal.SIGALRM: Outcome.WAITED,
+}
 
 
 @dataclass
 class _Child:
     mutation: Mutation
-    killed_by: int  # a pipe with the name of the test
     began: float = field(default_factory=time.monotonic)
 
 
@@ -54,18 +66,31 @@ class MutantRunner:
         self._seconds: dict[str, float] = {}
         self._children: dict[int, _Child] = {}
         self._files = sorted({str(m.path.resolve()) for m in mutations})
+        self._functions: Mapping[Origin, list[FunctionType]] = {}
         self._tests_by_line: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        self._kills: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of tests, by module
+        self._confirmed: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._run_unmutated(session)
+        self._functions = index_functions(self._files)
         items = {item.nodeid: item for item in session.items}
+        self._run_waiting(items)
+        while unreliable := self._find_unreliable_tests(items):
+            self.failed_unmutated += sorted(unreliable)
+            doubted = [r for r in self.results if r.killed_by in unreliable]
+            self.results = [r for r in self.results if r.killed_by not in unreliable]
+            self._waiting = [result.mutation for result in doubted]
+            self._run_waiting(items)
+        return True
+
+    def _run_waiting(self, items: Mapping[str, pytest.Item]) -> None:
         while self._waiting or self._children:
             if self._waiting and len(self._children) < self._jobs:
                 self._start(self._waiting.pop(), items)
             else:
                 self._reap()
-        return True
 
     def _run_unmutated(self, session: pytest.Session) -> None:
         """Run the tests once, shared out to as many processes as mutations will run in."""
@@ -102,8 +127,7 @@ class MutantRunner:
         for item in items:
             coverage.switch_context(item.nodeid)
             began = time.process_time()
-            # The session as the next item: its fixtures alone stay set up.
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=item.session)
+            _run_test(item)
             self._seconds[item.nodeid] = time.process_time() - began
             if item.session.testsfailed > len(self.failed_unmutated):
                 self.failed_unmutated.append(item.nodeid)
@@ -114,7 +138,9 @@ class MutantRunner:
                 self._tests_by_line[file, line].update(filter(None, tests))
 
     def _choose_tests(self, mutation: Mutation) -> list[str]:
-        """The tests that ran the mutated lines, quickest first."""
+        """Tests that ran the mutated lines: quick ones, and of these first what killed others of
+        the module.
+        """
         file = str(mutation.path.resolve())
         tests = set().union(*(self._tests_by_line[file, line] for line in mutation.lines))
         tests.difference_update(self.failed_unmutated)
@@ -125,47 +151,50 @@ class MutantRunner:
             if chosen and total > MOST_SECONDS:
                 break
             chosen.append(test)
-        return chosen
+        kills = self._kills[mutation.module]
+        return sorted(chosen, key=lambda test: self._seconds[test] / (1 + kills[test]))
 
-    def _start(self, mutation: Mutation, items: dict[str, pytest.Item]) -> None:
+    def _start(self, mutation: Mutation, items: Mapping[str, pytest.Item]) -> None:
         tests = self._choose_tests(mutation)
         if not tests:
             self._note(Result(mutation, Outcome.NOT_RUN, 0.0))
             return
         sys.stdout.flush()
         sys.stderr.flush()
-        reading, writing = os.pipe()
         if pid := os.fork():
-            os.close(writing)
-            self._children[pid] = _Child(mutation, reading)
+            self._children[pid] = _Child(mutation)
             return
         try:
             if mutation in self._needs_import or not _is_swappable(mutation):
                 _limit(_STARTING_SECONDS + sum(self._seconds[test] for test in tests))
-                _become_fresh_process(mutation, tests, self._scratch, writing)
-            chosen = [(items[test], self._seconds[test]) for test in tests]
-            _run_in_child(mutation, chosen, self._scratch, writing)
+                _become_fresh_process(mutation, tests, self._scratch)
+            _silence()
+            _use_own_stores(self._scratch)
+            self._apply(mutation)
+            self._run_in_child(items[test] for test in tests)
+        except BaseException:  # noqa: BLE001  (a mistake of ours, which proves nothing)
+            (self._scratch / "broken").write_text(traceback.format_exc())
         finally:
-            os._exit(_KILLED)
+            os._exit(_BROKEN)
 
     def _reap(self) -> None:
         pid, status = os.waitpid(-1, 0)
         if pid not in self._children:
             return
         child = self._children.pop(pid)
-        with os.fdopen(child.killed_by) as pipe:
-            killed_by = pipe.read()
-        seconds = time.monotonic() - child.began
+        mutation, seconds = child.mutation, time.monotonic() - child.began
         code = os.waitstatus_to_exitcode(status)
+        if code == _BROKEN:
+            raise RuntimeError((self._scratch / "broken").read_text())
         if code == _NEEDS_IMPORT:
-            self._needs_import.add(child.mutation)
-            self._waiting.append(child.mutation)
+            self._needs_import.add(mutation)
+            self._waiting.append(mutation)
             return
-        if code == _SURVIVED:
-            outcome = Outcome.SURVIVED
-        else:
-            outcome = Outcome.TIMED_OUT if code < 0 else Outcome.KILLED
-        self._note(Result(child.mutation, outcome, seconds, killed_by))
+        result = Result(mutation, _OUTCOMES.get(code, Outcome.KILLED), seconds)
+        if result.is_killed and (file := _get_running_file(self._scratch, pid)).exists():
+            result = replace(result, killed_by=file.read_text())
+            self._kills[mutation.module][result.killed_by] += 1
+        self._note(result)
 
     def _note(self, result: Result) -> None:
         self.results.append(result)
@@ -176,9 +205,66 @@ class MutantRunner:
             flush=True,
         )
 
+    def _apply(self, mutation: Mutation) -> None:
+        try:
+            if mutation.constants:
+                swap_constants(mutation)
+            elif (change := changed_function(mutation)) is not None:
+                swap_function(self._functions, *change)
+        except Exception:  # noqa: BLE001  (a fresh process tells whether the module loads at all)
+            os._exit(_NEEDS_IMPORT)
+
+    def _run_in_child(self, items: Iterable[pytest.Item]) -> None:
+        running = _get_running_file(self._scratch, os.getpid())
+        for item in items:
+            if reporter := item.config.pluginmanager.get_plugin("terminalreporter"):
+                item.config.pluginmanager.unregister(reporter)
+            running.write_text(item.nodeid)
+            _limit(self._seconds[item.nodeid])
+            failed_before = item.session.testsfailed
+            _run_test(item)
+            if item.session.testsfailed > failed_before:
+                os._exit(_KILLED)
+        os._exit(_SURVIVED)
+
+    def _find_unreliable_tests(self, items: Mapping[str, pytest.Item]) -> set[str]:
+        """Those that killed something, and fail or take too long unmutated as well."""
+        killers = {result.killed_by for result in self.results} - self._confirmed - {""}
+        waiting, running, unreliable = sorted(killers), dict[int, str](), set[str]()
+        while waiting or running:
+            if waiting and len(running) < self._jobs:
+                test = waiting.pop()
+                if pid := os.fork():
+                    running[pid] = test
+                    continue
+                try:
+                    _silence()
+                    _use_own_stores(self._scratch)
+                    self._run_in_child([items[test]])
+                finally:
+                    os._exit(_BROKEN)
+            pid, status = os.waitpid(-1, 0)
+            if pid in running and os.waitstatus_to_exitcode(status) != _SURVIVED:
+                unreliable.add(running[pid])
+            running.pop(pid, None)
+        self._confirmed |= killers - unreliable
+        return unreliable
+
+
+def _run_test(item: pytest.Item) -> None:
+    """With the session as the next item: its fixtures alone stay set up. By the hook, because
+    plugins of ours wrap each test.
+    """
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=item.session)
+
 
 def _is_swappable(mutation: Mutation) -> bool:
     return bool(mutation.constants) or changed_function(mutation) is not None
+
+
+def _get_running_file(scratch: Path, pid: int) -> Path:
+    """Holds the name of the test that a child runs."""
+    return scratch / f"{pid}.test"
 
 
 def _limit(seconds: float) -> None:
@@ -193,44 +279,18 @@ def _silence() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
-def _become_fresh_process(
-    mutation: Mutation, tests: Sequence[str], scratch: Path, killed_by: int
-) -> None:
+def _become_fresh_process(mutation: Mutation, tests: Sequence[str], scratch: Path) -> None:
     chosen = scratch / f"{os.getpid()}.txt"
     chosen.write_text("\n".join(tests))
-    os.set_inheritable(killed_by, True)
     _silence()
     os.execv(  # noqa: S606  (our own module)
         sys.executable,
         [
-            sys.executable, "-m", "tests.mutants.fresh_process", str(killed_by),
+            sys.executable, "-m", "tests.mutants.fresh_process",
+            str(_get_running_file(scratch, os.getpid())),
             mutation.module, mutation.operator, str(mutation.occurrence), f"@{chosen}",
         ],
     )  # fmt: skip
-
-
-def _run_in_child(
-    mutation: Mutation,
-    items: Iterable[tuple[pytest.Item, float]],
-    scratch: Path,
-    killed_by: int,
-) -> None:
-    _silence()
-    _use_own_stores(scratch)
-    try:
-        if mutation.constants:
-            swap_constants(mutation)
-        elif (change := changed_function(mutation)) is not None:
-            swap_function(*change)
-    except (LookupError, ValueError):
-        os._exit(_NEEDS_IMPORT)
-    for item, seconds in items:
-        _limit(seconds)
-        reports = runtestprotocol(item, log=False, nextitem=item.session)
-        if any(report.failed for report in reports):
-            os.write(killed_by, item.nodeid.encode())
-            os._exit(_KILLED)
-    os._exit(_SURVIVED)
 
 
 def _use_own_stores(scratch: Path) -> None:
