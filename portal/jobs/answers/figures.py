@@ -103,11 +103,11 @@ class WaitingCounts:
 class DueGroups:
     """The undecided by when their answer is due."""
 
-    overdue: int = 0
-    today: int = 0
-    soon: int = 0
-    later: int = 0
-    unknown: int = 0
+    overdue: int
+    today: int
+    soon: int
+    later: int
+    unknown: int
 
 
 @dataclass(frozen=True)
