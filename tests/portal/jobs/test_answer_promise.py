@@ -112,6 +112,11 @@ def test_endless_holidays_still_end() -> None:
     assert promise.find_overdue_limit(_utc("2036-01-01T00:00")) < _utc("2029-01-01T00:00")
 
 
+def test_promise_names_its_days() -> None:
+    labels = [_promise(days).label for days in (1, 2)]
+    assert labels == ["1 working day", "2 working days"]
+
+
 def test_zone_that_vanished_is_utc() -> None:
     assert _promise(1, "Mars/Base").get_due_at(_utc("2026-11-02T09:00")) == _utc("2026-11-04T00:00")
     assert _promise(1, "Europe/Berlin").zone == ZoneInfo("Europe/Berlin")
