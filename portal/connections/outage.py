@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import connection as database
 from django.utils import timezone
 
 from portal.connections.models import ApiCall, CallPause, Connection, WaitCause
@@ -12,17 +13,33 @@ from portal.connections.models import ApiCall, CallPause, Connection, WaitCause
 KNOWN_FOR = timedelta(minutes=5)
 # One failure may be one record's; a retry that fails as well is an outage.
 MIN_FAILURES = 2
-_OUTAGE_ERRORS = frozenset({"AtsUnavailable", "OutcomeUnknown"})
+_OUTAGE_ERRORS = ("AtsUnavailable", "OutcomeUnknown")
+# SQL of our own, because every page asks.
+_IS_DOWN_SQL = f"""
+SELECT EXISTS (
+    SELECT 1 FROM {CallPause._meta.db_table}
+    WHERE connection_id = %(connection)s AND cause = %(cause)s AND until > %(known_since)s
+) OR (
+    SELECT COUNT(*) FROM (
+        SELECT error FROM {ApiCall._meta.db_table}
+        WHERE connection_id = %(connection)s AND at > %(known_since)s
+        ORDER BY at DESC, id DESC LIMIT {MIN_FAILURES}
+    ) latest WHERE error IN {_OUTAGE_ERRORS}
+) = {MIN_FAILURES}
+"""  # noqa: S608  (names and numbers of our own)
 
 
 def is_greenhouse_down(connection: Connection | None) -> bool:
     """True while the circuit breaker is open, and as soon as a call and its retry failed."""
     if connection is None:
         return False
-    known_since = timezone.now() - KNOWN_FOR
-    pauses = CallPause.objects.filter(connection=connection, cause=WaitCause.SLOW)
-    if pauses.filter(until__gt=known_since).exists():
-        return True
-    calls = ApiCall.objects.filter(connection=connection, at__gt=known_since).order_by("-at", "-pk")
-    errors = list(calls.values_list("error", flat=True)[:MIN_FAILURES])
-    return len(errors) == MIN_FAILURES and _OUTAGE_ERRORS.issuperset(errors)
+    known_since = database.ops.adapt_datetimefield_value(timezone.now() - KNOWN_FOR)
+    values = {
+        "connection": connection.pk,
+        "cause": WaitCause.SLOW.value,
+        "known_since": known_since,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_IS_DOWN_SQL, values)
+        [is_down] = cursor.fetchone()
+    return bool(is_down)
