@@ -36,7 +36,7 @@ Pages = list[list[int]]
 @dataclass(frozen=True)
 class PagedList:
     """`ordered` is what the list contains; `shown` finds rows again that have left it since. Both
-    contain only rows that the member may see.
+    contain only rows that the member may see, with all that the page shows of them.
     """
 
     name: str  # identifies the list and its filters
@@ -53,6 +53,7 @@ class VisitPage:
     start_index: int
     hidden_count: int = 0  # shown before, but no longer visible to the member
     is_cut_off: bool = False  # rows after MAX_ROWS are on no page
+    is_new: bool = False  # nothing of the list was shown before, so `count` is of its rows now
     list_params: dict[str, str] = field(default_factory=dict)
     # Like `list_params`, also for a first page that is not stored: its rows stay where they are.
     return_params: dict[str, str] = field(default_factory=dict)
@@ -105,22 +106,22 @@ class ListVisit:
         self._is_new = key != self._key
         self._is_stored = False
         self._has_rest: bool | None = None  # None: not known yet
+        self._new_rows: dict[int, Any] = {}  # of a page that no request has shown before
 
     def load_page(self, *, count_rows: bool = True) -> VisitPage:
-        pages = self._load_pages()
-        pages = self._add_pages(pages, self._number)
+        earlier_pages = self._load_pages()
+        pages = self._add_pages(earlier_pages, self._number)
         number = min(self._number, len(pages)) or 1
         page_ids = pages[number - 1] if pages else []
         shown_ids = [pk for page in pages for pk in page]
         rest = self._exclude(shown_ids)
-        rest_count = rest.order_by().count() if count_rows else 0
-        if count_rows:
-            has_rest = rest_count > 0
-        else:
-            has_rest = rest.exists() if self._has_rest is None else self._has_rest
+        if self._has_rest is None and not count_rows:
+            self._has_rest = rest.exists()
+        rest_count = rest.order_by().count() if count_rows and self._has_rest is not False else 0
+        has_rest = rest_count > 0 if count_rows else bool(self._has_rest)
         is_last_allowed = number == self._max_pages
         has_next = number < len(pages) or (has_rest and not is_last_allowed)
-        rows = self._list.shown.in_bulk(page_ids)
+        rows = self._load_rows(page_ids)
         visible_rows = [rows[pk] for pk in page_ids if pk in rows]
         return VisitPage(
             visible_rows,
@@ -129,6 +130,7 @@ class ListVisit:
             start_index=sum(map(len, pages[: number - 1])) + 1,
             hidden_count=len(page_ids) - len(visible_rows),
             is_cut_off=has_rest and is_last_allowed,
+            is_new=not earlier_pages,
             list_params=self._build_params(number),
             return_params=self._build_return_params(number, pages),
             url=self._build_url(number, pages) if number > 1 or self._is_stored else "",
@@ -166,10 +168,20 @@ class ListVisit:
         rest = self._exclude([pk for page in pages for pk in page])
         wanted = missing_count * size
         # One more tells whether there are any after them.
-        ids = list(rest.values_list("pk", flat=True)[: wanted + 1])
+        if missing_count == 1:
+            rows = list(rest[: wanted + 1])
+            ids = [row.pk for row in rows]
+            self._new_rows = {row.pk: row for row in rows}
+        else:
+            ids = list(rest.values_list("pk", flat=True)[: wanted + 1])
         self._has_rest, ids = len(ids) > wanted, ids[:wanted]
         pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]
         return self._store_pages(pages) if number > 1 else pages
+
+    def _load_rows(self, ids: list[int]) -> dict[int, Any]:
+        if self._new_rows.keys() >= set(ids):
+            return self._new_rows
+        return self._list.shown.in_bulk(ids)
 
     def _store_pages(self, pages: Pages) -> Pages:
         """Pages that another request has stored in the meantime win."""

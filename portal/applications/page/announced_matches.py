@@ -41,9 +41,13 @@ class AllMatching:
         return len(self.chosen) + len(self.left) + self.hidden_count
 
 
-def announce_matches(job: Job, matching: QuerySet[Application]) -> AnnouncedMatches:
+def announce_matches(
+    job: Job, matching: QuerySet[Application], count: int | None = None
+) -> AnnouncedMatches:
+    """`count`: of all that match, if it is known."""
     ids = list(matching.values_list("pk", flat=True)[:MAX_BATCH_SIZE])
-    count = matching.order_by().count()
+    if count is None:
+        count = matching.order_by().count()
     token = signing.dumps([job.pk, count > MAX_BATCH_SIZE, *ids], salt=_SALT, compress=True)
     return AnnouncedMatches(count, token)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 
 from integrations.ats.types import ApplicationStatus
 from portal.applications.actions.action_context import ActionContext
-from portal.entitlements.rules import visible_applications
-from portal.jobs.answers.figures import load_waiting_counts
-from portal.sync.models import Application, Stage
+from portal.entitlements.rules import applications_on_jobs
+from portal.jobs.answers.figures import WaitingCounts, build_waiting_aggregates
+from portal.sync.models import Stage
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,34 @@ class PipelineStage:
     count: int
 
 
-def build_pipeline(action_context: ActionContext) -> list[PipelineStage]:
-    applications = _list_visible(action_context).filter(status=ApplicationStatus.ACTIVE)
-    counts = dict(applications.order_by().values_list("stage_id").annotate(Count("id")))
-    return [PipelineStage(stage, counts.get(stage.pk, 0)) for stage in action_context.stages]
+@dataclass(frozen=True)
+class ActiveCounts:
+    """Of the active applications on a job."""
+
+    by_stage: Mapping[int | None, int]
+    waiting: WaitingCounts
+
+    @property
+    def knows_decisions(self) -> bool:
+        """Whether Greenhouse says of any whether it needs a decision."""
+        return sum(self.by_stage.values()) > self.waiting.decision_unknown
 
 
-def build_answer_line(action_context: ActionContext) -> dict[str, Any]:
-    """The context of `jobs/_answer_line.html`."""
-    applications = _list_visible(action_context)
-    return {"waiting": load_waiting_counts(applications, action_context.promise)}
+def count_active(action_context: ActionContext) -> ActiveCounts:
+    """The context's job must come from `visible_jobs`, or be that of a `visible_application`."""
+    promise = action_context.promise
+    active = applications_on_jobs([action_context.job_id], action_context.rights).filter(
+        status=ApplicationStatus.ACTIVE
+    )
+    groups = active.order_by().values("stage_id").annotate(count=Count("pk"))
+    by_stage, waiting = {}, WaitingCounts(promise)
+    for group in groups.annotate(**build_waiting_aggregates(promise)):
+        by_stage[group.pop("stage_id")] = group.pop("count")
+        waiting += WaitingCounts(promise, **group)
+    return ActiveCounts(by_stage, waiting)
 
 
-def _list_visible(action_context: ActionContext) -> QuerySet[Application]:
-    visible = visible_applications(action_context.member, member_rights=action_context.rights)
-    return visible.filter(job=action_context.job_id)
+def build_pipeline(action_context: ActionContext, counts: ActiveCounts) -> list[PipelineStage]:
+    return [
+        PipelineStage(stage, counts.by_stage.get(stage.pk, 0)) for stage in action_context.stages
+    ]

@@ -67,17 +67,23 @@ class Link:
     name: str = ""
 
 
-def build_toolbar_context(application_list: ApplicationList) -> dict[str, Any]:
+def build_filter_context(application_list: ApplicationList) -> dict[str, Any]:
     filters = application_list.filters
-    return {
-        "filters": filters,
+    return {"filters": filters, "unfiltered_query": urlencode({"status": filters.status})}
+
+
+def build_toolbar_context(
+    application_list: ApplicationList, *, knows_decisions: bool
+) -> dict[str, Any]:
+    """`knows_decisions`: whether Greenhouse says of an active application if it needs one."""
+    filters = application_list.filters
+    return build_filter_context(application_list) | {
         "sorts": render_options(_list_sorts(application_list).items(), filters.order.key),
         "may_search": may_show_names(application_list.rights),
         "is_filtered": bool(filters.search or filters.filter_count),
-        "status_links": _build_status_links(application_list),
+        "status_links": _build_status_links(application_list, knows_decisions=knows_decisions),
         "columns": _build_columns(application_list),
         "shows_status": shows_status_column(filters.status),
-        "unfiltered_query": urlencode({"status": filters.status}),
         "any_status_query": replace(filters, status="").query,
         "can_save_view": not drop_search(filters).is_default(application_list.default_status),
     }
@@ -112,12 +118,13 @@ def _can_sort_by(key: str, rights: Rights) -> bool:
     return restrict_filters(filters, rights).order.key == key
 
 
-def _build_status_links(application_list: ApplicationList) -> list[Link]:
+def _build_status_links(application_list: ApplicationList, *, knows_decisions: bool) -> list[Link]:
     """They keep the other filters, except for the stage: the stages show who is active."""
     filters = application_list.filters
     labels = dict(STATUS_LABELS)
     # Whether a decision is needed is known with Harvest v3 only.
-    if not application_list.visible.filter(needs_decision__isnull=False).exists():
+    decided = application_list.visible.filter(needs_decision__isnull=False)
+    if not (knows_decisions or decided.exists()):
         del labels[NEEDS_DECISION]
     return [
         Link(

@@ -15,17 +15,20 @@ from portal.applications.page.application_list import ApplicationList, build_app
 from portal.applications.page.filter_options import build_filter_selects
 from portal.applications.page.filters import parse_filters
 from portal.applications.page.rows import build_row
-from portal.applications.page.toolbar import build_toolbar_context, normalize_view_query
+from portal.applications.page.toolbar import build_filter_context, normalize_view_query
 from portal.applications.views.job_page_context import build_full_page_context, build_list_context
-from portal.applications.views.lookups import get_available_actions_or_404, get_visible_job_or_404
+from portal.applications.views.lookups import get_available_actions_or_404
 from portal.applications.views.row_responses import render_row, render_unavailable
 from portal.audit.member_actions import record_member_action
 from portal.audit.presentation import JOB_KEY, redact_search
 from portal.core.database.prepared_statements import use_prepared_statements
+from portal.entitlements.rules import get_rights
 from portal.jobs.forms import SaveViewForm
 from portal.jobs.job_page.details import get_job_url
 from portal.jobs.job_page.last_viewed import record_view
+from portal.jobs.job_page.lookup import get_visible_job_or_404
 from portal.jobs.saved_views import SavedViews
+from portal.sync.freshness import get_freshness
 from portal.web.csv_rows import build_csv_response
 from portal.web.htmx import render_page_or_partial, wants_partial
 from portal.web.list_urls import update_browser_url
@@ -51,14 +54,17 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     action_context = ActionContext(request.membership, job.pk, rights, is_job_open=job.is_open)
     if not is_full_page and request.htmx.target == FILTERS_ID:
         selects = build_filter_selects(application_list, action_context)
-        context = build_toolbar_context(application_list) | {"filter_selects": selects}
+        context = build_filter_context(application_list) | {"filter_selects": selects}
         return render(request, "applications/_filters.html", context)
     context = build_list_context(request, application_list, action_context)
-    # Views during impersonation are not recorded.
-    if not request.htmx and job.is_open and request.user.pk == request.membership.user_id:
-        record_view(request.membership, job, rights)
     if is_full_page:
-        full_page = build_full_page_context(request, application_list, action_context)
+        job_freshness = get_freshness(job.connection, job=job)
+        # Views during impersonation are not recorded.
+        if not request.htmx and job.is_open and request.user.pk == request.membership.user_id:
+            record_view(request.membership, job, rights, job_freshness)
+        full_page = build_full_page_context(
+            request, application_list, action_context, job_freshness
+        )
         context |= full_page | {"views": views, "is_full_page": True}
         context["shared_views"] = shared_views
     response = render_page_or_partial(request, TEMPLATE, "applications", context)
@@ -107,7 +113,8 @@ def save_view(request: MemberRequest, job_pk: int) -> HttpResponse:
 
 
 def _get_list_or_404(request: MemberRequest, job_pk: int) -> ApplicationList:
-    job, rights = get_visible_job_or_404(request, job_pk)
+    rights = get_rights(request.membership)
+    job = get_visible_job_or_404(job_pk, rights)
     return build_application_list(job, rights, request.GET)
 
 

@@ -24,12 +24,13 @@ from portal.applications.page.application_list import (
 )
 from portal.applications.page.filter_options import build_filter_selects
 from portal.applications.page.filters import ApplicationFilters, encode_list_params
-from portal.applications.page.pipeline import build_answer_line, build_pipeline
+from portal.applications.page.pipeline import build_pipeline, count_active
 from portal.applications.page.rows import build_rows
 from portal.applications.page.toolbar import build_toolbar_context
 from portal.applications.review import sessions
 from portal.connections.outage import is_greenhouse_down
 from portal.jobs.job_page.details import get_job_details
+from portal.sync.freshness import Freshness
 from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
 PER_PAGE = 50
@@ -52,11 +53,16 @@ def build_list_context(
         page = VisitPage([linked_application], number=1, count=1, start_index=1)
     batch_options = _list_batch_options(application_list)
     acting_user = action_context.acting_user
-    return build_toolbar_context(application_list) | {
+    counts = count_active(action_context) if job.is_open else None
+    toolbar_context = build_toolbar_context(
+        application_list, knows_decisions=counts is not None and counts.knows_decisions
+    )
+    return toolbar_context | {
         "job": job,
         "rights": rights,
         "can_act": rights.can_act and job.is_open,
-        "pipeline": build_pipeline(action_context) if job.is_open else [],
+        "pipeline": build_pipeline(action_context, counts) if counts else [],
+        "waiting": counts.waiting if counts else None,
         "stage": application_list.filters.stage_param,
         "linked_application": linked_application,
         "has_applications": SimpleLazyObject(application_list.visible.exists),
@@ -69,7 +75,9 @@ def build_list_context(
         "reject_undo_seconds": action_context.reject_undo_seconds,
         "compact_rows": action_context.preferences.compact_rows,
         "batch_options": batch_options,
-        "announced": announce_matches(job, application_list.matching)
+        "announced": announce_matches(
+            job, application_list.matching, page.count if page.is_new else None
+        )
         if batch_options and page.has_other_pages
         else None,
         "max_batch_size": preview.MAX_BATCH_SIZE,
@@ -77,18 +85,19 @@ def build_list_context(
 
 
 def build_full_page_context(
-    request: MemberRequest, application_list: ApplicationList, action_context: ActionContext
+    request: MemberRequest,
+    application_list: ApplicationList,
+    action_context: ActionContext,
+    job_freshness: Freshness,
 ) -> dict[str, Any]:
     """What is only on the whole page."""
     job, rights = application_list.job, application_list.rights
     context: dict[str, Any] = {
-        "details": get_job_details(job, rights),
+        "details": get_job_details(job, rights, job_freshness),
         "is_greenhouse_down": SimpleLazyObject(lambda: is_greenhouse_down(job.connection)),
         **_build_review_offer(application_list),
         "status_counts": _count_by_status(application_list) if not job.is_open else (),
     }
-    if job.is_open:
-        context |= build_answer_line(action_context)
     if application_list.filters.filter_count or request.GET.get("filters"):
         context["filter_selects"] = build_filter_selects(application_list, action_context)
     return context

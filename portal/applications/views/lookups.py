@@ -14,17 +14,8 @@ from portal.entitlements.rules import (
     get_rights,
     visible_application,
     visible_applications,
-    visible_jobs,
 )
 from portal.sync.models import Application, Job
-
-
-def get_visible_job_or_404(request: MemberRequest, pk: int) -> tuple[Job, Rights]:
-    """An open or closed job."""
-    member_rights = get_rights(request.membership)
-    visible = visible_jobs(request.membership, member_rights=member_rights, closed=True)
-    job = get_object_or_404(visible.select_related("department", "connection"), pk=pk)
-    return job, member_rights
 
 
 def get_application_or_404(

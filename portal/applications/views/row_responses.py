@@ -16,7 +16,7 @@ from portal.applications.actions.latest_actions import get_latest_action, get_ow
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
 from portal.applications.page.filters import parse_filters, shows_status_column
-from portal.applications.page.pipeline import build_answer_line, build_pipeline
+from portal.applications.page.pipeline import build_pipeline, count_active
 from portal.applications.page.rows import ApplicationRow, build_row
 from portal.applications.views.return_urls import get_origin, get_return_url
 from portal.applications.views.review_responses import respond_in_review
@@ -67,10 +67,12 @@ def render_row(
         "row": row,
         "note": note,
         "selectable": list_filters.status in preview.KINDS_BY_STATUS,
-        "updated_pipeline": build_pipeline(action_context) if shows_pipeline else (),
         "stage": list_filters.stage_param,
-        **(build_answer_line(action_context) if shows_pipeline else {}),
     }
+    if shows_pipeline:
+        counts = count_active(action_context)
+        context["updated_pipeline"] = build_pipeline(action_context, counts)
+        context["waiting"] = counts.waiting
     return render(request, "applications/_row.html", context, status=status)
 
 

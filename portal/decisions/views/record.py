@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -19,7 +18,8 @@ from portal.audit.presentation import JOB_KEY
 from portal.decisions import csv_export, retention
 from portal.decisions.rows import DecisionRow, RowBuilder
 from portal.decisions.visible_decisions import visible_decisions
-from portal.entitlements.rules import Rights, get_rights, visible_jobs
+from portal.entitlements.rules import Rights, get_rights
+from portal.jobs.job_page.lookup import get_visible_job_or_404
 from portal.sync.models import Job
 from portal.web.csv_rows import build_csv_response
 from portal.web.htmx import render_page_or_partial
@@ -39,8 +39,7 @@ class JobRecord:
 def _get_record_or_404(request: MemberRequest, job_pk: int) -> JobRecord:
     """Of an open or closed requisition."""
     rights = get_rights(request.membership)
-    visible = visible_jobs(request.membership, member_rights=rights, closed=True)
-    return JobRecord(get_object_or_404(visible.select_related("connection"), pk=job_pk), rights)
+    return JobRecord(get_visible_job_or_404(job_pk, rights), rights)
 
 
 @require_safe

@@ -10,21 +10,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from integrations.ats.types import ApplicationStatus, JobStatus
+from integrations.ats.types import JobStatus
 from portal.jobs.answers import tally_sums
 from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait
 from portal.jobs.answers.promise import Promise
 from portal.jobs.models import DecisionTally, DecisionTallySum, StageCountRun
-from portal.sync.models import (
-    Application,
-    AtsUser,
-    Job,
-    TeamMember,
-)
+from portal.sync.models import AtsUser, Job, TeamMember
 
 PERIODS = {30: "30 days", 90: "90 days"}
 DEFAULT_PERIOD = 30
@@ -80,7 +76,7 @@ class WaitingCounts:
     since: datetime | None = None  # the one that has waited longest, of those that are known
     decision_unknown: int = 0
 
-    @property
+    @cached_property
     def due(self) -> DueLabel | None:
         """When the first answer is due."""
         return None if self.since is None else describe_due(self.promise, self.since)
@@ -147,16 +143,14 @@ def summarize(
     return AnswerSummary(waiting, groups, answers, sums.answers_by_day)
 
 
-def load_waiting_counts(applications: QuerySet[Application], promise: Promise) -> WaitingCounts:
-    """As they are at this moment."""
-    active = applications.filter(status=ApplicationStatus.ACTIVE).order_by()
-    counts = active.aggregate(
-        undecided=Count("pk", filter=Q(needs_decision=True)),
-        overdue=Count("pk", filter=Q(decision_needed_at__lt=promise.find_overdue_limit())),
-        since=Min("decision_needed_at"),
-        decision_unknown=Count("pk", filter=Q(needs_decision=None)),
-    )
-    return WaitingCounts(promise, **counts)
+def build_waiting_aggregates(promise: Promise) -> dict[str, Aggregate]:
+    """The fields of `WaitingCounts`, of active applications at this moment."""
+    return {
+        "undecided": Count("pk", filter=Q(needs_decision=True)),
+        "overdue": Count("pk", filter=Q(decision_needed_at__lt=promise.find_overdue_limit())),
+        "since": Min("decision_needed_at"),
+        "decision_unknown": Count("pk", filter=Q(needs_decision=None)),
+    }
 
 
 def find_first_day(promise: Promise, period: int) -> date:

@@ -107,7 +107,7 @@ def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:
     )
     job_list = PagedList(
         f"jobs:{job_filters.query}",
-        ordered=jobs.order_by(*job_filters.order.get_ordering()),
+        ordered=_select_row_columns(jobs).order_by(*job_filters.order.get_ordering()),
         shown=_select_row_columns(visible),
         size=PAGE_SIZE,
     )

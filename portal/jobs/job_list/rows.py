@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,12 @@ from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
 from portal.core import links
 from portal.entitlements.rules import Rights, applications_on_jobs
-from portal.jobs.answers.figures import AnswerCounts, WaitingCounts, load_answer_counts
+from portal.jobs.answers.figures import (
+    AnswerCounts,
+    WaitingCounts,
+    build_waiting_aggregates,
+    load_answer_counts,
+)
 from portal.jobs.answers.labels import format_moment
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
@@ -205,6 +210,7 @@ def _add_application_counts(
     is_new = Q(first_seen_at__gt=F("last_view__viewed_at")) | Q(
         applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD, last_view__viewed_at=None
     )
+    waiting_aggregates = build_waiting_aggregates(promise)
     groups = (
         applications_on_jobs(rows_by_job, rights)
         .filter(status=ApplicationStatus.ACTIVE)
@@ -214,11 +220,8 @@ def _add_application_counts(
         .annotate(
             n=Count("pk"),
             new=Count("pk", filter=is_new),
-            since=Min(build_waiting_since()),
-            undecided=Count("pk", filter=Q(needs_decision=True)),
-            overdue=Count("pk", filter=Q(decision_needed_at__lt=promise.find_overdue_limit())),
-            needed_since=Min("decision_needed_at"),
-            unknown=Count("pk", filter=Q(needs_decision=None)),
+            last_active_at=Min(build_waiting_since()),
+            **waiting_aggregates,
         )
     )
     for group in groups:
@@ -227,17 +230,7 @@ def _add_application_counts(
         row.new += group["new"]
         name, order = group["stage__name"] or "No stage", group["stage__order"]
         row.stages.append((name, _STAGE_COLORS if order is None else order, group["n"]))
-        times = [time for time in (row.waiting_since, group["since"]) if time]
+        times = [time for time in (row.waiting_since, group["last_active_at"]) if time]
         row.waiting_since = min(times, default=None)
-        row.waiting = _add_waiting(row.waiting or WaitingCounts(promise), group)
-
-
-def _add_waiting(waiting: WaitingCounts, group: Mapping[str, Any]) -> WaitingCounts:
-    times = [time for time in (waiting.since, group["needed_since"]) if time]
-    return replace(
-        waiting,
-        undecided=waiting.undecided + group["undecided"],
-        overdue=waiting.overdue + group["overdue"],
-        since=min(times, default=None),
-        decision_unknown=waiting.decision_unknown + group["unknown"],
-    )
+        waiting = WaitingCounts(promise, **{name: group[name] for name in waiting_aggregates})
+        row.waiting = waiting if row.waiting is None else row.waiting + waiting

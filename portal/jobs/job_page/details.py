@@ -13,7 +13,6 @@ from django.utils.safestring import SafeString, mark_safe
 from portal.core import links
 from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
-from portal.sync import freshness
 from portal.sync.freshness import Freshness
 from portal.sync.models import USER_NAME_FIELDS, Job, JobPost, Opening, format_user_name
 
@@ -67,7 +66,7 @@ class JobDetails:
     posts: list[PostDetails] | None = None
 
 
-def get_job_details(job: Job, rights: Rights) -> JobDetails:
+def get_job_details(job: Job, rights: Rights, job_freshness: Freshness) -> JobDetails:
     unavailable = rights.features.unavailable
     openings = _list_openings(job) if "openings" not in unavailable else None
     return JobDetails(
@@ -75,7 +74,7 @@ def get_job_details(job: Job, rights: Rights) -> JobDetails:
         offices=list(job.offices.order_by("name").values_list("name", flat=True)),
         url=get_job_url(job),
         greenhouse_url=_build_greenhouse_url(job),
-        freshness=freshness.get_freshness(job.connection, job=job),
+        freshness=job_freshness,
         is_refreshing=last_viewed.is_refreshing(job),
         team=_group_team_by_role(job) if "hiring_team" not in unavailable else None,
         openings=openings,

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -32,8 +32,9 @@ from portal.jobs.job_list.list_page import ListRequest
 from portal.jobs.job_list.rows import build_rows
 from portal.jobs.job_page import last_viewed
 from portal.jobs.job_page.details import get_job_details, get_job_url
+from portal.jobs.job_page.lookup import get_visible_job_or_404
 from portal.jobs.saved_views import SavedViews
-from portal.sync.models import Job
+from portal.sync.freshness import get_freshness
 from portal.web.csv_rows import build_csv_response
 from portal.web.htmx import render_page_or_partial
 from portal.web.list_urls import update_browser_url
@@ -115,17 +116,12 @@ def export_csv(request: MemberRequest) -> StreamingHttpResponse:
 # -- one requisition -----------------------------------------------------------------------------
 
 
-def _get_visible_job(request: MemberRequest, job_pk: int, member_rights: Rights) -> Job:
-    visible = visible_jobs(request.membership, member_rights=member_rights, closed=True)
-    return get_object_or_404(visible.select_related("department", "connection"), pk=job_pk)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_only
 def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
     """POST queues a refresh; GET returns its progress."""
     member_rights = get_rights(request.membership)
-    job = _get_visible_job(request, job_pk, member_rights)
+    job = get_visible_job_or_404(job_pk, member_rights)
     if request.method == "POST":
         if not last_viewed.request_job_refresh(job, member_rights):
             messages.error(
@@ -134,7 +130,7 @@ def refresh_job(request: MemberRequest, job_pk: int) -> HttpResponse:
         return redirect(get_job_url(job))
     if not request.htmx:
         return redirect(get_job_url(job))
-    details = get_job_details(job, member_rights)
+    details = get_job_details(job, member_rights, get_freshness(job.connection, job=job))
     context = {"details": details, "rights": member_rights, "just_read": not details.is_refreshing}
     return render(request, "jobs/_freshness.html", context)
 
@@ -160,7 +156,7 @@ def show_outage(request: MemberRequest) -> HttpResponse:
 @member_only
 def set_pin(request: MemberRequest, job_pk: int) -> HttpResponse:
     member_rights = get_rights(request.membership)
-    job = _get_visible_job(request, job_pk, member_rights)
+    job = get_visible_job_or_404(job_pk, member_rights)
     if request.POST.get("pinned") == "no":
         pins.unpin_job(request.membership, job)
     else:

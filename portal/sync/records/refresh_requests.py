@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.core import queue
-from portal.sync import freshness
+from portal.sync.freshness import Freshness, State
 from portal.sync.models import Job, RefreshRequest
 
 REFRESH_TASK = "portal.sync.tasks.refresh_record"
@@ -50,9 +50,9 @@ def _create_request(connection: Connection, kind: str, remote_id: int) -> Refres
     return refresh_request
 
 
-def refresh_if_stale(job: Job) -> bool:
+def refresh_if_stale(job: Job, job_freshness: Freshness) -> bool:
     """Queue a read of a job whose data is old; returns whether it was queued."""
-    if freshness.get_freshness(job.connection, job=job).state == freshness.State.LIVE:
+    if job_freshness.state == State.LIVE:
         return False
     request_refresh(job.connection, Kind.JOB, job.remote_id)
     return True

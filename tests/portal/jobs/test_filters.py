@@ -12,6 +12,7 @@ from django.utils import timezone
 from portal.entitlements.rules import get_rights
 from portal.jobs.job_list import stage_counts
 from portal.jobs.job_page.last_viewed import record_view
+from portal.sync.freshness import get_freshness
 from portal.sync.models import Application, AtsUser, Department, Job, Office, Opening, StageName
 from tests.personas import Personas, create_personas
 from tests.portal.entitlements import synced_data
@@ -286,7 +287,7 @@ def test_applications_since_last_visit_are_new(
     acme, sam, jobs, personas: Personas, sign_in, advance_clock
 ) -> None:
     client = sign_in(personas.sam)
-    record_view(personas.sam, jobs["Nurse"], get_rights(personas.sam))
+    record_view(personas.sam, jobs["Nurse"], get_rights(personas.sam), get_freshness(acme))
     advance_clock(60)
     synced_data.create_application(
         jobs["Nurse"], synced_data.create_candidate(acme), applied_at=NOW
@@ -294,7 +295,7 @@ def test_applications_since_last_visit_are_new(
     advance_clock(60)
     rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
     assert rows["Nurse"].new == 1
-    record_view(personas.sam, jobs["Nurse"], get_rights(personas.sam))
+    record_view(personas.sam, jobs["Nurse"], get_rights(personas.sam), get_freshness(acme))
     rows = {row.job.name: row for row in client.get(LIST).context["rows"]}
     assert rows["Nurse"].new == 0
 

@@ -616,10 +616,11 @@ def test_request_retried_after_outage(connect, sandbox: Sandbox, run_tasks, adva
 def test_stale_page_triggers_job_refresh(connect, sandbox, run_tasks, advance_clock) -> None:
     connection = connect()
     job = _active_application().job
-    assert not refresh_requests.refresh_if_stale(job)
+    assert not refresh_requests.refresh_if_stale(job, freshness.get_freshness(connection, job=job))
     advance_clock(2 * 60 * 60)
-    assert freshness.get_freshness(connection, job=job).stale
-    assert refresh_requests.refresh_if_stale(job)
+    job_freshness = freshness.get_freshness(connection, job=job)
+    assert job_freshness.stale
+    assert refresh_requests.refresh_if_stale(job, job_freshness)
     run_tasks()
     job.refresh_from_db()
     assert freshness.get_freshness(connection, job=job).state == freshness.State.LIVE
