@@ -18,6 +18,7 @@ from portal.accounts.admins import name_admins, suggest_setup_fix
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.access_paths import AccessPath, list_access_paths
 from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
 from portal.sync.models import Application, AtsUser, Job
@@ -74,6 +75,7 @@ class Rights:
         return f"{reason} {self.setup_advice}" if action in self.features.off else reason
 
 
+@use_prepared_statements()
 def get_rights(member: Membership) -> Rights:
     user_match = match_user(member)
     features = load_features(user_match.connection) if user_match.connection else Features()

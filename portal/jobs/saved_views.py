@@ -10,6 +10,7 @@ from django.db.models import Case, Q, QuerySet, When
 from django.utils import timezone
 
 from portal.accounts.models import Membership
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.jobs.models import SavedView
 from portal.sync.models import Job
 
@@ -73,6 +74,7 @@ class SavedViews:
         if view:
             self._views.filter(pk=view.pk).update(is_default=True)
 
+    @use_prepared_statements()
     def list_with_shared(self) -> tuple[list[SavedView], list[SavedView]]:
         """The member's own views, and those of the same list that others share."""
         is_own = Q(membership=self.member)

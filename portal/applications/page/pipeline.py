@@ -9,6 +9,7 @@ from django.db.models import Count
 
 from integrations.ats.types import ApplicationStatus
 from portal.applications.actions.action_context import ActionContext
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import applications_on_jobs
 from portal.jobs.answers.figures import WaitingCounts, build_waiting_aggregates
 from portal.sync.models import Stage
@@ -33,6 +34,7 @@ class ActiveCounts:
         return sum(self.by_stage.values()) > self.waiting.decision_unknown
 
 
+@use_prepared_statements()
 def count_active(action_context: ActionContext) -> ActiveCounts:
     """The context's job must come from `visible_jobs`, or be that of a `visible_application`."""
     promise = action_context.promise

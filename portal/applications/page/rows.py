@@ -26,6 +26,7 @@ from portal.applications.page.labels import get_candidate_label, may_show_names
 from portal.applications.page.scheduled_email import ScheduledEmail, get_scheduled_email
 from portal.applications.pending.pending_list import explain_not_sent
 from portal.applications.pending.plans import RejectionPlan, get_plan
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.jobs.answers.labels import DueLabel, describe_due
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
@@ -214,6 +215,7 @@ class ApplicationRow:
         return get_scheduled_email(self.last) if self.last is not None else None
 
 
+@use_prepared_statements()
 def build_rows(
     applications: Iterable[Application], action_context: ActionContext
 ) -> list[ApplicationRow]:

@@ -14,10 +14,11 @@ from functools import cached_property
 
 from django.db.models import Aggregate, Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from integrations.ats.types import JobStatus
 from portal.jobs.answers import tally_sums
-from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait
+from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait, format_count
 from portal.jobs.answers.promise import Promise
 from portal.jobs.models import DecisionTally, DecisionTallySum, StageCountRun
 from portal.sync.models import AtsUser, Job, TeamMember
@@ -84,6 +85,14 @@ class WaitingCounts:
     @property
     def wait_label(self) -> str:
         return "" if self.since is None else describe_wait(self.since)
+
+    @property
+    def undecided_label(self) -> SafeString:
+        return format_count(self.undecided)
+
+    @property
+    def overdue_label(self) -> SafeString:
+        return format_count(self.overdue)
 
     def __add__(self, other: WaitingCounts) -> WaitingCounts:
         return WaitingCounts(

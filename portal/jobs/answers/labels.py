@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from django.utils import dateformat, timezone
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.jobs.answers.promise import Promise
 
@@ -24,11 +26,10 @@ class DueLabel:
 def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
     today = promise.get_local_day(timezone.now())
     due_day = promise.find_due_day(promise.get_local_day(needed_at))
-    day_name = dateformat.format(due_day, "D j M")
     since = format_moment(needed_at, promise.zone)  # whose days count
     explanation = (
         f"Needs a decision since {since}. The answer is due by the end of "
-        f"{dateformat.format(due_day, 'l j F Y')}, {promise.zone_label} time."
+        f"{_format_day(due_day)}, {promise.zone_label} time."
     )
     if due_day < today:
         late_days = promise.calendar.count_working_days(due_day, today)
@@ -38,7 +39,7 @@ def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
         return DueLabel("Due today", "warn", explanation)
     if due_day == today + timedelta(days=1):
         return DueLabel("Due tomorrow", "warn", explanation)
-    return DueLabel(f"Due {day_name}", "", explanation)
+    return DueLabel(f"Due {dateformat.format(due_day, 'D j M')}", "", explanation)
 
 
 def describe_wait(needed_at: datetime) -> str:
@@ -47,7 +48,17 @@ def describe_wait(needed_at: datetime) -> str:
 
 
 def format_moment(moment: datetime, zone: tzinfo | None = None) -> str:
-    return dateformat.format(timezone.localtime(moment, zone), "l j F Y, H:i T")
+    local = timezone.localtime(moment, zone)
+    return f"{_format_day(local.date())}, {dateformat.format(local, 'H:i T')}"
+
+
+@lru_cache(maxsize=1000)  # rows of a list share days
+def _format_day(day: date) -> str:
+    return dateformat.format(day, "l j F Y")
+
+
+def format_count(number: int) -> SafeString:
+    return mark_safe(f"{number:,}")  # noqa: S308  (digits)
 
 
 def count_days(days: int, noun: str) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 from django.db.models import Count, F, FilteredRelation, Min, Q
 from django.utils import timezone
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
 from portal.core import links
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, applications_on_jobs
 from portal.jobs.answers.figures import (
     AnswerCounts,
@@ -23,12 +25,13 @@ from portal.jobs.answers.figures import (
     build_waiting_aggregates,
     load_answer_counts,
 )
-from portal.jobs.answers.labels import format_moment
+from portal.jobs.answers.labels import format_count, format_moment
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
 from portal.jobs.job_page.details import get_job_url, reverse_cached
 from portal.sync.models import USER_NAME_FIELDS, Job, Opening, TeamMember, format_user_name
+from portal.web.templatetags.names import isolate
 
 # Age up to which applications count as new on a requisition that the member never opened.
 NEW_APPLICATION_PERIOD = timedelta(days=7)
@@ -54,17 +57,21 @@ class JobRow:
     waiting: WaitingCounts | None = None  # for a decision
     answers: AnswerCounts = field(default_factory=AnswerCounts)
 
-    @property
-    def url(self) -> str:
-        return get_job_url(self.job)
+    @cached_property
+    def name(self) -> SafeString | str:
+        return isolate(self.job.name)
 
     @property
-    def pin_url(self) -> str:
+    def url(self) -> SafeString:
+        return get_job_url(self.job)
+
+    @cached_property
+    def pin_url(self) -> SafeString:
         return reverse_cached("jobs:set_pin", self.job.pk)
 
     @property
-    def key(self) -> str:
-        return str(self.job.pk)
+    def key(self) -> SafeString:
+        return mark_safe(str(self.job.pk))  # noqa: S308  (digits)
 
     @property
     def note(self) -> str:
@@ -75,21 +82,21 @@ class JobRow:
         )
         return " · ".join(part for part in (*parts, ", ".join(self.offices)) if part)
 
-    @property
-    def recruiter_label(self) -> str:
-        return ", ".join(self.recruiters)
+    @cached_property
+    def recruiter_label(self) -> SafeString | str:
+        return isolate(", ".join(self.recruiters))
+
+    @cached_property
+    def openings_label(self) -> SafeString | str:
+        return "" if self.openings_left is None else format_count(self.openings_left)
 
     @property
-    def openings_label(self) -> str:
-        return "" if self.openings_left is None else f"{self.openings_left:,}"
+    def active_label(self) -> SafeString:
+        return format_count(self.active)
 
     @property
-    def active_label(self) -> str:
-        return f"{self.active:,}"
-
-    @property
-    def new_label(self) -> str:
-        return f"{self.new:,}" if self.new else ""
+    def new_label(self) -> SafeString:
+        return format_count(self.new)
 
     @property
     def candidate_links(self) -> list[tuple[str, str]]:
@@ -110,9 +117,14 @@ class JobRow:
         more = len(self.candidate_matches) - _MAX_NAMES
         return f"{more:,} more" if more > 0 else ""
 
-    @cached_property
+    @property
     def stage_label(self) -> str:
         return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
+
+    @cached_property
+    def stage_text(self) -> SafeString:
+        """The same for HTML, where it stands twice."""
+        return conditional_escape(self.stage_label)
 
     @property
     def in_stage_label(self) -> str:
@@ -143,6 +155,11 @@ class JobRow:
         return "" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
 
     @property
+    def waiting_timestamp(self) -> SafeString:
+        time = self.waiting_since
+        return mark_safe("" if time is None else time.isoformat())  # noqa: S308  (digits)
+
+    @property
     def waiting_exactly(self) -> str:
         return "" if self.waiting_since is None else format_moment(self.waiting_since)
 
@@ -155,6 +172,7 @@ class JobRow:
         return " · ".join(part for part in parts if part)
 
 
+@use_prepared_statements()
 def build_rows(
     jobs: Sequence[Job], member: Membership, rights: Rights, *, pinned: Collection[int] = ()
 ) -> list[JobRow]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.core import links
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
 from portal.sync.freshness import Freshness
@@ -66,6 +67,7 @@ class JobDetails:
     posts: list[PostDetails] | None = None
 
 
+@use_prepared_statements()
 def get_job_details(job: Job, rights: Rights, job_freshness: Freshness) -> JobDetails:
     unavailable = rights.features.unavailable
     openings = _list_openings(job) if "openings" not in unavailable else None
@@ -83,13 +85,15 @@ def get_job_details(job: Job, rights: Rights, job_freshness: Freshness) -> JobDe
     )
 
 
-def get_job_url(job: Job) -> str:
+def get_job_url(job: Job) -> SafeString:
     return reverse_cached(links.JOB_PAGE, job.pk)
 
 
-def reverse_cached(view: str, pk: int) -> str:
-    """Like `reverse`, but resolves a view only once per process; for many rows."""
-    return _get_url_template(view).replace(_KEY_PLACEHOLDER, str(pk))
+def reverse_cached(view: str, pk: int) -> SafeString:
+    """Like `reverse`, but resolves a view only once per process and needs no escaping; for many
+    rows.
+    """
+    return mark_safe(_get_url_template(view).replace(_KEY_PLACEHOLDER, str(pk)))  # noqa: S308
 
 
 _KEY_PLACEHOLDER = str(10**18)  # no row has it
