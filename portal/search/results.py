@@ -15,12 +15,13 @@ from portal.core.names.search_keys import match_title, matches_text
 from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, get_rights, visible_jobs
 from portal.jobs.job_list.search import is_in_any, is_searchable_name
-from portal.jobs.job_page.details import get_job_url, reverse_cached
+from portal.jobs.job_page.details import get_job_url
 from portal.jobs.saved_views import SavedViews
 from portal.search.candidates import find_named_applications
 from portal.search.pages import PAGES
 from portal.sync.models import Job
 from portal.web.id_parsing import parse_id
+from portal.web.row_urls import reverse_cached
 
 MAX_RESULTS = 6
 

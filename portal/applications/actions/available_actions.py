@@ -62,10 +62,10 @@ class AvailableActions:
             self._options[kind] = get_action_option(self.application, self.context, kind)
         return self._options[kind]
 
-    def list_options(self) -> list[ActionOption]:
+    def list_kinds(self) -> list[str]:
         """The decisions that fit the application's status, in button order."""
         return [
-            self.get_option(handler.kind)
+            handler.kind
             for handler in ACTION_HANDLERS.values()
             if handler.changes_application and handler.is_applicable(self.application)
         ]

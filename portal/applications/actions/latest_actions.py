@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
@@ -36,17 +37,17 @@ class ShownActions:
 
 def get_shown_actions(applications: Sequence[Application], member: Membership) -> ShownActions:
     application_ids = [row.pk for row in applications]
-    latest_ids = _get_latest_ids(_filter_relevant_actions(application_ids, member)).values()
+    latest = _group_latest(_filter_relevant_actions(application_ids, member)).values("newest")
     shown_actions = ApplicationAction.objects.filter(
-        Q(pk__in=latest_ids) | Q(application__in=application_ids, status=Status.PENDING)
+        Q(pk__in=latest) | Q(status=Status.PENDING), application__in=application_ids
     ).select_related("membership__user", "undoes")
     actions = ShownActions({}, {})
     for action in shown_actions:
         by_application = actions.pending if action.is_pending else actions.latest
         by_application[action.application_id] = action
     for application in applications:
-        if (latest := actions.latest.get(application.pk)) is not None:
-            _reread_if_outdated(application, latest)
+        if (action := actions.latest.get(application.pk)) is not None:
+            _reread_if_outdated(application, action)
     return actions
 
 
@@ -97,9 +98,10 @@ def get_latest_effective_action_ids(applications: Sequence[int]) -> dict[int, in
         ApplicationAction.IS_DECISION, application__in=applications
     )
     without_effect = (*ApplicationAction.INEFFECTIVE_STATUSES, ApplicationAction.Status.PENDING)
-    return _get_latest_ids(actions.exclude(status__in=without_effect))
+    latest = _group_latest(actions.exclude(status__in=without_effect))
+    return dict(latest.values_list("application", "newest"))
 
 
-def _get_latest_ids(actions: QuerySet[ApplicationAction]) -> dict[int, int]:
-    """By application ID."""
-    return dict(actions.order_by().values_list("application").annotate(newest=Max("pk")))
+def _group_latest(actions: QuerySet[ApplicationAction]) -> QuerySet[Any, Any]:
+    """The newest of each application."""
+    return actions.order_by().values("application").annotate(newest=Max("pk"))

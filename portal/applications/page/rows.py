@@ -6,9 +6,12 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.applications.actions import undo
 from portal.applications.actions.action_context import ActionContext
@@ -27,9 +30,10 @@ from portal.applications.page.scheduled_email import ScheduledEmail, get_schedul
 from portal.applications.pending.pending_list import explain_not_sent
 from portal.applications.pending.plans import RejectionPlan, get_plan
 from portal.core.database.prepared_statements import use_prepared_statements
-from portal.jobs.answers.labels import DueLabel, describe_due
+from portal.jobs.answers.labels import DueLabel, count_days, describe_due
 from portal.sync.models import Application
 from portal.web.state_tokens import build_state_token
+from portal.web.templatetags.names import isolate
 
 Status = ApplicationAction.Status
 
@@ -43,7 +47,7 @@ BUTTON_KINDS = (ActionKind.ADVANCE, ActionKind.REJECT, ActionKind.UNREJECT)
 @dataclass(frozen=True)
 class ApplicationRow:
     application: Application
-    options: Sequence[ActionOption]
+    available_actions: AvailableActions | None  # None: the row offers none
     last: ApplicationAction | None
     is_own: bool  # the latest action is the reader's
     member_id: int
@@ -70,9 +74,9 @@ class ApplicationRow:
     def pending_problem(self) -> str:
         return explain_not_sent(self.pending) if self.pending is not None else ""
 
-    @property
-    def dom_id(self) -> str:
-        return str(self.application.pk)
+    @cached_property
+    def dom_id(self) -> SafeString:
+        return mark_safe(str(self.application.pk))  # noqa: S308  (digits)
 
     @property
     def key(self) -> uuid.UUID:
@@ -80,10 +84,10 @@ class ApplicationRow:
         return uuid.uuid4()
 
     @property
-    def click(self) -> str:
+    def click(self) -> SafeString:
         """What `forms.base.unpack_click` reads: the key and the stage on screen, in one value."""
         stage, entry = self.application.stage_remote_id, self.application.stage_entry_id
-        return f"{self.key.hex}.{stage or ''}.{entry or ''}"
+        return mark_safe(f"{self.key.hex}.{stage or ''}.{entry or ''}")  # noqa: S308  (digits)
 
     @property
     def state_token(self) -> str:
@@ -100,6 +104,29 @@ class ApplicationRow:
             self.poll_interval,
         )
 
+    @cached_property
+    def label(self) -> SafeString:
+        """For attributes, of which a row has several."""
+        return conditional_escape(self.who)
+
+    @cached_property
+    def name(self) -> SafeString | str:
+        return isolate(self.who)
+
+    @property
+    def stage_age(self) -> str:
+        days = self.application.days_in_stage if self.shows_stage_age else None
+        if days is None:
+            return ""
+        if not days:
+            return "since today"
+        return f"{count_days(days, 'day')}{' in stage' if self.due else ''}"
+
+    @property
+    def has_status(self) -> bool:
+        """Whether its status line says anything."""
+        return bool(self.last or self.pending or self.unavailable_reason)
+
     @property
     def action_name(self) -> str:
         """The latest action and whose it is, for names of buttons: "rejection of Ada Park"."""
@@ -113,7 +140,7 @@ class ApplicationRow:
         """The latest action for screen readers, with the person's name."""
         return describe_action(self.last, self.who, is_own=self.is_own) if self.last else ""
 
-    @property
+    @cached_property
     def unavailable_reason(self) -> str:
         """Why buttons of the row are off, each reason once."""
         reasons = dict.fromkeys(option.why_not for option in self.buttons if option.why_not)
@@ -169,9 +196,29 @@ class ApplicationRow:
             return f"{verb} anyway"
         return f"{verb} from “{stage_name}”"
 
+    @cached_property
+    def kinds(self) -> list[str]:
+        return self.available_actions.list_kinds() if self.available_actions else []
+
+    @cached_property
+    def options(self) -> list[ActionOption]:
+        return self._get_options(self.kinds)
+
+    @cached_property
+    def buttons(self) -> list[ActionOption]:
+        return self._get_options(kind for kind in self.kinds if kind in BUTTON_KINDS)
+
+    @property
+    def menu(self) -> list[ActionOption]:
+        return [option for option in self.options if option.kind not in BUTTON_KINDS]
+
+    def _get_options(self, kinds: Iterable[str]) -> list[ActionOption]:
+        actions = self.available_actions
+        return [actions.get_option(kind) for kind in kinds] if actions else []
+
     @property
     def selectable(self) -> bool:
-        return bool(self.options) and not self.is_busy
+        return bool(self.kinds) and not self.is_busy
 
     @property
     def fixable_in_setup(self) -> bool:
@@ -194,14 +241,6 @@ class ApplicationRow:
             return "5s"  # the browser counts down, and asks when the time is up
         age = timezone.now() - self.last.queued_at
         return next((interval for limit, interval in POLL_INTERVALS if age < limit), "1s")
-
-    @property
-    def buttons(self) -> list[ActionOption]:
-        return [o for o in self.options if o.kind in BUTTON_KINDS]
-
-    @property
-    def menu(self) -> list[ActionOption]:
-        return [o for o in self.options if o.kind not in BUTTON_KINDS]
 
     @property
     def undo_warning(self) -> str:
@@ -294,9 +333,9 @@ def _assemble_row(
     return ApplicationRow(
         application=application,
         # Buttons are hidden while an action is open.
-        options=()
+        available_actions=None
         if not action_context.is_job_open or (last is not None and last.is_open)
-        else available_actions.list_options(),
+        else available_actions,
         last=last,
         is_own=is_own,
         member_id=action_context.member.pk,

@@ -24,7 +24,7 @@ from portal.audit.presentation import JOB_KEY, redact_search
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import get_rights
 from portal.jobs.forms import SaveViewForm
-from portal.jobs.job_page.details import get_job_url
+from portal.jobs.job_page.details import get_job_about, get_job_url
 from portal.jobs.job_page.last_viewed import record_view
 from portal.jobs.job_page.lookup import get_visible_job_or_404
 from portal.jobs.saved_views import SavedViews
@@ -37,6 +37,7 @@ from portal.web.state_tokens import is_state_shown
 TEMPLATE = "applications/job_detail.html"
 SEARCH_FORM_ID = "applications-search"
 FILTERS_ID = "applications-filters"
+ABOUT_ID = "job-about"
 
 
 @require_safe
@@ -51,6 +52,9 @@ def job_detail(request: MemberRequest, job_pk: int) -> HttpResponse:
     default_view = next((view for view in views if view.is_default), None)
     if default_view and not request.GET:
         return redirect(f"{get_job_url(job)}?{default_view.query}")
+    if not is_full_page and request.htmx.target == ABOUT_ID:
+        context = {"about": get_job_about(job, rights), "rights": rights}
+        return render(request, "jobs/_about.html", context)
     action_context = ActionContext(request.membership, job.pk, rights, is_job_open=job.is_open)
     if not is_full_page and request.htmx.target == FILTERS_ID:
         selects = build_filter_selects(application_list, action_context)

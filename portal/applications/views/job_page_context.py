@@ -29,7 +29,7 @@ from portal.applications.page.rows import build_rows
 from portal.applications.page.toolbar import build_toolbar_context
 from portal.applications.review import sessions
 from portal.connections.outage import is_greenhouse_down
-from portal.jobs.job_page.details import get_job_details
+from portal.jobs.job_page.details import get_job_about, get_job_details
 from portal.sync.freshness import Freshness
 from portal.web.list_visits import ListVisit, PagedList, VisitPage
 
@@ -98,6 +98,8 @@ def build_full_page_context(
         **_build_review_offer(application_list),
         "status_counts": _count_by_status(application_list) if not job.is_open else (),
     }
+    if request.GET.get("about"):
+        context["about"] = get_job_about(job, rights)
     if application_list.filters.filter_count or request.GET.get("filters"):
         context["filter_selects"] = build_filter_selects(application_list, action_context)
     return context

@@ -29,8 +29,9 @@ from portal.jobs.answers.labels import format_count, format_moment
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
-from portal.jobs.job_page.details import get_job_url, reverse_cached
+from portal.jobs.job_page.details import get_job_url
 from portal.sync.models import USER_NAME_FIELDS, Job, Opening, TeamMember, format_user_name
+from portal.web.row_urls import reverse_cached
 from portal.web.templatetags.names import isolate
 
 # Age up to which applications count as new on a requisition that the member never opened.

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
 from html import unescape
 
 import nh3
 from django.conf import settings
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.core import links
@@ -16,6 +14,7 @@ from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
 from portal.sync.freshness import Freshness
 from portal.sync.models import USER_NAME_FIELDS, Job, JobPost, Opening, format_user_name
+from portal.web.row_urls import reverse_cached
 
 _ROLE_LABELS = {
     "hiring_manager": "Hiring managers",
@@ -54,54 +53,53 @@ class PostDetails:
 
 @dataclass(frozen=True)
 class JobDetails:
+    """What every page of a requisition shows of it."""
+
     job: Job
-    offices: list[str]
     url: str
     greenhouse_url: str
     freshness: Freshness
     is_refreshing: bool
-    # None: the credential can't read them.
-    team: dict[str, list[str]] | None = None
-    openings: list[Opening] | None = None
-    openings_left: int = 0
-    posts: list[PostDetails] | None = None
+    openings_left: int | None = None  # None: the credential can't read them
+
+
+@dataclass(frozen=True)
+class JobAbout:
+    """What is unfolded for few. None: the credential can't read them."""
+
+    job: Job
+    offices: list[str]
+    team: dict[str, list[str]] | None
+    openings: list[Opening] | None
+    posts: list[PostDetails] | None
 
 
 @use_prepared_statements()
 def get_job_details(job: Job, rights: Rights, job_freshness: Freshness) -> JobDetails:
-    unavailable = rights.features.unavailable
-    openings = _list_openings(job) if "openings" not in unavailable else None
+    can_read_openings = "openings" not in rights.features.unavailable
     return JobDetails(
         job=job,
-        offices=list(job.offices.order_by("name").values_list("name", flat=True)),
         url=get_job_url(job),
         greenhouse_url=_build_greenhouse_url(job),
         freshness=job_freshness,
         is_refreshing=last_viewed.is_refreshing(job),
+        openings_left=_count_open_positions(job) if can_read_openings else None,
+    )
+
+
+def get_job_about(job: Job, rights: Rights) -> JobAbout:
+    unavailable = rights.features.unavailable
+    return JobAbout(
+        job=job,
+        offices=list(job.offices.order_by("name").values_list("name", flat=True)),
         team=_group_team_by_role(job) if "hiring_team" not in unavailable else None,
-        openings=openings,
-        openings_left=sum(o.is_open for o in openings or ()),
+        openings=_list_openings(job) if "openings" not in unavailable else None,
         posts=_list_posts(job) if "posts" not in unavailable else None,
     )
 
 
 def get_job_url(job: Job) -> SafeString:
     return reverse_cached(links.JOB_PAGE, job.pk)
-
-
-def reverse_cached(view: str, pk: int) -> SafeString:
-    """Like `reverse`, but resolves a view only once per process and needs no escaping; for many
-    rows.
-    """
-    return mark_safe(_get_url_template(view).replace(_KEY_PLACEHOLDER, str(pk)))  # noqa: S308
-
-
-_KEY_PLACEHOLDER = str(10**18)  # no row has it
-
-
-@cache
-def _get_url_template(view: str) -> str:
-    return reverse(view, args=[_KEY_PLACEHOLDER])
 
 
 def _group_team_by_role(job: Job) -> dict[str, list[str]]:
@@ -120,6 +118,10 @@ def _group_team_by_role(job: Job) -> dict[str, list[str]]:
             ),
         )
     )
+
+
+def _count_open_positions(job: Job) -> int:
+    return job.openings.filter(gone_at=None, is_open=True).order_by().count()
 
 
 def _list_openings(job: Job) -> list[Opening]:

@@ -41,14 +41,20 @@ def nurse(acme, sam, remy) -> Job:
     return made
 
 
+_UNFOLDING = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "job-about"}
+
+
 def _job_url(job: Job) -> str:
     return reverse("applications:job_detail", args=[job.pk])
 
 
 def test_job_page_shows_details_and_posts(nurse: Job, personas: Personas, sign_in) -> None:
-    page = sign_in(personas.sam).get(_job_url(nurse)).content.decode()
+    client = sign_in(personas.sam)
+    page = client.get(f"{_job_url(nurse)}?about=1").content.decode()
+    part = client.get(_job_url(nurse), **_UNFOLDING).content.decode()
     for text in ("REQ-1", "Care", "Remy Laurent", "SEAT-9", "Nurse at night", "<b>now</b>"):
         assert text in page
+        assert text in part
     assert f"https://app.greenhouse.io/sdash/{nurse.remote_id}" in page
     assert 'href="https://boards.example/nurse"' in page
     assert "steal()" not in page
@@ -72,12 +78,14 @@ def test_post_html_is_sanitized(html: str, expected: str) -> None:
 
 def test_post_link_requires_http_url(nurse: Job, personas: Personas, sign_in) -> None:
     JobPost.objects.update(public_url="javascript:alert(1)")
-    assert "javascript:" not in sign_in(personas.sam).get(_job_url(nurse)).content.decode()
+    page = sign_in(personas.sam).get(_job_url(nurse), **_UNFOLDING).content.decode()
+    assert "Nurse at night" in page
+    assert "javascript:" not in page
 
 
 def test_job_page_names_missing_permissions(nurse: Job, personas: Personas, sign_in) -> None:
     synced_data.record_check(nurse.connection, missing=("openings.list_for_job", synced_data.TEAMS))
-    page = sign_in(personas.sam).get(_job_url(nurse)).content.decode()
+    page = sign_in(personas.sam).get(f"{_job_url(nurse)}?about=1").content.decode()
     assert "SEAT-9" not in page
     assert page.count("credential can’t read") == 2
 
