@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection as database
 from django.utils import timezone
@@ -34,7 +35,7 @@ def is_greenhouse_down(connection: Connection | None) -> bool:
     if connection is None:
         return False
     known_since = database.ops.adapt_datetimefield_value(timezone.now() - KNOWN_FOR)
-    values = {
+    values: dict[str, Any] = {
         "connection": connection.pk,
         "cause": WaitCause.SLOW.value,
         "known_since": known_since,

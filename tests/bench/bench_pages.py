@@ -578,14 +578,18 @@ class Report:
     def _print_plans(self) -> None:
         """The plan of each slow query of the large list, as PostgreSQL carried it out."""
         from django.db import connection
-        from django.test.utils import CaptureQueriesContext
+        from django.test.utils import CaptureQueriesContext, override_settings
 
         for name, ask in self._list_pages():
             starts = ("list", "search, ", "filtered", "by what", "palette", *CLOCK_PAGES)
             slow = name.startswith(starts)
             if not (slow and name.endswith("large")):
                 continue
-            with CaptureQueriesContext(connection) as queries:
+            # Prepared ones have no text with values.
+            with (
+                override_settings(PREPARED_STATEMENTS=False),
+                CaptureQueriesContext(connection) as queries,
+            ):
                 ask()
             statements = [
                 q["sql"] for q in queries if q["sql"].startswith("SELECT") and "sync_" in q["sql"]

@@ -46,8 +46,8 @@ def get_shown_actions(applications: Sequence[Application], member: Membership) -
         by_application = actions.pending if action.is_pending else actions.latest
         by_application[action.application_id] = action
     for application in applications:
-        if (action := actions.latest.get(application.pk)) is not None:
-            _reread_if_outdated(application, action)
+        if application.pk in actions.latest:
+            _reread_if_outdated(application, actions.latest[application.pk])
     return actions
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count
 
@@ -41,8 +42,9 @@ def count_active(action_context: ActionContext) -> ActiveCounts:
     active = applications_on_jobs([action_context.job_id], action_context.rights).filter(
         status=ApplicationStatus.ACTIVE
     )
-    groups = active.order_by().values("stage_id").annotate(count=Count("pk"))
-    by_stage, waiting = {}, WaitingCounts(promise)
+    groups: Any = active.order_by().values("stage_id").annotate(count=Count("pk"))
+    by_stage: dict[int | None, int] = {}
+    waiting = WaitingCounts(promise)
     for group in groups.annotate(**build_waiting_aggregates(promise)):
         by_stage[group.pop("stage_id")] = group.pop("count")
         waiting += WaitingCounts(promise, **group)

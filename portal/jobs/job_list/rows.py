@@ -230,7 +230,7 @@ def _add_application_counts(
         applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD, last_view__viewed_at=None
     )
     waiting_aggregates = build_waiting_aggregates(promise)
-    groups = (
+    groups: Any = (
         applications_on_jobs(rows_by_job, rights)
         .filter(status=ApplicationStatus.ACTIVE)
         .alias(last_view=last_view)

@@ -170,6 +170,6 @@ def test_job_page_404_without_access(nurse: Job, personas: Personas, sign_in, na
 
 def test_escaped_post_shows_its_formatting(nurse: Job, personas: Personas, sign_in) -> None:
     nurse.posts.update(content="&lt;p&gt;Come &lt;b&gt;now&lt;/b&gt; &amp;amp; &lt;script&gt;x()")
-    page = sign_in(personas.sam).get(_job_url(nurse)).content.decode()
+    page = sign_in(personas.sam).get(_job_url(nurse), **_UNFOLDING).content.decode()
     assert "<p>Come <b>now</b> &amp; </p>" in page
     assert "x()" not in page
