@@ -74,13 +74,13 @@ class GuardedClient:
                 method, url, headers=headers or {}, content=content, max_total=self._max_seconds
             )
         except UnexpectedEncoding as error:
-            raise RequestRefused(f"{host} sent a response that can’t be read.") from error
+            raise RequestRefused(f"{host} sent a response that can't be read.") from error
         except ResponseTooLarge as error:
             raise RequestRefused(f"{host} sent a response that is too large.") from error
         except (RequestNotSent, ResponseLost) as error:
             if isinstance(error.__cause__, httpx.TimeoutException):
                 raise RequestRefused(f"{host} took too long to respond.") from error
-            raise RequestRefused(f"Couldn’t reach {host}.") from error
+            raise RequestRefused(f"Couldn't reach {host}.") from error
         if response.status in REDIRECT_STATUSES:
             raise RequestRefused(f"{host} redirects to another address.")
         return response
@@ -108,7 +108,7 @@ class PublicBackend(DeadlineBackend):
     def resolve_host(self, host: str, port: int) -> list[str]:
         addresses = _resolve_in_time(host, port)
         if not all(self._is_allowed(address) for address in addresses):
-            raise RequestRefused(f"{host} isn’t on the public internet.")
+            raise RequestRefused(f"{host} isn't on the public internet.")
         return addresses
 
     def _is_allowed(self, address: str) -> bool:

@@ -20,7 +20,7 @@ class Issue(OrganizationModel):
         CONSENT_EXPIRING = "consent_expiring", "Authorization expires soon"
         MISSING_PERMISSION = "missing_permission", "Permission missing"
         NO_SITE_ADMIN = "no_site_admin", "Not connected as a Site Admin"
-        ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refused a person’s actions"
+        ACTING_USER_REFUSED = "acting_user_refused", "Greenhouse refused a person's actions"
         RATE_LIMIT = "rate_limit", "Rate limit reached"
         GREENHOUSE_DOWN = "greenhouse_down", "Greenhouse isn't responding"
         DRIFT = "drift", "Synced data differed from Greenhouse"

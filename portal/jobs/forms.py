@@ -125,7 +125,7 @@ class AnswerPromiseForm(forms.Form):
     days = forms.IntegerField(
         label="Answer within",
         help_text=f"Working days, from 1 to {MAX_DAYS}. The day on which an application starts to "
-        "need a decision doesn’t count. The answer is due at the end of the last day.",
+        "need a decision doesn't count. The answer is due at the end of the last day.",
         min_value=1,
         max_value=MAX_DAYS,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),

@@ -89,7 +89,7 @@ def _check_email(email: str) -> None:
     try:
         EmailField().clean(email)
     except ValidationError as error:
-        raise InvitationRefused(f"{email} can’t be invited. {error.messages[0]}") from error
+        raise InvitationRefused(f"{email} can't be invited. {error.messages[0]}") from error
 
 
 @transaction.atomic
@@ -127,7 +127,7 @@ def _send_email(invitation: Invitation) -> None:
     path = reverse("members:accept_invitation", args=[token])
     context = {"invitation": invitation, "address": f"{settings.PORTAL_URL}{path}"}
     delivery.send_email(
-        f"{invitation.organization}: you’re invited to Inbound Talent",
+        f"{invitation.organization}: you're invited to Inbound Talent",
         render_to_string("members/invitation_email.txt", context),
         invitation.email,
         reference=f"{_REFERENCE_PREFIX}{invitation.digest}",

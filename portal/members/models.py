@@ -19,7 +19,7 @@ class Invitation(OrganizationModel):
         QUEUED = "queued", "Sending soon"
         SENDING = "sending", "Sending"
         SENT = "sent", "Sent"
-        FAILED = "failed", "Couldn’t be sent"
+        FAILED = "failed", "Couldn't be sent"
         RETURNED = "returned", "Came back"
 
     MOVES: ClassVar = {

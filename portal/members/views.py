@@ -175,7 +175,7 @@ def _allow_new_sign_in(request: MemberRequest, membership: Membership) -> None:
     )
     messages.success(
         request,
-        f"The next single sign-on account with {membership.user.email} opens this member’s "
+        f"The next single sign-on account with {membership.user.email} opens this member's "
         "account.",
     )
 

@@ -15,7 +15,7 @@ class PreferenceForm(forms.ModelForm):
     quiet = forms.ChoiceField(
         label="Snooze",
         required=False,
-        help_text="You’ll get one summary afterwards.",
+        help_text="You'll get one summary afterwards.",
         widget=forms.RadioSelect,
     )
 

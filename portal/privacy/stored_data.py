@@ -34,7 +34,7 @@ def list_stored_data(organization: Organization) -> list[StoredData]:
 def _list_synced_data(organization: Organization) -> list[StoredData]:
     filters = {"connection__organization": organization}
     days_after_deletion = (
-        f"{settings.DELETED_RECORD_DAYS} days after they’re deleted in Greenhouse."
+        f"{settings.DELETED_RECORD_DAYS} days after they're deleted in Greenhouse."
     )
     return [
         StoredData(
@@ -67,7 +67,7 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             "Until you erase them below. Sessions end after 12 hours.",
         ),
         StoredData(
-            "Recruiters’ actions",
+            "Recruiters' actions",
             "Who advanced, moved or rejected which application, with their notes",
             ApplicationAction.objects.filter(membership__organization=organization).count(),
             f"{settings.ACTION_DAYS} days.",
@@ -89,7 +89,7 @@ def _list_portal_data(organization: Organization) -> list[StoredData]:
             "Activity log",
             "Who did what, when and from which IP address",
             Entry.objects.filter(organization=organization).count(),
-            "Forever. Entries can’t be deleted; erased people appear as “Former member”.",
+            "Forever. Entries can't be deleted; erased people appear as “Former member”.",
         ),
     ]
 

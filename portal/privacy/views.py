@@ -22,7 +22,7 @@ from portal.privacy.stored_data import list_stored_data
 from portal.sync.models import Candidate
 
 _SITE_ADMINS_ONLY = (
-    "Only members who are Site Admins in Greenhouse can export or erase a candidate’s data."
+    "Only members who are Site Admins in Greenhouse can export or erase a candidate's data."
 )
 _NOT_STORED = "Nothing is stored for this ID, or the candidate is private in Greenhouse."
 
@@ -69,7 +69,7 @@ def erase_member(request: MemberRequest, pk: int) -> HttpResponse:
     form = EraseMemberForm(request.POST or None, email=membership.user.email)
     reason = member_data.explain_not_manageable(membership)
     if membership == request.membership:
-        reason = "You can’t erase your own account. Ask another admin."
+        reason = "You can't erase your own account. Ask another admin."
     if request.method == "POST" and not reason and form.is_valid():
         name = str(membership.user)
         try:
@@ -77,7 +77,7 @@ def erase_member(request: MemberRequest, pk: int) -> HttpResponse:
         except member_data.LastAdmin:
             form.add_error(None, "This is the only admin. Make somebody else an admin first.")
         else:
-            messages.success(request, f"{name}’s data was erased.")
+            messages.success(request, f"{name}'s data was erased.")
             return redirect("privacy:your_data")
     context = {"member": membership, "form": form, "reason": reason}
     return render(request, "privacy/erase_member.html", context, status=422 if form.errors else 200)
@@ -141,7 +141,7 @@ def _erase_candidate(
         form.add_error(
             "candidate",
             "Greenhouse still has this candidate. Delete or anonymize them there first; the "
-            "portal’s copy follows automatically.",
+            "portal's copy follows automatically.",
         )
         return None
     except candidate_data.GreenhouseCheckFailed as error:

@@ -53,7 +53,7 @@ def fetch_configuration(issuer: str) -> dict[str, Any]:
         )
     configuration = _parse_object(response.content)
     if configuration is None:
-        raise ServiceError(f"{host} isn’t a sign-in service at this address: it sent no JSON.")
+        raise ServiceError(f"{host} isn't a sign-in service at this address: it sent no JSON.")
     _check_configuration(configuration, issuer, host)
     return configuration
 
@@ -80,7 +80,7 @@ def _check_configuration(configuration: dict[str, Any], issuer: str, host: str) 
             raise ServiceError(f"{host} names no {label} address with https://.") from refusal
     methods = configuration.get("token_endpoint_auth_methods_supported", [])
     if not isinstance(methods, list):
-        raise ServiceError(f"{host} sent a document that can’t be read.")
+        raise ServiceError(f"{host} sent a document that can't be read.")
 
 
 class GuardedOidcAdapter(OpenIDConnectOAuth2Adapter):
@@ -96,7 +96,7 @@ class GuardedOidcAdapter(OpenIDConnectOAuth2Adapter):
             data = super().get_access_token_data(*args, **kwargs)
         except (OAuth2Error, KeyError, TypeError) as error:
             raise ServiceError(
-                "The sign-in service didn’t accept the client ID, the client secret or the "
+                "The sign-in service didn't accept the client ID, the client secret or the "
                 "redirect URI."
             ) from error
         if not isinstance(data, dict) or not isinstance(data.get("access_token"), str):

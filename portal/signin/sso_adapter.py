@@ -76,7 +76,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
             _refuse_sign_in(request, "Single sign-on is turned off for your company.")
         email = _get_verified_email(request, sociallogin, sign_on)
         if find_single_sign_on(email) != sign_on:
-            _refuse_sign_in(request, f"{sign_on.name} isn’t responsible for {email}.")
+            _refuse_sign_in(request, f"{sign_on.name} isn't responsible for {email}.")
         existing_user = User.objects.filter(email=email).first()
         linked_user = sociallogin.user if sociallogin.is_existing else None
         if linked_user and existing_user and linked_user != existing_user:
@@ -121,9 +121,9 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> NoReturn:
-        sentence = "Your company’s single sign-on didn’t confirm who you are, or didn’t respond."
+        sentence = "Your company's single sign-on didn't confirm who you are, or didn't respond."
         if sso_round_trip.is_test((extra_context or {}).get("state")):
-            detail = oidc.describe_failure(exception) or "The service didn’t confirm who you are."
+            detail = oidc.describe_failure(exception) or "The service didn't confirm who you are."
             raise ImmediateHttpResponse(sso_round_trip.fail_test(request, detail))
         _refuse_sign_in(request, sentence)
 
@@ -203,12 +203,12 @@ def _check_account_allowed(request: HttpRequest, user: User, sign_on: SingleSign
     if user.is_staff or (organization_ids and sign_on.organization_id not in organization_ids):
         _refuse_sign_in(
             request,
-            f"Your account belongs to another company, so {sign_on.name} can’t open it. To join "
+            f"Your account belongs to another company, so {sign_on.name} can't open it. To join "
             f"{sign_on.organization} as well, ask your customer success manager.",
         )
     if find_single_sign_on(user.email) != sign_on:
         _refuse_sign_in(
-            request, f"{sign_on.name} isn’t responsible for your account’s email address."
+            request, f"{sign_on.name} isn't responsible for your account's email address."
         )
 
 

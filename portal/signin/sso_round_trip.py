@@ -44,7 +44,7 @@ def finish_test(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
     claims = sociallogin.account.get_provider_account().get_user_data() or {}
     sign_on = _find_tested(request)
     if sign_on is None:
-        return fail_test(request, "You can’t test this. Sign in as an admin and test again.")
+        return fail_test(request, "You can't test this. Sign in as an admin and test again.")
     user = request.user
     try:
         email = sso_claims.get_verified_email(claims, sign_on)

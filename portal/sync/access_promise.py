@@ -41,7 +41,7 @@ def get_access_promise(
         newest_runs = load_newest_runs(connection)
     read_at = _get_read_at(newest_runs)
     if connection.state not in Connection.LIVE_STATES:
-        return AccessPromise(True, "Access isn’t being synced at the moment.", read_at)
+        return AccessPromise(True, "Access isn't being synced at the moment.", read_at)
     broken = "" if read_at is None else _explain_delay(connection, read_at, newest_runs, features)
     return AccessPromise(not broken, broken or _describe_schedule(), read_at)
 

@@ -463,12 +463,12 @@
   });
   on("afterSettle", restore);
 
-  const outcomeUnknown = "No response yet, so we don’t know whether it worked. Reload the page to check.";
+  const outcomeUnknown = "No response yet, so we don't know whether it worked. Reload the page to check.";
 
   function handleNoResponse(event) {
     const part = poller(event);
     if (part) return slowDown(part);
-    tell("error", isRead(event) ? "Couldn’t reach the portal. Check your connection and try again." : outcomeUnknown);
+    tell("error", isRead(event) ? "Couldn't reach the portal. Check your connection and try again." : outcomeUnknown);
   }
   on("sendError", handleNoResponse);
   on("timeout", handleNoResponse);

@@ -53,8 +53,8 @@
     if (!form.matches("[data-prolong-session]")) return;
     event.preventDefault();
     ask({ method: "POST", body: new FormData(form) })
-      .then(() => findWarning() || window.portal.say("You’ll stay signed in."))
-      .catch(() => window.portal.say("Couldn’t reach the portal. Try again."));
+      .then(() => findWarning() || window.portal.say("You'll stay signed in."))
+      .catch(() => window.portal.say("Couldn't reach the portal. Try again."));
   });
   document.addEventListener("visibilitychange", check);
   setInterval(check, 5000);

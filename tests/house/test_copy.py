@@ -1,4 +1,4 @@
-"""Product copy is plain English: no phrase of the old idiom, no long sentence."""
+"""Product copy is plain English: no phrase of the old idiom, no long sentence, one apostrophe."""
 
 from __future__ import annotations
 
@@ -124,6 +124,14 @@ def test_sources_have_no_denied_phrase() -> None:
     texts = ((path, text) for path in SOURCES for text in _list_copy(ast.parse(path.read_text())))
     denied = ((path, text) for path, text in texts if list_denied_phrases(text))
     assert _list_offending(denied) == []
+
+
+def test_apostrophes_are_straight() -> None:
+    documents = (*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("static/js/*.js"))
+    paths = (*TEMPLATES, *SOURCES, *documents)
+    assert [
+        str(path) for path in paths if "\N{RIGHT SINGLE QUOTATION MARK}" in path.read_text()
+    ] == []
 
 
 def _list_copy(tree: ast.Module) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_recruiter_authorizes_own_account(demo: Demo, person) -> None:
     sam.check_page("65-not-you")
     page.get_by_role("button", name="Authorize in Greenhouse").click()
     sam.authorize_as("Sam Okafor, Site Admin")
-    expect(get_visible_text(page, "You’re authorized").first).to_be_visible()
+    expect(get_visible_text(page, "You're authorized").first).to_be_visible()
     sam.check_page("66-as-yourself")
     sam.open_path("/requisitions/")
     page.locator("#job-table tbody a").first.click()

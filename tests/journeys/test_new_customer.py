@@ -171,7 +171,7 @@ def _join_as_admin(demo: Demo, person: Any, *, axe: bool) -> Person:
     cas.page.get_by_role("link", name="New customer").click()
     cas.check_page("70-new-customer", axe=axe)
     cas.page.get_by_label("Company name").fill("Acme")
-    cas.page.get_by_label("Admin’s email").fill("ada@acme.example")
+    cas.page.get_by_label("Admin's email").fill("ada@acme.example")
     cas.page.get_by_role("button", name="Create and invite").click()
     expect(get_visible_text(cas.page, "Invitation sent to ada@acme.example")).to_be_visible()
     cas.check_page("71-invitation", axe=axe)

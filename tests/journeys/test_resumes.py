@@ -82,7 +82,7 @@ def test_every_kind_beside_the_decision(demo: Demo, sam: Person) -> None:
     for kind, (filename, _) in RESUMES.items():
         panel = _open_place(sam, kind)
         if kind == "hostile":
-            expect(panel).to_contain_text("Couldn’t show this file. Open in Greenhouse")
+            expect(panel).to_contain_text("Couldn't show this file. Open in Greenhouse")
         elif kind == "none":
             expect(panel).to_contain_text("No résumé in Greenhouse.")
             expect(panel.get_by_role("link")).to_have_count(0)

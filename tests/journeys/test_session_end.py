@@ -10,7 +10,7 @@ from tests.journeys.conftest import Demo, Person
 
 pytestmark = pytest.mark.browser
 
-ENDING = "You’ll be signed out in"
+ENDING = "You'll be signed out in"
 RESTORED = "What you typed before signing in is back."
 
 
@@ -28,7 +28,7 @@ def test_session_end_is_announced_and_prolonged(demo: Demo, person) -> None:
     expect(ada.page.locator("#live")).to_have_text(f"{ENDING} 4 minutes.")
     ada.check_page("session-ending")
     ada.page.get_by_role("button", name="Stay signed in").click()
-    expect(ada.page.locator("#live")).to_have_text("You’ll stay signed in.")
+    expect(ada.page.locator("#live")).to_have_text("You'll stay signed in.")
     expect(ada.page.locator("#messages").get_by_text(ENDING)).to_have_count(0)
     ada.open_path("/members/")
     expect(ada.page.get_by_role("heading", name="Members", exact=True, level=1)).to_be_visible()
@@ -72,7 +72,7 @@ def test_htmx_form_links_to_sign_in(demo: Demo, person) -> None:
     demo.end_sessions_in(-1)
     ada.page.evaluate("htmx.ajax('POST', '/setup/start/', {target: '#main'})")
     message = ada.page.locator("#messages")
-    expect(message.get_by_text("You’re signed out.")).to_be_visible()
+    expect(message.get_by_text("You're signed out.")).to_be_visible()
     ada.check_page("signed-out")
     message.get_by_role("link", name="Sign in").click()
     _sign_in_again(ada)

@@ -113,7 +113,7 @@ def test_csm_views_as_member_read_only(demo: Demo, person) -> None:
     cas.open_path("/members/")
     page.get_by_label("Email").fill("nia@acme.example")
     page.get_by_role("button", name="Send invitation").click()
-    expect(get_visible_text(page, "You can’t change anything while viewing")).to_be_visible()
+    expect(get_visible_text(page, "You can't change anything while viewing")).to_be_visible()
     cas.check_page("66-only-looking")
     cas.open_path("/members/")
     expect(get_visible_text(page, "nia@acme.example")).to_have_count(0)

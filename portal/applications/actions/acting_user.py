@@ -14,7 +14,7 @@ from portal.sync.models import AtsUser
 
 ConsentState = Consent.State
 AS_SERVICE_ACCOUNT = "as the service account"
-SERVICE_ACCOUNT_LABEL = "under the service account’s name, not yours"
+SERVICE_ACCOUNT_LABEL = "under the service account's name, not yours"
 
 
 @dataclass(frozen=True)

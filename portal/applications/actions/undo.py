@@ -32,7 +32,7 @@ def get_undo_request(
 def get_undo_warning(action: ApplicationAction) -> str:
     """What undo does not revert; empty if it reverts everything."""
     if get_plan(action) is not None:
-        return "The email was sent with the rejection. Undo doesn’t recall it."
+        return "The email was sent with the rejection. Undo doesn't recall it."
     if action.kind == ActionKind.REJECT and "template" in action.parameters:
         return "Undo may not stop the scheduled emails. Cancel them in Greenhouse."
     if action.kind in (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.TRANSFER):

@@ -54,7 +54,7 @@ class PresetForm(forms.ModelForm):
         }
         help_texts: ClassVar = {
             "name": "Shown on its button in a review, for example: Too junior.",
-            "notes": "Saved in Greenhouse with each rejection. The candidate doesn’t see it.",
+            "notes": "Saved in Greenhouse with each rejection. The candidate doesn't see it.",
         }
         error_messages: ClassVar = {
             "name": {"required": "Enter a name."},

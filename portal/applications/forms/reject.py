@@ -39,12 +39,12 @@ EMAIL_FIELDS = (
     *("template", "mail_after", "delay_days", "send_time"),
     *("mail_at", "zone", "plan_zone"),
 )
-CANDIDATE_ZONE_TEXT = "In the candidate’s time zone, {candidate}."
+CANDIDATE_ZONE_TEXT = "In the candidate's time zone, {candidate}."
 NO_ZONE_TEXT = (
-    "In your organization’s time zone, {organization}, since the candidate’s isn’t in Greenhouse."
+    "In your organization's time zone, {organization}, since the candidate's isn't in Greenhouse."
 )
 EACH_ZONE_TEXT = (
-    "In each candidate’s time zone; in your organization’s, {organization}, where theirs isn’t in "
+    "In each candidate's time zone; in your organization's, {organization}, where theirs isn't in "
     "Greenhouse."
 )
 PLAN_HELP = (
@@ -54,7 +54,7 @@ PLAN_HELP = (
 )
 MORNING_HOUR = time(9)
 CANDIDATE_ZONE_HELP = (
-    "In the candidate’s time zone, {}, at least {} minutes from now. Greenhouse may show the time "
+    "In the candidate's time zone, {}, at least {} minutes from now. Greenhouse may show the time "
     "in the time zone of your account there."
 )
 EMAIL_TIME_HELP = (
@@ -62,7 +62,7 @@ EMAIL_TIME_HELP = (
     "uses the time zone of your account there, which may differ."
 )
 EMAIL_GONE_MESSAGE = (
-    "That email can’t be sent anymore. Nothing was done. Reject without an email, or cancel."
+    "That email can't be sent anymore. Nothing was done. Reject without an email, or cancel."
 )
 
 

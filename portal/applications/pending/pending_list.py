@@ -115,19 +115,19 @@ def explain_not_sent(action: ApplicationAction) -> str:
     """What is known to be in its way; it is checked again when it is due."""
     member = action.membership
     if member.ended_at is not None or not member.user.is_active:
-        return f"{member.user} can no longer sign in, so it won’t be sent."
+        return f"{member.user} can no longer sign in, so it won't be sent."
     if action.outcome:
         return action.outcome
     if not is_unchanged_since(action.state_before, action.application):
-        return "The application changed since this was planned, so it won’t be sent."
+        return "The application changed since this was planned, so it won't be sent."
     if not can_email_candidate(action.application):
-        return "The candidate no longer accepts email, so it won’t be sent."
+        return "The candidate no longer accepts email, so it won't be sent."
     return ""
 
 
 def _explain_unavailable(option: ActionOption) -> str:
     """Why the author couldn't reject it now, for example while Greenhouse is paused."""
-    return f"{option.why_not} While that is so, it won’t be sent." if option.why_not else ""
+    return f"{option.why_not} While that is so, it won't be sent." if option.why_not else ""
 
 
 def list_not_sent(rights: Rights) -> list[ApplicationAction]:

@@ -42,12 +42,12 @@ class RejectionPlan:
     @property
     def zone_label(self) -> str:
         place = format_time_zone(self.zone)
-        owner = "the candidate’s" if self.is_candidate_zone else "your organization’s"
+        owner = "the candidate's" if self.is_candidate_zone else "your organization's"
         return f"{owner} time zone, {place}"
 
     @property
     def local_text(self) -> str:
-        """For example "Tue 1 Dec 2026, 09:00 (the candidate’s time zone, New York)"."""
+        """For example "Tue 1 Dec 2026, 09:00 (the candidate's time zone, New York)"."""
         return f"{self.time_text} ({self.zone_label})"
 
     @property

@@ -21,7 +21,7 @@ from portal.core import transitions
 
 Status = ApplicationAction.Status
 
-LATE_MESSAGE = "The portal wasn’t running when it was due. Nothing was sent. Confirm it or cancel."
+LATE_MESSAGE = "The portal wasn't running when it was due. Nothing was sent. Confirm it or cancel."
 BLOCKED_MESSAGE = (
     "Another action on the application was in progress when it was due. Nothing was sent. Confirm "
     "it or cancel."

@@ -21,7 +21,7 @@ Source = ReviewSession.Source
 EXPLANATIONS: dict[str, str] = {
     Source.NEW: "Active applications since you last opened their requisition, the oldest first.",
     Source.DUE: "Applications that need a decision, the one whose answer is due first at the top. "
-    "Those whose due time is unknown aren’t included.",
+    "Those whose due time is unknown aren't included.",
     Source.WAITING: "Active applications in the same stage for more than 7 days, the longest "
     "wait first.",
 }

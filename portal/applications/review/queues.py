@@ -142,7 +142,7 @@ def explain_unknown(rights: Rights) -> str:
     jobs = visible_jobs(rights.member, member_rights=rights).order_by()
     if not jobs.filter(decision_unknown__gt=0).exists():
         return ""
-    return "Unknown: Greenhouse doesn’t say which applications need a decision."
+    return "Unknown: Greenhouse doesn't say which applications need a decision."
 
 
 def find_key(rights: Rights, source: str, application_ids: Sequence[int]) -> Key | None:

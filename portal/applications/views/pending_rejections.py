@@ -32,7 +32,7 @@ from portal.web.list_visits import ListVisit, PagedList
 from portal.web.time_zones import format_time_zone
 
 PER_PAGE = 50
-NO_LONGER_PENDING = "It’s no longer pending: it was sent, changed or canceled in the meantime."
+NO_LONGER_PENDING = "It's no longer pending: it was sent, changed or canceled in the meantime."
 
 
 @require_safe

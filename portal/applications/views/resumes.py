@@ -35,7 +35,7 @@ TYPE_LABELS = {
 }
 _DOWNLOAD_TYPES = {FileType.PDF: "application/pdf", FileType.TEXT: "text/plain; charset=utf-8"}
 _DOWNLOAD_POLICY = "sandbox; default-src 'none'"
-NOT_WHILE_VIEWING = ReadFailure("Résumés aren’t shown while you view as someone else.")
+NOT_WHILE_VIEWING = ReadFailure("Résumés aren't shown while you view as someone else.")
 
 
 @dataclass(frozen=True)

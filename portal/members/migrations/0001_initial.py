@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('note', models.TextField(blank=True, default='', max_length=500)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('token', portal.core.secrets.secret_field.SecretField(blank=True, default='')),
-                ('email_status', models.CharField(choices=[('queued', 'Sending soon'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Couldn’t be sent'), ('returned', 'Came back')], default='queued', max_length=10)),
+                ('email_status', models.CharField(choices=[('queued', 'Sending soon'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', "Couldn't be sent"), ('returned', 'Came back')], default='queued', max_length=10)),
                 ('email_attempts', models.PositiveSmallIntegerField(default=0)),
                 ('email_due_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('invited_at', models.DateTimeField(default=django.utils.timezone.now)),

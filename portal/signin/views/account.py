@@ -34,7 +34,7 @@ def start_single_sign_on(request: HttpRequest) -> HttpResponse:
     sign_on = find_single_sign_on(form.cleaned_data["login"]) if form.is_valid() else None
     if form.is_valid() and sign_on is None:
         form.add_error(
-            "login", "Single sign-on isn’t set up for this address. Sign in with your password."
+            "login", "Single sign-on isn't set up for this address. Sign in with your password."
         )
     sign_in_url = ""
     if sign_on is not None:

@@ -21,8 +21,8 @@ from portal.support.actions import customer_actions, new_customer
 from portal.support.actions.action_pages import authorize_help
 
 _STAFF_ADDRESS = (
-    "This is one of our own accounts. Staff can’t belong to a customer; enter the address of "
-    "one of the customer’s people."
+    "This is one of our own accounts. Staff can't belong to a customer; enter the address of "
+    "one of the customer's people."
 )
 
 
@@ -31,14 +31,14 @@ class NewCustomerForm(forms.Form):
         label="Company name",
         max_length=Organization._meta.get_field("name").max_length,
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        error_messages={"required": "Enter the company’s name."},
+        error_messages={"required": "Enter the company's name."},
     )
     email = form_fields.EmailField(
-        label="Admin’s email",
+        label="Admin's email",
         max_length=Invitation._meta.get_field("email").max_length,
         help_text="They get an email with a link to join as admin and connect Greenhouse.",
         widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        error_messages={"required": "Enter the email of the customer’s admin."},
+        error_messages={"required": "Enter the email of the customer's admin."},
     )
     note = forms.CharField(
         label="Note (optional)",
@@ -158,9 +158,9 @@ def describe_link_state(invitation: Invitation) -> LinkState:
     if not invitation.is_open:
         return LinkState("Expired", "warn", "Resend it to send a new link.")
     if invitation.email_status == statuses.FAILED:
-        return LinkState("Not sent", "bad", "The email couldn’t be sent. Check the address.")
+        return LinkState("Not sent", "bad", "The email couldn't be sent. Check the address.")
     if invitation.email_status == statuses.RETURNED:
-        return LinkState("Came back", "bad", "The address didn’t take the email. Check it.")
+        return LinkState("Came back", "bad", "The address didn't take the email. Check it.")
     if invitation.email_status != statuses.SENT:
         return LinkState("Sending", "off")
     if invitation.opened_at:

@@ -92,7 +92,7 @@ class SignOnRequestAdmin(ReadOnlyAdmin):
     ordering = ("-state", "requested_at")  # "requested" first
     actions = ("approve", "decline")
     list_note = (
-        "Once approved, the customer’s sign-in service can sign in everyone with these addresses. "
+        "Once approved, the customer's sign-in service can sign in everyone with these addresses. "
         "Approve a domain only after you have confirmed that the customer owns it. Accept "
         "addresses without the claim only if the customer assigns every address of its domains."
     )

@@ -46,7 +46,7 @@ class AccessCheckForm(forms.Form):
     email = forms.EmailField(
         label="Email",
         widget=forms.EmailInput(attrs={"class": "vTextField"}),
-        error_messages={"required": "Enter a member’s email."},
+        error_messages={"required": "Enter a member's email."},
     )
     job = forms.CharField(
         max_length=300,

@@ -77,7 +77,7 @@ def test_consented_action_sent_in_own_name(
 ) -> None:
     response = _consent(sam, sandbox, "sam")
     assert (response.status_code, response.url) == (302, ACTING)
-    assert "You’re authorized" in sam.get(ACTING).content.decode()
+    assert "You're authorized" in sam.get(ACTING).content.decode()
     assert submit_action(sam, "advance", _find_movable()).status_code in (200, 302)
     run_tasks()
     assert _acting_users(sandbox) == [sandbox.dataset().find_user("sam").id]
@@ -148,7 +148,7 @@ def test_service_account_acting_is_disclosed(
     application = _find_movable()
     page = _get_job_page(sam, application)
     assert "Advance as the service account" in page
-    assert "under the service account’s name, not yours" in page
+    assert "under the service account&#x27;s name, not yours" in page
     submit_action(sam, "advance", application)
     run_tasks()
     (writer,) = _acting_users(sandbox)

@@ -130,4 +130,4 @@ def test_review_without_known_needs_says_so(sam: Client, acme: Connection) -> No
     synced_data.create_application(job, synced_data.create_candidate(acme))
     stage_counts.update_counts(acme)
     page = sam.get(reverse("applications:reviews")).content.decode()
-    assert "Unknown: Greenhouse doesn’t say which applications need a decision." in page
+    assert "Unknown: Greenhouse doesn&#x27;t say which applications need a decision." in page

@@ -367,7 +367,7 @@ def test_batch_conflict_names_stage_on_screen(
     assert action.status == Status.CONFLICT
     assert action.seen_stage_name == application.stage_name
     row = remy.get(build_action_url("row", application.pk)).content.decode()
-    assert f"it’s now in “{target_stage.name}”" in row
+    assert f"it's now in “{target_stage.name}”" in row
     assert f"in “{application.stage_name}”" in row
 
 

@@ -182,7 +182,7 @@ def test_email_time_in_candidates_zone(remy: Client, sandbox: Sandbox, run_tasks
     sandbox.dataset().candidates[application.candidate.remote_id].can_email = True
     form = remy.get(build_action_url("reject", application.pk), **HTMX).content.decode()
     assert "At 9:00 for the candidate (New York)" in form
-    assert "In the candidate’s time zone, New York," in form
+    assert "In the candidate&#x27;s time zone, New York," in form
     assert 'name="zone" value="America/New_York"' in form
     assert "data-zone" not in form
     _reject_with_email(remy, application, mail_after="morning", zone="America/New_York")

@@ -162,7 +162,7 @@ def test_foreign_rejection_not_taken_as_ours(
     )
     action = _settle_after(advance_clock, run_tasks)
     assert (action.status, "for another reason" in action.outcome) == (Status.CONFLICT, True)
-    assert "it’s now rejected" in " ".join(fetch_row(remy, application).split())
+    assert "it's now rejected" in " ".join(fetch_row(remy, application).split())
 
 
 @any_generation

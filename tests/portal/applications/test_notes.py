@@ -155,7 +155,7 @@ def test_unprovable_note_says_so(remy: Client, sandbox: Sandbox, run_tasks, adva
     """v1 has no list of notes: nothing claims that it was or was not added."""
     application = find_application()
     page = _read_page(remy, application)
-    assert "we can’t check whether the note was added" in page
+    assert "we can't check whether the note was added" in page
     assert "adds notes to the candidate, not to one application" in page
     sandbox.faults.add_fault(regex=NOTES, method="POST", kind="drop_after", times=1)
     _add_note(remy, application)

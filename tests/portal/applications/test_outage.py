@@ -27,7 +27,7 @@ from tests.portal.applications.action_helpers import (
 )
 
 Status = ApplicationAction.Status
-NOTICE = "Greenhouse isn’t responding"
+NOTICE = "Greenhouse isn't responding"
 OUTAGE = reverse("jobs:outage")
 
 

@@ -259,7 +259,7 @@ def test_conflict_names_author_and_offers_retry(
     sandbox.run_mutation("move_application", application_id=application.remote_id)
     submit_action(remy, "advance", application)
     run_tasks()
-    assert "by whom isn’t known" in fetch_row(remy, application)
+    assert "by whom isn't known" in fetch_row(remy, application)
     assert (
         "this application changed since"
         not in _post_action(remy, get_latest_action(), "dismiss_action").content.decode()
@@ -284,7 +284,7 @@ def test_stale_advance_at_last_stage_conflicts(remy: Client, sandbox: Sandbox, r
     run_tasks()
     row = fetch_row(remy, application)
     assert get_latest_action().status == Status.CONFLICT, get_latest_action().outcome
-    assert f"it’s now in “{last_stage.name}”" in row
+    assert f"it's now in “{last_stage.name}”" in row
     application.refresh_from_db()
     response = submit_action(remy, "advance", application)
     assert response.status_code == 403

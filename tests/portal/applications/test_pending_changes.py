@@ -171,7 +171,7 @@ def test_author_is_asked_once_about_late_rejections(
     assert ApplicationAction.objects.filter(status=Status.PENDING, due_at=None).count() == 2
     [email] = mail.outbox
     assert email.to == ["remy@acme.example"]
-    assert "The portal wasn’t running when it was due. Nothing is sent until" in email.body
+    assert "The portal wasn't running when it was due. Nothing is sent until" in email.body
 
 
 def test_erased_candidates_of_batch_are_told_once(

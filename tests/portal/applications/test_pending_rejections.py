@@ -170,7 +170,7 @@ def test_settled_application_is_not_rejected_again(
 @any_generation
 def test_list_says_what_changed(remy: Client, application: Application) -> None:
     plan_rejection(remy, application)
-    assert "won’t be sent" not in read_list(remy)
+    assert "won't be sent" not in read_list(remy)
     Application.objects.filter(pk=application.pk).update(stage_remote_id=1, stage_entry_id=1)
     assert "The application changed since this was planned" in read_list(remy)
 
@@ -248,7 +248,7 @@ def test_change_after_stage_change_is_planned_anew(
     outbox_fields = {"stage_remote_id": moved.stage_id, "stage_entry_id": None}
     Application.objects.filter(pk=application.pk).update(**outbox_fields)
     change_pending(remy, action)
-    assert "won’t be sent" not in read_list(remy)
+    assert "won't be sent" not in read_list(remy)
     become_due()
     action.refresh_from_db()
     assert action.status == Status.DONE, action.outcome
@@ -312,7 +312,7 @@ def test_lost_access_stops_rejection(
     action = get_pending()
     JobGrant.objects.filter(job=application.job_id).delete()
     page = read_list(remy)
-    assert "you can’t see now" in page
+    assert "you can't see now" in page
     assert str(application.candidate) not in page
     become_due()
     action.refresh_from_db()
@@ -339,7 +339,7 @@ def test_author_who_left_sends_nothing(
     else:
         Membership.objects.filter(pk=personas.remy.pk).update(ended_at=datetime.now(UTC))
     page = read_list(sign_in(personas.ada), "?of=all")
-    assert "can no longer sign in, so it won’t be sent" in page
+    assert "can no longer sign in, so it won't be sent" in page
     mail.outbox.clear()
     become_due()
     action.refresh_from_db()
@@ -406,7 +406,7 @@ def test_late_portal_asks_first(
     assert (action.status, action.due_at) == (Status.PENDING, None)
     assert not list_writes(sandbox)
     assert ["confirm" in email.subject for email in mail.outbox] == [True]
-    assert "The portal wasn’t running" in read_list(remy)
+    assert "The portal wasn't running" in read_list(remy)
     remy.post(reverse("applications:confirm_pending"))
     action.refresh_from_db()
     assert action.due_at is not None
@@ -570,10 +570,10 @@ def test_form_says_what_is_missing(
 @any_generation
 def test_form_names_time_zone(remy: Client, application: Application, sandbox: Sandbox) -> None:
     url = build_action_url("reject", application.pk)
-    assert "your organization’s time zone" in remy.get(url, **HTMX).content.decode()
+    assert "your organization&#x27;s time zone" in remy.get(url, **HTMX).content.decode()
     accept_email(sandbox, application, zone="America/New_York")
     page = remy.get(url, **HTMX).content.decode()
-    assert "In the candidate’s time zone, New York." in page
+    assert "In the candidate&#x27;s time zone, New York." in page
     assert "stays active in Greenhouse" in page
     preview = remy.get(
         reverse("applications:rejection_emails"),
@@ -587,7 +587,7 @@ def test_form_names_time_zone(remy: Client, application: Application, sandbox: S
         **HTMX,
     ).content.decode()
     assert "with the rejection" in preview
-    assert "09:00 (the candidate’s time zone, New York)" in preview
+    assert "09:00 (the candidate&#x27;s time zone, New York)" in preview
 
 
 @any_generation

@@ -246,7 +246,7 @@ def test_hidden_rejection_is_canceled_by_author(remy: Client, application: Appli
     plan_rejection(remy, application)
     pending = get_pending()
     Application.objects.filter(pk=application.pk).update(gone_at=datetime.now(UTC))
-    assert "1 of yours is on an application you can’t see now" in read_list(remy)
+    assert "1 of yours is on an application you can't see now" in read_list(remy)
     url = reverse("applications:cancel_hidden_pending")
     assert "1 canceled. Nothing was sent." in remy.post(url, follow=True).content.decode()
     pending.refresh_from_db()

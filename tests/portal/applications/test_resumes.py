@@ -27,7 +27,7 @@ from tests.portal.applications.resume_helpers import (
     replace_resume,
 )
 
-REFUSED = "Couldn’t show this file."
+REFUSED = "Couldn't show this file."
 SLOW_CASES = {"endless_pdf", "slow_pdf", "pdf_bomb", "docx_bomb", "lying_docx_bomb", "many_pages"}
 
 

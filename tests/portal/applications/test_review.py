@@ -34,7 +34,7 @@ from tests.portal.applications.action_helpers import (
 from tests.portal.applications.batch_helpers import confirm_batch, pick_from_one_job
 
 Status = ApplicationAction.Status
-NO_UNDO = "Can’t be undone here."
+NO_UNDO = "Can't be undone here."
 
 
 @pytest.fixture

@@ -264,7 +264,7 @@ def test_caveat_is_said_once_per_page(remy: Client, run_tasks) -> None:
     submit_action(remy, "advance", application)
     run_tasks()
     page = remy.get(_job_url(application.job_id)).content.decode()
-    assert page.count("Undo won’t reverse") == 1
+    assert page.count("Undo won't reverse") == 1
     assert "reverse" not in fetch_row(remy, application)
 
 

@@ -243,7 +243,7 @@ def test_field_conflict_can_be_retried(
     assert get_latest_action().status == Status.CONFLICT
     assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
     row = " ".join(fetch_row(remy, application).split())
-    assert "Notice period was “1 month”; it’s now “2 weeks”" in row
+    assert "Notice period was “1 month”; it's now “2 weeks”" in row
     remy.post(
         build_action_url("retry_action", get_latest_action().pk),
         build_form_values(application),
@@ -279,10 +279,10 @@ def test_update_conflicts_with_change_since_form(
     row = " ".join(fetch_row(remy, application).split())
     if field == "source":
         assert get_sandbox_application(sandbox, application).source_id == foreign_choice.remote_id
-        assert f"it’s now “{foreign_choice.name}”" in row
+        assert f"it's now “{foreign_choice.name}”" in row
     else:
         assert _remote_values(sandbox, application)["notice_period"] == "2 weeks"
-        assert "Notice period was “1 month”; it’s now “2 weeks”" in row
+        assert "Notice period was “1 month”; it's now “2 weeks”" in row
 
 
 @any_generation

@@ -210,7 +210,7 @@ def test_notification_and_invitation_are_retried(
     ada = sign_in(personas.ada)
     ada.post(reverse("members:list"), {"email": "new@acme.example", "role": "recruiter"})
     run_tasks()
-    assert "couldn’t be sent yet. Next try" in ada.get(reverse("members:list")).content.decode()
+    assert "couldn't be sent yet. Next try" in ada.get(reverse("members:list")).content.decode()
     mail_server.mode = "accept"
     retry_due(4 * 60)
     assert len(mail_server.messages) == 2

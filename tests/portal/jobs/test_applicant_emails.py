@@ -171,7 +171,7 @@ def test_right_lost_before_sending_leaves_no_trace(
     assert "Executive" not in mail.body
     page = sign_in(personas.remy).get(PAGE).content.decode()
     assert "Executive" not in page
-    assert "A requisition you can’t access" in page
+    assert "A requisition you can't access" in page
 
 
 @pytest.mark.parametrize("change", ["private", "rejected", "old"])

@@ -40,7 +40,7 @@ def test_unconnected_state_depends_on_role(personas: Personas, sign_in, state: s
         ConnectionFactory(organization=personas.ada.organization, state=state)
     assert "Connect Greenhouse</a>" in _get_text(sign_in(personas.ada))
     for_remy = _get_text(sign_in(personas.remy))
-    assert "Greenhouse isn’t connected yet" in for_remy
+    assert "Greenhouse isn't connected yet" in for_remy
     assert "Ask Ada to connect it in Setup." in for_remy
     assert "Connect Greenhouse</a>" not in for_remy
 
@@ -66,7 +66,7 @@ def test_first_sync_shows_progress_and_polls(
     run.status, run.finished_at, run.started_at = "done", now, now
     run.save()
     assert remy.get(LIST, **headers)["HX-Refresh"] == "true"
-    assert "You don’t have access to any open requisitions" in _get_text(remy)
+    assert "You don't have access to any open requisitions" in _get_text(remy)
 
 
 def test_failed_first_sync_shows_reason_and_next_step(
@@ -85,7 +85,7 @@ def test_failed_first_sync_shows_reason_and_next_step(
 
 def test_unmatched_and_ungranted_states_differ(acme, remy, personas: Personas, sign_in):
     ungranted = _get_text(sign_in(personas.remy))
-    assert "You don’t have access to any open requisitions" in ungranted
+    assert "You don't have access to any open requisitions" in ungranted
     assert "not a Site Admin or a Job Admin of any open job" in ungranted
     assert "to add you to a job" in ungranted
     unmatched = _get_text(sign_in(personas.uma))
@@ -99,7 +99,7 @@ def test_no_match_links_to_all_jobs(acme, sam, personas: Personas, sign_in) -> N
     assert "No matches" in page
     assert 'href="?status=open">Show all' in page
     assert "Missing a requisition?" in page
-    assert "You don’t have access to any open" not in page
+    assert "You don't have access to any open" not in page
     closed = _get_text(sign_in(personas.sam), f"{LIST}?status=closed")
     assert "No closed requisitions yet" in closed
 
@@ -131,9 +131,9 @@ def test_outage_keeps_list_with_notice(acme, sam, personas: Personas, sign_in) -
     sam = sign_in(personas.sam)
     page = _get_text(sam)
     for text in (
-        "Couldn’t sync with Greenhouse",
+        "Couldn't sync with Greenhouse",
         "Greenhouse did not answer.",
-        "We’ll keep trying.",
+        "We'll keep trying.",
         "Nurse",
     ):
         assert text in page
@@ -182,7 +182,7 @@ def test_job_url_explains_why_nothing_is_visible(
     reason = {
         "sam": "The connection to Greenhouse is paused",
         "uma": "No Greenhouse user has your email",
-        "zoe": "Greenhouse isn’t connected yet",
+        "zoe": "Greenhouse isn't connected yet",
     }[name]
     client = sign_in(getattr(personas, name))
     for existing_url, missing_url in (

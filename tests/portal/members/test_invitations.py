@@ -149,7 +149,7 @@ def test_other_account_signs_out_and_returns_to_link(
     User.objects.create_user("new@acme.example", "whatever-password-3")
     zoe = sign_in(personas.zoe)
     page = zoe.get(link).content.decode()
-    assert "You’re signed in as zoe@other.example" in page
+    assert "You're signed in as zoe@other.example" in page
     assert f'name="next" value="{link}"' in page
     back = zoe.post("/sign-out/", {"next": link}, follow=True)
     assert back.redirect_chain == [(link, 302)]
@@ -231,12 +231,12 @@ def test_mail_failure_shown_to_admin(
     ada = sign_in(personas.ada)
     ada.post(MEMBERS, NEW)
     run_tasks()
-    assert "couldn’t be sent yet. Next try" in ada.get(MEMBERS).content.decode()
+    assert "couldn't be sent yet. Next try" in ada.get(MEMBERS).content.decode()
     for _ in range(message_queue.MAX_ATTEMPTS):
         advance_clock(2 * 3600 + 1)
         tasks.recover_lost_invitations()
         run_tasks()
-    assert "couldn’t be sent" in sign_in(personas.ada).get(MEMBERS).content.decode()
+    assert "couldn't be sent" in sign_in(personas.ada).get(MEMBERS).content.decode()
     assert Invitation.objects.get().token == ""
 
 
@@ -259,7 +259,7 @@ def test_interrupted_mail_fails_and_can_be_resent(
     tasks.recover_lost_invitations()
     invitation = Invitation.objects.get()
     assert (invitation.email_status, invitation.token) == ("failed", "")
-    assert "couldn’t be sent" in ada.get(MEMBERS).content.decode()
+    assert "couldn't be sent" in ada.get(MEMBERS).content.decode()
     ada.post(f"{MEMBERS}invitations/{invitation.pk}/resend/")
     run_tasks()
     assert len(mail.outbox) == 1

@@ -90,9 +90,9 @@ def test_pending_action_not_sent_after_deactivation(
 def test_removed_member_and_outsider_told_apart(personas: Personas, sign_in) -> None:
     _remove_member(sign_in(personas.ada), personas.uma)
     taken_out = sign_in(personas.uma.user).get("/requisitions/").content.decode()
-    assert "You’re no longer a member of Acme" in taken_out
+    assert "You're no longer a member of Acme" in taken_out
     never_in = sign_in(UserFactory()).get("/requisitions/").content.decode()
-    assert "You aren’t a member of a company yet" in never_in
+    assert "You aren't a member of a company yet" in never_in
 
 
 @pytest.mark.parametrize("removal", ["taken out", "erased"])

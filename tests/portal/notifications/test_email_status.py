@@ -25,9 +25,9 @@ OUTCOMES = pytest.mark.parametrize(
     ("values", "text"),
     [
         ({"status": "queued", "attempts": 0}, "Sending email"),
-        (RETRIED, 'Email couldn’t be sent yet. Next try: <time datetime="2030-01-02T14:32'),
+        (RETRIED, "Email couldn't be sent yet. Next try: <time datetime=\"2030-01-02T14:32"),
         ({"status": "sent"}, "Email sent"),
-        ({"status": "failed"}, "Email couldn’t be sent"),
+        ({"status": "failed"}, "Email couldn't be sent"),
     ],
     ids=["queued", "retried", "sent", "failed"],
 )

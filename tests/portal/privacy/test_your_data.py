@@ -34,7 +34,7 @@ def test_page_counts_stored_data(site_admin) -> None:
     page = site_admin.get(PAGE).content.decode()
     count = Candidate.objects.filter(gone_at=None).count()
     assert f">{count}<" in page
-    assert "30 days after they’re deleted in Greenhouse." in page
+    assert "30 days after they&#x27;re deleted in Greenhouse." in page
 
 
 def test_page_is_for_admins(personas: Personas, sign_in) -> None:

@@ -116,7 +116,7 @@ def test_results_lead_to_pages(jobs, personas: Personas, sign_in) -> None:
 
 def test_views_and_pages_by_role(jobs, personas: Personas, sign_in) -> None:
     _save_view(personas.remy, "My kitchen")
-    _save_view(personas.sam, "Sam’s kitchen")
+    _save_view(personas.sam, "Sam's kitchen")
     remy = sign_in(personas.remy)
     assert _find(remy, "kitchen") == ["My kitchen"]
     assert _find(remy, "members") == []

@@ -104,7 +104,7 @@ def test_security_page_asks_again_only_after_a_while(
     address = reverse("mfa_activate_totp")
     assert client.get(address).status_code == 200
     advance_clock(6 * 60)
-    assert "Confirm it’s you" in client.get(address, follow=True).content.decode()
+    assert "Confirm it's you" in client.get(address, follow=True).content.decode()
 
 
 def test_browser_files_answer_without_sign_in(client: Client) -> None:
@@ -284,7 +284,7 @@ def test_lost_cookies_lead_to_sign_in(personas: Personas) -> None:
     )  # fmt: skip
     assert answer.status_code == 403
     page = answer.content.decode()
-    assert "You’re signed out" in page
+    assert "You're signed out" in page
     assert "try" not in page.split("<main")[1].lower().replace("entry", "")
     assert f"{reverse('account_login')}?next=/members/%3Fpage%3D2" in page
 

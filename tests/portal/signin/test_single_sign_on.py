@@ -94,7 +94,7 @@ def test_service_accepted_for_own_domains_only(
     FakeProvider(mocked, NINA | {"email": address})
     answer = sign_in_with_sso(client, personas.ada.organization)
     assert answer.status_code == 403
-    assert "isn’t responsible for" in answer.content.decode()
+    assert "isn&#x27;t responsible for" in answer.content.decode()
     assert client.get(reverse("jobs:list")).status_code == 302
 
 
@@ -118,7 +118,7 @@ def test_refusal_at_service_is_explained(
     FakeProvider(mocked, NINA)
     answer = sign_in_with_sso(client, personas.ada.organization, error="server_error")
     assert answer.status_code == 403
-    assert "didn’t confirm who you are" in answer.content.decode()
+    assert "didn&#x27;t confirm who you are" in answer.content.decode()
     assert reverse("account_login") in answer.content.decode()
 
 
@@ -147,7 +147,7 @@ def test_address_leads_to_sso_link(personas: Personas, client: Client) -> None:
 def test_address_without_sso_reported_next_to_field(personas: Personas, client: Client) -> None:
     page = client.get(reverse("single_sign_on"), {"login": "zoe@other.example"})
     assert page.status_code == 422
-    assert "isn’t set up for this address" in page.content.decode()
+    assert "isn&#x27;t set up for this address" in page.content.decode()
 
 
 def test_required_sso_disables_password(personas: Personas, client: Client) -> None:

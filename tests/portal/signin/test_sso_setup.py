@@ -105,7 +105,7 @@ def test_issuer_is_stored_without_suffix(ada: Client, mocked, suffix: str) -> No
         ({"token_endpoint": ["https://idp.example/token"]}, "names no token address"),
         ({"jwks_uri": "file:///etc/passwd"}, "names no keys address"),
         ({"authorization_endpoint": "javascript:alert(1)"}, "names no sign-in address"),
-        ({"token_endpoint_auth_methods_supported": 7}, "can’t be read"),
+        ({"token_endpoint_auth_methods_supported": 7}, "can&#x27;t be read"),
     ],
 )
 def test_wrong_discovery_document_saves_nothing(
@@ -143,10 +143,10 @@ def test_other_answer_is_explained(
     ("issuer", "sentence"),
     [
         ("http://idp.example", "starts with https://"),
-        ("https://127.0.0.1:8901", "isn’t on the public internet"),
-        ("https://localhost", "isn’t on the public internet"),
-        ("https://[::1]", "isn’t on the public internet"),
-        ("https://169.254.169.254", "isn’t on the public internet"),
+        ("https://127.0.0.1:8901", "isn&#x27;t on the public internet"),
+        ("https://localhost", "isn&#x27;t on the public internet"),
+        ("https://[::1]", "isn&#x27;t on the public internet"),
+        ("https://169.254.169.254", "isn&#x27;t on the public internet"),
     ],
 )
 def test_local_issuer_is_refused(ada: Client, issuer: str, sentence: str) -> None:
@@ -190,7 +190,7 @@ def test_other_claims_fail_the_test(
 def test_refused_client_secret_is_explained(ada: Client, sign_on, mocked) -> None:
     FakeProvider(mocked, ADA)
     mocked.replace("POST", f"{PROVIDER_URL}/token", json={"error": "invalid_client"}, status=401)
-    assert "didn’t accept the client ID, the client secret" in _run_test(ada)
+    assert "didn&#x27;t accept the client ID, the client secret" in _run_test(ada)
 
 
 def test_declined_sign_in_fails_the_test(ada: Client, sign_on, mocked) -> None:

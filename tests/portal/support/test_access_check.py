@@ -55,7 +55,7 @@ def test_unknown_address_reported_next_to_field(personas: Personas, sign_in) -> 
 
 def test_empty_address_reported_next_to_field(personas: Personas, sign_in) -> None:
     cas = sign_in(personas.cas)
-    message = "Enter a member’s email."
+    message = "Enter a member&#x27;s email."
     assert message not in cas.get(PAGE).content.decode()
     assert message in cas.get(PAGE, {"email": ""}).content.decode()
 

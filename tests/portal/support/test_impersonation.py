@@ -225,5 +225,5 @@ def test_staff_see_no_resumes(connect, personas: Personas, sign_in, sandbox) -> 
     application = list_applications()[0]
     for name in ("resume", "download_resume", "prefetch_resume"):
         page = cas.get(build_action_url(name, application.pk)).content.decode()
-        assert ("aren’t shown while you view" in page) == (name != "prefetch_resume")
+        assert ("aren&#x27;t shown while you view" in page) == (name != "prefetch_resume")
     assert not [r for r in sandbox.requests if r.path.startswith("/attachments")]

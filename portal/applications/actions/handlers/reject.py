@@ -41,7 +41,7 @@ EMAIL_REFUSED_MESSAGE = (
     "The candidate no longer accepts email. Nothing was sent. Reject again without an email."
 )
 EMAIL_UNCHECKED_MESSAGE = (
-    "We couldn’t check in Greenhouse whether the candidate accepts email. Nothing was sent."
+    "We couldn't check in Greenhouse whether the candidate accepts email. Nothing was sent."
 )
 TEMPLATE_GONE_MESSAGE = "The email no longer exists in Greenhouse."
 MIN_EMAIL_DELAY = timedelta(minutes=10)

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except candidate_data.CandidateStillInGreenhouse as error:
             raise CommandError(
                 "Greenhouse still has this person, so the next sync would restore them. "
-                "Erase or anonymize them there; the portal’s copy follows automatically."
+                "Erase or anonymize them there; the portal's copy follows automatically."
             ) from error
         except candidate_data.GreenhouseCheckFailed as error:
             raise CommandError(str(error)) from error
