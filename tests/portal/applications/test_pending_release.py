@@ -26,12 +26,14 @@ from tests.portal.applications.action_helpers import (
     build_action_url,
     build_form_values,
     fetch_row,
+    list_applications,
     list_writes,
     submit_action,
 )
 from tests.portal.applications.batch_helpers import first_reason_pk
 from tests.portal.applications.pending_helpers import (
     HOUR,
+    accept_email,
     get_pending,
     get_template,
     plan_batch,
