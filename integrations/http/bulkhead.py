@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable
@@ -18,10 +18,16 @@ RETRY_AFTER = timedelta(seconds=1)
 
 class ProcessBulkhead:
     def __init__(
-        self, *, per_account: int, total: int, on_change: Callable[[int], None] = lambda _: None
+        self,
+        *,
+        per_account: int,
+        total: int,
+        on_change: Callable[[int], None] = lambda _: None,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`on_change` gets the number of callers inside."""
+        """`on_change` gets the number of callers inside; `around` is entered by each of them."""
         self._per_account, self._total, self._on_change = per_account, total, on_change
+        self._around = around
         self._lock = threading.Lock()
         self._accounts: Counter[str] = Counter()
         self._calls: Counter[int] = Counter()  # by caller
@@ -31,7 +37,8 @@ class ProcessBulkhead:
         """Never waits: raises AtsUnavailable if the account or the process has no place left."""
         self._take_place(account, id(caller))
         try:
-            yield
+            with self._around():
+                yield
         finally:
             self._leave_place(account, id(caller))
 

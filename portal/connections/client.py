@@ -22,6 +22,7 @@ from portal.connections.oauth.tokens import ConsentTokenStores
 from portal.core.observability import metrics
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
+from portal.web.fair_thread_pool import pause_computing
 
 _writing_credential_id: ContextVar[int | None] = ContextVar("writing_credential_id", default=None)
 
@@ -170,7 +171,10 @@ def _build_breaker_policy() -> BreakerPolicy:
 @functools.cache
 def _get_bulkhead(per_account: int, total: int) -> ProcessBulkhead:
     return ProcessBulkhead(
-        per_account=per_account, total=total, on_change=metrics.GREENHOUSE_CALLERS.set
+        per_account=per_account,
+        total=total,
+        on_change=metrics.GREENHOUSE_CALLERS.set,
+        around=pause_computing,
     )
 
 

@@ -1,15 +1,18 @@
-"""A thread pool in which the clients that wait take turns."""
+"""A thread pool in which clients take turns, and those with many requests come last."""
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-Call = Callable[[], None]
 # What tells clients apart, best first: somebody's session, an account's webhooks, an address.
 _CLIENT_PATTERNS = (
     re.compile(rb"\r\ncookie:[^\r\n]*[ ;](?:sessionid|__Host-session)=([^;\r\n]+)", re.IGNORECASE),
@@ -17,34 +20,69 @@ _CLIENT_PATTERNS = (
     re.compile(rb"\r\nx-forwarded-for:([^\r\n]+)", re.IGNORECASE),
 )
 
-
 MAX_WAITING = 4  # of one client, as many as a page asks for at once; more is a burst
+# A client that used more than this much of a core lately is heavy, as one with a burst is.
+MAX_CORE_SHARE = 0.03
+_MEMORY_SECONDS = 5.0  # what was used so long ago counts for 1/e
+_KEPT_CLIENTS = 10_000
+# In seconds; whoever waits longer is started beside others.
+MAX_WAIT = 2.0
+
+_current = threading.local()
+
+
+@dataclass(frozen=True)
+class _Call:
+    client: bytes
+    run: Callable[[], Any]
+    on_done: Callable[[Future[Any]], None]
+    queued_at: float  # monotonic
+
+
+class _RecentUse:
+    """CPU seconds by client, forgotten over time. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._used: dict[bytes, tuple[float, float]] = {}  # seconds, as of when
+
+    def add(self, client: bytes, seconds: float) -> None:
+        value = self.get(client) + seconds
+        self._used.pop(client, None)
+        self._used[client] = value, time.monotonic()
+        if len(self._used) > _KEPT_CLIENTS:
+            del self._used[next(iter(self._used))]
+
+    def get(self, client: bytes) -> float:
+        value, at = self._used.get(client, (0.0, 0.0))
+        return value * math.exp((at - time.monotonic()) / _MEMORY_SECONDS) if value else 0.0
 
 
 class FairThreadPool:
-    """The next thread goes to the client that occupies the fewest. Nobody gets more than half, and
-    neither do all clients with a burst of requests together.
+    """A client's first request is started at once, if a thread is free, and its other ones while
+    nobody else computes. Those of heavy clients, which send bursts or used much CPU time lately,
+    are started one at a time, and only while nobody computes: Python computes in one thread, so
+    each request that computes slows all others of its process.
+
+    Nobody computes in more than half of the threads, where requests inside `pause_computing` don't
+    count, or occupies all of them.
     """
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(max_workers=threads)
         self._thread_count, self._half = threads, max(1, threads // 2)
         self._lock = threading.Lock()
-        self._waiting: dict[bytes, deque[Call]] = {}  # the client that waits longest first
+        self._waiting: dict[bytes, deque[_Call]] = {}  # the client that waits longest first
         self._running: Counter[bytes] = Counter()
+        self._computing: Counter[bytes] = Counter()
         self._bursting: set[bytes] = set()  # until nothing of theirs waits or runs
+        self._recent_use = _RecentUse()
 
     def submit_for(
-        self, client: bytes, call: Callable[[], Any], on_done: Callable[[Future[Any]], None]
+        self, client: bytes, run: Callable[[], Any], on_done: Callable[[Future[Any]], None]
     ) -> None:
-        def start() -> None:
-            future = self._executor.submit(call)
-            future.add_done_callback(lambda _: self._finish(client))
-            future.add_done_callback(on_done)
-
         with self._lock:
             calls = self._waiting.setdefault(client, deque())
-            calls.append(start)
+            calls.append(_Call(client, run, on_done, time.monotonic()))
             if len(calls) > MAX_WAITING:
                 self._bursting.add(client)
         self._start_waiting()
@@ -52,42 +90,86 @@ class FairThreadPool:
     def shutdown(self, *, wait: bool) -> None:
         self._executor.shutdown(wait=wait)
 
-    def _finish(self, client: bytes) -> None:
+    def count_computing(self, client: bytes, change: int) -> None:
         with self._lock:
+            self._computing[client] += change
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while (call := self._take_next()) is not None:
+            future = self._executor.submit(self._run, call)
+            future.add_done_callback(call.on_done)
+
+    def _run(self, call: _Call) -> Any:
+        began = time.thread_time()
+        _current.pool, _current.client = self, call.client
+        try:
+            return call.run()
+        finally:
+            del _current.pool, _current.client
+            self._finish(call.client, time.thread_time() - began)
+
+    def _finish(self, client: bytes, cpu_seconds: float) -> None:
+        with self._lock:
+            self._recent_use.add(client, cpu_seconds)
             self._running[client] -= 1
+            self._computing[client] -= 1
             if not self._running[client]:
-                del self._running[client]
+                del self._running[client], self._computing[client]
                 if client not in self._waiting:
                     self._bursting.discard(client)
         self._start_waiting()
 
-    def _start_waiting(self) -> None:
-        while (start := self._take_next()) is not None:
-            start()
-
-    def _take_next(self) -> Call | None:
+    def _take_next(self) -> _Call | None:
         with self._lock:
             if self._running.total() >= self._thread_count:
                 return None
-            clients = self._list_startable()
-            if not clients:
+            startable = [client for client in self._waiting if self._may_start(client)]
+            if not startable:
                 return None
-            client = min(clients, key=lambda key: self._running[key])
+            client = min(startable, key=self._rank)
             calls = self._waiting.pop(client)
-            start = calls.popleft()
+            call = calls.popleft()
             if calls:
                 self._waiting[client] = calls  # at the end of the line
             self._running[client] += 1
-            return start
+            self._computing[client] += 1
+            return call
 
-    def _list_startable(self) -> list[bytes]:
-        bursts_running = sum(self._running[client] for client in self._bursting)
-        resting = self._bursting if bursts_running >= self._half else set()
-        return [
-            client
-            for client in self._waiting
-            if self._running[client] < self._half and client not in resting
-        ]
+    def _may_start(self, client: bytes) -> bool:
+        mine, all_computing = self._computing[client], self._computing.total()
+        if mine >= self._half or self._running[client] >= max(1, self._thread_count - 1):
+            return False
+        is_idle = not all_computing if self._is_heavy(client) else mine in (0, all_computing)
+        return is_idle or self._is_overdue(client)
+
+    def _rank(self, client: bytes) -> tuple[bool, int]:
+        comes_last = self._is_heavy(client) and not self._is_overdue(client)
+        return comes_last, self._computing[client]
+
+    def _is_heavy(self, client: bytes) -> bool:
+        used = self._recent_use.get(client)
+        return client in self._bursting or used > MAX_CORE_SHARE * _MEMORY_SECONDS
+
+    def _is_overdue(self, client: bytes) -> bool:
+        return self._waiting[client][0].queued_at < time.monotonic() - MAX_WAIT
+
+
+@contextmanager
+def pause_computing() -> Iterator[None]:
+    """For a block that waits for another service: other requests may compute meanwhile. Outside a
+    `FairThreadPool` it does nothing.
+    """
+    pool: FairThreadPool | None = getattr(_current, "pool", None)
+    if pool is None:
+        yield
+        return
+    client = _current.client
+    pool.count_computing(client, -1)
+    try:
+        yield
+    finally:
+        pool.count_computing(client, 1)
 
 
 def identify_client(request: bytes, peer: Any) -> bytes:

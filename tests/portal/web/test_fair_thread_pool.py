@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from portal.web.fair_thread_pool import FairThreadPool, identify_client
+from portal.connections.client import enter_bulkhead
+from portal.web import fair_thread_pool
+from portal.web.fair_thread_pool import (
+    MAX_WAIT,
+    FairThreadPool,
+    identify_client,
+)
+
+_CREDENTIAL: Any = SimpleNamespace(connection_id=1, fingerprint="")
 
 
 class _Calls:
@@ -18,6 +30,7 @@ class _Calls:
         self._pool = pool
         self._gates: dict[str, threading.Event] = {}
         self._finished: dict[str, threading.Event] = {}
+        self._paused: set[str] = set()
         self.started: list[str] = []
         self._has_started = threading.Condition()
 
@@ -29,11 +42,23 @@ class _Calls:
                 name[0].encode(), partial(self._run, name), lambda _, done=finished: done.set()
             )
 
+    def submit_waiting(self, *names: str) -> None:
+        """Calls that wait for Greenhouse."""
+        self._paused.update(names)
+        self.submit(*names)
+
+    def use_cpu(self, client: str, seconds: float) -> None:
+        finished = threading.Event()
+        until = partial(_compute, seconds)
+        self._pool.submit_for(client.encode(), until, lambda _: finished.set())
+        assert finished.wait(10)
+
     def _run(self, name: str) -> None:
-        with self._has_started:
-            self.started.append(name)
-            self._has_started.notify_all()
-        self._gates[name].wait(10)
+        with enter_bulkhead(_CREDENTIAL) if name in self._paused else nullcontext():
+            with self._has_started:
+                self.started.append(name)
+                self._has_started.notify_all()
+            self._gates[name].wait(10)
 
     def release(self, *names: str) -> None:
         for name in names:
@@ -50,6 +75,12 @@ class _Calls:
             gate.set()
 
 
+def _compute(seconds: float) -> None:
+    ends_at = time.thread_time() + seconds
+    while time.thread_time() < ends_at:
+        pass
+
+
 @pytest.fixture
 def calls() -> Iterator[_Calls]:
     pool = FairThreadPool(4)
@@ -60,31 +91,66 @@ def calls() -> Iterator[_Calls]:
 
 
 def test_one_client_leaves_half_of_the_threads(calls: _Calls) -> None:
-    calls.submit("a1", "a2", "a3", "b1", "b2")
-    assert sorted(calls.wait_for(4)) == ["a1", "a2", "b1", "b2"]
+    calls.submit("a1", "a2", "a3", "b1")
+    assert sorted(calls.wait_for(3)) == ["a1", "a2", "b1"]
 
 
-def test_freed_thread_goes_to_who_has_fewest(calls: _Calls) -> None:
-    calls.submit("a1", "a2", "a3", "b1", "b2", "c1")
-    calls.wait_for(4)
-    calls.release("a1")
-    assert calls.wait_for(5)[4] == "c1"
+def test_further_requests_wait_while_others_compute(calls: _Calls) -> None:
+    calls.submit("a1", "b1", "a2", "c1")
+    assert sorted(calls.wait_for(3)) == ["a1", "b1", "c1"]
     calls.release("b1")
-    assert calls.wait_for(6)[5] == "a3"
+    assert len(calls.started) == 3
+    calls.release("c1")
+    assert calls.wait_for(4)[3] == "a2"
 
 
-def test_bursts_share_half_of_the_threads(calls: _Calls) -> None:
-    calls.submit("x1", "x2", "y1", "y2")
+def test_burst_comes_after_others_one_at_a_time(calls: _Calls) -> None:
+    calls.submit("x1", "y1", "z1", "w1")
+    calls.submit(*(f"{client}{number}" for number in range(10) for client in "ab"), "c1", "d1")
     calls.wait_for(4)
-    bursts = [f"{client}{number}" for number in range(10) for client in "ab"]
-    calls.submit(*bursts, "c1", "d1")
-    calls.release("x1", "x2", "y1", "y2")
-    assert {name[0] for name in calls.wait_for(8)[4:]} == {"a", "b", "c", "d"}
-    calls.release("c1", "d1")
-    calls.submit("e1", "f1")
-    assert {name[0] for name in calls.wait_for(10)[8:]} == {"e", "f"}
-    calls.release_all()
-    assert len(calls.wait_for(28)) == 28
+    calls.release("x1", "y1")
+    assert sorted(calls.wait_for(6)[4:]) == ["c1", "d1"]
+    calls.release("z1", "w1", "c1", "d1")
+    assert calls.wait_for(7)[6] == "a0"
+    calls.submit("e1")
+    assert calls.wait_for(8)[7] == "e1"
+    calls.release("a0")
+    assert len(calls.started) == 8
+    calls.release("e1")
+    assert calls.wait_for(9)[8] == "b0"
+
+
+def test_burst_goes_on_beside_requests_that_wait_for_greenhouse(calls: _Calls) -> None:
+    calls.submit_waiting("a0", "a1")
+    calls.wait_for(2)
+    calls.submit(*(f"a{number}" for number in range(2, 9)))
+    assert calls.wait_for(3)[2] == "a2"
+    calls.submit("b1")
+    assert calls.wait_for(4)[3] == "b1"
+    calls.release("a2", "b1")
+    assert calls.wait_for(5)[4] == "a3"
+
+
+def test_overdue_request_is_started_beside_others(
+    calls: _Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.submit("x1", "y1", *(f"a{number}" for number in range(8)))
+    calls.release("a0")
+    assert sorted(calls.wait_for(3)) == ["a0", "x1", "y1"]
+    now = time.monotonic()
+    monkeypatch.setattr(fair_thread_pool.time, "monotonic", lambda: now + MAX_WAIT + 1)
+    calls.submit("b1")
+    assert calls.wait_for(4)[3] == "a1"
+
+
+def test_client_that_used_much_cpu_comes_last(calls: _Calls) -> None:
+    calls.use_cpu("a", 0.3)
+    calls.submit("x1", "a1", "y1")
+    assert calls.wait_for(2) == ["x1", "y1"]
+    calls.release("x1")
+    assert len(calls.started) == 2
+    calls.release("y1")
+    assert calls.wait_for(3)[2] == "a1"
 
 
 @pytest.mark.parametrize(
