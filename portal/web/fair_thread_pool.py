@@ -40,7 +40,7 @@ class _Call:
 
 
 class _RecentUse:
-    """CPU seconds by client, forgotten over time. Not thread-safe."""
+    """CPU seconds by client, forgotten over time."""
 
     def __init__(self) -> None:
         self._used: dict[bytes, tuple[float, float]] = {}  # seconds, as of when
@@ -58,14 +58,12 @@ class _RecentUse:
 
 
 class FairThreadPool:
-    """A client's first request is started at once, if a thread is free, and its other ones while
-    nobody else computes. Those of heavy clients, which send bursts or used much CPU time lately,
-    are started one at a time, and only while nobody computes: Python computes in one thread, so
-    each request that computes slows all others of its process.
-
-    Nobody computes in more than half of the threads, where requests inside `pause_computing` don't
-    count, or occupies all of them.
+    """Starts a client's first request at once, its other ones while nobody else computes, and those
+    of heavy clients, which send bursts or used much CPU time lately, while nobody computes.
     """
+
+    # Python computes in one thread, so each request that computes slows all others of its process.
+    # No client computes in more than half of the threads, or occupies all of them.
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(max_workers=threads)
@@ -157,9 +155,7 @@ class FairThreadPool:
 
 @contextmanager
 def pause_computing() -> Iterator[None]:
-    """For a block that waits for another service: other requests may compute meanwhile. Outside a
-    `FairThreadPool` it does nothing.
-    """
+    """For a block that waits for another service: other requests may compute meanwhile."""
     pool: FairThreadPool | None = getattr(_current, "pool", None)
     if pool is None:
         yield
