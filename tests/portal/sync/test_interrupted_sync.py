@@ -24,7 +24,7 @@ from portal.connections.models import Connection
 from portal.issues.models import Issue
 from portal.sync import schedule, tasks
 from portal.sync.engine import run_lifecycle, run_recovery
-from portal.sync.models import Application, Job, SeenPage, SyncRun, SyncStep
+from portal.sync.models import Application, AtsUser, Job, SeenPage, SyncRun, SyncStep
 from tests.factories import MembershipFactory
 from tests.portal.sync.sandbox_truth import assert_sync_matches
 
@@ -79,6 +79,7 @@ def test_killed_sync_resumes_until_done(
     connection = connect(kind)
     Job.objects.all().delete()
     Application.objects.all().delete()
+    AtsUser.objects.update(access_read_at=None)
     run, _ = run_lifecycle.get_or_create_run(connection, by=None)
     chance, kills = random.Random(seed), 0
     while True:
