@@ -273,7 +273,7 @@ def test_queries_do_not_grow_with_decisions(remy: Client, run_tasks) -> None:
         counts.append([_count_queries(remy, view, application) for view in views])
         _add_decisions(application, 4)
     assert counts[0] == counts[1]
-    assert "The decision records are whole." in verify_record()
+    assert "The record is whole." in verify_record()
 
 
 def _count_queries(client: Client, view: str, application: Application) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.applications.models import ApplicationAction
+from portal.audit.chain_checks import build_anchor
 from portal.audit.models import AppendOnlyViolation
 from portal.decisions import retention, seal
+from portal.decisions.chain import ANCHOR_PURPOSE
 from portal.decisions.models import Decision, DecisionChain
 from portal.sync.models import Application, Job
 from portal.sync.records.candidate_erasure import erase_candidates
@@ -220,9 +223,11 @@ def test_other_decision_contradicts_its_end(job: Job, tmp_path: Path) -> None:
     """All were sealed again by somebody who has the key."""
     file = tmp_path / "ends.jsonl"
     verify_record("--export", file)
-    end = json.loads(file.read_text())
-    for changed in ({"seal": "0" * 64}, {"number": 2}):
-        file.write_text(json.dumps({**end, **changed}))
+    chain = DecisionChain.objects.get()
+    for number, seal_ in ((chain.number, "0" * 64), (2, chain.seal)):
+        end = DecisionChain(number=number, seal=seal_)
+        anchor = build_anchor(chain.organization_id, end, ANCHOR_PURPOSE)
+        file.write_text(json.dumps(asdict(anchor)))
         with pytest.raises(CommandError, match="the last of them is gone or was changed"):
             verify_record("--against", file)
 
@@ -233,11 +238,10 @@ def test_chain_end_is_logged(remy: Client, run_tasks, caplog) -> None:
     with caplog.at_level("INFO", "portal.decisions.anchors"):
         run_tasks()
     [line] = [r for r in caplog.records if r.name == "portal.decisions.anchors"]
-    assert line.msg["decision_chain"] == {
-        "organization": application.connection.organization_id,
-        "number": 1,
-        "seal": Decision.objects.get().seal,
-    }
+    end = DecisionChain.objects.get()
+    assert (end.number, end.seal) == (1, Decision.objects.get().seal)
+    anchor = build_anchor(application.connection.organization_id, end, ANCHOR_PURPOSE)
+    assert line.msg["decision_chain"] == asdict(anchor)
 
 
 def test_seal_is_that_of_earlier_versions(settings) -> None:
