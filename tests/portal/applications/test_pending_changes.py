@@ -99,11 +99,10 @@ def test_second_confirmation_changes_nothing(
     plan_rejection(remy, application)
     planned_at = get_pending().due_at
     ApplicationAction.objects.update(due_at=None)
-    first, second = get_pending(), get_pending()
-    assert changes.confirm_rejection(first, by=personas.remy.user)
+    waiting = ApplicationAction.objects.all()
+    assert changes.confirm_rejections(waiting, personas.remy) == 1
     assert get_pending().due_at == planned_at  # which has not passed
-    assert not changes.confirm_rejection(second, by=personas.remy.user)
-    assert not changes.confirm_rejection(first, by=personas.remy.user)
+    assert changes.confirm_rejections(waiting, personas.remy) == 0
     assert Entry.objects.filter(verb="application.rejection_confirmed").count() == 1
 
 
