@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import Request, Response
@@ -140,7 +142,10 @@ def test_odd_headers_change_nothing(connect, kind: str, run_sync, alter_answers)
         assert run_sync(connection).status == SyncRun.Status.DONE, name
 
 
-def test_huge_limit_used_up_is_waited_for(connect, kind: str, run_sync, alter_answers) -> None:
+def test_huge_limit_used_up_is_waited_for(
+    connect, kind: str, run_sync, alter_answers, time_machine: TimeMachineFixture
+) -> None:
+    time_machine.move_to(datetime.now(UTC).replace(second=1))  # windows of 30 s begin at 0 and 30
     connection = connect(kind)
     headers = {"X-RateLimit-Limit": "9" * 30, "X-RateLimit-Remaining": "0"}
     alter_answers("/departments", lambda _, response: response.headers.update(headers))
