@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from integrations.greenhouse import sandbox as greenhouse
 from tests.journeys.conftest import (
@@ -93,8 +95,12 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     expect(page.locator("#id_client_id")).to_have_value(greenhouse.ACME_V3_CLIENT_ID)
     expect(page.locator("#id_client_secret")).to_have_value(greenhouse.ACME_V3_CLIENT_SECRET)
     demo.clear_faults()
-    _submit_until_accepted(ada)
-    page.wait_for_url(re.compile("/setup/(permissions|people)/"))
+    for _ in range(10):  # the circuit breaker lets a request through after its cooldown
+        ada.tab_to("#id_client_secret")
+        keys.press("Enter")
+        with contextlib.suppress(PlaywrightTimeoutError):
+            page.wait_for_url(re.compile("/setup/(permissions|people)/"), timeout=4000)
+            break
     ada.await_permissions()
     ada.tab_to("a.btn-primary")
     keys.press("Enter")
@@ -105,19 +111,6 @@ def test_setup_by_keyboard_during_outage(demo: Demo, person) -> None:
     page.wait_for_url(re.compile("/setup/(sync|live)/"))
     ada.open_path("/setup/sync/")
     expect(get_visible_text(page, "Everything is synced").first).to_be_visible()
-
-
-def _submit_until_accepted(ada: Person) -> None:
-    """The circuit breaker lets a request through after its cooldown."""
-    page = ada.page
-    for _ in range(20):
-        ada.tab_to("#id_client_secret")
-        with page.expect_response("**/setup/credential/") as answer:
-            page.keyboard.press("Enter")
-        if answer.value.status != 422:
-            return
-        expect(page.locator("form[aria-busy=true]")).to_have_count(0)  # it can be sent again
-        page.wait_for_timeout(500)
 
 
 @pytest.mark.slow("syncs four times")
