@@ -499,9 +499,9 @@
       if (key) said.set(key, element.dataset.announce || words(element));
     });
     prepare(document.body);
-    takeFocus(document.body);
     started = true;
   }
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-  else start();
+  start();
+  // Once every script has run: a key pressed as soon as something has the focus must be heard.
+  document.addEventListener("DOMContentLoaded", () => takeFocus(document.body));
 })();

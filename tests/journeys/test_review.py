@@ -15,9 +15,15 @@ from tests.journeys.conftest import TIMEOUT_MS, Demo, Person, get_visible_text, 
 pytestmark = pytest.mark.browser
 
 DECISIONS, REJECTIONS, MAX_PRESSES = 20, 8, 22
-# Records each key, and when the next applicant's name was painted.
+# Records each key, when the next applicant's name was painted, and whether a page gave the focus
+# to its heading before all of its scripts had run.
 RECORDER = """
-window.presses = []; window.arrivals = [];
+window.presses = []; window.arrivals = []; window.focusedEarly = false;
+let allScriptsRan = false;
+document.addEventListener("DOMContentLoaded", () => (allScriptsRan = true));
+document.addEventListener("focusin", (event) => {
+  if (event.target.id === "review-heading" && !allScriptsRan) focusedEarly = true;
+});
 addEventListener("keydown", (event) => presses.push([event.key, performance.now()]), true);
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "review") return;
@@ -131,6 +137,7 @@ def test_undo_dialog_and_help_by_keyboard(demo: Demo, sam: Person) -> None:
     expect(page.locator("#review-heading")).to_be_focused()
     first = page.locator("#review-heading").inner_text()
     assert first in page.title()
+    assert page.evaluate("focusedEarly") is False, "keys would not be heard yet"
     keys.press("1")
     _await_next(page, first)
     second = page.locator("#review-heading").inner_text()
