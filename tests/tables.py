@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.db import connection, transaction
 
+from portal.core.database.prepared_statements import use_prepared_statements
+
 ID_RANGE_SIZE = 10_000
 
 
@@ -122,8 +124,9 @@ def read_tables(names: Iterable[str]) -> dict[str, Table]:
 
 def list_filled_tables(names: Iterable[str]) -> list[str]:
     """Those of these tables that have a row."""
-    each = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names]  # noqa: S608
-    with connection.cursor() as cursor:
+    each = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in sorted(names)]  # noqa: S608
+    # PostgreSQL would plan for longer than it looks into the tables.
+    with use_prepared_statements(), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(each))
         return [name for (name,) in cursor.fetchall()]
 
