@@ -86,7 +86,14 @@ TARGETS = (
     Target("portal.core.tenancy.scope", SCOPE_TESTS),
     Target("portal.sync.records.contact_digests", ("tests/portal/sync/test_contact_digests.py",)),
     Target("portal.web.fair_thread_pool", ("tests/portal/web/test_fair_thread_pool.py",)),
-    Target("integrations.http.rate_limiter", ("tests/integrations/http/test_rate_limiter.py",)),
+    Target(
+        "integrations.http.rate_limiter",
+        (
+            "tests/integrations/http/test_rate_limiter.py",
+            "tests/integrations/greenhouse/test_patience.py",
+            "tests/portal/faults/test_greenhouse_slow.py",
+        ),
+    ),
     Target(
         "portal.core.shared_state",
         ("tests/portal/core/test_shared_state.py",),
