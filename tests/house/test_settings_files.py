@@ -109,6 +109,12 @@ def test_compose_runs_every_lane() -> None:
         assert Path(PROJECT / path).exists(), path
 
 
+def test_compose_asks_database_over_network() -> None:
+    # While it initializes, PostgreSQL's image runs a server that listens on its socket alone.
+    compose = (PROJECT / "compose.yaml").read_text()
+    assert '"pg_isready -h 127.0.0.1 ' in compose
+
+
 def test_processes_of_a_machine_share_their_metrics() -> None:
     folder = PROJECT / "docs" / "deploy"
     for unit in ("portal-web.service", "portal-worker@.service"):
