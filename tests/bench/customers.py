@@ -190,24 +190,6 @@ def _create_credentials(count: int) -> None:
 
 
 # -- using -----------------------------------------------------------------------------------------
-def open_browser(base_url: str, email: str) -> httpx.Client:
-    """Return an HTTP client that is signed in as this person."""
-    from django.middleware.csrf import _get_new_csrf_string
-    from django.test import Client
-
-    from portal.accounts.models import User
-
-    signed_in = Client()
-    signed_in.force_login(User.objects.get(email=email))
-    token = _get_new_csrf_string()
-    return httpx.Client(
-        base_url=base_url,
-        cookies={"sessionid": signed_in.cookies["sessionid"].value, "csrftoken": token},
-        headers={"X-CSRFToken": token},
-        timeout=120,
-    )
-
-
 class SandboxControl:
     """The sandbox's control endpoints, which answer loopback addresses only."""
 

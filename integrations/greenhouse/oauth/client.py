@@ -141,7 +141,6 @@ class TokenResponse(msgspec.Struct):
 
     access_token: str
     refresh_token: str = ""
-    refresh_token_expires_in: str | int | float | None = None  # undocumented
     scope: str | list[str] | None = None
     expires_at: str | int | float | None = None
     expires_in: str | int | float | None = None

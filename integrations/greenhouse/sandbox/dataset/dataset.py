@@ -21,7 +21,6 @@ from integrations.greenhouse.sandbox.dataset.records import (
     CustomFieldOption,
     Department,
     EmailTemplate,
-    FutureJobPermission,
     Job,
     JobPermission,
     JobPost,
@@ -108,7 +107,6 @@ class Dataset:
         self.user_emails: Table[UserEmail] = t["user_emails"]
         self.user_roles: Table[UserRole] = t["user_roles"]
         self.grants: Table[JobPermission] = t["user_job_permissions"]
-        self.future_grants: Table[FutureJobPermission] = t["future_job_permissions"]
         self.departments: Table[Department] = t["departments"]
         self.offices: Table[Office] = t["offices"]
         self.jobs: Table[Job] = t["jobs"]
