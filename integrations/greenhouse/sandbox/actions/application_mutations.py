@@ -5,7 +5,7 @@ from __future__ import annotations
 from integrations.greenhouse.sandbox.actions import rejection_actions, stage_actions
 from integrations.greenhouse.sandbox.actions.record_lookup import get_record
 from integrations.greenhouse.sandbox.dataset.dataset import Dataset
-from integrations.greenhouse.sandbox.dataset.records import Application, ApplicationStage, Candidate
+from integrations.greenhouse.sandbox.dataset.records import Application, Candidate
 from integrations.greenhouse.sandbox.webhooks import payloads
 
 
@@ -72,17 +72,7 @@ def new_application(
         last_activity_at=now,
         source_id=dataset.sources.ids[0],
     )
-    entry = dataset.add_record(
-        ApplicationStage,
-        now,
-        application_id=row.id,
-        stage_id=stage.id,
-        entered_at=now,
-        current=True,
-    )
-    dataset.update_record(
-        row, stage_id=stage.id, entry_id=entry.id, updated_at=now, needs_decision=True
-    )
+    stage_actions.enter_stage(dataset, row, stage)
     dataset.publish_event(
         "new_candidate_application",
         lambda: {"application": payloads.build_application_payload(dataset, row)},
