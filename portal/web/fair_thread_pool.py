@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import time
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from portal.core.recent_use import RecentUse
+
 # What tells clients apart, best first: somebody's session, an account's webhooks, an address.
 _CLIENT_PATTERNS = (
     re.compile(rb"\r\ncookie:[^\r\n]*[ ;](?:sessionid|__Host-session)=([^;\r\n]+)", re.IGNORECASE),
@@ -21,11 +22,11 @@ _CLIENT_PATTERNS = (
 )
 
 MAX_WAITING = 4  # of one client, as many as a page asks for at once; more is a burst
-# A client that used more than this much of a core lately is heavy, as one with a burst is.
-MAX_CORE_SHARE = 0.03
-_MEMORY_SECONDS = 5.0  # what was used so long ago counts for 1/e
-_KEPT_CLIENTS = 10_000
-# In seconds; whoever waits longer is started beside others.
+# A client that used so much CPU time lately is heavy, as one with a burst is: seconds, and times
+# what others use on average: pages take longer on a busy machine.
+HEAVY_SECONDS, HEAVY_FACTOR = 0.15, 2.0
+_MEMORY_SECONDS = 5.0
+# In seconds; whoever waits longer is started beside others, of heavy clients one at a time.
 MAX_WAIT = 2.0
 
 _current = threading.local()
@@ -37,24 +38,6 @@ class _Call:
     run: Callable[[], Any]
     on_done: Callable[[Future[Any]], None]
     queued_at: float  # monotonic
-
-
-class _RecentUse:
-    """CPU seconds by client, forgotten over time."""
-
-    def __init__(self) -> None:
-        self._used: dict[bytes, tuple[float, float]] = {}  # seconds, as of when
-
-    def add(self, client: bytes, seconds: float) -> None:
-        value = self.get(client) + seconds
-        self._used.pop(client, None)
-        self._used[client] = value, time.monotonic()
-        if len(self._used) > _KEPT_CLIENTS:
-            del self._used[next(iter(self._used))]
-
-    def get(self, client: bytes) -> float:
-        value, at = self._used.get(client, (0.0, 0.0))
-        return value * math.exp((at - time.monotonic()) / _MEMORY_SECONDS) if value else 0.0
 
 
 class FairThreadPool:
@@ -73,7 +56,7 @@ class FairThreadPool:
         self._running: Counter[bytes] = Counter()
         self._computing: Counter[bytes] = Counter()
         self._bursting: set[bytes] = set()  # until nothing of theirs waits or runs
-        self._recent_use = _RecentUse()
+        self._recent_use = RecentUse[bytes](_MEMORY_SECONDS)
 
     def submit_for(
         self, client: bytes, run: Callable[[], Any], on_done: Callable[[Future[Any]], None]
@@ -138,16 +121,23 @@ class FairThreadPool:
         mine, all_computing = self._computing[client], self._computing.total()
         if mine >= self._half or self._running[client] >= max(1, self._thread_count - 1):
             return False
-        is_idle = not all_computing if self._is_heavy(client) else mine in (0, all_computing)
-        return is_idle or self._is_overdue(client)
+        if not self._is_heavy(client):
+            return mine in (0, all_computing) or self._is_overdue(client)
+        return not all_computing or (self._is_overdue(client) and not self._is_heavy_computing())
 
     def _rank(self, client: bytes) -> tuple[bool, int]:
         comes_last = self._is_heavy(client) and not self._is_overdue(client)
         return comes_last, self._computing[client]
 
     def _is_heavy(self, client: bytes) -> bool:
+        if client in self._bursting:
+            return True
         used = self._recent_use.get(client)
-        return client in self._bursting or used > MAX_CORE_SHARE * _MEMORY_SECONDS
+        others_use = self._recent_use.get_average_of_others(client)
+        return used > max(HEAVY_SECONDS, HEAVY_FACTOR * others_use)
+
+    def _is_heavy_computing(self) -> bool:
+        return any(self._is_heavy(client) for client, count in self._computing.items() if count)
 
     def _is_overdue(self, client: bytes) -> bool:
         return self._waiting[client][0].queued_at < time.monotonic() - MAX_WAIT

@@ -153,6 +153,29 @@ def test_client_that_used_much_cpu_comes_last(calls: _Calls) -> None:
     assert calls.wait_for(3)[2] == "a1"
 
 
+def test_what_everybody_uses_is_not_much(calls: _Calls) -> None:
+    for client in "abc":
+        calls.use_cpu(client, 0.16)
+    calls.submit("x1", "a1", "b1")
+    assert sorted(calls.wait_for(3)) == ["a1", "b1", "x1"]
+
+
+def test_overdue_bursts_are_started_one_at_a_time(
+    calls: _Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.submit("x1", "y1", *(f"{client}{number}" for number in range(8) for client in "ab"))
+    calls.release("a0", "b0")
+    assert sorted(calls.wait_for(4)) == ["a0", "b0", "x1", "y1"]
+    now = time.monotonic()
+    monkeypatch.setattr(fair_thread_pool.time, "monotonic", lambda: now + MAX_WAIT + 1)
+    calls.submit("c1")
+    assert sorted(calls.wait_for(6)[4:]) == ["a1", "c1"]
+    calls.release("c1")
+    assert len(calls.started) == 6
+    calls.release("a1")
+    assert calls.wait_for(7)[6] == "b1"
+
+
 @pytest.mark.parametrize(
     ("waiting", "started"), [(4, "abcd"), (5, "cd")], ids=["as a page asks", "burst"]
 )
