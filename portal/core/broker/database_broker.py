@@ -86,7 +86,7 @@ class DatabaseBroker(Broker):
         now = timezone.now()
         due_times = self._selector.find_next_due_times()
         due_lanes = [lane for lane in self.lanes if lane in due_times and due_times[lane] <= now]
-        taken = self._selector.lease_next_task(due_lanes) if due_lanes else None
+        taken = self._selector.lease_next_task(due_lanes)
         if taken is not None:
             lease, row = taken
             return lease, _prepare_payload(row)

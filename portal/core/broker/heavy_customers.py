@@ -1,5 +1,5 @@
-"""Customers whose tasks take long share half of the workers, however many such customers there are:
-their Greenhouse is probably slow. Syncs take long anyway and have a limit of their own.
+"""Customers who used much of the workers' time lately, with slow tasks or with many, come after
+all others, and share half of the workers. Syncs take long anyway and have a limit of their own.
 """
 
 from __future__ import annotations
@@ -9,34 +9,42 @@ from collections.abc import Iterable
 
 from portal.core.broker.lanes import LeasedTask
 from portal.core.models import QueueLane
+from portal.core.recent_use import RecentUse
 
-SLOW_TASK_SECONDS = 3.0
-SLOW_FOR_SECONDS = 120.0  # after the last slow task
+HEAVY_SECONDS = 3.0
+MEMORY_SECONDS = 30.0
 
 
-class SlowCustomers:
+class HeavyCustomers:
     def __init__(self, workers: int) -> None:
         self._limit = max(1, workers // 2)
-        self._started_at: dict[int, float] = {}  # by task
-        self._slow_until: dict[int, float] = {}  # by customer
+        self._customer_limit = max(1, self._limit // 2)
+        self._recent_use = RecentUse[int](MEMORY_SECONDS)
+        self._running: dict[int, tuple[int, float]] = {}  # by task: customer, counted until
 
-    def list_waiting(self, leased: Iterable[LeasedTask]) -> set[int]:
-        """Return slow customers who may start nothing now."""
-        tasks = [task for task in leased if _is_short_lane(task)]
-        slow = self._update(tasks, time.monotonic())
-        is_full = sum(task.organization_id in slow for task in tasks) >= self._limit
-        return slow if is_full else set()
+    @property
+    def has_running(self) -> bool:
+        return bool(self._running)
 
-    def _update(self, tasks: list[LeasedTask], now: float) -> set[int]:
-        self._started_at = {task.task_id: self._started_at.get(task.task_id, now) for task in tasks}
-        for task in tasks:
-            if now - self._started_at[task.task_id] >= SLOW_TASK_SECONDS:
-                self._slow_until[task.organization_id] = now + SLOW_FOR_SECONDS
-        self._slow_until = {
-            customer: until for customer, until in self._slow_until.items() if until > now
-        }
-        return set(self._slow_until)
+    def note_start(self, task: LeasedTask) -> None:
+        if task.organization_id and task.lane != QueueLane.SYNCS:
+            self._running[task.task_id] = task.organization_id, time.monotonic()
 
+    def note_running(self, leased: Iterable[LeasedTask]) -> None:
+        """Count the time since the last call, also of tasks that ended since."""
+        now = time.monotonic()
+        leased_ids = {task.task_id for task in leased}
+        for task_id, (customer, counted_until) in list(self._running.items()):
+            self._recent_use.add(customer, now - counted_until)
+            if task_id in leased_ids:
+                self._running[task_id] = customer, now
+            else:
+                del self._running[task_id]
 
-def _is_short_lane(task: LeasedTask) -> bool:
-    return bool(task.organization_id) and task.lane != QueueLane.SYNCS
+    def is_heavy(self, customer: int) -> bool:
+        return self._recent_use.get(customer) >= HEAVY_SECONDS
+
+    def may_start(self, customer: int) -> bool:
+        """Of a heavy customer: whether one more of its tasks may run."""
+        running = [other for other, _ in self._running.values() if self.is_heavy(other)]
+        return len(running) < self._limit and running.count(customer) < self._customer_limit

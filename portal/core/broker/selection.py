@@ -6,7 +6,7 @@ In SQL of our own: this runs for every task, and has to cost the same however ma
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,9 @@ from uuid import uuid4
 from django.db import connection, transaction
 from django.utils import timezone
 
+from portal.core.broker.heavy_customers import HeavyCustomers
 from portal.core.broker.lanes import LeasedTask, WorkerShares
 from portal.core.broker.leases import LEASE_DURATION, TaskLease
-from portal.core.broker.slow_customers import SlowCustomers
 from portal.core.models import QueuedTask, QueueLane
 
 # A longer list of customers is used again, for this many times as long as it took to read.
@@ -72,7 +72,7 @@ class TaskSelector:
 
     def __init__(self, cluster_id: str, shares: WorkerShares) -> None:
         self._cluster_id, self._shares = cluster_id, shares
-        self._slow_customers = SlowCustomers(shares.workers)
+        self._heavy_customers = HeavyCustomers(shares.workers)
         self._customers: dict[QueueLane, list[int]] = {lane: [] for lane in shares.lanes}
         self._reusable_until = dict.fromkeys(shares.lanes, 0.0)
 
@@ -89,30 +89,35 @@ class TaskSelector:
         }
 
     def lease_next_task(
-        self, due_lanes: Iterable[QueueLane]
+        self, due_lanes: Collection[QueueLane]
     ) -> tuple[TaskLease, QueuedTask] | None:
+        if not (due_lanes or self._heavy_customers.has_running):
+            return None
         leased = [LeasedTask(*row) for row in _execute(_LEASED_SQL, [self._cluster_id])]
-        slow_customers = self._slow_customers.list_waiting(leased)
+        self._heavy_customers.note_running(leased)
+        heavy_candidates = []
+        for lane, organization_id in self._iterate_candidates(due_lanes, leased):
+            if self._heavy_customers.is_heavy(organization_id):
+                heavy_candidates.append((lane, organization_id))
+            elif task := self._lease_first_task(lane, organization_id):
+                return task
+        for lane, organization_id in heavy_candidates:
+            may_start = lane == QueueLane.SYNCS or self._heavy_customers.may_start(organization_id)
+            if may_start and (task := self._lease_first_task(lane, organization_id)):
+                return task
+        return None
+
+    def _iterate_candidates(
+        self, due_lanes: Collection[QueueLane], leased: list[LeasedTask]
+    ) -> Iterator[tuple[QueueLane, int]]:
         for lane in due_lanes:
             if not self._shares.is_lane_open(lane, leased):
                 continue
             busy_customers = self._shares.list_busy_customers(lane, leased)
-            if lane != QueueLane.SYNCS:
-                busy_customers |= slow_customers
-            if task := self._lease_task_in_lane(lane, busy_customers):
-                return task
-        return None
-
-    def _lease_task_in_lane(
-        self, lane: QueueLane, busy_customers: set[int]
-    ) -> tuple[TaskLease, QueuedTask] | None:
-        for read_customers in (self._reuse_customers, self._read_customers):
-            for organization_id in read_customers(lane):
-                if organization_id not in busy_customers and (
-                    task := self._lease_first_task(lane, organization_id)
-                ):
-                    return task
-        return None
+            for read_customers in (self._reuse_customers, self._read_customers):
+                for organization_id in read_customers(lane):
+                    if organization_id not in busy_customers:
+                        yield lane, organization_id
 
     def _reuse_customers(self, lane: QueueLane) -> list[int]:
         if time.monotonic() >= self._reusable_until[lane]:
@@ -145,6 +150,7 @@ class TaskSelector:
         if organization_id in self._customers[lane]:
             self._customers[lane].remove(organization_id)  # its turn in this round is over
         for pk, task, payload in rows:
+            self._heavy_customers.note_start(LeasedTask(pk, lane.value, organization_id))
             row = QueuedTask(pk=pk, task=task, payload=payload, organization_id=organization_id)
             return TaskLease(pk, token, self._cluster_id), row
         return None

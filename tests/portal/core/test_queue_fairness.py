@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,8 +13,9 @@ from django_q.brokers import get_broker
 from pytest_django import Settings
 
 from portal.core import queue
-from portal.core.broker import leases, slow_customers
+from portal.core.broker import leases
 from portal.core.broker.database_broker import DatabaseBroker
+from portal.core.broker.heavy_customers import HEAVY_SECONDS, MEMORY_SECONDS
 from portal.core.broker.leases import TaskLease
 from portal.core.models import QueuedTask, QueueLane
 
@@ -203,18 +205,53 @@ def test_last_worker_is_for_another_customer(workers: int) -> None:
     assert cluster.start_all() == [("clicks", 3)]
 
 
+def _let_time_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
+
+
 def test_slow_customers_share_half_of_the_workers(
     workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slow_customers, "SLOW_TASK_SECONDS", 0.0)
     _enqueue(CLICK, 1)
     _enqueue(CLICK, 2)
     cluster = Cluster()
     cluster.start_all()
+    _let_time_pass(monkeypatch, HEAVY_SECONDS)
     for customer in (1, 2):
         _enqueue(CLICK, customer, count=2)
     assert cluster.start_all() == []
-    monkeypatch.setattr(slow_customers, "SLOW_TASK_SECONDS", 3.0)
     _enqueue(CLICK, 3)
     _enqueue(CLICK, 4)
     assert {customer for _, customer in cluster.start_all()} == {3, 4}
+
+
+def test_customer_with_much_work_comes_after_others(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _enqueue(CHECK, 1, count=20)
+    cluster = Cluster()
+    for _ in range(6):
+        cluster.start_all()
+        _let_time_pass(monkeypatch, HEAVY_SECONDS / 10)
+        cluster.finish_first()
+        cluster.finish_first()
+    assert cluster.start_all() == [("checks", 1)]  # one of the half that such customers share
+    cluster.finish_first()
+    _enqueue(CLICK, 1)
+    _enqueue(CHECK, 2)
+    _enqueue(SYNC, 3)
+    assert cluster.start_all() == [("checks", 2), ("syncs", 3), ("clicks", 1)]
+
+
+def test_much_work_is_forgotten(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _enqueue(CLICK, 1)
+    cluster = Cluster()
+    cluster.start_all()
+    _let_time_pass(monkeypatch, 2 * HEAVY_SECONDS)
+    cluster.finish_first()
+    assert cluster.start_all() == []
+    _let_time_pass(monkeypatch, MEMORY_SECONDS)
+    _enqueue(CLICK, 1, count=2)
+    _enqueue(CHECK, 2)
+    assert cluster.start_all() == [("clicks", 1), ("clicks", 1), ("checks", 2)]
