@@ -18,7 +18,7 @@ MEMORY_SECONDS = 30.0
 class HeavyCustomers:
     def __init__(self, workers: int) -> None:
         self._limit = max(1, workers // 2)
-        self._customer_limit = max(1, self._limit // 2)
+        self._customer_limit = max(1, self._limit // 2)  # so that its clicks can overtake
         self._recent_use = RecentUse[int](MEMORY_SECONDS)
         self._running: dict[int, tuple[int, float]] = {}  # by task: customer, counted until
 
@@ -44,7 +44,10 @@ class HeavyCustomers:
     def is_heavy(self, customer: int) -> bool:
         return self._recent_use.get(customer) >= HEAVY_SECONDS
 
-    def may_start(self, customer: int) -> bool:
+    def may_start(self, lane: QueueLane, customer: int) -> bool:
         """Of a heavy customer: whether one more of its tasks may run."""
+        if lane == QueueLane.SYNCS:
+            return True
         running = [other for other, _ in self._running.values() if self.is_heavy(other)]
-        return len(running) < self._limit and running.count(customer) < self._customer_limit
+        leaves_place = lane == QueueLane.CLICKS or running.count(customer) < self._customer_limit
+        return leaves_place and len(running) < self._limit

@@ -102,8 +102,9 @@ class TaskSelector:
             elif task := self._lease_first_task(lane, organization_id):
                 return task
         for lane, organization_id in heavy_candidates:
-            may_start = lane == QueueLane.SYNCS or self._heavy_customers.may_start(organization_id)
-            if may_start and (task := self._lease_first_task(lane, organization_id)):
+            if self._heavy_customers.may_start(lane, organization_id) and (
+                task := self._lease_first_task(lane, organization_id)
+            ):
                 return task
         return None
 

@@ -229,6 +229,7 @@ def test_slow_customers_share_half_of_the_workers(
 def test_customer_with_much_work_comes_after_others(
     workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _let_time_pass(monkeypatch, 0)
     _enqueue(CHECK, 1, count=20)
     cluster = Cluster()
     for _ in range(6):
