@@ -41,11 +41,9 @@ class RecentUse(Generic[Key]):
         return max(0.0, total - self.get(key)) / others if others else 0.0
 
     def _drop_forgotten(self, now: float) -> None:
-        while now - self._used[oldest := next(iter(self._used))][1] > self._get_kept_seconds():
+        kept_seconds = _KEPT_TIMES * self._memory_seconds
+        while now - self._used[oldest := next(iter(self._used))][1] > kept_seconds:
             del self._used[oldest]
-
-    def _get_kept_seconds(self) -> float:
-        return _KEPT_TIMES * self._memory_seconds
 
     def _decay(self, seconds: float, at: float, now: float) -> float:
         return seconds * math.exp((at - now) / self._memory_seconds) if seconds else 0.0

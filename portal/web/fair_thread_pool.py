@@ -133,8 +133,9 @@ class FairThreadPool:
         if client in self._bursting:
             return True
         used = self._recent_use.get(client)
-        others_use = self._recent_use.get_average_of_others(client)
-        return used > max(HEAVY_SECONDS, HEAVY_FACTOR * others_use)
+        return used > HEAVY_SECONDS and (
+            used > HEAVY_FACTOR * self._recent_use.get_average_of_others(client)
+        )
 
     def _is_heavy_computing(self) -> bool:
         return any(self._is_heavy(client) for client, count in self._computing.items() if count)

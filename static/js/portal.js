@@ -486,22 +486,17 @@
     tell("error", isRead(event) ? "Something went wrong on our side. Try again in a moment." : outcomeUnknown);
   });
 
-  let started = false;
   on("load", (event) => {
-    if (!started || event.target === document.body) return;
+    if (event.target === document.body) return;
     prepare(event.target);
     all("[data-announce]", event.target).forEach(announce);
   });
 
-  function start() {
-    all("[data-announce]", document.body).forEach((element) => {
-      const key = element.id || element.dataset.announceKey;
-      if (key) said.set(key, element.dataset.announce || words(element));
-    });
-    prepare(document.body);
-    started = true;
-  }
-  start();
+  all("[data-announce]", document.body).forEach((element) => {
+    const key = element.id || element.dataset.announceKey;
+    if (key) said.set(key, element.dataset.announce || words(element));
+  });
+  prepare(document.body);
   // Once every script has run: a key pressed as soon as something has the focus must be heard.
   document.addEventListener("DOMContentLoaded", () => takeFocus(document.body));
 })();
