@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -25,6 +26,8 @@ from portal.accounts import activity
 from portal.accounts.admins import name_admins
 from portal.accounts.models import Membership, Organization, User
 from portal.core import links
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.core.hooks import Hook
 from portal.core.tenancy.scope import all_organizations, enter_organization, get_scope
 
@@ -89,12 +92,18 @@ def _load_memberships(request: HttpRequest) -> list[Membership]:
 
 
 @all_organizations("the memberships name the organizations")
+@use_prepared_statements()
 def _query_memberships(user: User) -> list[Membership]:
-    memberships = Membership.objects.filter(user=user).select_related("organization")
-    rows = list(memberships.order_by("id"))
-    for membership in rows:
+    memberships = _find_memberships(user.pk)
+    for membership in memberships:
         membership.user = user  # already loaded by the session
-    return rows
+    return memberships
+
+
+@compile_once
+def _find_memberships(user_id: int) -> QuerySet[Membership]:
+    memberships = Membership.objects.filter(user=user_id).select_related("organization")
+    return memberships.order_by("id")
 
 
 def _list_blocked(request: HttpRequest) -> list[Membership]:

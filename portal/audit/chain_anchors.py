@@ -16,6 +16,7 @@ logger = structlog.get_logger("portal.audit.anchors")
 
 CHAIN_DIRECTORY = -1  # key of the head that seals which chains there are
 PURPOSE = b"audit chain head"
+END_FIELDS = ("number", "seal", "head_seal")
 
 
 def get_anchor(head: ChainHead) -> Anchor:
@@ -27,8 +28,8 @@ def has_valid_seal(head: ChainHead) -> bool:
 
 
 def seal_head(head: ChainHead) -> None:
+    """Not saved yet."""
     head.head_seal = build_anchor(head.organization_id, head, PURPOSE).head_seal
-    head.save(update_fields=["number", "seal", "head_seal"])
 
 
 def lock_directory() -> ChainHead:
@@ -39,6 +40,7 @@ def lock_directory() -> ChainHead:
 def update_directory(directory: ChainHead) -> None:
     directory.number, directory.seal = _summarize_chains()
     seal_head(directory)
+    directory.save(update_fields=END_FIELDS)
 
 
 def is_directory_intact() -> bool:

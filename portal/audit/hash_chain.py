@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from portal.audit import chain_anchors, chain_checks
 from portal.audit.chain_checks import Anchor
 from portal.audit.models import ChainHead, Entry
 from portal.audit.seals import is_signed, sign
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.paired_writes import insert_and_update
 
 _SEALED_FIELDS = (
     *("number", "organization_id", "by_id", "actor_label", "ip_address"),
@@ -31,22 +33,27 @@ def append_entry(entry: Entry) -> Entry:
         head = _lock_chain_head(key)
         entry.number = head.number + 1
         entry.seal = sign(_build_content(entry, head.seal))
-        entry.save()
         head.number, head.seal = entry.number, entry.seal
         chain_anchors.seal_head(head)
+        end = {name: getattr(head, name) for name in chain_anchors.END_FIELDS}
+        insert_and_update([entry], ChainHead.objects.filter(pk=key), end)
         transaction.on_commit(partial(chain_anchors.log_anchor, head), robust=True)
     return entry
 
 
 def _lock_chain_head(key: int) -> ChainHead:
-    chains = ChainHead.objects.select_for_update()
-    head: ChainHead | None = chains.filter(organization_id=key).first()
-    if head is None:  # the first entry; two processes may race
+    heads = _find_locked_head(key)
+    if not heads:  # the first entry; two processes may race
         directory = chain_anchors.lock_directory()
         ChainHead.objects.get_or_create(organization_id=key)
-        head = chains.get(organization_id=key)
+        heads = _find_locked_head(key)
         chain_anchors.update_directory(directory)
-    return head
+    return heads[0]
+
+
+@compile_once
+def _find_locked_head(key: int) -> QuerySet[ChainHead]:
+    return ChainHead.objects.select_for_update().filter(organization_id=key)
 
 
 def _build_content(entry: Entry, previous_seal: str) -> str:

@@ -8,19 +8,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.core.signals import request_finished
 from django.db import Error
-from django.db import connection as database
 from django.dispatch import receiver
 
 from integrations.ats.client_context import ApiCallRecord
 from portal.connections.models import ApiCall
+from portal.core.database.paired_writes import insert_rows
 from portal.core.database.thread_connections import ThreadOwner
 from portal.core.observability import request_ids
-from portal.core.tenancy.managers import refuse_other_owner
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class CallLog:
         while self._rows:
             rows.append(self._rows.popleft())
         with self._owner.lend_scope():  # also after the request
-            insert_api_calls(rows)
+            insert_rows(rows)
 
 
 @receiver(request_finished)
@@ -92,29 +91,6 @@ def write_thread_logs(**_: Any) -> None:
             log.write_rows()
         except Error:
             logger.exception("Requests to Greenhouse are missing in the log")
-
-
-def insert_api_calls(rows: Sequence[ApiCall]) -> None:
-    """As `bulk_create`, which takes longer to build its statement than the row takes to write."""
-    if not rows:
-        return
-    for row in rows:
-        refuse_other_owner(row)
-    fields = [field for field in ApiCall._meta.concrete_fields if not field.primary_key]
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    placeholders = f"({', '.join(['%s'] * len(fields))})"
-    statement = (
-        f'INSERT INTO "{ApiCall._meta.db_table}" ({names})'  # noqa: S608  # our own table
-        f" VALUES {', '.join([placeholders] * len(rows))}"
-    )
-    values = [
-        database.ops.adapt_datetimefield_value(row.at) if field.name == "at" else value
-        for row in rows
-        for field in fields
-        for value in (getattr(row, field.attname),)
-    ]
-    with database.cursor() as cursor:
-        cursor.execute(statement, values)
 
 
 def build_api_call(connection_id: int, trace_id: str, call: ApiCallRecord) -> ApiCall:

@@ -22,7 +22,7 @@ from portal.connections.oauth.tokens import ConsentTokenStores
 from portal.core.observability import metrics
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.shared_state import EncryptedStore, get_shared_store
-from portal.web.fair_thread_pool import pause_computing
+from portal.web.fair_thread_pool import get_seconds_since_arrival, pause_computing
 
 _writing_credential_id: ContextVar[int | None] = ContextVar("writing_credential_id", default=None)
 
@@ -49,10 +49,10 @@ def open_provider(
     on_call: Callable[[ApiCallRecord], None] | None = None,
     log: Callable[[ApiCallRecord], None] | None = None,
 ) -> Provider:
-    """`patience` is for web requests: the seconds that all operations may take together, hardly
-    any of them asleep. Without it, the caller is a task: it sleeps at most a second, and longer
-    waits are errors that say until when. `deadline_seconds` overrides the lane's limit for one
-    operation of a task. `on_call` adds to the request log, `log` replaces it. Raises
+    """`patience` is for web requests: the seconds from a request's arrival in which all operations
+    end, hardly any of them asleep. Without it, the caller is a task: it sleeps at most a second,
+    and longer waits are errors that say until when. `deadline_seconds` overrides the lane's limit
+    for one operation of a task. `on_call` adds to the request log, `log` replaces it. Raises
     SecretUnreadable.
     """
     connection_id = credential.connection_id
@@ -60,7 +60,7 @@ def open_provider(
         _build_account_key(credential),
         lane,
         patience,
-        log or CallLog(connection_id, on_call).record_call,
+        log or CallLog(connection_id, on_call, is_batched=True).record_call,
     )
     context.token_stores = ConsentTokenStores(credential.connection, credential)
     context.on_pause = call_pauses.build_recorder(connection_id)
@@ -153,6 +153,8 @@ def _build_client_context(
         on_refusal=metrics.count_refused_call,
     )
     if patience is not None:
+        # A request that waited long for its turn still asks once.
+        patience = max(patience / 5, patience - get_seconds_since_arrival())
         context.deadline_seconds = patience
         context.max_wait_seconds = settings.WEB_WAIT_SECONDS
     context.ends_at = context.now() + (patience or settings.WORKER_TURN_SECONDS)

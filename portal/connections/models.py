@@ -12,6 +12,7 @@ from integrations.ats.permissions import Permission, PermissionCatalogue, ProbeO
 from integrations.greenhouse import credential_kinds
 from integrations.greenhouse.permission_catalogue import CATALOGUE
 from portal.accounts.models import Membership, Organization
+from portal.core.database.compiled_queries import compile_once
 from portal.core.names.model_fields import NormalizedEmailField
 from portal.core.secrets.secret_field import SecretField, reveal_secret
 from portal.core.tenancy.managers import OrganizationModel, remember_owner
@@ -109,12 +110,20 @@ class Connection(OrganizationModel):
         """The credential in use."""
         if self._state.adding:  # an unsaved draft
             return None
-        return self.credentials.filter(state=Credential.State.IN_USE).first()
+        credential = next(iter(_find_credential_in_use(self.pk)), None)
+        if credential is not None:
+            credential.connection = self
+        return credential
 
     @property
     def last_check(self) -> CheckRun | None:
         """The newest check of the credential in use."""
         return self.checks.filter(credential__state=Credential.State.IN_USE).first()
+
+
+@compile_once
+def _find_credential_in_use(connection_id: int) -> models.QuerySet[Credential]:
+    return Credential.objects.filter(connection=connection_id, state=Credential.State.IN_USE)
 
 
 class Credential(OrganizationModel):

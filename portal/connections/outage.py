@@ -9,6 +9,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from portal.connections.models import ApiCall, CallPause, Connection, WaitCause
+from portal.core.database.prepared_statements import use_prepared_statements
 
 # What was last heard counts for so long: afterwards, nobody knows.
 KNOWN_FOR = timedelta(minutes=5)
@@ -30,6 +31,7 @@ SELECT EXISTS (
 """  # noqa: S608  (names and numbers of our own)
 
 
+@use_prepared_statements()
 def is_greenhouse_down(connection: Connection | None) -> bool:
     """True while the circuit breaker is open, and as soon as a call and its retry failed."""
     if connection is None:

@@ -1,6 +1,10 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
+from portal.core.form_messages import set_form_messages
+
+set_form_messages()
+
 
 class CoreConfig(AppConfig):
     name = "portal.core"

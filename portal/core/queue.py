@@ -29,8 +29,8 @@ from portal.core.broker.lanes import TaskOptions as TaskOptions
 from portal.core.broker.lanes import TaskWithoutLane as TaskWithoutLane
 from portal.core.broker.lanes import register_task_options as register_task_options
 from portal.core.broker.leases import TaskLease
-from portal.core.broker.task_call import RetryLater as RetryLater
-from portal.core.broker.task_call import TaskTurn as TaskTurn
+from portal.core.broker.task_turns import RetryLater as RetryLater
+from portal.core.broker.task_turns import TaskTurn as TaskTurn
 from portal.core.broker.ticker import run_every_second as run_every_second
 from portal.core.hooks import Hook
 from portal.core.models import QueuedTask, QueueTurn
@@ -74,14 +74,13 @@ class _Insertion:
         return self.task
 
     def enqueue(self, payload: str) -> int:
-        row = insert_task(
+        return insert_task(
             self.task,
             payload,
             arguments=_join_ids(self.ids),
             organization_id=self.organization_id,
             due_at=self.due_at,
         )
-        return int(row.pk)
 
 
 def _join_ids(ids: tuple[int, ...]) -> str:

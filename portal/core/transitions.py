@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, transaction
 from django.utils import timezone
 
+from portal.core.database.paired_writes import update_and_insert
 from portal.core.models import MAX_REASON_LENGTH, Transition
 
 RESTORED = "restored from a backup: it may have been sent since"
@@ -43,23 +44,21 @@ def move_state(
     old = getattr(subject, field)
     if to not in subject.MOVES.get(old, ()):  # type: ignore[attr-defined]
         raise TransitionNotAllowed(f"{subject._meta.label}: {old} → {to}")
-    manager = type(subject)._default_manager
-    # Raises only outside: a caller's transaction must survive a lost race.
-    with transaction.atomic(savepoint=False):
-        expected_values = {name: getattr(subject, name) for name in unchanged_fields}
-        changed = manager.filter(pk=subject.pk, **{field: old}, **expected_values).update(
-            **{field: to}, **extra_fields
-        )
-        if changed:
-            Transition.objects.create(
-                subject=subject._meta.label_lower,
-                subject_id=subject.pk,
-                old=old,
-                new=to,
-                by=by,
-                reason=why[:MAX_REASON_LENGTH],  # may contain Greenhouse's text
-                details=details or {},
-            )
+    expected_values = {name: getattr(subject, name) for name in unchanged_fields}
+    rows = type(subject)._default_manager.filter(pk=subject.pk, **{field: old}, **expected_values)
+    changed = update_and_insert(
+        rows,
+        {field: to, **extra_fields},
+        Transition(
+            subject=subject._meta.label_lower,
+            subject_id=subject.pk,
+            old=old,
+            new=to,
+            by=by,
+            reason=why[:MAX_REASON_LENGTH],  # may contain Greenhouse's text
+            details=details or {},
+        ),
+    )
     if not changed:
         raise ConcurrentTransition(f"{subject._meta.label} {subject.pk} is no longer {old}")
     for name, value in {field: to, **extra_fields}.items():

@@ -10,11 +10,14 @@ from functools import partial
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
 from portal.accounts.models import Organization
 from portal.audit.chain_checks import Anchor, build_anchor, describe_break, find_first_break
 from portal.audit.entries import record_entry
 from portal.audit.models import Entry
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.paired_writes import insert_and_update
 from portal.decisions import seal
 from portal.decisions.models import Decision, DecisionChain
 
@@ -36,24 +39,28 @@ def append_decisions(decisions: Sequence[Decision]) -> None:
             decision.number, decision.previous_seal = chain.number + 1, chain.seal
             seal.seal_decision(decision)
             chain.number, chain.seal = decision.number, decision.seal
-        Decision.objects.bulk_create(decisions)
-        _save_ends(chain)
+        _seal_ends(chain)
+        end = {"number": chain.number, "seal": chain.seal, "chain_seal": chain.chain_seal}
+        insert_and_update(decisions, DecisionChain.objects.filter(pk=chain.pk), end)
 
 
 def _lock_chain(organization: Organization) -> DecisionChain:
-    chains = DecisionChain.objects.select_for_update()
-    chain = chains.filter(organization=organization).first()
-    if chain is None:
+    chains = _find_locked_chain(organization.pk)
+    if not chains:
         # The entry shows later that there was a chain, should somebody delete all of it.
         record_entry(STARTED_VERB, "started the decision record", organization=organization)
         DecisionChain.objects.get_or_create(organization=organization)
-        chain = chains.get(organization=organization)
-    return chain
+        chains = _find_locked_chain(organization.pk)
+    return chains[0]
 
 
-def _save_ends(chain: DecisionChain) -> None:
+@compile_once
+def _find_locked_chain(organization_id: int) -> QuerySet[DecisionChain]:
+    return DecisionChain.objects.select_for_update().filter(organization=organization_id)
+
+
+def _seal_ends(chain: DecisionChain) -> None:
     seal.seal_chain(chain)
-    chain.save()
     transaction.on_commit(partial(_log_anchor, chain), robust=True)
 
 
@@ -105,7 +112,8 @@ def _delete_batch(organization: Organization, last: int, batch_size: int, *, is_
         )
     chain = _lock_chain(organization)
     chain.expired_number, chain.expired_seal = ends[-1]
-    _save_ends(chain)
+    _seal_ends(chain)
+    chain.save()
     expired.filter(number__lte=chain.expired_number).order_by().delete()
     return len(ends)
 

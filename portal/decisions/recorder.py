@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.handlers.reject import get_email_send_time
 from portal.applications.actions.handlers.update import UNREADABLE_OUTCOME_MESSAGE
 from portal.applications.models import ActionKind, ApplicationAction, ResumeView
+from portal.core.database.compiled_queries import compile_once
 from portal.decisions.chain import append_decisions
 from portal.decisions.filter_labels import FilterNames, describe_filters, load_filter_names
 from portal.decisions.models import Decision
@@ -18,6 +21,13 @@ Status = ApplicationAction.Status
 Result = Decision.Result
 _BATCH_PAGE = "batch"
 _KINDS_WITH_TARGET = (ActionKind.ADVANCE, ActionKind.MOVE, ActionKind.UNREJECT)
+
+
+_READ_FIELDS = (
+    *(field.name for field in ApplicationAction._meta.concrete_fields),
+    *("reason__name", "undoes__kind", "undoes__state_before", "application__remote_id"),
+    *("membership__ended_at", "membership__organization__name"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,26 +45,44 @@ def record_decisions(actions: Sequence[ApplicationAction]) -> None:
     once this transaction ends, since both change the action's row.
     """
     keys = [action.pk for action in actions if action.kind != ActionKind.NOTE]
+    # Most often one: more would be a statement for each number of them.
+    find = _find_saved_actions if len(keys) == 1 else _query_saved_actions
+    if saved := list(find(tuple(keys))):
+        surroundings = load_surroundings(saved)
+        append_decisions([build_decision(action, surroundings) for action in saved])
+
+
+def _query_saved_actions(keys: tuple[int, ...]) -> QuerySet[ApplicationAction]:
     rows = ApplicationAction.objects.filter(pk__in=keys).select_related(
         "reason", "undoes", "application", "membership__organization"
     )
-    saved = list(rows.defer("application__answers", "application__custom").order_by("pk"))
-    if saved:
-        surroundings = load_surroundings(saved)
-        append_decisions([build_decision(action, surroundings) for action in saved])
+    return rows.only(*_READ_FIELDS).order_by("pk")
+
+
+_find_saved_actions = compile_once(_query_saved_actions)
 
 
 def load_surroundings(actions: Iterable[ApplicationAction]) -> Surroundings:
     """With a constant number of queries."""
     rows = list(actions)
-    views = ResumeView.objects.filter(
-        membership__in={action.membership_id for action in rows},
-        application__in={action.application_id for action in rows},
-    ).values_list("membership", "application", "first_at")
+    members = {action.membership_id for action in rows}
+    applications = {action.application_id for action in rows}
+    find = _find_resume_views if len(rows) == 1 else _query_resume_views
+    views = find(tuple(members), tuple(applications))
     return Surroundings(
         load_filter_names(action.page_state.get("query", "") for action in rows),
         {(member, application): first_at for member, application, first_at in views},
     )
+
+
+def _query_resume_views(
+    members: tuple[int, ...], applications: tuple[int, ...]
+) -> QuerySet[ResumeView, tuple[int, int, datetime]]:
+    views = ResumeView.objects.filter(membership__in=members, application__in=applications)
+    return views.values_list("membership", "application", "first_at")
+
+
+_find_resume_views = compile_once(_query_resume_views)
 
 
 def build_decision(action: ApplicationAction, surroundings: Surroundings) -> Decision:

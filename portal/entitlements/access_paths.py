@@ -5,13 +5,13 @@ What a member sees, why, and the previews of both are derived from `list_access_
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portal.connections.permissions.features import Features
 from portal.sync.models import AtsUser, Job, JobGrant, TeamMember
 
 
@@ -56,14 +56,14 @@ class AccessPath:
         return usable.filter(*filters, **field_filters)
 
 
-def list_access_paths(features: Features) -> tuple[AccessPath, ...]:
+def list_access_paths(unavailable: Set[str]) -> tuple[AccessPath, ...]:
     """If the credential can't read grants, the hiring team stands in for them. Synced teams prove
     nothing once the credential can no longer read them.
     """
     site_admin = AccessPath(AccessReason.SITE_ADMIN, covers_confidential=False)
-    if "job_admins" not in features.unavailable:
+    if "job_admins" not in unavailable:
         grants = JobGrant.objects.filter(job_admin=True, gone_at=None)
         return site_admin, AccessPath(AccessReason.JOB_ADMIN, True, grants)
-    if "hiring_team" not in features.unavailable:
+    if "hiring_team" not in unavailable:
         return site_admin, AccessPath(AccessReason.HIRING_TEAM, False, TeamMember.objects.all())
     return (site_admin,)

@@ -7,7 +7,7 @@ hiring team stands in for them: narrower than Greenhouse, never wider.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from portal.accounts.admins import name_admins, suggest_setup_fix
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.connections.permissions.features import Features, load_features
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.access_paths import AccessPath, list_access_paths
 from portal.entitlements.user_matching import MatchStatus, UserMatch, match_user
@@ -27,6 +28,46 @@ GREENHOUSE_MANAGER = "whoever manages Greenhouse at your company"
 _State = Connection.State
 _ACTION_STATES = Connection.LIVE_STATES | {_State.CHECKING, _State.SYNCING}
 _VIEW_STATES = _ACTION_STATES | {_State.ACTION_NEEDED}
+_RECORD_FEATURES = frozenset({"job_admins", "hiring_team"})  # of `list_access_paths`
+_VISIBILITY_FEATURES = _RECORD_FEATURES | {"applications", "candidates"}
+
+
+@dataclass(frozen=True)
+class VisibilityRule:
+    """Which rows a user may see, for lookups that are compiled once: all but the IDs."""
+
+    is_site_admin: bool
+    unavailable: frozenset[str]
+
+    @property
+    def depends_on_user(self) -> bool:
+        return not self.unavailable.issuperset(_RECORD_FEATURES)
+
+    def list_jobs(self, ids: Sequence[int], *, closed: bool = False) -> QuerySet[Job]:
+        """`ids` are a viewer's."""
+        connection_id, *user_ids = ids
+        user = AtsUser(pk=next(iter(user_ids), None), site_admin=self.is_site_admin)
+        is_visible = Q(pk__in=())
+        for path in list_access_paths(self.unavailable):
+            is_visible |= path.build_job_filter(user)
+        return Job.objects.filter(
+            is_visible,
+            connection=connection_id,
+            gone_at=None,
+            status__in=_list_statuses(closed=closed),
+        )
+
+    def list_applications(
+        self, ids: Sequence[int], *, closed: bool = False
+    ) -> QuerySet[Application]:
+        jobs = self.list_jobs(ids, closed=closed)
+        return public_applications(self.unavailable).filter(job__in=jobs)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    rule: VisibilityRule
+    ids: tuple[int, ...]  # of the connection and, if the rule depends on it, of the user
 
 
 @dataclass(frozen=True)
@@ -56,7 +97,18 @@ class Rights:
 
     @property
     def access_paths(self) -> tuple[AccessPath, ...]:
-        return list_access_paths(self.features)
+        return list_access_paths(self.features.unavailable)
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """Whose rows are visible; None if none are."""
+        user, connection = self.match.user, self.match.connection
+        if not self.can_view or user is None or connection is None:
+            return None
+        unavailable = _VISIBILITY_FEATURES & self.features.unavailable
+        rule = VisibilityRule(user.site_admin, unavailable)
+        ids = (connection.pk, user.pk) if rule.depends_on_user else (connection.pk,)
+        return Viewer(rule, ids)
 
     @cached_property
     def admin_names(self) -> str:
@@ -86,25 +138,35 @@ def visible_jobs(
     member: Membership, *, member_rights: Rights | None = None, closed: bool = False
 ) -> QuerySet[Job]:
     member_rights = member_rights or get_rights(member)
-    if not member_rights.can_view or member_rights.match.user is None:
+    viewer = member_rights.viewer
+    if viewer is None:
         return Job.objects.none()
-    return Job.objects.filter(
-        _build_visibility_filter(member_rights.match.user, member_rights),
-        connection=member_rights.match.connection,
-        gone_at=None,
-        status__in=_list_statuses(closed=closed),
+    return viewer.rule.list_jobs(viewer.ids, closed=closed)
+
+
+def visible_job(pk: int, member_rights: Rights) -> Job | None:
+    """One of `visible_jobs`, open or closed, checked in Python."""
+    user, connection = member_rights.match.user, member_rights.match.connection
+    if not member_rights.can_view or user is None or connection is None:
+        return None
+    jobs = _find_job(pk, connection.pk)
+    if not jobs or find_access_path(user, member_rights, jobs[0]) is None:
+        return None
+    [job] = jobs
+    job.connection = connection
+    return job
+
+
+@compile_once
+def _find_job(pk: int, connection_id: int) -> QuerySet[Job]:
+    jobs = Job.objects.filter(
+        pk=pk, connection=connection_id, gone_at=None, status__in=_list_statuses(closed=True)
     )
+    return jobs.select_related("department")
 
 
 def _list_statuses(*, closed: bool) -> tuple[str, ...]:
     return (JobStatus.OPEN, JobStatus.CLOSED) if closed else (JobStatus.OPEN,)
-
-
-def _build_visibility_filter(user: AtsUser, member_rights: Rights) -> Q:
-    jobs = Q(pk__in=())
-    for path in member_rights.access_paths:
-        jobs |= path.build_job_filter(user)
-    return jobs
 
 
 def find_access_path(user: AtsUser, member_rights: Rights, job: Job) -> AccessPath | None:
@@ -120,7 +182,7 @@ def visible_applications(
     tell who may see them; so are candidates that were not read yet.
     """
     member_rights = member_rights or get_rights(member)
-    return public_applications(member_rights.features).filter(
+    return public_applications(member_rights.features.unavailable).filter(
         job__in=visible_jobs(member, member_rights=member_rights, closed=closed)
     )
 
@@ -135,7 +197,7 @@ def recorded_applications(member: Membership, *, member_rights: Rights) -> Query
         return Application.objects.none()
     was_erased = Q(candidate__private=False, candidate__erased_at__isnull=False)
     return Application.objects.filter(
-        _build_public_filter(features) | was_erased,
+        _build_public_filter(features.unavailable) | was_erased,
         job__in=visible_jobs(member, member_rights=member_rights, closed=True),
     )
 
@@ -143,48 +205,48 @@ def recorded_applications(member: Membership, *, member_rights: Rights) -> Query
 def visible_application(
     member: Membership, pk: int, *, member_rights: Rights | None = None, closed: bool = False
 ) -> Application | None:
-    """One of `visible_applications`, checked in Python: for one row, that is faster than compiling
-    the query.
-    """
+    """One of `visible_applications`, checked in Python."""
     member_rights = member_rights or get_rights(member)
     user, connection = member_rights.match.user, member_rights.match.connection
     if not member_rights.can_view or user is None or connection is None:
         return None
-    applications = public_applications(member_rights.features).select_related(
-        "candidate", "stage", "job", "source"
-    )
-    application = applications.filter(
+    unavailable = _VISIBILITY_FEATURES & member_rights.features.unavailable
+    for application in _find_application(pk, connection.pk, unavailable=unavailable, closed=closed):
+        if application.job and find_access_path(user, member_rights, application.job):
+            application.connection = connection
+            return application
+    return None
+
+
+@compile_once
+def _find_application(
+    pk: int, connection_id: int, *, unavailable: Set[str], closed: bool
+) -> QuerySet[Application]:
+    applications = public_applications(unavailable).filter(
         pk=pk,
-        job__connection=connection,
+        job__connection=connection_id,
         job__gone_at=None,
         job__status__in=_list_statuses(closed=closed),
-    ).first()
-    if (
-        application is None
-        or application.job is None
-        or find_access_path(user, member_rights, application.job) is None
-    ):
-        return None
-    application.connection = connection
-    return application
+    )
+    return applications.select_related("candidate", "stage", "job", "source")
 
 
 def applications_on_jobs(jobs: Collection[int], member_rights: Rights) -> QuerySet[Application]:
     """`jobs` must come from `visible_jobs` for the same rights, which aren't checked again."""
-    return public_applications(member_rights.features).filter(job__in=jobs)
+    return public_applications(member_rights.features.unavailable).filter(job__in=jobs)
 
 
-def public_applications(credential_features: Features) -> QuerySet[Application]:
+def public_applications(unavailable: Set[str]) -> QuerySet[Application]:
     """Applications before checking rights to their job; never show these directly."""
-    if "applications" in credential_features.unavailable:
+    if "applications" in unavailable:
         return Application.objects.none()
-    return Application.objects.filter(_build_public_filter(credential_features))
+    return Application.objects.filter(_build_public_filter(unavailable))
 
 
-def _build_public_filter(credential_features: Features) -> Q:
+def _build_public_filter(unavailable: Set[str]) -> Q:
     # Without permission to read candidates, applications are shown without a name.
     visibility_filter = Q(candidate__private=False, candidate__gone_at=None)
-    if "candidates" in credential_features.unavailable:
+    if "candidates" in unavailable:
         visibility_filter |= Q(candidate=None)
     return visibility_filter & Q(gone_at=None)
 

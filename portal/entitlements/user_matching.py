@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.db.models import QuerySet
+
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.models import AtsUser, AtsUserEmail
 from portal.sync.records.hiring_team import normalize_address
 
@@ -39,7 +42,7 @@ def match_user(member: Membership) -> UserMatch:
     one.
     """
     address = normalize_address(member.user.email)
-    rows = _find_user_emails(member.organization_id, address)
+    rows = _find_user_emails(member.organization_id, address) if address else []
     connection = rows[0].user.connection if rows else _get_connection(member.organization_id)
     if connection is None:
         return UserMatch(MatchStatus.NO_CONNECTION, address)
@@ -67,11 +70,12 @@ def select_match_candidates(users: Sequence[AtsUser]) -> list[AtsUser]:
     return active_users or sorted(users, key=lambda user: user.remote_id)[-1:]
 
 
-def _find_user_emails(organization_id: int, address: str) -> list[AtsUserEmail]:
+@compile_once
+def _find_user_emails(organization_id: int, address: str) -> QuerySet[AtsUserEmail]:
     emails = AtsUserEmail.objects.filter(
         address=address, user__connection__organization_id=organization_id, user__gone_at=None
     )
-    return list(emails.select_related("user__connection")) if address else []
+    return emails.select_related("user__connection")
 
 
 def _get_connection(organization_id: int) -> Connection | None:

@@ -6,7 +6,11 @@ from datetime import datetime
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
+
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 
 
 class SessionStore(db.SessionStore):
@@ -20,6 +24,14 @@ class SessionStore(db.SessionStore):
         return max(0, int((self._ends_at - timezone.now()).total_seconds()))
 
     def _get_session_from_db(self) -> Session | None:
-        session: Session | None = super()._get_session_from_db()  # type: ignore[misc]
+        session = next(iter(_find_session(self.session_key or "", timezone.now())), None)
+        if session is None:
+            self._session_key = None
         self._ends_at = session.expire_date if session else None
         return session
+
+
+@use_prepared_statements()
+@compile_once
+def _find_session(key: str, now: datetime) -> QuerySet[Session]:
+    return Session.objects.filter(session_key=key, expire_date__gt=now)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from integrations.ats.errors import NotSiteAdmin
 from integrations.ats.permissions import Feature, Permission, PermissionOrigin, ProbeOutcome
 from integrations.greenhouse.permission_catalogue import CATALOGUE
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+from portal.core.database.compiled_queries import compile_once
 
 # Nothing can be shown without these.
 ESSENTIAL_FEATURES = frozenset({"requisitions", "people"})
@@ -88,19 +90,40 @@ def load_features(connection: Connection) -> Features:
     """Features of a connection. Nothing is off before the first finished check; until that of a
     new credential, the results of the replaced one stay, so that nothing is taken away meanwhile.
     """
-    done = connection.checks.filter(status=CheckRun.Status.DONE).values_list(
-        "pk", "credential__kind", "connection__unread_lists"
-    )
-    current = done.filter(credential__state=Credential.State.IN_USE).first()
-    check = current or done.exclude(credential__state=Credential.State.PENDING).first()
-    if check is None:
+    current = _find_current_check(connection.pk)
+    checks = current or _find_replaced_check(connection.pk)
+    if not checks:
         return Features()
-    run, kind, unread_lists = check
-    results = PermissionCheck.objects.filter(_DISABLING_RESULTS, run=run).order_by()
-    outcomes = frozenset(results.values_list("permission", "outcome", "cause"))
+    [(run, kind, unread_lists)] = checks
+    outcomes = frozenset(_find_disabling_results(run))
     unread_features = frozenset(chain.from_iterable(unread_lists.values()))
     features = _compute_features(kind, outcomes, unread_features)
     return features if current else replace(features, checked=False)
+
+
+@compile_once
+def _find_current_check(connection_id: int) -> QuerySet[CheckRun, tuple[Any, ...]]:
+    return _list_finished_checks(connection_id).filter(credential__state=Credential.State.IN_USE)[
+        :1
+    ]
+
+
+@compile_once
+def _find_replaced_check(connection_id: int) -> QuerySet[CheckRun, tuple[Any, ...]]:
+    return _list_finished_checks(connection_id).exclude(credential__state=Credential.State.PENDING)[
+        :1
+    ]
+
+
+def _list_finished_checks(connection_id: int) -> QuerySet[CheckRun, tuple[Any, ...]]:
+    checks = CheckRun.objects.filter(connection=connection_id, status=CheckRun.Status.DONE)
+    return checks.values_list("pk", "credential__kind", "connection__unread_lists")
+
+
+@compile_once
+def _find_disabling_results(run_id: int) -> QuerySet[PermissionCheck, tuple[Any, ...]]:
+    results = PermissionCheck.objects.filter(_DISABLING_RESULTS, run=run_id).order_by()
+    return results.values_list("permission", "outcome", "cause")
 
 
 def build_features(credential: Credential, results: Iterable[PermissionCheck]) -> Features:

@@ -15,6 +15,7 @@ from operator import or_
 from django.db.models import Q
 
 MAX_KEY_LENGTH = 1000
+Words = tuple[tuple[tuple[str, ...], ...], ...]  # of a query: the tokens of each spelling
 # Equals no key. Not `pk__in=()`: Django leaves such a subquery out, which some SQL cannot be.
 _NO_KEY = "-"
 MAX_QUERY_WORDS = 20  # further ones are not compared
@@ -57,11 +58,13 @@ def build_search_key(*parts: str) -> str:
             return ""
     keys = tokens = _split_tokens(name)
     if not name.isascii():
-        keys = [*tokens, *_split_tokens(_spell_out(name))]
+        spelled_out = _spell_out(name)
+        if spelled_out != _spell_plainly(name):
+            keys = [*tokens, *_split_tokens(spelled_out)]
         if len(tokens) > 1 and _NO_SPACE_SCRIPTS.search(name):
             # Written without a blank, family name first.
             joined = ["".join(_split_tokens(part)) for part in parts]
-            keys += ["".join(reversed(joined)), "".join(joined)]
+            keys = [*keys, "".join(reversed(joined)), "".join(joined)]
     if "-" in name or len(tokens) > name.count(" ") + 1:
         keys = [*keys, *filter(None, map(_join_hyphenated, name.split()))]
     return " ".join(dict.fromkeys(keys))[:MAX_KEY_LENGTH]
@@ -74,15 +77,28 @@ def match_name(field: str, query: str) -> Q:
 
 def match_keys(fields: Sequence[str], query: str) -> Q:
     """Match rows whose keys together contain every word of the query, in any order."""
+    return match_words(fields, parse_words(query))
+
+
+def parse_words(query: str) -> Words:
+    """Empty if the query has no letter."""
     if not count_letters(query):
+        return ()
+    parsed_words = []
+    for typed in query.split()[:MAX_QUERY_WORDS]:
+        spellings = dict.fromkeys(
+            tuple(_split_tokens(spelling)) for spelling in (typed, _spell_out(typed))
+        )
+        parsed_words.append(tuple(tokens[:MAX_QUERY_WORDS] for tokens in spellings))
+    return tuple(parsed_words)
+
+
+def match_words(fields: Sequence[str], query_words: Words) -> Q:
+    if not query_words:
         return Q(**{fields[0]: _NO_KEY})
     matches = Q()
-    for typed in query.split()[:MAX_QUERY_WORDS]:
-        tokens, spelled_tokens = _split_tokens(typed), _split_tokens(_spell_out(typed))
-        match = _match_any_field(fields, tokens)
-        matches &= (
-            match if tokens == spelled_tokens else match | _match_any_field(fields, spelled_tokens)
-        )
+    for spellings in query_words:
+        matches &= reduce(or_, (_match_any_field(fields, tokens) for tokens in spellings))
     return matches
 
 
@@ -91,8 +107,16 @@ def match_title(query: str) -> Q:
 
     Not the words alone: “C++” would match every title with a C.
     """
-    exact = Q(name__icontains=query)
-    return exact | match_name("search_name", query) if count_letters(query) > 2 else exact
+    return match_title_words(query, parse_title(query))
+
+
+def parse_title(query: str) -> Words:
+    return parse_words(query) if count_letters(query) > 2 else ()
+
+
+def match_title_words(text: str, title_words: Words) -> Q:
+    exact = Q(name__icontains=text)
+    return exact | match_words(("search_name",), title_words) if title_words else exact
 
 
 def matches_text(text: str, query: str) -> bool:
@@ -121,13 +145,13 @@ def is_same_name(first: str, second: str) -> bool:
     return bool(tokens) and tokens == sorted(_split_tokens(second))
 
 
-def _match_any_field(fields: Sequence[str], tokens: list[str]) -> Q:
+def _match_any_field(fields: Sequence[str], tokens: Sequence[str]) -> Q:
     return reduce(or_, (_match_tokens(field, tokens) for field in fields))
 
 
-def _match_tokens(field: str, tokens: list[str]) -> Q:
+def _match_tokens(field: str, tokens: Sequence[str]) -> Q:
     matches = Q()
-    for word in tokens[:MAX_QUERY_WORDS]:
+    for word in tokens:
         matches &= Q(**{f"{field}__contains": word})
     return matches
 
@@ -138,16 +162,21 @@ def _split_tokens(text: str) -> list[str]:
 
 def _fold(text: str) -> str:
     if text.isascii():
-        return _APOSTROPHES.sub("", text.lower())
+        return text.lower().replace("'", "").replace("`", "")
     folded = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text))
     folded = _OPTIONAL_MARKS.sub("", folded).casefold().translate(_PLAIN_LETTERS)
-    folded = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    if not folded.isprintable():
+        folded = "".join(c for c in folded if unicodedata.category(c) != "Cf")
     # Composed again, so that Hangul syllables are compared whole, and casefold's marks removed.
     return unicodedata.normalize("NFC", _OPTIONAL_MARKS.sub("", folded))
 
 
 def _spell_out(text: str) -> str:
-    return unicodedata.normalize("NFC", text).lower().translate(_SPELLED_OUT)
+    return _spell_plainly(text).translate(_SPELLED_OUT)
+
+
+def _spell_plainly(text: str) -> str:
+    return unicodedata.normalize("NFC", text).lower()
 
 
 def _join_hyphenated(word: str) -> str:

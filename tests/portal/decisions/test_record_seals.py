@@ -20,10 +20,11 @@ from portal.applications.models import ApplicationAction
 from portal.audit.chain_checks import build_anchor
 from portal.audit.models import AppendOnlyViolation
 from portal.decisions import retention, seal
-from portal.decisions.chain import ANCHOR_PURPOSE
+from portal.decisions.chain import ANCHOR_PURPOSE, append_decisions
 from portal.decisions.models import Decision, DecisionChain
 from portal.sync.models import Application, Job
 from portal.sync.records.candidate_erasure import erase_candidates
+from tests.personas import Personas
 from tests.portal.applications.action_helpers import (
     find_application,
     reject_application,
@@ -49,6 +50,16 @@ def job(remy: Client, run_tasks) -> Job:
     assert Decision.objects.count() == 3
     assert chosen[0].job is not None
     return chosen[0].job
+
+
+def test_each_organization_has_a_chain_of_its_own(job: Job, personas: Personas) -> None:
+    decision = Decision.objects.get(number=3)
+    decision.pk, decision.action_id = None, decision.action_id + 1_000
+    decision.organization, decision.membership = personas.zoe.organization, personas.zoe
+    append_decisions([decision])
+    assert (decision.number, decision.previous_seal) == (1, "")
+    numbers = {chain.organization: chain.number for chain in DecisionChain.objects.all()}
+    assert numbers == {personas.remy.organization: 3, personas.zoe.organization: 1}
 
 
 def _execute_sql(text: str) -> None:

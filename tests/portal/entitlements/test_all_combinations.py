@@ -10,7 +10,8 @@ import pytest
 from portal.accounts.models import Membership
 from portal.connections.models import Connection
 from portal.entitlements.access_explanation import explain_access
-from portal.entitlements.rules import get_rights, visible_jobs
+from portal.entitlements.access_paths import list_access_paths
+from portal.entitlements.rules import VisibilityRule, get_rights, visible_jobs
 from portal.sync.models import AtsUser, Job, JobGrant, TeamMember
 from tests.factories import ConnectionFactory, MembershipFactory, OrganizationFactory
 from tests.portal.entitlements import synced_data
@@ -174,3 +175,10 @@ def test_explanation_agrees_with_visible_jobs(world_rows: World) -> None:
                     decision,
                 )
                 assert (decision.fix is None) == decision.is_visible
+
+
+@pytest.mark.parametrize("unavailable", [(), ("job_admins",), ("job_admins", "hiring_team")])
+def test_rule_depends_on_user_as_its_paths_do(unavailable: tuple[str, ...]) -> None:
+    rule = VisibilityRule(is_site_admin=True, unavailable=frozenset(unavailable))
+    paths = list_access_paths(rule.unavailable)
+    assert rule.depends_on_user == any(path.records is not None for path in paths)
