@@ -83,10 +83,10 @@ if bool(GREENHOUSE_PARTNER_CLIENT_ID) != bool(GREENHOUSE_PARTNER_CLIENT_SECRET):
     )
 
 # Seconds that one Greenhouse operation may take in a worker, including retries: for a person, and
-# in a sync; and that all operations of a web request may take together.
+# in a sync; and from a web request's arrival until all its operations end.
 INTERACTIVE_DEADLINE_SECONDS = 20.0
 SYNC_DEADLINE_SECONDS = 30.0
-WEB_DEADLINE_SECONDS = 3.0
+WEB_DEADLINE_SECONDS = 2.5
 # Seconds for the test of a typed credential in a request; then a worker goes on with it.
 CREDENTIAL_TEST_DEADLINE_SECONDS = 5.0
 # Seconds a task, or a web request, may sleep for a rate limit, a retry or a lease. Beyond that the
@@ -179,7 +179,11 @@ MIDDLEWARE = [
     "portal.monitoring.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "portal.web.http_caching.PrivateCacheControlMiddleware",
+    "portal.web.repeated_refusals.RepeatedRefusalMiddleware",
+    "portal.applications.views.repeated_reads.RepeatedReadMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -189,8 +193,6 @@ MIDDLEWARE = [
     "portal.notifications.recent_emails.RecentEmailsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.support.access.middleware.AdminAccessMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
@@ -213,7 +215,9 @@ TEMPLATES = [
             ],
             "libraries": {
                 "browsers": "portal.web.templatetags.browsers",
+                "job_rows": "portal.jobs.job_list.row_html",
                 "navigation": "portal.web.templatetags.navigation",
+                "waiting_cells": "portal.jobs.answers.waiting_cell",
             },
             "context_processors": [
                 "django.template.context_processors.request",

@@ -46,6 +46,12 @@ class AtsUnavailable(AtsError):
 SLOW_SENTENCE = "Greenhouse is slow right now. Still trying."
 
 
+class CallsPaused(AtsUnavailable):
+    """Greenhouse was not asked: the circuit breaker is open, or the bulkhead full."""
+
+    default_sentence = SLOW_SENTENCE
+
+
 class OutcomeUnknown(AtsError):
     """A write was sent and its response lost. Reread the record before anything else."""
 

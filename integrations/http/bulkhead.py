@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
-from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable
+from integrations.ats.errors import CallsPaused
 
 RETRY_AFTER = timedelta(seconds=1)
 
@@ -48,7 +48,7 @@ class ProcessBulkhead:
                 is_full = self._accounts[account] >= self._per_account
                 if is_full or len(self._calls) >= self._total:
                     retry_at = datetime.now(UTC) + RETRY_AFTER
-                    raise AtsUnavailable(SLOW_SENTENCE, retry_at=retry_at)
+                    raise CallsPaused(retry_at=retry_at)
                 self._accounts[account] += 1
             self._calls[caller] += 1
             self._on_change(len(self._calls))

@@ -5,6 +5,7 @@ import math
 import os
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpcore
@@ -108,13 +109,7 @@ class HttpClient:
         try:
             with (
                 limit_total_time(max_total),
-                self._get_client().stream(
-                    method,
-                    url,
-                    headers=dict(headers),
-                    content=content,
-                    timeout=self._build_timeout(max_total),
-                ) as reply,
+                closing(self._start_exchange(method, url, headers, content, max_total)) as reply,
                 limit_total_time(self._max_body_seconds),
             ):
                 return HttpResponse(reply.status_code, reply.headers, self._read_body(reply))
@@ -130,11 +125,32 @@ class HttpClient:
         except httpx.HTTPError as error:
             raise ResponseLost(type(error).__name__) from error
 
-    def _build_timeout(self, max_total: float) -> httpx.Timeout:
-        timeout = max(0.1, max_total)
-        return httpx.Timeout(
-            **{name: min(timeout, phase or timeout) for name, phase in self._phase_timeouts.items()}
+    def _start_exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        max_total: float,
+    ) -> httpx.Response:
+        """Without the client's cookies, redirects and authentication, which take as long as the
+        rest and are never used.
+        """
+        client = self._get_client()
+        request = httpx.Request(
+            method,
+            url,
+            headers={**client.headers, **{name.lower(): headers[name] for name in headers}},
+            content=content,
+            extensions={"timeout": self._build_timeout(max_total)},
         )
+        return client._transport_for_url(request.url).handle_request(request)
+
+    def _build_timeout(self, max_total: float) -> dict[str, float]:
+        timeout = max(0.1, max_total)
+        return {
+            name: min(timeout, phase or timeout) for name, phase in self._phase_timeouts.items()
+        }
 
     def _read_body(self, reply: httpx.Response) -> bytes:
         # One layer of compression cannot make a piece much larger than the limit; two can.

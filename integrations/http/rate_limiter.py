@@ -21,7 +21,7 @@ from integrations.ats.client_context import (
     Lane,
     StateStore,
 )
-from integrations.ats.errors import SLOW_SENTENCE, AtsUnavailable, Evidence, RateLimited
+from integrations.ats.errors import CallsPaused, Evidence, RateLimited
 from integrations.http import circuit_breaker
 from integrations.http.backoff import (
     MAX_RETRY_AFTER,
@@ -77,7 +77,7 @@ class SharedRateLimiter:
         self._unrecorded: list[Callable[[LimiterState], None]] = []
 
     def acquire_slot(self, lane: Lane, *, until: float) -> Slot:
-        """Raises RateLimited, or AtsUnavailable while the breaker is open, if no slot can be free
+        """Raises RateLimited, or CallsPaused while the breaker is open, if no slot can be free
         before `until` (epoch seconds) or within the context's patience.
         """
         while isinstance(wait := self._try_acquire(token_hex(6), lane, until), _Wait):
@@ -94,7 +94,7 @@ class SharedRateLimiter:
         until = self._context.to_datetime(wait.until)
         if wait.cause == "breaker":
             self._context.on_refusal(CallRefusal.BREAKER_OPEN)
-            raise AtsUnavailable(SLOW_SENTENCE, retry_at=until)
+            raise CallsPaused(retry_at=until)
         raise build_rate_limited(self._context, wait.until, wait.requested_until)
 
     def record_response(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from portal.core.cpu_load import has_spare_core
 from portal.core.recent_use import RecentUse
 
 # What tells clients apart, best first: somebody's session, an account's webhooks, an address.
@@ -27,7 +28,9 @@ MAX_WAITING = 4  # of one client, as many as a page asks for at once; more is a 
 HEAVY_SECONDS, HEAVY_FACTOR = 0.15, 2.0
 _MEMORY_SECONDS = 5.0
 # In seconds; whoever waits longer is started beside others, of heavy clients one at a time.
-MAX_WAIT = 2.0
+MAX_WAIT = 1.0
+MAX_WAIT_FOR_CORE = 0.8  # seconds, of a heavy client
+_RETRY_SECONDS = 0.02  # while one waits for a core
 
 _current = threading.local()
 
@@ -41,12 +44,12 @@ class _Call:
 
 
 class FairThreadPool:
-    """Starts a client's first request at once, its other ones while nobody else computes, and those
-    of heavy clients, which send bursts or used much CPU time lately, while nobody computes.
-    """
+    """Starts a client's first request at once, and its other ones while nobody else computes."""
 
-    # Python computes in one thread, so each request that computes slows all others of its process.
-    # No client computes in more than half of the threads, or occupies all of them.
+    # Heavy clients send bursts or used much CPU time lately: theirs start while nobody computes and
+    # leave a core of the machine idle. Python computes in one thread, so each request that computes
+    # slows all others of its process. No client computes in more than half of the threads, and the
+    # last thread is for clients that are not heavy and have no other.
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(max_workers=threads)
@@ -57,6 +60,8 @@ class FairThreadPool:
         self._computing: Counter[bytes] = Counter()
         self._bursting: set[bytes] = set()  # until nothing of theirs waits or runs
         self._recent_use = RecentUse[bytes](_MEMORY_SECONDS)
+        self._waits_for_core, self._is_shut_down = threading.Event(), False
+        threading.Thread(target=self._retry_waiting, daemon=True, name="waits-for-core").start()
 
     def submit_for(
         self, client: bytes, run: Callable[[], Any], on_done: Callable[[Future[Any]], None]
@@ -69,6 +74,8 @@ class FairThreadPool:
         self._start_waiting()
 
     def shutdown(self, *, wait: bool) -> None:
+        self._is_shut_down = True
+        self._waits_for_core.set()
         self._executor.shutdown(wait=wait)
 
     def count_computing(self, client: bytes, change: int) -> None:
@@ -81,13 +88,19 @@ class FairThreadPool:
             future = self._executor.submit(self._run, call)
             future.add_done_callback(call.on_done)
 
+    def _retry_waiting(self) -> None:
+        while self._waits_for_core.wait() and not self._is_shut_down:
+            time.sleep(_RETRY_SECONDS)
+            self._waits_for_core.clear()
+            self._start_waiting()
+
     def _run(self, call: _Call) -> Any:
         began = time.thread_time()
-        _current.pool, _current.client = self, call.client
+        _current.pool, _current.call = self, call
         try:
             return call.run()
         finally:
-            del _current.pool, _current.client
+            del _current.pool, _current.call
             self._finish(call.client, time.thread_time() - began)
 
     def _finish(self, client: bytes, cpu_seconds: float) -> None:
@@ -109,6 +122,9 @@ class FairThreadPool:
             if not startable:
                 return None
             client = min(startable, key=self._rank)
+            if self._may_wait_for_core(client) and not has_spare_core():
+                self._waits_for_core.set()
+                return None
             calls = self._waiting.pop(client)
             call = calls.popleft()
             if calls:
@@ -119,15 +135,20 @@ class FairThreadPool:
 
     def _may_start(self, client: bytes) -> bool:
         mine, all_computing = self._computing[client], self._computing.total()
-        if mine >= self._half or self._running[client] >= max(1, self._thread_count - 1):
+        is_heavy = self._is_heavy(client)
+        is_last_thread = self._running.total() >= max(1, self._thread_count - 1)
+        if mine >= self._half or (is_last_thread and (is_heavy or self._running[client])):
             return False
-        if not self._is_heavy(client):
+        if not is_heavy:
             return mine in (0, all_computing) or self._is_overdue(client)
         return not all_computing or (self._is_overdue(client) and not self._is_heavy_computing())
 
     def _rank(self, client: bytes) -> tuple[bool, int]:
         comes_last = self._is_heavy(client) and not self._is_overdue(client)
         return comes_last, self._computing[client]
+
+    def _may_wait_for_core(self, client: bytes) -> bool:
+        return self._is_heavy(client) and not self._is_overdue(client, MAX_WAIT_FOR_CORE)
 
     def _is_heavy(self, client: bytes) -> bool:
         if client in self._bursting:
@@ -140,8 +161,8 @@ class FairThreadPool:
     def _is_heavy_computing(self) -> bool:
         return any(self._is_heavy(client) for client, count in self._computing.items() if count)
 
-    def _is_overdue(self, client: bytes) -> bool:
-        return self._waiting[client][0].queued_at < time.monotonic() - MAX_WAIT
+    def _is_overdue(self, client: bytes, seconds: float = MAX_WAIT) -> bool:
+        return self._waiting[client][0].queued_at < time.monotonic() - seconds
 
 
 @contextmanager
@@ -151,12 +172,18 @@ def pause_computing() -> Iterator[None]:
     if pool is None:
         yield
         return
-    client = _current.client
+    client = _current.call.client
     pool.count_computing(client, -1)
     try:
         yield
     finally:
         pool.count_computing(client, 1)
+
+
+def get_seconds_since_arrival() -> float:
+    """Of the current thread's request, which may have waited for its turn; 0 outside a pool."""
+    call: _Call | None = getattr(_current, "call", None)
+    return time.monotonic() - call.queued_at if call else 0.0
 
 
 def identify_client(request: bytes, peer: Any) -> bytes:

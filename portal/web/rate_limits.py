@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from portal.web.client_ip import get_client_ip
+from portal.web.repeated_refusals import note_refusal
 
 NOT_FOUND_STATUSES = {404, 410}
 
@@ -43,7 +44,10 @@ class RateLimitMiddleware:
         if name in limits:
             method = "post" if request.method == "POST" else "get"
             seconds_left = count_hit(f"{method}:{name}:{_get_client_key(request)}", limits[name])
-            return _render_too_many_requests(request, seconds_left) if seconds_left else None
+            if not seconds_left:
+                return None
+            note_refusal(request, seconds_left)
+            return _render_too_many_requests(request, seconds_left)
         if name in settings.NOT_FOUND_RATE_LIMITS:
             key, (max_hits, seconds) = (
                 f"guess:{name}:{get_client_ip(request)}",
@@ -71,13 +75,14 @@ def _get_client_key(request: HttpRequest) -> str:
 
 
 def _increment_counter(key: str, seconds: int) -> int:
-    try:
-        if cache.add(f"limit:{key}", 1, seconds):
-            cache.set(f"limit:{key}:ends", time.time() + seconds, seconds)
-            return 1
-        return int(cache.incr(f"limit:{key}"))
-    except ValueError:  # the window ended between the two commands
-        return 1
+    for _ in range(2):  # the window may end, or begin, between two commands
+        try:
+            return int(cache.incr(f"limit:{key}"))
+        except ValueError:
+            if cache.add(f"limit:{key}", 1, seconds):
+                cache.set(f"limit:{key}:ends", time.time() + seconds, seconds)
+                return 1
+    return 1
 
 
 def _get_count(key: str) -> int:

@@ -32,6 +32,7 @@ TASK_OPTIONS = {
     "portal.onboarding.tasks.exchange_code": _CHECKS,
     "portal.onboarding.tasks.run_credential_test": _CHECKS,
     "portal.onboarding.tasks.delete_synced_data": _SYNCS,
+    "portal.sync.tasks.request_due_sync": _CHECKS,
     "portal.sync.tasks.run_sync": _SYNCS,
     # Scheduled
     "portal.applications.tasks.recover_lost_actions": _CHECKS,

@@ -10,14 +10,17 @@ from django.views.decorators.http import require_safe
 from integrations.ats.types import Candidate, StageEntry
 from portal.accounts.access import MemberRequest, member_only
 from portal.applications.page.labels import get_candidate_label
-from portal.applications.views.greenhouse_reads import ReadFailure, read_from_greenhouse
+from portal.applications.views.greenhouse_reads import read_from_greenhouse
 from portal.applications.views.lookups import get_application_or_404
+from portal.applications.views.read_failure import ReadFailure
+from portal.applications.views.repeated_reads import answers_repeated_reads
 from portal.sync.models import Stage
 from portal.web.htmx import render_page_or_partial
 
 PREFETCH_SECONDS = 60  # browser cache time of the next application's details
 
 
+@answers_repeated_reads
 @require_safe
 @member_only
 def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
@@ -49,6 +52,7 @@ def stage_history(request: MemberRequest, pk: int) -> HttpResponse:
     return response
 
 
+@answers_repeated_reads
 @require_safe
 @member_only
 def contact(request: MemberRequest, pk: int) -> HttpResponse:

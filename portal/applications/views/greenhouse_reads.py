@@ -5,17 +5,24 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
-from integrations.ats.errors import SLOW_SENTENCE, AtsError, AtsUnavailable, RateLimited
+from integrations.ats.errors import (
+    SLOW_SENTENCE,
+    AtsError,
+    AtsUnavailable,
+    CallsPaused,
+    RateLimited,
+)
 from integrations.greenhouse.provider import Provider
 from portal.accounts.access import MemberRequest
 from portal.applications.error_sentences import explain_error
+from portal.applications.views.read_failure import ReadFailure
+from portal.applications.views.repeated_reads import note_slow_read
 from portal.connections.client import open_provider
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.models import Application
@@ -23,12 +30,6 @@ from portal.sync.models import Application
 T = TypeVar("T")
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 15
-
-
-@dataclass(frozen=True)
-class ReadFailure:
-    sentence: str
-    retry_seconds: int = 0  # 0: asking again would not help
 
 
 def read_from_greenhouse(
@@ -42,7 +43,10 @@ def read_from_greenhouse(
             open_provider(credential, lane=Lane.PEOPLE, patience=settings.WEB_DEADLINE_SECONDS)
         )
     except (AtsUnavailable, RateLimited) as error:
-        return ReadFailure(SLOW_SENTENCE, _compute_retry_seconds(error))
+        retry_seconds = _compute_retry_seconds(error)
+        if isinstance(error, CallsPaused | RateLimited):
+            note_slow_read(request, retry_seconds)
+        return ReadFailure(SLOW_SENTENCE, retry_seconds)
     except (AtsError, SecretUnreadable) as error:
         return ReadFailure(explain_error(error, request.membership))
 

@@ -18,8 +18,10 @@ from portal.applications.page.labels import get_candidate_label
 from portal.applications.resumes.resume import Resume, download_resume, load_resume
 from portal.applications.resumes.resume_views import record_resume_view
 from portal.applications.review import highlighting, sessions
-from portal.applications.views.greenhouse_reads import ReadFailure, read_from_greenhouse
+from portal.applications.views.greenhouse_reads import read_from_greenhouse
 from portal.applications.views.lookups import get_application_or_404
+from portal.applications.views.read_failure import ReadFailure
+from portal.applications.views.repeated_reads import answers_repeated_reads
 from portal.core.database import read_only
 from portal.entitlements.rules import Rights
 from portal.sync.models import Application
@@ -48,6 +50,7 @@ class _ShownPage:
         return f"data:image/jpeg;base64,{base64.b64encode(self.image.jpeg).decode()}"
 
 
+@answers_repeated_reads
 @require_safe
 @member_only
 def show_resume(request: MemberRequest, pk: int) -> HttpResponse:

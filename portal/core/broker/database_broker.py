@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.utils import timezone
 from django_q.brokers import Broker
 from django_q.signing import BadSignature, SignedPackage
@@ -30,11 +30,13 @@ from portal.core.broker.lanes import (
 from portal.core.broker.leases import TaskLease
 from portal.core.broker.selection import TaskSelector
 from portal.core.broker.task_call import TaskCall
+from portal.core.database.paired_writes import build_insert
 from portal.core.models import QueuedTask
 
 logger = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 1.0  # then the pusher sees whether it should stop
+CORE_POLL_SECONDS = 0.1  # while a heavy customer's task waits for a spare core
 RELEASE_INTERVAL_SECONDS = 5.0
 REPAIR_INTERVAL_SECONDS = 30.0
 # For tasks that this cluster cannot read: its SECRET_KEY or QUEUE_NAME may be wrong.
@@ -58,7 +60,7 @@ class DatabaseBroker(Broker):
         waiting = QueuedTask.objects.filter(task=path, arguments="", leased_until=None)
         row_id = waiting.values_list("pk", flat=True).first()
         try:
-            return row_id or insert_task(path, task).pk
+            return row_id or insert_task(path, task)
         except TaskWithoutLane:  # of a newer release, whose clusters enqueue it
             logger.warning("The scheduled task %s is not declared", path)
             return 0
@@ -84,14 +86,16 @@ class DatabaseBroker(Broker):
             return None
         self._maintain_rows()
         now = timezone.now()
-        due_times = self._selector.find_next_due_times()
+        due_times, leased = self._selector.read_queue()
         due_lanes = [lane for lane in self.lanes if lane in due_times and due_times[lane] <= now]
-        taken = self._selector.lease_next_task(due_lanes)
+        taken = self._selector.lease_next_task(due_lanes, leased)
         if taken is not None:
             lease, row = taken
             return lease, _prepare_payload(row)
         seconds = [(due_at - now).total_seconds() for due_at in due_times.values() if due_at > now]
         poll_seconds = self._wakeups.poll_seconds if self._wakeups else 0.0
+        if self._selector.waits_for_core:
+            poll_seconds = min(poll_seconds, CORE_POLL_SECONDS)
         self._next_look_at = time.monotonic() + min([poll_seconds, *seconds])
         return None
 
@@ -162,18 +166,26 @@ class DatabaseBroker(Broker):
         return f"Database ({connection.vendor})"
 
 
-def insert_task(path: str, payload: str, **fields: Any) -> QueuedTask:
-    """Insert in the current transaction and wake the workers when it commits."""
+def insert_task(path: str, payload: str, **fields: Any) -> int:
+    """Insert in the current transaction, and wake the workers when it commits. Returns the key."""
     now = timezone.now()
     fields["due_at"] = max(fields.get("due_at") or now, now)
     lane = get_task_options(path).lane
-    row = QueuedTask.objects.create(
-        lane=lane, task=path, payload=payload, enqueued_at=now, **fields
-    )
+    row = QueuedTask(lane=lane, task=path, payload=payload, enqueued_at=now, **fields)
     # Later ones are seen by polling.
-    if (row.due_at - now).total_seconds() < wakeups.LISTENING_POLL_SECONDS:
-        wakeups.notify_lane(lane)
-    return row
+    is_due_soon = (row.due_at - now).total_seconds() < wakeups.LISTENING_POLL_SECONDS
+    if is_due_soon and connection.vendor == "postgresql":
+        return _insert_and_notify(row)
+    row.save(force_insert=True)
+    return int(row.pk)
+
+
+def _insert_and_notify(row: QueuedTask) -> int:
+    statement, values = build_insert([row])
+    statement += " RETURNING id, pg_notify(%s, lane)"
+    with transaction.mark_for_rollback_on_error(), connection.cursor() as cursor:
+        cursor.execute(statement, [*values, wakeups.CHANNEL])
+        return int(cursor.fetchone()[0])
 
 
 def _prepare_payload(row: QueuedTask) -> str:

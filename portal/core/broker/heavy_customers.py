@@ -1,5 +1,6 @@
 """Customers who used much of the workers' time lately, with slow tasks or with many, come after
-all others, and share half of the workers. Syncs take long anyway and have a limit of their own.
+all others, share half of the workers, and wait for a spare core. Syncs take long anyway and have a
+limit of their own.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ import time
 from collections.abc import Iterable
 
 from portal.core.broker.lanes import LeasedTask
+from portal.core.cpu_load import has_spare_core
 from portal.core.models import QueueLane
 from portal.core.recent_use import RecentUse
 
 HEAVY_SECONDS = 3.0
 MEMORY_SECONDS = 30.0
+MAX_WAIT_FOR_CORE = 1.0  # seconds; then one of their tasks starts anyway
 
 
 class HeavyCustomers:
@@ -21,14 +24,18 @@ class HeavyCustomers:
         self._customer_limit = max(1, self._limit // 2)  # so that its clicks can overtake
         self._recent_use = RecentUse[int](MEMORY_SECONDS)
         self._running: dict[int, tuple[int, float]] = {}  # by task: customer, counted until
+        self._last_start_at = 0.0  # of a heavy customer's task
 
     @property
     def has_running(self) -> bool:
         return bool(self._running)
 
     def note_start(self, task: LeasedTask) -> None:
+        now = time.monotonic()
         if task.organization_id and task.lane != QueueLane.SYNCS:
-            self._running[task.task_id] = task.organization_id, time.monotonic()
+            self._running[task.task_id] = task.organization_id, now
+            if self.is_heavy(task.organization_id):
+                self._last_start_at = now
 
     def note_running(self, leased: Iterable[LeasedTask]) -> None:
         """Count the time since the last call, also of tasks that ended since."""
@@ -51,3 +58,10 @@ class HeavyCustomers:
         running = [other for other, _ in self._running.values() if self.is_heavy(other)]
         leaves_place = lane == QueueLane.CLICKS or running.count(customer) < self._customer_limit
         return leaves_place and len(running) < self._limit
+
+    def waits_for_core(self, lane: QueueLane) -> bool:
+        """Of a heavy customer's task that may start; somebody waits for a click."""
+        if lane in (QueueLane.CLICKS, QueueLane.SYNCS):
+            return False
+        is_overdue = time.monotonic() - self._last_start_at > MAX_WAIT_FOR_CORE
+        return not is_overdue and not has_spare_core()

@@ -23,9 +23,11 @@ from portal.core.models import QueuedTask, QueueLane
 LONG_LIST_SIZE, REUSE_FACTOR = 100, 10
 
 _NEXT_DUE_SQL = "(SELECT MIN(due_at) FROM core_queuedtask WHERE lane = %s AND leased_until IS NULL)"
-_LEASED_SQL = """
-SELECT id, lane, organization_id FROM core_queuedtask
-WHERE leased_until IS NOT NULL AND leased_by = %s
+# A row for each leased task, or one without any.
+_QUEUE_SQL = """
+SELECT {next_due_times}, task.id, task.lane, task.organization_id
+FROM (SELECT 1) AS one LEFT JOIN core_queuedtask task
+    ON task.leased_until IS NOT NULL AND task.leased_by = %s
 """
 # Customers with a due task, longest unserved first. The recursion jumps from customer to customer
 # in the index, so a customer with many tasks costs no more than another.
@@ -73,27 +75,33 @@ class TaskSelector:
     def __init__(self, cluster_id: str, shares: WorkerShares) -> None:
         self._cluster_id, self._shares = cluster_id, shares
         self._heavy_customers = HeavyCustomers(shares.workers)
+        self.waits_for_core = False  # since the last look: a task of a heavy customer
         self._customers: dict[QueueLane, list[int]] = {lane: [] for lane in shares.lanes}
         self._reusable_until = dict.fromkeys(shares.lanes, 0.0)
 
-    def find_next_due_times(self) -> dict[QueueLane, datetime]:
-        """Return when each lane's next waiting task is due."""
+    def read_queue(self) -> tuple[dict[QueueLane, datetime], list[LeasedTask]]:
+        """Return when each lane's next waiting task is due, and what this cluster has leased."""
         lanes = self._shares.lanes
         # Subqueries, because each is answered by the first row of an index.
         columns = ", ".join([_NEXT_DUE_SQL] * len(lanes))
-        [due_times] = _execute(f"SELECT {columns}", [lane.value for lane in lanes])
-        return {
+        rows = _execute(
+            _QUEUE_SQL.format(next_due_times=columns),
+            [*(lane.value for lane in lanes), self._cluster_id],
+        )
+        due_times = {
             lane: _parse_database_time(due_at)
-            for lane, due_at in zip(lanes, due_times, strict=True)
+            for lane, due_at in zip(lanes, rows[0], strict=False)
             if due_at is not None
         }
+        leased = [row[len(lanes) :] for row in rows]
+        return due_times, [LeasedTask(*task) for task in leased if task[0] is not None]
 
     def lease_next_task(
-        self, due_lanes: Collection[QueueLane]
+        self, due_lanes: Collection[QueueLane], leased: list[LeasedTask]
     ) -> tuple[TaskLease, QueuedTask] | None:
+        self.waits_for_core = False
         if not (due_lanes or self._heavy_customers.has_running):
             return None
-        leased = [LeasedTask(*row) for row in _execute(_LEASED_SQL, [self._cluster_id])]
         self._heavy_customers.note_running(leased)
         heavy_candidates = []
         for lane, organization_id in self._iterate_candidates(due_lanes, leased):
@@ -101,10 +109,17 @@ class TaskSelector:
                 heavy_candidates.append((lane, organization_id))
             elif task := self._lease_first_task(lane, organization_id):
                 return task
-        for lane, organization_id in heavy_candidates:
-            if self._heavy_customers.may_start(lane, organization_id) and (
-                task := self._lease_first_task(lane, organization_id)
-            ):
+        return self._lease_heavy_task(heavy_candidates)
+
+    def _lease_heavy_task(
+        self, candidates: list[tuple[QueueLane, int]]
+    ) -> tuple[TaskLease, QueuedTask] | None:
+        for lane, organization_id in candidates:
+            if not self._heavy_customers.may_start(lane, organization_id):
+                continue
+            if self._heavy_customers.waits_for_core(lane):
+                self.waits_for_core = True
+            elif task := self._lease_first_task(lane, organization_id):
                 return task
         return None
 

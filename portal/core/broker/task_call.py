@@ -1,42 +1,18 @@
-"""What a worker calls, and how its turn ends."""
+"""What a worker calls."""
 
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from integrations.ats.error_descriptions import describe_error
+from portal.core.broker.task_turns import RetryLater
 from portal.core.tenancy.scope import organization_scope, start_without_scope
 
 logger = logging.getLogger(__name__)
-
-TURN_SECONDS = 20.0
-
-
-class RetryLater(Exception):
-    """Ends a task's turn: the same task comes again at `due_at`. No failure."""
-
-    def __init__(self, due_at: datetime) -> None:
-        super().__init__(f"again at {due_at:%Y-%m-%d %H:%M:%S}")
-        self.due_at = due_at
-
-
-class TaskTurn:
-    """The time for which a long task may work before others go first."""
-
-    def __init__(self) -> None:
-        self._ends_at = time.monotonic() + TURN_SECONDS
-
-    def end_if_over(self) -> None:
-        """Raises RetryLater. Call it where the task can go on from what is stored."""
-        if time.monotonic() >= self._ends_at:
-            raise RetryLater(timezone.now())
 
 
 class TaskFailed(Exception):

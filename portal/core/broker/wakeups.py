@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.db import connection
 
-from portal.core.models import QueueLane
-
 if TYPE_CHECKING:
     import psycopg  # at run time where it is needed, which spares the demo 7 MB per process
 
@@ -24,19 +22,11 @@ BROKEN_POLL_SECONDS = 1.0
 LISTENING_POLL_SECONDS = 5.0
 
 
-def notify_lane(lane: QueueLane) -> None:
-    """Wake the clusters that serve a lane, once the current transaction commits."""
-    _notify(lane.value)
-
-
 def notify_cluster(cluster_id: str) -> None:
-    _notify(cluster_id)
-
-
-def _notify(payload: str) -> None:
+    """Wake the cluster once the current transaction commits."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, cluster_id])
 
 
 class Wakeups(Protocol):

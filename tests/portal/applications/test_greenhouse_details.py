@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections import client
 from portal.connections.models import ApiCall
 from portal.sync.models import Application, Candidate
 from tests.api_generations import any_generation
@@ -52,6 +53,17 @@ def test_slow_read_says_so_and_asks_again(
 
 
 @any_generation
+@READS
+def test_wait_for_a_turn_counts(
+    remy: Client, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sandbox.faults.add_fault(latency_ms=1500, times=None)
+    monkeypatch.setattr(client, "get_seconds_since_arrival", lambda: 2.0)
+    assert SLOW in remy.get(build_action_url(name, find_application().pk)).content.decode()
+    assert ApiCall.objects.first().milliseconds < 1500
+
+
+@any_generation
 def test_history_appears_once_greenhouse_answers(
     remy: Client, sandbox: Sandbox, slow_greenhouse: None, settings, advance_clock
 ) -> None:
@@ -82,6 +94,42 @@ def test_rate_limit_is_not_waited_for(remy: Client, sandbox: Sandbox, name: str)
     content = remy.get(build_action_url(name, find_application().pk), **HTMX).content.decode()
     assert SLOW in content
     assert 'hx-trigger="load delay:15s"' in content
+
+
+@any_generation
+@READS
+def test_repeated_read_costs_no_query(
+    remy: Client, sandbox: Sandbox, django_assert_num_queries, advance_clock, name: str
+) -> None:
+    first, second = (build_action_url(name, a.pk) for a in list_applications()[:2])
+    sandbox.faults.add_fault(status=429, retry_after=60, times=None)
+    asked = remy.get(first, **HTMX)
+    with django_assert_num_queries(0):
+        repeated = remy.get(second, **HTMX)
+    assert repeated.wsgi_request.resolver_match.view_name == f"applications:{name}"  # in the log
+    assert SLOW in repeated.content.decode()
+    assert f'hx-get="{second}" hx-trigger="load delay:' in repeated.content.decode()
+    for header in ("Cache-Control", "Content-Security-Policy", "X-Frame-Options"):
+        assert repeated[header] == asked[header]
+    sandbox.faults.clear_faults()
+    advance_clock(120)
+    assert SLOW not in remy.get(second, **HTMX).content.decode()
+
+
+@any_generation
+def test_only_repeated_reads_of_same_person_are_answered(
+    remy: Client, sandbox: Sandbox, personas: Personas, sign_in
+) -> None:
+    sandbox.faults.add_fault(status=429, retry_after=60, times=None)
+    application = find_application()
+    urls = [build_action_url(name, application.pk) for name in ("stage_history", "resume")]
+    assert SLOW in remy.get(urls[0], **HTMX).content.decode()
+    row = remy.get(build_action_url("row", application.pk), **HTMX)
+    assert SLOW not in row.content.decode()
+    assert row.status_code == 200
+    assert "<html" in remy.get(urls[1]).content.decode()
+    assert sign_in(personas.zoe).get(urls[1], **HTMX).status_code == 404
+    assert Client().get(urls[1], **HTMX).status_code != 200
 
 
 @any_generation

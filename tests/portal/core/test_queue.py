@@ -207,7 +207,7 @@ def test_database_away_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = get_broker()
     queue.enqueue_task(PATH, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(TaskSelector, "find_next_due_times", _raise_operational_error)
+        patch.setattr(TaskSelector, "read_queue", _raise_operational_error)
         assert broker.dequeue() is None
     broker._next_look_at = 0.0
     assert broker.dequeue() is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -13,9 +14,13 @@ from django_q.brokers import get_broker
 from pytest_django import Settings
 
 from portal.core import queue
-from portal.core.broker import leases
+from portal.core.broker import heavy_customers, leases
 from portal.core.broker.database_broker import DatabaseBroker
-from portal.core.broker.heavy_customers import HEAVY_SECONDS, MEMORY_SECONDS
+from portal.core.broker.heavy_customers import (
+    HEAVY_SECONDS,
+    MAX_WAIT_FOR_CORE,
+    MEMORY_SECONDS,
+)
 from portal.core.broker.leases import TaskLease
 from portal.core.models import QueuedTask, QueueLane
 
@@ -205,6 +210,14 @@ def test_last_worker_is_for_another_customer(workers: int) -> None:
     assert cluster.start_all() == [("clicks", 3)]
 
 
+@pytest.fixture(autouse=True)
+def cores(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Whether a core of the machine is idle: the tests' own may be busy."""
+    cores = SimpleNamespace(is_idle=True)
+    monkeypatch.setattr(heavy_customers, "has_spare_core", lambda: cores.is_idle)
+    return cores
+
+
 def _let_time_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
@@ -256,3 +269,43 @@ def test_much_work_is_forgotten(workers: int, monkeypatch: pytest.MonkeyPatch) -
     _enqueue(CLICK, 1, count=2)
     _enqueue(CHECK, 2)
     assert cluster.start_all() == [("clicks", 1), ("clicks", 1), ("checks", 2)]
+
+
+def _start_with_heavy_customer(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Customer 1 has used much worker time."""
+    _enqueue(CHECK, 1)
+    cluster = Cluster()
+    cluster.start_all()
+    _let_time_pass(monkeypatch, 2 * HEAVY_SECONDS)
+    cluster.finish_first()
+    return cluster
+
+
+def test_heavy_customer_waits_for_an_idle_core(
+    workers: int, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = _start_with_heavy_customer(monkeypatch)
+    _enqueue(CHECK, 1, count=20)
+    assert cluster.start_all() == [("checks", 1)]
+    cluster.finish_first()
+    cores.is_idle = False
+    assert cluster.start_all() == []
+    _enqueue(CHECK, 2)
+    _enqueue(CLICK, 1)
+    assert cluster.start_all() == [("checks", 2), ("clicks", 1)]
+    cluster.finish_first()
+    cluster.finish_first()
+    cores.is_idle = True
+    assert cluster.start_all() == [("checks", 1)]
+
+
+def test_heavy_customer_waits_for_a_core_no_longer_than_a_second(
+    workers: int, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = _start_with_heavy_customer(monkeypatch)
+    _enqueue(CHECK, 1, count=3)
+    cluster.serve(1)
+    cores.is_idle = False
+    assert cluster.start_all() == []
+    _let_time_pass(monkeypatch, MAX_WAIT_FOR_CORE + 0.1)
+    assert cluster.start_all() == [("checks", 1)]

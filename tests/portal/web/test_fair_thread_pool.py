@@ -16,11 +16,15 @@ from portal.connections.client import enter_bulkhead
 from portal.web import fair_thread_pool
 from portal.web.fair_thread_pool import (
     MAX_WAIT,
+    MAX_WAIT_FOR_CORE,
     FairThreadPool,
+    get_seconds_since_arrival,
     identify_client,
 )
 
-_CREDENTIAL: Any = SimpleNamespace(connection_id=1, fingerprint="")
+
+def _build_credential(client: str) -> Any:
+    return SimpleNamespace(connection_id=ord(client), fingerprint="")
 
 
 class _Calls:
@@ -32,6 +36,7 @@ class _Calls:
         self._finished: dict[str, threading.Event] = {}
         self._paused: set[str] = set()
         self.started: list[str] = []
+        self.seconds_since_arrival: dict[str, float] = {}
         self._has_started = threading.Condition()
 
     def submit(self, *names: str) -> None:
@@ -54,9 +59,10 @@ class _Calls:
         assert finished.wait(10)
 
     def _run(self, name: str) -> None:
-        with enter_bulkhead(_CREDENTIAL) if name in self._paused else nullcontext():
+        with enter_bulkhead(_build_credential(name[0])) if name in self._paused else nullcontext():
             with self._has_started:
                 self.started.append(name)
+                self.seconds_since_arrival[name] = get_seconds_since_arrival()
                 self._has_started.notify_all()
             self._gates[name].wait(10)
 
@@ -82,7 +88,15 @@ def _compute(seconds: float) -> None:
 
 
 @pytest.fixture
-def calls() -> Iterator[_Calls]:
+def cores(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Whether a core of the machine is idle: the tests' own may be busy."""
+    cores = SimpleNamespace(is_idle=True)
+    monkeypatch.setattr(fair_thread_pool, "has_spare_core", lambda: cores.is_idle)
+    return cores
+
+
+@pytest.fixture
+def calls(cores: SimpleNamespace) -> Iterator[_Calls]:
     pool = FairThreadPool(4)
     calls = _Calls(pool)
     yield calls
@@ -131,6 +145,27 @@ def test_burst_goes_on_beside_requests_that_wait_for_greenhouse(calls: _Calls) -
     assert calls.wait_for(5)[4] == "a3"
 
 
+def test_last_thread_is_for_clients_without_another(calls: _Calls) -> None:
+    calls.submit_waiting("a0", "b0")
+    calls.wait_for(2)
+    calls.submit_waiting("a1")
+    calls.wait_for(3)
+    calls.submit("b1", "c1")
+    assert calls.wait_for(4)[3:] == ["c1"]
+
+
+def test_last_thread_is_for_clients_that_are_not_heavy(calls: _Calls) -> None:
+    calls.use_cpu("x", 0.3)
+    calls.submit_waiting("a0", "b0", "c0")
+    calls.wait_for(3)
+    calls.submit("x1", "d1")
+    assert calls.wait_for(4)[3:] == ["d1"]
+    calls.release("a0")
+    assert len(calls.started) == 4
+    calls.release("d1")
+    assert calls.wait_for(5)[4] == "x1"
+
+
 def test_overdue_request_is_started_beside_others(
     calls: _Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +186,54 @@ def test_client_that_used_much_cpu_comes_last(calls: _Calls) -> None:
     assert len(calls.started) == 2
     calls.release("y1")
     assert calls.wait_for(3)[2] == "a1"
+
+
+def test_burst_waits_for_an_idle_core(calls: _Calls, cores: SimpleNamespace) -> None:
+    cores.is_idle = False
+    calls.submit("x1", "y1", *(f"a{number}" for number in range(8)))
+    calls.wait_for(3)
+    calls.release("a0", "x1", "y1")
+    calls.submit("b1")
+    assert calls.wait_for(4)[3] == "b1"
+    calls.release("b1")
+    assert len(calls.started) == 4
+    cores.is_idle = True
+    assert calls.wait_for(5)[4] == "a1"
+
+
+def test_burst_waits_for_a_core_no_longer_than_its_limit(
+    calls: _Calls, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores.is_idle = False
+    calls.submit("x1", "y1", *(f"a{number}" for number in range(8)))
+    calls.release("a0", "x1", "y1")
+    assert len(calls.started) == 3
+    now = time.monotonic()
+    monkeypatch.setattr(fair_thread_pool.time, "monotonic", lambda: now + MAX_WAIT_FOR_CORE + 0.1)
+    assert calls.wait_for(4)[3] == "a1"
+
+
+def test_heavy_client_waits_for_an_idle_core(calls: _Calls, cores: SimpleNamespace) -> None:
+    calls.use_cpu("a", 0.3)
+    cores.is_idle = False
+    calls.submit("a1", "b1", "c1")
+    assert sorted(calls.wait_for(2)) == ["b1", "c1"]
+    calls.release("b1", "c1")
+    assert len(calls.started) == 2
+    cores.is_idle = True
+    assert calls.wait_for(3)[2] == "a1"
+
+
+def test_wait_for_a_turn_is_part_of_the_time_since_arrival(
+    calls: _Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.submit("x1", "y1", "a0", "a1")
+    calls.wait_for(3)
+    now = time.monotonic()
+    monkeypatch.setattr(fair_thread_pool.time, "monotonic", lambda: now + 60)
+    calls.release("x1", "y1", "a0", "a1")
+    assert calls.seconds_since_arrival["a0"] < 60 <= calls.seconds_since_arrival["a1"]
+    assert get_seconds_since_arrival() == 0
 
 
 def test_what_everybody_uses_is_not_much(calls: _Calls) -> None:

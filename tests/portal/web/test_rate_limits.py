@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.sync.models import Job
+from portal.web.repeated_refusals import MEMORY_SECONDS
 from tests.personas import Personas
 from tests.portal import url_crawler
 
@@ -57,6 +58,34 @@ def test_refreshes_of_one_person_are_limited(
     assert remy.post(refresh_url).status_code != 429
 
 
+def test_repeated_refusal_costs_no_query(
+    connect, personas: Personas, sign_in, settings, django_assert_num_queries, advance_clock
+) -> None:
+    connect()
+    settings.POST_RATE_LIMITS = settings.POST_RATE_LIMITS | {"jobs:refresh_job": (1, 60)}
+    sam = sign_in(personas.sam)
+    first, second = (
+        reverse("jobs:refresh_job", args=[job.pk])
+        for job in Job.objects.filter(status="open", confidential=False)[:2]
+    )
+    sam.post(first)
+    refused = sam.post(first)
+    advance_clock(2)
+    with django_assert_num_queries(0):
+        repeated = sam.post(second)
+    assert repeated.wsgi_request.resolver_match.view_name == "jobs:refresh_job"  # in the log
+    assert repeated.status_code == refused.status_code == 429
+    for page in (refused, repeated):
+        assert "Nothing was changed. Try again in 1 minute." in page.content.decode()
+    assert int(repeated["Retry-After"]) == int(refused["Retry-After"]) - 2
+    for header in ("Content-Security-Policy", "X-Frame-Options"):
+        assert repeated[header] == refused[header]
+    assert repeated["Cache-Control"] == "no-store"
+    assert sam.get(first).status_code != 429
+    assert sam.get(reverse("jobs:list")).status_code == 200
+    assert sign_in(personas.remy).post(first).status_code != 429
+
+
 @pytest.fixture
 def counters(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """The counters started in the cache, with the seconds that each lives."""
@@ -73,12 +102,18 @@ def counters(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_limit_expires_after_its_period(
-    personas: Personas, sandbox: Sandbox, sign_in, settings, counters: dict[str, int]
+    personas: Personas,
+    sandbox: Sandbox,
+    sign_in,
+    settings,
+    counters: dict[str, int],
+    advance_clock,
 ) -> None:
     settings.POST_RATE_LIMITS = {"onboarding:credential": (1, 600)}
     ada = sign_in(personas.ada)
     ada.post(CREDENTIAL, WRONG)
     assert ada.post(CREDENTIAL, WRONG).status_code == 429
+    advance_clock(MEMORY_SECONDS)
     assert [seconds for key, seconds in counters.items() if "post:" in key] == [600]
     cache.delete_many(counters)  # as the cache itself does after ten minutes
     assert ada.post(CREDENTIAL, WRONG).status_code == 422

@@ -26,8 +26,8 @@ def _send(port: int, request: str) -> None:
 
 @pytest.mark.slow("starts gunicorn, as in production")
 @pytest.mark.django_db(transaction=True)
-def test_every_line_is_json_without_what_clients_sent(tmp_path: Path) -> None:
-    with run_gunicorn(tmp_path, LOG_FORMAT="json") as port:
+def test_every_line_is_json_without_what_clients_sent(tmp_path: Path, static_root: Path) -> None:
+    with run_gunicorn(tmp_path, static_root, LOG_FORMAT="json") as port:
         for request in MALFORMED:
             _send(port, request)
         _send(port, f"GET /invitations/{TOKEN}/ HTTP/1.0\r\nHost: portal.example.com\r\n\r\n")

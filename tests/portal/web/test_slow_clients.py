@@ -25,6 +25,7 @@ FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 HALF_BODY = POST + FORM + b"Content-Length: 500\r\n\r\nlogin=a"
 HALF_CHUNK = POST + FORM + b"Transfer-Encoding: chunked\r\n\r\n20\r\nlogin=a"
 CLOSING = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+OTHER_CLIENT = {"X-Forwarded-For": "192.0.2.1"}
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -70,7 +71,7 @@ def _measure_page(port: int, path: str) -> float:
     started_at = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=OTHER_CLIENT)
         response = connection.getresponse()
         assert (response.status, bool(response.read())) == (200, True)
     finally:
