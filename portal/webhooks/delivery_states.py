@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection
+from portal.core.database.compiled_queries import compile_once, count_once
 from portal.sync import alerts
 from portal.webhooks.models import MAX_REASON_LENGTH, Delivery
 
@@ -22,16 +24,34 @@ def expire_deliveries(waiting: QuerySet[Delivery]) -> None:
     settle_deliveries(old, Outcome.FAILED, "Greenhouse didn't respond for a day.")
 
 
-def select_waiting(connection: Connection) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(connection=connection, outcome=Outcome.WAITING).order_by("id")
+def select_waiting(connection_id: int) -> QuerySet[Delivery]:
+    waiting = Delivery.objects.filter(connection=connection_id, outcome=Outcome.WAITING)
+    return waiting.order_by("id")
 
 
-def is_not_deferred() -> Q:
-    return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+def is_not_deferred(now: datetime) -> Q:
+    return Q(retry_at=None) | Q(retry_at__lte=now)
 
 
-def select_due(connection: Connection) -> QuerySet[Delivery]:
-    return select_waiting(connection).filter(is_not_deferred()).order_by("failure_count", "id")
+def _query_due(connection_id: int, now: datetime) -> QuerySet[Delivery]:
+    due = select_waiting(connection_id).filter(is_not_deferred(now))
+    return due.order_by("failure_count", "id")
+
+
+@compile_once
+def find_due(connection_id: int, now: datetime, *, limit: int) -> QuerySet[Delivery]:
+    return _query_due(connection_id, now)[:limit]
+
+
+@count_once
+def count_due(connection_id: int, now: datetime) -> QuerySet[Delivery, Any]:
+    """1 if there are any."""
+    return _query_due(connection_id, now).order_by().values("pk")[:1]
+
+
+@compile_once
+def find_deferred(connection_id: int, now: datetime) -> QuerySet[Delivery]:
+    return select_waiting(connection_id).filter(retry_at__gt=now)
 
 
 def settle_by_pk(pks: list[int], outcome: str, why: str = "") -> int:
@@ -51,12 +71,13 @@ def settle_deliveries(waiting: QuerySet[Delivery], outcome: str, why: str = "") 
 def take_deliveries(connection: Connection, pks: list[int]) -> bool:
     """Count that a reading begins; False if workers died over it too often."""
     waiting = Delivery.objects.filter(pk__in=pks, outcome=Outcome.WAITING).order_by()
-    if waiting.filter(take_count__gte=MAX_TAKES).exists():
-        settle_deliveries(waiting, Outcome.FAILED, UNEXPECTED_SENTENCE)
-        alerts.report_failed_read(connection)
-        return False
-    waiting.update(take_count=F("take_count") + 1)
-    return True
+    less_taken = waiting.filter(take_count__lt=MAX_TAKES)
+    taken_count = less_taken.update(take_count=F("take_count") + 1)
+    if taken_count == len(pks) or taken_count == waiting.count():
+        return True
+    settle_deliveries(waiting, Outcome.FAILED, UNEXPECTED_SENTENCE)
+    alerts.report_failed_read(connection)
+    return False
 
 
 def release_deliveries(deliveries: QuerySet[Delivery]) -> None:

@@ -21,10 +21,16 @@ from integrations.http.backoff import double_delay
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.integrity import write_guard
 from portal.webhooks import receiver
-from portal.webhooks.delivery_lease import LEASE_TIMEOUT, EndpointLease, hold_endpoint_lease
+from portal.webhooks.delivery_lease import (
+    LEASE_TIMEOUT,
+    EndpointLease,
+    clear_request,
+    hold_endpoint_lease,
+)
 from portal.webhooks.delivery_records import (
     ProcessingPostponed,
     Record,
@@ -32,10 +38,12 @@ from portal.webhooks.delivery_records import (
     refresh_record,
 )
 from portal.webhooks.delivery_states import (
+    count_due,
     expire_deliveries,
+    find_deferred,
+    find_due,
     is_not_deferred,
     release_deliveries,
-    select_due,
     select_waiting,
     settle_by_pk,
     settle_deliveries,
@@ -54,15 +62,15 @@ def process_deliveries(endpoint: Endpoint) -> None:
     """Process the waiting deliveries; returns at once if another worker holds the lease. Raises
     RetryLater while Greenhouse asks to wait.
     """
-    # Deliveries stored from here on queue another task; earlier ones are processed below.
-    Endpoint.objects.filter(pk=endpoint.pk).update(queued_at=None)
-    if _is_postponed(endpoint):  # requeued by `requeue_stalled_endpoints`
-        return
+    if endpoint.retry_at is not None and endpoint.retry_at > timezone.now():
+        clear_request(endpoint)
+        return  # requeued by `requeue_stalled_endpoints`
     with hold_endpoint_lease(endpoint) as lease:
         if lease is None:
             return
         try:
-            _refresh_waiting_records(endpoint.connection, lease)
+            with use_prepared_statements():
+                _refresh_waiting_records(endpoint, lease)
         except ProcessingPostponed as error:
             _postpone_endpoint(endpoint, error)
             raise queue.RetryLater(error.at) from error
@@ -72,7 +80,7 @@ def process_deliveries(endpoint: Endpoint) -> None:
 def requeue_stalled_endpoints() -> None:
     """Queue endpoints whose task was lost, whose worker died or whose backoff is over."""
     now = timezone.now()
-    waiting = Delivery.objects.filter(is_not_deferred(), outcome=Outcome.WAITING)
+    waiting = Delivery.objects.filter(is_not_deferred(now), outcome=Outcome.WAITING)
     for endpoint in Endpoint.objects.filter(
         Q(retry_at=None) | Q(retry_at__lte=now),
         Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - LEASE_TIMEOUT),
@@ -89,13 +97,13 @@ def _postpone_endpoint(endpoint: Endpoint, error: ProcessingPostponed) -> None:
         retry_at=error.at,
         failure_count=F("failure_count") + 1 if error.failed else F("failure_count"),
     )
-    release_deliveries(select_waiting(endpoint.connection))
-    expire_deliveries(select_waiting(endpoint.connection))
+    release_deliveries(select_waiting(endpoint.connection_id))
+    expire_deliveries(select_waiting(endpoint.connection_id))
 
 
 def _requeue_if_due(endpoint: Endpoint) -> None:
     # Catches deliveries stored between the last look and the release of the lease.
-    if not _is_postponed(endpoint) and select_due(endpoint.connection).exists():
+    if count_due(endpoint.connection_id, timezone.now()) and not _is_postponed(endpoint):
         receiver.request_processing(endpoint)
 
 
@@ -103,54 +111,59 @@ def _is_postponed(endpoint: Endpoint) -> bool:
     return Endpoint.objects.filter(pk=endpoint.pk, retry_at__gt=timezone.now()).exists()
 
 
-def _refresh_waiting_records(connection: Connection, lease: EndpointLease) -> None:
+def _refresh_waiting_records(endpoint: Endpoint, lease: EndpointLease) -> None:
+    connection = endpoint.connection
     credential = connection.credential
     if (
         connection.state in _INACTIVE_STATES
         or connection.data_deletion_pending
         or credential is None
     ):
-        settle_deliveries(select_waiting(connection), Outcome.PAUSED)
+        settle_deliveries(select_waiting(connection.pk), Outcome.PAUSED)
         return
-    _complete_tests(connection)
-    if not select_due(connection).exists():
+    batch = _list_batch(connection)
+    if not batch:
         return
     try:
-        run = _ProcessingRun(connection, open_provider(credential, lane=Lane.SYNC), lease)
+        run = _ProcessingRun(endpoint, open_provider(credential, lane=Lane.SYNC), lease)
         with attribute_writes_to(credential):
-            while batch := list(select_due(connection)[:BATCH_SIZE]):
-                if not _refresh_batch(run, batch):
-                    return
+            while batch and _refresh_batch(run, batch):
+                batch = _list_batch(connection)
     except write_guard.ConnectionChanged:  # the next task settles them, or uses the new credential
         return
     except (BadCredential, SecretUnreadable):
         settle_deliveries(
-            select_waiting(connection),
+            select_waiting(connection.pk),
             Outcome.FAILED,
             "Greenhouse doesn't accept the credential.",
         )
 
 
-def _complete_tests(connection: Connection) -> None:
-    tests = select_waiting(connection).filter(action=receiver.TEST_ACTION)
-    if settle_deliveries(tests, Outcome.READ):
+def _list_batch(connection: Connection) -> list[Delivery]:
+    batch = find_due(connection.pk, timezone.now(), limit=BATCH_SIZE)
+    tests = [delivery.pk for delivery in batch if delivery.action == receiver.TEST_ACTION]
+    if settle_by_pk(tests, Outcome.READ):
         Endpoint.objects.filter(connection=connection).update(test_processed_at=timezone.now())
+    return [delivery for delivery in batch if delivery.action != receiver.TEST_ACTION]
 
 
 @dataclass
 class _ProcessingRun:
     """One worker's run; `deferred` maps failing records to their retry time and failure count."""
 
-    connection: Connection
+    endpoint: Endpoint
     provider: Provider
     lease: EndpointLease
     deferred: dict[Record, tuple[datetime, int]] = field(default_factory=dict)
     has_failed: bool = False
-    has_answered: bool = False
     started_at: datetime = field(default_factory=timezone.now)
 
+    @property
+    def connection(self) -> Connection:
+        return self.endpoint.connection
+
     def __post_init__(self) -> None:
-        for delivery in select_waiting(self.connection).filter(retry_at__gt=timezone.now()):
+        for delivery in find_deferred(self.connection.pk, timezone.now()):
             if delivery.retry_at is not None:
                 deferral = (delivery.retry_at, delivery.failure_count)
                 records = list_records_or_fail(self.connection, delivery)
@@ -160,10 +173,9 @@ class _ProcessingRun:
         return record in self.deferred and self.deferred[record][0] > timezone.now()
 
     def record_answer(self) -> None:
-        if not self.has_answered:
-            endpoint = Endpoint.objects.filter(connection=self.connection, failure_count__gt=0)
-            endpoint.update(failure_count=0)
-        self.has_answered = True
+        if self.endpoint.failure_count:
+            Endpoint.objects.filter(pk=self.endpoint.pk).update(failure_count=0)
+            self.endpoint.failure_count = 0
 
     def record_failure(self, record: Record, deliveries: list[int]) -> None:
         failed = Delivery.objects.filter(pk__in=deliveries)
@@ -215,7 +227,8 @@ def _refresh_and_settle(
     else:
         run.record_answer()
         _settle_record(pending, record, deliveries, failure)
-        release_deliveries(Delivery.objects.filter(pk__in=deliveries))
+        if unsettled := [pk for pk in deliveries if pending[pk]]:
+            release_deliveries(Delivery.objects.filter(pk__in=unsettled))
 
 
 def _settle_record(

@@ -7,18 +7,23 @@ only causes one more read.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from integrations.ats.errors import UnreadableResponse
 from integrations.ats.webhooks import EventSubject, WebhookEvent, WebhookSpec
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.database.compiled_queries import update_once
+from portal.core.database.paired_writes import insert_rows
 from portal.web.rate_limits import count_hit
 from portal.webhooks.endpoint import get_accepted_secrets
 from portal.webhooks.models import MAX_REASON_LENGTH, Delivery, Endpoint, Heartbeat
@@ -28,6 +33,11 @@ MAX_BODY_BYTES = 1024 * 1024  # Greenhouse's are some tens of kilobytes
 TEST_ACTION = "portal.test"  # no event of Greenhouse has a dot in its name
 MAX_ID_LENGTH = 100
 Outcome = Delivery.Outcome
+_REQUEST_SQL = f"""
+UPDATE {Endpoint._meta.db_table} SET last_delivery_at = COALESCE(%s, last_delivery_at),
+    queued_at = COALESCE(queued_at, %s)
+WHERE id = %s RETURNING queued_at = %s
+"""  # noqa: S608  # our own table
 
 
 class SignatureMismatch(Exception):
@@ -51,11 +61,15 @@ def receive_delivery(
         raise
     action = event.action[:60]
     with transaction.atomic():
-        if action != TEST_ACTION:
-            _record_heartbeat(endpoint, action, used_previous_secret=used_previous_secret)
         is_waiting = _store_delivery(endpoint, event, action, event_id)
+        is_test = action == TEST_ACTION
+        # The endpoint is locked before its heartbeats, as where it is deleted.
         if is_waiting:
-            request_processing(endpoint)
+            request_processing(endpoint, delivered_at=None if is_test else timezone.now())
+        elif not is_test:
+            Endpoint.objects.filter(pk=endpoint.pk).update(last_delivery_at=timezone.now())
+        if not is_test:
+            _record_heartbeat(endpoint, action, used_previous_secret=used_previous_secret)
     return is_waiting
 
 
@@ -72,16 +86,25 @@ def record_bad_signature(endpoint: Endpoint) -> int:
     """Count a bad signature; returns the seconds to wait if over the limit, or 0."""
     wait = count_hit(f"webhook-signature:{endpoint.pk}", settings.WEBHOOK_BAD_SIGNATURES)
     if not wait:  # a flood causes no writes
-        Endpoint.objects.filter(pk=endpoint.pk).update(
-            rejected_count=F("rejected_count") + 1, last_rejected_at=timezone.now()
-        )
+        _count_rejected(endpoint.pk, timezone.now())
     return wait
 
 
-def request_processing(endpoint: Endpoint) -> None:
-    # One queued task handles all deliveries received before it starts.
-    unrequested = Endpoint.objects.filter(pk=endpoint.pk, queued_at=None)
-    if unrequested.update(queued_at=timezone.now()):
+@update_once
+def _count_rejected(endpoint_id: int, now: datetime) -> tuple[QuerySet[Endpoint], dict[str, Any]]:
+    values = {"rejected_count": F("rejected_count") + 1, "last_rejected_at": now}
+    return Endpoint.objects.filter(pk=endpoint_id), values
+
+
+def request_processing(endpoint: Endpoint, *, delivered_at: datetime | None = None) -> None:
+    """Queue a task unless one is queued: it handles all deliveries received before it starts."""
+    adapt = database.ops.adapt_datetimefield_value
+    now = adapt(timezone.now())
+    with database.cursor() as cursor:
+        # Locks the row in any case, so that a task that starts now waits for this delivery.
+        cursor.execute(_REQUEST_SQL, [adapt(delivered_at), now, endpoint.pk, now])
+        row = cursor.fetchone()
+    if row and row[0]:
         queue.enqueue_task(
             PROCESS_TASK, endpoint.pk, organization_id=endpoint.connection.organization_id
         )
@@ -99,18 +122,27 @@ def _check_signature(endpoint: Endpoint, vendor: WebhookSpec, body: bytes, signa
 
 def _record_heartbeat(endpoint: Endpoint, action: str, *, used_previous_secret: bool) -> None:
     now = timezone.now()
-    Endpoint.objects.filter(pk=endpoint.pk).update(last_delivery_at=now)
-    heartbeats = Heartbeat.objects.filter(connection_id=endpoint.connection_id, action=action)
-    values = {"last_at": now, "used_previous_secret": used_previous_secret}
-    if not heartbeats.update(delivery_count=F("delivery_count") + 1, **values):
-        Heartbeat.objects.bulk_create(
-            [
-                Heartbeat(
-                    connection_id=endpoint.connection_id, action=action, first_at=now, **values
-                )
-            ],
-            ignore_conflicts=True,  # another process just stored the first one
+    connection_id = endpoint.connection_id
+    if not _count_heartbeat(connection_id, action, now, used_previous_secret=used_previous_secret):
+        heartbeat = Heartbeat(
+            connection_id=connection_id,
+            action=action,
+            first_at=now,
+            last_at=now,
+            used_previous_secret=used_previous_secret,
         )
+        insert_rows([heartbeat], ignore_conflicts=True)  # another process may just have done so
+
+
+@update_once
+def _count_heartbeat(
+    connection_id: int, action: str, now: datetime, *, used_previous_secret: bool
+) -> tuple[QuerySet[Heartbeat], dict[str, Any]]:
+    return Heartbeat.objects.filter(connection=connection_id, action=action), {
+        "delivery_count": F("delivery_count") + 1,
+        "last_at": now,
+        "used_previous_secret": used_previous_secret,
+    }
 
 
 def _record_unreadable(endpoint: Endpoint, event_id: str, error: UnreadableResponse) -> None:
@@ -142,6 +174,8 @@ def _store_delivery(endpoint: Endpoint, event: WebhookEvent, action: str, event_
         outcome=outcome,
         processed_at=timezone.now() if outcome else None,
     )
+    if insert_rows([delivery], ignore_conflicts=True):
+        return not outcome
     duplicates = Delivery.objects.filter(connection_id=endpoint.connection_id, event_id=event_id)
     # A repeated delivery only counts, except that it retries a failed one and replaces an
     # unreadable one.
@@ -156,10 +190,8 @@ def _store_delivery(endpoint: Endpoint, event: WebhookEvent, action: str, event_
         retry_at=None,
         failure_count=0,
     )
-    if duplicates.update(delivery_count=F("delivery_count") + 1):
-        return duplicates.filter(outcome=Outcome.WAITING).exists()
-    Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
-    return not outcome
+    duplicates.update(delivery_count=F("delivery_count") + 1)
+    return duplicates.filter(outcome=Outcome.WAITING).exists()
 
 
 def _get_immediate_outcome(connection: Connection, event: WebhookEvent) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
+from portal.core.database.compiled_queries import compile_once
 from portal.core.tenancy.scope import all_organizations
 from portal.webhooks import delivery_worker, endpoint, heartbeat
 from portal.webhooks.models import Endpoint
 
 
 def process_deliveries(endpoint_id: int) -> None:
-    webhook_endpoint = Endpoint.objects.select_related("connection").filter(pk=endpoint_id).first()
-    if webhook_endpoint:  # it may have been deleted since
+    for webhook_endpoint in _find_endpoint(endpoint_id):  # it may have been deleted since
         delivery_worker.process_deliveries(webhook_endpoint)
+
+
+@compile_once
+def _find_endpoint(endpoint_id: int) -> QuerySet[Endpoint]:
+    return Endpoint.objects.select_related("connection").filter(pk=endpoint_id)
 
 
 @all_organizations("sweeps all customers")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -12,10 +15,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from integrations.ats.errors import UnreadableResponse
 from integrations.ats.webhooks import WebhookSpec
+from integrations.greenhouse.webhooks import WEBHOOK_SPEC
 from portal.accounts.access import MemberRequest, admin_only, public_view
 from portal.connections.connection_state import get_connection
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
 from portal.core import links
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.tenancy.scope import all_organizations, enter_organization
 from portal.web.client_ip import get_client_ip
@@ -32,12 +38,11 @@ from portal.webhooks.models import Endpoint
 @public_view("Greenhouse delivers here; each delivery is signed with the address's secret")
 def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     """Receive one delivery; Greenhouse repeats any that is not answered with 200."""
-    endpoint = _find_endpoint(token)
+    endpoint = _get_endpoint_at(token)
     if endpoint is None:
         return _reject_unknown(request, 404, "Unknown webhook URL.")
     enter_organization(endpoint.connection.organization_id)
-    vendor = endpoints.get_vendor(endpoint.connection)
-    if vendor is None or endpoint.connection.state == Connection.State.DISCONNECTED:
+    if endpoint.connection.state == Connection.State.DISCONNECTED or not endpoint.has_credential:
         return _reject_unknown(request, 410, "This connection was disconnected.")
     try:
         body = request_body.read_body(request, receiver.MAX_BODY_BYTES)
@@ -50,10 +55,10 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
     try:
         receiver.receive_delivery(
             endpoint,
-            vendor,
+            WEBHOOK_SPEC,
             body=body,
-            signature=request.headers.get(vendor.signature_header, ""),
-            event_id=request.headers.get(vendor.id_header, ""),
+            signature=request.headers.get(WEBHOOK_SPEC.signature_header, ""),
+            event_id=request.headers.get(WEBHOOK_SPEC.id_header, ""),
         )
     except receiver.SignatureMismatch:
         wait = receiver.record_bad_signature(endpoint)
@@ -66,8 +71,18 @@ def receive_delivery(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @all_organizations("the address names the organization")
-def _find_endpoint(token: str) -> Endpoint | None:
-    return Endpoint.objects.select_related("connection").filter(token=token).first()
+@use_prepared_statements()
+def _get_endpoint_at(token: str) -> Any:
+    return next(iter(_find_endpoint(token)), None)
+
+
+@compile_once
+def _find_endpoint(token: str) -> QuerySet[Endpoint]:
+    credentials = Credential.objects.filter(
+        connection=OuterRef("connection"), state=Credential.State.IN_USE
+    )
+    endpoints = Endpoint.objects.select_related("connection").filter(token=token)
+    return endpoints.annotate(has_credential=Exists(credentials))
 
 
 def _reject_unknown(request: HttpRequest, status: int, message: str) -> HttpResponse:

@@ -16,6 +16,7 @@ from integrations.greenhouse.sandbox import Sandbox
 from integrations.greenhouse.sandbox.http_server.messages import HttpError
 from portal.applications.models import ApplicationAction
 from portal.connections.models import Connection, Credential
+from portal.core.broker import task_turns
 from portal.core.database.thread_connections import ThreadOwner
 from portal.issues.models import Issue
 from portal.sync.models import Application, Candidate, Job, Stage
@@ -86,6 +87,22 @@ def test_deadly_delivery_is_given_up_and_others_read(
     assert (first.outcome, first.reason) == (Outcome.FAILED, UNEXPECTED_SENTENCE)
     assert second.outcome == Outcome.READ
     assert Issue.objects.filter(cause=Issue.Cause.REFRESH_FAILED, closed_at=None).exists()
+
+
+def test_lease_released_at_the_last_moment_is_taken(
+    synced_webhook: WebhookSender, run_tasks: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced_webhook.deliver_application(_active_application().remote_id)
+    Endpoint.objects.update(heartbeat_at=timezone.now())  # of another worker
+    clear_request = delivery_lease.clear_request
+
+    def clear_after_release(endpoint: Endpoint) -> None:
+        Endpoint.objects.update(heartbeat_at=None)  # it saw the request and queued nothing
+        clear_request(endpoint)
+
+    monkeypatch.setattr(delivery_lease, "clear_request", clear_after_release)
+    run_tasks()
+    assert _outcomes() == {Outcome.READ}
 
 
 def test_postponed_reading_is_not_counted_as_death(
@@ -640,10 +657,10 @@ def _run_worker(address_id: int, owner: ThreadOwner) -> None:
         process_deliveries(address_id)
 
 
-def test_worker_yields_between_time_slices(
+def test_worker_yields_when_its_turn_is_over(
     synced_webhook: WebhookSender, run_tasks: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery_lease, "TIME_SLICE", timedelta(0))
+    monkeypatch.setattr(task_turns, "TURN_SECONDS", 0)
     for application in Application.objects.filter(gone_at=None)[:3]:
         synced_webhook.deliver_application(application.remote_id)
     assert run_tasks() == 3  # one record per task

@@ -292,5 +292,5 @@ def test_delivery_query_count_is_bounded(
     webhook: WebhookSender, django_assert_max_num_queries
 ) -> None:
     webhook.deliver_application(1)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(9):
         webhook.deliver_application(2)
